@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "postroom",
+    products: [
+        .executable(name: "postroom", targets: ["Postroom"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLinux"),
+
+        .target(name: "Linux", dependencies: ["CLinux", system], swiftSettings: settings),
+        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
+        .target(name: "ContentDecoding", dependencies: ["CZlib"], swiftSettings: settings),
+        .target(name: "JSON", swiftSettings: settings),
+        .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
+        .target(name: "FastCGI", dependencies: ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system], swiftSettings: settings),
+
+        .target(name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
+        .target(name: "MappedStore", dependencies: ["Capture", "Gateway", "JSON", "LMDB", "Linux", system], swiftSettings: settings),
+        .executableTarget(
+            name: "Postroom",
+            dependencies: [
+                "Capture", "FastCGI", "Gateway", "JSON", "LMDB", "Linux", "MappedStore", httpTypes, logging, system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,63 @@
+// What Swift cannot call or does not see: variadic functions, and headers and functions that its Glibc module leaves out.
+// The GNU parts of the C library are declared one by one: with _GNU_SOURCE this module's view of common types would
+// differ from that of the Glibc module, and Swift could not tell which one is meant.
+#ifndef POSTROOM_LINUX_H
+#define POSTROOM_LINUX_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags);
+int fallocate(int descriptor, int mode, off_t offset, off_t length);
+int memfd_create(const char *name, unsigned int flags);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+
+/// linux/falloc.h: the blocks are reserved and the file's length stays.
+static const int postroom_fallocate_keep_size = 1;
+/// linux/memfd.h: the descriptor is not inherited.
+static const unsigned int postroom_memfd_close_on_exec = 1;
+
+/// prctl(2) is variadic. The kernel sends `signal` to this process when its parent's thread ends.
+static inline int postroom_signal_on_parent_death(int signal) { return prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0); }
+
+/// ioctl(2) is variadic.
+static inline int postroom_set_nonblocking(int descriptor) {
+    int on = 1;
+    return ioctl(descriptor, FIONBIO, &on);
+}
+
+/// syscall(2) is variadic, and the C library of Debian 12 has pidfd_open(2) in no header that Swift can see.
+static inline int postroom_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+/// The processors this process may run on (sched_getaffinity(2)), or 0 where there are more than 8192.
+static inline int postroom_processor_count(void) {
+    unsigned char mask[1024];
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    int count = 0;
+    for (long i = 0; i < bytes; i++) count += __builtin_popcount(mask[i]);
+    return count;
+}
+
+/// Swift does not import the macro SIG_IGN: it casts a number to a function.
+static inline void postroom_ignore(int signal_number) { signal(signal_number, SIG_IGN); }
+
+#endif

@@ -1,0 +1,242 @@
+package import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// The capture API: from a request and a store to an answer.
+package final class CaptureHandlers {
+    private let store: any CaptureStore
+    private let limits: CaptureLimits
+    private let installation: Installation
+    private let webhookURL: String
+    private let bodyLimit: Int
+    private let now: () -> Moment
+    private var random: any RandomNumberGenerator
+
+    /// - Parameters:
+    ///   - webhookURL: what an endpoint's id is appended to, to make the URL handed out for it.
+    ///   - bodyLimit: bytes that a notification's decompressed body may have.
+    package init(
+        store: any CaptureStore, limits: CaptureLimits, installation: Installation, webhookURL: String, bodyLimit: Int,
+        now: @escaping () -> Moment, random: any RandomNumberGenerator
+    ) {
+        self.store = store
+        self.limits = limits
+        self.installation = installation
+        self.webhookURL = webhookURL
+        self.bodyLimit = bodyLimit
+        self.now = now
+        self.random = random
+    }
+
+    /// Answers what belongs to this API, and `nil` to all else.
+    /// - Parameter path: the segments of the request's path below the mount point.
+    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+        switch (path.first, path.count) {
+        case ("webhook", 2...):
+            return try receive(request, at: path[1])
+        case ("manage", 1):
+            guard request.method == .get else { return .now(.methodNotAllowed(allowed: "GET")) }
+            return try status()
+        case ("manage", 2) where path[1] == "endpoint":
+            guard request.method == .post else { return .now(.methodNotAllowed(allowed: "POST")) }
+            return try create(request)
+        case ("manage", 3) where path[1] == "endpoint":
+            switch request.method {
+            case .get: return try collect(request, from: path[2])
+            case .put: return try configure(request, path[2])
+            case .delete: return try delete(path[2])
+            default: return .now(.methodNotAllowed(allowed: "DELETE,GET,PUT"))
+            }
+        case ("manage", 4) where path[1] == "endpoint" && path[3] == "notifications":
+            switch request.method {
+            case .get: return try look(request, at: path[2])
+            case .delete: return try acknowledge(request, at: path[2])
+            default: return .now(.methodNotAllowed(allowed: "DELETE,GET"))
+            }
+        default:
+            return nil
+        }
+    }
+
+    // MARK: The original's routes
+
+    private func receive(_ request: Request, at text: String) throws(StoreFailure) -> Answer {
+        let moment = now()
+        let notification: Notification
+        do throws(BodyRefusal) {
+            notification = try Notification(request, segments: 2, bodyLimit: bodyLimit, receivedAt: moment.wall)
+        } catch {
+            store.count(.receptionRefused)
+            return .now(refusal(error))
+        }
+        let acceptance: Acceptance =
+            if let id = Endpoint.ID(text) {
+                try store.accept(notification, at: id, for: request.id, at: moment, limits)
+            } else {
+                .unknownEndpoint
+            }
+        store.count(acceptance == .stored ? .received : .receptionRefused)
+        switch acceptance {
+        case .stored:
+            return .afterCommit(Self.accepted)
+        case .unknownEndpoint:
+            return .now(unknown(text))
+        case .disabled:
+            return .now(.text(.internalServerError, "Endpoint '\(text)' is disabled, as its owner asked."))
+        case .tooMany:
+            let limit = limits.notificationsPerEndpoint
+            return .now(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) notifications."))
+        }
+    }
+
+    private static let accepted = Response(.ok)
+
+    private func refusal(_ error: BodyRefusal) -> Response {
+        switch error {
+        case .tooLarge: .text(.contentTooLarge, "A body may have no more than \(bodyLimit) bytes.")
+        case .unreadable(let reason): .text(.badRequest, "The body cannot be read: \(reason).")
+        }
+    }
+
+    private func unknown(_ id: String) -> Response {
+        .text(.notFound, "Endpoint '\(id)' does not exist or was removed.")
+    }
+
+    private func create(_ request: Request) throws(StoreFailure) -> Answer {
+        switch try store.create(Endpoint.ID(random: &random), for: request.id, at: now(), limits) {
+        case .created(let id):
+            store.count(.created)
+            var json = JSONWriter()
+            json.beginObject()
+            json.name("endpointId")
+            json.string(id.description)
+            json.name("fullyQualifiedEndpoint")
+            json.string(webhookURL + id.description)
+            json.endObject()
+            return .afterCommit(.json(.created, json.bytes))
+        case .tooMany:
+            store.count(.creationRefused)
+            return .now(.text(.insufficientStorage, "There are no more than \(limits.endpoints) endpoints."))
+        }
+    }
+
+    private func collect(_ request: Request, from text: String) throws(StoreFailure) -> Answer {
+        guard let id = Endpoint.ID(text),
+            let notifications = try store.collect(from: id, for: request.id, at: now(), limits)
+        else {
+            store.count(.collectionRefused)
+            return .now(unknown(text))
+        }
+        store.count(.collected)
+        return .afterCommit(.json(.ok, notificationsJSON(notifications)))
+    }
+
+    private func configure(_ request: Request, _ text: String) throws(StoreFailure) -> Answer {
+        guard case .whole(let body) = request.body else {
+            store.count(.configurationRefused)
+            return .now(refusal(request.body == .tooLarge ? .tooLarge : .unreadable("it is shorter than announced")))
+        }
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try Configuration(parsing: body)
+        } catch {
+            store.count(.configurationRefused)
+            return .now(.text(.badRequest, error.reason))
+        }
+        guard let id = Endpoint.ID(text), try store.configure(id, configuration, at: now(), limits) else {
+            store.count(.configurationRefused)
+            return .now(unknown(text))
+        }
+        store.count(.configured)
+        return .afterCommit(Response(.noContent))
+    }
+
+    private func delete(_ text: String) throws(StoreFailure) -> Answer {
+        let wasThere: Bool = if let id = Endpoint.ID(text) { try store.delete(id) } else { false }
+        store.count(wasThere ? .deleted : .deletionRefused)
+        return .afterCommit(Response(.noContent))
+    }
+
+    private func status() throws(StoreFailure) -> Answer {
+        let overview = try store.overview(newest: statusPageEndpoints)
+        return .now(.text(.ok, statusPage(installation, limits, overview, at: now())))
+    }
+
+    // MARK: Looking and acknowledging, which the original has not
+
+    private func look(_ request: Request, at text: String) throws(StoreFailure) -> Answer {
+        let window: Window
+        do throws(QueryError) {
+            window = try Window(request.target)
+        } catch {
+            return .now(.text(.badRequest, error.reason))
+        }
+        guard let id = Endpoint.ID(text), let first = try look(at: id, window) else { return .now(unknown(text)) }
+        guard first.isEmpty, window.waitMilliseconds > 0 else { return .now(.json(.ok, notificationsJSON(first))) }
+
+        let again = { [self] () throws(StoreFailure) -> Answer in
+            guard let found = try look(at: id, window) else { return .now(unknown(text)) }
+            return .now(.json(.ok, notificationsJSON(found)))
+        }
+        // A client that waits uses its endpoint: it is sent home before the endpoint counts as idle.
+        let idleMilliseconds = limits.idleSeconds * 500
+        return .wait(
+            Waiting(
+                milliseconds: Int(min(Double(window.waitMilliseconds), max(0, idleMilliseconds))),
+                look: { [self] in
+                    do throws(StoreFailure) {
+                        guard try store.hasNews(at: id, after: window.after, at: now(), limits) else { return nil }
+                        return try again()
+                    } catch {
+                        return .now(.failure(error))
+                    }
+                },
+                giveUp: {
+                    do throws(StoreFailure) { return try again() } catch { return .now(.failure(error)) }
+                }))
+    }
+
+    private func look(at id: Endpoint.ID, _ window: Window) throws(StoreFailure) -> [NumberedNotification]? {
+        try store.look(at: id, after: window.after, limit: window.limit, at: now(), limits)
+    }
+
+    private func acknowledge(_ request: Request, at text: String) throws(StoreFailure) -> Answer {
+        guard let value = request.target.queryValue("through"), let number = UInt64(value) else {
+            return .now(.text(.badRequest, "The query parameter \"through\" takes the id of a notification."))
+        }
+        guard let id = Endpoint.ID(text), try store.acknowledge(through: number, at: id, at: now(), limits) else {
+            return .now(unknown(text))
+        }
+        return .afterCommit(Response(.noContent))
+    }
+}
+
+/// Which notifications a client wants to look at.
+struct Window: Equatable {
+    var after: UInt64 = 0
+    var limit = 100
+    var waitMilliseconds = 0
+
+    init(_ target: Target) throws(QueryError) {
+        if let text = target.queryValue("after") {
+            guard let number = UInt64(text) else {
+                throw QueryError(reason: "The query parameter \"after\" takes the id of a notification, or 0.")
+            }
+            after = number
+        }
+        if let text = target.queryValue("limit") {
+            guard let number = Int(text), (1...1000).contains(number) else {
+                throw QueryError(reason: "The query parameter \"limit\" takes a whole number from 1 to 1000.")
+            }
+            limit = number
+        }
+        if let text = target.queryValue("wait") {
+            guard let seconds = Double(text), (0...60).contains(seconds) else {
+                throw QueryError(reason: "The query parameter \"wait\" takes seconds from 0 to 60.")
+            }
+            waitMilliseconds = Int(seconds * 1000)
+        }
+    }
+}
+
+struct QueryError: Error { let reason: String }

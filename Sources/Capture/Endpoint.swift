@@ -1,0 +1,109 @@
+internal import ContentDecoding
+package import Gateway
+
+/// An address opened for a client: it accepts notifications and keeps them, in order, until they are collected.
+package struct Endpoint: Equatable, Sendable {
+    package let id: ID
+    /// Counts endpoints in the order they were created; never used twice.
+    package let number: UInt64
+    /// While false, notifications are refused, as by a server that is down.
+    package var isEnabled: Bool
+    /// Whether a path may follow the id.
+    package var takesSubpaths: Bool
+    /// On the steady clock, as is `lastUsed`.
+    package let created: Timestamp
+    package var lastUsed: Timestamp
+    /// The sequence number of the oldest notification that nobody has collected; numbers begin at 1.
+    package var uncollected: UInt64
+    /// The sequence number that the next notification gets.
+    package var next: UInt64
+    /// What the notifications from `uncollected` on take up in the store.
+    package var bytes: UInt64
+
+    package init(
+        id: ID, number: UInt64, isEnabled: Bool = true, takesSubpaths: Bool = false, created: Timestamp,
+        lastUsed: Timestamp, uncollected: UInt64 = 1, next: UInt64 = 1, bytes: UInt64 = 0
+    ) {
+        self.id = id
+        self.number = number
+        self.isEnabled = isEnabled
+        self.takesSubpaths = takesSubpaths
+        self.created = created
+        self.lastUsed = lastUsed
+        self.uncollected = uncollected
+        self.next = next
+        self.bytes = bytes
+    }
+
+    /// How many notifications wait to be collected.
+    package var count: UInt64 { next - uncollected }
+
+    /// Whether it has been idle, or there, for longer than allowed. From then on it is as if it were gone.
+    package func isOverdue(at now: Timestamp, _ limits: CaptureLimits) -> Bool {
+        now.seconds(since: lastUsed) > limits.idleSeconds || now.seconds(since: created) > limits.lifetimeSeconds
+    }
+
+    /// Whether one more notification may come in.
+    package func acceptance(hasSubpath: Bool, _ limits: CaptureLimits) -> Acceptance {
+        if hasSubpath, !takesSubpaths { return .unknownEndpoint }
+        if !isEnabled { return .disabled }
+        if count >= UInt64(max(0, limits.notificationsPerEndpoint)) { return .tooMany }
+        return .stored
+    }
+}
+
+extension Endpoint {
+    /// 24 random bytes; whoever knows them may use the endpoint, so they are a secret.
+    package struct ID: Hashable, Sendable, CustomStringConvertible {
+        package let bytes: [UInt8]
+
+        package init(random: inout some RandomNumberGenerator) {
+            bytes = (0..<24).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        }
+
+        package init?(bytes: [UInt8]) {
+            guard bytes.count == 24 else { return nil }
+            self.bytes = bytes
+        }
+
+        /// - Parameter text: 32 characters, as in URLs.
+        package init?(_ text: String) {
+            guard text.utf8.count == 32, let bytes = Base64.url.decode(text.utf8) else { return nil }
+            self.bytes = bytes
+        }
+
+        package var description: String { Base64.url.encode(bytes) }
+    }
+}
+
+/// What became of a notification.
+package enum Acceptance: Equatable, Sendable {
+    /// Kept, also where it is the second attempt at a request that was kept before.
+    case stored
+    case unknownEndpoint
+    case disabled
+    /// As many wait as may.
+    case tooMany
+}
+
+/// How much an installation keeps, and for how long.
+package struct CaptureLimits: Equatable, Sendable {
+    /// 0 or less: nothing can be created.
+    package var endpoints: Int
+    /// 0 or less: every notification is refused.
+    package var notificationsPerEndpoint: Int
+    /// Without being used.
+    package var idleSeconds: Double
+    /// From creation, however much it is used.
+    package var lifetimeSeconds: Double
+
+    package init(
+        endpoints: Int = 1024, notificationsPerEndpoint: Int = 100, idleSeconds: Double = 3600,
+        lifetimeSeconds: Double = 262_800
+    ) {
+        self.endpoints = endpoints
+        self.notificationsPerEndpoint = notificationsPerEndpoint
+        self.idleSeconds = idleSeconds
+        self.lifetimeSeconds = lifetimeSeconds
+    }
+}

@@ -1,0 +1,153 @@
+internal import ContentDecoding
+package import Gateway
+internal import HTTPTypes
+
+/// One request received at an endpoint, as it was sent.
+package struct Notification: Equatable, Sendable {
+    package enum BodyKind: Equatable, Sendable {
+        /// UTF-8.
+        case text
+        /// Text in another encoding, by the label that the request gave.
+        case encodedText(String)
+        /// Bytes that are no text, or not in the encoding they claim.
+        case binary
+    }
+
+    package let method: String
+    /// What followed the endpoint's id in the path, as sent: empty, or from a slash on.
+    package let path: [UInt8]
+    /// As sent, without its question mark; `nil` where there was none.
+    package let query: [UInt8]?
+    package let fields: FieldList
+    /// Decompressed, otherwise byte for byte as sent.
+    package let body: [UInt8]
+    package let bodyKind: BodyKind
+    package let receivedAt: Timestamp
+    /// The sender's address without port.
+    package let remote: String?
+
+    package init(
+        method: String, path: [UInt8] = [], query: [UInt8]? = nil, fields: FieldList = FieldList(), body: [UInt8] = [],
+        bodyKind: BodyKind = .text, receivedAt: Timestamp, remote: String? = nil
+    ) {
+        self.method = method
+        self.path = path
+        self.query = query
+        self.fields = fields
+        self.body = body
+        self.bodyKind = bodyKind
+        self.receivedAt = receivedAt
+        self.remote = remote
+    }
+
+    /// The body as UTF-8 text, or `nil` where it is none.
+    package var text: [UInt8]? {
+        switch bodyKind {
+        case .text: body
+        case .encodedText(let label): Charset(label: label)?.decode(body)
+        case .binary: nil
+        }
+    }
+}
+
+/// A notification and its sequence number in its endpoint, from 1 on.
+package struct NumberedNotification: Equatable, Sendable {
+    package let number: UInt64
+    package let notification: Notification
+
+    package init(number: UInt64, notification: Notification) {
+        self.number = number
+        self.notification = notification
+    }
+}
+
+/// Why the body of a request cannot be taken.
+package enum BodyRefusal: Error, Equatable, Sendable {
+    case tooLarge
+    /// Compressed, and broken; the text says how.
+    case unreadable(String)
+}
+
+extension Notification {
+    /// Takes in a request that was sent to an endpoint.
+    /// - Parameters:
+    ///   - segments: how many segments of the path lead to the endpoint.
+    ///   - bodyLimit: bytes that the decompressed body may have.
+    package init(
+        _ request: Request, segments: Int, bodyLimit: Int, receivedAt: Timestamp
+    ) throws(BodyRefusal) {
+        let body = try Self.decompressed(request, limit: bodyLimit)
+        self.init(
+            method: request.method.rawValue, path: Array(request.target.rest(after: segments)),
+            query: request.target.query.map(Array.init), fields: request.fields, body: body,
+            bodyKind: Self.kind(of: body, contentType: request.fields.firstValue(of: "content-type")),
+            receivedAt: receivedAt, remote: request.remoteAddress)
+    }
+
+    private static func decompressed(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
+        guard case .whole(let body) = request.body else {
+            throw request.body == .tooLarge ? .tooLarge : .unreadable("the body is shorter than announced")
+        }
+        guard body.count <= limit else { throw .tooLarge }
+        guard !body.isEmpty, let field = request.fields.firstValue(of: "content-encoding"),
+            let coding = ContentCoding(String(decoding: field, as: UTF8.self))
+        else { return body }
+        do throws(DecompressionError) {
+            return try decompress(body, coding, limit: limit)
+        } catch {
+            switch error {
+            case .tooLarge: throw .tooLarge
+            case .truncated: throw .unreadable("the compressed body ends too early")
+            case .corrupt: throw .unreadable("the compressed body is corrupt")
+            }
+        }
+    }
+
+    private static func kind(of body: [UInt8], contentType: ArraySlice<UInt8>?) -> BodyKind {
+        let label = contentType.flatMap(charsetLabel) ?? ""
+        guard !body.isEmpty, let charset = Charset(label: label), charset != .utf8 else {
+            let isUnknown = !body.isEmpty && Charset(label: label) == nil
+            return !isUnknown && isUTF8(body) ? .text : .binary
+        }
+        return charset.decode(body) == nil ? .binary : .encodedText(label)
+    }
+}
+
+/// The `charset` parameter of a media type (RFC 9110, section 8.3.1), unquoted; `nil` where there is none.
+func charsetLabel(_ contentType: ArraySlice<UInt8>) -> String? {
+    var parameters: [ArraySlice<UInt8>] = []
+    var start = contentType.startIndex
+    var isQuoted = false
+    var index = start
+    while index < contentType.endIndex {
+        switch contentType[index] {
+        case UInt8(ascii: "\""): isQuoted.toggle()
+        case UInt8(ascii: "\\") where isQuoted: index += 1
+        case UInt8(ascii: ";") where !isQuoted:
+            parameters.append(contentType[start..<index])
+            start = index + 1
+        default: break
+        }
+        index += 1
+    }
+    parameters.append(contentType[start...])
+
+    for parameter in parameters.dropFirst() {
+        guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
+        let name = String(decoding: trimmed(parameter[..<equals]), as: UTF8.self)
+        guard name.lowercased() == "charset" else { continue }
+        var value = trimmed(parameter[(equals + 1)...])
+        if value.count >= 2, value.first == UInt8(ascii: "\""), value.last == UInt8(ascii: "\"") {
+            value = value.dropFirst().dropLast()
+        }
+        return String(decoding: value.filter { $0 != UInt8(ascii: "\\") }, as: UTF8.self)
+    }
+    return nil
+}
+
+private func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+    var rest = bytes.drop(while: isBlank)
+    while let last = rest.last, isBlank(last) { rest.removeLast() }
+    return rest
+}

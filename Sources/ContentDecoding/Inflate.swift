@@ -1,0 +1,70 @@
+internal import CZlib
+
+/// How a body was compressed on its way (RFC 9110, section 8.4.1).
+package enum ContentCoding: Sendable {
+    case gzip
+    case deflate
+
+    /// - Parameter name: as the field `Content-Encoding` has it, in any letter case.
+    package init?(_ name: String) {
+        switch name.lowercased() {
+        case "gzip": self = .gzip
+        case "deflate": self = .deflate
+        default: return nil
+        }
+    }
+}
+
+package enum DecompressionError: Error, Equatable, Sendable {
+    /// Not in the format, or its checksum is wrong.
+    case corrupt
+    /// It ends too early.
+    case truncated
+    /// The result would be larger than the limit.
+    case tooLarge
+}
+
+/// Decompresses a whole body, never holding more than `limit` bytes of the result.
+///
+/// Several gzip members in a row are joined (RFC 1952, section 2.2); `deflate` is taken with the zlib header it should
+/// have (RFC 1950) and without it, as some senders do.
+package func decompress(_ body: [UInt8], _ coding: ContentCoding, limit: Int) throws(DecompressionError) -> [UInt8] {
+    var stream = unsafe z_stream()
+    let hasZlibHeader = body.count >= 2 && body[0] & 0x0f == 8 && (Int(body[0]) << 8 | Int(body[1])) % 31 == 0
+    let windowBits: CInt =
+        switch coding {
+        case .gzip: 16 + MAX_WBITS
+        case .deflate: hasZlibHeader ? MAX_WBITS : -MAX_WBITS
+        }
+    let size = unsafe CInt(MemoryLayout<z_stream>.size)
+    guard unsafe inflateInit2_(&stream, windowBits, zlibVersion(), size) == Z_OK else { throw .corrupt }
+    defer { unsafe inflateEnd(&stream) }
+
+    var input = body
+    var output: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: min(max(4 * body.count, 1024), 65536))
+    let inputCount = input.count
+    var consumed = 0
+    while true {
+        let (code, produced, left) = unsafe input.withUnsafeMutableBufferPointer { source in
+            unsafe chunk.withUnsafeMutableBufferPointer { target in
+                unsafe stream.next_in = source.baseAddress.map { unsafe $0 + consumed }
+                unsafe stream.avail_in = uInt(inputCount - consumed)
+                unsafe stream.next_out = target.baseAddress
+                unsafe stream.avail_out = uInt(target.count)
+                let code = unsafe inflate(&stream, Z_NO_FLUSH)
+                return unsafe (code, target.count - Int(stream.avail_out), Int(stream.avail_in))
+            }
+        }
+        consumed = inputCount - left
+        guard output.count + produced <= limit else { throw .tooLarge }
+        output += chunk[..<produced]
+        switch code {
+        case Z_STREAM_END where left == 0: return output
+        case Z_STREAM_END where coding == .gzip: unsafe inflateReset(&stream)
+        case Z_OK where left > 0 || produced > 0: continue
+        case Z_OK, Z_BUF_ERROR: throw .truncated
+        default: throw .corrupt
+        }
+    }
+}

@@ -1,0 +1,180 @@
+internal import Gateway
+internal import Linux
+internal import SystemPackage
+
+/// One connection from the server, and where it stands in the exchange.
+final class Connection {
+    enum State {
+        /// Between requests, or in the middle of receiving one.
+        case receiving
+        /// The request has been read and is being answered.
+        case answering
+        /// The answer waits for something.
+        case waiting(Waiting, until: Int64)
+        /// The answer is written, as far as the server takes it.
+        case sending(ResponseBytes)
+    }
+
+    /// What came of looking for a request.
+    enum Arrival {
+        case request(Request)
+        /// A request whose parameters make no sense; it has been read to its end.
+        case invalidRequest(ParameterError)
+        /// Not all of it is there, or nothing.
+        case nothing
+        /// The connection is of no more use: it was closed, or what came is no FastCGI.
+        case ended(String?)
+    }
+
+    let descriptor: FileDescriptor
+    let token: UInt64
+    var state = State.receiving
+    /// The request being answered.
+    private(set) var outline = RequestOutline()
+    /// Whether something may have arrived that no event will tell of.
+    var mayHaveMore = false
+    /// Whether events are wanted for when the socket takes bytes again.
+    var awaitsRoom = false
+
+    private let library = LibraryRequest()
+    /// Gathers a request that the socket does not hold in one piece.
+    private var spool: Spool?
+
+    init(_ descriptor: FileDescriptor, token: UInt64) {
+        self.descriptor = descriptor
+        self.token = token
+    }
+
+    deinit { try? descriptor.close() }
+
+    private struct Spool {
+        let file: FileDescriptor
+        var scanner = RecordScanner()
+
+        func close() { try? file.close() }
+    }
+
+    /// Looks for the next request. Whatever is not one is dealt with here.
+    /// - Parameter buffer: scratch space; a request that is larger is gathered in memory first.
+    func receive(_ buffer: inout [UInt8], bodyLimit: Int) -> Arrival {
+        do throws(Errno) {
+            while true {
+                let count = try UnixSocket.peek(descriptor, into: &buffer)
+                guard count > 0 else { return .ended(nil) }
+                var scanner = spool?.scanner ?? RecordScanner()
+                let (consumed, event) = scanner.scan(buffer[..<count])
+                mayHaveMore = consumed < count
+                switch event {
+                case nil where spool == nil && count < buffer.count:
+                    return .nothing
+                case .request(let outline) where spool == nil && consumed == count && !outline.endsPadded:
+                    self.outline = outline
+                    guard outline.role == RequestOutline.responderRole else {
+                        try take(consumed, &buffer)
+                        return try refuseRole()
+                    }
+                    return read(from: descriptor, bodyIsThere: true, bodyLimit)
+                case nil:
+                    try gather(consumed, &buffer, scanner, bodyLimit)
+                case .request(let outline):
+                    try gather(consumed, &buffer, scanner, bodyLimit)
+                    self.outline = outline
+                    defer { dropSpool() }
+                    guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
+                    guard let spool else { preconditionFailure("a request was gathered nowhere") }
+                    _ = try seekToStart(spool.file)
+                    return read(from: spool.file, bodyIsThere: outline.bodyBytes <= bodyLimit, bodyLimit)
+                case .management(let type, let content):
+                    try take(consumed, &buffer)
+                    try sendShort(Records.answer(toManagement: type, content))
+                case .abort(let requestID):
+                    try take(consumed, &buffer)
+                    dropSpool()
+                    try sendShort(Records.end(requestID: requestID))
+                case .broken(let reason):
+                    return .ended(reason)
+                }
+            }
+        } catch .wouldBlock {
+            return .nothing
+        } catch {
+            return .ended(error == .connectionReset || error == .brokenPipe ? nil : "\(error)")
+        }
+    }
+
+    private func read(from source: FileDescriptor, bodyIsThere: Bool, _ bodyLimit: Int) -> Arrival {
+        guard let (parameters, body) = library.read(from: source, outline, bodyIsThere: bodyIsThere) else {
+            return .ended("libfcgi cannot read the request")
+        }
+        state = .answering
+        do throws(ParameterError) {
+            return .request(try parameters.request(body: body.flatMap { $0.count <= bodyLimit ? $0 : nil }))
+        } catch {
+            return .invalidRequest(error)
+        }
+    }
+
+    /// Takes bytes from the socket that have been looked at already.
+    private func take(_ count: Int, _ buffer: inout [UInt8]) throws(Errno) {
+        var left = count
+        while left > 0 { left -= try UnixSocket.receive(descriptor, into: &buffer, atMost: left) }
+    }
+
+    /// Moves bytes that have been looked at from the socket to the spool; of a body that is too long, no more.
+    private func gather(
+        _ count: Int, _ buffer: inout [UInt8], _ scanner: RecordScanner, _ bodyLimit: Int
+    ) throws(Errno) {
+        var spool = if let spool { spool } else { Spool(file: try memoryFile(named: "request")) }
+        spool.scanner = scanner
+        self.spool = spool
+        let isKept = scanner.bodyBytes <= bodyLimit
+        var left = count
+        while left > 0 {
+            let taken = try UnixSocket.receive(descriptor, into: &buffer, atMost: left)
+            if isKept { try write(buffer[..<taken], to: spool.file) }
+            left -= taken
+        }
+    }
+
+    private func dropSpool() {
+        spool?.close()
+        spool = nil
+    }
+
+    private func refuseRole() throws(Errno) -> Arrival {
+        try sendShort(Records.end(requestID: outline.id, protocolStatus: Records.unknownRole))
+        return .ended(nil)
+    }
+
+    /// Sends a record that is no answer. It is short, and nothing else is on its way.
+    private func sendShort(_ bytes: [UInt8]) throws(Errno) {
+        guard try UnixSocket.send(bytes, from: 0, to: descriptor) == bytes.count else { throw .brokenPipe }
+    }
+
+    /// Sends on; false once the connection is of no more use.
+    func advance() -> Bool {
+        guard case .sending(var bytes) = state else { return true }
+        state = .answering
+        do throws(Errno) {
+            try bytes.advance { (buffer, start) throws(Errno) in
+                try UnixSocket.send(buffer, from: start, to: descriptor)
+            }
+        } catch {
+            return false
+        }
+        guard bytes.isDone else {
+            state = .sending(bytes)
+            return true
+        }
+        state = .receiving
+        return outline.keepsConnection
+    }
+}
+
+private func seekToStart(_ file: FileDescriptor) throws(Errno) -> Int64 {
+    do { return try file.seek(offset: 0, from: .start) } catch { throw error as? Errno ?? .ioError }
+}
+
+private func write(_ bytes: ArraySlice<UInt8>, to file: FileDescriptor) throws(Errno) {
+    do { _ = try file.writeAll(bytes) } catch { throw error as? Errno ?? .ioError }
+}

@@ -1,0 +1,141 @@
+/// Finds where a request ends in a stream of FastCGI records (FastCGI specification, sections 3 and 5), so that libfcgi
+/// is only ever given one that is there in whole and in order: libfcgi reads until it has what it wants, and its own
+/// answer to a long management record overruns a buffer of 64 bytes (fcgiapp.c, ProcessManagementRecord).
+struct RecordScanner {
+    enum Event: Equatable {
+        /// The request is complete. The loop answers requests for the role of responder alone.
+        case request(RequestOutline)
+        /// A whole record that concerns the connection, not a request.
+        case management(type: UInt8, content: [UInt8])
+        /// The server has given the request up.
+        case abort(requestID: UInt16)
+        /// Not FastCGI, or not in an order that it allows; the connection is of no more use.
+        case broken(String)
+    }
+
+    /// Bytes that the parameters of a request may have in all. nginx sends some 40 kB at the most as it is set up here.
+    static let maximumParameterBytes = 256 * 1024
+
+    private enum Phase { case begin, parameters, input }
+
+    private var phase = Phase.begin
+    private var outline = RequestOutline()
+    private var header: [UInt8] = []
+    private var contentLeft = 0
+    private var paddingLeft = 0
+    /// The content of the record, where its bytes matter: of a begin or a management record.
+    private var content: [UInt8] = []
+    private var parameterBytes = 0
+
+    /// Looks at the next bytes of the stream.
+    /// - Returns: how many bytes belong to what has been seen so far, and what is complete with the last of them; `nil`
+    ///   where all bytes were looked at and more are needed.
+    mutating func scan(_ bytes: ArraySlice<UInt8>) -> (consumed: Int, event: Event?) {
+        var index = bytes.startIndex
+        while true {
+            if header.count < 8 {
+                guard index < bytes.endIndex else { return (bytes.count, nil) }
+                header.append(bytes[index])
+                index += 1
+                guard header.count == 8 else { continue }
+                contentLeft = Int(header[4]) << 8 | Int(header[5])
+                paddingLeft = Int(header[6])
+                content = []
+                if let fault = beginRecord() { return (index - bytes.startIndex, .broken(fault)) }
+            }
+            let available = bytes.endIndex - index
+            let taken = min(contentLeft, available)
+            if keepsContent { content += bytes[index..<index + taken] }
+            contentLeft -= taken
+            let skipped = min(paddingLeft, available - taken)
+            paddingLeft -= skipped
+            index += taken + skipped
+            guard contentLeft == 0, paddingLeft == 0 else { return (bytes.count, nil) }
+            let event = endRecord()
+            header.removeAll(keepingCapacity: true)
+            if let event { return (index - bytes.startIndex, event) }
+        }
+    }
+
+    /// How many bytes of body the request has shown so far.
+    var bodyBytes: Int { outline.bodyBytes }
+
+    private var type: UInt8 { header[1] }
+    private var requestID: UInt16 { UInt16(header[2]) << 8 | UInt16(header[3]) }
+    private var keepsContent: Bool { type == RecordType.beginRequest || requestID == 0 }
+
+    /// Judges a record by its header; returns what is wrong with it.
+    private mutating func beginRecord() -> String? {
+        guard header[0] == 1 else { return "a record of version \(header[0])" }
+        if requestID == 0 {
+            return phase == .begin ? nil : "a management record within a request"
+        }
+        switch (phase, type) {
+        case (.begin, RecordType.beginRequest):
+            guard contentLeft == 8 else { return "a begin record of \(contentLeft) bytes" }
+            outline = RequestOutline()
+            outline.id = requestID
+            parameterBytes = 0
+        case (_, RecordType.abortRequest):
+            break
+        case (.parameters, RecordType.parameters) where requestID == outline.id:
+            parameterBytes += contentLeft
+            guard parameterBytes <= Self.maximumParameterBytes else { return "too many parameters" }
+        case (.input, RecordType.standardInput) where requestID == outline.id:
+            outline.bodyBytes += contentLeft
+        default:
+            return "a record of type \(type) out of place"
+        }
+        outline.endsPadded = paddingLeft > 0
+        return nil
+    }
+
+    /// Judges a record once its content is there.
+    private mutating func endRecord() -> Event? {
+        let length = Int(header[4]) << 8 | Int(header[5])
+        if requestID == 0 { return .management(type: type, content: content) }
+        switch type {
+        case RecordType.beginRequest:
+            outline.role = UInt16(content[0]) << 8 | UInt16(content[1])
+            outline.keepsConnection = content[2] & 1 != 0
+            phase = .parameters
+        case RecordType.abortRequest:
+            phase = .begin
+            return .abort(requestID: requestID)
+        case RecordType.parameters where length == 0:
+            phase = .input
+        case RecordType.standardInput where length == 0:
+            phase = .begin
+            return .request(outline)
+        default:
+            break
+        }
+        return nil
+    }
+}
+
+/// What the records around a request say of it.
+struct RequestOutline: Equatable {
+    var id: UInt16 = 0
+    var role: UInt16 = 0
+    /// Whether the server wants to use the connection again.
+    var keepsConnection = false
+    var bodyBytes = 0
+    /// Whether its last record has padding, which libfcgi would leave unread.
+    var endsPadded = false
+
+    static let responderRole: UInt16 = 1
+}
+
+/// Record types (FastCGI specification, section 8).
+enum RecordType {
+    static let beginRequest: UInt8 = 1
+    static let abortRequest: UInt8 = 2
+    static let endRequest: UInt8 = 3
+    static let parameters: UInt8 = 4
+    static let standardInput: UInt8 = 5
+    static let standardOutput: UInt8 = 6
+    static let getValues: UInt8 = 9
+    static let getValuesResult: UInt8 = 10
+    static let unknownType: UInt8 = 11
+}

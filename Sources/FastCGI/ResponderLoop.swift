@@ -1,0 +1,254 @@
+package import Gateway
+internal import HTTPTypes
+internal import Linux
+package import Logging
+package import SystemPackage
+
+/// One thread that reads the requests of all connections, has them answered, has what they wrote committed as one, and
+/// then sends the answers.
+///
+/// While a commit waits for the disk the next requests gather, so that as many as wait share the next one.
+package final class ResponderLoop {
+    private let listener: FileDescriptor
+    private let service: any Service
+    private let bodyLimit: Int
+    private let logger: Logger
+    private let epoll: Epoll
+    private let signals: SignalQueue
+
+    private var connections: [UInt64: Connection] = [:]
+    private var nextToken: UInt64 = Token.first
+    private var waiting: Set<UInt64> = []
+    private var answered: [(Connection, Answer)] = []
+    private var buffer = [UInt8](repeating: 0, count: 65536)
+
+    private var isStopping = false
+    private var stopsAt = Int64.max
+    /// While descriptors have run out nobody is accepted until this time.
+    private var acceptsAgainAt: Int64?
+    private var seenVersion: UInt64 = 0
+    private var nextLook: Int64 = 0
+    private var lookInterval: Int64 = 5000
+
+    private enum Token {
+        static let listener: UInt64 = 0
+        static let signals: UInt64 = 1
+        static let first: UInt64 = 2
+    }
+
+    /// - Parameters:
+    ///   - listener: a listening socket; it is shared with other processes and stays open.
+    ///   - bodyLimit: bytes that a request's body may have; of a longer one, the handler is told just that.
+    package init(
+        listener: FileDescriptor, service: any Service, bodyLimit: Int, logger: Logger
+    ) throws(Errno) {
+        self.listener = listener
+        self.service = service
+        self.bodyLimit = bodyLimit
+        self.logger = logger
+        LibraryRequest.prepareLibrary()
+        Signal.ignoreBrokenPipes()
+        signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
+        epoll = try Epoll()
+        try UnixSocket.makeNonBlocking(listener)
+        try epoll.add(listener, .readable, token: Token.listener)
+        try epoll.add(signals.descriptor, .readable, token: Token.signals)
+    }
+
+    /// Serves until SIGTERM or SIGINT, then answers what it has and returns. SIGHUP answers those who wait, at once.
+    /// - Parameter shutdownSeconds: how long the last answers may take to be read.
+    package func run(shutdownSeconds: Double) throws(Errno) {
+        while !(isStopping && (connections.isEmpty || now() >= stopsAt)) {
+            try epoll.wait(milliseconds: timeout()) { token, events in
+                switch token {
+                case Token.listener: accept()
+                case Token.signals: takeSignals(shutdownSeconds)
+                default: handle(token, events)
+                }
+            }
+            finishTurn()
+            resumeAccepting()
+            lookAgain()
+        }
+    }
+
+    private func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
+
+    private func timeout() -> Int? {
+        var next = stopsAt
+        if !waiting.isEmpty { next = min(next, nextLook) }
+        if let acceptsAgainAt { next = min(next, acceptsAgainAt) }
+        return next == .max ? nil : Int(max(0, next - now()) + 999) / 1000
+    }
+
+    // MARK: Connections
+
+    private func accept() {
+        do throws(Errno) {
+            for _ in 0..<256 {
+                guard let descriptor = try UnixSocket.accept(listener) else { return }
+                let connection = Connection(descriptor, token: nextToken)
+                nextToken += 1
+                try epoll.add(descriptor, [.readable, .hangUp, .edgeTriggered], token: connection.token)
+                connections[connection.token] = connection
+            }
+        } catch {
+            // Too many open files, as a rule: those who wait stay in the backlog meanwhile.
+            logger.warning("cannot accept a connection", metadata: ["error": "\(error)"])
+            try? epoll.remove(listener)
+            acceptsAgainAt = now() + 200_000
+        }
+    }
+
+    private func resumeAccepting() {
+        guard let time = acceptsAgainAt, now() >= time, !isStopping else { return }
+        acceptsAgainAt = nil
+        try? epoll.add(listener, .readable, token: Token.listener)
+    }
+
+    private func close(_ connection: Connection, _ reason: String? = nil) {
+        if let reason { logger.warning("closed a connection", metadata: ["reason": "\(reason)"]) }
+        connections[connection.token] = nil
+        waiting.remove(connection.token)
+    }
+
+    private func handle(_ token: UInt64, _ events: Epoll.Events) {
+        guard let connection = connections[token] else { return }
+        switch connection.state {
+        case .receiving:
+            receive(connection)
+        case .answering:
+            connection.mayHaveMore = true
+        case .waiting:
+            // The server closes the connection when its client has gone. It sends nothing else before the answer.
+            close(connection)
+        case .sending:
+            if events.contains(.readable) { connection.mayHaveMore = true }
+            advance(connection)
+        }
+    }
+
+    private func receive(_ connection: Connection) {
+        switch connection.receive(&buffer, bodyLimit: bodyLimit) {
+        case .request(let request): answered.append((connection, service.answer(request)))
+        case .invalidRequest(let error): answered.append((connection, .now(.text(.badRequest, "\(error)."))))
+        case .nothing: if isStopping { close(connection) }
+        case .ended(let reason): close(connection, reason)
+        }
+    }
+
+    // MARK: Answers
+
+    /// Commits what the requests of this turn wrote, then answers them.
+    private func finishTurn() {
+        // A connection may hold its next request already; that one is answered in a turn of its own.
+        while !answered.isEmpty {
+            let turn = answered
+            answered = []
+            let failure = service.commit()
+            for (connection, answer) in turn {
+                switch answer {
+                case .now(let response): send(response, to: connection)
+                case .afterCommit(let response): send(failure ?? response, to: connection)
+                case .wait(let waiting): park(connection, waiting)
+                }
+            }
+        }
+    }
+
+    private func send(_ response: Response, to connection: Connection) {
+        connection.state = .sending(ResponseBytes(response, to: connection.outline.id))
+        advance(connection)
+    }
+
+    private func advance(_ connection: Connection) {
+        guard connection.advance() else { return close(connection) }
+        switch connection.state {
+        case .sending: watch(connection, forRoom: true)
+        case .receiving where isStopping: close(connection)
+        case .receiving:
+            watch(connection, forRoom: false)
+            if connection.mayHaveMore { receive(connection) }
+        default: break
+        }
+    }
+
+    /// Has events reported for when the socket takes bytes again, or no longer. Those that hold already are reported.
+    private func watch(_ connection: Connection, forRoom awaitsRoom: Bool) {
+        guard awaitsRoom != connection.awaitsRoom else { return }
+        connection.awaitsRoom = awaitsRoom
+        var events: Epoll.Events = [.readable, .hangUp, .edgeTriggered]
+        if awaitsRoom { events.insert(.writable) }
+        do throws(Errno) {
+            try epoll.change(connection.descriptor, to: events, token: connection.token)
+        } catch {
+            close(connection, "\(error)")
+        }
+    }
+
+    // MARK: Requests that wait
+
+    private func park(_ connection: Connection, _ waiting: Waiting) {
+        let time = now()
+        connection.state = .waiting(waiting, until: time + Int64(waiting.milliseconds) * 1000)
+        if self.waiting.isEmpty { nextLook = time + lookInterval }
+        self.waiting.insert(connection.token)
+        if isStopping { release(connection, waiting.giveUp()) }
+    }
+
+    private func release(_ connection: Connection, _ answer: Answer) {
+        waiting.remove(connection.token)
+        connection.state = .answering
+        answered.append((connection, answer))
+    }
+
+    /// Looks whether those who wait can be answered: all of them when the store has changed, and those whose time is up.
+    ///
+    /// A round that takes long makes the next one come later, so that looking costs a tenth of the time at the most.
+    private func lookAgain() {
+        let start = now()
+        guard !waiting.isEmpty, start >= nextLook else { return }
+        let version = service.version
+        let isChanged = version != seenVersion
+        seenVersion = version
+        for token in waiting {
+            guard let connection = connections[token], case .waiting(let waiting, let deadline) = connection.state else { continue }
+            if isChanged, let answer = waiting.look() {
+                release(connection, answer)
+            } else if start >= deadline {
+                release(connection, waiting.giveUp())
+            }
+        }
+        finishTurn()
+        let end = now()
+        lookInterval = min(max(5000, 10 * (end - start)), 200_000)
+        nextLook = end + lookInterval
+    }
+
+    // MARK: Stopping
+
+    private func takeSignals(_ shutdownSeconds: Double) {
+        while let signal = signals.next() {
+            if signal == Signal.hangUp { releaseAll() } else { stop(within: shutdownSeconds) }
+        }
+    }
+
+    private func releaseAll() {
+        for token in waiting {
+            guard let connection = connections[token], case .waiting(let waiting, _) = connection.state else { continue }
+            release(connection, waiting.giveUp())
+        }
+    }
+
+    private func stop(within seconds: Double) {
+        guard !isStopping else { return }
+        isStopping = true
+        stopsAt = now() + Int64(seconds * 1e6)
+        if acceptsAgainAt == nil { try? epoll.remove(listener) }
+        acceptsAgainAt = nil
+        releaseAll()
+        for connection in connections.values {
+            if case .receiving = connection.state { receive(connection) }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+internal import Gateway
+internal import HTTPTypes
+
+/// A response on its way to the server: written as far as the socket takes it, the rest made into records bit by bit.
+struct ResponseBytes {
+    private let requestID: UInt16
+    private var body: ArraySlice<UInt8>
+    private var isEnded = false
+    private var buffer: [UInt8] = []
+    private var sent = 0
+
+    /// How much of a body is turned into records at a time.
+    private static let portion = 3 * Records.maximumContent
+
+    init(_ response: Response, to requestID: UInt16) {
+        self.requestID = requestID
+        body = response.body[...]
+        let head = Self.head(of: response)
+        if head.count + body.count <= Records.maximumContent {
+            buffer.reserveCapacity(head.count + body.count + 48)
+            Records.appendOutput((head + body)[...], requestID: requestID, to: &buffer)
+            body = []
+        } else {
+            Records.appendOutput(head[...], requestID: requestID, to: &buffer)
+        }
+        fill()
+    }
+
+    /// Bytes that are records already.
+    init(records: [UInt8]) {
+        requestID = 0
+        body = []
+        buffer = records
+        isEnded = true
+    }
+
+    var isDone: Bool { isEnded && sent == buffer.count }
+
+    /// Hands bytes to `send` until it takes no more or all is sent.
+    mutating func advance<Failure: Error>(_ send: ([UInt8], Int) throws(Failure) -> Int) throws(Failure) {
+        while !isDone {
+            let count = try send(buffer, sent)
+            sent += count
+            guard sent == buffer.count else { return }
+            fill()
+        }
+    }
+
+    private mutating func fill() {
+        guard !isEnded else { return }
+        if sent > 0 {
+            buffer.removeAll(keepingCapacity: true)
+            sent = 0
+        }
+        let part = body.prefix(Self.portion)
+        Records.appendOutput(part, requestID: requestID, to: &buffer)
+        body = body.dropFirst(part.count)
+        if body.isEmpty {
+            buffer += Records.header(type: RecordType.standardOutput, requestID: requestID, contentCount: 0)
+            buffer += Records.end(requestID: requestID)
+            isEnded = true
+        }
+    }
+
+    /// The header fields as CGI writes them (RFC 3875, section 6.3), the length of the body among them.
+    private static func head(of response: Response) -> [UInt8] {
+        let status = response.head.status
+        var head = Array("Status: \(status.code) \(status.reasonPhrase)\r\n".utf8)
+        for field in response.head.headerFields {
+            head += field.name.rawName.utf8
+            head += ": ".utf8
+            head += field.value.utf8
+            head += "\r\n".utf8
+        }
+        if status != .noContent { head += "Content-Length: \(response.body.count)\r\n".utf8 }
+        head += "\r\n".utf8
+        return head
+    }
+}

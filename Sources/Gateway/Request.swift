@@ -1,0 +1,71 @@
+package import HTTPTypes
+
+/// Identifies one request of a client, however often nginx tries it on another responder.
+///
+/// `$msec` and `$request_id` of nginx, both set once for a request; ordered by time, so that what is remembered of
+/// requests lies together.
+package struct RequestID: Hashable, Sendable {
+    /// When nginx began the request, in milliseconds since 1970.
+    package let milliseconds: UInt64
+    /// 16 random bytes.
+    package let high: UInt64
+    package let low: UInt64
+
+    package init(milliseconds: UInt64, high: UInt64, low: UInt64) {
+        self.milliseconds = milliseconds
+        self.high = high
+        self.low = low
+    }
+
+    /// - Parameters:
+    ///   - time: seconds with three digits of fraction, as `$msec` writes them.
+    ///   - id: 32 hexadecimal digits, as `$request_id` writes them.
+    package init?(time: ArraySlice<UInt8>, id: ArraySlice<UInt8>) {
+        guard id.count == 32, (5...20).contains(time.count), time[time.endIndex - 4] == UInt8(ascii: ".") else { return nil }
+        var milliseconds: UInt64 = 0
+        for (offset, byte) in time.enumerated() where offset != time.count - 4 {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            let (tens, tooLarge) = milliseconds.multipliedReportingOverflow(by: 10)
+            guard !tooLarge else { return nil }
+            milliseconds = tens &+ UInt64(byte - UInt8(ascii: "0"))
+        }
+        var halves: [UInt64] = [0, 0]
+        for (offset, byte) in id.enumerated() {
+            guard let digit = hexadecimalDigit(byte) else { return nil }
+            halves[offset / 16] = halves[offset / 16] << 4 | UInt64(digit)
+        }
+        self.init(milliseconds: milliseconds, high: halves[0], low: halves[1])
+    }
+}
+
+/// One HTTP request, as a handler sees it.
+package struct Request: Sendable {
+    package enum Body: Equatable, Sendable {
+        case whole([UInt8])
+        /// Longer than what this service takes; its bytes were thrown away.
+        case tooLarge
+        /// Not as long as the request said it was.
+        case incomplete
+    }
+
+    package let method: HTTPRequest.Method
+    package let target: Target
+    package let fields: FieldList
+    package let body: Body
+    /// The client's address as nginx vouches for it, without port; never taken from a header.
+    package let remoteAddress: String?
+    /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
+    package let id: RequestID?
+
+    package init(
+        method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),
+        remoteAddress: String? = nil, id: RequestID? = nil
+    ) {
+        self.method = method
+        self.target = target
+        self.fields = fields
+        self.body = body
+        self.remoteAddress = remoteAddress
+        self.id = id
+    }
+}

@@ -1,0 +1,54 @@
+package import HTTPTypes
+
+/// One HTTP response with its whole body.
+package struct Response: Sendable {
+    package var head: HTTPResponse
+    package var body: [UInt8]
+
+    package init(_ status: HTTPResponse.Status, fields: HTTPFields = [:], body: [UInt8] = []) {
+        head = HTTPResponse(status: status, headerFields: fields)
+        self.body = body
+    }
+
+    package static func text(_ status: HTTPResponse.Status, _ text: String) -> Response {
+        Response(status, fields: [.contentType: "text/plain; charset=utf-8", .noSniff: "nosniff"], body: Array(text.utf8))
+    }
+
+    package static func json(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
+        Response(
+            status,
+            fields: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store", .noSniff: "nosniff"],
+            body: body)
+    }
+
+    /// Says that nothing is there, in the words of the service that clients know.
+    package static let notFound = text(.notFound, "404: Not Found")
+
+    /// - Parameter allowed: the methods that the path does take, as the field `Allow` lists them.
+    package static func methodNotAllowed(allowed: String) -> Response {
+        var response = text(.methodNotAllowed, "405: Method Not Allowed")
+        response.head.headerFields[.allow] = allowed
+        return response
+    }
+}
+
+extension HTTPResponse.Status {
+    package static let insufficientStorage = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
+}
+
+extension HTTPField.Name {
+    package static let noSniff = HTTPField.Name("X-Content-Type-Options")!
+}
+
+extension Response {
+    /// What a client is told when the store fails: 507 where there is no room, else 503; it may try again either way.
+    package static func failure(_ failure: StoreFailure) -> Response {
+        var response: Response =
+            switch failure {
+            case .full: .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
+            case .unavailable: .text(.serviceUnavailable, "The store cannot be used at the moment.")
+            }
+        response.head.headerFields[.retryAfter] = "5"
+        return response
+    }
+}

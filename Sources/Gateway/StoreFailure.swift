@@ -1,0 +1,7 @@
+/// Why a store could not do what it was asked to, through no fault of the request. What was stored stays as it was.
+package enum StoreFailure: Error, Equatable, Sendable {
+    /// No room: the disk is full, or the store has reached its size.
+    case full
+    /// The engine failed; the text is for its operator, not for clients.
+    case unavailable(String)
+}

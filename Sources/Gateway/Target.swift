@@ -1,0 +1,89 @@
+/// What a request is aimed at: path and query as they were sent (RFC 9112, section 3.2), and the path's decoded segments
+/// below the mount point.
+package struct Target: Sendable {
+    /// The path's segments after the mount point, each percent-decoded once. `nil` where the path lies outside the mount
+    /// point or a segment is not text.
+    package let segments: [String]?
+    /// As sent, without its question mark; `nil` where there was none.
+    package let query: ArraySlice<UInt8>?
+
+    private let path: ArraySlice<UInt8>
+    /// Where each of `segments` ends in `path`.
+    private let ends: [Int]
+
+    /// - Parameters:
+    ///   - raw: the target as the client sent it.
+    ///   - mountPoint: where the application is mounted, as path text: `/api`, or `/` or nothing for the root.
+    package init(raw: ArraySlice<UInt8>, mountPoint: [String]) {
+        let question = raw.firstIndex(of: UInt8(ascii: "?"))
+        path = raw[..<(question ?? raw.endIndex)]
+        query = question.map { raw[($0 + 1)...] }
+
+        var decoded: [String] = []
+        var ends: [Int] = []
+        var isText = path.first == UInt8(ascii: "/")
+        for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            guard isText, let text = percentDecoded(segment) else {
+                isText = false
+                break
+            }
+            decoded.append(text)
+            ends.append(segment.endIndex)
+        }
+        let isInside = isText && decoded.starts(with: mountPoint)
+        segments = isInside ? Array(decoded[mountPoint.count...]) : nil
+        self.ends = isInside ? Array(ends[mountPoint.count...]) : []
+    }
+
+    /// The path after its first `count` segments, as sent: empty, or with its leading slash.
+    package func rest(after count: Int) -> ArraySlice<UInt8> { path[ends[count - 1]...] }
+
+    /// The value of a query parameter, decoded, `+` being a blank; the first where it is repeated.
+    package func queryValue(_ name: String) -> String? {
+        guard let query else { return nil }
+        for pair in query.split(separator: UInt8(ascii: "&")) {
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard percentDecoded(parts[0], plusIsBlank: true) == name else { continue }
+            return parts.count == 1 ? "" : percentDecoded(parts[1], plusIsBlank: true)
+        }
+        return nil
+    }
+}
+
+/// The text that a percent-encoded run of bytes stands for (RFC 3986, section 2.1); `nil` where an escape is broken or
+/// the result is not UTF-8.
+package func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsBlank: Bool = false) -> String? {
+    let percent = UInt8(ascii: "%")
+    let plus = UInt8(ascii: "+")
+    guard bytes.contains(where: { $0 == percent || ($0 == plus && plusIsBlank) }) else {
+        return String(validating: bytes, as: UTF8.self)
+    }
+    var decoded: [UInt8] = []
+    decoded.reserveCapacity(bytes.count)
+    var index = bytes.startIndex
+    while index < bytes.endIndex {
+        let byte = bytes[index]
+        index += 1
+        if byte == plus, plusIsBlank {
+            decoded.append(0x20)
+        } else if byte == percent {
+            guard index + 2 <= bytes.endIndex, let high = hexadecimalDigit(bytes[index]),
+                let low = hexadecimalDigit(bytes[index + 1])
+            else { return nil }
+            decoded.append(high << 4 | low)
+            index += 2
+        } else {
+            decoded.append(byte)
+        }
+    }
+    return String(validating: decoded, as: UTF8.self)
+}
+
+func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+}

@@ -1,0 +1,40 @@
+internal import CLMDB
+internal import Glibc
+
+/// What an LMDB function returned instead of success.
+package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
+    package let code: CInt
+    package let function: String
+
+    /// - Parameter code: LMDB's own, or one of errno.
+    package init(code: CInt, function: String) {
+        self.code = code
+        self.function = function
+    }
+
+    /// A record that cannot be what was written.
+    package static func damaged(_ what: String) -> LMDBError { LMDBError(code: MDB_CORRUPTED, function: what) }
+
+    /// A record of a later version than this program knows.
+    package static func tooNew(_ what: String) -> LMDBError { LMDBError(code: MDB_VERSION_MISMATCH, function: what) }
+
+    package var description: String { unsafe "\(function): \(String(cString: mdb_strerror(code)))" }
+
+    /// No room for what was to be written: in the map, in one transaction, or on the disk.
+    package var isFull: Bool {
+        [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT].contains(code)
+    }
+
+    /// Another process has made the map larger than this one knows.
+    package var isMapResized: Bool { code == MDB_MAP_RESIZED }
+
+    /// The file is none of LMDB's, or damaged.
+    package var isDamage: Bool { [MDB_INVALID, MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC].contains(code) }
+}
+
+func check(_ code: CInt, _ function: String) throws(LMDBError) {
+    guard code == MDB_SUCCESS else { throw LMDBError(code: code, function: function) }
+}
+
+/// The version of the library that is linked, as text.
+package func libraryVersion() -> String { unsafe String(cString: mdb_version(nil, nil, nil)) }

@@ -1,0 +1,107 @@
+internal import CLinux
+package import SystemPackage
+
+/// A program started from this one, and a descriptor that becomes readable when it has ended (pidfd_open(2)).
+package struct ChildProcess: Sendable {
+    package enum Ending: Equatable, Sendable, CustomStringConvertible {
+        case exited(CInt)
+        case killed(CInt)
+
+        package var description: String {
+            switch self {
+            case .exited(let code): "exited with status \(code)"
+            case .killed(let signal): "was ended by signal \(signal)"
+            }
+        }
+    }
+
+    package let processID: Int32
+    package let descriptor: FileDescriptor
+
+    /// Starts a program in a process group of its own, with no signal blocked.
+    /// - Parameters:
+    ///   - input: what the program gets as descriptor 0; `nil` gives it an empty one.
+    ///   - environment: the variables it sees, and no others.
+    package init(
+        _ program: FilePath, _ arguments: [String], environment: [String], input: FileDescriptor? = nil,
+        directory: FilePath? = nil
+    ) throws(Errno) {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        if let input {
+            unsafe posix_spawn_file_actions_adddup2(&actions, input.rawValue, 0)
+        } else {
+            unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
+        if let directory { unsafe posix_spawn_file_actions_addchdir_np(&actions, directory.string) }
+
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        var defaults = sigset_t()
+        unsafe sigemptyset(&defaults)
+        unsafe sigaddset(&defaults, SIGPIPE)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &defaults)
+        unsafe posix_spawnattr_setpgroup(&attributes, 0)
+        unsafe posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+
+        var processID: pid_t = 0
+        let code = unsafe withCStrings([program.string] + arguments) { argumentList in
+            unsafe withCStrings(environment) { environmentList in
+                unsafe posix_spawn(&processID, program.string, &actions, &attributes, argumentList, environmentList)
+            }
+        }
+        guard code == 0 else { throw Errno(rawValue: code) }
+        self.processID = processID
+        descriptor = FileDescriptor(rawValue: try systemCall { postroom_pidfd_open(processID) })
+    }
+
+    package func send(_ signal: CInt) { _ = kill(processID, signal) }
+
+    /// Ends the program and whatever it started in its group, at once.
+    package func killGroup() { _ = kill(-processID, SIGKILL) }
+
+    /// How the program ended, or `nil` while it runs. After an answer the descriptor is closed.
+    package func ending() -> Ending? {
+        var status: CInt = 0
+        guard unsafe waitpid(processID, &status, WNOHANG) == processID else { return nil }
+        try? descriptor.close()
+        return Self.ending(of: status)
+    }
+
+    /// Waits until the program has ended.
+    package func waitForEnding() throws(Errno) -> Ending {
+        var status: CInt = 0
+        try systemCall { unsafe waitpid(processID, &status, 0) }
+        try? descriptor.close()
+        return Self.ending(of: status)
+    }
+
+    /// wait(2): the low seven bits are the signal, the next byte the exit status.
+    private static func ending(of status: CInt) -> Ending {
+        let signal = status & 0x7f
+        return signal == 0 ? .exited((status >> 8) & 0xff) : .killed(signal)
+    }
+}
+
+/// Becomes another program: the process, its parent and its open descriptors stay (execve(2)).
+package func become(_ program: FilePath, _ arguments: [String]) -> Errno {
+    unsafe withCStrings([program.string] + arguments) { list in
+        _ = unsafe execv(program.string, list)
+        return lastError()
+    }
+}
+
+/// Lends a C array of C strings, closed by a null pointer.
+@unsafe private func withCStrings<Result>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+    let copies: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) } + [nil]
+    defer { for unsafe copy in unsafe copies { unsafe free(copy) } }
+    return unsafe copies.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
+}

@@ -1,0 +1,152 @@
+internal import CLinux
+package import SystemPackage
+
+package enum Files {
+    /// The whole of a small file, or `nil` where it cannot be read.
+    package static func contents(of path: FilePath) -> [UInt8]? {
+        guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
+        defer { try? file.close() }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while true {
+            guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try file.read(into: $0) }) else { return nil }
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
+    /// Puts a file in place whole: written beside it, on disk, then renamed over it (rename(2)).
+    package static func replace(
+        _ path: FilePath, with bytes: [UInt8], permissions: FilePermissions = .ownerReadWrite
+    ) throws(Errno) {
+        let temporary = FilePath(path.string + ".new")
+        let file = try open(temporary, .writeOnly, [.create, .truncate, .closeOnExec], permissions)
+        do {
+            defer { try? file.close() }
+            try file.writeAll(bytes)
+            try systemCall { fsync(file.rawValue) }
+        } catch {
+            throw error as? Errno ?? .ioError
+        }
+        try systemCall { unsafe rename(temporary.string, path.string) }
+    }
+
+    /// Opens a file; the error is named, as the library's own function leaves it open.
+    package static func open(
+        _ path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions = .closeOnExec,
+        _ permissions: FilePermissions? = nil
+    ) throws(Errno) -> FileDescriptor {
+        do {
+            return try FileDescriptor.open(path, mode, options: options, permissions: permissions)
+        } catch {
+            throw error as? Errno ?? .ioError
+        }
+    }
+
+    package static func exists(_ path: FilePath) -> Bool { unsafe access(path.string, F_OK) == 0 }
+
+    package static func isReadable(_ path: FilePath) -> Bool { unsafe access(path.string, R_OK) == 0 }
+
+    package static func remove(_ path: FilePath) throws(Errno) { try systemCall { unsafe unlink(path.string) } }
+
+    package static func move(_ path: FilePath, to target: FilePath) throws(Errno) {
+        try systemCall { unsafe rename(path.string, target.string) }
+    }
+
+    /// Makes a directory and those above it; one that is there already is left as it is.
+    package static func makeDirectory(_ path: FilePath, permissions: FilePermissions) throws(Errno) {
+        do throws(Errno) {
+            try systemCall { unsafe mkdir(path.string, permissions.rawValue) }
+        } catch .fileExists {
+            return
+        } catch .noSuchFileOrDirectory {
+            let parent = path.removingLastComponent()
+            guard !parent.isEmpty, parent != path else { throw .noSuchFileOrDirectory }
+            try makeDirectory(parent, permissions: permissions)
+            try makeDirectory(path, permissions: permissions)
+        }
+    }
+
+    /// Gives a file to another user or group; `nil` leaves that half as it is.
+    package static func changeOwner(of path: FilePath, user: UInt32?, group: UInt32?) throws(Errno) {
+        try systemCall { unsafe chown(path.string, user ?? .max, group ?? .max) }
+    }
+
+    package static func changePermissions(of path: FilePath, to permissions: FilePermissions) throws(Errno) {
+        try systemCall { unsafe chmod(path.string, permissions.rawValue) }
+    }
+
+    /// Whether every user may go through the directory and all those above it.
+    package static func everyoneMayPass(_ directory: FilePath) -> Bool {
+        var path = directory
+        while true {
+            var information = stat()
+            guard unsafe stat(path.string, &information) == 0, information.st_mode & 0o001 != 0 else { return false }
+            let parent = path.removingLastComponent()
+            if parent.isEmpty || parent == path { return true }
+            path = parent
+        }
+    }
+
+    /// A path from the root on, `..` and links resolved; `nil` where there is no such file.
+    package static func absolute(_ path: FilePath) -> FilePath? {
+        guard let resolved = unsafe realpath(path.string, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe FilePath(String(cString: resolved))
+    }
+
+    /// The program that runs in this process; where its file was replaced, the path it was started from.
+    package static func thisProgram() -> FilePath? {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+            unsafe readlink("/proc/self/exe", bytes.bindMemory(to: CChar.self).baseAddress!, bytes.count)
+        }
+        guard count > 0, let text = String(validating: buffer[..<count], as: UTF8.self) else { return nil }
+        let gone = " (deleted)"
+        return FilePath(text.hasSuffix(gone) ? String(text.dropLast(gone.count)) : text)
+    }
+
+    /// When a file was last written, in nanoseconds since 1970; `nil` where there is none.
+    package static func modificationTime(of path: FilePath) -> Int64? {
+        var information = stat()
+        guard unsafe stat(path.string, &information) == 0 else { return nil }
+        return Int64(information.st_mtim.tv_sec) * 1_000_000_000 + Int64(information.st_mtim.tv_nsec)
+    }
+
+    /// A file's length in bytes, or 0 where there is none.
+    package static func size(of path: FilePath) -> Int {
+        var information = stat()
+        guard unsafe stat(path.string, &information) == 0 else { return 0 }
+        return Int(information.st_size)
+    }
+
+    /// Reserves disk blocks up to `end` without changing the file's length, so that writing there cannot meet a full
+    /// disk (fallocate(2), FALLOC_FL_KEEP_SIZE).
+    package static func reserve(_ file: FileDescriptor, from start: Int, to end: Int) throws(Errno) {
+        guard end > start else { return }
+        try systemCall { fallocate(file.rawValue, postroom_fallocate_keep_size, off_t(start), off_t(end - start)) }
+    }
+}
+
+/// A lock on a file that the system gives back when the process ends, however it ends (flock(2)).
+package final class FileLock {
+    private let file: FileDescriptor
+
+    /// Takes the lock, or throws `.wouldBlock` while another process holds it.
+    package init(_ path: FilePath, exclusive: Bool) throws(Errno) {
+        let options: FileDescriptor.OpenOptions = [.create, .closeOnExec]
+        let descriptor = try Files.open(path, .readWrite, options, [.ownerReadWrite, .groupRead])
+        do throws(Errno) {
+            try systemCall { flock(descriptor.rawValue, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) }
+        } catch {
+            try? descriptor.close()
+            throw error
+        }
+        file = descriptor
+    }
+
+    deinit { try? file.close() }
+}
+
+/// Has what was printed appear now, also where standard output is no terminal.
+package func flushOutput() { _ = fflush(nil) }

@@ -1,0 +1,47 @@
+internal import CLinux
+package import SystemPackage
+
+/// Signals that arrive as bytes to read instead of interrupting the program (signalfd(2)).
+package struct SignalQueue: ~Copyable {
+    package let descriptor: FileDescriptor
+
+    /// Blocks the signals in this thread, and in every thread and process started from it, and queues them here.
+    package init(_ signals: [CInt]) throws(Errno) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        descriptor = FileDescriptor(
+            rawValue: try systemCall {
+                unsafe signalfd(-1, &set, CInt(SFD_CLOEXEC | SFD_NONBLOCK))
+            })
+    }
+
+    deinit { try? descriptor.close() }
+
+    /// The next signal that has arrived, or `nil` when there is none.
+    package func next() -> CInt? {
+        var information = signalfd_siginfo()
+        let count = unsafe withUnsafeMutableBytes(of: &information) { bytes in
+            unsafe read(descriptor.rawValue, bytes.baseAddress, bytes.count)
+        }
+        return count == MemoryLayout<signalfd_siginfo>.size ? CInt(information.ssi_signo) : nil
+    }
+}
+
+package enum Signal {
+    package static var hangUp: CInt { SIGHUP }
+    package static var interrupt: CInt { SIGINT }
+    package static var terminate: CInt { SIGTERM }
+    package static var kill: CInt { SIGKILL }
+    package static var quit: CInt { SIGQUIT }
+
+    /// A write to a connection whose other side has gone is an error to handle, not the end of the process.
+    package static func ignoreBrokenPipes() { postroom_ignore(SIGPIPE) }
+
+    /// The kernel sends `signal` to this process when its parent dies (prctl(2), PR_SET_PDEATHSIG; kept over exec).
+    package static func send(_ signal: CInt, whenParentDies parent: Int32) {
+        _ = postroom_signal_on_parent_death(signal)
+        if getppid() != parent { raise(signal) }
+    }
+}

@@ -1,0 +1,98 @@
+/// Builds keys and records. Numbers in keys are big-endian, so that they sort by value; numbers in records that are
+/// mostly small take one byte for every seven bits (LEB128).
+struct ByteWriter {
+    private(set) var bytes: [UInt8] = []
+
+    init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
+
+    mutating func byte(_ value: UInt8) { bytes.append(value) }
+
+    mutating func fixed(_ value: UInt64) {
+        for shift in stride(from: UInt64(56), through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+
+    mutating func fixed(_ value: Int64) { fixed(UInt64(bitPattern: value)) }
+
+    mutating func number(_ value: UInt64) {
+        var rest = value
+        while rest >= 0x80 {
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        bytes.append(UInt8(rest))
+    }
+
+    /// Bytes behind their count.
+    mutating func counted(_ value: some Collection<UInt8>) {
+        number(UInt64(value.count))
+        bytes += value
+    }
+
+    /// Bytes up to the end of the record.
+    mutating func rest(_ value: some Collection<UInt8>) { bytes += value }
+}
+
+/// Takes keys and records apart again. Every read is checked: a record may come from a damaged file.
+struct ByteReader {
+    private let bytes: [UInt8]
+    private var position = 0
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    init(_ span: RawSpan) { self.init(copy(span)) }
+
+    var isAtEnd: Bool { position == bytes.count }
+
+    mutating func byte() -> UInt8? {
+        guard position < bytes.count else { return nil }
+        position += 1
+        return bytes[position - 1]
+    }
+
+    mutating func fixed() -> UInt64? {
+        guard bytes.count - position >= 8 else { return nil }
+        var value: UInt64 = 0
+        for byte in bytes[position..<position + 8] { value = value << 8 | UInt64(byte) }
+        position += 8
+        return value
+    }
+
+    mutating func fixedSigned() -> Int64? { fixed().map { Int64(bitPattern: $0) } }
+
+    mutating func number() -> UInt64? {
+        var value: UInt64 = 0
+        for shift in stride(from: UInt64(0), through: 63, by: 7) {
+            guard let next = byte() else { return nil }
+            value |= UInt64(next & 0x7f) << shift
+            if next < 0x80 { return value }
+        }
+        return nil
+    }
+
+    mutating func counted() -> [UInt8]? {
+        guard let count = number(), count <= UInt64(bytes.count - position) else { return nil }
+        return take(Int(count))
+    }
+
+    mutating func take(_ count: Int) -> [UInt8]? {
+        guard bytes.count - position >= count else { return nil }
+        position += count
+        return Array(bytes[(position - count)..<position])
+    }
+
+    mutating func rest() -> [UInt8] {
+        defer { position = bytes.count }
+        return Array(bytes[position...])
+    }
+
+    mutating func text() -> String? { counted().flatMap { String(validating: $0, as: UTF8.self) } }
+}
+
+func copy(_ span: RawSpan) -> [UInt8] { unsafe span.withUnsafeBytes { unsafe Array($0) } }
+
+/// A key of numbers, each of eight bytes.
+func key(_ numbers: UInt64...) -> [UInt8] {
+    var writer = ByteWriter(reserving: 8 * numbers.count)
+    for number in numbers { writer.fixed(number) }
+    return writer.bytes
+}

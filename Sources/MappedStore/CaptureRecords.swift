@@ -1,0 +1,148 @@
+internal import Capture
+internal import Gateway
+
+/// An endpoint as it is stored under its number.
+struct EndpointRecord {
+    var endpoint: Endpoint
+    /// The time under which it stands in the index by use: at `endpoint.lastUsed` or before.
+    var indexedUse: Timestamp
+
+    private static let version: UInt8 = 1
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 96)
+        writer.byte(Self.version)
+        writer.byte((endpoint.isEnabled ? 1 : 0) | (endpoint.takesSubpaths ? 2 : 0))
+        writer.rest(endpoint.id.bytes)
+        writer.fixed(endpoint.created.microseconds)
+        writer.fixed(endpoint.lastUsed.microseconds)
+        writer.fixed(indexedUse.microseconds)
+        writer.number(endpoint.uncollected)
+        writer.number(endpoint.next)
+        writer.number(endpoint.bytes)
+        return writer.bytes
+    }
+
+    init(endpoint: Endpoint, indexedUse: Timestamp) {
+        self.endpoint = endpoint
+        self.indexedUse = indexedUse
+    }
+
+    init?(_ span: RawSpan, number: UInt64) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let flags = reader.byte(), flags < 4,
+            let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
+            let created = reader.fixedSigned(), let lastUsed = reader.fixedSigned(),
+            let indexedUse = reader.fixedSigned(),
+            let uncollected = reader.number(), let next = reader.number(), let bytes = reader.number(),
+            reader.isAtEnd, uncollected >= 1, uncollected <= next
+        else { return nil }
+        endpoint = Endpoint(
+            id: id, number: number, isEnabled: flags & 1 != 0, takesSubpaths: flags & 2 != 0,
+            created: Timestamp(microseconds: created), lastUsed: Timestamp(microseconds: lastUsed),
+            uncollected: uncollected, next: next, bytes: bytes)
+        self.indexedUse = Timestamp(microseconds: indexedUse)
+    }
+
+    /// In the index by use.
+    var useKey: [UInt8] { Self.useKey(indexedUse, endpoint.number) }
+
+    static func useKey(_ time: Timestamp, _ number: UInt64) -> [UInt8] {
+        // Moved so that times before 1970 sort first.
+        key(UInt64(bitPattern: time.microseconds) ^ 1 << 63, number)
+    }
+
+    static func use(fromKey span: RawSpan) -> (time: Timestamp, number: UInt64)? {
+        var reader = ByteReader(span)
+        guard let time = reader.fixed(), let number = reader.fixed(), reader.isAtEnd else { return nil }
+        return (Timestamp(microseconds: Int64(bitPattern: time ^ 1 << 63)), number)
+    }
+}
+
+/// A notification as it is stored under its endpoint's number and its own.
+enum NotificationRecord {
+    private static let version: UInt8 = 1
+
+    static func encode(_ notification: Notification) -> [UInt8] {
+        var writer = ByteWriter(reserving: notification.body.count + 1024)
+        writer.byte(version)
+        writer.fixed(notification.receivedAt.microseconds)
+        writer.counted(notification.method.utf8)
+        writer.counted((notification.remote ?? "").utf8)
+        writer.counted(notification.path)
+        writer.byte(notification.query == nil ? 0 : 1)
+        if let query = notification.query { writer.counted(query) }
+        writer.number(UInt64(notification.fields.count))
+        for index in 0..<notification.fields.count {
+            writer.counted(notification.fields.name(at: index))
+            writer.counted(notification.fields.value(at: index))
+        }
+        switch notification.bodyKind {
+        case .text: writer.byte(0)
+        case .binary: writer.byte(1)
+        case .encodedText(let label):
+            writer.byte(2)
+            writer.counted(label.utf8)
+        }
+        writer.rest(notification.body)
+        return writer.bytes
+    }
+
+    static func decode(_ span: RawSpan) -> Notification? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, let receivedAt = reader.fixedSigned(), let method = reader.text(),
+            let remote = reader.text(), let path = reader.counted(), let hasQuery = reader.byte()
+        else { return nil }
+        var query: [UInt8]?
+        if hasQuery != 0 {
+            guard let bytes = reader.counted() else { return nil }
+            query = bytes
+        }
+        guard let count = reader.number() else { return nil }
+        var fields = FieldList()
+        for _ in 0..<count {
+            guard let name = reader.counted(), let value = reader.counted() else { return nil }
+            fields.append(name: name, value: value)
+        }
+        let kind: Notification.BodyKind
+        switch reader.byte() {
+        case 0: kind = .text
+        case 1: kind = .binary
+        case 2:
+            guard let label = reader.text() else { return nil }
+            kind = .encodedText(label)
+        default: return nil
+        }
+        return Notification(
+            method: method, path: path, query: query, fields: fields, body: reader.rest(), bodyKind: kind,
+            receivedAt: Timestamp(microseconds: receivedAt), remote: remote.isEmpty ? nil : remote)
+    }
+}
+
+/// What all of capture has in common: the counters, and the number of the next endpoint.
+struct CaptureState: Equatable {
+    var counters = CaptureCounters()
+    var nextEndpoint: UInt64 = 1
+
+    private static let version: UInt8 = 1
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 128)
+        writer.byte(Self.version)
+        writer.fixed(nextEndpoint)
+        for event in CaptureEvent.allCases { writer.fixed(counters[event]) }
+        return writer.bytes
+    }
+
+    init() {}
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let next = reader.fixed() else { return nil }
+        nextEndpoint = next
+        for event in CaptureEvent.allCases {
+            guard let value = reader.fixed() else { return nil }
+            counters[event] = value
+        }
+    }
+}

@@ -1,0 +1,196 @@
+internal import Capture
+package import Gateway
+internal import LMDB
+
+/// Counters of this process that are not in the store yet.
+struct PendingCounters {
+    var capture = CaptureCounters()
+
+    var isEmpty: Bool { capture.isEmpty }
+}
+
+/// The steps that the operations of capture are made of.
+extension MappedStore {
+    /// Writes what may grow the file; a body that finds no room returns `nil` before it writes anything.
+    func growing<Result>(
+        _ body: (inout Transaction) throws(LMDBError) -> Result?
+    ) throws(StoreFailure) -> Result {
+        guard let result = try write(body) else { throw .full }
+        return result
+    }
+
+    // MARK: Endpoints
+
+    func stored(_ id: Endpoint.ID, in transaction: borrowing Transaction) throws(LMDBError) -> EndpointRecord? {
+        let found = try tables.endpointIDs.value(at: id.bytes, in: transaction) { span in
+            var reader = ByteReader(span)
+            return reader.fixed()
+        }
+        guard let found else { return nil }
+        guard let number = found else { throw .damaged("an endpoint's number") }
+        return try stored(number: number, in: transaction)
+    }
+
+    func stored(number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> EndpointRecord? {
+        let found = try tables.endpoints.value(at: key(number), in: transaction) { EndpointRecord($0, number: number) }
+        guard let found else { return nil }
+        guard let record = found else { throw .damaged("an endpoint's record") }
+        return record
+    }
+
+    /// The endpoint, unless it is overdue: that one is gone, though not yet removed.
+    func current(
+        _ id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> EndpointRecord? {
+        guard let record = try stored(id, in: transaction),
+            !record.endpoint.isOverdue(at: moment.steady, limits)
+        else { return nil }
+        return record
+    }
+
+    func put(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.endpoints.put(record.encoded, at: key(record.endpoint.number), in: &transaction)
+    }
+
+    func remove(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
+        let number = record.endpoint.number
+        try removeNotifications(of: number, from: 0, to: .max, in: &transaction)
+        try tables.endpointUses.remove(record.useKey, in: &transaction)
+        try tables.endpointIDs.remove(record.endpoint.id.bytes, in: &transaction)
+        try tables.endpoints.remove(key(number), in: &transaction)
+    }
+
+    /// Endpoints that may be overdue, by their numbers: those that were first used longest ago, and the oldest.
+    func dueEndpoints(
+        at now: Timestamp, _ limits: CaptureLimits, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64] {
+        var numbers: [UInt64] = []
+        try tables.endpointUses.scan(in: transaction) { key, _ in
+            guard numbers.count < limit, let use = EndpointRecord.use(fromKey: key),
+                now.seconds(since: use.time) > limits.idleSeconds
+            else { return false }
+            numbers.append(use.number)
+            return true
+        }
+        try tables.endpoints.scan(in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard numbers.count < limit, let number = reader.fixed(),
+                let endpoint = EndpointRecord(value, number: number)?.endpoint,
+                now.seconds(since: endpoint.created) > limits.lifetimeSeconds
+            else { return false }
+            numbers.append(number)
+            return true
+        }
+        return numbers
+    }
+
+    // MARK: Notifications
+
+    func notifications(
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [NumberedNotification] {
+        guard first < end else { return [] }
+        var found: [NumberedNotification] = []
+        var isDamaged = false
+        try tables.notifications.scan(from: key(endpoint, first), in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard reader.fixed() == endpoint, let number = reader.fixed(), number < end else { return false }
+            guard let notification = NotificationRecord.decode(value) else {
+                isDamaged = true
+                return false
+            }
+            found.append(NumberedNotification(number: number, notification: notification))
+            return true
+        }
+        if isDamaged { throw .damaged("a notification's record") }
+        return found
+    }
+
+    /// Removes notifications of an endpoint by their sequence numbers, and returns how many bytes their records had.
+    @discardableResult
+    func removeNotifications(
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        guard first < end else { return 0 }
+        var keys: [[UInt8]] = []
+        var bytes = 0
+        try tables.notifications.scan(from: key(endpoint, first), in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard reader.fixed() == endpoint, let number = reader.fixed(), number < end else { return false }
+            keys.append(copy(key))
+            bytes += value.byteCount
+            return true
+        }
+        for key in keys { try tables.notifications.remove(key, in: &transaction) }
+        return bytes
+    }
+
+    // MARK: Counters
+
+    func captureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
+        let found = try tables.meta.value(at: Tables.captureKey, in: transaction) { CaptureState($0) }
+        guard let found else { return CaptureState() }
+        guard let state = found else { throw .damaged("the counters") }
+        return state
+    }
+
+    func put(_ state: CaptureState, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.meta.put(state.encoded, at: Tables.captureKey, in: &transaction)
+    }
+
+    func addPendingCounters(in transaction: inout Transaction) throws(LMDBError) {
+        guard !pendingCounters.isEmpty else { return }
+        var state = try captureState(in: transaction)
+        state.counters = state.counters + pendingCounters.capture
+        try put(state, in: &transaction)
+    }
+
+    // MARK: Requests
+
+    func remember(
+        _ outcome: Outcome, of request: RequestID?, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard let request else { return }
+        try tables.requests.remember(outcome, of: request, in: &transaction)
+        rememberedInTurn += 1
+    }
+
+    /// Requests that came before this time, in milliseconds since 1970, need not be remembered any longer.
+    static func forgetTime(_ nowMicroseconds: Int64) -> UInt64 {
+        UInt64(max(0, nowMicroseconds / 1000 - Int64(RecentRequests.memoryMilliseconds)))
+    }
+
+    /// Forgets old requests, and with them the notifications that were kept for a second attempt at collecting them.
+    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    @discardableResult
+    func forgetRequests(
+        before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        let forgotten = try tables.requests.forget(before: milliseconds, limit: limit, in: &transaction)
+        for case .collected(let endpoint, let first, let end) in forgotten {
+            try removeNotifications(of: endpoint, from: first, to: end, in: &transaction)
+        }
+        return forgotten.count
+    }
+}
+
+extension MappedStore {
+    /// Forgets requests that can no longer be tried again; does nothing, and writes nothing, where there are none.
+    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    package func forgetRequests(at moment: Moment, limit: Int) throws(StoreFailure) -> Int {
+        let time = Self.forgetTime(moment.wall.microseconds)
+        let isDue = try read { (transaction) throws(LMDBError) in
+            var isDue = false
+            try tables.requests.table.scan(in: transaction) { key, _ in
+                var reader = ByteReader(key)
+                isDue = reader.fixed().map { $0 < time } ?? false
+                return false
+            }
+            return isDue
+        }
+        guard isDue else { return 0 }
+        return try write { (transaction) throws(LMDBError) in
+            try forgetRequests(before: time, limit: limit, in: &transaction)
+        }
+    }
+}

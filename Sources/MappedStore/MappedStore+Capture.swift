@@ -1,0 +1,189 @@
+package import Capture
+package import Gateway
+internal import LMDB
+
+extension MappedStore: CaptureStore {
+    package func create(
+        _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Creation {
+        if try read({ (transaction) throws(LMDBError) in try tables.endpoints.count(in: transaction) }) >= limits.endpoints {
+            _ = try removeOverdue(at: moment, limits, limit: 16)
+        }
+        return try growing { (transaction) throws(LMDBError) in
+            if case .created(let id) = try tables.requests.outcome(of: request, in: transaction) { return .created(id) }
+            guard try tables.endpoints.count(in: transaction) < limits.endpoints else { return .tooMany }
+            guard try admit(bytes: 256, in: &transaction) else { return nil }
+            var state = try captureState(in: transaction)
+            let endpoint = Endpoint(
+                id: id, number: state.nextEndpoint, created: moment.steady, lastUsed: moment.steady)
+            let record = EndpointRecord(endpoint: endpoint, indexedUse: moment.steady)
+            state.nextEndpoint += 1
+            try put(state, in: &transaction)
+            try put(record, in: &transaction)
+            try tables.endpointIDs.put(key(endpoint.number), at: id.bytes, in: &transaction)
+            try tables.endpointUses.put([], at: record.useKey, in: &transaction)
+            try remember(.created(id), of: request, in: &transaction)
+            return .created(id)
+        }
+    }
+
+    package func accept(
+        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
+        _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Acceptance {
+        try growing { (transaction) throws(LMDBError) in
+            if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
+            guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
+            let acceptance = record.endpoint.acceptance(hasSubpath: !notification.path.isEmpty, limits)
+            guard acceptance == .stored else { return acceptance }
+            let bytes = NotificationRecord.encode(notification)
+            guard try admit(bytes: bytes.count, in: &transaction) else { return nil }
+            let place = key(record.endpoint.number, record.endpoint.next)
+            record.endpoint.next += 1
+            record.endpoint.bytes += UInt64(bytes.count)
+            record.endpoint.lastUsed = moment.steady
+            try tables.notifications.put(bytes, at: place, in: &transaction)
+            try put(record, in: &transaction)
+            try remember(.stored, of: request, in: &transaction)
+            return .stored
+        }
+    }
+
+    package func collect(
+        from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> [NumberedNotification]? {
+        try write { (transaction) throws(LMDBError) in
+            if case .collected(let number, let first, let end) = try tables.requests.outcome(of: request, in: transaction) {
+                return try notifications(of: number, from: first, to: end, in: transaction)
+            }
+            guard var record = try current(id, at: moment, limits, in: transaction) else { return nil }
+            let number = record.endpoint.number
+            let (first, end) = (record.endpoint.uncollected, record.endpoint.next)
+            let found = try notifications(of: number, from: first, to: end, in: transaction)
+            record.endpoint.uncollected = end
+            record.endpoint.bytes = 0
+            record.endpoint.lastUsed = moment.steady
+            try put(record, in: &transaction)
+            if request == nil {
+                try removeNotifications(of: number, from: first, to: end, in: &transaction)
+            } else if first < end {
+                try remember(.collected(endpoint: number, first: first, end: end), of: request, in: &transaction)
+            }
+            return found
+        }
+    }
+
+    package func look(
+        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> [NumberedNotification]? {
+        let found = try read { (transaction) throws(LMDBError) -> (EndpointRecord, [NumberedNotification])? in
+            guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
+            let first = max(record.endpoint.uncollected, number == .max ? .max : number + 1)
+            let end = min(record.endpoint.next, first.addingReportingOverflow(UInt64(limit)).partialValue)
+            return (record, try notifications(of: record.endpoint.number, from: first, to: end, in: transaction))
+        }
+        guard let (record, notifications) = found else { return nil }
+        if moment.steady.seconds(since: record.endpoint.lastUsed) > min(1, limits.idleSeconds / 10) {
+            try write { (transaction) throws(LMDBError) in
+                guard var record = try current(id, at: moment, limits, in: transaction) else { return }
+                record.endpoint.lastUsed = moment.steady
+                try put(record, in: &transaction)
+            }
+        }
+        return notifications
+    }
+
+    package func hasNews(
+        at id: Endpoint.ID, after number: UInt64, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Bool {
+        try read { (transaction) throws(LMDBError) in
+            guard let endpoint = try current(id, at: moment, limits, in: transaction)?.endpoint else { return true }
+            return endpoint.count > 0 && endpoint.next - 1 > number
+        }
+    }
+
+    package func acknowledge(
+        through number: UInt64, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Bool {
+        try write { (transaction) throws(LMDBError) in
+            guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
+            let first = record.endpoint.uncollected
+            let end = number >= record.endpoint.next ? record.endpoint.next : max(first, number + 1)
+            let freed = try removeNotifications(of: record.endpoint.number, from: first, to: end, in: &transaction)
+            record.endpoint.uncollected = end
+            record.endpoint.bytes -= min(record.endpoint.bytes, UInt64(freed))
+            record.endpoint.lastUsed = moment.steady
+            try put(record, in: &transaction)
+            return true
+        }
+    }
+
+    package func configure(
+        _ id: Endpoint.ID, _ configuration: Configuration, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Bool {
+        try write { (transaction) throws(LMDBError) in
+            guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
+            record.endpoint.isEnabled = configuration.isEnabled
+            record.endpoint.takesSubpaths = configuration.takesSubpaths ?? record.endpoint.takesSubpaths
+            record.endpoint.lastUsed = moment.steady
+            try put(record, in: &transaction)
+            return true
+        }
+    }
+
+    package func delete(_ id: Endpoint.ID) throws(StoreFailure) -> Bool {
+        try write { (transaction) throws(LMDBError) in
+            guard let record = try stored(id, in: transaction) else { return false }
+            try remove(record, in: &transaction)
+            return true
+        }
+    }
+
+    package func count(_ event: CaptureEvent) { pendingCounters.capture[event] += 1 }
+
+    package func overview(newest limit: Int) throws(StoreFailure) -> Overview {
+        let pending = pendingCounters.capture
+        return try read { (transaction) throws(LMDBError) in
+            var newest: [Endpoint] = []
+            var isDamaged = false
+            try tables.endpoints.scan(backwards: true, in: transaction) { key, value in
+                var reader = ByteReader(key)
+                guard newest.count < limit else { return false }
+                guard let number = reader.fixed(), let record = EndpointRecord(value, number: number) else {
+                    isDamaged = true
+                    return false
+                }
+                newest.append(record.endpoint)
+                return true
+            }
+            if isDamaged { throw .damaged("an endpoint's record") }
+            return Overview(
+                counters: try captureState(in: transaction).counters + pending,
+                total: try tables.endpoints.count(in: transaction), newest: newest.reversed())
+        }
+    }
+
+    package func removeOverdue(
+        at moment: Moment, _ limits: CaptureLimits, limit: Int
+    ) throws(StoreFailure) -> Int {
+        let candidates = try read { (transaction) throws(LMDBError) in
+            try dueEndpoints(at: moment.steady, limits, limit: limit, in: transaction)
+        }
+        guard !candidates.isEmpty else { return 0 }
+        try write { (transaction) throws(LMDBError) in
+            for number in candidates {
+                guard var record = try stored(number: number, in: transaction) else { continue }
+                if record.endpoint.isOverdue(at: moment.steady, limits) {
+                    try remove(record, in: &transaction)
+                } else if record.indexedUse != record.endpoint.lastUsed {
+                    // Used since it was put into the index: it is looked at again when that use is old.
+                    try tables.endpointUses.remove(record.useKey, in: &transaction)
+                    record.indexedUse = record.endpoint.lastUsed
+                    try tables.endpointUses.put([], at: record.useKey, in: &transaction)
+                    try put(record, in: &transaction)
+                }
+            }
+        }
+        return candidates.count
+    }
+}

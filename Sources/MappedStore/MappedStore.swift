@@ -1,0 +1,228 @@
+package import Gateway
+internal import LMDB
+internal import Linux
+package import SystemPackage
+
+/// The store on one memory-mapped file (LMDB) that every process of an installation shares.
+///
+/// Writes gather in one transaction until `commit`; reads see them before that, other processes after it. One thread.
+package final class MappedStore {
+    package struct Options: Sendable {
+        /// The most the file may grow to.
+        package var maximumBytes: Int
+        /// Whether a commit waits for the disk; if not, a crash of the machine can damage the file.
+        package var isDurable: Bool
+
+        package init(maximumBytes: Int = 64 << 30, isDurable: Bool = true) {
+            self.maximumBytes = maximumBytes
+            self.isDurable = isDurable
+        }
+    }
+
+    /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
+    package static let schemaVersion: UInt64 = 1
+
+    let environment: Environment
+    let tables: Tables
+    package let clock: SteadyClock
+
+    private var turn: Transaction?
+    private var turnFailure: StoreFailure?
+    /// Bytes by which the open transaction may grow the file.
+    private var turnGrowth = 0
+    private var reserve: DiskReserve
+
+    /// Added to the stored counters in the next commit.
+    var pendingCounters: PendingCounters = PendingCounters()
+    /// How many requests the open transaction remembers.
+    var rememberedInTurn = 0
+
+    /// Opens the store of an installation, or makes it, and sweeps up after processes that died.
+    /// - Parameter directory: where it lies; it is there already.
+    package init(directory: FilePath, _ options: Options) throws(StoreError) {
+        let path = Self.file(in: directory)
+        do throws(LMDBError) {
+            environment = try Environment(
+                path: path.string, tables: 16, readers: 1024,
+                Environment.Options(mapBytes: options.maximumBytes, isDurable: options.isDurable))
+            try environment.sweepDeadReaders()
+            (tables, clock) = try Self.prepare(environment)
+            reserve = try Self.reserve(path, environment)
+        } catch {
+            throw StoreError(error, path)
+        }
+    }
+
+    deinit { reserve.close() }
+
+    package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
+
+    private static func reserve(_ path: FilePath, _ environment: Environment) throws(LMDBError) -> DiskReserve {
+        do throws(Errno) {
+            return try DiskReserve(path, environment: environment)
+        } catch {
+            throw LMDBError(code: error.rawValue, function: "open")
+        }
+    }
+
+    /// Opens the tables and sets the clock; makes what is not there yet.
+    private static func prepare(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
+        var transaction = try environment.beginWrite()
+        let tables = try Tables(creating: true, in: transaction)
+        try tables.claimSchema(in: &transaction)
+        let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        let current = SteadyClock.starting()
+        var clock = current
+        if let stored = stored ?? nil, stored.bootID == current.bootID { clock = stored }
+        if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
+        try transaction.commit()
+        return (tables, clock)
+    }
+
+    // MARK: Transactions
+
+    /// Lends what the open transaction sees, or else what was committed last.
+    func read<Result>(
+        _ body: (borrowing Transaction) throws(LMDBError) -> Result
+    ) throws(StoreFailure) -> Result {
+        do throws(LMDBError) {
+            if let result = try readInTurn(body) { return result }
+            return try environment.read(body)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    private func readInTurn<Result>(
+        _ body: (borrowing Transaction) throws(LMDBError) -> Result
+    ) throws(LMDBError) -> Result? {
+        switch turn {
+        case .some(let transaction): try body(transaction)
+        case .none: nil
+        }
+    }
+
+    /// Writes in the open transaction, or opens one. A body that throws undoes the whole transaction, so it decides what
+    /// to do before it writes; all of the transaction's requests are then told that nothing was kept.
+    func write<Result>(
+        _ body: (inout Transaction) throws(LMDBError) -> Result
+    ) throws(StoreFailure) -> Result {
+        if let turnFailure { throw turnFailure }
+        do throws(LMDBError) {
+            var transaction = try takeTurn()
+            let result = try body(&transaction)
+            turn = consume transaction
+            return result
+        } catch {
+            let failure = StoreFailure(error)
+            turnFailure = failure
+            throw failure
+        }
+    }
+
+    private func takeTurn() throws(LMDBError) -> Transaction {
+        if let transaction = turn.take() { return transaction }
+        return try environment.beginWrite()
+    }
+
+    /// Makes what was written since the last commit last, as one; does nothing where nothing was written.
+    package func commit() throws(StoreFailure) {
+        defer {
+            turn = nil
+            turnFailure = nil
+            turnGrowth = 0
+            rememberedInTurn = 0
+        }
+        if let turnFailure { throw turnFailure }
+        let counters = pendingCounters
+        guard turn != nil || !counters.isEmpty else { return }
+        try write { (transaction) throws(LMDBError) in
+            try addPendingCounters(in: &transaction)
+            if rememberedInTurn > 0 {
+                try forgetRequests(
+                    before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 2 * rememberedInTurn + 2,
+                    in: &transaction)
+            }
+        }
+        do throws(LMDBError) {
+            guard let transaction = turn.take() else { preconditionFailure("a transaction vanished") }
+            try transaction.commit()
+            pendingCounters = PendingCounters()
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// Throws away what was written since the last commit.
+    package func rollBack() {
+        turn = nil
+        turnFailure = nil
+        turnGrowth = 0
+        rememberedInTurn = 0
+    }
+
+    /// Differs whenever any process has committed something.
+    package var version: UInt64 { environment.lastTransactionID }
+
+    /// Frees what dead processes hold.
+    package func sweepDeadReaders() throws(StoreFailure) {
+        do throws(LMDBError) { try environment.sweepDeadReaders() } catch { throw StoreFailure(error) }
+    }
+
+    /// Waits until all that was committed is on the disk.
+    package func sync() throws(StoreFailure) {
+        do throws(LMDBError) { try environment.sync() } catch { throw StoreFailure(error) }
+    }
+
+    /// Writes something, so that a commit after it proves that commits work.
+    package func touch() throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            try tables.meta.put([], at: Tables.touchKey, in: &transaction)
+        }
+    }
+
+    // MARK: Room
+
+    /// Lets the open transaction put in so many bytes more, or throws `.full` before anything is written.
+    func admit(bytes: Int, in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
+        let pageBytes = environment.pageBytes
+        let growth = (bytes / pageBytes + 6) * pageBytes + (turnGrowth == 0 ? 32 * pageBytes : 0)
+        guard !reserve.admits(turnGrowth + growth, environment) else {
+            turnGrowth += growth
+            return true
+        }
+        // The file cannot grow; there may be room inside it.
+        let wanted = (turnGrowth + growth) / pageBytes
+        if reserve.left(environment) >= DiskReserve.bytes / 2 + bytes,
+            try transaction.freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
+        {
+            turnGrowth += growth
+            return true
+        }
+        try forgetRequests(
+            before: UInt64(max(0, SystemClock.realTimeMicroseconds() / 1000 - 5000)), limit: 64, in: &transaction)
+        return false
+    }
+}
+
+/// Why a store cannot be opened, for its operator.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+    /// Whether the file itself is at fault, not its surroundings.
+    package let isDamage: Bool
+
+    init(_ error: LMDBError, _ path: FilePath) {
+        isDamage = error.isDamage
+        description = "\(path): \(error)"
+    }
+
+    package init(_ description: String) {
+        self.description = description
+        isDamage = false
+    }
+}
+
+extension StoreFailure {
+    init(_ error: LMDBError) { self = error.isFull ? .full : .unavailable(error.description) }
+}

@@ -1,0 +1,86 @@
+internal import Capture
+internal import Gateway
+internal import LMDB
+
+/// What a request came to, so that its second attempt comes to the same.
+enum Outcome: Equatable {
+    case stored
+    case created(Endpoint.ID)
+    /// The notifications from `first` up to, without, `end` were handed out. They are kept until this is forgotten.
+    case collected(endpoint: UInt64, first: UInt64, end: UInt64)
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter()
+        switch self {
+        case .stored:
+            writer.byte(1)
+        case .created(let id):
+            writer.byte(2)
+            writer.rest(id.bytes)
+        case .collected(let endpoint, let first, let end):
+            writer.byte(3)
+            writer.number(endpoint)
+            writer.number(first)
+            writer.number(end)
+        }
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        switch reader.byte() {
+        case 1:
+            self = .stored
+        case 2:
+            guard let id = Endpoint.ID(bytes: reader.rest()) else { return nil }
+            self = .created(id)
+        case 3:
+            guard let endpoint = reader.number(), let first = reader.number(), let end = reader.number() else { return nil }
+            self = .collected(endpoint: endpoint, first: first, end: end)
+        default:
+            return nil
+        }
+    }
+}
+
+/// The requests of the last minute or so, by their ids, and what they came to.
+struct RecentRequests {
+    /// How long a request is remembered. nginx starts no attempt at a request later than `retrySeconds` after the first.
+    static let memoryMilliseconds: UInt64 = 60_000
+
+    let table: Table
+
+    private static func requestKey(_ request: RequestID) -> [UInt8] {
+        key(request.milliseconds, request.high, request.low)
+    }
+
+    func outcome(of request: RequestID?, in transaction: borrowing Transaction) throws(LMDBError) -> Outcome? {
+        guard let request else { return nil }
+        guard let found = try table.value(at: Self.requestKey(request), in: transaction, { Outcome($0) }) else { return nil }
+        guard let outcome = found else { throw .damaged("a remembered request") }
+        return outcome
+    }
+
+    func remember(
+        _ outcome: Outcome, of request: RequestID, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        try table.put(outcome.encoded, at: Self.requestKey(request), in: &transaction)
+    }
+
+    /// Forgets the oldest requests that came before a time, at most `limit`, and returns what they came to.
+    func forget(
+        before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> [Outcome] {
+        var keys: [[UInt8]] = []
+        var outcomes: [Outcome] = []
+        try table.scan(in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard keys.count < limit, let time = reader.fixed(), time < milliseconds else { return false }
+            keys.append(copy(key))
+            if let outcome = Outcome(value) { outcomes.append(outcome) }
+            return true
+        }
+        for key in keys { try table.remove(key, in: &transaction) }
+        return outcomes
+    }
+}

@@ -1,0 +1,43 @@
+package import Gateway
+internal import Linux
+
+/// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,
+/// moved once so that it began at the time of day.
+///
+/// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew, and
+/// never to before where it was.
+package struct SteadyClock: Equatable, Sendable {
+    let bootID: String
+    let offsetMicroseconds: Int64
+
+    package func now() -> Moment {
+        Moment(
+            wall: Timestamp(microseconds: SystemClock.realTimeMicroseconds()),
+            steady: Timestamp(microseconds: SystemClock.bootTimeMicroseconds() &+ offsetMicroseconds))
+    }
+
+    /// The clock for this start of the machine.
+    static func starting(bootID: String = Machine.bootID()) -> SteadyClock {
+        SteadyClock(
+            bootID: bootID,
+            offsetMicroseconds: SystemClock.realTimeMicroseconds() - SystemClock.bootTimeMicroseconds())
+    }
+
+    init(bootID: String, offsetMicroseconds: Int64) {
+        self.bootID = bootID
+        self.offsetMicroseconds = offsetMicroseconds
+    }
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter()
+        writer.fixed(offsetMicroseconds)
+        writer.counted(bootID.utf8)
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard let offset = reader.fixedSigned(), let bootID = reader.text() else { return nil }
+        self.init(bootID: bootID, offsetMicroseconds: offset)
+    }
+}

@@ -1,0 +1,62 @@
+internal import Capture
+internal import Gateway
+internal import HTTPTypes
+internal import Logging
+internal import MappedStore
+
+/// The whole application behind one loop: it sends each request to the API that it belongs to, and says what is to be
+/// said when the store fails.
+final class Application: Service {
+    private let store: MappedStore
+    private let capture: CaptureHandlers
+    private let logger: Logger
+
+    init(store: MappedStore, settings: Settings, started: Timestamp, logger: Logger) {
+        self.store = store
+        self.logger = logger
+        let clock = store.clock
+        capture = CaptureHandlers(
+            store: store, limits: settings.limits,
+            installation: Installation(
+                version: postroomVersion, started: started, cleanupSeconds: settings.cleanupSeconds,
+                mountPoint: settings.mountPointText, serverURL: settings.serverURL),
+            webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
+            random: SystemRandomNumberGenerator())
+    }
+
+    func answer(_ request: Request) -> Answer {
+        guard let path = request.target.segments else { return .now(.notFound) }
+        do throws(StoreFailure) {
+            if path == ["healthz"] { return try health(request) }
+            return try capture.answer(request, path: path) ?? .now(.notFound)
+        } catch {
+            return .now(report(error))
+        }
+    }
+
+    /// Healthy is what can commit.
+    private func health(_ request: Request) throws(StoreFailure) -> Answer {
+        guard request.method == .get || request.method == .head else { return .now(.methodNotAllowed(allowed: "GET,HEAD")) }
+        try store.touch()
+        return .afterCommit(.text(.ok, "ok\n"))
+    }
+
+    func commit() -> Response? {
+        do throws(StoreFailure) {
+            try store.commit()
+            return nil
+        } catch {
+            return report(error)
+        }
+    }
+
+    var version: UInt64 { store.version }
+
+    private func report(_ failure: StoreFailure) -> Response {
+        switch failure {
+        case .full: logger.warning("the store is full")
+        case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
+        }
+        return .failure(failure)
+    }
+}

@@ -1,0 +1,62 @@
+internal import Gateway
+internal import JSON
+internal import Linux
+internal import Logging
+internal import SystemPackage
+
+/// Writes one line for each message to standard error, as text or as JSON.
+struct LineLog: LogHandler {
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    private let process: String
+    private let format: Settings.LogFormat
+
+    /// - Parameter process: which of the installation's processes this is.
+    init(process: String, level: Logger.Level, format: Settings.LogFormat) {
+        self.process = process
+        self.format = format
+        logLevel = level
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
+        let details = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        var line: [UInt8]
+        switch format {
+        case .text:
+            let tail = details.map { " \($0.key)=\($0.value)" }.joined()
+            let text = "\(time) \(event.level) \(process): \(event.message)\(tail)"
+            line = Array(text.utf8.map { $0 < 0x20 ? 0x20 : $0 })
+        case .json:
+            var json = JSONWriter()
+            json.beginObject()
+            for (name, value) in [
+                ("time", time), ("level", event.level.rawValue), ("process", process), ("message", "\(event.message)"),
+            ] {
+                json.name(name)
+                json.string(value)
+            }
+            for (name, value) in details {
+                json.name(name)
+                json.string("\(value)")
+            }
+            json.endObject()
+            line = json.bytes
+        }
+        line.append(UInt8(ascii: "\n"))
+        _ = try? FileDescriptor.standardError.writeAll(line)
+    }
+}
+
+extension Settings {
+    func logger(_ process: String) -> Logger {
+        Logger(label: process) { [logLevel, logFormat] label in
+            LineLog(process: label, level: logLevel, format: logFormat)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+internal import Linux
+internal import Logging
+internal import MappedStore
+internal import SystemPackage
+
+/// nginx's configuration, filled in from the settings; what the loop and nginx must agree on has one source.
+struct NginxFiles {
+    let settings: Settings
+    /// Where the templates and `openapi.yaml` are installed.
+    let templates: FilePath
+
+    /// nginx starts no attempt at a request this long after the first; requests are remembered for longer.
+    static let retrySeconds = 20
+
+    /// Connections that may wait at a responder's socket: as many as nginx can have, since a full backlog is a 502.
+    var backlog: Int { settings.maximumConnections }
+
+    func socketPath(_ responder: Int) -> FilePath { settings.runDirectory.appending("responder-\(responder).sock") }
+
+    var healthSocket: FilePath { settings.runDirectory.appending("health.sock") }
+
+    var configuration: FilePath { settings.runDirectory.appending("nginx.conf") }
+
+    /// Looks for the templates beside the program: where `make install` puts them, or in the checkout it was built in.
+    static func findTemplates(_ program: FilePath) throws(Refusal) -> FilePath {
+        var directory = program.removingLastComponent()
+        var candidates = [directory.removingLastComponent().appending("share/postroom")]
+        while !directory.isEmpty, directory != directory.removingLastComponent() {
+            candidates.append(directory.appending("nginx"))
+            directory = directory.removingLastComponent()
+        }
+        for candidate in candidates where Files.exists(candidate.appending("locations.conf")) { return candidate }
+        throw Refusal("cannot find nginx's templates: neither in ../share/postroom beside \(program) nor in a checkout above")
+    }
+
+    /// Writes the files that nginx reads, and says whether any of them is new.
+    func write(workerUser: String?) throws(Refusal) -> Bool {
+        var isNew = false
+        for name in ["nginx.conf", "upstream.conf", "locations.conf"] {
+            let source = templates.appending(name)
+            guard let template = Files.contents(of: source).map({ String(decoding: $0, as: UTF8.self) }) else {
+                throw Refusal("cannot read \(source)")
+            }
+            let text = fill(template, workerUser: workerUser)
+            let target = settings.runDirectory.appending(name)
+            if Files.contents(of: target) == Array(text.utf8) { continue }
+            isNew = true
+            do throws(Errno) {
+                try Files.replace(target, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead, .otherRead])
+            } catch {
+                throw Refusal("cannot write \(target): \(error)")
+            }
+        }
+        return isNew
+    }
+
+    /// Puts values in the place of words between at signs.
+    func fill(_ template: String, workerUser: String?) -> String {
+        var text = template
+        for (word, value) in values(workerUser: workerUser) {
+            let parts = text.components(separatedBy: "@\(word)@")
+            text = parts.joined(separator: value)
+        }
+        return text
+    }
+
+    private func values(workerUser: String?) -> [(String, String)] {
+        [
+            ("USER", workerUser.map { "user \($0);" } ?? ""),
+            ("RUN", settings.runDirectory.string),
+            ("SHARE", templates.string),
+            ("LOG_LEVEL", settings.logLevel <= .debug ? "info" : "error"),
+            ("DESCRIPTORS", String(2 * settings.maximumConnections + 64)),
+            ("SHUTDOWN", String(max(1, Int(settings.shutdownSeconds)))),
+            ("CONNECTIONS", String(settings.maximumConnections)),
+            ("BACKLOG", String(backlog)),
+            ("REAL_IP", realIP),
+            ("LIMIT_ZONES", limitZones),
+            ("LIMITS", limits),
+            ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
+            ("BODY_BYTES", String(settings.maximumBodyBytes)),
+            ("ADDRESS", settings.host.contains(":") ? "[\(settings.host)]:\(settings.port)" : "\(settings.host):\(settings.port)"),
+            ("LISTEN_TLS", settings.tls == nil ? "" : " ssl http2"),
+            ("TLS", tls),
+            ("SERVERS", servers),
+            ("RETRY", String(Self.retrySeconds)),
+            // Outside the mount point nothing is there, nor at the mount point itself, where nginx would redirect.
+            ("OUTSIDE", settings.mountPoint.isEmpty ? "" : "location / { \(notFound) }"),
+            ("BARE_MOUNT", settings.mountPoint.isEmpty ? "" : "location = \(settings.mountPoint) { \(notFound) }"),
+            ("MOUNT", settings.mountPoint),
+        ]
+    }
+
+    private var notFound: String { "default_type \"text/plain; charset=utf-8\"; return 404 \"404: Not Found\";" }
+
+    private var realIP: String {
+        guard !settings.trustedProxies.isEmpty else { return "" }
+        let sources = settings.trustedProxies.map { "set_real_ip_from \($0);" }
+        return (sources + ["real_ip_header X-Forwarded-For;", "real_ip_recursive on;"]).joined(separator: "\n    ")
+    }
+
+    private var limitZones: String {
+        var lines: [String] = []
+        if let rate = settings.requestsPerSecond {
+            lines.append("limit_req_zone $binary_remote_addr zone=postroom_rate:10m rate=\(rate)r/s;")
+        }
+        if settings.connectionsPerAddress != nil {
+            lines.append("limit_conn_zone $binary_remote_addr zone=postroom_connections:10m;")
+        }
+        return lines.joined(separator: "\n    ")
+    }
+
+    private var limits: String {
+        var lines: [String] = []
+        if let rate = settings.requestsPerSecond {
+            lines.append("limit_req zone=postroom_rate burst=\(settings.requestBurst ?? rate) nodelay;")
+            lines.append("limit_req_status 429;")
+        }
+        if let count = settings.connectionsPerAddress {
+            lines.append("limit_conn postroom_connections \(count);")
+            lines.append("limit_conn_status 429;")
+        }
+        return lines.joined(separator: "\n    ")
+    }
+
+    private var tls: String {
+        guard let tls = settings.tls else { return "" }
+        var lines = [
+            "ssl_certificate \(tls.certificate);",
+            "ssl_certificate_key \(tls.key);",
+            "ssl_protocols TLSv1.2 TLSv1.3;",
+            "ssl_session_cache shared:postroom_tls:10m;",
+            "ssl_session_tickets off;",
+        ]
+        if let authority = tls.clientAuthority {
+            lines.append("ssl_client_certificate \(authority);")
+            lines.append("ssl_verify_client \(tls.clientVerification.rawValue);")
+        }
+        return lines.joined(separator: "\n        ")
+    }
+
+    /// A socket that stands alone is listed twice: nginx tries a request again only on another server of the list.
+    private var servers: String {
+        let sockets = (1...settings.responders).map { "server unix:\(socketPath($0)) max_fails=0;" }
+        return (sockets.count == 1 ? sockets + sockets : sockets).joined(separator: "\n    ")
+    }
+}
+
+extension String {
+    fileprivate func components(separatedBy word: String) -> [String] {
+        var parts: [String] = []
+        var rest = self[...]
+        while let range = rest.firstRange(of: word) {
+            parts.append(String(rest[..<range.lowerBound]))
+            rest = rest[range.upperBound...]
+        }
+        return parts + [String(rest)]
+    }
+}

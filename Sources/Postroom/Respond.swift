@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import FastCGI
+internal import Gateway
+internal import Linux
+internal import Logging
+internal import MappedStore
+internal import SystemPackage
+
+struct Respond: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer FastCGI requests from the listening socket given as descriptor 0.",
+        discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
+
+    @Option(help: ArgumentHelp("When the service was started, in microseconds since 1970.", visibility: .hidden))
+    var started: Int64?
+
+    @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
+    var parent: Int32?
+
+    func run() throws {
+        if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
+        let settings = try Settings.inForce()
+        let socket = FileDescriptor(rawValue: 0)
+        guard UnixSocket.isListening(socket) else {
+            throw Refusal("descriptor 0 is no listening socket; \"postroom serve\" starts responders with one")
+        }
+        raiseDescriptorLimit()
+        let logger = settings.logger("responder \(Machine.processID)")
+        let store = try settings.openStore()
+        let start = started ?? SystemClock.realTimeMicroseconds()
+        let application = Application(
+            store: store, settings: settings, started: Timestamp(microseconds: start), logger: logger)
+        let loop = try ResponderLoop(
+            listener: socket, service: application, bodyLimit: settings.maximumBodyBytes, logger: logger)
+        logger.debug("ready")
+        try loop.run(shutdownSeconds: settings.shutdownSeconds)
+        logger.debug("stopped")
+    }
+}

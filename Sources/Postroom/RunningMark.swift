@@ -1,0 +1,66 @@
+internal import Gateway
+internal import Linux
+internal import Logging
+internal import MappedStore
+internal import SystemPackage
+
+/// A file that is there while the service runs. One that is left from an earlier start of the machine tells that the
+/// machine went down without a clean stop.
+struct RunningMark {
+    private let settings: Settings
+    private let path: FilePath
+
+    init(_ settings: Settings) {
+        self.settings = settings
+        path = settings.dataDirectory.appending("running")
+    }
+
+    func set() throws(Refusal) {
+        do throws(Errno) {
+            try Files.replace(path, with: Array("\(Machine.bootID()) \(settings.durability.rawValue)\n".utf8))
+        } catch {
+            throw Refusal("cannot write \(path): \(error)")
+        }
+    }
+
+    func clear() { try? Files.remove(path) }
+
+    /// Checks the store where the machine went down while it was written without waiting for the disk, and sets it aside
+    /// where it is damaged.
+    ///
+    /// The check is another process: LMDB trusts its file, and reading a damaged one may end the process.
+    func checkAfterCrash(program: FilePath, logger: Logger) throws(Refusal) {
+        guard let bytes = Files.contents(of: path) else { return }
+        let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
+        let store = MappedStore.file(in: settings.dataDirectory)
+        guard words.count == 2, words[0] != Machine.bootID(), words[1] == Settings.Durability.process.rawValue,
+            Files.exists(store)
+        else { return }
+        logger.warning("the machine went down without a clean stop; checking the store")
+        if try isSound(program) {
+            logger.notice("the store is sound")
+            return
+        }
+        let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
+        let aside = FilePath("\(store).damaged-\(time.prefix(19).filter { $0 != ":" })")
+        do throws(Errno) {
+            try Files.move(store, to: aside)
+            try? Files.remove(FilePath("\(store)-lock"))
+        } catch {
+            throw Refusal("the store is damaged and cannot be set aside: \(error)")
+        }
+        logger.critical(
+            "THE STORE WAS DAMAGED WHEN THE MACHINE WENT DOWN. It was set aside and a new, empty one is begun.",
+            metadata: ["damaged": "\(aside)", "cause": "DURABILITY=process"])
+    }
+
+    private func isSound(_ program: FilePath) throws(Refusal) -> Bool {
+        do throws(Errno) {
+            let environment = Machine.environmentList() + ["DATA_DIR=\(settings.dataDirectory)"]
+            let check = try ChildProcess(program, ["store", "check"], environment: environment)
+            return try check.waitForEnding() == .exited(0)
+        } catch {
+            throw Refusal("cannot check the store: \(error)")
+        }
+    }
+}

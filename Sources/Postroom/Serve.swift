@@ -1,0 +1,119 @@
+internal import ArgumentParser
+internal import Gateway
+internal import Linux
+internal import Logging
+internal import MappedStore
+internal import SystemPackage
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start and supervise all of it: nginx, the responders and the worker.",
+        discussion: """
+            SIGTERM or Ctrl-C stops all in order; SIGHUP replaces the responders one by one, with a new version of the \
+            program if there is one, and has nginx read new certificates.
+            """)
+
+    @Flag(inversion: .prefixedNo, help: "Run nginx too; without it, yours includes the files in DATA_DIR/run.")
+    var nginx = true
+
+    func run() throws {
+        var settings = try Settings.inForce()
+        guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
+        let templates = try NginxFiles.findTemplates(program)
+        if nginx, !Files.exists(settings.nginxProgram) {
+            throw Refusal("NGINX is \"\(settings.nginxProgram)\", but takes the path of nginx; it is not there")
+        }
+        settings.dataDirectory = try makeDirectories(settings)
+        raiseDescriptorLimit()
+
+        let logger = settings.logger("serve")
+        let lock: FileLock
+        do throws(Errno) {
+            lock = try FileLock(settings.dataDirectory.appending("serve.lock"), exclusive: true)
+        } catch .wouldBlock {
+            throw Refusal("another \"postroom serve\" runs on DATA_DIR \(settings.dataDirectory)")
+        } catch {
+            throw Refusal("cannot lock \(settings.dataDirectory): \(error)")
+        }
+        defer { withExtendedLifetime(lock) {} }
+
+        let mark = RunningMark(settings)
+        try mark.checkAfterCrash(program: program, logger: logger)
+        try settings.openStore().commit()
+        try mark.set()
+
+        let worker = nginx && Machine.isRoot ? nginxUser(settings) : nil
+        let files = NginxFiles(settings: settings, templates: templates)
+        let sockets = try openSockets(files, for: worker)
+        _ = try files.write(workerUser: worker)
+        let supervisor = try Supervisor(
+            settings: settings, files: files, workerUser: worker, program: program, sockets: sockets, runsNginx: nginx,
+            logger: logger)
+        try supervisor.run { announce(settings) }
+        try settings.openStore().sync()
+        mark.clear()
+        logger.info("stopped")
+    }
+
+    /// Makes the directories that the service writes to, and returns DATA_DIR from the root on.
+    private func makeDirectories(_ settings: Settings) throws(Refusal) -> FilePath {
+        let directory: FilePath
+        do throws(Errno) {
+            try Files.makeDirectory(settings.dataDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
+            guard let absolute = Files.absolute(settings.dataDirectory) else { throw .noSuchFileOrDirectory }
+            directory = absolute
+            try Files.makeDirectory(
+                directory.appending("run/temporary"),
+                permissions: [.ownerReadWriteExecute, .groupReadExecute, .otherExecute])
+        } catch {
+            throw Refusal("DATA_DIR: cannot make \(settings.dataDirectory): \(error)")
+        }
+        let excess = directory.appending("run/responder-256.sock").string.utf8.count - UnixSocket.maximumPathBytes
+        guard excess <= 0 else {
+            let limit = directory.string.utf8.count - excess
+            throw Refusal("DATA_DIR is \"\(directory)\", but takes a path of at most \(limit) bytes: sockets lie in it")
+        }
+        return directory
+    }
+
+    /// The user that nginx's workers run as where this process is root: one without rights, if it can reach the sockets.
+    private func nginxUser(_ settings: Settings) -> String? {
+        for name in ["www-data", "nginx", "nobody"] {
+            guard let (_, group) = Machine.user(named: name) else { continue }
+            try? Files.changeOwner(of: settings.dataDirectory, user: nil, group: group)
+            if Files.everyoneMayPass(settings.dataDirectory.removingLastComponent()) { return name }
+        }
+        return "root"
+    }
+
+    private func openSockets(_ files: NginxFiles, for worker: String?) throws(Refusal) -> [FileDescriptor] {
+        var sockets: [FileDescriptor] = []
+        for index in 1...files.settings.responders {
+            let path = files.socketPath(index)
+            do throws(Errno) {
+                sockets.append(try UnixSocket.listen(at: path, backlog: files.backlog))
+                if let worker, let (_, group) = Machine.user(named: worker) {
+                    try Files.changeOwner(of: path, user: nil, group: group)
+                }
+            } catch {
+                throw Refusal("cannot listen at \(path): \(error)")
+            }
+        }
+        return sockets
+    }
+
+    private func announce(_ settings: Settings) {
+        let scheme = settings.tls == nil ? "http" : "https"
+        let host = ["0.0.0.0", "::"].contains(settings.host) ? "127.0.0.1" : settings.host
+        let address = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(settings.port)\(settings.mountPoint)"
+        if nginx {
+            print("Postroom \(postroomVersion) serves on \(address). Create an endpoint:\n")
+            print("    curl -X POST \(address)/manage/endpoint\n")
+        } else {
+            print("Postroom \(postroomVersion) waits for nginx, which includes these:")
+            print("    \(settings.runDirectory)/upstream.conf in its http block")
+            print("    \(settings.runDirectory)/locations.conf in a server block")
+        }
+        flushOutput()
+    }
+}

@@ -1,0 +1,55 @@
+/// What is wrong with a setting, in one line: its name, what it had, and what it takes.
+struct SettingError: Error, Equatable, CustomStringConvertible {
+    let name: String
+    let value: String
+    let takes: String
+
+    var description: String { "\(name) is \"\(value)\", but takes \(takes)" }
+}
+
+/// How the text of a setting is read.
+///
+/// Numbers are written as the services that Postroom replaces take them: blanks around, a sign, and `_` between digits.
+enum SettingText {
+    static func trimmed(_ text: String) -> String {
+        var rest = Substring(text)
+        while rest.first?.isWhitespace == true { rest.removeFirst() }
+        while rest.last?.isWhitespace == true { rest.removeLast() }
+        return String(rest)
+    }
+
+    static func integer(_ text: String) -> Int? {
+        withoutSeparators(trimmed(text), allowed: "0123456789+-").flatMap { Int($0) }
+    }
+
+    /// A finite number, with fraction and exponent as it likes.
+    static func number(_ text: String) -> Double? {
+        withoutSeparators(trimmed(text), allowed: "0123456789+-.eE").flatMap { Double($0) }.flatMap {
+            $0.isFinite ? $0 : nil
+        }
+    }
+
+    private static func withoutSeparators(_ text: String, allowed: String) -> String? {
+        let characters = Array(text)
+        for (index, character) in characters.enumerated() {
+            if character == "_" {
+                guard index > 0, index + 1 < characters.count, characters[index - 1].isNumber,
+                    characters[index + 1].isNumber
+                else { return nil }
+            } else if !allowed.contains(character) {
+                return nil
+            }
+        }
+        return String(characters.filter { $0 != "_" })
+    }
+
+    /// A number of bytes; `k`, `m` and `g` stand for 1024, 1024² and 1024³.
+    static func bytes(_ text: String) -> Int? {
+        let units: [Character: Int] = ["k": 1 << 10, "m": 1 << 20, "g": 1 << 30]
+        let plain = trimmed(text).lowercased()
+        guard let last = plain.last, let unit = units[last] else { return integer(plain) }
+        guard let count = integer(String(plain.dropLast())) else { return nil }
+        let (product, overflow) = count.multipliedReportingOverflow(by: unit)
+        return overflow ? nil : product
+    }
+}

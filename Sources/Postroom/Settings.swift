@@ -1,0 +1,297 @@
+internal import Capture
+internal import Linux
+internal import Logging
+internal import SystemPackage
+
+/// All that an operator can set, from environment variables. The table in the README says what each means.
+struct Settings: Equatable {
+    enum Durability: String, Equatable {
+        /// What was acknowledged survives a crash of the machine.
+        case disk
+        /// It survives the death of any process.
+        case process
+    }
+
+    enum LogFormat: String, Equatable { case text, json }
+
+    enum ClientVerification: String, Equatable { case off, optional, on }
+
+    struct TLS: Equatable {
+        var certificate: FilePath
+        var key: FilePath
+        var clientAuthority: FilePath?
+        var clientVerification: ClientVerification
+    }
+
+    var host = "127.0.0.1"
+    var port = 8080
+    /// As given; the default follows the port.
+    var serverURL = "http://localhost:8080"
+    /// As given.
+    var mountPointText = "/"
+    /// Empty, or from a slash to a segment's end.
+    var mountPoint = ""
+    var limits = CaptureLimits()
+    var cleanupSeconds = 120.0
+    var logLevel = Logger.Level.info
+    var logFormat = LogFormat.text
+    var dataDirectory: FilePath = "var"
+    var responders = Machine.processorCount()
+    var durability = Durability.disk
+    var maximumBodyBytes = 1 << 20
+    var maximumHeaderBytes = 8 << 10
+    var maximumStoreBytes = 64 << 30
+    var maximumConnections = 8192
+    var requestsPerSecond: Int?
+    var requestBurst: Int?
+    var connectionsPerAddress: Int?
+    var trustedProxies: [String] = []
+    var tls: TLS?
+    var shutdownSeconds = 10.0
+    var nginxProgram: FilePath = "/usr/sbin/nginx"
+
+    /// Where sockets, nginx's configuration and its temporary files lie.
+    var runDirectory: FilePath { dataDirectory.appending("run") }
+
+    /// What stands before an endpoint's id in the URL that is handed out for it.
+    var webhookURL: String { joinedURL([serverURL, mountPoint, "/webhook/"]) }
+}
+
+/// Joins parts of a URL as the original does: blanks around a part go, empty parts too, and exactly one slash is put, or
+/// kept, where two parts meet.
+func joinedURL(_ parts: [String]) -> String {
+    parts.map(SettingText.trimmed).filter { !$0.isEmpty }.reduce("") { url, part in
+        if url.isEmpty { return part }
+        switch (url.hasSuffix("/"), part.hasPrefix("/")) {
+        case (true, true): return url + part.dropFirst()
+        case (false, false): return url + "/" + part
+        default: return url + part
+        }
+    }
+}
+
+extension Settings {
+    /// Reads the variables. What is not set keeps its default; what is not known is left alone.
+    init(environment: [String: String]) throws(SettingError) {
+        self.init()
+        for variable in Self.variables {
+            guard let text = environment[variable.name] else { continue }
+            guard variable.set(&self, text) else {
+                throw SettingError(name: variable.name, value: text, takes: variable.takes)
+            }
+        }
+        if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
+        try readTLS(environment)
+    }
+
+    private mutating func readTLS(_ environment: [String: String]) throws(SettingError) {
+        func file(_ name: String) throws(SettingError) -> FilePath? {
+            guard let text = environment[name], !text.isEmpty else { return nil }
+            guard let path = Files.absolute(FilePath(text)), Files.isReadable(path) else {
+                throw SettingError(name: name, value: text, takes: "the path of a file that can be read")
+            }
+            return path
+        }
+        let certificate = try file("TLS_CERTIFICATE")
+        let key = try file("TLS_CERTIFICATE_KEY")
+        let authority = try file("TLS_CLIENT_CA")
+        let verification = environment["TLS_CLIENT_VERIFY"] ?? ""
+        guard verification.isEmpty || ClientVerification(rawValue: verification) != nil else {
+            throw SettingError(name: "TLS_CLIENT_VERIFY", value: verification, takes: "off, optional or on")
+        }
+        guard let certificate else {
+            for name in ["TLS_CERTIFICATE_KEY", "TLS_CLIENT_CA"] where environment[name]?.isEmpty == false {
+                throw SettingError(name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE")
+            }
+            return
+        }
+        guard let key else {
+            throw SettingError(
+                name: "TLS_CERTIFICATE_KEY", value: "", takes: "the path of the key that belongs to TLS_CERTIFICATE")
+        }
+        if let wanted = ClientVerification(rawValue: verification), wanted != .off, authority == nil {
+            throw SettingError(name: "TLS_CLIENT_VERIFY", value: verification, takes: "effect only with TLS_CLIENT_CA")
+        }
+        tls = TLS(
+            certificate: certificate, key: key, clientAuthority: authority,
+            clientVerification: ClientVerification(rawValue: verification) ?? (authority == nil ? .off : .on))
+    }
+
+    /// One variable: how it is read, and how it is shown.
+    struct Variable {
+        let name: String
+        let takes: String
+        let set: (inout Settings, String) -> Bool
+        let show: (Settings) -> String
+    }
+
+    static var variables: [Variable] {
+        [
+            text("APP_HOST", \.host, "an IP address to listen on") { isAddress($0) },
+            integer("APP_PORT", \.port, 1...65535),
+            text("SERVER_URL", \.serverURL, "the address that clients reach this service at") { !$0.contains("\n") },
+            Variable(
+                name: "MOUNT_POINT", takes: "a path of letters, digits and - . _ ~, such as /api",
+                set: { settings, text in
+                    guard let path = mountPath(text) else { return false }
+                    settings.mountPointText = text
+                    settings.mountPoint = path
+                    return true
+                }, show: { $0.mountPoint.isEmpty ? "/" : $0.mountPoint }),
+            seconds("MAX_IDLE_DURATION_SECONDS", \.limits.idleSeconds),
+            seconds("MAX_DURATION_SECONDS", \.limits.lifetimeSeconds),
+            integer("MAX_ACTIVE_ENDPOINTS", \.limits.endpoints),
+            integer("MAX_ENDPOINT_NOTIFICATIONS", \.limits.notificationsPerEndpoint),
+            seconds("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds, above: 0),
+            Variable(
+                name: "LOG_LEVEL", takes: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+                set: { settings, text in
+                    guard let level = logLevels[text.uppercased()] else { return false }
+                    settings.logLevel = level
+                    return true
+                }, show: { "\($0.logLevel)".uppercased() }),
+            choice("LOG_FORMAT", \.logFormat, "text or json"),
+            Variable(
+                name: "DATA_DIR", takes: "the path of a directory",
+                set: { settings, text in
+                    settings.dataDirectory = FilePath(text)
+                    return !text.isEmpty && !text.contains("\n") && !text.contains("\"")
+                }, show: { $0.dataDirectory.string }),
+            integer("RESPONDERS", \.responders, 1...256),
+            choice("DURABILITY", \.durability, "disk or process"),
+            bytes("MAX_BODY_BYTES", \.maximumBodyBytes, 1...(1 << 30)),
+            bytes("MAX_HEADER_BYTES", \.maximumHeaderBytes, 1024...(64 << 10)),
+            bytes("MAX_STORE_BYTES", \.maximumStoreBytes, (16 << 20)...(64 << 40)),
+            integer("MAX_CONNECTIONS", \.maximumConnections, 64...1_000_000),
+            optional("RATE_LIMIT", \.requestsPerSecond, "requests a second for each address, a whole number from 1 on"),
+            optional("RATE_LIMIT_BURST", \.requestBurst, "requests that may come at once beyond RATE_LIMIT"),
+            optional("CONNECTION_LIMIT", \.connectionsPerAddress, "connections for each address, from 1 on"),
+            Variable(
+                name: "TRUSTED_PROXIES", takes: "addresses or networks such as 10.0.0.0/8, with commas between",
+                set: { settings, text in
+                    settings.trustedProxies = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
+                    return settings.trustedProxies.allSatisfy(isNetwork)
+                }, show: { $0.trustedProxies.joined(separator: ",") }),
+            path("TLS_CERTIFICATE") { $0.tls?.certificate },
+            path("TLS_CERTIFICATE_KEY") { $0.tls?.key },
+            path("TLS_CLIENT_CA") { $0.tls?.clientAuthority },
+            Variable(
+                name: "TLS_CLIENT_VERIFY", takes: "off, optional or on", set: { _, _ in true },
+                show: { ($0.tls?.clientVerification ?? .off).rawValue }),
+            seconds("SHUTDOWN_SECONDS", \.shutdownSeconds, above: 0),
+            Variable(
+                name: "NGINX", takes: "the path of nginx",
+                set: { settings, text in
+                    settings.nginxProgram = FilePath(text)
+                    return text.hasPrefix("/")
+                }, show: { $0.nginxProgram.string }),
+        ]
+    }
+
+    private static let logLevels: [String: Logger.Level] = [
+        "NOTSET": .trace, "TRACE": .trace, "DEBUG": .debug, "INFO": .info, "WARN": .warning, "WARNING": .warning,
+        "ERROR": .error, "FATAL": .critical, "CRITICAL": .critical,
+    ]
+
+    private static func text(
+        _ name: String, _ path: WritableKeyPath<Settings, String>, _ takes: String, _ isValid: @escaping (String) -> Bool
+    ) -> Variable {
+        Variable(
+            name: name, takes: takes,
+            set: { settings, text in
+                settings[keyPath: path] = text
+                return isValid(text)
+            }, show: { $0[keyPath: path] })
+    }
+
+    private static func integer(
+        _ name: String, _ path: WritableKeyPath<Settings, Int>, _ range: ClosedRange<Int>? = nil
+    ) -> Variable {
+        let takes = range.map { "a whole number from \($0.lowerBound) to \($0.upperBound)" } ?? "a whole number"
+        return Variable(
+            name: name, takes: takes,
+            set: { settings, text in
+                guard let value = SettingText.integer(text), range?.contains(value) != false else { return false }
+                settings[keyPath: path] = value
+                return true
+            }, show: { String($0[keyPath: path]) })
+    }
+
+    private static func optional(
+        _ name: String, _ path: WritableKeyPath<Settings, Int?>, _ takes: String
+    ) -> Variable {
+        Variable(
+            name: name, takes: takes,
+            set: { settings, text in
+                if text.isEmpty { return true }
+                guard let value = SettingText.integer(text), (1...1_000_000).contains(value) else { return false }
+                settings[keyPath: path] = value
+                return true
+            }, show: { $0[keyPath: path].map(String.init) ?? "off" })
+    }
+
+    private static func bytes(
+        _ name: String, _ path: WritableKeyPath<Settings, Int>, _ range: ClosedRange<Int>
+    ) -> Variable {
+        Variable(
+            name: name, takes: "bytes from \(range.lowerBound) to \(range.upperBound), or with k, m or g behind",
+            set: { settings, text in
+                guard let value = SettingText.bytes(text), range.contains(value) else { return false }
+                settings[keyPath: path] = value
+                return true
+            }, show: { String($0[keyPath: path]) })
+    }
+
+    private static func seconds(
+        _ name: String, _ path: WritableKeyPath<Settings, Double>, above minimum: Double? = nil
+    ) -> Variable {
+        Variable(
+            name: name, takes: minimum == nil ? "a number of seconds" : "a number of seconds above 0",
+            set: { settings, text in
+                guard let value = SettingText.number(text), minimum.map({ value > $0 }) != false else { return false }
+                settings[keyPath: path] = value
+                return true
+            }, show: { String($0[keyPath: path]) })
+    }
+
+    private static func choice<Value: RawRepresentable<String>>(
+        _ name: String, _ path: WritableKeyPath<Settings, Value>, _ takes: String
+    ) -> Variable {
+        Variable(
+            name: name, takes: takes,
+            set: { settings, text in
+                guard let value = Value(rawValue: text.lowercased()) else { return false }
+                settings[keyPath: path] = value
+                return true
+            }, show: { $0[keyPath: path].rawValue })
+    }
+
+    /// Read together with the others of its kind, as what one takes depends on them.
+    private static func path(_ name: String, _ show: @escaping (Settings) -> FilePath?) -> Variable {
+        Variable(name: name, takes: "the path of a file", set: { _, _ in true }, show: { show($0)?.string ?? "" })
+    }
+
+    /// An IP address, as far as its characters go; nginx has the last word.
+    private static func isAddress(_ text: String) -> Bool {
+        !text.isEmpty && text.allSatisfy { $0.isHexDigit || ".:".contains($0) } && text.contains { ".:".contains($0) }
+    }
+
+    private static func isNetwork(_ text: String) -> Bool {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        return isAddress(parts[0]) && (parts.count == 1 || Int(parts[1]).map { (0...128).contains($0) } == true)
+    }
+
+    /// The mount point with one slash before each segment and none at its end.
+    private static func mountPath(_ text: String) -> String? {
+        var path = ""
+        for segment in SettingText.trimmed(text).split(separator: "/") {
+            let isPlain = segment.utf8.allSatisfy { byte in
+                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                    || "-._~".utf8.contains(byte)
+            }
+            guard isPlain, segment != ".", segment != ".." else { return nil }
+            path += "/\(segment)"
+        }
+        return path
+    }
+}
