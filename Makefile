@@ -16,7 +16,7 @@ run: build
 
 build:
 	@scripts/install-packages build
-	swift build -c release --product postroom
+	swift build -c release --product postroom --static-swift-stdlib
 
 test: build
 	@scripts/install-packages run test
