@@ -39,7 +39,7 @@ let package = Package(
         .target(name: "FastCGI", dependencies: ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system], swiftSettings: settings),
 
         .target(name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
-        .target(name: "MappedStore", dependencies: ["Capture", "Gateway", "JSON", "LMDB", "Linux", system], swiftSettings: settings),
+        .target(name: "MappedStore", dependencies: ["Capture", "ContentDecoding", "Gateway", "JSON", "LMDB", "Linux", system], swiftSettings: settings),
         .executableTarget(
             name: "Postroom",
             dependencies: [

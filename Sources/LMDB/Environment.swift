@@ -101,6 +101,11 @@ internal import CLMDB
         unsafe Transaction(own: try begin(flags: 0))
     }
 
+    /// Begins a view of everything committed so far. Tables opened in it stay open once it is committed.
+    package func beginRead() throws(LMDBError) -> Transaction {
+        unsafe Transaction(own: try begin(flags: UInt32(MDB_RDONLY)))
+    }
+
     private func begin(flags: UInt32) throws(LMDBError) -> OpaquePointer {
         var transaction: OpaquePointer?
         var code = unsafe mdb_txn_begin(handle, nil, flags, &transaction)

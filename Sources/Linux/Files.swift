@@ -67,6 +67,13 @@ package enum Files {
         }
     }
 
+    /// Waits until a file's content is on the disk.
+    package static func synchronize(_ path: FilePath) throws(Errno) {
+        let file = try open(path, .readOnly)
+        defer { try? file.close() }
+        try systemCall { fsync(file.rawValue) }
+    }
+
     /// Gives a file to another user or group; `nil` leaves that half as it is.
     package static func changeOwner(of path: FilePath, user: UInt32?, group: UInt32?) throws(Errno) {
         try systemCall { unsafe chown(path.string, user ?? .max, group ?? .max) }

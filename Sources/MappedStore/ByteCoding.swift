@@ -11,6 +11,10 @@ struct ByteWriter {
         for shift in stride(from: UInt64(56), through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
     }
 
+    mutating func fixed32(_ value: UInt32) {
+        for shift in [UInt32(24), 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+    }
+
     mutating func fixed(_ value: Int64) { fixed(UInt64(bitPattern: value)) }
 
     mutating func number(_ value: UInt64) {

@@ -1,4 +1,5 @@
 internal import Capture
+internal import ContentDecoding
 internal import Gateway
 
 /// An endpoint as it is stored under its number.
@@ -85,11 +86,20 @@ enum NotificationRecord {
             writer.counted(label.utf8)
         }
         writer.rest(notification.body)
+        writer.fixed32(checksum(of: writer.bytes))
         return writer.bytes
     }
 
+    /// Whether a record is as it was written: LMDB itself keeps no checksums.
+    static func isIntact(_ span: RawSpan) -> Bool {
+        let bytes = copy(span)
+        guard bytes.count >= 4 else { return false }
+        return checksum(of: bytes.dropLast(4)) == bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
     static func decode(_ span: RawSpan) -> Notification? {
-        var reader = ByteReader(span)
+        guard span.byteCount >= 4 else { return nil }
+        var reader = ByteReader(span.extracting(droppingLast: 4))
         guard reader.byte() == version, let receivedAt = reader.fixedSigned(), let method = reader.text(),
             let remote = reader.text(), let path = reader.counted(), let hasQuery = reader.byte()
         else { return nil }

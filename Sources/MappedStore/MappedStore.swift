@@ -12,10 +12,20 @@ package final class MappedStore {
         package var maximumBytes: Int
         /// Whether a commit waits for the disk; if not, a crash of the machine can damage the file.
         package var isDurable: Bool
+        package var access: Access
 
-        package init(maximumBytes: Int = 64 << 30, isDurable: Bool = true) {
+        package enum Access: Sendable {
+            case shared
+            /// With no other process having the store open.
+            case exclusive
+            /// Nothing is written, and the store must be there already.
+            case readOnly
+        }
+
+        package init(maximumBytes: Int = 64 << 30, isDurable: Bool = true, access: Access = .shared) {
             self.maximumBytes = maximumBytes
             self.isDurable = isDurable
+            self.access = access
         }
     }
 
@@ -31,6 +41,7 @@ package final class MappedStore {
     /// Bytes by which the open transaction may grow the file.
     private var turnGrowth = 0
     private var reserve: DiskReserve
+    private let lock: FileLock
 
     /// Added to the stored counters in the next commit.
     var pendingCounters: PendingCounters = PendingCounters()
@@ -41,12 +52,22 @@ package final class MappedStore {
     /// - Parameter directory: where it lies; it is there already.
     package init(directory: FilePath, _ options: Options) throws(StoreError) {
         let path = Self.file(in: directory)
+        let isReadOnly = options.access == .readOnly
+        if isReadOnly, !Files.exists(path) { throw StoreError("there is no store at \(path)") }
+        do throws(Errno) {
+            lock = try FileLock(directory.appending("store.lock"), exclusive: options.access == .exclusive)
+        } catch .wouldBlock {
+            throw StoreError("the store in \(directory) is in use by another process")
+        } catch {
+            throw StoreError("cannot lock the store in \(directory): \(error)")
+        }
         do throws(LMDBError) {
             environment = try Environment(
                 path: path.string, tables: 16, readers: 1024,
-                Environment.Options(mapBytes: options.maximumBytes, isDurable: options.isDurable))
+                Environment.Options(
+                    mapBytes: options.maximumBytes, isDurable: options.isDurable, isReadOnly: isReadOnly))
             try environment.sweepDeadReaders()
-            (tables, clock) = try Self.prepare(environment)
+            (tables, clock) = try isReadOnly ? Self.look(environment) : Self.prepare(environment)
             reserve = try Self.reserve(path, environment)
         } catch {
             throw StoreError(error, path)
@@ -76,6 +97,17 @@ package final class MappedStore {
         if let stored = stored ?? nil, stored.bootID == current.bootID { clock = stored }
         if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
         try transaction.commit()
+        return (tables, clock)
+    }
+
+    /// Opens the tables of a store that is not to be changed.
+    private static func look(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
+        let transaction = try environment.beginRead()
+        let tables = try Tables(creating: false, in: transaction)
+        try tables.checkSchema(in: transaction)
+        let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        try transaction.commit()
+        guard let clock = clock ?? nil else { throw .damaged("the clock") }
         return (tables, clock)
     }
 
@@ -172,6 +204,11 @@ package final class MappedStore {
     /// Waits until all that was committed is on the disk.
     package func sync() throws(StoreFailure) {
         do throws(LMDBError) { try environment.sync() } catch { throw StoreFailure(error) }
+    }
+
+    /// Writes a copy of the store without the pages that hold nothing, as of one moment.
+    package func compact(to path: FilePath) throws(StoreFailure) {
+        do throws(LMDBError) { try environment.copyCompacted(to: path.string) } catch { throw StoreFailure(error) }
     }
 
     /// Writes something, so that a commit after it proves that commits work.

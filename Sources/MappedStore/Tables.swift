@@ -31,16 +31,20 @@ struct Tables {
 
     /// Writes the layout's version into a new store, and refuses one that is newer than this program.
     func claimSchema(in transaction: inout Transaction) throws(LMDBError) {
+        if try !meta.contains(Self.schemaKey, in: transaction) {
+            try meta.put(key(MappedStore.schemaVersion), at: Self.schemaKey, in: &transaction)
+        }
+        try checkSchema(in: transaction)
+    }
+
+    func checkSchema(in transaction: borrowing Transaction) throws(LMDBError) {
         let found = try meta.value(at: Self.schemaKey, in: transaction) { span in
             var reader = ByteReader(span)
             return reader.fixed()
         }
-        switch found {
-        case nil: try meta.put(key(MappedStore.schemaVersion), at: Self.schemaKey, in: &transaction)
-        case .some(MappedStore.schemaVersion): return
-        case .some(.some(let version)):
+        guard let version = found ?? nil else { throw .damaged("the schema's version") }
+        guard version <= MappedStore.schemaVersion else {
             throw .tooNew("schema version \(version), while this program knows none above \(MappedStore.schemaVersion)")
-        case .some(nil): throw .damaged("the schema's version")
         }
     }
 }

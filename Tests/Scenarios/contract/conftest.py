@@ -1,0 +1,54 @@
+"""The black-box suites of the capture API run against the service that POSTROOM_CONTRACT names."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+
+from harness import Service  # noqa: E402
+
+LIMITS = dict(
+    MAX_ACTIVE_ENDPOINTS=4,
+    MAX_ENDPOINT_NOTIFICATIONS=3,
+    MAX_IDLE_DURATION_SECONDS=3,
+    MAX_DURATION_SECONDS=9,
+    CLEANUP_FREQUENCY_SECONDS=0.25,
+)
+
+
+def certificate(directory):
+    """A certificate for 127.0.0.1 that is its own authority."""
+    key, cert = os.path.join(directory, "key.pem"), os.path.join(directory, "cert.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        + ["-keyout", key, "-out", cert, "-subj", "/CN=postroom test", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True,
+        capture_output=True,
+    )
+    return cert, key
+
+
+def pytest_configure(config):
+    kind = os.environ.get("POSTROOM_CONTRACT", "root")
+    config.directory = tempfile.TemporaryDirectory()
+    settings, scheme = {"RESPONDERS": 3}, "http"
+    if kind == "mount":
+        settings["MOUNT_POINT"] = "/deep/mount/"
+    elif kind == "limits":
+        settings.update(LIMITS)
+    elif kind == "tls":
+        cert, key = certificate(config.directory.name)
+        settings.update(TLS_CERTIFICATE=cert, TLS_CERTIFICATE_KEY=key)
+        os.environ.update(REQUESTS_CA_BUNDLE=cert, SSL_CERT_FILE=cert)
+        scheme = "https"
+    config.service = Service(config.directory.name, **settings).start()
+    os.environ["BASE_URL"] = "%s://127.0.0.1:%d%s" % (scheme, config.service.port, config.service.mount)
+    os.environ["PUBLIC_URL"] = "http://localhost:%d%s" % (config.service.port, config.service.mount)
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "service"):
+        config.service.stop()
+        config.directory.cleanup()
