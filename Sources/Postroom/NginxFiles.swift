@@ -139,10 +139,12 @@ struct NginxFiles {
         return lines.joined(separator: "\n        ")
     }
 
-    /// A socket that stands alone is listed twice: nginx tries a request again only on another server of the list.
+    /// nginx tries a request again only on an entry of the list that it has not tried. As every idle connection to a
+    /// responder that died costs a try until nginx has noticed, the whole list is repeated.
     private var servers: String {
         let sockets = (1...settings.responders).map { "server unix:\(socketPath($0)) max_fails=0;" }
-        return (sockets.count == 1 ? sockets + sockets : sockets).joined(separator: "\n    ")
+        let rounds = max(2, (16 + sockets.count - 1) / sockets.count)
+        return Array(repeating: sockets, count: rounds).joined().joined(separator: "\n    ")
     }
 }
 

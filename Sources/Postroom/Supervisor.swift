@@ -61,7 +61,9 @@ final class Supervisor {
             settings.nginxProgram.string, "-p", settings.runDirectory.string, "-c", files.configuration.string, "-e", "stderr",
         ]
         nginx = !runsNginx ? nil : SupervisedProcess("nginx") { () throws(Errno) in
-            try ChildProcess(program, ["child"] + parent + command, environment: environment)
+            // Left behind by an nginx that was killed, it would keep the next one from listening.
+            try? Files.remove(files.healthSocket)
+            return try ChildProcess(program, ["child"] + parent + command, environment: environment)
         }
     }
 

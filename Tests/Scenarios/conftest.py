@@ -14,7 +14,7 @@ def serve(tmp_path):
     started = []
 
     def start(directory=None, **settings):
-        service = Service(directory or tmp_path / "data%d" % len(started), **settings)
+        service = Service(directory or tmp_path / ("data%d" % len(started)), **settings)
         started.append(service)
         return service.start()
 

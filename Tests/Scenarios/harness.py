@@ -71,6 +71,7 @@ class Service:
 
     def start(self, wait=True):
         with open(self.log_path, "ab") as log:
+            start = log.tell()
             self.process = subprocess.Popen(
                 self.command,
                 env=environment(self.directory, APP_PORT=self.port, **self.settings),
@@ -80,7 +81,7 @@ class Service:
                 start_new_session=True,
             )
         if wait:
-            wait_for(lambda: self.process.poll() is not None or b"Create an endpoint" in self.raw_log(), 30)
+            wait_for(lambda: self.process.poll() is not None or b"Create an endpoint" in self.raw_log()[start:], 30)
             assert self.process.poll() is None, self.log()
         return self
 
