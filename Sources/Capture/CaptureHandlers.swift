@@ -69,13 +69,11 @@ package final class CaptureHandlers {
             store.count(.receptionRefused)
             return .now(refusal(error))
         }
-        let acceptance: Acceptance =
-            if let id = Endpoint.ID(text) {
-                try store.accept(notification, at: id, for: request.id, at: moment, limits)
-            } else {
-                .unknownEndpoint
-            }
-        store.count(acceptance == .stored ? .received : .receptionRefused)
+        var acceptance = Acceptance.unknownEndpoint
+        defer { store.count(acceptance == .stored ? .received : .receptionRefused) }
+        if let id = Endpoint.ID(text) {
+            acceptance = try store.accept(notification, at: id, for: request.id, at: moment, limits)
+        }
         switch acceptance {
         case .stored:
             return .afterCommit(Self.accepted)

@@ -26,7 +26,7 @@ package final class ResponderLoop {
     private var stopsAt = Int64.max
     /// While descriptors have run out nobody is accepted until this time.
     private var acceptsAgainAt: Int64?
-    private var seenVersion: UInt64 = 0
+    private var seenVersion: UInt64?
     private var nextLook: Int64 = 0
     private var lookInterval: Int64 = 5000
 
@@ -209,7 +209,7 @@ package final class ResponderLoop {
         let start = now()
         guard !waiting.isEmpty, start >= nextLook else { return }
         let version = service.version
-        let isChanged = version != seenVersion
+        let isChanged = version == nil || version != seenVersion
         seenVersion = version
         for token in waiting {
             guard let connection = connections[token], case .waiting(let waiting, let deadline) = connection.state else { continue }

@@ -7,8 +7,9 @@ package protocol Service: AnyObject {
     /// - Returns: `nil` once it is kept, or what to answer instead to every request that wrote, none of it being kept.
     func commit() -> Response?
 
-    /// Differs whenever the store has changed, by whichever process. Cheap: it is read every few milliseconds.
-    var version: UInt64 { get }
+    /// Differs whenever the store has changed, by whichever process; `nil` where that cannot be told. Cheap: it is read
+    /// every few milliseconds.
+    var version: UInt64? { get }
 }
 
 package enum Answer {

@@ -1,8 +1,8 @@
 /// What a request is aimed at: path and query as they were sent (RFC 9112, section 3.2), and the path's decoded segments
 /// below the mount point.
 package struct Target: Sendable {
-    /// The path's segments after the mount point, each percent-decoded once. `nil` where the path lies outside the mount
-    /// point or a segment is not text.
+    /// The path's segments after the mount point, each percent-decoded once; one that stands for no text is left as it
+    /// was sent, and equals no name. `nil` where the path lies outside the mount point.
     package let segments: [String]?
     /// As sent, without its question mark; `nil` where there was none.
     package let query: ArraySlice<UInt8>?
@@ -21,16 +21,11 @@ package struct Target: Sendable {
 
         var decoded: [String] = []
         var ends: [Int] = []
-        var isText = path.first == UInt8(ascii: "/")
         for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            guard isText, let text = percentDecoded(segment) else {
-                isText = false
-                break
-            }
-            decoded.append(text)
+            decoded.append(percentDecoded(segment) ?? String(decoding: segment, as: UTF8.self))
             ends.append(segment.endIndex)
         }
-        let isInside = isText && decoded.starts(with: mountPoint)
+        let isInside = path.first == UInt8(ascii: "/") && decoded.starts(with: mountPoint)
         segments = isInside ? Array(decoded[mountPoint.count...]) : nil
         self.ends = isInside ? Array(ends[mountPoint.count...]) : []
     }

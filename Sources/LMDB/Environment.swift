@@ -57,8 +57,13 @@ internal import CLMDB
         unsafe mdb_env_close(handle)
     }
 
-    /// The id of the last transaction that was committed, by any process. Read from the map, without a system call.
-    package var lastTransactionID: UInt64 { unsafe UInt64(information.me_last_txnid) }
+    /// The id of the last transaction whose writes a reader sees, by whichever process. No system call is made.
+    ///
+    /// Not what mdb_env_info tells: that one is in the file while its commit still waits for the disk, and readers do not
+    /// see it before the wait is over (mdb.c, mdb_env_write_meta).
+    package func lastVisibleTransactionID() throws(LMDBError) -> UInt64 {
+        try read { (transaction) throws(LMDBError) in unsafe UInt64(mdb_txn_id(transaction.handle)) }
+    }
 
     /// The end of the last page in use, in bytes: what the file has grown to.
     package var usedBytes: Int { unsafe (Int(information.me_last_pgno) + 1) * pageBytes }

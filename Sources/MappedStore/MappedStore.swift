@@ -193,8 +193,10 @@ package final class MappedStore {
         rememberedInTurn = 0
     }
 
-    /// Differs whenever any process has committed something.
-    package var version: UInt64 { environment.lastTransactionID }
+    /// Differs whenever there is something new to read, from whichever process.
+    package func version() throws(StoreFailure) -> UInt64 {
+        do throws(LMDBError) { return try environment.lastVisibleTransactionID() } catch { throw StoreFailure(error) }
+    }
 
     /// Frees what dead processes hold.
     package func sweepDeadReaders() throws(StoreFailure) {
@@ -220,6 +222,10 @@ package final class MappedStore {
 
     // MARK: Room
 
+    private func freePages(upTo enough: Int) throws(LMDBError) -> Int {
+        try environment.read { (transaction) throws(LMDBError) in try transaction.freePages(upTo: enough) }
+    }
+
     /// Lets the open transaction put in so many bytes more, or throws `.full` before anything is written.
     func admit(bytes: Int, in transaction: inout Transaction) throws(LMDBError) -> Bool {
         // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
@@ -232,13 +238,16 @@ package final class MappedStore {
         // The file cannot grow; there may be room inside it.
         let wanted = (turnGrowth + growth) / pageBytes
         if reserve.left(environment) >= DiskReserve.bytes / 2 + bytes,
-            try transaction.freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
+            try freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
         {
             turnGrowth += growth
             return true
         }
+        // What was collected is given up sooner than else. What a transaction frees can be used after the next one: so
+        // that there is a next one, this writes something in any case.
         try forgetRequests(
             before: UInt64(max(0, SystemClock.realTimeMicroseconds() / 1000 - 5000)), limit: 64, in: &transaction)
+        try tables.meta.put([], at: Tables.touchKey, in: &transaction)
         return false
     }
 }

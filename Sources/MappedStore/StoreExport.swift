@@ -46,6 +46,7 @@ extension MappedStore {
                     json.bool(endpoint.takesSubpaths)
                     json.member("created", moment.wall(at: endpoint.created))
                     json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
+                    json.member("uncollected", endpoint.uncollected)
                     json.member("next", endpoint.next)
                 }
                 for number in endpoint.uncollected..<endpoint.next {

@@ -103,9 +103,9 @@ private struct Importer {
         guard let isEnabled = json["enabled"]?.bool, let takesSubpaths = json["subpaths"]?.bool else {
             throw fault("\"enabled\" or \"subpaths\" is no Boolean")
         }
-        guard let next = json["next"]?.integer.flatMap({ UInt64(exactly: $0) }), next >= 1 else {
-            throw fault("\"next\" is no number from 1 on")
-        }
+        guard let uncollected = json["uncollected"]?.integer.flatMap({ UInt64(exactly: $0) }), uncollected >= 1,
+            let next = json["next"]?.integer.flatMap({ UInt64(exactly: $0) }), next >= uncollected
+        else { throw fault("\"uncollected\" and \"next\" are no numbers from 1 on, in this order") }
         let created = try time(json, "created")
         let lastUsed = try time(json, "lastUsed")
         let moment = self.moment
@@ -124,7 +124,7 @@ private struct Importer {
         }
         let endpoint = Endpoint(
             id: id, number: number, isEnabled: isEnabled, takesSubpaths: takesSubpaths, created: steady(created),
-            lastUsed: steady(lastUsed), uncollected: next, next: next)
+            lastUsed: steady(lastUsed), uncollected: uncollected, next: next)
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
         endpoints += 1
     }
@@ -133,7 +133,7 @@ private struct Importer {
     private mutating func flush() throws(ImportError) {
         guard let record = current else { return }
         current = nil
-        guard record.endpoint.count == 0 || record.endpoint.uncollected + UInt64(taken) == record.endpoint.next else {
+        guard taken == record.endpoint.count else {
             throw fault("notifications of the endpoint before are missing")
         }
         taken = 0
@@ -144,17 +144,17 @@ private struct Importer {
     }
 
     /// How many notifications of the current endpoint have been read.
-    private var taken = 0
+    private var taken: UInt64 = 0
 
     private mutating func notification(_ json: JSON) throws(ImportError) {
         guard var record = current, json["endpoint"]?.string == record.endpoint.id.description else {
             throw fault("the notification does not follow its endpoint")
         }
-        guard let number = json["id"]?.integer.flatMap({ UInt64(exactly: $0) }), number < record.endpoint.next,
-            taken == 0 || number == record.endpoint.uncollected + UInt64(taken), number >= 1
-        else { throw fault("\"id\" is out of order") }
+        let number = record.endpoint.uncollected + taken
+        guard number < record.endpoint.next, json["id"]?.integer == Int(exactly: number) else {
+            throw fault("\"id\" is out of order, or notifications before it are missing")
+        }
         let bytes = NotificationRecord.encode(try readNotification(json))
-        if taken == 0 { record.endpoint.uncollected = number }
         taken += 1
         record.endpoint.bytes += UInt64(bytes.count)
         current = record

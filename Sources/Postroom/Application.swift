@@ -50,7 +50,9 @@ final class Application: Service {
         }
     }
 
-    var version: UInt64 { store.version }
+    var version: UInt64? {
+        do throws(StoreFailure) { return try store.version() } catch { return nil }
+    }
 
     private func report(_ failure: StoreFailure) -> Response {
         switch failure {

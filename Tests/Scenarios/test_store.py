@@ -1,0 +1,269 @@
+"""The store: full disks, damage, and the operator's tools."""
+
+import base64
+import json
+import os
+import random
+import subprocess
+import time
+
+import pytest
+from harness import postroom, wait_for
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own needs root to be mounted")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(path):
+    """Takes what room the disk has left, to the last block."""
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 4096)
+        except OSError:
+            pass
+
+
+@needs_root
+def test_a_full_disk_is_507_and_recovers_by_itself(serve, small_disk):
+    service = serve(small_disk, RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
+    full, other = service.create(), service.create()
+    kept = 0
+    for _ in range(20):
+        assert service.hook(other, "kept %d" % kept).status == 200
+        kept += 1
+    fill(small_disk / "ballast")
+
+    statuses = set()
+    for number in range(400):
+        answer = service.hook(full, b"x" * 50000)
+        statuses.add(answer.status)
+        assert answer.status in (200, 507), answer.text
+    assert 507 in statuses and "full" in answer.text
+
+    assert service.call("GET", "/manage").status == 200
+    assert service.call("POST", "/manage/endpoint").status in (201, 507)
+    assert len(service.look(other).json()["notifications"]) == kept
+    assert service.bodies(other) == ["kept %d" % number for number in range(kept)]
+    for _ in range(50):
+        assert service.configure(other, enabled=True).status == 204
+        assert service.collect(other) == []
+    assert service.hook("nope").status == 404
+
+    os.remove(small_disk / "ballast")
+    wait_for(lambda: service.hook(full, b"again").status == 200)
+    assert service.hook(other, "again").status == 200
+    assert service.bodies(other) == ["again"]
+    service.check()
+
+
+@needs_root
+def test_collecting_makes_room_on_a_full_disk(serve, small_disk):
+    service = serve(small_disk, RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
+    endpoint = service.create()
+    sent = 0
+    while service.hook(endpoint, b"x" * 20000).status == 200:
+        sent += 1
+        assert sent < 5000
+    fill(small_disk / "ballast")
+    assert len(service.collect(endpoint)) == sent
+    # The collected ones are held for a few seconds, for a second attempt at the request.
+    wait_for(lambda: service.hook(endpoint, b"x" * 20000).status == 200, 30, 0.2)
+    service.check()
+
+
+def test_a_full_map_is_507_and_collecting_makes_room(serve):
+    service = serve(MAX_STORE_BYTES="16m", MAX_ENDPOINT_NOTIFICATIONS=100000)
+    endpoint = service.create()
+    sent = 0
+    while service.hook(endpoint, b"x" * 100000).status == 200:
+        sent += 1
+        assert sent < 1000
+    assert sent > 100
+    assert service.hook(endpoint, b"x" * 100000).status == 507
+    assert len(service.collect(endpoint)) == sent
+    wait_for(lambda: service.hook(endpoint, b"x" * 100000).status == 200, 30, 0.2)
+
+
+# ---------------------------------------------------------------- tools
+
+
+def filled(service):
+    endpoints = [service.create() for _ in range(3)]
+    service.configure(endpoints[1], enabled=False, subpaths=True)
+    service.configure(endpoints[2], enabled=True, subpaths=True)
+    for number in range(5):
+        service.hook(endpoints[0], "body %d \u00e9" % number, {"X-N": str(number)}, suffix="?n=%d" % number)
+    service.call("DELETE", "/manage/endpoint/%s/notifications?through=2" % endpoints[0])
+    service.hook(endpoints[2], bytes(range(256)), suffix="/%ff/x")
+    service.hook(endpoints[2], "caf\u00e9".encode("latin-1"), {"Content-Type": "text/plain; charset=latin-1"})
+    return endpoints
+
+
+def shown(service, endpoints):
+    return [service.look(endpoint).json() for endpoint in endpoints]
+
+
+def test_export_and_import_carry_everything_over(serve, tmp_path):
+    service = serve()
+    endpoints = filled(service)
+    before = shown(service, endpoints)
+    export = postroom(service.directory, "store", "export")
+    assert export.returncode == 0
+    lines = [json.loads(line) for line in export.stdout.splitlines()]
+    assert [line["kind"] for line in lines[:2]] == ["postroom", "counters"]
+    assert sum(line["kind"] == "notification" for line in lines) == 5
+
+    other = tmp_path / "other"
+    os.makedirs(other / "var")
+    result = postroom(other / "var", "store", "import", stdin=export.stdout)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == b"3 endpoints, 5 notifications\n"
+    twin = serve(other)
+    assert shown(twin, endpoints) == before
+    assert twin.hook(endpoints[1]).status == 500
+    assert twin.hook(endpoints[0], "next").status == 200
+    assert twin.collect(endpoints[0])[-1]["id"] == 6
+    twin.check()
+
+
+@pytest.mark.parametrize(
+    "mend, complaint",
+    [
+        (lambda lines: [], "nothing to import"),
+        (lambda lines: lines[1:], "line 1"),
+        (lambda lines: lines[:1] + [b"{"], "line 2"),
+        (lambda lines: lines + lines[2:3], "twice"),
+        (lambda lines: lines[:3] + lines[4:], "missing"),
+        (lambda lines: lines[:2] + lines[3:], "does not follow"),
+        (lambda lines: [lines[0].replace(b'"schema": 1', b'"schema": 9')] + lines[1:], "newer"),
+        (lambda lines: lines + [b'{"kind": "surprise"}'], "not known"),
+    ],
+    ids=["empty", "no-head", "no-json", "twice", "gap", "orphan", "newer", "unknown"],
+)
+def test_an_import_takes_all_or_nothing(serve, tmp_path, mend, complaint):
+    service = serve()
+    filled(service)
+    lines = postroom(service.directory, "store", "export").stdout.splitlines()
+    other = tmp_path / "other"
+    os.makedirs(other)
+    result = postroom(other, "store", "import", stdin=b"\n".join(mend(lines)))
+    assert result.returncode == 1 and complaint in result.stderr.decode(), result.stderr
+    assert b"0 endpoints, 0 notifications: sound" in postroom(other, "store", "check").stdout
+
+
+def test_import_and_compact_want_the_store_alone(serve):
+    service = serve()
+    for command in ("import", "compact", "migrate"):
+        result = postroom(service.directory, "store", command, stdin=b"")
+        assert result.returncode == 1 and b"in use by another process" in result.stderr
+
+
+def test_import_wants_an_empty_store(serve):
+    service = serve()
+    filled(service)
+    export = postroom(service.directory, "store", "export").stdout
+    service.stop()
+    result = postroom(service.directory, "store", "import", stdin=export)
+    assert result.returncode == 1 and b"already has 3 endpoints" in result.stderr
+
+
+def test_compact_gives_room_back_and_loses_nothing(serve):
+    service = serve(MAX_ENDPOINT_NOTIFICATIONS=1000)
+    endpoints = filled(service)
+    bulk = service.create()
+    for _ in range(200):
+        service.hook(bulk, b"x" * 50000)
+    before = shown(service, endpoints)
+    service.call("DELETE", "/manage/endpoint/" + bulk)
+    service.stop()
+    path = os.path.join(service.directory, "store.mdb")
+    size = os.path.getsize(path)
+    result = postroom(service.directory, "store", "compact")
+    assert result.returncode == 0, result.stderr
+    assert os.path.getsize(path) < size / 10
+    service.start()
+    assert shown(service, endpoints) == before
+    service.check()
+
+
+def test_a_check_without_a_store_says_so(tmp_path):
+    result = postroom(tmp_path, "store", "check")
+    assert result.returncode == 1 and b"there is no store" in result.stderr
+
+
+def corrupt(path, seed):
+    """Overwrites some pages behind the two at the front, as a machine that went down would leave them."""
+    dice = random.Random(seed)
+    pages = os.path.getsize(path) // 4096
+    with open(path, "r+b") as file:
+        for page in dice.sample(range(2, pages), max(1, pages // 4)):
+            file.seek(page * 4096)
+            file.write(bytes(4096) if seed % 2 else dice.randbytes(4096))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_store_that_was_damaged_when_the_machine_went_down_is_set_aside(serve, seed):
+    service = serve(DURABILITY="process", MAX_ENDPOINT_NOTIFICATIONS=1000)
+    endpoint = service.create()
+    for number in range(300):
+        service.hook(endpoint, b"x" * (number * 20))
+    service.kill_all()
+    path = os.path.join(service.directory, "store.mdb")
+    corrupt(path, seed)
+    with open(os.path.join(service.directory, "running"), "w") as mark:
+        mark.write("another-start-of-the-machine process\n")
+    service.start()
+    assert "DAMAGED" in service.log()
+    assert [name for name in os.listdir(service.directory) if name.startswith("store.mdb.damaged-2")]
+    assert service.hook(service.create(), "anew").status == 200
+
+
+def test_a_sound_store_stays_when_the_machine_went_down(serve):
+    service = serve(DURABILITY="process")
+    endpoint = service.create()
+    service.hook(endpoint, "kept")
+    service.kill_all()
+    with open(os.path.join(service.directory, "running"), "w") as mark:
+        mark.write("another-start-of-the-machine process\n")
+    service.start()
+    assert "the store is sound" in service.log()
+    assert service.bodies(endpoint) == ["kept"]
+
+
+def test_a_file_that_is_no_store_is_left_alone_and_named(serve, tmp_path):
+    os.makedirs(tmp_path / "data0" / "var")
+    path = tmp_path / "data0" / "var" / "store.mdb"
+    path.write_bytes(b"something else" * 1000)
+    from harness import Service
+
+    service = Service(tmp_path / "data0").start(wait=False)
+    assert service.process.wait(20) == 1
+    assert "store.mdb" in service.log() and path.read_bytes().startswith(b"something else")
+
+
+def test_expiry_removes_endpoints_and_all_they_kept(serve):
+    service = serve(MAX_IDLE_DURATION_SECONDS=1, CLEANUP_FREQUENCY_SECONDS=0.2)
+    endpoints = [service.create() for _ in range(30)]
+    for endpoint in endpoints:
+        service.hook(endpoint, "x")
+    time.sleep(1.1)
+    assert service.hook(endpoints[0]).status == 404
+    wait_for(lambda: "ENDPOINTS (0 total)" in service.call("GET", "/manage").text)
+    assert "0 endpoints, 0 notifications" in service.check()
+
+
+def test_binary_exports_are_base64(serve):
+    service = serve()
+    endpoint = service.create()
+    service.hook(endpoint, b"\xff\x00")
+    lines = [json.loads(line) for line in postroom(service.directory, "store", "export").stdout.splitlines()]
+    assert base64.b64decode(lines[-1]["bodyBase64"]) == b"\xff\x00" and "body" not in lines[-1]
