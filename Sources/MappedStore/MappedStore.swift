@@ -5,7 +5,7 @@ package import SystemPackage
 
 /// The store on one memory-mapped file (LMDB) that every process of an installation shares.
 ///
-/// Writes gather in one transaction until `commit`; reads see them before that, other processes after it. One thread.
+/// Writes gather in one transaction until `commit`, and are seen by readers, in whichever process, after it. One thread.
 package final class MappedStore {
     package struct Options: Sendable {
         /// The most the file may grow to.
@@ -113,25 +113,12 @@ package final class MappedStore {
 
     // MARK: Transactions
 
-    /// Lends what the open transaction sees, or else what was committed last.
+    /// Lends what was committed last, by any process; not what the open transaction has written, which may yet come to
+    /// nothing.
     func read<Result>(
         _ body: (borrowing Transaction) throws(LMDBError) -> Result
     ) throws(StoreFailure) -> Result {
-        do throws(LMDBError) {
-            if let result = try readInTurn(body) { return result }
-            return try environment.read(body)
-        } catch {
-            throw StoreFailure(error)
-        }
-    }
-
-    private func readInTurn<Result>(
-        _ body: (borrowing Transaction) throws(LMDBError) -> Result
-    ) throws(LMDBError) -> Result? {
-        switch turn {
-        case .some(let transaction): try body(transaction)
-        case .none: nil
-        }
+        do throws(LMDBError) { return try environment.read(body) } catch { throw StoreFailure(error) }
     }
 
     /// Writes in the open transaction, or opens one. A body that throws undoes the whole transaction, so it decides what
