@@ -103,6 +103,10 @@ extension Settings {
             for name in ["TLS_CERTIFICATE_KEY", "TLS_CLIENT_CA"] where environment[name]?.isEmpty == false {
                 throw SettingError(name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE")
             }
+            guard ["", "off"].contains(verification) else {
+                throw SettingError(
+                    name: "TLS_CLIENT_VERIFY", value: verification, takes: "effect only with TLS_CERTIFICATE")
+            }
             return
         }
         guard let key else {
