@@ -63,7 +63,12 @@ package enum Files {
             let parent = path.removingLastComponent()
             guard !parent.isEmpty, parent != path else { throw .noSuchFileOrDirectory }
             try makeDirectory(parent, permissions: permissions)
-            try makeDirectory(path, permissions: permissions)
+            // Once more and no further: there are directories in which none can be made, such as /proc.
+            do throws(Errno) {
+                try systemCall { unsafe mkdir(path.string, permissions.rawValue) }
+            } catch .fileExists {
+                return
+            }
         }
     }
 
