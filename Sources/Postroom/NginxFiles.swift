@@ -115,10 +115,12 @@ struct NginxFiles {
         if let rate = settings.requestsPerSecond {
             lines.append("limit_req zone=postroom_rate burst=\(settings.requestBurst ?? rate) nodelay;")
             lines.append("limit_req_status 429;")
+            lines.append("limit_req_log_level info;")
         }
         if let count = settings.connectionsPerAddress {
             lines.append("limit_conn postroom_connections \(count);")
             lines.append("limit_conn_status 429;")
+            lines.append("limit_conn_log_level info;")
         }
         return lines.joined(separator: "\n    ")
     }
