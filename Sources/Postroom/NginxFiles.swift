@@ -128,14 +128,14 @@ struct NginxFiles {
     private var tls: String {
         guard let tls = settings.tls else { return "" }
         var lines = [
-            "ssl_certificate \(tls.certificate);",
-            "ssl_certificate_key \(tls.key);",
+            "ssl_certificate \"\(tls.certificate)\";",
+            "ssl_certificate_key \"\(tls.key)\";",
             "ssl_protocols TLSv1.2 TLSv1.3;",
             "ssl_session_cache shared:postroom_tls:10m;",
             "ssl_session_tickets off;",
         ]
         if let authority = tls.clientAuthority {
-            lines.append("ssl_client_certificate \(authority);")
+            lines.append("ssl_client_certificate \"\(authority)\";")
             lines.append("ssl_verify_client \(tls.clientVerification.rawValue);")
         }
         return lines.joined(separator: "\n        ")
@@ -144,7 +144,7 @@ struct NginxFiles {
     /// nginx tries a request again only on an entry of the list that it has not tried. As every idle connection to a
     /// responder that died costs a try until nginx has noticed, the whole list is repeated.
     private var servers: String {
-        let sockets = (1...settings.responders).map { "server unix:\(socketPath($0)) max_fails=0;" }
+        let sockets = (1...settings.responders).map { "server \"unix:\(socketPath($0))\" max_fails=0;" }
         let rounds = max(2, (16 + sockets.count - 1) / sockets.count)
         return Array(repeating: sockets, count: rounds).joined().joined(separator: "\n    ")
     }

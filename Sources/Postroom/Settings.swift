@@ -90,6 +90,9 @@ extension Settings {
             guard let path = Files.absolute(FilePath(text)), Files.isReadable(path) else {
                 throw SettingError(name: name, value: text, takes: "the path of a file that can be read")
             }
+            guard Self.isQuotable(path.string), !path.string.contains("$") else {
+                throw SettingError(name: name, value: text, takes: "a path without quotes, backslashes and dollar signs")
+            }
             return path
         }
         let certificate = try file("TLS_CERTIFICATE")
@@ -156,10 +159,10 @@ extension Settings {
                 }, show: { "\($0.logLevel)".uppercased() }),
             choice("LOG_FORMAT", \.logFormat, "text or json"),
             Variable(
-                name: "DATA_DIR", takes: "the path of a directory",
+                name: "DATA_DIR", takes: "the path of a directory, without quotes and backslashes",
                 set: { settings, text in
                     settings.dataDirectory = FilePath(text)
-                    return !text.isEmpty && !text.contains("\n") && !text.contains("\"")
+                    return !text.isEmpty && isQuotable(text)
                 }, show: { $0.dataDirectory.string }),
             integer("RESPONDERS", \.responders, 1...256),
             choice("DURABILITY", \.durability, "disk or process"),
@@ -274,6 +277,9 @@ extension Settings {
     private static func path(_ name: String, _ show: @escaping (Settings) -> FilePath?) -> Variable {
         Variable(name: name, takes: "the path of a file", set: { _, _ in true }, show: { show($0)?.string ?? "" })
     }
+
+    /// Whether nginx reads the text between quotes as it is.
+    private static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n".contains($0) } }
 
     /// An IP address, as far as its characters go; nginx has the last word.
     private static func isAddress(_ text: String) -> Bool {
