@@ -4,6 +4,7 @@
 #ifndef POSTROOM_LINUX_H
 #define POSTROOM_LINUX_H
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>

@@ -134,7 +134,7 @@ extension Settings {
 
     static var variables: [Variable] {
         [
-            text("APP_HOST", \.host, "an IP address to listen on") { isAddress($0) },
+            text("APP_HOST", \.host, "an IP address to listen on") { Machine.addressBits($0) != nil },
             integer("APP_PORT", \.port, 1...65535),
             text("SERVER_URL", \.serverURL, "the address that clients reach this service at") { !$0.contains("\n") },
             Variable(
@@ -281,14 +281,11 @@ extension Settings {
     /// Whether nginx reads the text between quotes as it is.
     private static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n".contains($0) } }
 
-    /// An IP address, as far as its characters go; nginx has the last word.
-    private static func isAddress(_ text: String) -> Bool {
-        !text.isEmpty && text.allSatisfy { $0.isHexDigit || ".:".contains($0) } && text.contains { ".:".contains($0) }
-    }
-
+    /// An address, or one with the number of bits that a network's addresses share behind it.
     private static func isNetwork(_ text: String) -> Bool {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        return isAddress(parts[0]) && (parts.count == 1 || Int(parts[1]).map { (0...128).contains($0) } == true)
+        guard let bits = Machine.addressBits(parts[0]) else { return false }
+        return parts.count == 1 || Int(parts[1]).map { (0...bits).contains($0) } == true
     }
 
     /// The mount point with one slash before each segment and none at its end.
