@@ -1,11 +1,16 @@
 internal import CLinux
 
-/// Lets this process open as many descriptors as its hard limit allows, and says how many that are.
+/// Lets this process, and those it starts, open as many descriptors as its hard limit allows, and says how many that are.
+/// - Parameter wanted: what the hard limit is raised to where it is lower, as root can.
 @discardableResult
-package func raiseDescriptorLimit() -> Int {
+package func raiseDescriptorLimit(wanted: Int = 0) -> Int {
     var limit = rlimit()
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     guard unsafe getrlimit(resource, &limit) == 0 else { return 1024 }
+    if limit.rlim_max < rlim_t(wanted) {
+        var higher = rlimit(rlim_cur: rlim_t(wanted), rlim_max: rlim_t(wanted))
+        if unsafe setrlimit(resource, &higher) == 0 { return wanted }
+    }
     limit.rlim_cur = limit.rlim_max
     _ = unsafe setrlimit(resource, &limit)
     return Int(clamping: limit.rlim_cur)

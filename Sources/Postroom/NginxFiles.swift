@@ -8,6 +8,14 @@ struct NginxFiles {
     let settings: Settings
     /// Where the templates and `openapi.yaml` are installed.
     let templates: FilePath
+    /// How many descriptors one of nginx's processes may open.
+    var descriptorLimit = Int.max
+
+    /// What nginx needs for as many connections as are set: one descriptor for the client, one for the responder.
+    static func descriptors(_ settings: Settings) -> Int { 2 * settings.maximumConnections + 64 }
+
+    /// How many connections it can have.
+    var connections: Int { min(settings.maximumConnections, (descriptorLimit - 64) / 2) }
 
     /// nginx starts no attempt at a request this long after the first; requests are remembered for longer.
     static let retrySeconds = 20
@@ -70,9 +78,9 @@ struct NginxFiles {
             ("RUN", settings.runDirectory.string),
             ("SHARE", templates.string),
             ("LOG_LEVEL", settings.logLevel <= .debug ? "info" : "error"),
-            ("DESCRIPTORS", String(2 * settings.maximumConnections + 64)),
+            ("DESCRIPTORS", String(min(Self.descriptors(settings), descriptorLimit))),
             ("SHUTDOWN", String(max(1, Int(settings.shutdownSeconds)))),
-            ("CONNECTIONS", String(settings.maximumConnections)),
+            ("CONNECTIONS", String(connections)),
             ("BACKLOG", String(backlog)),
             ("REAL_IP", realIP),
             ("LIMIT_ZONES", limitZones),

@@ -24,7 +24,7 @@ struct Serve: ParsableCommand {
             throw Refusal("NGINX is \"\(settings.nginxProgram)\", but takes the path of nginx; it is not there")
         }
         settings.dataDirectory = try makeDirectories(settings)
-        raiseDescriptorLimit()
+        let descriptors = raiseDescriptorLimit(wanted: NginxFiles.descriptors(settings))
 
         let logger = settings.logger("serve")
         let lock: FileLock
@@ -43,7 +43,12 @@ struct Serve: ParsableCommand {
         try mark.set()
 
         let worker = nginx && Machine.isRoot ? nginxUser(settings) : nil
-        let files = NginxFiles(settings: settings, templates: templates)
+        let files = NginxFiles(settings: settings, templates: templates, descriptorLimit: descriptors)
+        if files.connections < settings.maximumConnections {
+            logger.warning(
+                "fewer connections than MAX_CONNECTIONS: the system lets a process open too few files",
+                metadata: ["connections": "\(files.connections)", "files": "\(descriptors)"])
+        }
         let sockets = try openSockets(files, for: worker)
         _ = try files.write(workerUser: worker)
         let supervisor = try Supervisor(
