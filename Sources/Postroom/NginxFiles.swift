@@ -45,11 +45,7 @@ struct NginxFiles {
     func write(workerUser: String?) throws(Refusal) -> Bool {
         var isNew = false
         for name in ["nginx.conf", "upstream.conf", "locations.conf"] {
-            let source = templates.appending(name)
-            guard let template = Files.contents(of: source).map({ String(decoding: $0, as: UTF8.self) }) else {
-                throw Refusal("cannot read \(source)")
-            }
-            let text = fill(template, workerUser: workerUser)
+            let text = try filled(name, workerUser: workerUser)
             let target = settings.runDirectory.appending(name)
             if Files.contents(of: target) == Array(text.utf8) { continue }
             isNew = true
@@ -60,6 +56,13 @@ struct NginxFiles {
             }
         }
         return isNew
+    }
+
+    /// One of the templates, filled in.
+    func filled(_ name: String, workerUser: String?) throws(Refusal) -> String {
+        let source = templates.appending(name)
+        guard let template = Files.contents(of: source) else { throw Refusal("cannot read \(source)") }
+        return fill(String(decoding: template, as: UTF8.self), workerUser: workerUser)
     }
 
     /// Puts values in the place of words between at signs.
