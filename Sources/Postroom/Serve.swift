@@ -42,7 +42,7 @@ struct Serve: ParsableCommand {
         try settings.openStore().commit()
         try mark.set()
 
-        let worker = nginx && Machine.isRoot ? nginxUser(settings) : nil
+        let worker = Machine.isRoot ? nginxUser(settings) : nil
         let files = NginxFiles(settings: settings, templates: templates, descriptorLimit: descriptors)
         if files.connections < settings.maximumConnections {
             logger.warning(
@@ -81,7 +81,8 @@ struct Serve: ParsableCommand {
         return directory
     }
 
-    /// The user that nginx's workers run as where this process is root: one without rights, if it can reach the sockets.
+    /// The user that nginx's workers run as, ours or another's, where this process is root: one without rights, if it can
+    /// reach the sockets.
     private func nginxUser(_ settings: Settings) -> String? {
         for name in ["www-data", "nginx", "nobody"] {
             guard let (_, group) = Machine.user(named: name) else { continue }
