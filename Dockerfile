@@ -20,7 +20,7 @@ COPY packages.txt /tmp/setup/
 COPY scripts/install-packages /tmp/setup/scripts/
 # The user's number is fixed, so that a directory of the host can be made to belong to it.
 RUN /tmp/setup/scripts/install-packages run \
-    && rm -rf /tmp/setup /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
+    && rm -rf /tmp/setup /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && useradd --uid 8080 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin postroom \
     && install -d -o postroom -g postroom -m 750 /data
 COPY --from=build /image/ /
