@@ -118,7 +118,7 @@ struct NginxFiles {
         if settings.connectionsPerAddress != nil {
             lines.append("limit_conn_zone $binary_remote_addr zone=postroom_connections:10m;")
         }
-        return lines.joined(separator: "\n    ")
+        return lines.joined(separator: "\n")
     }
 
     private var limits: String {
