@@ -74,6 +74,17 @@ package struct ChildProcess: Sendable {
         return Self.ending(of: status)
     }
 
+    /// Takes leave of processes that ended and that nobody else waits for: the first process of a container inherits those
+    /// whose parents died. Of one that is among `known` its owner takes leave.
+    package static func reapOrphans(except known: [Int32]) {
+        var information = unsafe siginfo_t()
+        while unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 {
+            let processID = unsafe information._sifields._sigchld.si_pid
+            guard processID > 0, !known.contains(processID) else { return }
+            guard waitpid(processID, nil, WNOHANG) == processID else { return }
+        }
+    }
+
     /// Waits until the program has ended.
     package func waitForEnding() throws(Errno) -> Ending {
         var status: CInt = 0

@@ -30,6 +30,7 @@ package struct SignalQueue: ~Copyable {
 }
 
 package enum Signal {
+    package static var child: CInt { SIGCHLD }
     package static var hangUp: CInt { SIGHUP }
     package static var interrupt: CInt { SIGINT }
     package static var terminate: CInt { SIGTERM }

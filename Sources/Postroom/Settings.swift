@@ -80,6 +80,9 @@ extension Settings {
                 throw SettingError(name: variable.name, value: text, takes: variable.takes)
             }
         }
+        if requestsPerSecond == nil, let burst = requestBurst {
+            throw SettingError(name: "RATE_LIMIT_BURST", value: String(burst), takes: "effect only with RATE_LIMIT")
+        }
         if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
         try readTLS(environment)
     }

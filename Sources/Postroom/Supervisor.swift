@@ -40,7 +40,7 @@ final class Supervisor {
         self.files = files
         self.workerUser = workerUser
         self.logger = logger
-        signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
+        signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp, Signal.child])
         epoll = try Epoll()
         try epoll.add(signals.descriptor, .readable, token: 0)
 
@@ -143,7 +143,11 @@ final class Supervisor {
 
     private func takeSignals() {
         while let signal = signals.next() {
-            if signal == Signal.hangUp { beginReplacing() } else { isStopping = true }
+            switch signal {
+            case Signal.child: break
+            case Signal.hangUp: beginReplacing()
+            default: isStopping = true
+            }
         }
     }
 
@@ -163,6 +167,8 @@ final class Supervisor {
             if time >= until { child.killGroup() }
             return false
         }
+        let own = supervised.compactMap(\.process) + leaving.map(\.process) + (successor.map { [$0.process] } ?? [])
+        ChildProcess.reapOrphans(except: own.map(\.processID))
     }
 
     private func restart() {
