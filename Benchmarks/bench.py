@@ -1,0 +1,82 @@
+"""Measures Postroom beside what it can be compared with, and prints Markdown tables. See the README, "Speed"."""
+
+import argparse
+import os
+import platform
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import connections
+import endpoints
+import latency
+import rates
+import startup
+import sync
+from subjects import POSTROOM
+
+PARTS = {
+    "rates": rates.run, "sustained": rates.run_sustained, "startup": startup.run, "endpoints": endpoints.run,
+    "cleanup": endpoints.run_cleanup, "sync": sync.run, "connections": connections.run, "latency": latency.run,
+}
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all, where none is named")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds that take turns (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a round (%(default)s)")
+    parser.add_argument("--endpoints", type=int, default=1_000_000, help="how many are many (%(default)s)")
+    parser.add_argument("--directory", default="/var/tmp", help="where files lie while it runs (%(default)s)")
+    chosen = parser.parse_args()
+    unknown = set(chosen.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def file_system(directory):
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    fitting = [words for words in mounts if os.path.commonpath([words[1], directory]) == words[1]]
+    return max(fitting, key=lambda words: len(words[1]))[2] if fitting else "unknown"
+
+
+def describe(directory):
+    model = [line.split(": ", 1)[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    print(
+        f"{os.cpu_count()} cores ({model[0] if model else platform.machine()}), Linux {platform.release()}, "
+        f"{file_system(directory)}; everything, the senders too, on this machine; load average "
+        f"{os.getloadavg()[0]:.1f} at the start.\n", flush=True)
+
+
+def main():
+    chosen = options()
+    if not POSTROOM.exists():
+        sys.exit("there is no .build/release/postroom; run \"make build\" first")
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing; \"make bench\" installs it")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
+    # What ends this program ends what it has started, too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))
+
+    chosen.work = Path(tempfile.mkdtemp(prefix="postroom-bench-", dir=chosen.directory))
+    # nginx's workers have to pass.
+    chosen.work.chmod(0o711)
+    try:
+        describe(chosen.directory)
+        for name in chosen.parts or PARTS:
+            began = time.monotonic()
+            PARTS[name](chosen)
+            print(f"({name}: {time.monotonic() - began:.0f} s)\n", flush=True)
+    finally:
+        shutil.rmtree(chosen.work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+-- wrk's script: POST requests of 200 bytes, and one line at the end for load.py to read.
+--
+-- Environment:  IDS       a file of endpoint ids, 32 characters and a line end each; every request goes to one of them
+--               PATH_     what stands before the id
+--               RECORD    a file that the ids of endpoints created by these requests are appended to
+
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+
+local width = 33
+local ids, count, record
+
+if os.getenv("RECORD") then
+    wrk.body = ""
+else
+    wrk.body = '{"event":"order.paid","id":"' .. string.rep("x", 200 - 30) .. '"}'
+end
+
+local started = 0
+
+function setup(thread)
+    started = started + 1
+    thread:set("seed", started)
+end
+
+function init(arguments)
+    math.randomseed(os.time() * 10 + seed)
+    if os.getenv("IDS") then
+        local file = assert(io.open(os.getenv("IDS"), "rb"))
+        ids = file:read("*a")
+        file:close()
+        count = #ids / width
+        local path = os.getenv("PATH_")
+        request = function()
+            local start = math.random(0, count - 1) * width + 1
+            return wrk.format(nil, path .. string.sub(ids, start, start + 31))
+        end
+    end
+    if os.getenv("RECORD") then
+        record = assert(io.open(os.getenv("RECORD") .. seed, "ab"))
+        response = function(status, headers, body)
+            if status == 201 then record:write(string.match(body, '"endpointId": *"([%w_-]+)"'), "\n") end
+        end
+    end
+end
+
+function done(summary, latency, requests)
+    local errors = summary.errors
+    io.write(string.format(
+        "RESULT %d %d %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(50),
+        latency:percentile(99), errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

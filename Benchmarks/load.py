@@ -1,0 +1,137 @@
+"""The senders: wrk for rates, and plain sockets where each answer is timed or a client waits."""
+
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SCRIPT = Path(__file__).resolve().parent / "load.lua"
+
+
+class LoadError(RuntimeError):
+    """Something was not answered as it should have been; what was measured is worth nothing."""
+
+
+@dataclass
+class Load:
+    requests: int
+    seconds: float
+    median_ms: float
+    p99_ms: float
+
+    @property
+    def rate(self):
+        return self.requests / self.seconds
+
+
+def wrk(url, seconds, connections=32, threads=2, **variables):
+    """Sends POST requests over kept connections, as many as are answered."""
+    command = [
+        "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(SCRIPT), url]
+    done = subprocess.run(
+        command, env={**os.environ, **{name: str(value) for name, value in variables.items()}}, capture_output=True,
+        text=True, timeout=seconds + 60)
+    lines = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if done.returncode != 0 or len(lines) != 1:
+        raise LoadError(f"wrk failed: {(done.stderr or done.stdout).strip()[-300:]}")
+    requests, duration, median, p99, refused, broken = map(int, lines[0])
+    if refused or broken or not requests:
+        raise LoadError(f"{url}: {refused} answers were no 2xx and {broken} connections failed, of {requests} requests")
+    return Load(requests, duration / 1e6, median / 1e3, p99 / 1e3)
+
+
+def measured(subject, seconds, url=None, **options):
+    """The load, and what it cost nginx and the responders in microseconds of CPU time a request."""
+    url = url or subject.url()
+    wrk(url, 1, **options)
+    before = subject.cost()
+    load = wrk(url, seconds, **options)
+    after = subject.cost()
+    return load, [(end - start) * 1e6 / load.requests for start, end in zip(before, after)]
+
+
+class Client:
+    """One kept connection to a service."""
+
+    def __init__(self, base, seconds=75):
+        address = urlsplit(base)
+        self.socket = socket.create_connection((address.hostname, address.port), seconds)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.rest = b""
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, method, path, body=b""):
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+        if body or method == "POST":
+            head += f"Content-Length: {len(body)}\r\n"
+        self.socket.sendall(head.encode() + b"\r\n" + body)
+
+    def receive(self):
+        """The status and body of the next answer; its length must be given."""
+        while b"\r\n\r\n" not in self.rest:
+            self._more()
+        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+        lines = head.split(b"\r\n")
+        fields = dict(line.lower().split(b": ", 1) for line in lines[1:])
+        length = int(fields.get(b"content-length", b"0"))
+        if b"chunked" in fields.get(b"transfer-encoding", b""):
+            raise LoadError("an answer without a length")
+        while len(self.rest) < length:
+            self._more()
+        body, self.rest = self.rest[:length], self.rest[length:]
+        return int(lines[0].split()[1]), body
+
+    def _more(self):
+        part = self.socket.recv(65536)
+        if not part:
+            raise LoadError("the connection was closed before the answer")
+        self.rest += part
+
+    def request(self, method, path, body=b"", expected=200):
+        self.send(method, path, body)
+        status, answer = self.receive()
+        if status != expected:
+            raise LoadError(f"{method} {path}: {status} {answer[:200]!r}")
+        return answer
+
+
+@contextlib.contextmanager
+def client(base, **options):
+    connection = Client(base, **options)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def steady(connection, path, rate, stop, body=b"x" * 200):
+    """Sends `rate` requests a second until `stop()`; each latency is counted from when the request was due.
+
+    Returns pairs of the due time and the latency, in seconds.
+    """
+    results = []
+    due = time.monotonic()
+    while not stop():
+        pause = due - time.monotonic()
+        if pause > 0:
+            time.sleep(pause)
+        connection.request("POST", path, body)
+        results.append((due, time.monotonic() - due))
+        due += 1 / rate
+    return results
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def median(values):
+    return statistics.median(values)
