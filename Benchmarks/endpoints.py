@@ -1,2 +1,124 @@
-def run(chosen): pass
-run_cleanup = run
+"""Many endpoints: whether they cost those who use one, and how they go when their time is up."""
+
+import re
+import shutil
+import threading
+import time
+
+from load import client, measured, median, percentile, steady, wrk
+from subjects import Postroom, call
+from tables import heading, percent, table
+
+OVERDUE = 100_000
+RATE = 200
+
+
+def total(subject):
+    """How many endpoints the store holds, by the status page."""
+    return int(re.search(rb"ENDPOINTS \((\d+) total\)", call("GET", subject.base + "/manage"))[1])
+
+
+def fill(subject, count, ids=None):
+    """Creates endpoints until there are `count` of them; their ids go to the file `ids`."""
+    parts = [ids.with_name(f"part{index}") for index in (1, 2)] if ids else []
+    for _ in range(120):
+        if total(subject) >= count:
+            break
+        wrk(subject.base + "/manage/endpoint", 5, **({"RECORD": ids.with_name("part")} if ids else {}))
+    else:
+        raise RuntimeError(f"{count} endpoints took too long to make")
+    if ids:
+        with ids.open("wb") as together:
+            for part in parts:
+                together.write(part.read_bytes())
+                part.unlink()
+        if ids.stat().st_size % 33:
+            raise RuntimeError("the list of endpoints is damaged")
+
+
+def run(chosen):
+    heading(f"{chosen.endpoints:,} endpoints against one")
+    many, ids = chosen.work / "many", chosen.work / "ids"
+    began = time.monotonic()
+    with Postroom(many, "process") as subject:
+        fill(subject, chosen.endpoints, ids)
+        count = total(subject)
+    store = (many / "store.mdb").stat()
+    print(
+        f"{count:,} endpoints made through the API in {time.monotonic() - began:.0f} s; the file has "
+        f"{store.st_blocks * 512 / 1e6:,.0f} MB.\n", flush=True)
+
+    def one(durability, case):
+        directory = chosen.work / "one" if case.startswith("one") else many
+        with Postroom(directory, durability) as subject:
+            if case == "many: to any":
+                options = {"url": subject.base + "/", "IDS": ids, "PATH_": "/webhook/"}
+            elif case.endswith("create"):
+                options = {"url": subject.base + "/manage/endpoint", "RECORD": "/dev/null"}
+            else:
+                options = {"url": subject.url()}
+            load, (_, responders) = measured(subject, chosen.seconds, **options)
+            sample = (load.rate, load.median_ms, load.p99_ms, responders, subject.memory() / 1e6)
+        if case.startswith("one"):
+            shutil.rmtree(directory, ignore_errors=True)
+        return sample
+
+    cases = {"one: to it": "one: to it", "many: to one": "one: to it", "many: to any": "one: to it",
+             "one: create": "one: create", "many: create": "one: create"}
+    rows = []
+    for durability in ("process", "disk"):
+        results = {case: [] for case in cases}
+        for _ in range(chosen.rounds):
+            for case in cases:
+                results[case].append(one(durability, case))
+        for case, base in cases.items():
+            rate, middle, p99, responders, memory = map(median, zip(*results[case]))
+            ratio = median([own[0] / other[0] for own, other in zip(results[case], results[base])])
+            rows.append([
+                f"{case}, DURABILITY={durability}", rate, percent(ratio), middle, p99, responders, memory])
+    table(
+        ["endpoints in the file: what is done", "requests/s", "of one", "p50 ms", "p99 ms", "responders µs/request",
+         "responder MB"], rows)
+    shutil.rmtree(many, ignore_errors=True)
+
+
+def run_cleanup(chosen):
+    """A steady sender, while as many endpoints expire at once."""
+    heading(f"{OVERDUE:,} endpoints expire at once")
+    rows = []
+    for durability in ("process", "disk"):
+        directory = chosen.work / f"cleanup-{durability}"
+        with Postroom(directory, "process") as subject:
+            fill(subject, OVERDUE)
+        # All of them are overdue once the service is there again; the sender's own endpoint is not.
+        time.sleep(2)
+        with Postroom(directory, durability, MAX_IDLE_DURATION_SECONDS=2, CLEANUP_FREQUENCY_SECONDS=4) as subject:
+            path = f"/webhook/{subject.create()}"
+            before = total(subject)
+            times = {"began": None, "ended": None}
+
+            def watch(stop):
+                while times["ended"] is None and time.monotonic() < stop:
+                    left = total(subject)
+                    if left < before and times["began"] is None:
+                        times["began"] = time.monotonic() - 0.1
+                    if left <= 1:
+                        times["ended"] = time.monotonic()
+                    time.sleep(0.1)
+
+            watcher = threading.Thread(target=watch, args=(time.monotonic() + 120,))
+            watcher.start()
+            with client(subject.base) as connection:
+                sent = steady(connection, path, RATE, lambda: not watcher.is_alive())
+            watcher.join()
+            if times["ended"] is None:
+                raise RuntimeError("the endpoints were not removed within two minutes")
+        quiet = [1e3 * latency for due, latency in sent if due < times["began"]]
+        busy = [1e3 * latency for due, latency in sent if due >= times["began"]]
+        rows.append([
+            f"DURABILITY={durability}", times["ended"] - times["began"], percentile(quiet, 0.99), max(quiet),
+            median(busy), percentile(busy, 0.99), max(busy)])
+        shutil.rmtree(directory, ignore_errors=True)
+    table(
+        [f"a sender of {RATE} requests/s", "cleanup s", "before: p99 ms", "most ms", "meanwhile: p50 ms", "p99 ms",
+         "most ms"], rows)

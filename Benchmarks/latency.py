@@ -1,2 +1,55 @@
-def run(chosen): pass
-run_cleanup = run
+"""From sending a webhook to the answer of a client that waits for it."""
+
+import random
+import threading
+import time
+
+from load import client, median, percentile, wrk
+from subjects import Postroom
+from tables import heading, table
+
+SAMPLES = 300
+# wrk sends as fast as it is answered; so many senders leave the machine some room.
+BACKGROUND = 2
+
+
+def sample(subject, count):
+    """Milliseconds to the sender's own answer, and to that of the client that waits."""
+    endpoint = subject.create()
+    look = f"/manage/endpoint/{endpoint}/notifications"
+    sent, seen = [], []
+    with client(subject.base) as sender, client(subject.base) as reader:
+        for number in range(count):
+            reader.send("GET", f"{look}?after={number}&wait=20")
+            # Time enough for it to be waiting, and no rhythm in common with the responder.
+            time.sleep(random.uniform(0.02, 0.04))
+            began = time.perf_counter()
+            sender.request("POST", f"/webhook/{endpoint}", b"x" * 200)
+            answered = time.perf_counter()
+            status, body = reader.receive()
+            ended = time.perf_counter()
+            if status != 200 or b'"id"' not in body:
+                raise RuntimeError(f"the client that waits was answered {status} {body[:200]!r}")
+            sent.append(1e3 * (answered - began))
+            seen.append(1e3 * (ended - began))
+            if number % 50 == 49:
+                reader.request("DELETE", f"{look}?through={number}", expected=204)
+    return sent, seen
+
+
+def run(chosen):
+    heading("From a webhook to the client that waits for it")
+    rows = []
+    for durability in ("process", "disk"):
+        for background in (0, BACKGROUND):
+            with Postroom(chosen.work / f"latency-{durability}-{background}", durability) as subject:
+                sample(subject, 10)
+                senders = threading.Thread(target=wrk, args=(subject.url(), 15), kwargs={"connections": background})
+                if background:
+                    senders.start()
+                sent, seen = sample(subject, SAMPLES)
+                if background:
+                    senders.join()
+            name = f"DURABILITY={durability}" + (f", {background} more senders at full speed" if background else "")
+            rows.append([name, median(sent), percentile(sent, 0.99), median(seen), percentile(seen, 0.99)])
+    table(["", "sender's answer: p50 ms", "p99 ms", "waiting client's answer: p50 ms", "p99 ms"], rows)
