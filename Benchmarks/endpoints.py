@@ -52,7 +52,7 @@ def run(chosen):
         directory = chosen.work / "one" if case.startswith("one") else many
         with Postroom(directory, durability) as subject:
             if case == "many: to any":
-                options = {"url": subject.base + "/", "IDS": ids, "PATH_": "/webhook/"}
+                options = {"url": subject.base + "/", "IDS": ids, "PREFIX": "/webhook/"}
             elif case.endswith("create"):
                 options = {"url": subject.base + "/manage/endpoint", "RECORD": "/dev/null"}
             else:

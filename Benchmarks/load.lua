@@ -1,7 +1,7 @@
 -- wrk's script: POST requests of 200 bytes, and one line at the end for load.py to read.
 --
 -- Environment:  IDS       a file of endpoint ids, 32 characters and a line end each; every request goes to one of them
---               PATH_     what stands before the id
+--               PREFIX    what stands before the id
 --               RECORD    a file that the ids of endpoints created by these requests are appended to
 
 wrk.method = "POST"
@@ -30,7 +30,7 @@ function init(arguments)
         ids = file:read("*a")
         file:close()
         count = #ids / width
-        local path = os.getenv("PATH_")
+        local path = os.getenv("PREFIX")
         request = function()
             local start = math.random(0, count - 1) * width + 1
             return wrk.format(nil, path .. string.sub(ids, start, start + 31))
