@@ -40,7 +40,7 @@ internal import SystemPackage
         var parameters = Parameters()
         var entry = unsafe request.pointee.envp
         while let text = unsafe entry?.pointee {
-            parameters.add(unsafe Array(UnsafeRawBufferPointer(start: text, count: strlen(text))))
+            unsafe parameters.add(UnsafeRawBufferPointer(start: text, count: strlen(text)).bytes)
             unsafe entry = entry?.advanced(by: 1)
         }
         guard bodyIsThere else { return (parameters, nil) }

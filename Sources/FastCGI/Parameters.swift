@@ -1,4 +1,5 @@
 internal import Gateway
+internal import Glibc
 internal import HTTPTypes
 
 /// What is wrong with a request's parameters, for the log.
@@ -19,27 +20,25 @@ struct Parameters {
     private var fields = FieldList()
 
     /// - Parameter entry: `NAME=value`.
-    mutating func add(_ entry: [UInt8]) {
-        guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { return }
-        let name = entry[..<equals]
-        let value = entry[(equals + 1)...]
-        if name.starts(with: Self.fieldPrefix) {
-            fields.append(name: FieldName(name.dropFirst(Self.fieldPrefix.count)), value: value)
+    mutating func add(_ entry: RawSpan) {
+        guard let equals = entry.firstOffset(of: UInt8(ascii: "=")) else { return }
+        let name = entry.extracting(first: equals)
+        let value = entry.extracting(droppingFirst: equals + 1)
+        if name.starts(with: "HTTP_") {
+            fields.append(parameter: name.extracting(droppingFirst: 5), value: value)
             return
         }
-        switch String(decoding: name, as: UTF8.self) {
-        case "REQUEST_METHOD": method = Array(value)
-        case "REQUEST_URI": target = Array(value)
-        case "SCRIPT_NAME": mountPoint = Array(value)
-        case "REMOTE_ADDR": remoteAddress = Array(value)
-        case "CONTENT_LENGTH": contentLength = Array(value)
-        case "REQUEST_ID": requestID = Array(value)
-        case "REQUEST_TIME": requestTime = Array(value)
+        switch name.byteCount {
+        case 14 where name.starts(with: "REQUEST_METHOD"): method = value.array
+        case 11 where name.starts(with: "REQUEST_URI"): target = value.array
+        case 11 where name.starts(with: "SCRIPT_NAME"): mountPoint = value.array
+        case 11 where name.starts(with: "REMOTE_ADDR"): remoteAddress = value.array
+        case 14 where name.starts(with: "CONTENT_LENGTH"): contentLength = value.array
+        case 10 where name.starts(with: "REQUEST_ID"): requestID = value.array
+        case 12 where name.starts(with: "REQUEST_TIME"): requestTime = value.array
         default: break
         }
     }
-
-    private static let fieldPrefix = Array("HTTP_".utf8)
 
     /// - Parameter body: what came on the standard input; `nil` where it was too long to keep.
     func request(body: [UInt8]?) throws(ParameterError) -> Request {
@@ -67,22 +66,16 @@ struct Parameters {
     }
 }
 
-/// A field's name as it is usually written, `X-Trace-Id` for `X_TRACE_ID`: CGI has lost the letter case, and whether a
-/// `_` was a `-`.
-private struct FieldName: Collection {
-    private let name: ArraySlice<UInt8>
-
-    init(_ name: ArraySlice<UInt8>) { self.name = name }
-
-    var startIndex: Int { name.startIndex }
-    var endIndex: Int { name.endIndex }
-    func index(after index: Int) -> Int { index + 1 }
-
-    subscript(index: Int) -> UInt8 {
-        let byte = name[index]
-        if byte == UInt8(ascii: "_") { return UInt8(ascii: "-") }
-        let isLetter = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-        let isInitial = index == name.startIndex || name[index - 1] == UInt8(ascii: "_")
-        return isLetter && !isInitial ? byte | 0x20 : byte
+extension RawSpan {
+    fileprivate func firstOffset(of byte: UInt8) -> Int? {
+        for offset in 0..<byteCount where unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self) == byte { return offset }
+        return nil
     }
+
+    fileprivate func starts(with text: StaticString) -> Bool {
+        guard byteCount >= text.utf8CodeUnitCount else { return false }
+        return unsafe withUnsafeBytes { unsafe memcmp($0.baseAddress!, text.utf8Start, text.utf8CodeUnitCount) == 0 }
+    }
+
+    fileprivate var array: [UInt8] { unsafe withUnsafeBytes { unsafe Array($0) } }
 }

@@ -18,6 +18,27 @@ package struct FieldList: Hashable, Sendable {
         ends.append(Int32(bytes.count))
     }
 
+    /// Appends the field that a CGI parameter stands for (RFC 3875, section 4.1.18): `X-Trace-Id` for `X_TRACE_ID`, as it is
+    /// usually written. The letter case that was sent is lost, and so is whether a `_` was a `-`.
+    package mutating func append(parameter name: RawSpan, value: RawSpan) {
+        if ends.isEmpty {
+            bytes.reserveCapacity(512)
+            ends.reserveCapacity(32)
+        }
+        var isInitial = true
+        unsafe name.withUnsafeBytes { name in
+            for index in 0..<name.count {
+                let byte = unsafe name[index]
+                let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+                bytes.append(byte == UInt8(ascii: "_") ? UInt8(ascii: "-") : isUpper && !isInitial ? byte | 0x20 : byte)
+                isInitial = byte == UInt8(ascii: "_")
+            }
+        }
+        ends.append(Int32(bytes.count))
+        unsafe value.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) }
+        ends.append(Int32(bytes.count))
+    }
+
     package func name(at index: Int) -> ArraySlice<UInt8> {
         bytes[(index == 0 ? 0 : Int(ends[2 * index - 1]))..<Int(ends[2 * index])]
     }
