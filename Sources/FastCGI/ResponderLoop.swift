@@ -19,7 +19,11 @@ package final class ResponderLoop {
     private var connections: [UInt64: Connection] = [:]
     private var nextToken: UInt64 = Token.first
     private var waiting: Set<UInt64> = []
+    /// Requests of this turn, and what to answer once it is committed.
     private var answered: [(Connection, Answer)] = []
+    /// Answers that wait for their writes to be kept, and how many commits there had been with theirs.
+    private var unsettled: [(Connection, Response)] = []
+    private var unsettledCommits = 0
     private var buffer = [UInt8](repeating: 0, count: 65536)
 
     private var isStopping = false
@@ -59,7 +63,9 @@ package final class ResponderLoop {
     /// - Parameter shutdownSeconds: how long the last answers may take to be read.
     package func run(shutdownSeconds: Double) throws(Errno) {
         while !(isStopping && (connections.isEmpty || now() >= stopsAt)) {
-            try epoll.wait(milliseconds: timeout()) { token, events in
+            // What has arrived meanwhile goes into the commit that settles the one before.
+            let commits = unsettledCommits
+            try epoll.wait(milliseconds: unsettled.isEmpty ? timeout() : 0) { token, events in
                 switch token {
                 case Token.listener: accept()
                 case Token.signals: takeSignals(shutdownSeconds)
@@ -67,6 +73,7 @@ package final class ResponderLoop {
                 }
             }
             finishTurn()
+            settle(after: commits)
             resumeAccepting()
             lookAgain()
         }
@@ -139,21 +146,44 @@ package final class ResponderLoop {
 
     // MARK: Answers
 
-    /// Commits what the requests of this turn wrote, then answers them.
+    /// Commits what the requests of this turn wrote, then answers those whose writes are kept.
     private func finishTurn() {
         // A connection may hold its next request already; that one is answered in a turn of its own.
         while !answered.isEmpty {
             let turn = answered
             answered = []
-            let failure = service.commit()
+            let outcome = service.commit()
+            switch outcome {
+            case .kept, .keptByNext:
+                release(unsettled, nil)
+                unsettledCommits += 1
+            case .nothing, .failed:
+                break
+            }
             for (connection, answer) in turn {
-                switch answer {
-                case .now(let response): send(response, to: connection)
-                case .afterCommit(let response): send(failure ?? response, to: connection)
-                case .wait(let waiting): park(connection, waiting)
+                switch (answer, outcome) {
+                case (.wait(let waiting), _): park(connection, waiting)
+                case (.now(let response), _): send(response, to: connection)
+                case (.afterCommit, .failed(let failure)): send(failure, to: connection)
+                case (.afterCommit(let response), .keptByNext): unsettled.append((connection, response))
+                case (.afterCommit(let response), .nothing), (.afterCommit(let response), .kept):
+                    send(response, to: connection)
                 }
             }
         }
+    }
+
+    /// Sends answers that waited for their writes to be kept; where these may be lost, `failure` instead.
+    private func release(_ answers: [(Connection, Response)], _ failure: Response?) {
+        unsettled = []
+        for (connection, response) in answers { send(failure ?? response, to: connection) }
+    }
+
+    /// Settles the writes of turns before this one, unless a commit since then has done so.
+    private func settle(after commits: Int) {
+        guard !unsettled.isEmpty, commits == unsettledCommits else { return }
+        release(unsettled, service.settle())
+        finishTurn()
     }
 
     private func send(_ response: Response, to connection: Connection) {

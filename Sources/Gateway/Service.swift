@@ -1,15 +1,30 @@
 /// What a responder does with its requests: the one thing the loop that reads and writes them knows of the application.
 package protocol Service: AnyObject {
-    /// Answers a request. What it wrote is kept only once `commit` has returned `nil`.
+    /// Answers a request. What it wrote is kept once `commit`, and where that says so `settle`, has returned.
     func answer(_ request: Request) -> Answer
 
-    /// Makes all that was written since the last call last, as one.
-    /// - Returns: `nil` once it is kept, or what to answer instead to every request that wrote, none of it being kept.
-    func commit() -> Response?
+    /// Makes all that was written since the last call take effect, as one.
+    func commit() -> CommitOutcome
+
+    /// Waits until what was committed last survives anything.
+    /// - Returns: `nil` once it does, or what to answer instead to those who wait for it.
+    func settle() -> Response?
 
     /// Differs whenever the store has changed, by whichever process; `nil` where that cannot be told. Cheap: it is read
     /// every few milliseconds.
     var version: UInt64? { get }
+}
+
+/// What became of the writes of a turn.
+package enum CommitOutcome {
+    /// There were none.
+    case nothing
+    /// They are kept, and so are those of the turns before.
+    case kept
+    /// They have taken effect, and are kept once the next commit or `settle` has returned. Those of the turns before are.
+    case keptByNext
+    /// None of them has taken effect, and this is what to answer to every request that wrote.
+    case failed(Response)
 }
 
 package enum Answer {

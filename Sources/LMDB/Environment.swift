@@ -7,7 +7,9 @@ internal import CLMDB
     package struct Options: Sendable {
         /// The size of the map in bytes, which is also the most the file can grow to.
         package var mapBytes: Int
-        /// Whether a commit waits for the disk. Without it a crash of the machine can damage the file.
+        /// Whether a commit waits until what it wrote is on the disk, all but the page that makes it count. That page is
+        /// there once the next commit, or `sync`, has returned; until then a crash of the machine may undo the last
+        /// commit, and no more (lmdb.h, MDB_NOMETASYNC). Without it, such a crash can damage the file (MDB_NOSYNC).
         package var isDurable: Bool
         package var isReadOnly: Bool
 
@@ -35,7 +37,7 @@ internal import CLMDB
         unsafe try check(mdb_env_create(&created), "mdb_env_create")
         guard let created = unsafe created else { preconditionFailure("mdb_env_create made nothing") }
         var flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS)
-        if !options.isDurable { flags |= UInt32(MDB_NOSYNC) }
+        flags |= UInt32(options.isDurable ? MDB_NOMETASYNC : MDB_NOSYNC)
         if options.isReadOnly { flags |= UInt32(MDB_RDONLY) }
         do throws(LMDBError) {
             unsafe try check(mdb_env_set_mapsize(created, options.mapBytes), "mdb_env_set_mapsize")

@@ -23,6 +23,9 @@ internal import CLMDB
         try check(code, "mdb_txn_commit")
     }
 
+    /// Counts the transactions that write; a reader's is that of the last one it sees.
+    package var id: UInt64 { unsafe UInt64(mdb_txn_id(handle)) }
+
     deinit { if !isLent { unsafe mdb_txn_abort(handle) } }
 }
 

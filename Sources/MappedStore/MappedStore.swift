@@ -42,6 +42,9 @@ package final class MappedStore {
     private var turnGrowth = 0
     private var reserve: DiskReserve
     private let lock: FileLock
+    private let isDurable: Bool
+    /// The last transaction that this process committed and that nothing is known to have settled.
+    private var unsettled: UInt64?
 
     /// Added to the stored counters in the next commit.
     var pendingCounters: PendingCounters = PendingCounters()
@@ -53,6 +56,7 @@ package final class MappedStore {
     package init(directory: FilePath, _ options: Options) throws(StoreError) {
         let path = Self.file(in: directory)
         let isReadOnly = options.access == .readOnly
+        isDurable = options.isDurable
         if isReadOnly, !Files.exists(path) { throw StoreError("there is no store at \(path)") }
         do throws(Errno) {
             lock = try FileLock(directory.appending("store.lock"), exclusive: options.access == .exclusive)
@@ -144,8 +148,29 @@ package final class MappedStore {
         return try environment.beginWrite()
     }
 
-    /// Makes what was written since the last commit last, as one; does nothing where nothing was written.
-    package func commit() throws(StoreFailure) {
+    /// Whether the writes of a commit are kept for good only once the next commit, or `settle`, has returned.
+    ///
+    /// A commit that waits for the disk does so twice, one wait after the other: for what was written, then for the page
+    /// that makes it count (lmdb.h, MDB_NOMETASYNC). Under load the second wait is the first one of the next commit, and
+    /// no other process waits for it.
+    package var settlesLater: Bool { isDurable }
+
+    /// Waits until the last commit of this process is kept for good; the commit of another process since then has seen to
+    /// that already.
+    package func settle() throws(StoreFailure) {
+        guard let committed = unsettled else { return }
+        do throws(LMDBError) {
+            if try environment.lastVisibleTransactionID() == committed { try environment.sync() }
+            unsettled = nil
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// Makes what was written since the last commit take effect, as one; see `settlesLater` for when it is kept for good.
+    /// - Returns: whether there was anything.
+    @discardableResult
+    package func commit() throws(StoreFailure) -> Bool {
         defer {
             turn = nil
             turnFailure = nil
@@ -154,7 +179,7 @@ package final class MappedStore {
         }
         if let turnFailure { throw turnFailure }
         let counters = pendingCounters
-        guard turn != nil || !counters.isEmpty else { return }
+        guard turn != nil || !counters.isEmpty else { return false }
         try write { (transaction) throws(LMDBError) in
             try addPendingCounters(in: &transaction)
             if rememberedInTurn > 0 {
@@ -165,8 +190,11 @@ package final class MappedStore {
         }
         do throws(LMDBError) {
             guard let transaction = turn.take() else { preconditionFailure("a transaction vanished") }
+            let id = transaction.id
             try transaction.commit()
             pendingCounters = PendingCounters()
+            if isDurable { unsettled = id }
+            return true
         } catch {
             throw StoreFailure(error)
         }

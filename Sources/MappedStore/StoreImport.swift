@@ -33,7 +33,10 @@ extension MappedStore {
             rollBack()
             throw error
         }
-        do throws(StoreFailure) { try commit() } catch { throw ImportError(line: 0, reason: "the store failed: \(error)") }
+        do throws(StoreFailure) {
+            try commit()
+            try settle()
+        } catch { throw ImportError(line: 0, reason: "the store failed: \(error)") }
         return (importer.endpoints, importer.notifications)
     }
 }

@@ -41,9 +41,18 @@ final class Application: Service {
         return .afterCommit(.text(.ok, "ok\n"))
     }
 
-    func commit() -> Response? {
+    func commit() -> CommitOutcome {
         do throws(StoreFailure) {
-            try store.commit()
+            guard try store.commit() else { return .nothing }
+            return store.settlesLater ? .keptByNext : .kept
+        } catch {
+            return .failed(report(error))
+        }
+    }
+
+    func settle() -> Response? {
+        do throws(StoreFailure) {
+            try store.settle()
             return nil
         } catch {
             return report(error)
