@@ -19,6 +19,7 @@ package final class ResponderLoop {
     private var connections: [UInt64: Connection] = [:]
     private var nextToken: UInt64 = Token.first
     private var waiting: Set<UInt64> = []
+    private var ready: [(UInt64, Epoll.Events)] = []
     /// Requests of this turn, and what to answer once it is committed.
     private var answered: [(Connection, Answer)] = []
     /// Answers that wait for their writes to be kept, and how many commits there had been with theirs.
@@ -65,13 +66,22 @@ package final class ResponderLoop {
         while !(isStopping && (connections.isEmpty || now() >= stopsAt)) {
             // What has arrived meanwhile goes into the commit that settles the one before.
             let commits = unsettledCommits
-            try epoll.wait(milliseconds: unsettled.isEmpty ? timeout() : 0) { token, events in
+            try epoll.wait(milliseconds: unsettled.isEmpty ? timeout() : 0) { ready.append(($0, $1)) }
+            if ready.contains(where: isRequest) {
+                // Where another process writes, requests gather while this one waits for its turn.
+                service.prepare()
+                try epoll.wait(milliseconds: 0) { ready.append(($0, $1)) }
+            }
+            for (token, events) in ready {
                 switch token {
                 case Token.listener: accept()
                 case Token.signals: takeSignals(shutdownSeconds)
                 default: handle(token, events)
                 }
             }
+            ready.removeAll(keepingCapacity: true)
+            // No turn stays open where no request was whole.
+            if answered.isEmpty { _ = service.commit() }
             finishTurn()
             settle(after: commits)
             resumeAccepting()
@@ -133,6 +143,12 @@ package final class ResponderLoop {
             if events.contains(.readable) { connection.mayHaveMore = true }
             advance(connection)
         }
+    }
+
+    private func isRequest(_ token: UInt64, _ events: Epoll.Events) -> Bool {
+        guard events.contains(.readable), let connection = connections[token] else { return false }
+        if case .receiving = connection.state { return true }
+        return false
     }
 
     private func receive(_ connection: Connection) {

@@ -38,6 +38,8 @@ package final class MappedStore {
 
     private var turn: Transaction?
     private var turnFailure: StoreFailure?
+    /// A turn may be opened before it is known whether it writes.
+    private var turnHasWrites = false
     /// Bytes by which the open transaction may grow the file.
     private var turnGrowth = 0
     private var reserve: DiskReserve
@@ -133,6 +135,7 @@ package final class MappedStore {
         if let turnFailure { throw turnFailure }
         do throws(LMDBError) {
             var transaction = try takeTurn()
+            turnHasWrites = true
             let result = try body(&transaction)
             turn = consume transaction
             return result
@@ -141,6 +144,12 @@ package final class MappedStore {
             turnFailure = failure
             throw failure
         }
+    }
+
+    /// Opens the transaction that the next writes go into; waits while another process writes.
+    package func beginTurn() throws(StoreFailure) {
+        guard turn == nil, turnFailure == nil else { return }
+        do throws(LMDBError) { turn = try environment.beginWrite() } catch { throw StoreFailure(error) }
     }
 
     private func takeTurn() throws(LMDBError) -> Transaction {
@@ -171,15 +180,10 @@ package final class MappedStore {
     /// - Returns: whether there was anything.
     @discardableResult
     package func commit() throws(StoreFailure) -> Bool {
-        defer {
-            turn = nil
-            turnFailure = nil
-            turnGrowth = 0
-            rememberedInTurn = 0
-        }
+        defer { rollBack() }
         if let turnFailure { throw turnFailure }
         let counters = pendingCounters
-        guard turn != nil || !counters.isEmpty else { return false }
+        guard turnHasWrites || !counters.isEmpty else { return false }
         try write { (transaction) throws(LMDBError) in
             try addPendingCounters(in: &transaction)
             if rememberedInTurn > 0 {
@@ -204,6 +208,7 @@ package final class MappedStore {
     package func rollBack() {
         turn = nil
         turnFailure = nil
+        turnHasWrites = false
         turnGrowth = 0
         rememberedInTurn = 0
     }

@@ -41,6 +41,12 @@ final class Application: Service {
         return .afterCommit(.text(.ok, "ok\n"))
     }
 
+    /// A turn that waits for the disk is long: requests that arrive while another process has its own shall be part of this
+    /// one. What fails here fails again, and is reported, with the first request that writes.
+    func prepare() {
+        if store.settlesLater { try? store.beginTurn() }
+    }
+
     func commit() -> CommitOutcome {
         do throws(StoreFailure) {
             guard try store.commit() else { return .nothing }
