@@ -36,16 +36,46 @@ let package = Package(
         .target(name: "ContentDecoding", dependencies: ["CZlib"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
-        .target(name: "FastCGI", dependencies: ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system], swiftSettings: settings),
+        .target(
+            name: "FastCGI", dependencies: ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system],
+            swiftSettings: settings),
 
-        .target(name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
-        .target(name: "MappedStore", dependencies: ["Capture", "ContentDecoding", "Gateway", "JSON", "LMDB", "Linux", system], swiftSettings: settings),
+        .target(
+            name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
+        .target(
+            name: "MappedStore", dependencies: ["Capture", "ContentDecoding", "Gateway", "JSON", "LMDB", "Linux", system],
+            swiftSettings: settings),
         .executableTarget(
             name: "Postroom",
             dependencies: [
                 "Capture", "FastCGI", "Gateway", "JSON", "LMDB", "Linux", "MappedStore", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
+            swiftSettings: settings),
+
+        .target(
+            name: "TestSupport", dependencies: ["Linux", system], path: "Tests/TestSupport", swiftSettings: settings),
+        .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "LMDBTests", dependencies: ["LMDB", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "ContentDecodingTests", dependencies: ["CZlib", "ContentDecoding"], swiftSettings: settings),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+        .testTarget(name: "GatewayTests", dependencies: ["Gateway", httpTypes], swiftSettings: settings),
+        .testTarget(
+            name: "FastCGITests",
+            dependencies: ["FastCGI", "Gateway", "Linux", "TestSupport", httpTypes, logging, system],
+            swiftSettings: settings),
+        .testTarget(
+            name: "CaptureTests",
+            dependencies: [
+                "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "MappedStoreTests",
+            dependencies: ["Capture", "Gateway", "LMDB", "Linux", "MappedStore", "TestSupport", system],
+            swiftSettings: settings),
+        .testTarget(
+            name: "PostroomTests", dependencies: ["Capture", "Linux", "Postroom", "TestSupport", logging, system],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,19 @@
+@testable import FastCGI
+@testable import Gateway
+
+/// Any list of parameters makes a request or a refusal.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    var parameters = Parameters()
+    for entry in bytes.split(separator: 0) { parameters.add(Array(entry)) }
+    for body in [[], bytes, nil] {
+        guard let request = try? parameters.request(body: body) else { continue }
+        for index in 0..<request.fields.count {
+            require(!request.fields.name(at: index).contains(UInt8(ascii: "_")), "a name has an underscore")
+            require(request.fields.value(at: index).count <= bytes.count, "a value is too long")
+        }
+        if body == nil { require(request.body == .tooLarge, "a body came from nowhere") }
+    }
+    return 0
+}

@@ -1,0 +1,40 @@
+@testable import FastCGI
+
+/// A stream means the same in one piece and in pieces, and the scanner never takes more than it was given.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    guard let first = bytes.first else { return 0 }
+    let stream = bytes[1...]
+    let whole = events(stream, step: stream.count)
+    let pieces = events(stream, step: Int(first & 0x1f) + 1)
+    require(whole == pieces, "events depend on how the bytes arrive")
+
+    let names = Records.names(inPairs: bytes)
+    require(names.count <= bytes.count, "more names than bytes")
+    let answer = Records.answer(toManagement: first, Array(stream))
+    require(answer.count <= 8 + 255, "a long answer to a management record")
+    require(answer.count == 8 + Int(answer[4]) << 8 + Int(answer[5]), "a record of the wrong length")
+    return 0
+}
+
+private func events(_ stream: ArraySlice<UInt8>, step: Int) -> [RecordScanner.Event] {
+    var scanner = RecordScanner()
+    var found: [RecordScanner.Event] = []
+    var rest = stream
+    while !rest.isEmpty {
+        let part = rest.prefix(max(1, step))
+        let (consumed, event) = scanner.scan(part)
+        require((0...part.count).contains(consumed), "more bytes taken than were given")
+        require(event != nil || consumed == part.count, "bytes left without a reason")
+        require(consumed > 0, "nothing taken")
+        rest = rest.dropFirst(consumed)
+        guard let event else { continue }
+        found.append(event)
+        switch event {
+        case .broken: return found
+        default: scanner = RecordScanner()
+        }
+    }
+    return found
+}

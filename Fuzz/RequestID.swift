@@ -1,0 +1,18 @@
+@testable import Gateway
+
+/// A request's id and time come to the numbers that they were written from.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let part = parts(unsafe input(start, count), 2)
+    guard let request = RequestID(time: part[0], id: part[1]) else { return 0 }
+    let fraction = String(request.milliseconds % 1000)
+    let zeros = String(repeating: "0", count: 3 - fraction.count)
+    let time = "\(request.milliseconds / 1000).\(zeros)\(fraction)"
+    let id = [request.high, request.low].map { number in
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+    let again = RequestID(time: Array(time.utf8)[...], id: Array(id.joined().utf8)[...])
+    require(again == request, "another id is read from what was written")
+    return 0
+}

@@ -1,0 +1,236 @@
+import Gateway
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import Capture
+
+/// The handlers on a real store, as the loop calls them.
+struct Handled {
+    let test: EmptyStore
+    let handlers: CaptureHandlers
+
+    static func with(limits: CaptureLimits = CaptureLimits(), _ body: (Handled) throws -> Void) throws {
+        try Engine.mapped.withStore { test in
+            let installation = Installation(
+                version: "1", started: test.now.wall, cleanupSeconds: 1, mountPoint: "/", serverURL: "http://x")
+            let handlers = CaptureHandlers(
+                store: test.store, limits: limits, installation: installation, webhookURL: "http://x/webhook/",
+                bodyLimit: 100,
+                now: { test.now }, random: SystemRandomNumberGenerator())
+            try body(Handled(test: test, handlers: handlers))
+        }
+    }
+
+    func answer(
+        _ method: HTTPRequest.Method, _ target: String, body: Request.Body = .whole([]), id: UInt64? = nil
+    ) throws -> Answer? {
+        let target = Target(raw: Array(target.utf8)[...], mountPoint: [])
+        let request = Request(method: method, target: target, body: body, id: id.map(test.request))
+        let answer = try handlers.answer(request, path: try #require(target.segments))
+        try test.commit()
+        return answer
+    }
+
+    func response(_ method: HTTPRequest.Method, _ target: String, body: Request.Body = .whole([]), id: UInt64? = nil)
+        throws -> Response
+    {
+        switch try #require(try answer(method, target, body: body, id: id)) {
+        case .now(let response), .afterCommit(let response): return response
+        case .wait: throw Waits()
+        }
+    }
+
+    struct Waits: Error {}
+
+    func create() throws -> String {
+        let response = try response(.post, "/manage/endpoint")
+        #expect(response.head.status.code == 201)
+        return try #require(try JSON(parsing: response.body)["endpointId"]?.string)
+    }
+}
+
+@Suite struct CaptureHandlersTests {
+    @Test func `an endpoint's life, as a client sees it`() throws {
+        try Handled.with { api in
+            let created = try JSON(parsing: try api.response(.post, "/manage/endpoint", body: .tooLarge).body)
+            let id = try #require(created["endpointId"]?.string)
+            #expect(created["fullyQualifiedEndpoint"]?.string == "http://x/webhook/\(id)")
+            #expect(try api.response(.put, "/webhook/\(id)", body: .whole([0x68, 0x69])).head.status == .ok)
+            let enabled = Request.Body.whole(Array(#"{"enabled": false}"#.utf8))
+            #expect(try api.response(.put, "/manage/endpoint/\(id)", body: enabled).head.status == .noContent)
+            #expect(try api.response(.post, "/webhook/\(id)").head.status.code == 500)
+            let found = try JSON(parsing: try api.response(.get, "/manage/endpoint/\(id)").body)["notifications"]?.array
+            #expect(found?.map { $0["body"]?.string } == ["hi"])
+            #expect(try api.response(.delete, "/manage/endpoint/\(id)").head.status == .noContent)
+            #expect(try api.response(.delete, "/manage/endpoint/\(id)").head.status == .noContent)
+            #expect(try api.response(.get, "/manage/endpoint/\(id)").head.status == .notFound)
+        }
+    }
+
+    @Test(
+        arguments: [
+            (.get, "/manage/endpoint", "POST"), (.head, "/manage", "GET"), (.post, "/manage", "GET"),
+            (.post, "/manage/endpoint/x", "DELETE,GET,PUT"),
+            (.options, "/manage/endpoint/x", "DELETE,GET,PUT"),
+            (.put, "/manage/endpoint/x/notifications", "DELETE,GET"),
+        ] as [(HTTPRequest.Method, String, String)])
+    func `a method that a path does not take is refused with those that it does`(
+        method: HTTPRequest.Method, target: String, allowed: String
+    ) throws {
+        try Handled.with { api in
+            let response = try api.response(method, target)
+            #expect(response.head.status.code == 405)
+            #expect(response.head.headerFields[.allow] == allowed)
+        }
+    }
+
+    @Test(arguments: [
+        "/", "/webhook", "/Manage", "/manage/", "/manage/endpoint/x/y", "/manage/endpoint/x/notifications/",
+        "/manage/endpoints", "//manage",
+    ])
+    func `other paths belong to nobody here`(target: String) throws {
+        try Handled.with { api in
+            let answer = try api.answer(.get, target)
+            #expect(answer == nil)
+        }
+    }
+
+    @Test func `an id that is none is not found, and named as plain text`() throws {
+        try Handled.with { api in
+            for (method, target) in [
+                (.post, "/webhook/%3Cb%3E"), (.get, "/manage/endpoint/%3Cb%3E"),
+                (.get, "/manage/endpoint/%3Cb%3E/notifications?wait=9"),
+                (.delete, "/manage/endpoint/%3Cb%3E/notifications?through=1"),
+            ] as [(HTTPRequest.Method, String)] {
+                let response = try api.response(method, target)
+                #expect(response.head.status == .notFound)
+                #expect(
+                    String(decoding: response.body, as: UTF8.self) == "Endpoint '<b>' does not exist or was removed.")
+                #expect(response.head.headerFields[.contentType] == "text/plain; charset=utf-8")
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            (.tooLarge, 413), (.incomplete, 400), (.whole([UInt8](repeating: 0x20, count: 101)), 413),
+            (.whole([0x20]), 200),
+        ] as [(Request.Body, Int)])
+    func `a webhook's body is judged before its endpoint is looked up`(body: Request.Body, code: Int) throws {
+        try Handled.with { api in
+            let id = try api.create()
+            #expect(try api.response(.post, "/webhook/\(id)", body: body).head.status.code == code)
+            #expect(
+                try api.response(.post, "/webhook/unknown", body: body).head.status.code == (code == 200 ? 404 : code))
+        }
+    }
+
+    @Test func `limits are refused with a reason`() throws {
+        try Handled.with(limits: CaptureLimits(endpoints: 1, notificationsPerEndpoint: 1)) { api in
+            let id = try api.create()
+            #expect(try api.response(.post, "/manage/endpoint").head.status.code == 507)
+            #expect(try api.response(.post, "/webhook/\(id)").head.status == .ok)
+            let full = try api.response(.post, "/webhook/\(id)")
+            #expect(full.head.status.code == 507)
+            #expect(String(decoding: full.body, as: UTF8.self).contains("no more than 1 "))
+        }
+    }
+
+    @Test(arguments: [
+        (Request.Body.tooLarge, 413), (.incomplete, 400), (.whole([]), 400), (.whole([0x5b, 0x5d]), 400),
+    ])
+    func `a configuration that is none is refused, and nothing changes`(body: Request.Body, code: Int) throws {
+        try Handled.with { api in
+            let id = try api.create()
+            #expect(try api.response(.put, "/manage/endpoint/\(id)", body: body).head.status.code == code)
+            #expect(try api.response(.post, "/webhook/\(id)").head.status == .ok)
+        }
+    }
+
+    @Test func `every outcome is counted`() throws {
+        try Handled.with(limits: CaptureLimits(endpoints: 1)) { api in
+            let id = try api.create()
+            let enabled = Request.Body.whole(Array(#"{"enabled": true}"#.utf8))
+            _ = try api.response(.post, "/manage/endpoint")
+            for target in ["/webhook/\(id)", "/webhook/x"] { _ = try api.response(.post, target) }
+            _ = try api.response(.post, "/webhook/\(id)", body: .tooLarge)
+            for target in ["/manage/endpoint/\(id)", "/manage/endpoint/x"] {
+                _ = try api.response(.get, target)
+                _ = try api.response(.put, target, body: enabled)
+                _ = try api.response(.put, target)
+                _ = try api.response(.delete, target)
+            }
+            let counters = try api.test.store.overview(newest: 0).counters
+            #expect(CaptureEvent.allCases.map { counters[$0] } == [1, 1, 1, 1, 1, 2, 1, 3, 1, 1])
+            let page = String(decoding: try api.response(.get, "/manage").body, as: UTF8.self)
+            #expect(page.contains("Total received notifications: 3 (with 2 errors)"))
+        }
+    }
+
+    // MARK: Looking
+
+    @Test func `looking leaves what it shows, acknowledging drops it`() throws {
+        try Handled.with { api in
+            let id = try api.create()
+            for _ in 0..<4 { _ = try api.response(.post, "/webhook/\(id)") }
+            func ids(_ query: String) throws -> [Int?]? {
+                let body = try api.response(.get, "/manage/endpoint/\(id)/notifications\(query)").body
+                return try JSON(parsing: body)["notifications"]?.array?.map { $0["id"]?.integer }
+            }
+            #expect(try ids("") == [1, 2, 3, 4])
+            #expect(try ids("?after=1&limit=2&wait=5") == [2, 3])
+            #expect(
+                try api.response(.delete, "/manage/endpoint/\(id)/notifications?through=3").head.status == .noContent)
+            #expect(try ids("?limit=1000") == [4])
+            #expect(try ids("?after=4&wait=0") == [])
+        }
+    }
+
+    @Test(
+        arguments: [
+            "after=-1", "after=x", "after=", "after=18446744073709551616", "limit=0", "limit=1001", "limit=1.5",
+            "wait=-1", "wait=61", "wait=nan", "wait=",
+            "wait=inf", "after=%zz1",
+        ])
+    func `a window that makes no sense is a 400`(query: String) throws {
+        try Handled.with { api in
+            let id = try api.create()
+            let response = try api.response(.get, "/manage/endpoint/\(id)/notifications?\(query)")
+            #expect(response.head.status == .badRequest || query == "after=%zz1")
+            #expect(
+                try api.response(.delete, "/manage/endpoint/\(id)/notifications?\(query)").head.status == .badRequest)
+        }
+    }
+
+    @Test func `a wait looks until there is something, and gives up with an empty list`() throws {
+        try Handled.with { api in
+            let id = try api.create()
+            guard case .wait(let waiting) = try api.answer(.get, "/manage/endpoint/\(id)/notifications?wait=1.5") else {
+                Issue.record("does not wait")
+                return
+            }
+            #expect(waiting.milliseconds == 1500)
+            #expect(waiting.look() == nil)
+            guard case .now(let nothing) = waiting.giveUp() else { return #expect(Bool(false)) }
+            #expect(nothing.body == Array(#"{"notifications": []}"#.utf8))
+            _ = try api.response(.post, "/webhook/\(id)")
+            guard case .now(let news) = waiting.look() else { return #expect(Bool(false)) }
+            #expect(try JSON(parsing: news.body)["notifications"]?.array?.count == 1)
+            _ = try api.response(.delete, "/manage/endpoint/\(id)")
+            guard case .now(let gone) = waiting.look() else { return #expect(Bool(false)) }
+            #expect(gone.head.status == .notFound)
+        }
+    }
+
+    @Test func `whoever waits is sent home before the endpoint counts as idle`() throws {
+        try Handled.with(limits: CaptureLimits(idleSeconds: 10)) { api in
+            let id = try api.create()
+            guard case .wait(let waiting) = try api.answer(.get, "/manage/endpoint/\(id)/notifications?wait=60") else {
+                Issue.record("does not wait")
+                return
+            }
+            #expect(waiting.milliseconds == 5000)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import Gateway
+import JSON
+import Testing
+
+@testable import Capture
+
+@Suite struct CaptureJSONTests {
+    private func notification(
+        _ body: [UInt8], _ kind: Notification.BodyKind = .text, fields: FieldList = FieldList(), query: [UInt8]? = nil,
+        remote: String? = "127.0.0.1"
+    ) -> NumberedNotification {
+        NumberedNotification(
+            number: 3,
+            notification: Notification(
+                method: "POST", path: Array("/p%20q".utf8), query: query, fields: fields, body: body, bodyKind: kind,
+                receivedAt: Timestamp(microseconds: 1_500_000), remote: remote))
+    }
+
+    @Test func `a notification is written in the members that clients know, in their order`() {
+        var fields = FieldList()
+        fields.append(name: "Host".utf8, value: "a\"b".utf8)
+        fields.append(name: "Host".utf8, value: [0xe9])
+        let text = String(decoding: notificationsJSON([notification(Array("é\n".utf8), fields: fields)]), as: UTF8.self)
+        #expect(
+            text == #"{"notifications": [{"method": "POST", "headers": [{"name": "Host", "value": "a\"b"}, "#
+                + #"{"name": "Host", "value": "\ufffd", "valueBase64": "6Q=="}], "body": "\u00e9\n", "#
+                + #""receivedAt": "1970-01-01T00:00:01.500000Z", "remote": "127.0.0.1", "id": 3, "path": "/p%20q", "query": null}]}"#
+        )
+    }
+
+    @Test func `nothing to tell is an empty list`() {
+        #expect(notificationsJSON([]) == Array(#"{"notifications": []}"#.utf8))
+    }
+
+    @Test(
+        arguments: [
+            ([0xe9], .encodedText("latin1"), "é", nil), ([0xff, 0x41], .binary, "\u{fffd}A", "/0E="),
+            ([], .text, "", nil),
+            ([0xff], .encodedText("no such"), "\u{fffd}", "/w=="),
+        ] as [([UInt8], Notification.BodyKind, String, String?)])
+    func `a body is its text, with its bytes beside it where it is none`(
+        body: [UInt8], kind: Notification.BodyKind, text: String, base64: String?
+    ) throws {
+        let json = try JSON(parsing: notificationsJSON([notification(body, kind, query: [], remote: nil)]))
+        let item = try #require(json["notifications"]?.array?.first)
+        #expect(item["body"]?.string == text)
+        #expect(item["bodyBase64"]?.string == base64)
+        #expect(item["remote"] == .null && item["query"] == .string(""))
+    }
+}
+
+@Suite struct ConfigurationTests {
+    @Test(
+        arguments: [
+            (#"{"enabled": true}"#, true, nil), (#"{"enabled": false}"#, false, nil),
+            (#" {"ENABLED" : false, "x": [1]} "#, false, nil),
+            (#"{"enabled": true, "enabled": false}"#, false, nil), (#"{"enabled": false, "Enabled": true}"#, true, nil),
+            (#"{"enabled": "Yes"}"#, true, nil), (#"{"enabled": 1}"#, true, nil), (#"{"enabled": 1.0}"#, true, nil),
+            (#"{"enabled": true, "subpaths": true}"#, true, true),
+            (#"{"subpaths": false, "enabled": "t"}"#, true, false),
+        ] as [(String, Bool, Bool?)])
+    func `a configuration is read as clients write it`(text: String, isEnabled: Bool, takesSubpaths: Bool?) throws {
+        let found = try Configuration(parsing: Array(text.utf8))
+        #expect(found == Configuration(isEnabled: isEnabled, takesSubpaths: takesSubpaths))
+    }
+
+    @Test(
+        arguments: [
+            ("", "The body is not JSON"), ("{", "The body is not JSON"),
+            ("\u{feff}{\"enabled\": true}", "The body is not JSON"),
+            ("{\"enabled\": true} x", "The body is not JSON"), ("{\"enabled\": NaN}", "The body is not JSON"),
+            ("[]", "must be an object"),
+            ("true", "must be an object"), ("null", "must be an object"), ("{}", "\"enabled\" is missing"),
+            ("{\"enable\": true}", "\"enabled\" is missing"),
+            ("{\"enabled\": null}", "\"enabled\" must be"), ("{\"enabled\": 0}", "\"enabled\" must be"),
+            ("{\"enabled\": \"ok\"}", "\"enabled\" must be"),
+            ("{\"enabled\": \"false\"}", "\"enabled\" must be"), ("{\"enabled\": []}", "\"enabled\" must be"),
+            ("{\"enabled\": 1.00}", "\"enabled\" must be"),
+            ("{\"enabled\": true, \"subpaths\": null}", "\"subpaths\" must be"),
+        ])
+    func `what is no configuration is refused with the reason`(text: String, reason: String) {
+        do throws(ConfigurationError) {
+            _ = try Configuration(parsing: Array(text.utf8))
+            Issue.record("taken")
+        } catch {
+            #expect(error.reason.contains(reason) && error.reason.hasSuffix("."))
+        }
+    }
+}

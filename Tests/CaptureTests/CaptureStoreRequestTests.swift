@@ -1,0 +1,229 @@
+import Capture
+import Gateway
+import Testing
+
+/// Requests that are tried again, expiry, and what the status page needs: the rest of what every engine must do.
+@Suite struct CaptureStoreRequestTests {
+    // MARK: Second attempts
+
+    @Test(arguments: Engine.allCases, [false, true])
+    func `a request that is tried again opens one endpoint`(engine: Engine, isCommitted: Bool) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(endpoints: 1)
+            #expect(
+                try test.store.create(test.id(1), for: test.request(1), at: test.now, limits) == .created(test.id(1)))
+            if isCommitted { try test.commit() }
+            #expect(
+                try test.store.create(test.id(2), for: test.request(1), at: test.now, limits) == .created(test.id(1)))
+            try test.commit()
+            #expect(try test.store.overview(newest: 10).newest.map(\.id) == [test.id(1)])
+            #expect(try test.store.create(test.id(2), for: test.request(2), at: test.now, limits) == .tooMany)
+        }
+    }
+
+    @Test(arguments: Engine.allCases, [false, true])
+    func `a request that is tried again keeps one notification`(engine: Engine, isCommitted: Bool) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            let limits = CaptureLimits(notificationsPerEndpoint: 1)
+            for _ in 0..<3 {
+                #expect(
+                    try test.store.accept(test.notification(), at: id, for: test.request(1), at: test.now, limits)
+                        == .stored)
+                if isCommitted { try test.commit() }
+            }
+            #expect(try test.accept(at: id, for: test.request(2), limits) == .tooMany)
+            #expect(try test.look(at: id) == [1])
+            #expect(try test.collect(from: id) == ["x"])
+            #expect(try test.accept(at: id, for: test.request(1)) == .stored)
+            #expect(try test.collect(from: id) == [])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a request that was rolled back is as if it had never been`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            #expect(
+                try test.store.accept(
+                    test.notification("a"), at: id, for: test.request(1), at: test.now, CaptureLimits()) == .stored)
+            test.rollBack()
+            #expect(try test.accept("b", at: id, for: test.request(1)) == .stored)
+            #expect(try test.collect(from: id) == ["b"])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a request that is tried again collects the same, and nobody else does`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            for body in ["a", "b"] { #expect(try test.accept(body, at: id) == .stored) }
+            #expect(try test.collect(from: id, for: test.request(1)) == ["a", "b"])
+            #expect(try test.accept("c", at: id) == .stored)
+            #expect(try test.collect(from: id, for: test.request(1)) == ["a", "b"])
+            #expect(try test.look(at: id) == [3])
+            #expect(try test.collect(from: id, for: test.request(2)) == ["c"])
+            #expect(try test.collect(from: id, for: test.request(3)) == [])
+            #expect(try test.collect(from: id, for: test.request(1)) == ["a", "b"])
+            #expect(try test.store.overview(newest: 1).newest.first?.count == 0)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `requests with other ids are other requests`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            let first = test.request(1)
+            let others = [
+                RequestID(milliseconds: first.milliseconds + 1, high: first.high, low: first.low),
+                RequestID(milliseconds: first.milliseconds, high: first.high + 1, low: first.low),
+                RequestID(milliseconds: first.milliseconds, high: first.high, low: first.low + 1),
+            ]
+            for request in [first] + others { #expect(try test.accept(at: id, for: request) == .stored) }
+            #expect(try test.look(at: id)?.count == 4)
+        }
+    }
+
+    // MARK: Expiry
+
+    @Test(arguments: Engine.allCases)
+    func `an endpoint that is idle for longer than allowed, not just as long, is gone`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(idleSeconds: 10)
+            let id = try test.create(1, limits)
+            #expect(try test.store.removeOverdue(at: test.later(10), limits, limit: 10) == 0)
+            #expect(try !test.store.hasNews(at: id, after: 0, at: test.later(10), limits))
+            let late = test.later(10.000_001)
+            #expect(try test.store.hasNews(at: id, after: 0, at: late, limits))
+            #expect(try test.look(at: id, at: late, limits) == nil)
+            #expect(try test.accept(at: id, at: late, limits) == .unknownEndpoint)
+            #expect(try test.collect(from: id, at: late, limits) == nil)
+            #expect(try !test.store.configure(id, Configuration(isEnabled: true), at: late, limits))
+            #expect(try !test.store.acknowledge(through: 1, at: id, at: late, limits))
+            #expect(try test.store.removeOverdue(at: late, limits, limit: 10) == 1)
+            try test.commit()
+            #expect(try test.store.overview(newest: 10).total == 0)
+            #expect(try test.store.removeOverdue(at: late, limits, limit: 10) == 0)
+        }
+    }
+
+    /// Each use comes ten seconds after the one before.
+    private static let uses:
+        [(name: String, use: @Sendable (EmptyStore, Endpoint.ID, Moment, CaptureLimits) throws -> Void)] = [
+            ("accepting", { _ = try $0.accept(at: $1, at: $2, $3) }),
+            ("collecting", { _ = try $0.collect(from: $1, at: $2, $3) }),
+            ("looking", { _ = try $0.look(at: $1, at: $2, $3) }),
+            ("acknowledging", { _ = try $0.store.acknowledge(through: 0, at: $1, at: $2, $3) }),
+            ("configuring", { _ = try $0.store.configure($1, Configuration(isEnabled: true), at: $2, $3) }),
+        ]
+
+    @Test(arguments: Engine.allCases, 0..<5)
+    func `a use puts off the end of an idle endpoint`(engine: Engine, use: Int) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(idleSeconds: 10)
+            let id = try test.create(1, limits)
+            try Self.uses[use].use(test, id, test.later(10), limits)
+            try test.commit()
+            #expect(try test.store.removeOverdue(at: test.later(15), limits, limit: 10) <= 1)
+            #expect(try !test.store.hasNews(at: id, after: 9, at: test.later(20), limits), "\(Self.uses[use].name)")
+            #expect(try test.store.hasNews(at: id, after: 9, at: test.later(20.000_001), limits))
+            #expect(try test.store.removeOverdue(at: test.later(21), limits, limit: 10) == 1)
+            #expect(try test.look(at: id, at: test.later(11), limits) == nil)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `what is refused is no use`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(notificationsPerEndpoint: 0, idleSeconds: 10)
+            let id = try test.create(1, limits)
+            #expect(try test.accept(at: id, at: test.later(9), limits) == .tooMany)
+            #expect(try test.store.hasNews(at: id, after: 0, at: test.later(11), limits))
+            #expect(try test.look(at: id, at: test.later(11), limits) == nil)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `however much it is used, an endpoint ends with its lifetime`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(idleSeconds: 10, lifetimeSeconds: 25)
+            let id = try test.create(1, limits)
+            for seconds in [8.0, 16, 24, 25] {
+                #expect(try test.accept(at: id, at: test.later(seconds), limits) == .stored)
+            }
+            let late = test.later(25.000_001)
+            #expect(try test.accept(at: id, at: late, limits) == .unknownEndpoint)
+            #expect(try test.store.removeOverdue(at: late, limits, limit: 10) == 1)
+            #expect(try test.store.overview(newest: 10).total == 0)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `many that are overdue are removed in steps, and no others`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(idleSeconds: 10)
+            for number in UInt8(0)..<50 { try test.create(number, at: test.later(number < 30 ? 0 : 5), limits) }
+            for number in UInt8(0)..<5 {
+                #expect(try test.accept(at: test.id(number), at: test.later(9), limits) == .stored)
+            }
+            var steps = 0
+            while try test.store.removeOverdue(at: test.later(11), limits, limit: 7) == 7 {
+                try test.commit()
+                steps += 1
+                #expect(steps < 20)
+                if steps >= 20 { return }
+            }
+            let left = try test.store.overview(newest: 100).newest.map(\.id)
+            #expect(left == (UInt8(0)..<5).map(test.id) + (UInt8(30)..<50).map(test.id))
+        }
+    }
+
+    // MARK: Overview
+
+    @Test(arguments: Engine.allCases)
+    func `each event is counted under its own name, before and after a commit`(engine: Engine) throws {
+        try engine.withStore { test in
+            var expected = CaptureCounters()
+            for (index, event) in CaptureEvent.allCases.enumerated() {
+                for _ in 0...index { test.store.count(event) }
+                expected[event] = UInt64(index + 1)
+            }
+            #expect(try test.store.overview(newest: 0).counters == expected)
+            try test.commit()
+            #expect(try test.store.overview(newest: 0).counters == expected)
+            test.store.count(.deleted)
+            try test.create()
+            #expect(try test.store.overview(newest: 0).counters[.deleted] == expected[.deleted] + 1)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `what is counted is kept where what was written is thrown away`(engine: Engine) throws {
+        try engine.withStore { test in
+            test.store.count(.received)
+            test.rollBack()
+            try test.commit()
+            #expect(try test.store.overview(newest: 0).counters[.received] == 1)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `the newest endpoints are listed in the order they were created`(engine: Engine) throws {
+        try engine.withStore { test in
+            for number in [5, 3, 9, 1] as [UInt8] { try test.create(number) }
+            _ = try test.store.delete(test.id(3))
+            #expect(try test.accept(at: test.id(9)) == .stored)
+            _ = try test.store.configure(
+                test.id(1), Configuration(isEnabled: false), at: test.later(1), CaptureLimits())
+            let overview = try test.store.overview(newest: 2)
+            #expect(overview.total == 3)
+            #expect(overview.newest.map(\.id) == [test.id(9), test.id(1)])
+            #expect(overview.newest.map(\.count) == [1, 0])
+            #expect(overview.newest.map(\.isEnabled) == [true, false])
+            #expect(overview.newest.map(\.lastUsed) == [test.now.steady, test.later(1).steady])
+            #expect(overview.newest.allSatisfy { $0.created == test.now.steady })
+            #expect(try test.store.overview(newest: 0).newest == [])
+            #expect(try test.store.overview(newest: 10).newest.count == 3)
+        }
+    }
+}

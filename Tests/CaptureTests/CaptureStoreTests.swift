@@ -1,0 +1,242 @@
+import Capture
+import Gateway
+import Testing
+
+/// What every engine must do, as the protocol says it.
+@Suite struct CaptureStoreTests {
+    @Test(arguments: Engine.allCases)
+    func `an endpoint that was opened accepts, and hands out in order what it accepted`(engine: Engine) throws {
+        try engine.withStore { test in
+            #expect(try test.store.create(test.id(1), for: nil, at: test.now, CaptureLimits()) == .created(test.id(1)))
+            try test.commit()
+            for body in ["one", "two", ""] { #expect(try test.accept(body, at: test.id(1)) == .stored) }
+            #expect(try test.collect(from: test.id(1)) == ["one", "two", ""])
+            #expect(try test.collect(from: test.id(1)) == [])
+            #expect(try test.accept("three", at: test.id(1)) == .stored)
+            #expect(try test.collect(from: test.id(1)) == ["three"])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a notification comes back as it was, to the byte`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            var fields = FieldList()
+            fields.append(name: "X-Odd".utf8, value: [0xff, 0, 0x0a])
+            fields.append(name: "X-Odd".utf8, value: [])
+            let kinds: [Notification.BodyKind] = [.text, .binary, .encodedText("latin1")]
+            let sent = kinds.map { kind in
+                Notification(
+                    method: "PROPFIND", query: [0x25, 0xff], fields: fields,
+                    body: (0..<5000).map { UInt8(truncatingIfNeeded: $0) },
+                    bodyKind: kind, receivedAt: Timestamp(microseconds: 1_234_567), remote: "2001:db8::1")
+            }
+            for notification in sent {
+                #expect(try test.store.accept(notification, at: id, for: nil, at: test.now, CaptureLimits()) == .stored)
+            }
+            try test.commit()
+            let found = try test.store.collect(from: id, for: nil, at: test.now, CaptureLimits())
+            #expect(found == sent.enumerated().map { NumberedNotification(number: UInt64($0 + 1), notification: $1) })
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `endpoints do not mix`(engine: Engine) throws {
+        try engine.withStore { test in
+            for number in UInt8(1)...3 { try test.create(number) }
+            #expect(try test.accept("a", at: test.id(2)) == .stored)
+            #expect(try test.accept("b", at: test.id(3)) == .stored)
+            #expect(try test.collect(from: test.id(1)) == [])
+            #expect(try test.store.delete(test.id(2)))
+            #expect(try test.collect(from: test.id(3)) == ["b"])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `of an endpoint that is not there nothing can be had`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = test.id(9)
+            let limits = CaptureLimits()
+            #expect(try test.accept(at: id) == .unknownEndpoint)
+            #expect(try test.collect(from: id) == nil)
+            #expect(try test.look(at: id) == nil)
+            #expect(try test.store.hasNews(at: id, after: 0, at: test.now, limits))
+            #expect(try !test.store.acknowledge(through: 1, at: id, at: test.now, limits))
+            #expect(try !test.store.configure(id, Configuration(isEnabled: true), at: test.now, limits))
+            #expect(try !test.store.delete(id))
+            try test.commit()
+            #expect(try test.store.overview(newest: 10).total == 0)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `an endpoint that was removed is gone with what it kept, and its id can come back empty`(engine: Engine) throws
+    {
+        try engine.withStore { test in
+            let id = try test.create()
+            #expect(try test.accept(at: id) == .stored)
+            #expect(try test.store.delete(id))
+            #expect(try !test.store.delete(id))
+            try test.commit()
+            #expect(try test.collect(from: id) == nil)
+            try test.create()
+            #expect(try test.collect(from: id) == [])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a disabled endpoint refuses, keeps what it has, and can be enabled again`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            #expect(try test.accept("before", at: id) == .stored)
+            for isEnabled in [false, false, true] {
+                #expect(
+                    try test.store.configure(id, Configuration(isEnabled: isEnabled), at: test.now, CaptureLimits()))
+                try test.commit()
+                #expect(try test.accept("\(isEnabled)", at: id) == (isEnabled ? .stored : .disabled))
+            }
+            #expect(try test.collect(from: id) == ["before", "true"])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `a path after the id is taken where that was asked for`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            let limits = CaptureLimits()
+            let below = test.notification("x", path: "/a%20b")
+            #expect(try test.store.accept(below, at: id, for: nil, at: test.now, limits) == .unknownEndpoint)
+            for (subpaths, expected) in [(true, .stored), (nil, .stored), (false, .unknownEndpoint)]
+                as [(Bool?, Acceptance)]
+            {
+                let configuration = Configuration(isEnabled: true, takesSubpaths: subpaths)
+                #expect(try test.store.configure(id, configuration, at: test.now, limits))
+                #expect(try test.store.accept(below, at: id, for: nil, at: test.now, limits) == expected)
+                #expect(try test.accept(at: id) == .stored)
+            }
+            let found = try test.store.collect(from: id, for: nil, at: test.now, limits)
+            #expect(found?.first?.notification.path == Array("/a%20b".utf8))
+        }
+    }
+
+    // MARK: Limits
+
+    @Test(arguments: Engine.allCases, [-1, 0, 1, 3])
+    func `no more endpoints are opened than may be, and removing one makes room`(engine: Engine, limit: Int) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(endpoints: limit)
+            for number in 0..<max(0, limit) {
+                #expect(
+                    try test.store.create(test.id(UInt8(number)), for: nil, at: test.now, limits)
+                        == .created(test.id(UInt8(number))))
+            }
+            #expect(try test.store.create(test.id(100), for: nil, at: test.now, limits) == .tooMany)
+            try test.commit()
+            #expect(try test.store.overview(newest: 10).total == max(0, limit))
+            guard limit > 0 else { return }
+            #expect(try test.store.delete(test.id(0)))
+            #expect(try test.store.create(test.id(100), for: nil, at: test.now, limits) == .created(test.id(100)))
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `endpoints that are overdue make room for new ones`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(endpoints: 2, idleSeconds: 10)
+            try test.create(1, limits)
+            try test.create(2, limits)
+            let later = test.later(11)
+            #expect(try test.store.create(test.id(3), for: nil, at: later, limits) == .created(test.id(3)))
+            #expect(try test.look(at: test.id(1), at: later, limits) == nil)
+        }
+    }
+
+    @Test(arguments: Engine.allCases, [-1, 0, 1, 5])
+    func `no more notifications wait than may, and collecting makes room`(engine: Engine, limit: Int) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(notificationsPerEndpoint: limit)
+            let id = try test.create()
+            for _ in 0..<2 {
+                for number in 0..<max(0, limit) { #expect(try test.accept("\(number)", at: id, limits) == .stored) }
+                #expect(try test.accept("beyond", at: id, limits) == .tooMany)
+                #expect(try test.collect(from: id)?.count == max(0, limit))
+            }
+            guard limit > 1 else { return }
+            for _ in 0..<limit { #expect(try test.accept(at: id, limits) == .stored) }
+            #expect(try test.store.acknowledge(through: UInt64(2 * limit + 1), at: id, at: test.now, limits))
+            #expect(try test.accept(at: id, limits) == .stored)
+            #expect(try test.accept(at: id, limits) == .tooMany)
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `of several reasons to refuse, being disabled comes before having no room`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            let limits = CaptureLimits(notificationsPerEndpoint: 0)
+            _ = try test.store.configure(id, Configuration(isEnabled: false), at: test.now, limits)
+            #expect(try test.accept(at: id, limits) == .disabled)
+            let below = test.notification("x", path: "/a")
+            #expect(try test.store.accept(below, at: id, for: nil, at: test.now, limits) == .unknownEndpoint)
+        }
+    }
+
+    // MARK: Looking and acknowledging
+
+    @Test(arguments: Engine.allCases)
+    func `looking shows what waits after a number, so many at the most, and leaves it`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            for _ in 0..<5 { #expect(try test.accept(at: id) == .stored) }
+            #expect(try test.look(at: id) == [1, 2, 3, 4, 5])
+            #expect(try test.look(at: id, after: 2) == [3, 4, 5])
+            #expect(try test.look(at: id, after: 1, limit: 2) == [2, 3])
+            #expect(try test.look(at: id, limit: 0) == [])
+            for number: UInt64 in [5, 6, 1 << 63, .max - 1, .max] {
+                #expect(try test.look(at: id, after: number, limit: 1000) == [])
+                #expect(try !test.store.hasNews(at: id, after: number, at: test.now, CaptureLimits()))
+            }
+            #expect(try test.store.hasNews(at: id, after: 4, at: test.now, CaptureLimits()))
+            #expect(try test.collect(from: id)?.count == 5)
+            #expect(try test.look(at: id) == [])
+            #expect(try !test.store.hasNews(at: id, after: 0, at: test.now, CaptureLimits()))
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `acknowledging drops what was seen and no more`(engine: Engine) throws {
+        try engine.withStore { test in
+            let id = try test.create()
+            let limits = CaptureLimits()
+            for _ in 0..<6 { #expect(try test.accept(at: id) == .stored) }
+            for (number, left) in [(0, 1...6), (2, 3...6), (1, 3...6), (4, 5...6)] as [(UInt64, ClosedRange<UInt64>)] {
+                #expect(try test.store.acknowledge(through: number, at: id, at: test.now, limits))
+                try test.commit()
+                #expect(try test.look(at: id) == Array(left))
+            }
+            #expect(try test.store.acknowledge(through: .max, at: id, at: test.now, limits))
+            #expect(try test.look(at: id) == [])
+            #expect(try test.store.overview(newest: 1).newest.first.map { [$0.count, $0.bytes] } == [0, 0])
+            #expect(try test.accept("next", at: id) == .stored)
+            #expect(try test.look(at: id) == [7])
+        }
+    }
+
+    // MARK: What is not committed
+
+    @Test(arguments: Engine.allCases)
+    func `what was written is seen at once, and gone where it is thrown away`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits()
+            let id = try test.create()
+            #expect(try test.store.accept(test.notification(), at: id, for: nil, at: test.now, limits) == .stored)
+            _ = try test.store.create(test.id(2), for: nil, at: test.now, limits)
+            #expect(try test.look(at: id) == [1])
+            test.rollBack()
+            #expect(try test.look(at: id) == [])
+            #expect(try test.look(at: test.id(2)) == nil)
+            #expect(try test.accept("again", at: id) == .stored)
+            #expect(try test.look(at: id) == [1])
+        }
+    }
+}

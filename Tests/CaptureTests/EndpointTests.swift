@@ -1,0 +1,38 @@
+import Gateway
+import Testing
+
+@testable import Capture
+
+@Suite struct EndpointTests {
+    private func endpoint(uncollected: UInt64 = 1, next: UInt64 = 1, isEnabled: Bool = true) throws -> Endpoint {
+        let id = try #require(Endpoint.ID(bytes: [UInt8](repeating: 7, count: 24)))
+        return Endpoint(
+            id: id, number: 1, isEnabled: isEnabled, created: Timestamp(microseconds: 0),
+            lastUsed: Timestamp(microseconds: 5_000_000), uncollected: uncollected, next: next)
+    }
+
+    @Test(arguments: [(15_000_000, false), (15_000_001, true), (4_000_000, false)] as [(Int64, Bool)])
+    func `idle is longer than the limit, not as long`(now: Int64, isOverdue: Bool) throws {
+        let limits = CaptureLimits(idleSeconds: 10, lifetimeSeconds: 100)
+        #expect(try endpoint().isOverdue(at: Timestamp(microseconds: now), limits) == isOverdue)
+    }
+
+    @Test func `an id is 32 characters of URL text for 24 bytes`() throws {
+        var random = SystemRandomNumberGenerator()
+        let ids = (0..<100).map { _ in Endpoint.ID(random: &random) }
+        #expect(Set(ids).count == 100)
+        for id in ids {
+            #expect(id.description.utf8.count == 32)
+            #expect(Endpoint.ID(id.description) == id)
+            #expect(Endpoint.ID(bytes: id.bytes) == id)
+        }
+        let text = ids[0].description
+        for other in [
+            "", String(text.dropLast()), text + "A", String(text.dropLast()) + "=", String(text.dropLast()) + "é",
+            String(text.dropLast()) + "+",
+        ] {
+            #expect(Endpoint.ID(other) == nil)
+        }
+        #expect(Endpoint.ID(bytes: [1]) == nil)
+    }
+}

@@ -1,0 +1,114 @@
+import Gateway
+import HTTPTypes
+import Testing
+
+@testable import Capture
+
+@Suite struct NotificationTests {
+    private func take(
+        _ body: [UInt8], type: String? = nil, coding: String? = nil, target: String = "/webhook/id", limit: Int = 1000
+    ) throws(BodyRefusal) -> Notification {
+        var fields = FieldList()
+        if let type { fields.append(name: "Content-Type".utf8, value: type.utf8) }
+        if let coding { fields.append(name: "content-encoding".utf8, value: coding.utf8) }
+        let request = Request(
+            method: .put, target: Target(raw: Array(target.utf8)[...], mountPoint: []), fields: fields,
+            body: .whole(body),
+            remoteAddress: "127.0.0.1")
+        return try Notification(request, segments: 2, bodyLimit: limit, receivedAt: Timestamp(microseconds: 5))
+    }
+
+    /// "hello", compressed.
+    private static let gzip: [UInt8] = [
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0, 0, 0,
+    ]
+    private static let deflate: [UInt8] = [0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0]
+
+    @Test func `a request is kept as it was sent`() throws {
+        let found = try take([1, 2], target: "/webhook/id/a%20b//?x=%zz")
+        #expect(found.method == "PUT")
+        #expect(found.path == Array("/a%20b//".utf8))
+        #expect(found.query == Array("x=%zz".utf8))
+        #expect(found.remote == "127.0.0.1")
+        #expect(found.receivedAt == Timestamp(microseconds: 5))
+        #expect(found.body == [1, 2])
+        #expect(try take([]).path.isEmpty && take([]).query == nil)
+    }
+
+    @Test(
+        arguments: [
+            ([], nil, .text), ([], "text/plain; charset=banana", .text), ([0x68, 0], nil, .text),
+            ([0xef, 0xbb, 0xbf], nil, .text),
+            ([0xff], nil, .binary), ([0xe9], "text/plain; charset=latin-1", .encodedText("latin-1")),
+            ([0x68], "x; charset=utf-8", .text),
+            ([0x68], "x; charset=", .text), ([0x68], "x; charset=\"utf-8\"", .text),
+            ([0x68], "x; charset=banana", .binary),
+            ([0x68], "x; charset=utf-16le", .binary), ([0x68, 0], "x; CHARSET = UTF-16LE", .encodedText("UTF-16LE")),
+        ] as [([UInt8], String?, Notification.BodyKind)])
+    func `a body is text in its charset, or bytes`(body: [UInt8], type: String?, kind: Notification.BodyKind) throws {
+        let found = try take(body, type: type)
+        #expect(found.bodyKind == kind)
+        #expect(found.body == body)
+        #expect((found.text == nil) == (kind == .binary))
+    }
+
+    @Test(arguments: [(gzip, "gzip"), (gzip, "GZIP"), (gzip + gzip, "gzip"), (deflate, "deflate")])
+    func `a compressed body is kept decompressed`(body: [UInt8], coding: String) throws {
+        let found = try take(body, coding: coding)
+        #expect(String(decoding: found.body, as: UTF8.self).hasPrefix("hello"))
+        #expect(found.fields.firstValue(of: "content-encoding")?.elementsEqual(coding.utf8) == true)
+    }
+
+    @Test(arguments: ["identity", "br", "x-gzip", "gzip, gzip", ""])
+    func `under another coding a body is kept as it is`(coding: String) throws {
+        #expect(try take(Self.gzip, coding: coding).body == Self.gzip)
+    }
+
+    @Test(
+        arguments: [
+            (Array(gzip.dropLast()), .unreadable("the compressed body ends too early")),
+            ([1, 2, 3, 4], .unreadable("the compressed body is corrupt")),
+            (gzip + [0], .unreadable("the compressed body is corrupt")),
+        ] as [([UInt8], BodyRefusal)])
+    func `a broken compressed body is refused with the reason`(body: [UInt8], refusal: BodyRefusal) {
+        #expect(throws: refusal) { try take(body, coding: "gzip") }
+    }
+
+    @Test(arguments: [(5, nil), (5, "gzip")] as [(Int, String?)])
+    func `the limit is that of the decompressed body`(count: Int, coding: String?) throws {
+        let body = coding == nil ? Array("hello".utf8) : Self.gzip
+        #expect(try take(body, coding: coding, limit: 30).body.count == count)
+        if coding == nil {
+            #expect(try take(body, limit: 5).body.count == 5)
+            #expect(throws: BodyRefusal.tooLarge) { try take(body, limit: 4) }
+        } else {
+            #expect(throws: BodyRefusal.tooLarge) { try take(body, coding: coding, limit: 24) }
+            #expect(throws: BodyRefusal.tooLarge) { try take(Self.deflate, coding: "deflate", limit: 4) }
+        }
+    }
+
+    @Test(
+        arguments: [(.tooLarge, .tooLarge), (.incomplete, .unreadable("the body is shorter than announced"))]
+            as [(Request.Body, BodyRefusal)])
+    func `a body that did not come is refused`(body: Request.Body, refusal: BodyRefusal) {
+        let request = Request(
+            method: .post, target: Target(raw: Array("/webhook/id".utf8)[...], mountPoint: []), body: body)
+        #expect(throws: refusal) {
+            try Notification(request, segments: 2, bodyLimit: 10, receivedAt: Timestamp(microseconds: 0))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("text/plain", nil), ("", nil), ("text/plain; charset=utf-8", "utf-8"),
+            ("text/plain;charset=\"utf-8\"", "utf-8"),
+            ("text/plain; a=b ; Charset = \t x ", "x"), ("charset=utf-8", nil),
+            ("x; a=\"; charset=no\"; charset=yes", "yes"),
+            ("x; charset=", ""), ("x; charset=\"\"", ""), ("x; charset=a; charset=b", "a"), ("x; charset", nil),
+            ("x; charset=\"a\\\"b\"", "a\"b"), ("x; charset=\"unclosed", "\"unclosed"), ("x; a=\"\\", nil),
+            ("x;;charset=y", "y"),
+        ] as [(String, String?)])
+    func `the charset is the parameter of that name`(type: String, label: String?) {
+        #expect(charsetLabel(Array(type.utf8)[...]) == label)
+    }
+}

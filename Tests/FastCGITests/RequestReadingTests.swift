@@ -1,0 +1,192 @@
+import Glibc
+import Linux
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import FastCGI
+
+/// How the loop reads what comes on a connection.
+@Suite struct RequestReadingTests {
+    @Test(arguments: [0, 1, 8191, 65_535, 65_536, 200_000, 1 << 20])
+    func `a body arrives whole, padded or not`(count: Int) throws {
+        let body = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            for (size, padding) in [(32768, 0), (65535, 1), (9000, 255)] {
+                try connection.send(Wire.request("/body", body: body, recordBytes: size, padding: padding))
+                let answer = try connection.answer()
+                #expect(answer?.status == 200)
+                #expect(answer?.text == description(of: body))
+            }
+        }
+    }
+
+    @Test(arguments: [(1000, 1001), (1000, 70_000), (1000, 200_000), (1 << 20, 1 << 20 + 1), (1 << 20, 5 << 20)])
+    func `a body over the limit is told to the handler, and the connection goes on`(limit: Int, count: Int) throws {
+        try RunningLoop.with(bodyLimit: limit) { loop in
+            let connection = try loop.connect()
+            for _ in 0..<2 {
+                #expect(try connection.ask("/body", body: [UInt8](repeating: 1, count: count))?.text == "too large")
+                #expect(try connection.ask("/body")?.text == description(of: []))
+            }
+        }
+    }
+
+    @Test(arguments: ["4", "6", "0"])
+    func `a body that is not as long as announced is incomplete`(length: String) throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/body", body: Array("hello".utf8), length: length))
+            #expect(try connection.answer()?.text == "incomplete")
+            #expect(try connection.ask("/body")?.status == 200)
+        }
+    }
+
+    @Test(
+        arguments: [
+            [("REQUEST_METHOD", "GET"), ("REQUEST_METHOD", "")], [("REQUEST_URI", "nonsense")],
+            [("CONTENT_LENGTH", "-5")],
+            [("REQUEST_METHOD", "A\u{1}B")],
+        ])
+    func `parameters that make no sense are a 400, and the connection goes on`(parameters: [(String, String)]) throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/body", parameters: parameters))
+            #expect(try connection.answer()?.status == 400)
+            #expect(try connection.ask("/body")?.status == 200)
+        }
+    }
+
+    @Test(
+        arguments: [
+            [5], [5, 5, 65], [0x80, 0, 0], [1, 0x80, 0], [0xff, 0xff, 0xff, 0xff, 0],
+            [0xff, 0xff, 0xff, 0xf0, 0xff, 0xff, 0xff, 0xf0, 65],
+            [0, 0xff, 0xff, 0xff, 0xff],
+        ] as [[UInt8]])
+    func `parameters that break off end their connection and no other`(content: [UInt8]) throws {
+        try RunningLoop.with { loop in
+            let other = try loop.connect()
+            #expect(try other.ask("/body")?.status == 200)
+            for body in [[], [UInt8](repeating: 1, count: 100_000)] {
+                let connection = try loop.connect()
+                try connection.send(
+                    Wire.begin() + Wire.stream(4, 1, content, size: 9, padding: 0)
+                        + Wire.stream(5, 1, body, size: 32768, padding: 0))
+                #expect(try connection.isClosed())
+                #expect(try other.ask("/body")?.status == 200)
+            }
+        }
+    }
+
+    @Test func `parameters over 256 KiB end their connection, a little less do not`() throws {
+        try RunningLoop.with { loop in
+            let value = String(repeating: "v", count: 250_000)
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/body", parameters: [("HTTP_X", value)]))
+            #expect(try connection.answer()?.status == 200)
+            let other = try loop.connect()
+            _ = try? other.send(Wire.request("/body", parameters: [("HTTP_X", value + value)]))
+            #expect(try other.isClosed())
+            #expect(try connection.ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `a role that is none of ours is refused`() throws {
+        try RunningLoop.with { loop in
+            for (role, count) in [(2, 0), (3, 10), (9, 200_000)] as [(UInt16, Int)] {
+                let connection = try loop.connect()
+                let body = [UInt8](repeating: 1, count: count)
+                let rest = Wire.request("/body", body: body).dropFirst(16)
+                try connection.send(Wire.begin(role: role) + rest)
+                #expect(try connection.answer() == WireAnswer(id: 1, protocolStatus: 3))
+                #expect(try connection.isClosed())
+            }
+        }
+    }
+
+    @Test func `management records are answered between requests`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            let asked = (0..<200).flatMap { _ in Wire.pair("FCGI_MPXS_CONNS", "") }
+            for _ in 0..<3 {
+                try connection.send(Wire.record(9, 0, asked) + Wire.record(42, 0, [1, 2], padding: 7))
+                let values = try #require(try connection.record())
+                #expect(values.type == 10 && values.content == Wire.pair("FCGI_MPXS_CONNS", "0"))
+                let unknown = try #require(try connection.record())
+                #expect(unknown.type == 11 && unknown.content.first == 42)
+                #expect(try connection.ask("/body")?.status == 200)
+            }
+        }
+    }
+
+    @Test func `a management record of the greatest length is answered, and a request after it`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            var asked = Wire.pair("FCGI_MAX_CONNS", "")
+            asked += Wire.pair("X", String(repeating: "x", count: 65535 - asked.count - 6))
+            #expect(asked.count == 65535)
+            for _ in 0..<2 {
+                try connection.send(Wire.record(9, 0, asked, padding: 255))
+                #expect(try connection.record()?.content == Wire.pair("FCGI_MAX_CONNS", "10000"))
+                #expect(try connection.ask("/body")?.status == 200)
+            }
+        }
+    }
+
+    @Test func `a request that is given up is ended, at whatever point`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            let body = [UInt8](repeating: 1, count: 100_000)
+            let beginnings = [
+                Wire.begin(), Wire.begin() + Wire.record(4, 1, Wire.pair("REQUEST_METHOD", "GET")),
+                Wire.begin() + Wire.record(4) + Wire.record(5, 1, [1, 2, 3]),
+                Array(Wire.request("/body", body: body).dropLast(8)),
+            ]
+            for beginning in beginnings {
+                try connection.send(beginning + Wire.abort())
+                #expect(try connection.answer() == WireAnswer(id: 1))
+                #expect(try connection.ask("/body")?.status == 200)
+            }
+        }
+    }
+
+    @Test func `what is not FastCGI ends its connection`() throws {
+        try RunningLoop.with { loop in
+            for bytes in [
+                Array("GET / HTTP/1.0\r\n\r\n".utf8), Wire.record(5), Wire.begin() + Wire.begin(),
+                [UInt8](repeating: 0, count: 64),
+            ] {
+                let connection = try loop.connect()
+                try connection.send(bytes)
+                #expect(try connection.isClosed())
+            }
+            #expect(try loop.connect().ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `a client may go away after any byte`() throws {
+        try RunningLoop.with { loop in
+            let request = Wire.request("/stored", body: Array("hello".utf8), recordBytes: 40, padding: 3)
+            for count in 0...request.count {
+                let connection = try loop.connect()
+                try connection.send(Array(request.prefix(count)))
+            }
+            let large = Wire.request("/body", body: [UInt8](repeating: 1, count: 300_000))
+            for count in stride(from: 0, through: large.count, by: 50_021) {
+                let connection = try loop.connect()
+                try connection.send(Array(large.prefix(count)))
+            }
+            #expect(try loop.connect().ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `a connection that is not to be kept is closed after its answer`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/body", keeps: false))
+            #expect(try connection.answer()?.status == 200)
+            #expect(try connection.isClosed())
+        }
+    }
+}

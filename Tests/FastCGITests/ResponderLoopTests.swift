@@ -1,0 +1,163 @@
+import Glibc
+import Linux
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import FastCGI
+
+@Suite struct ResponderLoopTests {
+    @Test func `ten thousand requests go over one connection`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            for index in 0..<10_000 {
+                let answer = try connection.ask(index % 2 == 0 ? "/body" : "/stored")
+                guard answer?.status == (index % 2 == 0 ? 200 : 201) else {
+                    Issue.record("request \(index)")
+                    return
+                }
+            }
+        }
+    }
+
+    @Test func `requests that come in one write are answered in order`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            let bodies = (0..<50).map { [UInt8](repeating: UInt8($0), count: $0 * 100) }
+            let requests = bodies.enumerated().flatMap { Wire.request("/body", id: UInt16($0 + 1), body: $1) }
+            try connection.send(requests)
+            for (index, body) in bodies.enumerated() {
+                let answer = try connection.answer()
+                #expect(answer?.id == UInt16(index + 1))
+                #expect(answer?.text == description(of: body))
+            }
+        }
+    }
+
+    @Test func `a request that dribbles delays no other`() throws {
+        try RunningLoop.with { loop in
+            let slow = try loop.connect()
+            let fast = try loop.connect()
+            let request = Wire.request("/body", body: Array("slow".utf8), padding: 1)
+            for byte in request {
+                try slow.send([byte])
+                #expect(try fast.ask("/body")?.status == 200)
+            }
+            #expect(try slow.answer()?.text == description(of: Array("slow".utf8)))
+        }
+    }
+
+    @Test func `a commit that fails is told to those that wrote, and to no other`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.failsToCommit.store(true, ordering: .relaxed)
+            let connection = try loop.connect()
+            #expect(try connection.ask("/stored")?.status == 503)
+            #expect(try connection.ask("/body")?.status == 200)
+            loop.shared.failsToCommit.store(false, ordering: .relaxed)
+            #expect(try connection.ask("/stored")?.status == 201)
+        }
+    }
+
+    @Test func `requests of one turn share a commit`() throws {
+        try RunningLoop.with { loop in
+            let connections = try (0..<20).map { _ in try loop.connect() }
+            for round in 0..<50 {
+                for connection in connections { try connection.send(Wire.request("/stored")) }
+                for connection in connections { #expect(try connection.answer()?.status == 201, "\(round)") }
+            }
+            #expect(loop.shared.commits.load(ordering: .relaxed) <= 1000)
+        }
+    }
+
+    @Test func `a large answer to a slow reader holds up no other`() throws {
+        try RunningLoop.with { loop in
+            let slow = try loop.connect()
+            let count = 20_000_000
+            try slow.send(Wire.request("/large?bytes=\(count)"))
+            let fast = try loop.connect()
+            for _ in 0..<200 { #expect(try fast.ask("/body")?.status == 200) }
+            let answer = try #require(try slow.answer())
+            #expect(answer.body.count == count)
+            #expect(answer.body.enumerated().allSatisfy { $1 == UInt8(truncatingIfNeeded: $0 &* 31) })
+            #expect(try slow.ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `a reader of a large answer may go away`() throws {
+        try RunningLoop.with { loop in
+            for _ in 0..<5 {
+                let connection = try loop.connect()
+                try connection.send(Wire.request("/large?bytes=5000000"))
+                _ = try connection.bytes(100_000)
+            }
+            #expect(try loop.connect().ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `a request that comes while an answer is being read is answered after it`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/large?bytes=3000000"))
+            try connection.send(Wire.request("/body"))
+            #expect(try connection.answer()?.body.count == 3_000_000)
+            #expect(try connection.answer()?.text == description(of: []))
+        }
+    }
+
+    @Test func `no descriptor is left behind`() async {
+        await #expect(processExitsWith: .success) {
+            try RunningLoop.with { loop in
+                #expect(try loop.connect().ask("/body")?.status == 200)
+                #expect(holds { openDescriptors() == openDescriptors() })
+                let before = openDescriptors()
+                let large = Wire.request("/body", body: [UInt8](repeating: 1, count: 200_000))
+                for round in 0..<50 {
+                    var connections = try (0..<8).map { _ in try loop.connect() }
+                    #expect(try connections[0].ask("/body")?.status == 200)
+                    try connections[1].send(Array(large.prefix(100_000)))
+                    try connections[2].send(Wire.request("/wait"))
+                    try connections[3].send(Wire.begin() + Wire.begin())
+                    try connections[4].send(Wire.begin() + Wire.record(4, 1, [5]) + Wire.record(4) + Wire.record(5))
+                    try connections[5].send(Wire.request("/large?bytes=1000000"))
+                    #expect(try connections[6].ask("/body", body: [UInt8](repeating: 1, count: 300_000))?.status == 200)
+                    try connections[7].send(Array(large.prefix(90_000)) + [])
+                    if round % 2 == 0 { connections.reverse() }
+                    connections.removeAll()
+                }
+                #expect(holds { openDescriptors() <= before }, "\(openDescriptors()) instead of \(before)")
+            }
+        }
+    }
+
+    @Test func `where descriptors have run out those who wait are served later`() async {
+        await #expect(processExitsWith: .success) {
+            try RunningLoop.with { loop in
+                let first = try loop.connect()
+                #expect(try first.ask("/body")?.status == 200)
+                var clients = try (0..<40).map { _ in try loop.connect() }
+                #expect(try clients.allSatisfy { try $0.ask("/body")?.status == 200 })
+                // The next ones find no descriptor on the loop's side: it is this process that runs out.
+                var limit = rlimit()
+                unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                let more = try loop.connect()
+                #expect(holds { openDescriptors() % 1 == 0 })
+                #expect(try more.ask("/body")?.status == 200)
+                let waiting = try (0..<4).map { _ in try loop.connect() }
+                for client in waiting { #expect(try client.ask("/body")?.status == 200) }
+                let highest = openDescriptors() + 1
+                limit.rlim_cur = rlim_t(highest)
+                unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+                var late: [WireConnection] = []
+                while late.count < 8, let client = try? loop.connect() { late.append(client) }
+                #expect(!late.isEmpty && late.count < 8)
+                let last = try #require(late.last)
+                try last.send(Wire.request("/body"))
+                #expect(try first.ask("/body")?.status == 200)
+                clients.removeAll()
+                #expect(try last.answer()?.status == 200)
+                #expect(try first.ask("/body")?.status == 200)
+            }
+        }
+    }
+}

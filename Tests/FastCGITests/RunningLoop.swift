@@ -1,0 +1,124 @@
+import Gateway
+import Glibc
+import HTTPTypes
+import Linux
+import Logging
+import Synchronization
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import FastCGI
+
+/// What a test and the service of its loop have in common.
+final class Shared: Sendable {
+    let isReady = Atomic<Bool>(false)
+    let hasEnded = Atomic<Bool>(false)
+    let version = Atomic<UInt64>(1)
+    /// What `/wait` waits for.
+    let news = Atomic<Bool>(false)
+    let failsToCommit = Atomic<Bool>(false)
+    let commits = Atomic<Int>(0)
+    let looks = Atomic<Int>(0)
+    let parked = Atomic<Int>(0)
+    let answered = Atomic<Int>(0)
+
+    func publish() {
+        news.store(true, ordering: .sequentiallyConsistent)
+        version.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+}
+
+/// Answers by the path that it is asked for.
+final class TestService: Service {
+    private let shared: Shared
+
+    init(_ shared: Shared) { self.shared = shared }
+
+    func answer(_ request: Request) -> Answer {
+        shared.answered.wrappingAdd(1, ordering: .relaxed)
+        switch request.target.segments?.first {
+        case "body":
+            return .now(.text(.ok, describe(request)))
+        case "large":
+            let count = request.target.queryValue("bytes").flatMap { Int($0) } ?? 0
+            return .now(Response(.ok, body: (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }))
+        case "stored":
+            return .afterCommit(.text(.created, "stored"))
+        case "wait":
+            let milliseconds = request.target.queryValue("ms").flatMap { Int($0) } ?? 60_000
+            shared.parked.wrappingAdd(1, ordering: .relaxed)
+            return .wait(
+                Waiting(milliseconds: milliseconds) { [shared] in
+                    shared.looks.wrappingAdd(1, ordering: .relaxed)
+                    return shared.news.load(ordering: .sequentiallyConsistent) ? .afterCommit(.text(.ok, "news")) : nil
+                } giveUp: {
+                    .now(.text(.ok, "nothing"))
+                })
+        default:
+            return .now(.notFound)
+        }
+    }
+
+    private func describe(_ request: Request) -> String {
+        switch request.body {
+        case .whole(let bytes): "\(request.method.rawValue) \(bytes.count) \(bytes.reduce(0) { ($0 &* 31) &+ Int($1) })"
+        case .tooLarge: "too large"
+        case .incomplete: "incomplete"
+        }
+    }
+
+    func commit() -> Response? {
+        shared.commits.wrappingAdd(1, ordering: .relaxed)
+        return shared.failsToCommit.load(ordering: .relaxed) ? .text(.serviceUnavailable, "not kept") : nil
+    }
+
+    var version: UInt64 { shared.version.load(ordering: .sequentiallyConsistent) }
+}
+
+/// What `/body` says of a body.
+func description(of body: [UInt8]) -> String {
+    "\(body.isEmpty ? "GET" : "POST") \(body.count) \(body.reduce(0) { ($0 &* 31) &+ Int($1) })"
+}
+
+/// A real loop behind a real socket, on a thread of its own.
+struct RunningLoop {
+    let path: FilePath
+    let shared: Shared
+    private let thread: PlainThread
+
+    /// Runs a loop for as long as `body` does, and has it stop after that.
+    static func with(
+        bodyLimit: Int = 1 << 20, shutdownSeconds: Double = 5, _ body: (RunningLoop) throws -> Void
+    ) throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("socket")
+            let listener = try UnixSocket.listen(at: path, backlog: 64)
+            defer { try? listener.close() }
+            let shared = Shared()
+            let thread = PlainThread {
+                do {
+                    let loop = try ResponderLoop(
+                        listener: listener, service: TestService(shared), bodyLimit: bodyLimit,
+                        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                    shared.isReady.store(true, ordering: .sequentiallyConsistent)
+                    try loop.run(shutdownSeconds: shutdownSeconds)
+                } catch {
+                    Issue.record("the loop ended: \(error)")
+                }
+                shared.hasEnded.store(true, ordering: .sequentiallyConsistent)
+            }
+            // Before that, a signal would not be one for the loop.
+            #expect(holds { shared.isReady.load(ordering: .sequentiallyConsistent) })
+            defer {
+                if !shared.hasEnded.load(ordering: .sequentiallyConsistent) { thread.send(Signal.terminate) }
+                thread.join()
+            }
+            try body(RunningLoop(path: path, shared: shared, thread: thread))
+        }
+    }
+
+    func connect() throws -> WireConnection { try WireConnection(path) }
+
+    func send(_ signal: CInt) { thread.send(signal) }
+}

@@ -1,0 +1,214 @@
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import LMDB
+
+/// Lends a new environment with one table in it.
+func withEnvironment(
+    mapBytes: Int = 8 << 20, _ body: (Environment, Table) throws -> Void
+) throws {
+    try withTemporaryDirectory { directory in
+        let environment = try open(directory, mapBytes: mapBytes)
+        let transaction = try environment.beginWrite()
+        let table = try Table("table", creating: true, in: transaction)
+        try transaction.commit()
+        try body(environment, table)
+    }
+}
+
+func open(_ directory: FilePath, mapBytes: Int = 8 << 20, isReadOnly: Bool = false) throws(LMDBError) -> Environment {
+    let options = Environment.Options(mapBytes: mapBytes, isDurable: false, isReadOnly: isReadOnly)
+    return try Environment(path: directory.appending("store.mdb").string, tables: 4, readers: 16, options)
+}
+
+extension Environment {
+    func put(_ value: [UInt8], at key: [UInt8], in table: Table) throws(LMDBError) {
+        var transaction = try beginWrite()
+        try table.put(value, at: key, in: &transaction)
+        try transaction.commit()
+    }
+
+    func value(at key: [UInt8], in table: Table) throws(LMDBError) -> [UInt8]? {
+        try read { (transaction) throws(LMDBError) in
+            try table.value(at: key, in: transaction) { span in unsafe span.withUnsafeBytes { unsafe Array($0) } }
+        }
+    }
+}
+
+@Suite struct EnvironmentTests {
+    @Test func `what is committed is there after opening again`() throws {
+        try withTemporaryDirectory { directory in
+            do {
+                let environment = try open(directory)
+                var transaction = try environment.beginWrite()
+                let table = try Table("table", creating: true, in: transaction)
+                try table.put([1, 2], at: [9], in: &transaction)
+                try transaction.commit()
+                try environment.sync()
+            }
+            let environment = try open(directory)
+            let table = try environment.read { (transaction) throws(LMDBError) in
+                try Table("table", creating: false, in: transaction)
+            }
+            #expect(try environment.value(at: [9], in: table) == [1, 2])
+        }
+    }
+
+    @Test func `a transaction that is not committed leaves nothing`() throws {
+        try withEnvironment { environment, table in
+            let before = environment.lastTransactionID
+            do {
+                var transaction = try environment.beginWrite()
+                try table.put([1], at: [1], in: &transaction)
+            }
+            #expect(try environment.value(at: [1], in: table) == nil)
+            #expect(environment.lastTransactionID == before)
+            try environment.put([2], at: [1], in: table)
+            #expect(environment.lastTransactionID == before + 1)
+        }
+    }
+
+    @Test func `a reader goes on seeing what it began with, also beside another reader`() throws {
+        try withEnvironment { environment, table in
+            try environment.put([1], at: [1], in: table)
+            try environment.read { (outer) throws(LMDBError) in
+                try environment.put([2], at: [1], in: table)
+                let seen = try table.value(at: [1], in: outer) {
+                    $0.byteCount == 1 ? unsafe $0.unsafeLoad(as: UInt8.self) : 0
+                }
+                #expect(seen == 1)
+                #expect(try environment.value(at: [1], in: table) == [2])
+            }
+            #expect(try environment.value(at: [1], in: table) == [2])
+        }
+    }
+
+    @Test func `a map that is full says so, and serves on`() throws {
+        try withEnvironment(mapBytes: 256 << 10) { (environment, table) throws in
+            var failure: LMDBError?
+            for index in UInt8(0)..<200 where failure == nil {
+                do throws(LMDBError) {
+                    try environment.put([UInt8](repeating: index, count: 4000), at: [index], in: table)
+                } catch {
+                    failure = error
+                }
+            }
+            #expect(failure?.isFull == true)
+            #expect(failure?.function == "mdb_put")
+            #expect(environment.usedBytes <= environment.mapBytes)
+            #expect(try environment.value(at: [0], in: table)?.count == 4000)
+        }
+    }
+
+    @Test func `a map that another process made larger is taken over`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let environment = try open(directory, mapBytes: 256 << 10)
+            let transaction = try environment.beginWrite()
+            let table = try Table("table", creating: true, in: transaction)
+            try transaction.commit()
+            await #expect(processExitsWith: .success) { [path = directory.string as String] in
+                let other = try open(FilePath(path), mapBytes: 16 << 20)
+                var transaction = try other.beginWrite()
+                let table = try Table("table", creating: false, in: transaction)
+                try table.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: &transaction)
+                try transaction.commit()
+            }
+            #expect(try environment.value(at: [1], in: table)?.count == 1 << 20)
+            try environment.put([2], at: [2], in: table)
+            #expect(environment.mapBytes > 1 << 20)
+        }
+    }
+
+    @Test func `a file of something else is damage, and stays as it is`() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("store.mdb")
+            let bytes = [UInt8](repeating: 0x5a, count: 16384)
+            let file = try FileDescriptor.open(path, .writeOnly, options: .create, permissions: .ownerReadWrite)
+            try file.closeAfter { _ = try file.writeAll(bytes) }
+            do throws(LMDBError) {
+                _ = try open(directory)
+                Issue.record("opened")
+            } catch {
+                #expect(error.isDamage && !error.isFull)
+            }
+        }
+    }
+
+    @Test func `a directory that is not there is an error of the system`() {
+        do throws(LMDBError) {
+            _ = try open("/nowhere/at/all")
+            Issue.record("opened")
+        } catch {
+            #expect(error == LMDBError(code: Errno.noSuchFileOrDirectory.rawValue, function: "mdb_env_open"))
+            #expect(!error.isDamage && !error.isFull && !error.isMapResized)
+            #expect(error.description.hasPrefix("mdb_env_open: "))
+        }
+    }
+
+    @Test func `a reader that was killed is swept away`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let environment = try open(directory)
+            await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in
+                let other = try open(FilePath(path))
+                try other.read { (_) throws(LMDBError) in killThisProcess() }
+            }
+            #expect(try environment.sweepDeadReaders() == 1)
+            #expect(try environment.sweepDeadReaders() == 0)
+        }
+    }
+
+    @Test func `a process that is killed while it writes leaves nothing and holds nobody up`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let environment = try open(directory)
+            let transaction = try environment.beginWrite()
+            let table = try Table("table", creating: true, in: transaction)
+            try transaction.commit()
+            await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in
+                let other = try open(FilePath(path))
+                var transaction = try other.beginWrite()
+                let table = try Table("table", creating: false, in: transaction)
+                try table.put([1], at: [1], in: &transaction)
+                killThisProcess()
+            }
+            try environment.put([2], at: [2], in: table)
+            #expect(try environment.value(at: [1], in: table) == nil)
+            #expect(try environment.value(at: [2], in: table) == [2])
+        }
+    }
+
+    @Test func `an environment for reading takes no writes`() throws {
+        try withTemporaryDirectory { directory in
+            do { _ = try open(directory) }
+            let environment = try open(directory, isReadOnly: true)
+            #expect(throws: LMDBError(code: Errno.permissionDenied.rawValue, function: "mdb_txn_begin")) {
+                _ = try environment.beginWrite()
+            }
+        }
+    }
+
+    @Test func `a compacted copy has the entries and not the free pages`() throws {
+        try withTemporaryDirectory { directory in
+            let environment = try open(directory)
+            let transaction = try environment.beginWrite()
+            let table = try Table("table", creating: true, in: transaction)
+            try transaction.commit()
+            try environment.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: table)
+            var removal = try environment.beginWrite()
+            try table.remove([1], in: &removal)
+            try table.put([7], at: [2], in: &removal)
+            try removal.commit()
+            let copies = directory.appending("copy")
+            try FileDescriptor.open(copies, .writeOnly, options: .create, permissions: .ownerReadWrite).close()
+            try environment.copyCompacted(to: copies.string)
+            let options = Environment.Options(mapBytes: 8 << 20, isDurable: false)
+            let copy = try Environment(path: copies.string, tables: 4, readers: 4, options)
+            #expect(
+                try copy.value(
+                    at: [2], in: copy.read { (t) throws(LMDBError) in try Table("table", creating: false, in: t) }) == [
+                        7
+                    ])
+            #expect(copy.usedBytes < environment.usedBytes)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import Testing
+
+@testable import LMDB
+
+@Suite struct TableTests {
+    private static let keys: [[UInt8]] = [[0], [0, 0], [0, 1], [1], [1, 255], [2], [255], [255, 0]]
+
+    /// The keys from `start` on, at most `limit`.
+    private func scan(
+        _ environment: Environment, _ table: Table, from start: [UInt8] = [], backwards: Bool = false, limit: Int = .max
+    ) throws -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        try environment.read { (transaction) throws(LMDBError) in
+            try table.scan(from: start, backwards: backwards, in: transaction) { key, value in
+                found.append(unsafe key.withUnsafeBytes { unsafe Array($0) })
+                return found.count < limit
+            }
+        }
+        return found
+    }
+
+    @Test func `keys come in the order of their bytes, whatever order they were put in`() throws {
+        try withEnvironment { environment, table in
+            #expect(try scan(environment, table) == [])
+            for key in Self.keys.shuffled() { try environment.put(key, at: key, in: table) }
+            #expect(try scan(environment, table) == Self.keys)
+            #expect(try scan(environment, table, backwards: true) == Self.keys.reversed())
+            #expect(try scan(environment, table, limit: 3) == Array(Self.keys.prefix(3)))
+            let count = try environment.read { (transaction) throws(LMDBError) in try table.count(in: transaction) }
+            #expect(count == Self.keys.count)
+        }
+    }
+
+    @Test(arguments: [([1], 3), ([1, 0], 4), ([0, 2], 3), ([255, 0], 7), ([255, 1], 8)] as [([UInt8], Int)])
+    func `a scan begins at its key or the next one`(start: [UInt8], index: Int) throws {
+        try withEnvironment { environment, table in
+            for key in Self.keys { try environment.put([], at: key, in: table) }
+            #expect(try scan(environment, table, from: start) == Array(Self.keys[index...]))
+        }
+    }
+
+    @Test func `a value replaces the one before, and may be empty`() throws {
+        try withEnvironment { environment, table in
+            try environment.put([1, 2, 3], at: [1], in: table)
+            try environment.put([], at: [1], in: table)
+            #expect(try environment.value(at: [1], in: table) == [])
+            #expect(try environment.value(at: [2], in: table) == nil)
+        }
+    }
+
+    @Test func `removing says whether something was there`() throws {
+        try withEnvironment { environment, table in
+            try environment.put([1], at: [1], in: table)
+            var transaction = try environment.beginWrite()
+            #expect(try table.contains([1], in: transaction))
+            #expect(try table.remove([1], in: &transaction))
+            #expect(try !table.remove([1], in: &transaction))
+            #expect(try !table.contains([1], in: transaction))
+            try transaction.commit()
+        }
+    }
+
+    @Test(arguments: [0, 512])
+    func `a key that LMDB cannot hold is refused`(count: Int) throws {
+        try withEnvironment { environment, table in
+            let key = [UInt8](repeating: 1, count: count)
+            #expect(throws: LMDBError.self) { try environment.put([1], at: key, in: table) }
+        }
+    }
+
+    @Test func `a table that is not there is not made by a reader`() throws {
+        try withEnvironment { environment, _ in
+            #expect(throws: LMDBError.self) {
+                try environment.read { (transaction) throws(LMDBError) in
+                    try Table("another", creating: false, in: transaction)
+                }
+            }
+        }
+    }
+
+    @Test func `pages that were freed are counted once no reader can need them`() throws {
+        try withEnvironment { environment, table in
+            try environment.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: table)
+            var removal = try environment.beginWrite()
+            try table.remove([1], in: &removal)
+            try removal.commit()
+            for _ in 0..<3 { try environment.put([1], at: [2], in: table) }
+            let transaction = try environment.beginWrite()
+            #expect(try transaction.freePages(upTo: .max) >= 256)
+            #expect(try (1..<20).contains(transaction.freePages(upTo: 1)) || transaction.freePages(upTo: 1) >= 256)
+        }
+    }
+}

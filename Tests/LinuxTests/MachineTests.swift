@@ -1,0 +1,34 @@
+import SystemPackage
+import Testing
+
+@testable import Linux
+
+@Suite struct MachineTests {
+    @Test func `the machine has an id, processors and users`() {
+        #expect(Machine.bootID().utf8.count == 36)
+        #expect(Machine.bootID() == Machine.bootID())
+        #expect(Machine.processorCount() >= 1)
+        #expect(Machine.user(named: "root").map { $0 == (0, 0) } == true)
+        #expect(Machine.user(named: "nobody in particular") == nil)
+        #expect(Machine.processID != Machine.parentProcessID)
+    }
+
+    @Test func `each variable of the environment is there once`() {
+        let variables = Machine.environment()
+        #expect(variables["PATH"] != nil)
+        #expect(
+            Set(Machine.environmentList().compactMap { $0.split(separator: "=").first.map(String.init) })
+                == Set(variables.keys))
+    }
+
+    @Test func `a directory that is not there has no free room`() {
+        #expect(Machine.freeDiskBytes(at: "/") ?? 0 > 0)
+        #expect(Machine.freeDiskBytes(at: "/nowhere/at/all") == nil)
+    }
+
+    @Test func `clocks go forwards, in microseconds`() {
+        let boot = SystemClock.bootTimeMicroseconds()
+        #expect(boot > 0 && SystemClock.bootTimeMicroseconds() >= boot)
+        #expect((1_600_000_000_000_000..<4_000_000_000_000_000).contains(SystemClock.realTimeMicroseconds()))
+    }
+}

@@ -1,0 +1,43 @@
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Linux
+
+@Suite struct SignalsTests {
+    @Test func `signals are read in the thread that they are sent to`() throws {
+        let found = Mutex<[CInt]>([])
+        let isReady = Mutex(false)
+        let thread = PlainThread {
+            guard let queue = try? SignalQueue([Signal.hangUp, Signal.terminate]), queue.next() == nil else { return }
+            isReady.withLock { $0 = true }
+            _ = holds {
+                while let signal = queue.next() { found.withLock { $0.append(signal) } }
+                return found.withLock { $0.count } == 2
+            }
+        }
+        #expect(holds { isReady.withLock { $0 } })
+        thread.send(Signal.hangUp)
+        #expect(holds { found.withLock { $0 } == [Signal.hangUp] })
+        thread.send(Signal.terminate)
+        thread.join()
+        #expect(found.withLock { $0 } == [Signal.hangUp, Signal.terminate])
+    }
+
+    @Test func `a process ends with its parent when the parent has gone before it asks`() async {
+        await #expect(processExitsWith: .signal(Signal.terminate)) {
+            Signal.send(Signal.terminate, whenParentDies: 0)
+        }
+    }
+
+    @Test func `a process whose parent lives goes on`() async {
+        await #expect(processExitsWith: .success) {
+            Signal.send(Signal.terminate, whenParentDies: Machine.parentProcessID)
+        }
+    }
+
+    @Test func `the limit of descriptors is raised to its hard limit`() {
+        #expect(raiseDescriptorLimit() >= 256)
+        #expect(raiseDescriptorLimit() == raiseDescriptorLimit())
+    }
+}

@@ -1,0 +1,28 @@
+import Capture
+import Gateway
+
+@testable import MappedStore
+
+// The store reads records in place in the map; tests have them as arrays.
+
+extension EndpointRecord {
+    init?(_ bytes: [UInt8], number: UInt64) { unsafe self.init(bytes.span.bytes, number: number) }
+
+    static func use(fromKey bytes: [UInt8]) -> (time: Timestamp, number: UInt64)? { unsafe use(fromKey: bytes.span.bytes) }
+}
+
+extension NotificationRecord {
+    static func decode(_ bytes: [UInt8]) -> Notification? { unsafe decode(bytes.span.bytes) }
+}
+
+extension Outcome {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension CaptureState {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension SteadyClock {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}

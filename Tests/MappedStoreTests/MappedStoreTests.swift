@@ -1,0 +1,282 @@
+import Capture
+import Gateway
+import LMDB
+import Linux
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// Opens the store in a directory.
+func open(_ directory: FilePath, maximumBytes: Int = 64 << 20, isDurable: Bool = false) throws(StoreError)
+    -> MappedStore
+{
+    try MappedStore(directory: directory, MappedStore.Options(maximumBytes: maximumBytes, isDurable: isDurable))
+}
+
+func endpointID(_ number: Int) -> Endpoint.ID {
+    guard let id = Endpoint.ID(bytes: key(UInt64(number), 0, 0)) else { fatalError("24 bytes are an id") }
+    return id
+}
+
+func notification(_ body: [UInt8] = [0x78]) -> Notification {
+    Notification(method: "POST", body: body, receivedAt: Timestamp(microseconds: 0))
+}
+
+extension MappedStore {
+    func create(_ number: Int, for request: RequestID? = nil) throws {
+        let limits = CaptureLimits(endpoints: 100_000)
+        #expect(try create(endpointID(number), for: request, at: clock.now(), limits) == .created(endpointID(number)))
+    }
+
+    func accept(_ body: [UInt8] = [0x78], at number: Int, for request: RequestID? = nil) throws -> Acceptance {
+        let limits = CaptureLimits(notificationsPerEndpoint: 1_000_000)
+        return try accept(notification(body), at: endpointID(number), for: request, at: clock.now(), limits)
+    }
+
+    func waiting(at number: Int) throws -> [UInt64]? {
+        try look(at: endpointID(number), after: 0, limit: 100_000, at: clock.now(), CaptureLimits())?.map(\.number)
+    }
+}
+
+@Suite struct MappedStoreTests {
+    @Test(arguments: [false, true])
+    func `what was committed is there after opening again, what was not is not`(isDurable: Bool) throws {
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory, isDurable: isDurable)
+                try store.create(1)
+                #expect(try store.accept(at: 1) == .stored)
+                store.count(.received)
+                try store.commit()
+                try store.sync()
+                #expect(try store.accept(at: 1) == .stored)
+                try store.create(2)
+            }
+            let store = try open(directory)
+            #expect(try store.waiting(at: 1) == [1])
+            #expect(try store.waiting(at: 2) == nil)
+            #expect(try store.overview(newest: 1).counters[.received] == 1)
+            try store.create(3)
+            #expect(try store.overview(newest: 10).newest.map(\.number) == [1, 2])
+        }
+    }
+
+    @Test func `a commit is seen by other processes, and theirs here`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let store = try open(directory)
+            try store.create(1)
+            #expect(try store.accept(at: 1) == .stored)
+            try store.commit()
+            let version = store.version
+            await #expect(processExitsWith: .success) { [path = directory.string as String] in
+                let other = try open(FilePath(path))
+                #expect(try other.waiting(at: 1) == [1])
+                #expect(try other.accept(at: 1) == .stored)
+                try other.create(2)
+                try other.commit()
+            }
+            #expect(store.version != version)
+            #expect(try store.waiting(at: 1) == [1, 2])
+            #expect(try store.waiting(at: 2) == [])
+        }
+    }
+
+    @Test func `two processes that write at once lose nothing and double nothing`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            do {
+                let store = try open(directory)
+                try store.create(0)
+                try store.commit()
+            }
+            async let first: Void = Self.write(from: 1, directory.string)
+            async let second: Void = Self.write(from: 1001, directory.string)
+            _ = await (first, second)
+            let store = try open(directory)
+            let overview = try store.overview(newest: 1000)
+            #expect(overview.total == 201)
+            #expect(Set(overview.newest.map(\.number)).count == 201)
+            #expect(overview.counters[.received] == 200)
+            #expect(try store.waiting(at: 0) == Array(1...200))
+        }
+    }
+
+    private static func write(from number: Int, _ path: String) async {
+        await #expect(processExitsWith: .success) { [number = number as Int, path = path as String] in
+            let store = try open(FilePath(path))
+            for index in number..<(number + 100) {
+                try store.create(index)
+                #expect(try store.accept(at: 0) == .stored)
+                store.count(.received)
+                try store.commit()
+            }
+        }
+    }
+
+    @Test func `a process that is killed in the middle of writing leaves nothing of it`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let store = try open(directory)
+            try store.create(1)
+            try store.commit()
+            await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in
+                let other = try open(FilePath(path))
+                #expect(try other.accept(at: 1) == .stored)
+                try other.commit()
+                for number in 2..<500 {
+                    try other.create(number)
+                    #expect(try other.accept([UInt8](repeating: 1, count: 5000), at: number) == .stored)
+                }
+                killThisProcess()
+            }
+            #expect(try store.waiting(at: 1) == [1])
+            #expect(try store.overview(newest: 1).total == 1)
+            #expect(try store.accept(at: 1) == .stored)
+            try store.commit()
+            #expect(try open(directory).waiting(at: 1) == [1, 2])
+        }
+    }
+
+    @Test func `processes that are killed over and over leave every committed notification`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            do {
+                let store = try open(directory)
+                try store.create(1)
+                try store.commit()
+            }
+            for round in 1...5 {
+                await #expect(processExitsWith: .signal(9)) {
+                    [path = directory.string as String, round = round as Int] in
+                    let store = try open(FilePath(path))
+                    for _ in 0..<20 {
+                        #expect(try store.accept(at: 1) == .stored)
+                        try store.commit()
+                    }
+                    for _ in 0..<(round * 3) { #expect(try store.accept(at: 1) == .stored) }
+                    killThisProcess()
+                }
+            }
+            #expect(try open(directory).waiting(at: 1) == Array(1...100))
+        }
+    }
+
+    @Test(arguments: [0, 2, UInt64.max])
+    func `a store of another layout is refused and left as it is`(version: UInt64) throws {
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory)
+                try store.write { (transaction) throws(LMDBError) in
+                    try store.tables.meta.put(key(version), at: Tables.schemaKey, in: &transaction)
+                }
+                try store.commit()
+            }
+            let bytes = Files.contents(of: MappedStore.file(in: directory))
+            do throws(StoreError) {
+                _ = try open(directory)
+                Issue.record("opened")
+            } catch {
+                #expect(error.description.contains("schema version \(version)"))
+                #expect(!error.isDamage)
+            }
+            #expect(Files.contents(of: MappedStore.file(in: directory)) == bytes)
+        }
+    }
+
+    @Test func `a file that is no store is refused as damaged`() throws {
+        try withTemporaryDirectory { directory in
+            try Files.replace(MappedStore.file(in: directory), with: [UInt8](repeating: 0x41, count: 20_000))
+            do throws(StoreError) {
+                _ = try open(directory)
+                Issue.record("opened")
+            } catch {
+                #expect(error.isDamage)
+                #expect(error.description.hasPrefix("\(directory)/store.mdb: "))
+            }
+            #expect(throws: StoreError.self) { try open("/nowhere/at/all") }
+        }
+    }
+
+    @Test func `damaged records fail their request and no other`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.create(1)
+            try store.create(2)
+            #expect(try store.accept(at: 2) == .stored)
+            try store.write { (transaction) throws(LMDBError) in
+                try store.tables.endpoints.put([1, 2, 3], at: key(1), in: &transaction)
+                try store.tables.notifications.put([9], at: key(2, 1), in: &transaction)
+            }
+            try store.commit()
+            #expect(throws: StoreFailure.self) { try store.accept(at: 1) }
+            #expect(throws: StoreFailure.self) { try store.commit() }
+            #expect(throws: StoreFailure.self) { try store.waiting(at: 2) }
+            #expect(throws: StoreFailure.self) { try store.overview(newest: 10) }
+            #expect(try store.accept(at: 2) == .stored)
+            try store.commit()
+        }
+    }
+
+    @Test func `an operation that fails undoes the whole transaction, and the next one works`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.create(1)
+            try store.commit()
+            #expect(try store.accept(at: 1) == .stored)
+            let failure = LMDBError.damaged("a test")
+            #expect(throws: StoreFailure.unavailable(failure.description)) {
+                try store.write { (_) throws(LMDBError) in throw failure }
+            }
+            #expect(throws: StoreFailure.unavailable(failure.description)) { try store.accept(at: 1) }
+            #expect(throws: StoreFailure.unavailable(failure.description)) { try store.commit() }
+            #expect(try store.waiting(at: 1) == [])
+            #expect(try store.accept(at: 1) == .stored)
+            try store.commit()
+            #expect(try store.waiting(at: 1) == [1])
+        }
+    }
+
+    @Test func `where nothing was written nothing is committed`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            let version = store.version
+            try store.commit()
+            _ = try store.overview(newest: 1)
+            #expect(try store.removeOverdue(at: store.clock.now(), CaptureLimits(), limit: 10) == 0)
+            #expect(try store.forgetRequests(at: store.clock.now(), limit: 10) == 0)
+            try store.commit()
+            #expect(store.version == version)
+            try store.touch()
+            try store.commit()
+            #expect(store.version == version + 1)
+        }
+    }
+
+    @Test func `requests are forgotten after a minute, with what was kept for a second attempt`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            let now = store.clock.now()
+            let milliseconds = UInt64(now.wall.microseconds / 1000)
+            try store.create(1)
+            for number in UInt64(0)..<10 {
+                let request = RequestID(milliseconds: milliseconds, high: 0, low: number)
+                #expect(try store.accept(at: 1, for: request) == .stored)
+            }
+            let collecting = RequestID(milliseconds: milliseconds, high: 1, low: 0)
+            #expect(try store.collect(from: endpointID(1), for: collecting, at: now, CaptureLimits())?.count == 10)
+            try store.commit()
+            func kept() throws -> Int {
+                try store.read { (transaction) throws(LMDBError) in
+                    try store.tables.notifications.count(in: transaction)
+                }
+            }
+            #expect(try kept() == 10)
+            let minute = Moment(wall: now.wall.adding(seconds: 60), steady: now.steady)
+            #expect(try store.forgetRequests(at: minute, limit: 100) == 0)
+            let later = Moment(wall: now.wall.adding(seconds: 60.002), steady: now.steady)
+            #expect(try store.forgetRequests(at: later, limit: 4) == 4)
+            #expect(try store.forgetRequests(at: later, limit: 100) == 7)
+            try store.commit()
+            #expect(try kept() == 0)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Capture
+import Gateway
+import Testing
+
+@testable import MappedStore
+
+@Suite struct ByteCodingTests {
+    @Test(arguments: [0, 1, 127, 128, 16_383, 16_384, 1 << 35, UInt64.max - 1, .max])
+    func `a number comes back, and the larger one sorts after it`(number: UInt64) {
+        var writer = ByteWriter()
+        writer.number(number)
+        writer.fixed(number)
+        var reader = ByteReader(writer.bytes)
+        #expect(reader.number() == number && reader.fixed() == number && reader.isAtEnd)
+        if number < .max { #expect(key(number).lexicographicallyPrecedes(key(number + 1))) }
+    }
+
+    @Test func `what is not there is not read`() {
+        var reader = ByteReader([0x80, 0x80])
+        #expect(reader.number() == nil)
+        var short = ByteReader([1, 2, 3])
+        #expect(short.fixed() == nil && short.take(4) == nil && short.byte() == 1)
+        #expect(short.rest() == [2, 3] && short.byte() == nil && short.rest() == [])
+        var long = ByteReader([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1])
+        #expect(long.number() == nil)
+        var counted = ByteReader([3, 1, 2])
+        #expect(counted.counted() == nil)
+        var text = ByteReader([2, 0xc3, 0x28])
+        #expect(text.text() == nil)
+    }
+}
+
+@Suite struct RecordsTests {
+    private static let id = Endpoint.ID(bytes: (0..<24).map { $0 })
+
+    private func record(_ endpoint: Endpoint) -> EndpointRecord {
+        EndpointRecord(endpoint: endpoint, indexedUse: Timestamp(microseconds: -5))
+    }
+
+    private func endpoint() throws -> Endpoint {
+        Endpoint(
+            id: try #require(Self.id), number: 9, isEnabled: false, takesSubpaths: true,
+            created: Timestamp(microseconds: -1),
+            lastUsed: Timestamp(microseconds: .max), uncollected: 300, next: 70_000, bytes: 1 << 40)
+    }
+
+    private func notification(_ kind: Notification.BodyKind, query: [UInt8]?) -> Notification {
+        var fields = FieldList()
+        fields.append(name: [0xff], value: [])
+        fields.append(name: "A".utf8, value: [UInt8](repeating: 1, count: 300))
+        return Notification(
+            method: "POST", path: [0x2f, 0xff], query: query, fields: fields, body: [0, 1, 2], bodyKind: kind,
+            receivedAt: Timestamp(microseconds: -7), remote: query == nil ? nil : "::1")
+    }
+
+    /// All ways of cutting a record short, and of lengthening it.
+    private func damaged(_ bytes: [UInt8]) -> [[UInt8]] { (0..<bytes.count).map { Array(bytes.prefix($0)) } }
+
+    @Test func `an endpoint comes back as it was, and damaged is none`() throws {
+        let bytes = record(try endpoint()).encoded
+        let found = try #require(EndpointRecord(bytes, number: 9))
+        #expect(try found.endpoint == endpoint())
+        #expect(found.indexedUse == Timestamp(microseconds: -5))
+        for bytes in damaged(bytes) + [bytes + [0], [2] + bytes.dropFirst(), [1, 4] + bytes.dropFirst(2)] {
+            #expect(EndpointRecord(bytes, number: 9) == nil)
+        }
+    }
+
+    @Test(arguments: [(0, 0), (5, 4), (0, 1)] as [(UInt64, UInt64)])
+    func `an endpoint that has collected more than came is damaged`(uncollected: UInt64, next: UInt64) throws {
+        var endpoint = try endpoint()
+        (endpoint.uncollected, endpoint.next) = (uncollected, next)
+        #expect(EndpointRecord(record(endpoint).encoded, number: 9) == nil)
+    }
+
+    @Test(arguments: [Int64.min, -1, 0, 1, .max])
+    func `keys by use sort by time, before 1970 too`(time: Int64) throws {
+        let key = EndpointRecord.useKey(Timestamp(microseconds: time), 3)
+        #expect(
+            EndpointRecord.use(fromKey: key).map { [$0.time.microseconds, Int64($0.number)] } == [time, 3])
+        if time < .max {
+            #expect(key.lexicographicallyPrecedes(EndpointRecord.useKey(Timestamp(microseconds: time + 1), 0)))
+        }
+        #expect(EndpointRecord.use(fromKey: (key + [0])) == nil)
+        #expect(EndpointRecord.use(fromKey: Array(key.dropLast())) == nil)
+    }
+
+    @Test(
+        arguments: [(.text, nil), (.binary, []), (.encodedText("latin1"), [0x61])]
+            as [(Notification.BodyKind, [UInt8]?)])
+    func `a notification comes back as it was, and cut short is none`(kind: Notification.BodyKind, query: [UInt8]?) {
+        let notification = notification(kind, query: query)
+        let bytes = NotificationRecord.encode(notification)
+        #expect(NotificationRecord.decode(bytes) == notification)
+        for bytes in damaged(Array(bytes.dropLast(3))) { #expect(NotificationRecord.decode(bytes) == nil) }
+        #expect(NotificationRecord.decode(([9] + bytes.dropFirst())) == nil)
+    }
+
+    @Test func `a notification that claims countless fields is none`() {
+        let head: [UInt8] = [1] + key(0) + [0, 0, 0, 0]
+        let bytes = head + [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]
+        #expect(NotificationRecord.decode((bytes + [0, 0])) == nil)
+        #expect(NotificationRecord.decode((head + [0, 7])) == nil)
+    }
+
+    @Test func `what a request came to comes back, and damaged is none`() throws {
+        let outcomes: [Outcome] = [
+            .stored, .created(try #require(Self.id)), .collected(endpoint: 1, first: 300, end: .max),
+        ]
+        for outcome in outcomes { #expect(Outcome(outcome.encoded) == outcome) }
+        for bytes in [[], [0], [4], [2, 1], [3, 1], [3, 1, 2]] as [[UInt8]] {
+            #expect(Outcome(bytes) == nil)
+        }
+    }
+
+    @Test func `counters come back, and cut short are none`() {
+        var state = CaptureState()
+        for (index, event) in CaptureEvent.allCases.enumerated() { state.counters[event] = UInt64(index) << 40 }
+        state.nextEndpoint = 77
+        #expect(CaptureState(state.encoded) == state)
+        for bytes in damaged(state.encoded) { #expect(CaptureState(bytes) == nil) }
+    }
+}

@@ -1,0 +1,57 @@
+import Gateway
+import LMDB
+import Linux
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+@Suite struct SteadyClockTests {
+    /// What the clock of an installation is after its store held another one.
+    private func clock(after stored: SteadyClock?) throws -> (SteadyClock, SteadyClock) {
+        try withTemporaryDirectory { directory in
+            let first: SteadyClock
+            do {
+                let store = try open(directory)
+                first = store.clock
+                if let stored {
+                    try store.write { (transaction) throws(LMDBError) in
+                        try store.tables.meta.put(stored.encoded, at: Tables.clockKey, in: &transaction)
+                    }
+                }
+                try store.commit()
+            }
+            return (first, try open(directory).clock)
+        }
+    }
+
+    @Test func `the clock stays as it is while the machine runs`() throws {
+        let (first, second) = try clock(after: nil)
+        #expect(first == second)
+        let moved = SteadyClock(bootID: Machine.bootID(), offsetMicroseconds: 12345)
+        #expect(try clock(after: moved).1 == moved)
+    }
+
+    @Test func `after a restart of the machine it is moved anew`() throws {
+        let old = SteadyClock(bootID: "another start", offsetMicroseconds: 12345)
+        let (_, clock) = try clock(after: old)
+        #expect(clock.bootID == Machine.bootID())
+        let moment = clock.now()
+        #expect(abs(moment.wall.seconds(since: moment.steady)) < 5)
+    }
+
+    @Test func `two readings go forwards`() {
+        let clock = SteadyClock.starting()
+        let first = clock.now()
+        #expect(clock.now().steady >= first.steady)
+    }
+
+    @Test func `a clock comes back as it was, and damaged is none`() {
+        let clock = SteadyClock(bootID: "id", offsetMicroseconds: -5)
+        #expect(SteadyClock(clock.encoded) == clock)
+        for count in 0..<clock.encoded.count {
+            #expect(SteadyClock(Array(clock.encoded.prefix(count))) == nil)
+        }
+    }
+}

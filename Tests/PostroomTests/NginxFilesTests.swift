@@ -1,0 +1,88 @@
+import Linux
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Postroom
+
+@Suite struct NginxFilesTests {
+    /// The templates of this checkout.
+    private static let templates = FilePath(#filePath).removingLastComponent().removingLastComponent()
+        .removingLastComponent().appending("nginx")
+
+    private func fill(_ template: String, _ change: (inout Settings) -> Void = { _ in }) -> String {
+        var settings = Settings()
+        settings.dataDirectory = "/data"
+        change(&settings)
+        return NginxFiles(settings: settings, templates: "/share").fill(template, workerUser: "www-data")
+    }
+
+    @Test(
+        arguments: [
+            ("@USER@", "user www-data;"), ("@RUN@/x@RUN@", "/data/run/x/data/run"), ("@SHARE@", "/share"),
+            ("@BODY_BYTES@", "1048576"),
+            ("@ADDRESS@@LISTEN_TLS@", "127.0.0.1:8080"), ("@MOUNT@/", "/"),
+            ("@OUTSIDE@@BARE_MOUNT@@TLS@@LIMITS@@LIMIT_ZONES@@REAL_IP@", ""),
+            ("@DESCRIPTORS@ @CONNECTIONS@ @BACKLOG@", "16448 8192 8192"), ("@NO_SUCH@ a@b", "@NO_SUCH@ a@b"),
+            ("@SHUTDOWN@ @RETRY@", "10 20"), ("", ""),
+        ])
+    func `words between at signs give way to settings`(template: String, text: String) {
+        #expect(fill(template) == text)
+    }
+
+    @Test func `what is switched on has its lines`() {
+        #expect(
+            fill("@LIMITS@") { $0.requestsPerSecond = 5 }.hasPrefix("limit_req zone=postroom_rate burst=5 nodelay;"))
+        #expect(
+            fill("@LIMIT_ZONES@") { $0.connectionsPerAddress = 3 }
+                == "limit_conn_zone $binary_remote_addr zone=postroom_connections:10m;")
+        #expect(fill("@REAL_IP@") { $0.trustedProxies = ["10.0.0.0/8", "::1"] }.contains("set_real_ip_from ::1;"))
+        #expect(fill("@ADDRESS@") { $0.host = "::" } == "[::]:8080")
+        #expect(fill("@BARE_MOUNT@") { $0.mountPoint = "/api" }.hasPrefix("location = /api {"))
+        let tls = Settings.TLS(certificate: "/c", key: "/k", clientAuthority: "/a", clientVerification: .optional)
+        let lines = fill("@LISTEN_TLS@ @TLS@") { $0.tls = tls }
+        #expect(lines.hasPrefix(" ssl http2 ssl_certificate /c;") && lines.hasSuffix("ssl_verify_client optional;"))
+    }
+
+    @Test(arguments: [(1, 2), (2, 2), (5, 5)])
+    func `a responder that stands alone is listed twice, so that a request is tried again`(responders: Int, count: Int)
+    {
+        let servers = fill("@SERVERS@") { $0.responders = responders }.split(separator: "\n")
+        #expect(servers.count == count)
+        #expect(Set(servers.map { $0.drop { $0 == " " } }).count == responders)
+    }
+
+    @Test func `the templates are filled to the last word, and written once`() throws {
+        try withTemporaryDirectory { directory in
+            var settings = Settings()
+            settings.dataDirectory = directory
+            settings.mountPoint = "/api"
+            try Files.makeDirectory(settings.runDirectory, permissions: .ownerReadWriteExecute)
+            let files = NginxFiles(settings: settings, templates: Self.templates)
+            #expect(try files.write(workerUser: nil))
+            #expect(try !files.write(workerUser: nil))
+            for name in ["nginx.conf", "upstream.conf", "locations.conf"] {
+                let text = String(
+                    decoding: try #require(Files.contents(of: settings.runDirectory.appending(name))), as: UTF8.self)
+                #expect(!text.contains { $0 == "@" }, "\(name)")
+            }
+            let changed = NginxFiles(settings: Settings(), templates: Self.templates)
+            #expect(throws: Refusal.self) {
+                try NginxFiles(settings: settings, templates: "/nowhere/at/all").write(workerUser: nil)
+            }
+            #expect(changed.backlog == Settings().maximumConnections)
+        }
+    }
+
+    @Test func `templates are found beside the program or in the checkout above it`() throws {
+        let checkout = Self.templates.removingLastComponent()
+        #expect(try NginxFiles.findTemplates(checkout.appending(".build/debug/postroom")) == Self.templates)
+        try withTemporaryDirectory { directory in
+            let share = directory.appending("share/postroom")
+            try Files.makeDirectory(share, permissions: .ownerReadWriteExecute)
+            #expect(throws: Refusal.self) { try NginxFiles.findTemplates(directory.appending("bin/postroom")) }
+            try Files.replace(share.appending("locations.conf"), with: [])
+            #expect(try NginxFiles.findTemplates(directory.appending("bin/postroom")) == share)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Capture
+import Linux
+import Logging
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Postroom
+
+@Suite struct SettingsTests {
+    private func refusal(_ environment: [String: String]) -> String? {
+        do throws(SettingError) {
+            _ = try Settings(environment: environment)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    @Test func `without variables the defaults are in force`() throws {
+        #expect(try Settings(environment: [:]) == Settings())
+        #expect(try Settings(environment: ["SOMETHING_ELSE": "x"]) == Settings())
+        #expect(Settings().webhookURL == "http://localhost:8080/webhook/")
+    }
+
+    @Test(
+        arguments: [
+            ("/", "", "/"), ("", "", ""), ("api", "/api", "api"), (" /api/ ", "/api", " /api/ "),
+            ("//a//b/", "/a/b", "//a//b/"), ("/a-b_c.d~1", "/a-b_c.d~1", "/a-b_c.d~1"),
+        ])
+    func `a mount point is a path with one slash before each part`(text: String, path: String, shown: String) throws {
+        let settings = try Settings(environment: ["MOUNT_POINT": text, "SERVER_URL": "http://x/"])
+        #expect(settings.mountPoint == path)
+        #expect(settings.mountPointText == shown)
+        #expect(settings.webhookURL == "http://x\(path)/webhook/")
+    }
+
+    @Test(
+        arguments: [
+            ("APP_HOST", "localhost"), ("APP_HOST", ""), ("APP_HOST", "127.0.0.1;"), ("APP_PORT", "0"),
+            ("APP_PORT", "65536"), ("APP_PORT", "x"), ("MOUNT_POINT", "/a b"),
+            ("MOUNT_POINT", "/.."), ("MOUNT_POINT", "/a/./b"), ("MOUNT_POINT", "/é"), ("MOUNT_POINT", "/a;b"),
+            ("MAX_IDLE_DURATION_SECONDS", "nan"),
+            ("CLEANUP_FREQUENCY_SECONDS", "0"), ("CLEANUP_FREQUENCY_SECONDS", "-1"), ("LOG_LEVEL", "LOUD"),
+            ("LOG_FORMAT", "xml"), ("DATA_DIR", ""), ("DATA_DIR", "a\nb"),
+            ("RESPONDERS", "0"), ("RESPONDERS", "257"), ("DURABILITY", "none"), ("MAX_BODY_BYTES", "0"),
+            ("MAX_BODY_BYTES", "2g"), ("MAX_HEADER_BYTES", "1"),
+            ("MAX_STORE_BYTES", "1m"), ("MAX_CONNECTIONS", "1"), ("RATE_LIMIT", "0"), ("RATE_LIMIT", "1.5"),
+            ("CONNECTION_LIMIT", "-1"), ("TRUSTED_PROXIES", "example.com"),
+            ("TRUSTED_PROXIES", "10.0.0.0/129"), ("TRUSTED_PROXIES", "10.0.0.0/8;"),
+            ("TLS_CERTIFICATE", "/nowhere/at/all"), ("TLS_CERTIFICATE_KEY", "/dev/null"),
+            ("TLS_CLIENT_CA", "/dev/null"), ("TLS_CLIENT_VERIFY", "maybe"), ("SHUTDOWN_SECONDS", "0"),
+            ("NGINX", "nginx"), ("SERVER_URL", "http://x\n"),
+            ("SHUTDOWN_SECONDS", "1e300"), ("CLEANUP_FREQUENCY_SECONDS", "1e300"),
+        ])
+    func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
+        let text = try #require(refusal([name: value]))
+        #expect(text.hasPrefix("\(name) is \"\(value)\", but takes "))
+    }
+
+    @Test func `settings are read as they are written`() throws {
+        let settings = try Settings(environment: [
+            "APP_HOST": "::", "APP_PORT": "9000", "MAX_IDLE_DURATION_SECONDS": "1.5", "MAX_DURATION_SECONDS": "-1",
+            "MAX_ACTIVE_ENDPOINTS": "1_0",
+            "MAX_ENDPOINT_NOTIFICATIONS": "-5", "LOG_LEVEL": "warn", "LOG_FORMAT": "JSON", "DURABILITY": "Process",
+            "MAX_BODY_BYTES": "2m",
+            "TRUSTED_PROXIES": "10.0.0.0/8, ::1", "RATE_LIMIT": "", "CONNECTION_LIMIT": "7", "NGINX": "/opt/nginx",
+        ])
+        #expect(settings.serverURL == "http://localhost:9000")
+        #expect(
+            settings.limits
+                == CaptureLimits(endpoints: 10, notificationsPerEndpoint: -5, idleSeconds: 1.5, lifetimeSeconds: -1))
+        #expect(settings.logLevel == .warning && settings.logFormat == .json && settings.durability == .process)
+        #expect(settings.maximumBodyBytes == 2 << 20)
+        #expect(settings.trustedProxies == ["10.0.0.0/8", "::1"])
+        #expect(settings.requestsPerSecond == nil && settings.connectionsPerAddress == 7)
+    }
+
+    @Test func `what is shown can be set`() throws {
+        let settings = Settings()
+        for variable in Settings.variables where variable.show(settings) != "" && variable.show(settings) != "off" {
+            #expect(refusal([variable.name: variable.show(settings)]) == nil, "\(variable.name)")
+        }
+        #expect(Set(Settings.variables.map(\.name)).count == Settings.variables.count)
+    }
+
+    @Test func `certificates come with their keys, and clients' with an authority`() throws {
+        try withTemporaryDirectory { directory in
+            let file = directory.appending("file").string
+            try Files.replace(FilePath(file), with: [])
+            #expect(refusal(["TLS_CERTIFICATE": file])?.hasPrefix("TLS_CERTIFICATE_KEY") == true)
+            let pair = ["TLS_CERTIFICATE": file, "TLS_CERTIFICATE_KEY": file]
+            #expect(try Settings(environment: pair).tls?.clientVerification == .off)
+            #expect(refusal(pair.merging(["TLS_CLIENT_VERIFY": "on"]) { $1 })?.hasPrefix("TLS_CLIENT_VERIFY") == true)
+            let all = pair.merging(["TLS_CLIENT_CA": file]) { $1 }
+            #expect(try Settings(environment: all).tls?.clientVerification == .on)
+            #expect(
+                try Settings(environment: all.merging(["TLS_CLIENT_VERIFY": "optional"]) { $1 }).tls?.clientVerification
+                    == .optional)
+            #expect(try Settings(environment: ["TLS_CERTIFICATE": "", "TLS_CLIENT_VERIFY": ""]).tls == nil)
+        }
+    }
+}

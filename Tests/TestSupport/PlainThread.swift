@@ -1,0 +1,58 @@
+internal import Glibc
+
+/// A thread of its own, outside of Swift's pool, that signals can be sent to.
+///
+/// @unchecked: the thread's number does not change, and `join` is called once.
+package final class PlainThread: @unchecked Sendable {
+    private let thread: pthread_t
+
+    private final class Work: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    package init(_ body: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let work = unsafe Unmanaged.passRetained(Work(body)).toOpaque()
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { work in
+                if let work = unsafe work { unsafe Unmanaged<Work>.fromOpaque(work).takeRetainedValue().body() }
+                return nil
+            }, work)
+        precondition(code == 0, "pthread_create: \(code)")
+        self.thread = thread
+    }
+
+    package func send(_ signal: CInt) { pthread_kill(thread, signal) }
+
+    package func join() { pthread_join(thread, nil) }
+}
+
+/// Waits until something holds, a few milliseconds at a time and at most so many seconds, and says whether it did.
+package func holds(withinSeconds seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+    for _ in 0..<Int(seconds * 200) {
+        if try condition() { return true }
+        usleep(5000)
+    }
+    return try condition()
+}
+
+/// How many descriptors this process has open.
+package func openDescriptors() -> Int {
+    guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
+    defer { unsafe closedir(directory) }
+    var count = 0
+    while let entry = unsafe readdir(directory) {
+        // Neither "." nor "..".
+        if unsafe entry.pointee.d_name.0 != 0x2e { count += 1 }
+    }
+    // The directory itself is one.
+    return count - 1
+}
+
+/// Ends this process at once, as `kill -9` does.
+package func killThisProcess() -> Never {
+    kill(getpid(), SIGKILL)
+    fatalError("still alive")
+}
