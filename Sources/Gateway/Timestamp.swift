@@ -11,12 +11,20 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         let moved = Double(microseconds) + seconds * 1e6
         if moved >= Double(Int64.max) { return Timestamp(microseconds: .max) }
         if moved <= Double(Int64.min) { return Timestamp(microseconds: .min) }
-        let (sum, overflow) = microseconds.addingReportingOverflow(Int64(seconds * 1e6))
+        // Exact where the distance fits; a larger one is known to fewer digits than microseconds anyway.
+        guard let distance = Int64(exactly: (seconds * 1e6).rounded(.towardZero)) else {
+            return Timestamp(microseconds: Int64(moved))
+        }
+        let (sum, overflow) = microseconds.addingReportingOverflow(distance)
         return Timestamp(microseconds: overflow ? .max : sum)
     }
 
     /// Seconds from the other time to this one.
-    package func seconds(since other: Timestamp) -> Double { Double(microseconds - other.microseconds) / 1e6 }
+    package func seconds(since other: Timestamp) -> Double {
+        // A time from a damaged record may be any number.
+        let (distance, overflow) = microseconds.subtractingReportingOverflow(other.microseconds)
+        return (overflow ? Double(microseconds) - Double(other.microseconds) : Double(distance)) / 1e6
+    }
 }
 
 extension Timestamp {
@@ -33,7 +41,8 @@ extension Timestamp {
         return text + zone
     }
 
-    /// Reads what `iso8601` writes, with one to nine digits of fraction and `Z` or an offset at the end.
+    /// Reads what `iso8601` writes, with one to nine digits of fraction and `Z` or an offset at the end; `nil` also where
+    /// the month does not have the day.
     package init?(iso8601 text: String) {
         var rest = Substring(text)
         func digits(_ count: Int) -> Int64? {
@@ -68,6 +77,7 @@ extension Timestamp {
             offset = (hours * 60 + minutes) * (isEast ? 60 : -60)
         }
         let days = Self.day(ofDate: (year, month, day))
+        guard Self.date(ofDay: days) == (year, month, day) else { return nil }
         microseconds = (days * 86_400 + hour * 3600 + minute * 60 + second - offset) * 1_000_000 + fraction
     }
 
@@ -116,6 +126,6 @@ package struct Moment: Hashable, Sendable {
 
     /// The time of day at which the steady clock showed `steady`, were the clocks never set in between.
     package func wall(at steady: Timestamp) -> Timestamp {
-        Timestamp(microseconds: wall.microseconds - (self.steady.microseconds - steady.microseconds))
+        Timestamp(microseconds: wall.microseconds &- (self.steady.microseconds &- steady.microseconds))
     }
 }

@@ -47,11 +47,10 @@ import Testing
     @Test(
         arguments: [
             (0, 1.5, 1_500_000), (5, -0.000_001, 4), (.max - 1, 1, .max), (.min, -1, .min), (0, 1e300, .max),
-            (0, -1e300, .min),
-            (.min, 1e13, .min + 10_000_000_000_000_000_000 as Int128),
-        ] as [(Int64, Double, Int128)])
-    func `moving a time stops at the ends of its range`(start: Int64, seconds: Double, end: Int128) {
-        #expect(Int128(Timestamp(microseconds: start).adding(seconds: seconds).microseconds) == end)
+            (0, -1e300, .min), (.min, 1e13, 776_627_963_145_224_192),
+        ] as [(Int64, Double, Int64)])
+    func `moving a time stops at the ends of its range`(start: Int64, seconds: Double, end: Int64) {
+        #expect(Timestamp(microseconds: start).adding(seconds: seconds).microseconds == end)
     }
 
     @Test(
