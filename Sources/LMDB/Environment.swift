@@ -141,6 +141,27 @@ internal import CLMDB
     /// Waits until all that was committed is on the disk.
     package func sync() throws(LMDBError) { unsafe try check(mdb_env_sync(handle, 1), "mdb_env_sync") }
 
+    /// Pages in the file that hold nothing and that a transaction begun after the last commit can write to.
+    ///
+    /// The list of free pages is a table like the others, number 0: under the id of the transaction that freed them, the
+    /// pages' count and numbers (as mdb_stat -f reads it). What the last transaction freed may still be read. Only a
+    /// transaction that reads may look into it (mdb.c, mdb_cursor_open); it may be open beside one that writes.
+    /// - Parameter enough: the counting stops there.
+    package func freePages(upTo enough: Int) throws(LMDBError) -> Int {
+        try read { (transaction) throws(LMDBError) in
+            var count = 0
+            let last = unsafe UInt64(mdb_txn_id(transaction.handle))
+            try Table(index: 0).scan(in: transaction) { key, value in
+                guard key.byteCount == MemoryLayout<UInt>.size, value.byteCount >= MemoryLayout<UInt>.size,
+                    unsafe key.unsafeLoadUnaligned(as: UInt.self) < last
+                else { return false }
+                count += unsafe Int(clamping: value.unsafeLoadUnaligned(as: UInt.self))
+                return count < enough
+            }
+            return count
+        }
+    }
+
     /// Writes a copy without unused pages, as of one moment.
     package func copyCompacted(to path: String) throws(LMDBError) {
         unsafe try check(mdb_env_copy2(handle, path, UInt32(MDB_CP_COMPACT)), "mdb_env_copy2")

@@ -28,24 +28,3 @@ internal import CLMDB
 
     deinit { if !isLent { unsafe mdb_txn_abort(handle) } }
 }
-
-extension Transaction {
-    /// Pages in the file that hold nothing and that the next transaction can write to. For a transaction that reads;
-    /// LMDB lets no other look (mdb.c, mdb_cursor_open).
-    ///
-    /// The list of free pages is a table like the others, number 0: under the id of the transaction that freed them, the
-    /// pages' count and numbers (as mdb_stat -f reads it). Those of the last transaction are only free after the next.
-    /// - Parameter enough: the counting stops there.
-    package func freePages(upTo enough: Int) throws(LMDBError) -> Int {
-        var count = 0
-        let last = unsafe UInt64(mdb_txn_id(handle))
-        try Table(index: 0).scan(in: self) { key, value in
-            guard key.byteCount == MemoryLayout<UInt>.size, value.byteCount >= MemoryLayout<UInt>.size,
-                unsafe UInt64(key.unsafeLoadUnaligned(as: UInt.self)) < last
-            else { return false }
-            count += unsafe Int(clamping: value.unsafeLoadUnaligned(as: UInt.self))
-            return count < enough
-        }
-        return count
-    }
-}

@@ -242,10 +242,6 @@ package final class MappedStore {
 
     // MARK: Room
 
-    private func freePages(upTo enough: Int) throws(LMDBError) -> Int {
-        try environment.read { (transaction) throws(LMDBError) in try transaction.freePages(upTo: enough) }
-    }
-
     /// Lets the open transaction put in so many bytes more, or throws `.full` before anything is written.
     func admit(bytes: Int, in transaction: inout Transaction) throws(LMDBError) -> Bool {
         // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
@@ -258,7 +254,7 @@ package final class MappedStore {
         // The file cannot grow; there may be room inside it.
         let wanted = (turnGrowth + growth) / pageBytes
         if reserve.left(environment) >= DiskReserve.bytes / 2 + bytes,
-            try freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
+            try environment.freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
         {
             turnGrowth += growth
             return true

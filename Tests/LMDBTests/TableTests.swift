@@ -77,17 +77,4 @@ import Testing
             }
         }
     }
-
-    @Test func `pages that were freed are counted once no reader can need them`() throws {
-        try withEnvironment { environment, table in
-            try environment.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: table)
-            var removal = try environment.beginWrite()
-            try table.remove([1], in: &removal)
-            try removal.commit()
-            for _ in 0..<3 { try environment.put([1], at: [2], in: table) }
-            let transaction = try environment.beginWrite()
-            #expect(try transaction.freePages(upTo: .max) >= 256)
-            #expect(try (1..<20).contains(transaction.freePages(upTo: 1)) || transaction.freePages(upTo: 1) >= 256)
-        }
-    }
 }
