@@ -80,7 +80,11 @@ package final class MappedStore {
         }
     }
 
-    deinit { reserve.close() }
+    deinit {
+        // A transaction ends before the environment that it belongs to.
+        turn = nil
+        reserve.close()
+    }
 
     package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
 
