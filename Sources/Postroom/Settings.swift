@@ -152,7 +152,7 @@ extension Settings {
             seconds("MAX_DURATION_SECONDS", \.limits.lifetimeSeconds),
             integer("MAX_ACTIVE_ENDPOINTS", \.limits.endpoints),
             integer("MAX_ENDPOINT_NOTIFICATIONS", \.limits.notificationsPerEndpoint),
-            seconds("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds, above: 0),
+            duration("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds),
             Variable(
                 name: "LOG_LEVEL", takes: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
                 set: { settings, text in
@@ -188,7 +188,7 @@ extension Settings {
             Variable(
                 name: "TLS_CLIENT_VERIFY", takes: "off, optional or on", set: { _, _ in true },
                 show: { ($0.tls?.clientVerification ?? .off).rawValue }),
-            seconds("SHUTDOWN_SECONDS", \.shutdownSeconds, above: 0),
+            duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
                 name: "NGINX", takes: "the path of nginx",
                 set: { settings, text in
@@ -252,13 +252,22 @@ extension Settings {
             }, show: { String($0[keyPath: path]) })
     }
 
+    private static func seconds(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Variable {
+        seconds(name, path, "a number of seconds") { _ in true }
+    }
+
+    /// Seconds that a clock is set by, and so must fit it.
+    private static func duration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Variable {
+        seconds(name, path, "a number of seconds above 0, a billion at the most") { $0 > 0 && $0 <= 1e9 }
+    }
+
     private static func seconds(
-        _ name: String, _ path: WritableKeyPath<Settings, Double>, above minimum: Double? = nil
+        _ name: String, _ path: WritableKeyPath<Settings, Double>, _ takes: String, _ isValid: @escaping (Double) -> Bool
     ) -> Variable {
         Variable(
-            name: name, takes: minimum == nil ? "a number of seconds" : "a number of seconds above 0",
+            name: name, takes: takes,
             set: { settings, text in
-                guard let value = SettingText.number(text), minimum.map({ value > $0 }) != false else { return false }
+                guard let value = SettingText.number(text), isValid(value) else { return false }
                 settings[keyPath: path] = value
                 return true
             }, show: { String($0[keyPath: path]) })
