@@ -26,6 +26,7 @@ struct RecordScanner {
     /// The content of the record, where its bytes matter: of a begin or a management record.
     private var content: [UInt8] = []
     private var parameterBytes = 0
+    private var pairs = PairFollower()
 
     /// Looks at the next bytes of the stream.
     /// - Returns: how many bytes belong to what has been seen so far, and what is complete with the last of them; `nil`
@@ -45,7 +46,11 @@ struct RecordScanner {
             }
             let available = bytes.endIndex - index
             let taken = min(contentLeft, available)
-            if keepsContent { content += bytes[index..<index + taken] }
+            if keepsContent {
+                content += bytes[index..<index + taken]
+            } else if type == RecordType.parameters {
+                pairs.take(bytes[index..<index + taken])
+            }
             contentLeft -= taken
             let skipped = min(paddingLeft, available - taken)
             paddingLeft -= skipped
@@ -76,6 +81,7 @@ struct RecordScanner {
             outline = RequestOutline()
             outline.id = requestID
             parameterBytes = 0
+            pairs = PairFollower()
         case (_, RecordType.abortRequest):
             break
         case (.parameters, RecordType.parameters) where requestID == outline.id:
@@ -103,6 +109,7 @@ struct RecordScanner {
             phase = .begin
             return .abort(requestID: requestID)
         case RecordType.parameters where length == 0:
+            guard pairs.isWhole else { return .broken("parameters that break off") }
             phase = .input
         case RecordType.standardInput where length == 0:
             phase = .begin
@@ -111,6 +118,52 @@ struct RecordScanner {
             break
         }
         return nil
+    }
+}
+
+/// Follows a list of name-value pairs (section 3.4) through its pieces, to tell whether the last pair is whole: libfcgi
+/// closes the descriptor where it is not, and ends the process where it cannot allocate as much as a pair announces
+/// (fcgiapp.c, ReadParams).
+struct PairFollower {
+    /// The length of a pair's name, while that of its value is awaited.
+    private var nameLength: Int?
+    private var length = 0
+    private var lengthBytesLeft = 0
+    private var contentLeft = 0
+
+    var isWhole: Bool { contentLeft == 0 && lengthBytesLeft == 0 && nameLength == nil }
+
+    mutating func take(_ bytes: ArraySlice<UInt8>) {
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            guard contentLeft == 0 else {
+                let taken = min(contentLeft, bytes.endIndex - index)
+                contentLeft -= taken
+                index += taken
+                continue
+            }
+            takeLength(bytes[index])
+            index += 1
+        }
+    }
+
+    private mutating func takeLength(_ byte: UInt8) {
+        if lengthBytesLeft > 0 {
+            length = length << 8 | Int(byte)
+            lengthBytesLeft -= 1
+        } else if byte & 0x80 != 0 {
+            length = Int(byte & 0x7f)
+            lengthBytesLeft = 3
+        } else {
+            length = Int(byte)
+        }
+        guard lengthBytesLeft == 0 else { return }
+        if let nameLength {
+            contentLeft = nameLength + length
+            self.nameLength = nil
+        } else {
+            nameLength = length
+        }
     }
 }
 
