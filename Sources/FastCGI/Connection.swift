@@ -125,9 +125,10 @@ final class Connection {
         _ count: Int, _ buffer: inout [UInt8], _ scanner: RecordScanner, _ bodyLimit: Int
     ) throws(Errno) {
         var spool = if let spool { spool } else { Spool(file: try memoryFile(named: "request")) }
+        // The bytes with which the body becomes too long are still kept: the parameters may be among them.
+        let isKept = spool.scanner.bodyBytes <= bodyLimit
         spool.scanner = scanner
         self.spool = spool
-        let isKept = scanner.bodyBytes <= bodyLimit
         var left = count
         while left > 0 {
             let taken = try UnixSocket.receive(descriptor, into: &buffer, atMost: left)
