@@ -86,6 +86,7 @@ final class Connection {
                     return read(from: spool.file, bodyIsThere: outline.bodyBytes <= bodyLimit, bodyLimit)
                 case .management(let type, let content):
                     try take(consumed, &buffer)
+                    dropSpool()
                     try sendShort(Records.answer(toManagement: type, content))
                 case .abort(let requestID):
                     try take(consumed, &buffer)
