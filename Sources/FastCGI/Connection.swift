@@ -45,7 +45,10 @@ final class Connection {
         self.token = token
     }
 
-    deinit { try? descriptor.close() }
+    deinit {
+        spool?.close()
+        try? descriptor.close()
+    }
 
     private struct Spool {
         let file: FileDescriptor
