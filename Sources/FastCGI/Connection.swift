@@ -33,6 +33,8 @@ final class Connection {
     private(set) var outline = RequestOutline()
     /// Whether something may have arrived that no event will tell of.
     var mayHaveMore = false
+    /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.
+    var isHungUp = false
     /// Whether events are wanted for when the socket takes bytes again.
     var awaitsRoom = false
 

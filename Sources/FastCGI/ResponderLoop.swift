@@ -134,6 +134,7 @@ package final class ResponderLoop {
 
     private func handle(_ token: UInt64, _ events: Epoll.Events) {
         guard let connection = connections[token] else { return }
+        if !events.isDisjoint(with: .hangUp) { connection.isHungUp = true }
         switch connection.state {
         case .receiving:
             receive(connection)
@@ -247,6 +248,8 @@ package final class ResponderLoop {
     // MARK: Requests that wait
 
     private func park(_ connection: Connection, _ waiting: Waiting) {
+        // No event will tell of it again.
+        guard !connection.isHungUp else { return close(connection) }
         let time = now()
         connection.state = .waiting(waiting, until: time + Int64(waiting.milliseconds) * 1000)
         if self.waiting.isEmpty { nextLook = time + lookInterval }
