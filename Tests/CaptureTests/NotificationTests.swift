@@ -68,7 +68,7 @@ import Testing
         arguments: [
             (Array(gzip.dropLast()), .unreadable("the compressed body ends too early")),
             ([1, 2, 3, 4], .unreadable("the compressed body is corrupt")),
-            (gzip + [0], .unreadable("the compressed body is corrupt")),
+            (gzip + [1, 2], .unreadable("the compressed body is corrupt")),
         ] as [([UInt8], BodyRefusal)])
     func `a broken compressed body is refused with the reason`(body: [UInt8], refusal: BodyRefusal) {
         #expect(throws: refusal) { try take(body, coding: "gzip") }

@@ -70,7 +70,8 @@ import Testing
             #expect(try other.ask("/body")?.status == 200)
             for body in [[], [UInt8](repeating: 1, count: 100_000)] {
                 let connection = try loop.connect()
-                try connection.send(
+                // It may be closed before all of it is sent.
+                _ = try? connection.send(
                     Wire.begin() + Wire.stream(4, 1, content, size: 9, padding: 0)
                         + Wire.stream(5, 1, body, size: 32768, padding: 0))
                 #expect(try connection.isClosed())

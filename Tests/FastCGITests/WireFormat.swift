@@ -32,7 +32,8 @@ enum Wire {
             bytes += record(type, id, Array(rest.prefix(size)), padding: padding)
             rest = rest.dropFirst(size)
         }
-        return bytes + record(type, id, [], padding: padding)
+        // libfcgi cannot read a request whose parameters end in a padded record; no known server pads an empty one.
+        return bytes + record(type, id, [], padding: type == 5 ? padding : 0)
     }
 
     /// A whole request, as nginx would send it.

@@ -8,7 +8,9 @@ import Gateway
 extension EndpointRecord {
     init?(_ bytes: [UInt8], number: UInt64) { unsafe self.init(bytes.span.bytes, number: number) }
 
-    static func use(fromKey bytes: [UInt8]) -> (time: Timestamp, number: UInt64)? { unsafe use(fromKey: bytes.span.bytes) }
+    static func use(fromKey bytes: [UInt8]) -> (time: Timestamp, number: UInt64)? {
+        unsafe use(fromKey: bytes.span.bytes)
+    }
 }
 
 extension NotificationRecord {

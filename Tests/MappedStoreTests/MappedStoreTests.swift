@@ -133,7 +133,7 @@ extension MappedStore {
             #expect(try store.overview(newest: 1).total == 1)
             #expect(try store.accept(at: 1) == .stored)
             try store.commit()
-            #expect(try open(directory).waiting(at: 1) == [1, 2])
+            #expect(try store.waiting(at: 1) == [1, 2])
         }
     }
 
