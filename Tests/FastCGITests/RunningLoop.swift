@@ -42,7 +42,7 @@ final class TestService: Service {
             return .now(.text(.ok, describe(request)))
         case "large":
             let count = request.target.queryValue("bytes").flatMap { Int($0) } ?? 0
-            return .now(Response(.ok, body: (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31) }))
+            return .now(Response(.ok, body: largeBody(count)))
         case "stored":
             return .afterCommit(.text(.created, "stored"))
         case "wait":
@@ -79,6 +79,16 @@ final class TestService: Service {
 /// What `/body` says of a body.
 func description(of body: [UInt8]) -> String {
     "\(body.isEmpty ? "GET" : "POST") \(body.count) \(body.reduce(0) { ($0 &* 31) &+ Int($1) })"
+}
+
+/// Bytes that repeat with a period that no buffer has.
+func largeBody(_ count: Int) -> [UInt8] {
+    let period = (0..<251).map { UInt8($0) }
+    var body: [UInt8] = []
+    body.reserveCapacity(count + period.count)
+    while body.count < count { body += period }
+    body.removeLast(body.count - count)
+    return body
 }
 
 /// A real loop behind a real socket, on a thread of its own.

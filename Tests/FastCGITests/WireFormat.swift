@@ -77,13 +77,13 @@ struct WireAnswer: Equatable {
     var text: String { String(decoding: body, as: UTF8.self) }
 }
 
-/// A connection as a server holds one. Reading fails after ten seconds without a byte.
+/// A connection as a server holds one. Reading fails after a minute without a byte.
 final class WireConnection {
     let descriptor: FileDescriptor
     private var isOpen = true
 
     init(_ path: FilePath) throws {
-        descriptor = try UnixSocket.connect(to: path, timeoutSeconds: 10)
+        descriptor = try UnixSocket.connect(to: path, timeoutSeconds: 60)
     }
 
     deinit { close() }

@@ -14,7 +14,6 @@ import Testing
     @Test func `an edge is reported once, a level for as long as it lasts`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
-            defer { pair.close() }
             let edge = try Epoll()
             let level = try Epoll()
             try edge.add(pair.server, [.readable, .edgeTriggered], token: 5)
@@ -33,7 +32,6 @@ import Testing
     @Test func `changing what is waited for reports what holds already`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
-            defer { pair.close() }
             let epoll = try Epoll(batch: 1)
             try epoll.add(pair.server, [.readable, .edgeTriggered], token: 1)
             try epoll.change(pair.server, to: [.writable, .edgeTriggered], token: 2)
@@ -50,10 +48,9 @@ import Testing
     @Test func `the other side's leaving is reported`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
-            defer { pair.close() }
             let epoll = try Epoll()
             try epoll.add(pair.server, [.hangUp, .edgeTriggered], token: 1)
-            try pair.client.close()
+            pair.closeClient()
             let found = try events(epoll, milliseconds: 5000)
             #expect(found[1].map { !$0.isDisjoint(with: .hangUp) } == true)
         }

@@ -30,7 +30,7 @@ package final class PlainThread: @unchecked Sendable {
 }
 
 /// Waits until something holds, a few milliseconds at a time and at most so many seconds, and says whether it did.
-package func holds(withinSeconds seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+package func holds(withinSeconds seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool {
     for _ in 0..<Int(seconds * 200) {
         if try condition() { return true }
         usleep(5000)
