@@ -20,7 +20,9 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         require(again == notification, "another notification")
     }
     if let outcome = Outcome(span) { unsafe require(Outcome(outcome.encoded.span.bytes) == outcome, "another outcome") }
-    if let state = CaptureState(span) { unsafe require(CaptureState(state.encoded.span.bytes) == state, "other counters") }
+    if let state = CaptureState(span) {
+        unsafe require(CaptureState(state.encoded.span.bytes) == state, "other counters")
+    }
     if let clock = SteadyClock(span) {
         unsafe require(SteadyClock(clock.encoded.span.bytes) == clock, "another clock")
         _ = clock.now()

@@ -1,3 +1,6 @@
+// One for bodies that wait, one for those that do not.
+// swift-format-ignore-file: AmbiguousTrailingClosureOverload
+
 internal import FoundationEssentials
 internal import Glibc
 package import SystemPackage
