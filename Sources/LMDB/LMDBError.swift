@@ -15,8 +15,8 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A record that cannot be what was written.
     package static func damaged(_ what: String) -> LMDBError { LMDBError(code: MDB_CORRUPTED, function: what) }
 
-    /// A record of a later version than this program knows.
-    package static func tooNew(_ what: String) -> LMDBError { LMDBError(code: MDB_VERSION_MISMATCH, function: what) }
+    /// A record of a version that this program does not know.
+    package static func unknownVersion(_ what: String) -> LMDBError { LMDBError(code: MDB_VERSION_MISMATCH, function: what) }
 
     package var description: String { unsafe "\(function): \(String(cString: mdb_strerror(code)))" }
 

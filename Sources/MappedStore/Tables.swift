@@ -43,8 +43,8 @@ struct Tables {
             return reader.fixed()
         }
         guard let version = found ?? nil else { throw .damaged("the schema's version") }
-        guard version <= MappedStore.schemaVersion else {
-            throw .tooNew("schema version \(version), while this program knows none above \(MappedStore.schemaVersion)")
+        guard (1...MappedStore.schemaVersion).contains(version) else {
+            throw .unknownVersion("schema version \(version), while this program knows none but \(MappedStore.schemaVersion)")
         }
     }
 }

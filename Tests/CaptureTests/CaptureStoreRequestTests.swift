@@ -125,9 +125,11 @@ import Testing
             try Self.uses[use].use(test, id, test.later(10), limits)
             try test.commit()
             #expect(try test.store.removeOverdue(at: test.later(15), limits, limit: 10) <= 1)
+            try test.commit()
             #expect(try !test.store.hasNews(at: id, after: 9, at: test.later(20), limits), "\(Self.uses[use].name)")
             #expect(try test.store.hasNews(at: id, after: 9, at: test.later(20.000_001), limits))
             #expect(try test.store.removeOverdue(at: test.later(21), limits, limit: 10) == 1)
+            try test.commit()
             #expect(try test.look(at: id, at: test.later(11), limits) == nil)
         }
     }
@@ -154,6 +156,7 @@ import Testing
             let late = test.later(25.000_001)
             #expect(try test.accept(at: id, at: late, limits) == .unknownEndpoint)
             #expect(try test.store.removeOverdue(at: late, limits, limit: 10) >= 1)
+            try test.commit()
             #expect(try test.store.overview(newest: 10).total == 0)
         }
     }
@@ -173,6 +176,7 @@ import Testing
                 #expect(steps < 20)
                 if steps >= 20 { return }
             }
+            try test.commit()
             let left = try test.store.overview(newest: 100).newest.map(\.id)
             #expect(left == (UInt8(0)..<5).map(test.id) + (UInt8(30)..<50).map(test.id))
         }
@@ -215,6 +219,7 @@ import Testing
             #expect(try test.accept(at: test.id(9)) == .stored)
             _ = try test.store.configure(
                 test.id(1), Configuration(isEnabled: false), at: test.later(1), CaptureLimits())
+            try test.commit()
             let overview = try test.store.overview(newest: 2)
             #expect(overview.total == 3)
             #expect(overview.newest.map(\.id) == [test.id(9), test.id(1)])

@@ -23,7 +23,9 @@ enum Engine: CaseIterable, CustomTestStringConvertible {
                 let options = MappedStore.Options(maximumBytes: 64 << 20, isDurable: false)
                 let store = try MappedStore(directory: directory, options)
                 try body(
-                    EmptyStore(store: store, commit: store.commit, rollBack: store.rollBack, now: store.clock.now()))
+                    EmptyStore(
+                        store: store, commit: { () throws(StoreFailure) in try store.commit() },
+                        rollBack: store.rollBack, now: store.clock.now()))
             }
         }
     }

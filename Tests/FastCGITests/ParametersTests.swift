@@ -9,7 +9,7 @@ import Testing
 
     private func request(_ entries: [String], body: [UInt8]? = []) throws(ParameterError) -> Request {
         var parameters = Parameters()
-        for entry in entries { parameters.add(Array(entry.utf8)) }
+        for entry in entries { unsafe parameters.add(Array(entry.utf8).span.bytes) }
         return try parameters.request(body: body)
     }
 

@@ -59,6 +59,31 @@ import Testing
         }
     }
 
+    @Test func `what the next commit keeps is settled where there is no next one`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.settlesLater.store(true, ordering: .relaxed)
+            let connection = try loop.connect()
+            #expect(try connection.ask("/stored")?.status == 201)
+            #expect(loop.shared.settlings.load(ordering: .relaxed) == 1)
+            loop.shared.failsToSettle.store(true, ordering: .relaxed)
+            #expect(try connection.ask("/stored")?.status == 503)
+            #expect(try connection.ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `under load every answer comes once its writes are settled, most of them by a later commit`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.settlesLater.store(true, ordering: .relaxed)
+            let connections = try (0..<20).map { _ in try loop.connect() }
+            for _ in 0..<50 {
+                for connection in connections { try connection.send(Wire.request("/stored")) }
+                for connection in connections { #expect(try connection.answer()?.status == 201) }
+            }
+            let settlings = loop.shared.settlings.load(ordering: .relaxed)
+            #expect(settlings >= 1 && settlings <= loop.shared.commits.load(ordering: .relaxed))
+        }
+    }
+
     @Test func `requests of one turn share a commit`() throws {
         try RunningLoop.with { loop in
             let connections = try (0..<20).map { _ in try loop.connect() }

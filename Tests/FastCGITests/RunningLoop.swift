@@ -18,6 +18,9 @@ final class Shared: Sendable {
     /// What `/wait` waits for.
     let news = Atomic<Bool>(false)
     let failsToCommit = Atomic<Bool>(false)
+    let settlesLater = Atomic<Bool>(false)
+    let failsToSettle = Atomic<Bool>(false)
+    let settlings = Atomic<Int>(0)
     let commits = Atomic<Int>(0)
     let looks = Atomic<Int>(0)
     let parked = Atomic<Int>(0)
@@ -68,12 +71,20 @@ final class TestService: Service {
         }
     }
 
-    func commit() -> Response? {
+    func prepare() {}
+
+    func commit() -> CommitOutcome {
         shared.commits.wrappingAdd(1, ordering: .relaxed)
-        return shared.failsToCommit.load(ordering: .relaxed) ? .text(.serviceUnavailable, "not kept") : nil
+        if shared.failsToCommit.load(ordering: .relaxed) { return .failed(.text(.serviceUnavailable, "not kept")) }
+        return shared.settlesLater.load(ordering: .relaxed) ? .keptByNext : .kept
     }
 
-    var version: UInt64 { shared.version.load(ordering: .sequentiallyConsistent) }
+    func settle() -> Response? {
+        shared.settlings.wrappingAdd(1, ordering: .relaxed)
+        return shared.failsToSettle.load(ordering: .relaxed) ? .text(.serviceUnavailable, "not settled") : nil
+    }
+
+    var version: UInt64? { shared.version.load(ordering: .sequentiallyConsistent) }
 }
 
 /// What `/body` says of a body.

@@ -57,15 +57,15 @@ extension Environment {
 
     @Test func `a transaction that is not committed leaves nothing`() throws {
         try withEnvironment { environment, table in
-            let before = environment.lastTransactionID
+            let before = try environment.lastVisibleTransactionID()
             do {
                 var transaction = try environment.beginWrite()
                 try table.put([1], at: [1], in: &transaction)
             }
             #expect(try environment.value(at: [1], in: table) == nil)
-            #expect(environment.lastTransactionID == before)
+            #expect(try environment.lastVisibleTransactionID() == before)
             try environment.put([2], at: [1], in: table)
-            #expect(environment.lastTransactionID == before + 1)
+            #expect(try environment.lastVisibleTransactionID() == before + 1)
         }
     }
 

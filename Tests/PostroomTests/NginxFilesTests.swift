@@ -41,12 +41,11 @@ import Testing
         #expect(fill("@BARE_MOUNT@") { $0.mountPoint = "/api" }.hasPrefix("location = /api {"))
         let tls = Settings.TLS(certificate: "/c", key: "/k", clientAuthority: "/a", clientVerification: .optional)
         let lines = fill("@LISTEN_TLS@ @TLS@") { $0.tls = tls }
-        #expect(lines.hasPrefix(" ssl http2 ssl_certificate /c;") && lines.hasSuffix("ssl_verify_client optional;"))
+        #expect(lines.hasPrefix(" ssl http2 ssl_certificate \"/c\";") && lines.hasSuffix("ssl_verify_client optional;"))
     }
 
-    @Test(arguments: [(1, 2), (2, 2), (5, 5)])
-    func `a responder that stands alone is listed twice, so that a request is tried again`(responders: Int, count: Int)
-    {
+    @Test(arguments: [(1, 16), (2, 16), (5, 20), (40, 80)])
+    func `each responder is listed again and again, so that a request is tried again`(responders: Int, count: Int) {
         let servers = fill("@SERVERS@") { $0.responders = responders }.split(separator: "\n")
         #expect(servers.count == count)
         #expect(Set(servers.map { $0.drop { $0 == " " } }).count == responders)
