@@ -43,7 +43,8 @@ let package = Package(
         .target(
             name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
         .target(
-            name: "MappedStore", dependencies: ["Capture", "ContentDecoding", "Gateway", "JSON", "LMDB", "Linux", system],
+            name: "MappedStore",
+            dependencies: ["Capture", "ContentDecoding", "Gateway", "JSON", "LMDB", "Linux", system],
             swiftSettings: settings),
         .executableTarget(
             name: "Postroom",

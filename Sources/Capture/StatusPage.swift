@@ -22,7 +22,9 @@ package struct Installation: Sendable {
 let statusPageEndpoints = 1000
 
 /// `GET /manage`, line by line as the original has it, with right counters and a bounded list.
-func statusPage(_ installation: Installation, _ limits: CaptureLimits, _ overview: Overview, at moment: Moment) -> String {
+func statusPage(_ installation: Installation, _ limits: CaptureLimits, _ overview: Overview, at moment: Moment)
+    -> String
+{
     let rule = String(repeating: "-", count: 40)
     func time(_ steady: Timestamp) -> String { moment.wall(at: steady).iso8601(zone: "+00:00") }
     func counter(_ label: String, _ event: CaptureEvent, _ refused: CaptureEvent) -> String {

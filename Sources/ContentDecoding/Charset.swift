@@ -61,7 +61,8 @@ package struct Charset: Hashable, Sendable {
             "koi8r": "KOI8-R", "koi8u": "KOI8-U", "macroman": "MACINTOSH", "macintosh": "MACINTOSH",
             "shiftjis": "SHIFT_JIS", "sjis": "SHIFT_JIS", "cp932": "CP932", "windows31j": "CP932",
             "eucjp": "EUC-JP", "iso2022jp": "ISO-2022-JP", "gb2312": "GB2312", "euccn": "GB2312", "gbk": "GBK",
-            "cp936": "GBK", "gb18030": "GB18030", "big5": "BIG5", "euckr": "EUC-KR", "cp949": "CP949", "tis620": "TIS-620",
+            "cp936": "GBK", "gb18030": "GB18030", "big5": "BIG5", "euckr": "EUC-KR", "cp949": "CP949",
+            "tis620": "TIS-620",
         ]
         for part in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16] { names["iso8859\(part)"] = "ISO-8859-\(part)" }
         for page in [437, 737, 775, 850, 852, 855, 857, 858, 860, 861, 862, 863, 864, 865, 866, 869, 874] {

@@ -1,6 +1,6 @@
 internal import CFastCGI
-internal import Glibc
 internal import Gateway
+internal import Glibc
 internal import SystemPackage
 
 /// libfcgi's own state of one request on one connection. It reads, and is kept from writing and from closing.
@@ -46,7 +46,8 @@ internal import SystemPackage
         guard bodyIsThere else { return (parameters, nil) }
         let body = unsafe [UInt8](unsafeUninitializedCapacity: outline.bodyBytes) { buffer, count in
             unsafe buffer.withMemoryRebound(to: CChar.self) { characters in
-                count = unsafe Int(FCGX_GetStr(characters.baseAddress, CInt(clamping: characters.count), request.pointee.in))
+                count = unsafe Int(
+                    FCGX_GetStr(characters.baseAddress, CInt(clamping: characters.count), request.pointee.in))
             }
         }
         // The end of the body is a record of its own.

@@ -68,7 +68,9 @@ struct Parameters {
 
 extension RawSpan {
     fileprivate func firstOffset(of byte: UInt8) -> Int? {
-        for offset in 0..<byteCount where unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self) == byte { return offset }
+        for offset in 0..<byteCount where unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self) == byte {
+            return offset
+        }
         return nil
     }
 

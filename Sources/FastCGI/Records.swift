@@ -8,7 +8,8 @@ enum Records {
 
     static func header(type: UInt8, requestID: UInt16, contentCount: Int, padding: Int = 0) -> [UInt8] {
         [
-            1, type, UInt8(requestID >> 8), UInt8(requestID & 0xff), UInt8(contentCount >> 8), UInt8(contentCount & 0xff),
+            1, type, UInt8(requestID >> 8), UInt8(requestID & 0xff), UInt8(contentCount >> 8),
+            UInt8(contentCount & 0xff),
             UInt8(padding), 0,
         ]
     }
@@ -16,7 +17,9 @@ enum Records {
     /// Ends a request (section 5.5).
     /// - Parameter protocolStatus: 0 where it was answered.
     static func end(requestID: UInt16, protocolStatus: UInt8 = 0) -> [UInt8] {
-        header(type: RecordType.endRequest, requestID: requestID, contentCount: 8) + [0, 0, 0, 0, protocolStatus, 0, 0, 0]
+        header(type: RecordType.endRequest, requestID: requestID, contentCount: 8) + [
+            0, 0, 0, 0, protocolStatus, 0, 0, 0,
+        ]
     }
 
     /// Section 5.5, FCGI_UNKNOWN_ROLE.

@@ -273,7 +273,8 @@ package final class ResponderLoop {
         let isChanged = version == nil || version != seenVersion
         seenVersion = version
         for token in waiting {
-            guard let connection = connections[token], case .waiting(let waiting, let deadline) = connection.state else { continue }
+            guard let connection = connections[token], case .waiting(let waiting, let deadline) = connection.state
+            else { continue }
             if isChanged, let answer = waiting.look() {
                 release(connection, answer)
             } else if start >= deadline {
@@ -296,7 +297,9 @@ package final class ResponderLoop {
 
     private func releaseAll() {
         for token in waiting {
-            guard let connection = connections[token], case .waiting(let waiting, _) = connection.state else { continue }
+            guard let connection = connections[token], case .waiting(let waiting, _) = connection.state else {
+                continue
+            }
             release(connection, waiting.giveUp())
         }
     }

@@ -21,7 +21,9 @@ package struct RequestID: Hashable, Sendable {
     ///   - time: seconds with three digits of fraction, as `$msec` writes them.
     ///   - id: 32 hexadecimal digits, as `$request_id` writes them.
     package init?(time: ArraySlice<UInt8>, id: ArraySlice<UInt8>) {
-        guard id.count == 32, (5...20).contains(time.count), time[time.endIndex - 4] == UInt8(ascii: ".") else { return nil }
+        guard id.count == 32, (5...20).contains(time.count), time[time.endIndex - 4] == UInt8(ascii: ".") else {
+            return nil
+        }
         var milliseconds: UInt64 = 0
         for (offset, byte) in time.enumerated() where offset != time.count - 4 {
             guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }

@@ -11,7 +11,8 @@ package struct Response: Sendable {
     }
 
     package static func text(_ status: HTTPResponse.Status, _ text: String) -> Response {
-        Response(status, fields: [.contentType: "text/plain; charset=utf-8", .noSniff: "nosniff"], body: Array(text.utf8))
+        Response(
+            status, fields: [.contentType: "text/plain; charset=utf-8", .noSniff: "nosniff"], body: Array(text.utf8))
     }
 
     package static func json(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
@@ -45,7 +46,8 @@ extension Response {
     package static func failure(_ failure: StoreFailure) -> Response {
         var response: Response =
             switch failure {
-            case .full: .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
+            case .full:
+                .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
             case .unavailable: .text(.serviceUnavailable, "The store cannot be used at the moment.")
             }
         response.head.headerFields[.retryAfter] = "5"

@@ -16,7 +16,9 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     package static func damaged(_ what: String) -> LMDBError { LMDBError(code: MDB_CORRUPTED, function: what) }
 
     /// A record of a version that this program does not know.
-    package static func unknownVersion(_ what: String) -> LMDBError { LMDBError(code: MDB_VERSION_MISMATCH, function: what) }
+    package static func unknownVersion(_ what: String) -> LMDBError {
+        LMDBError(code: MDB_VERSION_MISMATCH, function: what)
+    }
 
     package var description: String { unsafe "\(function): \(String(cString: mdb_strerror(code)))" }
 

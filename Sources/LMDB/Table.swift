@@ -86,7 +86,8 @@ package struct Table: Sendable {
 /// Lends bytes to C as LMDB wants them.
 @unsafe private func withValue(_ bytes: [UInt8], _ body: (UnsafeMutablePointer<MDB_val>) -> CInt) -> CInt {
     unsafe bytes.withUnsafeBytes { buffer in
-        var value = unsafe MDB_val(mv_size: buffer.count, mv_data: UnsafeMutableRawPointer(mutating: buffer.baseAddress))
+        var value = unsafe MDB_val(
+            mv_size: buffer.count, mv_data: UnsafeMutableRawPointer(mutating: buffer.baseAddress))
         return unsafe body(&value)
     }
 }

@@ -9,7 +9,9 @@ package enum Files {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
-            guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try file.read(into: $0) }) else { return nil }
+            guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try file.read(into: $0) }) else {
+                return nil
+            }
             if count == 0 { return bytes }
             bytes += buffer[..<count]
         }

@@ -34,7 +34,9 @@ package enum UnixSocket {
                 unsafe setsockopt(
                     descriptor.rawValue, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
             }
-            unsafe try withAddress(path) { address, length in unsafe CLinux.connect(descriptor.rawValue, address, length) }
+            unsafe try withAddress(path) { address, length in
+                unsafe CLinux.connect(descriptor.rawValue, address, length)
+            }
             return descriptor
         } catch {
             try? descriptor.close()

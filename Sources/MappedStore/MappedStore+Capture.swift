@@ -6,7 +6,9 @@ extension MappedStore: CaptureStore {
     package func create(
         _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation {
-        if try read({ (transaction) throws(LMDBError) in try tables.endpoints.count(in: transaction) }) >= limits.endpoints {
+        if try read({ (transaction) throws(LMDBError) in try tables.endpoints.count(in: transaction) })
+            >= limits.endpoints
+        {
             _ = try removeOverdue(at: moment, limits, limit: 16)
         }
         return try growing { (transaction) throws(LMDBError) in
@@ -53,7 +55,9 @@ extension MappedStore: CaptureStore {
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> [NumberedNotification]? {
         try write { (transaction) throws(LMDBError) in
-            if case .collected(let number, let first, let end) = try tables.requests.outcome(of: request, in: transaction) {
+            if case .collected(let number, let first, let end) = try tables.requests.outcome(
+                of: request, in: transaction)
+            {
                 return try notifications(of: number, from: first, to: end, in: transaction)
             }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return nil }

@@ -35,7 +35,9 @@ enum Outcome: Equatable {
             guard let id = Endpoint.ID(bytes: reader.rest()) else { return nil }
             self = .created(id)
         case 3:
-            guard let endpoint = reader.number(), let first = reader.number(), let end = reader.number() else { return nil }
+            guard let endpoint = reader.number(), let first = reader.number(), let end = reader.number() else {
+                return nil
+            }
             self = .collected(endpoint: endpoint, first: first, end: end)
         default:
             return nil
@@ -56,7 +58,9 @@ struct RecentRequests {
 
     func outcome(of request: RequestID?, in transaction: borrowing Transaction) throws(LMDBError) -> Outcome? {
         guard let request else { return nil }
-        guard let found = try table.value(at: Self.requestKey(request), in: transaction, { Outcome($0) }) else { return nil }
+        guard let found = try table.value(at: Self.requestKey(request), in: transaction, { Outcome($0) }) else {
+            return nil
+        }
         guard let outcome = found else { throw .damaged("a remembered request") }
         return outcome
     }

@@ -27,7 +27,9 @@ extension MappedStore {
             let kept = try checkRequests(&check, in: transaction)
             try checkEndpoints(&check, kept: kept, in: transaction)
             try checkIndexes(&check, in: transaction)
-            if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }), found == nil {
+            if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }),
+                found == nil
+            {
                 check.report("The record of the counters cannot be read.")
             }
             return check
@@ -47,7 +49,9 @@ extension MappedStore {
             body(key, value, &check)
             return true
         }
-        if seen != count { check.report("The table \(name) counts \(count) entries, but has \(seen > count ? "more" : "\(seen)").") }
+        if seen != count {
+            check.report("The table \(name) counts \(count) entries, but has \(seen > count ? "more" : "\(seen)").")
+        }
     }
 
     /// Returns, by endpoint, the notifications that are kept for a second attempt at collecting them.
@@ -70,14 +74,18 @@ extension MappedStore {
     ) throws(LMDBError) {
         var records: [UInt64: EndpointRecord] = [:]
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
-        let next = (try tables.meta.value(at: Tables.captureKey, in: transaction) { CaptureState($0) } ?? nil)?.nextEndpoint ?? 1
+        let next =
+            (try tables.meta.value(at: Tables.captureKey, in: transaction) { CaptureState($0) } ?? nil)?.nextEndpoint
+            ?? 1
         try visit(tables.endpoints, "endpoints", &check, in: transaction) { key, value, check in
             var reader = ByteReader(key)
             guard let number = reader.fixed(), reader.isAtEnd, let record = EndpointRecord(value, number: number) else {
                 return check.report("The record of an endpoint cannot be read.")
             }
             if number >= next { check.report("Endpoint \(number) has a number that was not given out yet.") }
-            if record.indexedUse > record.endpoint.lastUsed { check.report("Endpoint \(number) is indexed later than it was used.") }
+            if record.indexedUse > record.endpoint.lastUsed {
+                check.report("Endpoint \(number) is indexed later than it was used.")
+            }
             records[number] = record
             check.countEndpoint()
         }
@@ -105,7 +113,8 @@ extension MappedStore {
         for (number, record) in records {
             let (count, bytes) = found[number] ?? (0, 0)
             if count != record.endpoint.count {
-                check.report("Endpoint \(number) says that \(record.endpoint.count) notifications wait, but \(count) do.")
+                check.report(
+                    "Endpoint \(number) says that \(record.endpoint.count) notifications wait, but \(count) do.")
             } else if bytes != record.endpoint.bytes {
                 check.report("Endpoint \(number) says that \(record.endpoint.bytes) bytes wait, but \(bytes) do.")
             }

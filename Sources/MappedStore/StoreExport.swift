@@ -51,7 +51,9 @@ extension MappedStore {
                 }
                 for number in endpoint.uncollected..<endpoint.next {
                     let found = try notifications(of: endpoint.number, from: number, to: number + 1, in: transaction)
-                    guard let notification = found.first?.notification else { throw .damaged("a notification's record") }
+                    guard let notification = found.first?.notification else {
+                        throw .damaged("a notification's record")
+                    }
                     line("notification") { json in
                         json.member("endpoint", endpoint.id.description)
                         json.member("id", number)

@@ -102,7 +102,9 @@ private struct Importer {
 
     private mutating func endpoint(_ json: JSON) throws(ImportError) {
         try flush()
-        guard let id = json["id"]?.string.flatMap({ Endpoint.ID($0) }) else { throw fault("\"id\" is no endpoint's id") }
+        guard let id = json["id"]?.string.flatMap({ Endpoint.ID($0) }) else {
+            throw fault("\"id\" is no endpoint's id")
+        }
         guard let isEnabled = json["enabled"]?.bool, let takesSubpaths = json["subpaths"]?.bool else {
             throw fault("\"enabled\" or \"subpaths\" is no Boolean")
         }
@@ -181,7 +183,9 @@ private struct Importer {
             throw fault("\"path\" or \"body\" is missing")
         }
         let kind: Notification.BodyKind =
-            if let label = json["charset"]?.string { .encodedText(label) } else { json["body"] == nil ? .binary : .text }
+            if let label = json["charset"]?.string { .encodedText(label) } else {
+                json["body"] == nil ? .binary : .text
+            }
         return Notification(
             method: method, path: path, query: try bytes(json, "query"), fields: fields, body: body, bodyKind: kind,
             receivedAt: try time(json, "receivedAt"), remote: json["remote"]?.string)
@@ -195,7 +199,9 @@ private struct Importer {
     }
 
     private func time(_ json: JSON, _ name: String) throws(ImportError) -> Timestamp {
-        guard let time = json[name]?.string.flatMap({ Timestamp(iso8601: $0) }) else { throw fault("\"\(name)\" is no time") }
+        guard let time = json[name]?.string.flatMap({ Timestamp(iso8601: $0) }) else {
+            throw fault("\"\(name)\" is no time")
+        }
         return time
     }
 

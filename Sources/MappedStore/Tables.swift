@@ -44,7 +44,8 @@ struct Tables {
         }
         guard let version = found ?? nil else { throw .damaged("the schema's version") }
         guard (1...MappedStore.schemaVersion).contains(version) else {
-            throw .unknownVersion("schema version \(version), while this program knows none but \(MappedStore.schemaVersion)")
+            throw .unknownVersion(
+                "schema version \(version), while this program knows none but \(MappedStore.schemaVersion)")
         }
     }
 }

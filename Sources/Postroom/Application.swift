@@ -36,7 +36,9 @@ final class Application: Service {
 
     /// Healthy is what can commit.
     private func health(_ request: Request) throws(StoreFailure) -> Answer {
-        guard request.method == .get || request.method == .head else { return .now(.methodNotAllowed(allowed: "GET,HEAD")) }
+        guard request.method == .get || request.method == .head else {
+            return .now(.methodNotAllowed(allowed: "GET,HEAD"))
+        }
         try store.touch()
         return .afterCommit(.text(.ok, "ok\n"))
     }

@@ -24,7 +24,9 @@ enum HealthCheck {
         let request = Array("GET \(mountPoint)/healthz HTTP/1.0\r\nHost: localhost\r\n\r\n".utf8)
         guard (try? UnixSocket.send(request, from: 0, to: connection)) == request.count else { return false }
         var buffer = [UInt8](repeating: 0, count: 1024)
-        guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try connection.read(into: $0) }) else { return false }
+        guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try connection.read(into: $0) }) else {
+            return false
+        }
         return String(decoding: buffer[..<count], as: UTF8.self).contains(" 200 ")
     }
 }

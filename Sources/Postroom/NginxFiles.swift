@@ -38,7 +38,8 @@ struct NginxFiles {
             directory = directory.removingLastComponent()
         }
         for candidate in candidates where Files.exists(candidate.appending("locations.conf")) { return candidate }
-        throw Refusal("cannot find nginx's templates: neither in ../share/postroom beside \(program) nor in a checkout above")
+        throw Refusal(
+            "cannot find nginx's templates: neither in ../share/postroom beside \(program) nor in a checkout above")
     }
 
     /// Writes the files that nginx reads, and says whether any of them is new.
@@ -50,7 +51,8 @@ struct NginxFiles {
             if Files.contents(of: target) == Array(text.utf8) { continue }
             isNew = true
             do throws(Errno) {
-                try Files.replace(target, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead, .otherRead])
+                try Files.replace(
+                    target, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead, .otherRead])
             } catch {
                 throw Refusal("cannot write \(target): \(error)")
             }
@@ -90,7 +92,11 @@ struct NginxFiles {
             ("LIMITS", limits),
             ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),
-            ("ADDRESS", settings.host.contains(":") ? "[\(settings.host)]:\(settings.port)" : "\(settings.host):\(settings.port)"),
+            (
+                "ADDRESS",
+                settings.host.contains(":")
+                    ? "[\(settings.host)]:\(settings.port)" : "\(settings.host):\(settings.port)"
+            ),
             ("LISTEN_TLS", settings.tls == nil ? "" : " ssl http2"),
             ("TLS", tls),
             ("SERVERS", servers),

@@ -94,7 +94,8 @@ extension Settings {
                 throw SettingError(name: name, value: text, takes: "the path of a file that can be read")
             }
             guard Self.isQuotable(path.string), !path.string.contains("$") else {
-                throw SettingError(name: name, value: text, takes: "a path without quotes, backslashes and dollar signs")
+                throw SettingError(
+                    name: name, value: text, takes: "a path without quotes, backslashes and dollar signs")
             }
             return path
         }
@@ -107,7 +108,8 @@ extension Settings {
         }
         guard let certificate else {
             for name in ["TLS_CERTIFICATE_KEY", "TLS_CLIENT_CA"] where environment[name]?.isEmpty == false {
-                throw SettingError(name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE")
+                throw SettingError(
+                    name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE")
             }
             guard ["", "off"].contains(verification) else {
                 throw SettingError(
@@ -204,7 +206,8 @@ extension Settings {
     ]
 
     private static func text(
-        _ name: String, _ path: WritableKeyPath<Settings, String>, _ takes: String, _ isValid: @escaping (String) -> Bool
+        _ name: String, _ path: WritableKeyPath<Settings, String>, _ takes: String,
+        _ isValid: @escaping (String) -> Bool
     ) -> Variable {
         Variable(
             name: name, takes: takes,
@@ -262,7 +265,8 @@ extension Settings {
     }
 
     private static func seconds(
-        _ name: String, _ path: WritableKeyPath<Settings, Double>, _ takes: String, _ isValid: @escaping (Double) -> Bool
+        _ name: String, _ path: WritableKeyPath<Settings, Double>, _ takes: String,
+        _ isValid: @escaping (Double) -> Bool
     ) -> Variable {
         Variable(
             name: name, takes: takes,

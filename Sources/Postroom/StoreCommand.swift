@@ -27,7 +27,9 @@ extension StoreCommand {
         func run() throws {
             let check = try StoreCommand.open(.readOnly).store.check()
             for fault in check.faults { print(fault) }
-            print("\(check.endpoints) endpoints, \(check.notifications) notifications: \(check.faults.isEmpty ? "sound" : "DAMAGED")")
+            print(
+                "\(check.endpoints) endpoints, \(check.notifications) notifications: \(check.faults.isEmpty ? "sound" : "DAMAGED")"
+            )
             if !check.faults.isEmpty { throw ExitCode.failure }
         }
     }

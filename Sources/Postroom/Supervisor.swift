@@ -44,9 +44,10 @@ final class Supervisor {
         epoll = try Epoll()
         try epoll.add(signals.descriptor, .readable, token: 0)
 
-        let environment = Machine.environmentList().filter { !$0.hasPrefix("DATA_DIR=") } + [
-            "DATA_DIR=\(settings.dataDirectory)"
-        ]
+        let environment =
+            Machine.environmentList().filter { !$0.hasPrefix("DATA_DIR=") } + [
+                "DATA_DIR=\(settings.dataDirectory)"
+            ]
         let parent = ["--parent", String(Machine.processID)]
         let started = ["--started", String(SystemClock.realTimeMicroseconds())]
         responders = sockets.enumerated().map { index, socket in
@@ -58,13 +59,17 @@ final class Supervisor {
             try ChildProcess(program, ["work"] + parent, environment: environment)
         }
         let command = [
-            settings.nginxProgram.string, "-p", settings.runDirectory.string, "-c", files.configuration.string, "-e", "stderr",
+            settings.nginxProgram.string, "-p", settings.runDirectory.string, "-c", files.configuration.string, "-e",
+            "stderr",
         ]
-        nginx = !runsNginx ? nil : SupervisedProcess("nginx") { () throws(Errno) in
-            // Left behind by an nginx that was killed, it would keep the next one from listening.
-            try? Files.remove(files.healthSocket)
-            return try ChildProcess(program, ["child"] + parent + command, environment: environment)
-        }
+        nginx =
+            !runsNginx
+            ? nil
+            : SupervisedProcess("nginx") { () throws(Errno) in
+                // Left behind by an nginx that was killed, it would keep the next one from listening.
+                try? Files.remove(files.healthSocket)
+                return try ChildProcess(program, ["child"] + parent + command, environment: environment)
+            }
     }
 
     private var supervised: [SupervisedProcess] { responders + [worker] + (nginx.map { [$0] } ?? []) }
@@ -117,7 +122,9 @@ final class Supervisor {
             if let child = process.process { watch(child) }
         } catch {
             let pause = process.planRestart(at: now())
-            logger.error("cannot start a process", metadata: ["name": "\(process.name)", "error": "\(error)", "pause": "\(pause)"])
+            logger.error(
+                "cannot start a process",
+                metadata: ["name": "\(process.name)", "error": "\(error)", "pause": "\(pause)"])
         }
     }
 

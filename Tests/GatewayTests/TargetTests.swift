@@ -15,7 +15,9 @@ import Testing
             ("/%zz", ["%zz"]), ("/%", ["%"]), ("/%4", ["%4"]), ("/%FF", ["%FF"]), ("/ok%20/%c3%28", ["ok ", "%c3%28"]),
             ("?a", nil),
         ] as [(String, [String]?)])
-    func `a path is its decoded segments, and one that stands for no text is as it was sent`(raw: String, segments: [String]?) {
+    func `a path is its decoded segments, and one that stands for no text is as it was sent`(
+        raw: String, segments: [String]?
+    ) {
         #expect(target(raw).segments == segments)
     }
 
