@@ -4,8 +4,7 @@ internal import Linux
 /// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,
 /// moved once so that it began at the time of day.
 ///
-/// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew, and
-/// never to before where it was.
+/// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew.
 package struct SteadyClock: Equatable, Sendable {
     let bootID: String
     let offsetMicroseconds: Int64
