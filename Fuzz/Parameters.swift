@@ -6,7 +6,7 @@
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
     var parameters = Parameters()
-    for entry in bytes.split(separator: 0) { parameters.add(Array(entry)) }
+    for entry in bytes.split(separator: 0) { unsafe parameters.add(Array(entry).span.bytes) }
     for body in [[], bytes, nil] {
         guard let request = try? parameters.request(body: body) else { continue }
         for index in 0..<request.fields.count {
