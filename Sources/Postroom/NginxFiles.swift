@@ -82,7 +82,7 @@ struct NginxFiles {
             ("USER", workerUser.map { "user \($0);" } ?? ""),
             ("RUN", settings.runDirectory.string),
             ("SHARE", templates.string),
-            ("LOG_LEVEL", settings.logLevel <= .debug ? "info" : "error"),
+            ("LOG_LEVEL", settings.logLevel <= .debug ? "info" : "crit"),
             ("DESCRIPTORS", String(min(Self.descriptors(settings), descriptorLimit))),
             ("SHUTDOWN", String(max(1, Int(settings.shutdownSeconds)))),
             ("CONNECTIONS", String(connections)),
