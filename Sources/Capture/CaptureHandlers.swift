@@ -81,6 +81,9 @@ package final class CaptureHandlers {
             return .now(unknown(text))
         case .disabled:
             return .now(.text(.internalServerError, "Endpoint '\(text)' is disabled, as its owner asked."))
+        case .tooManyBytes:
+            let limit = limits.bytesPerEndpoint
+            return .now(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) bytes."))
         case .tooMany:
             let limit = limits.notificationsPerEndpoint
             return .now(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) notifications."))
@@ -126,7 +129,7 @@ package final class CaptureHandlers {
             return .now(unknown(text))
         }
         store.count(.collected)
-        return .afterCommit(.json(.ok, notificationsJSON(notifications)))
+        return .madeAfterCommit { .json(.ok, notificationsJSON(notifications)) }
     }
 
     private func configure(_ request: Request, _ text: String) throws(StoreFailure) -> Answer {
@@ -170,11 +173,13 @@ package final class CaptureHandlers {
             return .now(.text(.badRequest, error.reason))
         }
         guard let id = Endpoint.ID(text), let first = try look(at: id, window) else { return .now(unknown(text)) }
-        guard first.isEmpty, window.waitMilliseconds > 0 else { return .now(.json(.ok, notificationsJSON(first))) }
+        guard first.isEmpty, window.waitMilliseconds > 0 else {
+            return .madeAfterCommit { .json(.ok, notificationsJSON(first)) }
+        }
 
         let again = { [self] () throws(StoreFailure) -> Answer in
             guard let found = try look(at: id, window) else { return .now(unknown(text)) }
-            return .now(.json(.ok, notificationsJSON(found)))
+            return .madeAfterCommit { .json(.ok, notificationsJSON(found)) }
         }
         // A client that waits uses its endpoint: it is sent home before the endpoint counts as idle.
         let idleMilliseconds = limits.idleSeconds * 500

@@ -21,7 +21,8 @@ package protocol CaptureStore: AnyObject {
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> [NumberedNotification]?
 
-    /// Shows what waits after `number`, oldest first, and leaves it there; `nil` where there is no such endpoint.
+    /// Shows what waits after `number`, oldest first, and leaves it there; `nil` where there is no such endpoint. It may be
+    /// less than there is, but never nothing where there is something.
     ///
     /// Looking is using: it puts off the end of an idle endpoint, to the second.
     func look(
@@ -82,6 +83,12 @@ package enum CaptureEvent: Int, CaseIterable, Sendable {
     case received, receptionRefused
     case configured, configurationRefused
     case deleted, deletionRefused
+
+    /// Each kind of request, done and refused.
+    static let outcomes: [(CaptureEvent, CaptureEvent)] = [
+        (.created, .creationRefused), (.collected, .collectionRefused), (.received, .receptionRefused),
+        (.configured, .configurationRefused), (.deleted, .deletionRefused),
+    ]
 }
 
 package struct CaptureCounters: Equatable, Sendable {
@@ -92,6 +99,14 @@ package struct CaptureCounters: Equatable, Sendable {
     package subscript(event: CaptureEvent) -> UInt64 {
         get { values[event.rawValue] }
         set { values[event.rawValue] = newValue }
+    }
+
+    /// Counts all that was done as refused instead.
+    package mutating func refuse() {
+        for (done, refused) in CaptureEvent.outcomes {
+            self[refused] += self[done]
+            self[done] = 0
+        }
     }
 
     package var isEmpty: Bool { values.allSatisfy { $0 == 0 } }

@@ -44,10 +44,12 @@ package struct Endpoint: Equatable, Sendable {
     }
 
     /// Whether one more notification may come in.
-    package func acceptance(hasSubpath: Bool, _ limits: CaptureLimits) -> Acceptance {
+    /// - Parameter size: bytes of its body.
+    package func acceptance(hasSubpath: Bool, size: Int = 0, _ limits: CaptureLimits) -> Acceptance {
         if hasSubpath, !takesSubpaths { return .unknownEndpoint }
         if !isEnabled { return .disabled }
         if count >= UInt64(max(0, limits.notificationsPerEndpoint)) { return .tooMany }
+        if bytes + UInt64(size) > UInt64(max(0, limits.bytesPerEndpoint)) { return .tooManyBytes }
         return .stored
     }
 }
@@ -84,6 +86,8 @@ package enum Acceptance: Equatable, Sendable {
     case disabled
     /// As many wait as may.
     case tooMany
+    /// As many bytes wait as may.
+    case tooManyBytes
 }
 
 /// How much an installation keeps, and for how long.
@@ -92,17 +96,21 @@ package struct CaptureLimits: Equatable, Sendable {
     package var endpoints: Int
     /// 0 or less: every notification is refused.
     package var notificationsPerEndpoint: Int
+    /// What the notifications that wait at an endpoint may take up in all; it bounds the largest answer.
+    package var bytesPerEndpoint: Int
     /// Without being used.
     package var idleSeconds: Double
     /// From creation, however much it is used.
     package var lifetimeSeconds: Double
 
     package init(
-        endpoints: Int = 1024, notificationsPerEndpoint: Int = 100, idleSeconds: Double = 3600,
+        endpoints: Int = 1024, notificationsPerEndpoint: Int = 100, bytesPerEndpoint: Int = 64 << 20,
+        idleSeconds: Double = 3600,
         lifetimeSeconds: Double = 262_800
     ) {
         self.endpoints = endpoints
         self.notificationsPerEndpoint = notificationsPerEndpoint
+        self.bytesPerEndpoint = bytesPerEndpoint
         self.idleSeconds = idleSeconds
         self.lifetimeSeconds = lifetimeSeconds
     }

@@ -23,7 +23,7 @@ package final class ResponderLoop {
     /// Requests of this turn, and what to answer once it is committed.
     private var answered: [(Connection, Answer)] = []
     /// Answers that wait for their writes to be kept, and how many commits there had been with theirs.
-    private var unsettled: [(Connection, Response)] = []
+    private var unsettled: [(Connection, () -> Response)] = []
     private var unsettledCommits = 0
     private var lastCommitMicroseconds: Int64 = 0
     private var buffer = [UInt8](repeating: 0, count: 65536)
@@ -166,7 +166,7 @@ package final class ResponderLoop {
         switch connection.receive(&buffer, bodyLimit: bodyLimit) {
         case .request(let request): answered.append((connection, service.answer(request)))
         case .invalidRequest(let error): answered.append((connection, .now(.text(.badRequest, "\(error)."))))
-        case .nothing: if isStopping { close(connection) }
+        case .nothing: if isStopping || connection.isHungUp { close(connection) }
         case .ended(let reason): close(connection, reason)
         }
     }
@@ -193,19 +193,20 @@ package final class ResponderLoop {
                 switch (answer, outcome) {
                 case (.wait(let waiting), _): park(connection, waiting)
                 case (.now(let response), _): send(response, to: connection)
-                case (.afterCommit, .failed(let failure)): send(failure, to: connection)
-                case (.afterCommit(let response), .keptByNext): unsettled.append((connection, response))
-                case (.afterCommit(let response), .nothing), (.afterCommit(let response), .kept):
-                    send(response, to: connection)
+                case (_, .failed(let failure)): send(failure, to: connection)
+                case (.afterCommit(let response), .keptByNext): unsettled.append((connection, { response }))
+                case (.madeAfterCommit(let response), .keptByNext): unsettled.append((connection, response))
+                case (.afterCommit(let response), _): send(response, to: connection)
+                case (.madeAfterCommit(let response), _): send(response(), to: connection)
                 }
             }
         }
     }
 
     /// Sends answers that waited for their writes to be kept; where these may be lost, `failure` instead.
-    private func release(_ answers: [(Connection, Response)], _ failure: Response?) {
+    private func release(_ answers: [(Connection, () -> Response)], _ failure: Response?) {
         unsettled = []
-        for (connection, response) in answers { send(failure ?? response, to: connection) }
+        for (connection, response) in answers { send(failure ?? response(), to: connection) }
     }
 
     /// Settles the writes of turns before this one, unless a commit since then has done so.

@@ -48,7 +48,7 @@ extension Response {
             switch failure {
             case .full:
                 .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
-            case .unavailable: .text(.serviceUnavailable, "The store cannot be used at the moment.")
+            case .unavailable, .lost: .text(.serviceUnavailable, "The store cannot be used at the moment.")
             }
         response.head.headerFields[.retryAfter] = "5"
         return response

@@ -35,6 +35,8 @@ package enum Answer {
     case now(Response)
     /// True only once what was written is kept.
     case afterCommit(Response)
+    /// The same, but made only then, as it takes long to make and nobody shall wait for the commit meanwhile.
+    case madeAfterCommit(() -> Response)
     /// Not known yet.
     case wait(Waiting)
 }

@@ -4,4 +4,6 @@ package enum StoreFailure: Error, Equatable, Sendable {
     case full
     /// The engine failed; the text is for its operator, not for clients.
     case unavailable(String)
+    /// The engine failed, and this process can use it no more; another one can.
+    case lost(String)
 }

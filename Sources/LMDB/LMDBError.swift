@@ -27,6 +27,12 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
         [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT].contains(code)
     }
 
+    /// Nothing works any longer until the environment is opened anew (lmdb.h, MDB_PANIC).
+    package var isFatal: Bool { code == MDB_PANIC }
+
+    /// Whether the operating system failed, and not LMDB.
+    package var isSystemFailure: Bool { code > 0 }
+
     /// Another process has made the map larger than this one knows.
     package var isMapResized: Bool { code == MDB_MAP_RESIZED }
 

@@ -28,6 +28,7 @@ package enum Files {
             try file.writeAll(bytes)
             try systemCall { fsync(file.rawValue) }
         } catch {
+            try? remove(temporary)
             throw error as? Errno ?? .ioError
         }
         try systemCall { unsafe rename(temporary.string, path.string) }
@@ -88,6 +89,21 @@ package enum Files {
 
     package static func changePermissions(of path: FilePath, to permissions: FilePermissions) throws(Errno) {
         try systemCall { unsafe chmod(path.string, permissions.rawValue) }
+    }
+
+    /// Who may do what with a file; `nil` where there is none.
+    package static func permissions(of path: FilePath) -> FilePermissions? {
+        var information = stat()
+        guard unsafe stat(path.string, &information) == 0 else { return nil }
+        return FilePermissions(rawValue: information.st_mode & 0o7777)
+    }
+
+    /// Gives a file the owner, group and permissions of another.
+    package static func copyOwner(of source: FilePath, to target: FilePath) throws(Errno) {
+        var information = stat()
+        try systemCall { unsafe stat(source.string, &information) }
+        try changeOwner(of: target, user: information.st_uid, group: information.st_gid)
+        try changePermissions(of: target, to: FilePermissions(rawValue: information.st_mode & 0o7777))
     }
 
     /// Whether every user may go through the directory and all those above it.

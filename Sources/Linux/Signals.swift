@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Glibc
 package import SystemPackage
 
 /// Signals that arrive as bytes to read instead of interrupting the program (signalfd(2)).
@@ -37,12 +38,15 @@ package enum Signal {
     package static var kill: CInt { SIGKILL }
     package static var quit: CInt { SIGQUIT }
 
+    /// Sends a signal to this process itself.
+    package static func raise(_ signal: CInt) { _ = Glibc.raise(signal) }
+
     /// A write to a connection whose other side has gone is an error to handle, not the end of the process.
     package static func ignoreBrokenPipes() { postroom_ignore(SIGPIPE) }
 
     /// The kernel sends `signal` to this process when its parent dies (prctl(2), PR_SET_PDEATHSIG; kept over exec).
     package static func send(_ signal: CInt, whenParentDies parent: Int32) {
         _ = postroom_signal_on_parent_death(signal)
-        if getppid() != parent { raise(signal) }
+        if getppid() != parent { Glibc.raise(signal) }
     }
 }

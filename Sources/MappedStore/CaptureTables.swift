@@ -7,6 +7,9 @@ struct PendingCounters {
     var capture = CaptureCounters()
 
     var isEmpty: Bool { capture.isEmpty }
+
+    /// What was counted as done came to nothing.
+    mutating func refuse() { capture.refuse() }
 }
 
 /// The steps that the operations of capture are made of.
@@ -86,15 +89,21 @@ extension MappedStore {
 
     // MARK: Notifications
 
+    /// - Parameter limit: bytes of records after which no more are taken.
     func notifications(
-        of endpoint: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, atMost limit: Int = .max,
+        in transaction: borrowing Transaction
     ) throws(LMDBError) -> [NumberedNotification] {
         guard first < end else { return [] }
         var found: [NumberedNotification] = []
+        var bytes = 0
         var isDamaged = false
         try tables.notifications.scan(from: key(endpoint, first), in: transaction) { key, value in
             var reader = ByteReader(key)
-            guard reader.fixed() == endpoint, let number = reader.fixed(), number < end else { return false }
+            guard bytes < limit, reader.fixed() == endpoint, let number = reader.fixed(), number < end else {
+                return false
+            }
+            bytes += value.byteCount
             guard let notification = NotificationRecord.decode(value) else {
                 isDamaged = true
                 return false

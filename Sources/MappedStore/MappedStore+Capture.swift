@@ -3,6 +3,9 @@ package import Gateway
 internal import LMDB
 
 extension MappedStore: CaptureStore {
+    /// What one look shows at the most, after its first notification: a client goes on with what follows.
+    private static let lookBytes = 4 << 20
+
     package func create(
         _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation {
@@ -36,7 +39,8 @@ extension MappedStore: CaptureStore {
         try growing { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
-            let acceptance = record.endpoint.acceptance(hasSubpath: !notification.path.isEmpty, limits)
+            let acceptance = record.endpoint.acceptance(
+                hasSubpath: !notification.path.isEmpty, size: notification.body.count, limits)
             guard acceptance == .stored else { return acceptance }
             let bytes = NotificationRecord.encode(notification)
             guard try admit(bytes: bytes.count, in: &transaction) else { return nil }
@@ -84,7 +88,9 @@ extension MappedStore: CaptureStore {
             guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
             let first = max(record.endpoint.uncollected, number == .max ? .max : number + 1)
             let end = min(record.endpoint.next, first.addingReportingOverflow(UInt64(limit)).partialValue)
-            return (record, try notifications(of: record.endpoint.number, from: first, to: end, in: transaction))
+            let found = try notifications(
+                of: record.endpoint.number, from: first, to: end, atMost: Self.lookBytes, in: transaction)
+            return (record, found)
         }
         guard let (record, notifications) = found else { return nil }
         if moment.steady.seconds(since: record.endpoint.lastUsed) > min(1, limits.idleSeconds / 10) {

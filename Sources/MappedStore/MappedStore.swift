@@ -47,6 +47,8 @@ package final class MappedStore {
     private let isDurable: Bool
     /// The last transaction that this process committed and that nothing is known to have settled.
     private var unsettled: UInt64?
+    /// What the commit that should have settled it met.
+    private var settleFailure: StoreFailure?
 
     /// Added to the stored counters in the next commit.
     var pendingCounters: PendingCounters = PendingCounters()
@@ -171,6 +173,11 @@ package final class MappedStore {
     /// Waits until the last commit of this process is kept for good; the commit of another process since then has seen to
     /// that already.
     package func settle() throws(StoreFailure) {
+        if let failure = settleFailure {
+            settleFailure = nil
+            unsettled = nil
+            throw failure
+        }
         guard let committed = unsettled else { return }
         do throws(LMDBError) {
             if try environment.lastVisibleTransactionID() == committed { try environment.sync() }
@@ -185,9 +192,11 @@ package final class MappedStore {
     @discardableResult
     package func commit() throws(StoreFailure) -> Bool {
         defer { rollBack() }
-        if let turnFailure { throw turnFailure }
-        let counters = pendingCounters
-        guard turnHasWrites || !counters.isEmpty else { return false }
+        if let turnFailure {
+            pendingCounters.refuse()
+            throw turnFailure
+        }
+        guard turnHasWrites || !pendingCounters.isEmpty else { return false }
         try write { (transaction) throws(LMDBError) in
             try addPendingCounters(in: &transaction)
             if rememberedInTurn > 0 {
@@ -204,6 +213,10 @@ package final class MappedStore {
             if isDurable { unsettled = id }
             return true
         } catch {
+            // The wait that failed may have been the one for the commit before. It is reported once only (fsync(2)), so
+            // that waiting again would prove nothing.
+            if error.isSystemFailure, unsettled != nil { settleFailure = StoreFailure(error) }
+            pendingCounters.refuse()
             throw StoreFailure(error)
         }
     }
@@ -290,5 +303,7 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 }
 
 extension StoreFailure {
-    init(_ error: LMDBError) { self = error.isFull ? .full : .unavailable(error.description) }
+    init(_ error: LMDBError) {
+        self = error.isFull ? .full : error.isFatal ? .lost(error.description) : .unavailable(error.description)
+    }
 }

@@ -1,6 +1,7 @@
 internal import Capture
 internal import Gateway
 internal import HTTPTypes
+internal import Linux
 internal import Logging
 internal import MappedStore
 
@@ -10,6 +11,8 @@ final class Application: Service {
     private let store: MappedStore
     private let capture: CaptureHandlers
     private let logger: Logger
+    /// A full store is complained of every ten seconds at the most.
+    private var complainsAgainAt: Int64 = 0
 
     init(store: MappedStore, settings: Settings, started: Timestamp, logger: Logger) {
         self.store = store
@@ -73,8 +76,17 @@ final class Application: Service {
 
     private func report(_ failure: StoreFailure) -> Response {
         switch failure {
-        case .full: logger.warning("the store is full")
+        case .full:
+            let now = SystemClock.bootTimeMicroseconds()
+            if now >= complainsAgainAt {
+                logger.warning("the store is full, and refuses what needs room")
+                complainsAgainAt = now + 10_000_000
+            }
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
+        case .lost(let reason):
+            // The loop finishes what it has and ends; whoever started this process starts another.
+            logger.critical("the store is lost to this process, which ends", metadata: ["reason": "\(reason)"])
+            Signal.raise(Signal.terminate)
         }
         return .failure(failure)
     }

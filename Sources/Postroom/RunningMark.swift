@@ -15,9 +15,12 @@ struct RunningMark {
         path = settings.dataDirectory.appending("running")
     }
 
-    func set() throws(Refusal) {
+    func set(_ logger: Logger) throws(Refusal) {
         do throws(Errno) {
             try Files.replace(path, with: Array("\(Machine.bootID()) \(settings.durability.rawValue)\n".utf8))
+        } catch .noSpace, .diskQuotaExceeded {
+            // What is kept can still be read, collected and deleted, and that makes room.
+            logger.warning("the disk is full: a crash of the machine would go unnoticed", metadata: ["file": "\(path)"])
         } catch {
             throw Refusal("cannot write \(path): \(error)")
         }
@@ -55,12 +58,18 @@ struct RunningMark {
     }
 
     private func isSound(_ program: FilePath) throws(Refusal) -> Bool {
-        do throws(Errno) {
+        do {
             let environment = Machine.environmentList() + ["DATA_DIR=\(settings.dataDirectory)"]
             let check = try ChildProcess(program, ["store", "check"], environment: environment)
-            return try check.waitForEnding() == .exited(0)
+            switch try check.waitForEnding() {
+            case .exited(0): return true
+            case .exited(StoreCommand.Check.damageStatus): return false
+            // It fell over what it read.
+            case .killed(let signal) where signal != Signal.kill: return false
+            case let ending: throw Refusal("the store may be damaged, and its check \(ending)")
+            }
         } catch {
-            throw Refusal("cannot check the store: \(error)")
+            throw error as? Refusal ?? Refusal("cannot check the store: \(error)")
         }
     }
 }

@@ -17,6 +17,8 @@ struct Serve: ParsableCommand {
     var nginx = true
 
     func run() throws {
+        // Whoever read what is printed here may be gone; the service goes on.
+        Signal.ignoreBrokenPipes()
         var settings = try Settings.inForce()
         guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
         let templates = try NginxFiles.findTemplates(program)
@@ -37,12 +39,14 @@ struct Serve: ParsableCommand {
         }
         defer { withExtendedLifetime(lock) {} }
 
+        let room = StartingRoom(settings)
+        room.release()
         let mark = RunningMark(settings)
         try mark.checkAfterCrash(program: program, logger: logger)
-        try settings.openStore().commit()
-        try mark.set()
+        try settings.openStore().sync()
+        try mark.set(logger)
 
-        let worker = Machine.isRoot ? nginxUser(settings) : nil
+        let worker = Machine.isRoot ? nginxUser(settings, templates) : nil
         let files = NginxFiles(settings: settings, templates: templates, descriptorLimit: descriptors)
         if files.connections < settings.maximumConnections {
             logger.warning(
@@ -54,7 +58,10 @@ struct Serve: ParsableCommand {
         let supervisor = try Supervisor(
             settings: settings, files: files, workerUser: worker, program: program, sockets: sockets, runsNginx: nginx,
             logger: logger)
-        try supervisor.run { announce(settings) }
+        try supervisor.run {
+            room.hold()
+            announce(settings)
+        }
         try settings.openStore().sync()
         mark.clear()
         logger.info("stopped")
@@ -67,9 +74,11 @@ struct Serve: ParsableCommand {
             try Files.makeDirectory(settings.dataDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
             guard let absolute = Files.absolute(settings.dataDirectory) else { throw .noSuchFileOrDirectory }
             directory = absolute
+            // Whoever reaches the sockets is believed whatever it says, so that nobody else may pass.
+            let run = directory.appending("run")
             try Files.makeDirectory(
-                directory.appending("run/temporary"),
-                permissions: [.ownerReadWriteExecute, .groupReadExecute, .otherExecute])
+                run.appending("temporary"), permissions: [.ownerReadWriteExecute, .groupReadExecute])
+            try Files.changePermissions(of: run, to: [.ownerReadWriteExecute, .groupReadExecute])
         } catch {
             throw Refusal("DATA_DIR: cannot make \(settings.dataDirectory): \(error)")
         }
@@ -83,13 +92,18 @@ struct Serve: ParsableCommand {
 
     /// The user that nginx's workers run as, ours or another's, where this process is root: one without rights, if it can
     /// reach the sockets.
-    private func nginxUser(_ settings: Settings) -> String? {
-        for name in ["www-data", "nginx", "nobody"] {
-            guard let (_, group) = Machine.user(named: name) else { continue }
-            try? Files.changeOwner(of: settings.dataDirectory, user: nil, group: group)
-            if Files.everyoneMayPass(settings.dataDirectory.removingLastComponent()) { return name }
+    private func nginxUser(_ settings: Settings, _ templates: FilePath) -> String? {
+        let parent = settings.dataDirectory.removingLastComponent()
+        guard Files.everyoneMayPass(parent), Files.everyoneMayPass(templates),
+            Files.permissions(of: settings.dataDirectory)?.contains(.groupExecute) == true,
+            let (name, group) = ["www-data", "nginx", "nobody"].lazy.compactMap({ name in
+                Machine.user(named: name).map { (name, $0.group) }
+            }).first
+        else { return "root" }
+        for directory in [settings.dataDirectory, settings.runDirectory, settings.runDirectory.appending("temporary")] {
+            try? Files.changeOwner(of: directory, user: nil, group: group)
         }
-        return "root"
+        return name
     }
 
     private func openSockets(_ files: NginxFiles, for worker: String?) throws(Refusal) -> [FileDescriptor] {

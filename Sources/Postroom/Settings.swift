@@ -95,7 +95,7 @@ extension Settings {
             }
             guard Self.isQuotable(path.string), !path.string.contains("$") else {
                 throw SettingError(
-                    name: name, value: text, takes: "a path without quotes, backslashes and dollar signs")
+                    name: name, value: text, takes: "a path without quotes, backslashes and any of $*?[]@")
             }
             return path
         }
@@ -150,6 +150,7 @@ extension Settings {
                     settings.mountPoint = path
                     return true
                 }, show: { $0.mountPoint.isEmpty ? "/" : $0.mountPoint }),
+            bytes("MAX_ENDPOINT_BYTES", \.limits.bytesPerEndpoint, 1...(1 << 40)),
             seconds("MAX_IDLE_DURATION_SECONDS", \.limits.idleSeconds),
             seconds("MAX_DURATION_SECONDS", \.limits.lifetimeSeconds),
             integer("MAX_ACTIVE_ENDPOINTS", \.limits.endpoints),
@@ -295,7 +296,7 @@ extension Settings {
     }
 
     /// Whether nginx reads the text between quotes as it is.
-    private static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n".contains($0) } }
+    private static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n*?[]@".contains($0) } }
 
     /// An address, or one with the number of bits that a network's addresses share behind it.
     private static func isNetwork(_ text: String) -> Bool {

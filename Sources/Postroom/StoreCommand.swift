@@ -21,17 +21,30 @@ struct StoreCommand: ParsableCommand {
 extension StoreCommand {
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Hold every record and index against each other; exit status 1 where something is wrong.",
+            abstract: "Hold every record and index against each other; exit status 2 where something is wrong.",
             discussion: "The service may go on meanwhile.")
 
         func run() throws {
-            let check = try StoreCommand.open(.readOnly).store.check()
+            let check: StoreCheck
+            do {
+                check = try StoreCommand.open(.readOnly).store.check()
+            } catch let error as StoreError where error.isDamage {
+                print(error)
+                throw Self.damage
+            } catch StoreFailure.unavailable(let reason) {
+                print(reason)
+                throw Self.damage
+            }
             for fault in check.faults { print(fault) }
             print(
                 "\(check.endpoints) endpoints, \(check.notifications) notifications: \(check.faults.isEmpty ? "sound" : "DAMAGED")"
             )
-            if !check.faults.isEmpty { throw ExitCode.failure }
+            if !check.faults.isEmpty { throw Self.damage }
         }
+
+        /// Told apart from 1, for a store that cannot be checked at all.
+        static let damageStatus: Int32 = 2
+        private static let damage = ExitCode(damageStatus)
     }
 
     struct Compact: ParsableCommand {
@@ -46,6 +59,7 @@ extension StoreCommand {
             let before = Files.size(of: path)
             try? Files.remove(copy)
             try store.compact(to: copy)
+            try Files.copyOwner(of: path, to: copy)
             try Files.synchronize(copy)
             try Files.move(copy, to: path)
             print("\(before) bytes before, \(Files.size(of: path)) after")

@@ -16,6 +16,7 @@ struct Work: ParsableCommand {
 
     func run() throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
+        Signal.ignoreBrokenPipes()
         let settings = try Settings.inForce()
         let logger = settings.logger("worker \(Machine.processID)")
         let worker = Worker(store: try settings.openStore(), settings: settings, logger: logger)
@@ -76,6 +77,7 @@ final class Worker {
         } catch {
             store.rollBack()
             logger.warning("expiry has to wait", metadata: ["reason": "\(error)"])
+            if case .lost = error { Signal.raise(Signal.terminate) }
             return false
         }
     }

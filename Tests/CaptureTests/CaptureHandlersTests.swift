@@ -37,6 +37,7 @@ struct Handled {
     {
         switch try #require(try answer(method, target, body: body, id: id)) {
         case .now(let response), .afterCommit(let response): return response
+        case .madeAfterCommit(let make): return make()
         case .wait: throw Waits()
         }
     }
@@ -212,11 +213,11 @@ struct Handled {
             }
             #expect(waiting.milliseconds == 1500)
             #expect(waiting.look() == nil)
-            guard case .now(let nothing) = waiting.giveUp() else { return #expect(Bool(false)) }
-            #expect(nothing.body == Array(#"{"notifications": []}"#.utf8))
+            guard case .madeAfterCommit(let nothing) = waiting.giveUp() else { return #expect(Bool(false)) }
+            #expect(nothing().body == Array(#"{"notifications": []}"#.utf8))
             _ = try api.response(.post, "/webhook/\(id)")
-            guard case .now(let news) = waiting.look() else { return #expect(Bool(false)) }
-            #expect(try JSON(parsing: news.body)["notifications"]?.array?.count == 1)
+            guard case .madeAfterCommit(let news) = waiting.look() else { return #expect(Bool(false)) }
+            #expect(try JSON(parsing: news().body)["notifications"]?.array?.count == 1)
             _ = try api.response(.delete, "/manage/endpoint/\(id)")
             guard case .now(let gone) = waiting.look() else { return #expect(Bool(false)) }
             #expect(gone.head.status == .notFound)

@@ -36,3 +36,14 @@ import Testing
         #expect(Endpoint.ID(bytes: [1]) == nil)
     }
 }
+
+@Suite struct EndpointBytesTests {
+    @Test(arguments: [(0, 100, true), (60, 40, true), (60, 41, false), (101, 0, false)])
+    func `an endpoint keeps so many bytes and no more`(kept: Int, size: Int, isStored: Bool) throws {
+        let id = try #require(Endpoint.ID(bytes: [UInt8](repeating: 1, count: 24)))
+        let now = Timestamp(microseconds: 0)
+        let endpoint = Endpoint(id: id, number: 1, created: now, lastUsed: now, next: 2, bytes: UInt64(kept))
+        let acceptance = endpoint.acceptance(hasSubpath: false, size: size, CaptureLimits(bytesPerEndpoint: 100))
+        #expect(acceptance == (isStored ? .stored : .tooManyBytes))
+    }
+}

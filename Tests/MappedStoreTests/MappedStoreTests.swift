@@ -36,7 +36,14 @@ extension MappedStore {
     }
 
     func waiting(at number: Int) throws -> [UInt64]? {
-        try look(at: endpointID(number), after: 0, limit: 100_000, at: clock.now(), CaptureLimits())?.map(\.number)
+        var found: [UInt64] = []
+        while let more = try look(
+            at: endpointID(number), after: found.last ?? 0, limit: 100_000, at: clock.now(), CaptureLimits())
+        {
+            guard !more.isEmpty else { return found }
+            found += more.map(\.number)
+        }
+        return nil
     }
 }
 

@@ -403,3 +403,26 @@ def test_a_client_that_goes_away_disturbs_nobody(shared, endpoint):
         c.close()
     assert shared.hook(endpoint, "x").status == 200
     assert shared.bodies(endpoint) == ["x"]
+
+
+def test_a_look_at_much_shows_some_megabytes_at_a_time(shared, endpoint):
+    for _ in range(12):
+        assert shared.hook(endpoint, "x" * MIB).status == 200
+    seen = []
+    while True:
+        found = numbers(shared.look(endpoint, "?after=%d" % (seen[-1] if seen else 0)))
+        if not found:
+            break
+        assert len(found) <= 5
+        seen += found
+    assert seen == list(range(1, 13))
+
+
+def test_an_endpoint_keeps_no_more_bytes_than_it_may(serve):
+    service = serve(MAX_ENDPOINT_BYTES="1m")
+    endpoint = service.create()
+    statuses = [service.hook(endpoint, "x" * 300_000).status for _ in range(5)]
+    assert statuses == [200, 200, 200, 507, 507]
+    assert service.hook(endpoint, "small").status == 200
+    assert len(service.collect(endpoint)) == 4
+    assert service.hook(endpoint, "x" * 300_000).status == 200

@@ -341,3 +341,59 @@ def test_responders_can_be_started_by_another_supervisor(tmp_path):
 def test_a_responder_without_a_socket_says_so(tmp_path):
     result = postroom(tmp_path, "respond", stdin=b"")
     assert result.returncode == 1 and b"descriptor 0 is no listening socket" in result.stderr
+
+
+def test_a_body_that_is_too_large_is_said_over_http_2_too(serve, tmp_path):
+    server, key = certificate(str(tmp_path))
+    service = serve(TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key)
+    (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
+    for version in ("--http2", "--http1.1"):
+        result = subprocess.run(
+            ["curl", "-s", version, "--cacert", server, "--data-binary", "@" + str(tmp_path / "large")]
+            + ["https://127.0.0.1:%d/webhook/x" % service.port],
+            capture_output=True,
+            timeout=20,
+        )
+        assert result.stdout == b"413: A body may have no more than 1048576 bytes.", (version, result)
+
+
+def test_a_peer_that_leaves_in_the_middle_leaves_no_descriptor(serve):
+    service = serve(RESPONDERS=1)
+    (pid,) = service.responders()
+    service.call("GET", "/healthz")
+    before = len(os.listdir("/proc/%d/fd" % pid))
+    begin = b"\x01\x01\x00\x01\x00\x08\x00\x00" + b"\x00\x01\x01\x00\x00\x00\x00\x00"
+    for prefix in (b"", b"\x01\x01\x00", begin, begin + b"\x01\x04\x00\x01\x00\x10\x00\x00\x03", begin + b"\x01\x05"):
+        for _ in range(20):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(os.path.join(service.directory, "run", "responder-1.sock"))
+                s.sendall(prefix)
+    wait_for(lambda: len(os.listdir("/proc/%d/fd" % pid)) <= before + 2)
+
+
+def test_a_reader_of_the_log_that_has_gone_disturbs_nobody(tmp_path):
+    service = Service(tmp_path / "data", RESPONDERS=1)
+    reading, writing = os.pipe()
+    service.process = subprocess.Popen(
+        service.command,
+        env=environment(service.directory, APP_PORT=service.port),
+        stdout=writing,
+        stderr=writing,
+        stdin=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    wait_for(lambda: b"Create an endpoint" in os.read(reading, 65536))
+    os.close(reading)
+    os.kill(service.responders()[0], signal.SIGKILL)
+    wait_for(lambda: service.responders())
+    assert service.stop() == 0
+    assert not os.path.exists(os.path.join(service.directory, "running"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs nginx as another user")
+def test_a_directory_closed_to_others_works_as_root(serve, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "var").mkdir(mode=0o700)
+    service = serve(closed)
+    assert service.hook(service.create()).status == 200

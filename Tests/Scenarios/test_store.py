@@ -267,3 +267,46 @@ def test_binary_exports_are_base64(serve):
     service.hook(endpoint, b"\xff\x00")
     lines = [json.loads(line) for line in postroom(service.directory, "store", "export").stdout.splitlines()]
     assert base64.b64decode(lines[-1]["bodyBase64"]) == b"\xff\x00" and "body" not in lines[-1]
+
+
+@needs_root
+def test_a_service_starts_on_a_full_disk(serve, small_disk):
+    service = serve(small_disk, RESPONDERS=2)
+    endpoint = service.create()
+    assert service.hook(endpoint, "kept").status == 200
+    for stop in (service.stop, service.kill_all):
+        fill(small_disk / "ballast")
+        stop()
+        fill(small_disk / "more")
+        service.start()
+        assert [n["body"] for n in service.look(endpoint).json()["notifications"]] == ["kept"]
+    assert service.bodies(endpoint) == ["kept"]
+
+
+@needs_root
+def test_compact_leaves_the_store_to_its_owner(serve):
+    service = serve()
+    service.create()
+    service.stop()
+    path = os.path.join(service.directory, "store.mdb")
+    os.chown(path, 65534, 65534)
+    os.chmod(path, 0o640)
+    assert postroom(service.directory, "store", "compact").returncode == 0
+    status = os.stat(path)
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o640)
+
+
+def test_a_store_that_cannot_be_checked_is_not_set_aside(serve):
+    import fcntl
+
+    service = serve(DURABILITY="process")
+    service.kill_all()
+    with open(os.path.join(service.directory, "running"), "w") as mark:
+        mark.write("another-start-of-the-machine process\n")
+    with open(os.path.join(service.directory, "store.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        service.start(wait=False)
+        assert service.process.wait(20) == 1
+    assert "store.mdb" in os.listdir(service.directory)
+    service.start()
+    assert "the store is sound" in service.log()
