@@ -21,9 +21,11 @@ package struct ChildProcess: Sendable {
     /// Starts a program in a process group of its own, with no signal blocked.
     /// - Parameters:
     ///   - input: what the program gets as descriptor 0; `nil` gives it an empty one.
+    ///   - output: what it gets as descriptor 3; `nil` gives it none.
     ///   - environment: the variables it sees, and no others.
     package init(
         _ program: FilePath, _ arguments: [String], environment: [String], input: FileDescriptor? = nil,
+        output: FileDescriptor? = nil,
         directory: FilePath? = nil
     ) throws(Errno) {
         var actions = unsafe posix_spawn_file_actions_t()
@@ -34,6 +36,7 @@ package struct ChildProcess: Sendable {
         } else {
             unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
+        if let output { unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 3) }
         if let directory { unsafe posix_spawn_file_actions_addchdir_np(&actions, directory.string) }
 
         var attributes = posix_spawnattr_t()
@@ -72,6 +75,20 @@ package struct ChildProcess: Sendable {
         guard unsafe waitpid(processID, &status, WNOHANG) == processID else { return nil }
         try? descriptor.close()
         return Self.ending(of: status)
+    }
+
+    /// Ends, at once, all processes of a name in the group that a process led which may be gone itself.
+    package static func killGroup(ledBy leader: Int32, named name: String) {
+        guard leader > 1, let directory = unsafe opendir("/proc") else { return }
+        defer { unsafe closedir(directory) }
+        while let entry = unsafe readdir(directory) {
+            let text = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            guard let processID = Int32(text), getpgid(processID) == leader else { continue }
+            let command = Files.contents(of: FilePath("/proc/\(processID)/comm")) ?? []
+            if String(decoding: command, as: UTF8.self) == name + "\n" { _ = kill(processID, SIGKILL) }
+        }
     }
 
     /// Takes leave of processes that ended and that nobody else waits for: the first process of a container inherits those

@@ -180,3 +180,9 @@ package final class FileLock {
 
 /// Has what was printed appear now, also where standard output is no terminal.
 package func flushOutput() { _ = fflush(nil) }
+
+/// A pipe that no program started later inherits, and whose reading end does not wait.
+package func openPipe() throws(Errno) -> (reading: FileDescriptor, writing: FileDescriptor) {
+    let ends = try FileDescriptor.pipe(options: [.closeOnExec, .nonBlocking])
+    return (ends.readEnd, ends.writeEnd)
+}

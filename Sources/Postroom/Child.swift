@@ -16,3 +16,11 @@ struct Child: ParsableCommand {
         throw Refusal("cannot start \(program): \(error)")
     }
 }
+
+/// Tells the supervisor that this process serves, if it asked.
+func tellReady(_ descriptor: Int32?) {
+    guard let descriptor else { return }
+    let pipe = FileDescriptor(rawValue: descriptor)
+    _ = try? pipe.writeAll([1])
+    try? pipe.close()
+}

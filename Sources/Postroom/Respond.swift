@@ -17,6 +17,9 @@ struct Respond: ParsableCommand {
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
     var parent: Int32?
 
+    @Option(help: ArgumentHelp("Write a byte to this descriptor once the process serves.", visibility: .hidden))
+    var ready: Int32?
+
     func run() throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
         let settings = try Settings.inForce()
@@ -32,6 +35,7 @@ struct Respond: ParsableCommand {
             store: store, settings: settings, started: Timestamp(microseconds: start), logger: logger)
         let loop = try ResponderLoop(
             listener: socket, service: application, bodyLimit: settings.maximumBodyBytes, logger: logger)
+        tellReady(ready)
         logger.debug("ready")
         try loop.run(shutdownSeconds: settings.shutdownSeconds)
         logger.debug("stopped")

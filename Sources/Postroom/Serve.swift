@@ -39,6 +39,7 @@ struct Serve: ParsableCommand {
         }
         defer { withExtendedLifetime(lock) {} }
 
+        endNginxLeftBehind(settings)
         let room = StartingRoom(settings)
         room.release()
         let mark = RunningMark(settings)
@@ -65,6 +66,14 @@ struct Serve: ParsableCommand {
         try settings.openStore().sync()
         mark.clear()
         logger.info("stopped")
+    }
+
+    /// nginx's workers go on, and hold its port, where it was killed together with the supervisor.
+    private func endNginxLeftBehind(_ settings: Settings) {
+        guard let bytes = Files.contents(of: settings.runDirectory.appending("nginx.pid")),
+            let leader = Int32(SettingText.trimmed(String(decoding: bytes, as: UTF8.self)))
+        else { return }
+        ChildProcess.killGroup(ledBy: leader, named: "nginx")
     }
 
     /// Makes the directories that the service writes to, and returns DATA_DIR from the root on.

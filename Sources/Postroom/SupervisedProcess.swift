@@ -4,7 +4,8 @@ internal import SystemPackage
 /// One of the processes that the supervisor keeps running, and when to start it again.
 final class SupervisedProcess {
     let name: String
-    private let start: () throws(Errno) -> ChildProcess
+    /// Given a pipe, the program writes to it once it serves.
+    private let start: (FileDescriptor?) throws(Errno) -> ChildProcess
     private(set) var process: ChildProcess?
     private var startedAt: Int64 = 0
     private var failures = 0
@@ -15,7 +16,7 @@ final class SupervisedProcess {
     private static let settledMicroseconds: Int64 = 10_000_000
     private static let longestPauseMicroseconds: Int64 = 30_000_000
 
-    init(_ name: String, start: @escaping () throws(Errno) -> ChildProcess) {
+    init(_ name: String, start: @escaping (FileDescriptor?) throws(Errno) -> ChildProcess) {
         self.name = name
         self.start = start
     }
@@ -23,11 +24,12 @@ final class SupervisedProcess {
     func launch(at now: Int64) throws(Errno) {
         restartsAt = nil
         startedAt = now
-        process = try start()
+        process = try start(nil)
     }
 
     /// A second process beside the running one, to take its place.
-    func launchSuccessor() throws(Errno) -> ChildProcess { try start() }
+    /// - Parameter ready: a pipe that it writes to once it serves.
+    func launchSuccessor(ready: FileDescriptor) throws(Errno) -> ChildProcess { try start(ready) }
 
     /// Goes on with the successor, and returns the process that it replaces.
     func replace(with successor: ChildProcess, at now: Int64) -> ChildProcess? {

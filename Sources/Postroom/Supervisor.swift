@@ -21,13 +21,16 @@ final class Supervisor {
     private var isStopping = false
     /// Responders and the worker still to be replaced, and the one being replaced now.
     private var replacing: [SupervisedProcess] = []
-    private var successor: (of: SupervisedProcess, process: ChildProcess, decideAt: Int64)?
+    private var successor: (of: SupervisedProcess, process: ChildProcess, ready: FileDescriptor, until: Int64)?
+    /// Whether to begin anew once all are replaced, as the program may have changed again.
+    private var replacesAgain = false
     /// Processes that were replaced and finish what they have, and when they are ended if they do not.
     private var leaving: [(process: ChildProcess, until: Int64)] = []
     private var certificateTimes: [Int64?] = []
 
-    /// A successor that runs this long is taken to have started well.
-    private static let trialMicroseconds: Int64 = 300_000
+    /// How long a successor may take until it serves.
+    private static let trialMicroseconds: Int64 = 10_000_000
+    private static let tellReady = ["--ready", "3"]
 
     /// - Parameters:
     ///   - program: this program's file; started anew for each process, so that a new version of it is picked up.
@@ -51,12 +54,14 @@ final class Supervisor {
         let parent = ["--parent", String(Machine.processID)]
         let started = ["--started", String(SystemClock.realTimeMicroseconds())]
         responders = sockets.enumerated().map { index, socket in
-            SupervisedProcess("responder \(index + 1)") { () throws(Errno) in
-                try ChildProcess(program, ["respond"] + parent + started, environment: environment, input: socket)
+            SupervisedProcess("responder \(index + 1)") { (ready) throws(Errno) in
+                let arguments = ["respond"] + parent + started + (ready == nil ? [] : Self.tellReady)
+                return try ChildProcess(program, arguments, environment: environment, input: socket, output: ready)
             }
         }
-        worker = SupervisedProcess("worker") { () throws(Errno) in
-            try ChildProcess(program, ["work"] + parent, environment: environment)
+        worker = SupervisedProcess("worker") { (ready) throws(Errno) in
+            let arguments = ["work"] + parent + (ready == nil ? [] : Self.tellReady)
+            return try ChildProcess(program, arguments, environment: environment, output: ready)
         }
         let command = [
             settings.nginxProgram.string, "-p", settings.runDirectory.string, "-c", files.configuration.string, "-e",
@@ -65,7 +70,7 @@ final class Supervisor {
         nginx =
             !runsNginx
             ? nil
-            : SupervisedProcess("nginx") { () throws(Errno) in
+            : SupervisedProcess("nginx") { (_) throws(Errno) in
                 // Left behind by an nginx that was killed, it would keep the next one from listening.
                 try? Files.remove(files.healthSocket)
                 return try ChildProcess(program, ["child"] + parent + command, environment: environment)
@@ -144,7 +149,7 @@ final class Supervisor {
 
     private func nextDeadline() -> Int64? {
         var deadlines = supervised.compactMap(\.restartsAt) + leaving.map(\.until)
-        if let successor { deadlines.append(successor.decideAt) }
+        if let successor { deadlines.append(successor.until) }
         return deadlines.min()
     }
 
@@ -187,6 +192,8 @@ final class Supervisor {
     // MARK: Replacing
 
     private func beginReplacing() {
+        replacesAgain = successor != nil
+        guard !replacesAgain else { return }
         logger.info("replacing the responders and the worker")
         replacing = responders + [worker]
         do throws(Refusal) {
@@ -208,31 +215,53 @@ final class Supervisor {
 
     /// One at a time: the next one is started beside the old one, which leaves once the new one is seen to run.
     private func goOnReplacing() {
-        if let (process, child, decideAt) = successor {
+        if let (process, child, ready, until) = successor {
             if let ending = child.ending() {
-                logger.error(
-                    "the new process ended at once; the old ones stay",
-                    metadata: ["name": "\(process.name)", "ending": "\(ending)"])
-                replacing = []
-                successor = nil
-            } else if now() >= decideAt {
+                keepOld(process, "the new process \(ending)")
+            } else if isReady(ready) {
                 if let old = process.replace(with: child, at: now()) {
                     old.send(Signal.terminate)
                     leaving.append((old, now() + Int64(settings.shutdownSeconds * 1e6)))
                 }
-                successor = nil
+                endTrial()
+            } else if now() >= until {
+                child.killGroup()
+                leaving.append((child, now()))
+                keepOld(process, "the new process did not serve in time")
             }
         }
         while successor == nil, !replacing.isEmpty {
             let process = replacing.removeFirst()
             do throws(Errno) {
-                let child = try process.launchSuccessor()
+                let (reading, writing) = try openPipe()
+                defer { try? writing.close() }
+                let child = try process.launchSuccessor(ready: writing)
                 watch(child)
-                successor = (process, child, now() + Self.trialMicroseconds)
+                try epoll.add(reading, .readable, token: 1)
+                successor = (process, child, reading, now() + Self.trialMicroseconds)
             } catch {
                 logger.error("cannot replace a process", metadata: ["name": "\(process.name)", "error": "\(error)"])
             }
         }
+    }
+
+    private func isReady(_ pipe: FileDescriptor) -> Bool {
+        var byte: UInt8 = 0
+        let count = try? unsafe withUnsafeMutableBytes(of: &byte) { unsafe try pipe.read(into: $0) }
+        return count == 1
+    }
+
+    private func endTrial() {
+        try? successor?.ready.close()
+        successor = nil
+        if replacing.isEmpty, replacesAgain { beginReplacing() }
+    }
+
+    private func keepOld(_ process: SupervisedProcess, _ reason: String) {
+        logger.error("\(reason); the old ones stay", metadata: ["name": "\(process.name)"])
+        replacing = []
+        replacesAgain = false
+        endTrial()
     }
 
     // MARK: Stopping
@@ -242,7 +271,9 @@ final class Supervisor {
         logger.info("stopping")
         let deadline = now() + Int64(settings.shutdownSeconds * 1e6)
         if let successor { leaving.append((successor.process, deadline)) }
-        successor = nil
+        replacing = []
+        replacesAgain = false
+        endTrial()
         let answering = responders.compactMap(\.process)
         if let gateway = nginx?.process {
             gateway.send(Signal.quit)

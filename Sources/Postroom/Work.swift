@@ -14,12 +14,16 @@ struct Work: ParsableCommand {
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
     var parent: Int32?
 
+    @Option(help: ArgumentHelp("Write a byte to this descriptor once the process serves.", visibility: .hidden))
+    var ready: Int32?
+
     func run() throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
         Signal.ignoreBrokenPipes()
         let settings = try Settings.inForce()
         let logger = settings.logger("worker \(Machine.processID)")
         let worker = Worker(store: try settings.openStore(), settings: settings, logger: logger)
+        tellReady(ready)
         try worker.run()
     }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct SupervisedProcessTests {
     private func process() -> SupervisedProcess {
-        SupervisedProcess("test") { () throws(Errno) in try ChildProcess("/bin/true", [], environment: []) }
+        SupervisedProcess("test") { (_) throws(Errno) in try ChildProcess("/bin/true", [], environment: []) }
     }
 
     @Test func `pauses double from a tenth of a second to half a minute`() {
@@ -35,7 +35,12 @@ import Testing
         try process.launch(at: 0)
         let old = try #require(process.process)
         for _ in 0..<3 { process.planRestart(at: 1) }
-        let successor = try process.launchSuccessor()
+        let pipe = try openPipe()
+        defer {
+            try? pipe.reading.close()
+            try? pipe.writing.close()
+        }
+        let successor = try process.launchSuccessor(ready: pipe.writing)
         #expect(process.replace(with: successor, at: 2) == nil)
         #expect(process.process?.processID == successor.processID)
         #expect(process.restartsAt == nil)
@@ -46,7 +51,7 @@ import Testing
     }
 
     @Test func `a program that cannot be started is an error to plan with`() {
-        let process = SupervisedProcess("test") { () throws(Errno) in throw .noSuchFileOrDirectory }
+        let process = SupervisedProcess("test") { (_) throws(Errno) in throw .noSuchFileOrDirectory }
         #expect(throws: Errno.noSuchFileOrDirectory) { try process.launch(at: 0) }
         #expect(process.process == nil)
     }

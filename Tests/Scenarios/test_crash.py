@@ -141,3 +141,16 @@ def test_a_supervisor_that_is_killed_takes_everything_with_it_and_can_be_started
     wait_for(lambda: not any(os.path.exists("/proc/%d" % pid) for pid in children))
     service.start()
     assert service.bodies(endpoint) == ["kept"]
+
+
+def test_workers_of_nginx_that_outlived_everything_else_make_room_for_the_next(serve):
+    service = serve(RESPONDERS=2)
+    endpoint = service.create()
+    children = service.children()
+    workers = [pid for pid, line in children.items() if "nginx: worker" in line]
+    for pid in [service.process.pid, *(pid for pid in children if pid not in workers)]:
+        os.kill(pid, signal.SIGKILL)
+    service.process.wait()
+    assert all(os.path.exists("/proc/%d" % pid) for pid in workers)
+    service.start()
+    assert service.hook(endpoint, "x").status == 200

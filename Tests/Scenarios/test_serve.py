@@ -152,7 +152,7 @@ def test_a_new_binary_that_does_not_start_leaves_the_old_processes(serve, tmp_pa
     try:
         before = service.responders()
         broken = tmp_path / "broken"
-        broken.write_text("#!/bin/sh\nexit 3\n")
+        broken.write_text("#!/bin/sh\nsleep 1\nexit 3\n")
         broken.chmod(0o755)
         os.rename(broken, program)
         service.process.send_signal(signal.SIGHUP)
