@@ -26,14 +26,6 @@ struct ResponseBytes {
         fill()
     }
 
-    /// Bytes that are records already.
-    init(records: [UInt8]) {
-        requestID = 0
-        body = []
-        buffer = records
-        isEnded = true
-    }
-
     var isDone: Bool { isEnded && sent == buffer.count }
 
     /// Hands bytes to `send` until it takes no more or all is sent.

@@ -46,6 +46,4 @@ package indirect enum JSON: Equatable, Sendable {
         guard case .array(let values) = self else { return nil }
         return values
     }
-
-    package static func integer(_ value: some BinaryInteger) -> JSON { .number(String(value)) }
 }

@@ -33,9 +33,6 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Whether the operating system failed, and not LMDB.
     package var isSystemFailure: Bool { code > 0 }
 
-    /// Another process has made the map larger than this one knows.
-    package var isMapResized: Bool { code == MDB_MAP_RESIZED }
-
     /// The file is none of LMDB's, or damaged.
     package var isDamage: Bool { [MDB_INVALID, MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC].contains(code) }
 }
@@ -43,6 +40,3 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
 func check(_ code: CInt, _ function: String) throws(LMDBError) {
     guard code == MDB_SUCCESS else { throw LMDBError(code: code, function: function) }
 }
-
-/// The version of the library that is linked, as text.
-package func libraryVersion() -> String { unsafe String(cString: mdb_version(nil, nil, nil)) }

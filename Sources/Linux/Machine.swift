@@ -1,5 +1,5 @@
 internal import CLinux
-package import SystemPackage
+internal import SystemPackage
 
 package enum Machine {
     /// Differs from one start of the machine to the next (random(4), boot_id); a container sees its host's.
@@ -46,12 +46,5 @@ package enum Machine {
     package static func environmentList() -> [String] {
         let bytes = Files.contents(of: "/proc/self/environ") ?? []
         return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    /// Bytes that a file system still has room for, for a user without privileges; `nil` where it cannot say.
-    package static func freeDiskBytes(at path: FilePath) -> Int? {
-        var information = statvfs()
-        guard unsafe statvfs(path.string, &information) == 0 else { return nil }
-        return Int(clamping: UInt64(information.f_bavail) * UInt64(information.f_frsize))
     }
 }

@@ -140,7 +140,7 @@ extension Environment {
             Issue.record("opened")
         } catch {
             #expect(error == LMDBError(code: Errno.noSuchFileOrDirectory.rawValue, function: "mdb_env_open"))
-            #expect(!error.isDamage && !error.isFull && !error.isMapResized)
+            #expect(!error.isDamage && !error.isFull)
             #expect(error.description.hasPrefix("mdb_env_open: "))
         }
     }
