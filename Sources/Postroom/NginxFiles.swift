@@ -20,6 +20,9 @@ struct NginxFiles {
     /// nginx starts no attempt at a request this long after the first; requests are remembered for longer.
     static let retrySeconds = 20
 
+    /// Idle connections to responders that each of nginx's processes keeps.
+    static let keptConnections = 64
+
     /// Connections that may wait at a responder's socket: as many as nginx can have, since a full backlog is a 502.
     var backlog: Int { settings.maximumConnections }
 
@@ -100,6 +103,7 @@ struct NginxFiles {
             ("LISTEN_TLS", settings.tls == nil ? "" : " ssl http2"),
             ("TLS", tls),
             ("SERVERS", servers),
+            ("KEPT", String(Self.keptConnections)),
             ("RETRY", String(Self.retrySeconds)),
             // Outside the mount point nothing is there, nor at the mount point itself, where nginx would redirect.
             ("OUTSIDE", settings.mountPoint.isEmpty ? "" : "location / { \(notFound) }"),
@@ -162,7 +166,7 @@ struct NginxFiles {
     /// responder that died costs a try until nginx has noticed, the whole list is repeated.
     private var servers: String {
         let sockets = (1...settings.responders).map { "server \"unix:\(socketPath($0))\" max_fails=0;" }
-        let rounds = max(2, (16 + sockets.count - 1) / sockets.count)
+        let rounds = max(2, (Self.keptConnections + 8) / sockets.count + 1)
         return Array(repeating: sockets, count: rounds).joined().joined(separator: "\n    ")
     }
 }

@@ -44,7 +44,7 @@ import Testing
         #expect(lines.hasPrefix(" ssl http2 ssl_certificate \"/c\";") && lines.hasSuffix("ssl_verify_client optional;"))
     }
 
-    @Test(arguments: [(1, 16), (2, 16), (5, 20), (40, 80)])
+    @Test(arguments: [(1, 73), (2, 74), (5, 75), (40, 80)])
     func `each responder is listed again and again, so that a request is tried again`(responders: Int, count: Int) {
         let servers = fill("@SERVERS@") { $0.responders = responders }.split(separator: "\n")
         #expect(servers.count == count)
