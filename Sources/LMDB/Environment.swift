@@ -64,7 +64,7 @@ internal import CLMDB
     /// Not what mdb_env_info tells: that one is in the file while its commit still waits for the disk, and readers do not
     /// see it before the wait is over (mdb.c, mdb_env_write_meta).
     package func lastVisibleTransactionID() throws(LMDBError) -> UInt64 {
-        try read { (transaction) throws(LMDBError) in unsafe UInt64(mdb_txn_id(transaction.handle)) }
+        try read { (transaction) throws(LMDBError) in transaction.id }
     }
 
     /// The end of the last page in use, in bytes: what the file has grown to.
@@ -150,7 +150,7 @@ internal import CLMDB
     package func freePages(upTo enough: Int) throws(LMDBError) -> Int {
         try read { (transaction) throws(LMDBError) in
             var count = 0
-            let last = unsafe UInt64(mdb_txn_id(transaction.handle))
+            let last = transaction.id
             try Table(index: 0).scan(in: transaction) { key, value in
                 guard key.byteCount == MemoryLayout<UInt>.size, value.byteCount >= MemoryLayout<UInt>.size,
                     unsafe key.unsafeLoadUnaligned(as: UInt.self) < last

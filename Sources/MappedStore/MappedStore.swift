@@ -259,7 +259,7 @@ package final class MappedStore {
 
     // MARK: Room
 
-    /// Lets the open transaction put in so many bytes more, or throws `.full` before anything is written.
+    /// Lets the open transaction put in so many bytes more; false where there is no room, and nothing of them is written.
     func admit(bytes: Int, in transaction: inout Transaction) throws(LMDBError) -> Bool {
         // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
         let pageBytes = environment.pageBytes

@@ -201,16 +201,12 @@ def alive(pid):
         return False
 
 
-class Senders:
-    """Threads that post numbered bodies to endpoints as fast as they are answered, each on a kept connection."""
+class Threads:
+    """Runs `run` of the class in threads for as long as a with block lasts; `stopping` tells them of its end."""
 
-    def __init__(self, service, endpoints, count):
-        self.service = service
-        self.endpoints = endpoints
-        self.acknowledged = [[] for _ in range(count)]
-        self.failures = []
+    def __init__(self, arguments):
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(count)]
+        self.threads = [threading.Thread(target=self.run, args=(argument,)) for argument in arguments]
 
     def __enter__(self):
         for thread in self.threads:
@@ -221,6 +217,17 @@ class Senders:
         self.stopping.set()
         for thread in self.threads:
             thread.join()
+
+
+class Senders(Threads):
+    """Threads that post numbered bodies to endpoints as fast as they are answered, each on a kept connection."""
+
+    def __init__(self, service, endpoints, count):
+        self.service = service
+        self.endpoints = endpoints
+        self.acknowledged = [[] for _ in range(count)]
+        self.failures = []
+        super().__init__(range(count))
 
     def run(self, index):
         connection = self.service.connection()

@@ -3,10 +3,9 @@
 import os
 import random
 import signal
-import threading
 import time
 
-from harness import Senders, wait_for
+from harness import Senders, Threads, wait_for
 
 SECONDS = float(os.environ.get("CRASH_SECONDS", "30"))
 
@@ -18,13 +17,12 @@ def collect_all(service, endpoints):
     return sorted(found)
 
 
-class Collectors:
+class Collectors(Threads):
     """Threads that keep collecting, and keep what they were given."""
 
     def __init__(self, service, endpoints):
         self.service, self.found, self.failures = service, [], []
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(endpoint,)) for endpoint in endpoints]
+        super().__init__(endpoints)
 
     def run(self, endpoint):
         while not self.stopping.is_set():
@@ -37,16 +35,6 @@ class Collectors:
             except Exception as error:  # noqa: BLE001
                 self.failures.append(repr(error))
             time.sleep(0.05)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
 
 
 def disturb(service, disturbance, pause, seconds):
