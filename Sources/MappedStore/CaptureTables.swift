@@ -57,7 +57,7 @@ extension MappedStore {
 
     func remove(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
         let number = record.endpoint.number
-        try removeNotifications(of: number, from: 0, to: .max, in: &transaction)
+        try tables.notifications.remove(of: number, from: 0, to: .max, in: &transaction)
         try tables.endpointUses.remove(record.useKey, in: &transaction)
         try tables.endpointIDs.remove(record.endpoint.id.bytes, in: &transaction)
         try tables.endpoints.remove(key(number), in: &transaction)
@@ -94,17 +94,13 @@ extension MappedStore {
         of endpoint: UInt64, from first: UInt64, to end: UInt64, atMost limit: Int = .max,
         in transaction: borrowing Transaction
     ) throws(LMDBError) -> [NumberedNotification] {
-        guard first < end else { return [] }
         var found: [NumberedNotification] = []
         var bytes = 0
         var isDamaged = false
-        try tables.notifications.scan(from: key(endpoint, first), in: transaction) { key, value in
-            var reader = ByteReader(key)
-            guard bytes < limit, reader.fixed() == endpoint, let number = reader.fixed(), number < end else {
-                return false
-            }
-            bytes += value.byteCount
-            guard let notification = NotificationRecord.decode(value) else {
+        try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { number, record in
+            guard bytes < limit else { return false }
+            bytes += record.byteCount
+            guard let notification = NotificationRecord.decode(record) else {
                 isDamaged = true
                 return false
             }
@@ -113,25 +109,6 @@ extension MappedStore {
         }
         if isDamaged { throw .damaged("a notification's record") }
         return found
-    }
-
-    /// Removes notifications of an endpoint by their sequence numbers, and returns how many bytes their records had.
-    @discardableResult
-    func removeNotifications(
-        of endpoint: UInt64, from first: UInt64, to end: UInt64, in transaction: inout Transaction
-    ) throws(LMDBError) -> Int {
-        guard first < end else { return 0 }
-        var keys: [[UInt8]] = []
-        var bytes = 0
-        try tables.notifications.scan(from: key(endpoint, first), in: transaction) { key, value in
-            var reader = ByteReader(key)
-            guard reader.fixed() == endpoint, let number = reader.fixed(), number < end else { return false }
-            keys.append(copy(key))
-            bytes += value.byteCount
-            return true
-        }
-        for key in keys { try tables.notifications.remove(key, in: &transaction) }
-        return bytes
     }
 
     // MARK: Counters
@@ -177,7 +154,7 @@ extension MappedStore {
     ) throws(LMDBError) -> Int {
         let forgotten = try tables.requests.forget(before: milliseconds, limit: limit, in: &transaction)
         for case .collected(let endpoint, let first, let end) in forgotten {
-            try removeNotifications(of: endpoint, from: first, to: end, in: &transaction)
+            try tables.notifications.remove(of: endpoint, from: first, to: end, in: &transaction)
         }
         return forgotten.count
     }

@@ -44,11 +44,11 @@ extension MappedStore: CaptureStore {
             guard acceptance == .stored else { return acceptance }
             let bytes = NotificationRecord.encode(notification)
             guard try admit(bytes: bytes.count, in: &transaction) else { return nil }
-            let place = key(record.endpoint.number, record.endpoint.next)
+            let number = record.endpoint.next
             record.endpoint.next += 1
             record.endpoint.bytes += UInt64(bytes.count)
             record.endpoint.lastUsed = moment.steady
-            try tables.notifications.put(bytes, at: place, in: &transaction)
+            try tables.notifications.put(bytes, of: record.endpoint.number, at: number, in: &transaction)
             try put(record, in: &transaction)
             try remember(.stored, of: request, in: &transaction)
             return .stored
@@ -73,7 +73,7 @@ extension MappedStore: CaptureStore {
             record.endpoint.lastUsed = moment.steady
             try put(record, in: &transaction)
             if request == nil {
-                try removeNotifications(of: number, from: first, to: end, in: &transaction)
+                try tables.notifications.remove(of: number, from: first, to: end, in: &transaction)
             } else if first < end {
                 try remember(.collected(endpoint: number, first: first, end: end), of: request, in: &transaction)
             }
@@ -119,9 +119,10 @@ extension MappedStore: CaptureStore {
             guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
             let first = record.endpoint.uncollected
             let end = number >= record.endpoint.next ? record.endpoint.next : max(first, number + 1)
-            let freed = try removeNotifications(of: record.endpoint.number, from: first, to: end, in: &transaction)
+            let freed = try tables.notifications.remove(
+                of: record.endpoint.number, from: first, to: end, in: &transaction)
             record.endpoint.uncollected = end
-            record.endpoint.bytes -= min(record.endpoint.bytes, UInt64(freed))
+            record.endpoint.bytes -= min(record.endpoint.bytes, UInt64(freed.bytes))
             record.endpoint.lastUsed = moment.steady
             try put(record, in: &transaction)
             return true

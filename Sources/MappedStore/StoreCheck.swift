@@ -89,10 +89,9 @@ extension MappedStore {
             records[number] = record
             check.countEndpoint()
         }
-        try visit(tables.notifications, "notifications", &check, in: transaction) { key, value, check in
+        try visit(tables.notifications.table, "notifications", &check, in: transaction) { key, value, check in
             check.countNotification()
-            var reader = ByteReader(key)
-            guard let owner = reader.fixed(), let number = reader.fixed(), reader.isAtEnd else {
+            guard let (owner, number) = BoundedLog.entry(key) else {
                 return check.report("The key of a notification cannot be read.")
             }
             if !NotificationRecord.isIntact(value) || NotificationRecord.decode(value) == nil {

@@ -164,9 +164,9 @@ private struct Importer {
         record.endpoint.bytes += UInt64(bytes.count)
         current = record
         notifications += 1
-        let place = key(record.endpoint.number, number)
+        let owner = record.endpoint.number
         try keep { (transaction) throws(LMDBError) in
-            try store.tables.notifications.put(bytes, at: place, in: &transaction)
+            try store.tables.notifications.put(bytes, of: owner, at: number, in: &transaction)
         }
     }
 

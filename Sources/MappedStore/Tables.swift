@@ -11,7 +11,7 @@ struct Tables {
     /// Time of use, endpoint number: nothing. Each endpoint once, at its last use or before.
     let endpointUses: Table
     /// Endpoint number, sequence number: `NotificationRecord`.
-    let notifications: Table
+    let notifications: BoundedLog
     /// Milliseconds and 16 bytes of request id: `Outcome`.
     let requests: RecentRequests
 
@@ -25,7 +25,7 @@ struct Tables {
         endpoints = try Table("endpoints", creating: creating, in: transaction)
         endpointIDs = try Table("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try Table("endpoint-uses", creating: creating, in: transaction)
-        notifications = try Table("notifications", creating: creating, in: transaction)
+        notifications = BoundedLog(table: try Table("notifications", creating: creating, in: transaction))
         requests = RecentRequests(table: try Table("requests", creating: creating, in: transaction))
     }
 

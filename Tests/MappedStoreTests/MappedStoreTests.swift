@@ -212,7 +212,7 @@ extension MappedStore {
             #expect(try store.accept(at: 2) == .stored)
             try store.write { (transaction) throws(LMDBError) in
                 try store.tables.endpoints.put([1, 2, 3], at: key(1), in: &transaction)
-                try store.tables.notifications.put([9], at: key(2, 1), in: &transaction)
+                try store.tables.notifications.table.put([9], at: key(2, 1), in: &transaction)
             }
             try store.commit()
             #expect(throws: StoreFailure.self) { try store.accept(at: 1) }
@@ -274,7 +274,7 @@ extension MappedStore {
             try store.commit()
             func kept() throws -> Int {
                 try store.read { (transaction) throws(LMDBError) in
-                    try store.tables.notifications.count(in: transaction)
+                    try store.tables.notifications.table.count(in: transaction)
                 }
             }
             #expect(try kept() == 10)
