@@ -1,0 +1,82 @@
+internal import CCrypto
+
+/// How a message is digested: SHA (FIPS 180-4), or BLAKE2 at its full length and without a key (RFC 7693).
+package enum DigestAlgorithm: String, CaseIterable, Sendable {
+    case sha1, sha224, sha256, sha384, sha512, blake2b, blake2s
+
+    package var byteCount: Int { implementation.byteCount }
+
+    package func digest(of bytes: some Collection<UInt8>) -> [UInt8] {
+        let digest = bytes.withContiguousStorageIfAvailable { buffer in unsafe implementation.digest(of: buffer) }
+        return digest ?? self.digest(of: Array(bytes))
+    }
+
+    /// The message's HMAC (RFC 2104). A key longer than a block of the digest stands for its own digest.
+    package func authenticationCode(of message: [UInt8], key: [UInt8]) -> [UInt8] {
+        implementation.authenticationCode(of: message, key: key)
+    }
+
+    private var implementation: Implementation {
+        switch self {
+        case .sha1: .sha1
+        case .sha224: .sha224
+        case .sha256: .sha256
+        case .sha384: .sha384
+        case .sha512: .sha512
+        case .blake2b: .blake2b
+        case .blake2s: .blake2s
+        }
+    }
+}
+
+/// What libcrypto computes a digest with, looked up once: that takes longer than to digest a short message (crypto(7),
+/// "Performance"). It is never freed.
+// @unchecked: an EVP_MD and an OSSL_LIB_CTX may be used from any thread (openssl-threads(7)).
+@safe private struct Implementation: @unchecked Sendable {
+    let name: String
+    let byteCount: Int
+    private let handle: OpaquePointer
+
+    // By libcrypto's names (EVP_MD-SHA1(7) and its like).
+    static let sha1 = Implementation("SHA1")
+    static let sha224 = Implementation("SHA2-224")
+    static let sha256 = Implementation("SHA2-256")
+    static let sha384 = Implementation("SHA2-384")
+    static let sha512 = Implementation("SHA2-512")
+    static let blake2b = Implementation("BLAKE2B-512")
+    static let blake2s = Implementation("BLAKE2S-256")
+
+    /// A library context of our own: what a sender signs with is not for the machine's openssl.cnf to allow, and every
+    /// algorithm above is in the default provider (OSSL_PROVIDER-default(7)).
+    ///
+    /// libcrypto is told not to free itself in exit(3), where other threads may still use it.
+    private nonisolated(unsafe) static let library: OpaquePointer? = {
+        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG), nil)
+        return unsafe OSSL_LIB_CTX_new()
+    }()
+
+    private init(_ name: String) {
+        guard let handle = unsafe EVP_MD_fetch(Self.library, name, nil) else {
+            preconditionFailure("libcrypto was built without \(name)")
+        }
+        self.name = name
+        unsafe self.handle = handle
+        byteCount = Int(unsafe EVP_MD_get_size(handle))
+    }
+
+    func digest(of bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: byteCount)
+        let code = unsafe EVP_Digest(bytes.baseAddress, bytes.count, &digest, nil, handle, nil)
+        precondition(code == 1, "a digest fails only where memory is short")
+        return digest
+    }
+
+    func authenticationCode(of message: [UInt8], key: [UInt8]) -> [UInt8] {
+        var code = [UInt8](repeating: 0, count: byteCount)
+        // An empty array is passed as a pointer that is not null, as an empty key must be (EVP_MAC_init(3)).
+        let end = unsafe EVP_Q_mac(
+            Self.library, "HMAC", nil, name, nil, key, key.count, message, message.count, &code, byteCount, nil)
+        precondition(unsafe end != nil, "a code fails only where memory is short")
+        return code
+    }
+}
