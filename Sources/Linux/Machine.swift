@@ -8,13 +8,6 @@ package enum Machine {
         return String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)
     }
 
-    /// How many bits a numeric address has, 32 or 128; `nil` where the text is none (inet_pton(3)).
-    package static func addressBits(_ text: String) -> Int? {
-        var bytes = in6_addr()
-        if unsafe inet_pton(AF_INET, text, &bytes) == 1 { return 32 }
-        return unsafe inet_pton(AF_INET6, text, &bytes) == 1 ? 128 : nil
-    }
-
     /// The processors this process may run on (sched_getaffinity(2)).
     package static func processorCount() -> Int {
         max(1, Int(postroom_processor_count()))

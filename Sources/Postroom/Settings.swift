@@ -139,7 +139,7 @@ extension Settings {
 
     static var variables: [Variable] {
         [
-            text("APP_HOST", \.host, "an IP address to listen on") { Machine.addressBits($0) != nil },
+            text("APP_HOST", \.host, "an IP address to listen on") { IPAddress($0) != nil },
             integer("APP_PORT", \.port, 1...65535),
             text("SERVER_URL", \.serverURL, "the address that clients reach this service at") { !$0.contains("\n") },
             Variable(
@@ -183,7 +183,7 @@ extension Settings {
                 name: "TRUSTED_PROXIES", takes: "addresses or networks such as 10.0.0.0/8, with commas between",
                 set: { settings, text in
                     settings.trustedProxies = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
-                    return settings.trustedProxies.allSatisfy(isNetwork)
+                    return settings.trustedProxies.allSatisfy { IPNetwork($0) != nil }
                 }, show: { $0.trustedProxies.joined(separator: ",") }),
             path("TLS_CERTIFICATE") { $0.tls?.certificate },
             path("TLS_CERTIFICATE_KEY") { $0.tls?.key },
@@ -297,13 +297,6 @@ extension Settings {
 
     /// Whether nginx reads the text between quotes as it is.
     private static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n*?[]@".contains($0) } }
-
-    /// An address, or one with the number of bits that a network's addresses share behind it.
-    private static func isNetwork(_ text: String) -> Bool {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard let bits = Machine.addressBits(parts[0]) else { return false }
-        return parts.count == 1 || Int(parts[1]).map { (0...bits).contains($0) } == true
-    }
 
     /// The mount point with one slash before each segment and none at its end.
     private static func mountPath(_ text: String) -> String? {

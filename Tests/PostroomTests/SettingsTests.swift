@@ -47,7 +47,7 @@ import Testing
             ("MAX_BODY_BYTES", "2g"), ("MAX_HEADER_BYTES", "1"),
             ("MAX_STORE_BYTES", "1m"), ("MAX_CONNECTIONS", "1"), ("RATE_LIMIT", "0"), ("RATE_LIMIT", "1.5"),
             ("CONNECTION_LIMIT", "-1"), ("TRUSTED_PROXIES", "example.com"),
-            ("TRUSTED_PROXIES", "10.0.0.0/129"), ("TRUSTED_PROXIES", "10.0.0.0/8;"),
+            ("TRUSTED_PROXIES", "10.0.0.0/129"), ("TRUSTED_PROXIES", "10.0.0.0/8;"), ("TRUSTED_PROXIES", "10.0.0.0/+8"),
             ("TLS_CERTIFICATE", "/nowhere/at/all"), ("TLS_CERTIFICATE_KEY", "/dev/null"),
             ("TLS_CLIENT_CA", "/dev/null"), ("TLS_CLIENT_VERIFY", "maybe"), ("SHUTDOWN_SECONDS", "0"),
             ("NGINX", "nginx"), ("SERVER_URL", "http://x\n"),
