@@ -26,29 +26,58 @@ extension JSON {
 struct JSONParser {
     private let text: [UInt8]
     private var position = 0
+    private let allowsComments: Bool
+    private let recordsPlaces: Bool
+    /// Where each value stands, in the order in which they begin; empty where they are not recorded.
+    private(set) var places: [JSONPlace] = []
 
-    init(_ text: [UInt8]) { self.text = text }
+    init(_ text: [UInt8], allowsComments: Bool = false, recordsPlaces: Bool = false) {
+        self.text = text
+        self.allowsComments = allowsComments
+        self.recordsPlaces = recordsPlaces
+    }
 
     mutating func document() throws(JSONError) -> JSON {
-        skipBlanks()
-        let value = try value(depth: 0)
-        skipBlanks()
+        try skipBlanks()
+        let value = try placedValue(depth: 0)
+        try skipBlanks()
         guard position == text.count else { throw failure("something follows the value") }
         return value
     }
 
     private func failure(_ reason: String, at place: Int? = nil) -> JSONError {
         let offset = place ?? position
-        let before = text[..<min(offset, text.count)]
-        let line = 1 + before.count { $0 == UInt8(ascii: "\n") }
-        let lineStart = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        return JSONError(reason: reason, offset: offset, line: line, column: offset - lineStart + 1)
+        let position = TextPosition(of: offset, in: text)
+        return JSONError(reason: reason, offset: offset, line: position.line, column: position.column)
     }
 
     private var next: UInt8? { position < text.count ? text[position] : nil }
 
-    private mutating func skipBlanks() {
+    private mutating func skipBlanks() throws(JSONError) {
+        skipPlainBlanks()
+        guard allowsComments else { return }
+        while try skipComment() { skipPlainBlanks() }
+    }
+
+    private mutating func skipPlainBlanks() {
         while let byte = next, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { position += 1 }
+    }
+
+    /// Says whether there was one. A lone slash is left to whoever reads on.
+    private mutating func skipComment() throws(JSONError) -> Bool {
+        guard next == UInt8(ascii: "/"), position + 1 < text.count else { return false }
+        let inside = position + 2
+        switch text[position + 1] {
+        case UInt8(ascii: "/"):
+            position = text[inside...].firstIndex(of: UInt8(ascii: "\n")) ?? text.count
+        case UInt8(ascii: "*"):
+            guard let end = (inside..<text.count).first(where: { text[$0...].starts(with: "*/".utf8) }) else {
+                throw failure("the comment does not end")
+            }
+            position = end + 2
+        default: return false
+        }
+        return true
     }
 
     private mutating func take(_ byte: Character) -> Bool {
@@ -71,6 +100,20 @@ struct JSONParser {
         }
     }
 
+    /// A value whose place is kept, where places are.
+    ///
+    /// - Parameter name: where the name before it stands, if there is one.
+    private mutating func placedValue(depth: Int, name: Range<Int> = 0..<0) throws(JSONError) -> JSON {
+        guard recordsPlaces else { return try value(depth: depth) }
+        let start = position
+        let place = places.count
+        places.append(JSONPlace(range: start..<start, nameRange: name, next: place))
+        let value = try value(depth: depth)
+        places[place].range = start..<position
+        places[place].next = places.count
+        return value
+    }
+
     private mutating func word(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
         let bytes = Array(String(describing: word).utf8)
         guard text[position...].starts(with: bytes) else { throw failure("a value was expected") }
@@ -81,13 +124,13 @@ struct JSONParser {
     private mutating func array(depth: Int) throws(JSONError) -> JSON {
         guard depth < JSON.maximumDepth else { throw failure("nested deeper than \(JSON.maximumDepth) levels") }
         position += 1
-        skipBlanks()
+        try skipBlanks()
         if take("]") { return .array([]) }
         var values: [JSON] = []
         while true {
-            skipBlanks()
-            values.append(try value(depth: depth + 1))
-            skipBlanks()
+            try skipBlanks()
+            values.append(try placedValue(depth: depth + 1))
+            try skipBlanks()
             if take("]") { return .array(values) }
             guard take(",") else { throw failure("\",\" or \"]\" was expected") }
         }
@@ -96,18 +139,20 @@ struct JSONParser {
     private mutating func object(depth: Int) throws(JSONError) -> JSON {
         guard depth < JSON.maximumDepth else { throw failure("nested deeper than \(JSON.maximumDepth) levels") }
         position += 1
-        skipBlanks()
+        try skipBlanks()
         if take("}") { return .object([]) }
         var members: [JSON.Member] = []
         while true {
-            skipBlanks()
+            try skipBlanks()
             guard next == UInt8(ascii: "\"") else { throw failure("a member's name in quotes was expected") }
+            let nameStart = position
             let name = try string()
-            skipBlanks()
+            let nameRange = nameStart..<position
+            try skipBlanks()
             guard take(":") else { throw failure("\":\" was expected") }
-            skipBlanks()
-            members.append(JSON.Member(name, try value(depth: depth + 1)))
-            skipBlanks()
+            try skipBlanks()
+            members.append(JSON.Member(name, try placedValue(depth: depth + 1, name: nameRange)))
+            try skipBlanks()
             if take("}") { return .object(members) }
             guard take(",") else { throw failure("\",\" or \"}\" was expected") }
         }

@@ -1,0 +1,71 @@
+/// A JSON text whose values know where they stand in it, so that a fault can be shown in its place, and one value be
+/// replaced with all else left as it is.
+package struct JSONDocument: Sendable {
+    package let root: JSONNode
+
+    /// Strict as `JSON(parsing:)`, but for comments.
+    ///
+    /// - Parameter allowsComments: `// …` to the end of the line and `/* … */` count as blanks.
+    package init(parsing text: [UInt8], allowsComments: Bool = false) throws(JSONError) {
+        var parser = JSONParser(text, allowsComments: allowsComments, recordsPlaces: true)
+        let value = try parser.document()
+        root = JSONNode(value, at: 0, in: parser.places)
+    }
+}
+
+/// A value of a document.
+package struct JSONNode: Sendable {
+    package let value: JSON
+    /// Those of the whole document; this value's is at `index`, and those of what it holds follow.
+    private let places: [JSONPlace]
+    private let index: Int
+
+    fileprivate init(_ value: JSON, at index: Int, in places: [JSONPlace]) {
+        self.value = value
+        self.places = places
+        self.index = index
+    }
+
+    package struct Member: Sendable {
+        package let name: String
+        /// Where the name stands in the text, in bytes, its quotes included.
+        package let nameRange: Range<Int>
+        package let value: JSONNode
+    }
+
+    /// Where the value stands in the text, in bytes, its quotes or brackets included.
+    package var range: Range<Int> { places[index].range }
+
+    /// `nil` where this is no object; in the order of the text, repetitions included.
+    package var members: [Member]? {
+        guard case .object(let members) = value else { return nil }
+        var place = index + 1
+        return members.map { member in
+            let node = JSONNode(member.value, at: place, in: places)
+            defer { place = places[place].next }
+            return Member(name: member.name, nameRange: places[place].nameRange, value: node)
+        }
+    }
+
+    /// `nil` where this is no array.
+    package var elements: [JSONNode]? {
+        guard case .array(let values) = value else { return nil }
+        var place = index + 1
+        return values.map { value in
+            defer { place = places[place].next }
+            return JSONNode(value, at: place, in: places)
+        }
+    }
+
+    /// The member of that name; where it is repeated, the last one counts.
+    package subscript(name: String) -> JSONNode? { members?.last { $0.name == name }?.value }
+}
+
+/// Where a value stands. A document's are in the order in which its values begin.
+struct JSONPlace {
+    var range: Range<Int>
+    /// Of the name before it, where it is an object's member.
+    var nameRange = 0..<0
+    /// The index of the place that follows those of all it holds.
+    var next: Int
+}

@@ -1,0 +1,137 @@
+import Testing
+
+@testable import JSON
+
+@Suite struct JSONDocumentTests {
+    private func document(_ text: String, comments: Bool = false) throws(JSONError) -> JSONNode {
+        try JSONDocument(parsing: Array(text.utf8), allowsComments: comments).root
+    }
+
+    /// What stands at every value's place, in the order of the text.
+    private func texts(of node: JSONNode, in text: String) -> [String] {
+        let held = node.members?.map(\.value) ?? node.elements ?? []
+        return [slice(node.range, of: text)] + held.flatMap { texts(of: $0, in: text) }
+    }
+
+    private func slice(_ range: Range<Int>, of text: String) -> String {
+        String(decoding: Array(text.utf8)[range], as: UTF8.self)
+    }
+
+    @Test(
+        arguments: [
+            (" null\n", ["null"]), ("-1.5e+3", ["-1.5e+3"]), (#"  "a\"b\u00e9\\" "#, [#""a\"b\u00e9\\""#]),
+            ("[ ]", ["[ ]"]),
+            (" [1 ,[true, [ ]], {} ]", ["[1 ,[true, [ ]], {} ]", "1", "[true, [ ]]", "true", "[ ]", "{}"]),
+            ("[\"é\", \"😀\", 7]", ["[\"é\", \"😀\", 7]", "\"é\"", "\"😀\"", "7"]),
+            (
+                #"{"a": {"b" : [0]}, "c":"d"}"#,
+                [#"{"a": {"b" : [0]}, "c":"d"}"#, #"{"b" : [0]}"#, "[0]", "0", #""d""#]
+            ),
+            ("/* [ */ [1/*,*/, // ]\n2] // end", ["[1/*,*/, // ]\n2]", "1", "2"]),
+        ] as [(String, [String])])
+    func `every value knows where it stands`(text: String, places: [String]) throws {
+        let root = try document(text, comments: true)
+        #expect(texts(of: root, in: text) == places)
+    }
+
+    @Test func `members are in the text's order, with the places of their names`() throws {
+        let text = #"{"a":1, "\u00e9" : {"a": 2}, "a" :3, "":[]}"#
+        let members = try #require(try document(text).members)
+        #expect(members.map(\.name) == ["a", "é", "a", ""])
+        #expect(members.map { slice($0.nameRange, of: text) } == [#""a""#, #""\u00e9""#, #""a""#, #""""#])
+        #expect(members.map { slice($0.value.range, of: text) } == ["1", #"{"a": 2}"#, "3", "[]"])
+        #expect(
+            members.map(\.value.value) == [.number("1"), .object([.init("a", .number("2"))]), .number("3"), .array([])])
+    }
+
+    @Test func `of a repeated member the last one counts`() throws {
+        let root = try document(#"{"a": 1, "b": {"c": 4}, "a": 2}"#)
+        #expect(root["a"]?.value == .number("2") && root["a"]?.range == 29..<30)
+        #expect(root["b"]?["c"]?.range == 20..<21)
+        #expect(root["c"] == nil && root["a"]?["a"] == nil)
+    }
+
+    @Test func `only an object has members, and only an array elements`() throws {
+        let root = try document(#"[{"a": []}, 1, "text", null]"#)
+        let elements = try #require(root.elements)
+        #expect(root.members == nil && root["a"] == nil)
+        #expect(elements[0].elements == nil && elements[0].members?.count == 1)
+        #expect(elements[0]["a"]?.elements?.isEmpty == true)
+        #expect(elements.dropFirst().allSatisfy { $0.elements == nil && $0.members == nil })
+    }
+
+    @Test(
+        arguments: [
+            (
+                "{ // größe\n  \"é\" : {\"n\":\t1.0e0 },/* last */ \"n\":2\n}\n",
+                "{ // größe\n  \"é\" : {\"n\":\t[\"ü\"] },/* last */ \"n\":2\n}\n"
+            ),
+            ("{\"é\":{\"n\":\"\\u00e9\\\"\"}}", "{\"é\":{\"n\":[\"ü\"]}}"),
+            ("{\"é\":{\"n\":1,\"n\":{\"n\":2}/**/}}", "{\"é\":{\"n\":1,\"n\":[\"ü\"]/**/}}"),
+        ])
+    func `a value replaced in its place leaves all else as it is`(text: String, changed: String) throws {
+        var bytes = Array(text.utf8)
+        let place = try #require(try document(text, comments: true)["é"]?["n"])
+        bytes.replaceSubrange(place.range, with: #"["ü"]"#.utf8)
+        #expect(String(decoding: bytes, as: UTF8.self) == changed)
+    }
+
+    @Test(
+        arguments: [
+            "//\n1", "1//", "1 // c", "/**/1", "1/***/", "[/* / * // */]", "[1/**/,/**/2//]\n]",
+            "/* \n */ // \n\t/**/ 1",
+            "{/**/}", "{/**/\"a\"/**/:/**/1/**/,//,\n\"b\":2}", "/*/ 1 */ 1", "// /* \n1", "1 // \u{e9} */",
+        ])
+    func `comments count as blanks only where they are allowed`(text: String) throws {
+        _ = try document(text, comments: true)
+        #expect(throws: JSONError.self) { try document(text) }
+        #expect(throws: JSONError.self) { try JSON(parsing: Array(text.utf8)) }
+    }
+
+    @Test(arguments: [#""/* a */""#, #""// a""#, #""http://a/*""#])
+    func `in a string there are no comments`(text: String) throws {
+        #expect(try document(text, comments: true).value == .string(String(text.dropFirst().dropLast())))
+    }
+
+    @Test(
+        arguments: [
+            ("{\n  \"a\": /* no end *\n}", 9, 2, 8, "the comment does not end"),
+            ("1 /*", 2, 1, 3, "the comment does not end"),
+            ("/*/", 0, 1, 1, "the comment does not end"), ("/* a\n*/ x", 8, 2, 4, "a value was expected"),
+            ("/", 0, 1, 1, "a value was expected"), ("[1 / 2]", 3, 1, 4, "\",\" or \"]\" was expected"),
+            ("1 // a\n2", 7, 2, 1, "something follows the value"),
+            ("// 1", 4, 1, 5, "a value was expected, but the text ends"),
+            ("1 # a", 2, 1, 3, "something follows the value"), ("[1, // a\n]", 9, 2, 1, "a value was expected"),
+        ])
+    func `a fault among comments is where it says`(
+        text: String, offset: Int, line: Int, column: Int, reason: String
+    ) throws {
+        let error = #expect(throws: JSONError.self) { try document(text, comments: true) }
+        #expect(error == JSONError(reason: reason, offset: offset, line: line, column: column))
+    }
+
+    @Test func `values are nested as deep as without places`() throws {
+        func nested(_ depth: Int) -> String {
+            String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+        }
+        var node = try document(nested(JSON.maximumDepth))
+        for depth in 1..<JSON.maximumDepth {
+            node = try #require(node.elements?.first)
+            #expect(node.range == depth..<(2 * JSON.maximumDepth - depth))
+        }
+        #expect(throws: JSONError.self) { try document(nested(JSON.maximumDepth + 1)) }
+    }
+
+    @Test(.timeLimit(.minutes(1)))
+    func `ten thousand members, and as many below them, are each in their place`() throws {
+        let text = "{" + (0..<10_000).map { #""m\#($0)": [{"é": \#($0)}, []]"# }.joined(separator: ",\n") + "}"
+        let bytes = Array(text.utf8)
+        let members = try #require(try document(text).members)
+        #expect(members.count == 10_000)
+        for (number, member) in members.enumerated() {
+            let value = try #require(member.value.elements?.first?["é"])
+            #expect(bytes[value.range].elementsEqual(String(number).utf8))
+            #expect(bytes[member.nameRange].elementsEqual("\"m\(number)\"".utf8))
+        }
+    }
+}
