@@ -1,4 +1,5 @@
 internal import CLinux
+internal import Synchronization
 package import SystemPackage
 
 package enum Files {
@@ -6,32 +7,93 @@ package enum Files {
     package static func contents(of path: FilePath) -> [UInt8]? {
         guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
         defer { try? file.close() }
+        return try? contents(of: file, limitBytes: .max)
+    }
+
+    /// From where an open file is read next to its end; of more than the limit, one byte more.
+    static func contents(of file: FileDescriptor, limitBytes: Int) throws(Errno) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
-        while true {
-            guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try file.read(into: $0) }) else {
-                return nil
+        do {
+            while bytes.count <= limitBytes {
+                let wanted = min(limitBytes - bytes.count, buffer.count - 1) + 1
+                let count = try unsafe buffer.withUnsafeMutableBytes { buffer in
+                    unsafe try file.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<wanted]))
+                }
+                if count == 0 { break }
+                bytes += buffer[..<count]
             }
-            if count == 0 { return bytes }
-            bytes += buffer[..<count]
+        } catch {
+            throw error as? Errno ?? .ioError
         }
+        return bytes
     }
 
     /// Puts a file in place whole: written beside it, on disk, then renamed over it (rename(2)).
     package static func replace(
         _ path: FilePath, with bytes: [UInt8], permissions: FilePermissions = .ownerReadWrite
     ) throws(Errno) {
-        let temporary = FilePath(path.string + ".new")
-        let file = try open(temporary, .writeOnly, [.create, .truncate, .closeOnExec], permissions)
+        try put(bytes, at: path, through: FilePath(path.string + ".new"), [.create, .truncate], permissions)
+    }
+
+    /// Replaces a file that is there by another content, as `replace` does; owner, group and mode stay, access lists and
+    /// extended attributes do not. A symbolic link stays, and what it leads to is replaced.
+    ///
+    /// Who may not give the file to its old group, but owns it, leaves it to a group of its own. A failure leaves the old
+    /// file as it was, but for that of the directory's last sync: then the new one is in place, and a crash may undo it.
+    package static func replaceKeepingOwner(_ path: FilePath, with bytes: [UInt8]) throws(Errno) {
+        let target = try resolved(path)
+        var old = stat()
+        try systemCall { unsafe stat(target.string, &old) }
+        guard old.kind == S_IFREG else { throw old.kind == S_IFDIR ? .isDirectory : .invalidArgument }
+        // Open before anything is done, as it may not be allowed.
+        let directory = try open(target.removingLastComponent(), .readOnly, [.directory, .closeOnExec])
+        defer { try? directory.close() }
+
+        let number = replacements.add(1, ordering: .relaxed).newValue
+        let temporary = FilePath("\(target.string).\(getpid())-\(number).new")
+        do throws(Errno) {
+            // Left behind by a process of the same number that was killed.
+            try remove(temporary)
+        } catch .noSuchFileOrDirectory {}
+        try put(bytes, at: target, through: temporary, [.create, .exclusiveCreate], .ownerReadWrite) {
+            file throws(Errno) in
+            var new = stat()
+            try systemCall { unsafe fstat(file.rawValue, &new) }
+            do throws(Errno) {
+                try systemCall { fchown(file.rawValue, old.st_uid, old.st_gid) }
+            } catch .notPermitted where new.st_uid == old.st_uid {}
+            // After the owner, whose change takes set-user-ID away (chown(2)).
+            try systemCall { fchmod(file.rawValue, old.st_mode & 0o7777) }
+        }
+        do throws(Errno) {
+            try systemCall { fsync(directory.rawValue) }
+        } catch .invalidArgument {
+            // There are file systems that know no sync of a directory (fsync(2)).
+        }
+    }
+
+    /// Tells apart the temporary files of this process's threads.
+    private static let replacements = Atomic(0)
+
+    /// Writes a new file and renames it over `path` once it is on disk; where that fails, the new one is gone.
+    ///
+    /// - Parameter finish: runs when all is written, before it is on disk.
+    private static func put(
+        _ bytes: [UInt8], at path: FilePath, through temporary: FilePath, _ options: FileDescriptor.OpenOptions,
+        _ permissions: FilePermissions, finish: (FileDescriptor) throws(Errno) -> Void = { _ in }
+    ) throws(Errno) {
+        let file = try open(temporary, .writeOnly, options.union(.closeOnExec), permissions)
         do {
             defer { try? file.close() }
             try file.writeAll(bytes)
+            try finish(file)
             try systemCall { fsync(file.rawValue) }
+            try move(temporary, to: path)
         } catch {
             try? remove(temporary)
             throw error as? Errno ?? .ioError
         }
-        try systemCall { unsafe rename(temporary.string, path.string) }
     }
 
     /// Opens a file; the error is named, as the library's own function leaves it open.
@@ -119,8 +181,10 @@ package enum Files {
     }
 
     /// A path from the root on, `..` and links resolved; `nil` where there is no such file.
-    package static func absolute(_ path: FilePath) -> FilePath? {
-        guard let resolved = unsafe realpath(path.string, nil) else { return nil }
+    package static func absolute(_ path: FilePath) -> FilePath? { try? resolved(path) }
+
+    private static func resolved(_ path: FilePath) throws(Errno) -> FilePath {
+        guard let resolved = unsafe realpath(path.string, nil) else { throw lastError() }
         defer { unsafe free(resolved) }
         return unsafe FilePath(String(cString: resolved))
     }
@@ -156,6 +220,11 @@ package enum Files {
         guard end > start else { return }
         try systemCall { fallocate(file.rawValue, postroom_fallocate_keep_size, off_t(start), off_t(end - start)) }
     }
+}
+
+extension stat {
+    /// `S_IFREG`, `S_IFDIR` and so on (inode(7)).
+    var kind: CInt { CInt(bitPattern: st_mode) & S_IFMT }
 }
 
 /// A lock on a file that the system gives back when the process ends, however it ends (flock(2)).

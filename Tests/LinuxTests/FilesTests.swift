@@ -1,3 +1,5 @@
+import FoundationEssentials
+import Glibc
 import SystemPackage
 import TestSupport
 import Testing
@@ -25,6 +27,140 @@ import Testing
             try Files.makeDirectory(FilePath("\(path).new"), permissions: .ownerReadWriteExecute)
             #expect(throws: Errno.isDirectory) { try Files.replace(path, with: [2]) }
             #expect(Files.contents(of: path) == [1])
+        }
+    }
+
+    private func status(of path: FilePath) throws -> stat {
+        var status = stat()
+        guard unsafe lstat(path.string, &status) == 0 else { throw Errno(rawValue: errno) }
+        return status
+    }
+
+    private func names(in directory: FilePath) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory.string).sorted()
+    }
+
+    @Test(arguments: [0o600, 0o644, 0o440, 0o4751] as [mode_t])
+    func `a file that is replaced in its owner's place keeps its mode`(mode: mode_t) throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("file")
+            try Files.replace(path, with: Array("one".utf8))
+            try Files.changePermissions(of: path, to: FilePermissions(rawValue: mode))
+            let old = try status(of: path)
+            try Files.replaceKeepingOwner(path, with: Array("two!".utf8))
+            let new = try status(of: path)
+            #expect(Files.contents(of: path) == Array("two!".utf8))
+            #expect(new.st_mode == old.st_mode && new.st_mode & 0o7777 == mode)
+            #expect(new.st_ino != old.st_ino)
+            #expect(try names(in: directory) == ["file"])
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root gives files away"))
+    func `a file that is replaced in its owner's place keeps owner and group`() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("file")
+            try Files.replace(path, with: [1], permissions: FilePermissions(rawValue: 0o640))
+            try Files.changeOwner(of: path, user: 12345, group: 54321)
+            try Files.replaceKeepingOwner(path, with: [2])
+            let new = try status(of: path)
+            #expect((new.st_uid, new.st_gid) == (12345, 54321))
+            #expect(new.st_mode & 0o7777 == 0o640)
+        }
+    }
+
+    @Test func `what a link leads to is replaced, and the link stays`() throws {
+        try withTemporaryDirectory { directory in
+            let (path, link) = (directory.appending("far/file"), directory.appending("link"))
+            try Files.makeDirectory(directory.appending("far"), permissions: .ownerReadWriteExecute)
+            try Files.replace(path, with: [1])
+            #expect(unsafe symlink("again", link.string) == 0)
+            #expect(unsafe symlink("far/../far/file", directory.appending("again").string) == 0)
+            try Files.replaceKeepingOwner(link, with: [2])
+            #expect(Files.contents(of: path) == [2])
+            #expect(try status(of: link).st_mode & S_IFMT == S_IFLNK)
+            #expect(try names(in: directory) == ["again", "far", "link"])
+            #expect(try names(in: directory.appending("far")) == ["file"])
+        }
+    }
+
+    @Test func `only a regular file that is there is replaced in its owner's place`() throws {
+        try withTemporaryDirectory { directory in
+            let (missing, below) = (directory.appending("missing"), directory.appending("below"))
+            try Files.makeDirectory(below, permissions: .ownerReadWriteExecute)
+            #expect(unsafe symlink("missing", directory.appending("link").string) == 0)
+            #expect(unsafe mkfifo(directory.appending("pipe").string, 0o600) == 0)
+            for path in [missing, directory.appending("link"), missing.appending("file")] {
+                #expect(throws: Errno.noSuchFileOrDirectory) { try Files.replaceKeepingOwner(path, with: []) }
+            }
+            #expect(throws: Errno.isDirectory) { try Files.replaceKeepingOwner(below, with: []) }
+            #expect(throws: Errno.invalidArgument) {
+                try Files.replaceKeepingOwner(directory.appending("pipe"), with: [])
+            }
+            #expect(try names(in: directory) == ["below", "link", "pipe"])
+        }
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root writes in any directory"))
+    func `in a directory that may not be written to a file stays as it is`() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("file")
+            try Files.replace(path, with: [1])
+            try Files.changePermissions(of: directory, to: [.ownerRead, .ownerExecute])
+            defer { try? Files.changePermissions(of: directory, to: .ownerReadWriteExecute) }
+            #expect(throws: Errno.permissionDenied) { try Files.replaceKeepingOwner(path, with: [2]) }
+            #expect(Files.contents(of: path) == [1])
+            #expect(try names(in: directory) == ["file"])
+        }
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
+    func `who is not root replaces files of his own alone, and may lose their group`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let (own, foreign) = (directory.appending("own"), directory.appending("foreign"))
+            for path in [own, foreign] { try Files.replace(path, with: [1], permissions: .ownerReadWrite) }
+            try Files.changeOwner(of: own, user: 12345, group: 54321)
+            try Files.changePermissions(of: directory, to: FilePermissions(rawValue: 0o777))
+            await #expect(processExitsWith: .success) {
+                [own = own.string as String, foreign = foreign.string as String] in
+                #expect(setgid(12345) == 0 && setuid(12345) == 0)
+                try Files.replaceKeepingOwner(FilePath(own), with: [2])
+                #expect(throws: Errno.notPermitted) { try Files.replaceKeepingOwner(FilePath(foreign), with: [2]) }
+            }
+            #expect(try names(in: directory) == ["foreign", "own"])
+            #expect(Files.contents(of: own) == [2] && Files.contents(of: foreign) == [1])
+            let status = (own: try status(of: own), foreign: try status(of: foreign))
+            #expect((status.own.st_uid, status.own.st_gid) == (12345, 12345))
+            #expect(status.foreign.st_uid == 0)
+            #expect([status.own, status.foreign].allSatisfy { $0.st_mode & 0o7777 == 0o600 })
+        }
+    }
+
+    @Test func `many threads that replace one file leave one whole content and nothing else`() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("file")
+            try Files.replace(path, with: [])
+            let threads = (0..<4).map { number in
+                PlainThread {
+                    for _ in 0..<20 {
+                        let bytes = [UInt8](repeating: UInt8(number), count: 10_000)
+                        #expect(throws: Never.self) { try Files.replaceKeepingOwner(path, with: bytes) }
+                    }
+                }
+            }
+            for thread in threads { thread.join() }
+            let bytes = try #require(Files.contents(of: path))
+            #expect(bytes.count == 10_000 && Set(bytes).count == 1)
+            #expect(try names(in: directory) == ["file"])
+        }
+    }
+
+    @Test func `a file that cannot be renamed into place is gone`() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("below")
+            try Files.makeDirectory(path, permissions: .ownerReadWriteExecute)
+            #expect(throws: Errno.isDirectory) { try Files.replace(path, with: [1]) }
+            #expect(try names(in: directory) == ["below"])
         }
     }
 

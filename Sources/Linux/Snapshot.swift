@@ -1,0 +1,98 @@
+internal import CLinux
+package import SystemPackage
+
+/// Why a file was not read.
+package enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible {
+    case missing
+    case notAFile
+    case tooLarge
+    case changing
+    case system(Errno)
+
+    /// The end of a sentence.
+    package var description: String {
+        switch self {
+        case .missing: "there is no such file"
+        case .notAFile: "it is not a regular file"
+        case .tooLarge: "it is longer than allowed"
+        case .changing: "it kept changing while it was read"
+        case .system(let code): code.description
+        }
+    }
+}
+
+extension Files {
+    /// The whole of a regular file as of one moment: while it was read nothing was written to it, and the path still
+    /// leads to it. Never waits for a writer, as for that of a FIFO.
+    ///
+    /// A file whose length is not what can be read, as in /proc, is one that changes.
+    package static func snapshot(of path: FilePath, limitBytes: Int) throws(SnapshotError) -> [UInt8] {
+        try snapshot(of: path, limitBytes: limitBytes) {}
+    }
+
+    /// - Parameter meanwhile: runs each time the file was read, before it is known whether it changed.
+    static func snapshot(
+        of path: FilePath, limitBytes: Int, meanwhile: () -> Void
+    ) throws(SnapshotError) -> [UInt8] {
+        for retriesLeft in (0...5).reversed() {
+            if let bytes = try stableContents(of: path, limitBytes: limitBytes, meanwhile: meanwhile) { return bytes }
+            if retriesLeft > 0 { usleep(5000) }
+        }
+        throw .changing
+    }
+
+    /// `nil` where the file changed meanwhile.
+    private static func stableContents(
+        of path: FilePath, limitBytes: Int, meanwhile: () -> Void
+    ) throws(SnapshotError) -> [UInt8]? {
+        let file: FileDescriptor
+        do throws(Errno) {
+            file = try open(path, .readOnly, [.nonBlocking, .closeOnExec])
+        } catch .noSuchFileOrDirectory {
+            throw .missing
+        } catch .noSuchAddressOrDevice {
+            // A socket (open(2)).
+            throw .notAFile
+        } catch .wouldBlock {
+            // Another process holds a lease on it (fcntl(2), F_SETLEASE).
+            return nil
+        } catch {
+            throw .system(error)
+        }
+        defer { try? file.close() }
+
+        var before = stat()
+        guard unsafe fstat(file.rawValue, &before) == 0 else { throw .system(lastError()) }
+        guard before.kind == S_IFREG else { throw .notAFile }
+        guard before.st_size <= limitBytes else { throw .tooLarge }
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try contents(of: file, limitBytes: limitBytes)
+        } catch {
+            throw .system(error)
+        }
+        meanwhile()
+        var after = stat()
+        guard unsafe stat(path.string, &after) == 0, FileState(after) == FileState(before),
+            bytes.count == FileState(before).length
+        else { return nil }
+        return bytes
+    }
+}
+
+/// What differs once a file was written or another stands in its place.
+private struct FileState: Equatable {
+    let device: dev_t
+    let inode: ino_t
+    let length: Int
+    let seconds: Int
+    let nanoseconds: Int
+
+    init(_ status: stat) {
+        device = status.st_dev
+        inode = status.st_ino
+        length = Int(status.st_size)
+        seconds = status.st_mtim.tv_sec
+        nanoseconds = status.st_mtim.tv_nsec
+    }
+}
