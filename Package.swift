@@ -46,13 +46,20 @@ let package = Package(
         .target(
             name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
         .target(
+            name: "Queues", dependencies: ["ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", httpTypes],
+            swiftSettings: settings),
+        .target(
             name: "MappedStore",
-            dependencies: ["Capture", "ContentDecoding", "Gateway", "JSON", "LMDB", "Linux", system],
+            dependencies: [
+                "Capture", "ContentDecoding", "Cryptography", "Gateway", "JSON", "LMDB", "Linux", "Queues", system,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "FastCGI", "Gateway", "JSON", "LMDB", "Linux", "MappedStore", httpTypes, logging, system,
+                "Capture", "Cryptography", "FastCGI", "Gateway", "JSON", "LMDB", "Linux", "MappedStore", "Queues",
+                httpTypes,
+                logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -227,19 +227,7 @@ struct Window: Equatable {
             }
             after = number
         }
-        if let text = target.queryValue("limit") {
-            guard let number = Int(text), (1...1000).contains(number) else {
-                throw QueryError(reason: "The query parameter \"limit\" takes a whole number from 1 to 1000.")
-            }
-            limit = number
-        }
-        if let text = target.queryValue("wait") {
-            guard let seconds = Double(text), (0...60).contains(seconds) else {
-                throw QueryError(reason: "The query parameter \"wait\" takes seconds from 0 to 60.")
-            }
-            waitMilliseconds = Int(seconds * 1000)
-        }
+        limit = try target.wholeNumber("limit", in: 1...1000) ?? limit
+        waitMilliseconds = try target.waitMilliseconds()
     }
 }
-
-struct QueryError: Error { let reason: String }

@@ -5,7 +5,7 @@ internal import HTTPTypes
 /// What is wrong with a request's parameters, for the log.
 struct ParameterError: Error, CustomStringConvertible { let description: String }
 
-/// The parameters that make up a request (RFC 3875, section 4.1, and three of our own), gathered one by one.
+/// The parameters that make up a request (RFC 3875, section 4.1, and four of our own), gathered one by one.
 ///
 /// nginx sets all but `HTTP_*`; those are the client's. They are a list: from nginx before 1.23 a repeated field comes as
 /// a repeated parameter, from later ones as one with its values joined.
@@ -17,6 +17,8 @@ struct Parameters {
     private var contentLength: [UInt8] = []
     private var requestID: [UInt8] = []
     private var requestTime: [UInt8] = []
+    /// Whether the server threw the body away because it was too long.
+    private var isBodyRefused = false
     private var fields = FieldList()
 
     /// - Parameter entry: `NAME=value`.
@@ -36,6 +38,7 @@ struct Parameters {
         case 14 where name.starts(with: "CONTENT_LENGTH"): contentLength = value.array
         case 10 where name.starts(with: "REQUEST_ID"): requestID = value.array
         case 12 where name.starts(with: "REQUEST_TIME"): requestTime = value.array
+        case 12 where name.starts(with: "BODY_REFUSED"): isBodyRefused = true
         default: break
         }
     }
@@ -57,7 +60,7 @@ struct Parameters {
 
     /// Compares the body with the length that was announced; where none was, the body is as long as it is.
     private func judge(_ body: [UInt8]?) throws(ParameterError) -> Request.Body {
-        guard let body else { return .tooLarge }
+        guard let body, !isBodyRefused else { return .tooLarge }
         guard !contentLength.isEmpty else { return .whole(body) }
         guard let announced = Int(String(decoding: contentLength, as: UTF8.self)), announced >= 0 else {
             throw ParameterError(description: "CONTENT_LENGTH is no length")

@@ -54,6 +54,29 @@ package struct FieldList: Hashable, Sendable {
         return nil
     }
 
+    /// The value of a field, those of its repetitions behind it with commas between; `nil` where it is not there. Letter
+    /// case does not count, nor the difference between `_` and `-`, which CGI does not carry.
+    package func joinedValue(of name: String) -> [UInt8]? {
+        let wanted = name.utf8.map(Self.folded)
+        var joined: [UInt8]?
+        for index in 0..<count {
+            let candidate = self.name(at: index)
+            guard candidate.count == wanted.count, candidate.lazy.map(Self.folded).elementsEqual(wanted) else {
+                continue
+            }
+            joined = joined.map { $0 + [UInt8(ascii: ",")] + value(at: index) } ?? Array(value(at: index))
+        }
+        return joined
+    }
+
+    private static func folded(_ byte: UInt8) -> UInt8 {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
+        case UInt8(ascii: "_"): UInt8(ascii: "-")
+        default: byte
+        }
+    }
+
     private func matches(_ candidate: ArraySlice<UInt8>, _ name: StaticString) -> Bool {
         guard candidate.count == name.utf8CodeUnitCount else { return false }
         return name.withUTF8Buffer { wanted in

@@ -4,6 +4,8 @@ package struct Target: Sendable {
     /// The path's segments after the mount point, each percent-decoded once; one that stands for no text is left as it
     /// was sent, and equals no name. `nil` where the path lies outside the mount point.
     package let segments: [String]?
+    /// Whether each segment of the path stands for text.
+    package let isText: Bool
     /// As sent, without its question mark; `nil` where there was none.
     package let query: ArraySlice<UInt8>?
 
@@ -21,13 +23,17 @@ package struct Target: Sendable {
 
         var decoded: [String] = []
         var ends: [Int] = []
+        var isText = true
         for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
-            decoded.append(percentDecoded(segment) ?? String(decoding: segment, as: UTF8.self))
+            let text = percentDecoded(segment)
+            isText = isText && text != nil
+            decoded.append(text ?? String(decoding: segment, as: UTF8.self))
             ends.append(segment.endIndex)
         }
         let isInside = path.first == UInt8(ascii: "/") && decoded.starts(with: mountPoint)
         segments = isInside ? Array(decoded[mountPoint.count...]) : nil
         self.ends = isInside ? Array(ends[mountPoint.count...]) : []
+        self.isText = isText
     }
 
     /// The path after its first `count` segments, as sent: empty, or with its leading slash.
@@ -42,6 +48,34 @@ package struct Target: Sendable {
             return parts.count == 1 ? "" : percentDecoded(parts[1], plusIsBlank: true)
         }
         return nil
+    }
+}
+
+/// Why a query parameter cannot be taken, as a sentence.
+package struct QueryError: Error, Equatable, Sendable {
+    package let reason: String
+
+    package init(reason: String) { self.reason = reason }
+}
+
+extension Target {
+    /// A query parameter that counts something; `nil` where it is not there.
+    package func wholeNumber(_ name: String, in range: ClosedRange<Int>) throws(QueryError) -> Int? {
+        guard let text = queryValue(name) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            let bounds = "\(range.lowerBound) to \(range.upperBound)"
+            throw QueryError(reason: "The query parameter \"\(name)\" takes a whole number from \(bounds).")
+        }
+        return number
+    }
+
+    /// How long a client will wait, by the query parameter `wait`; 0 where it is not there.
+    package func waitMilliseconds() throws(QueryError) -> Int {
+        guard let text = queryValue("wait") else { return 0 }
+        guard let seconds = Double(text), (0...60).contains(seconds) else {
+            throw QueryError(reason: "The query parameter \"wait\" takes seconds from 0 to 60.")
+        }
+        return Int(seconds * 1000)
     }
 }
 
@@ -74,7 +108,8 @@ package func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsBlank: Bool = fals
     return String(validating: decoded, as: UTF8.self)
 }
 
-func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+/// The value of a hexadecimal digit of either letter case.
+package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
     case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
