@@ -36,6 +36,20 @@ package enum Files {
         try put(bytes, at: path, through: FilePath(path.string + ".new"), [.create, .truncate], permissions)
     }
 
+    /// Makes a file that only its owner may read, with this content; throws `.fileExists` where there is one.
+    package static func create(_ path: FilePath, with bytes: [UInt8]) throws(Errno) {
+        if exists(path) { throw .fileExists }
+        let file = try open(path, .writeOnly, [.create, .exclusiveCreate, .closeOnExec], .ownerReadWrite)
+        defer { try? file.close() }
+        do {
+            try file.writeAll(bytes)
+        } catch {
+            try? remove(path)
+            throw error as? Errno ?? .ioError
+        }
+        try systemCall { fsync(file.rawValue) }
+    }
+
     /// Replaces a file that is there by another content, as `replace` does; owner, group and mode stay, access lists and
     /// extended attributes do not. A symbolic link stays, and what it leads to is replaced.
     ///
@@ -205,6 +219,14 @@ package enum Files {
         var information = stat()
         guard unsafe stat(path.string, &information) == 0 else { return nil }
         return Int64(information.st_mtim.tv_sec) * 1_000_000_000 + Int64(information.st_mtim.tv_nsec)
+    }
+
+    /// The number of a file in its file system; another file that takes its place has another one. `nil` where there is
+    /// none.
+    package static func inode(of path: FilePath) -> UInt64? {
+        var information = stat()
+        guard unsafe stat(path.string, &information) == 0 else { return nil }
+        return UInt64(information.st_ino)
     }
 
     /// A file's length in bytes, or 0 where there is none.

@@ -57,15 +57,16 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         guard let address = IPAddress(String(parts[0])) else { return nil }
         let addressBits = 8 * address.bytes.count
         guard parts.count == 2 else {
-            self.init(address, prefixBits: addressBits)
+            self.init(address: address, prefixBits: addressBits)
             return
         }
         guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), var bits = Int(parts[1]) else { return nil }
         if addressBits == 32, parts[0].contains(":") { bits -= 8 * IPAddress.mappedPrefix.count }
-        self.init(address, prefixBits: bits)
+        self.init(address: address, prefixBits: bits)
     }
 
-    private init?(_ address: IPAddress, prefixBits: Int) {
+    /// - Parameter prefixBits: from 0 to 32, or to 128.
+    package init?(address: IPAddress, prefixBits: Int) {
         guard (0...8 * address.bytes.count).contains(prefixBits) else { return nil }
         let bytes = address.bytes.indices.map { index in
             address.bytes[index] & Self.mask(of: index, prefixBits: prefixBits)

@@ -1,0 +1,271 @@
+internal import Cryptography
+internal import JSON
+internal import Linux
+
+/// Reads a configuration file, and holds all of it against what it may be before anything of it counts.
+package struct ConfigurationReader {
+    package private(set) var configuration = QueueConfiguration()
+    /// What is right by the rules, but can hardly be meant.
+    package private(set) var warnings: [ConfigurationFault] = []
+
+    private var faults: [ConfigurationFault] = []
+    private let text: [UInt8]
+    private let maximumMessageBytes: Int
+    private var globalLimits = QueueLimits()
+
+    /// - Parameters:
+    ///   - text: JSON; comments (`//` and `/* */`) may stand between its values.
+    ///   - maximumMessageBytes: the longest message that can arrive here at all.
+    package init(_ text: [UInt8], maximumMessageBytes: Int) throws(ConfigurationFailure) {
+        self.text = text
+        self.maximumMessageBytes = maximumMessageBytes
+        let root: JSONNode
+        do throws(JSONError) {
+            root = try JSONDocument(parsing: text, allowsComments: true).root
+        } catch {
+            throw .faulty([ConfigurationFault(line: error.line, column: error.column, path: "", reason: error.reason)])
+        }
+        read(root)
+        let order = { (left: ConfigurationFault, right: ConfigurationFault) in
+            (left.line, left.column) < (right.line, right.column)
+        }
+        warnings.sort(by: order)
+        if !faults.isEmpty { throw .faulty(faults.sorted(by: order)) }
+    }
+
+    // MARK: Objects
+
+    private mutating func read(_ root: JSONNode) {
+        let top = Place(root, "")
+        let known = [
+            "listen_host", "listen_port", "users", "queues", "max_message_count", "max_message_size", "max_queue_size",
+        ]
+        guard object(top, required: ["listen_host", "listen_port", "users", "queues"], known: known) else { return }
+        if let host = top["listen_host"], host.value.string == nil { fault(host, "a text was expected") }
+        if let port = top["listen_port"], port.value.integer.map({ (0...65535).contains($0) }) != true {
+            fault(port, "a whole number from 0 to 65535 was expected")
+        }
+        globalLimits = limits(top, over: QueueLimits())
+        for queue in elements(top, "queues") ?? [] { readQueue(queue) }
+        keepLastQueues()
+        let names = Set(configuration.queues.map { Array($0.name.utf8) })
+        for user in elements(top, "users") ?? [] { readUser(user, queues: names) }
+    }
+
+    private mutating func readQueue(_ place: Place) {
+        let known = ["name", "whitelist_ip", "auth", "max_message_count", "max_message_size", "max_queue_size"]
+        guard object(place, required: ["name"], known: known) else { return }
+        guard let name = string(place, "name") else { return }
+        var settings = QueueSettings(name: name, limits: limits(place, over: globalLimits))
+        for entry in elements(place, "whitelist_ip") ?? [] {
+            guard let network = entry.value.string.flatMap({ IPNetwork($0) }) else {
+                fault(entry, "an IP address was expected, or a network such as 10.0.0.0/8")
+                continue
+            }
+            settings.allowedNetworks.append(network)
+        }
+        if let auth = place["auth"], auth.value != .null { settings.authentication = authentication(auth) }
+        if settings.limits.messageBytes > settings.limits.queueBytes {
+            warn(place, "a message may be larger than the whole queue: one that is empties it")
+        }
+        if settings.limits.messageCount == 0 {
+            warn(place, "the queue keeps nothing: its readers only learn of losses")
+        }
+        queuePlaces.append(place)
+        configuration.queues.append(settings)
+    }
+
+    private var queuePlaces: [Place] = []
+
+    /// Where a name is there twice, the last queue of it counts.
+    private mutating func keepLastQueues() {
+        var seen: Set<[UInt8]> = []
+        var kept: [QueueSettings] = []
+        for (queue, place) in zip(configuration.queues, queuePlaces).reversed() {
+            if seen.insert(Array(queue.name.utf8)).inserted {
+                kept.append(queue)
+            } else {
+                warn(place, "a later queue has the same name; this one does not count")
+            }
+        }
+        configuration.queues = kept.reversed()
+    }
+
+    private mutating func readUser(_ place: Place, queues: Set<[UInt8]>) {
+        let known = ["name", "pass_hash", "queues", "can_reload"]
+        guard object(place, required: ["name", "pass_hash"], known: known) else { return }
+        let name = string(place, "name")
+        if let name, !userNames.insert(Array(name.utf8)).inserted {
+            fault(place, "another user has the same name")
+        }
+        var hash: PasswordHash?
+        if let text = string(place, "pass_hash"), let location = place["pass_hash"] {
+            hash = PasswordHash(text)
+            if let hash, !hash.isUsable { warn(location, "no password can have this hash: the user cannot log in") }
+            if hash == nil {
+                fault(location, "TYPE;SALT;VALUE was expected, TYPE being plain, \(Self.algorithms) or argon2id")
+            }
+        }
+        var names: [String] = []
+        for entry in elements(place, "queues") ?? [] {
+            guard let queue = entry.value.string else {
+                fault(entry, "the name of a queue was expected")
+                continue
+            }
+            if !queues.contains(Array(queue.utf8)) { warn(entry, "there is no such queue") }
+            names.append(queue)
+        }
+        var mayReload = false
+        if let flag = place["can_reload"] {
+            switch flag.value {
+            case .bool(let value): mayReload = value
+            // As the original understands it.
+            case .number("1"): mayReload = true
+            case .number("0"), .null: break
+            default: fault(flag, "true or false was expected")
+            }
+        }
+        guard let name, let hash else { return }
+        configuration.users.append(
+            QueueConfiguration.User(name: name, hash: hash, mayReload: mayReload, queues: names))
+    }
+
+    /// As bytes, like all names: text that only looks the same is another name.
+    private var userNames: Set<[UInt8]> = []
+
+    private static let algorithms = DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
+
+    /// Returns `nil` where messages need no proof.
+    private mutating func authentication(_ place: Place) -> SenderAuthentication? {
+        guard object(place, required: [], known: ["key", "method", "header_name"]) else { return nil }
+        let key = place["key"].flatMap { optional in optional.value == .null ? nil : string(place, "key") }
+        let header = place["header_name"].flatMap { optional in
+            optional.value == .null ? nil : string(place, "header_name")
+        }
+        guard let method = place["method"] else { return nil }
+        let parts = (method.value.string ?? "").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count >= 2, let process = SenderAuthentication.Process(rawValue: parts[0]),
+            let algorithm = DigestAlgorithm(rawValue: parts[1])
+        else {
+            fault(method, "hmac- or hash- was expected, and behind it \(Self.algorithms)")
+            return nil
+        }
+        if process == .hmac, key == nil { warn(place, "without \"key\" every message is refused") }
+        if header == nil { warn(place, "without \"header_name\" every message is refused") }
+        return SenderAuthentication(
+            process: process, algorithm: algorithm, key: key.map { Array($0.utf8) }, headerName: header)
+    }
+
+    private mutating func limits(_ place: Place, over base: QueueLimits) -> QueueLimits {
+        var limits = base
+        for (name, path) in [
+            ("max_message_count", \QueueLimits.messageCount), ("max_message_size", \QueueLimits.messageBytes),
+            ("max_queue_size", \QueueLimits.queueBytes),
+        ] {
+            guard let limit = place[name] else { continue }
+            guard let value = limit.value.integer, value >= 0 else {
+                fault(limit, "a whole number from 0 on was expected")
+                continue
+            }
+            limits[keyPath: path] = UInt64(value)
+            if path == \QueueLimits.messageBytes, value > maximumMessageBytes {
+                fault(limit, "no message of more than \(maximumMessageBytes) bytes can arrive (MAX_MESSAGE_BYTES)")
+            }
+        }
+        return limits
+    }
+
+    // MARK: Values
+
+    /// A value, and the way to it.
+    private struct Place {
+        let node: JSONNode
+        let path: String
+
+        init(_ node: JSONNode, _ path: String) {
+            self.node = node
+            self.path = path
+        }
+
+        var value: JSON { node.value }
+
+        subscript(name: String) -> Place? {
+            node[name].map { Place($0, path.isEmpty ? name : "\(path).\(name)") }
+        }
+    }
+
+    private func place(_ place: Place, _ reason: String) -> ConfigurationFault {
+        let position = TextPosition(of: place.node.range.lowerBound, in: text)
+        return ConfigurationFault(line: position.line, column: position.column, path: place.path, reason: reason)
+    }
+
+    /// More are of no use to anybody, and each costs a look at the text.
+    private static let limit = 100
+
+    private mutating func fault(_ location: Place, _ reason: String) {
+        if faults.count < Self.limit { faults.append(place(location, reason)) }
+    }
+
+    private mutating func warn(_ location: Place, _ reason: String) {
+        if warnings.count < Self.limit { warnings.append(place(location, reason)) }
+    }
+
+    /// Whether the value is an object; says what it lacks, and what it has that nobody knows.
+    private mutating func object(_ place: Place, required: [String], known: [String]) -> Bool {
+        guard let members = place.node.members else {
+            fault(place, "an object was expected")
+            return false
+        }
+        for name in required where place.node[name] == nil { fault(place, "\"\(name)\" is missing") }
+        var seen: Set<String> = []
+        for member in members {
+            if !known.contains(member.name) {
+                fault(Place(member.value, place.path), "\"\(member.name)\" is not known here")
+            }
+            if !seen.insert(member.name).inserted {
+                fault(Place(member.value, place.path), "\"\(member.name)\" is there twice")
+            }
+        }
+        return true
+    }
+
+    private mutating func string(_ place: Place, _ name: String) -> String? {
+        guard let member = place[name] else { return nil }
+        guard let text = member.value.string else {
+            fault(member, "a text was expected")
+            return nil
+        }
+        return text
+    }
+
+    /// The elements of an array; `null` and none at all are an empty one.
+    private mutating func elements(_ place: Place, _ name: String) -> [Place]? {
+        guard let member = place[name],
+            member.value != .null || ["users", "queues"].contains(name) && place.path.isEmpty
+        else { return nil }
+        guard let elements = member.node.elements else {
+            fault(member, "an array was expected")
+            return nil
+        }
+        return elements.enumerated().map { Place($1, "\(member.path)[\($0)]") }
+    }
+}
+
+/// The text of a configuration file with another hash for one user, and nothing else changed.
+func replacingHash(of user: String, by hash: PasswordHash, in text: [UInt8]) throws(ConfigurationFailure) -> [UInt8] {
+    let root: JSONNode
+    do throws(JSONError) {
+        root = try JSONDocument(parsing: text, allowsComments: true).root
+    } catch {
+        throw .faulty([ConfigurationFault(line: error.line, column: error.column, path: "", reason: error.reason)])
+    }
+    guard
+        let entry = root["users"]?.elements?.last(where: {
+            $0["name"]?.value.string.map { Array($0.utf8) } == Array(user.utf8)
+        }),
+        let stored = entry["pass_hash"]
+    else { throw .unknownUser(user) }
+    var json = JSONWriter()
+    json.string(hash.text)
+    return text[..<stored.range.lowerBound] + json.bytes + text[stored.range.upperBound...]
+}

@@ -1,0 +1,86 @@
+package import Cryptography
+
+/// A stored password: `TYPE;SALT;VALUE`.
+package struct PasswordHash: Equatable, Sendable {
+    package enum Kind: Equatable, Sendable {
+        /// The value is the password; the salt is not looked at.
+        case plain
+        /// The value is the digest of password and salt, in this order, in lower-case hexadecimal.
+        case digest(DigestAlgorithm)
+        /// The value is 32 bytes of Argon2id (RFC 9106) in lower-case hexadecimal, of the cost `Argon2id.Cost.standard`;
+        /// or an encoded hash with salt and cost of its own, from `$argon2id$` on, where the salt is not looked at.
+        case argon2id
+    }
+
+    /// As stored.
+    package let text: String
+    package let kind: Kind
+    let salt: [UInt8]
+    let value: [UInt8]
+
+    /// - Parameter text: `nil` is returned where it has no two semicolons, or a type that is not known.
+    package init?(_ text: String) {
+        // A plain password may have semicolons of its own.
+        let parts = text.split(separator: ";", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let kind = Kind(String(parts[0])) else { return nil }
+        self.text = text
+        self.kind = kind
+        salt = Array(parts[1].utf8)
+        value = Array(parts[2].utf8)
+    }
+
+    /// Hashes a password under a new salt.
+    /// - Returns: `nil` where there is no memory for it.
+    package init?(_ password: [UInt8], _ kind: Kind, random: inout some RandomNumberGenerator) {
+        let salt = hexadecimal((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+        guard let value = Self.value(kind, password, Array(salt.utf8)) else { return nil }
+        self.init("\(kind.name);\(salt);\(String(decoding: value, as: UTF8.self))")
+    }
+
+    private static func value(_ kind: Kind, _ password: [UInt8], _ salt: [UInt8]) -> [UInt8]? {
+        switch kind {
+        case .plain: password
+        case .digest(let algorithm): Array(hexadecimal(algorithm.digest(of: password + salt)).utf8)
+        case .argon2id: Argon2id.hash(password, salt: salt).map { Array(hexadecimal($0).utf8) }
+        }
+    }
+
+    /// Whether this is the hash of a password. The time it takes does not tell how much of it is right.
+    package func accepts(_ password: [UInt8]) -> Bool {
+        if kind == .argon2id, value.starts(with: "$".utf8) {
+            return Argon2id.verify(password, encoded: String(decoding: value, as: UTF8.self))
+        }
+        guard let wanted = Self.value(kind, password, salt) else { return false }
+        return isEqualInConstantTime(wanted, value)
+    }
+
+    /// Whether some password can have this hash; others may stand for a user who cannot log in.
+    var isUsable: Bool {
+        let digits = value.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+        switch kind {
+        case .plain: return true
+        case .digest(let algorithm): return digits && value.count == 2 * algorithm.byteCount
+        case .argon2id: return value.starts(with: "$argon2id$".utf8) || (digits && value.count == 64 && salt.count >= 8)
+        }
+    }
+}
+
+extension PasswordHash.Kind {
+    package init?(_ name: String) {
+        switch name {
+        case "plain": self = .plain
+        case "argon2id": self = .argon2id
+        default:
+            guard let algorithm = DigestAlgorithm(rawValue: name) else { return nil }
+            self = .digest(algorithm)
+        }
+    }
+
+    package var name: String {
+        switch self {
+        case .plain: "plain"
+        case .digest(let algorithm): algorithm.rawValue
+        case .argon2id: "argon2id"
+        }
+    }
+}

@@ -1,0 +1,422 @@
+internal import ContentDecoding
+internal import Cryptography
+package import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// Where the configuration is kept between two starts.
+package protocol ConfigurationFile: AnyObject {
+    func read() throws(ConfigurationFailure) -> [UInt8]
+
+    /// Replaces the file, its owner and mode kept.
+    func replace(with text: [UInt8]) throws(ConfigurationFailure)
+}
+
+/// The queue API: from a request and a store to an answer.
+package final class QueueHandlers {
+    private let store: any QueueStore
+    private let file: any ConfigurationFile
+    private let hashKind: PasswordHash.Kind
+    private let maximumMessageBytes: Int
+    private let now: () -> Moment
+    private var random: any RandomNumberGenerator
+    private var passwords: PasswordCheck
+    /// What the password of a user who is not there is held against, so that time does not tell.
+    private lazy var decoy = PasswordHash([], hashKind, random: &random)
+
+    /// - Parameters:
+    ///   - hashKind: how a new password is stored.
+    ///   - maximumMessageBytes: the longest message that can arrive at all.
+    package init(
+        store: any QueueStore, file: any ConfigurationFile, hashKind: PasswordHash.Kind, maximumMessageBytes: Int,
+        now: @escaping () -> Moment, random: any RandomNumberGenerator
+    ) {
+        self.store = store
+        self.file = file
+        self.hashKind = hashKind
+        self.maximumMessageBytes = maximumMessageBytes
+        self.now = now
+        self.random = random
+        passwords = PasswordCheck(random: &self.random)
+    }
+
+    /// Answers what belongs to this API, and `nil` to all else.
+    /// - Parameter path: the segments of the request's path below the mount point.
+    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+        guard let (allowed, isOurs) = Self.routes[path.first ?? ""], isOurs.contains(path.count) else { return nil }
+        // A slash within a name is one in the path to the original, and leads nowhere.
+        guard !path.contains(where: { $0.isEmpty || $0.contains("/") }) else { return nil }
+        guard allowed.contains(request.method.rawValue) else {
+            return .now(methodNotAllowed(allowed.joined(separator: ",")))
+        }
+        guard request.target.isText else {
+            return .now(errorResponse(.badRequest, "The path is not UTF-8, or has a broken escape."))
+        }
+        switch path[0] {
+        case "q": return try post(request, to: path[1])
+        case "read": return try read(request, path[1])
+        case "listen": return try listen(request, path[1], to: path[2])
+        case "unlisten": return try unlisten(request, path[1])
+        case "ack": return try acknowledge(request, path[1], through: path[2])
+        case "queues": return try overview(request)
+        case "setPassword": return try setPassword(request)
+        case "reload": return try reload(request)
+        default: return .now(plain(String(try store.time())))
+        }
+    }
+
+    /// Whether what follows a path is told in this API's words.
+    package static func owns(_ path: [String]) -> Bool { routes[path.first ?? ""] != nil }
+
+    /// By their first segment: the methods that routes take, and how many segments they have.
+    private static let routes: [String: ([String], Set<Int>)] = [
+        "q": (["POST"], [2]), "read": (["GET", "POST"], [2]), "listen": (["GET", "POST"], [3]),
+        "unlisten": (["GET", "POST"], [2]), "ack": (["POST"], [3]), "queues": (["GET", "HEAD"], [1]),
+        "setPassword": (["POST"], [1]), "reload": (["GET", "POST"], [1]), "time": (["GET", "HEAD"], [1]),
+    ]
+
+    private func methodNotAllowed(_ allowed: String) -> Response {
+        var response = errorResponse(.methodNotAllowed, "Only \(allowed) can be used here.")
+        response.head.headerFields[.allow] = allowed
+        return response
+    }
+
+    private func plain(_ text: String) -> Response {
+        var response = Response.text(.ok, text)
+        response.head.headerFields[.cacheControl] = "no-store"
+        return response
+    }
+
+    private static let done = Response(.ok, fields: [.cacheControl: "no-store"])
+
+    // MARK: Messages
+
+    private func post(_ request: Request, to name: String) throws(StoreFailure) -> Answer {
+        // A name that nobody uses is not told apart from one that somebody does.
+        guard let queue = try store.queue(named: name) else { return .now(Self.done) }
+        guard queue.settings.allows(request.remoteAddress) else {
+            return .now(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
+        }
+        let authentication = queue.settings.authentication
+        let unsigned = errorResponse(.forbidden, "The signature of the message is missing or wrong.")
+        let limit = queue.settings.limits.messageBytes
+        let tooLarge = errorResponse(.contentTooLarge, "A message may have no more than \(limit) bytes.")
+        switch request.body {
+        case .incomplete:
+            return .now(errorResponse(.badRequest, "The body is shorter than announced."))
+        case .tooLarge:
+            if let authentication {
+                // Nothing can be said of its signature: readers are not to learn of what may be anybody's.
+                return .now(authentication.claim(in: request.fields) == nil ? unsigned : tooLarge)
+            }
+            try store.skip(in: queue, for: request.id)
+            return .afterCommit(tooLarge)
+        case .whole(let body):
+            guard authentication?.accepts(body, request.fields) ?? true else { return .now(unsigned) }
+            guard body.count <= limit else {
+                try store.skip(in: queue, for: request.id)
+                return .afterCommit(tooLarge)
+            }
+            let message = Message(body: body, receivedAt: now().wall)
+            _ = try store.post(message, to: queue, for: request.id)
+            return .afterCommit(Self.done)
+        }
+    }
+
+    private func read(_ request: Request, _ client: String) throws(StoreFailure) -> Answer {
+        let query: ReadQuery
+        do throws(QueryError) {
+            query = try ReadQuery(request.target)
+        } catch {
+            return .now(errorResponse(.badRequest, error.reason))
+        }
+        let user: User
+        switch try logIn(request) {
+        case .user(let found): user = found
+        case .refused(let answer): return answer
+        }
+        let first = try store.read(client, of: user, query.reading, for: request.id)
+        guard case .messages([], _) = first, query.waitMilliseconds > 0 else {
+            return try answer(first, query.reading)
+        }
+        let again = { [self] () throws(StoreFailure) -> Answer in
+            try answer(try store.read(client, of: user, query.reading, for: request.id), query.reading)
+        }
+        return .wait(
+            Waiting(
+                milliseconds: query.waitMilliseconds,
+                look: { [self] in
+                    do throws(StoreFailure) {
+                        return try store.hasNews(for: client, of: user) ? try again() : nil
+                    } catch {
+                        return .now(queueResponse(to: error))
+                    }
+                },
+                giveUp: {
+                    do throws(StoreFailure) { return try again() } catch { return .now(queueResponse(to: error)) }
+                }))
+    }
+
+    private func answer(_ outcome: ReadOutcome, _ reading: Reading) throws(StoreFailure) -> Answer {
+        switch outcome {
+        case .unknownClient: return .now(Self.unknownClient)
+        case .disconnected: return .now(Self.disconnected)
+        case .lost(let current) where reading.isManual:
+            let message = "Messages were lost. Acknowledge \"current_message\" to go on behind it."
+            return .now(errorResponse(.gone, message, refresh: true, current: current))
+        case .lost:
+            let message = "Messages were lost. The next read goes on behind the newest one."
+            return .afterCommit(errorResponse(.gone, message, refresh: true))
+        case .messages(let messages, let current):
+            let time = try store.time()
+            if messages.isEmpty { return .now(.json(.ok, messageListJSON([], current: current, time: time))) }
+            return .madeAfterCommit { .json(.ok, messageListJSON(messages, current: current, time: time)) }
+        }
+    }
+
+    private static let unknownClient = errorResponse(.notFound, "There is no such client.")
+    private static let disconnected = errorResponse(.gone, "The client is disconnected: it has to listen again.")
+
+    // MARK: Clients
+
+    private func listen(_ request: Request, _ client: String, to queue: String) throws(StoreFailure) -> Answer {
+        try loggedIn(request) { user throws(StoreFailure) in
+            switch try store.listen(client, of: user, to: queue, for: request.id) {
+            case .listening: .afterCommit(Self.done)
+            case .unknownQueue: .now(errorResponse(.notFound, "There is no such queue that you may listen to."))
+            case .inUse: .now(errorResponse(.badRequest, "The client is listening already."))
+            }
+        }
+    }
+
+    private func unlisten(_ request: Request, _ client: String) throws(StoreFailure) -> Answer {
+        try loggedIn(request) { user throws(StoreFailure) in
+            try store.unlisten(client, of: user, for: request.id) ? .afterCommit(Self.done) : .now(Self.unknownClient)
+        }
+    }
+
+    private func acknowledge(_ request: Request, _ client: String, through text: String) throws(StoreFailure) -> Answer
+    {
+        try loggedIn(request) { user throws(StoreFailure) in
+            guard let id = UInt64(text) else {
+                return .now(errorResponse(.badRequest, "The id of a message was expected, a whole number."))
+            }
+            return switch try store.acknowledge(through: id, by: client, of: user) {
+            case .done: .afterCommit(Self.done)
+            case .unknownClient: .now(Self.unknownClient)
+            case .disconnected: .now(Self.disconnected)
+            case .unknownMessage: .now(errorResponse(.badRequest, "No message has this id yet."))
+            }
+        }
+    }
+
+    private func overview(_ request: Request) throws(StoreFailure) -> Answer {
+        let page: Page
+        do throws(QueryError) {
+            page = try Page(request.target)
+        } catch {
+            return .now(errorResponse(.badRequest, error.reason))
+        }
+        return try loggedIn(request) { user throws(StoreFailure) in
+            let overview = try store.overview(of: user, after: page.after, limit: page.limit)
+            return .now(.json(.ok, overviewJSON(overview, time: try store.time(), at: now().wall)))
+        }
+    }
+
+    // MARK: Configuration
+
+    private func setPassword(_ request: Request) throws(StoreFailure) -> Answer {
+        if try store.hasConfigured(request.id) { return .afterCommit(Self.done) }
+        return try loggedIn(request) { user throws(StoreFailure) in
+            guard case .whole(let body) = request.body, let password = Self.password(in: body) else {
+                return .now(errorResponse(.badRequest, "An object with a text \"password\" was expected."))
+            }
+            return switch try setPassword(of: user.name, to: password, for: request.id) {
+            case .changed: .afterCommit(Self.done)
+            case .tooShort: .now(errorResponse(.badRequest, "A password has at least 6 characters."))
+            case .noMemory: .now(errorResponse(.serviceUnavailable, "There is no memory to hash the password."))
+            case .failed(let failure): .now(response(to: failure))
+            }
+        }
+    }
+
+    /// Changes a user's password in the file, and at once where the user is in force.
+    package func setPassword(
+        of user: String, to password: String, for request: RequestID? = nil
+    ) throws(StoreFailure) -> PasswordChange {
+        guard password.unicodeScalars.count >= 6 else { return .tooShort }
+        guard let hash = PasswordHash(Array(password.utf8), hashKind, random: &random) else { return .noMemory }
+        let failure = try store.setPassword(of: user, to: hash, for: request) {
+            do throws(ConfigurationFailure) {
+                try file.replace(with: replacingHash(of: user, by: hash, in: try file.read()))
+                return nil
+            } catch {
+                return error
+            }
+        }
+        return failure.map { .failed($0) } ?? .changed
+    }
+
+    private static func password(in body: [UInt8]) -> String? {
+        guard let text = jsonText(body), let json = try? JSON(parsing: text) else { return nil }
+        return json["password"]?.string
+    }
+
+    private func reload(_ request: Request) throws(StoreFailure) -> Answer {
+        // A configuration that takes away the right to reload is in force before its request is answered.
+        if try store.hasConfigured(request.id) { return .afterCommit(Self.done) }
+        return try loggedIn(request) { user throws(StoreFailure) in
+            guard user.mayReload else {
+                return .now(errorResponse(.forbidden, "You may not reload the configuration."))
+            }
+            let failure = try configure(for: request.id)
+            return failure.map { .now(response(to: $0)) } ?? .afterCommit(Self.done)
+        }
+    }
+
+    /// Puts the file's configuration in force.
+    package func configure(for request: RequestID? = nil) throws(StoreFailure) -> ConfigurationFailure? {
+        try store.configure(for: request) {
+            do throws(ConfigurationFailure) {
+                let reader = try ConfigurationReader(try file.read(), maximumMessageBytes: maximumMessageBytes)
+                return .success(reader.configuration)
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func response(to failure: ConfigurationFailure) -> Response {
+        let unchanged = "Nothing was changed. The configuration file"
+        return switch failure {
+        case .missing: errorResponse(.conflict, "\(unchanged) is not there.")
+        case .unreadable(let reason): errorResponse(.conflict, "\(unchanged) cannot be read: \(reason).")
+        case .unwritable: errorResponse(.serviceUnavailable, "\(unchanged) cannot be written.")
+        case .unknownUser: errorResponse(.conflict, "\(unchanged) does not have this user any longer.")
+        case .faulty(let faults):
+            errorResponse(.unprocessableContent, "\(unchanged) is at fault. \(Self.list(faults))")
+        }
+    }
+
+    private static func list(_ faults: [ConfigurationFault]) -> String {
+        let shown = faults.prefix(20).map { "\($0)." }.joined(separator: " ")
+        return faults.count > 20 ? "\(shown) And \(faults.count - 20) more." : shown
+    }
+
+    // MARK: Logins
+
+    private enum Login {
+        case user(User)
+        case refused(Answer)
+    }
+
+    private func loggedIn(_ request: Request, _ body: (User) throws(StoreFailure) -> Answer) throws(StoreFailure)
+        -> Answer
+    {
+        switch try logIn(request) {
+        case .user(let user): try body(user)
+        case .refused(let answer): answer
+        }
+    }
+
+    private func logIn(_ request: Request) throws(StoreFailure) -> Login {
+        guard let credentials = Credentials(request) else {
+            var response = errorResponse(.unauthorized, "A login is needed: HTTP Basic, UTF-8.")
+            response.head.headerFields[.wwwAuthenticate] = "Basic realm=\"Postroom\", charset=\"UTF-8\""
+            return .refused(.now(response))
+        }
+        let time = now().steady
+        let attempt = LoginAttempt(name: credentials.name, address: request.remoteAddress)
+        let record = try store.logins(attempt)
+        if let seconds = LoginLimits.delay(record, at: time) {
+            var response = errorResponse(.tooManyRequests, "Too many logins have failed. Try again later.")
+            response.head.headerFields[.retryAfter] = String(Int(seconds.rounded(.up)))
+            return .refused(.now(response))
+        }
+        let user = try store.user(named: credentials.name)
+        let isRight = (user?.hash ?? decoy).map { passwords.accepts(credentials.password, $0) } ?? false
+        guard let user, isRight else {
+            try store.recordFailure(attempt, at: time)
+            return .refused(.afterCommit(errorResponse(.forbidden, "The user or the password is wrong.")))
+        }
+        if LoginLimits.succeeded(record, at: time) != nil { try store.recordSuccess(attempt, at: time) }
+        return .user(user)
+    }
+}
+
+/// What became of a new password.
+package enum PasswordChange: Equatable, Sendable {
+    case changed
+    case tooShort
+    case noMemory
+    case failed(ConfigurationFailure)
+}
+
+/// Checks passwords, and remembers which ones a costly hash has accepted.
+struct PasswordCheck {
+    /// Of this process alone.
+    private let key: [UInt8]
+    private var accepted: Set<[UInt8]> = []
+    private static let limit = 1024
+
+    init(random: inout any RandomNumberGenerator) {
+        key = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+    }
+
+    mutating func accepts(_ password: [UInt8], _ hash: PasswordHash) -> Bool {
+        guard hash.kind == .argon2id else { return hash.accepts(password) }
+        let mark = DigestAlgorithm.sha256.authenticationCode(of: Array(hash.text.utf8) + [0] + password, key: key)
+        if accepted.contains(mark) { return true }
+        guard hash.accepts(password) else { return false }
+        if accepted.count >= Self.limit { accepted.removeAll() }
+        accepted.insert(mark)
+        return true
+    }
+}
+
+/// What a client asks of a read.
+struct ReadQuery: Equatable {
+    var reading = Reading()
+    var waitMilliseconds = 0
+
+    init(_ target: Target) throws(QueryError) {
+        reading.limit = try target.wholeNumber("limit", in: 1...1_000_000) ?? .max
+        waitMilliseconds = try target.waitMilliseconds()
+        switch target.queryValue("ack") {
+        case nil, "auto": break
+        case "manual": reading.isManual = true
+        default: throw QueryError(reason: "The query parameter \"ack\" takes auto or manual.")
+        }
+    }
+}
+
+/// Which clients are listed.
+struct Page: Equatable {
+    var after: [UInt8] = []
+    var limit = 1000
+
+    init(_ target: Target) throws(QueryError) {
+        limit = try target.wholeNumber("limit", in: 1...1000) ?? limit
+        if let text = target.queryValue("after") {
+            guard let key = bytes(hexadecimal: text) else {
+                throw QueryError(reason: "The query parameter \"after\" takes what \"next\" was.")
+            }
+            after = key
+        }
+    }
+}
+
+/// What a client is told when the store fails.
+package func queueResponse(to failure: StoreFailure) -> Response {
+    let plain = Response.failure(failure)
+    var response = errorResponse(plain.head.status, String(decoding: plain.body, as: UTF8.self))
+    response.head.headerFields[.retryAfter] = plain.head.headerFields[.retryAfter]
+    return response
+}
+
+/// The bytes that an even number of hexadecimal digits stands for.
+private func bytes(hexadecimal text: String) -> [UInt8]? {
+    let digits = text.utf8.map(hexadecimalDigit)
+    guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
+    return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+}

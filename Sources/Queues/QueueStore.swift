@@ -1,0 +1,161 @@
+package import Gateway
+
+/// What queues need of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
+///
+/// An engine may gather what several requests write; it is kept for good once the engine's own `commit` has returned.
+/// Where a request has an id, doing it again with the same id changes nothing and answers the same.
+package protocol QueueStore: AnyObject {
+    /// When this store began, in seconds since 1970. Another value tells clients that messages may have been lost.
+    func time() throws(StoreFailure) -> UInt64
+
+    // MARK: Messages
+
+    func queue(named name: String) throws(StoreFailure) -> Queue?
+
+    /// Keeps a message under the next id, and lets the oldest roll off where the queue has become too large; false where
+    /// there is no such queue any longer.
+    func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool
+
+    /// Uses up the next id for a message that is too large.
+    func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure)
+
+    // MARK: Clients
+
+    func user(named name: String) throws(StoreFailure) -> User?
+
+    /// Has a client of a user's follow a queue, from its newest message on.
+    func listen(
+        _ client: String, of user: User, to queue: String, for request: RequestID?
+    ) throws(StoreFailure) -> Listening
+
+    /// Forgets a client; false where there is none.
+    func unlisten(_ client: String, of user: User, for request: RequestID?) throws(StoreFailure) -> Bool
+
+    /// Hands out what a client has not read yet, oldest first, each message to one reader of that client only.
+    func read(
+        _ client: String, of user: User, _ how: Reading, for request: RequestID?
+    ) throws(StoreFailure) -> ReadOutcome
+
+    /// Whether `read` would find something else than that there is nothing new.
+    func hasNews(for client: String, of user: User) throws(StoreFailure) -> Bool
+
+    /// Counts messages as read, up to and with `id`.
+    func acknowledge(
+        through id: UInt64, by client: String, of user: User
+    ) throws(StoreFailure) -> Acknowledgement
+
+    /// A user's queues by name, and its clients in an order of their own.
+    /// - Parameters:
+    ///   - key: only clients behind this one; empty for all.
+    ///   - limit: how many clients at the most.
+    func overview(of user: User, after key: [UInt8], limit: Int) throws(StoreFailure) -> QueueOverview
+
+    // MARK: Logins
+
+    /// What is known of earlier logins, those of the open turn among them.
+    func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord
+
+    func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure)
+
+    func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure)
+
+    // MARK: Configuration
+
+    /// Puts a configuration in force: queues that are in both keep their messages, ids and clients, users theirs.
+    /// - Parameter load: returns the configuration; no other process changes it, or sets a password, meanwhile.
+    func configure(
+        for request: RequestID?, _ load: () -> Result<QueueConfiguration, ConfigurationFailure>
+    ) throws(StoreFailure) -> ConfigurationFailure?
+
+    /// Changes the password of a user; one that is not in force has it changed by `save` alone.
+    /// - Parameter save: changes it in the file; the same holds as for `load`.
+    func setPassword(
+        of user: String, to hash: PasswordHash, for request: RequestID?, _ save: () -> ConfigurationFailure?
+    ) throws(StoreFailure) -> ConfigurationFailure?
+
+    /// Whether a request was done that changed its own login, or its right to be there.
+    func hasConfigured(_ request: RequestID?) throws(StoreFailure) -> Bool
+}
+
+package enum Listening: Equatable, Sendable {
+    case listening
+    /// There is none of that name that the user may listen to.
+    case unknownQueue
+    /// The client follows a queue already.
+    case inUse
+}
+
+/// How to read.
+package struct Reading: Equatable, Sendable {
+    /// How many messages at the most.
+    package var limit: Int
+    /// The messages are handed out again until they are acknowledged.
+    package var isManual: Bool
+
+    package init(limit: Int = .max, isManual: Bool = false) {
+        self.limit = limit
+        self.isManual = isManual
+    }
+}
+
+package enum ReadOutcome: Equatable, Sendable {
+    case unknownClient
+    /// The queue has gone, or the user's right to it.
+    case disconnected
+    /// Messages that the client should have read are no longer there. `current` is the id given out last.
+    case lost(current: UInt64)
+    case messages([NumberedMessage], current: UInt64)
+}
+
+package enum Acknowledgement: Equatable, Sendable {
+    case done
+    case unknownClient
+    case disconnected
+    /// The id has not been given out yet.
+    case unknownMessage
+}
+
+package struct QueueOverview: Equatable, Sendable {
+    package struct QueueEntry: Equatable, Sendable {
+        package let name: String
+        package let log: QueueLog
+        /// When the oldest message that is kept was received.
+        package let oldest: Timestamp?
+
+        package init(name: String, log: QueueLog, oldest: Timestamp?) {
+            self.name = name
+            self.log = log
+            self.oldest = oldest
+        }
+    }
+
+    package struct ClientEntry: Equatable, Sendable {
+        package let name: String
+        /// `nil` where the queue is gone.
+        package let queue: String?
+        package let isConnected: Bool
+        /// The id of the last message it has read.
+        package let cursor: UInt64
+        /// How many ids were given out since; `nil` where it is disconnected.
+        package let lag: UInt64?
+
+        package init(name: String, queue: String?, isConnected: Bool, cursor: UInt64, lag: UInt64?) {
+            self.name = name
+            self.queue = queue
+            self.isConnected = isConnected
+            self.cursor = cursor
+            self.lag = lag
+        }
+    }
+
+    package let queues: [QueueEntry]
+    package let clients: [ClientEntry]
+    /// Behind which client to go on; `nil` where these were the last.
+    package let next: [UInt8]?
+
+    package init(queues: [QueueEntry], clients: [ClientEntry], next: [UInt8]?) {
+        self.queues = queues
+        self.clients = clients
+        self.next = next
+    }
+}
