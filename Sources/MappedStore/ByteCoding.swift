@@ -1,3 +1,5 @@
+internal import ContentDecoding
+
 /// Builds keys and records. Numbers in keys are big-endian, so that they sort by value; numbers in records that are
 /// mostly small take one byte for every seven bits (LEB128).
 struct ByteWriter {
@@ -11,10 +13,6 @@ struct ByteWriter {
         for shift in stride(from: UInt64(56), through: 0, by: -8) {
             bytes.append(UInt8(truncatingIfNeeded: value >> shift))
         }
-    }
-
-    mutating func fixed32(_ value: UInt32) {
-        for shift in [UInt32(24), 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
     }
 
     mutating func fixed(_ value: Int64) { fixed(UInt64(bitPattern: value)) }
@@ -36,6 +34,19 @@ struct ByteWriter {
 
     /// Bytes up to the end of the record.
     mutating func rest(_ value: some Collection<UInt8>) { bytes += value }
+
+    /// Ends a record with a checksum of four bytes: LMDB itself keeps none.
+    mutating func seal() {
+        let sum = checksum(of: bytes)
+        for shift in [UInt32(24), 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: sum >> shift)) }
+    }
+}
+
+/// Whether a sealed record is as it was written.
+func isIntact(_ span: RawSpan) -> Bool {
+    let bytes = copy(span)
+    guard bytes.count >= 4 else { return false }
+    return checksum(of: bytes.dropLast(4)) == bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
 }
 
 /// Takes keys and records apart again. Every read is checked: a record may come from a damaged file.

@@ -1,5 +1,4 @@
 internal import Capture
-internal import ContentDecoding
 internal import Gateway
 
 /// An endpoint as it is stored under its number.
@@ -86,15 +85,8 @@ enum NotificationRecord {
             writer.counted(label.utf8)
         }
         writer.rest(notification.body)
-        writer.fixed32(checksum(of: writer.bytes))
+        writer.seal()
         return writer.bytes
-    }
-
-    /// Whether a record is as it was written: LMDB itself keeps no checksums.
-    static func isIntact(_ span: RawSpan) -> Bool {
-        let bytes = copy(span)
-        guard bytes.count >= 4 else { return false }
-        return checksum(of: bytes.dropLast(4)) == bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
     }
 
     static func decode(_ span: RawSpan) -> Notification? {

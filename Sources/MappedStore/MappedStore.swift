@@ -30,7 +30,9 @@ package final class MappedStore {
     }
 
     /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
-    package static let schemaVersion: UInt64 = 1
+    ///
+    /// 1 had endpoints alone; 2 has queues beside them.
+    package static let schemaVersion: UInt64 = 2
 
     let environment: Environment
     let tables: Tables
@@ -54,6 +56,8 @@ package final class MappedStore {
     var pendingCounters: PendingCounters = PendingCounters()
     /// How many requests the open transaction remembers.
     var rememberedInTurn = 0
+    /// Whether the open transaction has counted a failed login.
+    var loginFailedInTurn = false
 
     /// Opens the store of an installation, or makes it, and sweeps up after processes that died.
     /// - Parameter directory: where it lies; it is there already.
@@ -71,11 +75,11 @@ package final class MappedStore {
         }
         do throws(LMDBError) {
             environment = try Environment(
-                path: path.string, tables: 16, readers: 1024,
+                path: path.string, tables: Tables.limit, readers: 1024,
                 Environment.Options(
                     mapBytes: options.maximumBytes, isDurable: options.isDurable, isReadOnly: isReadOnly))
             try environment.sweepDeadReaders()
-            (tables, clock) = try isReadOnly ? Self.look(environment) : Self.prepare(environment)
+            (tables, clock) = try isReadOnly ? Self.look(environment) : Self.prepare(environment, path)
             reserve = try Self.reserve(path, environment)
         } catch {
             throw StoreError(error, path)
@@ -99,10 +103,15 @@ package final class MappedStore {
     }
 
     /// Opens the tables and sets the clock; makes what is not there yet.
-    private static func prepare(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
+    private static func prepare(
+        _ environment: Environment, _ path: FilePath
+    ) throws(LMDBError) -> (Tables, SteadyClock) {
         var transaction = try environment.beginWrite()
+        let meta = try Table("meta", creating: true, in: transaction)
+        let schema = try Tables.schema(of: meta, in: transaction)
         let tables = try Tables(creating: true, in: transaction)
-        try tables.claimSchema(in: &transaction)
+        if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
+        try recogniseFile(path, tables, in: &transaction)
         let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
         let current = SteadyClock.starting()
         var clock = current
@@ -115,12 +124,56 @@ package final class MappedStore {
     /// Opens the tables of a store that is not to be changed.
     private static func look(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
         let transaction = try environment.beginRead()
+        let schema = try Tables.schema(of: Table("meta", creating: false, in: transaction), in: transaction)
+        guard schema == schemaVersion else {
+            throw .unknownVersion(
+                "schema version \(schema ?? 0); \"postroom store migrate\" brings it to \(schemaVersion)")
+        }
         let tables = try Tables(creating: false, in: transaction)
-        try tables.checkSchema(in: transaction)
         let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
         try transaction.commit()
         guard let clock = clock ?? nil else { throw .damaged("the clock") }
         return (tables, clock)
+    }
+
+    /// Notes which file this is. One that was put in the place of another, as from a backup, may lack messages that
+    /// clients were told of: the store's time begins anew.
+    private static func recogniseFile(
+        _ path: FilePath, _ tables: Tables, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let seconds = UInt64(max(0, SystemClock.realTimeMicroseconds() / 1_000_000))
+        let inode = Files.inode(of: path) ?? 0
+        let known = try tables.meta.number(at: Tables.fileKey, in: transaction)
+        let stored = try tables.meta.record(at: Tables.queuesKey, "the state of queues", in: transaction) {
+            QueueState($0)
+        }
+        if known != inode { try tables.meta.put(key(inode), at: Tables.fileKey, in: &transaction) }
+        guard var state = stored else {
+            return try tables.meta.put(QueueState(time: seconds).encoded, at: Tables.queuesKey, in: &transaction)
+        }
+        guard let known, known != inode else { return }
+        state.time = max(seconds, state.time + 1)
+        try tables.meta.put(state.encoded, at: Tables.queuesKey, in: &transaction)
+    }
+
+    /// Lets the next start take whatever file it finds for this one, as after `compact` has replaced it.
+    package func forgetFile() throws(StoreFailure) {
+        _ = try write { (transaction) throws(LMDBError) in
+            try tables.meta.remove(Tables.fileKey, in: &transaction)
+        }
+        try commit()
+        try settle()
+    }
+
+    /// Tells clients of queues that messages may have been lost.
+    package func beginAnew() throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            var state = try queueState(in: transaction)
+            state.time = max(UInt64(max(0, SystemClock.realTimeMicroseconds() / 1_000_000)), state.time + 1)
+            try put(state, in: &transaction)
+        }
+        try commit()
+        try settle()
     }
 
     // MARK: Transactions
@@ -228,6 +281,7 @@ package final class MappedStore {
         turnHasWrites = false
         turnGrowth = 0
         rememberedInTurn = 0
+        loginFailedInTurn = false
     }
 
     /// Differs whenever there is something new to read, from whichever process.

@@ -8,6 +8,11 @@ enum Outcome: Equatable {
     case created(Endpoint.ID)
     /// The notifications from `first` up to, without, `end` were handed out. They are kept until this is forgotten.
     case collected(endpoint: UInt64, first: UInt64, end: UInt64)
+    /// What was asked for was done, and there is no more to say.
+    case done
+    /// A client of a queue was given the messages behind `cursor`, up to and with `end`; it was told of lost ones where
+    /// both are the same.
+    case read(queue: UInt64, cursor: UInt64, end: UInt64)
 
     var encoded: [UInt8] {
         var writer = ByteWriter()
@@ -19,9 +24,12 @@ enum Outcome: Equatable {
             writer.rest(id.bytes)
         case .collected(let endpoint, let first, let end):
             writer.byte(3)
-            writer.number(endpoint)
-            writer.number(first)
-            writer.number(end)
+            for value in [endpoint, first, end] { writer.number(value) }
+        case .done:
+            writer.byte(4)
+        case .read(let queue, let cursor, let end):
+            writer.byte(5)
+            for value in [queue, cursor, end] { writer.number(value) }
         }
         return writer.bytes
     }
@@ -39,6 +47,13 @@ enum Outcome: Equatable {
                 return nil
             }
             self = .collected(endpoint: endpoint, first: first, end: end)
+        case 4:
+            self = .done
+        case 5:
+            guard let queue = reader.number(), let cursor = reader.number(), let end = reader.number() else {
+                return nil
+            }
+            self = .read(queue: queue, cursor: cursor, end: end)
         default:
             return nil
         }

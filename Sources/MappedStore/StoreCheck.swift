@@ -94,7 +94,7 @@ extension MappedStore {
             guard let (owner, number) = BoundedLog.entry(key) else {
                 return check.report("The key of a notification cannot be read.")
             }
-            if !NotificationRecord.isIntact(value) || NotificationRecord.decode(value) == nil {
+            if !isIntact(value) || NotificationRecord.decode(value) == nil {
                 check.report("Notification \(number) of endpoint \(owner) is damaged.")
             }
             guard let endpoint = records[owner]?.endpoint else {

@@ -12,6 +12,24 @@ struct Tables {
     let endpointUses: Table
     /// Endpoint number, sequence number: `NotificationRecord`.
     let notifications: BoundedLog
+    /// Digest of a queue's name: queue number.
+    let queueNames: Table
+    /// Queue number: `QueueSettingsRecord`.
+    let queues: Table
+    /// Queue number: `QueueLogRecord`.
+    let queueLogs: Table
+    /// Queue number, message id: `MessageRecord`.
+    let messages: BoundedLog
+    /// Digest of a user's name: `UserRecord`.
+    let users: Table
+    /// User number, queue number: the right's number.
+    let rights: Table
+    /// User number and digest of the client's name: `ClientRecord`.
+    let clients: Table
+    /// Kind of count and digest of whom it counts: when it is over.
+    let logins: Table
+    /// `Garbage`: nothing.
+    let garbage: Table
     /// Milliseconds and 16 bytes of request id: `Outcome`.
     let requests: RecentRequests
 
@@ -19,6 +37,11 @@ struct Tables {
     static let clockKey = Array("clock".utf8)
     static let captureKey = Array("capture".utf8)
     static let touchKey = Array("touch".utf8)
+    static let queuesKey = Array("queues".utf8)
+    static let fileKey = Array("file".utf8)
+
+    /// How many tables there are, and room for a few more.
+    static let limit = 32
 
     init(creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
         meta = try Table("meta", creating: creating, in: transaction)
@@ -26,26 +49,27 @@ struct Tables {
         endpointIDs = try Table("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try Table("endpoint-uses", creating: creating, in: transaction)
         notifications = BoundedLog(table: try Table("notifications", creating: creating, in: transaction))
+        queueNames = try Table("queue-names", creating: creating, in: transaction)
+        queues = try Table("queues", creating: creating, in: transaction)
+        queueLogs = try Table("queue-logs", creating: creating, in: transaction)
+        messages = BoundedLog(table: try Table("messages", creating: creating, in: transaction))
+        users = try Table("users", creating: creating, in: transaction)
+        rights = try Table("rights", creating: creating, in: transaction)
+        clients = try Table("clients", creating: creating, in: transaction)
+        logins = try Table("logins", creating: creating, in: transaction)
+        garbage = try Table("garbage", creating: creating, in: transaction)
         requests = RecentRequests(table: try Table("requests", creating: creating, in: transaction))
     }
 
-    /// Writes the layout's version into a new store, and refuses one that is newer than this program.
-    func claimSchema(in transaction: inout Transaction) throws(LMDBError) {
-        if try !meta.contains(Self.schemaKey, in: transaction) {
-            try meta.put(key(MappedStore.schemaVersion), at: Self.schemaKey, in: &transaction)
-        }
-        try checkSchema(in: transaction)
-    }
-
-    func checkSchema(in transaction: borrowing Transaction) throws(LMDBError) {
-        let found = try meta.value(at: Self.schemaKey, in: transaction) { span in
-            var reader = ByteReader(span)
-            return reader.fixed()
-        }
-        guard let version = found ?? nil else { throw .damaged("the schema's version") }
+    /// Refuses a store whose layout this program does not know.
+    /// - Parameter meta: the table of that name.
+    /// - Returns: the layout's version, or `nil` where the store is new.
+    static func schema(of meta: Table, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
+        guard let version = try meta.number(at: schemaKey, in: transaction) else { return nil }
         guard (1...MappedStore.schemaVersion).contains(version) else {
             throw .unknownVersion(
-                "schema version \(version), while this program knows none but \(MappedStore.schemaVersion)")
+                "schema version \(version), while this program knows none above \(MappedStore.schemaVersion)")
         }
+        return version
     }
 }

@@ -1,0 +1,87 @@
+package import Gateway
+internal import LMDB
+internal import Queues
+
+/// What is of no use any longer and is removed in small steps, so that nobody waits for it.
+enum Garbage: Equatable {
+    /// Messages of a queue: those that have rolled off, or all where the queue is gone.
+    case messages(queue: UInt64)
+    /// Clients of a user who is gone.
+    case clients(user: UInt64)
+
+    var key: [UInt8] {
+        var writer = ByteWriter(reserving: 9)
+        switch self {
+        case .messages(let queue):
+            writer.byte(1)
+            writer.fixed(queue)
+        case .clients(let user):
+            writer.byte(2)
+            writer.fixed(user)
+        }
+        return writer.bytes
+    }
+
+    init?(key: RawSpan) {
+        var reader = ByteReader(key)
+        guard let kind = reader.byte(), let number = reader.fixed(), reader.isAtEnd else { return nil }
+        switch kind {
+        case 1: self = .messages(queue: number)
+        case 2: self = .clients(user: number)
+        default: return nil
+        }
+    }
+}
+
+extension MappedStore {
+    func put(_ garbage: Garbage, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.garbage.put([], at: garbage.key, in: &transaction)
+    }
+
+    /// Removes garbage; does nothing, and writes nothing, where there is none.
+    /// - Returns: how many records it removed; as many as `limit` means that there may be more.
+    package func removeGarbage(limit: Int) throws(StoreFailure) -> Int {
+        let isThere = try read { (transaction) throws(LMDBError) in try tables.garbage.count(in: transaction) > 0 }
+        guard isThere else { return 0 }
+        return try write { (transaction) throws(LMDBError) in
+            var removed = 0
+            while removed < limit, let garbage = try firstGarbage(in: transaction) {
+                let count = try remove(garbage, limit: limit - removed, in: &transaction)
+                if count < limit - removed { try tables.garbage.remove(garbage.key, in: &transaction) }
+                removed += count
+            }
+            return removed
+        }
+    }
+
+    private func firstGarbage(in transaction: borrowing Transaction) throws(LMDBError) -> Garbage? {
+        var found: Garbage?
+        var isDamaged = false
+        try tables.garbage.scan(in: transaction) { key, _ in
+            found = Garbage(key: key)
+            isDamaged = found == nil
+            return false
+        }
+        if isDamaged { throw .damaged("a piece of garbage") }
+        return found
+    }
+
+    private func remove(
+        _ garbage: Garbage, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        switch garbage {
+        case .messages(let queue):
+            let end = try queueLog(queue, in: transaction)?.first ?? .max
+            return try tables.messages.remove(of: queue, from: 0, to: end, limit: limit, in: &transaction).count
+        case .clients(let user):
+            var keys: [[UInt8]] = []
+            try scanClients(of: user, in: transaction) { key, _ in
+                guard keys.count < limit else { return false }
+                keys.append(copy(key))
+                return true
+            }
+            for key in keys { try tables.clients.remove(key, in: &transaction) }
+            return keys.count
+        }
+    }
+}

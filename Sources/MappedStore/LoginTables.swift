@@ -1,0 +1,81 @@
+internal import Cryptography
+package import Gateway
+internal import LMDB
+internal import Queues
+
+/// The counts of logins, each under its own key; a count is the time at which it is over.
+extension MappedStore {
+    private enum LoginCount: UInt8 {
+        case address = 1
+        case user, userAtAddress, known
+    }
+
+    private func loginKey(_ count: LoginCount, _ attempt: LoginAttempt) -> [UInt8]? {
+        let name = Array(attempt.name.utf8)
+        let subject: [UInt8]
+        switch (count, attempt.network) {
+        case (.user, _): subject = name
+        case (.address, let network?): subject = network
+        case (_, let network?): subject = [UInt8(network.count)] + network + name
+        case (_, nil): return nil
+        }
+        return [count.rawValue] + DigestAlgorithm.sha256.digest(of: subject)
+    }
+
+    func loginRecord(_ attempt: LoginAttempt, in transaction: borrowing Transaction) throws(LMDBError) -> LoginRecord {
+        guard try tables.logins.count(in: transaction) > 0 else { return LoginRecord() }
+        var record = LoginRecord()
+        record.address = try loginTime(.address, attempt, in: transaction)
+        record.user = try loginTime(.user, attempt, in: transaction)
+        record.userAtAddress = try loginTime(.userAtAddress, attempt, in: transaction)
+        record.knownUntil = try loginTime(.known, attempt, in: transaction)
+        return record
+    }
+
+    private func loginTime(
+        _ count: LoginCount, _ attempt: LoginAttempt, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Timestamp? {
+        guard let key = loginKey(count, attempt) else { return nil }
+        return try tables.logins.number(at: key, in: transaction).map {
+            Timestamp(microseconds: Int64(bitPattern: $0))
+        }
+    }
+
+    func put(_ record: LoginRecord, of attempt: LoginAttempt, in transaction: inout Transaction) throws(LMDBError) {
+        let counts: [(LoginCount, Timestamp?)] = [
+            (.address, record.address), (.user, record.user), (.userAtAddress, record.userAtAddress),
+            (.known, record.knownUntil),
+        ]
+        for (count, time) in counts {
+            guard let time, let place = loginKey(count, attempt) else { continue }
+            try tables.logins.put(key(UInt64(bitPattern: time.microseconds)), at: place, in: &transaction)
+        }
+    }
+
+    /// Removes counts that are over; does nothing, and writes nothing, where there are none.
+    /// - Parameters:
+    ///   - start: the key to begin at; set to the one to go on at, empty where all have been looked at.
+    ///   - limit: how many to look at.
+    package func forgetLogins(at now: Timestamp, from start: inout [UInt8], limit: Int) throws(StoreFailure) {
+        var over: [[UInt8]] = []
+        var next: [UInt8] = []
+        try read { [start] (transaction) throws(LMDBError) in
+            var seen = 0
+            try tables.logins.scan(from: start, in: transaction) { key, value in
+                guard seen < limit else {
+                    next = copy(key)
+                    return false
+                }
+                seen += 1
+                var reader = ByteReader(value)
+                if reader.fixedSigned().map({ $0 <= now.microseconds }) ?? true { over.append(copy(key)) }
+                return true
+            }
+        }
+        start = next
+        guard !over.isEmpty else { return }
+        try write { (transaction) throws(LMDBError) in
+            for key in over { try tables.logins.remove(key, in: &transaction) }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+package import Gateway
+internal import LMDB
+package import Queues
+
+extension MappedStore: QueueStore {
+    package func time() throws(StoreFailure) -> UInt64 {
+        try read { (transaction) throws(LMDBError) in try queueState(in: transaction).time }
+    }
+
+    // MARK: Messages
+
+    package func queue(named name: String) throws(StoreFailure) -> Queue? {
+        try read { (transaction) throws(LMDBError) in
+            guard let number = try queueNumber(name, in: transaction),
+                let settings = try queueSettings(number, in: transaction)
+            else { return nil }
+            return Queue(number: number, settings: settings)
+        }
+    }
+
+    package func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
+        try growing { (transaction) throws(LMDBError) in
+            if try tables.requests.outcome(of: request, in: transaction) == .stored { return true }
+            guard var log = try queueLog(queue.number, in: transaction) else { return false }
+            let record = MessageRecord.encode(message)
+            guard try admit(bytes: record.count, in: &transaction) else { return nil }
+            let id = log.append(bytes: message.body.count)
+            try tables.messages.put(record, of: queue.number, at: id, in: &transaction)
+            try trim(&log, of: queue, in: &transaction)
+            try put(log, of: queue.number, in: &transaction)
+            try remember(.stored, of: request, in: &transaction)
+            return true
+        }
+    }
+
+    package func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            guard try tables.requests.outcome(of: request, in: transaction) == nil,
+                var log = try queueLog(queue.number, in: transaction)
+            else { return }
+            log.skip()
+            try put(log, of: queue.number, in: &transaction)
+            try remember(.done, of: request, in: &transaction)
+        }
+    }
+
+    // MARK: Clients
+
+    package func user(named name: String) throws(StoreFailure) -> User? {
+        try read { (transaction) throws(LMDBError) in try user(name, in: transaction) }
+    }
+
+    package func listen(
+        _ client: String, of user: User, to queue: String, for request: RequestID?
+    ) throws(StoreFailure) -> Listening {
+        try growing { (transaction) throws(LMDBError) in
+            if try tables.requests.outcome(of: request, in: transaction) == .done { return .listening }
+            guard let number = try queueNumber(queue, in: transaction),
+                let right = try right(of: user.number, to: number, in: transaction),
+                let log = try queueLog(number, in: transaction)
+            else { return .unknownQueue }
+            if let found = try self.client(client, of: user.number, in: transaction),
+                try self.log(of: found, of: user.number, in: transaction) != nil
+            {
+                return .inUse
+            }
+            guard try admit(bytes: 64 + client.utf8.count, in: &transaction) else { return nil }
+            let record = ClientRecord(name: client, queue: number, right: right, cursor: log.current)
+            try put(record, of: user.number, in: &transaction)
+            try remember(.done, of: request, in: &transaction)
+            return .listening
+        }
+    }
+
+    package func unlisten(_ client: String, of user: User, for request: RequestID?) throws(StoreFailure) -> Bool {
+        try write { (transaction) throws(LMDBError) in
+            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+            guard try tables.clients.remove(ClientRecord.place(user.number, client), in: &transaction) else {
+                return false
+            }
+            try remember(.done, of: request, in: &transaction)
+            return true
+        }
+    }
+
+    package func read(
+        _ client: String, of user: User, _ how: Reading, for request: RequestID?
+    ) throws(StoreFailure) -> ReadOutcome {
+        // Where there is nothing new, nothing is written.
+        let found = try read { (transaction) throws(LMDBError) -> ReadOutcome? in
+            try peek(client, of: user.number, how, for: request, in: transaction)
+        }
+        if let found { return found }
+        return try write { (transaction) throws(LMDBError) in
+            if let found = try peek(client, of: user.number, how, for: request, in: transaction) { return found }
+            guard var record = try self.client(client, of: user.number, in: transaction),
+                let log = try log(of: record, of: user.number, in: transaction)
+            else { throw .damaged("a client's place") }
+            let cursor = record.cursor
+            var outcome = ReadOutcome.lost(current: log.current)
+            record.cursor = log.current
+            if log.standing(of: cursor) == .behind {
+                let messages = try messages(of: record.queue, after: cursor, limit: how.limit, in: transaction)
+                if messages.count == how.limit, let last = messages.last { record.cursor = last.id }
+                outcome = .messages(messages, current: log.current)
+            }
+            let isLost = outcome == .lost(current: log.current)
+            try put(record, of: user.number, in: &transaction)
+            try remember(
+                .read(queue: record.queue, cursor: cursor, end: isLost ? cursor : record.cursor), of: request,
+                in: &transaction)
+            return outcome
+        }
+    }
+
+    /// What a read finds that moves no cursor; `nil` where it has to.
+    private func peek(
+        _ client: String, of user: UInt64, _ how: Reading, for request: RequestID?,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) -> ReadOutcome? {
+        guard let record = try self.client(client, of: user, in: transaction) else { return .unknownClient }
+        guard let log = try log(of: record, of: user, in: transaction) else { return .disconnected }
+        if case .read(let queue, let cursor, let end) = try tables.requests.outcome(of: request, in: transaction) {
+            // The second attempt at a read finds what the first one did, unless that has rolled off meanwhile.
+            guard end > cursor, queue == record.queue, log.lost <= cursor else { return .lost(current: log.current) }
+            let messages = try messages(of: queue, after: cursor, to: end + 1, limit: .max, in: transaction)
+            return .messages(messages, current: log.current)
+        }
+        switch log.standing(of: record.cursor) {
+        case .upToDate: return .messages([], current: log.current)
+        case .behind where how.isManual:
+            let messages = try messages(of: record.queue, after: record.cursor, limit: how.limit, in: transaction)
+            return .messages(messages, current: log.current)
+        case .lost where how.isManual: return .lost(current: log.current)
+        case .behind, .lost: return nil
+        }
+    }
+
+    package func hasNews(for client: String, of user: User) throws(StoreFailure) -> Bool {
+        try read { (transaction) throws(LMDBError) in
+            guard let record = try self.client(client, of: user.number, in: transaction),
+                let log = try log(of: record, of: user.number, in: transaction)
+            else { return true }
+            return log.standing(of: record.cursor) != .upToDate
+        }
+    }
+
+    package func acknowledge(
+        through id: UInt64, by client: String, of user: User
+    ) throws(StoreFailure) -> Acknowledgement {
+        try write { (transaction) throws(LMDBError) in
+            guard var record = try self.client(client, of: user.number, in: transaction) else { return .unknownClient }
+            guard let log = try log(of: record, of: user.number, in: transaction) else { return .disconnected }
+            guard id <= log.current else { return .unknownMessage }
+            guard id > record.cursor else { return .done }
+            record.cursor = id
+            try put(record, of: user.number, in: &transaction)
+            return .done
+        }
+    }
+
+    package func overview(
+        of user: User, after key: [UInt8], limit: Int
+    ) throws(StoreFailure) -> QueueOverview {
+        try read { (transaction) throws(LMDBError) in
+            let queues = try queueEntries(try rights(of: user.number, in: transaction).map(\.queue), in: transaction)
+            let (clients, next) = try clientEntries(of: user.number, after: key, limit: limit, in: transaction)
+            return QueueOverview(queues: queues, clients: clients, next: next)
+        }
+    }
+
+    // MARK: Logins
+
+    package func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord {
+        // Failures of the open turn count too: many guesses that come at once are as many guesses.
+        if loginFailedInTurn {
+            return try write { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
+        }
+        return try read { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
+    }
+
+    package func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            let record = try loginRecord(attempt, in: transaction)
+            try put(LoginLimits.failed(record, at: now), of: attempt, in: &transaction)
+        }
+        loginFailedInTurn = true
+    }
+
+    package func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            let record = try loginRecord(attempt, in: transaction)
+            guard let changed = LoginLimits.succeeded(record, at: now) else { return }
+            try put(changed, of: attempt, in: &transaction)
+        }
+    }
+
+    // MARK: Configuration
+
+    package func configure(
+        for request: RequestID?, _ load: () -> Result<QueueConfiguration, ConfigurationFailure>
+    ) throws(StoreFailure) -> ConfigurationFailure? {
+        let result = try growing { (transaction) throws(LMDBError) -> Result<Void, ConfigurationFailure>? in
+            switch load() {
+            case .failure(let failure): return .failure(failure)
+            case .success(let configuration):
+                guard try admit(bytes: Self.sizeEstimate(configuration), in: &transaction) else { return nil }
+                try apply(configuration, in: &transaction)
+                try remember(.done, of: request, in: &transaction)
+                return .success(())
+            }
+        }
+        if case .failure(let failure) = result { return failure }
+        return nil
+    }
+
+    package func setPassword(
+        of user: String, to hash: PasswordHash, for request: RequestID?, _ save: () -> ConfigurationFailure?
+    ) throws(StoreFailure) -> ConfigurationFailure? {
+        try write { (transaction) throws(LMDBError) in
+            if let failure = save() { return failure }
+            if var current = try self.user(user, in: transaction) {
+                current.hash = hash
+                try tables.users.put(UserRecord.encode(current), at: nameKey(user), in: &transaction)
+            }
+            try remember(.done, of: request, in: &transaction)
+            return nil
+        }
+    }
+
+    package func hasConfigured(_ request: RequestID?) throws(StoreFailure) -> Bool {
+        guard let request else { return false }
+        return try read { (transaction) throws(LMDBError) in
+            try tables.requests.outcome(of: request, in: transaction) == .done
+        }
+    }
+
+    /// Whether a configuration was ever put in force.
+    package func isConfigured() throws(StoreFailure) -> Bool {
+        try read { (transaction) throws(LMDBError) in try queueState(in: transaction).isConfigured }
+    }
+}
