@@ -4,12 +4,14 @@ internal import HTTPTypes
 internal import Linux
 internal import Logging
 internal import MappedStore
+internal import Queues
 
 /// The whole application behind one loop: it sends each request to the API that it belongs to, and says what is to be
 /// said when the store fails.
 final class Application: Service {
     private let store: MappedStore
     private let capture: CaptureHandlers
+    private let queues: QueueHandlers
     private let logger: Logger
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
@@ -25,15 +27,18 @@ final class Application: Service {
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
             webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
             random: SystemRandomNumberGenerator())
+        queues = QueueHandlers(store: store, settings: settings)
     }
 
     func answer(_ request: Request) -> Answer {
         guard let path = request.target.segments else { return .now(.notFound) }
         do throws(StoreFailure) {
             if path == ["healthz"] { return try health(request) }
-            return try capture.answer(request, path: path) ?? .now(.notFound)
+            if let answer = try capture.answer(request, path: path) { return answer }
+            return try queues.answer(request, path: path) ?? .now(.notFound)
         } catch {
-            return .now(report(error))
+            let response = report(error)
+            return .now(QueueHandlers.owns(path) ? queueResponse(to: error) : response)
         }
     }
 

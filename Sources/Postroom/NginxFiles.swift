@@ -94,6 +94,7 @@ struct NginxFiles {
             ("LIMIT_ZONES", limitZones),
             ("LIMITS", limits),
             ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
+            ("MESSAGE_BYTES", String(settings.maximumMessageBytes)),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),
             (
                 "ADDRESS",

@@ -11,7 +11,9 @@ struct Postroom: ParsableCommand {
         discussion: "Everything is set by environment variables; \"postroom settings\" shows those in force.",
         version: postroomVersion,
         subcommands: [
-            Serve.self, Respond.self, Work.self, ShowSettings.self, Locations.self, StoreCommand.self, Health.self,
+            Serve.self, Respond.self, Work.self, ShowSettings.self, Locations.self, StoreCommand.self,
+            QueuesCommand.self,
+            Health.self,
             Child.self,
         ],
         defaultSubcommand: nil)

@@ -34,7 +34,9 @@ struct Respond: ParsableCommand {
         let application = Application(
             store: store, settings: settings, started: Timestamp(microseconds: start), logger: logger)
         let loop = try ResponderLoop(
-            listener: socket, service: application, bodyLimit: settings.maximumBodyBytes, logger: logger)
+            listener: socket, service: application,
+            bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes),
+            logger: logger)
         tellReady(ready)
         logger.debug("ready")
         try loop.run(shutdownSeconds: settings.shutdownSeconds)

@@ -32,17 +32,18 @@ struct RunningMark {
     /// where it is damaged.
     ///
     /// The check is another process: LMDB trusts its file, and reading a damaged one may end the process.
-    func checkAfterCrash(program: FilePath, logger: Logger) throws(Refusal) {
-        guard let bytes = Files.contents(of: path) else { return }
+    /// - Returns: whether the store may lack what was acknowledged.
+    func checkAfterCrash(program: FilePath, logger: Logger) throws(Refusal) -> Bool {
+        guard let bytes = Files.contents(of: path) else { return false }
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
         let store = MappedStore.file(in: settings.dataDirectory)
         guard words.count == 2, words[0] != Machine.bootID(), words[1] == Settings.Durability.process.rawValue,
             Files.exists(store)
-        else { return }
+        else { return false }
         logger.warning("the machine went down without a clean stop; checking the store")
         if try isSound(program) {
             logger.notice("the store is sound")
-            return
+            return true
         }
         let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
         let aside = FilePath("\(store).damaged-\(time.prefix(19).filter { $0 != ":" })")
@@ -55,6 +56,7 @@ struct RunningMark {
         logger.critical(
             "THE STORE WAS DAMAGED WHEN THE MACHINE WENT DOWN. It was set aside and a new, empty one is begun.",
             metadata: ["damaged": "\(aside)", "cause": "DURABILITY=process"])
+        return true
     }
 
     private func isSound(_ program: FilePath) throws(Refusal) -> Bool {

@@ -43,8 +43,8 @@ struct Serve: ParsableCommand {
         let room = StartingRoom(settings)
         room.release()
         let mark = RunningMark(settings)
-        try mark.checkAfterCrash(program: program, logger: logger)
-        try settings.openStore().sync()
+        let mayHaveLost = try mark.checkAfterCrash(program: program, logger: logger)
+        try prepareStore(settings, mayHaveLost: mayHaveLost, logger)
         try mark.set(logger)
 
         let worker = Machine.isRoot ? nginxUser(settings, templates) : nil
@@ -66,6 +66,13 @@ struct Serve: ParsableCommand {
         try settings.openStore().sync()
         mark.clear()
         logger.info("stopped")
+    }
+
+    private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {
+        let store = try settings.openStore()
+        try store.sync()
+        if mayHaveLost { try store.beginAnew() }
+        try QueueLoading(store: store, settings: settings).start(logger)
     }
 
     /// nginx's workers go on, and hold its port, where it was killed together with the supervisor.

@@ -1,6 +1,8 @@
 internal import Capture
+internal import Cryptography
 internal import Linux
 internal import Logging
+internal import Queues
 internal import SystemPackage
 
 /// All that an operator can set, from environment variables. The table in the README says what each means.
@@ -49,6 +51,10 @@ struct Settings: Equatable {
     var tls: TLS?
     var shutdownSeconds = 10.0
     var nginxProgram: FilePath = "/usr/sbin/nginx"
+    /// As given; the default follows DATA_DIR.
+    var queueFile: FilePath = "var/options.conf"
+    var queuePasswordHash = PasswordHash.Kind.digest(.sha512)
+    var maximumMessageBytes = 16 << 20
 
     /// Where sockets, nginx's configuration and its temporary files lie.
     var runDirectory: FilePath { dataDirectory.appending("run") }
@@ -83,6 +89,7 @@ extension Settings {
         if requestsPerSecond == nil, let burst = requestBurst {
             throw SettingError(name: "RATE_LIMIT_BURST", value: String(burst), takes: "effect only with RATE_LIMIT")
         }
+        if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
         if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
         try readTLS(environment)
     }
@@ -191,6 +198,21 @@ extension Settings {
             Variable(
                 name: "TLS_CLIENT_VERIFY", takes: "off, optional or on", set: { _, _ in true },
                 show: { ($0.tls?.clientVerification ?? .off).rawValue }),
+            Variable(
+                name: "QUEUE_CONFIG", takes: "the path of a file",
+                set: { settings, text in
+                    settings.queueFile = FilePath(text)
+                    return true
+                }, show: { $0.queueFile.string }),
+            Variable(
+                name: "QUEUE_PASSWORD_HASH",
+                takes: "\(DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")) or argon2id",
+                set: { settings, text in
+                    guard let kind = PasswordHash.Kind(text.lowercased()), kind != .plain else { return false }
+                    settings.queuePasswordHash = kind
+                    return true
+                }, show: { $0.queuePasswordHash.name }),
+            bytes("MAX_MESSAGE_BYTES", \.maximumMessageBytes, 1...(1 << 30)),
             duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
                 name: "NGINX", takes: "the path of nginx",

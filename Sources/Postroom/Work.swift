@@ -8,7 +8,7 @@ internal import SystemPackage
 
 struct Work: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Do what is due and no request asks for: expiry.",
+        abstract: "Do what is due and no request asks for: expiry, and removing what is of no more use.",
         discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
 
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
@@ -63,10 +63,15 @@ final class Worker {
             }
             guard !isStopping else { return }
             hasMore = step { () throws(StoreFailure) in try forgetRequests() }
+            let hasGarbage = step { () throws(StoreFailure) in try removeGarbage() }
+            hasMore = hasMore || hasGarbage
             if SystemClock.bootTimeMicroseconds() >= cleansAt {
                 let more = step { () throws(StoreFailure) in try removeOverdue() }
-                hasMore = hasMore || more
-                if !more { cleansAt = SystemClock.bootTimeMicroseconds() + Int64(settings.cleanupSeconds * 1e6) }
+                let moreLogins = step { () throws(StoreFailure) in try forgetLogins() }
+                hasMore = hasMore || more || moreLogins
+                if !more, !moreLogins {
+                    cleansAt = SystemClock.bootTimeMicroseconds() + Int64(settings.cleanupSeconds * 1e6)
+                }
             }
             if !hasMore { _ = step { () throws(StoreFailure) in try sweep() } }
         }
@@ -94,6 +99,18 @@ final class Worker {
 
     private func forgetRequests() throws(StoreFailure) -> Bool {
         try store.forgetRequests(at: store.clock.now(), limit: 4 * Self.stepSize) == 4 * Self.stepSize
+    }
+
+    private func removeGarbage() throws(StoreFailure) -> Bool {
+        try store.removeGarbage(limit: Self.stepSize) == Self.stepSize
+    }
+
+    /// Where the next step of looking for logins to forget begins.
+    private var nextLogin: [UInt8] = []
+
+    private func forgetLogins() throws(StoreFailure) -> Bool {
+        try store.forgetLogins(at: store.clock.now().steady, from: &nextLogin, limit: 4 * Self.stepSize)
+        return !nextLogin.isEmpty
     }
 
     private func sweep() throws(StoreFailure) -> Bool {

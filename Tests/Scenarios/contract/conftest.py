@@ -1,6 +1,8 @@
-"""The black-box suites of the capture API run against the service that POSTROOM_CONTRACT names."""
+"""The black-box suites of the original APIs run against the service that POSTROOM_CONTRACT names."""
 
 import os
+import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,7 +36,7 @@ def pytest_configure(config):
     kind = os.environ.get("POSTROOM_CONTRACT", "root")
     config.directory = tempfile.TemporaryDirectory()
     settings, scheme = {"RESPONDERS": 3}, "http"
-    if kind == "mount":
+    if kind in ("mount", "queue-mount"):
         settings["MOUNT_POINT"] = "/deep/mount/"
     elif kind == "limits":
         settings.update(LIMITS)
@@ -43,6 +45,11 @@ def pytest_configure(config):
         settings.update(TLS_CERTIFICATE=cert, TLS_CERTIFICATE_KEY=key)
         os.environ.update(REQUESTS_CA_BUNDLE=cert, SSL_CERT_FILE=cert)
         scheme = "https"
+    if kind.startswith("queue"):
+        path = os.path.join(config.directory.name, "options.conf")
+        shutil.copy(os.path.join(os.path.dirname(__file__), "queue_options.json"), path)
+        settings["QUEUE_CONFIG"] = path
+        os.environ.update(CONFIG_PATH=path, STRICT="1")
     config.service = Service(config.directory.name, **settings).start()
     os.environ["BASE_URL"] = "%s://127.0.0.1:%d%s" % (scheme, config.service.port, config.service.mount)
     os.environ["PUBLIC_URL"] = "http://localhost:%d%s" % (config.service.port, config.service.mount)
@@ -52,3 +59,11 @@ def pytest_unconfigure(config):
     if hasattr(config, "service"):
         config.service.stop()
         config.directory.cleanup()
+
+
+def pytest_collection_modifyitems(items):
+    """Queues keep what earlier cases left, so that their cases run in any order, each time another."""
+    if os.environ.get("POSTROOM_CONTRACT", "").startswith("queue"):
+        seed = os.environ.get("POSTROOM_ORDER", str(random.randrange(10**6)))
+        print("order of the cases: POSTROOM_ORDER=%s" % seed)
+        random.Random(seed).shuffle(items)

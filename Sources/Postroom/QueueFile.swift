@@ -1,0 +1,54 @@
+internal import Gateway
+internal import Linux
+internal import MappedStore
+internal import Queues
+internal import SystemPackage
+
+/// The configuration file of queues, QUEUE_CONFIG.
+final class QueueFile: ConfigurationFile {
+    let path: FilePath
+    /// Some 100,000 queues.
+    static let limitBytes = 16 << 20
+
+    init(_ path: FilePath) { self.path = path }
+
+    func read() throws(ConfigurationFailure) -> [UInt8] {
+        do throws(SnapshotError) {
+            return try Files.snapshot(of: path, limitBytes: Self.limitBytes)
+        } catch .missing {
+            throw .missing
+        } catch {
+            throw .unreadable("\(error)")
+        }
+    }
+
+    func replace(with text: [UInt8]) throws(ConfigurationFailure) {
+        do throws(Errno) {
+            try Files.replaceKeepingOwner(path, with: text)
+        } catch {
+            throw .unwritable("\(error)")
+        }
+    }
+}
+
+extension QueueHandlers {
+    convenience init(store: MappedStore, settings: Settings) {
+        let clock = store.clock
+        self.init(
+            store: store, file: QueueFile(settings.queueFile), hashKind: settings.queuePasswordHash,
+            maximumMessageBytes: settings.maximumMessageBytes, now: clock.now, random: SystemRandomNumberGenerator())
+    }
+}
+
+extension ConfigurationFailure {
+    /// What an operator is told, a line for each fault.
+    func lines(_ file: FilePath) -> [String] {
+        switch self {
+        case .missing: ["\(file) is not there"]
+        case .unreadable(let reason): ["\(file) cannot be read: \(reason)"]
+        case .unwritable(let reason): ["\(file) cannot be written: \(reason)"]
+        case .unknownUser(let name): ["\(file) has no user \"\(name)\""]
+        case .faulty(let faults): faults.map { "\(file): \($0)" }
+        }
+    }
+}

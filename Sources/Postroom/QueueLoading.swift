@@ -1,0 +1,34 @@
+internal import Gateway
+internal import Logging
+internal import MappedStore
+internal import Queues
+
+/// Puts QUEUE_CONFIG in force outside of a request.
+struct QueueLoading {
+    let store: MappedStore
+    let settings: Settings
+
+    /// Returns why it was not put in force; then what was stays.
+    func load() throws -> ConfigurationFailure? {
+        let failure = try QueueHandlers(store: store, settings: settings).configure()
+        guard failure == nil else {
+            store.rollBack()
+            return failure
+        }
+        try store.commit()
+        try store.settle()
+        return nil
+    }
+
+    /// What a start does. A file that is missing or at fault ends no queue that is in force; where none ever was, a faulty
+    /// one stops the start, and a missing one means that there are no queues.
+    func start(_ logger: Logger) throws {
+        guard let failure = try load() else { return }
+        let isConfigured = try store.isConfigured()
+        if failure == .missing, !isConfigured { return }
+        let lines = failure.lines(settings.queueFile)
+        guard isConfigured else { throw Refusal("QUEUE_CONFIG: " + lines.joined(separator: "\n")) }
+        for line in lines { logger.error("QUEUE_CONFIG: \(line)") }
+        logger.error("the queues stay as they were")
+    }
+}
