@@ -124,10 +124,10 @@ package final class MappedStore {
     /// Opens the tables of a store that is not to be changed.
     private static func look(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
         let transaction = try environment.beginRead()
-        let schema = try Tables.schema(of: Table("meta", creating: false, in: transaction), in: transaction)
+        let meta = try Table("meta", creating: false, in: transaction)
+        guard let schema = try Tables.schema(of: meta, in: transaction) else { throw .damaged("the schema's version") }
         guard schema == schemaVersion else {
-            throw .unknownVersion(
-                "schema version \(schema ?? 0); \"postroom store migrate\" brings it to \(schemaVersion)")
+            throw .unknownVersion("schema version \(schema); \"postroom store migrate\" brings it to \(schemaVersion)")
         }
         let tables = try Tables(creating: false, in: transaction)
         let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }

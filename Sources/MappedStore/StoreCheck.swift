@@ -8,15 +8,19 @@ package struct StoreCheck: Sendable {
     package private(set) var faults: [String] = []
     package private(set) var endpoints = 0
     package private(set) var notifications = 0
+    package private(set) var queues = 0
+    package private(set) var messages = 0
 
     private static let limit = 100
 
-    fileprivate mutating func report(_ fault: @autoclosure () -> String) {
+    mutating func report(_ fault: @autoclosure () -> String) {
         if faults.count < Self.limit { faults.append(fault()) }
     }
 
     fileprivate mutating func countEndpoint() { endpoints += 1 }
     fileprivate mutating func countNotification() { notifications += 1 }
+    mutating func countQueue() { queues += 1 }
+    mutating func countMessage() { messages += 1 }
 }
 
 extension MappedStore {
@@ -27,6 +31,7 @@ extension MappedStore {
             let kept = try checkRequests(&check, in: transaction)
             try checkEndpoints(&check, kept: kept, in: transaction)
             try checkIndexes(&check, in: transaction)
+            try checkQueues(&check, in: transaction)
             if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }),
                 found == nil
             {
@@ -37,7 +42,7 @@ extension MappedStore {
     }
 
     /// Visits each entry once. A damaged tree may lead in circles, so that more entries than it counts are a fault.
-    private func visit(
+    func visit(
         _ table: Table, _ name: String, _ check: inout StoreCheck, in transaction: borrowing Transaction,
         _ body: (RawSpan, RawSpan, inout StoreCheck) -> Void
     ) throws(LMDBError) {

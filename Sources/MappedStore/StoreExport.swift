@@ -7,8 +7,8 @@ internal import LMDB
 extension MappedStore {
     /// Writes all that is kept as JSON, a line at a time, as of one moment; others may go on using the store.
     ///
-    /// The first line says what it is. Then come the counters, and each endpoint with its uncollected notifications
-    /// behind it. Bytes that are no UTF-8 stand in a member named `…Base64`.
+    /// The first line says what it is. Then come the counters, each endpoint with its uncollected notifications behind it,
+    /// each queue with its messages, and each user with its clients. Password hashes and keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`.
     package func export(at moment: Moment, _ write: ([UInt8]) -> Void) throws(StoreFailure) {
         func line(_ kind: String, _ body: (inout JSONWriter) -> Void) {
             var json = JSONWriter()
@@ -40,10 +40,8 @@ extension MappedStore {
                 next = endpoint.number + 1
                 line("endpoint") { json in
                     json.member("id", endpoint.id.description)
-                    json.name("enabled")
-                    json.bool(endpoint.isEnabled)
-                    json.name("subpaths")
-                    json.bool(endpoint.takesSubpaths)
+                    json.member("enabled", endpoint.isEnabled)
+                    json.member("subpaths", endpoint.takesSubpaths)
                     json.member("created", moment.wall(at: endpoint.created))
                     json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
                     json.member("uncollected", endpoint.uncollected)
@@ -61,32 +59,41 @@ extension MappedStore {
                     }
                 }
             }
+            try exportQueues(in: transaction, line)
         }
     }
 }
 
+/// Members of an export.
 extension JSONWriter {
-    fileprivate mutating func member(_ name: String, _ value: UInt64) {
+    mutating func member(_ name: String, _ value: UInt64) {
         self.name(name)
         integer(value)
     }
 
-    fileprivate mutating func member(_ name: String, _ value: String) {
+    mutating func member(_ name: String, _ value: String) {
         self.name(name)
         string(value)
     }
 
-    fileprivate mutating func member(_ name: String, _ time: Timestamp) { member(name, time.iso8601()) }
+    mutating func member(_ name: String, _ value: Bool) {
+        self.name(name)
+        bool(value)
+    }
+
+    mutating func member(_ name: String, _ time: Timestamp) { member(name, time.iso8601()) }
 
     /// Bytes as text where they are text.
-    fileprivate mutating func member(_ name: String, bytes: some Collection<UInt8>) {
+    mutating func member(_ name: String, bytes: some Collection<UInt8>) {
         if let text = String(validating: bytes, as: UTF8.self) {
             member(name, text)
         } else {
             member(name + "Base64", Base64.standard.encode(bytes))
         }
     }
+}
 
+extension JSONWriter {
     fileprivate mutating func notification(_ notification: Notification) {
         member("receivedAt", notification.receivedAt)
         member("method", notification.method)

@@ -1,4 +1,3 @@
-internal import Capture
 internal import ContentDecoding
 package import Gateway
 internal import JSON
@@ -18,16 +17,23 @@ package struct ImportError: Error, Equatable, Sendable, CustomStringConvertible 
     package var description: String { line == 0 ? reason : "line \(line): \(reason)" }
 }
 
+/// How much was imported.
+package struct ImportCounts: Equatable, Sendable {
+    package internal(set) var endpoints = 0
+    package internal(set) var notifications = 0
+    package internal(set) var queues = 0
+    package internal(set) var messages = 0
+}
+
 extension MappedStore {
-    /// Takes in what `export` wrote, into a store that has no endpoints. All of it, or nothing.
+    /// Takes in what `export` wrote, into a store that has no endpoints, queues and users. All of it, or nothing.
     /// - Parameter nextLine: hands out the lines one after the other.
-    /// - Returns: how many endpoints and notifications there were.
     package func `import`(
         at moment: Moment, _ nextLine: () throws(ImportError) -> [UInt8]?
-    ) throws(ImportError) -> (endpoints: Int, notifications: Int) {
+    ) throws(ImportError) -> ImportCounts {
         var importer = Importer(store: self, moment: moment)
         do throws(ImportError) {
-            while let line = try nextLine() { try importer.take(line) }
+            while let text = try nextLine() { try importer.take(text) }
             try importer.finish()
         } catch {
             rollBack()
@@ -37,175 +43,111 @@ extension MappedStore {
             try commit()
             try settle()
         } catch { throw ImportError(line: 0, reason: "the store failed: \(error)") }
-        return (importer.endpoints, importer.notifications)
+        return importer.counts
     }
 }
 
 /// Reads lines, and puts what they say into the open transaction.
 private struct Importer {
     let store: MappedStore
-    let moment: Moment
-    var endpoints = 0
-    var notifications = 0
-    private var line = 0
-    /// The endpoint whose notifications are being read; it is written once the next one begins.
-    private var current: EndpointRecord?
+    var counts = ImportCounts()
+    private var endpoints: EndpointImporter
+    private var queues: QueueImporter
+    private var number = 0
 
     init(store: MappedStore, moment: Moment) {
         self.store = store
-        self.moment = moment
+        endpoints = EndpointImporter(store: store, moment: moment)
+        queues = QueueImporter(store: store, moment: moment)
     }
-
-    private func fault(_ reason: String) -> ImportError { ImportError(line: line, reason: reason) }
 
     mutating func take(_ text: [UInt8]) throws(ImportError) {
-        line += 1
-        let json: JSON
-        do throws(JSONError) { json = try JSON(parsing: text) } catch { throw fault("no JSON: \(error)") }
-        guard line > 1 else { return try begin(json) }
-        switch json["kind"]?.string {
-        case "counters": try counters(json)
-        case "endpoint": try endpoint(json)
-        case "notification": try notification(json)
-        default: throw fault("its \"kind\" is not known")
+        number += 1
+        let line: ImportLine
+        do throws(JSONError) {
+            line = ImportLine(number: number, json: try JSON(parsing: text), store: store)
+        } catch {
+            throw ImportError(line: number, reason: "no JSON: \(error)")
+        }
+        guard number > 1 else { return try begin(line) }
+        switch line.json["kind"]?.string {
+        case "counters": try endpoints.counters(line)
+        case "endpoint": try endpoints.endpoint(line, &counts)
+        case "notification": try endpoints.notification(line, &counts)
+        case "queue": try queues.queue(line, &counts)
+        case "message": try queues.message(line, &counts)
+        case "user": try queues.user(line)
+        case "client": try queues.client(line)
+        default: throw line.fault("its \"kind\" is not known")
         }
     }
 
-    private func begin(_ json: JSON) throws(ImportError) {
-        guard json["kind"]?.string == "postroom", let schema = json["schema"]?.integer else {
-            throw fault("this is no export of a store")
+    private func begin(_ line: ImportLine) throws(ImportError) {
+        guard line.json["kind"]?.string == "postroom", let schema = line.json["schema"]?.integer else {
+            throw line.fault("this is no export of a store")
         }
-        guard schema <= MappedStore.schemaVersion else { throw fault("schema \(schema) is newer than this program") }
-        let count = try keep { (transaction) throws(LMDBError) in try store.tables.endpoints.count(in: transaction) }
-        guard count == 0 else { throw fault("the store already has \(count) endpoints") }
+        guard schema <= MappedStore.schemaVersion else {
+            throw line.fault("schema \(schema) is newer than this program")
+        }
+        for (table, what) in [
+            (store.tables.endpoints, "endpoints"), (store.tables.queues, "queues"), (store.tables.users, "users"),
+        ] {
+            let count = try line.keep { (transaction) throws(LMDBError) in try table.count(in: transaction) }
+            guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }
+        }
     }
 
     mutating func finish() throws(ImportError) {
-        guard line > 0 else { throw ImportError(line: 0, reason: "there is nothing to import") }
-        try flush()
+        guard number > 0 else { throw ImportError(reason: "there is nothing to import") }
+        let end = ImportLine(number: number, json: .null, store: store)
+        try endpoints.finish(end)
+        try queues.finish(end)
+    }
+}
+
+/// One line of an import, and what can be said of it.
+struct ImportLine {
+    let number: Int
+    let json: JSON
+    let store: MappedStore
+
+    func fault(_ reason: String) -> ImportError { ImportError(line: number, reason: reason) }
+
+    func text(_ name: String) throws(ImportError) -> String {
+        guard let text = json[name]?.string else { throw fault("\"\(name)\" is missing or no text") }
+        return text
     }
 
-    private func counters(_ json: JSON) throws(ImportError) {
-        var counters = CaptureCounters()
-        for event in CaptureEvent.allCases {
-            guard let value = json["\(event)"]?.integer.flatMap({ UInt64(exactly: $0) }) else {
-                throw fault("the counter \"\(event)\" is missing or no number")
-            }
-            counters[event] = value
-        }
-        try keep { [counters] (transaction) throws(LMDBError) in
-            var state = try store.captureState(in: transaction)
-            state.counters = counters
-            try store.put(state, in: &transaction)
-        }
+    func bool(_ name: String) throws(ImportError) -> Bool {
+        guard let value = json[name]?.bool else { throw fault("\"\(name)\" is no Boolean") }
+        return value
     }
 
-    private mutating func endpoint(_ json: JSON) throws(ImportError) {
-        try flush()
-        guard let id = json["id"]?.string.flatMap({ Endpoint.ID($0) }) else {
-            throw fault("\"id\" is no endpoint's id")
+    func count(_ name: String) throws(ImportError) -> UInt64 {
+        guard let value = json[name]?.integer.flatMap({ UInt64(exactly: $0) }) else {
+            throw fault("\"\(name)\" is missing or no number from 0 on")
         }
-        guard let isEnabled = json["enabled"]?.bool, let takesSubpaths = json["subpaths"]?.bool else {
-            throw fault("\"enabled\" or \"subpaths\" is no Boolean")
-        }
-        guard let uncollected = json["uncollected"]?.integer.flatMap({ UInt64(exactly: $0) }), uncollected >= 1,
-            let next = json["next"]?.integer.flatMap({ UInt64(exactly: $0) }), next >= uncollected
-        else { throw fault("\"uncollected\" and \"next\" are no numbers from 1 on, in this order") }
-        let created = try time(json, "created")
-        let lastUsed = try time(json, "lastUsed")
-        let moment = self.moment
-        let number = try keep { (transaction) throws(LMDBError) -> UInt64? in
-            guard try !store.tables.endpointIDs.contains(id.bytes, in: transaction) else { return nil }
-            var state = try store.captureState(in: transaction)
-            let number = state.nextEndpoint
-            state.nextEndpoint += 1
-            try store.put(state, in: &transaction)
-            try store.tables.endpointIDs.put(key(number), at: id.bytes, in: &transaction)
-            return number
-        }
-        guard let number else { throw fault("the endpoint is there twice") }
-        let steady = { (wall: Timestamp) in
-            Timestamp(microseconds: moment.steady.microseconds - (moment.wall.microseconds - wall.microseconds))
-        }
-        let endpoint = Endpoint(
-            id: id, number: number, isEnabled: isEnabled, takesSubpaths: takesSubpaths, created: steady(created),
-            lastUsed: steady(lastUsed), uncollected: uncollected, next: next)
-        current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
-        endpoints += 1
+        return value
     }
 
-    /// Writes the endpoint whose notifications are all there.
-    private mutating func flush() throws(ImportError) {
-        guard let record = current else { return }
-        current = nil
-        guard taken == record.endpoint.count else {
-            throw fault("notifications of the endpoint before are missing")
-        }
-        taken = 0
-        try keep { (transaction) throws(LMDBError) in
-            try store.put(record, in: &transaction)
-            try store.tables.endpointUses.put([], at: record.useKey, in: &transaction)
-        }
-    }
-
-    /// How many notifications of the current endpoint have been read.
-    private var taken: UInt64 = 0
-
-    private mutating func notification(_ json: JSON) throws(ImportError) {
-        guard var record = current, json["endpoint"]?.string == record.endpoint.id.description else {
-            throw fault("the notification does not follow its endpoint")
-        }
-        let number = record.endpoint.uncollected + taken
-        guard number < record.endpoint.next, json["id"]?.integer == Int(exactly: number) else {
-            throw fault("\"id\" is out of order, or notifications before it are missing")
-        }
-        let bytes = NotificationRecord.encode(try readNotification(json))
-        taken += 1
-        record.endpoint.bytes += UInt64(bytes.count)
-        current = record
-        notifications += 1
-        let owner = record.endpoint.number
-        try keep { (transaction) throws(LMDBError) in
-            try store.tables.notifications.put(bytes, of: owner, at: number, in: &transaction)
-        }
-    }
-
-    private func readNotification(_ json: JSON) throws(ImportError) -> Notification {
-        guard let method = json["method"]?.string else { throw fault("\"method\" is missing") }
-        var fields = FieldList()
-        for header in json["headers"]?.array ?? [] {
-            guard let name = try bytes(header, "name"), let value = try bytes(header, "value") else {
-                throw fault("a header has no name or no value")
-            }
-            fields.append(name: name, value: value)
-        }
-        guard let path = try bytes(json, "path"), let body = try bytes(json, "body") else {
-            throw fault("\"path\" or \"body\" is missing")
-        }
-        let kind: Notification.BodyKind =
-            if let label = json["charset"]?.string { .encodedText(label) } else {
-                json["body"] == nil ? .binary : .text
-            }
-        return Notification(
-            method: method, path: path, query: try bytes(json, "query"), fields: fields, body: body, bodyKind: kind,
-            receivedAt: try time(json, "receivedAt"), remote: json["remote"]?.string)
-    }
-
-    private func bytes(_ json: JSON, _ name: String) throws(ImportError) -> [UInt8]? {
-        if let text = json[name]?.string { return Array(text.utf8) }
-        guard let text = json[name + "Base64"]?.string else { return nil }
-        guard let bytes = Base64.standard.decode(text.utf8) else { throw fault("\"\(name)Base64\" is no base64") }
-        return bytes
-    }
-
-    private func time(_ json: JSON, _ name: String) throws(ImportError) -> Timestamp {
+    func time(_ name: String) throws(ImportError) -> Timestamp {
         guard let time = json[name]?.string.flatMap({ Timestamp(iso8601: $0) }) else {
             throw fault("\"\(name)\" is no time")
         }
         return time
     }
 
-    private func keep<Result>(
+    /// Bytes that stand as text, or in base64 in a member named `…Base64`; `nil` where neither is there.
+    func bytes(_ name: String, in object: JSON? = nil) throws(ImportError) -> [UInt8]? {
+        let object = object ?? json
+        if let text = object[name]?.string { return Array(text.utf8) }
+        guard let text = object[name + "Base64"]?.string else { return nil }
+        guard let bytes = Base64.standard.decode(text.utf8) else { throw fault("\"\(name)Base64\" is no base64") }
+        return bytes
+    }
+
+    @discardableResult
+    func keep<Result>(
         _ body: (inout Transaction) throws(LMDBError) -> Result
     ) throws(ImportError) -> Result {
         do throws(StoreFailure) { return try store.write(body) } catch { throw fault("the store failed: \(error)") }

@@ -65,7 +65,10 @@ struct Tables {
     /// - Parameter meta: the table of that name.
     /// - Returns: the layout's version, or `nil` where the store is new.
     static func schema(of meta: Table, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        guard let version = try meta.number(at: schemaKey, in: transaction) else { return nil }
+        guard let version = try meta.number(at: schemaKey, in: transaction) else {
+            guard try meta.count(in: transaction) == 0 else { throw .damaged("the schema's version") }
+            return nil
+        }
         guard (1...MappedStore.schemaVersion).contains(version) else {
             throw .unknownVersion(
                 "schema version \(version), while this program knows none above \(MappedStore.schemaVersion)")

@@ -37,7 +37,7 @@ extension StoreCommand {
             }
             for fault in check.faults { print(fault) }
             print(
-                "\(check.endpoints) endpoints, \(check.notifications) notifications: \(check.faults.isEmpty ? "sound" : "DAMAGED")"
+                "\(check.endpoints) endpoints, \(check.notifications) notifications, \(check.queues) queues, \(check.messages) messages: \(check.faults.isEmpty ? "sound" : "DAMAGED")"
             )
             if !check.faults.isEmpty { throw Self.damage }
         }
@@ -100,10 +100,12 @@ extension StoreCommand {
         func run() throws {
             let store = try StoreCommand.open(.exclusive).store
             var lines = LineReader(.standardInput)
-            let (endpoints, notifications) = try store.import(at: store.clock.now()) { () throws(ImportError) in
+            let counts = try store.import(at: store.clock.now()) { () throws(ImportError) in
                 try lines.next()
             }
-            print("\(endpoints) endpoints, \(notifications) notifications")
+            print(
+                "\(counts.endpoints) endpoints, \(counts.notifications) notifications, \(counts.queues) queues, \(counts.messages) messages"
+            )
         }
     }
 

@@ -82,6 +82,12 @@ package struct QueueLog: Equatable, Sendable {
         return current
     }
 
+    /// Counts a message that has its id already.
+    package mutating func restore(bytes size: Int) {
+        count += 1
+        bytes += UInt64(size)
+    }
+
     /// Uses up an id for a message that is too large to be kept.
     package mutating func skip() {
         current += 1

@@ -63,7 +63,7 @@ import Testing
             for name in ["nginx.conf", "upstream.conf", "locations.conf"] {
                 let text = String(
                     decoding: try #require(Files.contents(of: settings.runDirectory.appending(name))), as: UTF8.self)
-                #expect(!text.contains { $0 == "@" }, "\(name)")
+                #expect(!text.contains(/@[A-Z_]+@/), "\(name)")
             }
             let changed = NginxFiles(settings: Settings(), templates: Self.templates)
             #expect(throws: Refusal.self) {

@@ -1,6 +1,7 @@
 """The store: full disks, damage, and the operator's tools."""
 
 import base64
+import base64
 import json
 import os
 import random
@@ -126,7 +127,7 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
     os.makedirs(other / "var")
     result = postroom(other / "var", "store", "import", stdin=export.stdout)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == b"3 endpoints, 5 notifications\n"
+    assert result.stdout == b"3 endpoints, 5 notifications, 0 queues, 0 messages\n"
     twin = serve(other)
     assert shown(twin, endpoints) == before
     assert twin.hook(endpoints[1]).status == 500
@@ -144,7 +145,7 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
         (lambda lines: lines + lines[2:3], "twice"),
         (lambda lines: lines[:3] + lines[4:], "missing"),
         (lambda lines: lines[:2] + lines[3:], "does not follow"),
-        (lambda lines: [lines[0].replace(b'"schema": 1', b'"schema": 9')] + lines[1:], "newer"),
+        (lambda lines: [lines[0].replace(b'"schema": 2', b'"schema": 9')] + lines[1:], "newer"),
         (lambda lines: lines + [b'{"kind": "surprise"}'], "not known"),
     ],
     ids=["empty", "no-head", "no-json", "twice", "gap", "orphan", "newer", "unknown"],
@@ -157,7 +158,7 @@ def test_an_import_takes_all_or_nothing(serve, tmp_path, mend, complaint):
     os.makedirs(other)
     result = postroom(other, "store", "import", stdin=b"\n".join(mend(lines)))
     assert result.returncode == 1 and complaint in result.stderr.decode(), result.stderr
-    assert b"0 endpoints, 0 notifications: sound" in postroom(other, "store", "check").stdout
+    assert b"0 endpoints, 0 notifications, 0 queues, 0 messages: sound" in postroom(other, "store", "check").stdout
 
 
 def test_import_and_compact_want_the_store_alone(serve):
@@ -310,3 +311,50 @@ def test_a_store_that_cannot_be_checked_is_not_set_aside(serve):
     assert "store.mdb" in os.listdir(service.directory)
     service.start()
     assert "the store is sound" in service.log()
+
+
+def basic(name, password):
+    return {"Authorization": "Basic " + base64.b64encode(("%s:%s" % (name, password)).encode()).decode()}
+
+
+def test_export_and_import_carry_queues_over(serve, tmp_path):
+    login = basic("reader", "secret-1")
+    signed = {"method": "hmac-sha256", "key": "k\u00e9y", "header_name": "X-Signature"}
+    configuration = {
+        "listen_host": "127.0.0.1",
+        "listen_port": 1,
+        "users": [{"name": "reader", "pass_hash": "plain;;secret-1", "queues": ["a", "b"], "can_reload": True}],
+        "queues": [
+            {"name": "a", "max_message_count": 3, "whitelist_ip": ["127.0.0.0/8", "::1"]},
+            {"name": "b", "auth": signed},
+        ],
+    }
+    path = tmp_path / "options.conf"
+    path.write_text(json.dumps(configuration))
+    service = serve(QUEUE_CONFIG=path)
+    for client, queue in (("ahead", "a"), ("behind", "a"), ("cut", "b")):
+        assert service.call("GET", "/listen/%s/%s" % (client, queue), headers=login).status == 200
+    for body in (b"1", b"\xff\x00", "drei \u2603".encode(), b"4"):
+        assert service.call("POST", "/q/a", body).status == 200
+    assert service.call("GET", "/read/ahead", headers=login).status == 410  # the first has rolled off
+    configuration["users"][0]["queues"] = ["a"]
+    path.write_text(json.dumps(configuration))
+    assert service.call("POST", "/reload", headers=login).status == 200
+    assert "3 messages" in service.check()
+
+    export = postroom(service.directory, "store", "export").stdout
+    other = tmp_path / "other"
+    os.makedirs(other / "var")
+    result = postroom(other / "var", "store", "import", stdin=export)
+    assert result.stdout == b"0 endpoints, 0 notifications, 2 queues, 3 messages\n", result.stderr
+    again = postroom(other / "var", "store", "export").stdout
+    assert again.splitlines()[1:] == export.splitlines()[1:]
+
+    copy = serve(other, QUEUE_CONFIG=path)
+    copy.check()
+    assert copy.call("GET", "/read/cut", headers=login).status == 410
+    assert json.loads(copy.call("GET", "/read/ahead", headers=login).body)["messages"] == []
+    assert copy.call("GET", "/read/behind", headers=login).status == 410
+    assert copy.call("POST", "/q/a", b"5").status == 200
+    assert json.loads(copy.call("GET", "/read/behind", headers=login).body)["messages"] == [{"id": 5, "message": "5"}]
+    assert copy.call("POST", "/q/b", b"unsigned").status == 403

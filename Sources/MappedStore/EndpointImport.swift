@@ -1,0 +1,113 @@
+internal import Capture
+internal import Gateway
+internal import JSON
+internal import LMDB
+
+/// Takes in endpoints, each with its notifications behind it.
+struct EndpointImporter {
+    let store: MappedStore
+    let moment: Moment
+    /// The endpoint whose notifications are being read; it is written once the next one begins.
+    private var current: EndpointRecord?
+    /// How many notifications of the current endpoint have been read.
+    private var taken: UInt64 = 0
+
+    init(store: MappedStore, moment: Moment) {
+        self.store = store
+        self.moment = moment
+    }
+
+    func counters(_ line: ImportLine) throws(ImportError) {
+        var counters = CaptureCounters()
+        for event in CaptureEvent.allCases { counters[event] = try line.count("\(event)") }
+        try line.keep { [counters] (transaction) throws(LMDBError) in
+            var state = try store.captureState(in: transaction)
+            state.counters = counters
+            try store.put(state, in: &transaction)
+        }
+    }
+
+    mutating func endpoint(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        try finish(line)
+        guard let id = line.json["id"]?.string.flatMap({ Endpoint.ID($0) }) else {
+            throw line.fault("\"id\" is no endpoint's id")
+        }
+        let (uncollected, next) = (try line.count("uncollected"), try line.count("next"))
+        guard uncollected >= 1, next >= uncollected else {
+            throw line.fault("\"uncollected\" and \"next\" are no numbers from 1 on, in this order")
+        }
+        let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
+            guard try !store.tables.endpointIDs.contains(id.bytes, in: transaction) else { return nil }
+            var state = try store.captureState(in: transaction)
+            let number = state.nextEndpoint
+            state.nextEndpoint += 1
+            try store.put(state, in: &transaction)
+            try store.tables.endpointIDs.put(key(number), at: id.bytes, in: &transaction)
+            return number
+        }
+        guard let number else { throw line.fault("the endpoint is there twice") }
+        let endpoint = Endpoint(
+            id: id, number: number, isEnabled: try line.bool("enabled"), takesSubpaths: try line.bool("subpaths"),
+            created: steady(try line.time("created")), lastUsed: steady(try line.time("lastUsed")),
+            uncollected: uncollected, next: next)
+        current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
+        counts.endpoints += 1
+    }
+
+    private func steady(_ wall: Timestamp) -> Timestamp {
+        Timestamp(microseconds: moment.steady.microseconds - (moment.wall.microseconds - wall.microseconds))
+    }
+
+    /// Writes the endpoint whose notifications are all there.
+    mutating func finish(_ line: ImportLine) throws(ImportError) {
+        guard let record = current else { return }
+        current = nil
+        guard taken == record.endpoint.count else {
+            throw line.fault("notifications of the endpoint before are missing")
+        }
+        taken = 0
+        try line.keep { (transaction) throws(LMDBError) in
+            try store.put(record, in: &transaction)
+            try store.tables.endpointUses.put([], at: record.useKey, in: &transaction)
+        }
+    }
+
+    mutating func notification(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        guard var record = current, line.json["endpoint"]?.string == record.endpoint.id.description else {
+            throw line.fault("the notification does not follow its endpoint")
+        }
+        let number = record.endpoint.uncollected + taken
+        guard number < record.endpoint.next, line.json["id"]?.integer == Int(exactly: number) else {
+            throw line.fault("\"id\" is out of order, or notifications before it are missing")
+        }
+        let bytes = NotificationRecord.encode(try read(line))
+        taken += 1
+        record.endpoint.bytes += UInt64(bytes.count)
+        current = record
+        counts.notifications += 1
+        let owner = record.endpoint.number
+        try line.keep { (transaction) throws(LMDBError) in
+            try store.tables.notifications.put(bytes, of: owner, at: number, in: &transaction)
+        }
+    }
+
+    private func read(_ line: ImportLine) throws(ImportError) -> Notification {
+        var fields = FieldList()
+        for header in line.json["headers"]?.array ?? [] {
+            guard let name = try line.bytes("name", in: header), let value = try line.bytes("value", in: header) else {
+                throw line.fault("a header has no name or no value")
+            }
+            fields.append(name: name, value: value)
+        }
+        guard let path = try line.bytes("path"), let body = try line.bytes("body") else {
+            throw line.fault("\"path\" or \"body\" is missing")
+        }
+        let kind: Notification.BodyKind =
+            if let label = line.json["charset"]?.string { .encodedText(label) } else {
+                line.json["body"] == nil ? .binary : .text
+            }
+        return Notification(
+            method: try line.text("method"), path: path, query: try line.bytes("query"), fields: fields, body: body,
+            bodyKind: kind, receivedAt: try line.time("receivedAt"), remote: line.json["remote"]?.string)
+    }
+}

@@ -1,0 +1,132 @@
+internal import Gateway
+internal import LMDB
+internal import Queues
+
+extension MappedStore {
+    func checkQueues(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
+        guard let state = try tables.meta.value(at: Tables.queuesKey, in: transaction, { QueueState($0) }) ?? nil else {
+            return check.report("The record of the state of queues cannot be read.")
+        }
+        let garbage = try checkGarbage(&check, in: transaction)
+        let logs = try checkQueueRecords(state, &check, in: transaction)
+        try checkMessages(logs, garbage, &check, in: transaction)
+        try checkUsers(state, garbage, Set(logs.keys), &check, in: transaction)
+        try visit(tables.logins, "logins", &check, in: transaction) { key, value, check in
+            if key.byteCount != 33 || value.byteCount != 8 { check.report("A count of logins cannot be read.") }
+        }
+    }
+
+    private func checkGarbage(
+        _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [Garbage] {
+        var garbage: [Garbage] = []
+        try visit(tables.garbage, "garbage", &check, in: transaction) { key, _, check in
+            guard let entry = Garbage(key: key) else { return check.report("A piece of garbage cannot be read.") }
+            garbage.append(entry)
+        }
+        return garbage
+    }
+
+    private func checkQueueRecords(
+        _ state: QueueState, _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64: QueueLog] {
+        var names: [UInt64: String] = [:]
+        var logs: [UInt64: QueueLog] = [:]
+        try visit(tables.queues, "queues", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd, let settings = QueueSettingsRecord.decode(value) else {
+                return check.report("The settings of a queue cannot be read.")
+            }
+            if number >= state.nextQueue { check.report("Queue \(number) has a number that was not given out yet.") }
+            names[number] = settings.name
+            check.countQueue()
+        }
+        try visit(tables.queueLogs, "queue-logs", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd, let log = QueueLogRecord.decode(value) else {
+                return check.report("The log of a queue cannot be read.")
+            }
+            if names[number] == nil { check.report("The log of queue \(number) belongs to no queue.") }
+            if log.lost > log.current { check.report("Queue \(number) lost a message that was not given out yet.") }
+            logs[number] = log
+        }
+        for (number, name) in names {
+            if logs[number] == nil { check.report("Queue \(number) has no log.") }
+            let listed = try tables.queueNames.value(at: nameKey(name), in: transaction) { copy($0) }
+            if listed != key(number) { check.report("Queue \(number) is not found by its name.") }
+        }
+        try visit(tables.queueNames, "queue-names", &check, in: transaction) { _, _, _ in }
+        let count = try tables.queueNames.count(in: transaction)
+        if count != names.count {
+            check.report("The index of names has \(count) entries for \(names.count) queues.")
+        }
+        return logs
+    }
+
+    private func checkMessages(
+        _ logs: [UInt64: QueueLog], _ garbage: [Garbage], _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
+        try visit(tables.messages.table, "messages", &check, in: transaction) { key, value, check in
+            guard let (queue, id) = BoundedLog.entry(key) else {
+                return check.report("The key of a message cannot be read.")
+            }
+            check.countMessage()
+            if !isIntact(value) || MessageRecord.decode(value) == nil {
+                check.report("Message \(id) of queue \(queue) is damaged.")
+            }
+            guard let log = logs[queue], id >= log.first else {
+                if !garbage.contains(.messages(queue: queue)) {
+                    check.report("Message \(id) of queue \(queue) is gone, but is still there.")
+                }
+                return
+            }
+            if id > log.current {
+                check.report("Message \(id) of queue \(queue) has an id that was not given out yet.")
+            }
+            found[queue, default: (0, 0)].count += 1
+            found[queue, default: (0, 0)].bytes += UInt64(max(0, value.byteCount - MessageRecord.overhead))
+        }
+        for (number, log) in logs {
+            let (count, bytes) = found[number] ?? (0, 0)
+            if count != log.count {
+                check.report("Queue \(number) says that it keeps \(log.count) messages, but it has \(count).")
+            } else if bytes != log.bytes {
+                check.report("Queue \(number) says that it keeps \(log.bytes) bytes, but it has \(bytes).")
+            }
+        }
+    }
+
+    private func checkUsers(
+        _ state: QueueState, _ garbage: [Garbage], _ queues: Set<UInt64>, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var users: Set<UInt64> = []
+        try visit(tables.users, "users", &check, in: transaction) { key, value, check in
+            guard let user = UserRecord.decode(value) else {
+                return check.report("The record of a user cannot be read.")
+            }
+            if copy(key) != nameKey(user.name) { check.report("User \(user.number) is not found by its name.") }
+            if user.number >= state.nextUser || !users.insert(user.number).inserted {
+                check.report("User \(user.number) has a number that was not given out yet, or twice.")
+            }
+        }
+        try visit(tables.rights, "rights", &check, in: transaction) { key, value, check in
+            guard let (user, queue) = BoundedLog.entry(key), value.byteCount == 8 else {
+                return check.report("A user's right cannot be read.")
+            }
+            if !users.contains(user) { check.report("A right belongs to user \(user), who is not there.") }
+            if !queues.contains(queue) { check.report("A right leads to queue \(queue), which is not there.") }
+        }
+        try visit(tables.clients, "clients", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let user = reader.fixed(), let client = ClientRecord(value),
+                copy(key) == ClientRecord.place(user, client.name)
+            else { return check.report("The record of a client cannot be read.") }
+            if !users.contains(user), !garbage.contains(.clients(user: user)) {
+                check.report("A client belongs to user \(user), who is not there.")
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+internal import Cryptography
+internal import Gateway
+internal import JSON
+internal import LMDB
+internal import Linux
+internal import Queues
+
+/// Takes in queues, each with its messages behind it, then users, each with its clients behind it.
+struct QueueImporter {
+    let store: MappedStore
+    let moment: Moment
+    /// The queue whose messages are being read; its log is written once the next one begins.
+    private var current: (queue: Queue, log: QueueLog, last: UInt64)?
+    private var user: User?
+
+    init(store: MappedStore, moment: Moment) {
+        self.store = store
+        self.moment = moment
+    }
+
+    mutating func queue(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        try finish(line)
+        let settings = try settings(line)
+        let (last, lost) = (try line.count("current_message"), try line.count("lost"))
+        guard lost <= last, last < UInt64(Int64.max) else {
+            throw line.fault("\"lost\" is above \"current_message\"")
+        }
+        let log = QueueLog(current: last, first: try line.count("first"), lost: lost)
+        let moment = self.moment
+        let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
+            guard try store.queueNumber(settings.name, in: transaction) == nil else { return nil }
+            var state = try store.queueState(in: transaction)
+            let number = state.nextQueue
+            state.nextQueue += 1
+            state.isConfigured = true
+            // What clients were told of the store before this one need not be in it.
+            state.time = max(state.time, UInt64(max(0, moment.wall.microseconds / 1_000_000)))
+            try store.put(state, in: &transaction)
+            try store.create(Queue(number: number, settings: settings), log, in: &transaction)
+            return number
+        }
+        guard let number else { throw line.fault("the queue is there twice") }
+        current = (Queue(number: number, settings: settings), log, log.first - min(log.first, 1))
+        counts.queues += 1
+    }
+
+    private func settings(_ line: ImportLine) throws(ImportError) -> QueueSettings {
+        var settings = QueueSettings(
+            name: try line.text("name"),
+            limits: QueueLimits(
+                messageCount: try line.count("max_message_count"), messageBytes: try line.count("max_message_size"),
+                queueBytes: try line.count("max_queue_size")))
+        for entry in line.json["whitelist_ip"]?.array ?? [] {
+            guard let network = entry.string.flatMap({ IPNetwork($0) }) else {
+                throw line.fault("\"whitelist_ip\" has what is no network")
+            }
+            settings.allowedNetworks.append(network)
+        }
+        guard let auth = line.json["auth"], auth != .null else { return settings }
+        let method = (auth["method"]?.string ?? "").split(separator: "-").map(String.init)
+        guard method.count == 2, let process = SenderAuthentication.Process(rawValue: method[0]),
+            let algorithm = DigestAlgorithm(rawValue: method[1])
+        else { throw line.fault("\"auth\" has no method that is known") }
+        settings.authentication = SenderAuthentication(
+            process: process, algorithm: algorithm, key: try line.bytes("key", in: auth),
+            headerName: auth["header_name"]?.string)
+        return settings
+    }
+
+    mutating func message(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        guard var current, let name = line.json["queue"]?.string,
+            Array(name.utf8) == Array(current.queue.settings.name.utf8)
+        else { throw line.fault("the message does not follow its queue") }
+        let id = try line.count("id")
+        guard id > current.last, id <= current.log.current else {
+            throw line.fault("\"id\" is out of order, or was not given out")
+        }
+        guard let body = try line.bytes("body") else { throw line.fault("\"body\" is missing") }
+        let record = MessageRecord.encode(Message(body: body, receivedAt: try line.time("receivedAt")))
+        current.last = id
+        current.log.restore(bytes: body.count)
+        let queue = current.queue.number
+        try line.keep { (transaction) throws(LMDBError) in
+            try store.tables.messages.put(record, of: queue, at: id, in: &transaction)
+        }
+        self.current = current
+        counts.messages += 1
+    }
+
+    /// Writes the log of the queue whose messages are all there.
+    mutating func finish(_ line: ImportLine) throws(ImportError) {
+        guard let (queue, log, _) = current else { return }
+        current = nil
+        try line.keep { (transaction) throws(LMDBError) in try store.put(log, of: queue.number, in: &transaction) }
+    }
+
+    mutating func user(_ line: ImportLine) throws(ImportError) {
+        try finish(line)
+        let name = try line.text("name")
+        guard let hash = PasswordHash(try line.text("pass_hash")) else { throw line.fault("\"pass_hash\" is no hash") }
+        let mayReload = try line.bool("can_reload")
+        let names = (line.json["queues"]?.array ?? []).compactMap(\.string)
+        let user = try line.keep { (transaction) throws(LMDBError) -> User? in
+            guard try store.user(name, in: transaction) == nil else { return nil }
+            var state = try store.queueState(in: transaction)
+            let user = User(number: state.nextUser, name: name, hash: hash, mayReload: mayReload)
+            state.nextUser += 1
+            state.isConfigured = true
+            for name in names {
+                guard let queue = try store.queueNumber(name, in: transaction) else { continue }
+                try store.tables.rights.put(key(state.nextRight), at: key(user.number, queue), in: &transaction)
+                state.nextRight += 1
+            }
+            try store.put(state, in: &transaction)
+            try store.tables.users.put(UserRecord.encode(user), at: nameKey(name), in: &transaction)
+            return user
+        }
+        guard let user else { throw line.fault("the user is there twice") }
+        self.user = user
+    }
+
+    func client(_ line: ImportLine) throws(ImportError) {
+        guard let user, let owner = line.json["user"]?.string, Array(owner.utf8) == Array(user.name.utf8) else {
+            throw line.fault("the client does not follow its user")
+        }
+        let (name, cursor) = (try line.text("name"), try line.count("cursor"))
+        let queue = line.json["queue"]?.string
+        try line.keep { (transaction) throws(LMDBError) in
+            // 0 is no queue's number: the client is disconnected.
+            var record = ClientRecord(name: name, queue: 0, right: 0, cursor: cursor)
+            if let queue, let number = try store.queueNumber(queue, in: transaction),
+                let right = try store.right(of: user.number, to: number, in: transaction),
+                let log = try store.queueLog(number, in: transaction)
+            {
+                record = ClientRecord(name: name, queue: number, right: right, cursor: min(cursor, log.current))
+            }
+            try store.put(record, of: user.number, in: &transaction)
+        }
+    }
+}
