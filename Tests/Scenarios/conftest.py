@@ -5,7 +5,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import Service  # noqa: E402
+from harness import QueueService, Service  # noqa: E402
 
 
 @pytest.fixture
@@ -15,6 +15,21 @@ def serve(tmp_path):
 
     def start(directory=None, **settings):
         service = Service(directory or tmp_path / ("data%d" % len(started)), **settings)
+        started.append(service)
+        return service.start()
+
+    yield start
+    for service in started:
+        service.stop()
+
+
+@pytest.fixture
+def serve_queues(tmp_path):
+    """The same with queues: serve_queues(configuration, RESPONDERS=4)."""
+    started = []
+
+    def start(config=None, directory=None, **settings):
+        service = QueueService(directory or tmp_path / ("data%d" % len(started)), config, **settings)
         started.append(service)
         return service.start()
 

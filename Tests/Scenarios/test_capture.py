@@ -5,10 +5,10 @@ import gzip
 import http.client
 import json
 import re
-import socket
 import zlib
 
 import pytest
+from harness import exchange
 
 MIB = 1 << 20
 
@@ -220,19 +220,6 @@ def test_other_spellings_of_a_path_are_404(shared, endpoint, path):
 def test_a_fully_escaped_path_is_the_same_path(shared, endpoint):
     escaped = "".join("%%%02x" % ord(character) for character in endpoint)
     assert shared.call("POST", "/%77ebhook/" + escaped).status == 200
-
-
-def exchange(service, request):
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as s:
-        s.sendall(request)
-        answer = b""
-        s.settimeout(10)
-        try:
-            while chunk := s.recv(65536):
-                answer += chunk
-        except (TimeoutError, ConnectionResetError):
-            pass
-    return answer
 
 
 @pytest.mark.parametrize(
