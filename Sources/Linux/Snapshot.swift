@@ -25,6 +25,8 @@ extension Files {
     /// The whole of a regular file as of one moment: while it was read nothing was written to it, and the path still
     /// leads to it. Never waits for a writer, as for that of a FIFO.
     ///
+    /// A write(2) sets a file's time first and its bytes after, so that a file written to just now is read a moment later.
+    ///
     /// A file whose length is not what can be read, as in /proc, is one that changes.
     package static func snapshot(of path: FilePath, limitBytes: Int) throws(SnapshotError) -> [UInt8] {
         try snapshot(of: path, limitBytes: limitBytes) {}
@@ -40,6 +42,9 @@ extension Files {
         }
         throw .changing
     }
+
+    /// Longer than a write(2) of a small file lasts, and a tick of the clock of files' times besides.
+    private static let writingMicroseconds: Int64 = 20_000
 
     /// `nil` where the file changed meanwhile.
     private static func stableContents(
@@ -65,6 +70,8 @@ extension Files {
         guard unsafe fstat(file.rawValue, &before) == 0 else { throw .system(lastError()) }
         guard before.kind == S_IFREG else { throw .notAFile }
         guard before.st_size <= limitBytes else { throw .tooLarge }
+        let age = SystemClock.realTimeMicroseconds() - FileState(before).microseconds
+        if (0..<writingMicroseconds).contains(age) { usleep(useconds_t(writingMicroseconds - age)) }
         let bytes: [UInt8]
         do throws(Errno) {
             bytes = try contents(of: file, limitBytes: limitBytes)
@@ -87,6 +94,9 @@ private struct FileState: Equatable {
     let length: Int
     let seconds: Int
     let nanoseconds: Int
+
+    /// When it was written last, since 1970.
+    var microseconds: Int64 { Int64(seconds) * 1_000_000 + Int64(nanoseconds / 1000) }
 
     init(_ status: stat) {
         device = status.st_dev

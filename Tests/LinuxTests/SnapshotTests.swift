@@ -93,6 +93,20 @@ import Testing
         }
     }
 
+    @Test func `a file that was written to just now is read a moment later`() throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("file")
+            try write("text", to: path)
+            let written = SystemClock.bootTimeMicroseconds()
+            var read: Int64 = 0
+            #expect(
+                try Files.snapshot(of: path, limitBytes: 10) { read = SystemClock.bootTimeMicroseconds() }
+                    == Array("text".utf8))
+            // A tick less than is waited.
+            #expect(read - written >= 9000)
+        }
+    }
+
     @Test func `a file that goes while it is read is missing, and one that outgrows the limit too large`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
