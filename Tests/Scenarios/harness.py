@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PROGRAM = os.environ.get("POSTROOM", os.path.join(ROOT, ".build", "release", "postroom"))
@@ -215,6 +216,18 @@ def exchange(service, request):
         except (TimeoutError, ConnectionResetError):
             pass
     return answer
+
+
+def together(count, run):
+    """Runs `run(0)`, `run(1)` and so on at the same moment, and returns what they returned."""
+    barrier = threading.Barrier(count)
+
+    def start(index):
+        barrier.wait(10)
+        return run(index)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))
 
 
 class Threads:
@@ -425,6 +438,14 @@ class QueueReaders(Threads):
 
     def take(self, client, messages, connection):
         self.found[client] += messages
+
+    def drain(self, seconds=20):
+        """Ends the threads once each client has been given all that was posted before."""
+        for client, found in self.found.items():
+            current = self.service.overview()
+            log = {queue["name"]: queue["current_message"] for queue in current["queues"]}
+            follows = {entry["name"]: log[entry["queue"]] for entry in current["clients"]}[client]
+            wait_for(lambda: (found[-1][0] if found else 0) >= follows or self.failures, seconds)
 
 
 class AcknowledgingReaders(QueueReaders):

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,6 +22,7 @@ from harness import (
     postroom,
     read_messages,
     roomy,
+    together,
     wait_for,
 )
 
@@ -50,18 +50,6 @@ _clients = ("client%d" % number for number in itertools.count())
 
 def joined(service, queue, **options):
     return service.listen(next(_clients), queue, **options)
-
-
-def together(count, run):
-    """Runs `run(0)`, `run(1)` and so on at the same moment, and returns what they returned."""
-    barrier = threading.Barrier(count)
-
-    def start(index):
-        barrier.wait(10)
-        return run(index)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(start, range(count)))
 
 
 # ---------------------------------------------------------------- many at once
