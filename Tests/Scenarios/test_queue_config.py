@@ -484,14 +484,29 @@ def test_a_start_without_a_file_has_no_queues_and_no_logins(serve_queues):
     assert service.hook(service.create(), "x").status == 200
 
 
-def test_a_faulty_file_stops_the_first_start_with_one_line(tmp_path):
-    for number, (text, words) in enumerate([("{", "line 1, column 2"), ('{"users": 5}', "is missing"), (NEW.replace("8080", '"x"'), "listen_port")]):
-        service = QueueService(tmp_path / str(number), text).start(wait=False)
-        assert service.process.wait(20) == 1
-        (line,) = [line for line in service.log().splitlines() if "QUEUE_CONFIG" in line][:1]
-        assert words in service.log() and "options.conf" in line and "line 1, column" in line or "line 3" in line
-        if words != "is missing":
-            assert len(service.log().strip().splitlines()) == 1
+@pytest.mark.parametrize(
+    "text, words",
+    [("{", "line 1, column 2"), (NEW.replace("8080", '"x"'), "line 3, column 18, listen_port"), ("", "line 1, column 1"), (None, "not a regular file")],
+    ids=["cut", "type", "empty", "directory"],
+)
+def test_a_faulty_file_stops_the_first_start_with_one_line(tmp_path, text, words):
+    service = QueueService(tmp_path / "data", text)
+    if text is None:
+        os.makedirs(service.config)
+    service.start(wait=False)
+    assert service.process.wait(20) == 1
+    (line,) = service.log().splitlines()
+    assert "QUEUE_CONFIG" in line and service.config in line and words in line
+    # Once it is mended, the start works as if nothing had been.
+    if text is not None:
+        service.write(NEW)
+        assert service.start().logs_in("alice") and service.stop() == 0
+
+
+def test_a_file_that_is_at_fault_in_many_ways_names_them_all_at_the_first_start(tmp_path):
+    service = QueueService(tmp_path / "data", '{"users": 5}').start(wait=False)
+    assert service.process.wait(20) == 1
+    assert [words for words in ("listen_host", "listen_port", "queues", "an array") if words not in service.log()] == []
 
 
 @pytest.mark.parametrize("what", ["missing", "faulty", "directory"])
