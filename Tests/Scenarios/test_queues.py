@@ -163,11 +163,13 @@ def test_a_query_that_makes_no_sense_is_400_and_moves_nothing(queues, query):
     assert queues.texts(client) == ["stays"]
 
 
-def test_looking_at_a_client_needs_no_body_and_both_methods_do(queues, queue):
+def test_head_changes_nothing_and_get_reads_as_post_does(queues, queue):
     client = joined(queues, queue)
     queues.send(queue, "a")
-    head = queues.ask("HEAD", "/read/" + client)
-    assert head.status == 405 and "GET" in head.headers["allow"]
+    for path in ("/read/" + client, "/unlisten/" + client, "/listen/new/" + queue, "/ack/%s/1" % client, "/q/" + queue, "/reload"):
+        assert queues.ask("HEAD", path).status == 405, path
+    error(queues.read("new"), 404)
+    assert [queues.ask("HEAD", path).status for path in ("/queues", "/time")] == [200, 200]
     answer = queues.ask("GET", "/read/" + client)
     assert read_messages(answer) == [(1, "a")]
     assert answer.headers["content-type"].startswith("application/json")
@@ -330,7 +332,7 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
     large = tmp_path / "large"
     large.write_bytes(b"x" * 3000000)
     service = serve_queues(
-        configuration(["open", signed("signed")]), MAX_MESSAGE_BYTES=100000, TLS_CERTIFICATE=cert, TLS_CERTIFICATE_KEY=key
+        configuration(["open", signed("signed"), {"name": "closed", "whitelist_ip": ["192.0.2.1"]}]), MAX_MESSAGE_BYTES=100000, TLS_CERTIFICATE=cert, TLS_CERTIFICATE_KEY=key
     )
 
     def curl(path, *arguments):
@@ -345,7 +347,7 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
         return int(status), kind, json.loads(body) if kind.startswith("application/json") else body
 
     login = ["-u", "alice:alice-secret"]
-    for queue in ("open", "signed"):
+    for queue in ("open", "signed", "closed"):
         assert curl("/listen/of-%s/%s" % (queue, queue), *login, "-d", "")[0] == 200
     ways = [
         ["--http1.1", "--data-binary", "@%s" % large],
@@ -369,8 +371,10 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
         for arguments, expected in (([], 403), (["-H", "X-Signature: " + "0" * 64], 413)):
             status, kind, told = curl("/q/signed", "-H", "Content-Type: text/plain", *arguments, "--data-binary", "@%s" % large)
             assert (status, told["refresh"]) == (expected, False), told
-        status, _, after = curl("/read/of-signed", *login)
-        assert (status, after["messages"], after["current_message"]) == (200, [], 0)
+        assert curl("/q/closed", "--data-binary", "@%s" % large)[0] == 403
+        for client in ("of-signed", "of-closed"):
+            status, _, after = curl("/read/" + client, *login)
+            assert (status, after["messages"], after["current_message"]) == (200, [], 0)
         # A queue that is not there tells nothing, as for a short message.
         assert curl("/q/nonesuch", "--data-binary", "@%s" % large)[0] == 200
 
