@@ -10,7 +10,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,8 +22,6 @@ from harness import (
     configuration,
     error,
     password,
-    plain_user,
-    postroom,
     roomy,
     together,
 )
