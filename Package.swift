@@ -83,8 +83,15 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "QueuesTests",
+            dependencies: [
+                "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "Queues", "TestSupport",
+                httpTypes,
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "MappedStoreTests",
-            dependencies: ["Capture", "Gateway", "LMDB", "Linux", "MappedStore", "TestSupport", system],
+            dependencies: ["Capture", "Gateway", "LMDB", "Linux", "MappedStore", "Queues", "TestSupport", system],
             swiftSettings: settings),
         .testTarget(
             name: "PostroomTests", dependencies: ["Capture", "Linux", "Postroom", "TestSupport", logging, system],

@@ -1,0 +1,470 @@
+import Cryptography
+import JSON
+import Linux
+import Testing
+
+@testable import Queues
+
+/// A configuration file around some users and queues, with `more` at its end.
+func configurationText(users: String = "", queues: String = "", _ more: String = "") -> String {
+    """
+    {
+      "listen_host": "0.0.0.0", "listen_port": 8080,
+      "users": [
+        \(users)
+      ],
+      "queues": [
+        \(queues)
+      ]\(more)
+    }
+    """
+}
+
+/// The text without its marks `‸`, and where each of them was: line and column from 1, in bytes.
+private func unmarked(_ text: String) -> (text: [UInt8], places: [[Int]]) {
+    let mark = Array("‸".utf8)
+    var bytes: [UInt8] = []
+    var places: [[Int]] = []
+    var rest = Array(text.utf8)[...]
+    var (line, column) = (1, 1)
+    while let byte = rest.first {
+        if rest.starts(with: mark) {
+            places.append([line, column])
+            rest = rest.dropFirst(mark.count)
+            continue
+        }
+        bytes.append(byte)
+        rest = rest.dropFirst()
+        (line, column) = byte == 0x0a ? (line + 1, 1) : (line, column + 1)
+    }
+    return (bytes, places)
+}
+
+private func faults(_ text: [UInt8], maximumMessageBytes: Int = 1_000_000) throws -> [ConfigurationFault] {
+    do throws(ConfigurationFailure) {
+        _ = try ConfigurationReader(text, maximumMessageBytes: maximumMessageBytes)
+        return []
+    } catch .faulty(let faults) {
+        return faults
+    } catch {
+        throw error
+    }
+}
+
+private func read(_ text: String) throws -> ConfigurationReader {
+    try ConfigurationReader(Array(text.utf8), maximumMessageBytes: 1_000_000)
+}
+
+@Suite struct ConfigurationReaderTests {
+    // MARK: Faults
+
+    /// What is wrong, marked where it stands.
+    private static let faulty: [(text: String, path: String, reason: String)] = [
+        // The text.
+        ("‸", "", "a value was expected, but the text ends"),
+        ("{\n  \"a\": ‸}", "", "a value was expected"),
+        (configurationText() + " ‸x", "", "something follows the value"),
+        (configurationText(",\n‸} //"), "", "a member's name in quotes was expected"),
+        // The top.
+        ("‸[]", "", "an object was expected"),
+        ("‸null", "", "an object was expected"),
+        (#"‸{"listen_port": 1, "users": [], "queues": []}"#, "", "\"listen_host\" is missing"),
+        (#"‸{"listen_host": "", "users": [], "queues": []}"#, "", "\"listen_port\" is missing"),
+        (#" ‸{"listen_host": "", "listen_port": 1, "queues": []}"#, "", "\"users\" is missing"),
+        (#"‸{"listen_host": "", "listen_port": 1, "users": []}"#, "", "\"queues\" is missing"),
+        (#"{"listen_host": ‸null, "listen_port": 1, "users": [], "queues": []}"#, "listen_host", "a text was expected"),
+        (
+            #"{"listen_host": "", "listen_port": ‸"80", "users": [], "queues": []}"#, "listen_port",
+            "a whole number from 0 to 65535 was expected"
+        ),
+        (
+            #"{"listen_host": "", "listen_port": ‸65536, "users": [], "queues": []}"#, "listen_port",
+            "a whole number from 0 to 65535 was expected"
+        ),
+        (
+            #"{"listen_host": "", "listen_port": ‸-1, "users": [], "queues": []}"#, "listen_port",
+            "a whole number from 0 to 65535 was expected"
+        ),
+        (#"{"listen_host": "", "listen_port": 1, "users": ‸null, "queues": []}"#, "users", "an array was expected"),
+        (#"{"listen_host": "", "listen_port": 1, "users": [], "queues": ‸{}}"#, "queues", "an array was expected"),
+        (configurationText(", \"comment\": ‸\"ä\""), "", "\"comment\" is not known here"),
+        (configurationText(", \"users\": ‸[]"), "", "\"users\" is there twice"),
+        // Users.
+        (configurationText(users: "‸5"), "users[0]", "an object was expected"),
+        (configurationText(users: #"‸{"pass_hash": "plain;;x"}"#), "users[0]", "\"name\" is missing"),
+        (configurationText(users: #"‸{"name": "u"}"#), "users[0]", "\"pass_hash\" is missing"),
+        (
+            configurationText(users: #"{"name": ‸null, "pass_hash": "plain;;x"}"#), "users[0].name",
+            "a text was expected"
+        ),
+        (configurationText(users: #"{"name": "u", "pass_hash": ‸1}"#), "users[0].pass_hash", "a text was expected"),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": ‸"md5;a;b"}"#), "users[0].pass_hash",
+            "TYPE;SALT;VALUE was expected, TYPE being plain, sha1, sha224, sha256, sha384, sha512, blake2b, blake2s or argon2id"
+        ),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": ‸"secret"}"#), "users[0].pass_hash",
+            "TYPE;SALT;VALUE was expected"
+        ),
+        (
+            configurationText(users: #"{"name": "ä€", "pass_hash": "plain;;x", "admin": ‸true}"#), "users[0]",
+            "\"admin\" is not known here"
+        ),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "name": ‸"v"}"#), "users[0]",
+            "\"name\" is there twice"
+        ),
+        (
+            configurationText(
+                users: #"{"name": "u", "pass_hash": "plain;;x"},\#n‸{"name": "u", "pass_hash": "plain;;y"}"#),
+            "users[1]", "another user has the same name"
+        ),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "queues": ‸5}"#), "users[0].queues",
+            "an array was expected"
+        ),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "queues": ["a", ‸["a"]]}"#),
+            "users[0].queues[1]", "the name of a queue was expected"
+        ),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "can_reload": ‸"yes"}"#),
+            "users[0].can_reload", "true or false was expected"
+        ),
+        (
+            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "can_reload": ‸2}"#),
+            "users[0].can_reload", "true or false was expected"
+        ),
+        // Queues.
+        (configurationText(queues: #"{"name": "q"}, ‸"q""#), "queues[1]", "an object was expected"),
+        (configurationText(queues: "‸{}"), "queues[0]", "\"name\" is missing"),
+        (configurationText(queues: #"{"name": ‸["q"]}"#), "queues[0].name", "a text was expected"),
+        (configurationText(queues: #"{"name": "q", "limit": ‸{}}"#), "queues[0]", "\"limit\" is not known here"),
+        (
+            configurationText(queues: #"{"name": "q", "whitelist_ip": ‸"::1"}"#), "queues[0].whitelist_ip",
+            "an array was expected"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "whitelist_ip": ["::1", ‸"localhost"]}"#),
+            "queues[0].whitelist_ip[1]", "an IP address was expected, or a network such as 10.0.0.0/8"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "whitelist_ip": [‸"10.0.0.0/33"]}"#), "queues[0].whitelist_ip[0]",
+            "an IP address was expected"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "whitelist_ip": [‸4]}"#), "queues[0].whitelist_ip[0]",
+            "an IP address was expected"
+        ),
+        (configurationText(queues: #"{"name": "q", "auth": ‸[]}"#), "queues[0].auth", "an object was expected"),
+        (
+            configurationText(queues: #"{"name": "q", "auth": {"user": ‸1}}"#), "queues[0].auth",
+            "\"user\" is not known here"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "auth": {"key": ‸1}}"#), "queues[0].auth.key",
+            "a text was expected"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "auth": {"header_name": ‸[]}}"#), "queues[0].auth.header_name",
+            "a text was expected"
+        ),
+        // Limits.
+        (configurationText(", \"max_message_size\": ‸-1"), "max_message_size", "a whole number from 0 on was expected"),
+        (
+            configurationText(", \"max_message_count\": ‸null"), "max_message_count",
+            "a whole number from 0 on was expected"
+        ),
+        (configurationText(", \"max_queue_size\": ‸\"5\""), "max_queue_size", "a whole number from 0 on was expected"),
+        (
+            configurationText(queues: #"{"name": "q", "max_message_count": ‸1.5}"#), "queues[0].max_message_count",
+            "a whole number from 0 on was expected"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "max_queue_size": ‸1e3}"#), "queues[0].max_queue_size",
+            "a whole number from 0 on was expected"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "max_queue_size": ‸9223372036854775808}"#),
+            "queues[0].max_queue_size", "a whole number from 0 on was expected"
+        ),
+        (
+            configurationText(queues: #"{"name": "q", "max_message_size": ‸1000001}"#), "queues[0].max_message_size",
+            "no message of more than 1000000 bytes can arrive (MAX_MESSAGE_BYTES)"
+        ),
+    ]
+
+    @Test(arguments: faulty)
+    func `a fault is named with its line, column and path`(marked: String, path: String, reason: String) throws {
+        let (text, places) = unmarked(marked)
+        let found = try faults(text)
+        #expect(found.map { [$0.line, $0.column] } == places, "\(found)")
+        #expect(found.map(\.path) == [path])
+        #expect(found.allSatisfy { $0.reason.hasPrefix(reason) }, "\(found)")
+    }
+
+    @Test(arguments: [
+        #""""#, #""hmac""#, #""sha256""#, #""HMAC-sha256""#, #""hmac-SHA256""#, #""hmac-md5""#, #""hmac-""#,
+        #""-sha256""#, #""plain-""#, #""sign-sha256""#, #"" hmac-sha256""#, "null", "5", "[]", #""hmac_sha256""#,
+    ])
+    func `a method that no sender can follow is refused`(method: String) throws {
+        let queue = #"{"name": "q", "auth": {"key": "k", "header_name": "h", "method": ‸\#(method)}}"#
+        let (text, places) = unmarked(configurationText(queues: queue))
+        let found = try faults(text)
+        #expect(found.map { [$0.line, $0.column] } == places)
+        #expect(found.first?.path == "queues[0].auth.method")
+        #expect(found.first?.reason.hasPrefix("hmac- or hash- was expected") == true)
+    }
+
+    @Test func `all faults are named, in the order of the file`() throws {
+        let marked = configurationText(
+            users: #"{"name": ‸1, "pass_hash": ‸"x"}, ‸{}"#, queues: #"{"name": "a", "auth": ‸5}, ‸7"#,
+            ",\n  \"max_queue_size\": ‸-1, \"x\": ‸null")
+        let (text, places) = unmarked(marked)
+        let found = try faults(text)
+        // The second user lacks two things.
+        #expect(found.map { [$0.line, $0.column] } == places[...2] + [places[2]] + places[3...])
+        #expect(
+            found.map(\.path) == [
+                "users[0].name", "users[0].pass_hash", "users[1]", "users[1]", "queues[0].auth", "queues[1]",
+                "max_queue_size", "",
+            ])
+        #expect("\(found[0])" == "line 4, column 14, users[0].name: a text was expected")
+        #expect(found.last.map { "\($0)" }?.hasSuffix(": \"x\" is not known here") == true)
+    }
+
+    @Test func `of thousands of faults a hundred are named`() throws {
+        let queues = [String](repeating: "1", count: 5000).joined(separator: ",")
+        #expect(try faults(Array(configurationText(queues: queues).utf8)).count == 100)
+    }
+
+    // MARK: Warnings
+
+    @Test(
+        arguments: [
+            (
+                configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "queues": [‸"q"]}"#),
+                "users[0].queues[0]", "there is no such queue"
+            ),
+            (
+                configurationText(users: #"{"name": "u", "pass_hash": ‸"sha1;;*"}"#), "users[0].pass_hash",
+                "no password can have this hash: the user cannot log in"
+            ),
+            (
+                configurationText(queues: #"‸{"name": "q"}, {"name": "q"}"#), "queues[0]",
+                "a later queue has the same name; this one does not count"
+            ),
+            (
+                configurationText(queues: #"‸{"name": "q", "max_queue_size": 19999}"#), "queues[0]",
+                "a message may be larger than the whole queue: one that is empties it"
+            ),
+            (
+                configurationText(queues: #"‸{"name": "q", "max_message_count": 0}"#), "queues[0]",
+                "the queue keeps nothing: its readers only learn of losses"
+            ),
+            (
+                configurationText(queues: #"{"name": "q", "auth": ‸{"method": "hmac-sha1", "header_name": "h"}}"#),
+                "queues[0].auth", "without \"key\" every message is refused"
+            ),
+            (
+                configurationText(queues: #"{"name": "q", "auth": ‸{"method": "hash-sha1", "key": "k"}}"#),
+                "queues[0].auth", "without \"header_name\" every message is refused"
+            ),
+        ])
+    func `what can hardly be meant is warned of, and counts`(marked: String, path: String, reason: String) throws {
+        let (text, places) = unmarked(marked)
+        let reader = try ConfigurationReader(text, maximumMessageBytes: 1_000_000)
+        #expect(reader.warnings.map { [$0.line, $0.column] } == places)
+        #expect(reader.warnings.map(\.path) == [path])
+        #expect(reader.warnings.map(\.reason) == [reason])
+    }
+
+    @Test func `what is meant is not warned of`() throws {
+        let reader = try read(
+            configurationText(
+                users: #"{"name": "u", "pass_hash": "plain;;", "queues": ["q", "r"]}"#,
+                queues: """
+                    {"name": "q", "max_message_size": 20000, "max_queue_size": 20000, "max_message_count": 1},
+                    {"name": "r", "auth": {"method": "hash-sha1", "header_name": "h"}}
+                    """))
+        #expect(reader.warnings == [])
+    }
+
+    // MARK: What is read
+
+    @Test func `a file is read as it is meant`() throws {
+        let configuration = try read(
+            configurationText(
+                users: """
+                    {"name": "anna", "pass_hash": "plain;;a;b", "queues": ["q", "none"], "can_reload": true},
+                    {"pass_hash": "sha1;s;*", "name": "bert"}
+                    """,
+                queues: """
+                    {"name": "q", "whitelist_ip": ["1.2.3.4", "10.1.2.3/8", "2001:db8::/32"],
+                     "auth": {"method": "hmac-sha256-what", "key": "schlüssel", "header_name": "X-Sig"}},
+                    {"name": "größe ∞"}
+                    """)
+        ).configuration
+        let users = [
+            QueueConfiguration.User(
+                name: "anna", hash: try #require(PasswordHash("plain;;a;b")), mayReload: true, queues: ["q", "none"]),
+            QueueConfiguration.User(name: "bert", hash: try #require(PasswordHash("sha1;s;*"))),
+        ]
+        #expect(configuration.users == users)
+        let authentication = SenderAuthentication(
+            process: .hmac, algorithm: .sha256, key: Array("schlüssel".utf8), headerName: "X-Sig")
+        #expect(configuration.queues.map(\.name) == ["q", "größe ∞"])
+        #expect(
+            configuration.queues[0].allowedNetworks.map(\.description) == ["1.2.3.4/32", "10.0.0.0/8", "2001:db8::/32"])
+        #expect(configuration.queues[0].authentication == authentication)
+        #expect(configuration.queues[1] == QueueSettings(name: "größe ∞"))
+    }
+
+    @Test(arguments: [
+        #"{"name": "q", "auth": null, "whitelist_ip": null}"#, #"{"name": "q", "auth": {}, "whitelist_ip": []}"#,
+        #"{"name": "q", "auth": {"key": null, "header_name": null}}"#, #"{"name": "q", "auth": {"key": "k"}}"#,
+        #"{"name": "q"}"#,
+    ])
+    func `a queue without a method and addresses takes everything`(queue: String) throws {
+        #expect(try read(configurationText(queues: queue)).configuration.queues == [QueueSettings(name: "q")])
+    }
+
+    @Test(
+        arguments: [
+            ("", false), (#", "can_reload": null"#, false), (#", "can_reload": false"#, false),
+            (#", "can_reload": 0"#, false), (#", "can_reload": 1"#, true), (#", "can_reload": true"#, true),
+        ])
+    func `a right to reload is true or 1, and queues may be null`(more: String, mayReload: Bool) throws {
+        for queues in ["", #", "queues": null"#, #", "queues": []"#] {
+            let users = try read(configurationText(users: #"{"name": "u", "pass_hash": "plain;;x"\#(more)\#(queues)}"#))
+                .configuration.users
+            #expect(users.map(\.mayReload) == [mayReload])
+            #expect(users.map(\.queues) == [[]])
+        }
+    }
+
+    @Test func `a queue's limits come before the file's, and those before what is built in`() throws {
+        func limits(_ queue: String, _ more: String) throws -> QueueLimits? {
+            try read(configurationText(queues: #"{"name": "q"\#(queue)}"#, more)).configuration.queues.first?.limits
+        }
+        let global = #", "max_message_count": 7, "max_message_size": 8, "max_queue_size": 9"#
+        let own = #", "max_message_count": 1, "max_message_size": 2, "max_queue_size": 3"#
+        #expect(try limits("", "") == QueueLimits())
+        #expect(try limits("", global) == QueueLimits(messageCount: 7, messageBytes: 8, queueBytes: 9))
+        #expect(try limits(own, global) == QueueLimits(messageCount: 1, messageBytes: 2, queueBytes: 3))
+        #expect(
+            try limits(#", "max_message_size": 0"#, #", "max_queue_size": 9"#)
+                == QueueLimits(messageCount: 100, messageBytes: 0, queueBytes: 9))
+        #expect(try limits(#", "max_message_size": 1000000"#, "")?.messageBytes == 1_000_000)
+    }
+
+    @Test func `of queues with one name the last counts, in its place`() throws {
+        let queues = #"{"name": "a", "max_message_count": 1}, {"name": "b"}, {"name": "a", "max_message_count": 2}"#
+        let found = try read(configurationText(queues: queues)).configuration.queues
+        #expect(found.map(\.name) == ["b", "a"])
+        #expect(found.last?.limits.messageCount == 2)
+    }
+
+    /// Swift takes é for equal to e with an accent behind it; a path does not.
+    @Test func `names that only look the same are different names`() throws {
+        let (composed, decomposed) = ("\u{e9}", "e\u{301}")
+        let reader = try read(
+            configurationText(
+                users: """
+                    {"name": "\(composed)", "pass_hash": "plain;;x", "queues": ["\(decomposed)"]},
+                    {"name": "\(decomposed)", "pass_hash": "plain;;y", "queues": ["\(composed)"]}
+                    """,
+                queues: #"{"name": "\#(composed)"}, {"name": "\#(decomposed)"}"#))
+        #expect(reader.warnings == [])
+        #expect(
+            reader.configuration.users.map { Array($0.name.utf8) } == [Array(composed.utf8), Array(decomposed.utf8)])
+        #expect(
+            reader.configuration.queues.map { Array($0.name.utf8) } == [Array(composed.utf8), Array(decomposed.utf8)])
+        let missing = try read(
+            configurationText(
+                users: #"{"name": "u", "pass_hash": "plain;;x", "queues": ["\#(composed)"]}"#,
+                queues: #"{"name": "\#(decomposed)"}"#))
+        #expect(missing.warnings.map(\.reason) == ["there is no such queue"])
+    }
+
+    @Test func `comments may stand wherever blanks may`() throws {
+        let text = """
+            // The queues of "here" { [
+            {/**/"listen_host"/*:*/:// host
+              "", "listen_port": 0, /* two
+              lines */ "users": [ // none
+              ], "queues": [{"name": "// no comment"}, /* { */ {"name": "/* none */"}]
+            } // end
+            """
+        #expect(try read(text).configuration.queues.map(\.name) == ["// no comment", "/* none */"])
+        #expect(throws: ConfigurationFailure.self) { try read(configurationText() + "/* no end") }
+        #expect(throws: ConfigurationFailure.self) { try read(configurationText() + "/") }
+    }
+
+    @Test func `a file cut short anywhere is refused`() throws {
+        let text = Array(
+            configurationText(
+                users: #"{"name": "anna", "pass_hash": "plain;;a;b", "queues": ["q"]}"#, queues: #"{"name": "q"}"#
+            ).utf8)
+        for count in 0..<text.count {
+            #expect(throws: ConfigurationFailure.self) {
+                try ConfigurationReader(Array(text.prefix(count)), maximumMessageBytes: 1_000_000)
+            }
+        }
+    }
+}
+
+private let composed = "\u{e9}"
+private let accent = "\u{301}"
+
+@Suite struct ReplacingHashTests {
+    private static let hash = "sha512;00;\"\\\u{1}new"
+
+    private func replaced(_ user: String, _ text: String) throws -> String {
+        let hash = try #require(PasswordHash(Self.hash))
+        return String(decoding: try replacingHash(of: user, by: hash, in: Array(text.utf8)), as: UTF8.self)
+    }
+
+    /// The hash that is replaced is marked.
+    @Test(
+        arguments: [
+            ("anna", #"{"users": [{"name": "anna", "pass_hash": ‸"plain;;x"‸}]}"#),
+            ("anna", "// x\r\n{\"users\" : [ {\t\"pass_hash\"/* : */:‸\"plain;;x\"‸//\n,\"name\":\"anna\" } ] }\r\n\n"),
+            ("bert", #"{"users": [{"name": "anna", "pass_hash": "a"}, {"name": "bert", "pass_hash": ‸"a"‸}, 5]}"#),
+            ("ä\n", #"{"users": [{"name": "\u00e4\n", "pass_hash": ‸"ä€😀"‸, "x": "ä"}], "users_": []}"#),
+            // What the reader would take for a fault, or has yet to.
+            ("anna", #"{"users": [{"name": "anna", "pass_hash": ‸{"old": ["x"]}‸}], "x": 1}"#),
+            ("anna", #"{"users": [{"name": "anna", "pass_hash": "1"}, {"name": "anna", "pass_hash": ‸"2"‸}]}"#),
+            ("anna", #"{"users": [{"name": "anna", "pass_hash": "1", "pass_hash": ‸"2"‸}]}"#),
+            ("", #"{"users": [{"name": "", "pass_hash": ‸"1"‸}]}"#),
+            (
+                "e\u{301}",
+                #"{"users": [{"name": "\#(composed)", "pass_hash": "1"}, {"name": "e\#(accent)", "pass_hash": ‸"2"‸}]}"#
+            ),
+        ])
+    func `the user's hash is replaced, and nothing else`(user: String, marked: String) throws {
+        let parts = marked.split(separator: "‸", omittingEmptySubsequences: false)
+        let found = try replaced(user, parts.joined())
+        #expect(Array(found.utf8) == Array((parts[0] + #""sha512;00;\"\\\u0001new""# + parts[2]).utf8))
+        let root = try JSONDocument(parsing: Array(found.utf8), allowsComments: true).root
+        let entry = root["users"]?.elements?.last { $0["name"]?.value.string == user }
+        #expect(entry?["pass_hash"]?.value.string == Self.hash)
+    }
+
+    @Test(
+        arguments: [
+            ("Anna", #"{"users": [{"name": "anna", "pass_hash": "x"}]}"#), ("anna", #"{"users": []}"#), ("anna", "{}"),
+            ("anna", "[]"), ("anna", #"{"users": {"name": "anna", "pass_hash": "x"}}"#),
+            ("anna", #"{"users": [{"name": "anna"}]}"#),
+            ("anna", #"{"users": [{"name": ["anna"], "pass_hash": "x"}]}"#),
+            ("e\u{301}", #"{"users": [{"name": "\#(composed)", "pass_hash": "x"}]}"#),
+        ])
+    func `a user who is not in the file is unknown`(user: String, text: String) {
+        #expect(throws: ConfigurationFailure.unknownUser(user)) { try replaced(user, text) }
+    }
+
+    @Test func `a broken file is told by its place`() {
+        let fault = ConfigurationFault(line: 2, column: 1, path: "", reason: "a value was expected")
+        #expect(throws: ConfigurationFailure.faulty([fault])) { try replaced("anna", "{\"users\":\n}") }
+    }
+}

@@ -1,0 +1,125 @@
+import Gateway
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import Queues
+
+/// The layout is that of Python's `json.dumps`, as the original answers.
+@Suite struct QueueJSONTests {
+    private static let now = Timestamp(microseconds: 1_700_000_000_000_000)
+
+    private func list(_ bodies: [[UInt8]]) -> String {
+        let messages = bodies.enumerated().map { index, body in
+            NumberedMessage(id: UInt64(index + 3), message: Message(body: body, receivedAt: Self.now))
+        }
+        return String(
+            decoding: messageListJSON(messages, current: UInt64(bodies.count + 2), time: 1_700_000_000), as: UTF8.self)
+    }
+
+    @Test func `a list of messages is what Python writes`() {
+        let text = "a\"\\/\n\t\u{1}\u{7f}äö€😀"
+        #expect(
+            list([Array(text.utf8), []])
+                == #"{"time": "1700000000", "messages": [{"id": 3, "message": "a\"\\/\n\t\u0001\u007f\u00e4\u00f6\u20ac\ud83d\ude00"}, {"id": 4, "message": ""}], "current_message": 4}"#
+        )
+        #expect(list([]) == #"{"time": "1700000000", "messages": [], "current_message": 2}"#)
+    }
+
+    @Test(
+        arguments: [
+            ([0xff], #""message": "\ufffd", "messageBase64": "/w==""#),
+            ([0x61, 0xc3, 0x28, 0x00], #""message": "a\ufffd(\u0000", "messageBase64": "YcMoAA==""#),
+            ([0xed, 0xa0, 0x80], #""message": "\ufffd\ufffd\ufffd", "messageBase64": "7aCA""#),
+            ([0xef, 0xbb, 0xbf], #""message": "\ufeff""#),
+        ] as [([UInt8], String)])
+    func `a message that is no text has its bytes beside it, and text has not`(body: [UInt8], members: String) {
+        #expect(
+            list([body]) == #"{"time": "1700000000", "messages": [{"id": 3, \#(members)}], "current_message": 3}"#)
+    }
+
+    @Test func `an error has two members, and a loss to acknowledge three`() {
+        let error = errorResponse(.forbidden, "ä")
+        #expect(error.body == Array(#"{"refresh": false, "message": "\u00e4"}"#.utf8))
+        #expect(error.head.status == .forbidden)
+        #expect(error.head.headerFields[.contentType] == "application/json; charset=utf-8")
+        #expect(error.head.headerFields[.cacheControl] == "no-store")
+        #expect(error.head.headerFields[.noSniff] == "nosniff")
+        #expect(
+            errorResponse(.gone, "x", refresh: true, current: 5).body
+                == Array(#"{"refresh": true, "message": "x", "current_message": 5}"#.utf8))
+    }
+
+    @Test func `an overview says what each queue keeps and how far each client is`() {
+        let log = QueueLog(current: 9, first: 8, count: 2, bytes: 30, lost: 7)
+        let overview = QueueOverview(
+            queues: [
+                .init(name: "ä", log: log, oldest: Self.now.adding(seconds: -90.7)),
+                .init(name: "b", log: QueueLog(), oldest: nil),
+                .init(name: "c", log: log, oldest: Self.now.adding(seconds: 5)),
+            ],
+            clients: [
+                .init(name: "one", queue: "ä", isConnected: true, cursor: 7, lag: 2),
+                .init(name: "two", queue: nil, isConnected: false, cursor: 3, lag: nil),
+            ], next: [0xab, 0])
+        let queue = #""current_message": 9, "depth": 2, "bytes": 30, "oldest_age_seconds""#
+        #expect(
+            String(decoding: overviewJSON(overview, time: 5, at: Self.now), as: UTF8.self)
+                == #"{"time": "5", "queues": [{"name": "\u00e4", \#(queue): 90}, "#
+                + #"{"name": "b", "current_message": 0, "depth": 0, "bytes": 0, "oldest_age_seconds": null}, "#
+                + #"{"name": "c", \#(queue): 0}], "#
+                + #""clients": [{"name": "one", "queue": "\u00e4", "connected": true, "cursor": 7, "lag": 2}, "#
+                + #"{"name": "two", "queue": null, "connected": false, "cursor": 3, "lag": null}], "next": "ab00"}"#)
+        let empty = QueueOverview(queues: [], clients: [], next: nil)
+        #expect(
+            overviewJSON(empty, time: 5, at: Self.now)
+                == Array(#"{"time": "5", "queues": [], "clients": [], "next": null}"#.utf8))
+    }
+}
+
+@Suite struct QueryTests {
+    private func target(_ query: String) -> Target { Target(raw: Array("/x?\(query)".utf8)[...], mountPoint: []) }
+
+    @Test(
+        arguments: [
+            ("", .max, false, 0), ("limit=1", 1, false, 0), ("limit=1000000", 1_000_000, false, 0),
+            ("ack=manual", .max, true, 0), ("ack=auto&wait=1.5", .max, false, 1500), ("wait=60", .max, false, 60_000),
+            ("wait=0", .max, false, 0), ("%6Cimit=%35&ack=manual&wait=2", 5, true, 2000), ("other=x", .max, false, 0),
+            ("limit=2&limit=x", 2, false, 0),
+        ] as [(String, Int, Bool, Int)])
+    func `a read takes a limit, a wait and how it acknowledges`(
+        query: String, limit: Int, isManual: Bool, milliseconds: Int
+    ) throws {
+        let read = try ReadQuery(target(query))
+        #expect(read.reading == Reading(limit: limit, isManual: isManual))
+        #expect(read.waitMilliseconds == milliseconds)
+    }
+
+    @Test(arguments: [
+        ("limit=0", "limit"), ("limit=-1", "limit"), ("limit=1000001", "limit"), ("limit=", "limit"),
+        ("limit", "limit"),
+        ("limit=1.0", "limit"), ("limit=99999999999999999999", "limit"), ("wait=61", "wait"), ("wait=-0.1", "wait"),
+        ("wait=nan", "wait"), ("wait=inf", "wait"), ("wait=x", "wait"), ("wait", "wait"), ("ack=no", "ack"),
+        ("ack=", "ack"), ("ack=MANUAL", "ack"),
+    ])
+    func `a read with another one is refused, by its name`(query: String, name: String) {
+        #expect {
+            try ReadQuery(target(query))
+        } throws: {
+            ($0 as? QueryError)?.reason.hasPrefix("The query parameter \"\(name)\" takes ") == true
+        }
+    }
+
+    @Test func `a page begins behind a key`() throws {
+        let first = try Page(target(""))
+        #expect(first.limit == 1000 && first.after == [])
+        let page = try Page(target("after=00aBFf&limit=7"))
+        #expect(page.after == [0, 0xab, 0xff] && page.limit == 7)
+        #expect(try Page(target("after=")).after == [])
+    }
+
+    @Test(arguments: ["after=0", "after=0g", "after=%C3%A4", "limit=0", "limit=1001", "limit=x"])
+    func `a page that is none is refused`(query: String) {
+        #expect(throws: QueryError.self) { try Page(target(query)) }
+    }
+}
