@@ -20,13 +20,15 @@ package struct PasswordHash: Equatable, Sendable {
 
     /// - Parameter text: `nil` is returned where it has no two semicolons, or a type that is not known.
     package init?(_ text: String) {
-        // A plain password may have semicolons of its own.
-        let parts = text.split(separator: ";", maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let kind = Kind(String(parts[0])) else { return nil }
+        // A plain password may have semicolons of its own. Not by characters: an accent at the start of a password would
+        // make one with the semicolon before it.
+        let parts = text.utf8.split(
+            separator: UInt8(ascii: ";"), maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, let kind = Kind(String(Substring(parts[0]))) else { return nil }
         self.text = text
         self.kind = kind
-        salt = Array(parts[1].utf8)
-        value = Array(parts[2].utf8)
+        salt = Array(parts[1])
+        value = Array(parts[2])
     }
 
     /// Hashes a password under a new salt.

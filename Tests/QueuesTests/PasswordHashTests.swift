@@ -11,6 +11,7 @@ import Testing
         ("a;b;;c", "plain;;a;b;;c"),
         (";", "plain;;;"),
         ("", "plain;;"),
+        ("\u{301}x", "plain;;\u{301}x"),
         ("pässwörd", "sha1;salt;0484b2b45f76e0243052389a43960de4e8cd6caf"),
         ("pässwörd", "sha224;salt;24c47d067878947744f55a77b73f445681309e25c40f51a5429c6447"),
         ("pässwörd", "sha256;salt;3ea59d76a11bb15f08dec036b2dd350f9e8947b35dc0bb29993acdd2b32748be"),
