@@ -1,0 +1,143 @@
+import Gateway
+import Linux
+import MappedStore
+import Queues
+import TestSupport
+import Testing
+
+/// The engines that can keep what queues need. All of them must pass the same tests.
+enum QueueEngine: CaseIterable, CustomTestStringConvertible {
+    case mapped
+
+    var testDescription: String {
+        switch self {
+        case .mapped: "MappedStore"
+        }
+    }
+
+    /// Lends an empty store of this engine.
+    func withStore(_ body: (EmptyQueueStore) throws -> Void) throws {
+        switch self {
+        case .mapped:
+            try withTemporaryDirectory { directory in
+                let options = MappedStore.Options(maximumBytes: 64 << 20, isDurable: false)
+                let store = try MappedStore(directory: directory, options)
+                try body(
+                    EmptyQueueStore(
+                        store: store, commit: { () throws(StoreFailure) in try store.commit() },
+                        rollBack: store.rollBack, now: store.clock.now()))
+            }
+        }
+    }
+
+    /// Lends a store with one queue, "q", that one user, "u", may listen to.
+    func withQueue(_ limits: QueueLimits = QueueLimits(), _ body: (EmptyQueueStore) throws -> Void) throws {
+        try withStore { test in
+            try test.configure(queues: ["q": limits])
+            try body(test)
+        }
+    }
+}
+
+/// A store as a test begins with it, with short forms that commit what they do.
+struct EmptyQueueStore {
+    let store: any QueueStore
+    let commit: () throws(StoreFailure) -> Void
+    let rollBack: () -> Void
+    let now: Moment
+
+    /// A request that nginx has just begun.
+    func request(_ number: UInt64) -> RequestID {
+        RequestID(milliseconds: UInt64(now.wall.microseconds / 1000), high: 1, low: number)
+    }
+
+    func message(_ body: String) -> Message { Message(body: Array(body.utf8), receivedAt: now.wall) }
+
+    // MARK: Configuration
+
+    /// Users with the queues that they may listen to, and queues with their limits.
+    static func configuration(
+        users: KeyValuePairs<String, [String]> = ["u": ["q"]],
+        queues: KeyValuePairs<String, QueueLimits> = ["q": QueueLimits()]
+    ) throws -> QueueConfiguration {
+        QueueConfiguration(
+            users: try users.map { name, queues in
+                QueueConfiguration.User(name: name, hash: try #require(PasswordHash("plain;;secret")), queues: queues)
+            }, queues: queues.map { QueueSettings(name: $0, limits: $1) })
+    }
+
+    func configure(
+        users: KeyValuePairs<String, [String]> = ["u": ["q"]],
+        queues: KeyValuePairs<String, QueueLimits> = ["q": QueueLimits()], for request: RequestID? = nil
+    ) throws {
+        try configure(Self.configuration(users: users, queues: queues), for: request)
+    }
+
+    func configure(_ configuration: QueueConfiguration, for request: RequestID? = nil) throws {
+        #expect(try store.configure(for: request) { .success(configuration) } == nil)
+        try commit()
+    }
+
+    func queue(_ name: String = "q") throws -> Queue { try #require(try store.queue(named: name)) }
+
+    func user(_ name: String = "u") throws -> User { try #require(try store.user(named: name)) }
+
+    // MARK: Messages
+
+    func post(_ bodies: String..., to name: String = "q", for request: RequestID? = nil) throws {
+        let queue = try queue(name)
+        for body in bodies { #expect(try store.post(message(body), to: queue, for: request)) }
+        try commit()
+    }
+
+    func skip(in name: String = "q", for request: RequestID? = nil) throws {
+        try store.skip(in: queue(name), for: request)
+        try commit()
+    }
+
+    // MARK: Clients
+
+    func listen(_ client: String, of name: String = "u", to queue: String = "q", for request: RequestID? = nil) throws
+        -> Listening
+    {
+        let outcome = try store.listen(client, of: user(name), to: queue, for: request)
+        try commit()
+        return outcome
+    }
+
+    /// Has clients listen that do not yet.
+    func follow(_ clients: String..., of name: String = "u", queue: String = "q") throws {
+        for client in clients { #expect(try listen(client, of: name, to: queue) == .listening) }
+    }
+
+    func unlisten(_ client: String, of name: String = "u", for request: RequestID? = nil) throws -> Bool {
+        let outcome = try store.unlisten(client, of: user(name), for: request)
+        try commit()
+        return outcome
+    }
+
+    func read(
+        _ client: String, of name: String = "u", limit: Int = .max, isManual: Bool = false,
+        for request: RequestID? = nil
+    ) throws -> ReadOutcome {
+        let how = Reading(limit: limit, isManual: isManual)
+        let outcome = try store.read(client, of: user(name), how, for: request)
+        try commit()
+        return outcome
+    }
+
+    func acknowledge(_ id: UInt64, by client: String, of name: String = "u") throws -> Acknowledgement {
+        let outcome = try store.acknowledge(through: id, by: client, of: user(name))
+        try commit()
+        return outcome
+    }
+
+    func overview(of name: String = "u", after key: [UInt8] = [], limit: Int = 1000) throws -> QueueOverview {
+        try store.overview(of: user(name), after: key, limit: limit)
+    }
+
+    /// What a read comes to that finds these messages.
+    func found(_ messages: KeyValuePairs<UInt64, String>, current: UInt64) -> ReadOutcome {
+        .messages(messages.map { NumberedMessage(id: $0, message: message($1)) }, current: current)
+    }
+}

@@ -1,0 +1,262 @@
+import Gateway
+import Queues
+import Testing
+
+/// Clients and what they read: what every engine must do.
+@Suite struct QueueStoreClientTests {
+    // MARK: Listening
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a client begins behind the newest message`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.post("a", "b")
+            try test.follow("c")
+            #expect(try test.read("c") == .messages([], current: 2))
+            try test.post("d")
+            #expect(try test.read("c") == test.found([3: "d"], current: 3))
+            #expect(try test.read("c") == .messages([], current: 3))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `only queues that are there and in the user's list can be listened to`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q", "none"]], queues: ["q": QueueLimits(), "hidden": QueueLimits()])
+            for queue in ["none", "hidden", "nowhere", "Q", "q ", ""] {
+                #expect(try test.listen("c", to: queue) == .unknownQueue, "\(queue)")
+            }
+            #expect(try test.listen("c") == .listening)
+            // The right is looked at first.
+            #expect(try test.listen("c", to: "hidden") == .unknownQueue)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a client that listens cannot listen again, to whatever, and loses nothing by trying`(engine: QueueEngine)
+        throws
+    {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q", "r"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
+            try test.follow("c")
+            try test.post("a")
+            #expect(try test.listen("c") == .inUse)
+            #expect(try test.listen("c", to: "r") == .inUse)
+            #expect(try test.read("c") == test.found([1: "a"], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `of two that listen under one name in one turn, one does`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
+            #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(2)) == .inUse)
+            try test.commit()
+            #expect(try test.read("c") == .messages([], current: 0))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `clients belong to their user, and names are compared byte for byte`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q"], "v": ["q"]])
+            let names = ["c", "C", "c ", "\u{e9}", "e\u{301}", "c\0", String(repeating: "x", count: 8192), ""]
+            for name in names { try test.follow(name) }
+            #expect(try test.listen("c", of: "v") == .listening)
+            #expect(try test.unlisten("C", of: "v") == false)
+            #expect(try test.read("C", of: "v") == .unknownClient)
+            try test.post("a")
+            for name in names { #expect(try test.read(name) == test.found([1: "a"], current: 1)) }
+            #expect(try test.read("c", of: "v") == test.found([1: "a"], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a client that no longer listens is unknown, and may begin anew`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            #expect(try test.unlisten("c") == false)
+            try test.follow("c")
+            try test.post("a")
+            #expect(try test.unlisten("c"))
+            #expect(try test.read("c") == .unknownClient)
+            #expect(try test.unlisten("c") == false)
+            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            try test.follow("c")
+            #expect(try test.read("c") == .messages([], current: 1))
+        }
+    }
+
+    // MARK: Reading
+
+    @Test(arguments: QueueEngine.allCases)
+    func `each client reads every message once`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q"], "v": ["q"]])
+            try test.follow("c", "d")
+            try test.follow("c", of: "v")
+            try test.post("a", "b")
+            for (client, user) in [("c", "u"), ("d", "u"), ("c", "v")] {
+                #expect(try test.read(client, of: user) == test.found([1: "a", 2: "b"], current: 2))
+                #expect(try test.read(client, of: user) == .messages([], current: 2))
+            }
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `of two that read as one client in one turn, one is given the messages`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a", "b", "c")
+            let user = try test.user()
+            let first = Reading(limit: 2)
+            #expect(
+                try test.store.read("c", of: user, first, for: test.request(1))
+                    == test.found([1: "a", 2: "b"], current: 3))
+            #expect(
+                try test.store.read("c", of: user, Reading(), for: test.request(2)) == test.found([3: "c"], current: 3))
+            #expect(try test.store.read("c", of: user, Reading(), for: test.request(3)) == .messages([], current: 3))
+            test.rollBack()
+            #expect(try test.read("c") == test.found([1: "a", 2: "b", 3: "c"], current: 3))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a limited read hands out the oldest, and the next one goes on behind them`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a", "b", "c", "d", "e")
+            #expect(try test.read("c", limit: 2) == test.found([1: "a", 2: "b"], current: 5))
+            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.read("c", limit: 2) == test.found([3: "c", 4: "d"], current: 5))
+            #expect(try test.read("c", limit: 2) == test.found([5: "e"], current: 5))
+            #expect(try test.read("c", limit: 2) == .messages([], current: 5))
+            try test.post("f")
+            #expect(try test.read("c", limit: 1) == test.found([6: "f"], current: 6))
+            #expect(try test.read("c", limit: 1_000_000) == .messages([], current: 6))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `messages that are read by hand come again until they are acknowledged`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a", "b", "c")
+            for _ in 0..<2 {
+                #expect(try test.read("c", isManual: true) == test.found([1: "a", 2: "b", 3: "c"], current: 3))
+                #expect(try test.read("c", limit: 1, isManual: true) == test.found([1: "a"], current: 3))
+            }
+            #expect(try test.acknowledge(2, by: "c") == .done)
+            #expect(try test.read("c", isManual: true) == test.found([3: "c"], current: 3))
+            // One that comes late moves nothing back.
+            for id in [1, 0, 2] as [UInt64] { #expect(try test.acknowledge(id, by: "c") == .done) }
+            #expect(try test.acknowledge(4, by: "c") == .unknownMessage)
+            #expect(try test.acknowledge(.max, by: "c") == .unknownMessage)
+            #expect(try test.read("c", isManual: true) == test.found([3: "c"], current: 3))
+            // Both ways of reading share the cursor.
+            #expect(try test.read("c") == test.found([3: "c"], current: 3))
+            #expect(try test.read("c", isManual: true) == .messages([], current: 3))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a loss that is read by hand is told until it is acknowledged`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a")
+            try test.skip()
+            try test.post("b")
+            for _ in 0..<3 { #expect(try test.read("c", isManual: true) == .lost(current: 3)) }
+            #expect(try test.acknowledge(1, by: "c") == .done)
+            #expect(try test.read("c", isManual: true) == .lost(current: 3))
+            #expect(try test.acknowledge(3, by: "c") == .done)
+            #expect(try test.read("c", isManual: true) == .messages([], current: 3))
+            try test.post("d")
+            #expect(try test.read("c", isManual: true) == test.found([4: "d"], current: 4))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `who does not listen acknowledges nothing`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            #expect(try test.acknowledge(0, by: "c") == .unknownClient)
+            try test.follow("c")
+            try test.configure(users: ["u": []])
+            #expect(try test.acknowledge(0, by: "c") == .disconnected)
+            #expect(try test.acknowledge(9, by: "c") == .disconnected)
+        }
+    }
+
+    // MARK: Overviews
+
+    @Test(arguments: QueueEngine.allCases)
+    func `an overview has the user's queues by name, with what they keep`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(
+                users: ["u": ["r", "q", "none"], "v": []],
+                queues: ["r": QueueLimits(messageCount: 1), "s": QueueLimits(), "q": QueueLimits()])
+            let first = Message(body: [1, 2, 3], receivedAt: Timestamp(microseconds: 5))
+            #expect(try test.store.post(first, to: test.queue("q"), for: nil))
+            try test.post("x", to: "q")
+            try test.post("a", "bc", to: "r")
+            let overview = try test.overview()
+            #expect(
+                overview.queues == [
+                    .init(name: "q", log: QueueLog(current: 2, count: 2, bytes: 4), oldest: first.receivedAt),
+                    .init(
+                        name: "r", log: QueueLog(current: 2, first: 2, count: 1, bytes: 2, lost: 1),
+                        oldest: test.now.wall),
+                ])
+            #expect(overview.clients == [] && overview.next == nil)
+            #expect(try test.overview(of: "v") == QueueOverview(queues: [], clients: [], next: nil))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `an overview has the user's clients, with how far they are`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(
+                users: ["u": ["q", "r"], "v": ["q"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
+            try test.follow("behind", "done")
+            try test.follow("cut off", queue: "r")
+            try test.follow("other", of: "v")
+            try test.post("a", "b")
+            _ = try test.read("done")
+            try test.configure(users: ["u": ["q"], "v": ["q"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
+            func clients() throws -> [QueueOverview.ClientEntry] {
+                try test.overview().clients.sorted { $0.name < $1.name }
+            }
+            let listening = try clients().filter(\.isConnected)
+            #expect(
+                listening == [
+                    .init(name: "behind", queue: "q", isConnected: true, cursor: 0, lag: 2),
+                    .init(name: "done", queue: "q", isConnected: true, cursor: 2, lag: 0),
+                ])
+            #expect(
+                try clients()[1] == .init(name: "cut off", queue: "r", isConnected: false, cursor: 0, lag: nil))
+            try test.configure(users: ["u": ["q"]])
+            #expect(
+                try clients()[1] == .init(name: "cut off", queue: nil, isConnected: false, cursor: 0, lag: nil))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [1, 2, 3, 4, 5, 6, 1000])
+    func `clients are listed page by page, each once`(engine: QueueEngine, limit: Int) throws {
+        try engine.withStore { test in
+            try test.configure(users: ["t": ["q"], "u": ["q"], "v": ["q"]])
+            for user in ["t", "u", "v"] { try test.follow("a", "b", "c", "d", "e", "f", of: user) }
+            var names: [String] = []
+            var sizes: [Int] = []
+            var key: [UInt8] = []
+            while true {
+                let page = try test.overview(after: key, limit: limit)
+                names += page.clients.map(\.name)
+                sizes.append(page.clients.count)
+                guard let next = page.next else { break }
+                key = next
+            }
+            #expect(names.sorted() == ["a", "b", "c", "d", "e", "f"])
+            #expect(sizes == (0..<(5 + limit) / limit).map { min(limit, 6 - $0 * limit) })
+            #expect(try test.overview(after: [UInt8](repeating: 0xff, count: 40)).clients == [])
+            #expect(try test.overview(after: [0]).clients.count == 6)
+        }
+    }
+}

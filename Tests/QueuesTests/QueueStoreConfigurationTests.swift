@@ -1,0 +1,283 @@
+import Cryptography
+import Gateway
+import Linux
+import Queues
+import Testing
+
+/// Reloads and passwords: what every engine must do. Contract, section 10, row by row.
+@Suite struct QueueStoreConfigurationTests {
+    @Test(arguments: QueueEngine.allCases)
+    func `all of a configuration comes into force`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let settings = QueueSettings(
+                name: "größe", limits: QueueLimits(messageCount: 1, messageBytes: 2, queueBytes: 3),
+                allowedNetworks: try ["1.2.3.4", "10.0.0.0/8", "2001:db8::/32"].map { try #require(IPNetwork($0)) },
+                authentication: SenderAuthentication(
+                    process: .hmac, algorithm: .blake2b, key: Array("schlüssel".utf8), headerName: "X-Sig"))
+            let open = QueueSettings(
+                name: "",
+                authentication: SenderAuthentication(process: .hash, algorithm: .sha1, key: nil, headerName: nil))
+            let hash = try #require(PasswordHash("plain;;a;b"))
+            let user = QueueConfiguration.User(name: "ü", hash: hash, mayReload: true, queues: [""])
+            let configuration = QueueConfiguration(users: [user], queues: [settings, open])
+            try test.configure(configuration)
+            #expect(try test.queue("größe").settings == settings)
+            #expect(try test.queue("").settings == open)
+            let found = try test.user("ü")
+            #expect(found.name == "ü" && found.hash == hash && found.mayReload)
+            #expect(try test.listen("c", of: "ü", to: "größe") == .unknownQueue)
+            #expect(try test.listen("c", of: "ü", to: "") == .listening)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a queue in both keeps its messages, ids and clients`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a", "b")
+            let before = try test.queue()
+            try test.configure(users: ["v": [], "u": ["r", "q"]], queues: ["r": QueueLimits(), "q": QueueLimits()])
+            #expect(try test.queue() == before)
+            try test.post("c")
+            #expect(try test.read("c") == test.found([1: "a", 2: "b", 3: "c"], current: 3))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `lower limits make room at the next message, not at once`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c", "d")
+            try test.post("a", "b", "c", "d")
+            try test.configure(queues: ["q": QueueLimits(messageCount: 2)])
+            #expect(try test.queue().settings.limits.messageCount == 2)
+            #expect(try test.overview().queues.map(\.log.count) == [4])
+            #expect(try test.read("c") == test.found([1: "a", 2: "b", 3: "c", 4: "d"], current: 4))
+            try test.post("e")
+            #expect(try test.overview().queues.map(\.log.count) == [2])
+            #expect(try test.read("c") == test.found([5: "e"], current: 5))
+            #expect(try test.read("d") == .lost(current: 5))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a queue that goes disconnects its clients, and comes back as another one`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c", "d", "e")
+            try test.post("a", "b")
+            let before = try test.queue()
+            try test.configure(queues: [:])
+            for _ in 0..<2 { #expect(try test.read("c") == .disconnected) }
+            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.listen("c") == .unknownQueue)
+            #expect(try test.read("c") == .disconnected)
+            #expect(try test.unlisten("e"))
+
+            try test.configure()
+            #expect(try test.queue().number != before.number)
+            #expect(try test.read("c") == .disconnected)
+            #expect(try test.listen("c") == .listening)
+            try test.post("c")
+            #expect(try test.read("c") == test.found([1: "c"], current: 1))
+            #expect(try test.read("d") == .disconnected)
+            #expect(try test.read("e") == .unknownClient)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a right that is taken away disconnects the user's clients, also once it is back`(
+        engine: QueueEngine, isCommitted: Bool
+    ) throws {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q"], "v": ["q"]])
+            try test.follow("c", "d")
+            try test.follow("c", of: "v")
+            for users in [["u": [], "v": ["q"]], ["u": ["q"], "v": ["q"]]] as [KeyValuePairs<String, [String]>] {
+                let configuration = try EmptyQueueStore.configuration(users: users)
+                #expect(try test.store.configure(for: nil) { .success(configuration) } == nil)
+                if isCommitted {
+                    try test.commit()
+                    #expect(try test.read("c") == .disconnected)
+                }
+            }
+            try test.post("a")
+            #expect(try test.read("c") == .disconnected)
+            #expect(try test.read("c", isManual: true) == .disconnected)
+            #expect(try test.read("c", of: "v") == test.found([1: "a"], current: 1))
+            #expect(try test.listen("c") == .listening)
+            #expect(try test.read("c") == .messages([], current: 1))
+            #expect(try test.read("d") == .disconnected)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a disconnected client may listen to another queue`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let queues: KeyValuePairs = ["q": QueueLimits(), "r": QueueLimits()]
+            try test.configure(users: ["u": ["q"]], queues: queues)
+            try test.follow("c")
+            try test.configure(users: ["u": ["r"]], queues: queues)
+            #expect(try test.listen("c", to: "q") == .unknownQueue)
+            #expect(try test.read("c") == .disconnected)
+            #expect(try test.listen("c", to: "r") == .listening)
+            try test.configure(users: ["u": ["q", "r"]], queues: queues)
+            try test.post("a", to: "r")
+            #expect(try test.read("c") == test.found([1: "a"], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a user who goes loses the clients, also for who comes back under the name`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            let before = try test.user()
+            try test.configure(users: [:])
+            #expect(try test.store.user(named: "u") == nil)
+            #expect(try test.store.read("c", of: before, Reading(), for: nil) == .disconnected)
+            try test.configure()
+            #expect(try test.user().number != before.number)
+            #expect(try test.read("c") == .unknownClient)
+            #expect(try test.overview().clients == [])
+            try test.follow("c")
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a user in both keeps the clients, and has the new hash and rights`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            let before = try test.user()
+            let hash = try #require(PasswordHash("plain;;other"))
+            var configuration = try EmptyQueueStore.configuration()
+            configuration.users = [.init(name: "u", hash: hash, mayReload: true, queues: ["q", "q"])]
+            try test.configure(configuration)
+            #expect(try test.user() == User(number: before.number, name: "u", hash: hash, mayReload: true))
+            #expect(try test.read("c") == .messages([], current: 0))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a right to a queue that is yet to come holds once it is there`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(queues: [:])
+            #expect(try test.listen("c") == .unknownQueue)
+            try test.configure()
+            #expect(try test.listen("c") == .listening)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `the order of users and queues means nothing`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let (some, other) = (QueueLimits(messageCount: 1), QueueLimits(messageCount: 2))
+            try test.configure(users: ["u": ["q", "r"], "v": ["r"]], queues: ["q": some, "r": other])
+            try test.follow("c")
+            let before = try (test.queue("q"), test.queue("r"), test.user("u"), test.user("v"), test.overview())
+            try test.configure(users: ["v": ["r"], "u": ["r", "q"]], queues: ["r": other, "q": some])
+            #expect(try test.queue("q") == before.0)
+            #expect(try test.queue("r") == before.1)
+            #expect(try test.user("u") == before.2)
+            #expect(try test.user("v") == before.3)
+            #expect(try test.overview() == before.4)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `names that only look the same are different queues and users`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let (composed, decomposed) = ("\u{e9}", "e\u{301}")
+            try test.configure(
+                users: [composed: [decomposed], decomposed: [composed]],
+                queues: [composed: QueueLimits(), decomposed: QueueLimits()])
+            #expect(try test.queue(composed).number != test.queue(decomposed).number)
+            #expect(try test.user(composed).number != test.user(decomposed).number)
+            #expect(try test.listen("c", of: composed, to: composed) == .unknownQueue)
+            #expect(try test.listen("c", of: composed, to: decomposed) == .listening)
+            try test.post("a", to: decomposed)
+            #expect(try test.read("c", of: composed) == test.found([1: "a"], current: 1))
+            try test.configure(users: [composed: [decomposed]], queues: [decomposed: QueueLimits()])
+            #expect(try test.store.queue(named: composed) == nil)
+            #expect(try test.store.user(named: decomposed) == nil)
+            #expect(try test.read("c", of: composed) == .messages([], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a configuration that cannot be read changes nothing, and undoes nothing of its turn`(engine: QueueEngine)
+        throws
+    {
+        try engine.withQueue { test in
+            try test.follow("c")
+            #expect(try test.store.post(test.message("a"), to: test.queue(), for: nil))
+            #expect(try test.store.configure(for: test.request(1)) { .failure(.missing) } == .missing)
+            try test.commit()
+            #expect(try !test.store.hasConfigured(test.request(1)))
+            #expect(try test.read("c") == test.found([1: "a"], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `ten thousand queues and as many rights come into force and go`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            var configuration = try EmptyQueueStore.configuration(users: ["u": []], queues: [:])
+            let names = (0..<10_000).map { "queue \($0)" }
+            let hash = try #require(PasswordHash("plain;;x"))
+            configuration.queues = names.map { QueueSettings(name: $0) }
+            configuration.users = [.init(name: "u", hash: hash, queues: names)]
+            try test.configure(configuration)
+            #expect(try test.overview().queues.count == 10_000)
+            try test.configure()
+            #expect(try test.overview().queues.map(\.name) == ["q"])
+        }
+    }
+
+    // MARK: Passwords
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a new password replaces the hash, and nothing else`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q"], "v": ["q"]])
+            try test.follow("c")
+            var wanted = try (test.user(), test.user("v"))
+            wanted.0.hash = try #require(PasswordHash("plain;;new"))
+            var saves = 0
+            let failure = try test.store.setPassword(of: "u", to: wanted.0.hash, for: test.request(1)) {
+                saves += 1
+                return nil
+            }
+            try test.commit()
+            #expect(failure == nil && saves == 1)
+            #expect(try test.user() == wanted.0)
+            #expect(try test.user("v") == wanted.1)
+            #expect(try test.store.hasConfigured(test.request(1)))
+            #expect(try test.read("c") == .messages([], current: 0))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a password that cannot be saved stays as it was`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            let before = try test.user()
+            let hash = try #require(PasswordHash("plain;;new"))
+            let failure = ConfigurationFailure.unwritable("no room")
+            #expect(try test.store.setPassword(of: "u", to: hash, for: test.request(1)) { failure } == failure)
+            try test.commit()
+            #expect(try test.user() == before)
+            #expect(try !test.store.hasConfigured(test.request(1)))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `the password of a user who is not in force is saved, and makes no user`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            var saves = 0
+            let hash = try #require(PasswordHash("plain;;new"))
+            let failure = try test.store.setPassword(of: "new", to: hash, for: nil) {
+                saves += 1
+                return nil
+            }
+            try test.commit()
+            #expect(failure == nil && saves == 1)
+            #expect(try test.store.user(named: "new") == nil)
+        }
+    }
+}

@@ -1,0 +1,277 @@
+import Gateway
+import Queues
+import Testing
+
+/// Requests that are tried again, and logins: the rest of what every engine must do.
+@Suite struct QueueStoreRequestTests {
+    // MARK: Second attempts
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a request that is tried again keeps one message`(engine: QueueEngine, isCommitted: Bool) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            for _ in 0..<3 {
+                #expect(try test.store.post(test.message("a"), to: test.queue(), for: test.request(1)))
+                if isCommitted { try test.commit() }
+            }
+            #expect(try test.store.post(test.message("a"), to: test.queue(), for: test.request(2)))
+            try test.commit()
+            #expect(try test.read("c") == test.found([1: "a", 2: "a"], current: 2))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a request that is tried again uses up one id`(engine: QueueEngine, isCommitted: Bool) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            for _ in 0..<3 {
+                try test.store.skip(in: test.queue(), for: test.request(1))
+                if isCommitted { try test.commit() }
+            }
+            try test.commit()
+            #expect(try test.read("c") == .lost(current: 1))
+            try test.skip(for: test.request(1))
+            #expect(try test.read("c") == .messages([], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a request that is tried again listens once, and is not told that it does already`(
+        engine: QueueEngine, isCommitted: Bool
+    ) throws {
+        try engine.withQueue { test in
+            for _ in 0..<3 {
+                #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
+                if isCommitted { try test.commit() }
+            }
+            try test.commit()
+            try test.post("a")
+            #expect(try test.listen("c", for: test.request(1)) == .listening)
+            #expect(try test.read("c") == test.found([1: "a"], current: 1))
+            #expect(try test.listen("c", for: test.request(2)) == .inUse)
+            #expect(try test.listen("c", for: test.request(2)) == .inUse)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a request that is tried again ends one client, and not the one that came after it`(
+        engine: QueueEngine, isCommitted: Bool
+    ) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            for _ in 0..<3 {
+                #expect(try test.store.unlisten("c", of: test.user(), for: test.request(1)))
+                if isCommitted { try test.commit() }
+            }
+            try test.commit()
+            #expect(try test.unlisten("c", for: test.request(2)) == false)
+            try test.follow("c")
+            #expect(try test.unlisten("c", for: test.request(1)))
+            #expect(try test.read("c") == .messages([], current: 0))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a request that is tried again reads the same messages`(engine: QueueEngine, isCommitted: Bool) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a", "b", "c")
+            for _ in 0..<3 {
+                let found = try test.store.read("c", of: test.user(), Reading(limit: 2), for: test.request(1))
+                #expect(found == test.found([1: "a", 2: "b"], current: 3))
+                if isCommitted { try test.commit() }
+            }
+            try test.commit()
+            try test.post("d")
+            #expect(try test.read("c", for: test.request(2)) == test.found([3: "c", 4: "d"], current: 4))
+            #expect(try test.read("c", limit: 2, for: test.request(1)) == test.found([1: "a", 2: "b"], current: 4))
+            #expect(try test.read("c", for: test.request(2)) == test.found([3: "c", 4: "d"], current: 4))
+            #expect(try test.read("c", for: test.request(3)) == .messages([], current: 4))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases, [false, true])
+    func `a request that is tried again learns of the same loss`(engine: QueueEngine, isCommitted: Bool) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.skip()
+            for _ in 0..<3 {
+                let found = try test.store.read("c", of: test.user(), Reading(), for: test.request(1))
+                #expect(found == .lost(current: 1))
+                if isCommitted { try test.commit() }
+            }
+            try test.commit()
+            #expect(try test.read("c", for: test.request(2)) == .messages([], current: 1))
+            try test.post("a")
+            #expect(try test.read("c", for: test.request(1)) == .lost(current: 2))
+            #expect(try test.read("c", for: test.request(2)) == test.found([2: "a"], current: 2))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a request whose messages have rolled off meanwhile learns of that`(engine: QueueEngine) throws {
+        try engine.withQueue(QueueLimits(messageCount: 2)) { test in
+            try test.follow("c")
+            try test.post("a", "b")
+            #expect(try test.read("c", for: test.request(1)) == test.found([1: "a", 2: "b"], current: 2))
+            try test.post("c")
+            #expect(try test.read("c", for: test.request(1)) == .lost(current: 3))
+            #expect(try test.read("c", for: test.request(2)) == test.found([3: "c"], current: 3))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a request that found nothing finds what came since`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            #expect(try test.read("c", for: test.request(1)) == .messages([], current: 0))
+            try test.post("a")
+            #expect(try test.read("c", for: test.request(1)) == test.found([1: "a"], current: 1))
+            #expect(try test.read("c", for: test.request(1)) == test.found([1: "a"], current: 1))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a request of a client that was ended and began anew is told nothing of the old one's`(engine: QueueEngine)
+        throws
+    {
+        try engine.withStore { test in
+            try test.configure(users: ["u": ["q", "r"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
+            try test.follow("c")
+            try test.post("a")
+            #expect(try test.read("c", for: test.request(1)) == test.found([1: "a"], current: 1))
+            #expect(try test.unlisten("c"))
+            #expect(try test.read("c", for: test.request(1)) == .unknownClient)
+            try test.follow("c", queue: "r")
+            #expect(try test.read("c", for: test.request(1)) == .lost(current: 0))
+            #expect(try test.read("c") == .messages([], current: 0))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `a change of the configuration is known by its request`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            #expect(try !test.store.hasConfigured(test.request(9)))
+            #expect(try !test.store.hasConfigured(nil))
+            try test.configure(for: test.request(9))
+            #expect(try test.store.hasConfigured(test.request(9)))
+            #expect(try !test.store.hasConfigured(test.request(8)))
+            let hash = try #require(PasswordHash("plain;;new"))
+            #expect(try test.store.setPassword(of: "u", to: hash, for: test.request(8)) { nil } == nil)
+            #expect(try !test.store.hasConfigured(test.request(8)))
+            try test.commit()
+            #expect(try test.store.hasConfigured(test.request(8)))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `without an id each attempt counts`(engine: QueueEngine) throws {
+        try engine.withQueue { test in
+            try test.follow("c")
+            try test.post("a", "a")
+            #expect(try test.read("c") == test.found([1: "a", 2: "a"], current: 2))
+            #expect(try test.listen("c") == .inUse)
+            #expect(try test.unlisten("c"))
+            #expect(try test.unlisten("c") == false)
+        }
+    }
+
+    // MARK: Logins
+
+    private static let here = LoginAttempt(name: "u", address: "1.2.3.4")
+
+    @Test(arguments: QueueEngine.allCases)
+    func `of who never tried nothing is known`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let record = try test.store.logins(Self.here)
+            #expect(record == LoginRecord())
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `failures count at once, for good once committed, and not if rolled back`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let now = test.now.steady
+            let once = LoginLimits.failed(LoginRecord(), at: now)
+            let twice = LoginLimits.failed(once, at: now)
+            try test.store.recordFailure(Self.here, at: now)
+            #expect(try test.store.logins(Self.here) == once)
+            test.rollBack()
+            #expect(try test.store.logins(Self.here) == LoginRecord())
+            try test.store.recordFailure(Self.here, at: now)
+            try test.store.recordFailure(Self.here, at: now)
+            #expect(try test.store.logins(Self.here) == twice)
+            try test.commit()
+            #expect(try test.store.logins(Self.here) == twice)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `thousands of guesses in one turn are as many`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            var looked = 0
+            for _ in 0..<1000 {
+                guard try LoginLimits.delay(test.store.logins(Self.here), at: test.now.steady) == nil else { continue }
+                looked += 1
+                try test.store.recordFailure(Self.here, at: test.now.steady)
+            }
+            #expect(looked == 20)
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `users and addresses are counted apart`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let now = test.now.steady
+            try test.store.recordFailure(Self.here, at: now)
+            try test.commit()
+            let once = LoginLimits.failed(LoginRecord(), at: now)
+            func record(_ name: String, _ address: String?) throws -> LoginRecord {
+                try test.store.logins(LoginAttempt(name: name, address: address))
+            }
+            #expect(try record("u", "1.2.3.5") == LoginRecord(user: once.user))
+            #expect(try record("v", "1.2.3.4") == LoginRecord(address: once.address))
+            #expect(try record("v", "::ffff:1.2.3.4") == LoginRecord(address: once.address))
+            #expect(try record("v", "1.2.3.5") == LoginRecord())
+            #expect(try record("U", nil) == LoginRecord())
+            #expect(try record("u", nil) == LoginRecord(user: once.user))
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `names are counted byte for byte, of whatever length`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let names = [
+                "\u{e9}", "e\u{301}", "", String(repeating: "x", count: 8192), String(repeating: "x", count: 8193),
+            ]
+            for name in names {
+                let attempt = LoginAttempt(name: name, address: nil)
+                #expect(try test.store.logins(attempt) == LoginRecord())
+                try test.store.recordFailure(attempt, at: test.now.steady)
+                try test.commit()
+                #expect(try test.store.logins(attempt).user != nil)
+            }
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
+    func `where a user has logged in, failures are counted apart from then on`(engine: QueueEngine) throws {
+        try engine.withStore { test in
+            let now = test.now.steady
+            let known = try #require(LoginLimits.succeeded(LoginRecord(), at: now))
+            try test.store.recordSuccess(Self.here, at: now)
+            try test.commit()
+            #expect(try test.store.logins(Self.here) == known)
+            try test.store.recordSuccess(Self.here, at: now.adding(seconds: 60))
+            try test.store.recordFailure(Self.here, at: now)
+            try test.commit()
+            #expect(try test.store.logins(Self.here) == LoginLimits.failed(known, at: now))
+            let elsewhere = LoginAttempt(name: "u", address: "5.6.7.8")
+            #expect(try test.store.logins(elsewhere) == LoginRecord())
+            for _ in 0..<30 { try test.store.recordFailure(elsewhere, at: now) }
+            try test.commit()
+            #expect(try LoginLimits.delay(test.store.logins(elsewhere), at: now) != nil)
+            #expect(try LoginLimits.delay(test.store.logins(Self.here), at: now) == nil)
+        }
+    }
+}
