@@ -1,0 +1,160 @@
+import ContentDecoding
+import Cryptography
+import Gateway
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import Queues
+
+/// The text of a configuration, as a file would hold it.
+final class ConfigurationText: ConfigurationFile {
+    /// `nil` where there is no file.
+    var text: String?
+    /// Why it cannot be read, or replaced.
+    var readFailure: ConfigurationFailure?
+    var writeFailure: ConfigurationFailure?
+
+    init(_ text: String) { self.text = text }
+
+    func read() throws(ConfigurationFailure) -> [UInt8] {
+        if let readFailure { throw readFailure }
+        guard let text else { throw .missing }
+        return Array(text.utf8)
+    }
+
+    func replace(with text: [UInt8]) throws(ConfigurationFailure) {
+        if let writeFailure { throw writeFailure }
+        self.text = String(decoding: text, as: UTF8.self)
+    }
+}
+
+/// The handlers on a real store, as the loop calls them.
+final class HandledQueues {
+    let test: EmptyQueueStore
+    let file: ConfigurationText
+    let handlers: QueueHandlers
+    let clock: Clock
+
+    final class Clock {
+        var seconds = 0.0
+    }
+
+    static let maximumMessageBytes = 1_000_000
+
+    /// Two users, of whom the first may reload.
+    static let text = configurationText(
+        users: """
+            {"name": "anna", "pass_hash": "plain;;secret", "can_reload": true,
+             "queues": ["open", "signed", "hashed", "near", "small", "grö ße"]},
+            {"name": "bert", "pass_hash": "plain;;geheim", "queues": ["open"]}
+            """,
+        queues: """
+            {"name": "open"}, {"name": "hidden"}, {"name": "grö ße"}, {"name": "small", "max_message_size": 10},
+            {"name": "signed", "max_message_size": 10,
+             "auth": {"method": "hmac-sha256", "key": "key", "header_name": "X-Signature"}},
+            {"name": "hashed", "auth": {"method": "hash-sha1", "header_name": "X-Signature"}},
+            {"name": "keyless", "auth": {"method": "hmac-sha256", "header_name": "X-Signature"}},
+            {"name": "near", "whitelist_ip": ["10.0.0.0/8"],
+             "auth": {"method": "hash-sha1", "header_name": "X-Signature"}}
+            """)
+
+    static func with(
+        _ text: String = text, hashKind: PasswordHash.Kind = .digest(.sha512), _ body: (HandledQueues) throws -> Void
+    ) throws {
+        try QueueEngine.mapped.withStore { test in
+            let api = HandledQueues(test, ConfigurationText(text), hashKind)
+            #expect(try api.handlers.configure() == nil)
+            try test.commit()
+            try body(api)
+        }
+    }
+
+    init(_ test: EmptyQueueStore, _ file: ConfigurationText, _ hashKind: PasswordHash.Kind) {
+        let clock = Clock()
+        (self.test, self.file, self.clock) = (test, file, clock)
+        handlers = QueueHandlers(
+            store: test.store, file: file, hashKind: hashKind, maximumMessageBytes: Self.maximumMessageBytes,
+            now: {
+                Moment(
+                    wall: test.now.wall.adding(seconds: clock.seconds),
+                    steady: test.now.steady.adding(seconds: clock.seconds))
+            }, random: SystemRandomNumberGenerator())
+    }
+
+    // MARK: Requests
+
+    static let anna = "anna:secret"
+    static let bert = "bert:geheim"
+
+    /// - Parameters:
+    ///   - login: name and password with a colon between.
+    ///   - fields: further header fields.
+    func answer(
+        _ method: HTTPRequest.Method, _ target: String, _ body: Request.Body = .whole([]), login: String? = anna,
+        fields: KeyValuePairs<String, String> = [:], from address: String? = "10.0.0.1", id: UInt64? = nil
+    ) throws -> Answer? {
+        let target = Target(raw: Array(target.utf8)[...], mountPoint: [])
+        var list = FieldList()
+        if let login {
+            let value = "Basic \(Base64.standard.encode(Array(login.utf8)))"
+            list.append(name: "Authorization".utf8, value: value.utf8)
+        }
+        for (name, value) in fields { list.append(name: name.utf8, value: value.utf8) }
+        let request = Request(
+            method: method, target: target, fields: list, body: body, remoteAddress: address, id: id.map(test.request))
+        let answer = try handlers.answer(request, path: try #require(target.segments))
+        try test.commit()
+        return answer
+    }
+
+    func response(
+        _ method: HTTPRequest.Method, _ target: String, _ body: Request.Body = .whole([]), login: String? = anna,
+        fields: KeyValuePairs<String, String> = [:], from address: String? = "10.0.0.1", id: UInt64? = nil
+    ) throws -> Response {
+        try made(try answer(method, target, body, login: login, fields: fields, from: address, id: id))
+    }
+
+    func made(_ answer: Answer?) throws -> Response {
+        switch try #require(answer) {
+        case .now(let response), .afterCommit(let response): return response
+        case .madeAfterCommit(let make): return make()
+        case .wait: throw Waits()
+        }
+    }
+
+    struct Waits: Error {}
+
+    func status(
+        _ method: HTTPRequest.Method, _ target: String, _ body: String = "", login: String? = anna,
+        fields: KeyValuePairs<String, String> = [:], from address: String? = "10.0.0.1", id: UInt64? = nil
+    ) throws -> Int {
+        try response(
+            method, target, .whole(Array(body.utf8)), login: login, fields: fields, from: address, id: id
+        ).head.status.code
+    }
+
+    /// The ids and texts that a client reads.
+    func read(_ client: String, _ query: String = "", login: String = anna, id: UInt64? = nil) throws -> [String] {
+        let response = try response(.get, "/read/\(client)\(query)", login: login, id: id)
+        #expect(response.head.status == .ok)
+        let messages = try #require(try JSON(parsing: response.body)["messages"]?.array)
+        return messages.map { "\($0["id"]?.integer ?? 0) \($0["message"]?.string ?? "")" }
+    }
+}
+
+extension Response {
+    /// Whether this is an Error as clients know it, and nothing else.
+    func isError(refresh: Bool = false) throws -> Bool {
+        guard case .object(let members) = try JSON(parsing: body) else { return false }
+        return members.map(\.name) == ["refresh", "message"] && members[0].value == .bool(refresh)
+            && members[1].value.string?.hasSuffix(".") == true
+            && head.headerFields[.contentType] == "application/json; charset=utf-8"
+            && head.headerFields[.noSniff] == "nosniff" && head.headerFields[.cacheControl] == "no-store"
+    }
+
+    /// Whether this says yes, and no more.
+    var isEmptySuccess: Bool {
+        head.status == .ok && body.isEmpty && head.headerFields[.cacheControl] == "no-store"
+    }
+}

@@ -1,0 +1,304 @@
+import Cryptography
+import Gateway
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import Queues
+
+/// Logins, passwords and reloads, as their users see them.
+@Suite struct QueueHandlersLoginTests {
+    private static let targets: [(HTTPRequest.Method, String)] = [
+        (.get, "/read/c"), (.post, "/read/c"), (.get, "/listen/c/open"), (.get, "/unlisten/c"), (.post, "/ack/c/1"),
+        (.get, "/queues"), (.head, "/queues"), (.post, "/setPassword"), (.get, "/reload"), (.post, "/reload"),
+    ]
+
+    @Test(arguments: targets)
+    func `whoever shows no login is asked for one`(method: HTTPRequest.Method, target: String) throws {
+        try HandledQueues.with { api throws in
+            let fields: [KeyValuePairs<String, String>] = [
+                [:], ["Authorization": "Bearer x"], ["Authorization": "Basic !"], ["Authorization": "Basic Zm9v"],
+                ["Authorization": "Basic /zo="],
+            ]
+            for fields in fields {
+                let response = try api.response(method, target, login: nil, fields: fields)
+                #expect(response.head.status == .unauthorized)
+                #expect(response.head.headerFields[.wwwAuthenticate] == "Basic realm=\"Postroom\", charset=\"UTF-8\"")
+                #expect(try response.isError())
+            }
+        }
+    }
+
+    @Test(arguments: targets)
+    func `a wrong login is refused, whoever it is for`(method: HTTPRequest.Method, target: String) throws {
+        try HandledQueues.with { api throws in
+            for login in [
+                "anna:Secret", "anna:", "Anna:secret", "nobody:secret", ":", "anna:secret ", "anna:geheim", "anna:ü",
+            ] {
+                let response = try api.response(method, target, login: login)
+                #expect(response.head.status == .forbidden)
+                #expect(response.head.headerFields[.wwwAuthenticate] == nil)
+                #expect(try response.isError())
+            }
+        }
+    }
+
+    @Test(arguments: [PasswordHash.Kind.plain, .digest(.sha1), .digest(.sha512), .digest(.blake2s), .argon2id])
+    func `a user logs in by a hash of any type, again and again`(kind: PasswordHash.Kind) throws {
+        var random = SystemRandomNumberGenerator()
+        let hash = try #require(PasswordHash(Array("pass:wörd;".utf8), kind, random: &random))
+        let users = #"{"name": "ü", "pass_hash": "\#(hash.text)"}"#
+        try HandledQueues.with(configurationText(users: users), hashKind: kind) { api throws in
+            for _ in 0..<3 { #expect(try api.status(.get, "/queues", login: "ü:pass:wörd;") == 200) }
+            #expect(try api.status(.get, "/queues", login: "ü:pass:wörd") == 403)
+            #expect(try api.status(.get, "/queues", login: "x:pass:wörd;") == 403)
+        }
+    }
+
+    // MARK: Slowing down
+
+    @Test func `after twenty failures a user's login waits, right or wrong, and says how long`() throws {
+        try HandledQueues.with { api throws in
+            for _ in 0..<20 { #expect(try api.status(.get, "/queues", login: "anna:x", from: "1.1.1.1") == 403) }
+            for login in ["anna:x", HandledQueues.anna] {
+                let response = try api.response(.get, "/queues", login: login, from: "1.1.1.2")
+                #expect(response.head.status == .tooManyRequests)
+                #expect(response.head.headerFields[.retryAfter] == "3")
+                #expect(try response.isError())
+            }
+            // Others are not concerned.
+            #expect(try api.status(.get, "/queues", login: HandledQueues.bert, from: "1.1.1.1") == 200)
+            api.clock.seconds = 1.5
+            #expect(try api.response(.get, "/queues", from: "1.1.1.2").head.headerFields[.retryAfter] == "2")
+            api.clock.seconds = 3
+            #expect(try api.status(.get, "/queues", from: "1.1.1.2") == 200)
+        }
+    }
+
+    @Test func `who has logged in from an address is not locked out by failures elsewhere`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/queues", from: "1.1.1.1") == 200)
+            for _ in 0..<25 { _ = try api.status(.get, "/queues", login: "anna:x", from: "2.2.2.2") }
+            #expect(try api.status(.get, "/queues", from: "2.2.2.2") == 429)
+            #expect(try api.status(.get, "/queues", from: "3.3.3.3") == 429)
+            #expect(try api.status(.get, "/queues", from: "1.1.1.1") == 200)
+            for _ in 0..<20 { #expect(try api.status(.get, "/queues", login: "anna:x", from: "1.1.1.1") == 403) }
+            #expect(try api.status(.get, "/queues", from: "1.1.1.1") == 429)
+        }
+    }
+
+    @Test func `an address that tries many users is slowed down`() throws {
+        try HandledQueues.with { api throws in
+            for index in 0..<100 {
+                #expect(try api.status(.get, "/queues", login: "user \(index):x", from: "2001:db8::\(index)") == 403)
+            }
+            #expect(try api.status(.get, "/queues", from: "2001:db8::ffff:1") == 429)
+            #expect(try api.status(.get, "/queues", from: "2001:db8:0:1::1") == 200)
+        }
+    }
+
+    @Test func `users who are not there are slowed down as those who are`() throws {
+        try HandledQueues.with { api throws in
+            for _ in 0..<20 { #expect(try api.status(.get, "/queues", login: "nobody:x") == 403) }
+            #expect(try api.status(.get, "/queues", login: "nobody:x") == 429)
+        }
+    }
+
+    @Test func `senders and the time need no login, and are never slowed down`() throws {
+        try HandledQueues.with { api throws in
+            for _ in 0..<200 { _ = try api.status(.get, "/queues", login: "anna:x", from: "1.1.1.1") }
+            #expect(try api.status(.post, "/q/open", "a", from: "1.1.1.1") == 200)
+            #expect(try api.status(.get, "/time", from: "1.1.1.1") == 200)
+        }
+    }
+
+    // MARK: Passwords
+
+    private func object(_ password: String) -> String { #"{"password": "\#(password)"}"# }
+
+    @Test func `a new password holds at once, in the file too, and the old one no longer`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            let unloaded = HandledQueues.text.replacing("plain;;geheim", with: "plain;;edited") + "// the end"
+            api.file.text = unloaded
+            #expect(try api.response(.post, "/setPassword", .whole(Array(object("sésame;").utf8))).isEmptySuccess)
+            #expect(try api.status(.get, "/queues") == 403)
+            #expect(try api.status(.get, "/queues", login: "anna:sésame;") == 200)
+            #expect(try api.status(.get, "/read/c", login: "anna:sésame;") == 200)
+            // Others' edits stay where they are.
+            #expect(try api.status(.get, "/queues", login: HandledQueues.bert) == 200)
+            let hash = try #require(api.file.text?.firstMatch(of: /sha512;[0-9a-f]{32};[0-9a-f]{128}/)).output
+            #expect(api.file.text?.replacing(hash, with: "plain;;secret") == unloaded)
+            #expect(try api.status(.post, "/reload", login: "anna:sésame;") == 200)
+            #expect(try api.status(.get, "/queues", login: "bert:edited") == 200)
+        }
+    }
+
+    @Test(arguments: ["äöüßé€", "\\ud83d\\ude00aaaaa", "e\u{301}e\u{301}e\u{301}", "123456", "      ", ";;;;;;"])
+    func `six characters are a password`(password: String) throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.post, "/setPassword", object(password)) == 200)
+            #expect(try api.status(.get, "/queues") == 403)
+        }
+    }
+
+    @Test(arguments: [
+        "", "secret", "{}", "[]", "null", #"{"password": null}"#, #"{"password": 123456}"#,
+        #"{"password": ["secret"]}"#,
+        #"{"Password": "secret7"}"#, #"{"password": "secret7""#, #"{"password": "12345"}"#, #"{"password": ""}"#,
+        #"{"password": "äöüßé"}"#, #"{"password": "\ud83d\ude00aaaa"}"#, #"["password"]"#,
+    ])
+    func `what is no password is refused, and nothing changes`(body: String) throws {
+        try HandledQueues.with { api throws in
+            let response = try api.response(.post, "/setPassword", .whole(Array(body.utf8)))
+            #expect(response.head.status == .badRequest)
+            #expect(try response.isError())
+            #expect(try api.status(.get, "/queues") == 200)
+            #expect(api.file.text == HandledQueues.text)
+        }
+    }
+
+    @Test(arguments: [
+        Request.Body.tooLarge, .incomplete, .whole([0xff]),
+        .whole(Array("{\"password\": \"secre\u{7f}\"".utf8) + [0xff]),
+    ])
+    func `a body that did not arrive, or is no text, is no password`(body: Request.Body) throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.response(.post, "/setPassword", body).head.status == .badRequest)
+            #expect(try api.status(.get, "/queues") == 200)
+        }
+    }
+
+    @Test func `a password may come in UTF-16, among other members`() throws {
+        try HandledQueues.with { api throws in
+            let text = #"{"x": [], "password": "sésame"}"#
+            let body: [UInt8] = [0xff, 0xfe] + text.utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }
+            #expect(try api.response(.post, "/setPassword", .whole(body)).isEmptySuccess)
+            #expect(try api.status(.get, "/queues", login: "anna:sésame") == 200)
+        }
+    }
+
+    @Test func `a password whose request is tried again is set once`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
+            let text = api.file.text
+            // By now the login that it came with is a wrong one.
+            #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
+            #expect(api.file.text == text)
+            #expect(try api.status(.post, "/setPassword", object("sesame"), id: 2) == 403)
+        }
+    }
+
+    @Test(
+        arguments: [
+            (.missing, nil, 409), (.unreadable("it is a directory"), nil, 409), (nil, .unwritable("no room"), 503),
+            (nil, nil, 409),
+        ] as [(ConfigurationFailure?, ConfigurationFailure?, Int)])
+    func `a password that cannot be kept is not taken`(
+        reading: ConfigurationFailure?, writing: ConfigurationFailure?, status: Int
+    ) throws {
+        try HandledQueues.with { api throws in
+            (api.file.readFailure, api.file.writeFailure) = (reading, writing)
+            if reading == nil, writing == nil { api.file.text = configurationText() }
+            let response = try api.response(.post, "/setPassword", .whole(Array(object("sesame").utf8)))
+            #expect(response.head.status.code == status)
+            #expect(try response.isError())
+            #expect(try api.status(.get, "/queues") == 200)
+            #expect(try api.status(.get, "/queues", login: "anna:sesame") == 403)
+        }
+    }
+
+    @Test func `passwords are also set for users who are yet to be in force`() throws {
+        try HandledQueues.with { api throws in
+            api.file.text = configurationText(users: #"{"name": "new", "pass_hash": "plain;;*"}"#)
+            #expect(try api.handlers.setPassword(of: "new", to: "12345") == .tooShort)
+            #expect(try api.handlers.setPassword(of: "old", to: "123456") == .failed(.unknownUser("old")))
+            #expect(try api.handlers.setPassword(of: "new", to: "123456") == .changed)
+            try api.test.commit()
+            #expect(try api.status(.get, "/queues", login: "new:123456") == 403)
+            #expect(try api.status(.post, "/reload") == 200)
+            #expect(try api.status(.get, "/queues", login: "new:123456") == 200)
+        }
+    }
+
+    // MARK: Reloads
+
+    @Test(arguments: [HTTPRequest.Method.get, .post])
+    func `a reload puts the file in force`(method: HTTPRequest.Method) throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            api.file.text = HandledQueues.text.replacing(
+                #"{"name": "open"}"#, with: #"{"name": "open", "max_message_size": 1}"#)
+            #expect(try api.status(.post, "/q/open", "ab") == 200)
+            #expect(try api.response(method, "/reload").isEmptySuccess)
+            #expect(try api.status(.post, "/q/open", "ab") == 413)
+            #expect(try api.response(method, "/reload", login: HandledQueues.bert).head.status == .forbidden)
+        }
+    }
+
+    @Test func `whoever takes away the own right by a reload is told that it was done, however often it is tried`()
+        throws
+    {
+        try HandledQueues.with { api throws in
+            api.file.text = configurationText()
+            #expect(try api.status(.post, "/reload", id: 1) == 200)
+            #expect(try api.status(.post, "/reload", id: 1) == 200)
+            #expect(try api.status(.post, "/reload", id: 2) == 403)
+        }
+    }
+
+    @Test func `a file that cannot be put in force leaves everything as it was, and is told of`() throws {
+        try HandledQueues.with { api in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            #expect(try api.status(.post, "/q/open", "a") == 200)
+            func refusal(_ code: Int) throws -> String {
+                let response = try api.response(.post, "/reload")
+                #expect(response.head.status.code == code)
+                #expect(try response.isError())
+                return try #require(try JSON(parsing: response.body)["message"]?.string)
+            }
+            api.file.text = "{\n oops"
+            #expect(
+                try refusal(422).hasSuffix("is at fault. line 2, column 2: a member's name in quotes was expected."))
+            api.file.text = configurationText(users: [String](repeating: "1", count: 30).joined(separator: ", "))
+            let faults = try refusal(422)
+            #expect(faults.contains("line 4, column 5, users[0]: an object was expected. line 4, column 8, users[1]: "))
+            #expect(faults.contains("users[19]") && !faults.contains("users[20]") && faults.hasSuffix(" And 10 more."))
+            api.file.text = configurationText(users: #"{"name": "anna", "pass_hash": "plain;;x", "queues": 5}"#)
+            #expect(try refusal(422).contains("users[0].queues: an array was expected"))
+            api.file.text = configurationText(", \"max_message_size\": \(HandledQueues.maximumMessageBytes + 1)")
+            #expect(try refusal(422).contains("max_message_size: no message of more than 1000000 bytes can arrive"))
+            api.file.text = nil
+            #expect(try refusal(409).hasSuffix("is not there."))
+            api.file.readFailure = .unreadable("it kept changing while it was read")
+            #expect(try refusal(409).hasSuffix("cannot be read: it kept changing while it was read."))
+            #expect(try api.read("c") == ["1 a"])
+        }
+    }
+
+    @Test func `a failure of the store is told in this API's form, and when to try again`() throws {
+        for (failure, status) in [(StoreFailure.full, 507), (.unavailable("x"), 503), (.lost("x"), 503)] {
+            let response = queueResponse(to: failure)
+            #expect(response.head.status.code == status)
+            #expect(response.head.headerFields[.retryAfter] == "5")
+            #expect(try response.isError())
+        }
+    }
+}
+
+@Suite struct PasswordCheckTests {
+    @Test func `a costly password that was right is so again, and no other`() throws {
+        var random: any RandomNumberGenerator = SystemRandomNumberGenerator()
+        var check = PasswordCheck(random: &random)
+        let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
+        let hash = try #require(PasswordHash("argon2id;;\(encoded)"))
+        let other = try #require(PasswordHash("argon2id;other;\(encoded.dropLast())A"))
+        let cases = [
+            ("password", hash, true), ("Password", hash, false), ("", hash, false), ("password", other, false),
+        ]
+        for (password, hash, isRight) in cases + cases {
+            let accepts = check.accepts(Array(password.utf8), hash)
+            #expect(accepts == isRight)
+        }
+    }
+}
