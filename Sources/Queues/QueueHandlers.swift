@@ -45,7 +45,7 @@ package final class QueueHandlers {
     package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
         guard let (allowed, isOurs) = Self.routes[path.first ?? ""], isOurs.contains(path.count) else { return nil }
         // A slash within a name is one in the path to the original, and leads nowhere.
-        guard !path.contains(where: { $0.isEmpty || $0.contains("/") }) else { return nil }
+        guard !path.contains(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "/")) }) else { return nil }
         guard allowed.contains(request.method.rawValue) else {
             return .now(methodNotAllowed(allowed.joined(separator: ",")))
         }

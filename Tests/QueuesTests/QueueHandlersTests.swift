@@ -73,7 +73,7 @@ import Testing
         "/", "/q", "/q/", "/q/open/", "/q/open/x", "//q/open", "/q//open", "/Q/open", "/read", "/read/", "/read/c/",
         "/read/c/x", "/listen/c", "/listen/c/", "/listen//open", "/listen/c/open/", "/unlisten", "/ack/c", "/ack/c/",
         "/queues/", "/queues/x", "/setPassword/", "/setpassword", "/reload/", "/time/", "/times", "/q/a%2Fb",
-        "/read/a%2fb", "/listen/c/%2F", "/%2Fq/open", "/q%2Fopen", "/webhook/x",
+        "/read/a%2fb", "/listen/c/%2F", "/%2Fq/open", "/q%2Fopen", "/read/%2F%CC%81", "/webhook/x",
     ])
     func `other paths belong to nobody here, a slash within a name among them`(target: String) throws {
         try HandledQueues.with { api throws in
