@@ -91,7 +91,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "MappedStoreTests",
-            dependencies: ["Capture", "Gateway", "LMDB", "Linux", "MappedStore", "Queues", "TestSupport", system],
+            dependencies: [
+                "Capture", "Cryptography", "Gateway", "LMDB", "Linux", "MappedStore", "Queues", "TestSupport", system,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "PostroomTests", dependencies: ["Capture", "Linux", "Postroom", "TestSupport", logging, system],

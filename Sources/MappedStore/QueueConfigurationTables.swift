@@ -185,7 +185,8 @@ extension MappedStore {
             clients.append(
                 QueueOverview.ClientEntry(
                     name: record.name, queue: try queueSettings(record.queue, in: transaction)?.name,
-                    isConnected: log != nil, cursor: record.cursor, lag: log.map { $0.current - record.cursor }))
+                    isConnected: log != nil, cursor: record.cursor,
+                    lag: log.map { $0.current - min($0.current, record.cursor) }))
         }
         return (clients, next)
     }

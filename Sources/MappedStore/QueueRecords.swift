@@ -22,7 +22,11 @@ enum QueueSettingsRecord {
             writer.counted(network.address.bytes)
             writer.byte(UInt8(network.prefixBits))
         }
-        guard let authentication = settings.authentication else { return writer.bytes }
+        guard let authentication = settings.authentication else {
+            writer.byte(0)
+            return writer.bytes
+        }
+        writer.byte(1)
         writer.counted(authentication.process.rawValue.utf8)
         writer.counted(authentication.algorithm.rawValue.utf8)
         writer.byte((authentication.key == nil ? 0 : 1) | (authentication.headerName == nil ? 0 : 2))
@@ -44,7 +48,11 @@ enum QueueSettingsRecord {
             else { return nil }
             settings.allowedNetworks.append(network)
         }
-        if reader.isAtEnd { return settings }
+        switch reader.byte() {
+        case 0: return reader.isAtEnd ? settings : nil
+        case 1: break
+        default: return nil
+        }
         guard let process = reader.text().flatMap({ SenderAuthentication.Process(rawValue: $0) }),
             let algorithm = reader.text().flatMap({ DigestAlgorithm(rawValue: $0) }),
             let flags = reader.byte(), let key = reader.counted(), let headerName = reader.text(), reader.isAtEnd
@@ -70,7 +78,10 @@ enum QueueLogRecord {
     static func decode(_ span: RawSpan) -> QueueLog? {
         var reader = ByteReader(span)
         guard reader.byte() == version, let current = reader.number(), let first = reader.number(),
-            let count = reader.number(), let bytes = reader.number(), let lost = reader.number(), reader.isAtEnd
+            let count = reader.number(), let bytes = reader.number(), let lost = reader.number(), reader.isAtEnd,
+            // What is counted with must not overflow.
+            current < .max, bytes < 1 << 62, lost <= current, first >= 1, first - 1 <= current,
+            count <= current - (first - 1)
         else { return nil }
         return QueueLog(current: current, first: first, count: count, bytes: bytes, lost: lost)
     }
@@ -148,14 +159,14 @@ struct ClientRecord: Equatable {
         var writer = ByteWriter(reserving: 64)
         writer.byte(Self.version)
         for value in [queue, right, cursor] { writer.number(value) }
-        writer.rest(name.utf8)
+        writer.counted(name.utf8)
         return writer.bytes
     }
 
     init?(_ span: RawSpan) {
         var reader = ByteReader(span)
         guard reader.byte() == Self.version, let queue = reader.number(), let right = reader.number(),
-            let cursor = reader.number(), let name = String(validating: reader.rest(), as: UTF8.self)
+            let cursor = reader.number(), let name = reader.text(), reader.isAtEnd
         else { return nil }
         self.init(name: name, queue: queue, right: right, cursor: cursor)
     }
@@ -187,7 +198,7 @@ struct QueueState: Equatable {
         var reader = ByteReader(span)
         guard reader.byte() == Self.version, let flags = reader.byte(), let time = reader.number(),
             let nextQueue = reader.number(), let nextUser = reader.number(), let nextRight = reader.number(),
-            reader.isAtEnd
+            reader.isAtEnd, max(time, nextQueue, nextUser, nextRight) < .max
         else { return nil }
         self.init(time: time)
         isConfigured = flags & 1 != 0

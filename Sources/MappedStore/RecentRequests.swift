@@ -50,9 +50,9 @@ enum Outcome: Equatable {
         case 4:
             self = .done
         case 5:
-            guard let queue = reader.number(), let cursor = reader.number(), let end = reader.number() else {
-                return nil
-            }
+            guard let queue = reader.number(), let cursor = reader.number(), let end = reader.number(),
+                cursor <= end, end < .max
+            else { return nil }
             self = .read(queue: queue, cursor: cursor, end: end)
         default:
             return nil

@@ -1,5 +1,6 @@
 import Capture
 import Gateway
+import Queues
 
 @testable import MappedStore
 
@@ -27,4 +28,34 @@ extension CaptureState {
 
 extension SteadyClock {
     init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension QueueSettingsRecord {
+    static func decode(_ bytes: [UInt8]) -> QueueSettings? { unsafe decode(bytes.span.bytes) }
+}
+
+extension QueueLogRecord {
+    static func decode(_ bytes: [UInt8]) -> QueueLog? { unsafe decode(bytes.span.bytes) }
+}
+
+extension MessageRecord {
+    static func decode(_ bytes: [UInt8]) -> Message? { unsafe decode(bytes.span.bytes) }
+
+    static func isWhole(_ bytes: [UInt8]) -> Bool { unsafe isIntact(bytes.span.bytes) }
+}
+
+extension UserRecord {
+    static func decode(_ bytes: [UInt8]) -> User? { unsafe decode(bytes.span.bytes) }
+}
+
+extension ClientRecord {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension QueueState {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension Garbage {
+    init?(key bytes: [UInt8]) { unsafe self.init(key: bytes.span.bytes) }
 }

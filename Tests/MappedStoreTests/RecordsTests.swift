@@ -106,10 +106,12 @@ import Testing
     @Test func `what a request came to comes back, and damaged is none`() throws {
         let outcomes: [Outcome] = [
             .stored, .created(try #require(Self.id)), .collected(endpoint: 1, first: 300, end: .max), .done,
-            .read(queue: 300, cursor: 0, end: .max),
+            .read(queue: 300, cursor: 7, end: 1 << 40), .read(queue: 1, cursor: 7, end: 7),
         ]
         for outcome in outcomes { #expect(Outcome(outcome.encoded) == outcome) }
-        for bytes in [[], [0], [6], [2, 1], [3, 1], [3, 1, 2], [5, 1, 2]] as [[UInt8]] {
+        for bytes in [[], [0], [6], [2, 1], [3, 1], [3, 1, 2], [5, 1], [5, 1, 2], [5, 1, 2, 0x80], [5, 1, 3, 2]]
+            as [[UInt8]]
+        {
             #expect(Outcome(bytes) == nil)
         }
     }
