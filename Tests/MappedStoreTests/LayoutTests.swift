@@ -1,0 +1,165 @@
+import Capture
+import Gateway
+import LMDB
+import Linux
+import Queues
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// Stores of an older layout, and files that take the place of others.
+@Suite struct LayoutTests {
+    private static let tablesOfLayout1 = [
+        "meta", "endpoints", "endpoint-ids", "endpoint-uses", "notifications", "requests",
+    ]
+
+    /// Makes a store of layout 1 with an endpoint and a notification at it: of a newer one, the tables that were there.
+    private func makeLayout1(in directory: FilePath) throws {
+        var entries: [(table: String, key: [UInt8], value: [UInt8])] = []
+        try withTemporaryDirectory { other in
+            do {
+                let store = try open(other)
+                try store.create(1)
+                #expect(try store.accept(at: 1) == .stored)
+                try store.commit()
+            }
+            let environment = try Self.environment(other)
+            let transaction = try environment.beginRead()
+            for name in Self.tablesOfLayout1 {
+                try Table(name, creating: false, in: transaction).scan(in: transaction) { key, value in
+                    entries.append((name, copy(key), copy(value)))
+                    return true
+                }
+            }
+        }
+        let environment = try Self.environment(directory)
+        var transaction = try environment.beginWrite()
+        for name in Self.tablesOfLayout1 { _ = try Table(name, creating: true, in: transaction) }
+        for entry in entries where ![Tables.queuesKey, Tables.fileKey, Tables.schemaKey].contains(entry.key) {
+            try Table(entry.table, creating: false, in: transaction).put(entry.value, at: entry.key, in: &transaction)
+        }
+        try Table("meta", creating: false, in: transaction).put(key(1), at: Tables.schemaKey, in: &transaction)
+        try transaction.commit()
+    }
+
+    private static func environment(_ directory: FilePath) throws(LMDBError) -> Environment {
+        try Environment(
+            path: MappedStore.file(in: directory).string, tables: 32, readers: 16,
+            Environment.Options(mapBytes: 64 << 20, isDurable: true))
+    }
+
+    @Test(arguments: [MappedStore.Options.Access.shared, .exclusive])
+    func `a store of layout 1 is migrated, with all that is in it`(access: MappedStore.Options.Access) throws {
+        try withTemporaryDirectory { directory in
+            try makeLayout1(in: directory)
+            let time: UInt64
+            do {
+                let store = try MappedStore(
+                    directory: directory, MappedStore.Options(maximumBytes: 64 << 20, isDurable: false, access: access))
+                #expect(try store.waiting(at: 1) == [1])
+                #expect(try !store.isConfigured())
+                time = try store.time()
+                #expect(time > 1_700_000_000)
+                try store.configure()
+                try store.post()
+                try store.commit()
+            }
+            let store = try open(directory)
+            #expect(try store.waiting(at: 1) == [1])
+            #expect(try store.time() == time)
+            #expect(try store.count(\.messages.table) == 1)
+            let version = try store.read { (transaction) throws(LMDBError) in
+                try store.tables.meta.number(at: Tables.schemaKey, in: transaction)
+            }
+            #expect(version == MappedStore.schemaVersion)
+        }
+    }
+
+    @Test func `a store of layout 1 that is not to be changed is refused with what to do, and stays as it is`() throws {
+        try withTemporaryDirectory { directory in
+            try makeLayout1(in: directory)
+            let path = MappedStore.file(in: directory)
+            let bytes = Files.contents(of: path)
+            let options = MappedStore.Options(maximumBytes: 64 << 20, access: .readOnly)
+            do throws(StoreError) {
+                _ = try MappedStore(directory: directory, options)
+                Issue.record("opened")
+            } catch {
+                #expect(
+                    error.description.hasPrefix("\(path): schema version 1; \"postroom store migrate\" brings it to 2"))
+                #expect(!error.isDamage)
+            }
+            #expect(Files.contents(of: path) == bytes)
+            _ = try open(directory)
+            let store = try MappedStore(directory: directory, options)
+            #expect(try store.waiting(at: 1) == [1])
+        }
+    }
+
+    // MARK: The file
+
+    /// What a store's time is before something is done to its closed file, and after.
+    private func time(
+        around change: (FilePath) throws -> Void, closing: (MappedStore) throws -> Void = { _ in }
+    ) throws -> (before: UInt64, after: UInt64, again: UInt64) {
+        try withTemporaryDirectory { directory in
+            let before: UInt64
+            do {
+                let store = try open(directory)
+                try store.configure()
+                try store.post()
+                try store.commit()
+                before = try store.time()
+                try closing(store)
+            }
+            try change(MappedStore.file(in: directory))
+            func reopened() throws -> UInt64 {
+                let store = try open(directory)
+                #expect(try store.count(\.messages.table) == 1)
+                return try store.time()
+            }
+            return (before, try reopened(), try reopened())
+        }
+    }
+
+    @Test func `opening a store again does not change its time`() throws {
+        let (before, after, again) = try time { _ in }
+        #expect(before == after && after == again)
+    }
+
+    @Test func `a file in the place of another, as from a backup, changes the time once`() throws {
+        let (before, after, again) = try time { path in
+            let bytes = try #require(Files.contents(of: path))
+            try Files.replace(path, with: bytes)
+        }
+        #expect(after > before)
+        #expect(again == after)
+    }
+
+    @Test func `compacting does not change the time`() throws {
+        var copy = FilePath()
+        let (before, after, again) = try time { path in
+            try Files.move(copy, to: path)
+        } closing: { store in
+            try withTemporaryDirectory { directory in copy = FilePath("\(directory).compact") }
+            try store.forgetFile()
+            try store.compact(to: copy)
+        }
+        #expect(before == after && after == again)
+    }
+
+    @Test func `a store that begins anew has another time, each time`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            var times = [try store.time()]
+            for _ in 0..<3 {
+                try store.beginAnew()
+                times.append(try store.time())
+            }
+            #expect(times == times.sorted() && Set(times).count == 4)
+            #expect(try open(directory).time() == times.last)
+        }
+    }
+}

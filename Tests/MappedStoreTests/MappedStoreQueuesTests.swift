@@ -1,0 +1,293 @@
+import Gateway
+import LMDB
+import Linux
+import Queues
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+extension MappedStore {
+    /// Puts queues in force that one user, "u", may listen to.
+    func configure(_ limits: QueueLimits = QueueLimits(), queues: [String] = ["q"], users: [String] = ["u"]) throws {
+        let hash = try #require(PasswordHash("plain;;secret"))
+        let configuration = QueueConfiguration(
+            users: users.map { QueueConfiguration.User(name: $0, hash: hash, queues: queues) },
+            queues: queues.map { QueueSettings(name: $0, limits: limits) })
+        #expect(try configure(for: nil) { .success(configuration) } == nil)
+        try commit()
+    }
+
+    func listener(_ name: String = "u") throws -> User { try #require(try user(named: name)) }
+
+    func post(_ body: [UInt8] = [0x78], to name: String = "q", for request: RequestID? = nil) throws {
+        let queue = try #require(try queue(named: name))
+        #expect(try post(Message(body: body, receivedAt: Timestamp(microseconds: 1)), to: queue, for: request))
+    }
+
+    /// Has a client read, and returns the ids that it found.
+    func read(_ client: String, limit: Int = .max, of user: String = "u") throws -> [UInt64]? {
+        let outcome = try read(client, of: listener(user), Reading(limit: limit), for: nil)
+        try commit()
+        guard case .messages(let messages, _) = outcome else { return nil }
+        return messages.map(\.id)
+    }
+
+    func listen(_ client: String, to queue: String = "q", of user: String = "u") throws -> Listening {
+        let outcome = try listen(client, of: listener(user), to: queue, for: nil)
+        try commit()
+        return outcome
+    }
+
+    func count(_ table: KeyPath<Tables, Table>) throws -> Int {
+        try read { (transaction) throws(LMDBError) in try tables[keyPath: table].count(in: transaction) }
+    }
+
+    /// Puts so many messages into a queue's log at once.
+    func fill(_ name: String = "q", with messages: Int) throws {
+        let number = try #require(try queue(named: name)).number
+        let record = MessageRecord.encode(Message(body: [0x78], receivedAt: Timestamp(microseconds: 1)))
+        try write { (transaction) throws(LMDBError) in
+            var log = try queueLog(number, in: transaction) ?? QueueLog()
+            for _ in 0..<messages {
+                let id = log.append(bytes: 1)
+                try tables.messages.put(record, of: number, at: id, in: &transaction)
+            }
+            try put(log, of: number, in: &transaction)
+        }
+        try commit()
+    }
+}
+
+@Suite struct MappedStoreQueuesTests {
+    // MARK: Processes
+
+    @Test func `queues, messages, clients and cursors are there after opening again`() throws {
+        try withTemporaryDirectory { directory in
+            let time: UInt64
+            do {
+                let store = try open(directory, isDurable: true)
+                #expect(try !store.isConfigured())
+                try store.configure()
+                #expect(try store.isConfigured())
+                #expect(try store.listen("c") == .listening)
+                for _ in 0..<3 { try store.post() }
+                try store.commit()
+                #expect(try store.read("c", limit: 1) == [1])
+                try store.settle()
+                try store.post()
+                time = try store.time()
+            }
+            let store = try open(directory)
+            #expect(try store.isConfigured())
+            #expect(try store.time() == time)
+            #expect(try store.listen("c") == .inUse)
+            #expect(try store.read("c") == [2, 3])
+            try store.post()
+            try store.commit()
+            #expect(try store.read("c") == [4])
+        }
+    }
+
+    @Test func `a process that is killed in the middle of writing leaves every committed message, and nothing more`()
+        async throws
+    {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            do {
+                let store = try open(directory)
+                try store.configure(QueueLimits(messageCount: 1000))
+                #expect(try store.listen("c") == .listening)
+            }
+            for round in 1...5 {
+                await #expect(processExitsWith: .signal(9)) {
+                    [path = directory.string as String, round = round as Int] in
+                    let store = try open(FilePath(path))
+                    for _ in 0..<20 {
+                        try store.post([UInt8](repeating: 1, count: 3000))
+                        try store.commit()
+                    }
+                    for _ in 0..<(round * 3) { try store.post([UInt8](repeating: 2, count: 3000)) }
+                    _ = try store.listen("d", of: store.listener(), to: "q", for: nil)
+                    _ = try store.read("c", of: store.listener(), Reading(), for: nil)
+                    killThisProcess()
+                }
+            }
+            let store = try open(directory)
+            #expect(try store.read("d") == nil)
+            #expect(try store.read("c") == Array(1...100))
+            #expect(try store.read("c") == [])
+            #expect(try store.count(\.messages.table) == 100)
+        }
+    }
+
+    @Test func `processes that read as one client share its messages, and no two get the same`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            do {
+                let store = try open(directory)
+                try store.configure(QueueLimits(messageCount: 1000))
+                #expect(try store.listen("c") == .listening)
+                try store.fill(with: 300)
+            }
+            async let first: Void = Self.readAll(directory.string, "first")
+            async let second: Void = Self.readAll(directory.string, "second")
+            _ = await (first, second)
+            let found = try ["first", "second"].map { name in
+                try #require(Files.contents(of: directory.appending(name))).split(separator: 0x20).map {
+                    UInt64(String(decoding: $0, as: UTF8.self))
+                }
+            }
+            #expect(found.joined().compactMap(\.self).sorted() == Array(1...300))
+        }
+    }
+
+    private static func readAll(_ path: String, _ name: String) async {
+        await #expect(processExitsWith: .success) { [path = path as String, name = name as String] in
+            let store = try open(FilePath(path))
+            var ids: [UInt64] = []
+            while let found = try store.read("c", limit: 3), !found.isEmpty { ids += found }
+            let text = ids.map(String.init).joined(separator: " ")
+            try Files.replace(FilePath(path).appending(name), with: Array(text.utf8))
+        }
+    }
+
+    @Test func `of processes that listen under one name, one does`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            do {
+                let store = try open(directory)
+                try store.configure()
+            }
+            async let first: Void = Self.listenToAll(directory.string, "first")
+            async let second: Void = Self.listenToAll(directory.string, "second")
+            _ = await (first, second)
+            let winners = try ["first", "second"].map {
+                try #require(Files.contents(of: directory.appending($0))).count
+            }
+            #expect(winners.reduce(0, +) == 100)
+            #expect(try open(directory).count(\.clients) == 100)
+        }
+    }
+
+    private static func listenToAll(_ path: String, _ name: String) async {
+        await #expect(processExitsWith: .success) { [path = path as String, name = name as String] in
+            let store = try open(FilePath(path))
+            var wins: [UInt8] = []
+            for number in 0..<100 where try store.listen("c\(number)") == .listening { wins.append(0x78) }
+            try Files.replace(FilePath(path).appending(name), with: wins)
+        }
+    }
+
+    @Test func `another process sees a reload and a new password at once`() async throws {
+        try await withTemporaryDirectory { (directory: FilePath) in
+            let store = try open(directory)
+            try store.configure()
+            #expect(try store.listen("c") == .listening)
+            await #expect(processExitsWith: .success) { [path = directory.string as String] in
+                let other = try open(FilePath(path))
+                try other.configure(queues: ["q", "r"])
+                let hash = try #require(PasswordHash("plain;;new"))
+                #expect(try other.setPassword(of: "u", to: hash, for: nil) { nil } == nil)
+                try other.commit()
+            }
+            #expect(try store.queue(named: "r") != nil)
+            #expect(try store.listener().hash.text == "plain;;new")
+            try store.post()
+            try store.commit()
+            #expect(try store.read("c") == [1])
+        }
+    }
+
+    // MARK: Writing no more than needed
+
+    @Test func `what changes nothing is not committed`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.configure()
+            #expect(try store.listen("c") == .listening)
+            let version = try store.version()
+            #expect(try store.read("c") == [])
+            #expect(try store.read("d") == nil)
+            _ = try store.read("c", of: store.listener(), Reading(isManual: true), for: nil)
+            #expect(try !store.hasNews(for: "c", of: store.listener()))
+            _ = try store.overview(of: store.listener(), after: [], limit: 10)
+            #expect(try store.removeGarbage(limit: 10) == 0)
+            var start: [UInt8] = []
+            try store.forgetLogins(at: store.clock.now().steady, from: &start, limit: 10)
+            try store.commit()
+            #expect(try store.version() == version)
+        }
+    }
+
+    @Test func `a store without room refuses messages and clients, and loses none`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, maximumBytes: 4 << 20)
+            try store.configure(QueueLimits(messageCount: 1_000_000, queueBytes: 1 << 40))
+            #expect(try store.listen("c") == .listening)
+            var kept: UInt64 = 0
+            let failure = #expect(throws: StoreFailure.self) {
+                while true {
+                    try store.post([UInt8](repeating: 1, count: 20_000))
+                    try store.commit()
+                    kept += 1
+                }
+            }
+            #expect(failure == .full)
+            store.rollBack()
+            // A client takes less room than such a message.
+            #expect(throws: StoreFailure.full) {
+                for number in 0..<10_000 { _ = try store.listen("d\(number)") }
+            }
+            store.rollBack()
+            #expect(kept > 10)
+            #expect(try store.read("c") == Array(1...kept))
+        }
+    }
+
+    // MARK: Damage
+
+    @Test func `damaged records fail their request, and trap none`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.configure(queues: ["q", "r"])
+            for client in ["c", "d"] { #expect(try store.listen(client) == .listening) }
+            try store.post()
+            try store.commit()
+            let (queue, user) = (try #require(try store.queue(named: "q")), try store.listener())
+            func damage(_ table: KeyPath<Tables, Table>, _ key: [UInt8], _ bytes: [UInt8] = [9]) throws {
+                try store.write { (transaction) throws(LMDBError) in
+                    try store.tables[keyPath: table].put(bytes, at: key, in: &transaction)
+                }
+                try store.commit()
+            }
+            try damage(\.clients, ClientRecord.place(user.number, "d"))
+            #expect(throws: StoreFailure.self) { try store.read("d", of: user, Reading(), for: nil) }
+            #expect(throws: StoreFailure.self) { try store.overview(of: user, after: [], limit: 10) }
+            // A cursor ahead of its queue.
+            let ahead = try #require(
+                try store.read { (transaction) throws(LMDBError) in
+                    try store.client("c", of: user.number, in: transaction)
+                })
+            let record = ClientRecord(name: "d", queue: ahead.queue, right: ahead.right, cursor: .max)
+            try damage(\.clients, ClientRecord.place(user.number, "d"), record.encoded)
+            #expect(try store.read("d") == [])
+            #expect(
+                try store.overview(of: user, after: [], limit: 10).clients.contains { $0.name == "d" && $0.lag == 0 })
+
+            try damage(\.messages.table, key(queue.number, 1))
+            #expect(throws: StoreFailure.self) { try store.read("c", of: user, Reading(isManual: true), for: nil) }
+            try damage(\.queueLogs, key(queue.number))
+            #expect(throws: StoreFailure.self) { try store.read("c", of: user, Reading(), for: nil) }
+            #expect(throws: StoreFailure.self) {
+                try store.post(Message(body: [], receivedAt: Timestamp(microseconds: 0)), to: queue, for: nil)
+            }
+            store.rollBack()
+            try damage(\.queues, key(queue.number))
+            #expect(throws: StoreFailure.self) { try store.queue(named: "q") }
+            try damage(\.users, nameKey("u"))
+            #expect(throws: StoreFailure.self) { try store.user(named: "u") }
+            #expect(throws: StoreFailure.self) { try store.configure() }
+            store.rollBack()
+            #expect(try store.queue(named: "r") != nil)
+        }
+    }
+}
