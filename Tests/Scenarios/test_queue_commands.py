@@ -96,7 +96,11 @@ def test_check_names_every_fault_and_doubt(tmp_path):
     assert status == 1 and "MAX_MESSAGE_BYTES" in shown
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: None, lambda path: open(path, "w").close()], ids=["fifo", "directory", "missing", "empty"])
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, os.mkdir, lambda path: None, lambda path: open(path, "w").close()],
+    ids=["fifo", "directory", "missing", "empty"],
+)
 def test_check_names_what_it_cannot_read(tmp_path, make):
     path = tmp_path / "odd.conf"
     make(path)

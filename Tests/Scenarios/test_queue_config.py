@@ -483,7 +483,8 @@ def test_a_start_without_a_file_has_no_queues_and_no_logins(serve_queues):
 
 @pytest.mark.parametrize(
     "text, words",
-    [("{", "line 1, column 2"), (NEW.replace("8080", '"x"'), "line 3, column 18, listen_port"), ("", "line 1, column 1"), (None, "not a regular file")],
+    [("{", "line 1, column 2"), (NEW.replace("8080", '"x"'), "line 3, column 18, listen_port")]
+    + [("", "line 1, column 1"), (None, "not a regular file")],
     ids=["cut", "type", "empty", "directory"],
 )
 def test_a_faulty_file_stops_the_first_start_with_one_line(tmp_path, text, words):

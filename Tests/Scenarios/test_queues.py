@@ -332,7 +332,10 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
     large = tmp_path / "large"
     large.write_bytes(b"x" * 3000000)
     service = serve_queues(
-        configuration(["open", signed("signed"), {"name": "closed", "whitelist_ip": ["192.0.2.1"]}]), MAX_MESSAGE_BYTES=100000, TLS_CERTIFICATE=cert, TLS_CERTIFICATE_KEY=key
+        configuration(["open", signed("signed"), {"name": "closed", "whitelist_ip": ["192.0.2.1"]}]),
+        MAX_MESSAGE_BYTES=100000,
+        TLS_CERTIFICATE=cert,
+        TLS_CERTIFICATE_KEY=key,
     )
 
     def curl(path, *arguments):
