@@ -101,7 +101,7 @@ extension MappedStore: QueueStore {
             record.cursor = log.current
             if log.standing(of: cursor) == .behind {
                 let messages = try messages(of: record.queue, after: cursor, limit: how.limit, in: transaction)
-                if messages.count == how.limit, let last = messages.last { record.cursor = last.id }
+                if let last = messages.last { record.cursor = last.id }
                 outcome = .messages(messages, current: log.current)
             }
             let isLost = outcome == .lost(current: log.current)

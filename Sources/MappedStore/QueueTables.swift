@@ -26,15 +26,20 @@ extension MappedStore {
 
     // MARK: Messages
 
-    /// Messages of a queue behind `cursor`, the oldest `limit` of them.
+    /// What one answer hands out at the most, after its first message: a client goes on with what follows.
+    private static let readBytes = 32 << 20
+
+    /// Messages of a queue behind `cursor`, the oldest `limit` of them, or fewer where they are large.
     func messages(
         of queue: UInt64, after cursor: UInt64, to end: UInt64 = .max, limit: Int,
         in transaction: borrowing Transaction
     ) throws(LMDBError) -> [NumberedMessage] {
         var found: [NumberedMessage] = []
+        var bytes = 0
         var isDamaged = false
         try tables.messages.scan(of: queue, from: cursor + 1, to: end, in: transaction) { id, record in
-            guard found.count < limit else { return false }
+            guard found.count < limit, bytes < Self.readBytes else { return false }
+            bytes += record.byteCount
             guard let message = MessageRecord.decode(record) else {
                 isDamaged = true
                 return false

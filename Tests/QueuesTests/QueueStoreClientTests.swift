@@ -120,6 +120,29 @@ import Testing
     }
 
     @Test(arguments: QueueEngine.allCases)
+    func `one read hands out 34 of 40 messages of a million bytes, and the next one the rest`(engine: QueueEngine)
+        throws
+    {
+        let limits = QueueLimits(messageBytes: 1_000_000, queueBytes: 60_000_000)
+        try engine.withQueue(limits) { test in
+            #expect(try test.listen("c") == .listening)
+            let queue = try test.queue("q")
+            let body = [UInt8](repeating: 1, count: 1_000_000)
+            for _ in 0..<40 {
+                _ = try test.store.post(Message(body: body, receivedAt: test.now.wall), to: queue, for: nil)
+                try test.commit()
+            }
+            var ids: [[UInt64]] = []
+            for _ in 0..<3 {
+                guard case .messages(let messages, current: 40) = try test.read("c") else { break }
+                ids.append(messages.map(\.id))
+            }
+            // Some 34 megabytes are 32 MiB.
+            #expect(ids == [Array(1...34), Array(35...40), []])
+        }
+    }
+
+    @Test(arguments: QueueEngine.allCases)
     func `a limited read hands out the oldest, and the next one goes on behind them`(engine: QueueEngine) throws {
         try engine.withQueue { test in
             try test.follow("c")
