@@ -68,28 +68,31 @@ package final class ResponderLoop {
             // What has arrived meanwhile goes into the commit that settles the one before.
             let commits = unsettledCommits
             try epoll.wait(milliseconds: unsettled.isEmpty ? timeout() : 0) { ready.append(($0, $1)) }
-            if ready.contains(where: isRequest) {
-                // Where another process writes, requests gather while this one waits for its turn.
-                service.prepare()
+            handleReady(shutdownSeconds, inHalves: breaksStep)
+            if service.gathers {
+                // Where another process wrote, requests have gathered while this one waited for its turn.
                 try epoll.wait(milliseconds: 0) { ready.append(($0, $1)) }
+                handleReady(shutdownSeconds, inHalves: false)
             }
-            let half = breaksStep ? ready.count / 2 : 0
-            for (index, (token, events)) in ready.enumerated() {
-                if half > 0, index == half { finishTurn() }
-                switch token {
-                case Token.listener: accept()
-                case Token.signals: takeSignals(shutdownSeconds)
-                default: handle(token, events)
-                }
-            }
-            ready.removeAll(keepingCapacity: true)
-            // No turn stays open where no request was whole.
-            if answered.isEmpty { _ = service.commit() }
             finishTurn()
             settle(after: commits)
             resumeAccepting()
             lookAgain()
         }
+    }
+
+    /// - Parameter inHalves: whether to make two turns out of one.
+    private func handleReady(_ shutdownSeconds: Double, inHalves: Bool) {
+        let half = inHalves ? ready.count / 2 : 0
+        for (index, (token, events)) in ready.enumerated() {
+            if half > 0, index == half { finishTurn() }
+            switch token {
+            case Token.listener: accept()
+            case Token.signals: takeSignals(shutdownSeconds)
+            default: handle(token, events)
+            }
+        }
+        ready.removeAll(keepingCapacity: true)
     }
 
     private func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
@@ -156,12 +159,6 @@ package final class ResponderLoop {
     /// again during the next.
     private var breaksStep: Bool { unsettled.isEmpty && ready.count >= 16 && lastCommitMicroseconds >= 1000 }
 
-    private func isRequest(_ token: UInt64, _ events: Epoll.Events) -> Bool {
-        guard events.contains(.readable), let connection = connections[token] else { return false }
-        if case .receiving = connection.state { return true }
-        return false
-    }
-
     private func receive(_ connection: Connection) {
         switch connection.receive(&buffer, bodyLimit: bodyLimit) {
         case .request(let request): answered.append((connection, service.answer(request)))
@@ -173,12 +170,11 @@ package final class ResponderLoop {
 
     // MARK: Answers
 
-    /// Commits what the requests of this turn wrote, then answers those whose writes are kept.
+    /// Answers the requests of this turn: those that need no commit, then, once it is made, those whose writes are kept.
     private func finishTurn() {
         // A connection may hold its next request already; that one is answered in a turn of its own.
         while !answered.isEmpty {
-            let turn = answered
-            answered = []
+            let turn = sendCertain()
             let start = now()
             let outcome = service.commit()
             lastCommitMicroseconds = now() - start
@@ -189,18 +185,33 @@ package final class ResponderLoop {
             case .nothing, .failed:
                 break
             }
-            for (connection, answer) in turn {
-                switch (answer, outcome) {
-                case (.wait(let waiting), _): park(connection, waiting)
-                case (.now(let response), _): send(response, to: connection)
-                case (_, .failed(let failure)): send(failure, to: connection)
-                case (.afterCommit(let response), .keptByNext): unsettled.append((connection, { response }))
-                case (.madeAfterCommit(let response), .keptByNext): unsettled.append((connection, response))
-                case (.afterCommit(let response), _): send(response, to: connection)
-                case (.madeAfterCommit(let response), _): send(response(), to: connection)
+            for (connection, response) in turn {
+                switch outcome {
+                case .kept, .nothing: send(response(), to: connection)
+                case .keptByNext: unsettled.append((connection, response))
+                case .failed(let failure): send(failure, to: connection)
                 }
             }
         }
+    }
+
+    /// Sends the answers of this turn that are true whatever becomes of it, and returns the others. A connection that is
+    /// answered may hold its next request; what that one writes is part of the turn, and so is its answer.
+    private func sendCertain() -> [(Connection, () -> Response)] {
+        var uncertain: [(Connection, () -> Response)] = []
+        while !answered.isEmpty {
+            let turn = answered
+            answered = []
+            for (connection, answer) in turn {
+                switch answer {
+                case .wait(let waiting): park(connection, waiting)
+                case .now(let response): send(response, to: connection)
+                case .afterCommit(let response): uncertain.append((connection, { response }))
+                case .madeAfterCommit(let response): uncertain.append((connection, response))
+                }
+            }
+        }
+        return uncertain
     }
 
     /// Sends answers that waited for their writes to be kept; where these may be lost, `failure` instead.

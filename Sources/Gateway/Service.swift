@@ -1,7 +1,8 @@
 /// What a responder does with its requests: the one thing the loop that reads and writes them knows of the application.
 package protocol Service: AnyObject {
-    /// Gets ready for a turn of requests; waits while another process has its turn, if that is worth it.
-    func prepare()
+    /// Whether requests have written something that waits for `commit`, and more of them shall share it: those that came
+    /// while this process waited for its turn to write.
+    var gathers: Bool { get }
 
     /// Answers a request. What it wrote is kept once `commit`, and where that says so `settle`, has returned.
     func answer(_ request: Request) -> Answer

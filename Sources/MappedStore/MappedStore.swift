@@ -40,8 +40,6 @@ package final class MappedStore {
 
     private var turn: Transaction?
     private var turnFailure: StoreFailure?
-    /// A turn may be opened before it is known whether it writes.
-    private var turnHasWrites = false
     /// Bytes by which the open transaction may grow the file.
     private var turnGrowth = 0
     private var reserve: DiskReserve
@@ -194,7 +192,6 @@ package final class MappedStore {
         if let turnFailure { throw turnFailure }
         do throws(LMDBError) {
             var transaction = try takeTurn()
-            turnHasWrites = true
             let result = try body(&transaction)
             turn = consume transaction
             return result
@@ -205,11 +202,8 @@ package final class MappedStore {
         }
     }
 
-    /// Opens the transaction that the next writes go into; waits while another process writes.
-    package func beginTurn() throws(StoreFailure) {
-        guard turn == nil, turnFailure == nil else { return }
-        do throws(LMDBError) { turn = try environment.beginWrite() } catch { throw StoreFailure(error) }
-    }
+    /// Whether a transaction is open that waits for `commit`; while there is one, no other process writes.
+    package var isWriting: Bool { turn != nil }
 
     private func takeTurn() throws(LMDBError) -> Transaction {
         if let transaction = turn.take() { return transaction }
@@ -249,7 +243,7 @@ package final class MappedStore {
             pendingCounters.refuse()
             throw turnFailure
         }
-        guard turnHasWrites || !pendingCounters.isEmpty else { return false }
+        guard turn != nil || !pendingCounters.isEmpty else { return false }
         try write { (transaction) throws(LMDBError) in
             try addPendingCounters(in: &transaction)
             if rememberedInTurn > 0 {
@@ -278,7 +272,6 @@ package final class MappedStore {
     package func rollBack() {
         turn = nil
         turnFailure = nil
-        turnHasWrites = false
         turnGrowth = 0
         rememberedInTurn = 0
         loginFailedInTurn = false

@@ -52,10 +52,8 @@ final class Application: Service {
     }
 
     /// A turn that waits for the disk is long: requests that arrive while another process has its own shall be part of this
-    /// one. What fails here fails again, and is reported, with the first request that writes.
-    func prepare() {
-        if store.settlesLater { try? store.beginTurn() }
-    }
+    /// one.
+    var gathers: Bool { store.settlesLater && store.isWriting }
 
     func commit() -> CommitOutcome {
         do throws(StoreFailure) {

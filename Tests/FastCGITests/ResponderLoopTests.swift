@@ -59,6 +59,19 @@ import Testing
         }
     }
 
+    @Test func `what needs no commit is answered before it, and what follows on the connection shares it`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.holdsCommit.store(true, ordering: .sequentiallyConsistent)
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/body", id: 1) + Wire.request("/stored", id: 2))
+            #expect(try connection.answer()?.status == 200)
+            #expect(loop.shared.commits.load(ordering: .relaxed) == 0)
+            loop.shared.holdsCommit.store(false, ordering: .sequentiallyConsistent)
+            #expect(try connection.answer()?.status == 201)
+            #expect(loop.shared.commits.load(ordering: .relaxed) == 1)
+        }
+    }
+
     @Test func `what the next commit keeps is settled where there is no next one`() throws {
         try RunningLoop.with { loop in
             loop.shared.settlesLater.store(true, ordering: .relaxed)

@@ -18,6 +18,8 @@ final class Shared: Sendable {
     /// What `/wait` waits for.
     let news = Atomic<Bool>(false)
     let failsToCommit = Atomic<Bool>(false)
+    /// While this holds, a commit takes long.
+    let holdsCommit = Atomic<Bool>(false)
     let settlesLater = Atomic<Bool>(false)
     let failsToSettle = Atomic<Bool>(false)
     let settlings = Atomic<Int>(0)
@@ -71,9 +73,10 @@ final class TestService: Service {
         }
     }
 
-    func prepare() {}
+    var gathers: Bool { false }
 
     func commit() -> CommitOutcome {
+        _ = holds { !shared.holdsCommit.load(ordering: .sequentiallyConsistent) }
         shared.commits.wrappingAdd(1, ordering: .relaxed)
         if shared.failsToCommit.load(ordering: .relaxed) { return .failed(.text(.serviceUnavailable, "not kept")) }
         return shared.settlesLater.load(ordering: .relaxed) ? .keptByNext : .kept

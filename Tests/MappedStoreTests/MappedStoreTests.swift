@@ -48,6 +48,20 @@ extension MappedStore {
 }
 
 @Suite struct MappedStoreTests {
+    @Test func `only what writes keeps other processes from writing, and only until its commit`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.create(1)
+            try store.commit()
+            #expect(try store.waiting(at: 1) == [])
+            #expect(!store.isWriting)
+            #expect(try store.accept(at: 1) == .stored)
+            #expect(store.isWriting)
+            try store.commit()
+            #expect(!store.isWriting)
+        }
+    }
+
     @Test(arguments: [false, true])
     func `what was committed is there after opening again, what was not is not`(isDurable: Bool) throws {
         try withTemporaryDirectory { directory in
