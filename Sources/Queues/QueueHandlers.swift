@@ -98,30 +98,33 @@ package final class QueueHandlers {
             return .now(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
         }
         let authentication = queue.settings.authentication
-        let unsigned = errorResponse(.forbidden, "The signature of the message is missing or wrong.")
         let limit = queue.settings.limits.messageBytes
-        let tooLarge = errorResponse(.contentTooLarge, "A message may have no more than \(limit) bytes.")
+        func tooLarge() -> Response {
+            errorResponse(.contentTooLarge, "A message may have no more than \(limit) bytes.")
+        }
         switch request.body {
         case .incomplete:
             return .now(errorResponse(.badRequest, "The body is shorter than announced."))
         case .tooLarge:
             if let authentication {
                 // Nothing can be said of its signature: readers are not to learn of what may be anybody's.
-                return .now(authentication.claim(in: request.fields) == nil ? unsigned : tooLarge)
+                return .now(authentication.claim(in: request.fields) == nil ? Self.unsigned : tooLarge())
             }
             try store.skip(in: queue, for: request.id)
-            return .afterCommit(tooLarge)
+            return .afterCommit(tooLarge())
         case .whole(let body):
-            guard authentication?.accepts(body, request.fields) ?? true else { return .now(unsigned) }
+            guard authentication?.accepts(body, request.fields) ?? true else { return .now(Self.unsigned) }
             guard body.count <= limit else {
                 try store.skip(in: queue, for: request.id)
-                return .afterCommit(tooLarge)
+                return .afterCommit(tooLarge())
             }
             let message = Message(body: body, receivedAt: now().wall)
             _ = try store.post(message, to: queue, for: request.id)
             return .afterCommit(Self.done)
         }
     }
+
+    private static let unsigned = errorResponse(.forbidden, "The signature of the message is missing or wrong.")
 
     private func read(_ request: Request, _ client: String) throws(StoreFailure) -> Answer {
         let query: ReadQuery
