@@ -57,13 +57,13 @@ package struct FieldList: Hashable, Sendable {
     /// The value of a field, those of its repetitions behind it with commas between; `nil` where it is not there. Letter
     /// case does not count, nor the difference between `_` and `-`, which CGI does not carry.
     package func joinedValue(of name: String) -> [UInt8]? {
-        let wanted = name.utf8.map(Self.folded)
+        let wanted = name.utf8
         var joined: [UInt8]?
         for index in 0..<count {
             let candidate = self.name(at: index)
-            guard candidate.count == wanted.count, candidate.lazy.map(Self.folded).elementsEqual(wanted) else {
-                continue
-            }
+            guard candidate.count == wanted.count,
+                zip(candidate, wanted).allSatisfy({ Self.folded($0) == Self.folded($1) })
+            else { continue }
             joined = joined.map { $0 + [UInt8(ascii: ",")] + value(at: index) } ?? Array(value(at: index))
         }
         return joined

@@ -16,11 +16,12 @@ package struct Response: Sendable {
     }
 
     package static func json(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
-        Response(
-            status,
-            fields: [.contentType: "application/json; charset=utf-8", .cacheControl: "no-store", .noSniff: "nosniff"],
-            body: body)
+        Response(status, fields: jsonFields, body: body)
     }
+
+    private static let jsonFields: HTTPFields = [
+        .contentType: "application/json; charset=utf-8", .cacheControl: "no-store", .noSniff: "nosniff",
+    ]
 
     /// Says that nothing is there, in the words of the service that clients know.
     package static let notFound = text(.notFound, "404: Not Found")
