@@ -14,6 +14,7 @@ from pathlib import Path
 import connections
 import endpoints
 import latency
+import queues
 import rates
 import startup
 import sync
@@ -22,6 +23,7 @@ from subjects import POSTROOM
 PARTS = {
     "rates": rates.run, "sustained": rates.run_sustained, "startup": startup.run, "endpoints": endpoints.run,
     "cleanup": endpoints.run_cleanup, "sync": sync.run, "connections": connections.run, "latency": latency.run,
+    "queues": queues.run,
 }
 
 

@@ -1,18 +1,21 @@
 -- wrk's script: POST requests of 200 bytes, and one line at the end for load.py to read.
 --
--- Environment:  IDS       a file of endpoint ids, 32 characters and a line end each; every request goes to one of them
+-- Environment:  METHOD    another method; then there is no body
+--               IDS       a file of endpoint ids, 32 characters and a line end each; every request goes to one of them
 --               PREFIX    what stands before the id
 --               RECORD    a file that the ids of endpoints created by these requests are appended to
 
-wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
+wrk.method = os.getenv("METHOD") or "POST"
 
 local width = 33
 local ids, count, record
 
+if wrk.method == "POST" then
+    wrk.headers["Content-Type"] = "application/json"
+end
 if os.getenv("RECORD") then
     wrk.body = ""
-else
+elseif wrk.method == "POST" then
     wrk.body = '{"event":"order.paid","id":"' .. string.rep("x", 200 - 30) .. '"}'
 end
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SCRIPT = Path(__file__).resolve().parent / "load.lua"
+# What load.lua posts.
+BODY = b'{"event":"order.paid","id":"' + b"x" * 170 + b'"}'
 
 
 class LoadError(RuntimeError):
@@ -29,10 +31,12 @@ class Load:
         return self.requests / self.seconds
 
 
-def wrk(url, seconds, connections=32, threads=2, **variables):
-    """Sends POST requests over kept connections, as many as are answered."""
-    command = [
-        "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(SCRIPT), url]
+def wrk(url, seconds, connections=32, threads=2, fields=None, **variables):
+    """Sends requests over kept connections, as many as are answered: POST, unless METHOD says something else."""
+    command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(SCRIPT)]
+    for name, value in (fields or {}).items():
+        command += ["-H", f"{name}: {value}"]
+    command.append(url)
     done = subprocess.run(
         command, env={**os.environ, **{name: str(value) for name, value in variables.items()}}, capture_output=True,
         text=True, timeout=seconds + 60)
@@ -67,8 +71,10 @@ class Client:
     def close(self):
         self.socket.close()
 
-    def send(self, method, path, body=b""):
+    def send(self, method, path, body=b"", fields=None):
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
+        for name, value in (fields or {}).items():
+            head += f"{name}: {value}\r\n"
         if body or method == "POST":
             head += f"Content-Length: {len(body)}\r\n"
         self.socket.sendall(head.encode() + b"\r\n" + body)
@@ -94,8 +100,8 @@ class Client:
             raise LoadError("the connection was closed before the answer")
         self.rest += part
 
-    def request(self, method, path, body=b"", expected=200):
-        self.send(method, path, body)
+    def request(self, method, path, body=b"", expected=200, fields=None):
+        self.send(method, path, body, fields)
         status, answer = self.receive()
         if status != expected:
             raise LoadError(f"{method} {path}: {status} {answer[:200]!r}")

@@ -1,0 +1,182 @@
+"""Queues: posting beside the webhooks of capture, reading beside the C responder, and many queues against one."""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from itertools import count
+
+from load import BODY, Client, client, measured, median, wrk
+from subjects import POSTROOM, CResponder, Postroom, compile_c
+from tables import heading, percent, table
+
+QUEUES = 10_000
+CLIENTS = 100_000
+LISTENING_AT_ONCE = 64
+# Requests are remembered for a minute.
+FORGOTTEN_SECONDS = 70
+# What a queue keeps unless told otherwise.
+KEPT = 100
+
+KEY = "the sender's key"
+SIGNATURE = hmac.new(KEY.encode(), BODY, "sha256").hexdigest()
+USER, PASSWORD, SALT = "reader", "correct horse", "f00d"
+HASH = hashlib.sha512((PASSWORD + SALT).encode()).hexdigest()
+LOGIN = {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
+
+numbers = count()
+
+
+@dataclass
+class Case:
+    name: str
+    # The webhook of an endpoint where there is none.
+    path: str = ""
+    method: str = "POST"
+    fields: dict = field(default_factory=dict)
+    isSigned: bool = False
+    # How many messages wait for the client.
+    messages: int = 0
+    # How many others send webhooks meanwhile.
+    senders: int = 0
+
+
+def reading(name, options="", **more):
+    return Case(name, f"/read/client-0{options}", "GET", LOGIN, **more)
+
+
+WEBHOOK = Case("webhook to an endpoint")
+RESPONDER = reading("C responder, the request of the next line")
+CASES = [
+    WEBHOOK,
+    Case("POST /q", "/q/queue-0"),
+    Case("POST /q, hmac-sha256", "/q/queue-0", fields={"X-Signature": SIGNATURE}, isSigned=True),
+    RESPONDER,
+    reading("GET /read, nothing new"),
+    reading("GET /read, nothing new, while 8 send webhooks", senders=8),
+    reading(f"GET /read?ack=manual, {KEPT} messages", "?ack=manual", messages=KEPT),
+]
+
+
+def configure(directory, queues, signed=False):
+    """Writes the configuration of so many queues; `signed` is whether messages to the first need a signature."""
+    names = [f"queue-{number}" for number in range(queues)]
+    settings = [{"name": name} for name in names]
+    if signed:
+        settings[0]["auth"] = {"method": "hmac-sha256", "key": KEY, "header_name": "X-Signature"}
+    user = {"name": USER, "pass_hash": f"sha512;{SALT};{HASH}", "queues": names}
+    text = json.dumps({"listen_host": "127.0.0.1", "listen_port": 8080, "users": [user], "queues": settings})
+    (directory / "options.conf").write_text(text)
+
+
+def prepare(directory, queues, clients):
+    """Makes a store with so many queues, and clients that listen to them in turn."""
+    directory.mkdir(mode=0o711)
+    configure(directory, queues)
+    with Postroom(directory, "process") as subject, contextlib.ExitStack() as stack:
+        connections = [Client(subject.base) for _ in range(min(clients, LISTENING_AT_ONCE))]
+        for connection in connections:
+            stack.callback(connection.close)
+        for first in range(0, clients, len(connections)):
+            asked = connections[:clients - first]
+            for number, connection in enumerate(asked, first):
+                connection.send("GET", f"/listen/client-{number}/queue-{number % queues}", fields=LOGIN)
+            for connection in asked:
+                status, answer = connection.receive()
+                if status != 200:
+                    raise RuntimeError(f"listening was answered {status} {answer[:200]!r}")
+        if clients > 1:
+            time.sleep(FORGOTTEN_SECONDS)
+    # Like a store that was made in one go: holes in the file are none of the clients' doing.
+    environment = {**os.environ, "DATA_DIR": str(directory)}
+    subprocess.run([str(POSTROOM), "store", "compact"], env=environment, stdout=subprocess.DEVNULL, check=True)
+
+
+def sample(chosen, case, subject):
+    url = subject.base + case.path if case.path else subject.url()
+    variables = {} if case.method == "POST" else {"METHOD": case.method}
+    others = threading.Thread(
+        target=wrk, args=(subject.url(), chosen.seconds + 2), kwargs={"connections": max(2, case.senders)})
+    if case.senders:
+        others.start()
+    load, (_, responders) = measured(subject, chosen.seconds, url=url, fields=case.fields, **variables)
+    if case.senders:
+        others.join()
+        responders = None
+    return load.rate, load.median_ms, load.p99_ms, responders
+
+
+def serve(chosen, case, durability, store, queues):
+    """Measures a service of its own, whose store is a copy."""
+    directory = chosen.work / f"queues-{next(numbers)}"
+    shutil.copytree(store, directory, ignore=shutil.ignore_patterns("run", "*.mdb-lock"))
+    directory.chmod(0o711)
+    configure(directory, queues, case.isSigned)
+    with Postroom(directory, durability) as subject:
+        if case.messages:
+            with client(subject.base) as sender:
+                for _ in range(case.messages):
+                    sender.request("POST", "/q/queue-0", BODY)
+        result = sample(chosen, case, subject)
+    shutil.rmtree(directory, ignore_errors=True)
+    return result
+
+
+def run(chosen):
+    heading(f"Queues: 1 with 1 client, and {QUEUES:,} with {CLIENTS:,}")
+    stores = {1: chosen.work / "one-queue", QUEUES: chosen.work / "many-queues"}
+    prepare(stores[1], 1, 1)
+    prepare(stores[QUEUES], QUEUES, CLIENTS)
+    program = compile_c(chosen.work, "responder.c", "-lfcgi", "-lpthread")
+    results = {}
+    for _ in range(chosen.rounds):
+        for durability in ("process", "disk"):
+            for case in CASES:
+                if case is RESPONDER:
+                    directory = chosen.work / f"queues-{next(numbers)}"
+                    with CResponder(directory, program) as subject:
+                        results.setdefault((durability, case.name, 1), []).append(sample(chosen, case, subject))
+                    shutil.rmtree(directory, ignore_errors=True)
+                    continue
+                for queues, store in stores.items():
+                    result = serve(chosen, case, durability, store, queues)
+                    results.setdefault((durability, case.name, queues), []).append(result)
+    rows = []
+    for durability in ("process", "disk"):
+        for case in CASES:
+            for queues in stores if case is not RESPONDER else [1]:
+                rows.append(row(results, durability, case, queues))
+    table(
+        ["32 connections, 200 bytes", "queues", "requests/s", "of the webhook", "of C", "of 1 queue", "p50 ms",
+         "p99 ms", "responders µs/request"], rows)
+    print(
+        f"Medians of {chosen.rounds} rounds of {chosen.seconds} s that take turns. A queue keeps {KEPT} messages: all "
+        "but the first posts make one roll off.\n")
+    for store in stores.values():
+        shutil.rmtree(store, ignore_errors=True)
+
+
+def row(results, durability, case, queues):
+    samples = results[durability, case.name, queues]
+
+    def ratio(base, count):
+        """Of the rates in the same round, the median."""
+        others = results[durability, base.name, count]
+        return percent(median([own[0] / other[0] for own, other in zip(samples, others)]))
+
+    rate, middle, p99 = [median(values) for values in list(zip(*samples))[:3]]
+    responders = median([one[3] for one in samples]) if not case.senders else None
+    if case is RESPONDER:
+        return [case.name, "", rate, "", "", "", middle, p99, responders]
+    return [
+        f"{case.name}, DURABILITY={durability}", f"{queues:,}", rate,
+        ratio(WEBHOOK, queues) if case.method == "POST" and case is not WEBHOOK else "",
+        ratio(RESPONDER, 1) if case.method == "GET" else "", ratio(case, 1) if queues != 1 else "", middle, p99,
+        responders]
