@@ -1,0 +1,36 @@
+import HTTPTypes
+
+@testable import ContentDecoding
+@testable import Gateway
+@testable import Queues
+
+/// What a header shows is a name and a password, which written again show the same.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    check(bytes)
+    // Most of what is random is no base64.
+    check(Array("Basic \(Base64.standard.encode(bytes))".utf8))
+    if let text = String(validating: bytes, as: UTF8.self), let hash = PasswordHash(text) {
+        require(hash.text == text, "another hash")
+        _ = hash.isUsable
+        // The others take their time, and a cost of their own.
+        if hash.kind != .argon2id { _ = hash.accepts(bytes) }
+    }
+    return 0
+}
+
+private func credentials(_ value: [UInt8]) -> Credentials? {
+    var fields = FieldList()
+    fields.append(name: "Authorization".utf8, value: value)
+    return Credentials(Request(method: .get, target: Target(raw: [0x2f], mountPoint: []), fields: fields))
+}
+
+private func check(_ value: [UInt8]) {
+    guard let found = credentials(value) else { return }
+    require(!found.name.utf8.contains(UInt8(ascii: ":")), "a colon in the name")
+    let text = Base64.standard.encode(Array(found.name.utf8) + [UInt8(ascii: ":")] + found.password)
+    guard let again = credentials(Array("basic  \(text)".utf8)) else { fatalError("what was written is not read") }
+    require(Array(again.name.utf8) == Array(found.name.utf8), "another name")
+    require(again.password == found.password, "another password")
+}

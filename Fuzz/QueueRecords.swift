@@ -1,0 +1,51 @@
+@testable import Gateway
+@testable import MappedStore
+@testable import Queues
+
+/// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    let span = unsafe bytes.span.bytes
+    if let settings = QueueSettingsRecord.decode(span) {
+        let again = unsafe QueueSettingsRecord.decode(QueueSettingsRecord.encode(settings).span.bytes)
+        require(again == settings, "other settings")
+        _ = settings.allows("10.0.0.1")
+        _ = settings.authentication?.accepts(bytes, FieldList())
+    }
+    if let log = QueueLogRecord.decode(span) {
+        let again = unsafe QueueLogRecord.decode(QueueLogRecord.encode(log).span.bytes)
+        require(again == log, "another log")
+        use(log)
+    }
+    if let message = MessageRecord.decode(span) {
+        let again = unsafe MessageRecord.decode(MessageRecord.encode(message).span.bytes)
+        require(again == message, "another message")
+    }
+    if let user = UserRecord.decode(span) {
+        unsafe require(UserRecord.decode(UserRecord.encode(user).span.bytes) == user, "another user")
+    }
+    if let client = ClientRecord(span) {
+        unsafe require(ClientRecord(client.encoded.span.bytes) == client, "another client")
+        _ = ClientRecord.place(client.queue, client.name)
+    }
+    if var state = QueueState(span) {
+        unsafe require(QueueState(state.encoded.span.bytes) == state, "another state")
+        (state.time, state.nextQueue) = (state.time + 1, state.nextQueue + 1)
+        (state.nextUser, state.nextRight) = (state.nextUser + 1, state.nextRight + 1)
+    }
+    if let garbage = Garbage(key: span) { require(garbage.key == bytes, "other garbage") }
+    _ = isIntact(span)
+    return 0
+}
+
+/// Whatever a log says, nothing overflows that counts with it.
+private func use(_ log: QueueLog) {
+    var log = log
+    let limits = QueueLimits(messageCount: log.count / 2, queueBytes: log.bytes / 2)
+    for cursor in [0, log.lost, log.current, .max] { _ = log.standing(of: cursor) }
+    require(log.first - 1 <= log.current, "the log begins behind its end")
+    let id = log.append(bytes: 1 << 40)
+    require(id == log.current, "another id")
+    if log.exceeds(limits) { log.rollOff(log.first, bytes: 1 << 50) }
+}
