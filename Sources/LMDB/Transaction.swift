@@ -4,6 +4,9 @@ internal import CLMDB
 @safe package struct Transaction: ~Copyable {
     let handle: OpaquePointer
     private let isLent: Bool
+    /// Whether anything was put in or removed. Where nothing was, a commit does nothing: it waits for no disk, and uses no id
+    /// (mdb.c, mdb_txn_commit).
+    package internal(set) var hasChanged = false
 
     init(own handle: OpaquePointer) {
         unsafe self.handle = handle

@@ -3,7 +3,7 @@ internal import LMDB
 internal import Queues
 
 /// What is of no use any longer and is removed in small steps, so that nobody waits for it.
-enum Garbage: Equatable {
+enum Garbage: Hashable {
     /// Messages of a queue: those that have rolled off, or all where the queue is gone.
     case messages(queue: UInt64)
     /// Clients of a user who is gone.
@@ -45,12 +45,15 @@ extension MappedStore {
         guard isThere else { return 0 }
         return try write { (transaction) throws(LMDBError) in
             var removed = 0
-            while removed < limit, let garbage = try firstGarbage(in: transaction) {
+            // What has nothing left costs a look too.
+            var looks = 0
+            while removed < limit, looks < limit, let garbage = try firstGarbage(in: transaction) {
                 let count = try remove(garbage, limit: limit - removed, in: &transaction)
                 if count < limit - removed { try tables.garbage.remove(garbage.key, in: &transaction) }
                 removed += count
+                looks += 1
             }
-            return removed
+            return looks == limit ? limit : removed
         }
     }
 

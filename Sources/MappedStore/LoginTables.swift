@@ -75,7 +75,13 @@ extension MappedStore {
         start = next
         guard !over.isEmpty else { return }
         try write { (transaction) throws(LMDBError) in
-            for key in over { try tables.logins.remove(key, in: &transaction) }
+            for key in over {
+                // It may have been counted again meanwhile.
+                guard let time = try tables.logins.number(at: key, in: transaction),
+                    Int64(bitPattern: time) <= now.microseconds
+                else { continue }
+                try tables.logins.remove(key, in: &transaction)
+            }
         }
     }
 }

@@ -34,13 +34,22 @@ extension MappedStore: QueueStore {
     }
 
     package func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
+        try growing { (transaction) throws(LMDBError) -> Void? in
             guard try tables.requests.outcome(of: request, in: transaction) == nil,
                 var log = try queueLog(queue.number, in: transaction)
-            else { return }
+            else { return () }
+            guard try admit(bytes: 64, in: &transaction) else { return nil }
             log.skip()
             try put(log, of: queue.number, in: &transaction)
             try remember(.done, of: request, in: &transaction)
+            return ()
+        }
+    }
+
+    private func isRemembered(_ request: RequestID?) throws(StoreFailure) -> Bool {
+        guard let request else { return false }
+        return try read { (transaction) throws(LMDBError) in
+            try tables.requests.outcome(of: request, in: transaction) != nil
         }
     }
 
@@ -86,11 +95,13 @@ extension MappedStore: QueueStore {
     package func read(
         _ client: String, of user: User, _ how: Reading, for request: RequestID?
     ) throws(StoreFailure) -> ReadOutcome {
-        // Where there is nothing new, nothing is written.
-        let found = try read { (transaction) throws(LMDBError) -> ReadOutcome? in
-            try peek(client, of: user.number, how, for: request, in: transaction)
+        // Where there is nothing new, nothing is written. A second attempt waits until what the first one wrote is kept.
+        if try !isRemembered(request) {
+            let found = try read { (transaction) throws(LMDBError) -> ReadOutcome? in
+                try peek(client, of: user.number, how, for: request, in: transaction)
+            }
+            if let found { return found }
         }
-        if let found { return found }
         return try write { (transaction) throws(LMDBError) in
             if let found = try peek(client, of: user.number, how, for: request, in: transaction) { return found }
             guard var record = try self.client(client, of: user.number, in: transaction),
@@ -122,7 +133,9 @@ extension MappedStore: QueueStore {
         guard let log = try log(of: record, of: user, in: transaction) else { return .disconnected }
         if case .read(let queue, let cursor, let end) = try tables.requests.outcome(of: request, in: transaction) {
             // The second attempt at a read finds what the first one did, unless that has rolled off meanwhile.
-            guard end > cursor, queue == record.queue, log.lost <= cursor else { return .lost(current: log.current) }
+            guard end > cursor, queue == record.queue, log.first <= cursor + 1 else {
+                return .lost(current: log.current)
+            }
             let messages = try messages(of: queue, after: cursor, to: end + 1, limit: .max, in: transaction)
             return .messages(messages, current: log.current)
         }
@@ -173,18 +186,25 @@ extension MappedStore: QueueStore {
 
     package func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord {
         // Failures of the open turn count too: many guesses that come at once are as many guesses.
-        if loginFailedInTurn {
-            return try write { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
-        }
-        return try read { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
+        let stored =
+            if loginFailedInTurn {
+                try write { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
+            } else {
+                try read { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
+            }
+        return loginsWithoutRoom.isEmpty ? stored : loginsWithoutRoom.adding(to: stored, attempt)
     }
 
     package func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
+        let isStored = try write { (transaction) throws(LMDBError) in
+            guard try admit(bytes: 256, in: &transaction) else { return false }
             let record = try loginRecord(attempt, in: transaction)
             try put(LoginLimits.failed(record, at: now), of: attempt, in: &transaction)
+            return true
         }
         loginFailedInTurn = true
+        // What finds no room in the store is counted by this process alone.
+        if !isStored { loginsWithoutRoom.fail(attempt, at: now) }
     }
 
     package func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
@@ -204,8 +224,9 @@ extension MappedStore: QueueStore {
             switch load() {
             case .failure(let failure): return .failure(failure)
             case .success(let configuration):
-                guard try admit(bytes: Self.sizeEstimate(configuration), in: &transaction) else { return nil }
-                try apply(configuration, in: &transaction)
+                let change = try ConfigurationChange(to: configuration, self, in: transaction)
+                if change.growth > 0, try !admit(bytes: change.growth, in: &transaction) { return nil }
+                try apply(change, in: &transaction)
                 try remember(.done, of: request, in: &transaction)
                 return .success(())
             }
@@ -229,8 +250,9 @@ extension MappedStore: QueueStore {
     }
 
     package func hasConfigured(_ request: RequestID?) throws(StoreFailure) -> Bool {
-        guard let request else { return false }
-        return try read { (transaction) throws(LMDBError) in
+        guard try isRemembered(request) else { return false }
+        // As a write, so that the answer waits until what the first attempt wrote is kept.
+        return try write { (transaction) throws(LMDBError) in
             try tables.requests.outcome(of: request, in: transaction) == .done
         }
     }

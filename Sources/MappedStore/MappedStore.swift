@@ -36,6 +36,7 @@ package final class MappedStore {
 
     let environment: Environment
     let tables: Tables
+    let mark: StoreMark
     package let clock: SteadyClock
 
     private var turn: Transaction?
@@ -56,6 +57,8 @@ package final class MappedStore {
     var rememberedInTurn = 0
     /// Whether the open transaction has counted a failed login.
     var loginFailedInTurn = false
+    /// Failed logins that the store had no room for.
+    var loginsWithoutRoom = LoginsWithoutRoom()
 
     /// Opens the store of an installation, or makes it, and sweeps up after processes that died.
     /// - Parameter directory: where it lies; it is there already.
@@ -77,6 +80,7 @@ package final class MappedStore {
                 Environment.Options(
                     mapBytes: options.maximumBytes, isDurable: options.isDurable, isReadOnly: isReadOnly))
             try environment.sweepDeadReaders()
+            mark = StoreMark(path)
             (tables, clock) = try isReadOnly ? Self.look(environment) : Self.prepare(environment, path)
             reserve = try Self.reserve(path, environment)
         } catch {
@@ -109,7 +113,7 @@ package final class MappedStore {
         let schema = try Tables.schema(of: meta, in: transaction)
         let tables = try Tables(creating: true, in: transaction)
         if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
-        try recogniseFile(path, tables, in: &transaction)
+        try StoreMark(path).recognise(tables, in: &transaction)
         let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
         let current = SteadyClock.starting()
         var clock = current
@@ -132,46 +136,6 @@ package final class MappedStore {
         try transaction.commit()
         guard let clock = clock ?? nil else { throw .damaged("the clock") }
         return (tables, clock)
-    }
-
-    /// Notes which file this is. One that was put in the place of another, as from a backup, may lack messages that
-    /// clients were told of: the store's time begins anew.
-    private static func recogniseFile(
-        _ path: FilePath, _ tables: Tables, in transaction: inout Transaction
-    ) throws(LMDBError) {
-        let seconds = UInt64(max(0, SystemClock.realTimeMicroseconds() / 1_000_000))
-        let inode = Files.inode(of: path) ?? 0
-        let known = try tables.meta.number(at: Tables.fileKey, in: transaction)
-        let stored = try tables.meta.record(at: Tables.queuesKey, "the state of queues", in: transaction) {
-            QueueState($0)
-        }
-        if known != inode { try tables.meta.put(key(inode), at: Tables.fileKey, in: &transaction) }
-        guard var state = stored else {
-            return try tables.meta.put(QueueState(time: seconds).encoded, at: Tables.queuesKey, in: &transaction)
-        }
-        guard let known, known != inode else { return }
-        state.time = max(seconds, state.time + 1)
-        try tables.meta.put(state.encoded, at: Tables.queuesKey, in: &transaction)
-    }
-
-    /// Lets the next start take whatever file it finds for this one, as after `compact` has replaced it.
-    package func forgetFile() throws(StoreFailure) {
-        _ = try write { (transaction) throws(LMDBError) in
-            try tables.meta.remove(Tables.fileKey, in: &transaction)
-        }
-        try commit()
-        try settle()
-    }
-
-    /// Tells clients of queues that messages may have been lost.
-    package func beginAnew() throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
-            var state = try queueState(in: transaction)
-            state.time = max(UInt64(max(0, SystemClock.realTimeMicroseconds() / 1_000_000)), state.time + 1)
-            try put(state, in: &transaction)
-        }
-        try commit()
-        try settle()
     }
 
     // MARK: Transactions
@@ -251,6 +215,9 @@ package final class MappedStore {
                     before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 2 * rememberedInTurn + 2,
                     in: &transaction)
             }
+            // Whoever did what had been done before waits for that to be kept: LMDB waits for the disk only where something
+            // is written.
+            if !transaction.hasChanged { try tables.meta.put([], at: Tables.touchKey, in: &transaction) }
         }
         do throws(LMDBError) {
             guard let transaction = turn.take() else { preconditionFailure("a transaction vanished") }

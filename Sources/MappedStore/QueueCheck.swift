@@ -18,11 +18,11 @@ extension MappedStore {
 
     private func checkGarbage(
         _ check: inout StoreCheck, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [Garbage] {
-        var garbage: [Garbage] = []
+    ) throws(LMDBError) -> Set<Garbage> {
+        var garbage: Set<Garbage> = []
         try visit(tables.garbage, "garbage", &check, in: transaction) { key, _, check in
             guard let entry = Garbage(key: key) else { return check.report("A piece of garbage cannot be read.") }
-            garbage.append(entry)
+            garbage.insert(entry)
         }
         return garbage
     }
@@ -47,7 +47,7 @@ extension MappedStore {
                 return check.report("The log of a queue cannot be read.")
             }
             if names[number] == nil { check.report("The log of queue \(number) belongs to no queue.") }
-            if log.lost > log.current { check.report("Queue \(number) lost a message that was not given out yet.") }
+            if !log.isSound { check.report("The log of queue \(number) contradicts itself.") }
             logs[number] = log
         }
         for (number, name) in names {
@@ -64,7 +64,7 @@ extension MappedStore {
     }
 
     private func checkMessages(
-        _ logs: [UInt64: QueueLog], _ garbage: [Garbage], _ check: inout StoreCheck,
+        _ logs: [UInt64: QueueLog], _ garbage: Set<Garbage>, _ check: inout StoreCheck,
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
@@ -99,7 +99,7 @@ extension MappedStore {
     }
 
     private func checkUsers(
-        _ state: QueueState, _ garbage: [Garbage], _ queues: Set<UInt64>, _ check: inout StoreCheck,
+        _ state: QueueState, _ garbage: Set<Garbage>, _ queues: Set<UInt64>, _ check: inout StoreCheck,
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var users: Set<UInt64> = []

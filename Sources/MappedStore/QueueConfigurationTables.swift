@@ -2,49 +2,111 @@ package import Gateway
 internal import LMDB
 package import Queues
 
-/// How a configuration is put in force: what differs is written, all else stays.
-extension MappedStore {
-    /// Bytes that a configuration may add to the file.
-    static func sizeEstimate(_ configuration: QueueConfiguration) -> Int {
-        // Three records for each queue, one for each user, one for each right; pages are half full at the worst.
-        let queues = configuration.queues.reduce(0) { $0 + 300 + $1.name.utf8.count + 20 * $1.allowedNetworks.count }
-        return 2 * configuration.users.reduce(queues) { $0 + 300 + $1.name.utf8.count + 40 * $1.queues.count }
-    }
+/// What a configuration changes of that in force.
+struct ConfigurationChange {
+    /// Queues that are new or have other settings.
+    private(set) var queues: [Queue] = []
+    private(set) var newQueues: Set<UInt64> = []
+    private(set) var goneQueues: [Queue] = []
+    /// Users who are new or have changed.
+    private(set) var users: [User] = []
+    private(set) var goneUsers: [User] = []
+    /// By user and queue.
+    private(set) var newRights: [(user: UInt64, queue: UInt64)] = []
+    private(set) var goneRights: [(user: UInt64, queue: UInt64)] = []
+    private(set) var state: QueueState
+    /// Bytes that it may add to the file.
+    private(set) var growth = 0
 
-    func apply(_ configuration: QueueConfiguration, in transaction: inout Transaction) throws(LMDBError) {
-        var state = try queueState(in: transaction)
-        let numbers = try applyQueues(configuration.queues, &state, in: &transaction)
-        try applyUsers(configuration.users, numbers, &state, in: &transaction)
-        state.isConfigured = true
-        try put(state, in: &transaction)
+    init(
+        to configuration: QueueConfiguration, _ store: MappedStore, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        state = try store.queueState(in: transaction)
+        let numbers = compareQueues(configuration.queues, try store.queuesInForce(in: transaction))
+        var gone = try store.usersInForce(in: transaction)
+        for entry in configuration.users {
+            let before = gone.removeValue(forKey: Array(entry.name.utf8))
+            let rights = try before.map { user throws(LMDBError) in try store.rights(of: user.number, in: transaction) }
+            compareUser(entry, before, Set((rights ?? []).map(\.queue)), numbers)
+        }
+        for user in gone.values {
+            goneUsers.append(user)
+            goneRights += try store.rights(of: user.number, in: transaction).map { (user.number, $0.queue) }
+        }
     }
 
     /// Returns the queues' numbers by name, in UTF-8: Swift takes texts for equal that only look the same.
-    private func applyQueues(
-        _ queues: [QueueSettings], _ state: inout QueueState, in transaction: inout Transaction
-    ) throws(LMDBError) -> [[UInt8]: UInt64] {
-        let before = try queuesInForce(in: transaction)
+    private mutating func compareQueues(
+        _ queues: [QueueSettings], _ before: [[UInt8]: Queue]
+    ) -> [[UInt8]: UInt64] {
         var numbers: [[UInt8]: UInt64] = [:]
         for settings in queues {
             let name = Array(settings.name.utf8)
-            if let queue = before[name] {
-                numbers[name] = queue.number
-                guard queue.settings != settings else { continue }
-                try tables.queues.put(QueueSettingsRecord.encode(settings), at: key(queue.number), in: &transaction)
+            let known = before[name]
+            let queue = Queue(number: known?.number ?? state.nextQueue, settings: settings)
+            numbers[name] = queue.number
+            guard queue != known else { continue }
+            self.queues.append(queue)
+            // Three records for a new queue; pages are half full at the worst.
+            growth += 2 * (300 + QueueSettingsRecord.encode(settings).count)
+            guard known == nil else { continue }
+            state.nextQueue += 1
+            newQueues.insert(queue.number)
+        }
+        goneQueues = before.filter { numbers[$0.key] == nil }.map(\.value)
+        return numbers
+    }
+
+    private mutating func compareUser(
+        _ entry: QueueConfiguration.User, _ before: User?, _ rights: Set<UInt64>, _ numbers: [[UInt8]: UInt64]
+    ) {
+        let user = User(
+            number: before?.number ?? state.nextUser, name: entry.name, hash: entry.hash, mayReload: entry.mayReload)
+        if before == nil { state.nextUser += 1 }
+        if user != before {
+            users.append(user)
+            growth += 2 * (64 + UserRecord.encode(user).count)
+        }
+        let wanted = Set(entry.queues.compactMap { numbers[Array($0.utf8)] })
+        goneRights += rights.subtracting(wanted).map { (user.number, $0) }
+        let added = wanted.subtracting(rights).sorted()
+        newRights += added.map { (user.number, $0) }
+        growth += 80 * added.count
+    }
+}
+
+/// How a configuration is put in force: what differs is written, all else stays.
+extension MappedStore {
+    func apply(_ change: ConfigurationChange, in transaction: inout Transaction) throws(LMDBError) {
+        for queue in change.queues {
+            if change.newQueues.contains(queue.number) {
+                try create(queue, QueueLog(), in: &transaction)
             } else {
-                let number = state.nextQueue
-                state.nextQueue += 1
-                numbers[name] = number
-                try create(Queue(number: number, settings: settings), QueueLog(), in: &transaction)
+                let record = QueueSettingsRecord.encode(queue.settings)
+                try tables.queues.put(record, at: key(queue.number), in: &transaction)
             }
         }
-        for (name, queue) in before where numbers[name] == nil {
+        for queue in change.goneQueues {
             try tables.queueNames.remove(nameKey(queue.settings.name), in: &transaction)
             try tables.queues.remove(key(queue.number), in: &transaction)
             try tables.queueLogs.remove(key(queue.number), in: &transaction)
             try put(.messages(queue: queue.number), in: &transaction)
         }
-        return numbers
+        for user in change.users {
+            try tables.users.put(UserRecord.encode(user), at: nameKey(user.name), in: &transaction)
+        }
+        for user in change.goneUsers {
+            try tables.users.remove(nameKey(user.name), in: &transaction)
+            try put(.clients(user: user.number), in: &transaction)
+        }
+        for (user, queue) in change.goneRights { try tables.rights.remove(key(user, queue), in: &transaction) }
+        var state = change.state
+        for (user, queue) in change.newRights {
+            try tables.rights.put(key(state.nextRight), at: key(user, queue), in: &transaction)
+            state.nextRight += 1
+        }
+        state.isConfigured = true
+        if try state != queueState(in: transaction) { try put(state, in: &transaction) }
     }
 
     func create(_ queue: Queue, _ log: QueueLog, in transaction: inout Transaction) throws(LMDBError) {
@@ -52,38 +114,6 @@ extension MappedStore {
         try tables.queueNames.put(key(number), at: nameKey(queue.settings.name), in: &transaction)
         try tables.queues.put(QueueSettingsRecord.encode(queue.settings), at: key(number), in: &transaction)
         try put(log, of: number, in: &transaction)
-    }
-
-    private func applyUsers(
-        _ users: [QueueConfiguration.User], _ numbers: [[UInt8]: UInt64], _ state: inout QueueState,
-        in transaction: inout Transaction
-    ) throws(LMDBError) {
-        var gone = try usersInForce(in: transaction)
-        for entry in users {
-            let before = gone.removeValue(forKey: Array(entry.name.utf8))
-            let user = User(
-                number: before?.number ?? state.nextUser, name: entry.name, hash: entry.hash, mayReload: entry.mayReload
-            )
-            if before == nil { state.nextUser += 1 }
-            if user != before {
-                try tables.users.put(UserRecord.encode(user), at: nameKey(user.name), in: &transaction)
-            }
-            var wanted = Set(entry.queues.compactMap { numbers[Array($0.utf8)] })
-            for (queue, _) in try rights(of: user.number, in: transaction) where wanted.remove(queue) == nil {
-                try tables.rights.remove(key(user.number, queue), in: &transaction)
-            }
-            for queue in wanted.sorted() {
-                try tables.rights.put(key(state.nextRight), at: key(user.number, queue), in: &transaction)
-                state.nextRight += 1
-            }
-        }
-        for user in gone.values {
-            for (queue, _) in try rights(of: user.number, in: transaction) {
-                try tables.rights.remove(key(user.number, queue), in: &transaction)
-            }
-            try tables.users.remove(nameKey(user.name), in: &transaction)
-            try put(.clients(user: user.number), in: &transaction)
-        }
     }
 
     // MARK: What is in force

@@ -22,10 +22,11 @@ struct QueueImporter {
         try finish(line)
         let settings = try settings(line)
         let (last, lost) = (try line.count("current_message"), try line.count("lost"))
-        guard lost <= last, last < UInt64(Int64.max) else {
-            throw line.fault("\"lost\" is above \"current_message\"")
+        let first = try line.count("first")
+        guard last < UInt64(Int64.max), lost <= last, (1...last + 1).contains(first), first - 1 <= lost else {
+            throw line.fault("\"first\", \"lost\" and \"current_message\" do not fit one another")
         }
-        let log = QueueLog(current: last, first: try line.count("first"), lost: lost)
+        let log = QueueLog(current: last, first: first, lost: lost)
         let moment = self.moment
         let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
             guard try store.queueNumber(settings.name, in: transaction) == nil else { return nil }

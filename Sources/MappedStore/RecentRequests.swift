@@ -60,10 +60,10 @@ enum Outcome: Equatable {
     }
 }
 
-/// The requests of the last minute or so, by their ids, and what they came to.
+/// The requests of the last two minutes or so, by their ids, and what they came to.
 struct RecentRequests {
     /// How long a request is remembered. nginx starts no attempt at a request later than `retrySeconds` after the first.
-    static let memoryMilliseconds: UInt64 = 60_000
+    static let memoryMilliseconds: UInt64 = 120_000
 
     let table: Table
 

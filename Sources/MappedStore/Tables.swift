@@ -38,7 +38,7 @@ struct Tables {
     static let captureKey = Array("capture".utf8)
     static let touchKey = Array("touch".utf8)
     static let queuesKey = Array("queues".utf8)
-    static let fileKey = Array("file".utf8)
+    static let markKey = Array("mark".utf8)
 
     /// How many tables there are, and room for a few more.
     static let limit = 32

@@ -23,8 +23,17 @@ struct QueueLoading {
     /// What a start does. A file that is missing or at fault ends no queue that is in force; where none ever was, a faulty
     /// one stops the start, and a missing one means that there are no queues.
     func start(_ logger: Logger) throws {
-        guard let failure = try load() else { return }
         let isConfigured = try store.isConfigured()
+        let failure: ConfigurationFailure?
+        do {
+            failure = try load()
+        } catch let error as StoreFailure where isConfigured {
+            // A full store is served all the same: what is in it can be read and deleted, and that makes room.
+            store.rollBack()
+            return logger.error(
+                "QUEUE_CONFIG cannot be put in force; the queues stay as they were", metadata: ["reason": "\(error)"])
+        }
+        guard let failure else { return }
         if failure == .missing, !isConfigured { return }
         let lines = failure.lines(settings.queueFile)
         guard isConfigured else { throw Refusal("QUEUE_CONFIG: " + lines.joined(separator: "\n")) }

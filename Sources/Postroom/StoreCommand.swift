@@ -58,8 +58,6 @@ extension StoreCommand {
             let copy = FilePath("\(path).compact")
             let before = Files.size(of: path)
             try? Files.remove(copy)
-            // What takes the file's place holds the same.
-            try store.forgetFile()
             try store.compact(to: copy)
             try Files.copyOwner(of: path, to: copy)
             try Files.synchronize(copy)

@@ -52,6 +52,8 @@ final class Worker {
         let epoll = try Epoll()
         try epoll.add(signals.descriptor, .readable, token: 0)
         var isStopping = false
+        renewMark()
+        defer { renewMark() }
         var cleansAt = SystemClock.bootTimeMicroseconds() + Int64(settings.cleanupSeconds * 1e6)
         var hasMore = false
         while !isStopping {
@@ -99,6 +101,15 @@ final class Worker {
 
     private func forgetRequests() throws(StoreFailure) -> Bool {
         try store.forgetRequests(at: store.clock.now(), limit: 4 * Self.stepSize) == 4 * Self.stepSize
+    }
+
+    private func renewMark() {
+        do throws(StoreFailure) {
+            try store.renewMark()
+        } catch {
+            store.rollBack()
+            logger.warning("an older copy of the store would go unnoticed", metadata: ["reason": "\(error)"])
+        }
     }
 
     private func removeGarbage() throws(StoreFailure) -> Bool {

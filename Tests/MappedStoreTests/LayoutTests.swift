@@ -37,7 +37,7 @@ import Testing
         let environment = try Self.environment(directory)
         var transaction = try environment.beginWrite()
         for name in Self.tablesOfLayout1 { _ = try Table(name, creating: true, in: transaction) }
-        for entry in entries where ![Tables.queuesKey, Tables.fileKey, Tables.schemaKey].contains(entry.key) {
+        for entry in entries where ![Tables.queuesKey, Tables.markKey, Tables.schemaKey].contains(entry.key) {
             try Table(entry.table, creating: false, in: transaction).put(entry.value, at: entry.key, in: &transaction)
         }
         try Table("meta", creating: false, in: transaction).put(key(1), at: Tables.schemaKey, in: &transaction)
@@ -129,13 +129,34 @@ import Testing
         #expect(before == after && after == again)
     }
 
-    @Test func `a file in the place of another, as from a backup, changes the time once`() throws {
+    @Test(arguments: [false, true])
+    func `an older copy in the place of the file, or written over it, changes the time once`(isInPlace: Bool) throws {
+        var copy: [UInt8] = []
         let (before, after, again) = try time { path in
-            let bytes = try #require(Files.contents(of: path))
-            try Files.replace(path, with: bytes)
+            if isInPlace {
+                let file = try Files.open(path, .writeOnly, [.truncate, .closeOnExec])
+                defer { try? file.close() }
+                try file.writeAll(copy)
+            } else {
+                try Files.replace(path, with: copy)
+            }
+        } closing: { store in
+            try withTemporaryDirectory { directory in
+                try store.compact(to: directory.appending("copy"))
+                copy = try #require(Files.contents(of: directory.appending("copy")))
+            }
+            try store.renewMark()
         }
         #expect(after > before)
         #expect(again == after)
+    }
+
+    @Test func `renewing the mark does not change the time, losing it does`() throws {
+        let (before, after, _) = try time(around: { _ in }, closing: { try $0.renewMark() })
+        #expect(before == after)
+        let lost = try time { path in try Files.remove(path.removingLastComponent().appending("store.mark")) }
+        #expect(lost.after > lost.before)
+        #expect(lost.again == lost.after)
     }
 
     @Test func `compacting does not change the time`() throws {
@@ -144,7 +165,6 @@ import Testing
             try Files.move(copy, to: path)
         } closing: { store in
             try withTemporaryDirectory { directory in copy = FilePath("\(directory).compact") }
-            try store.forgetFile()
             try store.compact(to: copy)
         }
         #expect(before == after && after == again)

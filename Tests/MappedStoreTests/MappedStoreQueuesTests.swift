@@ -238,6 +238,22 @@ extension MappedStore {
                 for number in 0..<10_000 { _ = try store.listen("d\(number)") }
             }
             store.rollBack()
+            // Nor is there room for ids that are used up, or a new queue; the configuration in force needs none.
+            let queue = try #require(try store.queue(named: "q"))
+            #expect(throws: StoreFailure.full) {
+                while true { try store.skip(in: queue, for: nil) }
+            }
+            store.rollBack()
+            try store.configure(QueueLimits(messageCount: 1_000_000, queueBytes: 1 << 40))
+            let many = (0..<1000).map { "q\($0)" }
+            #expect(throws: StoreFailure.full) { try store.configure(queues: ["q"] + many) }
+            store.rollBack()
+            // Failed logins are counted all the same.
+            let attempt = LoginAttempt(name: "u", address: "192.0.2.1")
+            let now = store.clock.now().steady
+            for _ in 0..<20 { try store.recordFailure(attempt, at: now) }
+            #expect(try LoginLimits.delay(store.logins(attempt), at: now) == 3)
+            store.rollBack()
             #expect(kept > 10)
             #expect(try store.read("c") == Array(1...kept))
         }
@@ -288,6 +304,27 @@ extension MappedStore {
             #expect(throws: StoreFailure.self) { try store.configure() }
             store.rollBack()
             #expect(try store.queue(named: "r") != nil)
+        }
+    }
+
+    @Test func `what was done before is committed as a write, so that its answer waits for the disk`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, isDurable: true)
+            try store.configure()
+            let user = try #require(try store.user(named: "u"))
+            let request = RequestID(milliseconds: UInt64(store.clock.now().wall.microseconds / 1000), high: 1, low: 1)
+            #expect(try !store.unlisten("nobody", of: user, for: nil))
+            let before = try store.version()
+            #expect(try store.commit())
+            #expect(try store.version() == before + 1)
+
+            #expect(try store.listen("c", of: user, to: "q", for: request) == .listening)
+            try store.commit()
+            #expect(try store.listen("c", of: user, to: "q", for: request) == .listening)
+            #expect(try store.commit())
+            #expect(try store.hasConfigured(request))
+            #expect(try store.commit())
+            #expect(try store.version() == before + 4)
         }
     }
 }

@@ -1,0 +1,33 @@
+internal import Gateway
+internal import Queues
+
+/// Failed logins that a full store has no room for: they count all the same, in this process.
+struct LoginsWithoutRoom {
+    private var addresses: [[UInt8]: Timestamp] = [:]
+    private var users: [String: Timestamp] = [:]
+
+    /// More are forgotten: by then every address has failed too often.
+    private static let limit = 10_000
+
+    var isEmpty: Bool { addresses.isEmpty && users.isEmpty }
+
+    mutating func fail(_ attempt: LoginAttempt, at now: Timestamp) {
+        if users.count >= Self.limit || addresses.count >= Self.limit { self = LoginsWithoutRoom() }
+        let record = LoginLimits.failed(adding(to: LoginRecord(), attempt), at: now)
+        users[attempt.name] = record.user
+        if let network = attempt.network { addresses[network] = record.address }
+    }
+
+    /// What is stored, and what is counted here, whichever forgives later.
+    func adding(to stored: LoginRecord, _ attempt: LoginAttempt) -> LoginRecord {
+        func later(_ left: Timestamp?, _ right: Timestamp?) -> Timestamp? {
+            guard let left, let right else { return left ?? right }
+            return max(left, right)
+        }
+        var record = stored
+        record.user = later(stored.user, users[attempt.name])
+        record.userAtAddress = later(stored.userAtAddress, users[attempt.name])
+        record.address = later(stored.address, attempt.network.flatMap { addresses[$0] })
+        return record
+    }
+}

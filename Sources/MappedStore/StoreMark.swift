@@ -1,0 +1,87 @@
+package import Gateway
+internal import LMDB
+internal import Linux
+internal import SystemPackage
+
+/// Tells a store from an older copy of itself that was put in its place.
+///
+/// The store has a random mark, and the file `store.mark` beside it has the same. Both are renewed while the service goes
+/// on: a copy that is older has an older one. Who copies the mark back too, as with a whole volume, removes that file.
+struct StoreMark {
+    private let path: FilePath
+
+    /// - Parameter store: the path of the store's file.
+    init(_ store: FilePath) { path = store.removingLastComponent().appending("store.mark") }
+
+    /// Has the store's time begin anew where the store is not the one that the file knows, or is new.
+    func recognise(_ tables: Tables, in transaction: inout Transaction) throws(LMDBError) {
+        let stored = try tables.meta.record(at: Tables.queuesKey, "the state of queues", in: transaction) {
+            QueueState($0)
+        }
+        let mark = try tables.meta.number(at: Tables.markKey, in: transaction)
+        if let mark, stored != nil, known().contains(mark) { return }
+        let now = QueueState(time: Self.seconds())
+        let fresh = UInt64.random(in: 1 ... .max)
+        try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)
+        try tables.meta.put((stored?.begunAnew(at: now.time) ?? now).encoded, at: Tables.queuesKey, in: &transaction)
+        write([fresh])
+    }
+
+    /// Gives store and file another mark.
+    /// - Parameter keep: writes it into the store, for good.
+    func renew(from old: UInt64?, _ keep: (UInt64) throws(StoreFailure) -> Void) throws(StoreFailure) {
+        let fresh = UInt64.random(in: 1 ... .max)
+        // Whichever of them a crash leaves in the store, the file knows it.
+        write([fresh, old].compactMap { $0 })
+        try keep(fresh)
+        write([fresh])
+    }
+
+    static func seconds() -> UInt64 { UInt64(max(0, SystemClock.realTimeMicroseconds() / 1_000_000)) }
+
+    private func known() -> [UInt64] {
+        let text = String(decoding: Files.contents(of: path) ?? [], as: UTF8.self)
+        return text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0, radix: 16) }
+    }
+
+    /// Where the file cannot be written, the store's time begins anew at the next start: clients refresh for nothing.
+    private func write(_ marks: [UInt64]) {
+        let text = marks.map { String($0, radix: 16) + "\n" }.joined()
+        try? Files.replace(path, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead])
+    }
+}
+
+extension QueueState {
+    /// The same with another time, later than the one before.
+    func begunAnew(at seconds: UInt64) -> QueueState {
+        var state = self
+        state.time = max(seconds, time + 1)
+        return state
+    }
+}
+
+extension MappedStore {
+    /// Tells copies of the store that are made from now on from those before.
+    package func renewMark() throws(StoreFailure) {
+        let old = try read { (transaction) throws(LMDBError) in
+            try tables.meta.number(at: Tables.markKey, in: transaction)
+        }
+        try mark.renew(from: old) { fresh throws(StoreFailure) in
+            try write { (transaction) throws(LMDBError) in
+                try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)
+            }
+            try commit()
+            try settle()
+        }
+    }
+
+    /// Tells clients of queues that messages may have been lost.
+    package func beginAnew() throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            let state = try queueState(in: transaction).begunAnew(at: StoreMark.seconds())
+            try put(state, in: &transaction)
+        }
+        try commit()
+        try settle()
+    }
+}
