@@ -86,7 +86,7 @@ let package = Package(
             name: "QueuesTests",
             dependencies: [
                 "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "Queues", "TestSupport",
-                httpTypes,
+                httpTypes, system,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -39,13 +39,15 @@ package struct Target: Sendable {
     /// The path after its first `count` segments, as sent: empty, or with its leading slash.
     package func rest(after count: Int) -> ArraySlice<UInt8> { path[ends[count - 1]...] }
 
-    /// The value of a query parameter, decoded, `+` being a blank; the first where it is repeated.
+    /// The value of a query parameter, decoded, `+` being a blank; the first where it is repeated. One that stands for no
+    /// text is left as it was sent.
     package func queryValue(_ name: String) -> String? {
         guard let query else { return nil }
         for pair in query.split(separator: UInt8(ascii: "&")) {
             let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard percentDecoded(parts[0], plusIsBlank: true) == name else { continue }
-            return parts.count == 1 ? "" : percentDecoded(parts[1], plusIsBlank: true)
+            guard parts.count == 2 else { return "" }
+            return percentDecoded(parts[1], plusIsBlank: true) ?? String(decoding: parts[1], as: UTF8.self)
         }
         return nil
     }

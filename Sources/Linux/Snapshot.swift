@@ -21,6 +21,12 @@ package enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible 
     }
 }
 
+/// A file's content, and how the file was then.
+package struct Snapshot: Sendable {
+    package let bytes: [UInt8]
+    package let state: FileState
+}
+
 extension Files {
     /// The whole of a regular file as of one moment: while it was read nothing was written to it, and the path still
     /// leads to it. Never waits for a writer, as for that of a FIFO.
@@ -28,16 +34,16 @@ extension Files {
     /// A write(2) sets a file's time first and its bytes after, so that a file written to just now is read a moment later.
     ///
     /// A file whose length is not what can be read, as in /proc, is one that changes.
-    package static func snapshot(of path: FilePath, limitBytes: Int) throws(SnapshotError) -> [UInt8] {
+    package static func snapshot(of path: FilePath, limitBytes: Int) throws(SnapshotError) -> Snapshot {
         try snapshot(of: path, limitBytes: limitBytes) {}
     }
 
     /// - Parameter meanwhile: runs each time the file was read, before it is known whether it changed.
     static func snapshot(
         of path: FilePath, limitBytes: Int, meanwhile: () -> Void
-    ) throws(SnapshotError) -> [UInt8] {
+    ) throws(SnapshotError) -> Snapshot {
         for retriesLeft in (0...5).reversed() {
-            if let bytes = try stableContents(of: path, limitBytes: limitBytes, meanwhile: meanwhile) { return bytes }
+            if let found = try stableContents(of: path, limitBytes: limitBytes, meanwhile: meanwhile) { return found }
             if retriesLeft > 0 { usleep(5000) }
         }
         throw .changing
@@ -49,7 +55,7 @@ extension Files {
     /// `nil` where the file changed meanwhile.
     private static func stableContents(
         of path: FilePath, limitBytes: Int, meanwhile: () -> Void
-    ) throws(SnapshotError) -> [UInt8]? {
+    ) throws(SnapshotError) -> Snapshot? {
         let file: FileDescriptor
         do throws(Errno) {
             file = try open(path, .readOnly, [.nonBlocking, .closeOnExec])
@@ -83,12 +89,19 @@ extension Files {
         guard unsafe stat(path.string, &after) == 0, FileState(after) == FileState(before),
             bytes.count == FileState(before).length
         else { return nil }
-        return bytes
+        return Snapshot(bytes: bytes, state: FileState(before))
+    }
+
+    /// How a file is; `nil` where there is none.
+    package static func state(of path: FilePath) -> FileState? {
+        var status = stat()
+        guard unsafe stat(path.string, &status) == 0 else { return nil }
+        return FileState(status)
     }
 }
 
 /// What differs once a file was written or another stands in its place.
-private struct FileState: Equatable {
+package struct FileState: Equatable, Sendable {
     let device: dev_t
     let inode: ino_t
     let length: Int
@@ -98,7 +111,7 @@ private struct FileState: Equatable {
     /// When it was written last, since 1970.
     var microseconds: Int64 { Int64(seconds) * 1_000_000 + Int64(nanoseconds / 1000) }
 
-    init(_ status: stat) {
+    fileprivate init(_ status: stat) {
         device = status.st_dev
         inode = status.st_ino
         length = Int(status.st_size)

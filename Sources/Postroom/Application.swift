@@ -27,7 +27,9 @@ final class Application: Service {
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
             webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
             random: SystemRandomNumberGenerator())
-        queues = QueueHandlers(store: store, settings: settings)
+        queues = QueueHandlers(store: store, settings: settings) { failure in
+            for line in failure.lines(settings.queueFile) { logger.error("\(line)") }
+        }
     }
 
     func answer(_ request: Request) -> Answer {

@@ -12,15 +12,20 @@ final class QueueFile: ConfigurationFile {
 
     init(_ path: FilePath) { self.path = path }
 
-    func read() throws(ConfigurationFailure) -> [UInt8] {
+    func read() throws(ConfigurationFailure) -> (bytes: [UInt8], state: FileState?) {
         do throws(SnapshotError) {
-            return try Files.snapshot(of: path, limitBytes: Self.limitBytes)
+            let snapshot = try Files.snapshot(of: path, limitBytes: Self.limitBytes)
+            return (snapshot.bytes, snapshot.state)
         } catch .missing {
             throw .missing
+        } catch .changing {
+            throw .changing
         } catch {
             throw .unreadable("\(error)")
         }
     }
+
+    func isStill(_ state: FileState) -> Bool { Files.state(of: path) == state }
 
     func replace(with text: [UInt8]) throws(ConfigurationFailure) {
         do throws(Errno) {
@@ -32,11 +37,14 @@ final class QueueFile: ConfigurationFile {
 }
 
 extension QueueHandlers {
-    convenience init(store: MappedStore, settings: Settings) {
+    convenience init(
+        store: MappedStore, settings: Settings, report: @escaping (ConfigurationFailure) -> Void = { _ in }
+    ) {
         let clock = store.clock
         self.init(
             store: store, file: QueueFile(settings.queueFile), hashKind: settings.queuePasswordHash,
-            maximumMessageBytes: settings.maximumMessageBytes, now: clock.now, random: SystemRandomNumberGenerator())
+            maximumMessageBytes: settings.maximumMessageBytes, now: clock.now, random: SystemRandomNumberGenerator(),
+            report: report)
     }
 }
 
@@ -45,6 +53,7 @@ extension ConfigurationFailure {
     func lines(_ file: FilePath) -> [String] {
         switch self {
         case .missing: ["\(file) is not there"]
+        case .changing: ["\(file) is being changed"]
         case .unreadable(let reason): ["\(file) cannot be read: \(reason)"]
         case .unwritable(let reason): ["\(file) cannot be written: \(reason)"]
         case .unknownUser(let name): ["\(file) has no user \"\(name)\""]

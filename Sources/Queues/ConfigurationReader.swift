@@ -9,7 +9,8 @@ package struct ConfigurationReader {
     package private(set) var warnings: [ConfigurationFault] = []
 
     private var faults: [ConfigurationFault] = []
-    private let text: [UInt8]
+    /// Where each line of the text begins, in bytes.
+    private let lineStarts: [Int]
     private let maximumMessageBytes: Int
     private var globalLimits = QueueLimits()
 
@@ -17,15 +18,9 @@ package struct ConfigurationReader {
     ///   - text: JSON; comments (`//` and `/* */`) may stand between its values.
     ///   - maximumMessageBytes: the longest message that can arrive here at all.
     package init(_ text: [UInt8], maximumMessageBytes: Int) throws(ConfigurationFailure) {
-        self.text = text
         self.maximumMessageBytes = maximumMessageBytes
-        let root: JSONNode
-        do throws(JSONError) {
-            root = try JSONDocument(parsing: text, allowsComments: true).root
-        } catch {
-            throw .faulty([ConfigurationFault(line: error.line, column: error.column, path: "", reason: error.reason)])
-        }
-        read(root)
+        lineStarts = [0] + text.indices.filter { text[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
+        read(try document(text))
         let order = { (left: ConfigurationFault, right: ConfigurationFault) in
             (left.line, left.column) < (right.line, right.column)
         }
@@ -68,6 +63,9 @@ package struct ConfigurationReader {
         if settings.limits.messageBytes > settings.limits.queueBytes {
             warn(place, "a message may be larger than the whole queue: one that is empties it")
         }
+        if name.isEmpty || name.utf8.contains(UInt8(ascii: "/")) {
+            warn(place, "no path leads to a queue of this name")
+        }
         if settings.limits.messageCount == 0 {
             warn(place, "the queue keeps nothing: its readers only learn of losses")
         }
@@ -98,6 +96,7 @@ package struct ConfigurationReader {
         if let name, !userNames.insert(Array(name.utf8)).inserted {
             fault(place, "another user has the same name")
         }
+        if let name, name.utf8.contains(UInt8(ascii: ":")) { warn(place, "a login's name ends at a colon") }
         var hash: PasswordHash?
         if let text = string(place, "pass_hash"), let location = place["pass_hash"] {
             hash = PasswordHash(text)
@@ -150,6 +149,7 @@ package struct ConfigurationReader {
             fault(method, "hmac- or hash- was expected, and behind it \(Self.algorithms)")
             return nil
         }
+        if process == .hmac, key == "" { warn(place, "with an empty \"key\" anybody can sign") }
         if process == .hmac, key == nil { warn(place, "without \"key\" every message is refused") }
         if header == nil { warn(place, "without \"header_name\" every message is refused") }
         return SenderAuthentication(
@@ -181,10 +181,13 @@ package struct ConfigurationReader {
     private struct Place {
         let node: JSONNode
         let path: String
+        /// Bytes before it.
+        let offset: Int
 
-        init(_ node: JSONNode, _ path: String) {
+        init(_ node: JSONNode, _ path: String, offset: Int? = nil) {
             self.node = node
             self.path = path
+            self.offset = offset ?? node.range.lowerBound
         }
 
         var value: JSON { node.value }
@@ -195,12 +198,13 @@ package struct ConfigurationReader {
     }
 
     private func place(_ place: Place, _ reason: String) -> ConfigurationFault {
-        let position = TextPosition(of: place.node.range.lowerBound, in: text)
-        return ConfigurationFault(line: position.line, column: position.column, path: place.path, reason: reason)
+        let line = lineStarts.partitioningIndex { $0 > place.offset }
+        return ConfigurationFault(
+            line: line, column: place.offset - lineStarts[line - 1] + 1, path: place.path, reason: reason)
     }
 
     /// More are of no use to anybody, and each costs a look at the text.
-    private static let limit = 100
+    static let limit = 100
 
     private mutating func fault(_ location: Place, _ reason: String) {
         if faults.count < Self.limit { faults.append(place(location, reason)) }
@@ -208,6 +212,11 @@ package struct ConfigurationReader {
 
     private mutating func warn(_ location: Place, _ reason: String) {
         if warnings.count < Self.limit { warnings.append(place(location, reason)) }
+    }
+
+    private mutating func fault(_ member: JSONNode.Member, of place: Place, _ reason: String) {
+        fault(
+            Place(member.value, place.path, offset: member.nameRange.lowerBound), "\"\(member.name)\" \(reason)")
     }
 
     /// Whether the value is an object; says what it lacks, and what it has that nobody knows.
@@ -220,10 +229,10 @@ package struct ConfigurationReader {
         var seen: Set<String> = []
         for member in members {
             if !known.contains(member.name) {
-                fault(Place(member.value, place.path), "\"\(member.name)\" is not known here")
+                fault(member, of: place, "is not known here")
             }
             if !seen.insert(member.name).inserted {
-                fault(Place(member.value, place.path), "\"\(member.name)\" is there twice")
+                fault(member, of: place, "is there twice")
             }
         }
         return true
@@ -251,14 +260,30 @@ package struct ConfigurationReader {
     }
 }
 
-/// The text of a configuration file with another hash for one user, and nothing else changed.
-func replacingHash(of user: String, by hash: PasswordHash, in text: [UInt8]) throws(ConfigurationFailure) -> [UInt8] {
-    let root: JSONNode
+extension [Int] {
+    /// The first index whose element the predicate holds for, in an array whose elements before it are those for which it
+    /// does not.
+    fileprivate func partitioningIndex(where predicate: (Int) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if predicate(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
+
+private func document(_ text: [UInt8]) throws(ConfigurationFailure) -> JSONNode {
     do throws(JSONError) {
-        root = try JSONDocument(parsing: text, allowsComments: true).root
+        return try JSONDocument(parsing: text, allowsComments: true).root
     } catch {
         throw .faulty([ConfigurationFault(line: error.line, column: error.column, path: "", reason: error.reason)])
     }
+}
+
+/// The text of a configuration file with another hash for one user, and nothing else changed.
+func replacingHash(of user: String, by hash: PasswordHash, in text: [UInt8]) throws(ConfigurationFailure) -> [UInt8] {
+    let root = try document(text)
     guard
         let entry = root["users"]?.elements?.last(where: {
             $0["name"]?.value.string.map { Array($0.utf8) } == Array(user.utf8)

@@ -40,7 +40,9 @@ struct FailureAllowance {
     /// Seconds until the next attempt is looked at; `nil` where it is at once.
     func delay(_ forgiven: Timestamp?, at now: Timestamp) -> Double? {
         guard let forgiven else { return nil }
-        let delay = forgiven.seconds(since: now) - Double(burst - 1) * seconds
+        // Not many more than the burst can have failed; what says so was counted by a clock that was ahead.
+        let debt = min(forgiven.seconds(since: now), 2 * Double(burst) * seconds)
+        let delay = debt - Double(burst - 1) * seconds
         return delay > 0 ? delay : nil
     }
 
@@ -52,7 +54,7 @@ struct FailureAllowance {
 /// How failed logins are slowed down.
 ///
 /// Failures count against the address they come from and against the user. Where an address has logged in as the user
-/// before, they count there apart: nobody can lock a user out by failing elsewhere. While a count is used up, no password
+/// before, they count there apart: nobody locks such a user out by failing elsewhere. While a count is used up, no password
 /// is looked at, right or wrong. Times are of the steady clock.
 package enum LoginLimits {
     static let address = FailureAllowance(burst: 100, seconds: 1)

@@ -74,6 +74,11 @@ package struct QueueLog: Equatable, Sendable {
         self.lost = lost
     }
 
+    /// Whether it can have come about.
+    package var isSound: Bool {
+        first >= 1 && first - 1 <= lost && lost <= current && count <= current - (first - 1)
+    }
+
     /// Gives a message its id.
     package mutating func append(bytes size: Int) -> UInt64 {
         current += 1

@@ -41,6 +41,8 @@ package struct ConfigurationFault: Equatable, Sendable, CustomStringConvertible 
 package enum ConfigurationFailure: Error, Equatable, Sendable {
     /// There is no file.
     case missing
+    /// It was written while it was read, again and again.
+    case changing
     /// The text is the end of a sentence.
     case unreadable(String)
     case unwritable(String)

@@ -3,14 +3,7 @@ internal import Cryptography
 package import Gateway
 internal import HTTPTypes
 internal import JSON
-
-/// Where the configuration is kept between two starts.
-package protocol ConfigurationFile: AnyObject {
-    func read() throws(ConfigurationFailure) -> [UInt8]
-
-    /// Replaces the file, its owner and mode kept.
-    func replace(with text: [UInt8]) throws(ConfigurationFailure)
-}
+internal import Linux
 
 /// The queue API: from a request and a store to an answer.
 package final class QueueHandlers {
@@ -20,19 +13,24 @@ package final class QueueHandlers {
     private let maximumMessageBytes: Int
     private let now: () -> Moment
     private var random: any RandomNumberGenerator
+    private let report: (ConfigurationFailure) -> Void
     private var passwords: PasswordCheck
-    /// What the password of a user who is not there is held against, so that time does not tell.
+    /// What the password of a user who is not there is held against: where all users have a hash of this kind, time does not
+    /// tell which of them are there.
     private lazy var decoy = PasswordHash([], hashKind, random: &random)
 
     /// - Parameters:
     ///   - hashKind: how a new password is stored.
     ///   - maximumMessageBytes: the longest message that can arrive at all.
+    ///   - report: told of what a client is not told in full.
     package init(
         store: any QueueStore, file: any ConfigurationFile, hashKind: PasswordHash.Kind, maximumMessageBytes: Int,
-        now: @escaping () -> Moment, random: any RandomNumberGenerator
+        now: @escaping () -> Moment, random: any RandomNumberGenerator,
+        report: @escaping (ConfigurationFailure) -> Void = { _ in }
     ) {
         self.store = store
         self.file = file
+        self.report = report
         self.hashKind = hashKind
         self.maximumMessageBytes = maximumMessageBytes
         self.now = now
@@ -92,7 +90,7 @@ package final class QueueHandlers {
     // MARK: Messages
 
     private func post(_ request: Request, to name: String) throws(StoreFailure) -> Answer {
-        // A name that nobody uses is not told apart from one that somebody does.
+        // As the original: names are not told, and senders do not try again.
         guard let queue = try store.queue(named: name) else { return .now(Self.done) }
         guard queue.settings.allows(request.remoteAddress) else {
             return .now(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
@@ -150,7 +148,11 @@ package final class QueueHandlers {
                 milliseconds: query.waitMilliseconds,
                 look: { [self] in
                     do throws(StoreFailure) {
-                        return try store.hasNews(for: client, of: user) ? try again() : nil
+                        guard try store.hasNews(for: client, of: user) else { return nil }
+                        let found = try store.read(client, of: user, query.reading, for: request.id)
+                        // Another reader of the same client was faster.
+                        if case .messages([], _) = found { return nil }
+                        return try answer(found, query.reading)
                     } catch {
                         return .now(queueResponse(to: error))
                     }
@@ -249,12 +251,24 @@ package final class QueueHandlers {
     ) throws(StoreFailure) -> PasswordChange {
         guard password.unicodeScalars.count >= 6 else { return .tooShort }
         guard let hash = PasswordHash(Array(password.utf8), hashKind, random: &random) else { return .noMemory }
-        let failure = try store.setPassword(of: user, to: hash, for: request) {
+        let failure = try again { () throws(StoreFailure) in
+            // Read before any other process has to wait, and held against the file once all do.
+            let changed: Result<(text: [UInt8], state: FileState?), ConfigurationFailure>
             do throws(ConfigurationFailure) {
-                try file.replace(with: replacingHash(of: user, by: hash, in: try file.read()))
-                return nil
+                let before = try file.read()
+                changed = .success((try replacingHash(of: user, by: hash, in: before.bytes), before.state))
             } catch {
-                return error
+                changed = .failure(error)
+            }
+            return try store.setPassword(of: user, to: hash, for: request) {
+                do throws(ConfigurationFailure) {
+                    let (text, state) = try changed.get()
+                    if let state, !file.isStill(state) { throw .changing }
+                    try file.replace(with: text)
+                    return nil
+                } catch {
+                    return error
+                }
             }
         }
         return failure.map { .failed($0) } ?? .changed
@@ -279,21 +293,42 @@ package final class QueueHandlers {
 
     /// Puts the file's configuration in force.
     package func configure(for request: RequestID? = nil) throws(StoreFailure) -> ConfigurationFailure? {
-        try store.configure(for: request) {
-            do throws(ConfigurationFailure) {
-                let reader = try ConfigurationReader(try file.read(), maximumMessageBytes: maximumMessageBytes)
-                return .success(reader.configuration)
-            } catch {
-                return .failure(error)
-            }
+        try again { () throws(StoreFailure) in
+            let (result, state) = readConfiguration()
+            return try store.configure(for: request) { state.map(file.isStill) ?? true ? result : .failure(.changing) }
         }
     }
 
+    private func readConfiguration() -> (Result<QueueConfiguration, ConfigurationFailure>, FileState?) {
+        var state: FileState?
+        do throws(ConfigurationFailure) {
+            let file = try file.read()
+            state = file.state
+            let reader = try ConfigurationReader(file.bytes, maximumMessageBytes: maximumMessageBytes)
+            return (.success(reader.configuration), state)
+        } catch {
+            return (.failure(error), state)
+        }
+    }
+
+    /// Does what a file that changed meanwhile has kept from being done, a few times.
+    private func again(
+        _ body: () throws(StoreFailure) -> ConfigurationFailure?
+    ) throws(StoreFailure) -> ConfigurationFailure? {
+        for _ in 0..<4 {
+            let failure = try body()
+            if failure != .changing { return failure }
+        }
+        return .changing
+    }
+
     private func response(to failure: ConfigurationFailure) -> Response {
+        if case .unwritable = failure { report(failure) }
         let unchanged = "Nothing was changed. The configuration file"
         return switch failure {
         case .missing: errorResponse(.conflict, "\(unchanged) is not there.")
         case .unreadable(let reason): errorResponse(.conflict, "\(unchanged) cannot be read: \(reason).")
+        case .changing: errorResponse(.conflict, "\(unchanged) is being changed.")
         case .unwritable: errorResponse(.serviceUnavailable, "\(unchanged) cannot be written.")
         case .unknownUser: errorResponse(.conflict, "\(unchanged) does not have this user any longer.")
         case .faulty(let faults):
@@ -303,7 +338,8 @@ package final class QueueHandlers {
 
     private static func list(_ faults: [ConfigurationFault]) -> String {
         let shown = faults.prefix(20).map { "\($0)." }.joined(separator: " ")
-        return faults.count > 20 ? "\(shown) And \(faults.count - 20) more." : shown
+        guard faults.count > 20 else { return shown }
+        return "\(shown) And \(faults.count == ConfigurationReader.limit ? "at least " : "")\(faults.count - 20) more."
     }
 
     // MARK: Logins
@@ -337,7 +373,21 @@ package final class QueueHandlers {
             return .refused(.now(response))
         }
         let user = try store.user(named: credentials.name)
-        let isRight = (user?.hash ?? decoy).map { passwords.accepts(credentials.password, $0) } ?? false
+        let hash = user?.hash ?? decoy
+        if let hash, let milliseconds = passwords.delay(credentials.password, hash, at: time) {
+            // Looked at later, so that hashing leaves most of the time to others.
+            let later = Waiting(
+                milliseconds: milliseconds, look: { nil },
+                giveUp: { [self] in
+                    do throws(StoreFailure) {
+                        return try answer(request, path: request.target.segments ?? []) ?? .now(.notFound)
+                    } catch {
+                        return .now(queueResponse(to: error))
+                    }
+                })
+            return .refused(.wait(later))
+        }
+        let isRight = hash.map { passwords.accepts(credentials.password, $0, now: { self.now().steady }) } ?? false
         guard let user, isRight else {
             try store.recordFailure(attempt, at: time)
             return .refused(.afterCommit(errorResponse(.forbidden, "The user or the password is wrong.")))
@@ -347,79 +397,10 @@ package final class QueueHandlers {
     }
 }
 
-/// What became of a new password.
-package enum PasswordChange: Equatable, Sendable {
-    case changed
-    case tooShort
-    case noMemory
-    case failed(ConfigurationFailure)
-}
-
-/// Checks passwords, and remembers which ones a costly hash has accepted.
-struct PasswordCheck {
-    /// Of this process alone.
-    private let key: [UInt8]
-    private var accepted: Set<[UInt8]> = []
-    private static let limit = 1024
-
-    init(random: inout any RandomNumberGenerator) {
-        key = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
-    }
-
-    mutating func accepts(_ password: [UInt8], _ hash: PasswordHash) -> Bool {
-        guard hash.kind == .argon2id else { return hash.accepts(password) }
-        let mark = DigestAlgorithm.sha256.authenticationCode(of: Array(hash.text.utf8) + [0] + password, key: key)
-        if accepted.contains(mark) { return true }
-        guard hash.accepts(password) else { return false }
-        if accepted.count >= Self.limit { accepted.removeAll() }
-        accepted.insert(mark)
-        return true
-    }
-}
-
-/// What a client asks of a read.
-struct ReadQuery: Equatable {
-    var reading = Reading()
-    var waitMilliseconds = 0
-
-    init(_ target: Target) throws(QueryError) {
-        reading.limit = try target.wholeNumber("limit", in: 1...1_000_000) ?? .max
-        waitMilliseconds = try target.waitMilliseconds()
-        switch target.queryValue("ack") {
-        case nil, "auto": break
-        case "manual": reading.isManual = true
-        default: throw QueryError(reason: "The query parameter \"ack\" takes auto or manual.")
-        }
-    }
-}
-
-/// Which clients are listed.
-struct Page: Equatable {
-    var after: [UInt8] = []
-    var limit = 1000
-
-    init(_ target: Target) throws(QueryError) {
-        limit = try target.wholeNumber("limit", in: 1...1000) ?? limit
-        if let text = target.queryValue("after") {
-            guard let key = bytes(hexadecimal: text) else {
-                throw QueryError(reason: "The query parameter \"after\" takes what \"next\" was.")
-            }
-            after = key
-        }
-    }
-}
-
 /// What a client is told when the store fails.
 package func queueResponse(to failure: StoreFailure) -> Response {
     let plain = Response.failure(failure)
     var response = errorResponse(plain.head.status, String(decoding: plain.body, as: UTF8.self))
     response.head.headerFields[.retryAfter] = plain.head.headerFields[.retryAfter]
     return response
-}
-
-/// The bytes that an even number of hexadecimal digits stands for.
-private func bytes(hexadecimal text: String) -> [UInt8]? {
-    let digits = text.utf8.map(hexadecimalDigit)
-    guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
-    return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
 }

@@ -20,8 +20,8 @@ import Testing
             let path = directory.appending("file")
             let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
             try Files.replace(path, with: bytes)
-            #expect(try Files.snapshot(of: path, limitBytes: length) == bytes)
-            #expect(try Files.snapshot(of: path, limitBytes: .max) == bytes)
+            #expect(try Files.snapshot(of: path, limitBytes: length).bytes == bytes)
+            #expect(try Files.snapshot(of: path, limitBytes: .max).bytes == bytes)
             #expect(throws: SnapshotError.tooLarge) { try Files.snapshot(of: path, limitBytes: length - 1) }
         }
     }
@@ -48,7 +48,7 @@ import Testing
                 #expect(throws: SnapshotError.missing) { try Files.snapshot(of: path, limitBytes: 10) }
             }
             try write("text", to: path)
-            #expect(try Files.snapshot(of: link, limitBytes: 10) == Array("text".utf8))
+            #expect(try Files.snapshot(of: link, limitBytes: 10).bytes == Array("text".utf8))
             #expect(throws: SnapshotError.system(.notDirectory)) {
                 try Files.snapshot(of: path.appending("below"), limitBytes: 10)
             }
@@ -89,7 +89,7 @@ import Testing
                 if tries < 6 { #expect(throws: Never.self) { try self.change(path, change, 10 + tries) } }
             }
             #expect(tries == 6)
-            #expect(bytes == Files.contents(of: path))
+            #expect(bytes.bytes == Files.contents(of: path))
         }
     }
 
@@ -100,7 +100,7 @@ import Testing
             let written = SystemClock.bootTimeMicroseconds()
             var read: Int64 = 0
             #expect(
-                try Files.snapshot(of: path, limitBytes: 10) { read = SystemClock.bootTimeMicroseconds() }
+                try Files.snapshot(of: path, limitBytes: 10) { read = SystemClock.bootTimeMicroseconds() }.bytes
                     == Array("text".utf8))
             // A tick less than is waited.
             #expect(read - written >= 9000)

@@ -24,7 +24,7 @@ import Testing
             ("@ADDRESS@@LISTEN_TLS@", "127.0.0.1:8080"), ("@MOUNT@/", "/"),
             ("@OUTSIDE@@BARE_MOUNT@@TLS@@LIMITS@@LIMIT_ZONES@@REAL_IP@", ""),
             ("@DESCRIPTORS@ @CONNECTIONS@ @BACKLOG@", "16448 8192 8192"), ("@NO_SUCH@ a@b", "@NO_SUCH@ a@b"),
-            ("@SHUTDOWN@ @RETRY@", "10 20"), ("", ""),
+            ("@SHUTDOWN@ @RETRY@", "10 80"), ("", ""),
         ])
     func `words between at signs give way to settings`(template: String, text: String) {
         #expect(fill(template) == text)

@@ -87,8 +87,8 @@ private func read(_ text: String) throws -> ConfigurationReader {
         ),
         (#"{"listen_host": "", "listen_port": 1, "users": ‸null, "queues": []}"#, "users", "an array was expected"),
         (#"{"listen_host": "", "listen_port": 1, "users": [], "queues": ‸{}}"#, "queues", "an array was expected"),
-        (configurationText(", \"comment\": ‸\"ä\""), "", "\"comment\" is not known here"),
-        (configurationText(", \"users\": ‸[]"), "", "\"users\" is there twice"),
+        (configurationText(", ‸\"comment\": \"ä\""), "", "\"comment\" is not known here"),
+        (configurationText(", ‸\"users\": []"), "", "\"users\" is there twice"),
         // Users.
         (configurationText(users: "‸5"), "users[0]", "an object was expected"),
         (configurationText(users: #"‸{"pass_hash": "plain;;x"}"#), "users[0]", "\"name\" is missing"),
@@ -107,11 +107,11 @@ private func read(_ text: String) throws -> ConfigurationReader {
             "TYPE;SALT;VALUE was expected"
         ),
         (
-            configurationText(users: #"{"name": "ä€", "pass_hash": "plain;;x", "admin": ‸true}"#), "users[0]",
+            configurationText(users: #"{"name": "ä€", "pass_hash": "plain;;x", ‸"admin": true}"#), "users[0]",
             "\"admin\" is not known here"
         ),
         (
-            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "name": ‸"v"}"#), "users[0]",
+            configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", ‸"name": "v"}"#), "users[0]",
             "\"name\" is there twice"
         ),
         (
@@ -139,7 +139,7 @@ private func read(_ text: String) throws -> ConfigurationReader {
         (configurationText(queues: #"{"name": "q"}, ‸"q""#), "queues[1]", "an object was expected"),
         (configurationText(queues: "‸{}"), "queues[0]", "\"name\" is missing"),
         (configurationText(queues: #"{"name": ‸["q"]}"#), "queues[0].name", "a text was expected"),
-        (configurationText(queues: #"{"name": "q", "limit": ‸{}}"#), "queues[0]", "\"limit\" is not known here"),
+        (configurationText(queues: #"{"name": "q", ‸"limit": {}}"#), "queues[0]", "\"limit\" is not known here"),
         (
             configurationText(queues: #"{"name": "q", "whitelist_ip": ‸"::1"}"#), "queues[0].whitelist_ip",
             "an array was expected"
@@ -158,7 +158,7 @@ private func read(_ text: String) throws -> ConfigurationReader {
         ),
         (configurationText(queues: #"{"name": "q", "auth": ‸[]}"#), "queues[0].auth", "an object was expected"),
         (
-            configurationText(queues: #"{"name": "q", "auth": {"user": ‸1}}"#), "queues[0].auth",
+            configurationText(queues: #"{"name": "q", "auth": {‸"user": 1}}"#), "queues[0].auth",
             "\"user\" is not known here"
         ),
         (
@@ -219,7 +219,7 @@ private func read(_ text: String) throws -> ConfigurationReader {
     @Test func `all faults are named, in the order of the file`() throws {
         let marked = configurationText(
             users: #"{"name": ‸1, "pass_hash": ‸"x"}, ‸{}"#, queues: #"{"name": "a", "auth": ‸5}, ‸7"#,
-            ",\n  \"max_queue_size\": ‸-1, \"x\": ‸null")
+            ",\n  \"max_queue_size\": ‸-1, ‸\"x\": null")
         let (text, places) = unmarked(marked)
         let found = try faults(text)
         // The second user lacks two things.

@@ -3,6 +3,8 @@ import Cryptography
 import Gateway
 import HTTPTypes
 import JSON
+import Linux
+import SystemPackage
 import Testing
 
 @testable import Queues
@@ -17,10 +19,19 @@ final class ConfigurationText: ConfigurationFile {
 
     init(_ text: String) { self.text = text }
 
-    func read() throws(ConfigurationFailure) -> [UInt8] {
+    func read() throws(ConfigurationFailure) -> (bytes: [UInt8], state: FileState?) {
         if let readFailure { throw readFailure }
         guard let text else { throw .missing }
-        return Array(text.utf8)
+        // Of any file: whether it is still so is for `changes` to say.
+        return (Array(text.utf8), Files.state(of: "/"))
+    }
+
+    /// Somebody changes it behind each reading, so many times.
+    var changes = 0
+
+    func isStill(_ state: FileState) -> Bool {
+        changes -= 1
+        return changes < 0
     }
 
     func replace(with text: [UInt8]) throws(ConfigurationFailure) {

@@ -268,6 +268,9 @@ import Testing
             #expect(try refusal(422).contains("users[0].queues: an array was expected"))
             api.file.text = configurationText(", \"max_message_size\": \(HandledQueues.maximumMessageBytes + 1)")
             #expect(try refusal(422).contains("max_message_size: no message of more than 1000000 bytes can arrive"))
+            api.file.changes = 4
+            #expect(try refusal(409).hasSuffix("is being changed."))
+            api.file.changes = 0
             api.file.text = nil
             #expect(try refusal(409).hasSuffix("is not there."))
             api.file.readFailure = .unreadable("it kept changing while it was read")
@@ -297,8 +300,26 @@ import Testing
             ("password", hash, true), ("Password", hash, false), ("", hash, false), ("password", other, false),
         ]
         for (password, hash, isRight) in cases + cases {
-            let accepts = check.accepts(Array(password.utf8), hash)
+            let accepts = check.accepts(Array(password.utf8), hash, now: { Timestamp(microseconds: 0) })
             #expect(accepts == isRight)
         }
+    }
+
+    @Test func `a costly hash is followed by twice its time without one, but for what was right before`() throws {
+        var random: any RandomNumberGenerator = SystemRandomNumberGenerator()
+        var check = PasswordCheck(random: &random)
+        let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
+        let hash = try #require(PasswordHash("argon2id;;\(encoded)"))
+        let plain = try #require(PasswordHash("plain;;password"))
+        let (right, wrong) = (Array("password".utf8), Array("wrong".utf8))
+        var times: [Int64] = [1_000_000, 1_030_000]
+        #expect(check.delay(right, hash, at: Timestamp(microseconds: 1_000_000)) == nil)
+        let accepts = check.accepts(right, hash, now: { Timestamp(microseconds: times.removeFirst()) })
+        #expect(accepts)
+        let now = Timestamp(microseconds: 1_040_000)
+        #expect(check.delay(wrong, hash, at: now) == 51)
+        #expect(check.delay(right, hash, at: now) == nil)
+        #expect(check.delay(wrong, plain, at: now) == nil)
+        #expect(check.delay(wrong, hash, at: Timestamp(microseconds: 1_090_000)) == nil)
     }
 }
