@@ -17,8 +17,9 @@ struct NginxFiles {
     /// How many connections it can have.
     var connections: Int { min(settings.maximumConnections, (descriptorLimit - 64) / 2) }
 
-    /// nginx starts no attempt at a request this long after the first; requests are remembered for longer.
-    static let retrySeconds = 20
+    /// nginx starts no attempt at a request this long after the first: longer than the longest wait. Requests are remembered
+    /// for longer.
+    static let retrySeconds = 80
 
     /// Idle connections to responders that each of nginx's processes keeps.
     static let keptConnections = 64
@@ -110,6 +111,7 @@ struct NginxFiles {
             ("OUTSIDE", settings.mountPoint.isEmpty ? "" : "location / { \(notFound) }"),
             ("BARE_MOUNT", settings.mountPoint.isEmpty ? "" : "location = \(settings.mountPoint) { \(notFound) }"),
             ("MOUNT", settings.mountPoint),
+            ("MOUNT_PATTERN", settings.mountPoint.replacing(".", with: "\\.")),
         ]
     }
 
