@@ -46,17 +46,8 @@ package enum DigestAlgorithm: String, CaseIterable, Sendable {
     static let blake2b = Implementation("BLAKE2B-512")
     static let blake2s = Implementation("BLAKE2S-256")
 
-    /// A library context of our own: what a sender signs with is not for the machine's openssl.cnf to allow, and every
-    /// algorithm above is in the default provider (OSSL_PROVIDER-default(7)).
-    ///
-    /// libcrypto is told not to free itself in exit(3), where other threads may still use it.
-    private nonisolated(unsafe) static let library: OpaquePointer? = {
-        OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG), nil)
-        return unsafe OSSL_LIB_CTX_new()
-    }()
-
     private init(_ name: String) {
-        guard let handle = unsafe EVP_MD_fetch(Self.library, name, nil) else {
+        guard let handle = unsafe EVP_MD_fetch(Library.context, name, nil) else {
             preconditionFailure("libcrypto was built without \(name)")
         }
         self.name = name
@@ -75,7 +66,7 @@ package enum DigestAlgorithm: String, CaseIterable, Sendable {
         var code = [UInt8](repeating: 0, count: byteCount)
         // An empty array is passed as a pointer that is not null, as an empty key must be (EVP_MAC_init(3)).
         let end = unsafe EVP_Q_mac(
-            Self.library, "HMAC", nil, name, nil, key, key.count, message, message.count, &code, byteCount, nil)
+            Library.context, "HMAC", nil, name, nil, key, key.count, message, message.count, &code, byteCount, nil)
         precondition(unsafe end != nil, "a code fails only where memory is short")
         return code
     }

@@ -1,0 +1,86 @@
+import Testing
+
+@testable import Cryptography
+
+@Suite struct SealingKeyTests {
+    private static let context = Array("webhook 1, secret".utf8)
+
+    private let key: SealingKey
+    private var random = SystemRandomNumberGenerator()
+
+    init() throws { key = try #require(SealingKey(bytes: Array("0123456789abcdef0123456789abcdef".utf8))) }
+
+    @Test(arguments: [0, 1, 31, 33, 64])
+    func `a key has 32 bytes`(count: Int) {
+        #expect(SealingKey(bytes: [UInt8](repeating: 7, count: count)) == nil)
+    }
+
+    @Test(arguments: [0, 1, 15, 16, 17, 1000, 100_000])
+    mutating func `what is sealed opens`(count: Int) {
+        let plain = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
+        let sealed = key.seal(plain, for: Self.context, random: &random)
+        #expect(sealed.count == count + SealingKey.overheadBytes)
+        #expect(key.open(sealed, for: Self.context) == plain)
+    }
+
+    @Test mutating func `without a context it opens too`() {
+        #expect(key.open(key.seal([1], for: [], random: &random), for: []) == [1])
+    }
+
+    @Test mutating func `with any byte changed, left out or added it does not open`() {
+        let sealed = key.seal(Array("the secret".utf8), for: Self.context, random: &random)
+        for index in sealed.indices {
+            for change: UInt8 in [0x01, 0x80, 0xff] {
+                var changed = sealed
+                changed[index] ^= change
+                #expect(key.open(changed, for: Self.context) == nil, "byte \(index)")
+            }
+            var shorter = sealed
+            shorter.remove(at: index)
+            #expect(key.open(shorter, for: Self.context) == nil, "without byte \(index)")
+            #expect(key.open(Array(sealed[..<index]), for: Self.context) == nil, "the first \(index)")
+        }
+        #expect(key.open(sealed + [0], for: Self.context) == nil)
+        #expect(key.open([0] + sealed, for: Self.context) == nil)
+    }
+
+    @Test mutating func `it opens only for its own context`() {
+        let sealed = key.seal([1, 2, 3], for: Self.context, random: &random)
+        for other in [[], Array("webhook 2, secret".utf8), Self.context + [0], Array(Self.context.dropLast())] {
+            #expect(key.open(sealed, for: other) == nil)
+        }
+    }
+
+    @Test mutating func `it opens only under its own key`() throws {
+        let sealed = key.seal([1, 2, 3], for: Self.context, random: &random)
+        let other = try #require(SealingKey(bytes: Array("0123456789abcdef0123456789abcdeg".utf8)))
+        #expect(other.open(sealed, for: Self.context) == nil)
+    }
+
+    @Test mutating func `sealed twice, a value looks different`() {
+        let sealed = (0..<100).map { _ in key.seal([1, 2, 3], for: Self.context, random: &random) }
+        #expect(Set(sealed.map { Array($0[1..<13]) }).count == 100)
+    }
+
+    /// Values that are on a disk must open for ever.
+    @Test func `a value sealed before opens`() throws {
+        var counter = Counter()
+        let sealed = "01" + "000102030405060708090a0b" + "5e80d80ebc6ced42d5ccbf81cd66a0a5966b3945f382"
+        #expect(hexadecimal(key.seal(Array("secret".utf8), for: Self.context, random: &counter)) == sealed)
+        #expect(key.open(try #require(bytes(hexadecimal: sealed)), for: Self.context) == Array("secret".utf8))
+    }
+
+    @Test func `a key does not show itself`() {
+        #expect("\(key)" == "SealingKey" && String(reflecting: (key, 1)) == "(SealingKey, 1)")
+    }
+}
+
+/// Its nth number, from 0, has n in its lowest and in its highest byte.
+private struct Counter: RandomNumberGenerator {
+    private var count: UInt64 = 0
+
+    mutating func next() -> UInt64 {
+        defer { count += 1 }
+        return count << 56 | count
+    }
+}
