@@ -36,7 +36,8 @@ let package = Package(
         .target(name: "Linux", dependencies: ["CLinux", system], swiftSettings: settings),
         .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
         .target(name: "ContentDecoding", dependencies: ["CZlib"], swiftSettings: settings),
-        .target(name: "Cryptography", dependencies: ["CArgon2", "CCrypto"], swiftSettings: settings),
+        .target(
+            name: "Cryptography", dependencies: ["CArgon2", "CCrypto", "ContentDecoding"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
         .target(
@@ -69,7 +70,10 @@ let package = Package(
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport", system], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "TestSupport", system], swiftSettings: settings),
         .testTarget(name: "ContentDecodingTests", dependencies: ["CZlib", "ContentDecoding"], swiftSettings: settings),
-        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography"], swiftSettings: settings),
+        .testTarget(
+            name: "CryptographyTests",
+            dependencies: ["CCrypto", "ContentDecoding", "Cryptography", "Linux", "TestSupport", system],
+            swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", httpTypes], swiftSettings: settings),
         .testTarget(

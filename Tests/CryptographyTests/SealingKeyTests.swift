@@ -1,3 +1,4 @@
+import CCrypto
 import Testing
 
 @testable import Cryptography
@@ -41,6 +42,7 @@ import Testing
             #expect(key.open(Array(sealed[..<index]), for: Self.context) == nil, "the first \(index)")
         }
         #expect(key.open(sealed + [0], for: Self.context) == nil)
+        #expect(ERR_peek_error() == 0)
         #expect(key.open([0] + sealed, for: Self.context) == nil)
     }
 

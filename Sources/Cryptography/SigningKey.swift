@@ -1,0 +1,216 @@
+internal import CCrypto
+internal import ContentDecoding
+
+/// How a message is signed.
+package enum SignatureAlgorithm: String, CaseIterable, Sendable {
+    /// PureEdDSA over edwards25519 (RFC 8032): 64 bytes, the same each time.
+    case ed25519
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2): as many bytes as the key has, the same each time.
+    case rsaSHA256 = "rsa-sha256"
+    /// ECDSA over P-256 with SHA-256 (FIPS 186-5), as a DER sequence of r and s (RFC 3279, section 2.2.3): 70 to 72
+    /// bytes as a rule, and others each time.
+    case ecdsaP256SHA256 = "ecdsa-p256-sha256"
+}
+
+/// A private key that messages are signed with, and its public half.
+///
+/// A key is meant to be kept while it is used: to read one takes as long as ten signatures of Ed25519.
+// @unchecked: an object may be used from any thread as long as nobody modifies it (openssl-threads(7)), and a key is not
+// modified once it is here. Each signature has a context of its own; for what RSA caches in a key, libcrypto has locks.
+@safe package final class SigningKey: @unchecked Sendable, CustomStringConvertible {
+    package let algorithm: SignatureAlgorithm
+    private let handle: OpaquePointer
+
+    /// Takes the handle over. It is freed also where it holds no key that this program signs with.
+    private init?(_ handle: OpaquePointer?) {
+        defer { ERR_clear_error() }
+        guard let handle = unsafe handle else { return nil }
+        guard let algorithm = unsafe Self.algorithm(of: handle) else {
+            unsafe EVP_PKEY_free(handle)
+            return nil
+        }
+        self.algorithm = algorithm
+        unsafe self.handle = handle
+    }
+
+    deinit { unsafe EVP_PKEY_free(handle) }
+
+    /// A new key, from libcrypto's own random numbers; RSA's with 2048 bits, which takes a tenth of a second or longer.
+    /// - Returns: `nil` where the system has no random numbers to give.
+    package convenience init?(generating algorithm: SignatureAlgorithm) {
+        unsafe self.init(Self.generate(algorithm))
+    }
+
+    /// - Parameter der: PKCS#8 in DER (RFC 5208), as `privateKey` has it, from a source that is trusted with its numbers.
+    /// - Returns: `nil` also for a key of another algorithm or curve, for RSA below 2048 bits, and where bytes are left over.
+    package convenience init?(privateKey der: [UInt8]) {
+        unsafe self.init(Self.decode(der))
+    }
+
+    /// The Ed25519 key of a seed of 32 bytes, which RFC 8032 calls the private key (section 5.1.5).
+    package convenience init?(ed25519Seed seed: [UInt8]) {
+        unsafe self.init(EVP_PKEY_new_raw_private_key_ex(Library.context, "ED25519", nil, seed, seed.count))
+    }
+
+    /// Not the key, which must not reach a log.
+    package var description: String { "SigningKey(\(algorithm.rawValue))" }
+
+    /// - Returns: `nil` where the key's numbers make no signature.
+    package func sign(_ message: [UInt8]) -> [UInt8]? {
+        let context = unsafe EVP_MD_CTX_new()
+        defer { unsafe EVP_MD_CTX_free(context) }
+        // Ed25519 digests on its own.
+        let digest = algorithm == .ed25519 ? nil : "SHA2-256"
+        var signature = [UInt8](repeating: 0, count: Int(unsafe EVP_PKEY_get_size(handle)))
+        var count = signature.count
+        guard unsafe EVP_DigestSignInit_ex(context, nil, digest, Library.context, nil, handle, nil) == 1,
+            unsafe EVP_DigestSign(context, &signature, &count, message, message.count) == 1
+        else {
+            ERR_clear_error()
+            return nil
+        }
+        return Array(signature.prefix(count))
+    }
+}
+
+// MARK: What is stored and shown of a key
+
+extension SigningKey {
+    /// PKCS#8 in DER, not encrypted.
+    package var privateKey: [UInt8] {
+        let information = unsafe EVP_PKEY2PKCS8(handle)
+        defer { unsafe PKCS8_PRIV_KEY_INFO_free(information) }
+        return unsafe Self.bytes { end in unsafe i2d_PKCS8_PRIV_KEY_INFO(information, end) }
+    }
+
+    /// The 32 bytes that an Ed25519 key is made of; `nil` for the other algorithms.
+    package var ed25519Seed: [UInt8]? {
+        guard algorithm == .ed25519 else { return nil }
+        var seed = [UInt8](repeating: 0, count: 32)
+        var count = seed.count
+        let code = unsafe EVP_PKEY_get_raw_private_key(handle, &seed, &count)
+        precondition(code == 1 && count == 32, "an Ed25519 key has a seed of 32 bytes")
+        return seed
+    }
+
+    /// The 32 bytes of Ed25519 (RFC 8032); for the other algorithms their SubjectPublicKeyInfo in DER.
+    package var publicKeyBytes: [UInt8] {
+        guard algorithm == .ed25519 else { return subjectPublicKeyInfo }
+        var key = [UInt8](repeating: 0, count: 32)
+        var count = key.count
+        let code = unsafe EVP_PKEY_get_raw_public_key(handle, &key, &count)
+        precondition(code == 1 && count == 32, "an Ed25519 key has 32 public bytes")
+        return key
+    }
+
+    /// SubjectPublicKeyInfo (RFC 7468, section 13), each line closed by a line feed.
+    package var publicKeyPEM: String {
+        var text = "-----BEGIN PUBLIC KEY-----\n"
+        var rest = Base64.standard.encode(subjectPublicKeyInfo)[...]
+        while !rest.isEmpty {
+            text += rest.prefix(64) + "\n"
+            rest = rest.dropFirst(64)
+        }
+        return text + "-----END PUBLIC KEY-----\n"
+    }
+
+    /// The members of the public key as a JSON Web Key (RFC 7517), without its name (`kid`): `x` of Ed25519 (RFC 8037),
+    /// `x` and `y` of P-256, `n` and `e` of RSA (RFC 7518, section 6).
+    package var jwk: [(String, String)] {
+        switch algorithm {
+        case .ed25519:
+            [("kty", "OKP"), ("crv", "Ed25519"), ("x", Base64.url.encode(publicKeyBytes))]
+        case .ecdsaP256SHA256:
+            [
+                ("kty", "EC"), ("crv", "P-256"),
+                ("x", Base64.url.encode(number(OSSL_PKEY_PARAM_EC_PUB_X, byteCount: 32))),
+                ("y", Base64.url.encode(number(OSSL_PKEY_PARAM_EC_PUB_Y, byteCount: 32))),
+            ]
+        case .rsaSHA256:
+            [
+                ("kty", "RSA"), ("n", Base64.url.encode(number(OSSL_PKEY_PARAM_RSA_N))),
+                ("e", Base64.url.encode(number(OSSL_PKEY_PARAM_RSA_E))),
+            ]
+        }
+    }
+
+    private var subjectPublicKeyInfo: [UInt8] {
+        unsafe Self.bytes { end in unsafe i2d_PUBKEY(handle, end) }
+    }
+
+    /// A number of the key in big-endian order: in so many bytes, or in as few as hold it.
+    private func number(_ name: String, byteCount: Int? = nil) -> [UInt8] {
+        var number: OpaquePointer?
+        let code = unsafe EVP_PKEY_get_bn_param(handle, name, &number)
+        precondition(code == 1, "a key of its kind has the number \(name)")
+        defer { unsafe BN_free(number) }
+        let byteCount = byteCount ?? Int(unsafe BN_num_bits(number) + 7) / 8
+        var bytes = [UInt8](repeating: 0, count: byteCount)
+        let written = unsafe BN_bn2binpad(number, &bytes, CInt(byteCount))
+        precondition(Int(written) == byteCount, "a coordinate is not longer than its field")
+        return bytes
+    }
+
+    /// What one of libcrypto's `i2d` functions writes: it answers how much that is, moves the end over it if there is one,
+    /// and is asked twice (i2d_X509(3)).
+    private static func bytes(
+        _ write: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
+    ) -> [UInt8] {
+        let count = Int(write(nil))
+        precondition(count > 0, "a key is encoded unless memory is short")
+        return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+            var end = buffer.baseAddress
+            written = unsafe Int(write(&end))
+            precondition(written == count, "a key does not change between two looks")
+        }
+    }
+}
+
+// MARK: Where a handle comes from
+
+extension SigningKey {
+    private static func algorithm(of handle: OpaquePointer) -> SignatureAlgorithm? {
+        if unsafe EVP_PKEY_is_a(handle, "ED25519") == 1 { return .ed25519 }
+        if unsafe EVP_PKEY_is_a(handle, "RSA") == 1 {
+            return unsafe EVP_PKEY_get_bits(handle) >= 2048 ? .rsaSHA256 : nil
+        }
+        guard unsafe EVP_PKEY_is_a(handle, "EC") == 1 else { return nil }
+        var name = [CChar](repeating: 0, count: 32)
+        var count = 0
+        guard unsafe EVP_PKEY_get_group_name(handle, &name, name.count, &count) == 1 else { return nil }
+        // P-256, as libcrypto calls it.
+        return name.prefix(count).elementsEqual("prime256v1".utf8.map { CChar($0) }) ? .ecdsaP256SHA256 : nil
+    }
+
+    private static func generate(_ algorithm: SignatureAlgorithm) -> OpaquePointer? {
+        let name =
+            switch algorithm {
+            case .ed25519: "ED25519"
+            case .rsaSHA256: "RSA"
+            case .ecdsaP256SHA256: "EC"
+            }
+        let context = unsafe EVP_PKEY_CTX_new_from_name(Library.context, name, nil)
+        defer { unsafe EVP_PKEY_CTX_free(context) }
+        guard unsafe EVP_PKEY_keygen_init(context) == 1 else { return nil }
+        switch algorithm {
+        case .ed25519: break
+        case .rsaSHA256: guard unsafe EVP_PKEY_CTX_set_rsa_keygen_bits(context, 2048) == 1 else { return nil }
+        case .ecdsaP256SHA256: guard unsafe EVP_PKEY_CTX_set_group_name(context, "P-256") == 1 else { return nil }
+        }
+        var handle: OpaquePointer?
+        guard unsafe EVP_PKEY_generate(context, &handle) == 1 else { return nil }
+        return unsafe handle
+    }
+
+    private static func decode(_ der: [UInt8]) -> OpaquePointer? {
+        unsafe der.withUnsafeBufferPointer { buffer in
+            var end = buffer.baseAddress
+            let information = unsafe d2i_PKCS8_PRIV_KEY_INFO(nil, &end, buffer.count)
+            defer { unsafe PKCS8_PRIV_KEY_INFO_free(information) }
+            guard unsafe information != nil, unsafe end == buffer.baseAddress?.advanced(by: buffer.count) else {
+                return nil
+            }
+            return unsafe EVP_PKCS82PKEY_ex(information, Library.context, nil)
+        }
+    }
+}
