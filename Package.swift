@@ -38,6 +38,8 @@ let package = Package(
         .target(name: "ContentDecoding", dependencies: ["CZlib"], swiftSettings: settings),
         .target(
             name: "Cryptography", dependencies: ["CArgon2", "CCrypto", "ContentDecoding"], swiftSettings: settings),
+        .target(
+            name: "WebhookSignatures", dependencies: ["ContentDecoding", "Cryptography"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
         .target(
@@ -73,6 +75,9 @@ let package = Package(
         .testTarget(
             name: "CryptographyTests",
             dependencies: ["CCrypto", "ContentDecoding", "Cryptography", "Linux", "TestSupport", system],
+            swiftSettings: settings),
+        .testTarget(
+            name: "WebhookSignaturesTests", dependencies: ["ContentDecoding", "Cryptography", "WebhookSignatures"],
             swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", httpTypes], swiftSettings: settings),

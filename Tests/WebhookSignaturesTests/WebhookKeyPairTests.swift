@@ -1,0 +1,41 @@
+import ContentDecoding
+import Cryptography
+import Testing
+
+@testable import WebhookSignatures
+
+@Suite struct WebhookKeyPairTests {
+    /// Of Svix' own test (svix-server, worker.rs, test_asymmetric_key_signing).
+    static let secretText =
+        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+    static let publicText = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+
+    @Test(arguments: [
+        secretText, secretText.replacing("=", with: ""), "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc=",
+        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc",
+    ])
+    func `a pair is read with its public half, or from its seed`(text: String) throws {
+        let pair = try #require(WebhookKeyPair(text))
+        #expect(pair.secretText == Self.secretText && pair.publicText == Self.publicText)
+        #expect("\(pair)" == Self.publicText)
+    }
+
+    @Test(arguments: [
+        "", "whsk_", publicText, secretText.replacing("whsk_", with: "whpk_"), String(secretText.dropFirst(5)),
+        secretText.replacing("6Xb", with: "7Xb"), secretText.replacing("Kvg", with: "Kvk"), secretText + "=",
+        "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMQ==",
+    ])
+    func `another text is no pair`(text: String) {
+        #expect(WebhookKeyPair(text) == nil)
+    }
+
+    @Test(arguments: SignatureAlgorithm.allCases)
+    func `a pair is of Ed25519`(algorithm: SignatureAlgorithm) throws {
+        let key = try #require(SigningKey(generating: algorithm))
+        let pair = WebhookKeyPair(key)
+        #expect((pair != nil) == (algorithm == .ed25519))
+        guard let pair else { return }
+        #expect(WebhookKeyPair(pair.secretText)?.publicText == pair.publicText)
+        #expect(pair.publicText == "whpk_" + Base64.standard.encode(key.publicKeyBytes))
+    }
+}
