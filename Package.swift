@@ -51,6 +51,11 @@ let package = Package(
         .target(
             name: "Queues", dependencies: ["ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", httpTypes],
             swiftSettings: settings),
+        .target(name: "Delivery", dependencies: ["Gateway", "Linux"], swiftSettings: settings),
+        .target(
+            name: "Webhooks",
+            dependencies: ["ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", httpTypes],
+            swiftSettings: settings),
         .target(
             name: "MappedStore",
             dependencies: [

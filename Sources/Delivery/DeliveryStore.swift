@@ -1,0 +1,62 @@
+package import Gateway
+
+/// What the delivery engine needs of a store. Each operation is whole: it happens or it does not, also when the process dies
+/// in it. It takes effect for others, and lasts, once the engine's own `commit` has returned.
+package protocol DeliveryStore: AnyObject {
+    /// Ends attempts, and begins others: those that are due, oldest first, from as many destinations as there are.
+    ///
+    /// A delivery whose attempt has begun belongs to `owner` until its lease is over; then anybody may take it. What comes
+    /// in later than that changes nothing but the log.
+    /// - Parameters:
+    ///   - capacity: how many attempts to begin at the most.
+    ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
+    func turn(
+        _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int], owner: UInt64,
+        leaseSeconds: Double, at moment: Moment
+    ) throws(StoreFailure) -> DeliveryTurn
+
+    /// The keys of a keyring, sealed; `nil` where there is none.
+    func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring?
+}
+
+/// An attempt that is over.
+package struct DeliveryResult: Equatable, Sendable {
+    /// As it was when the attempt began.
+    package let delivery: Delivery
+    package let attempt: Attempt
+    package let wish: ReceiverWish
+    /// From 0 to 1.
+    package let jitter: Double
+
+    package init(delivery: Delivery, attempt: Attempt, wish: ReceiverWish, jitter: Double) {
+        self.delivery = delivery
+        self.attempt = attempt
+        self.wish = wish
+        self.jitter = jitter
+    }
+}
+
+/// What came of a turn.
+package struct DeliveryTurn: Equatable, Sendable {
+    package struct Start: Equatable, Sendable {
+        package let delivery: Delivery
+        package let destination: Destination
+        /// `nil` where it is no longer kept.
+        package let parcel: Parcel?
+
+        package init(delivery: Delivery, destination: Destination, parcel: Parcel?) {
+            self.delivery = delivery
+            self.destination = destination
+            self.parcel = parcel
+        }
+    }
+
+    package var starts: [Start]
+    /// When something will be due that is not begun yet, on the steady clock; `nil` where nothing waits for its time alone.
+    package var nextDue: Timestamp?
+
+    package init(starts: [Start] = [], nextDue: Timestamp? = nil) {
+        self.starts = starts
+        self.nextDue = nextDue
+    }
+}

@@ -1,0 +1,66 @@
+package import Gateway
+
+/// What is delivered: one body, kept once however many destinations it goes to.
+package struct Parcel: Equatable, Sendable {
+    /// Counts parcels in the order they came; never used twice.
+    package let number: UInt64
+    /// The event's own id, the same for every destination and attempt.
+    package let eventID: String
+    /// The event's type.
+    package let event: String
+    /// Whose event it is; told to the log alone.
+    package let source: UUID
+    package let body: [UInt8]
+    package let receivedAt: Timestamp
+
+    package init(
+        number: UInt64, eventID: String, event: String, source: UUID, body: [UInt8], receivedAt: Timestamp
+    ) {
+        self.number = number
+        self.eventID = eventID
+        self.event = event
+        self.source = source
+        self.body = body
+        self.receivedAt = receivedAt
+    }
+}
+
+/// Why a delivery is made.
+package enum Trigger: UInt8, Equatable, Sendable, CaseIterable {
+    case scheduled = 1
+    case manual, test, recover
+}
+
+/// The duty to send one parcel to one destination.
+package struct Delivery: Equatable, Sendable {
+    /// Counts deliveries in the order they were made; never used twice.
+    package let number: UInt64
+    package let destination: UInt64
+    package let parcel: UInt64
+    /// The same over all attempts.
+    package let id: UUID
+    package let trigger: Trigger
+    /// Attempts that are over.
+    package var attempts: UInt32
+    /// When the next attempt is due, or, while one is being made, when it counts as lost; on the steady clock.
+    package var due: Timestamp
+    /// Who makes the attempt that is being made; 0: nobody does.
+    package var owner: UInt64
+    /// When it was first due; on the steady clock.
+    package let created: Timestamp
+
+    package init(
+        number: UInt64, destination: UInt64, parcel: UInt64, id: UUID, trigger: Trigger = .scheduled,
+        attempts: UInt32 = 0, due: Timestamp, owner: UInt64 = 0, created: Timestamp
+    ) {
+        self.number = number
+        self.destination = destination
+        self.parcel = parcel
+        self.id = id
+        self.trigger = trigger
+        self.attempts = attempts
+        self.due = due
+        self.owner = owner
+        self.created = created
+    }
+}

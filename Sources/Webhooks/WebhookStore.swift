@@ -1,0 +1,154 @@
+package import Delivery
+package import Gateway
+
+/// What outbound webhooks need of a store. Each operation is whole: it happens or it does not, also when the process dies in
+/// it.
+///
+/// An engine may gather what several requests write; it is kept for good once the engine's own `commit` has returned.
+/// Where a request has an id, doing it again with the same id changes nothing and answers the same.
+package protocol WebhookStore: AnyObject {
+    // MARK: Webhooks
+
+    /// An environment's webhooks, in the order they were made.
+    func webhooks(of environment: UUID) throws(StoreFailure) -> [Webhook]
+
+    func webhook(_ id: UUID) throws(StoreFailure) -> Webhook?
+
+    /// Makes a webhook, and gives its destination a number and its environment's keyring.
+    /// - Parameters:
+    ///   - keyring: makes the environment's first key where it has none.
+    ///   - limit: how many webhooks an environment may have.
+    func create(
+        _ webhook: Webhook, for request: RequestID?, limit: Int, _ keyring: () -> Keyring.Key?
+    ) throws(StoreFailure) -> WebhookCreation
+
+    /// Changes a webhook; `nil` where there is none.
+    /// - Parameter change: the webhook as it is, to be changed; what returns false changes nothing.
+    func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook?
+
+    /// Removes a webhook with its pending deliveries and its log; false where there is none.
+    func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool
+
+    // MARK: Events
+
+    /// Keeps an event with the deliveries that it causes. The same event id of an environment, or the same idempotency key,
+    /// is the same event.
+    /// - Parameter body: makes what is sent, from the event's id.
+    func accept(
+        _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> EventAcceptance
+
+    /// Delivers an event once to one webhook, whatever it subscribes to; `nil` where there is none.
+    func test(
+        _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> UUID?
+
+    // MARK: Logs
+
+    /// A webhook's log, newest first; `nil` where there is none.
+    func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> [LogEntry]?
+
+    /// Delivers again what a line of the log is about.
+    func retry(
+        _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> Redelivery
+
+    /// Delivers again what was given up between two times; `nil` where there is no such webhook.
+    /// - Returns: how many deliveries were made; as many as `limit` means that there may be more.
+    func recover(
+        _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> Int?
+
+    func statistics(of webhook: UUID) throws(StoreFailure) -> WebhookStatistics?
+
+    // MARK: Settings
+
+    /// The keys of an environment; made where there are none.
+    func keyring(
+        of environment: UUID, _ make: () -> Keyring.Key?
+    ) throws(StoreFailure) -> Keyring?
+
+    /// Adds a key to an environment's keyring, and drops those that `keep` does not want.
+    func rotate(
+        _ environment: UUID, to key: Keyring.Key, keep: (Keyring.Key) -> Bool
+    ) throws(StoreFailure) -> Keyring?
+}
+
+/// Something that happened in an environment.
+package struct Event: Equatable, Sendable {
+    /// Names the event in its environment.
+    package let id: String
+    /// By which the same event is known again, where that is not its id.
+    package let idempotencyKey: String?
+    /// As in `EventType.all`.
+    package let type: String
+    /// What is sent.
+    package let body: [UInt8]
+
+    package init(id: String, idempotencyKey: String? = nil, type: String, body: [UInt8]) {
+        self.id = id
+        self.idempotencyKey = idempotencyKey
+        self.type = type
+        self.body = body
+    }
+}
+
+package enum WebhookCreation: Equatable, Sendable {
+    case created(Webhook)
+    /// The environment has as many as it may.
+    case tooMany
+    /// There is no key to sign with.
+    case noKey
+}
+
+package struct EventAcceptance: Equatable, Sendable {
+    /// Of the event that is kept: the one that came first.
+    package let eventID: String
+    /// How many deliveries it caused.
+    package let deliveries: Int
+    /// Whether it had come before.
+    package let isRepeated: Bool
+
+    package init(eventID: String, deliveries: Int, isRepeated: Bool) {
+        self.eventID = eventID
+        self.deliveries = deliveries
+        self.isRepeated = isRepeated
+    }
+}
+
+package struct LogQuery: Equatable, Sendable {
+    /// How many lines at the most.
+    package var limit: Int
+    /// Only lines before this one.
+    package var before: UInt64?
+    package var event: String?
+    /// Only those that succeeded, or failed.
+    package var succeeded: Bool?
+
+    package init(limit: Int = 100, before: UInt64? = nil, event: String? = nil, succeeded: Bool? = nil) {
+        self.limit = limit
+        self.before = before
+        self.event = event
+        self.succeeded = succeeded
+    }
+}
+
+package enum Redelivery: Equatable, Sendable {
+    /// The id of the delivery.
+    case started(UUID)
+    case unknownWebhook
+    case unknownEntry
+    /// What was sent is no longer kept.
+    case gone
+}
+
+package struct WebhookStatistics: Equatable, Sendable {
+    package let health: DestinationHealth
+    /// Deliveries that are not over.
+    package let pending: Int
+
+    package init(health: DestinationHealth, pending: Int) {
+        self.health = health
+        self.pending = pending
+    }
+}
