@@ -59,7 +59,8 @@ let package = Package(
         .target(
             name: "MappedStore",
             dependencies: [
-                "Capture", "ContentDecoding", "Cryptography", "Gateway", "JSON", "LMDB", "Linux", "Queues", system,
+                "Capture", "ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "LMDB", "Linux", "Queues",
+                "Webhooks", system,
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -6,6 +6,8 @@ package struct Parcel: Equatable, Sendable {
     package let number: UInt64
     /// The event's own id, the same for every destination and attempt.
     package let eventID: String
+    /// By which the same event is known again, where that is not its id.
+    package let idempotencyKey: String?
     /// The event's type.
     package let event: String
     /// Whose event it is; told to the log alone.
@@ -13,11 +15,38 @@ package struct Parcel: Equatable, Sendable {
     package let body: [UInt8]
     package let receivedAt: Timestamp
 
+    /// A parcel that is not kept yet.
+    package struct Content: Equatable, Sendable {
+        package let eventID: String
+        package let idempotencyKey: String?
+        package let event: String
+        package let source: UUID
+        package let body: [UInt8]
+
+        package init(
+            eventID: String, idempotencyKey: String? = nil, event: String, source: UUID, body: [UInt8]
+        ) {
+            self.eventID = eventID
+            self.idempotencyKey = idempotencyKey
+            self.event = event
+            self.source = source
+            self.body = body
+        }
+    }
+
+    package init(number: UInt64, _ content: Content, receivedAt: Timestamp) {
+        self.init(
+            number: number, eventID: content.eventID, idempotencyKey: content.idempotencyKey, event: content.event,
+            source: content.source, body: content.body, receivedAt: receivedAt)
+    }
+
     package init(
-        number: UInt64, eventID: String, event: String, source: UUID, body: [UInt8], receivedAt: Timestamp
+        number: UInt64, eventID: String, idempotencyKey: String? = nil, event: String, source: UUID, body: [UInt8],
+        receivedAt: Timestamp
     ) {
         self.number = number
         self.eventID = eventID
+        self.idempotencyKey = idempotencyKey
         self.event = event
         self.source = source
         self.body = body

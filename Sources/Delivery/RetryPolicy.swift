@@ -25,7 +25,8 @@ package enum RetryPolicy: Equatable, Sendable {
     ///     under `fixed`, six hours under `schedule`.
     ///   - isOverloaded: whether the receiver seems to have too much to do; a schedule then waits half a minute at least.
     ///   - jitter: from 0 to 1.
-    package func wait(after attempts: Int, asked: Double? = nil, isOverloaded: Bool = false, jitter: Double) -> Double? {
+    package func wait(after attempts: Int, asked: Double? = nil, isOverloaded: Bool = false, jitter: Double) -> Double?
+    {
         switch self {
         case .fixed(let retries, let interval):
             guard attempts <= retries else { return nil }

@@ -85,6 +85,30 @@ package struct Table: Sendable {
     }
 }
 
+extension Table {
+    /// Lends the entries before a key, last one first, until the body says no.
+    package func scanBackwards(
+        before end: [UInt8], in transaction: borrowing Transaction, _ body: (RawSpan, RawSpan) -> Bool
+    ) throws(LMDBError) {
+        var cursor: OpaquePointer?
+        unsafe try check(mdb_cursor_open(transaction.handle, index, &cursor), "mdb_cursor_open")
+        defer { unsafe mdb_cursor_close(cursor) }
+        var key = unsafe MDB_val()
+        var value = unsafe MDB_val()
+        // The first entry that is not before it, and then back; where there is none, the last.
+        var code = unsafe withValue(end) { wanted in
+            unsafe key = wanted.pointee
+            return unsafe mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
+        }
+        code = unsafe mdb_cursor_get(cursor, &key, &value, code == MDB_NOTFOUND ? MDB_LAST : MDB_PREV)
+        while code != MDB_NOTFOUND {
+            try check(code, "mdb_cursor_get")
+            guard unsafe body(key.bytes.bytes, value.bytes.bytes) else { return }
+            code = unsafe mdb_cursor_get(cursor, &key, &value, MDB_PREV)
+        }
+    }
+}
+
 /// Lends bytes to C as LMDB wants them.
 @unsafe private func withValue(_ bytes: [UInt8], _ body: (UnsafeMutablePointer<MDB_val>) -> CInt) -> CInt {
     unsafe bytes.withUnsafeBytes { buffer in

@@ -8,6 +8,8 @@ enum Garbage: Hashable {
     case messages(queue: UInt64)
     /// Clients of a user who is gone.
     case clients(user: UInt64)
+    /// Deliveries and log of a destination that is gone.
+    case deliveries(destination: UInt64)
 
     var key: [UInt8] {
         var writer = ByteWriter(reserving: 9)
@@ -18,6 +20,9 @@ enum Garbage: Hashable {
         case .clients(let user):
             writer.byte(2)
             writer.fixed(user)
+        case .deliveries(let destination):
+            writer.byte(3)
+            writer.fixed(destination)
         }
         return writer.bytes
     }
@@ -28,6 +33,7 @@ enum Garbage: Hashable {
         switch kind {
         case 1: self = .messages(queue: number)
         case 2: self = .clients(user: number)
+        case 3: self = .deliveries(destination: number)
         default: return nil
         }
     }
@@ -85,6 +91,8 @@ extension MappedStore {
             }
             for key in keys { try tables.clients.remove(key, in: &transaction) }
             return keys.count
+        case .deliveries(let destination):
+            return try removeDeliveries(of: destination, limit: limit, in: &transaction)
         }
     }
 }

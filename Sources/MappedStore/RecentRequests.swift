@@ -13,6 +13,12 @@ enum Outcome: Equatable {
     /// A client of a queue was given the messages behind `cursor`, up to and with `end`; it was told of lost ones where
     /// both are the same.
     case read(queue: UInt64, cursor: UInt64, end: UInt64)
+    /// Something was made that has this id.
+    case made(UUID)
+    /// An event was kept; this is the key in the table of their ids.
+    case event([UInt8])
+    /// So many things were done.
+    case count(UInt64)
 
     var encoded: [UInt8] {
         var writer = ByteWriter()
@@ -30,6 +36,15 @@ enum Outcome: Equatable {
         case .read(let queue, let cursor, let end):
             writer.byte(5)
             for value in [queue, cursor, end] { writer.number(value) }
+        case .made(let id):
+            writer.byte(6)
+            writer.rest(id.bytes)
+        case .event(let place):
+            writer.byte(7)
+            writer.rest(place)
+        case .count(let count):
+            writer.byte(8)
+            writer.number(count)
         }
         return writer.bytes
     }
@@ -54,6 +69,14 @@ enum Outcome: Equatable {
                 cursor <= end, end < .max
             else { return nil }
             self = .read(queue: queue, cursor: cursor, end: end)
+        case 6:
+            guard let id = UUID(bytes: reader.rest()) else { return nil }
+            self = .made(id)
+        case 7:
+            self = .event(reader.rest())
+        case 8:
+            guard let count = reader.number() else { return nil }
+            self = .count(count)
         default:
             return nil
         }

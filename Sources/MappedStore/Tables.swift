@@ -28,6 +28,32 @@ struct Tables {
     let clients: Table
     /// Kind of count and digest of whom it counts: when it is over.
     let logins: Table
+    /// Destination number: `DestinationRecord`.
+    let destinations: Table
+    /// Destination number: `DestinationState`.
+    let destinationStates: Table
+    /// Parcel number: `ParcelRecord`.
+    let parcels: Table
+    /// Environment and digest of an event's id: parcel number, and how many deliveries it caused.
+    let eventIDs: Table
+    /// Destination number, time due, delivery number: `DeliveryRecord`.
+    let deliveries: Table
+    /// Time from which something can be begun, destination number: nothing. Each destination with deliveries once.
+    let deliveryHeads: Table
+    /// Log number: `AttemptRecord`.
+    let attempts: Table
+    /// Destination number, log number: nothing.
+    let attemptIndex: Table
+    /// Keyring number: `KeyringRecord`.
+    let keyrings: Table
+    /// Environment: keyring number.
+    let environments: Table
+    /// Destination number: `WebhookRecord`.
+    let webhooks: Table
+    /// Webhook's id: destination number.
+    let webhookIDs: Table
+    /// Environment, destination number: the events it is subscribed to.
+    let environmentWebhooks: Table
     /// `Garbage`: nothing.
     let garbage: Table
     /// Milliseconds and 16 bytes of request id: `Outcome`.
@@ -39,9 +65,10 @@ struct Tables {
     static let touchKey = Array("touch".utf8)
     static let queuesKey = Array("queues".utf8)
     static let markKey = Array("mark".utf8)
+    static let deliveryKey = Array("delivery".utf8)
 
     /// How many tables there are, and room for a few more.
-    static let limit = 32
+    static let limit = 48
 
     init(creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
         meta = try Table("meta", creating: creating, in: transaction)
@@ -57,6 +84,19 @@ struct Tables {
         rights = try Table("rights", creating: creating, in: transaction)
         clients = try Table("clients", creating: creating, in: transaction)
         logins = try Table("logins", creating: creating, in: transaction)
+        destinations = try Table("destinations", creating: creating, in: transaction)
+        destinationStates = try Table("destination-states", creating: creating, in: transaction)
+        parcels = try Table("parcels", creating: creating, in: transaction)
+        eventIDs = try Table("event-ids", creating: creating, in: transaction)
+        deliveries = try Table("deliveries", creating: creating, in: transaction)
+        deliveryHeads = try Table("delivery-heads", creating: creating, in: transaction)
+        attempts = try Table("attempts", creating: creating, in: transaction)
+        attemptIndex = try Table("attempt-index", creating: creating, in: transaction)
+        keyrings = try Table("keyrings", creating: creating, in: transaction)
+        environments = try Table("environments", creating: creating, in: transaction)
+        webhooks = try Table("webhooks", creating: creating, in: transaction)
+        webhookIDs = try Table("webhook-ids", creating: creating, in: transaction)
+        environmentWebhooks = try Table("environment-webhooks", creating: creating, in: transaction)
         garbage = try Table("garbage", creating: creating, in: transaction)
         requests = RecentRequests(table: try Table("requests", creating: creating, in: transaction))
     }

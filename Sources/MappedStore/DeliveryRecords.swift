@@ -1,0 +1,432 @@
+internal import Delivery
+internal import Gateway
+
+extension ByteWriter {
+    /// Bytes that need not be there.
+    mutating func optional(_ value: [UInt8]?) {
+        byte(value == nil ? 0 : 1)
+        if let value { counted(value) }
+    }
+
+    mutating func optional(_ value: String?) { optional(value.map { Array($0.utf8) }) }
+
+    mutating func optional(_ value: Timestamp?) {
+        byte(value == nil ? 0 : 1)
+        if let value { fixed(value.microseconds) }
+    }
+
+    mutating func double(_ value: Double) { fixed(value.bitPattern) }
+}
+
+extension ByteReader {
+    // Each returns `nil` where the record breaks off, and `.some(nil)` where the value is not there.
+
+    mutating func optionalBytes() -> [UInt8]?? {
+        switch byte() {
+        case 0: .some(nil)
+        case 1: counted().map { .some($0) }
+        default: nil
+        }
+    }
+
+    mutating func optionalText() -> String?? {
+        guard let bytes = optionalBytes() else { return nil }
+        guard let bytes else { return .some(nil) }
+        return String(validating: bytes, as: UTF8.self).map { .some($0) }
+    }
+
+    mutating func optionalTime() -> Timestamp?? {
+        switch byte() {
+        case 0: .some(nil)
+        case 1: time().map { .some($0) }
+        default: nil
+        }
+    }
+
+    mutating func time() -> Timestamp? { fixedSigned().map { Timestamp(microseconds: $0) } }
+
+    mutating func double() -> Double? { fixed().map { Double(bitPattern: $0) } }
+
+    mutating func uuid() -> UUID? { take(16).flatMap { UUID(bytes: $0) } }
+}
+
+/// A time as it stands in keys: those before 1970 sort first.
+func sortable(_ time: Timestamp) -> UInt64 { UInt64(bitPattern: time.microseconds) ^ 1 << 63 }
+
+func timestamp(sortable value: UInt64) -> Timestamp { Timestamp(microseconds: Int64(bitPattern: value ^ 1 << 63)) }
+
+/// A destination as it is stored under its number.
+enum DestinationRecord {
+    private static let version: UInt8 = 1
+
+    static func encode(_ destination: Destination) -> [UInt8] {
+        var writer = ByteWriter(reserving: 256)
+        writer.byte(version)
+        writer.counted(destination.url.utf8)
+        writer.counted(destination.method.utf8)
+        writer.counted(destination.contentType.utf8)
+        writer.optional(destination.sealedHeaders)
+        writer.optional(destination.sealedSecret)
+        writer.number(destination.keyring ?? 0)
+        switch destination.policy {
+        case .fixed(let retries, let interval):
+            writer.byte(1)
+            writer.number(UInt64(max(0, retries)))
+            writer.double(interval)
+        case .schedule(let waits):
+            writer.byte(2)
+            writer.number(UInt64(waits.count))
+            for wait in waits { writer.double(wait) }
+        }
+        writer.number(UInt64(max(1, destination.limits.inFlight)))
+        writer.double(destination.limits.rate ?? 0)
+        writer.byte(destination.limits.isOrdered ? 1 : 0)
+        writer.optional(destination.disabledUntil)
+        writer.optional(destination.disabledReason)
+        return writer.bytes
+    }
+
+    static func decode(_ span: RawSpan, number: UInt64) -> Destination? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, let url = reader.text(), let method = reader.text(),
+            let contentType = reader.text(), let headers = reader.optionalBytes(), let secret = reader.optionalBytes(),
+            let keyring = reader.number(), let policy = policy(&reader), let inFlight = reader.number(),
+            inFlight <= 1_000_000, let rate = reader.double(), let ordered = reader.byte(),
+            let disabledUntil = reader.optionalTime(), let disabledReason = reader.optionalText(), reader.isAtEnd
+        else { return nil }
+        return Destination(
+            number: number, url: url, method: method, contentType: contentType, sealedHeaders: headers,
+            keyring: keyring == 0 ? nil : keyring, sealedSecret: secret, policy: policy,
+            limits: DestinationLimits(
+                inFlight: Int(inFlight), rate: rate > 0 ? rate : nil, isOrdered: ordered != 0),
+            disabledUntil: disabledUntil, disabledReason: disabledReason)
+    }
+
+    private static func policy(_ reader: inout ByteReader) -> RetryPolicy? {
+        switch reader.byte() {
+        case 1:
+            guard let retries = reader.number(), retries <= 1_000_000, let interval = reader.double() else {
+                return nil
+            }
+            return .fixed(retries: Int(retries), interval: interval)
+        case 2:
+            guard let count = reader.number() else { return nil }
+            var waits: [Double] = []
+            for _ in 0..<count {
+                guard let wait = reader.double() else { return nil }
+                waits.append(wait)
+            }
+            return .schedule(waits)
+        default: return nil
+        }
+    }
+}
+
+/// How a destination stands, as it is stored under its number.
+struct DestinationState: Equatable {
+    var health = DestinationHealth()
+    /// Deliveries that are not over.
+    var pending: UInt64 = 0
+    /// Where it stands in the index of heads; `nil` where it does not.
+    var head: Timestamp?
+    /// Nothing is begun before this time: the delivery in front is being made, or waits to be tried again, and order counts.
+    var gate: Timestamp?
+    /// The log's lines of the last attempt, and of the last that failed.
+    var lastTriggered: AttemptRecord?
+    var lastErrored: AttemptRecord?
+
+    private static let version: UInt8 = 1
+
+    init() {}
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 512)
+        writer.byte(Self.version)
+        for value in [
+            health.delivered, health.failedAttempts, health.givenUp, health.failuresInRow, health.windowAttempts,
+            health.windowFailures, pending,
+        ] { writer.number(value) }
+        writer.fixed(health.windowStart.microseconds)
+        writer.double(health.openSeconds)
+        for time in [health.failingSince, health.givenUpSince, health.opensAt, health.rateFree, head, gate] {
+            writer.optional(time)
+        }
+        writer.optional(lastTriggered?.encoded)
+        writer.optional(lastErrored?.encoded)
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version else { return nil }
+        var numbers: [UInt64] = []
+        for _ in 0..<7 {
+            guard let number = reader.number() else { return nil }
+            numbers.append(number)
+        }
+        guard let windowStart = reader.time(), let openSeconds = reader.double() else { return nil }
+        var times: [Timestamp?] = []
+        for _ in 0..<6 {
+            guard let time = reader.optionalTime() else { return nil }
+            times.append(time)
+        }
+        guard let triggered = reader.optionalBytes(), let errored = reader.optionalBytes(), reader.isAtEnd else {
+            return nil
+        }
+        health.delivered = numbers[0]
+        health.failedAttempts = numbers[1]
+        health.givenUp = numbers[2]
+        health.failuresInRow = numbers[3]
+        health.windowAttempts = numbers[4]
+        health.windowFailures = numbers[5]
+        pending = numbers[6]
+        health.windowStart = windowStart
+        health.openSeconds = openSeconds
+        (health.failingSince, health.givenUpSince, health.opensAt) = (times[0], times[1], times[2])
+        (health.rateFree, head, gate) = (times[3], times[4], times[5])
+        lastTriggered = triggered.flatMap { AttemptRecord(ByteReader($0)) }
+        lastErrored = errored.flatMap { AttemptRecord(ByteReader($0)) }
+        if (triggered == nil) != (lastTriggered == nil) || (errored == nil) != (lastErrored == nil) { return nil }
+    }
+}
+
+/// What is delivered, as it is stored under its number.
+enum ParcelRecord {
+    private static let version: UInt8 = 1
+
+    static func encode(_ parcel: Parcel) -> [UInt8] {
+        var writer = ByteWriter(reserving: parcel.body.count + 128)
+        writer.byte(version)
+        writer.fixed(parcel.receivedAt.microseconds)
+        writer.rest(parcel.source.bytes)
+        writer.counted(parcel.eventID.utf8)
+        writer.optional(parcel.idempotencyKey)
+        writer.counted(parcel.event.utf8)
+        writer.rest(parcel.body)
+        writer.seal()
+        return writer.bytes
+    }
+
+    static func decode(_ span: RawSpan, number: UInt64) -> Parcel? {
+        guard span.byteCount >= 4 else { return nil }
+        var reader = ByteReader(span.extracting(droppingLast: 4))
+        guard reader.byte() == version, let receivedAt = reader.time(), let source = reader.uuid(),
+            let eventID = reader.text(), let idempotencyKey = reader.optionalText(), let event = reader.text()
+        else { return nil }
+        return Parcel(
+            number: number, eventID: eventID, idempotencyKey: idempotencyKey, event: event, source: source,
+            body: reader.rest(), receivedAt: receivedAt)
+    }
+}
+
+/// A delivery as it is stored under its destination's number, the time it is due at, and its own number.
+enum DeliveryRecord {
+    private static let version: UInt8 = 1
+
+    static func place(_ delivery: Delivery) -> [UInt8] {
+        key(delivery.destination, sortable(delivery.due), delivery.number)
+    }
+
+    static func encode(_ delivery: Delivery) -> [UInt8] {
+        var writer = ByteWriter(reserving: 48)
+        writer.byte(version)
+        writer.rest(delivery.id.bytes)
+        writer.byte(delivery.trigger.rawValue)
+        writer.number(delivery.parcel)
+        writer.number(UInt64(delivery.attempts))
+        writer.fixed(delivery.owner)
+        writer.fixed(delivery.created.microseconds)
+        return writer.bytes
+    }
+
+    static func decode(_ place: RawSpan, _ span: RawSpan) -> Delivery? { decode(ByteReader(place), ByteReader(span)) }
+
+    static func decode(_ place: ByteReader, _ record: ByteReader) -> Delivery? {
+        var head = place
+        var reader = record
+        guard let destination = head.fixed(), let due = head.fixed(), let number = head.fixed(), head.isAtEnd,
+            reader.byte() == version, let id = reader.uuid(),
+            let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }),
+            let parcel = reader.number(), let attempts = reader.number().flatMap({ UInt32(exactly: $0) }),
+            let owner = reader.fixed(), let created = reader.time(), reader.isAtEnd
+        else { return nil }
+        return Delivery(
+            number: number, destination: destination, parcel: parcel, id: id, trigger: trigger, attempts: attempts,
+            due: timestamp(sortable: due), owner: owner, created: created)
+    }
+}
+
+/// A line of the log as it is stored under its number.
+struct AttemptRecord: Equatable {
+    let number: UInt64
+    let destination: UInt64
+    let parcel: UInt64
+    let eventID: String
+    let event: String
+    /// Counted from 1; 0 where none was made.
+    let count: UInt32
+    let trigger: Trigger
+    let method: String
+    let url: String
+    var attempt: Attempt
+    /// By the time of day.
+    let nextRetryAt: Timestamp?
+    let isFinal: Bool
+
+    private static let version: UInt8 = 1
+
+    init(
+        number: UInt64, destination: UInt64, parcel: UInt64, eventID: String, event: String, count: UInt32,
+        trigger: Trigger, method: String, url: String, attempt: Attempt, nextRetryAt: Timestamp?, isFinal: Bool
+    ) {
+        self.number = number
+        self.destination = destination
+        self.parcel = parcel
+        self.eventID = eventID
+        self.event = event
+        self.count = count
+        self.trigger = trigger
+        self.method = method
+        self.url = url
+        self.attempt = attempt
+        self.nextRetryAt = nextRetryAt
+        self.isFinal = isFinal
+    }
+
+    /// The same without what only the log itself tells.
+    var summary: AttemptRecord {
+        var summary = self
+        summary.attempt.requestHeaders = []
+        summary.attempt.responseHeaders = []
+        summary.attempt.responseBody = []
+        return summary
+    }
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 512 + attempt.responseBody.count)
+        writer.byte(Self.version)
+        for value in [number, destination, parcel, UInt64(count)] { writer.number(value) }
+        writer.byte(trigger.rawValue)
+        writer.byte((isFinal ? 1 : 0) | (attempt.isResponseTruncated ? 2 : 0))
+        for text in [eventID, event, method, url] { writer.counted(text.utf8) }
+        writer.optional(nextRetryAt)
+        writer.fixed(attempt.triggeredAt.microseconds)
+        writer.number(attempt.durationMilliseconds)
+        writer.number(UInt64(max(0, attempt.status ?? 0)))
+        writer.byte(attempt.failure?.kind.rawValue ?? 0)
+        writer.counted((attempt.failure?.text ?? "").utf8)
+        for fields in [attempt.requestHeaders, attempt.responseHeaders] {
+            writer.number(UInt64(fields.count))
+            for field in fields {
+                writer.counted(field.name.utf8)
+                writer.counted(field.value.utf8)
+            }
+        }
+        writer.rest(attempt.responseBody)
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) { self.init(ByteReader(span)) }
+
+    fileprivate init?(_ bytes: ByteReader) {
+        var reader = bytes
+        guard reader.byte() == Self.version, let number = reader.number(), let destination = reader.number(),
+            let parcel = reader.number(), let count = reader.number().flatMap({ UInt32(exactly: $0) }),
+            let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }), let flags = reader.byte(),
+            let eventID = reader.text(), let event = reader.text(), let method = reader.text(),
+            let url = reader.text(), let nextRetryAt = reader.optionalTime(), let triggeredAt = reader.time(),
+            let duration = reader.number(), let status = reader.number().flatMap({ Int(exactly: $0) }),
+            let kind = reader.byte(), let text = reader.text(), let requestHeaders = Self.fields(&reader),
+            let responseHeaders = Self.fields(&reader)
+        else { return nil }
+        var failure: Attempt.Failure?
+        if kind != 0 {
+            guard let known = Attempt.ErrorKind(rawValue: kind) else { return nil }
+            failure = Attempt.Failure(kind: known, text: text)
+        }
+        self.init(
+            number: number, destination: destination, parcel: parcel, eventID: eventID, event: event, count: count,
+            trigger: trigger, method: method, url: url,
+            attempt: Attempt(
+                requestHeaders: requestHeaders, status: status == 0 ? nil : status, responseHeaders: responseHeaders,
+                responseBody: reader.rest(), isResponseTruncated: flags & 2 != 0, failure: failure,
+                durationMilliseconds: duration, triggeredAt: triggeredAt),
+            nextRetryAt: nextRetryAt, isFinal: flags & 1 != 0)
+    }
+
+    private static func fields(_ reader: inout ByteReader) -> [HeaderField]? {
+        guard let count = reader.number() else { return nil }
+        var fields: [HeaderField] = []
+        for _ in 0..<count {
+            guard let name = reader.text(), let value = reader.text() else { return nil }
+            fields.append(HeaderField(name: name, value: value))
+        }
+        return fields
+    }
+}
+
+/// The keys of a keyring as they are stored under its number.
+enum KeyringRecord {
+    private static let version: UInt8 = 1
+
+    static func encode(_ keyring: Keyring) -> [UInt8] {
+        var writer = ByteWriter(reserving: 512)
+        writer.byte(version)
+        writer.number(UInt64(keyring.keys.count))
+        for key in keyring.keys {
+            for text in [key.id, key.algorithm, key.publicKey] { writer.counted(text.utf8) }
+            writer.counted(key.sealedPrivateKey)
+            writer.fixed(key.created.microseconds)
+            writer.fixed(key.signsFrom.microseconds)
+        }
+        return writer.bytes
+    }
+
+    static func decode(_ span: RawSpan, number: UInt64) -> Keyring? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, let count = reader.number() else { return nil }
+        var keys: [Keyring.Key] = []
+        for _ in 0..<count {
+            guard let id = reader.text(), let algorithm = reader.text(), let publicKey = reader.text(),
+                let sealed = reader.counted(), let created = reader.time(), let signsFrom = reader.time()
+            else { return nil }
+            keys.append(
+                Keyring.Key(
+                    id: id, algorithm: algorithm, publicKey: publicKey, sealedPrivateKey: sealed, created: created,
+                    signsFrom: signsFrom))
+        }
+        return reader.isAtEnd && !keys.isEmpty ? Keyring(number: number, keys: keys) : nil
+    }
+}
+
+/// What all deliveries have in common.
+struct DeliveryState: Equatable {
+    var nextDestination: UInt64 = 1
+    var nextParcel: UInt64 = 1
+    var nextDelivery: UInt64 = 1
+    var nextLog: UInt64 = 1
+    var nextKeyring: UInt64 = 1
+    /// What parcels and the log take up.
+    var bytes: UInt64 = 0
+
+    private static let version: UInt8 = 1
+
+    init() {}
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 48)
+        writer.byte(Self.version)
+        for value in [nextDestination, nextParcel, nextDelivery, nextLog, nextKeyring, bytes] { writer.number(value) }
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let destination = reader.number(), let parcel = reader.number(),
+            let delivery = reader.number(), let log = reader.number(), let keyring = reader.number(),
+            let bytes = reader.number(), reader.isAtEnd
+        else { return nil }
+        (nextDestination, nextParcel, nextDelivery) = (destination, parcel, delivery)
+        (nextLog, nextKeyring, self.bytes) = (log, keyring, bytes)
+    }
+}

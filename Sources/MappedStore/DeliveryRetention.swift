@@ -1,0 +1,113 @@
+internal import Delivery
+package import Gateway
+internal import LMDB
+
+/// What deliveries leave behind is dropped by age and by size, in small steps.
+extension MappedStore {
+    /// Removes deliveries, and lines of the log, of a destination that is gone.
+    func removeDeliveries(
+        of destination: UInt64, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        var keys: [[UInt8]] = []
+        try tables.deliveries.scan(from: key(destination), in: transaction) { place, _ in
+            var reader = ByteReader(place)
+            guard reader.fixed() == destination, keys.count < limit else { return false }
+            keys.append(copy(place))
+            return true
+        }
+        for key in keys { try tables.deliveries.remove(key, in: &transaction) }
+        var lines: [UInt64] = []
+        try tables.attemptIndex.scan(from: key(destination), in: transaction) { place, _ in
+            guard let (owner, line) = BoundedLog.entry(place), owner == destination, keys.count + lines.count < limit
+            else { return false }
+            lines.append(line)
+            return true
+        }
+        var state = try deliveryState(in: transaction)
+        for line in lines { try removeLine(line, of: destination, &state, in: &transaction) }
+        if !lines.isEmpty { try put(state, in: &transaction) }
+        return keys.count + lines.count
+    }
+
+    private func removeLine(
+        _ line: UInt64, of destination: UInt64, _ state: inout DeliveryState, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let size = try tables.attempts.value(at: key(line), in: transaction) { $0.byteCount } ?? 0
+        state.bytes -= min(state.bytes, UInt64(size))
+        try tables.attempts.remove(key(line), in: &transaction)
+        try tables.attemptIndex.remove(key(destination, line), in: &transaction)
+    }
+
+    /// Drops the oldest lines of the log, and the oldest parcels: those from before a time, and as many more as take up more
+    /// than `maximumBytes` with the rest. Does nothing, and writes nothing, where there are none.
+    /// - Returns: how many it dropped; as many as `limit` means that there may be more.
+    package func dropOldDeliveries(
+        before oldest: Timestamp, maximumBytes: UInt64, limit: Int
+    ) throws(StoreFailure) -> Int {
+        let isDue = try read { (transaction) throws(LMDBError) in
+            let lines = try oldestLines(before: oldest, maximumBytes, limit: 1, in: transaction)
+            let parcels = try oldestParcels(before: oldest, maximumBytes, limit: 1, in: transaction)
+            return !lines.isEmpty || !parcels.isEmpty
+        }
+        guard isDue else { return 0 }
+        return try write { (transaction) throws(LMDBError) in
+            let lines = try oldestLines(before: oldest, maximumBytes, limit: limit / 2, in: transaction)
+            var state = try deliveryState(in: transaction)
+            for (line, destination) in lines {
+                try removeLine(line, of: destination, &state, in: &transaction)
+            }
+            try put(state, in: &transaction)
+            let parcels = try oldestParcels(before: oldest, maximumBytes, limit: limit - limit / 2, in: transaction)
+            for parcel in parcels { try removeParcel(parcel, &state, in: &transaction) }
+            try put(state, in: &transaction)
+            return lines.count + parcels.count
+        }
+    }
+
+    private func oldestLines(
+        before oldest: Timestamp, _ maximumBytes: UInt64, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [(line: UInt64, destination: UInt64)] {
+        let kept = try deliveryState(in: transaction).bytes
+        var excess = kept > maximumBytes ? kept - maximumBytes : 0
+        var found: [(UInt64, UInt64)] = []
+        try tables.attempts.scan(in: transaction) { key, value in
+            guard found.count < limit, let record = AttemptRecord(value),
+                excess > 0 || record.attempt.triggeredAt < oldest
+            else { return false }
+            excess -= min(excess, UInt64(value.byteCount))
+            found.append((record.number, record.destination))
+            return true
+        }
+        return found
+    }
+
+    private func oldestParcels(
+        before oldest: Timestamp, _ maximumBytes: UInt64, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [Parcel] {
+        let kept = try deliveryState(in: transaction).bytes
+        var excess = kept > maximumBytes ? kept - maximumBytes : 0
+        var found: [Parcel] = []
+        try tables.parcels.scan(in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard found.count < limit, let number = reader.fixed(),
+                let parcel = ParcelRecord.decode(value, number: number), excess > 0 || parcel.receivedAt < oldest
+            else { return false }
+            excess -= min(excess, UInt64(value.byteCount))
+            found.append(parcel)
+            return true
+        }
+        return found
+    }
+
+    private func removeParcel(
+        _ parcel: Parcel, _ state: inout DeliveryState, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let size = try tables.parcels.value(at: key(parcel.number), in: transaction) { $0.byteCount } ?? 0
+        state.bytes -= min(state.bytes, UInt64(size))
+        try tables.parcels.remove(key(parcel.number), in: &transaction)
+        try tables.eventIDs.remove(eventKey(parcel.source, .id, parcel.eventID), in: &transaction)
+        if let text = parcel.idempotencyKey {
+            try tables.eventIDs.remove(eventKey(parcel.source, .idempotencyKey, text), in: &transaction)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+internal import Delivery
+internal import Gateway
+internal import LMDB
+
+/// The steps that the operations of deliveries are made of.
+extension MappedStore {
+    // MARK: Destinations
+
+    func destination(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Destination? {
+        try tables.destinations.record(at: key(number), "a destination", in: transaction) {
+            DestinationRecord.decode($0, number: number)
+        }
+    }
+
+    func put(_ destination: Destination, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.destinations.put(
+            DestinationRecord.encode(destination), at: key(destination.number), in: &transaction)
+    }
+
+    func destinationState(
+        _ number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> DestinationState? {
+        try tables.destinationStates.record(at: key(number), "a destination's state", in: transaction) {
+            DestinationState($0)
+        }
+    }
+
+    func put(_ state: DestinationState, of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.destinationStates.put(state.encoded, at: key(number), in: &transaction)
+    }
+
+    // MARK: Deliveries
+
+    func parcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
+        try tables.parcels.record(at: key(number), "a parcel", in: transaction) {
+            ParcelRecord.decode($0, number: number)
+        }
+    }
+
+    /// Lends a destination's deliveries by the time they are due at, until the body says no.
+    func scanDeliveries(
+        of destination: UInt64, in transaction: borrowing Transaction, _ body: (Delivery) -> Bool
+    ) throws(LMDBError) {
+        var isDamaged = false
+        try tables.deliveries.scan(from: key(destination), in: transaction) { place, record in
+            var reader = ByteReader(place)
+            guard reader.fixed() == destination else { return false }
+            guard let delivery = DeliveryRecord.decode(place, record) else {
+                isDamaged = true
+                return false
+            }
+            return body(delivery)
+        }
+        if isDamaged { throw .damaged("a delivery") }
+    }
+
+    func firstDue(of destination: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Timestamp? {
+        var first: Timestamp?
+        try scanDeliveries(of: destination, in: transaction) { delivery in
+            first = delivery.due
+            return false
+        }
+        return first
+    }
+
+    func dueDeliveries(
+        of destination: UInt64, until now: Timestamp, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [Delivery] {
+        var due: [Delivery] = []
+        try scanDeliveries(of: destination, in: transaction) { delivery in
+            guard due.count < limit, delivery.due <= now else { return false }
+            due.append(delivery)
+            return true
+        }
+        return due
+    }
+
+    /// Lends destinations by the time from which something can be begun for them, until the body says no.
+    func scanHeads(
+        in transaction: borrowing Transaction, _ body: (_ time: Timestamp, _ destination: UInt64) -> Bool
+    ) throws(LMDBError) {
+        try tables.deliveryHeads.scan(in: transaction) { key, _ in
+            guard let (head, number) = BoundedLog.entry(key) else { return false }
+            return body(timestamp(sortable: head), number)
+        }
+    }
+
+    // MARK: State
+
+    func deliveryState(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryState {
+        try tables.meta.record(at: Tables.deliveryKey, "the state of deliveries", in: transaction) { DeliveryState($0) }
+            ?? DeliveryState()
+    }
+
+    func put(_ state: DeliveryState, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.meta.put(state.encoded, at: Tables.deliveryKey, in: &transaction)
+    }
+}

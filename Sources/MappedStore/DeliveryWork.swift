@@ -1,0 +1,260 @@
+internal import Delivery
+internal import Gateway
+internal import LMDB
+
+/// Changes to destinations and their deliveries within one transaction. What is read is kept at hand, and written once, by
+/// `finish`.
+struct DeliveryWork {
+    let store: MappedStore
+    let moment: Moment
+    private(set) var state: DeliveryState
+    private let stateBefore: DeliveryState
+    private var touched: [UInt64: Touched] = [:]
+
+    private struct Touched {
+        var destination: Destination
+        let destinationBefore: Destination
+        var state: DestinationState
+        let stateBefore: DestinationState
+    }
+
+    init(
+        _ store: MappedStore, at moment: Moment, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        self.store = store
+        self.moment = moment
+        state = try store.deliveryState(in: transaction)
+        stateBefore = state
+    }
+
+    mutating func takeDestinationNumber() -> UInt64 {
+        state.nextDestination += 1
+        return state.nextDestination - 1
+    }
+
+    mutating func takeKeyringNumber() -> UInt64 {
+        state.nextKeyring += 1
+        return state.nextKeyring - 1
+    }
+
+    /// Keeps what is to be delivered.
+    mutating func keep(
+        _ content: Parcel.Content, in transaction: inout Transaction
+    ) throws(LMDBError) -> Parcel {
+        let parcel = Parcel(number: state.nextParcel, content, receivedAt: moment.wall)
+        let record = ParcelRecord.encode(parcel)
+        state.nextParcel += 1
+        state.bytes += UInt64(record.count)
+        try store.tables.parcels.put(record, at: key(parcel.number), in: &transaction)
+        return parcel
+    }
+
+    // MARK: Destinations
+
+    /// A destination, or `nil` where it is gone.
+    mutating func destination(
+        _ number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (Destination, DestinationState)? {
+        if let found = touched[number] { return (found.destination, found.state) }
+        guard let destination = try store.destination(number, in: transaction),
+            let state = try store.destinationState(number, in: transaction)
+        else { return nil }
+        touched[number] = Touched(
+            destination: destination, destinationBefore: destination, state: state, stateBefore: state)
+        return (destination, state)
+    }
+
+    private mutating func change(_ number: UInt64, _ body: (inout Destination, inout DestinationState) -> Void) {
+        guard var entry = touched[number] else { preconditionFailure("a destination is changed that was not read") }
+        body(&entry.destination, &entry.state)
+        touched[number] = entry
+    }
+
+    /// Writes what has changed.
+    mutating func finish(in transaction: inout Transaction) throws(LMDBError) {
+        for number in touched.keys.sorted() {
+            guard var entry = touched[number] else { continue }
+            try moveHead(of: entry.destination, &entry.state, in: &transaction)
+            if entry.destination != entry.destinationBefore {
+                try store.put(entry.destination, in: &transaction)
+            }
+            if entry.state != entry.stateBefore { try store.put(entry.state, of: number, in: &transaction) }
+        }
+        touched = [:]
+        if state != stateBefore { try store.put(state, in: &transaction) }
+    }
+
+    /// Puts a destination into the index of heads at the time from which something can be begun for it.
+    private func moveHead(
+        of destination: Destination, _ state: inout DestinationState, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        var head = try store.firstDue(of: destination.number, in: transaction)
+        if let first = head {
+            var gates = [state.gate, state.health.opensAt]
+            if destination.limits.rate != nil {
+                gates.append(state.health.allowance(destination, inFlight: 0, at: moment.steady).again)
+            }
+            // What is disabled is not held back: it is put aside, and the log says so.
+            if destination.isDisabled(at: moment.wall) { gates = [] }
+            head = gates.compactMap { $0 }.reduce(first, max)
+        }
+        guard head != state.head else { return }
+        if let old = state.head {
+            try store.tables.deliveryHeads.remove(key(sortable(old), destination.number), in: &transaction)
+        }
+        if let new = head {
+            try store.tables.deliveryHeads.put([], at: key(sortable(new), destination.number), in: &transaction)
+        }
+        state.head = head
+    }
+
+    // MARK: Deliveries
+
+    /// Makes a delivery that is due now; where the destination is disabled, a line in its log instead.
+    /// - Returns: the delivery's id, or `nil` where none was made.
+    mutating func deliver(
+        _ parcel: Parcel, to number: UInt64, _ trigger: Trigger, in transaction: inout Transaction
+    ) throws(LMDBError) -> UUID? {
+        guard let (destination, _) = try destination(number, in: transaction) else { return nil }
+        var random = SystemRandomNumberGenerator()
+        let id = UUID(random: &random)
+        let delivery = Delivery(
+            number: state.nextDelivery, destination: number, parcel: parcel.number, id: id, trigger: trigger,
+            due: moment.steady, created: moment.steady)
+        if destination.isDisabled(at: moment.wall), trigger == .scheduled {
+            try logDisabled(delivery, destination, parcel, in: &transaction)
+            return nil
+        }
+        state.nextDelivery += 1
+        try put(delivery, in: &transaction)
+        change(number) { $1.pending += 1 }
+        return id
+    }
+
+    private mutating func put(_ delivery: Delivery, in transaction: inout Transaction) throws(LMDBError) {
+        try store.tables.deliveries.put(
+            DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
+    }
+
+    /// Says in the log that nothing was sent.
+    mutating func logDisabled(
+        _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel?, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let text =
+            destination.disabledReason.map { "the destination is disabled: \($0)" } ?? "the destination is disabled"
+        let attempt = Attempt(failure: Attempt.Failure(kind: .disabled, text: text), triggeredAt: moment.wall)
+        _ = try log(
+            attempt, of: delivery, destination, parcel, count: delivery.attempts, nextRetryAt: nil, isFinal: true,
+            in: &transaction)
+    }
+
+    private mutating func log(
+        _ attempt: Attempt, of delivery: Delivery, _ destination: Destination, _ parcel: Parcel?, count: UInt32,
+        nextRetryAt: Timestamp?, isFinal: Bool, in transaction: inout Transaction
+    ) throws(LMDBError) -> AttemptRecord {
+        let record = AttemptRecord(
+            number: state.nextLog, destination: destination.number, parcel: delivery.parcel,
+            eventID: parcel?.eventID ?? "", event: parcel?.event ?? "", count: count, trigger: delivery.trigger,
+            method: destination.method, url: destination.url, attempt: attempt, nextRetryAt: nextRetryAt,
+            isFinal: isFinal)
+        let bytes = record.encoded
+        state.nextLog += 1
+        state.bytes += UInt64(bytes.count)
+        try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
+        try store.tables.attemptIndex.put([], at: key(destination.number, record.number), in: &transaction)
+        return record
+    }
+
+    /// Ends an attempt: its delivery is over, or waits for the next one.
+    mutating func conclude(_ result: DeliveryResult, in transaction: inout Transaction) throws(LMDBError) {
+        let number = result.delivery.destination
+        guard let (destination, _) = try destination(number, in: transaction) else { return }
+        let place = DeliveryRecord.place(result.delivery)
+        let stored = try store.tables.deliveries.value(at: place, in: transaction) { span in
+            DeliveryRecord.decode(ByteReader(place), ByteReader(span))
+        }
+        // Where the lease ran out, somebody else has the delivery; what became of this attempt is still told.
+        let isOurs = (stored ?? nil)?.owner == result.delivery.owner
+        let parcel = try store.parcel(result.delivery.parcel, in: transaction)
+        let attempts = result.delivery.attempts + 1
+        let verdict = result.attempt.verdict(
+            destination.policy, attempts: Int(attempts), trigger: result.delivery.trigger, wish: result.wish,
+            jitter: result.jitter)
+        var nextRetryAt: Timestamp?
+        if case .retry(let seconds) = verdict { nextRetryAt = moment.wall.adding(seconds: seconds) }
+        let line = try log(
+            result.attempt, of: result.delivery, destination, parcel, count: attempts,
+            nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOurs && nextRetryAt == nil, in: &transaction)
+        guard isOurs else { return }
+        try store.tables.deliveries.remove(place, in: &transaction)
+        var isOver = true
+        var gate: Timestamp?
+        if case .retry(let seconds) = verdict {
+            var next = result.delivery
+            next.attempts = attempts
+            next.owner = 0
+            let due = moment.steady.adding(seconds: seconds)
+            // One that is in front of others stays there, and the gate waits in its place.
+            if destination.limits.isOrdered { gate = due } else { next.due = due }
+            try put(next, in: &transaction)
+            isOver = false
+        }
+        let now = moment
+        change(number) { [isOver, gate] destination, state in
+            state.gate = gate
+            if isOver { state.pending -= min(state.pending, 1) }
+            state.lastTriggered = line.summary
+            if verdict != .delivered { state.lastErrored = line.summary }
+            var reason = state.health.conclude(verdict, destination.policy, at: now.steady)
+            if result.wish.disables {
+                reason = result.attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
+            }
+            guard let reason, !destination.isDisabled(at: now.wall) else { return }
+            destination.disabledUntil = Self.farAhead
+            destination.disabledReason = reason
+        }
+    }
+
+    /// 9999-12-31T23:59:59Z.
+    private static let farAhead = Timestamp(microseconds: 253_402_300_799_000_000)
+
+    /// Deliveries of a disabled destination that one turn puts aside.
+    private static let putAside = 64
+
+    /// Begins attempts for a destination whose time has come.
+    mutating func begin(
+        _ number: UInt64, atMost limit: Int, inFlight: Int, owner: UInt64, leaseSeconds: Double,
+        in transaction: inout Transaction
+    ) throws(LMDBError) -> [DeliveryTurn.Start] {
+        guard let (destination, state) = try destination(number, in: transaction) else { return [] }
+        let isDisabled = destination.isDisabled(at: moment.wall)
+        var count = min(limit, state.health.allowance(destination, inFlight: inFlight, at: moment.steady).count)
+        if let gate = state.gate, gate > moment.steady { count = 0 }
+        if isDisabled { count = Self.putAside }
+        guard count > 0 else { return [] }
+        var starts: [DeliveryTurn.Start] = []
+        for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: count, in: transaction) {
+            let parcel = try store.parcel(delivery.parcel, in: transaction)
+            if isDisabled, delivery.trigger == .scheduled || delivery.trigger == .recover {
+                try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+                change(number) { $1.pending -= min($1.pending, 1) }
+                try logDisabled(delivery, destination, parcel, in: &transaction)
+                continue
+            }
+            var begun = delivery
+            begun.owner = owner
+            let lease = moment.steady.adding(seconds: leaseSeconds)
+            if destination.limits.isOrdered {
+                change(number) { $1.gate = lease }
+            } else {
+                try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+                begun.due = lease
+            }
+            try put(begun, in: &transaction)
+            let now = moment.steady
+            change(number) { $1.health.begin(destination, at: now) }
+            starts.append(DeliveryTurn.Start(delivery: begun, destination: destination, parcel: parcel))
+        }
+        return starts
+    }
+}

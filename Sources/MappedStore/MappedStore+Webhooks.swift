@@ -1,0 +1,273 @@
+package import Delivery
+package import Gateway
+internal import LMDB
+package import Webhooks
+
+extension MappedStore: WebhookStore {
+    // MARK: Webhooks
+
+    package func webhooks(of environment: UUID) throws(StoreFailure) -> [Webhook] {
+        try read { (transaction) throws(LMDBError) in
+            var webhooks: [Webhook] = []
+            for (number, _) in try subscriptions(of: environment, in: transaction) {
+                if let webhook = try webhook(number: number, in: transaction) { webhooks.append(webhook) }
+            }
+            return webhooks
+        }
+    }
+
+    package func webhook(_ id: UUID) throws(StoreFailure) -> Webhook? {
+        try read { (transaction) throws(LMDBError) in try webhook(id, in: transaction) }
+    }
+
+    package func create(
+        _ webhook: Webhook, for request: RequestID?, limit: Int, _ makeKey: () -> Keyring.Key?
+    ) throws(StoreFailure) -> WebhookCreation {
+        try growing { (transaction) throws(LMDBError) in
+            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
+                let made = try self.webhook(id, in: transaction)
+            {
+                return .created(made)
+            }
+            guard try subscriptions(of: webhook.environment, in: transaction).count < limit else { return .tooMany }
+            guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            guard let keyring = try keyring(of: webhook.environment, &work, in: &transaction, makeKey) else {
+                return .noKey
+            }
+            var made = webhook
+            made.destination = webhook.destination.numbered(work.takeDestinationNumber(), keyring: keyring.number)
+            try put(made, in: &transaction)
+            try put(DestinationState(), of: made.destination.number, in: &transaction)
+            try work.finish(in: &transaction)
+            try remember(.made(webhook.id), of: request, in: &transaction)
+            return .created(made)
+        }
+    }
+
+    package func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook? {
+        try growing { (transaction) throws(LMDBError) -> Webhook?? in
+            guard let before = try webhook(id, in: transaction) else { return .some(nil) }
+            var webhook = before
+            guard change(&webhook) else { return .some(before) }
+            guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
+            try put(webhook, in: &transaction)
+            // Where it was disabled, or is no longer, its deliveries are due at another time.
+            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            _ = try work.destination(webhook.destination.number, in: transaction)
+            try work.finish(in: &transaction)
+            return .some(webhook)
+        }
+    }
+
+    package func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
+        try write { (transaction) throws(LMDBError) in
+            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+            guard let number = try webhookNumber(id, in: transaction),
+                let webhook = try webhook(number: number, in: transaction)
+            else { return false }
+            if let head = try destinationState(number, in: transaction)?.head {
+                try tables.deliveryHeads.remove(key(sortable(head), number), in: &transaction)
+            }
+            try tables.environmentWebhooks.remove(webhook.environment.bytes + key(number), in: &transaction)
+            try tables.webhookIDs.remove(id.bytes, in: &transaction)
+            for table in [tables.webhooks, tables.destinations, tables.destinationStates] {
+                try table.remove(key(number), in: &transaction)
+            }
+            try put(.deliveries(destination: number), in: &transaction)
+            try remember(.done, of: request, in: &transaction)
+            return true
+        }
+    }
+
+    // MARK: Events
+
+    package func accept(
+        _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> EventAcceptance {
+        try growing { (transaction) throws(LMDBError) in
+            if case .event(let place) = try tables.requests.outcome(of: request, in: transaction),
+                let known = try knownEvent(at: place, in: transaction)
+            {
+                return EventAcceptance(eventID: known.eventID, deliveries: known.deliveries, isRepeated: false)
+            }
+            var places = [eventKey(environment, .id, event.id)]
+            if let text = event.idempotencyKey { places.append(eventKey(environment, .idempotencyKey, text)) }
+            for place in places {
+                if let known = try knownEvent(at: place, in: transaction) { return known }
+            }
+            let wanted = try subscriptions(of: environment, in: transaction).filter { $0.events.contains(event.type) }
+            guard try admit(bytes: event.body.count + 512 * (1 + wanted.count), in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            let parcel = try work.keep(event.parcel(from: environment), in: &transaction)
+            var count: UInt64 = 0
+            for (number, _) in wanted {
+                if try work.deliver(parcel, to: number, .scheduled, in: &transaction) != nil { count += 1 }
+            }
+            var entry = ByteWriter(reserving: 16)
+            entry.number(parcel.number)
+            entry.number(count)
+            for place in places { try tables.eventIDs.put(entry.bytes, at: place, in: &transaction) }
+            try work.finish(in: &transaction)
+            try remember(.event(places[0]), of: request, in: &transaction)
+            return EventAcceptance(eventID: event.id, deliveries: Int(count), isRepeated: false)
+        }
+    }
+
+    package func test(
+        _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> UUID? {
+        try growing { (transaction) throws(LMDBError) -> UUID?? in
+            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .some(id) }
+            guard let number = try webhookNumber(webhook, in: transaction),
+                let found = try self.webhook(number: number, in: transaction)
+            else { return .some(nil) }
+            guard try admit(bytes: event.body.count + 1024, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            let parcel = try work.keep(event.parcel(from: found.environment), in: &transaction)
+            guard let id = try work.deliver(parcel, to: number, .test, in: &transaction) else { return .some(nil) }
+            try work.finish(in: &transaction)
+            try remember(.made(id), of: request, in: &transaction)
+            return .some(id)
+        }
+    }
+
+    // MARK: Logs
+
+    /// Lines that one question of a log looks at; whoever asks for few among many goes on from the last one's id.
+    private static let linesLookedAt = 20_000
+
+    package func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> [LogEntry]? {
+        try read { (transaction) throws(LMDBError) in
+            guard let found = try self.webhook(webhook, in: transaction) else { return nil }
+            var records: [AttemptRecord] = []
+            var seen = 0
+            let number = found.destination.number
+            try scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
+                seen += 1
+                if query.event.map({ $0 == record.event }) ?? true,
+                    query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true
+                {
+                    records.append(record)
+                }
+                return records.count < query.limit && seen < Self.linesLookedAt
+            }
+            var entries: [LogEntry] = []
+            for record in records.prefix(query.limit) {
+                entries.append(try logEntry(record, found, in: transaction))
+            }
+            return entries
+        }
+    }
+
+    package func retry(
+        _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> Redelivery {
+        try growing { (transaction) throws(LMDBError) in
+            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
+            guard let number = try webhookNumber(webhook, in: transaction) else { return .unknownWebhook }
+            guard let record = try logLine(entry, in: transaction), record.destination == number else {
+                return .unknownEntry
+            }
+            guard let parcel = try parcel(record.parcel, in: transaction) else { return .gone }
+            guard try admit(bytes: 1024, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            guard let id = try work.deliver(parcel, to: number, .manual, in: &transaction) else {
+                return .unknownWebhook
+            }
+            try work.finish(in: &transaction)
+            try remember(.made(id), of: request, in: &transaction)
+            return .started(id)
+        }
+    }
+
+    package func recover(
+        _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> Int? {
+        try growing { (transaction) throws(LMDBError) -> Int?? in
+            if case .count(let count) = try tables.requests.outcome(of: request, in: transaction) {
+                return .some(Int(clamping: count))
+            }
+            guard let number = try webhookNumber(webhook, in: transaction) else { return .some(nil) }
+            // Newest first: what was delivered later, or is on its way again, need not be recovered.
+            var settled: Set<UInt64> = []
+            var lost: [UInt64] = []
+            try scanLog(of: number, in: transaction) { record in
+                guard record.attempt.triggeredAt >= since else { return false }
+                guard settled.insert(record.parcel).inserted else { return true }
+                if record.isFinal, record.attempt.failure != nil, record.attempt.triggeredAt < until {
+                    lost.append(record.parcel)
+                }
+                return true
+            }
+            lost = Array(lost.reversed().prefix(limit))
+            guard try admit(bytes: 1024 * lost.count, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var count: UInt64 = 0
+            for parcel in lost {
+                guard let parcel = try self.parcel(parcel, in: transaction) else { continue }
+                _ = try work.deliver(parcel, to: number, .recover, in: &transaction)
+                count += 1
+            }
+            try work.finish(in: &transaction)
+            try remember(.count(count), of: request, in: &transaction)
+            return .some(Int(count))
+        }
+    }
+
+    package func statistics(of webhook: UUID) throws(StoreFailure) -> WebhookStatistics? {
+        try read { (transaction) throws(LMDBError) in
+            guard let number = try webhookNumber(webhook, in: transaction),
+                let state = try destinationState(number, in: transaction)
+            else { return nil }
+            return WebhookStatistics(health: state.health, pending: Int(clamping: state.pending))
+        }
+    }
+
+    // MARK: Settings
+
+    package func keyring(
+        of environment: UUID, _ make: () -> Keyring.Key?
+    ) throws(StoreFailure) -> Keyring? {
+        let found = try read { (transaction) throws(LMDBError) -> Keyring? in
+            guard let number = try keyringNumber(of: environment, in: transaction) else { return nil }
+            return try keyring(number, in: transaction)
+        }
+        if let found { return found }
+        return try growing { (transaction) throws(LMDBError) -> Keyring?? in
+            guard try admit(bytes: 4096, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            let keyring = try keyring(of: environment, &work, in: &transaction, make)
+            try work.finish(in: &transaction)
+            return .some(keyring)
+        }
+    }
+
+    package func rotate(
+        _ environment: UUID, to added: Keyring.Key, keep: (Keyring.Key) -> Bool
+    ) throws(StoreFailure) -> Keyring? {
+        try write { (transaction) throws(LMDBError) in
+            guard let number = try keyringNumber(of: environment, in: transaction),
+                var keyring = try keyring(number, in: transaction)
+            else { return nil }
+            keyring.keys = keyring.keys.filter(keep) + [added]
+            try put(keyring, in: &transaction)
+            return keyring
+        }
+    }
+}
+
+extension Event {
+    fileprivate func parcel(from environment: UUID) -> Parcel.Content {
+        Parcel.Content(eventID: id, idempotencyKey: idempotencyKey, event: type, source: environment, body: body)
+    }
+}
+
+extension Destination {
+    fileprivate func numbered(_ number: UInt64, keyring: UInt64) -> Destination {
+        Destination(
+            number: number, url: url, method: method, contentType: contentType, sealedHeaders: sealedHeaders,
+            keyring: keyring, sealedSecret: sealedSecret, policy: policy, limits: limits,
+            disabledUntil: disabledUntil, disabledReason: disabledReason)
+    }
+}
