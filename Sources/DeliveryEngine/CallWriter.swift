@@ -1,0 +1,108 @@
+internal import Cryptography
+internal import Delivery
+internal import Gateway
+internal import WebhookSignatures
+
+/// The names of the headers that say what a call is about, and who made it.
+package struct CallHeaders: Equatable, Sendable {
+    package var signature = "X-3dverse-Signature"
+    package var timestamp = "X-3dverse-Signature-Timestamp"
+    package var event = "X-3dverse-Event"
+    package var delivery = "X-3dverse-Delivery"
+    package var attempt = "X-3dverse-Attempt"
+    package var userAgent = "Postroom"
+
+    package init() {}
+}
+
+/// Writes the headers of the call that an attempt is.
+struct CallWriter {
+    private let store: any DeliveryStore
+    private let sealing: Sealing
+    private let names: CallHeaders
+    /// Keys by id, once opened.
+    private var keys: [String: SigningKey] = [:]
+    /// How long a key that no longer signs alone signs beside its successor.
+    private let overlapSeconds: Double
+
+    /// Why nothing can be sent.
+    struct Refusal: Error { let text: String }
+
+    init(store: any DeliveryStore, sealing: Sealing, names: CallHeaders, overlapSeconds: Double) {
+        self.store = store
+        self.sealing = sealing
+        self.names = names
+        self.overlapSeconds = overlapSeconds
+    }
+
+    /// The headers of a call, and the same as the log shows them.
+    mutating func headers(
+        _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, at now: Timestamp
+    ) throws -> (sent: [HeaderField], shown: [HeaderField]) {
+        let seconds = now.microseconds / 1_000_000
+        guard let call = WebhookCall(id: Self.callID(parcel), seconds: seconds, body: parcel.body) else {
+            throw Refusal(text: "the event's id cannot be sent")
+        }
+        var fields = [
+            HeaderField(name: "Content-Type", value: destination.contentType),
+            HeaderField(name: "User-Agent", value: names.userAgent),
+            HeaderField(name: names.event, value: parcel.event),
+            HeaderField(name: names.delivery, value: delivery.id.description),
+            HeaderField(name: names.attempt, value: String(delivery.attempts + 1)),
+            HeaderField(name: "webhook-id", value: call.id),
+            HeaderField(name: "webhook-timestamp", value: call.timestamp),
+        ]
+        fields += try signatures(call, destination, at: now)
+        guard let sealed = destination.sealedHeaders else { return (fields, fields) }
+        guard let custom = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
+            throw Refusal(text: "the custom headers cannot be opened: they were sealed under another secret")
+        }
+        return (fields + custom, fields + custom.map { HeaderField(name: $0.name, value: "***") })
+    }
+
+    /// What receivers know an event by. An event's own id may have what this one may not: a point, or no visible ASCII.
+    private static func callID(_ parcel: Parcel) -> String {
+        let isPlain = parcel.eventID.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ".") }
+        if isPlain, !parcel.eventID.isEmpty { return parcel.eventID }
+        return "evt_" + hexadecimal(DigestAlgorithm.sha256.digest(of: Array(parcel.eventID.utf8)).prefix(16))
+    }
+
+    private mutating func signatures(
+        _ call: WebhookCall, _ destination: Destination, at now: Timestamp
+    ) throws -> [HeaderField] {
+        var fields: [HeaderField] = []
+        var secrets: [WebhookSecret] = []
+        if let sealed = destination.sealedSecret {
+            guard let secret = sealing.open(sealed, .secret).flatMap({ WebhookSecret(bytes: $0) }) else {
+                throw Refusal(text: "the secret cannot be opened: it was sealed under another secret")
+            }
+            secrets.append(secret)
+        }
+        var pairs: [WebhookKeyPair] = []
+        if let number = destination.keyring, let keyring = try store.keyring(number),
+            let rotation = KeyRotation(keyring, at: now, overlapSeconds: overlapSeconds)
+        {
+            let current = try key(rotation.current)
+            guard let signature = call.bodySignature(by: current) else { throw Refusal(text: "the call cannot be signed") }
+            fields.append(HeaderField(name: names.signature, value: signature))
+            fields.append(HeaderField(name: names.timestamp, value: call.timestamp))
+            for shown in [rotation.current, rotation.previous].compactMap({ $0 }) {
+                if let pair = WebhookKeyPair(try key(shown)) { pairs.append(pair) }
+            }
+        }
+        if let signatures = call.signatures(secrets: secrets, keyPairs: pairs) {
+            fields.append(HeaderField(name: "webhook-signature", value: signatures))
+        }
+        return fields
+    }
+
+    private mutating func key(_ key: Keyring.Key) throws -> SigningKey {
+        if let known = keys[key.id] { return known }
+        guard let opened = sealing.open(key.sealedPrivateKey, .privateKey),
+            let signing = SigningKey(privateKey: opened)
+        else { throw Refusal(text: "the signing key cannot be opened: it was sealed under another secret") }
+        if keys.count >= 4096 { keys.removeAll() }
+        keys[key.id] = signing
+        return signing
+    }
+}
