@@ -28,6 +28,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -40,6 +41,7 @@ let package = Package(
             name: "Cryptography", dependencies: ["CArgon2", "CCrypto", "ContentDecoding"], swiftSettings: settings),
         .target(
             name: "WebhookSignatures", dependencies: ["ContentDecoding", "Cryptography"], swiftSettings: settings),
+        .target(name: "Curl", dependencies: ["CCurl", "Linux", system], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
         .target(
@@ -85,6 +87,8 @@ let package = Package(
         .testTarget(
             name: "WebhookSignaturesTests", dependencies: ["ContentDecoding", "Cryptography", "WebhookSignatures"],
             swiftSettings: settings),
+        .testTarget(
+            name: "CurlTests", dependencies: ["Curl", "Linux", "TestSupport", system], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", httpTypes], swiftSettings: settings),
         .testTarget(

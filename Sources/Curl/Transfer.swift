@@ -1,0 +1,385 @@
+internal import CCurl
+internal import Glibc
+internal import Linux
+internal import SystemPackage
+
+/// An easy handle and the request it works on; when that is over it takes another.
+@safe final class Transfer {
+    let easy: OpaquePointer
+    /// Has what the handle shares with others, until the handle is gone.
+    private let options: Options
+    private(set) var token: UInt64 = 0
+
+    /// CURL_ERROR_SIZE bytes, where libcurl says what went wrong.
+    private let message: UnsafeMutablePointer<CChar>
+    /// libcurl does not copy lists (CURLOPT_HTTPHEADER(3)).
+    private var headers: UnsafeMutablePointer<curl_slist>?
+    private var addresses: UnsafeMutablePointer<curl_slist>?
+    private var request: Outgoing?
+
+    // Of the exchange that goes on.
+    private var body: [UInt8] = []
+    private var bodyBytes = 0
+    private var headerBytes = 0
+    private var stop: Stop?
+    /// The first address that might not be called.
+    private var refused: String?
+    private var hasOpenedSocket = false
+    private var speaksHTTP2 = false
+    /// Of errno.
+    private var socketFailure: CInt?
+
+    /// Why we ended the exchange ourselves.
+    private enum Stop {
+        /// The body is longer than is read of one.
+        case enough
+        case tooManyHeaders
+        /// The connection leads to an address that may not be called.
+        case refused(String)
+        /// libcurl was about to send the request a second time.
+        case repetition
+    }
+
+    /// The headers that libcurl adds of its own.
+    private static let defaults = ["Accept", "Content-Type", "Expect", "User-Agent"]
+
+    init(_ options: Options) throws(CurlError) {
+        guard let easy = unsafe curl_easy_init() else {
+            throw CurlError(function: "curl_easy_init", code: 0, reason: "no memory")
+        }
+        unsafe self.easy = easy
+        unsafe message = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        unsafe message.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        self.options = options
+    }
+
+    /// The one that made a handle.
+    @unsafe static func of(_ easy: OpaquePointer) -> Transfer {
+        var context: UnsafeMutablePointer<CChar>?
+        _ = unsafe postroom_curl_get_string(easy, CURLINFO_PRIVATE, &context)
+        guard let context = unsafe context else { preconditionFailure("every handle has its transfer") }
+        return unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+    }
+
+    deinit {
+        unsafe curl_easy_cleanup(easy)
+        unsafe curl_slist_free_all(headers)
+        unsafe curl_slist_free_all(addresses)
+        unsafe message.deallocate()
+    }
+
+    private func setUp() throws(CurlError) {
+        // Unretained: the handle lives in this object.
+        let this = unsafe Unmanaged.passUnretained(self).toOpaque()
+        try unsafe set(CURLOPT_PRIVATE, this)
+        try unsafe set(CURLOPT_ERRORBUFFER, message)
+        try unsafe check(postroom_curl_set_share(easy, options.share), "curl_easy_setopt")
+
+        try set(CURLOPT_PROTOCOLS_STR, "http,https")
+        try set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
+        try set(CURLOPT_PATH_AS_IS, 1)
+        try set(CURLOPT_FOLLOWLOCATION, 0)
+        // The empty string keeps the environment's variables from being read.
+        try set(CURLOPT_PROXY, "")
+        try set(CURLOPT_POST, 1)
+
+        // Debian's libcurl looks names up in threads. Without this the end of a request waits for its look-up, which no
+        // timeout ends (asyn-thread.c, Curl_resolver_kill).
+        try set(CURLOPT_QUICK_EXIT, 1)
+        try set(CURLOPT_NOSIGNAL, 1)
+        try set(CURLOPT_DNS_CACHE_TIMEOUT, options.dnsSeconds)
+        try set(CURLOPT_MAXAGE_CONN, options.idleSeconds)
+
+        try set(CURLOPT_SSL_VERIFYPEER, 1)
+        try set(CURLOPT_SSL_VERIFYHOST, 2)
+        try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        // Certificates read from one file are kept, those from a directory are read for each connection (openssl.c,
+        // Curl_ssl_setup_x509_store).
+        try set(CURLOPT_CAPATH, nil)
+        if let file = options.authorities { try set(CURLOPT_CAINFO, file) }
+
+        try unsafe set(CURLOPT_WRITEDATA, this)
+        try unsafe check(
+            postroom_curl_set_receiver(easy, CURLOPT_WRITEFUNCTION) { bytes, size, count, context in
+                guard let context = unsafe context else { return 0 }
+                let buffer = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
+                let this = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                return unsafe this.receive(buffer) ? buffer.count : Int(CURL_WRITEFUNC_ERROR)
+            }, "curl_easy_setopt")
+        try unsafe set(CURLOPT_HEADERDATA, this)
+        try unsafe check(
+            postroom_curl_set_receiver(easy, CURLOPT_HEADERFUNCTION) { _, size, count, context in
+                guard let context = unsafe context else { return 0 }
+                let this = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                return this.countHeader(size * count) ? size * count : Int(CURL_WRITEFUNC_ERROR)
+            }, "curl_easy_setopt")
+        try unsafe set(CURLOPT_OPENSOCKETDATA, this)
+        try unsafe check(
+            postroom_curl_set_socket_opener(easy) { context, _, address in
+                guard let context = unsafe context, let address = unsafe address else { return CURL_SOCKET_BAD }
+                let this = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                return unsafe this.openSocket(address)
+            }, "curl_easy_setopt")
+        try unsafe set(CURLOPT_PREREQDATA, this)
+        try unsafe check(
+            postroom_curl_set_request_guard(easy) { context, address, _, _, _ in
+                guard let context = unsafe context, let address = unsafe address else { return CURL_PREREQFUNC_ABORT }
+                let this = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
+                return this.maySend(to: unsafe String(cString: address)) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+            }, "curl_easy_setopt")
+    }
+
+    // MARK: - A request
+
+    /// - Parameter addresses: entries for CURLOPT_RESOLVE.
+    func prepare(_ request: Outgoing, token: UInt64, addresses: [String]) throws(CurlError) {
+        try request.validate()
+        try setUp()
+        self.request = request
+        self.token = token
+        body = []
+        bodyBytes = 0
+        headerBytes = 0
+        stop = nil
+        refused = nil
+        hasOpenedSocket = false
+        speaksHTTP2 = false
+        socketFailure = nil
+        unsafe message.pointee = 0
+
+        try set(CURLOPT_URL, request.url)
+        try set(CURLOPT_CUSTOMREQUEST, request.method)
+        // The size comes first (CURLOPT_COPYPOSTFIELDS(3)).
+        try set(CURLOPT_POSTFIELDSIZE, request.body.count)
+        // An empty array too is passed as a pointer that is not null; null would mean a body that is read from elsewhere.
+        try unsafe check(postroom_curl_set_bytes(easy, CURLOPT_COPYPOSTFIELDS, request.body), "curl_easy_setopt")
+        try set(CURLOPT_TIMEOUT_MS, request.timeoutMilliseconds)
+        try set(CURLOPT_CONNECTTIMEOUT_MS, request.connectTimeoutMilliseconds)
+
+        // A scheme is case-insensitive (RFC 3986, section 3.1).
+        let isSecure = request.url.prefix(6).lowercased() == "https:"
+        try set(CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        // Requests wait for a connection being made that may take them all. Without TLS only the first response would tell
+        // that it does not, and that may never come.
+        try set(CURLOPT_PIPEWAIT, isSecure ? 1 : 0)
+
+        // Without a value, `name:` would take a header away and `name;` sends an empty one (CURLOPT_HTTPHEADER(3)).
+        var lines = request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
+        for name in Self.defaults where !request.headers.contains(where: { isSameName($0.name, name) }) {
+            lines.append("\(name):")
+        }
+        try unsafe set(CURLOPT_HTTPHEADER, lines, keptIn: &headers)
+        try unsafe set(CURLOPT_RESOLVE, addresses, keptIn: &self.addresses)
+    }
+
+    /// Lets go of the request that is over, and of all that the handle remembers of it, such as how often libcurl had to
+    /// begin anew: with the next request it would go on counting.
+    func clear() {
+        request = nil
+        body = []
+        unsafe curl_easy_reset(easy)
+        unsafe curl_slist_free_all(headers)
+        unsafe curl_slist_free_all(addresses)
+        unsafe (headers, addresses) = (nil, nil)
+    }
+
+    /// Whether libcurl may still hold a lot of the last response (headers.c), until the next request.
+    var isBulky: Bool { headerBytes > 16 << 10 }
+
+    // MARK: - What libcurl asks and tells
+
+    private func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let request else { return false }
+        bodyBytes += bytes.count
+        if body.count < request.keptBytes {
+            unsafe body.append(contentsOf: bytes.prefix(request.keptBytes - body.count))
+        }
+        if bodyBytes > request.readBytes { stop = .enough }
+        return bodyBytes <= request.readBytes
+    }
+
+    /// Interim responses and trailers count too, so that they have an end.
+    private func countHeader(_ count: Int) -> Bool {
+        headerBytes += count
+        let isWithin = headerBytes <= max(request?.readBytes ?? 0, request?.keptHeaderBytes ?? 0)
+        if !isWithin { stop = .tooManyHeaders }
+        return isWithin
+    }
+
+    /// Addresses of a name are asked for one after the other, until one is connected to.
+    private func openSocket(_ wanted: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
+        if isRepetition {
+            stop = .repetition
+            return CURL_SOCKET_BAD
+        }
+        let address = unsafe IPAddress(UnsafePointer(wanted))
+        guard let address, request?.mayConnect(address) == true else {
+            refused = refused ?? address?.description ?? "no IP address"
+            return CURL_SOCKET_BAD
+        }
+        let type = unsafe wanted.pointee.socktype | CInt(SOCK_CLOEXEC.rawValue)
+        let descriptor = unsafe socket(wanted.pointee.family, type, wanted.pointee.protocol)
+        if descriptor >= 0 { hasOpenedSocket = true } else { socketFailure = errno }
+        return descriptor
+    }
+
+    /// The connection stands, and may have stood before.
+    private func maySend(to address: String) -> Bool {
+        if isRepetition {
+            stop = .repetition
+        } else if IPAddress(address).map({ request?.mayConnect($0) == true }) != true {
+            stop = .refused(address)
+        } else {
+            speaksHTTP2 = unsafe postroom_curl_speaks_http2(easy) != 0
+        }
+        return stop == nil
+    }
+
+    /// Whether the request was sent before. Where a kept connection ends without an answer, libcurl takes another one and
+    /// sends the request again (transfer.c, Curl_retry_request), though the receiver may have worked on it. Whether there
+    /// is another attempt is not for libcurl to say.
+    ///
+    /// One of HTTP/2 for which libcurl has no error yet was refused unseen, as it came after the last that the receiver
+    /// takes on this connection (RFC 9113, section 8.7); all other ends leave one (http2.c, cf_h2_recv).
+    private var isRepetition: Bool {
+        let hasNoError = unsafe message.pointee == 0
+        return number(CURLINFO_REQUEST_SIZE) > 0 && !(speaksHTTP2 && hasNoError)
+    }
+
+    // MARK: - The end
+
+    func exchange(_ code: CURLcode) -> Exchange {
+        let address = text(CURLINFO_PRIMARY_IP)
+        var exchange = Exchange(
+            outcome: .failure(kind: .protocolError, text: ""),
+            durationMilliseconds: offset(CURLINFO_TOTAL_TIME_T) / 1000,
+            isReusedConnection: address != nil && number(CURLINFO_NUM_CONNECTS) == 0, remoteAddress: address,
+            httpVersion: version)
+        switch (code, stop) {
+        case (CURLE_OK, _), (_, .enough): exchange.outcome = response
+        case (_, .tooManyHeaders):
+            exchange.outcome = .failure(kind: .protocolError, text: "the response's header has no end")
+        case (_, .refused(let address)):
+            exchange.outcome = Self.blocked(address)
+            exchange.remoteAddress = address
+        case (_, .repetition):
+            exchange.outcome = .failure(kind: .reset, text: "the kept connection was closed without a response")
+            exchange.isReusedConnection = true
+        case (CURLE_COULDNT_CONNECT, nil):
+            if let refused, !hasOpenedSocket, socketFailure == nil {
+                exchange.outcome = Self.blocked(refused)
+                exchange.remoteAddress = refused
+            } else if let socketFailure, !hasOpenedSocket {
+                exchange.outcome = .failure(kind: .connect, text: "socket: \(Errno(rawValue: socketFailure))")
+            } else {
+                fallthrough
+            }
+        case (_, nil):
+            exchange.outcome = .failure(kind: Exchange.ErrorKind(code), text: reason(code))
+        }
+        return exchange
+    }
+
+    private static func blocked(_ address: String) -> Exchange.Outcome {
+        .failure(kind: .blocked, text: "the address \(address) may not be called")
+    }
+
+    private func reason(_ code: CURLcode) -> String {
+        let text = unsafe String(cString: message)
+        return text.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : text
+    }
+
+    private var response: Exchange.Outcome {
+        var headers: [(name: String, value: String)] = []
+        var bytes = 0
+        var last: UnsafeMutablePointer<curl_header>?
+        // -1: of the last response, where interim ones came before it.
+        while let header = unsafe curl_easy_nextheader(easy, UInt32(CURLH_HEADER), -1, last) {
+            unsafe last = header
+            let field = unsafe (String(cString: header.pointee.name), String(cString: header.pointee.value))
+            bytes += field.0.utf8.count + field.1.utf8.count
+            guard bytes <= request?.keptHeaderBytes ?? 0 else { break }
+            headers.append(field)
+        }
+        return .response(
+            status: number(CURLINFO_RESPONSE_CODE), headers: headers, body: body, isTruncated: bodyBytes > body.count)
+    }
+
+    private var version: Exchange.HTTPVersion? {
+        switch number(CURLINFO_HTTP_VERSION) {
+        case CURL_HTTP_VERSION_1_0: .http10
+        case CURL_HTTP_VERSION_1_1: .http11
+        case CURL_HTTP_VERSION_2_0: .http2
+        default: nil
+        }
+    }
+
+    // MARK: - Options and information
+
+    private func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
+        unsafe try check(postroom_curl_set_long(easy, option, value), "curl_easy_setopt")
+    }
+
+    private func set(_ option: CURLoption, _ value: String?) throws(CurlError) {
+        unsafe try check(postroom_curl_set_string(easy, option, value), "curl_easy_setopt")
+    }
+
+    @unsafe private func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer) throws(CurlError) {
+        unsafe try check(postroom_curl_set_pointer(easy, option, value), "curl_easy_setopt")
+    }
+
+    @unsafe private func set(
+        _ option: CURLoption, _ lines: [String], keptIn list: inout UnsafeMutablePointer<curl_slist>?
+    ) throws(CurlError) {
+        for line in lines {
+            guard let longer = unsafe curl_slist_append(list, line) else {
+                throw CurlError(function: "curl_slist_append", code: 0, reason: "no memory")
+            }
+            unsafe list = longer
+        }
+        unsafe try check(postroom_curl_set_list(easy, option, list), "curl_easy_setopt")
+    }
+
+    private func number(_ information: CURLINFO) -> Int {
+        var value = 0
+        _ = unsafe postroom_curl_get_long(easy, information, &value)
+        return value
+    }
+
+    private func offset(_ information: CURLINFO) -> Int {
+        var value: curl_off_t = 0
+        _ = unsafe postroom_curl_get_offset(easy, information, &value)
+        return Int(value)
+    }
+
+    /// `nil` for an empty one too.
+    private func text(_ information: CURLINFO) -> String? {
+        var value: UnsafeMutablePointer<CChar>?
+        _ = unsafe postroom_curl_get_string(easy, information, &value)
+        guard let value = unsafe value, unsafe value.pointee != 0 else { return nil }
+        return unsafe String(cString: value)
+    }
+}
+
+/// Names of header fields, which are ASCII, without regard to case.
+private func isSameName(_ left: String, _ right: String) -> Bool {
+    left.utf8.count == right.utf8.count && zip(left.utf8, right.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
+}
+
+extension IPAddress {
+    /// `nil` where it is of another family.
+    fileprivate init?(_ socketAddress: UnsafePointer<curl_sockaddr>) {
+        let length: Int
+        let start: Int?
+        switch unsafe socketAddress.pointee.family {
+        case AF_INET: (length, start) = (4, MemoryLayout<sockaddr_in>.offset(of: \.sin_addr))
+        case AF_INET6: (length, start) = (16, MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr))
+        default: return nil
+        }
+        // The address goes on behind the end of the type that libcurl's header gives it (curl.h, curl_sockaddr).
+        guard let start, let outer = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
+        let bytes = unsafe UnsafeRawBufferPointer(
+            start: UnsafeRawPointer(socketAddress) + outer + start, count: length)
+        self.init(bytes: unsafe Array(bytes))
+    }
+}
