@@ -101,6 +101,7 @@ let package = Package(
                 "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,
             ],
             swiftSettings: settings),
+        .testTarget(name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Linux"], swiftSettings: settings),
         .testTarget(
             name: "QueuesTests",
             dependencies: [

@@ -21,6 +21,16 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// An IPv4 address in any of the ways that inet_aton(3) and so the look-up of names takes: one to four numbers, each
+    /// decimal, octal (`0177`) or hexadecimal (`0x7f`), the last of which fills the bytes that are left (`127.1`).
+    package static func ipv4(inAnyNotation text: String) -> IPAddress? {
+        // To C the text would end at its first NUL, and to inet_aton at a blank.
+        guard text.utf8.allSatisfy({ $0 > 0x20 }) else { return nil }
+        var address = in_addr()
+        guard unsafe inet_aton(text, &address) != 0 else { return nil }
+        return IPAddress(bytes: unsafe withUnsafeBytes(of: address.s_addr) { unsafe Array($0) })
+    }
+
     /// - Parameter bytes: 4 or 16, in network order.
     package init?(bytes: [UInt8]) {
         switch bytes.count {

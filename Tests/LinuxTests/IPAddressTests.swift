@@ -31,6 +31,18 @@ import Testing
         #expect(IPAddress(text) == nil)
     }
 
+    @Test(arguments: [
+        ("127.0.0.1", "127.0.0.1"), ("2130706433", "127.0.0.1"), ("0177.0.0.1", "127.0.0.1"), ("0x7f.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"), ("0X7F000001", "127.0.0.1"), ("017700000001", "127.0.0.1"), ("1.2.772", "1.2.3.4"),
+        ("0", "0.0.0.0"), ("4294967295", "255.255.255.255"), ("4294967296", nil), ("1.2.3.256", nil),
+        ("1.2.65536", nil),
+        ("08.1.1.1", nil), ("1.2.3.4.5", nil), ("1.2.3.4.", nil), ("1.2.3.4 x", nil), ("1.2.3.4\0", nil), ("", nil),
+        ("::1", nil), ("a.b", nil), ("-1", nil),
+    ])
+    func `every notation of IPv4 is read as the C library reads it`(text: String, address: String?) {
+        #expect(IPAddress.ipv4(inAnyNotation: text)?.description == address)
+    }
+
     @Test func `bytes are 4 or 16, and mapped ones become 4`() {
         for count in 0...20 where count != 4 && count != 16 {
             #expect(IPAddress(bytes: [UInt8](repeating: 1, count: count)) == nil)

@@ -1,0 +1,66 @@
+package import Linux
+
+/// Which addresses may be called: those of the Internet at large, and the networks an operator has opened.
+///
+/// Whoever may say what is called from here could otherwise reach what only this machine and its neighbours reach.
+package struct AddressGuard: Sendable {
+    private let allowed: [IPNetwork]
+
+    /// - Parameter allowed: DELIVERY_ALLOW_SUBNETS.
+    package init(allowing allowed: [IPNetwork] = []) { self.allowed = allowed }
+
+    package func allows(_ address: IPAddress) -> Bool { refusingNetwork(of: address) == nil }
+
+    /// Why an address may not be called, or `nil` where it may.
+    package func refusal(of address: IPAddress) -> String? {
+        refusingNetwork(of: address).map { network in
+            "the address \(address) is in \(network), which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+        }
+    }
+
+    private func refusingNetwork(of address: IPAddress) -> IPNetwork? {
+        if allowed.contains(where: { $0.contains(address) }) { return nil }
+        if Self.translated.contains(address), let inner = IPAddress(bytes: Array(address.bytes[12...])) {
+            return refusingNetwork(of: inner)
+        }
+        return Self.closed.first { $0.contains(address) }
+    }
+
+    /// IPv4 addresses as a translator of the network offers them (RFC 6052, section 2.1); the last four bytes are what is
+    /// called.
+    private static let translated = network("64:ff9b::/96")
+
+    /// Not reachable for everyone, or not one receiver's (the special-purpose address registries of IANA, RFC 6890).
+    private static let closed = [
+        "0.0.0.0/8",  // this network; 0.0.0.0 is this host
+        "10.0.0.0/8",  // private
+        "100.64.0.0/10",  // shared with a provider's other customers
+        "127.0.0.0/8",  // this host
+        "168.63.129.16/32",  // services of Azure for the machine itself
+        "169.254.0.0/16",  // this link, and where clouds keep a machine's credentials
+        "172.16.0.0/12",  // private
+        "192.0.0.0/24",  // protocols of the IETF
+        "192.0.2.0/24",  // documentation
+        "192.88.99.0/24",  // relays to 6to4
+        "192.168.0.0/16",  // private
+        "198.18.0.0/15",  // benchmarks
+        "198.51.100.0/24",  // documentation
+        "203.0.113.0/24",  // documentation
+        "224.0.0.0/4",  // many receivers
+        "240.0.0.0/4",  // reserved, and 255.255.255.255
+        "::/8",  // this host, and IPv4 in an older way to write it
+        "64:ff9b:1::/48",  // a translator's own addresses (RFC 8215)
+        "100::/64",  // nobody
+        "2001:db8::/32",  // documentation
+        "2002::/16",  // 6to4: IPv4 addresses, whichever
+        "fc00::/7",  // private
+        "fe80::/10",  // this link
+        "fec0::/10",  // this site
+        "ff00::/8",  // many receivers
+    ].map(network)
+
+    private static func network(_ text: String) -> IPNetwork {
+        guard let network = IPNetwork(text) else { preconditionFailure("\(text) is no network") }
+        return network
+    }
+}
