@@ -69,6 +69,12 @@ package struct JSONWriter: Sendable {
         bytes += "null".utf8
     }
 
+    /// A value whose text is known to be JSON; it is copied as it is.
+    package mutating func value(text: some Collection<UInt8>) {
+        separate()
+        bytes += text
+    }
+
     package mutating func value(_ value: JSON) {
         switch value {
         case .null: null()

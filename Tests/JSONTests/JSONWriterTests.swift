@@ -51,4 +51,14 @@ import Testing
         lazily.string(utf8: bytes.lazy.map { $0 })
         #expect(lazily.bytes == writer.bytes)
     }
+
+    @Test func `text that is JSON already is copied as it is`() {
+        var writer = JSONWriter()
+        writer.beginArray()
+        writer.integer(1)
+        writer.value(text: Array(#"{"a":1.50,"a":"\u00e9é"}"#.utf8))
+        writer.null()
+        writer.endArray()
+        #expect(String(decoding: writer.bytes, as: UTF8.self) == #"[1, {"a":1.50,"a":"\u00e9é"}, null]"#)
+    }
 }
