@@ -95,6 +95,7 @@ let package = Package(
             name: "FastCGITests",
             dependencies: ["FastCGI", "Gateway", "Linux", "TestSupport", httpTypes, logging, system],
             swiftSettings: settings),
+        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "Gateway"], swiftSettings: settings),
         .testTarget(
             name: "CaptureTests",
             dependencies: [

@@ -1,0 +1,26 @@
+package import Gateway
+
+/// What receivers are shown of a keyring at one time.
+package struct KeyRotation: Equatable, Sendable {
+    /// The key that signs.
+    package let current: Keyring.Key
+    /// The one that will sign instead of it; `nil` where none is announced.
+    package let next: Keyring.Key?
+    /// The one that signed before it, while that is not long ago.
+    package let previous: Keyring.Key?
+
+    /// - Parameter overlapSeconds: how long the key before the one that signs is still of use.
+    package init?(_ keyring: Keyring, at now: Timestamp, overlapSeconds: Double) {
+        guard let first = keyring.keys.first else { return nil }
+        let index = keyring.keys.lastIndex { $0.signsFrom <= now }
+        current = index.map { keyring.keys[$0] } ?? first
+        let after = (index ?? 0) + 1
+        next = after < keyring.keys.count ? keyring.keys[after] : nil
+        let isFresh = now < current.signsFrom.adding(seconds: overlapSeconds)
+        previous = index.flatMap { $0 > 0 && isFresh ? keyring.keys[$0 - 1] : nil }
+    }
+
+    package func contains(_ key: Keyring.Key) -> Bool {
+        key.id == current.id || key.id == next?.id || key.id == previous?.id
+    }
+}

@@ -1,0 +1,29 @@
+extension Attempt.ErrorKind {
+    /// As logs and metrics have it.
+    package var word: String {
+        switch self {
+        case .dns: "dns"
+        case .connect: "connect"
+        case .tls: "tls"
+        case .timeout: "timeout"
+        case .reset: "reset"
+        case .blockedIP: "blocked_ip"
+        case .protocolError: "protocol"
+        case .status: "status"
+        case .disabled: "disabled"
+        case .unavailable: "unavailable"
+        }
+    }
+}
+
+extension Trigger {
+    /// As logs have it.
+    package var word: String {
+        switch self {
+        case .scheduled: "scheduled"
+        case .manual: "manual"
+        case .test: "test"
+        case .recover: "recover"
+        }
+    }
+}
