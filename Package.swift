@@ -97,6 +97,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "Gateway"], swiftSettings: settings),
         .testTarget(
+            name: "WebhooksTests",
+            dependencies: ["ContentDecoding", "Delivery", "Gateway", "JSON", "Webhooks", httpTypes],
+            swiftSettings: settings),
+        .testTarget(
             name: "CaptureTests",
             dependencies: [
                 "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,

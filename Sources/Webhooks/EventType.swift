@@ -1,0 +1,181 @@
+internal import JSON
+
+/// A kind of event that webhooks subscribe to.
+package struct EventType: Equatable, Sendable {
+    package enum Category: String, Equatable, Sendable {
+        case pipeline, job
+    }
+
+    package let name: String
+    /// A sentence for those who choose.
+    package let description: String
+    package let category: Category
+    /// What an event's `data` tells.
+    let properties: [EventProperty]
+
+    package static func named(_ name: String) -> EventType? { byName[name] }
+
+    private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+
+    /// All there are, as the API has always listed them.
+    package static let all = [
+        EventType(
+            name: "pipeline-created", description: "A pipeline was created.", category: .pipeline,
+            properties: [.pipelineID, .name("Castle"), .status("created"), .time("created_at")]),
+        EventType(
+            name: "pipeline-download-progress",
+            description: "The source of a pipeline is being downloaded, and this much of it is there.",
+            category: .pipeline,
+            properties: [
+                .pipelineID, .progress, .bytes("downloaded_bytes", 1_572_864), .bytes("total_bytes", 6_291_456),
+            ]),
+        EventType(
+            name: "pipeline-extraction-progress",
+            description: "The source of a pipeline is being extracted, and this much of it is done.",
+            category: .pipeline,
+            properties: [.pipelineID, .progress, .count("extracted_files", 12), .count("total_files", 48)]),
+        EventType(
+            name: "pipeline-status-changed", description: "A pipeline has another status.", category: .pipeline,
+            properties: [.pipelineID, .status("running"), .previousStatus("created"), .time("changed_at")]),
+        EventType(
+            name: "pipeline-completed", description: "A pipeline has ended, well or not.", category: .pipeline,
+            properties: [.pipelineID, .status("succeeded"), .error, .time("completed_at")]),
+        EventType(
+            name: "job-created", description: "A job was created.", category: .job,
+            properties: [.jobID, .pipelineID, .name("convert"), .status("created"), .time("created_at")]),
+        EventType(
+            name: "job-status-changed", description: "A job has another status.", category: .job,
+            properties: [.jobID, .pipelineID, .status("running"), .previousStatus("created"), .time("changed_at")]),
+        EventType(
+            name: "job-completed", description: "A job has ended, well or not.", category: .job,
+            properties: [.jobID, .pipelineID, .status("succeeded"), .error, .time("completed_at")]),
+    ]
+}
+
+/// A member of an event's `data`.
+struct EventProperty: Equatable, Sendable {
+    let name: String
+    /// As JSON Schema names it.
+    let type: String
+    var format: String?
+    let description: String
+    let example: JSON
+
+    static let pipelineID = EventProperty(
+        name: "pipeline_id", type: "string", format: "uuid", description: "The pipeline.",
+        example: .string("7d3c2f0e-5a51-4d0b-9a43-0d3a1f6c2b7e"))
+    static let jobID = EventProperty(
+        name: "job_id", type: "string", format: "uuid", description: "The job.",
+        example: .string("c1a9e6d4-2b3f-4f7e-8c55-6e0f9b8a7d21"))
+    static let progress = EventProperty(
+        name: "progress", type: "number", description: "How much is done, from 0 to 1.", example: .number("0.25"))
+    static let error = EventProperty(
+        name: "error", type: "string", description: "Why it did not end well.", example: .string(""))
+
+    static func name(_ example: String) -> EventProperty {
+        EventProperty(name: "name", type: "string", description: "Its name.", example: .string(example))
+    }
+
+    static func status(_ example: String) -> EventProperty {
+        EventProperty(name: "status", type: "string", description: "Its status now.", example: .string(example))
+    }
+
+    static func previousStatus(_ example: String) -> EventProperty {
+        EventProperty(
+            name: "previous_status", type: "string", description: "Its status before.", example: .string(example))
+    }
+
+    static func time(_ name: String) -> EventProperty {
+        EventProperty(
+            name: name, type: "string", format: "date-time", description: "When that was.",
+            example: .string(EventType.exampleTime))
+    }
+
+    static func bytes(_ name: String, _ example: Int) -> EventProperty {
+        EventProperty(name: name, type: "integer", description: "In bytes.", example: .number(String(example)))
+    }
+
+    static func count(_ name: String, _ example: Int) -> EventProperty {
+        EventProperty(name: name, type: "integer", description: "So many files.", example: .number(String(example)))
+    }
+}
+
+extension EventType {
+    static let exampleTime = "2026-11-22T06:05:37.619Z"
+
+    /// The one that names what an event is about. Those who publish events may leave out or add what they like, so that
+    /// only this can be relied on.
+    var key: String { category == .pipeline ? "pipeline_id" : "job_id" }
+
+    var exampleData: JSON { .object(properties.map { JSON.Member($0.name, $0.example) }) }
+
+    /// What a receiver is sent.
+    var example: JSON {
+        .object([
+            JSON.Member("event", .string(name)),
+            JSON.Member("event_id", .string("3f1c9f52-8e0a-4f0e-9d6b-2f7a1c5e4b90")),
+            JSON.Member("environment_id", .string("0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50")),
+            JSON.Member("timestamp", .string(Self.exampleTime)), JSON.Member("data", exampleData),
+        ])
+    }
+
+    /// The JSON Schema (draft 2020-12) of what a receiver is sent.
+    var schema: JSON {
+        func text(_ description: String, format: String? = nil) -> JSON {
+            .object(
+                [JSON.Member("type", .string("string"))]
+                    + (format.map { [JSON.Member("format", .string($0))] } ?? [])
+                    + [JSON.Member("description", .string(description))])
+        }
+        let data = JSON.object([
+            JSON.Member("type", .string("object")), JSON.Member("properties", .object(properties.map(\.schema))),
+            JSON.Member("required", .array([.string(key)])),
+        ])
+        let members = [
+            JSON.Member(
+                "event", .object([JSON.Member("type", .string("string")), JSON.Member("const", .string(name))])),
+            JSON.Member("event_id", text("Names the event in its environment; the same each time it is sent.")),
+            JSON.Member("environment_id", text("Where it happened.", format: "uuid")),
+            JSON.Member("timestamp", text("When it happened.", format: "date-time")), JSON.Member("data", data),
+        ]
+        return .object([
+            JSON.Member("type", .string("object")), JSON.Member("properties", .object(members)),
+            JSON.Member("required", .array(members.map { .string($0.name) })),
+        ])
+    }
+
+    func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.name("name")
+        json.string(name)
+        json.name("description")
+        json.string(description)
+        json.name("category")
+        json.string(category.rawValue)
+        json.name("schema")
+        json.value(schema)
+        json.name("example")
+        json.value(example)
+        json.endObject()
+    }
+}
+
+extension EventProperty {
+    fileprivate var schema: JSON.Member {
+        JSON.Member(
+            name,
+            .object(
+                [JSON.Member("type", .string(type))]
+                    + (format.map { [JSON.Member("format", .string($0))] } ?? [])
+                    + [JSON.Member("description", .string(description))]))
+    }
+}
+
+/// The list of events: an array.
+package func eventTypesJSON() -> [UInt8] {
+    var json = JSONWriter()
+    json.beginArray()
+    for type in EventType.all { type.write(to: &json) }
+    json.endArray()
+    return json.bytes
+}
