@@ -1,0 +1,187 @@
+internal import ContentDecoding
+package import Gateway
+package import HTTPTypes
+internal import JSON
+
+/// The numbers by which clients tell errors apart.
+package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
+    case malformedJSON = 1000
+    case validation = 1001
+    /// An id in the path that is none, or a path that leads nowhere.
+    case nothingThere = 1002
+    case unknownEvent = 1003
+    case badURL = 1004
+    case badHeaders = 1005
+    case unknownWebhook = 1200
+    case unknownEnvironment = 1201
+    case unknownLog = 1202
+    case wrongMethod = 1300
+    case bodyTooLarge = 1301
+    case wrongMediaType = 1302
+    case failure = 1500
+    case storeUnavailable = 1501
+    case projectsUnavailable = 1503
+
+    package var status: HTTPResponse.Status {
+        switch self {
+        case .malformedJSON, .validation, .unknownEvent, .badURL, .badHeaders: .badRequest
+        case .nothingThere, .unknownWebhook, .unknownEnvironment, .unknownLog: .notFound
+        case .wrongMethod: .methodNotAllowed
+        case .bodyTooLarge: .contentTooLarge
+        case .wrongMediaType: .unsupportedMediaType
+        case .failure: .internalServerError
+        case .storeUnavailable, .projectsUnavailable: .serviceUnavailable
+        }
+    }
+}
+
+/// Why a request is not done, as a client is told.
+package struct APIError: Error, Equatable, Sendable {
+    package let code: ErrorCode
+    /// Sentences.
+    package let message: String
+    /// For operators; clients see it while debugging alone.
+    package let internalMessage: String
+
+    package init(_ code: ErrorCode, _ message: String, internalMessage: String = "") {
+        self.code = code
+        self.message = message
+        self.internalMessage = internalMessage
+    }
+
+    /// The documented error object.
+    package func response(isDebugging: Bool = false) -> Response {
+        var json = JSONWriter()
+        json.beginObject()
+        json.name("error_code")
+        json.integer(code.rawValue)
+        json.name("http_code")
+        json.integer(code.status.code)
+        json.name("internal_message")
+        json.string(isDebugging ? internalMessage : "")
+        json.name("message")
+        json.string(message)
+        json.name("stacktrace")
+        json.beginArray()
+        json.endArray()
+        json.endObject()
+        var response = Response.json(code.status, json.bytes)
+        if code.status == .serviceUnavailable { response.head.headerFields[.retryAfter] = "5" }
+        return response
+    }
+
+    /// What a client is told when the store fails.
+    package init(_ failure: StoreFailure) {
+        switch failure {
+        case .full:
+            self.init(.storeUnavailable, "The store is full. What is kept can be read and deleted.")
+        case .unavailable(let reason), .lost(let reason):
+            self.init(.storeUnavailable, "The store cannot be used at the moment.", internalMessage: reason)
+        }
+    }
+}
+
+/// What is wrong with a body, and where in it.
+struct InputFault: Equatable {
+    let code: ErrorCode
+    /// As in `events[2]`; empty: the whole.
+    let place: String
+    /// The rest of a sentence.
+    let reason: String
+}
+
+extension APIError {
+    /// All that is wrong with a body. What is wrong in several ways has the code for that.
+    init(_ faults: [InputFault]) {
+        let codes = Set(faults.map(\.code))
+        var message = faults.prefix(Self.shownFaults).map { fault in
+            fault.place.isEmpty ? "\(fault.reason)." : "\(fault.place): \(fault.reason)."
+        }.joined(separator: " ")
+        if faults.count > Self.shownFaults { message += " And \(faults.count - Self.shownFaults) more." }
+        self.init(codes.count == 1 ? faults[0].code : .validation, message)
+    }
+
+    private static let shownFaults = 20
+}
+
+/// An object that a client sent: its members, and what has been found wrong with them.
+struct InputObject {
+    private let members: [String: JSONNode]
+    private let text: [UInt8]
+    var faults: [InputFault] = []
+
+    init(parsing body: [UInt8]) throws(APIError) {
+        guard let text = jsonText(body) else { throw APIError(.malformedJSON, "The body is not UTF-8.") }
+        let root: JSONNode
+        do throws(JSONError) {
+            root = try JSONDocument(parsing: text).root
+        } catch {
+            throw APIError(.malformedJSON, "The body is not JSON: \(error).")
+        }
+        guard let nodes = root.members else { throw APIError(.validation, "The body must be an object.") }
+        var members: [String: JSONNode] = [:]
+        for member in nodes where members.updateValue(member.value, forKey: member.name) != nil {
+            faults.append(InputFault(code: .validation, place: shown(member.name), reason: "it is there twice"))
+        }
+        self.members = members
+        self.text = text
+    }
+
+    /// Finds fault with other members than these, as they would do nothing.
+    mutating func refuseOthers(than known: Set<String>) {
+        for name in members.keys.filter({ !known.contains($0) }).sorted() {
+            fault(shown(name), "there is no such member")
+        }
+    }
+
+    func has(_ name: String) -> Bool { members[name] != nil }
+
+    /// `nil` where it is not there, or null.
+    subscript(name: String) -> JSON? {
+        guard let value = members[name]?.value, value != .null else { return nil }
+        return value
+    }
+
+    /// A member's text as it was sent; null counts as well.
+    func text(of name: String) -> [UInt8]? { members[name].map { Array(text[$0.range]) } }
+
+    mutating func fault(_ place: String, _ reason: String, _ code: ErrorCode = .validation) {
+        faults.append(InputFault(code: code, place: place, reason: reason))
+    }
+
+    /// A member that is a text; `nil` also where it is at fault.
+    mutating func string(_ name: String, maximumCharacters: Int = .max) -> String? {
+        guard let value = self[name] else { return nil }
+        guard let text = value.string else {
+            fault(name, "a text was expected")
+            return nil
+        }
+        guard text.unicodeScalars.count <= maximumCharacters else {
+            fault(name, "it has more than \(maximumCharacters) characters")
+            return nil
+        }
+        guard !text.utf8.contains(0) else {
+            fault(name, "it has a NUL")
+            return nil
+        }
+        return text
+    }
+
+    mutating func time(_ name: String) -> Timestamp? {
+        guard let text = string(name) else { return nil }
+        guard let time = Timestamp(rfc3339: text) else {
+            fault(name, "a date and time was expected, such as 2026-11-22T06:05:37Z")
+            return nil
+        }
+        return time
+    }
+
+    func check() throws(APIError) {
+        if !faults.isEmpty { throw APIError(faults) }
+    }
+}
+
+/// A name that a client chose, short enough to be shown.
+func shown(_ name: String) -> String {
+    name.unicodeScalars.count > 64 ? "\(String(String.UnicodeScalarView(name.unicodeScalars.prefix(64))))…" : name
+}

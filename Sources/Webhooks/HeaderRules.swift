@@ -1,0 +1,97 @@
+internal import JSON
+
+/// A custom header as a client asks for it.
+struct HeaderInput: Equatable, Sendable {
+    let name: String
+    /// `nil` stands for the value that is kept under the name.
+    let value: String?
+}
+
+/// Which custom headers a webhook may have.
+struct HeaderRules {
+    static let count = 1...10
+    static let maximumValueBytes = 4096
+    static let maximumNameBytes = 128
+    /// Stands for each value in what clients are shown.
+    static let mask = "***"
+
+    /// Made by the sender, or about one connection (RFC 9110, section 7.6.1); in lower case.
+    private static let reserved: Set<String> = [
+        "host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect", "keep-alive",
+        "proxy-connection", "proxy-authenticate", "proxy-authorization",
+    ]
+    private static let reservedPrefixes = ["webhook-", "x-3dverse-"]
+
+    /// The names of the signature's headers, in lower case.
+    private let signatureNames: Set<String>
+
+    init(signatureHeaders: [String]) { signatureNames = Set(signatureHeaders.map(Self.folded)) }
+
+    /// Reads the member, and says what is wrong with it.
+    func read(_ name: String, of object: inout InputObject) -> [HeaderInput]? {
+        guard let value = object[name] else { return nil }
+        guard case .object(let members) = value else {
+            object.fault(name, "an object was expected, from names to values", .badHeaders)
+            return nil
+        }
+        guard Self.count.contains(members.count) else {
+            let range = "\(Self.count.lowerBound) to \(Self.count.upperBound)"
+            object.fault(name, "\(range) headers were expected, but there are \(members.count)", .badHeaders)
+            return nil
+        }
+        var seen: Set<String> = []
+        return members.map { member in
+            let place = "\(name).\(shown(member.name))"
+            if let reason = fault(ofName: member.name) {
+                object.fault(place, reason, .badHeaders)
+            } else if !seen.insert(member.name.lowercased()).inserted {
+                object.fault(place, "it is there twice, in whatever letter case", .badHeaders)
+            }
+            guard let value = member.value.string else {
+                object.fault(place, "a text was expected", .badHeaders)
+                return HeaderInput(name: member.name, value: nil)
+            }
+            if let reason = Self.fault(ofValue: value) { object.fault(place, reason, .badHeaders) }
+            return HeaderInput(name: member.name, value: value == Self.mask ? nil : value)
+        }
+    }
+
+    private func fault(ofName name: String) -> String? {
+        guard !name.isEmpty, name.utf8.count <= Self.maximumNameBytes, name.utf8.allSatisfy(Self.isTokenByte) else {
+            return "the name of a header was expected: letters, digits and !#$%&'*+-.^_`|~, "
+                + "no more than \(Self.maximumNameBytes)"
+        }
+        let folded = Self.folded(name)
+        let isReserved =
+            Self.reserved.contains(folded) || signatureNames.contains(folded)
+            || Self.reservedPrefixes.contains { folded.hasPrefix($0) }
+        return isReserved ? "this header is the sender's own" : nil
+    }
+
+    /// To many receivers `_` and `-` are the same, as CGI does not tell them apart.
+    private static func folded(_ name: String) -> String {
+        String(name.lowercased().map { $0 == "_" ? "-" : $0 })
+    }
+
+    /// RFC 9110, section 5.6.2.
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+
+    /// RFC 9110, section 5.5.
+    private static func fault(ofValue value: String) -> String? {
+        let bytes = value.utf8
+        guard let first = bytes.first, let last = bytes.last else { return "the value is empty" }
+        if bytes.count > maximumValueBytes { return "the value has more than \(maximumValueBytes) bytes" }
+        if bytes.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
+            return "the value has a control character"
+        }
+        let blanks: [UInt8] = [0x20, 0x09]
+        return blanks.contains(first) || blanks.contains(last) ? "the value begins or ends with a blank" : nil
+    }
+}

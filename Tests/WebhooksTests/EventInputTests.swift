@@ -1,0 +1,97 @@
+import Gateway
+import Testing
+
+@testable import Webhooks
+
+@Suite struct EventInputTests {
+    private static let environment = UUID(Example.environment)!
+    private static let now = Example.moment.wall
+
+    private func input(_ body: String, type: String? = nil) throws(APIError) -> EventInput {
+        try EventInput(parsing: Array(body.utf8), type: type)
+    }
+
+    private func body(_ input: EventInput) -> String {
+        let event = input.event(id: input.id ?? "made", in: Self.environment, at: Self.now)
+        #expect(event.type == input.type && event.id == input.id ?? "made")
+        return String(decoding: event.body, as: UTF8.self)
+    }
+
+    @Test func `an event is sent in the documented order, its data as it came`() throws {
+        let data = #"{ "b":1.50,"a":1e2, "a":123456789012345678901,"t":"\u00e9é\/" ,"l":[1 , null]}"#
+        let input = try input(
+            "{\"data\": \(data) , \"timestamp\": \"2026-11-22T07:05:37+01:00\", \"event_id\": \"e/1\", "
+                + "\"event\": \"job-created\"}")
+        #expect(
+            body(input) == "{\"event\": \"job-created\", \"event_id\": \"e/1\", \"environment_id\": "
+                + "\"\(Example.environment)\", \"timestamp\": \"2026-11-22T06:05:37.000Z\", \"data\": \(data)}")
+    }
+
+    @Test func `an event of CloudEvents is sent alike`() throws {
+        let input = try input(
+            """
+            {"specversion": "1.0", "id": "a\\"b", "source": "/x", "type": "pipeline-created", "extension": 1,
+            "environmentid": "\(Example.environment.uppercased())", "time": "2026-11-22t06:05:37.25z",
+            "datacontenttype": "application/json", "data": "text"}
+            """)
+        #expect(input.environment == Self.environment)
+        #expect(
+            body(input) == """
+                {"event": "pipeline-created", "event_id": "a\\"b", "environment_id": "\(Example.environment)", \
+                "timestamp": "2026-11-22T06:05:37.250Z", "data": "text"}
+                """)
+    }
+
+    @Test func `what need not be there is made`() throws {
+        let input = try input(#"{"event": "job-created", "data": null, "event_id": null, "timestamp": null}"#)
+        #expect(
+            body(input) == """
+                {"event": "job-created", "event_id": "made", "environment_id": "\(Example.environment)", \
+                "timestamp": "2026-11-22T06:05:37.619Z", "data": null}
+                """)
+        let bare = try self.input(#"{"specversion": "1.0", "id": "1", "type": "job-created"}"#)
+        #expect(bare.data == Array("null".utf8))
+    }
+
+    @Test func `the type may be known already`() throws {
+        #expect(try input(#"{"data": 1}"#, type: "job-created").type == "job-created")
+        #expect(try input(#"{"data": 1, "event": "job-completed"}"#, type: "job-created").type == "job-completed")
+    }
+
+    @Test(
+        arguments: [
+            ("", .malformedJSON, "not JSON"), ("1", .validation, "an object"),
+            ("{}", .validation, "data: it is missing. event: it is missing."),
+            (#"{"event": "x", "data": 1}"#, .unknownEvent, "event: there is no event \"x\"."),
+            (#"{"event": 1, "data": 1}"#, .validation, "event: the name of an event was expected."),
+            (#"{"event": "job-created", "data": 1, "eventid": "a"}"#, .validation, "eventid: there is no such member."),
+            (#"{"event": "job-created", "data": 1, "data": 2}"#, .validation, "data: it is there twice."),
+            (#"{"event": "job-created", "data": 1, "event_id": ""}"#, .validation, "event_id: 1 to 255 visible"),
+            (#"{"event": "job-created", "data": 1, "event_id": "a b"}"#, .validation, "event_id: 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "event_id": "a.b"}"#, .validation, "event_id: 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "event_id": "é"}"#, .validation, "event_id: 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "event_id": 1}"#, .validation, "event_id: 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "timestamp": "now"}"#, .validation, "timestamp: a date and time"),
+            (#"{"event": "job-created", "data": 1, "environment_id": "x"}"#, .validation, "environment_id: a UUID"),
+            (#"{"specversion": "0.3", "id": "1", "type": "job-created"}"#, .validation, "specversion: \"1.0\""),
+            (#"{"specversion": "1.0", "type": "job-created"}"#, .validation, "id: it is missing."),
+            (#"{"specversion": "1.0", "id": "1"}"#, .validation, "type: it is missing."),
+            (#"{"specversion": "1.0", "id": "1", "type": "x"}"#, .unknownEvent, "type: there is no event"),
+            (
+                #"{"specversion": "1.0", "id": "1", "type": "job-created", "data_base64": "AA=="}"#, .validation,
+                "data_base64: only JSON"
+            ),
+        ] as [(String, ErrorCode, String)])
+    func `what is wrong is told with its place and its code`(body: String, code: ErrorCode, message: String) {
+        let error = #expect(throws: APIError.self) { try input(body) }
+        #expect(error?.code == code)
+        #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+    }
+
+    @Test(arguments: [(255, true), (256, false)])
+    func `an id has no more than 255 characters`(count: Int, isRight: Bool) {
+        let id = String(repeating: "x", count: count)
+        let body = "{\"event\": \"job-created\", \"data\": 1, \"event_id\": \"\(id)\"}"
+        #expect(((try? input(body)) != nil) == isRight)
+    }
+}

@@ -1,0 +1,216 @@
+import Delivery
+import Gateway
+import Testing
+
+@testable import Webhooks
+
+@Suite struct WebhookInputTests {
+    private let rules = WebhookInput.Rules(
+        urls: SecureURLs(), headers: HeaderRules(signatureHeaders: ["X-Signed", "X-Signed-At"]),
+        maximumRetrySeconds: 86_400)
+
+    private func input(_ body: String, isPartial: Bool = true) throws(APIError) -> WebhookInput {
+        try WebhookInput(parsing: Array(body.utf8), isPartial: isPartial, rules)
+    }
+
+    @Test func `all that a body can have is read`() throws {
+        let body = """
+            {"name": "n", "url": "https://x/", "events": ["job-created", "job-completed", "job-created"],
+            "method": "patch", "description": "d", "disabled_until": "2026-11-22T07:05:37.5+01:00",
+            "custom_headers": {"X-A": "1", "x-b": "***"}, "retry_policy": ["1m30s", 0.5, 0], "rate_limit": 2.5,
+            "ordered": true, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+            """
+        for isPartial in [true, false] {
+            let input = try input(body, isPartial: isPartial)
+            #expect(input.name == .set("n"))
+            #expect(input.url == .set("https://x/"))
+            #expect(input.events == .set(["job-created", "job-completed"]))
+            #expect(input.method == .set("PATCH"))
+            #expect(input.description == .set("d"))
+            #expect(input.disabledUntil == .set(try #require(Timestamp(iso8601: "2026-11-22T06:05:37.5Z"))))
+            let headers = [HeaderInput(name: "X-A", value: "1"), HeaderInput(name: "x-b", value: nil)]
+            #expect(input.headers == .set(headers))
+            #expect(input.policy == .set(.schedule([90, 0.5, 0])))
+            #expect(input.rate == .set(2.5))
+            #expect(input.isOrdered == .set(true))
+            guard case .set(.given(let key)) = input.secret else { throw NotGiven() }
+            #expect(key.count == 24)
+            #expect(!input.isEmpty)
+        }
+    }
+
+    private struct NotGiven: Error {}
+
+    @Test func `what is not there is kept by a partial change and reset by a full one, and null resets always`() throws
+    {
+        let partial = try input("{}")
+        #expect(partial.isEmpty && partial.name == .keep && partial.description == .keep && partial.secret == .keep)
+        let full = try input(Example.minimal, isPartial: false)
+        #expect(full.method == .reset && full.headers == .reset && full.policy == .reset && full.isOrdered == .reset)
+        let nulls = """
+            {"method": null, "description": null, "disabled_until": null, "custom_headers": null, "retry_policy": null,
+            "rate_limit": null, "ordered": null, "secret": null}
+            """
+        let nulled = try input(nulls)
+        #expect(nulled.method == .reset && nulled.description == .reset && nulled.disabledUntil == .reset)
+        #expect(nulled.headers == .reset && nulled.policy == .reset && nulled.rate == .reset)
+        #expect(nulled.isOrdered == .reset && nulled.secret == .reset && nulled.name == .keep && !nulled.isEmpty)
+    }
+
+    @Test func `what clients were answered they may send back`() throws {
+        let body = """
+            {"webhook_id": 1, "environment_id": 2, "created_at": 3, "updated_at": 4, "last_triggered": {},
+            "last_errored": {}, "disabled_reason": "r"}
+            """
+        #expect(try input(body).isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            ("", .malformedJSON, "The body is not JSON: line 1, column 1: a value was expected, but the text ends."),
+            ("{", .malformedJSON, "not JSON"), ("\u{1}", .malformedJSON, "not JSON"), ("[]", .validation, "an object."),
+            (#"{"colour": 1}"#, .validation, "colour: there is no such member."),
+            (#"{"name": "a", "name": "b"}"#, .validation, "name: it is there twice."),
+            (#"{"name": ""}"#, .validation, "name: it is empty."),
+            (#"{"name": 1}"#, .validation, "name: a text was expected."),
+            (#"{"name": null}"#, .validation, "name: it cannot be null."),
+            (#"{"name": "a\u0000"}"#, .validation, "name: it has a NUL."),
+            (#"{"url": "http://x"}"#, .badURL, "url: it does not begin with https://."),
+            (#"{"url": 1}"#, .validation, "url: a text was expected."),
+            (#"{"events": []}"#, .validation, "events: an array of one event or more was expected."),
+            (#"{"events": "job-created"}"#, .validation, "events: an array"),
+            (
+                #"{"events": ["job-created", "job-done", 1]}"#, .validation,
+                "events[1]: there is no event \"job-done\". events[2]: the name of an event was expected."
+            ),
+            (#"{"events": ["job-created", "x"]}"#, .unknownEvent, "events[1]: there is no event \"x\"."),
+            (#"{"method": "POST"}"#, .validation, "method: one of get, post, put, patch, delete was expected."),
+            (#"{"method": "head"}"#, .validation, "method: one of"),
+            (#"{"disabled_until": "tomorrow"}"#, .validation, "disabled_until: a date and time was expected"),
+            (#"{"disabled_until": 1795327537}"#, .validation, "disabled_until: a text was expected."),
+            (#"{"custom_headers": []}"#, .badHeaders, "custom_headers: an object was expected"),
+            (
+                #"{"custom_headers": {}}"#, .badHeaders,
+                "custom_headers: 1 to 10 headers were expected, but there are 0."
+            ),
+            (#"{"custom_headers": {"X-A": 1}}"#, .badHeaders, "custom_headers.X-A: a text was expected."),
+            (#"{"custom_headers": {"X-A": ""}}"#, .badHeaders, "custom_headers.X-A: the value is empty."),
+            (#"{"custom_headers": {"X-A": " a"}}"#, .badHeaders, "custom_headers.X-A: the value begins or ends"),
+            (#"{"custom_headers": {"X-A": "a\r\nB: c"}}"#, .badHeaders, "custom_headers.X-A: the value has a control"),
+            (#"{"custom_headers": {"X-A": "1", "x-a": "2"}}"#, .badHeaders, "custom_headers.x-a: it is there twice"),
+            (
+                #"{"custom_headers": {"X A": "1"}}"#, .badHeaders,
+                "custom_headers.X A: the name of a header was expected"
+            ),
+            (#"{"custom_headers": {"": "1"}}"#, .badHeaders, "custom_headers.: the name of a header was expected"),
+            (#"{"retry_policy": "never"}"#, .validation, "retry_policy: \"fixed\", \"standard\" or an array"),
+            (#"{"retry_policy": ["1s", "-1s", -1, true]}"#, .validation, "retry_policy[1]: a duration"),
+            (
+                #"{"retry_policy": ["23h", "1h1s"]}"#, .validation,
+                "retry_policy: the waits are longer than 24h together."
+            ),
+            (#"{"rate_limit": 0}"#, .validation, "rate_limit: a number of attempts per second"),
+            (#"{"rate_limit": 1e999}"#, .validation, "rate_limit: a number"),
+            (#"{"rate_limit": "1"}"#, .validation, "rate_limit: a number"),
+            (#"{"ordered": "yes"}"#, .validation, "ordered: true or false was expected."),
+            (#"{"secret": "whsec_c2hvcnQ="}"#, .validation, "secret: true was expected, or whsec_"),
+            (#"{"secret": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#, .validation, "secret: true was expected"),
+        ] as [(String, ErrorCode, String)])
+    func `what is wrong is told with its place and its code`(body: String, code: ErrorCode, message: String) {
+        let error = #expect(throws: APIError.self) { try input(body) }
+        #expect(error?.code == code)
+        #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+    }
+
+    @Test func `all faults of a body are told at once`() {
+        let error = #expect(throws: APIError.self) {
+            try input(
+                #"{"url": "ftp://x", "events": ["x"], "custom_headers": {"Host": "a"}, "x": 1}"#, isPartial: false)
+        }
+        #expect(error?.code == .validation)
+        #expect(
+            error?.message == """
+                x: there is no such member. name: it is missing. url: it does not begin with https://. \
+                events[0]: there is no event "x". custom_headers.Host: this header is the sender's own.
+                """)
+        let many = "{" + (0..<30).map { "\"m\($0)\": 1" }.joined(separator: ",") + "}"
+        let long = #expect(throws: APIError.self) { try input(many) }
+        #expect(long?.message.hasSuffix(" And 10 more.") == true)
+    }
+
+    @Test(
+        arguments: [
+            ("name", 255, true), ("name", 256, false), ("description", 4096, true), ("description", 4097, false),
+        ])
+    func `texts are as long as they may be, in characters`(name: String, count: Int, isRight: Bool) {
+        let body = "{\"\(name)\": \"\(String(repeating: "é", count: count))\"}"
+        #expect(((try? input(body)) != nil) == isRight)
+    }
+
+    @Test(arguments: [(2048, true), (2049, false)])
+    func `a URL is as long as it may be, in bytes`(count: Int, isRight: Bool) {
+        let url = "https://" + String(repeating: "x", count: count - 8)
+        #expect(((try? input("{\"url\": \"\(url)\"}")) != nil) == isRight)
+    }
+
+    @Test(arguments: [(1, 4096, true), (1, 4097, false), (10, 1, true), (11, 1, false)])
+    func `headers are as many and as long as they may be`(count: Int, bytes: Int, isRight: Bool) {
+        let value = String(repeating: "x", count: bytes)
+        let headers = (0..<count).map { "\"X-\($0)\": \"\(value)\"" }.joined(separator: ", ")
+        #expect(((try? input("{\"custom_headers\": {\(headers)}}")) != nil) == isRight)
+    }
+
+    @Test(
+        arguments: [
+            "Host", "content-length", "Transfer-Encoding", "connection", "TE", "trailer", "upgrade", "Expect",
+            "keep-alive", "proxy-authorization", "Webhook-Id", "webhook-anything", "X-3dverse-Event", "x-3DVERSE-other",
+            "X-Signed", "x-signed-at", "Content_Length", "X_3dverse_Signature", "x_signed",
+        ])
+    func `headers of the sender's own are refused`(name: String) {
+        let error = #expect(throws: APIError.self) { try input("{\"custom_headers\": {\"\(name)\": \"1\"}}") }
+        #expect(error?.code == .badHeaders)
+    }
+
+    @Test(arguments: [
+        "Authorization", "X-Token", "Content-Type", "User-Agent", "X-Signature", "Cookie", "x!#$%&'*+-.^_`|~0",
+    ])
+    func `other headers are taken`(name: String) throws {
+        let value = HeaderInput(name: name, value: "tést \t1")
+        #expect(try input("{\"custom_headers\": {\"\(name)\": \"tést \\t1\"}}").headers == .set([value]))
+    }
+
+    @Test(
+        arguments: [
+            ("true", .set(.make)), ("false", .reset), ("\"whsec_***\"", .set(.same)),
+        ] as [(String, Change<WebhookInput.Secret>)])
+    func `a secret is made, dropped or left as it is`(value: String, change: Change<WebhookInput.Secret>) throws {
+        #expect(try input("{\"secret\": \(value)}").secret == change)
+    }
+
+    @Test(arguments: [("fixed", WebhookInput.Policy.fixed), ("standard", .standard)])
+    func `a retry policy has a name`(name: String, policy: WebhookInput.Policy) throws {
+        #expect(try input("{\"retry_policy\": \"\(name)\"}").policy == .set(policy))
+    }
+}
+
+@Suite struct WebhookSecretTests {
+    @Test func `a key is read from its text, with padding or without`() throws {
+        for count in 24...64 {
+            let key = (0..<count).map { UInt8($0) }
+            let text = WebhookSecret.text(key)
+            #expect(text.hasPrefix("whsec_"))
+            #expect(WebhookSecret.key(text) == key)
+            #expect(WebhookSecret.key(String(text.reversed().drop { $0 == "=" }.reversed())) == key)
+        }
+        #expect(WebhookSecret.key(WebhookSecret.text([UInt8](repeating: 0, count: 23))) == nil)
+        #expect(WebhookSecret.key(WebhookSecret.text([UInt8](repeating: 0, count: 65))) == nil)
+        #expect(WebhookSecret.key("whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") == nil)
+    }
+
+    @Test func `a key that is made is as long as advised, and like no other`() {
+        var random = SystemRandomNumberGenerator()
+        let keys = (0..<10).map { _ in WebhookSecret.make(random: &random) }
+        #expect(Set(keys).count == 10)
+        #expect(keys.allSatisfy { WebhookSecret.key(WebhookSecret.text($0)) == $0 })
+    }
+}
