@@ -1,0 +1,27 @@
+package import Delivery
+
+/// What an operator has decided about webhooks.
+package struct WebhookSettings: Sendable {
+    /// How many an environment may have.
+    package var webhooksPerEnvironment = 100
+    /// Of a request's body, an event's among them.
+    package var maximumBodyBytes = 256 << 10
+    /// What "fixed" means, and what a webhook has that asks for nothing else.
+    package var fixedPolicy = RetryPolicy.fixed(retries: 3, interval: 1)
+    /// What "standard" means.
+    package var standardPolicy = RetryPolicy.standard
+    /// Attempts at a time to one webhook.
+    package var inFlight = 16
+    package var signatureHeader = "X-3dverse-Signature"
+    package var signatureTimestampHeader = "X-3dverse-Signature-Timestamp"
+    /// How long a key is shown before it signs, and after it has.
+    package var rotationSeconds = 86_400.0
+    /// How long what was sent is kept.
+    package var retentionSeconds = 30 * 86_400.0
+    /// How many deliveries one request recovers.
+    package var recoverLimit = 10_000
+    /// Clients see what is meant for operators.
+    package var isDebugging = false
+
+    package init() {}
+}
