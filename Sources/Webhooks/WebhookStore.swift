@@ -33,7 +33,6 @@ package protocol WebhookStore: AnyObject {
 
     /// Keeps an event with the deliveries that it causes. The same event id of an environment, or the same idempotency key,
     /// is the same event.
-    /// - Parameter body: makes what is sent, from the event's id.
     func accept(
         _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> EventAcceptance
@@ -124,12 +123,17 @@ package struct LogQuery: Equatable, Sendable {
     package var event: String?
     /// Only those that succeeded, or failed.
     package var succeeded: Bool?
+    /// Only those that were answered with this status.
+    package var status: Int?
 
-    package init(limit: Int = 100, before: UInt64? = nil, event: String? = nil, succeeded: Bool? = nil) {
+    package init(
+        limit: Int = 100, before: UInt64? = nil, event: String? = nil, succeeded: Bool? = nil, status: Int? = nil
+    ) {
         self.limit = limit
         self.before = before
         self.event = event
         self.succeeded = succeeded
+        self.status = status
     }
 }
 

@@ -1,0 +1,237 @@
+package import Delivery
+package import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// Whether an environment exists.
+package enum EnvironmentAnswer: Equatable, Sendable {
+    case yes
+    case no
+    /// Whoever knows cannot be asked now.
+    case unknown
+}
+
+/// The webhooks API: from a request and a store to an answer.
+package final class WebhookHandlers {
+    let store: any WebhookStore
+    let settings: WebhookSettings
+    private let rules: WebhookInput.Rules
+    private let sealing: Sealing
+    let makeKey: (_ signsFrom: Timestamp) -> Keyring.Key?
+    private let environmentExists: (UUID) -> EnvironmentAnswer
+    let now: () -> Moment
+    var random: any RandomNumberGenerator
+
+    /// - Parameters:
+    ///   - makeKey: makes a key pair, the private half sealed; `nil` where that fails.
+    package init(
+        store: any WebhookStore, settings: WebhookSettings, urls: any URLChecking, sealing: Sealing,
+        makeKey: @escaping (_ signsFrom: Timestamp) -> Keyring.Key?,
+        environmentExists: @escaping (UUID) -> EnvironmentAnswer, now: @escaping () -> Moment,
+        random: any RandomNumberGenerator
+    ) {
+        self.store = store
+        self.settings = settings
+        rules = WebhookInput.Rules(
+            urls: urls,
+            headers: HeaderRules(signatureHeaders: [settings.signatureHeader, settings.signatureTimestampHeader]),
+            maximumRetrySeconds: settings.retentionSeconds)
+        self.sealing = sealing
+        self.makeKey = makeKey
+        self.environmentExists = environmentExists
+        self.now = now
+        self.random = random
+    }
+
+    /// Answers what belongs to this API, and `nil` to all else.
+    /// - Parameter path: the segments of the request's path below the mount point.
+    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+        guard let own = WebhookRoute.own(path) else { return nil }
+        guard let route = WebhookRoute(own) else {
+            return refuse(.nothingThere, "There is nothing at this path.")
+        }
+        guard route.methods.contains(request.method.rawValue) else {
+            let allowed = route.methods.joined(separator: ",")
+            var response = APIError(.wrongMethod, "Only \(allowed) can be used here.").response()
+            response.head.headerFields[.allow] = allowed
+            return .now(response)
+        }
+        switch route {
+        case .webhooks(let environment):
+            return try inEnvironment(environment) { id throws(StoreFailure) in
+                request.method == .post ? try create(request, in: id) : try list(id)
+            }
+        case .publish(let environment):
+            return try inEnvironment(environment) { id throws(StoreFailure) in try publish(request, in: id) }
+        case .settings(let environment):
+            return try inEnvironment(environment) { id throws(StoreFailure) in try showSettings(id) }
+        case .rotate(let environment):
+            return try inEnvironment(environment) { id throws(StoreFailure) in try rotate(id) }
+        case .eventTypes: return .now(.json(.ok, Self.eventTypes))
+        case .webhook(let text):
+            return try atWebhook(text) { id throws(StoreFailure) in
+                switch request.method {
+                case .put, .patch: try update(request, id)
+                case .delete: try delete(request, id)
+                default: try show(id)
+                }
+            }
+        case .log(let text): return try atWebhook(text) { id throws(StoreFailure) in try log(request, of: id) }
+        case .retry(let text, let entry):
+            return try atWebhook(text) { id throws(StoreFailure) in try retry(request, entry, of: id) }
+        case .test(let text): return try atWebhook(text) { id throws(StoreFailure) in try test(request, id) }
+        case .recover(let text): return try atWebhook(text) { id throws(StoreFailure) in try recover(request, id) }
+        case .statistics(let text): return try atWebhook(text) { id throws(StoreFailure) in try statistics(of: id) }
+        }
+    }
+
+    /// Whether what follows a path is told in this API's words.
+    package static func owns(_ path: [String]) -> Bool { WebhookRoute.own(path) != nil }
+
+    private static let eventTypes = eventTypesJSON()
+
+    // MARK: What several routes do
+
+    func refuse(_ error: APIError) -> Answer { .now(error.response(isDebugging: settings.isDebugging)) }
+
+    func refuse(_ code: ErrorCode, _ message: String) -> Answer { refuse(APIError(code, message)) }
+
+    var unknownWebhook: Answer { refuse(.unknownWebhook, "There is no such webhook.") }
+
+    private func inEnvironment(
+        _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
+    ) throws(StoreFailure) -> Answer {
+        guard let id = UUID(text) else { return refuse(.nothingThere, "The environment's id is no UUID.") }
+        switch environmentExists(id) {
+        case .yes: return try body(id)
+        case .no: return refuse(.unknownEnvironment, "There is no such environment.")
+        case .unknown:
+            return refuse(.projectsUnavailable, "It cannot be told at the moment what environments there are.")
+        }
+    }
+
+    private func atWebhook(
+        _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
+    ) throws(StoreFailure) -> Answer {
+        guard let id = UUID(text) else { return refuse(.nothingThere, "The webhook's id is no UUID.") }
+        return try body(id)
+    }
+
+    /// Reads a request's body, and refuses what cannot be read.
+    /// - Parameter isOptional: whether there need not be one; `parse` is given `{}` then.
+    func reading<Value>(
+        _ request: Request, isOptional: Bool = false, _ parse: ([UInt8]) throws(APIError) -> Value,
+        _ body: (Value) throws(StoreFailure) -> Answer
+    ) throws(StoreFailure) -> Answer {
+        let value: Value
+        do throws(APIError) {
+            value = try parse(try bytes(of: request, isOptional: isOptional))
+        } catch {
+            return refuse(error)
+        }
+        return try body(value)
+    }
+
+    private func bytes(of request: Request, isOptional: Bool) throws(APIError) -> [UInt8] {
+        switch request.body {
+        case .whole([]) where isOptional: return Array("{}".utf8)
+        case .incomplete: throw APIError(.malformedJSON, "The body is shorter than announced.")
+        case .whole, .tooLarge: break
+        }
+        if let reason = MediaType.fault(request.fields) { throw APIError(.wrongMediaType, reason) }
+        guard case .whole(let bytes) = request.body, bytes.count <= settings.maximumBodyBytes else {
+            throw APIError(.bodyTooLarge, "A body may have no more than \(settings.maximumBodyBytes) bytes.")
+        }
+        return bytes
+    }
+
+    // MARK: Webhooks
+
+    private func list(_ environment: UUID) throws(StoreFailure) -> Answer {
+        let webhooks = try store.webhooks(of: environment)
+        return .madeAfterCommit { [settings] in
+            .json(.ok, arrayJSON(webhooks) { webhook, json in webhook.write(to: &json, settings) })
+        }
+    }
+
+    private func show(_ id: UUID) throws(StoreFailure) -> Answer {
+        guard let webhook = try store.webhook(id) else { return unknownWebhook }
+        return .afterCommit(.json(.ok, objectJSON { json in webhook.write(to: &json, settings) }))
+    }
+
+    private func create(_ request: Request, in environment: UUID) throws(StoreFailure) -> Answer {
+        let moment = now()
+        let parse = { (body: [UInt8]) throws(APIError) -> (Webhook, WebhookInput) in
+            let input = try WebhookInput(parsing: body, isPartial: false, self.rules)
+            let id = UUID(random: &self.random)
+            return (try self.change(input, at: moment.wall).webhook(id, in: environment), input)
+        }
+        return try reading(request, parse) { (webhook, input) throws(StoreFailure) in
+            let make = { self.makeKey(moment.wall) }
+            let limit = settings.webhooksPerEnvironment
+            switch try store.create(webhook, for: request.id, limit: limit, make) {
+            case .created(let created): return .afterCommit(.json(.created, json(created, changedBy: input)))
+            case .tooMany: return refuse(.validation, "An environment has no more than \(limit) webhooks.")
+            case .noKey: return noKey
+            }
+        }
+    }
+
+    private func update(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {
+        let isPartial = request.method == .patch
+        let parse = { (body: [UInt8]) throws(APIError) in
+            try WebhookInput(parsing: body, isPartial: isPartial, self.rules)
+        }
+        return try reading(request, parse) { input throws(StoreFailure) in
+            let change = change(input, at: now().wall)
+            var refusal: APIError?
+            let webhook = try store.change(id) { webhook in
+                guard !input.isEmpty else { return false }
+                do throws(APIError) {
+                    try change.apply(to: &webhook)
+                    return true
+                } catch {
+                    refusal = error
+                    return false
+                }
+            }
+            guard let webhook else { return unknownWebhook }
+            if let refusal { return refuse(refusal) }
+            return .afterCommit(.json(.ok, json(webhook, changedBy: input)))
+        }
+    }
+
+    private func delete(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {
+        guard try store.delete(id, for: request.id) else { return unknownWebhook }
+        return .afterCommit(Response(.noContent))
+    }
+
+    private func change(_ input: WebhookInput, at now: Timestamp) -> WebhookChange {
+        WebhookChange(
+            input: input, newSecret: WebhookSecret.make(random: &random), settings: settings, sealing: sealing, now: now
+        )
+    }
+
+    /// A webhook as its client is told that it has become. The secret that is kept is shown, which is another than this
+    /// request has made if the same request was done before.
+    private func json(_ webhook: Webhook, changedBy input: WebhookInput) -> [UInt8] {
+        let isShown =
+            switch input.secret {
+            case .set(.make), .set(.given): true
+            case .keep, .reset, .set(.same): false
+            }
+        let secret = isShown ? webhook.destination.sealedSecret.flatMap { sealing.open($0, .secret) } : nil
+        return objectJSON { json in webhook.write(to: &json, settings, secret: secret) }
+    }
+
+    var noKey: Answer {
+        refuse(
+            APIError(
+                .failure, "A key to sign with could not be made.", internalMessage: "libcrypto has made no key pair"))
+    }
+}
+
+/// What a client is told when the store fails.
+package func webhookResponse(to failure: StoreFailure, isDebugging: Bool = false) -> Response {
+    APIError(failure).response(isDebugging: isDebugging)
+}

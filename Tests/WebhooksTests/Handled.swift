@@ -1,0 +1,73 @@
+import Delivery
+import Gateway
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import Webhooks
+
+/// The handlers on a store in memory.
+final class Handled {
+    let store = MemoryStore()
+    var moment = Example.moment
+    var environmentAnswer = EnvironmentAnswer.yes
+    var makesKeys = true
+    private var keyCount = 0
+    private let settings: WebhookSettings
+    private lazy var handlers = WebhookHandlers(
+        store: store, settings: settings, urls: SecureURLs(), sealing: Example.sealing,
+        makeKey: { [unowned self] signsFrom in
+            guard makesKeys else { return nil }
+            keyCount += 1
+            return Example.key("key\(keyCount)", signsFrom: signsFrom)
+        }, environmentExists: { [unowned self] _ in environmentAnswer }, now: { [unowned self] in moment },
+        random: SystemRandomNumberGenerator())
+
+    init(_ settings: WebhookSettings = WebhookSettings()) { self.settings = settings }
+
+    func pass(seconds: Double) {
+        moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
+    }
+
+    func answer(
+        _ method: HTTPRequest.Method, _ target: String, _ body: Request.Body = .whole([]),
+        fields: [(String, String)] = [], id: UInt64? = nil
+    ) throws -> Response? {
+        var list = FieldList()
+        for (name, value) in fields { list.append(name: name.utf8, value: value.utf8) }
+        let target = Target(raw: Array(target.utf8)[...], mountPoint: [])
+        let request = Request(
+            method: method, target: target, fields: list, body: body,
+            id: id.map { RequestID(milliseconds: 1, high: 1, low: $0) })
+        switch try handlers.answer(request, path: try #require(target.segments)) {
+        case nil: return nil
+        case .now(let response), .afterCommit(let response): return response
+        case .madeAfterCommit(let make): return make()
+        case .wait: throw Waits()
+        }
+    }
+
+    struct Waits: Error {}
+
+    /// The status and the JSON of an answer.
+    func call(
+        _ method: HTTPRequest.Method, _ target: String, _ body: String = "", fields: [(String, String)] = [],
+        id: UInt64? = nil
+    ) throws -> (status: Int, json: JSON) {
+        let response = try #require(try answer(method, target, .whole(Array(body.utf8)), fields: fields, id: id))
+        let json = response.body.isEmpty ? JSON.null : try JSON(parsing: response.body)
+        if response.head.status.code >= 400 {
+            #expect(members(json) == ["error_code", "http_code", "internal_message", "message", "stacktrace"])
+            #expect(json["http_code"]?.integer == response.head.status.code)
+            #expect(json["stacktrace"] == .array([]))
+        }
+        return (response.head.status.code, json)
+    }
+
+    /// Makes a webhook, and returns its id.
+    func create(_ body: String = Example.minimal) throws -> String {
+        let (status, json) = try call(.post, "/environments/\(Example.environment)/webhooks", body)
+        #expect(status == 201)
+        return try #require(json["webhook_id"]?.string)
+    }
+}
