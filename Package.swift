@@ -59,6 +59,10 @@ let package = Package(
             dependencies: ["ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", httpTypes],
             swiftSettings: settings),
         .target(
+            name: "DeliveryEngine",
+            dependencies: ["Cryptography", "Curl", "Delivery", "Gateway", "Linux", "WebhookSignatures", system],
+            swiftSettings: settings),
+        .target(
             name: "MappedStore",
             dependencies: [
                 "Capture", "ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "LMDB", "Linux", "Queues",
@@ -95,7 +99,6 @@ let package = Package(
             name: "FastCGITests",
             dependencies: ["FastCGI", "Gateway", "Linux", "TestSupport", httpTypes, logging, system],
             swiftSettings: settings),
-        .testTarget(name: "DeliveryTests", dependencies: ["Delivery", "Gateway"], swiftSettings: settings),
         .testTarget(
             name: "WebhooksTests",
             dependencies: ["ContentDecoding", "Delivery", "Gateway", "JSON", "Webhooks", httpTypes],
@@ -106,7 +109,7 @@ let package = Package(
                 "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,
             ],
             swiftSettings: settings),
-        .testTarget(name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Linux"], swiftSettings: settings),
+        .testTarget(name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Gateway", "Linux"], swiftSettings: settings),
         .testTarget(
             name: "QueuesTests",
             dependencies: [

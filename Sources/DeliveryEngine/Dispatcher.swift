@@ -175,7 +175,7 @@ package final class Dispatcher {
         } catch let refusal as CallWriter.Refusal {
             fail(.unavailable, refusal.text)
         } catch {
-            fail(.unavailable, "the attempt cannot be begun: \(error)")
+            fail(.connect, "the attempt cannot be begun: \(error)")
         }
     }
 }
