@@ -72,9 +72,8 @@ let package = Package(
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "Cryptography", "FastCGI", "Gateway", "JSON", "LMDB", "Linux", "MappedStore", "Queues",
-                httpTypes,
-                logging, system,
+                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "FastCGI", "Gateway", "JSON", "LMDB",
+                "Linux", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -109,7 +108,8 @@ let package = Package(
                 "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,
             ],
             swiftSettings: settings),
-        .testTarget(name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Gateway", "Linux"], swiftSettings: settings),
+        .testTarget(
+            name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Gateway", "Linux"], swiftSettings: settings),
         .testTarget(
             name: "QueuesTests",
             dependencies: [

@@ -59,6 +59,13 @@ package struct DestinationHealth: Equatable, Sendable {
         rateFree = max(now, rateFree ?? now).adding(seconds: 1 / rate)
     }
 
+    /// Lets what has failed count no longer.
+    package mutating func forgive() {
+        (failuresInRow, failingSince, givenUpSince) = (0, nil, nil)
+        (opensAt, openSeconds) = (nil, Self.firstOpenSeconds)
+        (windowAttempts, windowFailures) = (0, 0)
+    }
+
     /// Counts an attempt that is over.
     /// - Returns: why the destination has to be disabled; `nil` where it has not.
     package mutating func conclude(_ verdict: Verdict, _ policy: RetryPolicy, at now: Timestamp) -> String? {

@@ -83,7 +83,9 @@ struct CallWriter {
             let rotation = KeyRotation(keyring, at: now, overlapSeconds: overlapSeconds)
         {
             let current = try key(rotation.current)
-            guard let signature = call.bodySignature(by: current) else { throw Refusal(text: "the call cannot be signed") }
+            guard let signature = call.bodySignature(by: current) else {
+                throw Refusal(text: "the call cannot be signed")
+            }
             fields.append(HeaderField(name: names.signature, value: signature))
             fields.append(HeaderField(name: names.timestamp, value: call.timestamp))
             for shown in [rotation.current, rotation.previous].compactMap({ $0 }) {

@@ -5,7 +5,7 @@ package import Linux
 package import SystemPackage
 
 /// How deliveries are made.
-package struct DispatcherSettings: Sendable {
+package struct DispatcherSettings: Equatable, Sendable {
     /// Attempts at a time, to all destinations together.
     package var inFlight = 512
     /// Of one attempt, from the name's resolution to the last byte of the response.
@@ -128,9 +128,17 @@ package final class Dispatcher {
     /// Whether there is something to write, or something may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty { return true }
-        guard running.count < settings.inFlight else { return false }
+        guard running.count < settings.inFlight, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
+
+    /// Whether an attempt is over that is not written yet.
+    package var hasFinished: Bool { !finished.isEmpty }
+
+    /// Begins nothing any longer.
+    package func drain() { isDraining = true }
+
+    private var isDraining = false
 
     /// When something will be due of itself, on the steady clock.
     package var nextDue: Timestamp? { looksAt }
@@ -140,7 +148,7 @@ package final class Dispatcher {
     package func turn() throws(StoreFailure) -> [DeliveryTurn.Start] {
         let lease = settings.timeoutSeconds + settings.leaseMarginSeconds
         let turn = try store.turn(
-            finished, beginning: settings.inFlight - running.count, inFlight: inFlight, owner: owner,
+            finished, beginning: isDraining ? 0 : settings.inFlight - running.count, inFlight: inFlight, owner: owner,
             leaseSeconds: lease, at: now())
         looksAt = turn.nextDue
         return turn.starts

@@ -70,6 +70,15 @@ struct DeliveryWork {
         touched[number] = entry
     }
 
+    /// Has a destination that was changed come into the index where it belongs.
+    /// - Parameter forgives: what has failed counts no longer.
+    mutating func reconsider(
+        _ number: UInt64, forgives: Bool, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        guard try destination(number, in: transaction) != nil, forgives else { return }
+        change(number) { $1.health.forgive() }
+    }
+
     /// Writes what has changed.
     mutating func finish(in transaction: inout Transaction) throws(LMDBError) {
         for number in touched.keys.sorted() {

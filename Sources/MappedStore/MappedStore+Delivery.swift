@@ -8,9 +8,12 @@ extension MappedStore: DeliveryStore {
         leaseSeconds: Double, at moment: Moment
     ) throws(StoreFailure) -> DeliveryTurn {
         if results.isEmpty {
-            // Where nothing is due nothing is written.
-            let next = try read { (transaction) throws(LMDBError) in try nextHead(in: transaction) }
-            guard let next, next <= moment.steady, capacity > 0 else { return DeliveryTurn(nextDue: next) }
+            // Where nothing can be begun nothing is written.
+            let (isDue, next) = try read { (transaction) throws(LMDBError) in
+                let isDue = capacity > 0 ? try canBegin(inFlight, at: moment, in: transaction) : false
+                return (isDue, try nextHead(after: moment.steady, in: transaction))
+            }
+            guard isDue else { return DeliveryTurn(nextDue: next) }
         }
         return try write { (transaction) throws(LMDBError) in
             var work = try DeliveryWork(self, at: moment, in: transaction)
@@ -24,15 +27,32 @@ extension MappedStore: DeliveryStore {
                     leaseSeconds: leaseSeconds, in: &transaction)
             }
             try work.finish(in: &transaction)
-            turn.nextDue = try nextHead(in: transaction)
+            turn.nextDue = try nextHead(after: moment.steady, in: transaction)
             return turn
         }
     }
 
-    private func nextHead(in transaction: borrowing Transaction) throws(LMDBError) -> Timestamp? {
+    private func canBegin(
+        _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        for number in try dueDestinations(until: moment.steady, inFlight, in: transaction) {
+            guard let destination = try destination(number, in: transaction),
+                let state = try destinationState(number, in: transaction)
+            else { continue }
+            let count = inFlight[number] ?? 0
+            let allowance = state.health.allowance(destination, inFlight: count, at: moment.steady)
+            if allowance.count > 0 || destination.isDisabled(at: moment.wall) { return true }
+        }
+        return false
+    }
+
+    /// When the next destination's time comes; what waits for a place alone is not among them.
+    private func nextHead(
+        after now: Timestamp, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Timestamp? {
         var next: Timestamp?
-        try scanHeads(in: transaction) { time, _ in
-            next = time
+        try tables.deliveryHeads.scan(from: key(sortable(now) + 1), in: transaction) { key, _ in
+            next = BoundedLog.entry(key).map { timestamp(sortable: $0.owner) }
             return false
         }
         return next
@@ -51,6 +71,10 @@ extension MappedStore: DeliveryStore {
             return true
         }
         return numbers
+    }
+
+    package func hasDestinations() throws(StoreFailure) -> Bool {
+        try read { (transaction) throws(LMDBError) in try tables.destinations.count(in: transaction) > 0 }
     }
 
     package func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring? {

@@ -54,7 +54,10 @@ extension MappedStore: WebhookStore {
             try put(webhook, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
             var work = try DeliveryWork(self, at: clock.now(), in: transaction)
-            _ = try work.destination(webhook.destination.number, in: transaction)
+            try work.reconsider(
+                webhook.destination.number,
+                forgives: before.destination.disabledUntil != webhook.destination.disabledUntil,
+                in: transaction)
             try work.finish(in: &transaction)
             return .some(webhook)
         }
@@ -146,7 +149,8 @@ extension MappedStore: WebhookStore {
             try scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
                 seen += 1
                 if query.event.map({ $0 == record.event }) ?? true,
-                    query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true
+                    query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true,
+                    query.status.map({ $0 == record.attempt.status }) ?? true
                 {
                     records.append(record)
                 }

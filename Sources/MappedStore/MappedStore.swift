@@ -271,6 +271,24 @@ package final class MappedStore {
         }
     }
 
+    /// Notes under which secret this store's secrets are sealed, by something sealed under it.
+    /// - Parameters:
+    ///   - isOurs: whether what is there was sealed under the secret in force.
+    ///   - make: seals something under it, for a store that has none yet.
+    /// - Returns: false where it was another secret; then nothing is written.
+    package func claimSeal(isOurs: ([UInt8]) -> Bool, make: () -> [UInt8]) throws(StoreFailure) -> Bool {
+        let found = try read { (transaction) throws(LMDBError) in
+            try tables.meta.value(at: Tables.sealKey, in: transaction) { copy($0) }
+        }
+        if let found { return isOurs(found) }
+        try write { (transaction) throws(LMDBError) in
+            try tables.meta.put(make(), at: Tables.sealKey, in: &transaction)
+        }
+        try commit()
+        try settle()
+        return true
+    }
+
     // MARK: Room
 
     /// Lets the open transaction put in so many bytes more; false where there is no room, and nothing of them is written.

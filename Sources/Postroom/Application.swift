@@ -1,10 +1,12 @@
 internal import Capture
+internal import Delivery
 internal import Gateway
 internal import HTTPTypes
 internal import Linux
 internal import Logging
 internal import MappedStore
 internal import Queues
+internal import Webhooks
 
 /// The whole application behind one loop: it sends each request to the API that it belongs to, and says what is to be
 /// said when the store fails.
@@ -12,14 +14,18 @@ final class Application: Service {
     private let store: MappedStore
     private let capture: CaptureHandlers
     private let queues: QueueHandlers
+    private let webhooks: WebhookHandlers
+    private let isDebugging: Bool
     private let logger: Logger
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
 
-    init(store: MappedStore, settings: Settings, started: Timestamp, logger: Logger) {
+    init(store: MappedStore, settings: Settings, sealing: Sealing, started: Timestamp, logger: Logger) {
         self.store = store
         self.logger = logger
         let clock = store.clock
+        webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing)
+        isDebugging = settings.webhooks.isDebugging
         capture = CaptureHandlers(
             store: store, limits: settings.limits,
             installation: Installation(
@@ -37,10 +43,13 @@ final class Application: Service {
         do throws(StoreFailure) {
             if path == ["healthz"] { return try health(request) }
             if let answer = try capture.answer(request, path: path) { return answer }
-            return try queues.answer(request, path: path) ?? .now(.notFound)
+            if let answer = try queues.answer(request, path: path) { return answer }
+            return try webhooks.answer(request, path: path) ?? .now(.notFound)
         } catch {
             let response = report(error)
-            return .now(QueueHandlers.owns(path) ? queueResponse(to: error) : response)
+            if QueueHandlers.owns(path) { return .now(queueResponse(to: error)) }
+            if WebhookHandlers.owns(path) { return .now(webhookResponse(to: error, isDebugging: isDebugging)) }
+            return .now(response)
         }
     }
 

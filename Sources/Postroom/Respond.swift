@@ -30,9 +30,12 @@ struct Respond: ParsableCommand {
         raiseDescriptorLimit()
         let logger = settings.logger("responder \(Machine.processID)")
         let store = try settings.openStore()
+        let secret = try EncryptionSecret(settings)
+        try secret.claim(store)
         let start = started ?? SystemClock.realTimeMicroseconds()
         let application = Application(
-            store: store, settings: settings, started: Timestamp(microseconds: start), logger: logger)
+            store: store, settings: settings, sealing: secret.sealing, started: Timestamp(microseconds: start),
+            logger: logger)
         let loop = try ResponderLoop(
             listener: socket, service: application,
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes),

@@ -70,6 +70,13 @@ struct Serve: ParsableCommand {
 
     private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {
         let store = try settings.openStore()
+        let secret = try EncryptionSecret(settings)
+        try secret.claim(store)
+        if secret.isNew {
+            logger.notice(
+                "made a secret that keys and credentials are sealed under; keep a copy of it, or set DB_ENCRYPTION_SECRET",
+                metadata: ["file": "\(EncryptionSecret.file(settings))"])
+        }
         try store.sync()
         if mayHaveLost { try store.beginAnew() }
         try QueueLoading(store: store, settings: settings).start(logger)

@@ -1,9 +1,13 @@
 internal import Capture
 internal import Cryptography
+internal import Delivery
+internal import DeliveryEngine
+internal import HTTPTypes
 internal import Linux
 internal import Logging
 internal import Queues
 internal import SystemPackage
+internal import Webhooks
 
 /// All that an operator can set, from environment variables. The table in the README says what each means.
 struct Settings: Equatable {
@@ -55,6 +59,19 @@ struct Settings: Equatable {
     var queueFile: FilePath = "var/options.conf"
     var queuePasswordHash = PasswordHash.Kind.digest(.sha512)
     var maximumMessageBytes = 16 << 20
+    var webhooks = WebhookSettings()
+    var delivery = DispatcherSettings()
+    var webhookRetries = 3
+    var webhookRetrySeconds = 1.0
+    /// In place of both retry policies, where it is set.
+    var webhookRetrySchedule: [Double]?
+    var webhookSignatureAlgorithm = SignatureAlgorithm.ed25519
+    var webhooksAreHTTPSOnly = false
+    var webhookRetentionSeconds = 30 * 86_400.0
+    var webhookLogBytes = 10 << 30
+    var allowedSubnets: [IPNetwork] = []
+    /// 32 bytes; `nil`: the key in `secret.key` is used.
+    var encryptionSecret: String?
 
     /// Where sockets, nginx's configuration and its temporary files lie.
     var runDirectory: FilePath { dataDirectory.appending("run") }
@@ -83,7 +100,8 @@ extension Settings {
         for variable in Self.variables {
             guard let text = environment[variable.name] else { continue }
             guard variable.set(&self, text) else {
-                throw SettingError(name: variable.name, value: text, takes: variable.takes)
+                let shown = Self.secrets.contains(variable.name) ? "…" : text
+                throw SettingError(name: variable.name, value: shown, takes: variable.takes)
             }
         }
         if requestsPerSecond == nil, let burst = requestBurst {
@@ -92,6 +110,16 @@ extension Settings {
         if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
         if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
         try readTLS(environment)
+        webhooks.fixedPolicy = .fixed(retries: webhookRetries, interval: webhookRetrySeconds)
+        if let waits = webhookRetrySchedule {
+            webhooks.fixedPolicy = .schedule(waits)
+            webhooks.standardPolicy = .schedule(waits)
+        }
+        webhooks.retentionSeconds = webhookRetentionSeconds
+        delivery.headers.signature = webhooks.signatureHeader
+        delivery.headers.timestamp = webhooks.signatureTimestampHeader
+        delivery.headers.userAgent = "Postroom/\(postroomVersion)"
+        delivery.overlapSeconds = webhooks.rotationSeconds
     }
 
     private mutating func readTLS(_ environment: [String: String]) throws(SettingError) {
@@ -135,6 +163,9 @@ extension Settings {
             certificate: certificate, key: key, clientAuthority: authority,
             clientVerification: ClientVerification(rawValue: verification) ?? (authority == nil ? .off : .on))
     }
+
+    /// Values that are shown to nobody.
+    private static let secrets = ["DB_ENCRYPTION_SECRET"]
 
     /// One variable: how it is read, and how it is shown.
     struct Variable {
@@ -213,6 +244,48 @@ extension Settings {
                     return true
                 }, show: { $0.queuePasswordHash.name }),
             bytes("MAX_MESSAGE_BYTES", \.maximumMessageBytes, 1...(1 << 30)),
+            integer("WEBHOOKS_MAX_RETRIES", \.webhookRetries, 0...1000),
+            goDuration("WEBHOOKS_RETRY_INTERVAL", \.webhookRetrySeconds),
+            goDuration("WEBHOOKS_WRITE_TIMEOUT", \.delivery.timeoutSeconds),
+            Variable(
+                name: "WEBHOOKS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
+                        GoDuration.seconds(SettingText.trimmed(String($0)))
+                    }
+                    settings.webhookRetrySchedule = waits.compactMap { $0 }
+                    return !waits.contains(nil)
+                },
+                show: { $0.webhookRetrySchedule.map { $0.map(GoDuration.text).joined(separator: ",") } ?? "" }),
+            choice(
+                "WEBHOOKS_SIGNATURE_ALGORITHM", \.webhookSignatureAlgorithm,
+                SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")),
+            text("WEBHOOKS_SIGNATURE_HEADER", \.webhooks.signatureHeader, "the name of a header", isFieldName),
+            text(
+                "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER", \.webhooks.signatureTimestampHeader, "the name of a header",
+                isFieldName),
+            flag("WEBHOOKS_HTTPS_ONLY", \.webhooksAreHTTPSOnly),
+            flag("WEBHOOKS_DISABLE_ON_GONE", \.delivery.disablesOnGone),
+            goDuration("WEBHOOKS_RETENTION", \.webhookRetentionSeconds),
+            bytes("WEBHOOKS_LOG_BYTES", \.webhookLogBytes, (1 << 20)...(64 << 40)),
+            Variable(
+                name: "DELIVERY_ALLOW_SUBNETS", takes: "networks such as 127.0.0.0/8, with commas between",
+                set: { settings, text in
+                    let networks = text.split(separator: ",").map { IPNetwork(SettingText.trimmed(String($0))) }
+                    settings.allowedSubnets = networks.compactMap { $0 }
+                    return !networks.contains(nil)
+                }, show: { $0.allowedSubnets.map(\.description).joined(separator: ",") }),
+            Variable(
+                name: "DB_ENCRYPTION_SECRET", takes: "exactly 32 characters of one byte each",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    settings.encryptionSecret = text
+                    return text.utf8.count == 32
+                }, show: { $0.encryptionSecret == nil ? "" : "(set)" }),
+            Variable(
+                name: "DB_URI", takes: "nothing yet: the store is a file in DATA_DIR; PostgreSQL comes later",
+                set: { _, text in text.isEmpty }, show: { _ in "" }),
             duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
                 name: "NGINX", takes: "the path of nginx",
@@ -281,6 +354,34 @@ extension Settings {
     private static func seconds(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Variable {
         seconds(name, path, "a number of seconds") { _ in true }
     }
+
+    private static func flag(_ name: String, _ path: WritableKeyPath<Settings, Bool>) -> Variable {
+        Variable(
+            name: name, takes: "true or false",
+            set: { settings, text in
+                guard let value = ["true": true, "1": true, "false": false, "0": false][text.lowercased()] else {
+                    return false
+                }
+                settings[keyPath: path] = value
+                return true
+            }, show: { String($0[keyPath: path]) })
+    }
+
+    /// A length of time as Go writes it.
+    private static func goDuration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Variable {
+        Variable(
+            name: name, takes: "a length of time above 0, such as 250ms, 5s or 1m30s",
+            set: { settings, text in
+                guard let value = GoDuration.seconds(SettingText.trimmed(text)), value > 0, value <= 1e9 else {
+                    return false
+                }
+                settings[keyPath: path] = value
+                return true
+            }, show: { GoDuration.text($0[keyPath: path]) })
+    }
+
+    /// Whether a header may have this name (RFC 9110, section 5.1).
+    private static func isFieldName(_ text: String) -> Bool { HTTPField.Name(text) != nil }
 
     /// Seconds that a clock is set by, and so must fit it.
     private static func duration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Variable {

@@ -1,5 +1,8 @@
 internal import ArgumentParser
 internal import Capture
+internal import Curl
+internal import Delivery
+internal import DeliveryEngine
 internal import Gateway
 internal import Linux
 internal import Logging
@@ -8,7 +11,7 @@ internal import SystemPackage
 
 struct Work: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Do what is due and no request asks for: expiry, and removing what is of no more use.",
+        abstract: "Do what is due and no request asks for: deliveries, expiry, and removing what is of no more use.",
         discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
 
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
@@ -22,61 +25,146 @@ struct Work: ParsableCommand {
         Signal.ignoreBrokenPipes()
         let settings = try Settings.inForce()
         let logger = settings.logger("worker \(Machine.processID)")
-        let worker = Worker(store: try settings.openStore(), settings: settings, logger: logger)
+        let store = try settings.openStore()
+        let secret = try EncryptionSecret(settings)
+        try secret.claim(store)
+        let multi = try Multi(
+            connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60, keptConnections: settings.delivery.inFlight)
+        let addresses = AddressGuard(allowing: settings.allowedSubnets)
+        let clock = store.clock
+        let dispatcher = Dispatcher(
+            store: store, multi: multi, settings: settings.delivery, sealing: secret.sealing,
+            mayConnect: { addresses.allows($0) }, now: clock.now, random: SystemRandomNumberGenerator())
+        let worker = try Worker(store: store, settings: settings, dispatcher: dispatcher, logger: logger)
         tellReady(ready)
         try worker.run()
     }
 }
 
-/// The loop of the worker: sleeps, and removes in small steps what has expired.
+/// The loop of the worker: makes the deliveries that are due, and removes in small steps what has expired.
 final class Worker {
     private let store: MappedStore
     private let settings: Settings
     private let logger: Logger
+    private let dispatcher: Dispatcher
+    private let signals: SignalQueue
 
     /// Each step is one transaction, and other processes get their turn between two of them.
     private static let stepSize = 250
     private static let pauseMilliseconds = 2
     /// How often old requests are forgotten and dead readers swept, where nothing asks for it more often.
-    private static let tickSeconds = 5.0
+    private static let tickMicroseconds: Int64 = 5_000_000
+    /// How often to look whether something is due: while the store changes, once it has not for a while, and where nobody
+    /// wants anything delivered.
+    private static let lookMilliseconds = (busy: 5, idle: 20, unused: 500)
 
-    init(store: MappedStore, settings: Settings, logger: Logger) {
+    init(
+        store: MappedStore, settings: Settings, dispatcher: Dispatcher, logger: Logger
+    ) throws(Errno) {
         self.store = store
         self.settings = settings
+        self.dispatcher = dispatcher
         self.logger = logger
+        signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
 
     /// Works until SIGTERM or SIGINT.
-    func run() throws(Errno) {
-        let signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
-        let epoll = try Epoll()
-        try epoll.add(signals.descriptor, .readable, token: 0)
-        var isStopping = false
+    func run() throws {
         renewMark()
         defer { renewMark() }
-        var cleansAt = SystemClock.bootTimeMicroseconds() + Int64(settings.cleanupSeconds * 1e6)
+        let cleanupMicroseconds = Int64(settings.cleanupSeconds * 1e6)
+        var cleansAt = SystemClock.bootTimeMicroseconds() + cleanupMicroseconds
+        var ticksAt = cleansAt
         var hasMore = false
-        while !isStopping {
-            let untilCleanup = Double(cleansAt - SystemClock.bootTimeMicroseconds()) / 1e6
-            let seconds = max(0, min(Self.tickSeconds, untilCleanup))
-            let pause = hasMore ? Self.pauseMilliseconds : Int(seconds * 1000) + 1
-            try epoll.wait(milliseconds: pause) { _, _ in
-                while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
-            }
-            guard !isStopping else { return }
+        while true {
+            try wait(milliseconds: hasMore ? Self.pauseMilliseconds : nil)
+            guard !isStopping else { return try drain() }
+            deliver()
+            let now = SystemClock.bootTimeMicroseconds()
+            guard hasMore || now >= ticksAt || now >= cleansAt else { continue }
             hasMore = step { () throws(StoreFailure) in try forgetRequests() }
-            let hasGarbage = step { () throws(StoreFailure) in try removeGarbage() }
-            hasMore = hasMore || hasGarbage
-            if SystemClock.bootTimeMicroseconds() >= cleansAt {
+            for more in [
+                step { () throws(StoreFailure) in try removeGarbage() },
+                step { () throws(StoreFailure) in try dropOldDeliveries() },
+            ] { hasMore = hasMore || more }
+            if now >= cleansAt {
                 let more = step { () throws(StoreFailure) in try removeOverdue() }
                 let moreLogins = step { () throws(StoreFailure) in try forgetLogins() }
                 hasMore = hasMore || more || moreLogins
-                if !more, !moreLogins {
-                    cleansAt = SystemClock.bootTimeMicroseconds() + Int64(settings.cleanupSeconds * 1e6)
-                }
+                if !more, !moreLogins { cleansAt = SystemClock.bootTimeMicroseconds() + cleanupMicroseconds }
             }
             if !hasMore { _ = step { () throws(StoreFailure) in try sweep() } }
+            ticksAt = SystemClock.bootTimeMicroseconds() + Self.tickMicroseconds
         }
+    }
+
+    private var isStopping = false
+
+    /// Waits for attempts that end, for signals, and until it is time to look again.
+    private func wait(milliseconds: Int?) throws {
+        let pause = dispatcher.hasFinished ? 0 : milliseconds ?? lookMilliseconds
+        try dispatcher.wait(milliseconds: pause, descriptors: [signals.descriptor])
+        while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
+    }
+
+    // MARK: Deliveries
+
+    private var seenVersion: UInt64?
+    private var changedAt: Int64 = 0
+    private var deliversAgainAt: Int64 = 0
+    private var hasDestinations = true
+
+    private var lookMilliseconds: Int {
+        if dispatcher.attemptsInFlight > 0 { return Self.lookMilliseconds.busy }
+        if !hasDestinations { return Self.lookMilliseconds.unused }
+        let sinceChange = SystemClock.bootTimeMicroseconds() - changedAt
+        return sinceChange < 10_000_000 ? Self.lookMilliseconds.busy : Self.lookMilliseconds.idle
+    }
+
+    /// One turn of the deliveries, where there is something to write or to begin.
+    private func deliver() {
+        let now = SystemClock.bootTimeMicroseconds()
+        guard now >= deliversAgainAt else { return }
+        do throws(StoreFailure) {
+            let version = try store.version()
+            let hasChanged = version != seenVersion
+            if hasChanged {
+                changedAt = now
+                hasDestinations = try store.hasDestinations()
+            }
+            guard dispatcher.hasWork(storeHasChanged: hasChanged) else {
+                seenVersion = version
+                return
+            }
+            let starts = try dispatcher.turn()
+            try store.commit()
+            seenVersion = version
+            dispatcher.begin(starts)
+        } catch {
+            store.rollBack()
+            logger.warning("deliveries have to wait", metadata: ["reason": "\(error)"])
+            if case .lost = error { Signal.raise(Signal.terminate) }
+            deliversAgainAt = now + 1_000_000
+        }
+    }
+
+    /// Begins nothing any longer, and waits for what is being sent.
+    private func drain() throws {
+        dispatcher.drain()
+        let deadline = SystemClock.bootTimeMicroseconds() + Int64(settings.shutdownSeconds * 1e6)
+        while dispatcher.attemptsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
+            try dispatcher.wait(milliseconds: 50, descriptors: [])
+            deliver()
+        }
+        deliversAgainAt = 0
+        deliver()
+    }
+
+    private func dropOldDeliveries() throws(StoreFailure) -> Bool {
+        let oldest = store.clock.now().wall.adding(seconds: -settings.webhookRetentionSeconds)
+        let limit = 2 * Self.stepSize
+        return try store.dropOldDeliveries(
+            before: oldest, maximumBytes: UInt64(settings.webhookLogBytes), limit: limit) == limit
     }
 
     /// Does one step and commits it; a failure is logged, and tried again at the next tick.

@@ -1,7 +1,7 @@
 package import Delivery
 
 /// What an operator has decided about webhooks.
-package struct WebhookSettings: Sendable {
+package struct WebhookSettings: Equatable, Sendable {
     /// How many an environment may have.
     package var webhooksPerEnvironment = 100
     /// Of a request's body, an event's among them.
