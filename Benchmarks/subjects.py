@@ -113,7 +113,8 @@ class Postroom(Subject):
         self.name = f"Postroom, DURABILITY={durability}"
         self.directory = Path(directory)
         self.settings = {
-            "APP_HOST": "127.0.0.1", "APP_PORT": str(self.port), "DATA_DIR": str(self.directory), "LOG_LEVEL": "ERROR",
+            "APP_HOST": "127.0.0.1", "APP_PORT": str(self.port), "DATA_DIR": str(self.directory), "OPS_SERVER_PORT": "0",
+            "LOG_LEVEL": "ERROR",
             "DURABILITY": durability, "MAX_ENDPOINT_NOTIFICATIONS": str(UNLIMITED),
             "MAX_ACTIVE_ENDPOINTS": str(UNLIMITED), **{name: str(value) for name, value in settings.items()},
         }

@@ -27,12 +27,17 @@ package struct DeliveryResult: Equatable, Sendable {
     package let wish: ReceiverWish
     /// From 0 to 1.
     package let jitter: Double
+    /// Whether the attempt needed no connection of its own.
+    package let isReusedConnection: Bool
 
-    package init(delivery: Delivery, attempt: Attempt, wish: ReceiverWish, jitter: Double) {
+    package init(
+        delivery: Delivery, attempt: Attempt, wish: ReceiverWish, jitter: Double, isReusedConnection: Bool = false
+    ) {
         self.delivery = delivery
         self.attempt = attempt
         self.wish = wish
         self.jitter = jitter
+        self.isReusedConnection = isReusedConnection
     }
 }
 

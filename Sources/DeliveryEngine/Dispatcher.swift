@@ -98,14 +98,15 @@ package final class Dispatcher {
         case .failure(let kind, let text):
             attempt.failure = Attempt.Failure(kind: Self.kind(kind), text: text)
         }
-        finish(entry.start.delivery, attempt)
+        finish(entry.start.delivery, attempt, isReusedConnection: exchange.isReusedConnection)
     }
 
-    private func finish(_ delivery: Delivery, _ attempt: Attempt) {
+    private func finish(_ delivery: Delivery, _ attempt: Attempt, isReusedConnection: Bool = false) {
         let wish = ReceiverWish(attempt, now: now().wall, disablesOnGone: settings.disablesOnGone)
         finished.append(
             DeliveryResult(
-                delivery: delivery, attempt: attempt, wish: wish, jitter: Double.random(in: 0...1, using: &random)))
+                delivery: delivery, attempt: attempt, wish: wish, jitter: Double.random(in: 0...1, using: &random),
+                isReusedConnection: isReusedConnection))
     }
 
     private static func kind(_ kind: Exchange.ErrorKind) -> Attempt.ErrorKind {

@@ -5,7 +5,7 @@ internal import HTTPTypes
 /// What is wrong with a request's parameters, for the log.
 struct ParameterError: Error, CustomStringConvertible { let description: String }
 
-/// The parameters that make up a request (RFC 3875, section 4.1, and four of our own), gathered one by one.
+/// The parameters that make up a request (RFC 3875, section 4.1, and five of our own), gathered one by one.
 ///
 /// nginx sets all but `HTTP_*`; those are the client's. They are a list: from nginx before 1.23 a repeated field comes as
 /// a repeated parameter, from later ones as one with its values joined.
@@ -19,6 +19,7 @@ struct Parameters {
     private var requestTime: [UInt8] = []
     /// Whether the server threw the body away because it was too long.
     private var isBodyRefused = false
+    private var isOperational = false
     private var fields = FieldList()
 
     /// - Parameter entry: `NAME=value`.
@@ -35,6 +36,7 @@ struct Parameters {
         case 11 where name.starts(with: "REQUEST_URI"): target = value.array
         case 11 where name.starts(with: "SCRIPT_NAME"): mountPoint = value.array
         case 11 where name.starts(with: "REMOTE_ADDR"): remoteAddress = value.array
+        case 15 where name.starts(with: "OPERATIONS_PORT"): isOperational = true
         case 14 where name.starts(with: "CONTENT_LENGTH"): contentLength = value.array
         case 10 where name.starts(with: "REQUEST_ID"): requestID = value.array
         case 12 where name.starts(with: "REQUEST_TIME"): requestTime = value.array
@@ -55,6 +57,7 @@ struct Parameters {
         return Request(
             method: method, target: Target(raw: target[...], mountPoint: mount), fields: fields, body: try judge(body),
             remoteAddress: remoteAddress.isEmpty ? nil : String(validating: remoteAddress, as: UTF8.self),
+            isOperational: isOperational,
             id: RequestID(time: requestTime[...], id: requestID[...]))
     }
 

@@ -56,18 +56,21 @@ package struct Request: Sendable {
     package let body: Body
     /// The client's address as nginx vouches for it, without port; never taken from a header.
     package let remoteAddress: String?
+    /// Whether it came in at the operations port.
+    package let isOperational: Bool
     /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
     package let id: RequestID?
 
     package init(
         method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),
-        remoteAddress: String? = nil, id: RequestID? = nil
+        remoteAddress: String? = nil, isOperational: Bool = false, id: RequestID? = nil
     ) {
         self.method = method
         self.target = target
         self.fields = fields
         self.body = body
         self.remoteAddress = remoteAddress
+        self.isOperational = isOperational
         self.id = id
     }
 }

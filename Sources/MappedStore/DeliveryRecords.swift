@@ -408,6 +408,9 @@ struct DeliveryState: Equatable {
     var nextKeyring: UInt64 = 1
     /// What parcels and the log take up.
     var bytes: UInt64 = 0
+    /// Deliveries that are not over, and those of them that are being made.
+    var pending: UInt64 = 0
+    var inFlight: UInt64 = 0
 
     private static let version: UInt8 = 1
 
@@ -416,7 +419,9 @@ struct DeliveryState: Equatable {
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 48)
         writer.byte(Self.version)
-        for value in [nextDestination, nextParcel, nextDelivery, nextLog, nextKeyring, bytes] { writer.number(value) }
+        for value in [nextDestination, nextParcel, nextDelivery, nextLog, nextKeyring, bytes, pending, inFlight] {
+            writer.number(value)
+        }
         return writer.bytes
     }
 
@@ -424,8 +429,9 @@ struct DeliveryState: Equatable {
         var reader = ByteReader(span)
         guard reader.byte() == Self.version, let destination = reader.number(), let parcel = reader.number(),
             let delivery = reader.number(), let log = reader.number(), let keyring = reader.number(),
-            let bytes = reader.number(), reader.isAtEnd
+            let bytes = reader.number(), let pending = reader.number(), let inFlight = reader.number(), reader.isAtEnd
         else { return nil }
+        (self.pending, self.inFlight) = (pending, inFlight)
         (nextDestination, nextParcel, nextDelivery) = (destination, parcel, delivery)
         (nextLog, nextKeyring, self.bytes) = (log, keyring, bytes)
     }

@@ -15,7 +15,9 @@ extension MappedStore {
             keys.append(copy(place))
             return true
         }
+        var state = try deliveryState(in: transaction)
         for key in keys { try tables.deliveries.remove(key, in: &transaction) }
+        state.pending -= min(state.pending, UInt64(keys.count))
         var lines: [UInt64] = []
         try tables.attemptIndex.scan(from: key(destination), in: transaction) { place, _ in
             guard let (owner, line) = BoundedLog.entry(place), owner == destination, keys.count + lines.count < limit
@@ -23,9 +25,8 @@ extension MappedStore {
             lines.append(line)
             return true
         }
-        var state = try deliveryState(in: transaction)
         for line in lines { try removeLine(line, of: destination, &state, in: &transaction) }
-        if !lines.isEmpty { try put(state, in: &transaction) }
+        if !keys.isEmpty || !lines.isEmpty { try put(state, in: &transaction) }
         return keys.count + lines.count
     }
 

@@ -9,6 +9,8 @@ struct DeliveryWork {
     let moment: Moment
     private(set) var state: DeliveryState
     private let stateBefore: DeliveryState
+    private var metrics: DeliveryMetricsRecord
+    private let metricsBefore: DeliveryMetricsRecord
     private var touched: [UInt64: Touched] = [:]
 
     private struct Touched {
@@ -25,6 +27,8 @@ struct DeliveryWork {
         self.moment = moment
         state = try store.deliveryState(in: transaction)
         stateBefore = state
+        metrics = try store.deliveryMetrics(in: transaction)
+        metricsBefore = metrics
     }
 
     mutating func takeDestinationNumber() -> UInt64 {
@@ -91,6 +95,9 @@ struct DeliveryWork {
         }
         touched = [:]
         if state != stateBefore { try store.put(state, in: &transaction) }
+        if metrics != metricsBefore {
+            try store.tables.meta.put(metrics.encoded, at: Tables.metricsKey, in: &transaction)
+        }
     }
 
     /// Puts a destination into the index of heads at the time from which something can be begun for it.
@@ -137,6 +144,7 @@ struct DeliveryWork {
         state.nextDelivery += 1
         try put(delivery, in: &transaction)
         change(number) { $1.pending += 1 }
+        state.pending += 1
         return id
     }
 
@@ -177,7 +185,10 @@ struct DeliveryWork {
     /// Ends an attempt: its delivery is over, or waits for the next one.
     mutating func conclude(_ result: DeliveryResult, in transaction: inout Transaction) throws(LMDBError) {
         let number = result.delivery.destination
-        guard let (destination, _) = try destination(number, in: transaction) else { return }
+        guard let (destination, _) = try destination(number, in: transaction) else {
+            state.inFlight -= min(state.inFlight, 1)
+            return
+        }
         let place = DeliveryRecord.place(result.delivery)
         let stored = try store.tables.deliveries.value(at: place, in: transaction) { span in
             DeliveryRecord.decode(ByteReader(place), ByteReader(span))
@@ -194,7 +205,13 @@ struct DeliveryWork {
         let line = try log(
             result.attempt, of: result.delivery, destination, parcel, count: attempts,
             nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOurs && nextRetryAt == nil, in: &transaction)
+        metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
+        metrics.progressed = moment.steady
         guard isOurs else { return }
+        state.inFlight -= min(state.inFlight, 1)
+        if verdict == .delivered, let parcel {
+            metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
+        }
         try store.tables.deliveries.remove(place, in: &transaction)
         var isOver = true
         var gate: Timestamp?
@@ -208,6 +225,7 @@ struct DeliveryWork {
             try put(next, in: &transaction)
             isOver = false
         }
+        if isOver { state.pending -= min(state.pending, 1) }
         let now = moment
         change(number) { [isOver, gate] destination, state in
             state.gate = gate
@@ -235,10 +253,10 @@ struct DeliveryWork {
         _ number: UInt64, atMost limit: Int, inFlight: Int, owner: UInt64, leaseSeconds: Double,
         in transaction: inout Transaction
     ) throws(LMDBError) -> [DeliveryTurn.Start] {
-        guard let (destination, state) = try destination(number, in: transaction) else { return [] }
+        guard let (destination, standing) = try destination(number, in: transaction) else { return [] }
         let isDisabled = destination.isDisabled(at: moment.wall)
-        var count = min(limit, state.health.allowance(destination, inFlight: inFlight, at: moment.steady).count)
-        if let gate = state.gate, gate > moment.steady { count = 0 }
+        var count = min(limit, standing.health.allowance(destination, inFlight: inFlight, at: moment.steady).count)
+        if let gate = standing.gate, gate > moment.steady { count = 0 }
         if isDisabled { count = Self.putAside }
         guard count > 0 else { return [] }
         var starts: [DeliveryTurn.Start] = []
@@ -247,9 +265,13 @@ struct DeliveryWork {
             if isDisabled, delivery.trigger == .scheduled || delivery.trigger == .recover {
                 try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
                 change(number) { $1.pending -= min($1.pending, 1) }
+                state.pending -= min(state.pending, 1)
                 try logDisabled(delivery, destination, parcel, in: &transaction)
                 continue
             }
+            // One whose lease ran out counts as being made already.
+            if delivery.owner == 0 { state.inFlight += 1 }
+            metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due))
             var begun = delivery
             begun.owner = owner
             let lease = moment.steady.adding(seconds: leaseSeconds)

@@ -64,6 +64,7 @@ struct Tables {
     static let captureKey = Array("capture".utf8)
     static let touchKey = Array("touch".utf8)
     static let queuesKey = Array("queues".utf8)
+    static let metricsKey = Array("delivery-metrics".utf8)
     static let sealKey = Array("seal".utf8)
     static let markKey = Array("mark".utf8)
     static let deliveryKey = Array("delivery".utf8)

@@ -16,6 +16,7 @@ final class Application: Service {
     private let queues: QueueHandlers
     private let webhooks: WebhookHandlers
     private let isDebugging: Bool
+    private let operations: Operations
     private let logger: Logger
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
@@ -26,6 +27,7 @@ final class Application: Service {
         let clock = store.clock
         webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing)
         isDebugging = settings.webhooks.isDebugging
+        operations = Operations(store: store, settings: settings)
         capture = CaptureHandlers(
             store: store, limits: settings.limits,
             installation: Installation(
@@ -41,6 +43,7 @@ final class Application: Service {
     func answer(_ request: Request) -> Answer {
         guard let path = request.target.segments else { return .now(.notFound) }
         do throws(StoreFailure) {
+            if request.isOperational { return try operations.answer(request, path: path) }
             if path == ["healthz"] { return try health(request) }
             if let answer = try capture.answer(request, path: path) { return answer }
             if let answer = try queues.answer(request, path: path) { return answer }

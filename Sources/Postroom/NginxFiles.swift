@@ -49,7 +49,7 @@ struct NginxFiles {
     /// Writes the files that nginx reads, and says whether any of them is new.
     func write(workerUser: String?) throws(Refusal) -> Bool {
         var isNew = false
-        for name in ["nginx.conf", "upstream.conf", "locations.conf"] {
+        for name in ["nginx.conf", "upstream.conf", "locations.conf", "operations.conf"] {
             let text = try filled(name, workerUser: workerUser)
             let target = settings.runDirectory.appending(name)
             if Files.contents(of: target) == Array(text.utf8) { continue }
@@ -97,11 +97,9 @@ struct NginxFiles {
             ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
             ("MESSAGE_BYTES", String(settings.maximumMessageBytes)),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),
-            (
-                "ADDRESS",
-                settings.host.contains(":")
-                    ? "[\(settings.host)]:\(settings.port)" : "\(settings.host):\(settings.port)"
-            ),
+            ("ADDRESS", address(settings.host, settings.port)),
+            ("LISTEN_API", listenAPI),
+            ("OPERATIONS", operations),
             ("LISTEN_TLS", settings.tls == nil ? "" : " ssl http2"),
             ("TLS", tls),
             ("SERVERS", servers),
@@ -113,6 +111,22 @@ struct NginxFiles {
             ("MOUNT", settings.mountPoint),
             ("MOUNT_PATTERN", settings.mountPoint.replacing(".", with: "\\.")),
         ]
+    }
+
+    private func address(_ host: String, _ port: Int) -> String {
+        host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    private var listenAPI: String {
+        guard let port = settings.apiPort, port != settings.port else { return "" }
+        return "listen \(address(settings.host, port)) backlog=\(backlog)\(settings.tls == nil ? "" : " ssl http2");"
+    }
+
+    /// The operations port: no TLS, no mount point, and nothing of the APIs.
+    private var operations: String {
+        guard settings.operationsPort != 0 else { return "" }
+        return "server { listen \(address(settings.operationsHost, settings.operationsPort)); "
+            + "include \"\(settings.runDirectory)/operations.conf\"; }"
     }
 
     private var notFound: String { "default_type \"text/plain; charset=utf-8\"; return 404 \"404: Not Found\";" }

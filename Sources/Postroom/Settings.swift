@@ -59,6 +59,11 @@ struct Settings: Equatable {
     var queueFile: FilePath = "var/options.conf"
     var queuePasswordHash = PasswordHash.Kind.digest(.sha512)
     var maximumMessageBytes = 16 << 20
+    /// Where the APIs are served beside `port`; `nil`: nowhere.
+    var apiPort: Int?
+    /// 0: there is none.
+    var operationsPort = 3616
+    var operationsHost = "127.0.0.1"
     var webhooks = WebhookSettings()
     var delivery = DispatcherSettings()
     var webhookRetries = 3
@@ -244,6 +249,16 @@ extension Settings {
                     return true
                 }, show: { $0.queuePasswordHash.name }),
             bytes("MAX_MESSAGE_BYTES", \.maximumMessageBytes, 1...(1 << 30)),
+            Variable(
+                name: "API_SERVER_PORT", takes: "a port, or nothing",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    settings.apiPort = SettingText.integer(text)
+                    return settings.apiPort.map { (1...65535).contains($0) } ?? false
+                }, show: { $0.apiPort.map(String.init) ?? "" }),
+            text("OPS_SERVER_HOST", \.operationsHost, "an IP address to listen on") { IPAddress($0) != nil },
+            integer("OPS_SERVER_PORT", \.operationsPort, 0...65535),
+            flag("DEBUG", \.webhooks.isDebugging),
             integer("WEBHOOKS_MAX_RETRIES", \.webhookRetries, 0...1000),
             goDuration("WEBHOOKS_RETRY_INTERVAL", \.webhookRetrySeconds),
             goDuration("WEBHOOKS_WRITE_TIMEOUT", \.delivery.timeoutSeconds),

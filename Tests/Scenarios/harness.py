@@ -40,6 +40,8 @@ def wait_for(condition, seconds=20.0, pause=0.02):
 def environment(directory, **settings):
     plain = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LD_PRELOAD")}
     plain["DATA_DIR"] = str(directory)
+    # Services of several tests run at a time.
+    plain["OPS_SERVER_PORT"] = "0"
     plain.update({name: str(value) for name, value in settings.items()})
     return plain
 

@@ -1,0 +1,38 @@
+/// What an operator wants to know of all deliveries together, since the store began.
+package struct DeliveryMetrics: Equatable, Sendable {
+    /// Attempts, by what became of them: 0 where the receiver took it, else the number of the error's kind.
+    package var attempts = [UInt64](repeating: 0, count: 1 + Int(Attempt.ErrorKind.allCases.map(\.rawValue).max() ?? 0))
+    package var reusedConnections: UInt64 = 0
+    /// How long attempts take.
+    package var attempt = Histogram()
+    /// From the event to the first success.
+    package var latency = Histogram()
+    /// From when a delivery was due to its attempt.
+    package var lag = Histogram()
+
+    package init() {}
+
+    package mutating func count(_ attempt: Attempt, isReusedConnection: Bool) {
+        attempts[Int(attempt.failure?.kind.rawValue ?? 0)] += 1
+        if isReusedConnection { reusedConnections += 1 }
+        if attempt.failure?.kind != .disabled { self.attempt.add(Double(attempt.durationMilliseconds) / 1000) }
+    }
+}
+
+/// How many values lie below each of some bounds, and their sum.
+package struct Histogram: Equatable, Sendable {
+    /// Seconds.
+    package static let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600]
+
+    /// Values that are no larger than the bound and larger than the one before; the last, those above all bounds.
+    package var counts = [UInt64](repeating: 0, count: bounds.count + 1)
+    package var microseconds: UInt64 = 0
+
+    package init() {}
+
+    package mutating func add(_ seconds: Double) {
+        let value = max(0, seconds)
+        counts[Self.bounds.firstIndex { value <= $0 } ?? Self.bounds.count] += 1
+        microseconds &+= UInt64(min(value, 1e12) * 1e6)
+    }
+}

@@ -1,0 +1,128 @@
+package import Delivery
+package import Gateway
+internal import LMDB
+internal import Queues
+
+/// The metrics of deliveries, and when one was last made, as they are stored.
+struct DeliveryMetricsRecord: Equatable {
+    var metrics = DeliveryMetrics()
+    /// When an attempt last ended, on the steady clock.
+    var progressed = Timestamp(microseconds: 0)
+
+    private static let version: UInt8 = 1
+
+    init() {}
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 256)
+        writer.byte(Self.version)
+        writer.fixed(progressed.microseconds)
+        writer.number(metrics.reusedConnections)
+        for counts in [metrics.attempts] + Self.histograms.map({ metrics[keyPath: $0].counts }) {
+            writer.number(UInt64(counts.count))
+            for count in counts { writer.number(count) }
+        }
+        for histogram in Self.histograms { writer.number(metrics[keyPath: histogram].microseconds) }
+        return writer.bytes
+    }
+
+    private static var histograms: [WritableKeyPath<DeliveryMetrics, Histogram>] { [\.attempt, \.latency, \.lag] }
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let time = reader.fixedSigned(), let reused = reader.number(),
+            let attempts = Self.counts(&reader, atMost: metrics.attempts.count)
+        else { return nil }
+        progressed = Timestamp(microseconds: time)
+        metrics.reusedConnections = reused
+        for (index, count) in attempts.enumerated() { metrics.attempts[index] = count }
+        for histogram in Self.histograms {
+            guard let counts = Self.counts(&reader, atMost: Histogram.bounds.count + 1) else { return nil }
+            for (index, count) in counts.enumerated() { metrics[keyPath: histogram].counts[index] = count }
+        }
+        for histogram in Self.histograms {
+            guard let sum = reader.number() else { return nil }
+            metrics[keyPath: histogram].microseconds = sum
+        }
+    }
+
+    private static func counts(_ reader: inout ByteReader, atMost limit: Int) -> [UInt64]? {
+        guard let count = reader.number(), count <= UInt64(limit) else { return nil }
+        var counts: [UInt64] = []
+        for _ in 0..<count {
+            guard let value = reader.number() else { return nil }
+            counts.append(value)
+        }
+        return counts
+    }
+}
+
+/// What an operator is shown of a store.
+package struct StoreMetrics: Sendable {
+    package let deliveries: DeliveryMetrics
+    /// Deliveries that are not over, and those of them that are being made.
+    package let pending: UInt64
+    package let inFlight: UInt64
+    /// Destinations in all, and those that are disabled.
+    package let destinations: Int
+    package let disabledDestinations: Int
+    package let endpoints: Int
+    package let queues: Int
+    package let queuedMessages: UInt64
+    package let queuedBytes: UInt64
+    /// Ids that the queues in force have given out.
+    package let queuedEver: UInt64
+    /// What the file has grown to.
+    package let storeBytes: Int
+    /// What is due has been so for a minute, and for a minute nothing has been delivered.
+    package let areDeliveriesStalled: Bool
+}
+
+extension MappedStore {
+    /// Destinations that are looked at for whether they are disabled.
+    private static let lookedAtForMetrics = 10_000
+
+    package func metrics(at moment: Moment) throws(StoreFailure) -> StoreMetrics {
+        let bytes = environment.usedBytes
+        return try read { (transaction) throws(LMDBError) in
+            let record = try deliveryMetrics(in: transaction)
+            let state = try deliveryState(in: transaction)
+            var (disabled, seen) = (0, 0)
+            try tables.destinations.scan(in: transaction) { key, value in
+                var reader = ByteReader(key)
+                let destination = reader.fixed().flatMap { DestinationRecord.decode(value, number: $0) }
+                if destination?.isDisabled(at: moment.wall) == true { disabled += 1 }
+                seen += 1
+                return seen < Self.lookedAtForMetrics
+            }
+            var (messages, messageBytes, ever): (UInt64, UInt64, UInt64) = (0, 0, 0)
+            try tables.queueLogs.scan(in: transaction) { _, value in
+                if let log = QueueLogRecord.decode(value) {
+                    messages += log.count
+                    messageBytes += log.bytes
+                    ever &+= log.current
+                }
+                return true
+            }
+            var oldest: Timestamp?
+            try scanHeads(in: transaction) { time, _ in
+                oldest = time
+                return false
+            }
+            let isLate = oldest.map { moment.steady.seconds(since: $0) > 60 } ?? false
+            return StoreMetrics(
+                deliveries: record.metrics, pending: state.pending, inFlight: state.inFlight,
+                destinations: try tables.destinations.count(in: transaction), disabledDestinations: disabled,
+                endpoints: try tables.endpoints.count(in: transaction),
+                queues: try tables.queues.count(in: transaction), queuedMessages: messages,
+                queuedBytes: messageBytes, queuedEver: ever, storeBytes: bytes,
+                areDeliveriesStalled: isLate && moment.steady.seconds(since: record.progressed) > 60)
+        }
+    }
+
+    func deliveryMetrics(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryMetricsRecord {
+        try tables.meta.record(at: Tables.metricsKey, "the metrics of deliveries", in: transaction) {
+            DeliveryMetricsRecord($0)
+        } ?? DeliveryMetricsRecord()
+    }
+}

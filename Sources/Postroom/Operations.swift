@@ -1,0 +1,129 @@
+internal import Capture
+internal import Delivery
+internal import Gateway
+internal import HTTPTypes
+internal import JSON
+internal import Logging
+internal import MappedStore
+internal import Webhooks
+
+/// What is told at the operations port: whether the service lives and works, how much it does, and which version it is.
+struct Operations {
+    let store: MappedStore
+    let settings: Settings
+
+    /// - Parameter path: the segments of the request's path.
+    func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer {
+        guard request.method == .get || request.method == .head else {
+            return .now(.methodNotAllowed(allowed: "GET,HEAD"))
+        }
+        switch path {
+        case ["health", "live"]: return .now(.text(.ok, "ok\n"))
+        case ["health", "ready"]: return try ready()
+        case ["metrics"]: return .now(try metrics())
+        case ["version"]:
+            var json = JSONWriter()
+            json.beginObject()
+            json.name("version")
+            json.string(postroomVersion)
+            json.endObject()
+            return .now(.json(.ok, json.bytes))
+        case ["debug", "settings"] where settings.webhooks.isDebugging:
+            let lines = Settings.variables.map { "\($0.name)=\($0.show(settings))\n" }.joined()
+            return .now(.text(.ok, lines))
+        default: return .now(.notFound)
+        }
+    }
+
+    /// Ready is what can commit, and delivers what is due.
+    private func ready() throws(StoreFailure) -> Answer {
+        if try store.metrics(at: store.clock.now()).areDeliveriesStalled {
+            return .now(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
+        }
+        try store.touch()
+        return .afterCommit(.text(.ok, "ok\n"))
+    }
+
+    /// In the text format of Prometheus (version 0.0.4).
+    private func metrics() throws(StoreFailure) -> Response {
+        let metrics = try store.metrics(at: store.clock.now())
+        let capture = try store.overview(newest: 0).counters
+        var text = MetricsText()
+        text.family("deliveries_total", "counter", "Attempts, by what became of them.")
+        text.sample("deliveries_total", [("result", "success"), ("error_kind", "")], metrics.deliveries.attempts[0])
+        for kind in Attempt.ErrorKind.allCases {
+            text.sample(
+                "deliveries_total", [("result", "failure"), ("error_kind", kind.word)],
+                metrics.deliveries.attempts[Int(kind.rawValue)])
+        }
+        text.histogram("delivery_attempt_seconds", "How long attempts take.", metrics.deliveries.attempt)
+        text.histogram("delivery_latency_seconds", "From an event to its first success.", metrics.deliveries.latency)
+        text.histogram("delivery_lag_seconds", "From when a delivery was due to its attempt.", metrics.deliveries.lag)
+        text.single("pending", "gauge", "Deliveries that are not over.", metrics.pending)
+        text.single("inflight", "gauge", "Attempts that are being made.", metrics.inFlight)
+        text.single(
+            "connections_reused_total", "counter", "Attempts that needed no connection of their own.",
+            metrics.deliveries.reusedConnections)
+        text.single(
+            "endpoints_disabled", "gauge", "Destinations that nothing is sent to.", metrics.disabledDestinations)
+        text.single("destinations", "gauge", "Destinations in all.", metrics.destinations)
+        text.single("store_bytes", "gauge", "What the store's file has grown to.", metrics.storeBytes)
+        text.single("capture_endpoints", "gauge", "Endpoints of capture.", metrics.endpoints)
+        text.family("capture_requests_total", "counter", "Requests to capture, done and refused.")
+        for (name, done, refused) in Self.captureEvents {
+            text.sample("capture_requests_total", [("kind", name), ("result", "done")], capture[done])
+            text.sample("capture_requests_total", [("kind", name), ("result", "refused")], capture[refused])
+        }
+        text.single("queues", "gauge", "Queues in force.", metrics.queues)
+        text.single("queue_messages", "gauge", "Messages that queues keep.", metrics.queuedMessages)
+        text.single("queue_bytes", "gauge", "Bytes of the messages that queues keep.", metrics.queuedBytes)
+        text.single(
+            "queue_messages_total", "counter", "Messages that the queues in force have given an id.", metrics.queuedEver
+        )
+        var response = Response.text(.ok, text.text)
+        response.head.headerFields[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
+        return response
+    }
+
+    private static let captureEvents: [(String, CaptureEvent, CaptureEvent)] = [
+        ("create", .created, .creationRefused), ("collect", .collected, .collectionRefused),
+        ("receive", .received, .receptionRefused), ("configure", .configured, .configurationRefused),
+        ("delete", .deleted, .deletionRefused),
+    ]
+}
+
+/// Writes metrics as Prometheus reads them; each name begins with `postroom_`.
+private struct MetricsText {
+    private(set) var text = ""
+
+    mutating func family(_ name: String, _ type: String, _ help: String) {
+        text += "# HELP postroom_\(name) \(help)\n# TYPE postroom_\(name) \(type)\n"
+    }
+
+    mutating func sample(_ name: String, _ labels: [(String, String)], _ value: some BinaryInteger) {
+        sample(name, labels, text: "\(value)")
+    }
+
+    private mutating func sample(_ name: String, _ labels: [(String, String)], text value: String) {
+        let inner = labels.map { "\($0.0)=\"\($0.1)\"" }.joined(separator: ",")
+        text += "postroom_\(name)\(inner.isEmpty ? "" : "{\(inner)}") \(value)\n"
+    }
+
+    mutating func single(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
+        family(name, type, help)
+        sample(name, [], value)
+    }
+
+    mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram) {
+        family(name, "histogram", help)
+        var sum: UInt64 = 0
+        for (bound, count) in zip(Histogram.bounds, histogram.counts) {
+            sum += count
+            sample("\(name)_bucket", [("le", "\(bound)")], sum)
+        }
+        sum += histogram.counts.last ?? 0
+        sample("\(name)_bucket", [("le", "+Inf")], sum)
+        sample("\(name)_sum", [], text: "\(Double(histogram.microseconds) / 1e6)")
+        sample("\(name)_count", [], sum)
+    }
+}
