@@ -280,6 +280,15 @@ extension Settings {
             text(
                 "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER", \.webhooks.signatureTimestampHeader, "the name of a header",
                 isFieldName),
+            Variable(
+                name: "WEBHOOKS_ROTATION_OVERLAP", takes: "a length of time from 0 to 168h, such as 24h",
+                set: { settings, text in
+                    guard let value = GoDuration.seconds(SettingText.trimmed(text)), value <= 7 * 86_400 else {
+                        return false
+                    }
+                    settings.webhooks.rotationSeconds = value
+                    return true
+                }, show: { GoDuration.text($0.webhooks.rotationSeconds) }),
             flag("WEBHOOKS_HTTPS_ONLY", \.webhooksAreHTTPSOnly),
             flag("WEBHOOKS_DISABLE_ON_GONE", \.delivery.disablesOnGone),
             goDuration("WEBHOOKS_RETENTION", \.webhookRetentionSeconds),

@@ -52,6 +52,8 @@ import Testing
             ("TLS_CLIENT_CA", "/dev/null"), ("TLS_CLIENT_VERIFY", "maybe"), ("SHUTDOWN_SECONDS", "0"),
             ("NGINX", "nginx"), ("SERVER_URL", "http://x\n"),
             ("SHUTDOWN_SECONDS", "1e300"), ("CLEANUP_FREQUENCY_SECONDS", "1e300"),
+            ("WEBHOOKS_ROTATION_OVERLAP", "169h"), ("WEBHOOKS_ROTATION_OVERLAP", "-1h"),
+            ("WEBHOOKS_ROTATION_OVERLAP", "24"),
         ])
     func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
@@ -74,6 +76,12 @@ import Testing
         #expect(settings.maximumBodyBytes == 2 << 20)
         #expect(settings.trustedProxies == ["10.0.0.0/8", "::1"])
         #expect(settings.requestsPerSecond == nil && settings.connectionsPerAddress == 7)
+    }
+
+    @Test(arguments: [("", 86_400.0), ("90m", 5400), ("0", 0), ("168h", 604_800)])
+    func `responders and the worker agree how long keys overlap`(text: String, seconds: Double) throws {
+        let settings = try Settings(environment: text.isEmpty ? [:] : ["WEBHOOKS_ROTATION_OVERLAP": text])
+        #expect(settings.webhooks.rotationSeconds == seconds && settings.delivery.overlapSeconds == seconds)
     }
 
     @Test func `what is shown can be set`() throws {
