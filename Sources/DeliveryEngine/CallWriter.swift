@@ -57,6 +57,9 @@ struct CallWriter {
         guard let custom = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
             throw Refusal(text: "the custom headers cannot be opened: they were sealed under another secret")
         }
+        // These two a client may choose; neither may be there twice (RFC 9110, section 5.3).
+        let chosen = Set(custom.map { $0.name.lowercased() }).intersection(["content-type", "user-agent"])
+        fields.removeAll { chosen.contains($0.name.lowercased()) }
         return (fields + custom, fields + custom.map { HeaderField(name: $0.name, value: "***") })
     }
 
