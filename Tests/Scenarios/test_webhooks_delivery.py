@@ -2,11 +2,14 @@
 
 import base64
 import json
+import re
+import subprocess
 import time
+from datetime import datetime
 from email.utils import formatdate
 
 import pytest
-from harness import free_port, header_of, new_environment, wait_for
+from harness import Receiver, free_port, header_of, new_environment, wait_for
 
 # What a busy machine adds to a wait. Nothing is ever early.
 LATE = 0.4
@@ -18,8 +21,6 @@ def ended(attempt):
 
 
 def moment(text):
-    from datetime import datetime
-
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
@@ -74,7 +75,7 @@ RECEIVERS = {
 
 
 @pytest.fixture(scope="module")
-def outcomes(hub, receiver):
+def outcomes(hub, receiver, tmp_path_factory):
     """One delivery to each of these, all at the same time: {name: (webhook, log, environment)}."""
     made = {}
     in_4_seconds = {"status": [503, 200], "headers": {"retry-after": formatdate(time.time() + 6, usegmt=True)}}
@@ -84,7 +85,8 @@ def outcomes(hub, receiver):
     receiver.rule("/date", **in_4_seconds)
     places["date"] = receiver.url("/date")
     places["refused"] = "http://127.0.0.1:%d/" % free_port()
-    places["tls"] = receiver.url("/tls", scheme="https")
+    secure = self_signed(tmp_path_factory.mktemp("secure"))
+    places["tls"] = secure.url("/", scheme="https")
     places["unknown"] = "http://nowhere.invalid/"
     for name, url in places.items():
         environment = new_environment()
@@ -92,7 +94,16 @@ def outcomes(hub, receiver):
     began = time.time()
     for name, (_, environment) in made.items():
         assert hub.publish(environment, event_id=name, data={"name": name})["deliveries"] == 1
-    return began, {name: (webhook, hub.settle(webhook), environment) for name, (webhook, environment) in made.items()}
+    yield began, {name: (webhook, hub.settle(webhook), environment) for name, (webhook, environment) in made.items()}
+    secure.stop()
+
+
+def self_signed(directory):
+    """A receiver that nobody vouches for."""
+    pair = directory / "pair.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", pair, "-out", pair], check=True, capture_output=True)
+    return Receiver(directory, None, "--tls-cert", str(pair))
 
 
 @pytest.mark.parametrize("name", RECEIVERS)
@@ -116,7 +127,7 @@ def test_each_receiver_gets_its_attempts_a_second_apart(hub, receiver, outcomes,
             assert -0.002 <= moment(after["triggered_at"]) - moment(line["next_retry_at"]) <= LATE
     # All that was tried came, and nothing else.
     if name != "reset-early":
-        assert len(receiver.arrivals("/" + name)) == attempts
+        assert len(receiver.wait(attempts, "/" + name)) == attempts
     statistics = hub.statistics(webhook)
     assert (statistics["pending"], statistics["circuit"]) == (0, "closed")
     assert (statistics["delivered"], statistics["given_up"]) == ((1, 0) if kind is None else (0, 1))
@@ -201,11 +212,10 @@ def test_the_worker_stays_small_whatever_receivers_send(hub, outcomes):
 def test_what_is_sent_says_what_it_is(hub, receiver, outcomes):
     webhook, log, environment = outcomes[1]["500"]
     calls = receiver.arrivals("/500")
-    version = hub.call("GET", "/manage").json()["version"]
     for number, call in enumerate(calls, 1):
         assert call["method"] == "POST" and call["sha256"] == calls[0]["sha256"]
         assert header_of(call, "Content-Type") == "application/json"
-        assert header_of(call, "User-Agent") == "Postroom/" + version
+        assert re.fullmatch(r"Postroom/\d+\.\d+\.\d+", header_of(call, "User-Agent"))
         assert header_of(call, "X-3dverse-Event") == "pipeline-created"
         assert header_of(call, "X-3dverse-Attempt") == str(number)
         assert header_of(call, "webhook-id") == "500"
@@ -386,7 +396,7 @@ def test_every_method_has_the_body(hub, receiver, method):
     (call,) = receiver.arrivals("/method-" + method)
     assert call["method"] == method.upper() and line["method"] == method and call["query"] == "a=1&b=%20"
     # Data is as it was published, to the byte.
-    assert call["body"].endswith(',"data":{"text": "k\\u00e4se \\ud83e\\uddc0", "number": 1.5}}')
+    assert call["body"].endswith(', "data": {"text": "k\\u00e4se \\ud83e\\uddc0", "number": 1.5}}')
     assert call["body"] == line["request_body"]
 
 
@@ -413,11 +423,14 @@ def test_custom_headers_are_sent_and_shown_to_nobody(hub, receiver):
 
 def test_custom_headers_may_replace_what_is_told_of_the_body(hub, receiver):
     environment = new_environment()
-    webhook = hub.add(environment, receiver.url("/agent"), custom_headers={"user-agent": "mine"})
+    headers = {"user-agent": "mine", "Content-type": "application/vnd.example+json"}
+    webhook = hub.add(environment, receiver.url("/agent"), custom_headers=headers)
     hub.publish(environment)
-    hub.settle(webhook)
+    (line,) = hub.settle(webhook)
     (call,) = receiver.arrivals("/agent")
-    assert [value for name, value in call["headers"] if name.lower() == "user-agent"] == ["mine"]
+    for name, value in headers.items():
+        assert header_of(call, name) == value
+        assert [shown for key, shown in line["request_headers"].items() if key.lower() == name.lower()] == ["***"]
 
 
 def test_the_largest_event_arrives(hub, receiver):
@@ -518,16 +531,17 @@ def test_a_receiver_that_hangs_delays_nobody_else(serve_webhooks, receive):
     others = [service.add(environment, receiver.url("/%d" % number)) for number in range(19)]
     stuck = service.add(environment, receiver.url("/hangs"))
     published = {}
-    for number in range(60):
+    for number in range(40):
         published["%d" % number] = time.time()
         assert service.publish(environment, event_id="%d" % number)["deliveries"] == 20
+        time.sleep(0.1)
     service.settle(*others)
     calls = [call for call in receiver.arrivals() if call["path"] != "/hangs"]
-    assert len(calls) == 60 * 19
+    assert len(calls) == 40 * 19
     late = sorted(call["t"] - published[call["id"]] for call in calls)
-    assert late[int(0.95 * len(late))] < 0.5, late[-1]
+    assert late[int(0.95 * len(late))] < 0.3, late[-1]
     # It holds what one destination may hold, and the rest waits.
-    assert len(receiver.arrivals("/hangs")) == 16 and service.statistics(stuck)["pending"] == 60
+    assert len(receiver.arrivals("/hangs")) == 16 and service.statistics(stuck)["pending"] == 40
 
 
 def test_deliveries_survive_an_orderly_end(serve_webhooks, receive):
