@@ -1,0 +1,88 @@
+"""The operations port: health, metrics and version, and nothing of the APIs."""
+
+import http.client
+import json
+import re
+
+import pytest
+from harness import Answer, free_port
+
+
+@pytest.fixture
+def operations(serve):
+    """A service with an operations port, and a way to ask it."""
+    port = free_port()
+    service = serve(OPS_SERVER_PORT=port, RESPONDERS=2, MOUNT_POINT="/api")
+
+    def ask(path, method="GET"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request(method, path)
+        answer = Answer(connection.getresponse())
+        connection.close()
+        return answer
+
+    return service, ask
+
+
+def metrics(ask):
+    """Each sample's value by its name and labels; every line must be one of Prometheus' text format."""
+    answer = ask("/metrics")
+    assert answer.status == 200 and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    values, families = {}, set()
+    for line in answer.text.splitlines():
+        if line.startswith("# "):
+            match = re.fullmatch(r"# (HELP|TYPE) (postroom_[a-z_]+) .+", line)
+            assert match, line
+            families.add(match[2])
+            continue
+        match = re.fullmatch(r'(postroom_[a-z_]+)((?:\{[a-z_]+="[^"]*"(?:,[a-z_]+="[^"]*")*\})?) (-?[0-9.e+-]+)', line)
+        assert match, line
+        assert re.sub("_(bucket|sum|count)$", "", match[1]) in families or match[1] in families
+        assert match[1] + match[2] not in values
+        values[match[1] + match[2]] = float(match[3])
+    return values
+
+
+def test_health_and_version_are_told(operations):
+    _, ask = operations
+    assert ask("/health/live").text == "ok\n"
+    assert ask("/health/ready").text == "ok\n"
+    assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", json.loads(ask("/version").body)["version"])
+    assert ask("/health/live", "HEAD").status == 200
+    assert ask("/health/live", "POST").status == 405
+
+
+def test_metrics_count_what_has_happened(operations):
+    service, ask = operations
+    before = metrics(ask)
+    endpoint = service.create()
+    for _ in range(3):
+        assert service.hook(endpoint, "x").status == 200
+    assert service.hook("x" * 32, "x").status == 404
+    after = metrics(ask)
+
+    def grown(name):
+        return after[name] - before[name]
+
+    assert grown('postroom_capture_requests_total{kind="receive",result="done"}') == 3
+    assert grown('postroom_capture_requests_total{kind="receive",result="refused"}') == 1
+    assert grown("postroom_capture_endpoints") == 1
+    assert after["postroom_store_bytes"] > 0
+    assert after["postroom_pending"] == after["postroom_inflight"] == 0
+
+
+def test_the_operations_port_has_nothing_of_the_apis_and_they_nothing_of_it(operations):
+    service, ask = operations
+    for path in ("/manage", "/api/manage", "/time", "/webhooks/events", "/debug/settings", "/"):
+        assert ask(path).status == 404, path
+    for path in ("/metrics", "/health/live", "/version"):
+        assert service.call("GET", path).status == 404, path
+
+
+def test_the_apis_answer_at_a_second_port_too(serve):
+    port = free_port()
+    serve(API_SERVER_PORT=port)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/webhooks/events")
+    assert len(json.loads(connection.getresponse().read())) == 8
+    connection.close()
