@@ -124,7 +124,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "PostroomTests", dependencies: ["Capture", "Linux", "Postroom", "TestSupport", logging, system],
+            name: "PostroomTests",
+            dependencies: [
+                "Capture", "Linux", "DeliveryEngine", "Webhooks", "Postroom", "TestSupport", logging, system,
+            ],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

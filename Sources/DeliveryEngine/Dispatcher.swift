@@ -22,7 +22,8 @@ package struct DispatcherSettings: Equatable, Sendable {
     /// A running attempt belongs to its worker for so much longer than it may take.
     package var leaseMarginSeconds = 15.0
 
-    package init() {}
+    /// - Parameter userAgent: how calls name their sender.
+    package init(userAgent: String = "Postroom") { headers.userAgent = userAgent }
 }
 
 /// Makes the deliveries that are due, as many at a time as may be, in one thread.

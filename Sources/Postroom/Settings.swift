@@ -65,7 +65,7 @@ struct Settings: Equatable {
     var operationsPort = 3616
     var operationsHost = "127.0.0.1"
     var webhooks = WebhookSettings()
-    var delivery = DispatcherSettings()
+    var delivery = DispatcherSettings(userAgent: "Postroom/\(postroomVersion)")
     var webhookRetries = 3
     var webhookRetrySeconds = 1.0
     /// In place of both retry policies, where it is set.
@@ -123,7 +123,6 @@ extension Settings {
         webhooks.retentionSeconds = webhookRetentionSeconds
         delivery.headers.signature = webhooks.signatureHeader
         delivery.headers.timestamp = webhooks.signatureTimestampHeader
-        delivery.headers.userAgent = "Postroom/\(postroomVersion)"
         delivery.overlapSeconds = webhooks.rotationSeconds
     }
 

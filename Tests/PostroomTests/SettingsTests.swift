@@ -1,9 +1,11 @@
 import Capture
+import DeliveryEngine
 import Linux
 import Logging
 import SystemPackage
 import TestSupport
 import Testing
+import Webhooks
 
 @testable import Postroom
 
