@@ -197,11 +197,14 @@ extension MappedStore: WebhookStore {
             var settled: Set<UInt64> = []
             var lost: [UInt64] = []
             try scanLog(of: number, in: transaction) { record in
-                guard record.attempt.triggeredAt >= since else { return false }
-                guard settled.insert(record.parcel).inserted else { return true }
-                if record.isFinal, record.attempt.failure != nil, record.attempt.triggeredAt < until {
-                    lost.append(record.parcel)
-                }
+                // Lines are in the order in which attempts ended.
+                let ended = record.attempt.triggeredAt.adding(
+                    seconds: Double(record.attempt.durationMilliseconds) / 1000)
+                guard ended >= since else { return false }
+                let isGivenUp = record.isFinal && record.attempt.failure != nil
+                // What was given up after that time once more may have been given up before, too.
+                if isGivenUp, ended > until { return true }
+                if settled.insert(record.parcel).inserted, isGivenUp { lost.append(record.parcel) }
                 return true
             }
             lost = Array(lost.reversed().prefix(limit))
