@@ -10,6 +10,9 @@ package struct StoreCheck: Sendable {
     package private(set) var notifications = 0
     package private(set) var queues = 0
     package private(set) var messages = 0
+    package private(set) var webhooks = 0
+    /// Those that are not over.
+    package private(set) var deliveries = 0
 
     private static let limit = 100
 
@@ -21,6 +24,8 @@ package struct StoreCheck: Sendable {
     fileprivate mutating func countNotification() { notifications += 1 }
     mutating func countQueue() { queues += 1 }
     mutating func countMessage() { messages += 1 }
+    mutating func countWebhook() { webhooks += 1 }
+    mutating func countDelivery() { deliveries += 1 }
 }
 
 extension MappedStore {
@@ -32,6 +37,7 @@ extension MappedStore {
             try checkEndpoints(&check, kept: kept, in: transaction)
             try checkIndexes(&check, in: transaction)
             try checkQueues(&check, in: transaction)
+            try checkWebhooks(&check, in: transaction)
             if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }),
                 found == nil
             {

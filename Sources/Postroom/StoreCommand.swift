@@ -36,9 +36,11 @@ extension StoreCommand {
                 throw Self.damage
             }
             for fault in check.faults { print(fault) }
-            print(
-                "\(check.endpoints) endpoints, \(check.notifications) notifications, \(check.queues) queues, \(check.messages) messages: \(check.faults.isEmpty ? "sound" : "DAMAGED")"
-            )
+            let counts = [
+                "\(check.endpoints) endpoints", "\(check.notifications) notifications", "\(check.queues) queues",
+                "\(check.messages) messages", "\(check.webhooks) webhooks", "\(check.deliveries) deliveries",
+            ]
+            print("\(counts.joined(separator: ", ")): \(check.faults.isEmpty ? "sound" : "DAMAGED")")
             if !check.faults.isEmpty { throw Self.damage }
         }
 

@@ -158,7 +158,7 @@ def test_an_import_takes_all_or_nothing(serve, tmp_path, mend, complaint):
     os.makedirs(other)
     result = postroom(other, "store", "import", stdin=b"\n".join(mend(lines)))
     assert result.returncode == 1 and complaint in result.stderr.decode(), result.stderr
-    assert b"0 endpoints, 0 notifications, 0 queues, 0 messages: sound" in postroom(other, "store", "check").stdout
+    assert b"0 endpoints, 0 notifications, 0 queues, 0 messages, 0 webhooks, 0 deliveries: sound" in postroom(other, "store", "check").stdout
 
 
 def test_import_and_compact_want_the_store_alone(serve):

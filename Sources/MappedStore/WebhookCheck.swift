@@ -1,0 +1,247 @@
+internal import Delivery
+internal import Gateway
+internal import LMDB
+internal import Webhooks
+
+extension MappedStore {
+    /// Checks webhooks, destinations, deliveries and what they leave behind.
+    func checkWebhooks(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
+        let found = try tables.meta.value(at: Tables.deliveryKey, in: transaction) { DeliveryState($0) }
+        // A store that never had a webhook has none.
+        guard let state = found ?? DeliveryState() else {
+            return check.report("The record of the state of deliveries cannot be read.")
+        }
+        var gone: Set<UInt64> = []
+        try tables.garbage.scan(in: transaction) { key, _ in
+            if case .deliveries(let destination)? = Garbage(key: key) { gone.insert(destination) }
+            return true
+        }
+        let keyrings = try checkKeyrings(state, &check, in: transaction)
+        let destinations = try checkDestinations(state, keyrings, &check, in: transaction)
+        let states = try checkDestinationStates(destinations, &check, in: transaction)
+        try checkDeliveries(state, states, gone, &check, in: transaction)
+        try checkHeads(states, &check, in: transaction)
+        try checkKept(state, Set(states.keys).union(gone), &check, in: transaction)
+        try checkWebhookRecords(destinations, states, &check, in: transaction)
+    }
+
+    private func checkKeyrings(
+        _ state: DeliveryState, _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Set<UInt64> {
+        var keyrings: Set<UInt64> = []
+        try visit(tables.keyrings, "keyrings", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd, KeyringRecord.decode(value, number: number) != nil else {
+                return check.report("The record of a keyring cannot be read.")
+            }
+            if number >= state.nextKeyring {
+                check.report("Keyring \(number) has a number that was not given out yet.")
+            }
+            keyrings.insert(number)
+        }
+        try visit(tables.environments, "environments", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(value)
+            guard key.byteCount == 16, let number = reader.fixed(), reader.isAtEnd else {
+                return check.report("The record of an environment cannot be read.")
+            }
+            if !keyrings.contains(number) {
+                check.report("An environment has keyring \(number), which is not there.")
+            }
+        }
+        return keyrings
+    }
+
+    private func checkDestinations(
+        _ state: DeliveryState, _ keyrings: Set<UInt64>, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64: Destination] {
+        var destinations: [UInt64: Destination] = [:]
+        try visit(tables.destinations, "destinations", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd,
+                let destination = DestinationRecord.decode(value, number: number)
+            else { return check.report("The record of a destination cannot be read.") }
+            if number >= state.nextDestination {
+                check.report("Destination \(number) has a number that was not given out yet.")
+            }
+            if let keyring = destination.keyring, !keyrings.contains(keyring) {
+                check.report("Destination \(number) has keyring \(keyring), which is not there.")
+            }
+            destinations[number] = destination
+        }
+        return destinations
+    }
+
+    private func checkDestinationStates(
+        _ destinations: [UInt64: Destination], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64: DestinationState] {
+        var states: [UInt64: DestinationState] = [:]
+        try visit(tables.destinationStates, "destination-states", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd, let state = DestinationState(value) else {
+                return check.report("The state of a destination cannot be read.")
+            }
+            if destinations[number] == nil { check.report("The state of destination \(number) belongs to none.") }
+            states[number] = state
+        }
+        for number in destinations.keys.sorted() where states[number] == nil {
+            check.report("Destination \(number) has no state.")
+        }
+        return states
+    }
+
+    private func checkDeliveries(
+        _ state: DeliveryState, _ states: [UInt64: DestinationState], _ gone: Set<UInt64>, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var found: [UInt64: (count: UInt64, first: Timestamp)] = [:]
+        var numbers: Set<UInt64> = []
+        try visit(tables.deliveries, "deliveries", &check, in: transaction) { key, value, check in
+            guard let delivery = DeliveryRecord.decode(key, value) else {
+                return check.report("A delivery cannot be read.")
+            }
+            let number = delivery.number
+            if number >= state.nextDelivery || !numbers.insert(number).inserted {
+                check.report("Delivery \(number) has a number that was not given out yet, or twice.")
+            }
+            if delivery.parcel >= state.nextParcel {
+                check.report("Delivery \(number) is of parcel \(delivery.parcel), which never came.")
+            }
+            guard states[delivery.destination] != nil else {
+                if !gone.contains(delivery.destination) {
+                    check.report("Delivery \(number) goes to destination \(delivery.destination), which is not there.")
+                }
+                return
+            }
+            check.countDelivery()
+            found[delivery.destination, default: (0, delivery.due)].count += 1
+        }
+        for number in states.keys.sorted() {
+            guard let state = states[number] else { continue }
+            let count = found[number]?.count ?? 0
+            if state.pending != count {
+                check.report("Destination \(number) says that \(state.pending) deliveries wait, but \(count) do.")
+            }
+            switch (state.head, found[number]?.first) {
+            case (nil, nil): break
+            case (let head?, let first?) where head >= first: break
+            default: check.report("Destination \(number) is indexed at another time than its deliveries are due.")
+            }
+        }
+    }
+
+    private func checkHeads(
+        _ states: [UInt64: DestinationState], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var seen: Set<UInt64> = []
+        try visit(tables.deliveryHeads, "delivery-heads", &check, in: transaction) { key, _, check in
+            guard let (time, number) = BoundedLog.entry(key) else {
+                return check.report("An entry of the index of heads cannot be read.")
+            }
+            seen.insert(number)
+            if states[number]?.head != timestamp(sortable: time) {
+                check.report("The index of heads has destination \(number) at a time that it has not.")
+            }
+        }
+        for (number, state) in states where state.head != nil && !seen.contains(number) {
+            check.report("Destination \(number) is not in the index of heads.")
+        }
+    }
+
+    /// Checks parcels and the log.
+    private func checkKept(
+        _ state: DeliveryState, _ owners: Set<UInt64>, _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var bytes: UInt64 = 0
+        var parcels: Set<UInt64> = []
+        try visit(tables.parcels, "parcels", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd else {
+                return check.report("The key of a parcel cannot be read.")
+            }
+            if !isIntact(value) || ParcelRecord.decode(value, number: number) == nil {
+                check.report("Parcel \(number) is damaged.")
+            }
+            if number >= state.nextParcel {
+                check.report("Parcel \(number) has a number that was not given out yet.")
+            }
+            parcels.insert(number)
+            bytes += UInt64(value.byteCount)
+        }
+        var lines: [UInt64: UInt64] = [:]
+        try visit(tables.attempts, "attempts", &check, in: transaction) { key, value, check in
+            bytes += UInt64(value.byteCount)
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd, let record = AttemptRecord(value),
+                record.number == number
+            else { return check.report("A line of the log of deliveries cannot be read.") }
+            if number >= state.nextLog {
+                check.report("Line \(number) of the log has a number that was not given out yet.")
+            }
+            if !owners.contains(record.destination) {
+                check.report(
+                    "Line \(number) of the log belongs to destination \(record.destination), which is not there.")
+            }
+            lines[number] = record.destination
+        }
+        var indexed = 0
+        try visit(tables.attemptIndex, "attempt-index", &check, in: transaction) { key, _, check in
+            guard let (owner, line) = BoundedLog.entry(key), lines[line] == owner else {
+                return check.report("An entry of the index of the log leads to no line.")
+            }
+            indexed += 1
+        }
+        if indexed != lines.count {
+            check.report("The index of the log has \(indexed) entries for \(lines.count) lines.")
+        }
+        if bytes != state.bytes {
+            check.report("Parcels and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
+        }
+        try visit(tables.eventIDs, "event-ids", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(value)
+            guard key.byteCount == 48, let parcel = reader.number(), reader.number() != nil, reader.isAtEnd else {
+                return check.report("The record of an event's id cannot be read.")
+            }
+            if !parcels.contains(parcel) {
+                check.report("An event's id leads to parcel \(parcel), which is not there.")
+            }
+        }
+    }
+
+    private func checkWebhookRecords(
+        _ destinations: [UInt64: Destination], _ states: [UInt64: DestinationState], _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var webhooks: [Webhook] = []
+        try visit(tables.webhooks, "webhooks", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd else {
+                return check.report("The key of a webhook cannot be read.")
+            }
+            guard let destination = destinations[number], let state = states[number] else {
+                return check.report("Webhook \(number) has no destination.")
+            }
+            guard let webhook = WebhookRecord.decode(value, destination, state) else {
+                return check.report("The record of webhook \(number) cannot be read.")
+            }
+            check.countWebhook()
+            webhooks.append(webhook)
+        }
+        for webhook in webhooks {
+            let number = webhook.destination.number
+            if try webhookNumber(webhook.id, in: transaction) != number {
+                check.report("Webhook \(number) is not found by its id.")
+            }
+            let place = webhook.environment.bytes + key(number)
+            let events = try tables.environmentWebhooks.value(at: place, in: transaction) { WebhookRecord.events($0) }
+            if events != webhook.events { check.report("Webhook \(number) is indexed with other events than it has.") }
+        }
+        for (table, name) in [(tables.webhookIDs, "ids"), (tables.environmentWebhooks, "environments")] {
+            try visit(table, name, &check, in: transaction) { _, _, _ in }
+            let count = try table.count(in: transaction)
+            if count != webhooks.count {
+                check.report("The index of \(name) has \(count) entries for \(webhooks.count) webhooks.")
+            }
+        }
+    }
+}
