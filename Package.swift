@@ -100,7 +100,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "WebhooksTests",
-            dependencies: ["ContentDecoding", "Delivery", "Gateway", "JSON", "Webhooks", httpTypes],
+            dependencies: [
+                "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "TestSupport", "Webhooks", httpTypes,
+                system,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "CaptureTests",
@@ -120,7 +123,8 @@ let package = Package(
         .testTarget(
             name: "MappedStoreTests",
             dependencies: [
-                "Capture", "Cryptography", "Gateway", "LMDB", "Linux", "MappedStore", "Queues", "TestSupport", system,
+                "Capture", "Cryptography", "Delivery", "Gateway", "LMDB", "Linux", "MappedStore", "Queues",
+                "TestSupport", "Webhooks", system,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,0 +1,422 @@
+import Delivery
+import Gateway
+import Testing
+import Webhooks
+
+/// Deliveries and their attempts: what every engine must do.
+@Suite struct DeliveryStoreTests {
+    @Test(arguments: WebhookEngine.allCases)
+    func `an empty store has nothing to begin, and writes nothing`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let worker = TestWorker(test)
+            let starts = try worker.turn()
+            #expect(starts.isEmpty && worker.nextDue == nil)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `an attempt carries its event, its destination and an id of its own`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            try test.accept("a", body: "{\"x\":1}")
+            let start = try #require(try TestWorker(test, owner: 7).turn().first)
+            #expect(start.destination == webhook.destination)
+            #expect(start.parcel?.body == Array("{\"x\":1}".utf8))
+            #expect(start.parcel?.eventID == "a" && start.parcel?.event == "job-created")
+            #expect(start.parcel?.source == test.environment)
+            #expect(start.delivery.attempts == 0 && start.delivery.owner == 7 && start.delivery.trigger == .scheduled)
+            #expect(start.delivery.created == test.moment.steady)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `what is due first is begun first, as much as there is room for`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            for type in ["job-created", "job-completed", "pipeline-created"] {
+                try test.create(test.webhook(events: [type]))
+            }
+            for (id, type) in [("a", "job-completed"), ("b", "pipeline-created"), ("c", "job-created")] {
+                try test.accept(id, type: type)
+                test.pass(seconds: 1)
+            }
+            let worker = TestWorker(test)
+            #expect(try worker.turn(capacity: 0).isEmpty)
+            #expect(try worker.turn(capacity: 1).events == ["a"])
+            #expect(try worker.turn(capacity: 1).events == ["b"])
+            #expect(try worker.turn(capacity: 5).events == ["c"])
+            #expect(try worker.turn().isEmpty)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `no destination gets more at a time than it may, and each that ends makes room`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 3))
+            for number in 0..<8 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            let first = try worker.turn()
+            #expect(first.events == ["e0", "e1", "e2"])
+            #expect(try worker.turn().isEmpty)
+            // Nothing is due of itself: whoever waits for a place waits for a result.
+            #expect(worker.nextDue == nil)
+            #expect(try worker.turn([(first[1], .ok)]).events == ["e3"])
+            #expect(try worker.turn([(first[0], .ok), (first[2], .status(500))]).events == ["e4", "e5"])
+            #expect(try test.pending(webhook) == 5)
+            // Another worker has places of its own.
+            #expect(try TestWorker(test, owner: 2).turn().events == ["e6", "e7"])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `of a thousand destinations those that are saturated are in nobody's way`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            var free: [Webhook] = []
+            for number in 0..<1000 {
+                let made = try test.create(
+                    test.webhook(
+                        events: [number < 900 ? "job-created" : "job-completed"], limits: DestinationLimits(inFlight: 1)
+                    ))
+                if number >= 900 { free.append(made) }
+            }
+            try test.accept("a1")
+            try test.accept("a2")
+            let worker = TestWorker(test, leaseSeconds: 1000)
+            #expect(try worker.turn(capacity: 2000).count == 900)
+            #expect(try worker.turn(capacity: 2000).isEmpty)
+            test.pass(seconds: 1)
+            try test.accept("b", type: "job-completed")
+            let starts = try worker.turn(capacity: 2000)
+            #expect(starts.count == 100 && Set(starts.events) == ["b"])
+            #expect(Set(starts.map(\.destination.number)) == Set(free.map(\.destination.number)))
+        }
+    }
+
+    // MARK: Retries
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a fixed policy tries so often, so far apart, and gives up`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 2, interval: 5))
+            try test.accept("a")
+            let worker = TestWorker(test)
+            var ids: Set<UUID> = []
+            for attempt in 0..<3 {
+                let starts = try worker.turn()
+                #expect(starts.map(\.delivery.attempts) == [UInt32(attempt)])
+                ids.formUnion(starts.map(\.delivery.id))
+                test.pass(seconds: 0.5)
+                try worker.end((starts[0], .status(500)))
+                let due = test.moment.steady.adding(seconds: 5)
+                #expect(worker.nextDue == (attempt < 2 ? due : nil))
+                #expect(try test.pending(webhook) == (attempt < 2 ? 1 : 0))
+                test.pass(seconds: 4.999)
+                #expect(try worker.turn().isEmpty)
+                test.pass(seconds: 0.001)
+            }
+            #expect(try worker.turn().isEmpty && ids.count == 1)
+            let log = try test.log(webhook)
+            #expect(log.map(\.attempt) == [3, 2, 1] && log.map(\.isFinal) == [true, false, false])
+            #expect(log.map { $0.nextRetryAt == nil } == [true, false, false])
+            let health = try #require(try test.store.statistics(of: webhook.id)).health
+            #expect(health.failedAttempts == 3 && health.givenUp == 1 && health.delivered == 0)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `what succeeds is over, and its webhook tells of the last call and the last failure`(
+        engine: WebhookEngine
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            try test.accept("a")
+            let worker = TestWorker(test)
+            try worker.work(.failure(.timeout))
+            test.pass(seconds: 1)
+            try worker.work(.status(204))
+            #expect(try worker.turn().isEmpty)
+            #expect(worker.nextDue == nil)
+            let current = try test.current(webhook)
+            #expect(current.lastTriggered?.status == 204 && current.lastTriggered?.attempt == 2)
+            #expect(current.lastTriggered?.eventID == "a" && current.lastTriggered?.failure == nil)
+            #expect(current.lastErrored?.failure?.kind == .timeout && current.lastErrored?.attempt == 1)
+            #expect(try test.log(webhook).map(\.id) == [current.lastTriggered?.logID, current.lastErrored?.logID])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a receiver is left alone for as long as it asks`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            try test.create(.fixed(retries: 1, interval: 1))
+            try test.accept("a")
+            let worker = TestWorker(test)
+            try worker.work(.status(503, ["Retry-After": "120"]))
+            #expect(worker.nextDue == test.moment.steady.adding(seconds: 120))
+        }
+    }
+
+    @Test(
+        arguments: WebhookEngine.allCases,
+        [
+            (.status(410), "the receiver answered 410 Gone"),
+            (.status(500, ["webhook-delivery": "disable"]), "the receiver asked for it"),
+            (.status(200, ["Webhook-Delivery": "DISABLE"]), "the receiver asked for it"),
+        ] as [(Answer, String)])
+    func `a receiver that wants no more is disabled, and what waits is put aside`(
+        engine: WebhookEngine, wish: (answer: Answer, reason: String)
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 3, interval: 1), limits: DestinationLimits(inFlight: 1))
+            try test.accept("a")
+            try test.accept("b")
+            let worker = TestWorker(test)
+            try worker.work(wish.answer)
+            let current = try test.current(webhook)
+            #expect(current.destination.disabledReason == wish.reason)
+            #expect(current.destination.disabledUntil?.rfc3339.hasPrefix("9999-12-31T23:59:59") == true)
+            #expect(try worker.turn().isEmpty)
+            #expect(try test.pending(webhook) == 0)
+            #expect(try test.log(webhook).first?.outcome.failure?.kind == .disabled)
+            #expect(try test.accept("c").deliveries == 0)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a message can be given up at the receiver's wish`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            try test.accept("a")
+            try TestWorker(test).work(.status(500, ["webhook-delivery": "abort-message"]))
+            #expect(try test.pending(webhook) == 0)
+            #expect(try test.current(webhook).destination.disabledUntil == nil)
+        }
+    }
+
+    // MARK: Leases
+
+    @Test(arguments: WebhookEngine.allCases, [false, true])
+    func `a worker that vanishes keeps its deliveries until the lease is over, and no longer`(
+        engine: WebhookEngine, isOrdered: Bool
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 1, interval: 1), limits: DestinationLimits(isOrdered: isOrdered))
+            try test.accept("a")
+            let (lost, other) = (TestWorker(test, owner: 1), TestWorker(test, owner: 2))
+            let begun = try lost.turn()
+            #expect(begun.count == 1)
+            #expect(try other.turn().isEmpty)
+            #expect(other.nextDue == test.moment.steady.adding(seconds: 25))
+            test.pass(seconds: 24.999)
+            #expect(try other.turn().isEmpty)
+            test.pass(seconds: 0.001)
+            let taken = try other.turn()
+            #expect(taken.events == ["a"] && taken.first?.delivery.owner == 2)
+            #expect(taken.first?.delivery.id == begun.first?.delivery.id)
+            // What comes in late is told, and changes nothing.
+            try lost.end((begun[0], .status(500)))
+            #expect(try test.pending(webhook) == 1)
+            #expect(try test.log(webhook).map(\.isFinal) == [false])
+            #expect(try test.log(webhook).first?.nextRetryAt == nil)
+            #expect(try test.store.statistics(of: webhook.id)?.health.failedAttempts == 0)
+            try other.end((taken[0], .ok))
+            #expect(try test.pending(webhook) == 0)
+            try lost.end((begun[0], .ok))
+            #expect(try test.store.statistics(of: webhook.id)?.health.delivered == 1)
+            #expect(try test.log(webhook).count == 3)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a result of what was deleted meanwhile is dropped`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            try test.accept("a")
+            let worker = TestWorker(test)
+            let begun = try worker.turn()
+            #expect(try test.delete(webhook))
+            try worker.end((begun[0], .ok))
+            #expect(try test.store.webhook(webhook.id) == nil)
+        }
+    }
+
+    // MARK: Order
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `in order, the next waits until the one before has succeeded or is given up`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 1, interval: 10), limits: DestinationLimits(isOrdered: true))
+            for id in ["a", "b", "c"] { try test.accept(id) }
+            let (worker, other) = (TestWorker(test), TestWorker(test, owner: 2))
+            let a = try worker.turn()
+            #expect(a.events == ["a"])
+            #expect(try worker.turn().isEmpty)
+            #expect(try other.turn().isEmpty)
+            try worker.end((a[0], .status(500)))
+            #expect(worker.nextDue == test.moment.steady.adding(seconds: 10))
+            #expect(try worker.turn().isEmpty)
+            #expect(try other.turn().isEmpty)
+            test.pass(seconds: 9.9)
+            #expect(try other.turn().isEmpty)
+            test.pass(seconds: 0.1)
+            let again = try other.turn()
+            #expect(again.events == ["a"] && again.first?.delivery.attempts == 1)
+            #expect(try worker.turn().isEmpty)
+            #expect(try other.turn([(again[0], .status(500))]).events == ["b"])
+            test.pass(seconds: 0.5)
+            let line = try #require(try test.log(webhook).first)
+            #expect(line.eventID == "a" && line.isFinal)
+            #expect(try worker.turn().isEmpty)
+        }
+        try engine.withStore { test in
+            try test.create(.fixed(retries: 1, interval: 10), limits: DestinationLimits(isOrdered: true))
+            for id in ["a", "b", "c"] { try test.accept(id) }
+            let worker = TestWorker(test)
+            #expect(try worker.work().events == ["a"])
+            #expect(try worker.work().events == ["b"])
+            #expect(try worker.work().events == ["c"])
+            #expect(try worker.work().isEmpty)
+        }
+    }
+
+    // MARK: Limits
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a rate is kept to, and what waits for it is due when there is room`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(rate: 4))
+            for number in 0..<20 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            // What a second allows may go at once.
+            #expect(try worker.work().count == 4)
+            #expect(try worker.work().isEmpty)
+            let next = try #require(worker.nextDue)
+            #expect(abs(next.seconds(since: test.moment.steady) - 0.25) < 0.01)
+            var sent = 0
+            for _ in 0..<100 {
+                test.pass(seconds: 0.02)
+                sent += try worker.work().count
+            }
+            #expect((7...8).contains(sent))
+            test.pass(seconds: 60)
+            #expect(try worker.work().count == 4)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a rate below one a second lets one through at a time`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(rate: 0.1))
+            for number in 0..<3 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            #expect(try worker.work().count == 1)
+            test.pass(seconds: 9.9)
+            #expect(try worker.work().isEmpty)
+            test.pass(seconds: 0.2)
+            #expect(try worker.work().count == 1)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a circuit breaker opens, lets one probe through, and closes`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.schedule([1, 1, 1]))
+            for number in 0..<12 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            #expect(try worker.work(.status(500)).count == 12)
+            test.pass(seconds: 29)
+            #expect(try worker.turn().isEmpty)
+            let opens = test.moment.steady.adding(seconds: 1)
+            #expect(worker.nextDue == opens)
+            test.pass(seconds: 1)
+            let probe = try worker.turn()
+            #expect(probe.count == 1)
+            #expect(try worker.turn().isEmpty)
+            try worker.end((probe[0], .failure(.connect)))
+            test.pass(seconds: 59)
+            #expect(try worker.turn().isEmpty)
+            test.pass(seconds: 1)
+            let second = try worker.turn()
+            #expect(second.count == 1)
+            #expect(try worker.turn([(second[0], .ok)]).count == 11)
+            #expect(try test.pending(webhook) == 11)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `under a fixed policy nothing but the policy holds attempts back`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            try test.create(.fixed(retries: 3, interval: 1), limits: DestinationLimits(inFlight: 100))
+            for number in 0..<50 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            for _ in 0..<4 {
+                #expect(try worker.work(.status(500)).count == 50)
+                test.pass(seconds: 1)
+            }
+            #expect(try worker.work().isEmpty)
+        }
+    }
+
+    // MARK: Disabled
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `nothing is sent to a disabled webhook, and each event gets a line in its log`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            try test.disable(webhook)
+            #expect(try test.accept("a") == EventAcceptance(eventID: "a", deliveries: 0, isRepeated: false))
+            #expect(try TestWorker(test).turn().isEmpty)
+            let log = try test.log(webhook)
+            #expect(log.map(\.eventID) == ["a"] && log.map(\.attempt) == [0] && log.map(\.isFinal) == [true])
+            #expect(log.first?.outcome.failure?.kind == .disabled)
+            test.pass(seconds: 3601)
+            #expect(try test.accept("b").deliveries == 1)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases, [false, true])
+    func `what waits when a webhook is disabled is put aside, in bounded steps`(
+        engine: WebhookEngine, isOrdered: Bool
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.schedule([1000]), limits: DestinationLimits(isOrdered: isOrdered))
+            for number in 0..<150 { try test.accept("e\(number)") }
+            try test.disable(webhook)
+            let worker = TestWorker(test)
+            var turns = 0
+            while try test.pending(webhook) > 0, turns < 10 {
+                #expect(try worker.turn().isEmpty)
+                turns += 1
+            }
+            #expect((2...5).contains(turns))
+            #expect(try test.log(webhook, LogQuery(limit: 1000)).count == 150)
+            try test.disable(webhook, forSeconds: nil)
+            #expect(try worker.turn().isEmpty)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `five days of nothing but failures disable a webhook, with the reason`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.schedule([]))
+            let worker = TestWorker(test)
+            for hour in 0...13 {
+                try test.accept("e\(hour)")
+                try worker.work(.status(500))
+                #expect(try test.current(webhook).destination.disabledUntil == nil)
+                test.pass(seconds: 10 * 3600)
+                #expect(try test.pending(webhook) == 0)
+                if hour == 11 { break }
+            }
+            try test.accept("last")
+            try worker.work(.status(500))
+            let disabled = try test.current(webhook).destination
+            #expect(disabled.disabledReason == "nothing but failures for 120 hours")
+            try test.disable(webhook, forSeconds: nil)
+            try test.accept("more")
+            try worker.work(.status(500))
+            // What has failed before counts no longer.
+            #expect(try test.current(webhook).destination.disabledUntil == nil)
+        }
+    }
+}

@@ -1,0 +1,263 @@
+import Delivery
+import Gateway
+import MappedStore
+import TestSupport
+import Testing
+import Webhooks
+
+/// The engines that can keep what webhooks and their deliveries need. All of them must pass the same tests.
+enum WebhookEngine: CaseIterable, CustomTestStringConvertible {
+    case mapped
+
+    var testDescription: String {
+        switch self {
+        case .mapped: "MappedStore"
+        }
+    }
+
+    /// Lends an empty store of this engine; nothing may be wrong with it afterwards.
+    func withStore(_ body: (EmptyWebhookStore) throws -> Void) throws {
+        switch self {
+        case .mapped:
+            try withTemporaryDirectory { directory in
+                let options = MappedStore.Options(maximumBytes: 64 << 20, isDurable: false)
+                let store = try MappedStore(directory: directory, options)
+                let test = EmptyWebhookStore(
+                    store: store, commit: { () throws(StoreFailure) in try store.commit() },
+                    faults: { try store.check().faults }, removeGarbage: { try store.removeGarbage(limit: $0) },
+                    dropOld: { try store.dropOldDeliveries(before: $0, maximumBytes: $1, limit: $2) },
+                    moment: store.clock.now())
+                try body(test)
+                #expect(try test.faults() == [])
+            }
+        }
+    }
+}
+
+/// A store as a test begins with it, with short forms that commit what they do.
+final class EmptyWebhookStore {
+    let store: any WebhookStore & DeliveryStore
+    let commit: () throws(StoreFailure) -> Void
+    /// What records and indexes contradict one another in.
+    let faults: () throws -> [String]
+    /// Takes a limit.
+    let removeGarbage: (Int) throws -> Int
+    /// Takes a time, the bytes that may stay, and a limit.
+    let dropOld: (Timestamp, UInt64, Int) throws -> Int
+    private(set) var moment: Moment
+    private var random = SystemRandomNumberGenerator()
+
+    /// The environment that tests use where one is enough.
+    let environment: UUID
+
+    init(
+        store: any WebhookStore & DeliveryStore, commit: @escaping () throws(StoreFailure) -> Void,
+        faults: @escaping () throws -> [String], removeGarbage: @escaping (Int) throws -> Int,
+        dropOld: @escaping (Timestamp, UInt64, Int) throws -> Int, moment: Moment
+    ) {
+        self.store = store
+        self.commit = commit
+        self.faults = faults
+        self.removeGarbage = removeGarbage
+        self.dropOld = dropOld
+        self.moment = moment
+        environment = UUID(random: &random)
+    }
+
+    func pass(seconds: Double) {
+        moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
+    }
+
+    func newID() -> UUID { UUID(random: &random) }
+
+    /// A request that nginx has just begun.
+    func request(_ number: UInt64) -> RequestID {
+        RequestID(milliseconds: UInt64(moment.wall.microseconds / 1000), high: 1, low: number)
+    }
+
+    // MARK: Webhooks
+
+    static let events = ["job-created", "job-completed"]
+
+    /// A webhook that is not kept yet.
+    func webhook(
+        _ policy: RetryPolicy = .fixed(retries: 3, interval: 1), events: [String] = EmptyWebhookStore.events,
+        limits: DestinationLimits = DestinationLimits(), in environment: UUID? = nil
+    ) -> Webhook {
+        Webhook(
+            id: newID(), environment: environment ?? self.environment, name: "n", events: events,
+            destination: Destination(number: 0, url: "http://receiver.test/", policy: policy, limits: limits),
+            created: moment.wall, updated: moment.wall)
+    }
+
+    func key(_ id: String = "first") -> Keyring.Key {
+        Keyring.Key(
+            id: id, algorithm: "ed25519", publicKey: "PEM", sealedPrivateKey: [0, 0xff], created: moment.wall,
+            signsFrom: moment.wall)
+    }
+
+    @discardableResult
+    func create(_ webhook: Webhook? = nil, for request: RequestID? = nil) throws -> Webhook {
+        let outcome = try store.create(webhook ?? self.webhook(), for: request, limit: 10_000) { key() }
+        try commit()
+        guard case .created(let made) = outcome else {
+            throw Refused(outcome: "\(outcome)")
+        }
+        return made
+    }
+
+    struct Refused: Error { let outcome: String }
+
+    @discardableResult
+    func create(
+        _ policy: RetryPolicy, limits: DestinationLimits = DestinationLimits()
+    ) throws -> Webhook { try create(webhook(policy, limits: limits)) }
+
+    func current(_ webhook: Webhook) throws -> Webhook { try #require(try store.webhook(webhook.id)) }
+
+    func change(_ webhook: Webhook, _ body: (inout Webhook) -> Void) throws {
+        let changed = try store.change(webhook.id) {
+            body(&$0)
+            return true
+        }
+        #expect(changed != nil)
+        try commit()
+    }
+
+    func disable(_ webhook: Webhook, forSeconds seconds: Double? = 3600) throws {
+        let until = seconds.map { moment.wall.adding(seconds: $0) }
+        try change(webhook) { $0.destination.disabledUntil = until }
+    }
+
+    func delete(_ webhook: Webhook, for request: RequestID? = nil) throws -> Bool {
+        let outcome = try store.delete(webhook.id, for: request)
+        try commit()
+        return outcome
+    }
+
+    // MARK: Events
+
+    @discardableResult
+    func accept(
+        _ id: String, key: String? = nil, type: String = "job-created", body: String = "{}",
+        in environment: UUID? = nil,
+        for request: RequestID? = nil
+    ) throws -> EventAcceptance {
+        let event = Event(id: id, idempotencyKey: key, type: type, body: Array(body.utf8))
+        let outcome = try store.accept(event, in: environment ?? self.environment, for: request, at: moment)
+        try commit()
+        return outcome
+    }
+
+    func testCall(_ webhook: Webhook, for request: RequestID? = nil) throws -> UUID? {
+        let event = Event(id: "t-\(newID())", type: "job-created", body: [])
+        let outcome = try store.test(event, to: webhook.id, for: request, at: moment)
+        try commit()
+        return outcome
+    }
+
+    func retry(_ entry: UInt64, of webhook: Webhook, for request: RequestID? = nil) throws -> Redelivery {
+        let outcome = try store.retry(entry, of: webhook.id, for: request, at: moment)
+        try commit()
+        return outcome
+    }
+
+    /// Recovers what was given up in so many seconds until now.
+    func recover(
+        _ webhook: Webhook, seconds: Double = 86_400, limit: Int = 100, for request: RequestID? = nil
+    ) throws -> Int? {
+        let outcome = try store.recover(
+            webhook.id, since: moment.wall.adding(seconds: -seconds), until: moment.wall.adding(seconds: 1),
+            limit: limit, for: request, at: moment)
+        try commit()
+        return outcome
+    }
+
+    func log(_ webhook: Webhook, _ query: LogQuery = LogQuery()) throws -> [LogEntry] {
+        try #require(try store.log(of: webhook.id, query))
+    }
+
+    func pending(_ webhook: Webhook) throws -> Int {
+        try #require(try store.statistics(of: webhook.id)).pending
+    }
+}
+
+/// What a test has a receiver do.
+enum Answer: Equatable {
+    case status(Int, [String: String] = [:])
+    case failure(Attempt.ErrorKind)
+
+    static let ok = Answer.status(200)
+}
+
+/// A worker whose attempts end as a test says.
+final class TestWorker {
+    private let test: EmptyWebhookStore
+    let owner: UInt64
+    let leaseSeconds: Double
+    private var running: [DeliveryTurn.Start] = []
+    /// As the last turn said.
+    private(set) var nextDue: Timestamp?
+
+    init(_ test: EmptyWebhookStore, owner: UInt64 = 1, leaseSeconds: Double = 25) {
+        self.test = test
+        self.owner = owner
+        self.leaseSeconds = leaseSeconds
+    }
+
+    /// Ends attempts, and begins others, as many as there may be.
+    func turn(
+        _ over: [(DeliveryTurn.Start, Answer)] = [], capacity: Int = 512
+    ) throws -> [DeliveryTurn.Start] {
+        var results: [DeliveryResult] = []
+        for (start, answer) in over {
+            running.removeAll { $0.delivery.id == start.delivery.id && $0.delivery.due == start.delivery.due }
+            results.append(result(start, answer))
+        }
+        var inFlight: [UInt64: Int] = [:]
+        for start in running { inFlight[start.destination.number, default: 0] += 1 }
+        let turn = try test.store.turn(
+            results, beginning: capacity, inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
+            at: test.moment)
+        try test.commit()
+        #expect(turn.starts.count <= capacity)
+        running += turn.starts
+        nextDue = turn.nextDue
+        #expect(try test.faults() == [])
+        return turn.starts
+    }
+
+    /// Ends one attempt each, and begins nothing.
+    func end(_ over: (DeliveryTurn.Start, Answer)...) throws { #expect(try turn(over, capacity: 0).isEmpty) }
+
+    /// Begins what is due, and has all of it end in one way; nothing is left running.
+    @discardableResult
+    func work(_ answer: Answer = .ok, capacity: Int = 512) throws -> [DeliveryTurn.Start] {
+        let starts = try turn(capacity: capacity)
+        _ = try turn(starts.map { ($0, answer) }, capacity: 0)
+        return starts
+    }
+
+    private func result(_ start: DeliveryTurn.Start, _ answer: Answer) -> DeliveryResult {
+        var attempt = Attempt(durationMilliseconds: 5, triggeredAt: test.moment.wall)
+        switch answer {
+        case .status(let status, let headers):
+            attempt.status = status
+            attempt.responseHeaders = headers.map { HeaderField(name: $0.key, value: $0.value) }
+            attempt.responseBody = Array("answer".utf8)
+            if !(200..<300).contains(status) {
+                attempt.failure = Attempt.Failure(kind: .status, text: "the receiver answered \(status)")
+            }
+        case .failure(let kind):
+            attempt.failure = Attempt.Failure(kind: kind, text: kind.word)
+        }
+        return DeliveryResult(
+            delivery: start.delivery, attempt: attempt,
+            wish: ReceiverWish(attempt, now: test.moment.wall, disablesOnGone: true), jitter: 0)
+    }
+}
+
+extension [DeliveryTurn.Start] {
+    /// The ids of the events that are sent.
+    var events: [String] { map { $0.parcel?.eventID ?? "gone" } }
+}
