@@ -54,10 +54,11 @@ extension MappedStore {
         if isDamaged { throw .damaged("a delivery") }
     }
 
-    func firstDue(of destination: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Timestamp? {
-        var first: Timestamp?
+    /// The delivery of a destination that is due first.
+    func firstDelivery(of destination: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Delivery? {
+        var first: Delivery?
         try scanDeliveries(of: destination, in: transaction) { delivery in
-            first = delivery.due
+            first = delivery
             return false
         }
         return first

@@ -104,15 +104,15 @@ struct DeliveryWork {
     private func moveHead(
         of destination: Destination, _ state: inout DestinationState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        var head = try store.firstDue(of: destination.number, in: transaction)
-        if let first = head {
+        var head: Timestamp?
+        if let first = try store.firstDelivery(of: destination.number, in: transaction) {
             var gates = [state.gate, state.health.opensAt]
             if destination.limits.rate != nil {
                 gates.append(state.health.allowance(destination, inFlight: 0, at: moment.steady).again)
             }
             // What is disabled is not held back: it is put aside, and the log says so.
-            if destination.isDisabled(at: moment.wall) { gates = [] }
-            head = gates.compactMap { $0 }.reduce(first, max)
+            if isPutAside(first, destination, state) { gates = [] }
+            head = gates.compactMap { $0 }.reduce(first.due, max)
         }
         guard head != state.head else { return }
         if let old = state.head {
@@ -122,6 +122,14 @@ struct DeliveryWork {
             try store.tables.deliveryHeads.put([], at: key(sortable(new), destination.number), in: &transaction)
         }
         state.head = head
+    }
+
+    /// Whether a delivery that is due is not made, as its destination is disabled. An attempt that is being made ends as it
+    /// ends, and what somebody asks for by hand is sent.
+    private func isPutAside(_ delivery: Delivery, _ destination: Destination, _ state: DestinationState) -> Bool {
+        guard destination.isDisabled(at: moment.wall), delivery.trigger == .scheduled || delivery.trigger == .recover
+        else { return false }
+        return delivery.owner == 0 || max(delivery.due, state.gate ?? delivery.due) <= moment.steady
     }
 
     // MARK: Deliveries
@@ -248,27 +256,40 @@ struct DeliveryWork {
     /// Deliveries of a disabled destination that one turn puts aside.
     private static let putAside = 64
 
+    /// Whether there is anything that `begin` would do.
+    mutating func canBegin(
+        _ number: UInt64, inFlight: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        guard let (destination, state) = try destination(number, in: transaction) else { return false }
+        if allowance(destination, state, inFlight: inFlight) > 0 { return true }
+        guard destination.isDisabled(at: moment.wall),
+            let first = try store.firstDelivery(of: number, in: transaction), first.due <= moment.steady
+        else { return false }
+        return isPutAside(first, destination, state)
+    }
+
+    private func allowance(_ destination: Destination, _ state: DestinationState, inFlight: Int) -> Int {
+        if let gate = state.gate, gate > moment.steady { return 0 }
+        return state.health.allowance(destination, inFlight: inFlight, at: moment.steady).count
+    }
+
     /// Begins attempts for a destination whose time has come.
     mutating func begin(
         _ number: UInt64, atMost limit: Int, inFlight: Int, owner: UInt64, leaseSeconds: Double,
         in transaction: inout Transaction
     ) throws(LMDBError) -> [DeliveryTurn.Start] {
         guard let (destination, standing) = try destination(number, in: transaction) else { return [] }
-        let isDisabled = destination.isDisabled(at: moment.wall)
-        var count = min(limit, standing.health.allowance(destination, inFlight: inFlight, at: moment.steady).count)
-        if let gate = standing.gate, gate > moment.steady { count = 0 }
-        if isDisabled { count = Self.putAside }
-        guard count > 0 else { return [] }
+        let count = min(limit, allowance(destination, standing, inFlight: inFlight))
+        let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
+        guard looks > 0 else { return [] }
         var starts: [DeliveryTurn.Start] = []
-        for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: count, in: transaction) {
-            let parcel = try store.parcel(delivery.parcel, in: transaction)
-            if isDisabled, delivery.trigger == .scheduled || delivery.trigger == .recover {
-                try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
-                change(number) { $1.pending -= min($1.pending, 1) }
-                state.pending -= min(state.pending, 1)
-                try logDisabled(delivery, destination, parcel, in: &transaction)
+        for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: looks, in: transaction) {
+            if isPutAside(delivery, destination, standing) {
+                try putAside(delivery, destination, in: &transaction)
                 continue
             }
+            guard starts.count < count else { break }
+            let parcel = try store.parcel(delivery.parcel, in: transaction)
             // One whose lease ran out counts as being made already.
             if delivery.owner == 0 { state.inFlight += 1 }
             metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due))
@@ -285,7 +306,23 @@ struct DeliveryWork {
             let now = moment.steady
             change(number) { $1.health.begin(destination, at: now) }
             starts.append(DeliveryTurn.Start(delivery: begun, destination: destination, parcel: parcel))
+            if destination.limits.isOrdered { break }
         }
         return starts
+    }
+
+    private mutating func putAside(
+        _ delivery: Delivery, _ destination: Destination, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let parcel = try store.parcel(delivery.parcel, in: transaction)
+        try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+        state.pending -= min(state.pending, 1)
+        if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
+        change(destination.number) { destination, state in
+            state.pending -= min(state.pending, 1)
+            // The gate was this one's, where it waited for its retry.
+            if destination.limits.isOrdered { state.gate = nil }
+        }
+        try logDisabled(delivery, destination, parcel, in: &transaction)
     }
 }

@@ -20,7 +20,7 @@ extension MappedStore: DeliveryStore {
             for result in results { try work.conclude(result, in: &transaction) }
             try work.finish(in: &transaction)
             var turn = DeliveryTurn()
-            for number in try dueDestinations(until: moment.steady, inFlight, in: transaction) {
+            for number in try dueDestinations(until: moment.steady, in: transaction) {
                 guard turn.starts.count < capacity else { break }
                 turn.starts += try work.begin(
                     number, atMost: capacity - turn.starts.count, inFlight: inFlight[number] ?? 0, owner: owner,
@@ -35,13 +35,10 @@ extension MappedStore: DeliveryStore {
     private func canBegin(
         _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
-        for number in try dueDestinations(until: moment.steady, inFlight, in: transaction) {
-            guard let destination = try destination(number, in: transaction),
-                let state = try destinationState(number, in: transaction)
-            else { continue }
-            let count = inFlight[number] ?? 0
-            let allowance = state.health.allowance(destination, inFlight: count, at: moment.steady)
-            if allowance.count > 0 || destination.isDisabled(at: moment.wall) { return true }
+        var work = try DeliveryWork(self, at: moment, in: transaction)
+        for number in try dueDestinations(until: moment.steady, in: transaction)
+        where try work.canBegin(number, inFlight: inFlight[number] ?? 0, in: transaction) {
+            return true
         }
         return false
     }
@@ -62,7 +59,7 @@ extension MappedStore: DeliveryStore {
     private static let lookedAt = 1024
 
     private func dueDestinations(
-        until now: Timestamp, _ inFlight: [UInt64: Int], in transaction: borrowing Transaction
+        until now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
         var numbers: [UInt64] = []
         try scanHeads(in: transaction) { time, destination in

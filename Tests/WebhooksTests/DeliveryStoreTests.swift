@@ -395,6 +395,53 @@ import Webhooks
         }
     }
 
+    @Test(arguments: WebhookEngine.allCases, [false, true])
+    func `an attempt that is being made when its webhook is disabled ends as it ends`(
+        engine: WebhookEngine, isOrdered: Bool
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 0, interval: 1), limits: DestinationLimits(isOrdered: isOrdered))
+            try test.accept("a")
+            let worker = TestWorker(test)
+            let begun = try worker.turn()
+            try test.disable(webhook)
+            for _ in 0..<3 { #expect(try worker.turn().isEmpty) }
+            #expect(try test.pending(webhook) == 1)
+            try worker.end((begun[0], .ok))
+            #expect(try test.pending(webhook) == 0)
+            #expect(try test.log(webhook).map(\.outcome.status) == [200])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases, [false, true])
+    func `a test goes to a disabled webhook too, once, and within its limits`(
+        engine: WebhookEngine, isOrdered: Bool
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 3, interval: 1), limits: DestinationLimits(inFlight: 2, isOrdered: isOrdered))
+            try test.disable(webhook)
+            for _ in 0..<5 { #expect(try test.testCall(webhook) != nil) }
+            let worker = TestWorker(test)
+            #expect(try worker.turn(capacity: 1).count == 1)
+            let second = try worker.turn()
+            #expect(second.count == (isOrdered ? 0 : 1))
+            #expect(try worker.turn().isEmpty)
+            #expect(try TestWorker(test, owner: 2).turn(capacity: 1).count == (isOrdered ? 0 : 1))
+        }
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 3, interval: 1))
+            try test.disable(webhook)
+            #expect(try test.testCall(webhook) != nil)
+            let worker = TestWorker(test)
+            #expect(try worker.work(.status(500)).map(\.delivery.trigger) == [.test])
+            // A test is not tried again.
+            #expect(try test.pending(webhook) == 0)
+            #expect(try test.log(webhook).map(\.isFinal) == [true])
+        }
+    }
+
     @Test(arguments: WebhookEngine.allCases)
     func `five days of nothing but failures disable a webhook, with the reason`(engine: WebhookEngine) throws {
         try engine.withStore { test in
