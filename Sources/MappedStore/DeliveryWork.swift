@@ -83,6 +83,18 @@ struct DeliveryWork {
         change(number) { $1.health.forgive() }
     }
 
+    /// Has only what failed wait for its retry, and no longer all that came after it.
+    mutating func endOrder(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        guard let (_, state) = try destination(number, in: transaction), let gate = state.gate,
+            var first = try store.firstDelivery(of: number, in: transaction), first.owner == 0
+        else { return }
+        // Where an attempt is being made the gate stands until it is over.
+        try store.tables.deliveries.remove(DeliveryRecord.place(first), in: &transaction)
+        first.due = max(first.due, gate)
+        try put(first, in: &transaction)
+        change(number) { $1.gate = nil }
+    }
+
     /// Writes what has changed.
     mutating func finish(in transaction: inout Transaction) throws(LMDBError) {
         for number in touched.keys.sorted() {

@@ -58,6 +58,9 @@ extension MappedStore: WebhookStore {
                 webhook.destination.number,
                 forgives: before.destination.disabledUntil != webhook.destination.disabledUntil,
                 in: transaction)
+            if before.destination.limits.isOrdered, !webhook.destination.limits.isOrdered {
+                try work.endOrder(of: webhook.destination.number, in: &transaction)
+            }
             try work.finish(in: &transaction)
             return .some(webhook)
         }

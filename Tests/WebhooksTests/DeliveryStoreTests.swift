@@ -279,6 +279,38 @@ import Webhooks
         }
     }
 
+    @Test(arguments: WebhookEngine.allCases)
+    func `where order no longer counts, only what failed waits`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 1, interval: 1000), limits: DestinationLimits(isOrdered: true))
+            for id in ["a", "b"] { try test.accept(id) }
+            let worker = TestWorker(test)
+            #expect(try worker.work(.status(500)).events == ["a"])
+            try test.change(webhook) { $0.destination.limits.isOrdered = false }
+            #expect(try test.faults() == [])
+            #expect(try worker.work().events == ["b"])
+            test.pass(seconds: 999)
+            #expect(try worker.work().isEmpty)
+            test.pass(seconds: 1)
+            #expect(try worker.work().events == ["a"])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `where order ends while an attempt is made, that attempt still counts`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 1, interval: 1000), limits: DestinationLimits(isOrdered: true))
+            for id in ["a", "b"] { try test.accept(id) }
+            let worker = TestWorker(test)
+            let begun = try worker.turn()
+            try test.change(webhook) { $0.destination.limits.isOrdered = false }
+            #expect(try worker.turn([(begun[0], .ok)]).events == ["b"])
+            #expect(try test.pending(webhook) == 1)
+        }
+    }
+
     // MARK: Limits
 
     @Test(arguments: WebhookEngine.allCases)
