@@ -196,7 +196,7 @@ extension MappedStore: WebhookStore {
                 return .some(Int(clamping: count))
             }
             guard let number = try webhookNumber(webhook, in: transaction) else { return .some(nil) }
-            // Newest first: what was delivered later, or is on its way again, need not be recovered.
+            // Newest first: what was delivered later, or is tried again, need not be recovered.
             var settled: Set<UInt64> = []
             var lost: [UInt64] = []
             try scanLog(of: number, in: transaction) { record in
@@ -204,11 +204,25 @@ extension MappedStore: WebhookStore {
                 let ended = record.attempt.triggeredAt.adding(
                     seconds: Double(record.attempt.durationMilliseconds) / 1000)
                 guard ended >= since else { return false }
+                // What came in after somebody else had taken over decides nothing.
+                let isLate = !record.isFinal && record.nextRetryAt == nil && record.attempt.failure != nil
+                if isLate { return true }
                 let isGivenUp = record.isFinal && record.attempt.failure != nil
                 // What was given up after that time once more may have been given up before, too.
                 if isGivenUp, ended > until { return true }
-                if settled.insert(record.parcel).inserted, isGivenUp { lost.append(record.parcel) }
+                if settled.insert(record.parcel).inserted, isGivenUp, record.trigger != .test {
+                    lost.append(record.parcel)
+                }
                 return true
+            }
+            if !lost.isEmpty {
+                // What is on its way again has no line yet.
+                var waiting: Set<UInt64> = []
+                try scanDeliveries(of: number, in: transaction) { delivery in
+                    waiting.insert(delivery.parcel)
+                    return true
+                }
+                lost.removeAll { waiting.contains($0) }
             }
             lost = Array(lost.reversed().prefix(limit))
             guard try admit(bytes: 1024 * lost.count, in: &transaction) else { return nil }

@@ -176,6 +176,29 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
+    func `a request that is made again gets the answer it got`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            let answer = try test.accept("a", for: test.request(1))
+            #expect(try test.accept("new id", for: test.request(1)) == answer)
+            #expect(try test.accept("a", for: test.request(2)).isRepeated)
+            let delivery = try test.testCall(webhook, for: test.request(3))
+            #expect(try test.testCall(webhook, for: test.request(3)) == delivery)
+            #expect(try test.pending(webhook) == 2)
+            try TestWorker(test).work(.status(500, ["webhook-delivery": "abort-message"]))
+            let entry = try #require(try test.log(webhook).last?.id)
+            let retry = try test.retry(entry, of: webhook, for: test.request(4))
+            #expect(try test.retry(entry, of: webhook, for: test.request(4)) == retry)
+            #expect(try test.pending(webhook) == 1)
+            try TestWorker(test).work(.status(500))
+            let count = try test.recover(webhook, for: test.request(5))
+            #expect(count == 1)
+            #expect(try test.recover(webhook, for: test.request(5)) == 1)
+            #expect(try test.pending(webhook) == 1)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
     func `nothing is kept before the commit`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create()
@@ -239,6 +262,57 @@ import Webhooks
             #expect(line.outcome.responseBody == Array("answer".utf8))
             #expect(line.outcome.failure == Attempt.Failure(kind: .status, text: "the receiver answered 500"))
             #expect(line.nextRetryAt == test.moment.wall.adding(seconds: 1) && !line.isFinal)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `what was given up is recovered, and not what was delivered since`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 100))
+            let worker = TestWorker(test)
+            try test.accept("before")
+            try worker.work(.status(500))
+            test.pass(seconds: 1000)
+            for id in ["a", "b", "c", "d"] { try test.accept(id) }
+            let starts = try worker.turn()
+            try worker.end((starts[0], .status(500)), (starts[1], .ok), (starts[2], .failure(.dns)))
+            // What was asked for by hand since, and what a test was about, is not lost.
+            let c = try #require(try test.log(webhook).first { $0.eventID == "c" })
+            _ = try test.retry(c.id, of: webhook)
+            try worker.work()
+            #expect(try test.testCall(webhook) != nil)
+            try worker.work(.status(500))
+            try test.disable(webhook)
+            try test.accept("e")
+            try test.disable(webhook, forSeconds: nil)
+            test.pass(seconds: 10)
+            #expect(try test.recover(webhook, seconds: 500) == 2)
+            // What is on its way again is not lost either.
+            #expect(try test.recover(webhook, seconds: 500) == 0)
+            let again = try worker.turn()
+            #expect(again.events == ["a", "e"] && again.map(\.delivery.trigger) == [.recover, .recover])
+            #expect(try test.recover(webhook, seconds: 500) == 0)
+            try worker.end((again[0], .ok), (again[1], .status(500)))
+            #expect(try test.recover(webhook, seconds: 500) == 1)
+            try worker.work()
+            #expect(try test.recover(webhook, seconds: 5000) == 1)
+            #expect(try worker.work().events == ["before"])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `what was given up is recovered oldest first, and request by request`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 100))
+            let worker = TestWorker(test)
+            for number in 0..<10 { try test.accept("e\(number)") }
+            try worker.work(.status(500))
+            var found: [String] = []
+            for count in [4, 4, 2, 0] {
+                #expect(try test.recover(webhook, limit: 4) == count)
+            }
+            found += try worker.work().events
+            #expect(found == (0..<10).map { "e\($0)" })
         }
     }
 
