@@ -39,62 +39,90 @@ extension MappedStore {
         try tables.attemptIndex.remove(key(destination, line), in: &transaction)
     }
 
-    /// Drops the oldest lines of the log, and the oldest parcels: those from before a time, and as many more as take up more
+    /// Drops the oldest of the log's lines and of the parcels: those from before a time, and as many more as take up more
     /// than `maximumBytes` with the rest. Does nothing, and writes nothing, where there are none.
     /// - Returns: how many it dropped; as many as `limit` means that there may be more.
     package func dropOldDeliveries(
         before oldest: Timestamp, maximumBytes: UInt64, limit: Int
     ) throws(StoreFailure) -> Int {
         let isDue = try read { (transaction) throws(LMDBError) in
-            let lines = try oldestLines(before: oldest, maximumBytes, limit: 1, in: transaction)
-            let parcels = try oldestParcels(before: oldest, maximumBytes, limit: 1, in: transaction)
-            return !lines.isEmpty || !parcels.isEmpty
+            try !droppable(before: oldest, maximumBytes, limit: 1, in: transaction).isEmpty
         }
         guard isDue else { return 0 }
         return try write { (transaction) throws(LMDBError) in
-            let lines = try oldestLines(before: oldest, maximumBytes, limit: limit / 2, in: transaction)
+            let dropped = try droppable(before: oldest, maximumBytes, limit: limit, in: transaction)
             var state = try deliveryState(in: transaction)
-            for (line, destination) in lines {
-                try removeLine(line, of: destination, &state, in: &transaction)
+            for item in dropped {
+                switch item.what {
+                case .line(let line, let destination):
+                    try removeLine(line, of: destination, &state, in: &transaction)
+                case .parcel(let parcel): try removeParcel(parcel, &state, in: &transaction)
+                }
             }
             try put(state, in: &transaction)
-            let parcels = try oldestParcels(before: oldest, maximumBytes, limit: limit - limit / 2, in: transaction)
-            for parcel in parcels { try removeParcel(parcel, &state, in: &transaction) }
-            try put(state, in: &transaction)
-            return lines.count + parcels.count
+            return dropped.count
         }
     }
 
-    private func oldestLines(
+    private struct Kept {
+        let what: What
+        let time: Timestamp
+        let bytes: UInt64
+
+        enum What {
+            case line(UInt64, destination: UInt64)
+            case parcel(Parcel)
+        }
+    }
+
+    /// What is to be dropped, oldest first. A parcel is older than the lines about it.
+    private func droppable(
         before oldest: Timestamp, _ maximumBytes: UInt64, limit: Int, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [(line: UInt64, destination: UInt64)] {
+    ) throws(LMDBError) -> [Kept] {
         let kept = try deliveryState(in: transaction).bytes
         var excess = kept > maximumBytes ? kept - maximumBytes : 0
-        var found: [(UInt64, UInt64)] = []
-        try tables.attempts.scan(in: transaction) { key, value in
-            guard found.count < limit, let record = AttemptRecord(value),
-                excess > 0 || record.attempt.triggeredAt < oldest
-            else { return false }
-            excess -= min(excess, UInt64(value.byteCount))
-            found.append((record.number, record.destination))
+        var lines = try oldestLines(before: excess > 0 ? nil : oldest, limit: limit, in: transaction)[...]
+        var parcels = try oldestParcels(before: excess > 0 ? nil : oldest, limit: limit, in: transaction)[...]
+        var found: [Kept] = []
+        while found.count < limit, !lines.isEmpty || !parcels.isEmpty {
+            let takesLine = lines.first.map { line in parcels.first.map { line.time < $0.time } ?? true } ?? false
+            guard let next = takesLine ? lines.popFirst() : parcels.popFirst(), excess > 0 || next.time < oldest else {
+                break
+            }
+            excess -= min(excess, next.bytes)
+            found.append(next)
+        }
+        return found
+    }
+
+    /// - Parameter oldest: `nil` for those of any time.
+    private func oldestLines(
+        before oldest: Timestamp?, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [Kept] {
+        var found: [Kept] = []
+        try tables.attempts.scan(in: transaction) { _, value in
+            guard found.count < limit, let record = AttemptRecord(value) else { return false }
+            let time = record.attempt.triggeredAt
+            guard oldest.map({ time < $0 }) ?? true else { return false }
+            let line = Kept.What.line(record.number, destination: record.destination)
+            found.append(Kept(what: line, time: time, bytes: UInt64(value.byteCount)))
             return true
         }
         return found
     }
 
+    /// - Parameter oldest: `nil` for those of any time.
     private func oldestParcels(
-        before oldest: Timestamp, _ maximumBytes: UInt64, limit: Int, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [Parcel] {
-        let kept = try deliveryState(in: transaction).bytes
-        var excess = kept > maximumBytes ? kept - maximumBytes : 0
-        var found: [Parcel] = []
+        before oldest: Timestamp?, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [Kept] {
+        var found: [Kept] = []
         try tables.parcels.scan(in: transaction) { key, value in
             var reader = ByteReader(key)
             guard found.count < limit, let number = reader.fixed(),
-                let parcel = ParcelRecord.decode(value, number: number), excess > 0 || parcel.receivedAt < oldest
+                let parcel = ParcelRecord.decode(value, number: number),
+                oldest.map({ parcel.receivedAt < $0 }) ?? true
             else { return false }
-            excess -= min(excess, UInt64(value.byteCount))
-            found.append(parcel)
+            found.append(Kept(what: .parcel(parcel), time: parcel.receivedAt, bytes: UInt64(value.byteCount)))
             return true
         }
         return found

@@ -266,6 +266,31 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
+    func `what a line is about is delivered again, once`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1))
+            let other = try test.create(test.webhook(events: ["job-completed"]))
+            try test.accept("a")
+            let worker = TestWorker(test)
+            let first = try worker.work()
+            let entry = try #require(try test.log(webhook).first?.id)
+            #expect(try test.retry(entry, of: other) == .unknownEntry)
+            #expect(try test.retry(entry + 1, of: webhook) == .unknownEntry)
+            guard case .started(let id) = try test.retry(entry, of: webhook) else {
+                Issue.record("not started")
+                return
+            }
+            let again = try worker.work(.status(500))
+            #expect(again.map(\.delivery.id) == [id] && id != first.first?.delivery.id)
+            #expect(again.events == ["a"] && again.map(\.delivery.trigger) == [.manual])
+            #expect(try test.pending(webhook) == 0)
+            #expect(try test.dropOld(test.moment.wall.adding(seconds: 1), .max, 3) == 3)
+            try test.commit()
+            #expect(try test.retry(entry, of: webhook) == .unknownEntry)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
     func `what was given up is recovered, and not what was delivered since`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 100))
@@ -345,6 +370,33 @@ import Webhooks
             #expect(try test.accept("old1").isRepeated == false)
             #expect(try test.accept("other", key: "k2").isRepeated == false)
             #expect(try test.accept("new1").isRepeated)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `where there is too much, the oldest goes first, be it parcel or line`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1))
+            let worker = TestWorker(test)
+            let body = String(repeating: "x", count: 1000)
+            let start = test.moment.wall.adding(seconds: -1)
+            for number in 0..<100 {
+                try test.accept("e\(number)", body: body)
+                try worker.work()
+                test.pass(seconds: 1)
+                // As the worker does it while it goes on.
+                while try test.dropOld(start, 40_000, 8) == 8 { try test.commit() }
+                try test.commit()
+            }
+            let log = try test.log(webhook)
+            #expect((20...40).contains(log.count), "\(log.count)")
+            #expect(log.map(\.eventID) == (0..<log.count).map { "e\(99 - $0)" })
+            // Of all but the oldest the body is there too.
+            #expect(log.dropLast().allSatisfy { $0.requestBody?.count == 1000 })
+            #expect(try test.dropOld(start, 0, 1000) > 0)
+            try test.commit()
+            #expect(try test.log(webhook).isEmpty)
+            #expect(try test.dropOld(start, 0, 1000) == 0)
         }
     }
 
