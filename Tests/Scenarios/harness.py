@@ -548,6 +548,17 @@ class WebhookService(Service):
     def __init__(self, directory, **settings):
         super().__init__(directory, **{"DELIVERY_ALLOW_SUBNETS": LOOPBACK, **settings})
 
+    def beside(self, command):
+        """Another process of the same store, as another supervisor would start it."""
+        with open(self.log_path, "ab") as log:
+            return subprocess.Popen(
+                [PROGRAM, command],
+                env=environment(self.directory, APP_PORT=self.port, **self.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
     def api(self, method, path, body=None, headers=None, **options):
         """A request whose body is JSON."""
         if body is not None and not isinstance(body, (bytes, str)):
