@@ -526,20 +526,31 @@ def test_no_more_than_so_many_a_second(hub, receiver):
 
 def test_a_receiver_that_hangs_delays_nobody_else(serve_webhooks, receive):
     receiver = receive({"/hangs": {"fault": "hang"}})
-    service = serve_webhooks(WEBHOOKS_WRITE_TIMEOUT="10s", SHUTDOWN_SECONDS=1)
-    environment = new_environment()
-    others = [service.add(environment, receiver.url("/%d" % number)) for number in range(19)]
-    stuck = service.add(environment, receiver.url("/hangs"))
-    published = {}
-    for number in range(40):
-        published["%d" % number] = time.time()
-        assert service.publish(environment, event_id="%d" % number)["deliveries"] == 20
-        time.sleep(0.1)
-    service.settle(*others)
-    calls = [call for call in receiver.arrivals() if call["path"] != "/hangs"]
-    assert len(calls) == 40 * 19
-    late = sorted(call["t"] - published[call["id"]] for call in calls)
-    assert late[int(0.95 * len(late))] < 0.3, late[-1]
+    service = serve_webhooks(SHUTDOWN_SECONDS=1)
+
+    def late(paths):
+        """How long deliveries to each of these take, but for the one that hangs; the slowest twentieth left out."""
+        environment = new_environment()
+        webhooks = [service.add(environment, receiver.url(path)) for path in paths]
+        published = {}
+        for number in range(40):
+            event = "%s-%d" % (environment, number)
+            published[event] = time.time()
+            assert service.publish(environment, event_id=event)["deliveries"] == 20
+            time.sleep(0.1)
+        service.settle(*webhooks[:19])
+        calls = [call for call in receiver.arrivals() if call["id"] in published and call["path"] != "/hangs"]
+        assert len(calls) == 40 * len(set(paths) - {"/hangs"})
+        found = sorted(call["t"] - published[call["id"]] for call in calls)
+        return found[int(0.95 * len(found))], webhooks[-1]
+
+    # Until the first webhook is made, the worker looks twice a second whether there is one.
+    service.settle(service.add(new_environment(), receiver.url("/first")))
+    time.sleep(0.6)
+    others = ["/%d" % number for number in range(19)]
+    before, _ = late([*others, "/19"])
+    after, stuck = late([*others, "/hangs"])
+    assert after < 1.5 * before + 0.05, (before, after)
     # It holds what one destination may hold, and the rest waits.
     assert len(receiver.arrivals("/hangs")) == 16 and service.statistics(stuck)["pending"] == 40
 
