@@ -793,6 +793,7 @@ def test_a_test_sends_an_example_once(hub, receiver):
     path = "/webhooks/%s/test" % webhook["webhook_id"]
     answer = hub.api("POST", path)
     assert answer.status == 202 and answer.json()["event"] == "job-created"
+    hub.settle(webhook)
     # Of an event that it does not subscribe to, too; and a failure is not repeated.
     assert hub.api("POST", path, {"event": "pipeline-completed"}).status == 202
     log = hub.settle(webhook)

@@ -61,7 +61,7 @@ RECEIVERS = {
     "endless": ({"endless": True, "drip": {"bytes": 1, "interval": 0.001}}, 1, None),
     "long": ({"body_bytes": 8 << 20}, 1, None),
     "long-failure": ({"status": 500, "body_bytes": 8 << 20}, 4, "status"),
-    "bomb": ({"gzip_bomb": 256 << 20}, 1, None),
+    "bomb": ({"gzip_bomb": 32 << 20}, 1, None),
     "410": ({"status": 410}, 1, "status"),
     "abort": ({"status": 500, "headers": {"webhook-delivery": "abort-message"}}, 1, "status"),
     "disable": ({"status": 500, "headers": {"webhook-delivery": "disable"}}, 1, "status"),
@@ -176,10 +176,8 @@ def test_a_receiver_that_is_gone_is_disabled_far_ahead(hub, receiver, outcomes):
         answer = hub.api("POST", "/webhooks/%s/recover" % webhook["webhook_id"], {"since": "2020-01-01T00:00:00Z"})
         assert answer.status == 202 and answer.json() == {"deliveries": 2, "more": False}
         log = hub.settle(webhook)
-        assert [(line["trigger"], line["event_id"], line["status_code"]) for line in log[-2:]] == [
-            ("recover", name, 200),
-            ("recover", "later", 200),
-        ]
+        recovered = {(line["trigger"], line["event_id"], line["status_code"]) for line in log[-2:]}
+        assert recovered == {("recover", name, 200), ("recover", "later", 200)}
 
 
 def test_a_message_that_is_not_wanted_again_disables_nothing(hub, outcomes):
