@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import connections
+import deliveries
 import endpoints
 import latency
 import queues
@@ -23,7 +24,7 @@ from subjects import POSTROOM
 PARTS = {
     "rates": rates.run, "sustained": rates.run_sustained, "startup": startup.run, "endpoints": endpoints.run,
     "cleanup": endpoints.run_cleanup, "sync": sync.run, "connections": connections.run, "latency": latency.run,
-    "queues": queues.run,
+    "queues": queues.run, "deliveries": deliveries.run,
 }
 
 

@@ -56,7 +56,7 @@ final class Worker {
     private static let tickMicroseconds: Int64 = 5_000_000
     /// How often to look whether something is due: while the store changes, once it has not for a while, and where nobody
     /// wants anything delivered.
-    private static let lookMilliseconds = (busy: 5, idle: 20, unused: 500)
+    private static let lookMilliseconds = (busy: 5, idle: 20, unused: 50)
 
     init(
         store: MappedStore, settings: Settings, dispatcher: Dispatcher, logger: Logger
