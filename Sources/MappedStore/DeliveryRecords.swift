@@ -45,7 +45,11 @@ extension ByteReader {
 
     mutating func time() -> Timestamp? { fixedSigned().map { Timestamp(microseconds: $0) } }
 
-    mutating func double() -> Double? { fixed().map { Double(bitPattern: $0) } }
+    /// No time and no rate is anything but a number.
+    mutating func double() -> Double? {
+        guard let value = fixed().map({ Double(bitPattern: $0) }), value.isFinite else { return nil }
+        return value
+    }
 
     mutating func uuid() -> UUID? { take(16).flatMap { UUID(bytes: $0) } }
 }

@@ -1,6 +1,8 @@
 import Capture
+import Delivery
 import Gateway
 import Queues
+import Webhooks
 
 @testable import MappedStore
 
@@ -58,4 +60,38 @@ extension QueueState {
 
 extension Garbage {
     init?(key bytes: [UInt8]) { unsafe self.init(key: bytes.span.bytes) }
+}
+
+extension DestinationRecord {
+    static func decode(_ bytes: [UInt8], number: UInt64) -> Destination? {
+        unsafe decode(bytes.span.bytes, number: number)
+    }
+}
+
+extension DestinationState {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension ParcelRecord {
+    static func decode(_ bytes: [UInt8], number: UInt64) -> Parcel? { unsafe decode(bytes.span.bytes, number: number) }
+
+    static func isWhole(_ bytes: [UInt8]) -> Bool { unsafe isIntact(bytes.span.bytes) }
+}
+
+extension AttemptRecord {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
+extension KeyringRecord {
+    static func decode(_ bytes: [UInt8], number: UInt64) -> Keyring? { unsafe decode(bytes.span.bytes, number: number) }
+}
+
+extension WebhookRecord {
+    static func decode(_ bytes: [UInt8], _ destination: Destination, _ state: DestinationState) -> Webhook? {
+        unsafe decode(bytes.span.bytes, destination, state)
+    }
+}
+
+extension DeliveryState {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
 }

@@ -1,0 +1,177 @@
+import Delivery
+import Gateway
+import Testing
+import Webhooks
+
+@testable import MappedStore
+
+@Suite struct DeliveryRecordsTests {
+    /// All ways of cutting a record short, and some of spoiling it.
+    private func damaged(_ bytes: [UInt8]) -> [[UInt8]] {
+        (0..<bytes.count).map { Array(bytes.prefix($0)) } + longer(bytes)
+    }
+
+    private func longer(_ bytes: [UInt8]) -> [[UInt8]] {
+        [bytes + [0], [0] + bytes.dropFirst(), [9] + bytes.dropFirst()]
+    }
+
+    private static let time = Timestamp(microseconds: 1_795_327_537_619_275)
+    private static let id = UUID(bytes: 0..<16)
+
+    private static let destinations = [
+        Destination(number: 1, url: "", method: "", contentType: "", policy: .schedule([])),
+        Destination(
+            number: 300, url: "https://größe/", method: "DELETE", contentType: "a/b", sealedHeaders: [0, 0xff],
+            keyring: 300, sealedSecret: [], policy: .fixed(retries: 300, interval: 0.25),
+            limits: DestinationLimits(inFlight: 300, rate: 0.001, isOrdered: true),
+            disabledUntil: Timestamp(microseconds: -1), disabledReason: ""),
+        Destination(number: 2, url: "u", policy: .standard, disabledReason: "so"),
+    ]
+
+    @Test(arguments: destinations)
+    func `a destination comes back as it was, and damaged is none`(destination: Destination) {
+        let bytes = DestinationRecord.encode(destination)
+        #expect(DestinationRecord.decode(bytes, number: destination.number) == destination)
+        for bytes in damaged(bytes) { #expect(DestinationRecord.decode(bytes, number: 1) == nil) }
+    }
+
+    @Test(arguments: [Double.nan, .infinity, -.infinity])
+    func `a time that is no number is damage`(value: Double) {
+        for policy in [RetryPolicy.fixed(retries: 1, interval: value), .schedule([1, value])] {
+            let bytes = DestinationRecord.encode(Destination(number: 1, url: "u", policy: policy))
+            #expect(DestinationRecord.decode(bytes, number: 1) == nil)
+        }
+        var state = DestinationState()
+        state.health.openSeconds = value
+        #expect(DestinationState(state.encoded) == nil)
+    }
+
+    private static let attempt = Attempt(
+        requestHeaders: [HeaderField(name: "A", value: "ä")], status: 503,
+        responseHeaders: [HeaderField(name: "B", value: ""), HeaderField(name: "", value: "c")],
+        responseBody: [0, 0xff], isResponseTruncated: true,
+        failure: Attempt.Failure(kind: .status, text: "the receiver answered 503"), durationMilliseconds: 300,
+        triggeredAt: time)
+
+    private static let lines =
+        Attempt.ErrorKind.allCases.map { kind in
+            Attempt(failure: Attempt.Failure(kind: kind, text: ""), triggeredAt: Timestamp(microseconds: -1))
+        } + [attempt, Attempt(status: 200, triggeredAt: time)]
+
+    private static func line(_ attempt: Attempt, trigger: Trigger = .scheduled) -> AttemptRecord {
+        AttemptRecord(
+            number: 300, destination: .max, parcel: 0, eventID: "é", event: "job-created", count: .max,
+            trigger: trigger, method: "POST", url: "http://x/", attempt: attempt,
+            nextRetryAt: attempt.failure == nil ? nil : time, isFinal: attempt.failure == nil)
+    }
+
+    @Test(arguments: lines, Trigger.allCases)
+    func `a line of the log comes back as it was, and cut short traps nowhere`(attempt: Attempt, trigger: Trigger) {
+        let record = Self.line(attempt, trigger: trigger)
+        let bytes = record.encoded
+        #expect(AttemptRecord(bytes) == record)
+        for count in 0..<(bytes.count - attempt.responseBody.count) {
+            #expect(AttemptRecord(Array(bytes.prefix(count))) == nil)
+        }
+        for index in bytes.indices {
+            var changed = bytes
+            changed[index] ^= 0xff
+            _ = AttemptRecord(changed)
+        }
+    }
+
+    @Test func `the state of a destination comes back as it was, and damaged is none`() {
+        var full = DestinationState()
+        full.health.delivered = 1
+        full.health.failedAttempts = 300
+        full.health.givenUp = .max
+        full.health.failuresInRow = 4
+        full.health.windowAttempts = 5
+        full.health.windowFailures = 6
+        full.health.windowStart = Timestamp(microseconds: -7)
+        full.health.failingSince = Timestamp(microseconds: 8)
+        full.health.givenUpSince = Timestamp(microseconds: 9)
+        full.health.opensAt = Timestamp(microseconds: 10)
+        full.health.openSeconds = 11.5
+        full.health.rateFree = Timestamp(microseconds: 12)
+        full.pending = 13
+        full.head = Timestamp(microseconds: .min)
+        full.gate = Timestamp(microseconds: .max)
+        full.lastTriggered = Self.line(Attempt(status: 200, triggeredAt: Self.time)).summary
+        full.lastErrored = Self.line(Self.attempt).summary
+        for state in [DestinationState(), full] {
+            #expect(DestinationState(state.encoded) == state)
+            for bytes in damaged(state.encoded) { #expect(DestinationState(bytes) == nil) }
+        }
+    }
+
+    @Test(arguments: [nil, "", "key"] as [String?], [[], [0xff], [UInt8](repeating: 1, count: 5000)] as [[UInt8]])
+    func `a parcel comes back as it was, and damage is seen`(key: String?, body: [UInt8]) throws {
+        let parcel = Parcel(
+            number: 3, eventID: "e", idempotencyKey: key, event: "job-created", source: try #require(Self.id),
+            body: body, receivedAt: Self.time)
+        let bytes = ParcelRecord.encode(parcel)
+        #expect(ParcelRecord.decode(bytes, number: 3) == parcel && ParcelRecord.isWhole(bytes))
+        for count in 0..<min(bytes.count, 100) {
+            _ = ParcelRecord.decode(Array(bytes.prefix(count)), number: 3)
+            #expect(!ParcelRecord.isWhole(Array(bytes.prefix(count))))
+        }
+        for bytes in longer(bytes) { #expect(!ParcelRecord.isWhole(bytes)) }
+    }
+
+    @Test(arguments: Trigger.allCases, [Int64.min, -1, 0, 1_795_327_537_619_275, .max])
+    func `a delivery comes back as it was, and damaged is none`(trigger: Trigger, due: Int64) throws {
+        let delivery = Delivery(
+            number: 1, destination: 300, parcel: .max, id: try #require(Self.id), trigger: trigger, attempts: .max,
+            due: Timestamp(microseconds: due), owner: .max, created: Self.time)
+        let (place, bytes) = (DeliveryRecord.place(delivery), DeliveryRecord.encode(delivery))
+        #expect(DeliveryRecord.decode(ByteReader(place), ByteReader(bytes)) == delivery)
+        for bytes in damaged(bytes) { #expect(DeliveryRecord.decode(ByteReader(place), ByteReader(bytes)) == nil) }
+        for count in 0..<place.count {
+            #expect(DeliveryRecord.decode(ByteReader(Array(place.prefix(count))), ByteReader(bytes)) == nil)
+        }
+    }
+
+    @Test func `deliveries sort by the time they are due at, those before 1970 first`() throws {
+        let times = [Int64.min, -2, -1, 0, 1, 256, .max].map { Timestamp(microseconds: $0) }
+        #expect(times.map(sortable) == times.map(sortable).sorted())
+        #expect(times.map { timestamp(sortable: sortable($0)) } == times)
+    }
+
+    @Test func `keys come back as they were, and damaged are none`() {
+        let keys = ["a", "é"].map {
+            Keyring.Key(
+                id: $0, algorithm: "ed25519", publicKey: "PEM\n", sealedPrivateKey: [0, 0xff], created: Self.time,
+                signsFrom: Timestamp(microseconds: -1))
+        }
+        let keyring = Keyring(number: 4, keys: keys)
+        let bytes = KeyringRecord.encode(keyring)
+        #expect(KeyringRecord.decode(bytes, number: 4) == keyring)
+        for bytes in damaged(bytes) { #expect(KeyringRecord.decode(bytes, number: 4) == nil) }
+        #expect(KeyringRecord.decode(KeyringRecord.encode(Keyring(number: 1, keys: [])), number: 1) == nil)
+    }
+
+    @Test func `a webhook comes back as it was, and damaged is none`() throws {
+        let id = try #require(Self.id)
+        let state = DestinationState()
+        for description in [nil, "", "d"] {
+            let webhook = Webhook(
+                id: id, environment: id, name: "größe", description: description, events: ["a", "b"],
+                headerNames: ["X-A"], destination: Self.destinations[0], created: Self.time,
+                updated: Timestamp(microseconds: -1))
+            let bytes = WebhookRecord.encode(webhook)
+            #expect(WebhookRecord.decode(bytes, Self.destinations[0], state) == webhook)
+            for bytes in damaged(bytes) {
+                #expect(WebhookRecord.decode(bytes, Self.destinations[0], state) == nil)
+            }
+        }
+    }
+
+    @Test func `the state of deliveries comes back as it was, and damaged is none`() {
+        var state = DeliveryState()
+        (state.nextDestination, state.nextParcel, state.nextDelivery) = (1, 300, .max)
+        (state.nextLog, state.nextKeyring, state.bytes) = (4, 5, 6)
+        #expect(DeliveryState(state.encoded) == state)
+        for bytes in damaged(state.encoded) { #expect(DeliveryState(bytes) == nil) }
+    }
+}
