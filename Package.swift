@@ -106,6 +106,13 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "DeliveryEngineTests",
+            dependencies: [
+                "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Gateway", "Linux", "MappedStore", "TestSupport",
+                "WebhookSignatures", "Webhooks", system,
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "CaptureTests",
             dependencies: [
                 "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,
