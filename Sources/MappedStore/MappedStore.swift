@@ -31,8 +31,8 @@ package final class MappedStore {
 
     /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
     ///
-    /// 1 had endpoints alone; 2 has queues beside them.
-    package static let schemaVersion: UInt64 = 2
+    /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too.
+    package static let schemaVersion: UInt64 = 3
 
     let environment: Environment
     let tables: Tables

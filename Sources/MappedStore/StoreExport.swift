@@ -8,7 +8,8 @@ extension MappedStore {
     /// Writes all that is kept as JSON, a line at a time, as of one moment; others may go on using the store.
     ///
     /// The first line says what it is. Then come the counters, each endpoint with its uncollected notifications behind it,
-    /// each queue with its messages, and each user with its clients. Password hashes and keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`.
+    /// each queue with its messages, each user with its clients, and webhooks with their deliveries. Password hashes and
+    /// keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`.
     package func export(at moment: Moment, _ write: ([UInt8]) -> Void) throws(StoreFailure) {
         func line(_ kind: String, _ body: (inout JSONWriter) -> Void) {
             var json = JSONWriter()
@@ -60,6 +61,7 @@ extension MappedStore {
                 }
             }
             try exportQueues(in: transaction, line)
+            try exportWebhooks(at: moment, in: transaction, line)
         }
     }
 }

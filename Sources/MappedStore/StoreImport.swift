@@ -23,10 +23,12 @@ package struct ImportCounts: Equatable, Sendable {
     package internal(set) var notifications = 0
     package internal(set) var queues = 0
     package internal(set) var messages = 0
+    package internal(set) var webhooks = 0
+    package internal(set) var deliveries = 0
 }
 
 extension MappedStore {
-    /// Takes in what `export` wrote, into a store that has no endpoints, queues and users. All of it, or nothing.
+    /// Takes in what `export` wrote, into a store that has no endpoints, queues, users and webhooks. All of it, or nothing.
     /// - Parameter nextLine: hands out the lines one after the other.
     package func `import`(
         at moment: Moment, _ nextLine: () throws(ImportError) -> [UInt8]?
@@ -53,12 +55,14 @@ private struct Importer {
     var counts = ImportCounts()
     private var endpoints: EndpointImporter
     private var queues: QueueImporter
+    private var webhooks: WebhookImporter
     private var number = 0
 
     init(store: MappedStore, moment: Moment) {
         self.store = store
         endpoints = EndpointImporter(store: store, moment: moment)
         queues = QueueImporter(store: store, moment: moment)
+        webhooks = WebhookImporter(store: store, moment: moment)
     }
 
     mutating func take(_ text: [UInt8]) throws(ImportError) {
@@ -78,6 +82,13 @@ private struct Importer {
         case "message": try queues.message(line, &counts)
         case "user": try queues.user(line)
         case "client": try queues.client(line)
+        case "seal": try webhooks.seal(line)
+        case "environment": try webhooks.environment(line)
+        case "webhook": try webhooks.webhook(line, &counts)
+        case "deliveries": try webhooks.deliveries(line)
+        case "parcel": try webhooks.parcel(line)
+        case "delivery": try webhooks.delivery(line, &counts)
+        case "attempt": try webhooks.attempt(line)
         default: throw line.fault("its \"kind\" is not known")
         }
     }
@@ -91,6 +102,8 @@ private struct Importer {
         }
         for (table, what) in [
             (store.tables.endpoints, "endpoints"), (store.tables.queues, "queues"), (store.tables.users, "users"),
+            (store.tables.environments, "environments"), (store.tables.webhooks, "webhooks"),
+            (store.tables.parcels, "parcels"),
         ] {
             let count = try line.keep { (transaction) throws(LMDBError) in try table.count(in: transaction) }
             guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }
@@ -102,6 +115,7 @@ private struct Importer {
         let end = ImportLine(number: number, json: .null, store: store)
         try endpoints.finish(end)
         try queues.finish(end)
+        try webhooks.finish(end)
     }
 }
 

@@ -103,9 +103,11 @@ extension StoreCommand {
             let counts = try store.import(at: store.clock.now()) { () throws(ImportError) in
                 try lines.next()
             }
-            print(
-                "\(counts.endpoints) endpoints, \(counts.notifications) notifications, \(counts.queues) queues, \(counts.messages) messages"
-            )
+            let taken = [
+                "\(counts.endpoints) endpoints", "\(counts.notifications) notifications", "\(counts.queues) queues",
+                "\(counts.messages) messages", "\(counts.webhooks) webhooks", "\(counts.deliveries) deliveries",
+            ]
+            print(taken.joined(separator: ", "))
         }
     }
 

@@ -11,12 +11,23 @@ import Testing
 
 /// Stores of an older layout, and files that take the place of others.
 @Suite struct LayoutTests {
-    private static let tablesOfLayout1 = [
-        "meta", "endpoints", "endpoint-ids", "endpoint-uses", "notifications", "requests",
+    /// Those that a layout added to the one before.
+    private static let tablesSince: [UInt64: [String]] = [
+        1: ["meta", "endpoints", "endpoint-ids", "endpoint-uses", "notifications", "requests"],
+        2: [
+            "queue-names", "queues", "queue-logs", "messages", "users", "rights", "clients", "logins", "garbage",
+        ],
     ]
 
-    /// Makes a store of layout 1 with an endpoint and a notification at it: of a newer one, the tables that were there.
-    private func makeLayout1(in directory: FilePath) throws {
+    /// Records by name that a layout did not have.
+    private static let laterKeys = [
+        1: [Tables.queuesKey, Tables.markKey, Tables.schemaKey], 2: [Tables.schemaKey],
+    ]
+
+    /// Makes a store of an older layout with an endpoint and a notification at it: of a newer one, the tables that were
+    /// there.
+    private func make(layout: UInt64, in directory: FilePath) throws {
+        let tables = (1...layout).flatMap { Self.tablesSince[$0] ?? [] }
         var entries: [(table: String, key: [UInt8], value: [UInt8])] = []
         try withTemporaryDirectory { other in
             do {
@@ -27,7 +38,7 @@ import Testing
             }
             let environment = try Self.environment(other)
             let transaction = try environment.beginRead()
-            for name in Self.tablesOfLayout1 {
+            for name in tables {
                 try Table(name, creating: false, in: transaction).scan(in: transaction) { key, value in
                     entries.append((name, copy(key), copy(value)))
                     return true
@@ -36,11 +47,11 @@ import Testing
         }
         let environment = try Self.environment(directory)
         var transaction = try environment.beginWrite()
-        for name in Self.tablesOfLayout1 { _ = try Table(name, creating: true, in: transaction) }
-        for entry in entries where ![Tables.queuesKey, Tables.markKey, Tables.schemaKey].contains(entry.key) {
+        for name in tables { _ = try Table(name, creating: true, in: transaction) }
+        for entry in entries where Self.laterKeys[Int(layout)]?.contains(entry.key) == false {
             try Table(entry.table, creating: false, in: transaction).put(entry.value, at: entry.key, in: &transaction)
         }
-        try Table("meta", creating: false, in: transaction).put(key(1), at: Tables.schemaKey, in: &transaction)
+        try Table("meta", creating: false, in: transaction).put(key(layout), at: Tables.schemaKey, in: &transaction)
         try transaction.commit()
     }
 
@@ -50,10 +61,12 @@ import Testing
             Environment.Options(mapBytes: 64 << 20, isDurable: true))
     }
 
-    @Test(arguments: [MappedStore.Options.Access.shared, .exclusive])
-    func `a store of layout 1 is migrated, with all that is in it`(access: MappedStore.Options.Access) throws {
+    @Test(arguments: [1, 2], [MappedStore.Options.Access.shared, .exclusive])
+    func `a store of an older layout is migrated, with all that is in it`(
+        layout: UInt64, access: MappedStore.Options.Access
+    ) throws {
         try withTemporaryDirectory { directory in
-            try makeLayout1(in: directory)
+            try make(layout: layout, in: directory)
             let time: UInt64
             do {
                 let store = try MappedStore(
@@ -65,6 +78,7 @@ import Testing
                 try store.configure()
                 try store.post()
                 try store.commit()
+                #expect(try !store.hasDestinations() && store.check().faults.isEmpty)
             }
             let store = try open(directory)
             #expect(try store.waiting(at: 1) == [1])
@@ -77,9 +91,12 @@ import Testing
         }
     }
 
-    @Test func `a store of layout 1 that is not to be changed is refused with what to do, and stays as it is`() throws {
+    @Test(arguments: [1, 2])
+    func `an older store that is not to be changed is refused with what to do, and stays as it is`(
+        layout: UInt64
+    ) throws {
         try withTemporaryDirectory { directory in
-            try makeLayout1(in: directory)
+            try make(layout: layout, in: directory)
             let path = MappedStore.file(in: directory)
             let bytes = Files.contents(of: path)
             let options = MappedStore.Options(maximumBytes: 64 << 20, access: .readOnly)
@@ -87,8 +104,8 @@ import Testing
                 _ = try MappedStore(directory: directory, options)
                 Issue.record("opened")
             } catch {
-                #expect(
-                    error.description.hasPrefix("\(path): schema version 1; \"postroom store migrate\" brings it to 2"))
+                let advice = "schema version \(layout); \"postroom store migrate\" brings it to 3"
+                #expect(error.description.hasPrefix("\(path): \(advice)"))
                 #expect(!error.isDamage)
             }
             #expect(Files.contents(of: path) == bytes)

@@ -127,7 +127,7 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
     os.makedirs(other / "var")
     result = postroom(other / "var", "store", "import", stdin=export.stdout)
     assert result.returncode == 0, result.stderr
-    assert result.stdout == b"3 endpoints, 5 notifications, 0 queues, 0 messages\n"
+    assert result.stdout == b"3 endpoints, 5 notifications, 0 queues, 0 messages, 0 webhooks, 0 deliveries\n"
     twin = serve(other)
     assert shown(twin, endpoints) == before
     assert twin.hook(endpoints[1]).status == 500
@@ -145,7 +145,7 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
         (lambda lines: lines + lines[2:3], "twice"),
         (lambda lines: lines[:3] + lines[4:], "missing"),
         (lambda lines: lines[:2] + lines[3:], "does not follow"),
-        (lambda lines: [lines[0].replace(b'"schema": 2', b'"schema": 9')] + lines[1:], "newer"),
+        (lambda lines: [lines[0].replace(b'"schema": 3', b'"schema": 9')] + lines[1:], "newer"),
         (lambda lines: lines + [b'{"kind": "surprise"}'], "not known"),
     ],
     ids=["empty", "no-head", "no-json", "twice", "gap", "orphan", "newer", "unknown"],
@@ -346,7 +346,7 @@ def test_export_and_import_carry_queues_over(serve, tmp_path):
     other = tmp_path / "other"
     os.makedirs(other / "var")
     result = postroom(other / "var", "store", "import", stdin=export)
-    assert result.stdout == b"0 endpoints, 0 notifications, 2 queues, 3 messages\n", result.stderr
+    assert result.stdout == b"0 endpoints, 0 notifications, 2 queues, 3 messages, 0 webhooks, 0 deliveries\n", result.stderr
     again = postroom(other / "var", "store", "export").stdout
     assert again.splitlines()[1:] == export.splitlines()[1:]
 

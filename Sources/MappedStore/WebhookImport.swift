@@ -1,0 +1,297 @@
+internal import Delivery
+internal import Gateway
+internal import JSON
+internal import LMDB
+internal import Webhooks
+
+/// Takes in environments with their keys, webhooks, parcels, deliveries, and the log.
+struct WebhookImporter {
+    let store: MappedStore
+    let moment: Moment
+    /// How many deliveries wait, by destination; written at the end.
+    private var pending: [UInt64: UInt64] = [:]
+
+    init(store: MappedStore, moment: Moment) {
+        self.store = store
+        self.moment = moment
+    }
+
+    /// What is imported was sealed under the secret that this was sealed under; a store without webhooks has nothing else.
+    func seal(_ line: ImportLine) throws(ImportError) {
+        guard let sealed = try line.bytes("sealed") else { throw line.fault("\"sealedBase64\" is missing") }
+        try line.keep { (transaction) throws(LMDBError) in
+            try store.tables.meta.put(sealed, at: Tables.sealKey, in: &transaction)
+        }
+    }
+
+    func environment(_ line: ImportLine) throws(ImportError) {
+        let id = try line.uuid("id")
+        var keys: [Keyring.Key] = []
+        for json in line.json["keys"]?.array ?? [] {
+            let line = ImportLine(number: line.number, json: json, store: store)
+            guard let sealed = try line.bytes("sealedPrivateKey") else { throw line.fault("a key has no private half") }
+            keys.append(
+                Keyring.Key(
+                    id: try line.text("id"), algorithm: try line.text("algorithm"),
+                    publicKey: try line.text("publicKey"), sealedPrivateKey: sealed,
+                    created: try line.time("created"), signsFrom: try line.time("signsFrom")))
+        }
+        guard !keys.isEmpty else { throw line.fault("the environment has no keys") }
+        let isNew = try line.keep { [keys] (transaction) throws(LMDBError) in
+            guard try store.keyringNumber(of: id, in: transaction) == nil else { return false }
+            var state = try store.deliveryState(in: transaction)
+            try store.put(Keyring(number: state.nextKeyring, keys: keys), in: &transaction)
+            try store.tables.environments.put(key(state.nextKeyring), at: id.bytes, in: &transaction)
+            state.nextKeyring += 1
+            try store.put(state, in: &transaction)
+            return true
+        }
+        guard isNew else { throw line.fault("the environment is there twice") }
+    }
+
+    mutating func webhook(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        let (id, environment) = (try line.uuid("id"), try line.uuid("environment"))
+        let (name, description) = (try line.text("name"), line.json["description"]?.string)
+        let (events, headerNames) = (line.texts("events"), line.texts("headerNames"))
+        let (created, updated) = (try line.time("created"), try line.time("updated"))
+        let part = { (name: String) throws(ImportError) -> ImportLine in
+            guard let json = line.json[name] else { throw line.fault("\"\(name)\" is missing") }
+            return ImportLine(number: line.number, json: json, store: line.store)
+        }
+        let form = try destination(part("destination"))
+        let state = try state(part("state"))
+        let isNew = try line.keep { (transaction) throws(LMDBError) in
+            guard try store.webhookNumber(id, in: transaction) == nil else { return false }
+            var common = try store.deliveryState(in: transaction)
+            let number = common.nextDestination
+            common.nextDestination += 1
+            try store.put(common, in: &transaction)
+            let keyring = try store.keyringNumber(of: environment, in: transaction)
+            let destination = Destination(
+                number: number, url: form.url, method: form.method, contentType: form.contentType,
+                sealedHeaders: form.sealedHeaders, keyring: keyring, sealedSecret: form.sealedSecret,
+                policy: form.policy, limits: form.limits, disabledUntil: form.disabledUntil,
+                disabledReason: form.disabledReason)
+            let webhook = Webhook(
+                id: id, environment: environment, name: name, description: description, events: events,
+                headerNames: headerNames, destination: destination, created: created, updated: updated)
+            try store.put(webhook, in: &transaction)
+            try store.put(state, of: number, in: &transaction)
+            return true
+        }
+        guard isNew else { throw line.fault("the webhook is there twice") }
+        counts.webhooks += 1
+    }
+
+    private func destination(_ line: ImportLine) throws(ImportError) -> Destination {
+        var policy: RetryPolicy
+        if let waits = line.json["waitSeconds"]?.array {
+            policy = .schedule(waits.compactMap(\.double))
+            guard policy.attempts == waits.count + 1 else { throw line.fault("\"waitSeconds\" has what is no number") }
+        } else {
+            let retries = try line.count("retries")
+            guard let interval = line.json["intervalSeconds"]?.double, retries <= 1_000_000 else {
+                throw line.fault("\"retries\" or \"intervalSeconds\" is missing or out of range")
+            }
+            policy = .fixed(retries: Int(retries), interval: interval)
+        }
+        let inFlight = try line.count("inFlight")
+        guard inFlight <= 1_000_000 else { throw line.fault("\"inFlight\" is out of range") }
+        return Destination(
+            number: 0, url: try line.text("url"), method: try line.text("method"),
+            contentType: try line.text("contentType"), sealedHeaders: try line.bytes("sealedHeaders"),
+            sealedSecret: try line.bytes("sealedSecret"), policy: policy,
+            limits: DestinationLimits(
+                inFlight: Int(inFlight), rate: line.json["rate"]?.double, isOrdered: try line.bool("ordered")),
+            disabledUntil: try line.optionalTime("disabledUntil"),
+            disabledReason: line.json["disabledReason"]?.string)
+    }
+
+    private func state(_ line: ImportLine) throws(ImportError) -> DestinationState {
+        var state = DestinationState()
+        state.health.delivered = try line.count("delivered")
+        state.health.failedAttempts = try line.count("failedAttempts")
+        state.health.givenUp = try line.count("givenUp")
+        state.health.failuresInRow = try line.count("failuresInRow")
+        guard let openSeconds = line.json["openSeconds"]?.double else {
+            throw line.fault("\"openSeconds\" is missing or no number")
+        }
+        state.health.openSeconds = openSeconds
+        state.health.failingSince = try line.optionalTime("failingSince").map(steady)
+        state.health.givenUpSince = try line.optionalTime("givenUpSince").map(steady)
+        state.health.opensAt = try line.optionalTime("opensAt").map(steady)
+        state.gate = try line.optionalTime("gate").map(steady)
+        for (name, property) in [
+            ("lastTriggered", \DestinationState.lastTriggered), ("lastErrored", \DestinationState.lastErrored),
+        ] {
+            guard let json = line.json[name] else { continue }
+            let line = ImportLine(number: line.number, json: json, store: store)
+            // The webhook's own number is not known yet, and of no use here.
+            state[keyPath: property] = try attempt(line, of: 0)
+        }
+        return state
+    }
+
+    private func steady(_ wall: Timestamp) -> Timestamp {
+        Timestamp(microseconds: moment.steady.microseconds &- (moment.wall.microseconds &- wall.microseconds))
+    }
+
+    func deliveries(_ line: ImportLine) throws(ImportError) {
+        let (parcel, log) = (try line.count("nextParcel"), try line.count("nextLine"))
+        try line.keep { (transaction) throws(LMDBError) in
+            var state = try store.deliveryState(in: transaction)
+            (state.nextParcel, state.nextLog) = (parcel, log)
+            try store.put(state, in: &transaction)
+        }
+    }
+
+    func parcel(_ line: ImportLine) throws(ImportError) {
+        guard let body = try line.bytes("body") else { throw line.fault("\"body\" is missing") }
+        let parcel = Parcel(
+            number: try line.count("number"), eventID: try line.text("eventID"),
+            idempotencyKey: line.json["idempotencyKey"]?.string, event: try line.text("event"),
+            source: try line.uuid("environment"), body: body, receivedAt: try line.time("receivedAt"))
+        let deliveries = line.json["deliveries"] == nil ? nil : try line.count("deliveries")
+        let isNew = try line.keep { (transaction) throws(LMDBError) in
+            var state = try store.deliveryState(in: transaction)
+            guard parcel.number < state.nextParcel,
+                try !store.tables.parcels.contains(key(parcel.number), in: transaction)
+            else { return false }
+            let record = ParcelRecord.encode(parcel)
+            state.bytes += UInt64(record.count)
+            try store.put(state, in: &transaction)
+            try store.tables.parcels.put(record, at: key(parcel.number), in: &transaction)
+            guard let deliveries else { return true }
+            var entry = ByteWriter(reserving: 16)
+            entry.number(parcel.number)
+            entry.number(deliveries)
+            var places = [store.eventKey(parcel.source, .id, parcel.eventID)]
+            if let text = parcel.idempotencyKey {
+                places.append(store.eventKey(parcel.source, .idempotencyKey, text))
+            }
+            for place in places { try store.tables.eventIDs.put(entry.bytes, at: place, in: &transaction) }
+            return true
+        }
+        guard isNew else { throw line.fault("the parcel is there twice, or its number was not given out") }
+    }
+
+    mutating func delivery(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        let (webhook, id, parcel) = (try line.uuid("webhook"), try line.uuid("id"), try line.count("parcel"))
+        guard let trigger = line.trigger, let attempts = UInt32(exactly: try line.count("attempts")) else {
+            throw line.fault("\"trigger\" or \"attempts\" is missing or not known")
+        }
+        let (due, created) = (steady(try line.time("due")), steady(try line.time("created")))
+        let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
+            var state = try store.deliveryState(in: transaction)
+            guard parcel < state.nextParcel, let number = try store.webhookNumber(webhook, in: transaction) else {
+                return nil
+            }
+            let delivery = Delivery(
+                number: state.nextDelivery, destination: number, parcel: parcel, id: id, trigger: trigger,
+                attempts: attempts, due: due, created: created)
+            state.nextDelivery += 1
+            try store.put(state, in: &transaction)
+            try store.tables.deliveries.put(
+                DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
+            return number
+        }
+        guard let number else { throw line.fault("the delivery has no webhook, or its parcel never came") }
+        pending[number, default: 0] += 1
+        counts.deliveries += 1
+    }
+
+    func attempt(_ line: ImportLine) throws(ImportError) {
+        let webhook = try line.uuid("webhook")
+        let found = try line.keep { (transaction) throws(LMDBError) in
+            try store.webhookNumber(webhook, in: transaction)
+        }
+        guard let destination = found else { throw line.fault("the attempt has no webhook") }
+        let record = try attempt(line, of: destination)
+        let isNew = try line.keep { (transaction) throws(LMDBError) in
+            var state = try store.deliveryState(in: transaction)
+            guard record.number < state.nextLog,
+                try !store.tables.attempts.contains(key(record.number), in: transaction)
+            else { return false }
+            let bytes = record.encoded
+            state.bytes += UInt64(bytes.count)
+            try store.put(state, in: &transaction)
+            try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
+            try store.tables.attemptIndex.put([], at: key(destination, record.number), in: &transaction)
+            return true
+        }
+        guard isNew else { throw line.fault("the attempt is there twice, or its number was not given out") }
+    }
+
+    private func attempt(_ line: ImportLine, of destination: UInt64) throws(ImportError) -> AttemptRecord {
+        guard let trigger = line.trigger, let count = UInt32(exactly: try line.count("count")) else {
+            throw line.fault("\"trigger\" or \"count\" is missing or not known")
+        }
+        var attempt = Attempt(
+            requestHeaders: try line.headers("requestHeaders"), status: line.json["status"]?.integer,
+            responseHeaders: try line.headers("responseHeaders"), responseBody: try line.bytes("responseBody") ?? [],
+            isResponseTruncated: try line.bool("responseTruncated"),
+            durationMilliseconds: try line.count("durationMilliseconds"), triggeredAt: try line.time("triggeredAt"))
+        if let word = line.json["errorKind"]?.string {
+            guard let kind = Attempt.ErrorKind.allCases.first(where: { $0.word == word }) else {
+                throw line.fault("\"errorKind\" is not known")
+            }
+            attempt.failure = Attempt.Failure(kind: kind, text: try line.text("error"))
+        }
+        return AttemptRecord(
+            number: try line.count("number"), destination: destination, parcel: try line.count("parcel"),
+            eventID: try line.text("eventID"), event: try line.text("event"), count: count, trigger: trigger,
+            method: try line.text("method"), url: try line.text("url"), attempt: attempt,
+            nextRetryAt: try line.optionalTime("nextRetryAt"), isFinal: try line.bool("final"))
+    }
+
+    /// Writes how many deliveries wait, and when the first is due.
+    func finish(_ line: ImportLine) throws(ImportError) {
+        guard !pending.isEmpty else { return }
+        try line.keep { (transaction) throws(LMDBError) in
+            for (number, count) in pending {
+                guard var state = try store.destinationState(number, in: transaction) else { continue }
+                state.pending = count
+                try store.put(state, of: number, in: &transaction)
+            }
+            var work = try DeliveryWork(store, at: moment, in: transaction)
+            for number in pending.keys { _ = try work.destination(number, in: transaction) }
+            try work.finish(in: &transaction)
+        }
+    }
+}
+
+extension ImportLine {
+    fileprivate func uuid(_ name: String) throws(ImportError) -> UUID {
+        guard let uuid = json[name]?.string.flatMap({ UUID($0) }) else { throw fault("\"\(name)\" is no UUID") }
+        return uuid
+    }
+
+    fileprivate func optionalTime(_ name: String) throws(ImportError) -> Timestamp? {
+        json[name] == nil ? nil : try time(name)
+    }
+
+    fileprivate func texts(_ name: String) -> [String] { (json[name]?.array ?? []).compactMap(\.string) }
+
+    fileprivate var trigger: Trigger? {
+        guard let word = json["trigger"]?.string else { return nil }
+        return Trigger.allCases.first { $0.word == word }
+    }
+
+    fileprivate func headers(_ name: String) throws(ImportError) -> [HeaderField] {
+        var fields: [HeaderField] = []
+        for header in json[name]?.array ?? [] {
+            guard let name = header["name"]?.string, let value = header["value"]?.string else {
+                throw fault("a header has no name or no value")
+            }
+            fields.append(HeaderField(name: name, value: value))
+        }
+        return fields
+    }
+}
+
+extension JSON {
+    fileprivate var double: Double? {
+        guard case .number(let text) = self, let value = Double(text), value.isFinite else { return nil }
+        return value
+    }
+}

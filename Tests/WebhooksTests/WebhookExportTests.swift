@@ -1,0 +1,139 @@
+import Delivery
+import Gateway
+import MappedStore
+import SystemPackage
+import TestSupport
+import Testing
+import Webhooks
+
+/// What is exported and imported again.
+@Suite struct WebhookExportTests {
+    private func export(_ store: MappedStore, at moment: Moment) throws -> [[UInt8]] {
+        var lines: [[UInt8]] = []
+        try store.export(at: moment) { lines.append($0) }
+        return lines
+    }
+
+    /// Lends an empty store that a test's lines were imported into.
+    private func withImport(
+        _ lines: [[UInt8]], at moment: Moment, _ body: (MappedStore, ImportCounts) throws -> Void
+    ) throws {
+        try withTemporaryDirectory { directory in
+            let store = try MappedStore(
+                directory: directory, MappedStore.Options(maximumBytes: 64 << 20, isDurable: false))
+            var rest = lines[...]
+            let counts = try store.import(at: moment) { () throws(ImportError) in rest.popFirst() }
+            #expect(try store.check().faults == [])
+            try body(store, counts)
+        }
+    }
+
+    /// Puts something of every kind into a store.
+    private func fill(_ test: EmptyWebhookStore) throws -> [Webhook] {
+        var first = test.webhook(.schedule([5, 0.1, 1e-7]), limits: DestinationLimits(inFlight: 3, rate: 2.5))
+        first.description = "d\u{0}é"
+        first.headerNames = ["X-A"]
+        first.destination.sealedHeaders = [0, 0xff]
+        first.destination.sealedSecret = [1, 2, 3]
+        let ordered = test.webhook(.fixed(retries: 3, interval: 1.25), limits: DestinationLimits(isOrdered: true))
+        let elsewhere = test.webhook(in: test.newID())
+        let made = try [test.create(first), test.create(ordered), test.create(elsewhere), test.create()]
+        _ = try test.store.rotate(test.environment, to: test.key("second")) { _ in true }
+        try test.commit()
+        let worker = TestWorker(test)
+        for number in 0..<6 { try test.accept("e\(number)", key: number == 1 ? "key" : nil, body: "{\"n\":\(number)}") }
+        try worker.work(.status(503, ["X": "\u{e9}"]))
+        try test.accept("bytes", body: "\u{fffd}", in: elsewhere.environment)
+        try worker.work(.ok)
+        _ = try test.testCall(made[0])
+        _ = try worker.turn(capacity: 2)
+        try test.disable(made[3])
+        try test.accept("while disabled")
+        #expect(try test.delete(test.create()))
+        return made
+    }
+
+    @Test func `all of it comes over, and is exported the same again`() throws {
+        try WebhookEngine.mapped.withStore { test in
+            let made = try fill(test)
+            let mapped = try #require(test.store as? MappedStore)
+            #expect(try mapped.claimSeal(isOurs: { _ in false }, make: { [9, 0xff] }))
+            let lines = try export(mapped, at: test.moment)
+            try withImport(lines, at: test.moment) { store, counts in
+                let deliveries = try mapped.check().deliveries
+                #expect(counts.webhooks == 4 && counts.deliveries == deliveries && deliveries > 0)
+                #expect(try export(store, at: test.moment).dropFirst() == lines.dropFirst())
+                #expect(try store.claimSeal(isOurs: { $0 == [9, 0xff] }, make: { [] }))
+                for webhook in made {
+                    var (before, after) = (try test.current(webhook), try #require(try store.webhook(webhook.id)))
+                    #expect(after.lastTriggered == before.lastTriggered && after.lastErrored == before.lastErrored)
+                    // Numbers are the store's own affair.
+                    before.destination = after.destination
+                    #expect(after == before)
+                    after = before
+                    #expect(try store.log(of: webhook.id, LogQuery()) == test.log(webhook))
+                    let pending = try store.statistics(of: webhook.id)?.pending
+                    #expect(try pending == test.pending(webhook))
+                    let keyring = try store.keyring(of: webhook.environment) { nil }
+                    #expect(try keyring?.keys == test.store.keyring(of: webhook.environment) { nil }?.keys)
+                    #expect(keyring?.number == after.destination.keyring)
+                }
+                // What was known is known.
+                let again = Event(id: "x", idempotencyKey: "key", type: "job-created", body: [])
+                let acceptance = try store.accept(again, in: test.environment, for: nil, at: test.moment)
+                #expect(acceptance == EventAcceptance(eventID: "e1", deliveries: 3, isRepeated: true))
+            }
+        }
+    }
+
+    @Test func `what waits is delivered from there, when it would have been`() throws {
+        try WebhookEngine.mapped.withStore { test in
+            let webhook = try test.create(.fixed(retries: 1, interval: 60))
+            try test.accept("a")
+            let worker = TestWorker(test)
+            try worker.work(.status(500))
+            try test.accept("b")
+            #expect(try worker.turn().events == ["b"])
+            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            try withImport(lines, at: test.moment) { store, _ in
+                func begin() throws -> [String] {
+                    let turn = try store.turn(
+                        [], beginning: 10, inFlight: [:], owner: 9, leaseSeconds: 1000, at: test.moment)
+                    try store.commit()
+                    return turn.starts.events
+                }
+                let early = try begin()
+                #expect(early == [])
+                test.pass(seconds: 25)
+                #expect(try begin() == ["b"])
+                test.pass(seconds: 35)
+                #expect(try begin() == ["a"])
+                #expect(try store.statistics(of: webhook.id)?.pending == 2)
+            }
+            #expect(try test.pending(webhook) == 2)
+        }
+    }
+
+    @Test(arguments: ["environment", "webhook", "parcel", "attempt"])
+    func `what is there twice, or without what it needs, is refused`(kind: String) throws {
+        try WebhookEngine.mapped.withStore { test in
+            _ = try fill(test)
+            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let head = Array("{\"kind\": \"\(kind)\"".utf8)
+            let index = try #require(lines.firstIndex { $0.starts(with: head) })
+            #expect(throws: ImportError.self) {
+                try withImport(lines + [lines[index]], at: test.moment) { _, _ in }
+            }
+            // Cut short anywhere, a line is refused too, or says the same.
+            for member in ["\"id\"", "\"number\"", "\"keys\"", "\"destination\"", "\"webhook\"", "\"eventID\""] {
+                let text = String(decoding: lines[index], as: UTF8.self)
+                guard text.contains("\(member): ") else { continue }
+                var changed = lines
+                changed[index] = Array(text.replacing("\(member): ", with: "\"other\": ").utf8)
+                #expect(throws: ImportError.self, "\(member)") {
+                    try withImport(changed, at: test.moment) { _, _ in }
+                }
+            }
+        }
+    }
+}
