@@ -90,7 +90,7 @@ package struct ReceiverWish: Equatable, Sendable {
 
     /// Seconds, or a date (RFC 9110, section 5.6.7).
     private static func seconds(_ text: String, now: Timestamp) -> Double? {
-        if let seconds = UInt32(text) { return Double(seconds) }
+        if !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) { return Double(text) }
         return Timestamp(httpDate: text).map { max(0, $0.seconds(since: now)) }
     }
 }
