@@ -56,7 +56,10 @@ let package = Package(
         .target(name: "Delivery", dependencies: ["Gateway", "Linux"], swiftSettings: settings),
         .target(
             name: "Webhooks",
-            dependencies: ["ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", httpTypes],
+            dependencies: [
+                "ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", "WebhookSignatures",
+                httpTypes,
+            ],
             swiftSettings: settings),
         .target(
             name: "DeliveryEngine",
@@ -101,7 +104,8 @@ let package = Package(
         .testTarget(
             name: "WebhooksTests",
             dependencies: [
-                "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "TestSupport", "Webhooks", httpTypes,
+                "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "TestSupport", "WebhookSignatures",
+                "Webhooks", httpTypes,
                 system,
             ],
             swiftSettings: settings),

@@ -2,6 +2,7 @@ package import Delivery
 package import Gateway
 internal import HTTPTypes
 internal import JSON
+internal import WebhookSignatures
 
 /// Whether an environment exists.
 package enum EnvironmentAnswer: Equatable, Sendable {
@@ -208,7 +209,8 @@ package final class WebhookHandlers {
 
     private func change(_ input: WebhookInput, at now: Timestamp) -> WebhookChange {
         WebhookChange(
-            input: input, newSecret: WebhookSecret.make(random: &random), settings: settings, sealing: sealing, now: now
+            input: input, newSecret: WebhookSecret(random: &random).bytes, settings: settings, sealing: sealing,
+            now: now
         )
     }
 

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import Gateway
 internal import JSON
+internal import WebhookSignatures
 
 /// Says whether something may be delivered to a URL.
 package protocol URLChecking {
@@ -207,7 +208,7 @@ struct WebhookInput: Equatable, Sendable {
         case .string(WebhookSecret.mask): return .same
         default: break
         }
-        guard let key = value.string.flatMap(WebhookSecret.key) else {
+        guard let key = value.string.flatMap({ WebhookSecret($0)?.bytes }) else {
             object.fault("secret", "true was expected, or whsec_ and the Base64 of 24 to 64 bytes")
             return nil
         }

@@ -2,6 +2,7 @@ internal import ContentDecoding
 internal import Delivery
 internal import Gateway
 internal import JSON
+internal import WebhookSignatures
 
 extension JSONWriter {
     mutating func member(_ name: StaticString, _ text: String) {
@@ -71,7 +72,7 @@ extension Webhook {
         if let rate = destination.limits.rate { json.member("rate_limit", number: rate) }
         json.member("ordered", destination.limits.isOrdered)
         if destination.sealedSecret != nil {
-            json.member("secret", secret.map(WebhookSecret.text) ?? WebhookSecret.mask)
+            json.member("secret", secret.flatMap { WebhookSecret(bytes: $0)?.text } ?? WebhookSecret.mask)
         }
         json.member("created_at", created)
         json.member("updated_at", updated)

@@ -192,25 +192,3 @@ import Testing
         #expect(try input("{\"retry_policy\": \"\(name)\"}").policy == .set(policy))
     }
 }
-
-@Suite struct WebhookSecretTests {
-    @Test func `a key is read from its text, with padding or without`() throws {
-        for count in 24...64 {
-            let key = (0..<count).map { UInt8($0) }
-            let text = WebhookSecret.text(key)
-            #expect(text.hasPrefix("whsec_"))
-            #expect(WebhookSecret.key(text) == key)
-            #expect(WebhookSecret.key(String(text.reversed().drop { $0 == "=" }.reversed())) == key)
-        }
-        #expect(WebhookSecret.key(WebhookSecret.text([UInt8](repeating: 0, count: 23))) == nil)
-        #expect(WebhookSecret.key(WebhookSecret.text([UInt8](repeating: 0, count: 65))) == nil)
-        #expect(WebhookSecret.key("whpk_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") == nil)
-    }
-
-    @Test func `a key that is made is as long as advised, and like no other`() {
-        var random = SystemRandomNumberGenerator()
-        let keys = (0..<10).map { _ in WebhookSecret.make(random: &random) }
-        #expect(Set(keys).count == 10)
-        #expect(keys.allSatisfy { WebhookSecret.key(WebhookSecret.text($0)) == $0 })
-    }
-}
