@@ -116,6 +116,11 @@ extension MappedStore {
             check.countDelivery()
             found[delivery.destination, default: (0, delivery.due)].count += 1
         }
+        // Those of destinations that are gone count until they are removed.
+        let count = try tables.deliveries.count(in: transaction)
+        if state.pending != count {
+            check.report("The state of deliveries says that \(state.pending) wait, but \(count) do.")
+        }
         for number in states.keys.sorted() {
             guard let state = states[number] else { continue }
             let count = found[number]?.count ?? 0

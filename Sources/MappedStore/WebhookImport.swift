@@ -190,6 +190,7 @@ struct WebhookImporter {
                 number: state.nextDelivery, destination: number, parcel: parcel, id: id, trigger: trigger,
                 attempts: attempts, due: due, created: created)
             state.nextDelivery += 1
+            state.pending += 1
             try store.put(state, in: &transaction)
             try store.tables.deliveries.put(
                 DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
