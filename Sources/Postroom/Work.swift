@@ -74,7 +74,7 @@ final class Worker {
         defer { renewMark() }
         let cleanupMicroseconds = Int64(settings.cleanupSeconds * 1e6)
         var cleansAt = SystemClock.bootTimeMicroseconds() + cleanupMicroseconds
-        var ticksAt = cleansAt
+        var ticksAt = SystemClock.bootTimeMicroseconds() + Self.tickMicroseconds
         var hasMore = false
         while true {
             try wait(milliseconds: hasMore ? Self.pauseMilliseconds : nil)
