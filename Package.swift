@@ -30,6 +30,7 @@ let package = Package(
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(name: "CKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLinux"),
@@ -42,6 +43,7 @@ let package = Package(
         .target(
             name: "WebhookSignatures", dependencies: ["ContentDecoding", "Cryptography"], swiftSettings: settings),
         .target(name: "Curl", dependencies: ["CCurl", "Linux", system], swiftSettings: settings),
+        .target(name: "Kafka", dependencies: ["CKafka", "Linux"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
         .target(
@@ -75,8 +77,8 @@ let package = Package(
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "FastCGI", "Gateway", "JSON", "LMDB",
-                "Linux", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
+                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "FastCGI", "Gateway", "JSON", "Kafka",
+                "LMDB", "Linux", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -141,7 +143,8 @@ let package = Package(
         .testTarget(
             name: "PostroomTests",
             dependencies: [
-                "Capture", "Linux", "DeliveryEngine", "Webhooks", "Postroom", "TestSupport", logging, system,
+                "Capture", "DeliveryEngine", "Gateway", "Kafka", "Linux", "Webhooks", "Postroom", "TestSupport",
+                logging, system,
             ],
             swiftSettings: settings),
     ],

@@ -1,0 +1,46 @@
+internal import CKafka
+
+/// What a librdkafka function returned instead of success, or what it tells of a broker.
+package struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
+    package let function: String
+    /// A rd_kafka_resp_err_t: below zero librdkafka's own, else the protocol's.
+    package let code: Int32
+    package let reason: String
+
+    package var description: String { "\(function): \(reason)" }
+
+    init(function: String, code: Int32, reason: String) {
+        self.function = function
+        self.code = code
+        self.reason = reason
+    }
+
+    init(_ code: rd_kafka_resp_err_t, _ function: String, reason: String? = nil) {
+        self.init(
+            function: function, code: code.rawValue,
+            reason: unsafe reason ?? String(cString: rd_kafka_err2str(code)))
+    }
+
+    /// Whether it is that a broker cannot be reached, which librdkafka tries again by itself.
+    package var isConnection: Bool {
+        [
+            RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
+            RD_KAFKA_RESP_ERR__TIMED_OUT, RD_KAFKA_RESP_ERR__WAIT_COORD,
+        ].contains { $0.rawValue == code }
+    }
+}
+
+func check(_ code: rd_kafka_resp_err_t, _ function: String) throws(KafkaError) {
+    if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaError(code, function) }
+}
+
+/// Calls a function that writes into a buffer why it fails.
+/// - Returns: what the function returned, and that reason.
+func explained<Value>(_ call: (UnsafeMutablePointer<CChar>, Int) -> Value) -> (value: Value, reason: String) {
+    unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
+        unsafe buffer.initialize(repeating: 0)
+        guard let start = buffer.baseAddress else { preconditionFailure("a buffer of 512 bytes has an address") }
+        let value = unsafe call(start, buffer.count)
+        return (value, unsafe String(cString: start))
+    }
+}
