@@ -75,6 +75,7 @@ struct Settings: Equatable {
     var webhookRetentionSeconds = 30 * 86_400.0
     var webhookLogBytes = 10 << 30
     var allowedSubnets: [IPNetwork] = []
+    var kafka = KafkaSettings()
     /// 32 bytes; `nil`: the key in `secret.key` is used.
     var encryptionSecret: String?
 
@@ -299,6 +300,28 @@ extension Settings {
                     settings.allowedSubnets = networks.compactMap { $0 }
                     return !networks.contains(nil)
                 }, show: { $0.allowedSubnets.map(\.description).joined(separator: ",") }),
+            Variable(
+                name: "KAFKA_BROKERS", takes: "names or addresses such as kafka:9092, with commas between",
+                set: { settings, text in
+                    settings.kafka.brokers = text.split(separator: ",", omittingEmptySubsequences: false)
+                        .map { SettingText.trimmed(String($0)) }
+                    if SettingText.trimmed(text).isEmpty { settings.kafka.brokers = [] }
+                    return settings.kafka.brokers.allSatisfy(KafkaSettings.isBroker)
+                }, show: { $0.kafka.brokers.joined(separator: ",") }),
+            text(
+                "KAFKA_TOPIC_PREFIX", \.kafka.topicPrefix, "up to 180 letters, digits and - . _",
+                KafkaSettings.isTopicPrefix),
+            integer("KAFKA_TOPIC_REPLICATION_FACTOR", \.kafka.replicationFactor, 1...32767),
+            bytes("KAFKA_CONSUMER_FETCH_BYTES", \.kafka.fetchBytes, 1024...(512 << 20)),
+            Variable(
+                name: "KAFKA_CONSUMER_FETCH_FREQUENCY", takes: "a length of time from 1ms to 30s, such as 250ms",
+                set: { settings, text in
+                    guard let value = GoDuration.seconds(SettingText.trimmed(text)), (0.001...30).contains(value) else {
+                        return false
+                    }
+                    settings.kafka.fetchSeconds = value
+                    return true
+                }, show: { GoDuration.text($0.kafka.fetchSeconds) }),
             Variable(
                 name: "DB_ENCRYPTION_SECRET", takes: "exactly 32 characters of one byte each",
                 set: { settings, text in

@@ -35,18 +35,23 @@ struct Work: ParsableCommand {
         let dispatcher = Dispatcher(
             store: store, multi: multi, settings: settings.delivery, sealing: secret.sealing,
             mayConnect: { addresses.allows($0) }, now: clock.now, random: SystemRandomNumberGenerator())
-        let worker = try Worker(store: store, settings: settings, dispatcher: dispatcher, logger: logger)
+        let intake =
+            try settings.kafka.brokers.isEmpty
+            ? nil : KafkaIntake(settings.kafka, maximumBytes: settings.maximumBodyBytes, store: store, logger: logger)
+        let worker = try Worker(
+            store: store, settings: settings, dispatcher: dispatcher, intake: intake, logger: logger)
         tellReady(ready)
         try worker.run()
     }
 }
 
-/// The loop of the worker: makes the deliveries that are due, and removes in small steps what has expired.
+/// The loop of the worker: takes events in, makes the deliveries that are due, and removes in small steps what has expired.
 final class Worker {
     private let store: MappedStore
     private let settings: Settings
     private let logger: Logger
     private let dispatcher: Dispatcher
+    private let intake: KafkaIntake?
     private let signals: SignalQueue
 
     /// Each step is one transaction, and other processes get their turn between two of them.
@@ -59,11 +64,12 @@ final class Worker {
     private static let lookMilliseconds = (busy: 5, idle: 20, unused: 50)
 
     init(
-        store: MappedStore, settings: Settings, dispatcher: Dispatcher, logger: Logger
+        store: MappedStore, settings: Settings, dispatcher: Dispatcher, intake: KafkaIntake?, logger: Logger
     ) throws(Errno) {
         self.store = store
         self.settings = settings
         self.dispatcher = dispatcher
+        self.intake = intake
         self.logger = logger
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
@@ -79,6 +85,7 @@ final class Worker {
         while true {
             try wait(milliseconds: hasMore ? Self.pauseMilliseconds : nil)
             guard !isStopping else { return try drain() }
+            intake?.turn()
             deliver()
             let now = SystemClock.bootTimeMicroseconds()
             guard hasMore || now >= ticksAt || now >= cleansAt else { continue }
@@ -102,7 +109,8 @@ final class Worker {
 
     /// Waits for attempts that end, for signals, and until it is time to look again.
     private func wait(milliseconds: Int?) throws {
-        let pause = dispatcher.hasFinished ? 0 : milliseconds ?? lookMilliseconds
+        var pause = dispatcher.hasFinished ? 0 : milliseconds ?? lookMilliseconds
+        if let intake { pause = min(pause, intake.pauseMilliseconds) }
         try dispatcher.wait(milliseconds: pause, descriptors: [signals.descriptor])
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
     }
@@ -151,6 +159,7 @@ final class Worker {
     /// Begins nothing any longer, and waits for what is being sent.
     private func drain() throws {
         dispatcher.drain()
+        intake?.close()
         let deadline = SystemClock.bootTimeMicroseconds() + Int64(settings.shutdownSeconds * 1e6)
         while dispatcher.attemptsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
             try dispatcher.wait(milliseconds: 50, descriptors: [])

@@ -55,7 +55,11 @@ import Webhooks
             ("NGINX", "nginx"), ("SERVER_URL", "http://x\n"),
             ("SHUTDOWN_SECONDS", "1e300"), ("CLEANUP_FREQUENCY_SECONDS", "1e300"),
             ("WEBHOOKS_ROTATION_OVERLAP", "169h"), ("WEBHOOKS_ROTATION_OVERLAP", "-1h"),
-            ("WEBHOOKS_ROTATION_OVERLAP", "24"),
+            ("WEBHOOKS_ROTATION_OVERLAP", "24"), ("KAFKA_BROKERS", "kafka:"), ("KAFKA_BROKERS", "kafka:0"),
+            ("KAFKA_BROKERS", "a,,b"), ("KAFKA_BROKERS", "a;b"), ("KAFKA_BROKERS", "[::1"),
+            ("KAFKA_TOPIC_PREFIX", "a b"), ("KAFKA_TOPIC_REPLICATION_FACTOR", "0"),
+            ("KAFKA_CONSUMER_FETCH_BYTES", "1"), ("KAFKA_CONSUMER_FETCH_FREQUENCY", "0"),
+            ("KAFKA_CONSUMER_FETCH_FREQUENCY", "31s"),
         ])
     func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
@@ -78,6 +82,14 @@ import Webhooks
         #expect(settings.maximumBodyBytes == 2 << 20)
         #expect(settings.trustedProxies == ["10.0.0.0/8", "::1"])
         #expect(settings.requestsPerSecond == nil && settings.connectionsPerAddress == 7)
+    }
+
+    @Test func `brokers are names, addresses and ports`() throws {
+        let text = "kafka, kafka-1.example:9092 ,10.0.0.1:9092,[::1]:9092,[fe80::1]"
+        let settings = try Settings(environment: ["KAFKA_BROKERS": text]).kafka
+        let brokers = ["kafka", "kafka-1.example:9092", "10.0.0.1:9092", "[::1]:9092", "[fe80::1]"]
+        #expect(settings.brokers == brokers)
+        #expect(try Settings(environment: ["KAFKA_BROKERS": ""]).kafka.brokers == [])
     }
 
     @Test(arguments: [("", 86_400.0), ("90m", 5400), ("0", 0), ("168h", 604_800)])

@@ -1,0 +1,44 @@
+internal import Webhooks
+
+/// Where events come in from besides the API.
+struct KafkaSettings: Equatable {
+    /// `host:port` each; none: Kafka is not used.
+    var brokers: [String] = []
+    var topicPrefix = ""
+    /// Of topics that are made because they are missing.
+    var replicationFactor = 1
+    /// How much is asked for at a time.
+    var fetchBytes = 1 << 20
+    /// How often to ask.
+    var fetchSeconds = 0.25
+
+    var group: String { topicPrefix + "notification-management" }
+
+    /// One for each kind of event, and one for all.
+    var topics: [String] { EventType.all.map { topicPrefix + $0.name } + [topicPrefix + "events"] }
+
+    /// What a topic is for; `nil`: any kind of event.
+    func eventType(ofTopic topic: String) -> EventType? { EventType.named(String(topic.dropFirst(topicPrefix.count))) }
+
+    /// A name, an IPv4 address or an IPv6 address in brackets, and a port if one is given.
+    static func isBroker(_ text: String) -> Bool {
+        guard !text.contains("]:") || text.hasPrefix("[") else { return false }
+        var host = Substring(text)
+        if let colon = text.lastIndex(of: ":"), !text.hasSuffix("]") {
+            guard let port = UInt16(text[text.index(after: colon)...]), port > 0 else { return false }
+            host = text[..<colon]
+        }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            return host.count > 4 && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
+        }
+        return !host.isEmpty && host.utf8.allSatisfy { isPlain($0) }
+    }
+
+    /// As the longest of a topic's 249 characters are the event's, and an event's id has the topic in it.
+    static func isTopicPrefix(_ text: String) -> Bool { text.utf8.count <= 180 && text.utf8.allSatisfy(isPlain) }
+
+    /// What Kafka lets a topic be named with.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || "-._".utf8.contains(byte)
+    }
+}

@@ -1,0 +1,37 @@
+internal import Gateway
+internal import Kafka
+internal import Webhooks
+
+/// An event as a message of a topic has it.
+struct PublishedEvent: Equatable {
+    let environment: UUID
+    let event: Event
+
+    /// - Parameters:
+    ///   - type: the kind of event that the topic is for; `nil`: any.
+    ///   - maximumBytes: of a body.
+    init(_ message: Message, type: String?, maximumBytes: Int, now: Timestamp) throws(APIError) {
+        guard let body = message.value else { throw APIError(.validation, "It has no value.") }
+        guard body.count <= maximumBytes else { throw APIError(.validation, "It has more than \(maximumBytes) bytes.") }
+        let input = try EventInput(parsing: body, type: type)
+        if let type, input.type != type {
+            throw APIError(.validation, "The event is \"\(input.type)\", but the topic is for \"\(type)\".")
+        }
+        guard let environment = input.environment else {
+            throw APIError(.validation, "It does not say in which environment it happened.")
+        }
+        let published = message.milliseconds.map { Timestamp(microseconds: $0.multipliedReportingOverflow(by: 1000).0) }
+        self.environment = environment
+        event = input.event(id: input.id ?? Self.id(of: message), in: environment, at: published ?? now)
+    }
+
+    /// Names an event by its message: the same for the same one, however often it comes.
+    ///
+    /// The time tells it from one of a topic of that name before or elsewhere. An id has no full stop (Standard Webhooks), and
+    /// Kafka refuses topics that differ in `.` and `_` alone.
+    private static func id(of message: Message) -> String {
+        let topic = message.topic.replacing(".", with: "_")
+        let place = "\(topic)-\(message.partition)-\(message.offset)"
+        return message.milliseconds.map { "\(place)-\($0)" } ?? place
+    }
+}

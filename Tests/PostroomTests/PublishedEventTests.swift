@@ -1,0 +1,75 @@
+import Gateway
+import Kafka
+import Testing
+import Webhooks
+
+@testable import Postroom
+
+struct PublishedEventTests {
+    private static let environment = "5b1f6c0e-6f6a-4f4e-9a51-0d5f3a1c2b7d"
+
+    private func message(
+        _ text: String?, topic: String = "job-created", offset: Int64 = 7, milliseconds: Int64? = 1_000
+    ) -> Message {
+        Message(
+            topic: topic, partition: 3, offset: offset, milliseconds: milliseconds, value: text.map { Array($0.utf8) })
+    }
+
+    private func event(_ message: Message, type: String? = "job-created") throws -> PublishedEvent {
+        try PublishedEvent(message, type: type, maximumBytes: 200, now: Timestamp(microseconds: 0))
+    }
+
+    private func plain(_ members: String = "") -> String {
+        #"{"environment_id":"\#(Self.environment)",\#(members)"data":1}"#
+    }
+
+    @Test func `an event without an id has that of its message's place and time`() throws {
+        let first = try event(message(plain()))
+        #expect(first.event.id == "job-created-3-7-1000")
+        #expect(first.environment == UUID(Self.environment))
+        #expect(String(decoding: first.event.body, as: UTF8.self).contains("1970-01-01T00:00:01"))
+        #expect(try event(message(plain())) == first)
+        #expect(try event(message(plain(), offset: 8)).event.id != first.event.id)
+        #expect(try event(message(plain(), milliseconds: 1_001)).event.id != first.event.id)
+        #expect(try event(message(plain(), milliseconds: nil)).event.id == "job-created-3-7")
+        #expect(try event(message(plain(), topic: "a.b-job-created")).event.id == "a_b-job-created-3-7-1000")
+    }
+
+    @Test func `the longest topic makes an id that events may have`() throws {
+        var settings = KafkaSettings()
+        settings.topicPrefix = String(repeating: "p", count: 180)
+        for topic in settings.topics {
+            let message = Message(
+                topic: topic, partition: .max, offset: .max, milliseconds: 9_999_999_999_999, value: Array(plain().utf8)
+            )
+            #expect(try event(message).event.id.utf8.count <= 255)
+        }
+    }
+
+    @Test func `an event with an id keeps it`() throws {
+        #expect(try event(message(plain(#""event_id":"x","#))).event.id == "x")
+    }
+
+    @Test(arguments: [
+        nil, "", "{", "[]", #"{"data":1}"#, #"{"environment_id":"x","data":1}"#,
+        #"{"environment_id":"\#(environment)","event":"job-completed","data":1}"#,
+        #"{"environment_id":"\#(environment)","event":"lunch","data":1}"#,
+        #"{"environment_id":"\#(environment)","data":"\#(String(repeating: "x", count: 200))"}"#,
+    ])
+    func `what is not an event of its topic and an environment is refused`(text: String?) {
+        #expect(throws: APIError.self) { try event(message(text)) }
+    }
+
+    @Test func `where a topic is for any event, the message says which`() throws {
+        #expect(try event(message(plain(#""event":"job-created","#)), type: nil).event.type == "job-created")
+        #expect(throws: APIError.self) { try event(message(plain()), type: nil) }
+    }
+
+    @Test func `topics are those of the events and one for all`() {
+        var settings = KafkaSettings()
+        settings.topicPrefix = "a."
+        #expect(settings.topics.count == 9 && settings.group == "a.notification-management")
+        #expect(settings.eventType(ofTopic: "a.job-created")?.name == "job-created")
+        #expect(settings.eventType(ofTopic: "a.events") == nil)
+    }
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""A Kafka broker over TCP for tests: the mock cluster of librdkafka, in a process of its own.
+
+Arguments are the topics there are; each has two partitions. "READY host:port" tells where it listens. Then it does what it
+reads, one command a line, and answers each with a line: "down", "up". Messages and offsets outlast "down".
+"""
+
+import ctypes
+import sys
+
+library = ctypes.CDLL("librdkafka.so.1")
+for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
+    getattr(library, name).restype = ctypes.c_void_p
+library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+
+PRODUCER = 0
+reason = ctypes.create_string_buffer(512)
+configuration = ctypes.c_void_p(library.rd_kafka_conf_new())
+client = library.rd_kafka_new(PRODUCER, configuration, reason, ctypes.c_size_t(len(reason)))
+assert client, reason.value
+cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(ctypes.c_void_p(client), 1))
+for topic in sys.argv[1:]:
+    code = library.rd_kafka_mock_topic_create(cluster, topic.encode(), 2, 1)
+    assert code == 0, (topic, code)
+print("READY", library.rd_kafka_mock_cluster_bootstraps(cluster).decode(), flush=True)
+
+BROKER = 1
+for line in sys.stdin:
+    command = {"down": library.rd_kafka_mock_broker_set_down, "up": library.rd_kafka_mock_broker_set_up}[line.strip()]
+    print(command(cluster, BROKER), flush=True)
