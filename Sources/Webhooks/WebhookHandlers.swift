@@ -51,6 +51,8 @@ package final class WebhookHandlers {
         guard let route = WebhookRoute(own) else {
             return refuse(.nothingThere, "There is nothing at this path.")
         }
+        // What is named by no UUID is not there, whatever is to be done with it.
+        if let name = route.unreadableID { return refuse(.nothingThere, "The \(name)'s id is no UUID.") }
         guard route.methods.contains(request.method.rawValue) else {
             let allowed = route.methods.joined(separator: ",")
             var response = APIError(.wrongMethod, "Only \(allowed) can be used here.").response()
@@ -102,7 +104,7 @@ package final class WebhookHandlers {
     private func inEnvironment(
         _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
     ) throws(StoreFailure) -> Answer {
-        guard let id = UUID(text) else { return refuse(.nothingThere, "The environment's id is no UUID.") }
+        guard let id = UUID(text) else { return refuse(.nothingThere, "The id is no UUID.") }
         switch environmentExists(id) {
         case .yes: return try body(id)
         case .no: return refuse(.unknownEnvironment, "There is no such environment.")
@@ -114,7 +116,7 @@ package final class WebhookHandlers {
     private func atWebhook(
         _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
     ) throws(StoreFailure) -> Answer {
-        guard let id = UUID(text) else { return refuse(.nothingThere, "The webhook's id is no UUID.") }
+        guard let id = UUID(text) else { return refuse(.nothingThere, "The id is no UUID.") }
         return try body(id)
     }
 

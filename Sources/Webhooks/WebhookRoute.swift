@@ -1,3 +1,5 @@
+internal import Gateway
+
 /// Where a request to this API goes.
 enum WebhookRoute: Equatable {
     case webhooks(environment: String)
@@ -41,6 +43,17 @@ enum WebhookRoute: Equatable {
             }
         case ("webhooks", 5) where path[2] == "logs" && path[4] == "retry": self = .retry(path[1], entry: path[3])
         default: return nil
+        }
+    }
+
+    /// What the path names by what is no UUID; `nil` where it names nothing so.
+    var unreadableID: String? {
+        switch self {
+        case .webhooks(let id), .publish(let id), .settings(let id), .rotate(let id):
+            UUID(id) == nil ? "environment" : nil
+        case .webhook(let id), .log(let id), .retry(let id, _), .test(let id), .recover(let id), .statistics(let id):
+            UUID(id) == nil ? "webhook" : nil
+        case .eventTypes: nil
         }
     }
 
