@@ -107,6 +107,14 @@ import WebhookSignatures
 
     // MARK: Requests that lead nowhere
 
+    @Test(arguments: [HTTPRequest.Method.get, .post, .options])
+    func `what is named by no UUID is not there, whatever is to be done with it`(method: HTTPRequest.Method) throws {
+        for target in ["/webhooks/x", "/api/webhooks/x/logs", "/environments/x/settings"] {
+            let answer = try Handled().call(method, target)
+            #expect(answer.status == 404 && answer.json["error_code"]?.integer == 1002)
+        }
+    }
+
     @Test(
         arguments: [
             (.put, "\(ours)/webhooks", "GET,HEAD,POST"), (.post, "/webhooks/events", "GET,HEAD"),
@@ -114,7 +122,7 @@ import WebhookSignatures
             (.get, "\(unknown)/logs/1/retry", "POST"), (.get, "\(unknown)/test", "POST"),
             (.get, "\(unknown)/recover", "POST"), (.post, "\(unknown)/stats", "GET,HEAD"),
             (.put, "\(ours)/settings", "GET,HEAD"), (.get, "\(ours)/settings/rotate", "POST"),
-            (.get, "\(ours)/events", "POST"), (.options, "/webhooks/x", "DELETE,GET,HEAD,PATCH,PUT"),
+            (.get, "\(ours)/events", "POST"), (.options, unknown, "DELETE,GET,HEAD,PATCH,PUT"),
         ] as [(HTTPRequest.Method, String, String)])
     func `a method that a path does not take is refused with those that it does`(
         method: HTTPRequest.Method, target: String, allowed: String
