@@ -221,14 +221,6 @@ package enum Files {
         return Int64(information.st_mtim.tv_sec) * 1_000_000_000 + Int64(information.st_mtim.tv_nsec)
     }
 
-    /// The number of a file in its file system; another file that takes its place has another one. `nil` where there is
-    /// none.
-    package static func inode(of path: FilePath) -> UInt64? {
-        var information = stat()
-        guard unsafe stat(path.string, &information) == 0 else { return nil }
-        return UInt64(information.st_ino)
-    }
-
     /// A file's length in bytes, or 0 where there is none.
     package static func size(of path: FilePath) -> Int {
         var information = stat()
