@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sys
 
@@ -8,34 +9,41 @@ sys.path.insert(0, os.path.dirname(__file__))
 from harness import QueueService, Receiver, Service, WebhookService  # noqa: E402
 
 
-@pytest.fixture
-def serve(tmp_path):
-    """Starts services that end with the test: serve(RESPONDERS=4) or serve(directory, ...)."""
+@contextlib.contextmanager
+def ending(start):
+    """Lends `start`, which is given how many it has started before, and stops what it returned."""
     started = []
 
-    def start(directory=None, **settings):
-        service = Service(directory or tmp_path / ("data%d" % len(started)), **settings)
+    def begin(*arguments, **settings):
+        service = start(len(started), *arguments, **settings)
         started.append(service)
         return service.start()
 
-    yield start
+    yield begin
     for service in started:
         service.stop()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts services that end with the test: serve(RESPONDERS=4) or serve(directory, ...)."""
+
+    def start(number, directory=None, **settings):
+        return Service(directory or tmp_path / ("data%d" % number), **settings)
+
+    with ending(start) as begin:
+        yield begin
 
 
 @pytest.fixture
 def serve_queues(tmp_path):
     """The same with queues: serve_queues(configuration, RESPONDERS=4)."""
-    started = []
 
-    def start(config=None, directory=None, **settings):
-        service = QueueService(directory or tmp_path / ("data%d" % len(started)), config, **settings)
-        started.append(service)
-        return service.start()
+    def start(number, config=None, directory=None, **settings):
+        return QueueService(directory or tmp_path / ("data%d" % number), config, **settings)
 
-    yield start
-    for service in started:
-        service.stop()
+    with ending(start) as begin:
+        yield begin
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +57,12 @@ def shared(tmp_path_factory):
 @pytest.fixture
 def serve_webhooks(tmp_path):
     """The same where webhooks of this machine are called: serve_webhooks(WEBHOOKS_MAX_RETRIES=0)."""
-    started = []
 
-    def start(directory=None, **settings):
-        service = WebhookService(directory or tmp_path / ("data%d" % len(started)), **settings)
-        started.append(service)
-        return service.start()
+    def start(number, directory=None, **settings):
+        return WebhookService(directory or tmp_path / ("data%d" % number), **settings)
 
-    yield start
-    for service in started:
-        service.stop()
+    with ending(start) as begin:
+        yield begin
 
 
 @pytest.fixture
