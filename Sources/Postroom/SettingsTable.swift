@@ -1,0 +1,197 @@
+internal import Capture
+internal import Cryptography
+internal import Delivery
+internal import DeliveryEngine
+internal import HTTPTypes
+internal import Linux
+internal import Logging
+internal import Queues
+internal import SystemPackage
+internal import Webhooks
+
+extension Settings {
+    /// Every variable, in the order they are shown in.
+    static var variables: [Variable] {
+        [
+            .text("APP_HOST", \.host, "an IP address to listen on") { IPAddress($0) != nil },
+            .integer("APP_PORT", \.port, 1...65535),
+            .text("SERVER_URL", \.serverURL, "the address that clients reach this service at") { !$0.contains("\n") },
+            Variable(
+                name: "MOUNT_POINT", takes: "a path of letters, digits and - . _ ~, such as /api",
+                set: { settings, text in
+                    guard let path = mountPath(text) else { return false }
+                    settings.mountPointText = text
+                    settings.mountPoint = path
+                    return true
+                }, show: { $0.mountPoint.isEmpty ? "/" : $0.mountPoint }),
+            .bytes("MAX_ENDPOINT_BYTES", \.limits.bytesPerEndpoint, 1...(1 << 40)),
+            .seconds("MAX_IDLE_DURATION_SECONDS", \.limits.idleSeconds),
+            .seconds("MAX_DURATION_SECONDS", \.limits.lifetimeSeconds),
+            .integer("MAX_ACTIVE_ENDPOINTS", \.limits.endpoints),
+            .integer("MAX_ENDPOINT_NOTIFICATIONS", \.limits.notificationsPerEndpoint),
+            .duration("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds),
+            Variable(
+                name: "LOG_LEVEL", takes: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+                set: { settings, text in
+                    guard let level = logLevels[text.uppercased()] else { return false }
+                    settings.logLevel = level
+                    return true
+                }, show: { "\($0.logLevel)".uppercased() }),
+            .choice("LOG_FORMAT", \.logFormat, "text or json"),
+            Variable(
+                name: "DATA_DIR", takes: "the path of a directory, without quotes and backslashes",
+                set: { settings, text in
+                    settings.dataDirectory = FilePath(text)
+                    return !text.isEmpty && isQuotable(text)
+                }, show: { $0.dataDirectory.string }),
+            .integer("RESPONDERS", \.responders, 1...256),
+            .choice("DURABILITY", \.durability, "disk or process"),
+            .bytes("MAX_BODY_BYTES", \.maximumBodyBytes, 1...(1 << 30)),
+            .bytes("MAX_HEADER_BYTES", \.maximumHeaderBytes, 1024...(64 << 10)),
+            .bytes("MAX_STORE_BYTES", \.maximumStoreBytes, (16 << 20)...(64 << 40)),
+            .integer("MAX_CONNECTIONS", \.maximumConnections, 64...1_000_000),
+            .optional(
+                "RATE_LIMIT", \.requestsPerSecond, "requests a second for each address, a whole number from 1 on"),
+            .optional("RATE_LIMIT_BURST", \.requestBurst, "requests that may come at once beyond RATE_LIMIT"),
+            .optional("CONNECTION_LIMIT", \.connectionsPerAddress, "connections for each address, from 1 on"),
+            Variable(
+                name: "TRUSTED_PROXIES", takes: "addresses or networks such as 10.0.0.0/8, with commas between",
+                set: { settings, text in
+                    settings.trustedProxies = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
+                    return settings.trustedProxies.allSatisfy { IPNetwork($0) != nil }
+                }, show: { $0.trustedProxies.joined(separator: ",") }),
+            .path("TLS_CERTIFICATE") { $0.tls?.certificate },
+            .path("TLS_CERTIFICATE_KEY") { $0.tls?.key },
+            .path("TLS_CLIENT_CA") { $0.tls?.clientAuthority },
+            Variable(
+                name: "TLS_CLIENT_VERIFY", takes: "off, optional or on", set: { _, _ in true },
+                show: { ($0.tls?.clientVerification ?? .off).rawValue }),
+            Variable(
+                name: "QUEUE_CONFIG", takes: "the path of a file",
+                set: { settings, text in
+                    settings.queueFile = FilePath(text)
+                    return true
+                }, show: { $0.queueFile.string }),
+            Variable(
+                name: "QUEUE_PASSWORD_HASH",
+                takes: "\(DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")) or argon2id",
+                set: { settings, text in
+                    guard let kind = PasswordHash.Kind(text.lowercased()), kind != .plain else { return false }
+                    settings.queuePasswordHash = kind
+                    return true
+                }, show: { $0.queuePasswordHash.name }),
+            .bytes("MAX_MESSAGE_BYTES", \.maximumMessageBytes, 1...(1 << 30)),
+            Variable(
+                name: "API_SERVER_PORT", takes: "a port, or nothing",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    settings.apiPort = SettingText.integer(text)
+                    return settings.apiPort.map { (1...65535).contains($0) } ?? false
+                }, show: { $0.apiPort.map(String.init) ?? "" }),
+            .text("OPS_SERVER_HOST", \.operationsHost, "an IP address to listen on") { IPAddress($0) != nil },
+            .integer("OPS_SERVER_PORT", \.operationsPort, 0...65535),
+            .flag("DEBUG", \.webhooks.isDebugging),
+            .integer("WEBHOOKS_MAX_RETRIES", \.webhookRetries, 0...1000),
+            .goDuration("WEBHOOKS_RETRY_INTERVAL", \.webhookRetrySeconds),
+            .goDuration("WEBHOOKS_WRITE_TIMEOUT", \.delivery.timeoutSeconds),
+            Variable(
+                name: "WEBHOOKS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
+                        GoDuration.seconds(SettingText.trimmed(String($0)))
+                    }
+                    settings.webhookRetrySchedule = waits.compactMap { $0 }
+                    return !waits.contains(nil)
+                },
+                show: { $0.webhookRetrySchedule.map { $0.map(GoDuration.text).joined(separator: ",") } ?? "" }),
+            .choice(
+                "WEBHOOKS_SIGNATURE_ALGORITHM", \.webhookSignatureAlgorithm,
+                SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")),
+            .text("WEBHOOKS_SIGNATURE_HEADER", \.webhooks.signatureHeader, "the name of a header", isFieldName),
+            .text(
+                "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER", \.webhooks.signatureTimestampHeader, "the name of a header",
+                isFieldName),
+            Variable(
+                name: "WEBHOOKS_ROTATION_OVERLAP", takes: "a length of time from 0 to 168h, such as 24h",
+                set: { settings, text in
+                    guard let value = GoDuration.seconds(SettingText.trimmed(text)), value <= 7 * 86_400 else {
+                        return false
+                    }
+                    settings.webhooks.rotationSeconds = value
+                    return true
+                }, show: { GoDuration.text($0.webhooks.rotationSeconds) }),
+            .flag("WEBHOOKS_HTTPS_ONLY", \.webhooksAreHTTPSOnly),
+            .flag("WEBHOOKS_DISABLE_ON_GONE", \.delivery.disablesOnGone),
+            .goDuration("WEBHOOKS_RETENTION", \.webhookRetentionSeconds),
+            .bytes("WEBHOOKS_LOG_BYTES", \.webhookLogBytes, (1 << 20)...(64 << 40)),
+            Variable(
+                name: "DELIVERY_ALLOW_SUBNETS", takes: "networks such as 127.0.0.0/8, with commas between",
+                set: { settings, text in
+                    let networks = text.split(separator: ",").map { IPNetwork(SettingText.trimmed(String($0))) }
+                    settings.allowedSubnets = networks.compactMap { $0 }
+                    return !networks.contains(nil)
+                }, show: { $0.allowedSubnets.map(\.description).joined(separator: ",") }),
+            Variable(
+                name: "KAFKA_BROKERS", takes: "names or addresses such as kafka:9092, with commas between",
+                set: { settings, text in
+                    settings.kafka.brokers = text.split(separator: ",", omittingEmptySubsequences: false)
+                        .map { SettingText.trimmed(String($0)) }
+                    if SettingText.trimmed(text).isEmpty { settings.kafka.brokers = [] }
+                    return settings.kafka.brokers.allSatisfy(KafkaSettings.isBroker)
+                }, show: { $0.kafka.brokers.joined(separator: ",") }),
+            .text(
+                "KAFKA_TOPIC_PREFIX", \.kafka.topicPrefix, "up to 180 letters, digits and - . _",
+                KafkaSettings.isTopicPrefix),
+            .integer("KAFKA_TOPIC_REPLICATION_FACTOR", \.kafka.replicationFactor, 1...32767),
+            .bytes("KAFKA_CONSUMER_FETCH_BYTES", \.kafka.fetchBytes, 1024...(512 << 20)),
+            Variable(
+                name: "KAFKA_CONSUMER_FETCH_FREQUENCY", takes: "a length of time from 1ms to 30s, such as 250ms",
+                set: { settings, text in
+                    guard let value = GoDuration.seconds(SettingText.trimmed(text)), (0.001...30).contains(value) else {
+                        return false
+                    }
+                    settings.kafka.fetchSeconds = value
+                    return true
+                }, show: { GoDuration.text($0.kafka.fetchSeconds) }),
+            .secret("DB_ENCRYPTION_SECRET", \.encryptionSecret, "exactly 32 characters of one byte each") {
+                $0.utf8.count == 32
+            },
+            Variable(
+                name: "DB_URI", takes: "nothing yet: the store is a file in DATA_DIR; PostgreSQL comes later",
+                set: { _, text in text.isEmpty }, show: { _ in "" }),
+            .duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
+            Variable(
+                name: "NGINX", takes: "the path of nginx",
+                set: { settings, text in
+                    settings.nginxProgram = FilePath(text)
+                    return text.hasPrefix("/")
+                }, show: { $0.nginxProgram.string }),
+        ]
+    }
+
+    private static let logLevels: [String: Logger.Level] = [
+        "NOTSET": .trace, "TRACE": .trace, "DEBUG": .debug, "INFO": .info, "WARN": .warning, "WARNING": .warning,
+        "ERROR": .error, "FATAL": .critical, "CRITICAL": .critical,
+    ]
+
+    /// Whether a header may have this name (RFC 9110, section 5.1).
+    private static func isFieldName(_ text: String) -> Bool { HTTPField.Name(text) != nil }
+
+    /// Whether nginx reads the text between quotes as it is.
+    static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n*?[]@".contains($0) } }
+
+    /// The mount point with one slash before each segment and none at its end.
+    private static func mountPath(_ text: String) -> String? {
+        var path = ""
+        for segment in SettingText.trimmed(text).split(separator: "/") {
+            let isPlain = segment.utf8.allSatisfy { byte in
+                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                    || "-._~".utf8.contains(byte)
+            }
+            guard isPlain, segment != ".", segment != ".." else { return nil }
+            path += "/\(segment)"
+        }
+        return path
+    }
+}
