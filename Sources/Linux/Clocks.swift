@@ -8,6 +8,14 @@ package enum SystemClock {
     /// Time since the machine started, sleep included; the same for every process, never set (CLOCK_BOOTTIME).
     package static func bootTimeMicroseconds() -> Int64 { microseconds(CLOCK_BOOTTIME) }
 
+    /// How far the time of this process's zone, which TZ names, is ahead of UTC (localtime_r(3)).
+    /// - Parameter seconds: since 1970.
+    package static func zoneOffsetSeconds(at seconds: Int64) -> Int {
+        var time = time_t(seconds)
+        var parts = unsafe tm()
+        return unsafe localtime_r(&time, &parts) == nil ? 0 : Int(parts.tm_gmtoff)
+    }
+
     private static func microseconds(_ clock: CInt) -> Int64 {
         var time = timespec()
         unsafe clock_gettime(clock, &time)

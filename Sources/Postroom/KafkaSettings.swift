@@ -31,14 +31,9 @@ struct KafkaSettings: Equatable {
         if host.hasPrefix("["), host.hasSuffix("]") {
             return host.count > 4 && host.dropFirst().dropLast().allSatisfy { $0.isHexDigit || $0 == ":" || $0 == "." }
         }
-        return !host.isEmpty && host.utf8.allSatisfy { isPlain($0) }
+        return !host.isEmpty && SettingText.isPlain(host)
     }
 
-    /// As the longest of a topic's 249 characters are the event's, and an event's id has the topic in it.
-    static func isTopicPrefix(_ text: String) -> Bool { text.utf8.count <= 180 && text.utf8.allSatisfy(isPlain) }
-
-    /// What Kafka lets a topic be named with.
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || "-._".utf8.contains(byte)
-    }
+    /// Kafka lets a topic be named with what is plain. As the longest of a topic's 249 characters are the event's, and an event's id has the topic in it.
+    static func isTopicPrefix(_ text: String) -> Bool { text.utf8.count <= 180 && SettingText.isPlain(text) }
 }

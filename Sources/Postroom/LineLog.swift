@@ -10,11 +10,15 @@ struct LineLog: LogHandler {
     var metadata: Logger.Metadata = [:]
     private let process: String
     private let format: Settings.LogFormat
+    private let isLocal: Bool
 
-    /// - Parameter process: which of the installation's processes this is.
-    init(process: String, level: Logger.Level, format: Settings.LogFormat) {
+    /// - Parameters:
+    ///   - process: which of the installation's processes this is.
+    ///   - isLocal: whether times are those of this process's zone, and not UTC.
+    init(process: String, level: Logger.Level, format: Settings.LogFormat, isLocal: Bool) {
         self.process = process
         self.format = format
+        self.isLocal = isLocal
         logLevel = level
     }
 
@@ -24,7 +28,7 @@ struct LineLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
+        let time = Self.text(of: Timestamp(microseconds: SystemClock.realTimeMicroseconds()), isLocal: isLocal)
         let details = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         var line: [UInt8]
         switch format {
@@ -51,12 +55,21 @@ struct LineLog: LogHandler {
         line.append(UInt8(ascii: "\n"))
         _ = try? FileDescriptor.standardError.writeAll(line)
     }
+
+    private static func text(of time: Timestamp, isLocal: Bool) -> String {
+        guard isLocal else { return time.iso8601() }
+        let minutes = SystemClock.zoneOffsetSeconds(at: time.microseconds / 1_000_000) / 60
+        func digits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let zone = "\(minutes < 0 ? "-" : "+")\(digits(abs(minutes) / 60)):\(digits(abs(minutes) % 60))"
+        return time.adding(seconds: Double(minutes * 60)).iso8601(zone: zone)
+    }
 }
 
 extension Settings {
     func logger(_ process: String) -> Logger {
-        Logger(label: process) { [logLevel, logFormat] label in
-            LineLog(process: label, level: logLevel, format: logFormat)
+        let isLocal = timeZone != Self.universalTime
+        return Logger(label: process) { [logLevel, logFormat] label in
+            LineLog(process: label, level: logLevel, format: logFormat, isLocal: isLocal)
         }
     }
 }

@@ -24,8 +24,10 @@ struct Operations {
         case ["version"]:
             var json = JSONWriter()
             json.beginObject()
-            json.name("version")
-            json.string(postroomVersion)
+            for (name, value) in identity {
+                json.name(name)
+                json.string(value)
+            }
             json.endObject()
             return .now(.json(.ok, json.bytes))
         case ["debug", "settings"] where settings.webhooks.isDebugging:
@@ -33,6 +35,14 @@ struct Operations {
             return .now(.text(.ok, lines))
         default: return .now(.notFound)
         }
+    }
+
+    /// Which program this is, and where it runs.
+    private var identity: [(String, String)] {
+        [
+            ("version", postroomVersion), ("env", settings.environmentName), ("pod_name", settings.podName),
+            ("pod_ip", settings.podAddress),
+        ]
     }
 
     /// Ready is what can commit, and delivers what is due.
@@ -49,6 +59,8 @@ struct Operations {
         let metrics = try store.metrics(at: store.clock.now())
         let capture = try store.overview(newest: 0).counters
         var text = MetricsText()
+        text.family("info", "gauge", "The program, and where it runs.")
+        text.sample("info", identity, 1)
         text.family("deliveries_total", "counter", "Attempts, by what became of them.")
         text.sample("deliveries_total", [("result", "success"), ("error_kind", "")], metrics.deliveries.attempts[0])
         for kind in Attempt.ErrorKind.allCases {

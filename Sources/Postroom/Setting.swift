@@ -18,6 +18,14 @@ enum SettingText {
         return String(rest)
     }
 
+    /// Whether a text has nothing but letters, digits and `-._`, which nothing that reads it takes for anything else.
+    static func isPlain(_ text: some StringProtocol) -> Bool {
+        text.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || "-._".utf8.contains(byte)
+        }
+    }
+
     static func integer(_ text: String) -> Int? {
         withoutSeparators(trimmed(text), allowed: "0123456789+-").flatMap { Int($0) }
     }

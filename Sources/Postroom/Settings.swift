@@ -75,11 +75,23 @@ struct Settings: Equatable {
     var webhookLogBytes = 10 << 30
     var allowedSubnets: [IPNetwork] = []
     var kafka = KafkaSettings()
+    /// What operators call this installation, and where it runs: told at the operations port.
+    var environmentName = "development"
+    var podAddress = "127.0.0.1"
+    var podName = "localhost"
+    /// Of the times in log lines; a name of the zone database.
+    var timeZone = Self.universalTime
+    /// Of the engine that DB_URI will name.
+    var databaseUser = "postgres"
+    var databasePassword: String?
+    var databaseName = "notificationmanagement"
     /// 32 bytes; `nil`: the key in `secret.key` is used.
     var encryptionSecret: String?
 
     /// Where sockets, nginx's configuration and its temporary files lie.
     var runDirectory: FilePath { dataDirectory.appending("run") }
+
+    static let universalTime = "UTC"
 
     /// What stands before an endpoint's id in the URL that is handed out for it.
     var webhookURL: String { joinedURL([serverURL, mountPoint, "/webhook/"]) }

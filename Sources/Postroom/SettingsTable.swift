@@ -160,6 +160,22 @@ extension Settings {
             Variable(
                 name: "DB_URI", takes: "nothing yet: the store is a file in DATA_DIR; PostgreSQL comes later",
                 set: { _, text in text.isEmpty }, show: { _ in "" }),
+            .text("DB_AUTH_USER", \.databaseUser, "1 to 63 bytes without control characters", isIdentifier),
+            .secret("DB_AUTH_PASS", \.databasePassword, "a text without control characters", isPrintable),
+            .text("DB_DATABASE", \.databaseName, "1 to 63 bytes without control characters", isIdentifier),
+            .text("ENV", \.environmentName, "1 to 64 letters, digits and - . _") {
+                (1...64).contains($0.utf8.count) && SettingText.isPlain($0)
+            },
+            .text("POD_IP", \.podAddress, "an IP address") { IPAddress($0) != nil },
+            .text("POD_NAME", \.podName, "1 to 253 letters, digits and - . _") {
+                (1...253).contains($0.utf8.count) && SettingText.isPlain($0)
+            },
+            Variable(
+                name: "TZ", takes: "a zone of the zone database, such as America/Montreal",
+                set: { settings, text in
+                    settings.timeZone = text.isEmpty ? universalTime : text
+                    return ZoneDatabase.has(settings.timeZone)
+                }, show: { $0.timeZone }),
             .duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
                 name: "NGINX", takes: "the path of nginx",
@@ -178,6 +194,13 @@ extension Settings {
     /// Whether a header may have this name (RFC 9110, section 5.1).
     private static func isFieldName(_ text: String) -> Bool { HTTPField.Name(text) != nil }
 
+    private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } }
+
+    /// Whether PostgreSQL can have something of this name.
+    private static func isIdentifier(_ text: String) -> Bool {
+        (1...63).contains(text.utf8.count) && isPrintable(text)
+    }
+
     /// Whether nginx reads the text between quotes as it is.
     static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n*?[]@".contains($0) } }
 
@@ -185,11 +208,9 @@ extension Settings {
     private static func mountPath(_ text: String) -> String? {
         var path = ""
         for segment in SettingText.trimmed(text).split(separator: "/") {
-            let isPlain = segment.utf8.allSatisfy { byte in
-                (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                    || "-._~".utf8.contains(byte)
+            guard SettingText.isPlain(segment.replacing("~", with: "")), segment != ".", segment != ".." else {
+                return nil
             }
-            guard isPlain, segment != ".", segment != ".." else { return nil }
             path += "/\(segment)"
         }
         return path

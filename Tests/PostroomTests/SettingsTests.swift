@@ -59,7 +59,9 @@ import Webhooks
             ("KAFKA_BROKERS", "a,,b"), ("KAFKA_BROKERS", "a;b"), ("KAFKA_BROKERS", "[::1"),
             ("KAFKA_TOPIC_PREFIX", "a b"), ("KAFKA_TOPIC_REPLICATION_FACTOR", "0"),
             ("KAFKA_CONSUMER_FETCH_BYTES", "1"), ("KAFKA_CONSUMER_FETCH_FREQUENCY", "0"),
-            ("KAFKA_CONSUMER_FETCH_FREQUENCY", "31s"),
+            ("KAFKA_CONSUMER_FETCH_FREQUENCY", "31s"), ("ENV", ""), ("ENV", "a b"), ("POD_NAME", "pod;"),
+            ("POD_IP", "localhost"), ("TZ", "America/Nowhere"), ("TZ", "../../../etc/localtime"), ("TZ", "America"),
+            ("TZ", "/dev/zero"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"), ("DB_URI", "localhost:5432"),
         ])
     func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
@@ -96,6 +98,21 @@ import Webhooks
     func `responders and the worker agree how long keys overlap`(text: String, seconds: Double) throws {
         let settings = try Settings(environment: text.isEmpty ? [:] : ["WEBHOOKS_ROTATION_OVERLAP": text])
         #expect(settings.webhooks.rotationSeconds == seconds && settings.delivery.overlapSeconds == seconds)
+    }
+
+    @Test(arguments: [("DB_AUTH_PASS", "one\ntwo"), ("DB_ENCRYPTION_SECRET", "too short")])
+    func `secrets are shown neither when they are right nor when they are wrong`(name: String, wrong: String) throws {
+        let text = try #require(refusal([name: wrong]))
+        #expect(text.hasPrefix("\(name) is \"…\", but takes "))
+        let secret = String(repeating: "s", count: 32)
+        let settings = try Settings(environment: [name: secret])
+        let shown = Settings.variables.map { $0.show(settings) }
+        #expect(shown.contains("(set)") && !shown.contains { $0.contains(secret) })
+    }
+
+    @Test(arguments: [("", "UTC"), ("America/Montreal", "America/Montreal"), (":Asia/Kathmandu", ":Asia/Kathmandu")])
+    func `a zone is one of the database`(text: String, shown: String) throws {
+        #expect(try Settings(environment: ["TZ": text]).timeZone == shown)
     }
 
     @Test func `what is shown can be set`() throws {

@@ -1,5 +1,6 @@
 """The operations port: health, metrics and version, and nothing of the APIs."""
 
+import datetime
 import http.client
 import json
 import re
@@ -69,6 +70,29 @@ def test_metrics_count_what_has_happened(operations):
     assert grown("postroom_capture_endpoints") == 1
     assert after["postroom_store_bytes"] > 0
     assert after["postroom_pending"] == after["postroom_inflight"] == 0
+
+
+def test_who_and_where_it_is_can_be_set_and_is_told(serve):
+    port = free_port()
+    serve(OPS_SERVER_PORT=port, ENV="staging", POD_NAME="hub-0", POD_IP="10.1.2.3", RESPONDERS=1)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/version")
+    told = json.loads(connection.getresponse().read())
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    assert (told["env"], told["pod_name"], told["pod_ip"]) == ("staging", "hub-0", "10.1.2.3")
+    assert (
+        'postroom_info{version="%s",env="staging",pod_name="hub-0",pod_ip="10.1.2.3"} 1\n' % told["version"] in text
+    )
+
+
+def test_log_lines_have_the_time_of_the_zone(serve):
+    service = serve(TZ="Asia/Kathmandu", LOG_LEVEL="DEBUG", RESPONDERS=1)
+    line = next(line for line in service.log().splitlines() if "ready" in line)
+    told = datetime.datetime.fromisoformat(line.split(" ")[0])
+    assert told.utcoffset() == datetime.timedelta(hours=5, minutes=45)
+    assert abs((datetime.datetime.now(datetime.timezone.utc) - told).total_seconds()) < 30
 
 
 def test_the_operations_port_has_nothing_of_the_apis_and_they_nothing_of_it(operations):
