@@ -8,7 +8,8 @@ import re
 import zlib
 
 import pytest
-from harness import exchange
+import yaml
+from harness import exchange, free_port
 
 MIB = 1 << 20
 
@@ -359,6 +360,33 @@ def test_the_status_page_is_bounded(serve):
 def test_the_openapi_document_is_served(shared):
     answer = shared.call("GET", "/openapi.yaml")
     assert answer.status == 200 and answer.text.startswith("openapi: 3.1")
+    assert answer.headers["content-type"] == "application/yaml"
+    # What scripts/openapi makes of it.
+    document = yaml.safe_load(answer.text)
+    for path in ("/openapi.json", "/api/openapi.json"):
+        answer = shared.call("GET", path)
+        assert answer.status == 200 and answer.headers["content-type"] == "application/json", path
+        assert answer.json() == document
+        assert shared.call("HEAD", path).status == 200
+        assert shared.call("POST", path, b"x").status == 405
+    for path in ("/.postroom-openapi.json", "/.postroom-openapi.", "/api/openapi.yaml"):
+        assert shared.call("GET", path).status == 404, path
+
+
+def test_the_openapi_document_is_served_below_a_mount_point_and_at_the_other_port(serve):
+    port = free_port()
+    service = serve(MOUNT_POINT="/a.b", API_SERVER_PORT=port, RESPONDERS=1)
+    document = service.call("GET", "/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for path in ("/a.b/openapi.json", "/a.b/api/openapi.json"):
+        connection.request("GET", path)
+        assert json.loads(connection.getresponse().read()) == document
+    for path in ("/openapi.json", "/a_b/openapi.json"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (404, True)
+    connection.close()
 
 
 def test_large_answers_arrive_whole(shared, endpoint):
