@@ -94,6 +94,8 @@ struct NginxFiles {
             ("REAL_IP", realIP),
             ("LIMIT_ZONES", limitZones),
             ("LIMITS", limits),
+            ("REFUSALS", NginxRefusals(settings: settings).texts),
+            ("REFUSED_WEBHOOKS", NginxRefusals(settings: settings).objects),
             ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
             ("MESSAGE_BYTES", String(settings.maximumMessageBytes)),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),

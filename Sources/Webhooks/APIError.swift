@@ -18,6 +18,7 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     case wrongMethod = 1300
     case bodyTooLarge = 1301
     case wrongMediaType = 1302
+    case tooManyRequests = 1303
     case failure = 1500
     case storeUnavailable = 1501
     case projectsUnavailable = 1503
@@ -29,6 +30,7 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
         case .wrongMethod: .methodNotAllowed
         case .bodyTooLarge: .contentTooLarge
         case .wrongMediaType: .unsupportedMediaType
+        case .tooManyRequests: .tooManyRequests
         case .failure: .internalServerError
         case .storeUnavailable, .projectsUnavailable: .serviceUnavailable
         }
@@ -49,14 +51,20 @@ package struct APIError: Error, Equatable, Sendable {
         self.internalMessage = internalMessage
     }
 
-    /// The documented error object.
     package func response(isDebugging: Bool = false) -> Response {
+        var response = Response.json(code.status, body(status: code.status.code, isDebugging: isDebugging))
+        if code.status == .serviceUnavailable { response.head.headerFields[.retryAfter] = "5" }
+        return response
+    }
+
+    /// The documented error object.
+    package func body(status: Int, isDebugging: Bool = false) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         json.name("error_code")
         json.integer(code.rawValue)
         json.name("http_code")
-        json.integer(code.status.code)
+        json.integer(status)
         json.name("internal_message")
         json.string(isDebugging ? internalMessage : "")
         json.name("message")
@@ -65,9 +73,7 @@ package struct APIError: Error, Equatable, Sendable {
         json.beginArray()
         json.endArray()
         json.endObject()
-        var response = Response.json(code.status, json.bytes)
-        if code.status == .serviceUnavailable { response.head.headerFields[.retryAfter] = "5" }
-        return response
+        return json.bytes
     }
 
     /// What a client is told when the store fails.

@@ -44,6 +44,18 @@ import Testing
         #expect(lines.hasPrefix(" ssl http2 ssl_certificate \"/c\";") && lines.hasSuffix("ssl_verify_client optional;"))
     }
 
+    @Test func `what nginx refuses has a line and an object, and the object the lower limit`() {
+        let lines = fill("@REFUSALS@").split(separator: "\n")
+        let objects = fill("@REFUSED_WEBHOOKS@").split(separator: "\n")
+        #expect(lines.count == objects.count)
+        #expect(
+            lines.contains { $0.contains("/413 { return 413 \"413: A body may have no more than 1048576 bytes.\"") })
+        #expect(
+            objects.contains { $0.contains("{\"error_code\": 1301, \"http_code\": 413,") && $0.contains(" 262144 ") })
+        #expect(objects.contains { $0.contains("The request\\'s transfer coding") })
+        #expect(fill("@REFUSED_WEBHOOKS@") { $0.maximumBodyBytes = 2048 }.contains("no more than 2048 bytes"))
+    }
+
     @Test(arguments: [(1, 73), (2, 74), (5, 75), (40, 80)])
     func `each responder is listed again and again, so that a request is tried again`(responders: Int, count: Int) {
         let servers = fill("@SERVERS@") { $0.responders = responders }.split(separator: "\n")

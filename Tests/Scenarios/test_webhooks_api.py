@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import time
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 from harness import WebhookService, exchange, new_environment, refusal, together, wait_for
@@ -846,11 +848,47 @@ def test_a_rotation_is_announced_a_day_ahead(hub):
 # ------------------------------------------------------------ through nginx
 
 
-def test_refusals_of_nginx_itself_are_in_its_words(hub):
-    """What never reaches the application: nothing else may answer for these paths with HTML."""
-    huge = hub.call("POST", "/environments/%s/events" % NOBODY, b"x" * (2 << 20), {"Content-Type": "application/json"})
-    assert huge.status == 413 and "<html" not in huge.text
-    assert exchange(hub, b"GET /webhooks/\r\n\r\n")[:1] != b"<"
+def raw(service, request):
+    """What a whole request on a connection of its own is answered."""
+    head, _, text = exchange(service, request).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+    return SimpleNamespace(status=int(lines[0].split()[1]), headers=headers, text=text.decode(), json=lambda: json.loads(text))
+
+
+@pytest.mark.parametrize("mount", ["", "/a.b"])
+def test_what_nginx_refuses_by_itself_is_the_documented_object_and_elsewhere_a_line(serve_webhooks, mount):
+    service = serve_webhooks(MOUNT_POINT=mount or "/", MAX_BODY_BYTES="300k", RESPONDERS=1)
+    huge = b"x" * (2 << 20)
+    for path in ("/environments/%s/events" % NOBODY, "/api/webhooks/%s?x=1" % NOBODY, "/webhooks"):
+        assert "262144" in refusal(service.api("POST", path, huge), 413, 1301), path
+        bad = "POST %s%s HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\nConnection: close\r\n\r\n" % (mount, path)
+        refusal(raw(service, bad.encode()), 400, 1000)
+        refusal(raw(service, bad.replace("Content-Length: x", "X-Long: " + "x" * 9000).encode()), 431, 1000)
+        refusal(raw(service, bad.replace("Content-Length: x", "Transfer-Encoding: x").encode()), 501, 1500)
+        refusal(raw(service, bad.replace("POST", "TRACE").replace("Content-Length: x\r\n", "").encode()), 405, 1300)
+    for path in ("/webhook/abc", "/environment/x", "/webhooksx", "/", "/api/manage", "/read/webhooks"):
+        answer = service.api("POST", path, huge)
+        assert (answer.status, answer.text) == (413, "413: A body may have no more than 307200 bytes."), path
+    os.unlink(os.path.join(service.directory, "run", "responder-1.sock"))
+
+    def refused(path):
+        """Connections that were kept still work; more at a time need a new one."""
+        answers = together(12, lambda _: service.call("GET", path))
+        return next((answer for answer in answers if answer.status != 200), None)
+
+    answer = wait_for(lambda: refused("/api/webhooks/events"))
+    assert "responder" in refusal(answer, 502, 1501) and answer.headers["retry-after"] == "1"
+    assert wait_for(lambda: refused("/manage")).text == "502: No responder could answer."
+
+
+def test_too_many_requests_are_the_documented_object(serve_webhooks):
+    service = serve_webhooks(RATE_LIMIT=1, RATE_LIMIT_BURST=1)
+    answers = [service.call("GET", "/webhooks/events") for _ in range(6)]
+    late = next(answer for answer in answers if answer.status == 429)
+    refusal(late, 429, 1303)
+    assert late.headers["retry-after"] == "1"
+    assert service.call("GET", "/time").text == "429: Too many requests from this address."
 
 
 def test_everything_is_there_again_after_a_start(serve_webhooks, receive):
