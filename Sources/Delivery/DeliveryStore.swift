@@ -9,10 +9,11 @@ package protocol DeliveryStore: AnyObject {
     /// in later than that changes nothing but the log.
     /// - Parameters:
     ///   - capacity: how many attempts to begin at the most.
+    ///   - policies: by which attempts that failed are made again.
     ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
     func turn(
         _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int], owner: UInt64,
-        leaseSeconds: Double, at moment: Moment
+        leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) throws(StoreFailure) -> DeliveryTurn
 
     /// The keys of a keyring, sealed; `nil` where there is none.

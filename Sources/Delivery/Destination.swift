@@ -15,7 +15,7 @@ package struct Destination: Equatable, Sendable {
     package var keyring: UInt64?
     /// The key of Standard Webhooks' v1, sealed; `nil`: none.
     package var sealedSecret: [UInt8]?
-    package var policy: RetryPolicy
+    package var policy: RetryChoice
     package var limits: DestinationLimits
     /// Nothing is sent before this time of day.
     package var disabledUntil: Timestamp?
@@ -24,7 +24,7 @@ package struct Destination: Equatable, Sendable {
 
     package init(
         number: UInt64, url: String, method: String = "POST", contentType: String = "application/json",
-        sealedHeaders: [UInt8]? = nil, keyring: UInt64? = nil, sealedSecret: [UInt8]? = nil, policy: RetryPolicy,
+        sealedHeaders: [UInt8]? = nil, keyring: UInt64? = nil, sealedSecret: [UInt8]? = nil, policy: RetryChoice,
         limits: DestinationLimits = DestinationLimits(), disabledUntil: Timestamp? = nil, disabledReason: String? = nil
     ) {
         self.number = number

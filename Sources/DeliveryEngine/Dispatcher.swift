@@ -14,6 +14,7 @@ package struct DispatcherSettings: Equatable, Sendable {
     /// Of the response's body: what the log keeps, and what is read.
     package var keptBytes = 16 << 10
     package var readBytes = 128 << 10
+    package var policies = RetryPolicies()
     /// Whether 410 disables a destination.
     package var disablesOnGone = true
     package var headers = CallHeaders()
@@ -151,7 +152,7 @@ package final class Dispatcher {
         let lease = settings.timeoutSeconds + settings.leaseMarginSeconds
         let turn = try store.turn(
             finished, beginning: isDraining ? 0 : settings.inFlight - running.count, inFlight: inFlight, owner: owner,
-            leaseSeconds: lease, at: now())
+            leaseSeconds: lease, policies: settings.policies, at: now())
         looksAt = turn.nextDue
         return turn.starts
     }

@@ -73,14 +73,16 @@ enum DestinationRecord {
         writer.optional(destination.sealedSecret)
         writer.number(destination.keyring ?? 0)
         switch destination.policy {
-        case .fixed(let retries, let interval):
+        case .own(.fixed(let retries, let interval)):
             writer.byte(1)
             writer.number(UInt64(max(0, retries)))
             writer.double(interval)
-        case .schedule(let waits):
+        case .own(.schedule(let waits)):
             writer.byte(2)
             writer.number(UInt64(waits.count))
             for wait in waits { writer.double(wait) }
+        case .fixed: writer.byte(3)
+        case .standard: writer.byte(4)
         }
         writer.number(UInt64(max(1, destination.limits.inFlight)))
         writer.double(destination.limits.rate ?? 0)
@@ -106,13 +108,13 @@ enum DestinationRecord {
             disabledUntil: disabledUntil, disabledReason: disabledReason)
     }
 
-    private static func policy(_ reader: inout ByteReader) -> RetryPolicy? {
+    private static func policy(_ reader: inout ByteReader) -> RetryChoice? {
         switch reader.byte() {
         case 1:
             guard let retries = reader.number(), retries <= 1_000_000, let interval = reader.double() else {
                 return nil
             }
-            return .fixed(retries: Int(retries), interval: interval)
+            return .own(.fixed(retries: Int(retries), interval: interval))
         case 2:
             guard let count = reader.number() else { return nil }
             var waits: [Double] = []
@@ -120,7 +122,9 @@ enum DestinationRecord {
                 guard let wait = reader.double() else { return nil }
                 waits.append(wait)
             }
-            return .schedule(waits)
+            return .own(.schedule(waits))
+        case 3: return .fixed
+        case 4: return .standard
         default: return nil
         }
     }

@@ -203,7 +203,9 @@ struct DeliveryWork {
     }
 
     /// Ends an attempt: its delivery is over, or waits for the next one.
-    mutating func conclude(_ result: DeliveryResult, in transaction: inout Transaction) throws(LMDBError) {
+    mutating func conclude(
+        _ result: DeliveryResult, _ policies: RetryPolicies, in transaction: inout Transaction
+    ) throws(LMDBError) {
         let number = result.delivery.destination
         guard let (destination, _) = try destination(number, in: transaction) else {
             state.inFlight -= min(state.inFlight, 1)
@@ -217,8 +219,9 @@ struct DeliveryWork {
         let isOurs = (stored ?? nil)?.owner == result.delivery.owner
         let parcel = try store.parcel(result.delivery.parcel, in: transaction)
         let attempts = result.delivery.attempts + 1
+        let policy = policies[destination.policy]
         let verdict = result.attempt.verdict(
-            destination.policy, attempts: Int(attempts), trigger: result.delivery.trigger, wish: result.wish,
+            policy, attempts: Int(attempts), trigger: result.delivery.trigger, wish: result.wish,
             jitter: result.jitter)
         var nextRetryAt: Timestamp?
         if case .retry(let seconds) = verdict { nextRetryAt = moment.wall.adding(seconds: seconds) }
@@ -252,7 +255,7 @@ struct DeliveryWork {
             if isOver { state.pending -= min(state.pending, 1) }
             state.lastTriggered = line.summary
             if verdict != .delivered { state.lastErrored = line.summary }
-            var reason = state.health.conclude(verdict, destination.policy, at: now.steady)
+            var reason = state.health.conclude(verdict, policy, at: now.steady)
             if result.wish.disables {
                 reason = result.attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
             }

@@ -5,7 +5,7 @@ internal import LMDB
 extension MappedStore: DeliveryStore {
     package func turn(
         _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int], owner: UInt64,
-        leaseSeconds: Double, at moment: Moment
+        leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) throws(StoreFailure) -> DeliveryTurn {
         if results.isEmpty {
             // Where nothing can be begun nothing is written.
@@ -17,7 +17,7 @@ extension MappedStore: DeliveryStore {
         }
         return try write { (transaction) throws(LMDBError) in
             var work = try DeliveryWork(self, at: moment, in: transaction)
-            for result in results { try work.conclude(result, in: &transaction) }
+            for result in results { try work.conclude(result, policies, in: &transaction) }
             try work.finish(in: &transaction)
             var turn = DeliveryTurn()
             for number in try dueDestinations(until: moment.steady, in: transaction) {

@@ -191,10 +191,12 @@ extension JSONWriter {
         if let sealed = destination.sealedHeaders { member("sealedHeaders", base64: sealed) }
         if let sealed = destination.sealedSecret { member("sealedSecret", base64: sealed) }
         switch destination.policy {
-        case .fixed(let retries, let interval):
+        case .fixed: member("retryPolicy", "fixed")
+        case .standard: member("retryPolicy", "standard")
+        case .own(.fixed(let retries, let interval)):
             member("retries", UInt64(max(0, retries)))
             member("intervalSeconds", interval)
-        case .schedule(let waits):
+        case .own(.schedule(let waits)):
             name("waitSeconds")
             beginArray()
             for wait in waits { value(text: "\(wait)".utf8) }

@@ -83,24 +83,30 @@ struct WebhookImporter {
         counts.webhooks += 1
     }
 
-    private func destination(_ line: ImportLine) throws(ImportError) -> Destination {
-        var policy: RetryPolicy
-        if let waits = line.json["waitSeconds"]?.array {
-            policy = .schedule(waits.compactMap(\.double))
-            guard policy.attempts == waits.count + 1 else { throw line.fault("\"waitSeconds\" has what is no number") }
-        } else {
-            let retries = try line.count("retries")
-            guard let interval = line.json["intervalSeconds"]?.double, retries <= 1_000_000 else {
-                throw line.fault("\"retries\" or \"intervalSeconds\" is missing or out of range")
-            }
-            policy = .fixed(retries: Int(retries), interval: interval)
+    /// Exports once had no names: there the policies with names stand as the waits that they meant.
+    private func policy(_ line: ImportLine) throws(ImportError) -> RetryChoice {
+        switch line.json["retryPolicy"]?.string {
+        case "fixed": return .fixed
+        case "standard": return .standard
+        case nil: break
+        default: throw line.fault("\"retryPolicy\" is not known")
         }
+        guard let waits = line.json["waitSeconds"]?.array else {
+            _ = try line.count("retries")
+            return .fixed
+        }
+        let policy = RetryPolicy.schedule(waits.compactMap(\.double))
+        guard policy.attempts == waits.count + 1 else { throw line.fault("\"waitSeconds\" has what is no number") }
+        return policy == .standard ? .standard : .own(policy)
+    }
+
+    private func destination(_ line: ImportLine) throws(ImportError) -> Destination {
         let inFlight = try line.count("inFlight")
         guard inFlight <= 1_000_000 else { throw line.fault("\"inFlight\" is out of range") }
         return Destination(
             number: 0, url: try line.text("url"), method: try line.text("method"),
             contentType: try line.text("contentType"), sealedHeaders: try line.bytes("sealedHeaders"),
-            sealedSecret: try line.bytes("sealedSecret"), policy: policy,
+            sealedSecret: try line.bytes("sealedSecret"), policy: try policy(line),
             limits: DestinationLimits(
                 inFlight: Int(inFlight), rate: line.json["rate"]?.double, isOrdered: try line.bool("ordered")),
             disabledUntil: try line.optionalTime("disabledUntil"),

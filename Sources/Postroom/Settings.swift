@@ -127,10 +127,10 @@ extension Settings {
         if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
         if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
         try readTLS(environment)
-        webhooks.fixedPolicy = .fixed(retries: webhookRetries, interval: webhookRetrySeconds)
+        delivery.policies.fixed = .fixed(retries: webhookRetries, interval: webhookRetrySeconds)
         if let waits = webhookRetrySchedule {
-            webhooks.fixedPolicy = .schedule(waits)
-            webhooks.standardPolicy = .schedule(waits)
+            delivery.policies.fixed = .schedule(waits)
+            delivery.policies.standard = .schedule(waits)
         }
         webhooks.retentionSeconds = webhookRetentionSeconds
         delivery.headers.signature = webhooks.signatureHeader

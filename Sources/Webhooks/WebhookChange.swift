@@ -17,7 +17,7 @@ struct WebhookChange {
         var webhook = Webhook(
             id: id, environment: environment, name: "", events: [],
             destination: Destination(
-                number: 0, url: "", policy: settings.fixedPolicy,
+                number: 0, url: "", policy: .fixed,
                 limits: DestinationLimits(inFlight: settings.inFlight)),
             created: now, updated: now)
         try apply(to: &webhook)
@@ -34,7 +34,7 @@ struct WebhookChange {
         apply(input.method, default: "POST", to: &webhook.destination.method)
         apply(input.rate.optional, default: nil, to: &webhook.destination.limits.rate)
         apply(input.isOrdered, default: false, to: &webhook.destination.limits.isOrdered)
-        apply(policy, default: settings.fixedPolicy, to: &webhook.destination.policy)
+        apply(input.policy, default: .fixed, to: &webhook.destination.policy)
         disable(&webhook.destination)
         if let headers {
             webhook.headerNames = headers.map(\.name)
@@ -50,16 +50,6 @@ struct WebhookChange {
         case .keep: break
         case .reset: property = value
         case .set(let new): property = new
-        }
-    }
-
-    private var policy: Change<RetryPolicy> {
-        switch input.policy {
-        case .keep: .keep
-        case .reset: .reset
-        case .set(.fixed): .set(settings.fixedPolicy)
-        case .set(.standard): .set(settings.standardPolicy)
-        case .set(.schedule(let waits)): .set(.schedule(waits))
         }
     }
 

@@ -19,11 +19,6 @@ enum Change<Value: Equatable & Sendable>: Equatable, Sendable {
 
 /// What a client wants a webhook to be.
 struct WebhookInput: Equatable, Sendable {
-    enum Policy: Equatable, Sendable {
-        case fixed, standard
-        case schedule([Double])
-    }
-
     enum Secret: Equatable, Sendable {
         case make
         /// The one that there is.
@@ -39,7 +34,7 @@ struct WebhookInput: Equatable, Sendable {
     var description = Change<String>.keep
     var disabledUntil = Change<Timestamp>.keep
     var headers = Change<[HeaderInput]>.keep
-    var policy = Change<Policy>.keep
+    var policy = Change<RetryChoice>.keep
     var rate = Change<Double>.keep
     var isOrdered = Change<Bool>.keep
     var secret = Change<Secret>.keep
@@ -164,7 +159,7 @@ struct WebhookInput: Equatable, Sendable {
 
     private static let maximumRetries = 100
 
-    private static func policy(_ object: inout InputObject, maximumSeconds: Double) -> Policy? {
+    private static func policy(_ object: inout InputObject, maximumSeconds: Double) -> RetryChoice? {
         guard let value = object["retry_policy"] else { return nil }
         switch value {
         case .string("fixed"): return .fixed
@@ -182,7 +177,7 @@ struct WebhookInput: Equatable, Sendable {
             if waits.reduce(0, +) > maximumSeconds {
                 object.fault("retry_policy", "the waits are longer than \(GoDuration.text(maximumSeconds)) together")
             }
-            return .schedule(waits)
+            return .own(.schedule(waits))
         default:
             let expected =
                 "\"fixed\", \"standard\" or an array of no more than \(maximumRetries) durations was expected"

@@ -44,7 +44,7 @@ extension JSONWriter {
 extension Webhook {
     /// The documented members and our own; those that need not be there are left out where they are not.
     /// - Parameter secret: the key itself, for the client that has just set it; others see that there is one.
-    func write(to json: inout JSONWriter, _ settings: WebhookSettings, secret: [UInt8]? = nil) {
+    func write(to json: inout JSONWriter, secret: [UInt8]? = nil) {
         json.beginObject()
         json.member("webhook_id", id.description)
         json.member("environment_id", environment.description)
@@ -68,7 +68,7 @@ extension Webhook {
             json.endObject()
         }
         json.name("retry_policy")
-        write(destination.policy, to: &json, settings)
+        write(destination.policy, to: &json)
         if let rate = destination.limits.rate { json.member("rate_limit", number: rate) }
         json.member("ordered", destination.limits.isOrdered)
         if destination.sealedSecret != nil {
@@ -87,11 +87,11 @@ extension Webhook {
         json.endObject()
     }
 
-    private func write(_ policy: RetryPolicy, to json: inout JSONWriter, _ settings: WebhookSettings) {
+    private func write(_ policy: RetryChoice, to json: inout JSONWriter) {
         switch policy {
-        case settings.fixedPolicy, .fixed: json.string("fixed")
-        case settings.standardPolicy: json.string("standard")
-        case .schedule(let waits):
+        case .fixed, .own(.fixed): json.string("fixed")
+        case .standard: json.string("standard")
+        case .own(.schedule(let waits)):
             json.beginArray()
             for wait in waits { json.string(GoDuration.text(wait)) }
             json.endArray()

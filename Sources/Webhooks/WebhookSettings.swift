@@ -1,15 +1,9 @@
-package import Delivery
-
 /// What an operator has decided about webhooks.
 package struct WebhookSettings: Equatable, Sendable {
     /// How many an environment may have.
     package var webhooksPerEnvironment = 100
     /// Of a request's body, an event's among them.
     package var maximumBodyBytes = 256 << 10
-    /// What "fixed" means, and what a webhook has that asks for nothing else.
-    package var fixedPolicy = RetryPolicy.fixed(retries: 3, interval: 1)
-    /// What "standard" means.
-    package var standardPolicy = RetryPolicy.standard
     /// Attempts at a time to one webhook.
     package var inFlight = 16
     package var signatureHeader = "X-3dverse-Signature"

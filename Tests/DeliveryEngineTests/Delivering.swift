@@ -73,7 +73,7 @@ final class Delivering {
         change: (inout Destination) -> Void = { _ in }
     ) throws -> Webhook {
         var random = SystemRandomNumberGenerator()
-        var destination = Destination(number: 0, url: "http://127.0.0.1:\(receiver.port)\(path)", policy: policy)
+        var destination = Destination(number: 0, url: "http://127.0.0.1:\(receiver.port)\(path)", policy: .own(policy))
         change(&destination)
         let webhook = Webhook(
             id: UUID(random: &random), environment: environment, name: "n", events: [event], destination: destination,

@@ -9,7 +9,7 @@ import Testing
     private static let failure = Verdict.retry(seconds: 5)
 
     private func destination(_ limits: DestinationLimits = DestinationLimits()) -> Destination {
-        Destination(number: 1, url: "", policy: Self.schedule, limits: limits)
+        Destination(number: 1, url: "", policy: .own(Self.schedule), limits: limits)
     }
 
     private func time(_ seconds: Double) -> Timestamp { Self.start.adding(seconds: seconds) }

@@ -19,13 +19,14 @@ import Webhooks
     private static let id = UUID(bytes: 0..<16)
 
     private static let destinations = [
-        Destination(number: 1, url: "", method: "", contentType: "", policy: .schedule([])),
+        Destination(number: 1, url: "", method: "", contentType: "", policy: .own(.schedule([]))),
         Destination(
             number: 300, url: "https://größe/", method: "DELETE", contentType: "a/b", sealedHeaders: [0, 0xff],
-            keyring: 300, sealedSecret: [], policy: .fixed(retries: 300, interval: 0.25),
+            keyring: 300, sealedSecret: [], policy: .own(.fixed(retries: 300, interval: 0.25)),
             limits: DestinationLimits(inFlight: 300, rate: 0.001, isOrdered: true),
             disabledUntil: Timestamp(microseconds: -1), disabledReason: ""),
         Destination(number: 2, url: "u", policy: .standard, disabledReason: "so"),
+        Destination(number: 3, url: "u", policy: .fixed),
     ]
 
     @Test(arguments: destinations)
@@ -38,7 +39,7 @@ import Webhooks
     @Test(arguments: [Double.nan, .infinity, -.infinity])
     func `a time that is no number is damage`(value: Double) {
         for policy in [RetryPolicy.fixed(retries: 1, interval: value), .schedule([1, value])] {
-            let bytes = DestinationRecord.encode(Destination(number: 1, url: "u", policy: policy))
+            let bytes = DestinationRecord.encode(Destination(number: 1, url: "u", policy: .own(policy)))
             #expect(DestinationRecord.decode(bytes, number: 1) == nil)
         }
         var state = DestinationState()

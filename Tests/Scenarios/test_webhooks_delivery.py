@@ -297,6 +297,30 @@ def test_a_schedule_has_an_attempt_for_each_wait_and_a_little_jitter(serve_webho
     assert sorted(drawn)[len(drawn) // 2] <= 1.15, drawn
 
 
+def test_a_change_of_the_settings_reaches_webhooks_and_deliveries_that_are_there(serve_webhooks, receive):
+    receiver = receive({"*": {"status": 500}})
+    service = serve_webhooks(WEBHOOKS_MAX_RETRIES=1, WEBHOOKS_RETRY_INTERVAL="3s")
+    environment = new_environment()
+    fixed = service.add(environment, receiver.url("/fixed"))
+    standard = service.add(environment, receiver.url("/standard"), retry_policy="standard")
+    own = service.add(environment, receiver.url("/own"), retry_policy=["200ms"])
+    service.publish(environment)
+    wait_for(lambda: all(service.attempts(webhook) for webhook in (fixed, standard)))
+    service.stop()
+    service.settings["WEBHOOKS_RETRY_SCHEDULE"] = "200ms,200ms,200ms"
+    service.start()
+    # The first wait was over before; the rest are as the settings say now.
+    assert len(service.settle(fixed)) == 4 and len(service.settle(standard)) == 4 and len(service.settle(own)) == 2
+    shown = [service.webhook(webhook)["retry_policy"] for webhook in (fixed, standard, own)]
+    assert shown == ["fixed", "standard", ["0.2s"]]
+    service.stop()
+    del service.settings["WEBHOOKS_RETRY_SCHEDULE"]
+    service.settings.update(WEBHOOKS_MAX_RETRIES=0)
+    service.start()
+    service.publish(environment)
+    assert [line["attempt"] for line in service.settle(fixed)] == [1, 2, 3, 4, 1]
+
+
 def test_a_webhook_may_have_a_policy_of_its_own(hub, receiver):
     environment = new_environment()
     receiver.rule("/own", status=500)

@@ -123,6 +123,26 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
+    func `what a policy with a name means is found when an attempt has failed`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            try test.create(test.webhook(.fixed))
+            try test.accept("a")
+            let worker = TestWorker(test)
+            worker.policies.fixed = .fixed(retries: 1, interval: 60)
+            try worker.work(.status(500))
+            #expect(worker.nextDue == test.moment.steady.adding(seconds: 60))
+            worker.policies.fixed = .fixed(retries: 2, interval: 7)
+            test.pass(seconds: 60)
+            try worker.work(.status(500))
+            #expect(worker.nextDue == test.moment.steady.adding(seconds: 7))
+            worker.policies.fixed = .fixed(retries: 0, interval: 7)
+            test.pass(seconds: 7)
+            try worker.work(.status(500))
+            #expect(worker.nextDue == nil)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
     func `what succeeds is over, and its webhook tells of the last call and the last failure`(
         engine: WebhookEngine
     ) throws {

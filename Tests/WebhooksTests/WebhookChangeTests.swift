@@ -7,7 +7,6 @@ import Testing
 @Suite struct WebhookChangeTests {
     private let settings: WebhookSettings = {
         var settings = WebhookSettings()
-        settings.fixedPolicy = .fixed(retries: 7, interval: 2)
         settings.inFlight = 5
         return settings
     }()
@@ -41,7 +40,7 @@ import Testing
         #expect(webhook.created == Example.moment.wall && webhook.updated == webhook.created)
         #expect(destination.url == "https://x/" && destination.method == "POST" && destination.disabledUntil == nil)
         #expect(destination.sealedHeaders == nil && destination.sealedSecret == nil && webhook.headerNames == [])
-        #expect(destination.policy == settings.fixedPolicy)
+        #expect(destination.policy == .fixed)
         #expect(destination.limits == DestinationLimits(inFlight: 5))
     }
 

@@ -81,7 +81,7 @@ final class EmptyWebhookStore {
 
     /// A webhook that is not kept yet.
     func webhook(
-        _ policy: RetryPolicy = .fixed(retries: 3, interval: 1), events: [String] = EmptyWebhookStore.events,
+        _ policy: RetryChoice = .fixed, events: [String] = EmptyWebhookStore.events,
         limits: DestinationLimits = DestinationLimits(), in environment: UUID? = nil
     ) -> Webhook {
         Webhook(
@@ -111,7 +111,7 @@ final class EmptyWebhookStore {
     @discardableResult
     func create(
         _ policy: RetryPolicy, limits: DestinationLimits = DestinationLimits()
-    ) throws -> Webhook { try create(webhook(policy, limits: limits)) }
+    ) throws -> Webhook { try create(webhook(.own(policy), limits: limits)) }
 
     func current(_ webhook: Webhook) throws -> Webhook { try #require(try store.webhook(webhook.id)) }
 
@@ -195,6 +195,7 @@ final class TestWorker {
     private let test: EmptyWebhookStore
     let owner: UInt64
     let leaseSeconds: Double
+    var policies = RetryPolicies()
     private var running: [DeliveryTurn.Start] = []
     /// As the last turn said.
     private(set) var nextDue: Timestamp?
@@ -218,7 +219,7 @@ final class TestWorker {
         for start in running { inFlight[start.destination.number, default: 0] += 1 }
         let turn = try test.store.turn(
             results, beginning: capacity, inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
-            at: test.moment)
+            policies: policies, at: test.moment)
         try test.commit()
         #expect(turn.starts.count <= capacity)
         running += turn.starts

@@ -30,12 +30,12 @@ import Webhooks
 
     /// Puts something of every kind into a store.
     private func fill(_ test: EmptyWebhookStore) throws -> [Webhook] {
-        var first = test.webhook(.schedule([5, 0.1, 1e-7]), limits: DestinationLimits(inFlight: 3, rate: 2.5))
+        var first = test.webhook(.own(.schedule([5, 0.1, 1e-7])), limits: DestinationLimits(inFlight: 3, rate: 2.5))
         first.description = "d\u{0}é"
         first.headerNames = ["X-A"]
         first.destination.sealedHeaders = [0, 0xff]
         first.destination.sealedSecret = [1, 2, 3]
-        let ordered = test.webhook(.fixed(retries: 3, interval: 1.25), limits: DestinationLimits(isOrdered: true))
+        let ordered = test.webhook(.standard, limits: DestinationLimits(isOrdered: true))
         let elsewhere = test.webhook(in: test.newID())
         let made = try [test.create(first), test.create(ordered), test.create(elsewhere), test.create()]
         _ = try test.store.rotate(test.environment, to: test.key("second")) { _ in true }
@@ -98,7 +98,8 @@ import Webhooks
             try withImport(lines, at: test.moment) { store, _ in
                 func begin() throws -> [String] {
                     let turn = try store.turn(
-                        [], beginning: 10, inFlight: [:], owner: 9, leaseSeconds: 1000, at: test.moment)
+                        [], beginning: 10, inFlight: [:], owner: 9, leaseSeconds: 1000, policies: RetryPolicies(),
+                        at: test.moment)
                     try store.commit()
                     return turn.starts.events
                 }
@@ -111,6 +112,30 @@ import Webhooks
                 #expect(try store.statistics(of: webhook.id)?.pending == 2)
             }
             #expect(try test.pending(webhook) == 2)
+        }
+    }
+
+    @Test(
+        arguments: [
+            (#""retries": 7, "intervalSeconds": 2.5"#, .fixed),
+            (#""waitSeconds": [5, 60, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]"#, .standard),
+            (#""waitSeconds": [5.0, 60]"#, .own(.schedule([5, 60]))),
+        ] as [(String, RetryChoice)])
+    func `an older export, which has the waits of a policy in place of its name, comes over`(
+        members: String, policy: RetryChoice
+    ) throws {
+        try WebhookEngine.mapped.withStore { test in
+            let webhook = try test.create(test.webhook(.fixed))
+            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let older = lines.map { line in
+                let text = String(decoding: line, as: UTF8.self)
+                return Array(text.replacing(#""retryPolicy": "fixed""#, with: members).utf8)
+            }
+            #expect(older != lines)
+            try withImport(older, at: test.moment) { store, _ in
+                let found = try store.webhook(webhook.id)
+                #expect(found?.destination.policy == policy)
+            }
         }
     }
 

@@ -30,7 +30,7 @@ import Testing
             #expect(input.disabledUntil == .set(try #require(Timestamp(iso8601: "2026-11-22T06:05:37.5Z"))))
             let headers = [HeaderInput(name: "X-A", value: "1"), HeaderInput(name: "x-b", value: nil)]
             #expect(input.headers == .set(headers))
-            #expect(input.policy == .set(.schedule([90, 0.5, 0])))
+            #expect(input.policy == .set(.own(.schedule([90, 0.5, 0]))))
             #expect(input.rate == .set(2.5))
             #expect(input.isOrdered == .set(true))
             guard case .set(.given(let key)) = input.secret else { throw NotGiven() }
@@ -187,8 +187,8 @@ import Testing
         #expect(try input("{\"secret\": \(value)}").secret == change)
     }
 
-    @Test(arguments: [("fixed", WebhookInput.Policy.fixed), ("standard", .standard)])
-    func `a retry policy has a name`(name: String, policy: WebhookInput.Policy) throws {
+    @Test(arguments: [("fixed", RetryChoice.fixed), ("standard", .standard)])
+    func `a retry policy has a name`(name: String, policy: RetryChoice) throws {
         #expect(try input("{\"retry_policy\": \"\(name)\"}").policy == .set(policy))
     }
 }

@@ -34,7 +34,7 @@ import Webhooks
                 events: ["job-created", "pipeline-created"], headerNames: ["X-A", "X-B"],
                 destination: Destination(
                     number: 0, url: "https://receiver.test/ä?b=c", method: "PUT", contentType: "text/x",
-                    sealedHeaders: [0, 0xff], sealedSecret: [], policy: .schedule([0.5, 3600]),
+                    sealedHeaders: [0, 0xff], sealedSecret: [], policy: .own(.schedule([0.5, 3600])),
                     limits: DestinationLimits(inFlight: 3, rate: 0.25, isOrdered: true),
                     disabledUntil: test.moment.wall.adding(seconds: 60), disabledReason: "so"),
                 created: test.moment.wall, updated: test.moment.wall.adding(seconds: 1))

@@ -1,0 +1,23 @@
+/// Which retry policy a destination has. What the two with names mean is found at each attempt that failed, so that a change of
+/// settings reaches all who have them.
+package enum RetryChoice: Equatable, Sendable {
+    case fixed
+    case standard
+    case own(RetryPolicy)
+}
+
+/// What the policies with names mean.
+package struct RetryPolicies: Equatable, Sendable {
+    package var fixed = RetryPolicy.fixed(retries: 3, interval: 1)
+    package var standard = RetryPolicy.standard
+
+    package init() {}
+
+    package subscript(choice: RetryChoice) -> RetryPolicy {
+        switch choice {
+        case .fixed: fixed
+        case .standard: standard
+        case .own(let policy): policy
+        }
+    }
+}
