@@ -1,0 +1,111 @@
+internal import Delivery
+internal import Gateway
+
+/// A line of the log as it is stored under its number.
+struct AttemptRecord: Equatable {
+    let number: UInt64
+    let destination: UInt64
+    let parcel: UInt64
+    let eventID: String
+    let event: String
+    /// Counted from 1; 0 where none was made.
+    let count: UInt32
+    let trigger: Trigger
+    let method: String
+    let url: String
+    var attempt: Attempt
+    /// By the time of day.
+    let nextRetryAt: Timestamp?
+    let isFinal: Bool
+
+    private static let version: UInt8 = 1
+
+    init(
+        number: UInt64, destination: UInt64, parcel: UInt64, eventID: String, event: String, count: UInt32,
+        trigger: Trigger, method: String, url: String, attempt: Attempt, nextRetryAt: Timestamp?, isFinal: Bool
+    ) {
+        self.number = number
+        self.destination = destination
+        self.parcel = parcel
+        self.eventID = eventID
+        self.event = event
+        self.count = count
+        self.trigger = trigger
+        self.method = method
+        self.url = url
+        self.attempt = attempt
+        self.nextRetryAt = nextRetryAt
+        self.isFinal = isFinal
+    }
+
+    /// The same without what only the log itself tells.
+    var summary: AttemptRecord {
+        var summary = self
+        summary.attempt.requestHeaders = []
+        summary.attempt.responseHeaders = []
+        summary.attempt.responseBody = []
+        return summary
+    }
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 512 + attempt.responseBody.count)
+        writer.byte(Self.version)
+        for value in [number, destination, parcel, UInt64(count)] { writer.number(value) }
+        writer.byte(trigger.rawValue)
+        writer.byte((isFinal ? 1 : 0) | (attempt.isResponseTruncated ? 2 : 0))
+        for text in [eventID, event, method, url] { writer.counted(text.utf8) }
+        writer.optional(nextRetryAt)
+        writer.fixed(attempt.triggeredAt.microseconds)
+        writer.number(attempt.durationMilliseconds)
+        writer.number(UInt64(max(0, attempt.status ?? 0)))
+        writer.byte(attempt.failure?.kind.rawValue ?? 0)
+        writer.counted((attempt.failure?.text ?? "").utf8)
+        for fields in [attempt.requestHeaders, attempt.responseHeaders] {
+            writer.number(UInt64(fields.count))
+            for field in fields {
+                writer.counted(field.name.utf8)
+                writer.counted(field.value.utf8)
+            }
+        }
+        writer.rest(attempt.responseBody)
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) { self.init(ByteReader(span)) }
+
+    init?(_ bytes: ByteReader) {
+        var reader = bytes
+        guard reader.byte() == Self.version, let number = reader.number(), let destination = reader.number(),
+            let parcel = reader.number(), let count = reader.number().flatMap({ UInt32(exactly: $0) }),
+            let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }), let flags = reader.byte(),
+            let eventID = reader.text(), let event = reader.text(), let method = reader.text(),
+            let url = reader.text(), let nextRetryAt = reader.optionalTime(), let triggeredAt = reader.time(),
+            let duration = reader.number(), let status = reader.number().flatMap({ Int(exactly: $0) }),
+            let kind = reader.byte(), let text = reader.text(), let requestHeaders = Self.fields(&reader),
+            let responseHeaders = Self.fields(&reader)
+        else { return nil }
+        var failure: Attempt.Failure?
+        if kind != 0 {
+            guard let known = Attempt.ErrorKind(rawValue: kind) else { return nil }
+            failure = Attempt.Failure(kind: known, text: text)
+        }
+        self.init(
+            number: number, destination: destination, parcel: parcel, eventID: eventID, event: event, count: count,
+            trigger: trigger, method: method, url: url,
+            attempt: Attempt(
+                requestHeaders: requestHeaders, status: status == 0 ? nil : status, responseHeaders: responseHeaders,
+                responseBody: reader.rest(), isResponseTruncated: flags & 2 != 0, failure: failure,
+                durationMilliseconds: duration, triggeredAt: triggeredAt),
+            nextRetryAt: nextRetryAt, isFinal: flags & 1 != 0)
+    }
+
+    private static func fields(_ reader: inout ByteReader) -> [HeaderField]? {
+        guard let count = reader.number() else { return nil }
+        var fields: [HeaderField] = []
+        for _ in 0..<count {
+            guard let name = reader.text(), let value = reader.text() else { return nil }
+            fields.append(HeaderField(name: name, value: value))
+        }
+        return fields
+    }
+}
