@@ -11,6 +11,8 @@ final class Connection {
         case answering
         /// The answer waits for something.
         case waiting(Waiting, until: Int64)
+        /// The request waits for somebody outside to answer.
+        case asking
         /// The answer is written, as far as the server takes it.
         case sending(ResponseBytes)
     }

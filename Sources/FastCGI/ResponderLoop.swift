@@ -11,6 +11,7 @@ package import SystemPackage
 package final class ResponderLoop {
     private let listener: FileDescriptor
     private let service: any Service
+    private let inquiries: (any Inquiries)?
     private let bodyLimit: Int
     private let logger: Logger
     private let epoll: Epoll
@@ -19,6 +20,9 @@ package final class ResponderLoop {
     private var connections: [UInt64: Connection] = [:]
     private var nextToken: UInt64 = Token.first
     private var waiting: Set<UInt64> = []
+    private var asking = AskingRequests()
+    /// Whether the inquiries can be gone on with.
+    private var hasInquired = false
     private var ready: [(UInt64, Epoll.Events)] = []
     /// Requests of this turn, and what to answer once it is committed.
     private var answered: [(Connection, Answer)] = []
@@ -39,17 +43,21 @@ package final class ResponderLoop {
     private enum Token {
         static let listener: UInt64 = 0
         static let signals: UInt64 = 1
-        static let first: UInt64 = 2
+        static let inquiries: UInt64 = 2
+        static let first: UInt64 = 3
     }
 
     /// - Parameters:
     ///   - listener: a listening socket; it is shared with other processes and stays open.
+    ///   - inquiries: what requests of the service wait for besides its store.
     ///   - bodyLimit: bytes that a request's body may have; of a longer one, the handler is told just that.
     package init(
-        listener: FileDescriptor, service: any Service, bodyLimit: Int, logger: Logger
+        listener: FileDescriptor, service: any Service, inquiries: (any Inquiries)? = nil, bodyLimit: Int,
+        logger: Logger
     ) throws(Errno) {
         self.listener = listener
         self.service = service
+        self.inquiries = inquiries
         self.bodyLimit = bodyLimit
         self.logger = logger
         LibraryRequest.prepareLibrary()
@@ -59,6 +67,7 @@ package final class ResponderLoop {
         try UnixSocket.makeNonBlocking(listener)
         try epoll.add(listener, .readable, token: Token.listener)
         try epoll.add(signals.descriptor, .readable, token: Token.signals)
+        if let inquiries { try epoll.add(inquiries.descriptor, .readable, token: Token.inquiries) }
     }
 
     /// Serves until SIGTERM or SIGINT, then answers what it has and returns. SIGHUP answers those who wait, at once.
@@ -77,6 +86,7 @@ package final class ResponderLoop {
             finishTurn()
             settle(after: commits)
             resumeAccepting()
+            inquire()
             lookAgain()
         }
     }
@@ -89,6 +99,7 @@ package final class ResponderLoop {
             switch token {
             case Token.listener: accept()
             case Token.signals: takeSignals(shutdownSeconds)
+            case Token.inquiries: hasInquired = true
             default: handle(token, events)
             }
         }
@@ -98,7 +109,7 @@ package final class ResponderLoop {
     private func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
 
     private func timeout() -> Int? {
-        var next = stopsAt
+        var next = min(stopsAt, asking.nextDeadline, inquiries?.dueMicroseconds ?? .max)
         if !waiting.isEmpty { next = min(next, nextLook) }
         if let acceptsAgainAt { next = min(next, acceptsAgainAt) }
         return next == .max ? nil : Int(max(0, next - now()) + 999) / 1000
@@ -133,6 +144,7 @@ package final class ResponderLoop {
         if let reason { logger.warning("closed a connection", metadata: ["reason": "\(reason)"]) }
         connections[connection.token] = nil
         waiting.remove(connection.token)
+        asking.remove(connection.token)
     }
 
     private func handle(_ token: UInt64, _ events: Epoll.Events) {
@@ -143,7 +155,7 @@ package final class ResponderLoop {
             receive(connection)
         case .answering:
             connection.mayHaveMore = true
-        case .waiting:
+        case .waiting, .asking:
             // The server closes the connection when its client has gone. It sends nothing else before the answer.
             close(connection)
         case .sending:
@@ -161,7 +173,7 @@ package final class ResponderLoop {
 
     private func receive(_ connection: Connection) {
         switch connection.receive(&buffer, bodyLimit: bodyLimit) {
-        case .request(let request): answered.append((connection, service.answer(request)))
+        case .request(let request): answer(request, on: connection, until: nil)
         case .invalidRequest(let error): answered.append((connection, .now(.text(.badRequest, "\(error)."))))
         case .nothing: if isStopping || connection.isHungUp { close(connection) }
         case .ended(let reason): close(connection, reason)
@@ -205,6 +217,7 @@ package final class ResponderLoop {
             for (connection, answer) in turn {
                 switch answer {
                 case .wait(let waiting): park(connection, waiting)
+                case .ask(let pending): send(pending.giveUp(), to: connection)
                 case .now(let response): send(response, to: connection)
                 case .afterCommit(let response): uncertain.append((connection, { response }))
                 case .madeAfterCommit(let response): uncertain.append((connection, response))
@@ -299,6 +312,36 @@ package final class ResponderLoop {
         nextLook = end + lookInterval
     }
 
+    // MARK: Requests that wait for somebody outside
+
+    /// Has a request answered, or keeps it until what it waits for is known.
+    /// - Parameter until: where it has waited before: for how long it may.
+    private func answer(_ request: Request, on connection: Connection, until: Int64?) {
+        let answer = service.answer(request)
+        guard case .ask(let pending) = answer else { return answered.append((connection, answer)) }
+        let until = until ?? asking.deadline(now: now())
+        guard now() < until, !asking.isFull else { return answered.append((connection, answer)) }
+        // No event will tell of it again.
+        guard !connection.isHungUp else { return close(connection) }
+        connection.state = .asking
+        asking.add(AskingRequests.Entry(request: request, pending: pending, until: until), token: connection.token)
+    }
+
+    /// Goes on with what others have been asked, and answers those who need not wait for it any longer.
+    private func inquire() {
+        guard let inquiries else { return }
+        var hasNews = false
+        if hasInquired || inquiries.dueMicroseconds.map({ $0 <= now() }) == true { hasNews = inquiries.work() }
+        hasInquired = false
+        guard hasNews || asking.nextDeadline != .max else { return }
+        for (token, entry) in asking.takeOver(hasNews: hasNews, now: now()) {
+            guard let connection = connections[token] else { continue }
+            connection.state = .answering
+            answer(entry.request, on: connection, until: entry.until)
+        }
+        finishTurn()
+    }
+
     // MARK: Stopping
 
     private func takeSignals(_ shutdownSeconds: Double) {
@@ -323,6 +366,8 @@ package final class ResponderLoop {
         if acceptsAgainAt == nil { try? epoll.remove(listener) }
         acceptsAgainAt = nil
         releaseAll()
+        // Half of the time, so that the other half is left for the answers to be read.
+        asking.end(by: now() + Int64(seconds * 0.5e6))
         for connection in connections.values {
             if case .receiving = connection.state { receive(connection) }
         }

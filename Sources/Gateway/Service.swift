@@ -40,6 +40,8 @@ package enum Answer {
     case madeAfterCommit(() -> Response)
     /// Not known yet.
     case wait(Waiting)
+    /// Not known before somebody else has answered; once that is so, the request is answered anew. Nothing is written yet.
+    case ask(Pending)
 }
 
 /// A request that is answered later: when what it waits for is there, when its time is up, or when the responder stops.
@@ -54,6 +56,19 @@ package struct Waiting {
     package init(milliseconds: Int, look: @escaping () -> Answer?, giveUp: @escaping () -> Answer) {
         self.milliseconds = milliseconds
         self.look = look
+        self.giveUp = giveUp
+    }
+}
+
+/// What a request needs to know that somebody outside has been asked.
+package struct Pending {
+    /// Whether it is known by now, or known not to be told. Cheap: it is asked whenever anything has become known.
+    package let isOver: () -> Bool
+    /// What to answer when it takes too long, or too many wait already.
+    package let giveUp: () -> Response
+
+    package init(isOver: @escaping () -> Bool, giveUp: @escaping () -> Response) {
+        self.isOver = isOver
         self.giveUp = giveUp
     }
 }

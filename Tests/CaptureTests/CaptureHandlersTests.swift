@@ -38,7 +38,7 @@ struct Handled {
         switch try #require(try answer(method, target, body: body, id: id)) {
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait: throw Waits()
+        case .wait, .ask: throw Waits()
         }
     }
 

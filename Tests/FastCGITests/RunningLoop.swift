@@ -27,10 +27,44 @@ final class Shared: Sendable {
     let looks = Atomic<Int>(0)
     let parked = Atomic<Int>(0)
     let answered = Atomic<Int>(0)
+    let inquiries: TestInquiries
+
+    init() throws { inquiries = try TestInquiries() }
 
     func publish() {
         news.store(true, ordering: .sequentiallyConsistent)
         version.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
+}
+
+/// What `/ask` waits for: it is told in another thread, and then known to the loop's once that has worked.
+final class TestInquiries: Inquiries, Sendable {
+    private let pipe: (read: FileDescriptor, write: FileDescriptor)
+    private let told = Mutex<String?>(nil)
+
+    init() throws {
+        let ends = try FileDescriptor.pipe()
+        pipe = (ends.readEnd, ends.writeEnd)
+    }
+
+    deinit {
+        try? pipe.read.close()
+        try? pipe.write.close()
+    }
+
+    func tell() throws { _ = try pipe.write.writeAll([1]) }
+
+    var reply: String? { told.withLock { $0 } }
+
+    var descriptor: FileDescriptor { pipe.read }
+
+    var dueMicroseconds: Int64? { nil }
+
+    func work() -> Bool {
+        var byte: UInt8 = 0
+        _ = unsafe withUnsafeMutableBytes(of: &byte) { unsafe try? pipe.read.read(into: $0) }
+        told.withLock { $0 = "told" }
+        return true
     }
 }
 
@@ -60,6 +94,11 @@ final class TestService: Service {
                 } giveUp: {
                     .now(.text(.ok, "nothing"))
                 })
+        case "ask":
+            let inquiries = shared.inquiries
+            if let reply = inquiries.reply { return .afterCommit(.text(.ok, "\(reply) \(describe(request))")) }
+            shared.parked.wrappingAdd(1, ordering: .relaxed)
+            return .ask(Pending(isOver: { inquiries.reply != nil }, giveUp: { .text(.serviceUnavailable, "too late") }))
         default:
             return .now(.notFound)
         }
@@ -119,11 +158,12 @@ struct RunningLoop {
             let path = directory.appending("socket")
             let listener = try UnixSocket.listen(at: path, backlog: 64)
             defer { try? listener.close() }
-            let shared = Shared()
+            let shared = try Shared()
             let thread = PlainThread {
                 do {
                     let loop = try ResponderLoop(
-                        listener: listener, service: TestService(shared), bodyLimit: bodyLimit,
+                        listener: listener, service: TestService(shared), inquiries: shared.inquiries,
+                        bodyLimit: bodyLimit,
                         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                     shared.isReady.store(true, ordering: .sequentiallyConsistent)
                     try loop.run(shutdownSeconds: shutdownSeconds)

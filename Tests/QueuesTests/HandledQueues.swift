@@ -130,7 +130,7 @@ final class HandledQueues {
         switch try #require(answer) {
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait: throw Waits()
+        case .wait, .ask: throw Waits()
         }
     }
 

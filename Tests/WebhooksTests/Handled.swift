@@ -43,7 +43,7 @@ final class Handled {
         case nil: return nil
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait: throw Waits()
+        case .wait, .ask: throw Waits()
         }
     }
 

@@ -1,0 +1,14 @@
+package import SystemPackage
+
+/// Questions to others that requests wait for, asked without a thread that waits: the loop says when to go on with them.
+package protocol Inquiries: AnyObject {
+    /// Can be read when there is something to do.
+    var descriptor: FileDescriptor { get }
+
+    /// When there is something to do all the same, by `SystemClock.bootTimeMicroseconds`.
+    var dueMicroseconds: Int64? { get }
+
+    /// Does what can be done at once.
+    /// - Returns: whether something has become known, or known not to be told.
+    func work() -> Bool
+}
