@@ -68,6 +68,9 @@ let package = Package(
             dependencies: ["Cryptography", "Curl", "Delivery", "Gateway", "Linux", "WebhookSignatures", system],
             swiftSettings: settings),
         .target(
+            name: "Lookups", dependencies: ["Curl", "Gateway", "Linux", "Webhooks", logging, system],
+            swiftSettings: settings),
+        .target(
             name: "MappedStore",
             dependencies: [
                 "Capture", "ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "LMDB", "Linux", "Queues",
@@ -78,7 +81,7 @@ let package = Package(
             name: "Postroom",
             dependencies: [
                 "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "FastCGI", "Gateway", "JSON", "Kafka",
-                "LMDB", "Linux", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
+                "LMDB", "Linux", "Lookups", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -117,6 +120,10 @@ let package = Package(
                 "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Gateway", "Linux", "MappedStore", "TestSupport",
                 "WebhookSignatures", "Webhooks", system,
             ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "LookupsTests",
+            dependencies: ["Curl", "Gateway", "Linux", "Lookups", "TestSupport", "Webhooks", logging, system],
             swiftSettings: settings),
         .testTarget(
             name: "CaptureTests",

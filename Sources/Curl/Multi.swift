@@ -96,6 +96,12 @@ package import SystemPackage
 
     package var inFlight: Int { transfers.count }
 
+    /// For a loop that has other things to wait for: can be read when `wait` has something to do.
+    package var descriptor: FileDescriptor { watch.epoll.descriptor }
+
+    /// When `wait` has something to do all the same, by `SystemClock.bootTimeMicroseconds`.
+    package var dueMicroseconds: Int64? { watch.dueMicroseconds }
+
     /// Starts a request; its result comes from a later `wait`.
     /// - Parameter token: none of a request in flight.
     package func start(_ request: Outgoing, token: UInt64) throws(CurlError) {

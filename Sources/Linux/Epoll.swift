@@ -17,7 +17,8 @@ package import SystemPackage
         package static let edgeTriggered = Events(rawValue: EPOLLET.rawValue)
     }
 
-    private let descriptor: FileDescriptor
+    /// Can be read when an event is to be reported; another instance can wait for it.
+    package let descriptor: FileDescriptor
     private let buffer: UnsafeMutableBufferPointer<epoll_event>
 
     /// - Parameter batch: the most events one `wait` reports.

@@ -4,6 +4,7 @@ internal import Gateway
 internal import HTTPTypes
 internal import Linux
 internal import Logging
+internal import Lookups
 internal import MappedStore
 internal import Queues
 internal import Webhooks
@@ -21,11 +22,12 @@ final class Application: Service {
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
 
-    init(store: MappedStore, settings: Settings, sealing: Sealing, started: Timestamp, logger: Logger) {
+    init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, started: Timestamp, logger: Logger)
+    {
         self.store = store
         self.logger = logger
         let clock = store.clock
-        webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing)
+        webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing, lookups: lookups)
         isDebugging = settings.webhooks.isDebugging
         operations = Operations(store: store, settings: settings)
         capture = CaptureHandlers(

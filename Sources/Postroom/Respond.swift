@@ -3,6 +3,7 @@ internal import FastCGI
 internal import Gateway
 internal import Linux
 internal import Logging
+internal import Lookups
 internal import MappedStore
 internal import SystemPackage
 
@@ -33,11 +34,12 @@ struct Respond: ParsableCommand {
         let secret = try EncryptionSecret(settings)
         try secret.claim(store)
         let start = started ?? SystemClock.realTimeMicroseconds()
+        let lookups = try Lookups(settings, logger: logger)
         let application = Application(
-            store: store, settings: settings, sealing: secret.sealing, started: Timestamp(microseconds: start),
-            logger: logger)
+            store: store, settings: settings, sealing: secret.sealing, lookups: lookups,
+            started: Timestamp(microseconds: start), logger: logger)
         let loop = try ResponderLoop(
-            listener: socket, service: application,
+            listener: socket, service: application, inquiries: lookups,
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes),
             logger: logger)
         tellReady(ready)

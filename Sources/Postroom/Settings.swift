@@ -74,6 +74,8 @@ struct Settings: Equatable {
     var webhookRetentionSeconds = 30 * 86_400.0
     var webhookLogBytes = 10 << 30
     var allowedSubnets: [IPNetwork] = []
+    /// Of the service that knows the environments; `nil`: any UUID is one.
+    var projectManagementURL: String?
     var kafka = KafkaSettings()
     /// What operators call this installation, and where it runs: told at the operations port.
     var environmentName = "development"

@@ -133,6 +133,14 @@ extension Settings {
                     return !networks.contains(nil)
                 }, show: { $0.allowedSubnets.map(\.description).joined(separator: ",") }),
             Variable(
+                name: "PROJECT_MANAGEMENT_API_URI",
+                takes: "a URL that begins with http:// or https://, without user, query and fragment",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    settings.projectManagementURL = text
+                    return !text.contains("?") && (try? TargetURL(text)) != nil
+                }, show: { $0.projectManagementURL ?? "" }),
+            Variable(
                 name: "KAFKA_BROKERS", takes: "names or addresses such as kafka:9092, with commas between",
                 set: { settings, text in
                     settings.kafka.brokers = text.split(separator: ",", omittingEmptySubsequences: false)

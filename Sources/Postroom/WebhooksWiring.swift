@@ -1,16 +1,20 @@
 internal import Cryptography
 internal import Delivery
+internal import DeliveryEngine
+internal import FastCGI
 internal import Gateway
 internal import Linux
+internal import Logging
+internal import Lookups
 internal import MappedStore
 internal import Webhooks
 
 extension WebhookHandlers {
-    convenience init(store: MappedStore, settings: Settings, sealing: Sealing) {
+    convenience init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups) {
         let clock = store.clock
         let algorithm = settings.webhookSignatureAlgorithm
         self.init(
-            store: store, settings: settings.webhooks, urls: TargetChecking(settings), sealing: sealing,
+            store: store, settings: settings.webhooks, urls: TargetChecking(settings, lookups), sealing: sealing,
             makeKey: { signsFrom in
                 guard let key = SigningKey(generating: algorithm) else { return nil }
                 var random = SystemRandomNumberGenerator()
@@ -18,7 +22,7 @@ extension WebhookHandlers {
                     id: UUID(random: &random).description, algorithm: algorithm.rawValue, publicKey: key.publicKeyPEM,
                     sealedPrivateKey: sealing.seal(key.privateKey, .privateKey), created: clock.now().wall,
                     signsFrom: signsFrom)
-            }, environmentExists: { _ in .yes }, now: clock.now, random: SystemRandomNumberGenerator())
+            }, environmentExists: lookups.environment, now: clock.now, random: SystemRandomNumberGenerator())
     }
 }
 
@@ -26,8 +30,10 @@ extension WebhookHandlers {
 struct TargetChecking: URLChecking {
     private let isHTTPSOnly: Bool
     private let addresses: AddressGuard
+    private let lookups: Lookups
 
-    init(_ settings: Settings) {
+    init(_ settings: Settings, _ lookups: Lookups) {
+        self.lookups = lookups
         isHTTPSOnly = settings.webhooksAreHTTPSOnly
         addresses = AddressGuard(allowing: settings.allowedSubnets)
     }
@@ -39,5 +45,30 @@ struct TargetChecking: URLChecking {
         } catch {
             return error.description
         }
+    }
+
+    func reach(_ url: String) -> Reach {
+        guard let target = try? TargetURL(url) else { return .open }
+        if let address = target.address {
+            return addresses.refusal(of: address).map { .closed($0) } ?? .open
+        }
+        switch lookups.addresses(of: target.host) {
+        case .known(let found):
+            let reason = found.lazy.compactMap { addresses.refusal(of: $0) }.first
+            return reason.map { .closed("the name \(target.host) cannot be called: \($0)") } ?? .open
+        case .pending: return .pending
+        case .tooMany: return .tooMany
+        }
+    }
+}
+
+extension Lookups: Inquiries {}
+
+extension Lookups {
+    convenience init(_ settings: Settings, logger: Logger) throws {
+        let projects = settings.projectManagementURL.map {
+            ProjectManagement(url: $0, userAgent: settings.delivery.headers.userAgent)
+        }
+        try self.init(projects: projects, logger: logger)
     }
 }

@@ -22,6 +22,8 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     case failure = 1500
     case storeUnavailable = 1501
     case projectsUnavailable = 1503
+    /// Too many requests wait for what others are asked.
+    case busy = 1504
 
     package var status: HTTPResponse.Status {
         switch self {
@@ -32,7 +34,7 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
         case .wrongMediaType: .unsupportedMediaType
         case .tooManyRequests: .tooManyRequests
         case .failure: .internalServerError
-        case .storeUnavailable, .projectsUnavailable: .serviceUnavailable
+        case .storeUnavailable, .projectsUnavailable, .busy: .serviceUnavailable
         }
     }
 }

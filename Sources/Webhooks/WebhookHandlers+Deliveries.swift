@@ -30,18 +30,26 @@ extension WebhookHandlers {
             guard let type = type ?? webhook.events.first.flatMap(EventType.named) else {
                 return refuse(.unknownEvent, "The webhook has no event.")
             }
-            let moment = now()
-            var data = JSONWriter()
-            data.value(type.exampleData)
-            let event = EventInput(type: type.name, data: data.bytes)
-                .event(id: UUID(random: &random).description, in: webhook.environment, at: moment.wall)
-            guard let delivery = try store.test(event, to: id, for: request.id, at: moment) else {
-                return unknownWebhook
+            return try reaching(webhook.destination.url) { () throws(StoreFailure) in
+                try test(webhook, type, for: request.id)
             }
-            return accepted { json in
-                json.member("event", type.name)
-                json.member("delivery_id", delivery.description)
-            }
+        }
+    }
+
+    private func test(
+        _ webhook: Webhook, _ type: EventType, for request: RequestID?
+    ) throws(StoreFailure) -> Answer {
+        let moment = now()
+        var data = JSONWriter()
+        data.value(type.exampleData)
+        let event = EventInput(type: type.name, data: data.bytes)
+            .event(id: UUID(random: &random).description, in: webhook.environment, at: moment.wall)
+        guard let delivery = try store.test(event, to: webhook.id, for: request, at: moment) else {
+            return unknownWebhook
+        }
+        return accepted { json in
+            json.member("event", type.name)
+            json.member("delivery_id", delivery.description)
         }
     }
 

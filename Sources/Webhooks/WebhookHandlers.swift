@@ -8,8 +8,12 @@ internal import WebhookSignatures
 package enum EnvironmentAnswer: Equatable, Sendable {
     case yes
     case no
-    /// Whoever knows cannot be asked now.
+    /// Whoever knows has been asked, and has not answered yet.
+    case pending
+    /// Whoever knows does not answer.
     case unknown
+    /// Too much is being asked to ask for this too.
+    case tooMany
 }
 
 /// The webhooks API: from a request and a store to an answer.
@@ -17,6 +21,7 @@ package final class WebhookHandlers {
     let store: any WebhookStore
     let settings: WebhookSettings
     private let rules: WebhookInput.Rules
+    private let urls: any URLChecking
     private let sealing: Sealing
     let makeKey: (_ signsFrom: Timestamp) -> Keyring.Key?
     private let environmentExists: (UUID) -> EnvironmentAnswer
@@ -33,6 +38,7 @@ package final class WebhookHandlers {
     ) {
         self.store = store
         self.settings = settings
+        self.urls = urls
         rules = WebhookInput.Rules(
             urls: urls,
             headers: HeaderRules(signatureHeaders: [settings.signatureHeader, settings.signatureTimestampHeader]),
@@ -108,8 +114,32 @@ package final class WebhookHandlers {
         switch environmentExists(id) {
         case .yes: return try body(id)
         case .no: return refuse(.unknownEnvironment, "There is no such environment.")
+        case .pending: return ask { [environmentExists] in environmentExists(id) != .pending }
+        case .tooMany: return .now(busy)
         case .unknown:
             return refuse(.projectsUnavailable, "It cannot be told at the moment what environments there are.")
+        }
+    }
+
+    private var busy: Response {
+        APIError(.busy, "Too much has to be asked elsewhere at the moment. The request can be sent again.")
+            .response(isDebugging: settings.isDebugging)
+    }
+
+    private func ask(until isOver: @escaping () -> Bool) -> Answer {
+        .ask(Pending(isOver: isOver, giveUp: { self.busy }))
+    }
+
+    /// Goes on where a URL's name leads to nothing that may not be called, as far as that can be told.
+    /// - Parameter url: `nil`: it is not to be looked at.
+    func reaching(_ url: String?, _ body: () throws(StoreFailure) -> Answer) throws(StoreFailure) -> Answer {
+        guard let url else { return try body() }
+        switch urls.reach(url) {
+        case .open: return try body()
+        case .closed(let reason):
+            return refuse(APIError([InputFault(code: .badURL, place: "url", reason: reason)]))
+        case .pending: return ask { [urls] in urls.reach(url) != .pending }
+        case .tooMany: return .now(busy)
         }
     }
 
@@ -168,12 +198,14 @@ package final class WebhookHandlers {
             return (try self.change(input, at: moment.wall).webhook(id, in: environment), input)
         }
         return try reading(request, parse) { (webhook, input) throws(StoreFailure) in
-            let make = { self.makeKey(moment.wall) }
-            let limit = settings.webhooksPerEnvironment
-            switch try store.create(webhook, for: request.id, limit: limit, make) {
-            case .created(let created): return .afterCommit(.json(.created, json(created, changedBy: input)))
-            case .tooMany: return refuse(.validation, "An environment has no more than \(limit) webhooks.")
-            case .noKey: return noKey
+            try reaching(webhook.destination.url) { () throws(StoreFailure) in
+                let make = { self.makeKey(moment.wall) }
+                let limit = settings.webhooksPerEnvironment
+                switch try store.create(webhook, for: request.id, limit: limit, make) {
+                case .created(let created): return .afterCommit(.json(.created, json(created, changedBy: input)))
+                case .tooMany: return refuse(.validation, "An environment has no more than \(limit) webhooks.")
+                case .noKey: return noKey
+                }
             }
         }
     }
@@ -184,22 +216,33 @@ package final class WebhookHandlers {
             try WebhookInput(parsing: body, isPartial: isPartial, self.rules)
         }
         return try reading(request, parse) { input throws(StoreFailure) in
-            let change = change(input, at: now().wall)
-            var refusal: APIError?
-            let webhook = try store.change(id) { webhook in
-                guard !input.isEmpty else { return false }
-                do throws(APIError) {
-                    try change.apply(to: &webhook)
-                    return true
-                } catch {
-                    refusal = error
-                    return false
-                }
-            }
-            guard let webhook else { return unknownWebhook }
-            if let refusal { return refuse(refusal) }
-            return .afterCommit(.json(.ok, json(webhook, changedBy: input)))
+            try reaching(try newURL(input, of: id)) { () throws(StoreFailure) in try update(id, to: input) }
         }
+    }
+
+    /// The URL that a webhook does not have yet.
+    private func newURL(_ input: WebhookInput, of id: UUID) throws(StoreFailure) -> String? {
+        guard case .set(let url) = input.url, let webhook = try store.webhook(id), webhook.destination.url != url
+        else { return nil }
+        return url
+    }
+
+    private func update(_ id: UUID, to input: WebhookInput) throws(StoreFailure) -> Answer {
+        let change = change(input, at: now().wall)
+        var refusal: APIError?
+        let webhook = try store.change(id) { webhook in
+            guard !input.isEmpty else { return false }
+            do throws(APIError) {
+                try change.apply(to: &webhook)
+                return true
+            } catch {
+                refusal = error
+                return false
+            }
+        }
+        guard let webhook else { return unknownWebhook }
+        if let refusal { return refuse(refusal) }
+        return .afterCommit(.json(.ok, json(webhook, changedBy: input)))
     }
 
     private func delete(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {

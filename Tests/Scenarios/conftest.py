@@ -1,12 +1,14 @@
 import contextlib
 import os
+import shutil
+import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from harness import QueueService, Receiver, Service, WebhookService  # noqa: E402
+from harness import ROOT, QueueService, Receiver, Resolver, Service, WebhookService  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -94,3 +96,20 @@ def hub(tmp_path_factory):
     service = WebhookService(tmp_path_factory.mktemp("hub"), RESPONDERS=3, WEBHOOKS_WRITE_TIMEOUT="1s").start()
     yield service
     service.stop()
+
+
+@pytest.fixture(scope="session")
+def resolver_library(tmp_path_factory):
+    """Tests/Support/resolver.c."""
+    if not shutil.which("cc"):
+        pytest.skip("there is no C compiler")
+    library = str(tmp_path_factory.mktemp("resolver") / "resolver.so")
+    source = os.path.join(ROOT, "Tests", "Support", "resolver.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@pytest.fixture(scope="module")
+def resolver(tmp_path_factory, resolver_library):
+    """Names of all tests of a file."""
+    return Resolver(tmp_path_factory.mktemp("hosts"), resolver_library)

@@ -535,6 +535,30 @@ class Receiver:
         self.process.stdout.close()
 
 
+class Resolver:
+    """Names that lead where a test wants, for services that are given `settings`."""
+
+    def __init__(self, directory, library):
+        self.hosts = os.path.join(str(directory), "hosts")
+        self.settings = {"LD_PRELOAD": library, "TEST_HOSTS": self.hosts}
+        self.names = {}
+
+    def lead(self, name, *addresses):
+        """To addresses; without any there is no such name, and with "hangs" nobody tells."""
+        self.names[name] = addresses
+        with open(self.hosts + ".new", "w") as hosts:
+            hosts.writelines(" ".join([name, *addresses]) + "\n" for name, addresses in self.names.items())
+        os.rename(self.hosts + ".new", self.hosts)
+
+    def asked(self, name):
+        """How often it was looked up."""
+        try:
+            with open(self.hosts + ".asked") as asked:
+                return asked.read().split("\n").count(name)
+        except FileNotFoundError:
+            return 0
+
+
 def header_of(arrival, name):
     """The value of a header that came once; None where it did not come."""
     values = [value for key, value in arrival["headers"] if key.lower() == name.lower()]

@@ -1,5 +1,8 @@
 """What is called: the Internet at large and what an operator has opened, however an address is written."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from harness import Receiver, WebhookService, new_environment, refusal, wait_for
 
@@ -104,7 +107,7 @@ OPEN = [
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
+def guarded(tmp_path_factory, resolver):
     """A service that may not call this machine."""
     service = WebhookService(
         tmp_path_factory.mktemp("guarded"),
@@ -113,6 +116,7 @@ def guarded(tmp_path_factory):
         WEBHOOKS_MAX_RETRIES=1,
         WEBHOOKS_RETRY_INTERVAL="100ms",
         WEBHOOKS_WRITE_TIMEOUT="2s",
+        **resolver.settings,
     ).start()
     yield service
     service.stop()
@@ -158,23 +162,94 @@ def test_a_change_is_held_to_the_same(guarded):
     assert guarded.webhook(webhook)["url"] == "http://example.com/"
 
 
-def test_a_name_that_leads_to_a_closed_network_is_not_connected_to(guarded, inner):
+def test_a_name_that_comes_to_lead_to_a_closed_network_is_not_connected_to(guarded, inner, resolver):
     environment = new_environment()
-    webhook = guarded.add(environment, inner.url("/name", host="localhost"))
+    resolver.lead("moving.test", "93.184.216.34")
+    webhook = guarded.add(environment, inner.url("/name", host="moving.test"))
+    resolver.lead("moving.test", "127.0.0.1", "::1")
     guarded.publish(environment)
     log = guarded.settle(webhook)
     assert [(line["error_kind"], line["status_code"]) for line in log] == [("blocked_ip", None)] * 2
     assert "127.0.0.1" in log[0]["error"] or "::1" in log[0]["error"]
-    # A test, a single retry and recovering go the same way.
+    # A single retry and recovering go the same way; a test says so, once the responder looks the name up again.
     path = "/webhooks/" + webhook["webhook_id"]
-    assert guarded.api("POST", path + "/test").status == 202
+    assert "moving.test" in refusal(wait_for(lambda: refused(guarded, "POST", path + "/test")), 400, 1004)
     assert guarded.api("POST", "%s/logs/%s/retry" % (path, log[0]["log_id"])).status == 202
     guarded.settle(webhook)
     assert guarded.api("POST", path + "/recover", {"since": "2020-01-01T00:00:00Z"}).status == 202
     log = guarded.settle(webhook)
-    assert {line["trigger"] for line in log} == {"scheduled", "test", "manual", "recover"}
+    assert {line["trigger"] for line in log} - {"test"} == {"scheduled", "manual", "recover"}
     assert {line["error_kind"] for line in log} == {"blocked_ip"}
     assert inner.tell("stats")["connections"] == 1  # this one
+
+
+def refused(service, method, path, body=None):
+    """The answer, where it is a refusal: what a name led to before is known for a few seconds."""
+    answer = service.api(method, path, body)
+    return answer if answer.status >= 400 else None
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"], ["::1"], ["10.0.0.1", "93.184.216.34"], ["93.184.216.34", "192.168.0.1"],
+        ["2606:2800:220:1::1", "fd00::1"], ["93.184.216.34", "::ffff:10.0.0.1"], ["64:ff9b::a00:1"], ["169.254.169.254"],
+    ],
+)
+def test_a_name_that_leads_to_a_closed_network_is_refused(guarded, resolver, addresses):
+    name = "closed-%d.test" % len(resolver.names)
+    resolver.lead(name, *addresses)
+    message = refusal(ask(guarded, "https://%s:8443/x" % name), 400, 1004)
+    assert message.startswith("url: the name %s " % name) and "DELIVERY_ALLOW_SUBNETS" in message
+    webhook = guarded.add(new_environment(), "http://93.184.216.34/")
+    path = "/webhooks/" + webhook["webhook_id"]
+    whole = {"name": "x", "url": "http://%s/" % name, "events": ["job-created"]}
+    for answer in (guarded.api("PATCH", path, {"url": "http://%s/" % name}), guarded.api("PUT", path, whole)):
+        assert name in refusal(answer, 400, 1004)
+    assert guarded.webhook(webhook)["url"] == "http://93.184.216.34/"
+
+
+def test_this_host_is_refused_by_its_name(guarded):
+    for name in ("localhost", "LOCALHOST", "this.localhost"):
+        assert "DELIVERY_ALLOW_SUBNETS" in refusal(ask(guarded, "http://%s/" % name), 400, 1004)
+
+
+def test_a_name_that_leads_elsewhere_or_nowhere_is_taken(guarded, resolver):
+    resolver.lead("open.test", "93.184.216.34", "2606:2800:220:1::1")
+    resolver.lead("nowhere.test")
+    for name in ("open.test", "nowhere.test"):
+        assert ask(guarded, "http://%s/" % name).status == 201
+
+
+def test_a_name_that_nobody_tells_is_taken_and_delays_nobody(guarded, resolver):
+    resolver.lead("hanging.test", "hangs")
+    with ThreadPoolExecutor(20) as pool:
+        start = time.monotonic()
+        slow = [pool.submit(ask, guarded, "http://hanging.test/%d" % number) for number in range(20)]
+        others = []
+        while time.monotonic() < start + 2:
+            before = time.monotonic()
+            assert ask(guarded, "http://93.184.216.34/").status == 201
+            others.append(time.monotonic() - before)
+        assert not any(answer.done() for answer in slow)
+        assert [answer.result().status for answer in slow] == [201] * 20
+        assert 2.9 < time.monotonic() - start < 6
+    assert max(others) < 1, max(others)
+    # Once for each responder.
+    assert resolver.asked("hanging.test") <= 2
+
+
+def test_a_url_that_stays_is_not_looked_up_again(guarded, resolver):
+    resolver.lead("staying.test", "93.184.216.34")
+    webhook = guarded.add(new_environment(), "http://staying.test/")
+    resolver.lead("staying.test", "10.0.0.1")
+    time.sleep(5.1)
+    count = resolver.asked("staying.test")
+    guarded.change(webhook, name="y")
+    assert guarded.change(webhook, url="http://staying.test/")["name"] == "y"
+    assert resolver.asked("staying.test") == count
+    path = "/webhooks/" + webhook["webhook_id"]
+    assert "staying.test" in refusal(guarded.api("PATCH", path, {"url": "http://staying.test/other"}), 400, 1004)
 
 
 def test_a_redirect_into_a_closed_network_is_not_followed(serve_webhooks, inner, receive):
@@ -194,12 +269,13 @@ def test_a_redirect_into_a_closed_network_is_not_followed(serve_webhooks, inner,
     assert len(inner.arrivals()) == before and len(receiver.arrivals()) == 10
 
 
-def test_only_what_is_opened_is_open(serve_webhooks, inner):
-    service = serve_webhooks(DELIVERY_ALLOW_SUBNETS="127.0.0.0/8")
+def test_only_what_is_opened_is_open(serve_webhooks, inner, resolver):
+    resolver.lead("opened.test", "127.0.0.1")
+    service = serve_webhooks(DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", **resolver.settings)
     environment = new_environment()
     opened = [service.add(environment, inner.url("/opened", host=host)) for host in ("127.0.0.1", "2130706433", "127.1")]
-    opened.append(service.add(environment, inner.url("/opened", host="localhost")))
-    for host in ("10.0.0.1", "[::1]", "192.168.0.1", "0.0.0.0"):
+    opened.append(service.add(environment, inner.url("/opened", host="opened.test")))
+    for host in ("10.0.0.1", "[::1]", "192.168.0.1", "0.0.0.0", "localhost"):
         assert "DELIVERY_ALLOW_SUBNETS" in refusal(ask(service, "http://%s/" % host), 400, 1004)
     service.publish(environment)
     assert [service.settle(webhook)[0]["status_code"] for webhook in opened] == [200] * 4

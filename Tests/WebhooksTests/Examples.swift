@@ -38,7 +38,12 @@ enum Example {
 
 /// URLs that are right here: those with https.
 struct SecureURLs: URLChecking {
+    /// Where any URL leads.
+    var reached: () -> Reach = { .open }
+
     func fault(_ url: String) -> String? { url.hasPrefix("https://") ? nil : "it does not begin with https://" }
+
+    func reach(_ url: String) -> Reach { reached() }
 }
 
 func members(_ json: JSON?) -> [String] {

@@ -11,11 +11,12 @@ final class Handled {
     let store = MemoryStore()
     var moment = Example.moment
     var environmentAnswer = EnvironmentAnswer.yes
+    var reach = Reach.open
     var makesKeys = true
     private var keyCount = 0
     private let settings: WebhookSettings
     private lazy var handlers = WebhookHandlers(
-        store: store, settings: settings, urls: SecureURLs(), sealing: Example.sealing,
+        store: store, settings: settings, urls: SecureURLs { [unowned self] in reach }, sealing: Example.sealing,
         makeKey: { [unowned self] signsFrom in
             guard makesKeys else { return nil }
             keyCount += 1
@@ -43,11 +44,18 @@ final class Handled {
         case nil: return nil
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait, .ask: throw Waits()
+        case .wait: throw Waits()
+        case .ask(let pending): throw Asks(isOver: pending.isOver(), refusal: pending.giveUp())
         }
     }
 
     struct Waits: Error {}
+
+    /// The request is answered once others have answered.
+    struct Asks: Error {
+        let isOver: Bool
+        let refusal: Response
+    }
 
     /// The status and the JSON of an answer.
     func call(

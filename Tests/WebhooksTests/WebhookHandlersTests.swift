@@ -178,7 +178,47 @@ import WebhookSignatures
         api.environmentAnswer = .unknown
         let failed = try api.call(method, Self.ours + path, Example.minimal)
         #expect(failed.status == 503 && failed.json["error_code"]?.integer == 1503)
+        api.environmentAnswer = .tooMany
+        let refused = try api.call(method, Self.ours + path, Example.minimal)
+        #expect(refused.status == 503 && refused.json["error_code"]?.integer == 1504)
+        api.environmentAnswer = .pending
+        let asks = try #require(throws: Handled.Asks.self) {
+            _ = try api.call(method, Self.ours + path, Example.minimal)
+        }
+        #expect(!asks.isOver && asks.refusal.head.status == .serviceUnavailable)
         #expect(api.store.webhooks.isEmpty && api.store.keyrings.isEmpty && api.store.events.isEmpty)
+    }
+
+    @Test func `a URL is looked at where it is new, and where it is tested`() throws {
+        let api = Handled()
+        let id = try api.create()
+        let url = try #require(try JSON(parsing: Array(Example.minimal.utf8))["url"]?.string)
+        let other = #"{"name": "x", "url": "https://other.test/", "events": ["job-created"]}"#
+        let new: [(HTTPRequest.Method, String, String)] = [
+            (.post, Self.ours + "/webhooks", Example.minimal), (.put, "/webhooks/\(id)", other),
+            (.patch, "/webhooks/\(id)", #"{"url": "https://other.test/"}"#), (.post, "/webhooks/\(id)/test", ""),
+        ]
+        let before = api.store.webhooks
+        for (reach, status, code) in [(Reach.closed("it is closed"), 400, 1004), (.tooMany, 503, 1504)] {
+            api.reach = reach
+            for (method, target, body) in new {
+                let answer = try api.call(method, target, body)
+                #expect(answer.status == status && answer.json["error_code"]?.integer == code)
+                #expect(code != 1004 || answer.json["message"]?.string == "url: it is closed.")
+            }
+        }
+        api.reach = .pending
+        for (method, target, body) in new {
+            let asks = try #require(throws: Handled.Asks.self) { _ = try api.call(method, target, body) }
+            #expect(!asks.isOver && asks.refusal.head.status == .serviceUnavailable)
+        }
+        // What is wrong with the rest is said first, and what the webhook has already is not looked at again.
+        #expect(try api.call(.post, Self.ours + "/webhooks", "{}").status == 400)
+        for body in [#"{"name": "y"}"#, #"{"url": "\#(url)"}"#] {
+            #expect(try api.call(.patch, "/webhooks/\(id)", body).status == 200)
+        }
+        #expect(api.store.webhooks.map(\.destination.url) == before.map(\.destination.url))
+        #expect(api.store.events.isEmpty)
     }
 
     // MARK: Bodies

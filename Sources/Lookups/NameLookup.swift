@@ -1,0 +1,32 @@
+internal import Curl
+internal import Linux
+internal import Synchronization
+
+/// Finds a name's addresses as a delivery would: a request for which each address is asked about, and none is connected to.
+struct NameLookup: Sendable {
+    private final class Found: Sendable {
+        let addresses = Mutex<[IPAddress]>([])
+    }
+
+    private static let milliseconds = 3000
+
+    private let found = Found()
+
+    /// - Parameter host: as `TargetURL` has it.
+    func question(_ host: String) -> Outgoing {
+        Outgoing(
+            method: "GET", url: "http://\(host)/", timeoutMilliseconds: Self.milliseconds,
+            connectTimeoutMilliseconds: Self.milliseconds
+        ) { [found] address in
+            found.addresses.withLock { $0.append(address) }
+            return false
+        }
+    }
+
+    /// Empty where the name has none, or they were not told in time.
+    var addresses: [IPAddress] { found.addresses.withLock { $0 } }
+
+    /// As long as a request needs to be answered anew; a name that was mended is soon looked up again. libcurl has a thread
+    /// for each.
+    static let rules = AnswerCache<String, [IPAddress]>.Rules(freshSeconds: { _ in 5 }, asked: 32, kept: 1000)
+}

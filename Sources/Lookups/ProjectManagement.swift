@@ -1,0 +1,40 @@
+internal import Curl
+internal import Gateway
+
+/// The service that knows which environments there are.
+package struct ProjectManagement: Sendable {
+    private let url: String
+    private let userAgent: String
+    private let timeoutSeconds: Double
+
+    /// - Parameter url: without query and fragment; a slash at its end does nothing.
+    package init(url: String, userAgent: String, timeoutSeconds: Double = 3) {
+        self.url = String(url.reversed().drop { $0 == "/" }.reversed())
+        self.userAgent = userAgent
+        self.timeoutSeconds = timeoutSeconds
+    }
+
+    /// Asks whether an environment exists. An operator has chosen whom, so that any address may be called.
+    func question(_ environment: UUID) -> Outgoing {
+        let milliseconds = Int(timeoutSeconds * 1000)
+        return Outgoing(
+            method: "GET", url: "\(url)/environments/\(environment)",
+            headers: [("Accept", "application/json"), ("User-Agent", userAgent)],
+            timeoutMilliseconds: milliseconds, connectTimeoutMilliseconds: milliseconds, keptBytes: 0
+        ) { _ in true }
+    }
+
+    /// Whether the environment exists; `nil` where that has not been answered.
+    static func reply(_ exchange: Exchange) -> Bool? {
+        guard case .response(let status, _, _, _) = exchange.outcome else { return nil }
+        switch status {
+        case 200..<300: return true
+        case 404, 410: return false
+        default: return nil
+        }
+    }
+
+    /// An environment is new more often than it goes: that there is none is soon asked again.
+    static let rules = AnswerCache<UUID, Bool>.Rules(
+        freshSeconds: { $0 ? 30 : 5 }, bridgingSeconds: { $0 ? 300 : 0 }, asked: 1000)
+}

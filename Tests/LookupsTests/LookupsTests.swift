@@ -1,0 +1,104 @@
+import Curl
+import Gateway
+import Linux
+import Logging
+import SystemPackage
+import TestSupport
+import Testing
+import Webhooks
+
+@testable import Lookups
+
+/// The real thing, and somebody who answers.
+@Suite struct LookupsTests {
+    private let environment = UUID(bytes: [UInt8](repeating: 7, count: 16))!
+
+    private func lookups(_ url: String?) throws -> Lookups {
+        let projects = url.map { ProjectManagement(url: $0, userAgent: "Postroom/test", timeoutSeconds: 0.3) }
+        return try Lookups(projects: projects, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Works on until something has become known.
+    private func work(_ lookups: Lookups) { #expect(holds { lookups.work() }) }
+
+    @Test(arguments: [
+        (200, EnvironmentAnswer.yes), (204, .yes), (404, .no), (410, .no), (301, .unknown), (401, .unknown),
+        (500, .unknown), (503, .unknown),
+    ])
+    func `an environment exists where the status says so`(status: Int, answer: EnvironmentAnswer) throws {
+        try withReceiver(["--rule", "/api/*=status=\(status)"]) { receiver in
+            let lookups = try lookups("http://127.0.0.1:\(receiver.port)/api/")
+            #expect(lookups.environment(environment) == .pending)
+            #expect(lookups.environment(environment) == .pending)
+            work(lookups)
+            #expect(lookups.environment(environment) == answer)
+            let arrivals = try receiver.arrivals()
+            #expect(arrivals.map(\.method) == ["GET"])
+            #expect(arrivals.map(\.path) == ["/api/environments/\(environment)"])
+            #expect(arrivals.first?.headers.contains(["User-Agent", "Postroom/test"]) == true)
+        }
+    }
+
+    @Test func `nobody there, and nobody who answers, is no answer`() throws {
+        for url in ["http://127.0.0.1:1/api", "http://nobody.invalid"] {
+            let lookups = try lookups(url)
+            #expect(lookups.environment(environment) == .pending)
+            work(lookups)
+            #expect(lookups.environment(environment) == .unknown)
+        }
+    }
+
+    @Test func `where nobody is to be asked any environment exists`() throws {
+        #expect(try lookups(nil).environment(environment) == .yes)
+    }
+
+    @Test func `names lead to all of their addresses, and some to none`() throws {
+        let lookups = try lookups(nil)
+        for (name, expected) in [("localhost", "127.0.0.1"), ("nobody.invalid", nil)] {
+            guard case .pending = lookups.addresses(of: name) else {
+                Issue.record("\(name) was not looked up")
+                continue
+            }
+            work(lookups)
+            guard case .known(let addresses) = lookups.addresses(of: name) else {
+                Issue.record("\(name) is not known")
+                continue
+            }
+            if let expected {
+                #expect(addresses.map(\.description).contains(expected))
+            } else {
+                #expect(addresses.isEmpty)
+            }
+        }
+    }
+
+    @Test func `every address of a name is asked about, and none is connected to`() throws {
+        let multi = try Multi(connectionsPerHost: 0, idleSeconds: 1, dnsSeconds: 1)
+        let addresses = ["10.0.0.1", "fd00::1", "93.184.216.34", "fd00::2", "127.0.0.1"].compactMap(IPAddress.init)
+        multi.setAddresses(addresses, ofHost: "many.test", port: 80)
+        let lookup = NameLookup()
+        try multi.start(lookup.question("many.test"), token: 1)
+        _ = try holds { try !multi.wait(milliseconds: 100).isEmpty }
+        #expect(Set(lookup.addresses) == Set(addresses))
+    }
+
+    @Test func `no more names are looked up at a time than may be`() throws {
+        let lookups = try lookups(nil)
+        for number in 0..<32 {
+            guard case .pending = lookups.addresses(of: "name\(number).invalid") else {
+                Issue.record("refused after \(number)")
+                return
+            }
+        }
+        guard case .tooMany = lookups.addresses(of: "one-more.invalid") else {
+            Issue.record("one more is looked up")
+            return
+        }
+        #expect(
+            holds {
+                _ = lookups.work()
+                guard case .pending = lookups.addresses(of: "one-more.invalid") else { return false }
+                return true
+            })
+    }
+}
