@@ -54,6 +54,12 @@ package struct Attempt: Equatable, Sendable {
         self.triggeredAt = triggeredAt
     }
 
+    /// About as many bytes as the log keeps of it.
+    package var loggedBytes: Int {
+        let fields = [requestHeaders, responseHeaders].joined()
+        return fields.reduce(responseBody.count) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
+    }
+
     /// The first value under a name of the response's fields.
     /// - Parameter name: in lower case.
     package func responseHeader(_ name: String) -> String? {

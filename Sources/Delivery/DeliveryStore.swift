@@ -42,6 +42,17 @@ package struct DeliveryResult: Equatable, Sendable {
     }
 }
 
+extension DeliveryResult {
+    /// The same without what only the log tells.
+    package var brief: DeliveryResult {
+        var brief = attempt
+        brief.isResponseTruncated = attempt.isResponseTruncated || !attempt.responseBody.isEmpty
+        (brief.requestHeaders, brief.responseHeaders, brief.responseBody) = ([], [], [])
+        return DeliveryResult(
+            delivery: delivery, attempt: brief, wish: wish, jitter: jitter, isReusedConnection: isReusedConnection)
+    }
+}
+
 /// What came of a turn.
 package struct DeliveryTurn: Equatable, Sendable {
     package struct Start: Equatable, Sendable {
@@ -58,11 +69,14 @@ package struct DeliveryTurn: Equatable, Sendable {
     }
 
     package var starts: [Start]
+    /// How many of the results were written, from the first on; the others are to be given again.
+    package var concluded: Int
     /// When something will be due that is not begun yet, on the steady clock; `nil` where nothing waits for its time alone.
     package var nextDue: Timestamp?
 
-    package init(starts: [Start] = [], nextDue: Timestamp? = nil) {
+    package init(starts: [Start] = [], concluded: Int = 0, nextDue: Timestamp? = nil) {
         self.starts = starts
+        self.concluded = concluded
         self.nextDue = nextDue
     }
 }

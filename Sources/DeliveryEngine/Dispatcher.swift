@@ -154,12 +154,16 @@ package final class Dispatcher {
             finished, beginning: isDraining ? 0 : settings.inFlight - running.count, inFlight: inFlight, owner: owner,
             leaseSeconds: lease, policies: settings.policies, at: now())
         looksAt = turn.nextDue
+        concluded = turn.concluded
         return turn.starts
     }
 
+    /// How many of the results the last turn has written.
+    private var concluded = 0
+
     /// Begins what a committed turn has found.
     package func begin(_ starts: [DeliveryTurn.Start]) {
-        finished = []
+        finished.removeFirst(concluded)
         for start in starts { begin(start) }
     }
 

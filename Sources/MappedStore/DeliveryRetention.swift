@@ -52,15 +52,34 @@ extension MappedStore {
         return try write { (transaction) throws(LMDBError) in
             let dropped = try droppable(before: oldest, maximumBytes, limit: limit, in: transaction)
             var state = try deliveryState(in: transaction)
-            for item in dropped {
-                switch item.what {
-                case .line(let line, let destination):
-                    try removeLine(line, of: destination, &state, in: &transaction)
-                case .parcel(let parcel): try removeParcel(parcel, &state, in: &transaction)
-                }
-            }
+            try drop(dropped, &state, in: &transaction)
             try put(state, in: &transaction)
             return dropped.count
+        }
+    }
+
+    /// Drops the oldest of the log's lines, so that a full store has room for what is being delivered.
+    /// - Returns: how many it dropped.
+    package func dropOldestLines(limit: Int) throws(StoreFailure) -> Int {
+        try write { (transaction) throws(LMDBError) in
+            let oldest = try oldestLines(before: nil, limit: limit, in: transaction)
+            guard !oldest.isEmpty else { return 0 }
+            var state = try deliveryState(in: transaction)
+            try drop(oldest, &state, in: &transaction)
+            try put(state, in: &transaction)
+            return oldest.count
+        }
+    }
+
+    private func drop(
+        _ items: [Kept], _ state: inout DeliveryState, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        for item in items {
+            switch item.what {
+            case .line(let line, let destination):
+                try removeLine(line, of: destination, &state, in: &transaction)
+            case .parcel(let parcel): try removeParcel(parcel, &state, in: &transaction)
+            }
         }
     }
 
@@ -122,7 +141,14 @@ extension MappedStore {
                 let parcel = ParcelRecord.decode(value, number: number),
                 oldest.map({ parcel.receivedAt < $0 }) ?? true
             else { return false }
-            found.append(Kept(what: .parcel(parcel), time: parcel.receivedAt, bytes: UInt64(value.byteCount)))
+            // Without its body, as there may be hundreds of them.
+            let bare = Parcel.Content(
+                eventID: parcel.eventID, idempotencyKey: parcel.idempotencyKey, event: parcel.event,
+                source: parcel.source, body: [])
+            found.append(
+                Kept(
+                    what: .parcel(Parcel(number: number, bare, receivedAt: parcel.receivedAt)),
+                    time: parcel.receivedAt, bytes: UInt64(value.byteCount)))
             return true
         }
         return found

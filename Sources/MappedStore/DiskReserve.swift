@@ -9,6 +9,8 @@ internal import SystemPackage
 struct DiskReserve {
     /// What is left to transactions that free room. They write some ten pages each, and give back more.
     static let bytes = 1 << 20
+    /// What is left, beside that, to attempts that are over: what came in before has the room to be delivered.
+    static let deliveryBytes = 2 << 20
     /// Blocks are reserved in steps this large, while the disk has them.
     private static let step = 4 << 20
 

@@ -15,11 +15,12 @@ extension MappedStore: DeliveryStore {
             }
             guard isDue else { return DeliveryTurn(nextDue: next) }
         }
-        return try write { (transaction) throws(LMDBError) in
+        return try growing { (transaction) throws(LMDBError) -> DeliveryTurn? in
+            guard let taken = try admitted(results, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
-            for result in results { try work.conclude(result, policies, in: &transaction) }
+            for result in taken { try work.conclude(result, policies, in: &transaction) }
             try work.finish(in: &transaction)
-            var turn = DeliveryTurn()
+            var turn = DeliveryTurn(concluded: taken.count)
             for number in try dueDestinations(until: moment.steady, in: transaction) {
                 guard turn.starts.count < capacity else { break }
                 turn.starts += try work.begin(
@@ -31,6 +32,24 @@ extension MappedStore: DeliveryStore {
             return turn
         }
     }
+
+    /// The results that there is room for; `nil` where there is none. Where there is little, they are told in brief, a few at
+    /// a time: nothing that was begun may wait for room that only ends of deliveries can make.
+    private func admitted(
+        _ results: [DeliveryResult], in transaction: inout Transaction
+    ) throws(LMDBError) -> [DeliveryResult]? {
+        let brief = results.prefix(Self.briefResults).map(\.brief)
+        for taken in [results, brief] {
+            let bytes = taken.reduce(Self.turnBytes) { $0 + $1.attempt.loggedBytes + Self.resultBytes }
+            if try admit(bytes: bytes, leaving: 0, in: &transaction) { return taken }
+        }
+        return nil
+    }
+
+    /// What a turn may take up, and each result in it beside its line of the log: copies of the pages that they change.
+    private static let turnBytes = 64 << 10
+    private static let resultBytes = 4 << 10
+    private static let briefResults = 64
 
     private func canBegin(
         _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction

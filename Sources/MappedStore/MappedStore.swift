@@ -292,16 +292,19 @@ package final class MappedStore {
     // MARK: Room
 
     /// Lets the open transaction put in so many bytes more; false where there is no room, and nothing of them is written.
-    func admit(bytes: Int, in transaction: inout Transaction) throws(LMDBError) -> Bool {
+    /// - Parameter leaving: bytes that stay free for those who may take the last of the room.
+    func admit(
+        bytes: Int, leaving: Int = DiskReserve.deliveryBytes, in transaction: inout Transaction
+    ) throws(LMDBError) -> Bool {
         // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
         let pageBytes = environment.pageBytes
         let growth = (bytes / pageBytes + 6) * pageBytes + (turnGrowth == 0 ? 32 * pageBytes : 0)
-        guard !reserve.admits(turnGrowth + growth, environment) else {
+        guard !reserve.admits(turnGrowth + growth + leaving, environment) else {
             turnGrowth += growth
             return true
         }
         // The file cannot grow; there may be room inside it.
-        let wanted = (turnGrowth + growth) / pageBytes
+        let wanted = (turnGrowth + growth + leaving) / pageBytes
         if reserve.left(environment) >= DiskReserve.bytes / 2 + bytes,
             try environment.freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
         {

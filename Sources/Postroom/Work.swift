@@ -55,8 +55,10 @@ final class Worker {
     private let signals: SignalQueue
 
     /// Each step is one transaction, and other processes get their turn between two of them.
-    private static let stepSize = 250
+    private static let stepSizes = 8...250
     private static let pauseMilliseconds = 2
+    /// Lines of the log that are given up at a time where the store is full.
+    private static let linesForRoom = 64
     /// How often old requests are forgotten and dead readers swept, where nothing asks for it more often.
     private static let tickMicroseconds: Int64 = 5_000_000
     /// How often to look whether something is due: while the store changes, once it has not for a while, and where nobody
@@ -106,10 +108,16 @@ final class Worker {
     }
 
     private var isStopping = false
+    /// Smaller where the store is so full that a step finds no room for the pages which it changes.
+    private var stepSize = Worker.stepSizes.upperBound
 
     /// Waits for attempts that end, for signals, and until it is time to look again.
     private func wait(milliseconds: Int?) throws {
-        var pause = dispatcher.hasFinished ? 0 : milliseconds ?? lookMilliseconds
+        var pause = milliseconds ?? lookMilliseconds
+        // What cannot be written now is written once that is tried again, and not sooner.
+        if dispatcher.hasFinished {
+            pause = Int(max(0, deliversAgainAt - SystemClock.bootTimeMicroseconds()) / 1000)
+        }
         if let intake { pause = min(pause, intake.pauseMilliseconds) }
         try dispatcher.wait(milliseconds: pause, descriptors: [signals.descriptor])
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
@@ -150,10 +158,19 @@ final class Worker {
             dispatcher.begin(starts)
         } catch {
             store.rollBack()
+            if error == .full, makeRoom() {
+                deliversAgainAt = now + 10_000
+                return
+            }
             logger.warning("deliveries have to wait", metadata: ["reason": "\(error)"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             deliversAgainAt = now + 1_000_000
         }
+    }
+
+    /// Gives up the oldest of the log for what is being delivered; false where there is none.
+    private func makeRoom() -> Bool {
+        step { () throws(StoreFailure) in try store.dropOldestLines(limit: Self.linesForRoom) > 0 }
     }
 
     /// Begins nothing any longer, and waits for what is being sent.
@@ -171,7 +188,7 @@ final class Worker {
 
     private func dropOldDeliveries() throws(StoreFailure) -> Bool {
         let oldest = store.clock.now().wall.adding(seconds: -settings.webhookRetentionSeconds)
-        let limit = 2 * Self.stepSize
+        let limit = 2 * stepSize
         return try store.dropOldDeliveries(
             before: oldest, maximumBytes: UInt64(settings.webhookLogBytes), limit: limit) == limit
     }
@@ -181,9 +198,14 @@ final class Worker {
         do throws(StoreFailure) {
             let hasMore = try body()
             try store.commit()
+            stepSize = min(2 * stepSize, Self.stepSizes.upperBound)
             return hasMore
         } catch {
             store.rollBack()
+            if error == .full, stepSize > Self.stepSizes.lowerBound {
+                stepSize = max(stepSize / 4, Self.stepSizes.lowerBound)
+                return true
+            }
             logger.warning("expiry has to wait", metadata: ["reason": "\(error)"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             return false
@@ -191,13 +213,13 @@ final class Worker {
     }
 
     private func removeOverdue() throws(StoreFailure) -> Bool {
-        let count = try store.removeOverdue(at: store.clock.now(), settings.limits, limit: Self.stepSize)
+        let count = try store.removeOverdue(at: store.clock.now(), settings.limits, limit: stepSize)
         if count > 0 { logger.debug("removed endpoints", metadata: ["count": "\(count)"]) }
-        return count == Self.stepSize
+        return count == stepSize
     }
 
     private func forgetRequests() throws(StoreFailure) -> Bool {
-        try store.forgetRequests(at: store.clock.now(), limit: 4 * Self.stepSize) == 4 * Self.stepSize
+        try store.forgetRequests(at: store.clock.now(), limit: 4 * stepSize) == 4 * stepSize
     }
 
     private func renewMark() {
@@ -210,14 +232,14 @@ final class Worker {
     }
 
     private func removeGarbage() throws(StoreFailure) -> Bool {
-        try store.removeGarbage(limit: Self.stepSize) == Self.stepSize
+        try store.removeGarbage(limit: stepSize) == stepSize
     }
 
     /// Where the next step of looking for logins to forget begins.
     private var nextLogin: [UInt8] = []
 
     private func forgetLogins() throws(StoreFailure) -> Bool {
-        try store.forgetLogins(at: store.clock.now().steady, from: &nextLogin, limit: 4 * Self.stepSize)
+        try store.forgetLogins(at: store.clock.now().steady, from: &nextLogin, limit: 4 * stepSize)
         return !nextLogin.isEmpty
     }
 
