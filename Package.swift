@@ -45,6 +45,8 @@ let package = Package(
         .target(name: "Curl", dependencies: ["CCurl", "Linux", system], swiftSettings: settings),
         .target(name: "Kafka", dependencies: ["CKafka", "Linux"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
+        .target(
+            name: "JSONPath", dependencies: ["JSON"], exclude: ["DESIGN.md"], swiftSettings: settings),
         .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
         .target(
             name: "FastCGI", dependencies: ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system],
@@ -101,6 +103,9 @@ let package = Package(
         .testTarget(
             name: "CurlTests", dependencies: ["Curl", "Linux", "TestSupport", system], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
+        .testTarget(
+            name: "JSONPathTests", dependencies: ["JSON", "JSONPath"],
+            exclude: ["ComplianceSuite"], swiftSettings: settings),
         .testTarget(name: "GatewayTests", dependencies: ["Gateway", httpTypes], swiftSettings: settings),
         .testTarget(
             name: "FastCGITests",

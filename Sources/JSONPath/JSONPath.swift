@@ -1,0 +1,140 @@
+package import JSON
+
+/// A JSONPath query, compiled: of RFC 9535, or of the legacy dialect of jsonpath2.
+package struct JSONPath: Sendable {
+    package let dialect: Dialect
+    private let compiled: Compiled
+
+    package enum Dialect: String, Sendable, CaseIterable {
+        case legacy
+        case rfc9535
+    }
+
+    /// Held by reference, so that a query is passed on cheaply.
+    private final class Compiled: Sendable {
+        let program: Program
+
+        init(_ program: Program) { self.program = program }
+    }
+
+    /// Longer texts are refused, in bytes.
+    package static let lengthLimit = 65536
+
+    /// Steps that an evaluation may take unless its caller says otherwise: see `DESIGN.md` for what they are in time.
+    package static let defaultBudget = 2_000_000
+
+    /// Reads a query.
+    ///
+    /// - Parameter dialect: without it, the grammar that accepts the text; where both do, the legacy dialect if the
+    ///   query has a filter, for there the meanings differ and stored queries rely on theirs, and RFC 9535 otherwise.
+    ///   Where it is not RFC 9535, a leading name stands for a member of the root: `data` is `$.data`.
+    package init(parsing text: String, dialect: Dialect? = nil) throws(JSONPathError) {
+        let text = QueryText(text)
+        switch dialect {
+        case .rfc9535:
+            do { self.init(.rfc9535, try text.asRFC9535(allowsBareName: false)) } catch {
+                throw JSONPathError(legacy: nil, rfc9535: error)
+            }
+        case .legacy:
+            do { self.init(.legacy, try text.asLegacy()) } catch { throw JSONPathError(legacy: error, rfc9535: nil) }
+        case nil: self = try JSONPath.choosing(text)
+        }
+    }
+
+    private static func choosing(_ text: QueryText) throws(JSONPathError) -> JSONPath {
+        let fault: JSONPathError.Fault
+        do {
+            let standard = try text.asRFC9535(allowsBareName: true)
+            if standard.hasFilter, let legacy = try? text.asLegacy() { return JSONPath(.legacy, legacy) }
+            return JSONPath(.rfc9535, standard)
+        } catch {
+            fault = error
+        }
+        do { return JSONPath(.legacy, try text.asLegacy()) } catch {
+            throw JSONPathError(legacy: error, rfc9535: fault)
+        }
+    }
+
+    private init(_ dialect: Dialect, _ outcome: ProgramBuilder.Outcome) {
+        self.dialect = dialect
+        compiled = Compiled(outcome.program)
+    }
+
+    /// Whether the query has a result, which is known as soon as there is one.
+    package func matches(
+        _ document: JSONPathDocument, budget: Int = defaultBudget
+    ) throws(JSONPathBudgetExceeded) -> Bool {
+        var evaluator = Evaluator(compiled.program, on: document, budget: budget)
+        var walk = evaluator.begin(compiled.program.main, at: 0)
+        return try evaluator.next(&walk) != nil
+    }
+
+    /// The query's results, in its order, repetitions included.
+    package func values(
+        in document: JSONPathDocument, budget: Int = defaultBudget
+    ) throws(JSONPathBudgetExceeded) -> [JSON] {
+        var values: [JSON] = []
+        try forEachResult(in: document, budget) { evaluator, node in
+            values.append(evaluator.json(node, in: document))
+        }
+        return values
+    }
+
+    /// The query's results and where they are.
+    package func nodes(
+        in document: JSONPathDocument, budget: Int = defaultBudget
+    ) throws(JSONPathBudgetExceeded) -> [JSONPathNode] {
+        var nodes: [JSONPathNode] = []
+        try forEachResult(in: document, budget) { evaluator, node throws(JSONPathBudgetExceeded) in
+            let path = evaluator.path(to: node)
+            try evaluator.budget.spend(2 * path.count)
+            nodes.append(JSONPathNode(value: evaluator.json(node, in: document), path: path))
+        }
+        return nodes
+    }
+
+    private func forEachResult(
+        in document: JSONPathDocument, _ budget: Int,
+        _ take: (inout Evaluator, UInt32) throws(JSONPathBudgetExceeded) -> Void
+    ) throws(JSONPathBudgetExceeded) {
+        var evaluator = Evaluator(compiled.program, on: document, budget: budget)
+        var walk = evaluator.begin(compiled.program.main, at: 0)
+        while let node = try evaluator.next(&walk) { try take(&evaluator, node) }
+    }
+
+    /// What every document has for which the query has a result: one of these at least. `nil` where nothing can be said.
+    package var requirement: [JSONPathRequirement]? { Requirements(compiled.program).ofQuery() }
+}
+
+/// A query's text as the grammars take it.
+private struct QueryText {
+    private let text: [UInt8]
+    /// Without the `$` of the root and the dot after it, which a leading name stands for.
+    private let isBare: Bool
+
+    init(_ text: String) {
+        self.text = Array(text.utf8)
+        isBare = self.text.first.map { $0.isLetter || $0 == UInt8(ascii: "_") || $0 >= 0x80 } ?? false
+    }
+
+    func asLegacy() throws(JSONPathError.Fault) -> ProgramBuilder.Outcome {
+        try read(isBare, LegacyParser.read)
+    }
+
+    func asRFC9535(allowsBareName: Bool) throws(JSONPathError.Fault) -> ProgramBuilder.Outcome {
+        try read(isBare && allowsBareName, RFC9535Parser.read)
+    }
+
+    private func read(
+        _ isBare: Bool, _ parse: ([UInt8]) throws(JSONPathError.Fault) -> ProgramBuilder.Outcome
+    ) throws(JSONPathError.Fault) -> ProgramBuilder.Outcome {
+        guard text.count <= JSONPath.lengthLimit else {
+            throw JSONPathError.Fault("longer than \(JSONPath.lengthLimit) bytes", at: JSONPath.lengthLimit, in: text)
+        }
+        let prefix: [UInt8] = isBare ? [UInt8(ascii: "$"), UInt8(ascii: ".")] : []
+        do { return try parse(prefix + text) } catch {
+            guard isBare else { throw error }
+            throw JSONPathError.Fault(error.reason, at: max(error.offset - prefix.count, 0), in: text)
+        }
+    }
+}

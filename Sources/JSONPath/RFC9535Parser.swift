@@ -1,0 +1,128 @@
+import JSON
+
+/// Reads a query as RFC 9535 writes it, and refuses what is not well-typed (2.4.3).
+struct RFC9535Parser {
+    typealias Fault = JSONPathError.Fault
+    typealias Reference = Program.Reference
+
+    var scanner: TextScanner
+    var builder = ProgramBuilder()
+
+    /// Integers that every JSON reader keeps whole (RFC 9535, 2.1).
+    private static let integerLimit: Int64 = 1 << 53 - 1
+
+    init(_ text: [UInt8]) { scanner = TextScanner(text) }
+
+    /// Reads the whole text.
+    static func read(_ text: [UInt8]) throws(Fault) -> ProgramBuilder.Outcome {
+        var parser = RFC9535Parser(text)
+        guard parser.scanner.isNext("$") else { throw parser.scanner.failure("\"$\" was expected") }
+        let query = try parser.query()
+        guard parser.scanner.isAtEnd else { throw parser.scanner.failure("a segment was expected") }
+        return parser.builder.finished(main: query.reference)
+    }
+
+    /// A query from `$` or `@`, where one of them is next.
+    mutating func query() throws(Fault) -> (reference: Reference, isSingular: Bool) {
+        let isAbsolute = scanner.take("$")
+        if !isAbsolute { try scanner.require("@") }
+        var segments: [ProgramBuilder.Segment] = []
+        while let segment = try segment() { segments.append(segment) }
+        let reference = builder.query(isAbsolute: isAbsolute, segments)
+        return (reference, builder.program.query(reference).isSingular)
+    }
+
+    private mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
+        let start = scanner.position
+        scanner.skipBlanks()
+        if scanner.isNext("[") { return .init(descends: false, selectors: try bracketed()) }
+        if scanner.take("..") {
+            if scanner.isNext("[") { return .init(descends: true, selectors: try bracketed()) }
+            return .init(descends: true, selectors: [try shorthand()])
+        }
+        if scanner.take(".") { return .init(descends: false, selectors: [try shorthand()]) }
+        scanner.position = start
+        return nil
+    }
+
+    /// A wildcard or a name after a dot.
+    private mutating func shorthand() throws(Fault) -> Reference {
+        if scanner.take("*") { return builder.add(.wildcard) }
+        guard let byte = scanner.next, byte.isNameByte, !byte.isDigit else {
+            throw scanner.failure("a name or \"*\" was expected")
+        }
+        return builder.name(scanner.run(while: \.isNameByte))
+    }
+
+    private mutating func bracketed() throws(Fault) -> [Reference] {
+        try scanner.require("[")
+        var selectors: [Reference] = []
+        repeat {
+            scanner.skipBlanks()
+            selectors.append(try selector())
+            scanner.skipBlanks()
+        } while scanner.take(",")
+        try scanner.require("]")
+        return selectors
+    }
+
+    private mutating func selector() throws(Fault) -> Reference {
+        switch scanner.next {
+        case UInt8(ascii: "\""), UInt8(ascii: "'"):
+            return builder.name(try scanner.quoted(allowsHalves: false))
+        case UInt8(ascii: "*"):
+            scanner.position += 1
+            return builder.add(.wildcard)
+        case UInt8(ascii: "?"):
+            scanner.position += 1
+            scanner.skipBlanks()
+            return builder.add(.filter(try nested { parser throws(Fault) in try parser.disjunction() }))
+        default: return try indexOrSlice()
+        }
+    }
+
+    private mutating func indexOrSlice() throws(Fault) -> Reference {
+        let start = try boundedInteger()
+        let end = scanner.position
+        scanner.skipBlanks()
+        guard scanner.take(":") else {
+            guard let start else { throw scanner.failure("a selector was expected") }
+            scanner.position = end
+            return builder.add(.index(Int32(clamping: start)))
+        }
+        scanner.skipBlanks()
+        let stop = try boundedInteger()
+        let afterStop = scanner.position
+        scanner.skipBlanks()
+        guard scanner.take(":") else {
+            scanner.position = afterStop
+            return builder.slice(start, stop, nil)
+        }
+        scanner.skipBlanks()
+        return builder.slice(start, stop, try boundedInteger())
+    }
+
+    private mutating func boundedInteger() throws(Fault) -> Int64? {
+        let start = scanner.position
+        guard let text = try scanner.integer() else { return nil }
+        let limit = RFC9535Parser.integerLimit
+        guard text != "-0", let value = Int64(text), (-limit...limit).contains(value) else {
+            throw scanner.failure("the integer is out of range", at: start)
+        }
+        return value
+    }
+
+    mutating func nested<Result>(
+        _ read: (inout RFC9535Parser) throws(Fault) -> Result
+    ) throws(Fault) -> Result {
+        try scanner.descend()
+        let result = try read(&self)
+        scanner.ascend()
+        return result
+    }
+}
+
+extension UInt8 {
+    /// Of a name after a dot. All beyond ASCII belong to one.
+    fileprivate var isNameByte: Bool { isLetter || isDigit || self == UInt8(ascii: "_") || self >= 0x80 }
+}

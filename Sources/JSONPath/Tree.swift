@@ -1,0 +1,120 @@
+import JSON
+
+/// JSON values laid out flat: nodes that refer to one another by number, so that a walk counts no references.
+///
+/// The children of a node lie beside one another. Of members of one name the last counts, in the place of the first.
+struct Tree: Sendable {
+    fileprivate(set) var nodes: [Node] = []
+    /// The UTF-8 of all strings and names.
+    fileprivate(set) var bytes: [UInt8] = []
+    /// Each name once.
+    fileprivate(set) var names: [Value.Text] = []
+
+    struct Node {
+        var value: Value
+        /// The array or object that holds the node; a root holds itself.
+        var parent: UInt32
+        /// The position in an array, or the number of the name in an object.
+        var key: UInt32
+    }
+
+    func bytes(of text: Value.Text) -> ArraySlice<UInt8> {
+        bytes[Int(text.offset)..<Int(text.offset + text.count)]
+    }
+
+    func string(_ text: Value.Text) -> String { String(decoding: bytes(of: text), as: UTF8.self) }
+}
+
+/// Lays out values.
+struct TreeBuilder: Sendable {
+    private(set) var tree = Tree()
+    /// What each node was made from.
+    private(set) var sources: [JSON] = []
+    private(set) var nameNumbers: [MemberName: UInt32] = [:]
+    /// For each name, the last node that bears it.
+    private var bearers: [UInt32] = []
+    private let pool: Value.Pool
+
+    init(pool: Value.Pool) { self.pool = pool }
+
+    /// Adds a value and all it holds, and returns its node. Breadth first, so that no depth is too deep.
+    mutating func append(_ value: JSON) -> UInt32 {
+        let root = UInt32(tree.nodes.count)
+        add(value, parent: root, key: 0)
+        var next = tree.nodes.count - 1
+        while next < tree.nodes.count {
+            tree.nodes[next].value = take(sources[next], at: UInt32(next))
+            next += 1
+        }
+        return root
+    }
+
+    private mutating func add(_ value: JSON, parent: UInt32, key: UInt32) {
+        tree.nodes.append(Tree.Node(value: .null, parent: parent, key: key))
+        sources.append(value)
+    }
+
+    private mutating func text(_ string: String) -> Value.Text {
+        let offset = tree.bytes.count
+        tree.bytes.append(contentsOf: string.utf8)
+        return .init(pool: pool, offset: UInt32(offset), count: UInt32(tree.bytes.count - offset))
+    }
+
+    private mutating func take(_ source: JSON, at node: UInt32) -> Value {
+        switch source {
+        case .null: return .null
+        case .bool(let value): return .boolean(value)
+        case .number(let text): return Value(number: text)
+        case .string(let string): return .string(text(string))
+        case .array(let elements):
+            let first = UInt32(tree.nodes.count)
+            for (position, element) in elements.enumerated() { add(element, parent: node, key: UInt32(position)) }
+            return .array(.init(pool: pool, first: first, count: UInt32(elements.count)))
+        case .object(let members):
+            let first = UInt32(tree.nodes.count)
+            for member in members { add(member, to: node, from: first) }
+            return .object(.init(pool: pool, first: first, count: UInt32(tree.nodes.count) - first))
+        }
+    }
+
+    /// - Parameter first: the node of the object's first member.
+    private mutating func add(_ member: JSON.Member, to node: UInt32, from first: UInt32) {
+        let name = intern(member.name)
+        let bearer = bearers[Int(name)]
+        if bearer >= first, bearer != .max {
+            sources[Int(bearer)] = member.value
+        } else {
+            bearers[Int(name)] = UInt32(tree.nodes.count)
+            add(member.value, parent: node, key: name)
+        }
+    }
+
+    private mutating func intern(_ name: String) -> UInt32 {
+        let key = MemberName(text: name)
+        if let number = nameNumbers[key] { return number }
+        let number = UInt32(tree.names.count)
+        tree.names.append(text(name))
+        bearers.append(.max)
+        nameNumbers[key] = number
+        return number
+    }
+}
+
+/// A name that equals another where their scalars do; `String` also takes canonically equivalent ones for equal.
+struct MemberName: Hashable {
+    let text: String
+
+    static func == (left: MemberName, right: MemberName) -> Bool { left.text.hasScalars(of: right.text) }
+
+    func hash(into hasher: inout Hasher) {
+        var text = text
+        text.withUTF8 { bytes in unsafe hasher.combine(bytes: UnsafeRawBufferPointer(bytes)) }
+    }
+}
+
+extension String {
+    /// Whether both are the same scalars in the same order.
+    func hasScalars(of other: String) -> Bool {
+        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+    }
+}
