@@ -9,14 +9,17 @@ extension MappedStore {
         of destination: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
         var keys: [[UInt8]] = []
-        try tables.deliveries.scan(from: key(destination), in: transaction) { place, _ in
+        var inFlight: UInt64 = 0
+        try tables.deliveries.scan(from: key(destination), in: transaction) { place, record in
             var reader = ByteReader(place)
             guard reader.fixed() == destination, keys.count < limit else { return false }
             keys.append(copy(place))
+            if let delivery = DeliveryRecord.decode(place, record), delivery.owner != 0 { inFlight += 1 }
             return true
         }
         var state = try deliveryState(in: transaction)
         for key in keys { try tables.deliveries.remove(key, in: &transaction) }
+        state.inFlight -= min(state.inFlight, inFlight)
         state.pending -= min(state.pending, UInt64(keys.count))
         var lines: [UInt64] = []
         try tables.attemptIndex.scan(from: key(destination), in: transaction) { place, _ in

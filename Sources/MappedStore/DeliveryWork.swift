@@ -207,10 +207,8 @@ struct DeliveryWork {
         _ result: DeliveryResult, _ policies: RetryPolicies, in transaction: inout Transaction
     ) throws(LMDBError) {
         let number = result.delivery.destination
-        guard let (destination, _) = try destination(number, in: transaction) else {
-            state.inFlight -= min(state.inFlight, 1)
-            return
-        }
+        // Where it is gone, its deliveries count as being made until they are removed.
+        guard let (destination, _) = try destination(number, in: transaction) else { return }
         let place = DeliveryRecord.place(result.delivery)
         let stored = try store.tables.deliveries.value(at: place, in: transaction) { span in
             DeliveryRecord.decode(ByteReader(place), ByteReader(span))

@@ -1,0 +1,80 @@
+@testable import Delivery
+@testable import Gateway
+@testable import MappedStore
+@testable import Webhooks
+
+private let now = Timestamp(microseconds: 1_800_000_000_000_000)
+
+/// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    let span = unsafe bytes.span.bytes
+    if let destination = DestinationRecord.decode(span, number: 7) {
+        let again = unsafe DestinationRecord.decode(DestinationRecord.encode(destination).span.bytes, number: 7)
+        require(again == destination, "another destination")
+        _ = destination.isDisabled(at: now)
+        use(destination, DestinationState())
+    }
+    if let state = DestinationState(span) {
+        unsafe require(DestinationState(state.encoded.span.bytes) == state, "another state")
+        let limits = DestinationLimits(inFlight: 3, rate: 0.5)
+        use(Destination(number: 1, url: "http://x/", policy: .standard, limits: limits), state)
+        if let id = UUID("00000000-0000-4000-8000-000000000000") {
+            use(Destination(number: 1, url: id.description, policy: .fixed(retries: 1, interval: 1)), state)
+        }
+    }
+    if let parcel = ParcelRecord.decode(span, number: 7) {
+        unsafe require(ParcelRecord.decode(ParcelRecord.encode(parcel).span.bytes, number: 7) == parcel, "another parcel")
+    }
+    if let line = AttemptRecord(span) {
+        unsafe require(AttemptRecord(line.encoded.span.bytes) == line, "another line")
+        unsafe require(AttemptRecord(line.summary.encoded.span.bytes) == line.summary, "another summary")
+        let wish = ReceiverWish(line.attempt, now: now, disablesOnGone: true)
+        let verdict = line.attempt.verdict(.standard, attempts: 1, trigger: line.trigger, wish: wish, jitter: 1)
+        if case .retry(let seconds) = verdict { _ = now.adding(seconds: seconds) }
+    }
+    if let keyring = KeyringRecord.decode(span, number: 7) {
+        unsafe require(
+            KeyringRecord.decode(KeyringRecord.encode(keyring).span.bytes, number: 7) == keyring, "another keyring")
+        _ = KeyRotation(keyring, at: now, overlapSeconds: 86_400)
+    }
+    if let state = DeliveryState(span) {
+        unsafe require(DeliveryState(state.encoded.span.bytes) == state, "other counts")
+    }
+    let destination = Destination(number: 7, url: "http://x/", policy: .standard)
+    if let webhook = WebhookRecord.decode(span, destination, DestinationState()) {
+        let again = unsafe WebhookRecord.decode(
+            WebhookRecord.encode(webhook).span.bytes, destination, DestinationState())
+        require(again == webhook, "another webhook")
+        _ = objectJSON { json in webhook.write(to: &json, WebhookSettings()) }
+    }
+    _ = WebhookRecord.events(span)
+    if bytes.count > 24 {
+        let place = Array(bytes[..<24])
+        let record = Array(bytes[24...])
+        if let delivery = unsafe DeliveryRecord.decode(place.span.bytes, record.span.bytes) {
+            require(DeliveryRecord.place(delivery) == place, "another place")
+            let encoded = DeliveryRecord.encode(delivery)
+            unsafe require(DeliveryRecord.decode(place.span.bytes, encoded.span.bytes) == delivery, "another delivery")
+        }
+    }
+    return 0
+}
+
+/// Whatever a record says, nothing overflows that counts with it.
+private func use(_ destination: Destination, _ state: DestinationState) {
+    var health = state.health
+    _ = health.allowance(destination, inFlight: 0, at: now)
+    health.begin(destination, at: now)
+    for verdict in [Verdict.retry(seconds: 1), .givenUp, .delivered] {
+        _ = health.conclude(verdict, destination.policy, at: now)
+        _ = health.allowance(destination, inFlight: 1, at: now)
+    }
+    for attempts in 1...3 { _ = destination.policy.wait(after: attempts, asked: 1e9, isOverloaded: true, jitter: 1) }
+    var json = [UInt8]()
+    json = objectJSON { json in
+        WebhookStatistics(health: state.health, pending: 1).write(to: &json, at: Moment(wall: now, steady: now))
+    }
+    _ = json
+}

@@ -1,0 +1,50 @@
+@testable import Delivery
+@testable import Gateway
+@testable import JSON
+@testable import Webhooks
+
+private struct URLs: URLChecking {
+    func fault(_ url: String) -> String? {
+        do throws(TargetURL.Problem) {
+            _ = try TargetURL(url)
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+}
+
+private let rules = WebhookInput.Rules(
+    urls: URLs(), headers: HeaderRules(signatureHeaders: ["X-Signed", "X-Signed-At"]), maximumRetrySeconds: 2_592_000)
+private let now = Timestamp(microseconds: 1_800_000_000_000_000)
+private let settings = WebhookSettings()
+private let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
+
+/// A body is refused with the faults in it, or makes a webhook that is shown as JSON; the same answer sent back is taken.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let body = unsafe input(start, count)
+    _ = try? RecoverInput(parsing: body, at: now)
+    for isPartial in [true, false] {
+        guard let input = try? WebhookInput(parsing: body, isPartial: isPartial, rules) else { continue }
+        let change = WebhookChange(
+            input: input, newSecret: [UInt8](repeating: 7, count: 24), settings: settings, sealing: sealing, now: now)
+        guard let id = UUID("00000000-0000-4000-8000-000000000000"),
+            let webhook = try? change.webhook(id, in: id), !isPartial
+        else { continue }
+        require(!webhook.name.isEmpty && !webhook.events.isEmpty, "a webhook without a name or events")
+        let waits = webhook.destination.policy.attempts
+        require((1...101).contains(waits), "\(waits) attempts")
+        for attempts in 1...waits {
+            let wait = webhook.destination.policy.wait(after: attempts, jitter: 1)
+            require(wait.map { $0 >= 0 && $0.isFinite } ?? (attempts == waits), "a wait that is none")
+            _ = now.adding(seconds: wait ?? 0)
+        }
+        if let sealed = webhook.destination.sealedHeaders {
+            require(HeaderField.fields(lines: sealed)?.map(\.name) == webhook.headerNames, "other headers")
+        }
+        let shown = objectJSON { json in webhook.write(to: &json, settings) }
+        require((try? WebhookInput(parsing: shown, isPartial: false, rules)) != nil, "what is shown is not taken")
+    }
+    return 0
+}
