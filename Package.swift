@@ -66,6 +66,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .target(
+            name: "Events",
+            dependencies: ["ContentDecoding", "Delivery", "Gateway", "JSON", "JSONPath", httpTypes],
+            swiftSettings: settings),
+        .target(
             name: "DeliveryEngine",
             dependencies: ["Cryptography", "Curl", "Delivery", "Gateway", "Linux", "WebhookSignatures", system],
             swiftSettings: settings),
@@ -75,15 +79,16 @@ let package = Package(
         .target(
             name: "MappedStore",
             dependencies: [
-                "Capture", "ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "LMDB", "Linux", "Queues",
-                "Webhooks", system,
+                "Capture", "ContentDecoding", "Cryptography", "Delivery", "Events", "Gateway", "JSON", "JSONPath",
+                "LMDB",
+                "Linux", "Queues", "Webhooks", system,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "FastCGI", "Gateway", "JSON", "Kafka",
-                "LMDB", "Linux", "Lookups", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
+                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "Gateway", "JSON",
+                "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

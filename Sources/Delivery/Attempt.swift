@@ -13,6 +13,25 @@ package struct Attempt: Equatable, Sendable {
         case disabled
         /// Nothing was sent, as what was to be sent is no longer kept, or its keys cannot be opened.
         case unavailable
+        /// Nothing was sent, as whoever must agree did not.
+        case withheld
+        /// Nothing was sent, as whoever must agree could not be asked, or failed.
+        case approval
+        /// Nothing was sent, as the receiver has not agreed to be sent anything.
+        case consent
+    }
+
+    /// What was said by whom the destination's deliveries need the agreement of.
+    package struct Approval: Equatable, Sendable {
+        /// `nil` where no response came.
+        package var status: Int?
+        /// The beginning of the response's body.
+        package var body: [UInt8]
+
+        package init(status: Int? = nil, body: [UInt8] = []) {
+            self.status = status
+            self.body = body
+        }
     }
 
     package struct Failure: Equatable, Sendable {
@@ -38,11 +57,13 @@ package struct Attempt: Equatable, Sendable {
     package var durationMilliseconds: UInt64
     /// When it began.
     package var triggeredAt: Timestamp
+    /// `nil` where nobody was asked.
+    package var approval: Approval?
 
     package init(
         requestHeaders: [HeaderField] = [], status: Int? = nil, responseHeaders: [HeaderField] = [],
         responseBody: [UInt8] = [], isResponseTruncated: Bool = false, failure: Failure? = nil,
-        durationMilliseconds: UInt64 = 0, triggeredAt: Timestamp
+        durationMilliseconds: UInt64 = 0, triggeredAt: Timestamp, approval: Approval? = nil
     ) {
         self.requestHeaders = requestHeaders
         self.status = status
@@ -52,6 +73,7 @@ package struct Attempt: Equatable, Sendable {
         self.failure = failure
         self.durationMilliseconds = durationMilliseconds
         self.triggeredAt = triggeredAt
+        self.approval = approval
     }
 
     /// About as many bytes as the log keeps of it.
@@ -107,13 +129,50 @@ extension Attempt {
     ///   - attempts: how many there were, this one included.
     ///   - jitter: from 0 to 1.
     package func verdict(
-        _ policy: RetryPolicy, attempts: Int, trigger: Trigger, wish: ReceiverWish, jitter: Double
+        _ policy: RetryPolicy, _ kind: ProtocolKind = .webhook, attempts: Int, trigger: Trigger, wish: ReceiverWish,
+        jitter: Double
     ) -> Verdict {
         guard failure != nil else { return .delivered }
         if wish.abortsMessage || wish.disables || trigger == .test || trigger == .manual { return .givenUp }
-        if failure?.kind == .disabled || failure?.kind == .unavailable { return .givenUp }
+        if isFinal(kind) { return .givenUp }
         let isOverloaded = status == 429 || failure?.kind == .timeout
         let wait = policy.wait(after: attempts, asked: wish.retryAfter, isOverloaded: isOverloaded, jitter: jitter)
         return wait.map { .retry(seconds: $0) } ?? .givenUp
+    }
+}
+
+extension Attempt {
+    /// Whether another attempt could mend nothing.
+    private func isFinal(_ kind: ProtocolKind) -> Bool {
+        switch failure?.kind {
+        case .disabled, .unavailable, .withheld: return true
+        case .status:
+            guard kind == .event, let status else { return false }
+            return (400..<500).contains(status) && ![408, 425, 429].contains(status)
+        default: return false
+        }
+    }
+
+    /// Whether it failed or succeeded at the receiver, and not before it.
+    package var reachedReceiver: Bool {
+        switch failure?.kind {
+        case .withheld, .approval, .disabled, .unavailable: false
+        default: true
+        }
+    }
+
+    /// Why a destination of events is to be disabled once a delivery is given up; `nil` where it is not.
+    ///
+    /// What the receiver, or whoever was asked before it, has said of it stands as it was said.
+    package func disablingText(_ trigger: Trigger) -> String? {
+        guard let failure, trigger != .manual, trigger != .test else { return nil }
+        switch failure.kind {
+        case .disabled, .unavailable, .withheld: return nil
+        case .approval:
+            guard let approval, let status = approval.status, status >= 500 else { return nil }
+            return String(decoding: approval.body, as: UTF8.self)
+        case .status: return String(decoding: responseBody, as: UTF8.self)
+        default: return failure.text
+        }
     }
 }

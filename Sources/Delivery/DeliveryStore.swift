@@ -30,15 +30,19 @@ package struct DeliveryResult: Equatable, Sendable {
     package let jitter: Double
     /// Whether the attempt needed no connection of its own.
     package let isReusedConnection: Bool
+    /// What the receiver has agreed to in this attempt; `nil` where it was not asked, or has not.
+    package let consent: Consent?
 
     package init(
-        delivery: Delivery, attempt: Attempt, wish: ReceiverWish, jitter: Double, isReusedConnection: Bool = false
+        delivery: Delivery, attempt: Attempt, wish: ReceiverWish, jitter: Double, isReusedConnection: Bool = false,
+        consent: Consent? = nil
     ) {
         self.delivery = delivery
         self.attempt = attempt
         self.wish = wish
         self.jitter = jitter
         self.isReusedConnection = isReusedConnection
+        self.consent = consent
     }
 }
 
@@ -79,4 +83,14 @@ package struct DeliveryTurn: Equatable, Sendable {
         self.concluded = concluded
         self.nextDue = nextDue
     }
+}
+
+/// What came of delivering once more what a line of a log is about.
+package enum Redelivery: Equatable, Sendable {
+    /// The id of the delivery.
+    case started(UUID)
+    case unknownDestination
+    case unknownLine
+    /// What was sent is no longer kept.
+    case gone
 }

@@ -21,11 +21,22 @@ package struct Destination: Equatable, Sendable {
     package var disabledUntil: Timestamp?
     /// Why it was disabled, where nobody asked for it.
     package var disabledReason: String?
+    /// Since when it is disabled; told to clients alone.
+    package var disabledAt: Timestamp?
+    package var protocolKind: ProtocolKind
+    /// Who must agree before each attempt: what stands behind the address of that service; `nil`: nobody.
+    package var approvalPath: String?
+    /// Whether the receiver is asked for its consent before anything is sent, and what it said; `nil`: it is not.
+    package var consent: Consent?
+    /// How parcels are written for it (`ParcelShaping`); `nil`: as they are.
+    package var shape: [UInt8]?
 
     package init(
         number: UInt64, url: String, method: String = "POST", contentType: String = "application/json",
         sealedHeaders: [UInt8]? = nil, keyring: UInt64? = nil, sealedSecret: [UInt8]? = nil, policy: RetryChoice,
-        limits: DestinationLimits = DestinationLimits(), disabledUntil: Timestamp? = nil, disabledReason: String? = nil
+        limits: DestinationLimits = DestinationLimits(), disabledUntil: Timestamp? = nil,
+        disabledReason: String? = nil, disabledAt: Timestamp? = nil, protocolKind: ProtocolKind = .webhook,
+        approvalPath: String? = nil, consent: Consent? = nil, shape: [UInt8]? = nil
     ) {
         self.number = number
         self.url = url
@@ -38,9 +49,56 @@ package struct Destination: Equatable, Sendable {
         self.limits = limits
         self.disabledUntil = disabledUntil
         self.disabledReason = disabledReason
+        self.disabledAt = disabledAt
+        self.protocolKind = protocolKind
+        self.approvalPath = approvalPath
+        self.consent = consent
+        self.shape = shape
     }
 
+    /// Nothing is sent any longer, until it is enabled.
+    package mutating func disable(since time: Timestamp) {
+        disabledAt = time
+        disabledUntil = .farAhead
+    }
+
+    /// The receiver has agreed, and said how much it takes.
+    package mutating func accept(_ consent: Consent) {
+        self.consent = consent
+        limits.rate = consent.rate.map { Double($0) / 60 }
+    }
+
+    package mutating func enable() { (disabledAt, disabledUntil) = (nil, nil) }
+
     package func isDisabled(at now: Timestamp) -> Bool { disabledUntil.map { $0 > now } ?? false }
+}
+
+/// What calls carry beside the parcel, and what follows from the receiver's answers.
+package enum ProtocolKind: UInt8, Equatable, Sendable {
+    /// Headers that name event, delivery and attempt, and signatures; whatever is no 2xx is tried again.
+    case webhook = 1
+    /// Nothing but the parcel's own headers and its id; what another attempt cannot mend disables the destination at once,
+    /// and so does the last attempt.
+    case event
+}
+
+/// What a receiver that is asked first has said
+/// (CloudEvents, github.com/cloudevents/spec, http-webhook.md, section 4).
+package struct Consent: Equatable, Sendable {
+    /// When it agreed; `nil`: not yet.
+    package var grantedAt: Timestamp?
+    /// Requests a minute that it takes; `nil`: as many as there are.
+    package var rate: Int?
+
+    package init(grantedAt: Timestamp? = nil, rate: Int? = nil) {
+        self.grantedAt = grantedAt
+        self.rate = rate
+    }
+}
+
+extension Timestamp {
+    /// 9999-12-31T23:59:59Z.
+    package static let farAhead = Timestamp(microseconds: 253_402_300_799_000_000)
 }
 
 package struct DestinationLimits: Equatable, Sendable {

@@ -3,6 +3,8 @@
 package enum RetryChoice: Equatable, Sendable {
     case fixed
     case standard
+    /// EVENTS_RETRY_SCHEDULE.
+    case events
     case own(RetryPolicy)
 }
 
@@ -10,6 +12,7 @@ package enum RetryChoice: Equatable, Sendable {
 package struct RetryPolicies: Equatable, Sendable {
     package var fixed = RetryPolicy.fixed(retries: 3, interval: 1)
     package var standard = RetryPolicy.standard
+    package var events = RetryPolicy.schedule([5, 60, 300, 1800, 7200])
 
     package init() {}
 
@@ -17,6 +20,7 @@ package struct RetryPolicies: Equatable, Sendable {
         switch choice {
         case .fixed: fixed
         case .standard: standard
+        case .events: events
         case .own(let policy): policy
         }
     }

@@ -5,6 +5,8 @@ package struct Sealing: Sendable {
         case headers = "destination headers"
         case secret = "destination secret"
         case privateKey = "keyring private key"
+        case auth = "subscription auth"
+        case target = "subscription target"
 
         /// As it is authenticated with the value.
         package var context: [UInt8] { Array(rawValue.utf8) }

@@ -12,6 +12,9 @@ extension Attempt.ErrorKind {
         case .status: "status"
         case .disabled: "disabled"
         case .unavailable: "unavailable"
+        case .withheld: "withheld"
+        case .approval: "policy"
+        case .consent: "consent"
         }
     }
 }

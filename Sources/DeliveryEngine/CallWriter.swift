@@ -11,6 +11,8 @@ package struct CallHeaders: Equatable, Sendable {
     package var delivery = "X-3dverse-Delivery"
     package var attempt = "X-3dverse-Attempt"
     package var userAgent = "Postroom"
+    /// What this sender calls itself where it asks for a receiver's consent: the name of a host.
+    package var origin = "localhost"
 
     package init() {}
 }
@@ -20,6 +22,7 @@ struct CallWriter {
     private let store: any DeliveryStore
     private let sealing: Sealing
     private let names: CallHeaders
+    private let shaping: any ParcelShaping
     /// Keys by id, once opened.
     private var keys: [String: SigningKey] = [:]
     /// How long a key that no longer signs alone signs beside its successor.
@@ -28,27 +31,66 @@ struct CallWriter {
     /// Why nothing can be sent.
     struct Refusal: Error { let text: String }
 
-    init(store: any DeliveryStore, sealing: Sealing, names: CallHeaders, overlapSeconds: Double) {
+    init(
+        store: any DeliveryStore, sealing: Sealing, names: CallHeaders, shaping: any ParcelShaping,
+        overlapSeconds: Double
+    ) {
+        self.shaping = shaping
         self.store = store
         self.sealing = sealing
         self.names = names
         self.overlapSeconds = overlapSeconds
     }
 
-    /// The headers of a call, and the same as the log shows them.
-    mutating func headers(
+    /// A call that is ready to be made.
+    struct Call {
+        let sent: [HeaderField]
+        /// The same as the log shows it.
+        let shown: [HeaderField]
+        let body: [UInt8]
+    }
+
+    mutating func call(
         _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, at now: Timestamp
+    ) throws -> Call {
+        let shaped = try shaped(parcel, destination)
+        let (sent, shown) = try headers(delivery, destination, parcel, shaped, at: now)
+        return Call(sent: sent, shown: shown, body: shaped.body)
+    }
+
+    private func shaped(_ parcel: Parcel, _ destination: Destination) throws -> ShapedParcel {
+        guard let shape = destination.shape else {
+            let type = HeaderField(name: "Content-Type", value: destination.contentType)
+            return ShapedParcel(headers: [type], body: parcel.body)
+        }
+        do throws(ShapingFault) {
+            return try shaping.shape(parcel, as: shape)
+        } catch {
+            throw Refusal(text: error.reason)
+        }
+    }
+
+    private mutating func headers(
+        _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
     ) throws -> (sent: [HeaderField], shown: [HeaderField]) {
         let seconds = now.microseconds / 1_000_000
-        guard let call = WebhookCall(id: Self.callID(parcel), seconds: seconds, body: parcel.body) else {
+        guard let call = WebhookCall(id: Self.callID(parcel), seconds: seconds, body: shaped.body) else {
             throw Refusal(text: "the event's id cannot be sent")
         }
-        var fields = [
-            HeaderField(name: "Content-Type", value: destination.contentType),
-            HeaderField(name: "User-Agent", value: names.userAgent),
-            HeaderField(name: names.event, value: parcel.event),
-            HeaderField(name: names.delivery, value: delivery.id.description),
-            HeaderField(name: names.attempt, value: String(delivery.attempts + 1)),
+        var fields = shaped.headers + [HeaderField(name: "User-Agent", value: names.userAgent)]
+        switch destination.protocolKind {
+        case .webhook:
+            fields += [
+                HeaderField(name: names.event, value: parcel.event),
+                HeaderField(name: names.delivery, value: delivery.id.description),
+                HeaderField(name: names.attempt, value: String(delivery.attempts + 1)),
+            ]
+        case .event:
+            if destination.consent != nil {
+                fields.append(HeaderField(name: "WebHook-Request-Origin", value: names.origin))
+            }
+        }
+        fields += [
             HeaderField(name: "webhook-id", value: call.id),
             HeaderField(name: "webhook-timestamp", value: call.timestamp),
         ]

@@ -20,6 +20,8 @@ package struct DispatcherSettings: Equatable, Sendable {
     package var headers = CallHeaders()
     /// How long the key before the one that signs is still of use.
     package var overlapSeconds = 86400.0
+    /// Where to ask for the agreement that destinations need; `nil`: nobody is asked.
+    package var approvalURL: String?
     /// A running attempt belongs to its worker for so much longer than it may take.
     package var leaseMarginSeconds = 15.0
 
@@ -49,16 +51,31 @@ package final class Dispatcher {
     /// When to look whether something is due though nothing has changed; on the steady clock.
     private var looksAt: Timestamp?
 
+    /// An attempt: up to three requests, one after the other.
     private struct Running {
         let start: DeliveryTurn.Start
-        let shownHeaders: [HeaderField]
         let began: Timestamp
+        var step: Step
+        var shownHeaders: [HeaderField] = []
+        /// What was agreed to in this attempt.
+        var consent: Consent?
+        var approval: Attempt.Approval?
     }
 
-    /// - Parameter mayConnect: whether an address may be called; asked at the moment of connecting.
+    private enum Step {
+        /// The receiver is asked whether it wants to be sent anything.
+        case consent
+        /// Whoever must agree is asked.
+        case approval
+        case sending
+    }
+
+    /// - Parameters:
+    ///   - shaping: writes parcels for the destinations that want them otherwise than they are.
+    ///   - mayConnect: whether an address may be called; asked at the moment of connecting.
     package init(
         store: any DeliveryStore, multi: Multi, settings: DispatcherSettings, sealing: Sealing,
-        mayConnect: @escaping @Sendable (IPAddress) -> Bool, now: @escaping () -> Moment,
+        shaping: any ParcelShaping, mayConnect: @escaping @Sendable (IPAddress) -> Bool, now: @escaping () -> Moment,
         random: any RandomNumberGenerator
     ) {
         self.store = store
@@ -68,7 +85,8 @@ package final class Dispatcher {
         self.now = now
         self.random = random
         writer = CallWriter(
-            store: store, sealing: sealing, names: settings.headers, overlapSeconds: settings.overlapSeconds)
+            store: store, sealing: sealing, names: settings.headers, shaping: shaping,
+            overlapSeconds: settings.overlapSeconds)
         owner = UInt64.random(in: 1 ... .max, using: &self.random)
     }
 
@@ -84,7 +102,14 @@ package final class Dispatcher {
     }
 
     private func conclude(_ entry: Running, _ exchange: Exchange) {
-        release(entry.start.destination.number)
+        switch entry.step {
+        case .consent: concludeConsent(entry, exchange)
+        case .approval: concludeApproval(entry, exchange)
+        case .sending: concludeSending(entry, exchange)
+        }
+    }
+
+    private func concludeSending(_ entry: Running, _ exchange: Exchange) {
         var attempt = Attempt(
             requestHeaders: entry.shownHeaders, durationMilliseconds: UInt64(max(0, exchange.durationMilliseconds)),
             triggeredAt: entry.began)
@@ -100,15 +125,28 @@ package final class Dispatcher {
         case .failure(let kind, let text):
             attempt.failure = Attempt.Failure(kind: Self.kind(kind), text: text)
         }
-        finish(entry.start.delivery, attempt, isReusedConnection: exchange.isReusedConnection)
+        finish(entry, attempt, isReusedConnection: exchange.isReusedConnection)
     }
 
-    private func finish(_ delivery: Delivery, _ attempt: Attempt, isReusedConnection: Bool = false) {
+    /// Ends an attempt that was not sent.
+    private func fail(_ entry: Running, _ kind: Attempt.ErrorKind, _ text: String) {
+        finish(
+            entry,
+            Attempt(
+                requestHeaders: entry.shownHeaders, failure: Attempt.Failure(kind: kind, text: text),
+                triggeredAt: entry.began))
+    }
+
+    private func finish(_ entry: Running, _ outcome: Attempt, isReusedConnection: Bool = false) {
+        release(entry.start.destination.number)
+        var attempt = outcome
+        attempt.approval = entry.approval
         let wish = ReceiverWish(attempt, now: now().wall, disablesOnGone: settings.disablesOnGone)
         finished.append(
             DeliveryResult(
-                delivery: delivery, attempt: attempt, wish: wish, jitter: Double.random(in: 0...1, using: &random),
-                isReusedConnection: isReusedConnection))
+                delivery: entry.start.delivery, attempt: attempt, wish: wish,
+                jitter: Double.random(in: 0...1, using: &random), isReusedConnection: isReusedConnection,
+                consent: entry.consent))
     }
 
     private static func kind(_ kind: Exchange.ErrorKind) -> Attempt.ErrorKind {
@@ -168,29 +206,120 @@ package final class Dispatcher {
     }
 
     private func begin(_ start: DeliveryTurn.Start) {
-        let began = now().wall
-        func fail(_ kind: Attempt.ErrorKind, _ text: String) {
-            finish(
-                start.delivery,
-                Attempt(failure: Attempt.Failure(kind: kind, text: text), triggeredAt: began))
+        inFlight[start.destination.number, default: 0] += 1
+        let entry = Running(start: start, began: now().wall, step: .sending)
+        guard let parcel = start.parcel else {
+            return fail(entry, .unavailable, "what was to be sent is no longer kept")
         }
-        guard let parcel = start.parcel else { return fail(.unavailable, "what was to be sent is no longer kept") }
+        advance(entry, parcel)
+    }
+
+    /// Makes the next request of an attempt.
+    private func advance(_ entry: Running, _ parcel: Parcel) {
+        let destination = entry.start.destination
+        if let consent = destination.consent, consent.grantedAt == nil, entry.consent == nil {
+            askConsent(entry)
+        } else if let path = destination.approvalPath, let url = settings.approvalURL, entry.approval == nil {
+            askApproval(entry, parcel, url + path)
+        } else {
+            send(entry, parcel)
+        }
+    }
+
+    private func send(_ entry: Running, _ parcel: Parcel) {
         do {
-            let (sent, shown) = try writer.headers(start.delivery, start.destination, parcel, at: began)
-            let request = Outgoing(
-                method: start.destination.method, url: start.destination.url,
-                headers: sent.map { (name: $0.name, value: $0.value) }, body: parcel.body,
-                timeoutMilliseconds: Int(settings.timeoutSeconds * 1000),
-                connectTimeoutMilliseconds: Int(min(settings.connectTimeoutSeconds, settings.timeoutSeconds) * 1000),
-                keptBytes: settings.keptBytes, readBytes: settings.readBytes, mayConnect: mayConnect)
-            try multi.start(request, token: nextToken)
-            running[nextToken] = Running(start: start, shownHeaders: shown, began: began)
-            inFlight[start.destination.number, default: 0] += 1
-            nextToken += 1
+            let call = try writer.call(entry.start.delivery, entry.start.destination, parcel, at: now().wall)
+            var sending = entry
+            sending.step = .sending
+            sending.shownHeaders = call.shown
+            start(
+                sending,
+                outgoing(
+                    entry.start.destination.method, entry.start.destination.url, call.sent, call.body, mayConnect))
         } catch let refusal as CallWriter.Refusal {
-            fail(.unavailable, refusal.text)
+            fail(entry, .unavailable, refusal.text)
         } catch {
-            fail(.connect, "the attempt cannot be begun: \(error)")
+            fail(entry, .connect, "the attempt cannot be begun: \(error)")
+        }
+    }
+
+    private func start(_ entry: Running, _ request: Outgoing) {
+        do throws(CurlError) {
+            try multi.start(request, token: nextToken)
+            running[nextToken] = entry
+            nextToken += 1
+        } catch {
+            fail(entry, .connect, "the attempt cannot be begun: \(error)")
+        }
+    }
+
+    private func outgoing(
+        _ method: String, _ url: String, _ headers: [HeaderField], _ body: [UInt8],
+        _ mayConnect: @escaping @Sendable (IPAddress) -> Bool
+    ) -> Outgoing {
+        Outgoing(
+            method: method, url: url, headers: headers.map { (name: $0.name, value: $0.value) }, body: body,
+            timeoutMilliseconds: Int(settings.timeoutSeconds * 1000),
+            connectTimeoutMilliseconds: Int(min(settings.connectTimeoutSeconds, settings.timeoutSeconds) * 1000),
+            keptBytes: settings.keptBytes, readBytes: settings.readBytes, mayConnect: mayConnect)
+    }
+}
+
+// MARK: - What comes before sending
+
+extension Dispatcher {
+    private var userAgent: HeaderField { HeaderField(name: "User-Agent", value: settings.headers.userAgent) }
+
+    /// CloudEvents, http-webhook.md, section 4.1.
+    private func askConsent(_ entry: Running) {
+        var asking = entry
+        asking.step = .consent
+        let origin = HeaderField(name: "WebHook-Request-Origin", value: settings.headers.origin)
+        start(asking, outgoing("OPTIONS", entry.start.destination.url, [userAgent, origin], [], mayConnect))
+    }
+
+    private func concludeConsent(_ entry: Running, _ exchange: Exchange) {
+        switch exchange.outcome {
+        case .failure(let kind, let text): fail(entry, Self.kind(kind), text)
+        case .response(let status, let headers, _, _):
+            let value = { (name: String) in headers.first { $0.name.lowercased() == name }?.value }
+            let allowed = value("webhook-allowed-origin")?.lowercased()
+            guard allowed == "*" || allowed == settings.headers.origin.lowercased(), let parcel = entry.start.parcel
+            else {
+                return fail(
+                    entry, .consent,
+                    "the receiver answered \(status) and did not allow \(settings.headers.origin) to send")
+            }
+            var agreed = entry
+            let rate = value("webhook-allowed-rate").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+            agreed.consent = Consent(grantedAt: now().wall, rate: rate)
+            advance(agreed, parcel)
+        }
+    }
+
+    /// The service that is asked is the operator's own, wherever it is.
+    private func askApproval(_ entry: Running, _ parcel: Parcel, _ url: String) {
+        var asking = entry
+        asking.step = .approval
+        let type = HeaderField(name: "Content-Type", value: "application/json")
+        start(asking, outgoing("POST", url, [type, userAgent], parcel.body, { _ in true }))
+    }
+
+    private func concludeApproval(_ entry: Running, _ exchange: Exchange) {
+        var asked = entry
+        switch exchange.outcome {
+        case .failure(_, let text):
+            asked.approval = Attempt.Approval()
+            fail(asked, .approval, "the policy service cannot be asked: \(text)")
+        case .response(let status, _, let body, _):
+            asked.approval = Attempt.Approval(status: status, body: body)
+            switch status {
+            case 200..<300:
+                guard let parcel = entry.start.parcel else { return }
+                advance(asked, parcel)
+            case 400..<500: fail(asked, .withheld, "the policy service answered \(status)")
+            default: fail(asked, .approval, "the policy service answered \(status)")
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ internal import HTTPTypes
 /// What is wrong with a request's parameters, for the log.
 struct ParameterError: Error, CustomStringConvertible { let description: String }
 
-/// The parameters that make up a request (RFC 3875, section 4.1, and five of our own), gathered one by one.
+/// The parameters that make up a request (RFC 3875, section 4.1, and six of our own), gathered one by one.
 ///
 /// nginx sets all but `HTTP_*`; those are the client's. They are a list: from nginx before 1.23 a repeated field comes as
 /// a repeated parameter, from later ones as one with its values joined.
@@ -15,6 +15,7 @@ struct Parameters {
     private var mountPoint: [UInt8] = []
     private var remoteAddress: [UInt8] = []
     private var contentLength: [UInt8] = []
+    private var user: [UInt8] = []
     private var requestID: [UInt8] = []
     private var requestTime: [UInt8] = []
     /// Whether the server threw the body away because it was too long.
@@ -36,6 +37,7 @@ struct Parameters {
         case 11 where name.starts(with: "REQUEST_URI"): target = value.array
         case 11 where name.starts(with: "SCRIPT_NAME"): mountPoint = value.array
         case 11 where name.starts(with: "REMOTE_ADDR"): remoteAddress = value.array
+        case 11 where name.starts(with: "REMOTE_USER"): user = value.array
         case 15 where name.starts(with: "OPERATIONS_PORT"): isOperational = true
         case 14 where name.starts(with: "CONTENT_LENGTH"): contentLength = value.array
         case 10 where name.starts(with: "REQUEST_ID"): requestID = value.array
@@ -57,7 +59,7 @@ struct Parameters {
         return Request(
             method: method, target: Target(raw: target[...], mountPoint: mount), fields: fields, body: try judge(body),
             remoteAddress: remoteAddress.isEmpty ? nil : String(validating: remoteAddress, as: UTF8.self),
-            isOperational: isOperational,
+            isOperational: isOperational, user: user.isEmpty ? nil : String(validating: user, as: UTF8.self),
             id: RequestID(time: requestTime[...], id: requestID[...]))
     }
 

@@ -58,12 +58,14 @@ package struct Request: Sendable {
     package let remoteAddress: String?
     /// Whether it came in at the operations port.
     package let isOperational: Bool
+    /// The user as nginx has found and checked it; never taken from a header. `nil` where it has found none.
+    package let user: String?
     /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
     package let id: RequestID?
 
     package init(
         method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),
-        remoteAddress: String? = nil, isOperational: Bool = false, id: RequestID? = nil
+        remoteAddress: String? = nil, isOperational: Bool = false, user: String? = nil, id: RequestID? = nil
     ) {
         self.method = method
         self.target = target
@@ -71,6 +73,7 @@ package struct Request: Sendable {
         self.body = body
         self.remoteAddress = remoteAddress
         self.isOperational = isOperational
+        self.user = user
         self.id = id
     }
 }

@@ -39,6 +39,14 @@ package struct Target: Sendable {
     /// The path after its first `count` segments, as sent: empty, or with its leading slash.
     package func rest(after count: Int) -> ArraySlice<UInt8> { path[ends[count - 1]...] }
 
+    /// The names of the query's parameters, decoded, in their order.
+    package var queryNames: [String] {
+        (query ?? []).split(separator: UInt8(ascii: "&")).map { pair in
+            let name = pair.prefix { $0 != UInt8(ascii: "=") }
+            return percentDecoded(name, plusIsBlank: true) ?? String(decoding: name, as: UTF8.self)
+        }
+    }
+
     /// The value of a query parameter, decoded, `+` being a blank; the first where it is repeated. One that stands for no
     /// text is left as it was sent.
     package func queryValue(_ name: String) -> String? {

@@ -44,6 +44,7 @@ struct AttemptRecord: Equatable {
         summary.attempt.requestHeaders = []
         summary.attempt.responseHeaders = []
         summary.attempt.responseBody = []
+        summary.attempt.approval = nil
         return summary
     }
 
@@ -52,7 +53,7 @@ struct AttemptRecord: Equatable {
         writer.byte(Self.version)
         for value in [number, destination, parcel, UInt64(count)] { writer.number(value) }
         writer.byte(trigger.rawValue)
-        writer.byte((isFinal ? 1 : 0) | (attempt.isResponseTruncated ? 2 : 0))
+        writer.byte((isFinal ? 1 : 0) | (attempt.isResponseTruncated ? 2 : 0) | (attempt.approval == nil ? 0 : 4))
         for text in [eventID, event, method, url] { writer.counted(text.utf8) }
         writer.optional(nextRetryAt)
         writer.fixed(attempt.triggeredAt.microseconds)
@@ -66,6 +67,10 @@ struct AttemptRecord: Equatable {
                 writer.counted(field.name.utf8)
                 writer.counted(field.value.utf8)
             }
+        }
+        if let approval = attempt.approval {
+            writer.number(UInt64(max(0, approval.status ?? 0)))
+            writer.counted(approval.body)
         }
         writer.rest(attempt.responseBody)
         return writer.bytes
@@ -84,6 +89,13 @@ struct AttemptRecord: Equatable {
             let kind = reader.byte(), let text = reader.text(), let requestHeaders = Self.fields(&reader),
             let responseHeaders = Self.fields(&reader)
         else { return nil }
+        var approval: Attempt.Approval?
+        if flags & 4 != 0 {
+            guard let status = reader.number().flatMap({ Int(exactly: $0) }), let body = reader.counted() else {
+                return nil
+            }
+            approval = Attempt.Approval(status: status == 0 ? nil : status, body: body)
+        }
         var failure: Attempt.Failure?
         if kind != 0 {
             guard let known = Attempt.ErrorKind(rawValue: kind) else { return nil }
@@ -95,7 +107,7 @@ struct AttemptRecord: Equatable {
             attempt: Attempt(
                 requestHeaders: requestHeaders, status: status == 0 ? nil : status, responseHeaders: responseHeaders,
                 responseBody: reader.rest(), isResponseTruncated: flags & 2 != 0, failure: failure,
-                durationMilliseconds: duration, triggeredAt: triggeredAt),
+                durationMilliseconds: duration, triggeredAt: triggeredAt, approval: approval),
             nextRetryAt: nextRetryAt, isFinal: flags & 1 != 0)
     }
 

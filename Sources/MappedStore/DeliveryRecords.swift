@@ -59,9 +59,9 @@ func sortable(_ time: Timestamp) -> UInt64 { UInt64(bitPattern: time.microsecond
 
 func timestamp(sortable value: UInt64) -> Timestamp { Timestamp(microseconds: Int64(bitPattern: value ^ 1 << 63)) }
 
-/// A destination as it is stored under its number.
+/// A destination as it is stored under its number. Version 1 had no more than webhooks need.
 enum DestinationRecord {
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     static func encode(_ destination: Destination) -> [UInt8] {
         var writer = ByteWriter(reserving: 256)
@@ -83,29 +83,54 @@ enum DestinationRecord {
             for wait in waits { writer.double(wait) }
         case .fixed: writer.byte(3)
         case .standard: writer.byte(4)
+        case .events: writer.byte(5)
         }
         writer.number(UInt64(max(1, destination.limits.inFlight)))
         writer.double(destination.limits.rate ?? 0)
         writer.byte(destination.limits.isOrdered ? 1 : 0)
         writer.optional(destination.disabledUntil)
         writer.optional(destination.disabledReason)
+        writer.optional(destination.disabledAt)
+        writer.byte(destination.protocolKind.rawValue)
+        writer.optional(destination.approvalPath)
+        writer.byte(destination.consent == nil ? 0 : 1)
+        writer.optional(destination.consent?.grantedAt)
+        writer.number(UInt64(max(0, destination.consent?.rate ?? 0)))
+        writer.optional(destination.shape)
         return writer.bytes
     }
 
     static func decode(_ span: RawSpan, number: UInt64) -> Destination? {
         var reader = ByteReader(span)
-        guard reader.byte() == version, let url = reader.text(), let method = reader.text(),
+        let version = reader.byte()
+        guard version == 1 || version == Self.version, let url = reader.text(), let method = reader.text(),
             let contentType = reader.text(), let headers = reader.optionalBytes(), let secret = reader.optionalBytes(),
             let keyring = reader.number(), let policy = policy(&reader), let inFlight = reader.number(),
             inFlight <= 1_000_000, let rate = reader.double(), let ordered = reader.byte(),
-            let disabledUntil = reader.optionalTime(), let disabledReason = reader.optionalText(), reader.isAtEnd
+            let disabledUntil = reader.optionalTime(), let disabledReason = reader.optionalText()
         else { return nil }
-        return Destination(
+        var destination = Destination(
             number: number, url: url, method: method, contentType: contentType, sealedHeaders: headers,
             keyring: keyring == 0 ? nil : keyring, sealedSecret: secret, policy: policy,
             limits: DestinationLimits(
                 inFlight: Int(inFlight), rate: rate > 0 ? rate : nil, isOrdered: ordered != 0),
             disabledUntil: disabledUntil, disabledReason: disabledReason)
+        if version == Self.version, !readMore(&reader, into: &destination) { return nil }
+        return reader.isAtEnd ? destination : nil
+    }
+
+    private static func readMore(_ reader: inout ByteReader, into destination: inout Destination) -> Bool {
+        guard let disabledAt = reader.optionalTime(), let kind = reader.byte().flatMap(ProtocolKind.init(rawValue:)),
+            let approvalPath = reader.optionalText(), let hasConsent = reader.byte(),
+            let grantedAt = reader.optionalTime(), let rate = reader.number().flatMap({ Int(exactly: $0) }),
+            let shape = reader.optionalBytes()
+        else { return false }
+        destination.disabledAt = disabledAt
+        destination.protocolKind = kind
+        destination.approvalPath = approvalPath
+        if hasConsent != 0 { destination.consent = Consent(grantedAt: grantedAt, rate: rate == 0 ? nil : rate) }
+        destination.shape = shape
+        return true
     }
 
     private static func policy(_ reader: inout ByteReader) -> RetryChoice? {
@@ -125,6 +150,7 @@ enum DestinationRecord {
             return .own(.schedule(waits))
         case 3: return .fixed
         case 4: return .standard
+        case 5: return .events
         default: return nil
         }
     }

@@ -36,8 +36,11 @@ extension MappedStore {
     private func removeLine(
         _ line: UInt64, of destination: UInt64, _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let size = try tables.attempts.value(at: key(line), in: transaction) { $0.byteCount } ?? 0
+        let (size, parcel) =
+            try tables.attempts.value(at: key(line), in: transaction) { ($0.byteCount, AttemptRecord($0)?.parcel) }
+            ?? (0, nil)
         state.bytes -= min(state.bytes, UInt64(size))
+        if let parcel { try tables.attemptParcels.remove(key(parcel, line), in: &transaction) }
         try tables.attempts.remove(key(line), in: &transaction)
         try tables.attemptIndex.remove(key(destination, line), in: &transaction)
     }
@@ -163,6 +166,11 @@ extension MappedStore {
         let size = try tables.parcels.value(at: key(parcel.number), in: transaction) { $0.byteCount } ?? 0
         state.bytes -= min(state.bytes, UInt64(size))
         try tables.parcels.remove(key(parcel.number), in: &transaction)
+        if try tables.routedEvents.remove(key(parcel.number), in: &transaction) {
+            try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
+            try tables.eventIDs.remove(routedEventKey(parcel.eventID), in: &transaction)
+            return
+        }
         try tables.eventIDs.remove(eventKey(parcel.source, .id, parcel.eventID), in: &transaction)
         if let text = parcel.idempotencyKey {
             try tables.eventIDs.remove(eventKey(parcel.source, .idempotencyKey, text), in: &transaction)

@@ -199,6 +199,7 @@ struct DeliveryWork {
         state.bytes += UInt64(bytes.count)
         try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
         try store.tables.attemptIndex.put([], at: key(destination.number, record.number), in: &transaction)
+        try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
         return record
     }
 
@@ -219,7 +220,8 @@ struct DeliveryWork {
         let attempts = result.delivery.attempts + 1
         let policy = policies[destination.policy]
         let verdict = result.attempt.verdict(
-            policy, attempts: Int(attempts), trigger: result.delivery.trigger, wish: result.wish,
+            policy, destination.protocolKind, attempts: Int(attempts), trigger: result.delivery.trigger,
+            wish: result.wish,
             jitter: result.jitter)
         var nextRetryAt: Timestamp?
         if case .retry(let seconds) = verdict { nextRetryAt = moment.wall.adding(seconds: seconds) }
@@ -253,18 +255,23 @@ struct DeliveryWork {
             if isOver { state.pending -= min(state.pending, 1) }
             state.lastTriggered = line.summary
             if verdict != .delivered { state.lastErrored = line.summary }
-            var reason = state.health.conclude(verdict, policy, at: now.steady)
+            if let consent = result.consent, destination.consent != nil { destination.accept(consent) }
+            var reason: String?
+            // What others did not agree to is no fault of the receiver.
+            if result.attempt.reachedReceiver {
+                reason = state.health.conclude(verdict, policy, at: now.steady)
+            }
             if result.wish.disables {
                 reason = result.attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
             }
+            if destination.protocolKind == .event, verdict == .givenUp {
+                reason = result.attempt.disablingText(result.delivery.trigger)
+            }
             guard let reason, !destination.isDisabled(at: now.wall) else { return }
-            destination.disabledUntil = Self.farAhead
+            destination.disable(since: now.wall)
             destination.disabledReason = reason
         }
     }
-
-    /// 9999-12-31T23:59:59Z.
-    private static let farAhead = Timestamp(microseconds: 253_402_300_799_000_000)
 
     /// Deliveries of a disabled destination that one turn puts aside.
     private static let putAside = 64

@@ -141,7 +141,7 @@ extension MappedStore: WebhookStore {
     // MARK: Logs
 
     /// Lines that one question of a log looks at; whoever asks for few among many goes on from the last one's id.
-    private static let linesLookedAt = 20_000
+    static let linesLookedAt = 20_000
 
     package func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> [LogEntry]? {
         try read { (transaction) throws(LMDBError) in
@@ -170,17 +170,27 @@ extension MappedStore: WebhookStore {
     package func retry(
         _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Redelivery {
+        try redeliver(entry, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
+            try webhookNumber(webhook, in: transaction)
+        }
+    }
+
+    /// - Parameter owner: whose log has the line.
+    func redeliver(
+        _ entry: UInt64, for request: RequestID?, at moment: Moment,
+        _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?
+    ) throws(StoreFailure) -> Redelivery {
         try growing { (transaction) throws(LMDBError) in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
-            guard let number = try webhookNumber(webhook, in: transaction) else { return .unknownWebhook }
+            guard let number = try owner(transaction) else { return .unknownDestination }
             guard let record = try logLine(entry, in: transaction), record.destination == number else {
-                return .unknownEntry
+                return .unknownLine
             }
             guard let parcel = try parcel(record.parcel, in: transaction) else { return .gone }
             guard try admit(bytes: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             guard let id = try work.deliver(parcel, to: number, .manual, in: &transaction) else {
-                return .unknownWebhook
+                return .unknownDestination
             }
             try work.finish(in: &transaction)
             try remember(.made(id), of: request, in: &transaction)
@@ -288,10 +298,11 @@ extension Event {
 }
 
 extension Destination {
-    fileprivate func numbered(_ number: UInt64, keyring: UInt64) -> Destination {
+    func numbered(_ number: UInt64, keyring: UInt64?) -> Destination {
         Destination(
             number: number, url: url, method: method, contentType: contentType, sealedHeaders: sealedHeaders,
             keyring: keyring, sealedSecret: sealedSecret, policy: policy, limits: limits,
-            disabledUntil: disabledUntil, disabledReason: disabledReason)
+            disabledUntil: disabledUntil, disabledReason: disabledReason, disabledAt: disabledAt,
+            protocolKind: protocolKind, approvalPath: approvalPath, consent: consent, shape: shape)
     }
 }

@@ -31,8 +31,8 @@ package final class MappedStore {
 
     /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
     ///
-    /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too.
-    package static let schemaVersion: UInt64 = 3
+    /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too; 4 routes events.
+    package static let schemaVersion: UInt64 = 4
 
     let environment: Environment
     let tables: Tables
@@ -304,9 +304,9 @@ package final class MappedStore {
             return true
         }
         // The file cannot grow; there may be room inside it.
-        let wanted = (turnGrowth + growth + leaving) / pageBytes
+        let wanted = 2 * (turnGrowth + growth) / pageBytes + 64 + leaving / pageBytes
         if reserve.left(environment) >= DiskReserve.bytes / 2 + bytes,
-            try environment.freePages(upTo: 2 * wanted + 64) >= 2 * wanted + 64
+            try environment.freePages(upTo: wanted) >= wanted
         {
             turnGrowth += growth
             return true

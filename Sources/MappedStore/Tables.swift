@@ -54,6 +54,24 @@ struct Tables {
     let webhookIDs: Table
     /// Environment, destination number: the events it is subscribed to.
     let environmentWebhooks: Table
+    /// Parcel number, log number: nothing.
+    let attemptParcels: Table
+    /// Destination number: `SubscriptionRecord`.
+    let subscriptions: Table
+    /// Subscription's id: destination number.
+    let subscriptionIDs: Table
+    /// Digest of the user's name, destination number: nothing.
+    let userSubscriptions: Table
+    /// Revision: destination number. Each subscription once, at the last change of its expression.
+    let expressions: Table
+    /// Revision: destination number of a subscription that is gone.
+    let goneExpressions: Table
+    /// Parcel number: `RoutedEventRecord`.
+    let routedEvents: Table
+    /// Parcel number: `WaitingRecord`.
+    let waitingEvents: Table
+    /// Destination number: `ReplayRecord`.
+    let replays: Table
     /// `Garbage`: nothing.
     let garbage: Table
     /// Milliseconds and 16 bytes of request id: `Outcome`.
@@ -67,6 +85,7 @@ struct Tables {
     static let metricsKey = Array("delivery-metrics".utf8)
     static let sealKey = Array("seal".utf8)
     static let markKey = Array("mark".utf8)
+    static let eventsKey = Array("events".utf8)
     static let deliveryKey = Array("delivery".utf8)
 
     /// How many tables there are, and room for a few more.
@@ -99,6 +118,15 @@ struct Tables {
         webhooks = try Table("webhooks", creating: creating, in: transaction)
         webhookIDs = try Table("webhook-ids", creating: creating, in: transaction)
         environmentWebhooks = try Table("environment-webhooks", creating: creating, in: transaction)
+        attemptParcels = try Table("attempt-parcels", creating: creating, in: transaction)
+        subscriptions = try Table("subscriptions", creating: creating, in: transaction)
+        subscriptionIDs = try Table("subscription-ids", creating: creating, in: transaction)
+        userSubscriptions = try Table("user-subscriptions", creating: creating, in: transaction)
+        expressions = try Table("expressions", creating: creating, in: transaction)
+        goneExpressions = try Table("gone-expressions", creating: creating, in: transaction)
+        routedEvents = try Table("routed-events", creating: creating, in: transaction)
+        waitingEvents = try Table("waiting-events", creating: creating, in: transaction)
+        replays = try Table("replays", creating: creating, in: transaction)
         garbage = try Table("garbage", creating: creating, in: transaction)
         requests = RecentRequests(table: try Table("requests", creating: creating, in: transaction))
     }

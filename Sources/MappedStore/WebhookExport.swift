@@ -193,6 +193,7 @@ extension JSONWriter {
         switch destination.policy {
         case .fixed: member("retryPolicy", "fixed")
         case .standard: member("retryPolicy", "standard")
+        case .events: member("retryPolicy", "events")
         case .own(.fixed(let retries, let interval)):
             member("retries", UInt64(max(0, retries)))
             member("intervalSeconds", interval)

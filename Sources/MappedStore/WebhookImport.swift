@@ -88,6 +88,7 @@ struct WebhookImporter {
         switch line.json["retryPolicy"]?.string {
         case "fixed": return .fixed
         case "standard": return .standard
+        case "events": return .events
         case nil: break
         default: throw line.fault("\"retryPolicy\" is not known")
         }

@@ -83,6 +83,8 @@ extension MappedStore {
     enum EventKey: UInt8 {
         case id = 1
         case idempotencyKey
+        /// Of an event that is routed, under the id that it was given here.
+        case routed
     }
 
     func knownEvent(

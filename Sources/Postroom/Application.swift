@@ -1,5 +1,6 @@
 internal import Capture
 internal import Delivery
+internal import Events
 internal import Gateway
 internal import HTTPTypes
 internal import Linux
@@ -16,6 +17,7 @@ final class Application: Service {
     private let capture: CaptureHandlers
     private let queues: QueueHandlers
     private let webhooks: WebhookHandlers
+    private let events: EventHandlers
     private let isDebugging: Bool
     private let operations: Operations
     private let logger: Logger
@@ -28,6 +30,7 @@ final class Application: Service {
         self.logger = logger
         let clock = store.clock
         webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing, lookups: lookups)
+        events = EventHandlers(store: store, settings: settings, sealing: sealing, logger: logger)
         isDebugging = settings.webhooks.isDebugging
         operations = Operations(store: store, settings: settings)
         capture = CaptureHandlers(
@@ -49,10 +52,12 @@ final class Application: Service {
             if path == ["healthz"] { return try health(request) }
             if let answer = try capture.answer(request, path: path) { return answer }
             if let answer = try queues.answer(request, path: path) { return answer }
+            if let answer = try events.answer(request, path: path) { return answer }
             return try webhooks.answer(request, path: path) ?? .now(.notFound)
         } catch {
             let response = report(error)
             if QueueHandlers.owns(path) { return .now(queueResponse(to: error)) }
+            if EventHandlers.owns(path) { return .now(eventResponse(to: error, version: postroomVersion)) }
             if WebhookHandlers.owns(path) { return .now(webhookResponse(to: error, isDebugging: isDebugging)) }
             return .now(response)
         }

@@ -1,3 +1,4 @@
+internal import Events
 internal import Linux
 internal import Logging
 internal import MappedStore
@@ -98,6 +99,9 @@ struct NginxFiles {
             ("REFUSED_WEBHOOKS", NginxRefusals(settings: settings).objects),
             ("HEADER_BYTES", String(settings.maximumHeaderBytes)),
             ("MESSAGE_BYTES", String(settings.maximumMessageBytes)),
+            ("EVENT_BYTES", String(settings.events.maximumEventBytes)),
+            ("EVENTS_USER", eventsUser),
+            ("USER_MAP", userMap),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),
             ("ADDRESS", address(settings.host, settings.port)),
             ("LISTEN_API", listenAPI),
@@ -117,6 +121,29 @@ struct NginxFiles {
 
     private func address(_ host: String, _ port: Int) -> String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    /// How nginx finds out who calls the API of events.
+    private var eventsUser: String {
+        switch settings.events.userSource {
+        case .none, .header: return ""
+        case .basic:
+            let file = settings.userFile?.string ?? ""
+            return "set $postroom_user $remote_user; auth_basic Postroom; auth_basic_user_file \"\(file)\";"
+        case .certificate: return "set $postroom_user $postroom_certificate_user;"
+        }
+    }
+
+    /// The common name of the client's certificate, unless nginx could not verify that. In a name as RFC 2253 writes it
+    /// commas and plus signs that end nothing are escaped.
+    private var userMap: String {
+        guard settings.events.userSource == .certificate else { return "" }
+        return """
+            map $ssl_client_verify:$ssl_client_s_dn $postroom_certificate_user {
+                default "";
+                "~^SUCCESS:(?:(?:[^,+\\\\]|\\\\.)*[,+])*?CN=(?<postroom_cn>(?:[^,+\\\\]|\\\\.)+)" $postroom_cn;
+            }
+            """
     }
 
     private var listenAPI: String {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Events
 internal import FastCGI
 internal import Gateway
 internal import Linux
@@ -40,7 +41,7 @@ struct Respond: ParsableCommand {
             started: Timestamp(microseconds: start), logger: logger)
         let loop = try ResponderLoop(
             listener: socket, service: application, inquiries: lookups,
-            bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes),
+            bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
             logger: logger)
         tellReady(ready)
         logger.debug("ready")

@@ -2,6 +2,7 @@ internal import Capture
 internal import Cryptography
 internal import Delivery
 internal import DeliveryEngine
+internal import Events
 internal import Linux
 internal import Logging
 internal import Queues
@@ -74,6 +75,9 @@ struct Settings: Equatable {
     var webhookRetentionSeconds = 30 * 86_400.0
     var webhookLogBytes = 10 << 30
     var allowedSubnets: [IPNetwork] = []
+    var events = EventSettings(version: postroomVersion)
+    /// Who may call the API of events by user name and password, where nginx asks for them.
+    var userFile: FilePath?
     /// Of the service that knows the environments; `nil`: any UUID is one.
     var projectManagementURL: String?
     var kafka = KafkaSettings()
@@ -134,6 +138,7 @@ extension Settings {
             delivery.policies.fixed = .schedule(waits)
             delivery.policies.standard = .schedule(waits)
         }
+        try readEvents(environment)
         webhooks.retentionSeconds = webhookRetentionSeconds
         delivery.headers.signature = webhooks.signatureHeader
         delivery.headers.timestamp = webhooks.signatureTimestampHeader

@@ -184,6 +184,7 @@ extension Settings {
                     settings.timeZone = text.isEmpty ? universalTime : text
                     return ZoneDatabase.has(settings.timeZone)
                 }, show: { $0.timeZone }),
+        ] + eventVariables + [
             .duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
                 name: "NGINX", takes: "the path of nginx",

@@ -3,6 +3,7 @@ internal import Capture
 internal import Curl
 internal import Delivery
 internal import DeliveryEngine
+internal import Events
 internal import Gateway
 internal import Linux
 internal import Logging
@@ -34,7 +35,8 @@ struct Work: ParsableCommand {
         let clock = store.clock
         let dispatcher = Dispatcher(
             store: store, multi: multi, settings: settings.delivery, sealing: secret.sealing,
-            mayConnect: { addresses.allows($0) }, now: clock.now, random: SystemRandomNumberGenerator())
+            shaping: EventShaper(), mayConnect: { addresses.allows($0) }, now: clock.now,
+            random: SystemRandomNumberGenerator())
         let intake =
             try settings.kafka.brokers.isEmpty
             ? nil : KafkaIntake(settings.kafka, maximumBytes: settings.maximumBodyBytes, store: store, logger: logger)
@@ -52,6 +54,7 @@ final class Worker {
     private let logger: Logger
     private let dispatcher: Dispatcher
     private let intake: KafkaIntake?
+    private let matcher: EventMatcher
     private let signals: SignalQueue
 
     /// Each step is one transaction, and other processes get their turn between two of them.
@@ -72,6 +75,7 @@ final class Worker {
         self.settings = settings
         self.dispatcher = dispatcher
         self.intake = intake
+        matcher = EventMatcher(store: store)
         self.logger = logger
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
@@ -88,6 +92,7 @@ final class Worker {
             try wait(milliseconds: hasMore ? Self.pauseMilliseconds : nil)
             guard !isStopping else { return try drain() }
             intake?.turn()
+            match()
             deliver()
             let now = SystemClock.bootTimeMicroseconds()
             guard hasMore || now >= ticksAt || now >= cleansAt else { continue }
@@ -113,7 +118,7 @@ final class Worker {
 
     /// Waits for attempts that end, for signals, and until it is time to look again.
     private func wait(milliseconds: Int?) throws {
-        var pause = milliseconds ?? lookMilliseconds
+        var pause = hasMoreToMatch && matchesAgainAt == 0 ? 0 : milliseconds ?? lookMilliseconds
         // What cannot be written now is written once that is tried again, and not sooner.
         if dispatcher.hasFinished {
             pause = Int(max(0, deliversAgainAt - SystemClock.bootTimeMicroseconds()) / 1000)
@@ -121,6 +126,34 @@ final class Worker {
         if let intake { pause = min(pause, intake.pauseMilliseconds) }
         try dispatcher.wait(milliseconds: pause, descriptors: [signals.descriptor])
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
+    }
+
+    // MARK: Events
+
+    private var matchedVersion: UInt64?
+    private var hasMoreToMatch = true
+    private var matchesAgainAt: Int64 = 0
+    /// Deliveries wait for so long at the most.
+    private static let matchingMicroseconds: Int64 = 20_000
+
+    /// Holds events against subscriptions for a while, where there are any.
+    private func match() {
+        let now = SystemClock.bootTimeMicroseconds()
+        guard now >= matchesAgainAt else { return }
+        do throws(StoreFailure) {
+            let version = try store.version()
+            guard hasMoreToMatch || version != matchedVersion else { return }
+            repeat {
+                matchedVersion = try store.version()
+                hasMoreToMatch = try matcher.turn(at: store.clock.now())
+                try store.commit()
+            } while hasMoreToMatch && SystemClock.bootTimeMicroseconds() - now < Self.matchingMicroseconds
+        } catch {
+            store.rollBack()
+            logger.warning("events have to wait", metadata: ["reason": "\(error)"])
+            if case .lost = error { Signal.raise(Signal.terminate) }
+            matchesAgainAt = now + 1_000_000
+        }
     }
 
     // MARK: Deliveries

@@ -95,8 +95,8 @@ extension WebhookHandlers {
         guard let entry = UInt64(text) else { return unknownEntry }
         switch try store.retry(entry, of: id, for: request.id, at: now()) {
         case .started(let delivery): return accepted { json in json.member("delivery_id", delivery.description) }
-        case .unknownWebhook: return unknownWebhook
-        case .unknownEntry: return unknownEntry
+        case .unknownDestination: return unknownWebhook
+        case .unknownLine: return unknownEntry
         case .gone: return refuse(.unknownLog, "What was sent is no longer kept.")
         }
     }

@@ -91,6 +91,7 @@ extension Webhook {
         switch policy {
         case .fixed, .own(.fixed): json.string("fixed")
         case .standard: json.string("standard")
+        case .events: json.string("events")
         case .own(.schedule(let waits)):
             json.beginArray()
             for wait in waits { json.string(GoDuration.text(wait)) }

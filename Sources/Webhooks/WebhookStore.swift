@@ -137,15 +137,6 @@ package struct LogQuery: Equatable, Sendable {
     }
 }
 
-package enum Redelivery: Equatable, Sendable {
-    /// The id of the delivery.
-    case started(UUID)
-    case unknownWebhook
-    case unknownEntry
-    /// What was sent is no longer kept.
-    case gone
-}
-
 package struct WebhookStatistics: Equatable, Sendable {
     package let health: DestinationHealth
     /// Deliveries that are not over.

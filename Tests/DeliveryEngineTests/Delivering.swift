@@ -62,7 +62,7 @@ final class Delivering {
         let addresses = AddressGuard(allowing: blocksLoopback ? [] : [network])
         let multi = try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60)
         return Dispatcher(
-            store: store, multi: multi, settings: settings, sealing: Self.sealing,
+            store: store, multi: multi, settings: settings, sealing: Self.sealing, shaping: Unshaped(),
             mayConnect: { addresses.allows($0) }, now: { [unowned self] in now },
             random: SystemRandomNumberGenerator())
     }
@@ -140,4 +140,11 @@ final class Delivering {
 extension Receiver.Arrival {
     /// - Parameter name: in lower case.
     func header(_ name: String) -> String? { headers.first { $0[0].lowercased() == name }?[1] }
+}
+
+/// For destinations that are sent parcels as they are.
+final class Unshaped: ParcelShaping {
+    func shape(_ parcel: Parcel, as shape: [UInt8]) throws(ShapingFault) -> ShapedParcel {
+        throw ShapingFault(reason: "no destination has a shape")
+    }
 }

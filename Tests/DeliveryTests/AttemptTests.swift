@@ -60,7 +60,7 @@ import Testing
         let failed = attempt(nil, kind: kind)
         let verdict = failed.verdict(Self.policy, attempts: 1, trigger: .scheduled, wish: wish(failed), jitter: 0)
         switch kind {
-        case .disabled, .unavailable: #expect(verdict == .givenUp)
+        case .disabled, .unavailable, .withheld: #expect(verdict == .givenUp)
         case .timeout: #expect(verdict == .retry(seconds: 30))
         default: #expect(verdict == .retry(seconds: 5))
         }

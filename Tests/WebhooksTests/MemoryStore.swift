@@ -13,7 +13,7 @@ final class MemoryStore: WebhookStore {
     var queries: [LogQuery] = []
     var recovered: [ClosedRange<Timestamp>] = []
     var recoverable = 3
-    var redelivery = Redelivery.unknownEntry
+    var redelivery = Redelivery.unknownLine
     var health = DestinationHealth()
     var failure: StoreFailure?
     private var created: [RequestID: Webhook] = [:]
@@ -90,7 +90,7 @@ final class MemoryStore: WebhookStore {
     func retry(
         _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Redelivery {
-        guard try self.webhook(webhook) != nil else { return .unknownWebhook }
+        guard try self.webhook(webhook) != nil else { return .unknownDestination }
         return entry == 7 ? .started(delivery) : redelivery
     }
 

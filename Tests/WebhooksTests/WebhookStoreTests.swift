@@ -16,7 +16,7 @@ import Webhooks
             #expect(try !test.store.delete(id, for: nil))
             #expect(try test.store.log(of: id, LogQuery()) == nil)
             #expect(try test.store.statistics(of: id) == nil)
-            #expect(try test.store.retry(1, of: id, for: nil, at: test.moment) == .unknownWebhook)
+            #expect(try test.store.retry(1, of: id, for: nil, at: test.moment) == .unknownDestination)
             #expect(try test.testCall(test.webhook()) == nil)
             #expect(try test.recover(test.webhook()) == nil)
             #expect(try test.store.rotate(id, to: test.key()) { _ in true } == nil)
@@ -274,8 +274,8 @@ import Webhooks
             let worker = TestWorker(test)
             let first = try worker.work()
             let entry = try #require(try test.log(webhook).first?.id)
-            #expect(try test.retry(entry, of: other) == .unknownEntry)
-            #expect(try test.retry(entry + 1, of: webhook) == .unknownEntry)
+            #expect(try test.retry(entry, of: other) == .unknownLine)
+            #expect(try test.retry(entry + 1, of: webhook) == .unknownLine)
             guard case .started(let id) = try test.retry(entry, of: webhook) else {
                 Issue.record("not started")
                 return
@@ -286,7 +286,7 @@ import Webhooks
             #expect(try test.pending(webhook) == 0)
             #expect(try test.dropOld(test.moment.wall.adding(seconds: 1), .max, 3) == 3)
             try test.commit()
-            #expect(try test.retry(entry, of: webhook) == .unknownEntry)
+            #expect(try test.retry(entry, of: webhook) == .unknownLine)
         }
     }
 

@@ -1,0 +1,50 @@
+internal import ContentDecoding
+internal import JSON
+
+/// What the member `auth` of a subscription says: how the target knows the sender.
+enum Authorization {
+    /// The value of the header `Authorization`; `nil` where there is none, as details are missing.
+    static func header(_ auth: JSON) -> String? {
+        switch auth["type"]?.string {
+        case "basic":
+            guard let details = auth["basic"], let user = details["username"]?.string,
+                let password = details["password"]?.string
+            else { return nil }
+            return basic(user: user, password: password)
+        case "header":
+            guard let details = auth["header"], let type = details["type"]?.string,
+                let credentials = details["credentials"]?.string
+            else { return nil }
+            return "\(type) \(credentials)"
+        default: return nil
+        }
+    }
+
+    /// RFC 7617, section 2, in UTF-8.
+    static func basic(user: String, password: String) -> String {
+        "Basic " + Base64.standard.encode("\(user):\(password)".utf8)
+    }
+
+    /// What is wrong with the member, as the rest of a sentence that begins with its place; `nil` where nothing is.
+    static func fault(_ auth: JSON) -> (place: String, reason: String)? {
+        guard case .object = auth else { return ("auth", "an object was expected") }
+        guard let type = auth["type"]?.string, ["basic", "header"].contains(type) else {
+            return ("auth.type", "\"basic\" or \"header\" was expected")
+        }
+        for (kind, names) in [("basic", ["username", "password"]), ("header", ["type", "credentials"])] {
+            guard let details = auth[kind] else { continue }
+            guard case .object = details else { return ("auth.\(kind)", "an object was expected") }
+            for name in names where details[name]?.string == nil {
+                return ("auth.\(kind).\(name)", "a text was expected")
+            }
+        }
+        guard let value = header(auth) else { return nil }
+        if value.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
+            return ("auth.\(type)", "a control character cannot be sent in a header")
+        }
+        if value.utf8.count > maximumBytes { return ("auth.\(type)", "it has more than \(maximumBytes) bytes") }
+        return nil
+    }
+
+    private static let maximumBytes = 8192
+}

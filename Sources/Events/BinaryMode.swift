@@ -1,0 +1,136 @@
+internal import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// CloudEvents 1.0 in binary mode of HTTP: attributes as headers `ce-…`, data as the body
+/// (github.com/cloudevents/spec, bindings/http-protocol-binding.md, section 3.1).
+enum BinaryMode {
+    private static let prefix = "ce-"
+
+    /// Whether a request claims to be such an event.
+    static func isUsed(in fields: FieldList) -> Bool { fields.firstValue(of: "ce-specversion") != nil }
+
+    /// - Parameter contentType: as the request has it.
+    static func read(_ fields: FieldList, contentType: String?, body: [UInt8]) throws(EventError) -> CloudEvent {
+        var members: [JSON.Member] = []
+        for index in 0..<fields.count {
+            let name = String(decoding: fields.name(at: index), as: UTF8.self).lowercased()
+            guard name.hasPrefix(prefix) else { continue }
+            let attribute = String(name.dropFirst(prefix.count))
+            // The Content-Type says it.
+            guard attribute != "datacontenttype" else {
+                throw EventError(.badRequest, "ce-datacontenttype: the header Content-Type says what the data is.")
+            }
+            guard let value = decoded(fields.value(at: index)) else {
+                throw EventError(.badRequest, "\(name): the value is not UTF-8.")
+            }
+            members.append(JSON.Member(attribute, .string(value)))
+        }
+        if let contentType, !contentType.isEmpty {
+            members.append(JSON.Member("datacontenttype", .string(contentType)))
+        }
+        let event = try CloudEvent(checking: members)
+        return CloudEvent(attributes: event.attributes, data: try data(body, contentType))
+    }
+
+    private static func data(_ body: [UInt8], _ contentType: String?) throws(EventError) -> CloudEvent.Data {
+        guard !body.isEmpty else { return .none }
+        guard CloudEvent.isJSON(contentType) else {
+            guard contentType?.lowercased().hasPrefix("text/") ?? false,
+                let text = String(validating: body, as: UTF8.self)
+            else { return .bytes(body) }
+            return .json(.string(text))
+        }
+        do throws(JSONError) {
+            return .json(try JSON(parsing: body))
+        } catch {
+            guard contentType != nil else { return .bytes(body) }
+            throw EventError(.badRequest, "The data is not JSON, though the Content-Type says so: \(error).")
+        }
+    }
+
+    /// A header's value: quotes around it go, then escapes are decoded once (section 3.1.3.2).
+    private static func decoded(_ value: ArraySlice<UInt8>) -> String? {
+        var bytes = value.drop { $0 == 0x20 || $0 == 0x09 }
+        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        if bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") {
+            bytes = unquoted(bytes.dropFirst().dropLast())[...]
+        }
+        var text: [UInt8] = []
+        while let byte = bytes.popFirst() {
+            if byte == UInt8(ascii: "%"), bytes.count >= 2, let high = hexadecimalDigit(bytes[bytes.startIndex]),
+                let low = hexadecimalDigit(bytes[bytes.startIndex + 1])
+            {
+                text.append(high << 4 | low)
+                bytes = bytes.dropFirst(2)
+            } else {
+                text.append(byte)
+            }
+        }
+        return String(validating: text, as: UTF8.self)
+    }
+
+    private static func unquoted(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        var isEscaped = false
+        for byte in bytes {
+            if byte == UInt8(ascii: "\\"), !isEscaped {
+                isEscaped = true
+                continue
+            }
+            text.append(byte)
+            isEscaped = false
+        }
+        return text
+    }
+
+    // MARK: Sending
+
+    /// The headers, `Content-Type` among them where there is data, and the body.
+    static func write(_ event: CloudEvent) -> (headers: [(name: String, value: String)], body: [UInt8]) {
+        var headers: [(name: String, value: String)] = []
+        var contentType: String?
+        for attribute in event.attributes {
+            let text: String
+            switch attribute.value {
+            case .string(let value): text = value
+            case .number(let value): text = value
+            case .bool(let value): text = value ? "true" : "false"
+            case .null, .array, .object: continue
+            }
+            if attribute.name == "datacontenttype" {
+                contentType = text
+            } else {
+                headers.append((prefix + attribute.name, encoded(text)))
+            }
+        }
+        switch event.data {
+        case .none: return (headers, [])
+        case .bytes(let bytes):
+            headers.append(("Content-Type", contentType ?? "application/octet-stream"))
+            return (headers, bytes)
+        case .json(.string(let text)) where !CloudEvent.isJSON(contentType):
+            headers.append(("Content-Type", contentType ?? "text/plain"))
+            return (headers, Array(text.utf8))
+        case .json(let value):
+            headers.append(("Content-Type", contentType ?? "application/json"))
+            var json = JSONWriter()
+            json.value(value)
+            return (headers, json.bytes)
+        }
+    }
+
+    /// Escapes all but visible ASCII, and of that the quote and the percent sign.
+    private static func encoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            if (0x21...0x7e).contains(byte), byte != UInt8(ascii: "\""), byte != UInt8(ascii: "%") {
+                bytes.append(byte)
+            } else {
+                bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,191 @@
+internal import ContentDecoding
+internal import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// An event of CloudEvents 1.0 (github.com/cloudevents/spec, spec.md and formats/json-format.md).
+struct CloudEvent {
+    /// The context attributes, extensions among them, in their order; none is null.
+    let attributes: [JSON.Member]
+    let data: Data
+
+    enum Data: Equatable {
+        case none
+        case json(JSON)
+        case bytes([UInt8])
+    }
+
+    static let version = "1.0"
+    static let required = ["id", "source", "type"]
+    /// What an event of version 0.1 has instead of attributes of its own; senders of that version go on writing it.
+    static let extensionsName = "extensions"
+
+    var type: String { attributes.first { $0.name == "type" }?.value.string ?? "" }
+
+    /// Checks what claims to be an event in structured mode.
+    /// - Parameter members: of a JSON object.
+    init(checking members: [JSON.Member]) throws(EventError) {
+        var attributes: [JSON.Member] = []
+        var data = Data.none
+        var seen: Set<String> = []
+        for member in members {
+            guard seen.insert(member.name).inserted else { throw Self.fault(member.name, "it is there twice") }
+            switch member.name {
+            case "data": data = .json(member.value)
+            case "data_base64":
+                guard seen.isDisjoint(with: ["data"]) || data == .none else {
+                    throw Self.fault("data_base64", "it cannot be there beside data")
+                }
+                guard member.value != .null else { continue }
+                guard let bytes = member.value.string.flatMap({ Base64.standard.decode($0.utf8) }) else {
+                    throw Self.fault("data_base64", "Base64 was expected")
+                }
+                data = .bytes(bytes)
+            case Self.extensionsName:
+                // Of version 0.1; carried on as it is.
+                guard case .object = member.value else { throw Self.fault(member.name, "an object was expected") }
+                attributes.append(member)
+            default:
+                guard member.value != .null else { continue }
+                try Self.check(member)
+                attributes.append(member)
+            }
+        }
+        if seen.isSuperset(of: ["data", "data_base64"]) {
+            throw Self.fault("data_base64", "it cannot be there beside data")
+        }
+        let there = Set(attributes.map(\.name))
+        for name in ["specversion"] + Self.required where !there.contains(name) {
+            throw Self.fault(name, "it is missing")
+        }
+        self.attributes = attributes
+        self.data = data
+    }
+
+    /// Makes one whose attributes are known to be good.
+    init(attributes: [JSON.Member], data: Data) {
+        self.attributes = attributes
+        self.data = data
+    }
+
+    private static func fault(_ place: String, _ reason: String) -> EventError {
+        EventError(.badRequest, "\(shown(place)): \(reason).")
+    }
+
+    /// A name that a client chose, short enough to be shown.
+    private static func shown(_ name: String) -> String {
+        name.unicodeScalars.count > 64 ? "\(String(String.UnicodeScalarView(name.unicodeScalars.prefix(64))))…" : name
+    }
+
+    // MARK: Attributes
+
+    static func isName(_ name: String) -> Bool {
+        !name.isEmpty && name != "data" && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) }
+    }
+
+    private static func check(_ attribute: JSON.Member) throws(EventError) {
+        let name = attribute.name
+        guard isName(name), name.utf8.count <= 64 else {
+            throw fault(name, "the name of an attribute was expected: up to 64 lower-case letters and digits")
+        }
+        if let known = rules[name] {
+            guard let text = attribute.value.string, isText(text), known.isValid(text) else {
+                throw fault(name, "\(known.takes) was expected")
+            }
+            return
+        }
+        switch attribute.value {
+        case .bool: break
+        case .string(let text):
+            guard isText(text) else { throw fault(name, "it has a character that no attribute may have") }
+        case .number(let text):
+            guard Int32(text) != nil else { throw fault(name, "a number must be whole and fit 32 bits") }
+        case .null, .array, .object: throw fault(name, "a text, a whole number or a Boolean was expected")
+        }
+    }
+
+    private struct Rule {
+        let takes: String
+        let isValid: (String) -> Bool
+    }
+
+    private static var rules: [String: Rule] {
+        let text = Rule(takes: "a text that is not empty") { !$0.isEmpty }
+        return [
+            "specversion": Rule(takes: "\"1.0\"") { $0 == version },
+            "id": text, "type": text, "subject": text,
+            "source": Rule(takes: "a URI or a reference to one") { !$0.isEmpty && isURIReference($0) },
+            "dataschema": Rule(takes: "a URI") { isURI($0) },
+            "datacontenttype": Rule(takes: "a media type") { isMediaType($0) },
+            "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
+        ]
+    }
+
+    /// No control characters, no noncharacters (spec.md, "Type System"). Half surrogate pairs have become U+FFFD.
+    static func isText(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { scalar in
+            let value = scalar.value
+            let isControl = value < 0x20 || (0x7f...0x9f).contains(value)
+            return !isControl && !(0xfdd0...0xfdef).contains(value) && value & 0xfffe != 0xfffe
+        }
+    }
+
+    /// The characters of RFC 3986, and those beyond ASCII that many write unescaped.
+    private static func isURIReference(_ text: String) -> Bool {
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%") {
+                guard rest.count >= 2, rest.prefix(2).allSatisfy({ hexadecimalDigit($0) != nil }) else { return false }
+            } else if byte <= 0x20 || "\"<>\\^`{|}".utf8.contains(byte) {
+                return false
+            }
+        }
+        return true
+    }
+
+    private static func isURI(_ text: String) -> Bool {
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), isURIReference(text) else { return false }
+        let scheme = text.utf8[..<colon]
+        guard let first = scheme.first, (97...122).contains(first | 0x20) else { return false }
+        return scheme.allSatisfy { (97...122).contains($0 | 0x20) || (48...57).contains($0) || "+-.".utf8.contains($0) }
+    }
+
+    /// RFC 9110, section 8.3.1, without looking at parameters.
+    private static func isMediaType(_ text: String) -> Bool {
+        let type = text.prefix { $0 != ";" }.split(separator: "/", omittingEmptySubsequences: false)
+        return type.count == 2
+            && type.allSatisfy { part in
+                let name = part.utf8.drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }
+                return !name.isEmpty
+                    && name.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"()<>@,;:\\\"[]?=".utf8.contains($0) }
+            }
+    }
+
+    /// Whether data of a type is written as JSON in structured mode (json-format.md, section 3.1).
+    static func isJSON(_ mediaType: String?) -> Bool {
+        guard let mediaType else { return true }
+        let type = mediaType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
+        return type.hasSuffix("/json") || type.hasSuffix("+json")
+    }
+
+    // MARK: Text
+
+    /// In structured mode.
+    func write(to json: inout JSONWriter) {
+        json.beginObject()
+        for attribute in attributes {
+            json.name(attribute.name)
+            json.value(attribute.value)
+        }
+        switch data {
+        case .none: break
+        case .json(let value):
+            json.name("data")
+            json.value(value)
+        case .bytes(let bytes):
+            json.name("data_base64")
+            json.string(Base64.standard.encode(bytes))
+        }
+        json.endObject()
+    }
+}

@@ -1,0 +1,101 @@
+internal import JSON
+
+/// Events of whatever kind as CloudEvents 1.0.
+enum CloudEventConversion {
+    /// - Parameter id: stands in for the one that the event does not have.
+    static func event(_ members: [JSON.Member], id: String) -> CloudEvent {
+        if let event = try? CloudEvent(checking: members) {
+            // What 0.1 calls extensions are attributes here.
+            let own = event.attributes.filter { $0.name != CloudEvent.extensionsName }
+            let names = Set(own.map(\.name))
+            let more =
+                event.attributes.first { $0.name == CloudEvent.extensionsName }.map { extensions(of: $0.value) } ?? []
+            return CloudEvent(attributes: own + more.filter { !names.contains($0.name) }, data: event.data)
+        }
+        let value = JSON.object(members)
+        return value["cloudEventsVersion"] != nil ? older(value, id: id) : wrapped(value, id: id)
+    }
+
+    /// The attributes of version 0.1, and what they are called now.
+    private static let renamed = [
+        ("eventID", "id"), ("source", "source"), ("eventType", "type"), ("eventTime", "time"),
+        ("contentType", "datacontenttype"), ("schemaURL", "dataschema"), ("eventTypeVersion", "eventtypeversion"),
+    ]
+
+    private static func older(_ value: JSON, id: String) -> CloudEvent {
+        var attributes = [JSON.Member("specversion", .string(CloudEvent.version))]
+        for (old, new) in renamed {
+            guard var text = value[old]?.string, !text.isEmpty else { continue }
+            // A time without a zone is none of RFC 3339; that version's senders mean UTC.
+            if new == "time", !hasZone(text) { text += "Z" }
+            let attribute = JSON.Member(new, .string(text))
+            if isGood(attribute) { attributes.append(attribute) }
+        }
+        let names = Set(attributes.map(\.name))
+        for (name, text) in [("id", id), ("source", "/receive"), ("type", "event")] where !names.contains(name) {
+            attributes.append(JSON.Member(name, .string(text)))
+        }
+        let taken = Set(attributes.map(\.name))
+        let more = value[CloudEvent.extensionsName].map(extensions) ?? []
+        return CloudEvent(
+            attributes: attributes + more.filter { !taken.contains($0.name) },
+            data: value["data"].map { .json($0) } ?? .none)
+    }
+
+    private static func hasZone(_ time: String) -> Bool {
+        guard let day = time.firstIndex(where: { $0 == "T" || $0 == "t" }) else { return true }
+        return time[day...].contains { "Zz+-".contains($0) }
+    }
+
+    private static func isGood(_ attribute: JSON.Member) -> Bool {
+        let rest = [
+            JSON.Member("specversion", .string(CloudEvent.version)), JSON.Member("id", .string("x")),
+            JSON.Member("source", .string("x")), JSON.Member("type", .string("x")),
+        ].filter { $0.name != attribute.name }
+        return (try? CloudEvent(checking: rest + [attribute])) != nil
+    }
+
+    /// Whatever else was received is the data of an event about that.
+    private static func wrapped(_ value: JSON, id: String) -> CloudEvent {
+        let attributes = [
+            ("specversion", CloudEvent.version), ("id", id), ("source", "/receive"), ("type", "event"),
+            ("datacontenttype", "application/json"),
+        ].map { JSON.Member($0.0, .string($0.1)) }
+        return CloudEvent(attributes: attributes, data: .json(value))
+    }
+
+    private static func extensions(of value: JSON) -> [JSON.Member] {
+        guard case .object(let members) = value else { return [] }
+        return attributes(members)
+    }
+
+    /// Members as extension attributes: those whose names have nothing that an attribute's may have are left out, and values
+    /// that no attribute can have are written as JSON.
+    static func attributes(_ members: [JSON.Member]) -> [JSON.Member] {
+        var found: [JSON.Member] = []
+        for member in members {
+            let name = attributeName(member.name)
+            guard CloudEvent.isName(name), !CloudEvent.required.contains(name), name != "specversion" else { continue }
+            found.removeAll { $0.name == name }
+            let attribute = JSON.Member(name, scalar(member.value))
+            if attribute.value != .null, isGood(attribute) { found.append(attribute) }
+        }
+        return found
+    }
+
+    static func attributeName(_ name: String) -> String {
+        String(name.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(64))
+    }
+
+    private static func scalar(_ value: JSON) -> JSON {
+        switch value {
+        case .null, .bool, .string: return value
+        case .number(let text) where Int32(text) != nil: return value
+        case .number(let text): return .string(text)
+        case .array, .object:
+            var json = JSONWriter()
+            json.value(value)
+            return .string(String(decoding: json.bytes, as: UTF8.self))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package import Gateway
+package import HTTPTypes
+internal import JSON
+
+/// Why a request is not done, as clients of this API are told: an object of `status`, `message`, `traceback` and
+/// `version`.
+package struct EventError: Error, Equatable, Sendable {
+    package let status: HTTPResponse.Status
+    /// Sentences.
+    package let message: String
+
+    package init(_ status: HTTPResponse.Status, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+
+    /// What clients have always been told of what is not there, is deleted, or belongs to somebody else.
+    static let forbidden = EventError(.forbidden, "Forbidden")
+
+    /// - Parameter version: this program's.
+    package func response(version: String) -> Response {
+        var json = JSONWriter()
+        json.beginObject()
+        for (name, text) in [
+            ("status", "\(status.code) \(status.reasonPhrase)"), ("message", message), ("traceback", ""),
+            ("version", version),
+        ] {
+            json.name(name)
+            json.string(text)
+        }
+        json.endObject()
+        var response = Response.plainJSON(status, json.bytes)
+        if status == .serviceUnavailable || status == .insufficientStorage {
+            response.head.headerFields[.retryAfter] = "5"
+        }
+        return response
+    }
+
+    /// What a client is told when the store fails.
+    package init(_ failure: StoreFailure) {
+        switch failure {
+        case .full: self.init(.insufficientStorage, "The store is full. What is kept can be read and deleted.")
+        case .unavailable, .lost: self.init(.serviceUnavailable, "The store cannot be used at the moment.")
+        }
+    }
+}
+
+extension Response {
+    /// JSON under the media type that clients of this API have always seen: without a parameter.
+    static func plainJSON(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
+        var response = Response.json(status, body)
+        response.head.headerFields[.contentType] = "application/json"
+        return response
+    }
+}

@@ -1,0 +1,176 @@
+internal import Delivery
+internal import Gateway
+internal import HTTPTypes
+internal import JSON
+
+extension EventHandlers {
+    // MARK: Receiving
+
+    /// The ids by which the events are known here: one for an event, a line for each of a batch.
+    func receive(_ request: Request) throws(EventError) -> Answer {
+        let body = try body(of: request, atMost: settings.maximumEventBytes)
+        let intake = try EventIntake(request.fields, body: body)
+        let events = intake.events.map { ReceivedEvent(id: UUID(random: &random), type: $0.type, body: $0.body) }
+        let ids = try asking { () throws(StoreFailure) in
+            events.isEmpty ? [] : try store.receive(events, for: request.id, at: now())
+        }
+        let text = ids.map(\.description).joined(separator: "\n")
+        return .afterCommit(
+            Response(
+                .ok, fields: [.contentType: "text/html;charset=utf-8", .noSniff: "nosniff"], body: Array(text.utf8)))
+    }
+
+    /// Tells a sender that asks first whether it may send
+    /// (github.com/cloudevents/spec, http-webhook.md, section 4).
+    func consent(_ request: Request) throws(EventError) -> Answer {
+        guard
+            let origin = request.fields.joinedValue(of: "webhook-request-origin").map({
+                String(decoding: $0, as: UTF8.self)
+            })
+        else {
+            throw EventError(.methodNotAllowed, "Only POST can be used here, and OPTIONS with WebHook-Request-Origin.")
+        }
+        let isAllowed = settings.allowedOrigins.contains { $0 == "*" || $0.lowercased() == origin.lowercased() }
+        guard isAllowed else { throw EventError(.forbidden, "This origin may not send events.") }
+        var response = Response(.ok)
+        response.head.headerFields[.allowedOrigin] = settings.allowedOrigins.contains("*") ? "*" : origin
+        response.head.headerFields[.allowedRate] = settings.allowedRate.map(String.init) ?? "*"
+        return .afterCommit(response)
+    }
+
+    // MARK: History
+
+    /// What became of an event. Who has its id may see it; of its deliveries a user sees those to own subscriptions.
+    func history(_ text: String, of user: String) throws(EventError) -> Answer {
+        let id = try id(text)
+        guard let event = try asking({ () throws(StoreFailure) in try store.event(id) }) else {
+            throw EventError(.notFound, "There is no such event, or it is no longer kept.")
+        }
+        return .madeAfterCommit {
+            .plainJSON(.ok, objectJSON { json in event.write(to: &json, for: user) })
+        }
+    }
+
+    func deliveries(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
+        let query = try DeliveryQuery(request.target)
+        let lines = try asking { () throws(StoreFailure) in try store.deliveries(of: found.id, query) }
+        guard let lines else { throw EventError.forbidden }
+        return .madeAfterCommit {
+            var json = JSONWriter(reserving: 512 * lines.count)
+            json.beginArray()
+            for line in lines { line.write(to: &json) }
+            json.endArray()
+            return .plainJSON(.ok, json.bytes)
+        }
+    }
+
+    func retry(_ request: Request, _ text: String, _ found: Subscription) throws(EventError) -> Answer {
+        let unknown = EventError(.notFound, "The subscription's history has no such line.")
+        guard let line = UInt64(text) else { throw unknown }
+        let outcome = try asking { () throws(StoreFailure) in
+            try store.redeliver(line, of: found.id, for: request.id, at: now())
+        }
+        switch outcome {
+        case .started(let delivery):
+            return .afterCommit(
+                .plainJSON(
+                    .accepted,
+                    objectJSON { json in
+                        json.beginObject()
+                        json.name("delivery_id")
+                        json.string(delivery.description)
+                        json.endObject()
+                    }))
+        case .unknownDestination: throw EventError.forbidden
+        case .unknownLine: throw unknown
+        case .gone: throw EventError(.gone, "The event is no longer kept.")
+        }
+    }
+
+    func replay(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
+        let body = try body(of: request, atMost: settings.maximumBodyBytes)
+        let input = try ReplayInput(parsing: body, now: now().wall)
+        let isThere = try asking { () throws(StoreFailure) in
+            try store.replay(found.id, since: input.since, until: input.until, all: input.all, for: request.id)
+        }
+        guard isThere else { throw EventError.forbidden }
+        return .afterCommit(
+            .plainJSON(
+                .accepted,
+                objectJSON { json in
+                    json.beginObject()
+                    for (name, time) in [("since", input.since), ("until", input.until)] {
+                        json.name(name)
+                        json.string(time.naive)
+                    }
+                    json.name("all")
+                    json.bool(input.all)
+                    json.endObject()
+                }))
+    }
+}
+
+/// Which events are to be delivered once more.
+struct ReplayInput: Equatable {
+    let since: Timestamp
+    let until: Timestamp
+    /// Those that were delivered too.
+    let all: Bool
+
+    init(parsing body: [UInt8], now: Timestamp) throws(EventError) {
+        let value: JSON
+        do throws(JSONError) {
+            value = try JSON(parsing: body)
+        } catch {
+            throw EventError(.badRequest, "The body is not JSON: \(error).")
+        }
+        guard case .object(let members) = value else { throw EventError(.badRequest, "The body must be an object.") }
+        if let unknown = members.first(where: { !["since", "until", "all"].contains($0.name) }) {
+            throw EventError(.badRequest, "\(unknown.name.prefix(64)): there is no such member.")
+        }
+        guard let since = try Self.time("since", value) else { throw EventError(.badRequest, "since: it is missing.") }
+        self.since = since
+        until = try Self.time("until", value) ?? now
+        if let wanted = value["all"], wanted.bool == nil {
+            throw EventError(.badRequest, "all: true or false was expected.")
+        }
+        all = value["all"]?.bool ?? false
+        guard since <= until else { throw EventError(.badRequest, "since: it is later than until.") }
+    }
+
+    private static func time(_ name: String, _ value: JSON) throws(EventError) -> Timestamp? {
+        guard let found = value[name] else { return nil }
+        guard let time = found.string.flatMap({ Timestamp(naive: $0) }) else {
+            throw EventError(.badRequest, "\(name): a date and time was expected, such as 2026-11-22T06:05:37.")
+        }
+        return time
+    }
+}
+
+extension DeliveryQuery {
+    init(_ target: Target) throws(EventError) {
+        self.init()
+        do throws(QueryError) {
+            limit = try target.wholeNumber("limit", in: 1...1000) ?? 100
+        } catch {
+            throw EventError(.badRequest, error.reason)
+        }
+        if let text = target.queryValue("before") {
+            guard let line = UInt64(text) else {
+                throw EventError(.badRequest, "The query parameter \"before\" takes the id of a line.")
+            }
+            before = line
+        }
+        switch target.queryValue("status") {
+        case nil: break
+        case "success": succeeded = true
+        case "failure": succeeded = false
+        default: throw EventError(.badRequest, "The query parameter \"status\" takes success or failure.")
+        }
+    }
+}
+
+extension HTTPField.Name {
+    static let allowedOrigin = HTTPField.Name("WebHook-Allowed-Origin")!
+    static let allowedRate = HTTPField.Name("WebHook-Allowed-Rate")!
+}

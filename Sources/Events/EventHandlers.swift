@@ -1,0 +1,264 @@
+package import Delivery
+package import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// The event routing API: from a request and a store to an answer.
+package final class EventHandlers {
+    let store: any EventStore
+    let settings: EventSettings
+    private let urls: any URLRules
+    let sealing: Sealing
+    let now: () -> Moment
+    var random: any RandomNumberGenerator
+    /// Told of a header that names a user but is not believed.
+    private let ignored: () -> Void
+
+    /// - Parameters:
+    ///   - urls: which targets may be called.
+    ///   - ignored: called where a request names its user by the header, and that is not believed.
+    package init(
+        store: any EventStore, settings: EventSettings, urls: any URLRules, sealing: Sealing,
+        now: @escaping () -> Moment, random: any RandomNumberGenerator, ignored: @escaping () -> Void
+    ) {
+        self.store = store
+        self.settings = settings
+        self.urls = urls
+        self.sealing = sealing
+        self.now = now
+        self.random = random
+        self.ignored = ignored
+    }
+
+    /// Whether what follows a path is told in this API's words.
+    package static func owns(_ path: [String]) -> Bool { EventRoute.own(path) != nil }
+
+    /// Answers what belongs to this API, and `nil` to all else.
+    /// - Parameter path: the segments of the request's path below the mount point.
+    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+        guard let own = EventRoute.own(path) else { return nil }
+        guard let route = EventRoute(own) else { return refuse(.init(.notFound, "Nothing matches the given URI.")) }
+        let allowed = route.methods.joined(separator: ", ")
+        guard route.methods.contains(request.method.rawValue) else {
+            return refuse(.init(.methodNotAllowed, "Only \(allowed) can be used here."), allowed: allowed)
+        }
+        do throws(EventError) {
+            try check(request, route)
+            return try handle(request, route).allowing(allowed)
+        } catch {
+            return refuse(error, allowed: allowed)
+        }
+    }
+
+    private func check(_ request: Request, _ route: EventRoute) throws(EventError) {
+        if let unknown = request.target.queryNames.first(where: { !route.parameters.contains($0) }) {
+            throw EventError(.notFound, "Unexpected query string parameters: \(unknown)")
+        }
+    }
+
+    private func handle(_ request: Request, _ route: EventRoute) throws(EventError) -> Answer {
+        if route == .receive { return request.method == .options ? try consent(request) : try receive(request) }
+        if settings.userSource == .none, request.fields.joinedValue(of: settings.userHeader) != nil { ignored() }
+        let user = try settings.user(of: request)
+        switch route {
+        case .receive: preconditionFailure("it has been handled")
+        case .subscriptions:
+            if let text = request.target.queryValue("event_uuid") { return try atSubscription(request, text, of: user) }
+            switch request.method {
+            case .post: return try create(request, of: user)
+            case .get, .head: return try list(request, of: user)
+            default: throw EventError(.notFound, "Missing parameters: event_uuid")
+            }
+        case .subscription(let text): return try atSubscription(request, text, of: user)
+        case .deliveries(let text): return try deliveries(request, try own(text, of: user))
+        case .retry(let text, let line): return try retry(request, line, try own(text, of: user))
+        case .replay(let text): return try replay(request, try own(text, of: user))
+        case .event(let text): return try history(text, of: user)
+        }
+    }
+
+    private func atSubscription(_ request: Request, _ text: String, of user: String) throws(EventError) -> Answer {
+        switch request.method {
+        case .get, .head: return .afterCommit(shown(try own(text, of: user)))
+        case .put: return try update(request, try own(text, of: user))
+        case .delete: return try delete(request, try id(text), of: user)
+        default: throw EventError(.notFound, "Nothing matches the given URI.")
+        }
+    }
+
+    // MARK: What several routes do
+
+    /// Passes on what a store's failure is to this API's clients.
+    func asking<Value>(_ body: () throws(StoreFailure) -> Value) throws(EventError) -> Value {
+        do throws(StoreFailure) { return try body() } catch { throw EventError(error) }
+    }
+
+    func refuse(_ error: EventError, allowed: String? = nil) -> Answer {
+        var response = error.response(version: settings.version)
+        if let allowed { response.head.headerFields[.allow] = allowed }
+        return .now(response)
+    }
+
+    func id(_ text: String) throws(EventError) -> UUID {
+        guard let id = UUID(lenient: text) else { throw EventError(.badRequest, "The id in the path is no UUID.") }
+        return id
+    }
+
+    /// The user's own subscription; of all others nothing is told.
+    private func own(_ text: String, of user: String) throws(EventError) -> Subscription {
+        let id = try id(text)
+        guard let found = try asking({ () throws(StoreFailure) in try store.subscription(id) }),
+            found.belongs(to: user)
+        else { throw EventError.forbidden }
+        return found
+    }
+
+    func body(of request: Request, atMost limit: Int) throws(EventError) -> [UInt8] {
+        switch request.body {
+        case .whole(let bytes) where bytes.count <= limit: return bytes
+        case .whole, .tooLarge:
+            throw EventError(.contentTooLarge, "The body may have no more than \(limit) bytes.")
+        case .incomplete: throw EventError(.badRequest, "The body is shorter than announced.")
+        }
+    }
+
+    private func shown(_ subscription: Subscription) -> Response {
+        .plainJSON(.ok, objectJSON { json in subscription.write(to: &json, sealing) })
+    }
+
+    // MARK: Subscriptions
+
+    private static let listed = 1...1000
+
+    private func list(_ request: Request, of user: String) throws(EventError) -> Answer {
+        let limit: Int
+        var after: UUID?
+        do throws(QueryError) {
+            limit = try request.target.wholeNumber("limit", in: Self.listed) ?? .max
+        } catch {
+            throw EventError(.badRequest, error.reason)
+        }
+        if let text = request.target.queryValue("after") { after = try id(text) }
+        let found = try asking { () throws(StoreFailure) in
+            try store.subscriptions(of: user, after: after, limit: limit)
+        }
+        // Clients of the service before know a user without any by this.
+        guard !found.isEmpty || after != nil else { throw EventError.forbidden }
+        return .madeAfterCommit { [sealing] in
+            var json = JSONWriter(reserving: 512 * found.count)
+            json.beginArray()
+            for subscription in found { subscription.write(to: &json, sealing) }
+            json.endArray()
+            return .plainJSON(.ok, json.bytes)
+        }
+    }
+
+    private func input(_ request: Request, isNew: Bool) throws(EventError) -> SubscriptionInput {
+        if let type = request.fields.firstValue(of: "content-type") {
+            let text = String(decoding: type, as: UTF8.self).lowercased()
+            if text.hasPrefix("application/x-www-form-urlencoded") || text.hasPrefix("multipart/") {
+                throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
+            }
+        }
+        let body = try body(of: request, atMost: settings.maximumBodyBytes)
+        return try SubscriptionInput(parsing: body, isNew: isNew, urls)
+    }
+
+    private func change(_ input: SubscriptionInput) -> SubscriptionChange {
+        SubscriptionChange(input: input, settings: settings, sealing: sealing, now: now().wall)
+    }
+
+    private func create(_ request: Request, of user: String) throws(EventError) -> Answer {
+        let input = try input(request, isNew: true)
+        let subscription = try change(input).subscription(UUID(random: &random), of: user)
+        // What is made as deleted is never seen; clients know the answer to it.
+        if case .value = input.deleted { throw EventError.forbidden }
+        let created = try asking { () throws(StoreFailure) in try store.create(subscription, for: request.id) }
+        guard let created else { throw EventError(.conflict, "uuid: there is such a subscription already.") }
+        return .afterCommit(shown(created))
+    }
+
+    private func update(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
+        let input = try input(request, isNew: false)
+        let change = change(input)
+        if case .value = input.deleted {
+            var checked = found
+            try change.apply(to: &checked)
+            _ = try asking { () throws(StoreFailure) in try store.deleteSubscription(found.id, for: request.id) }
+            return .afterCommit(EventError.forbidden.response(version: settings.version))
+        }
+        var refusal: EventError?
+        let changed = try asking { () throws(StoreFailure) in
+            try store.change(found.id) { subscription in
+                do throws(EventError) {
+                    try change.apply(to: &subscription)
+                    return true
+                } catch {
+                    refusal = error
+                    return false
+                }
+            }
+        }
+        if let refusal { throw refusal }
+        guard let changed else { throw EventError.forbidden }
+        return .afterCommit(shown(changed))
+    }
+
+    private func delete(_ request: Request, _ id: UUID, of user: String) throws(EventError) -> Answer {
+        let found = try asking { () throws(StoreFailure) in try store.subscription(id) }
+        // A second attempt of the request that removed it finds it gone, and is answered as the first.
+        if let found, !found.belongs(to: user) { throw EventError.forbidden }
+        guard try asking({ () throws(StoreFailure) in try store.deleteSubscription(id, for: request.id) }) else {
+            throw EventError.forbidden
+        }
+        return .afterCommit(.plainJSON(.ok, []))
+    }
+}
+
+extension Subscription {
+    /// Users differ in any of their scalars.
+    package func belongs(to name: String) -> Bool { user.utf8.elementsEqual(name.utf8) }
+}
+
+/// Where the policy service is asked about a user, below its own address.
+enum PolicyPath {
+    static func of(_ user: String) -> String { "/events/" + escaped(user) }
+
+    /// One segment of a path, whatever is in it (RFC 3986, section 2.1): all but unreserved characters escaped.
+    private static func escaped(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var bytes: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "A")...UInt8(ascii: "Z"):
+                bytes.append(byte)
+            case _ where "-._~".utf8.contains(byte): bytes.append(byte)
+            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension Answer {
+    /// The same with the methods that the path takes.
+    fileprivate func allowing(_ methods: String) -> Answer {
+        func marked(_ response: Response) -> Response {
+            var response = response
+            if response.head.headerFields[.allow] == nil { response.head.headerFields[.allow] = methods }
+            return response
+        }
+        switch self {
+        case .now(let response): return .now(marked(response))
+        case .afterCommit(let response): return .afterCommit(marked(response))
+        case .madeAfterCommit(let make): return .madeAfterCommit { marked(make()) }
+        case .wait, .ask: return self
+        }
+    }
+}
+
+/// What a client is told when the store fails.
+package func eventResponse(to failure: StoreFailure, version: String) -> Response {
+    EventError(failure).response(version: version)
+}

@@ -1,0 +1,107 @@
+internal import ContentDecoding
+internal import Gateway
+internal import HTTPTypes
+internal import JSON
+
+/// The events that a request to `/receive` holds.
+///
+/// Batched and structured mode are told by the Content-Type, binary mode by its headers
+/// (http-protocol-binding.md, section 3); all else is one event, and any JSON object may be one.
+struct EventIntake {
+    /// An event without the id that it is given here.
+    struct Event: Equatable {
+        let type: String
+        let body: [UInt8]
+    }
+
+    let events: [Event]
+    /// Whether they came as a batch, which may be empty.
+    let isBatch: Bool
+
+    static let maximumBatch = 10_000
+
+    init(_ fields: FieldList, body: [UInt8]) throws(EventError) {
+        let contentType = fields.firstValue(of: "content-type").map { String(decoding: $0, as: UTF8.self) }
+        let mediaType =
+            contentType.map { $0.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased() } ?? ""
+        if mediaType.hasPrefix("application/cloudevents-batch") {
+            events = try Self.batch(body)
+            isBatch = true
+            return
+        }
+        isBatch = false
+        if mediaType.hasPrefix("application/cloudevents") {
+            events = [try Self.structured(body)]
+        } else if BinaryMode.isUsed(in: fields) {
+            events = [Self.event(try BinaryMode.read(fields, contentType: contentType, body: body))]
+        } else if mediaType == "application/x-www-form-urlencoded" || mediaType.hasPrefix("multipart/") {
+            throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
+        } else {
+            let value = try Self.json(body)
+            events = [Event(type: try Self.checkPlain(value), body: body)]
+        }
+    }
+
+    private static func json(_ body: [UInt8]) throws(EventError) -> JSON {
+        do throws(JSONError) {
+            return try JSON(parsing: body)
+        } catch {
+            throw EventError(.badRequest, "The body is not JSON: \(error).")
+        }
+    }
+
+    /// Any object is an event, if what subscriptions add to it has a place.
+    /// - Returns: the event's type.
+    private static func checkPlain(_ value: JSON) throws(EventError) -> String {
+        guard case .object = value else { throw EventError(.badRequest, "An event is a JSON object.") }
+        switch value[CloudEvent.extensionsName] {
+        case nil, .object?, .null?: break
+        default: throw EventError(.badRequest, "extensions: an object was expected.")
+        }
+        return value["eventType"]?.string ?? value["type"]?.string ?? ""
+    }
+
+    private static func structured(_ body: [UInt8]) throws(EventError) -> Event {
+        let value = try json(body)
+        guard case .object(let members) = value else { throw EventError(.badRequest, "An event is a JSON object.") }
+        // Version 0.1 is taken as it always was.
+        if value["cloudEventsVersion"] != nil { return Event(type: try checkPlain(value), body: body) }
+        return Event(type: try CloudEvent(checking: members).type, body: body)
+    }
+
+    private static func batch(_ body: [UInt8]) throws(EventError) -> [Event] {
+        let document: JSONNode
+        do throws(JSONError) {
+            document = try JSONDocument(parsing: body).root
+        } catch {
+            throw EventError(.badRequest, "The body is not JSON: \(error).")
+        }
+        guard let nodes = document.elements else { throw EventError(.badRequest, "A batch is a JSON array.") }
+        guard nodes.count <= maximumBatch else {
+            throw EventError(.badRequest, "A batch has no more than \(maximumBatch) events.")
+        }
+        var events: [Event] = []
+        for (index, node) in nodes.enumerated() {
+            do throws(EventError) {
+                guard case .object(let members) = node.value else {
+                    throw EventError(.badRequest, "an event is a JSON object.")
+                }
+                let text = Array(body[node.range])
+                if node.value["cloudEventsVersion"] != nil {
+                    events.append(Event(type: try checkPlain(node.value), body: text))
+                } else {
+                    events.append(Event(type: try CloudEvent(checking: members).type, body: text))
+                }
+            } catch {
+                throw EventError(error.status, "[\(index)]: \(error.message)")
+            }
+        }
+        return events
+    }
+
+    private static func event(_ event: CloudEvent) -> Event {
+        var json = JSONWriter()
+        event.write(to: &json)
+        return Event(type: event.type, body: json.bytes)
+    }
+}

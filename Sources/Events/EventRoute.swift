@@ -1,0 +1,72 @@
+internal import Gateway
+
+/// Where a request to this API goes.
+enum EventRoute: Equatable {
+    case receive
+    case subscriptions
+    case subscription(String)
+    case deliveries(String)
+    case retry(String, delivery: String)
+    case replay(String)
+    case event(String)
+
+    /// The segments of a path that lies within this API, without the empty one that a slash at the end leaves.
+    static func own(_ path: [String]) -> ArraySlice<String>? {
+        guard let first = path.first, ["receive", "eventmatch", "events"].contains(first) else { return nil }
+        return path.count > 1 && path.last == "" ? path.dropLast() : path[...]
+    }
+
+    /// - Parameter path: as `own` returns it.
+    init?(_ path: ArraySlice<String>) {
+        let path = Array(path)
+        switch (path[0], path.count) {
+        case ("receive", 1): self = .receive
+        case ("eventmatch", 1): self = .subscriptions
+        case ("eventmatch", 2): self = .subscription(path[1])
+        case ("eventmatch", 3) where path[2] == "deliveries": self = .deliveries(path[1])
+        case ("eventmatch", 3) where path[2] == "replay": self = .replay(path[1])
+        case ("eventmatch", 5) where path[2] == "deliveries" && path[4] == "retry":
+            self = .retry(path[1], delivery: path[3])
+        case ("events", 2): self = .event(path[1])
+        default: return nil
+        }
+    }
+
+    /// In the order of the alphabet, as `Allow` lists them.
+    var methods: [String] {
+        switch self {
+        case .receive: ["OPTIONS", "POST"]
+        case .subscriptions, .subscription: ["DELETE", "GET", "HEAD", "POST", "PUT"]
+        case .deliveries, .event: ["GET", "HEAD"]
+        case .retry, .replay: ["POST"]
+        }
+    }
+
+    /// The query parameters that mean something.
+    var parameters: [String] {
+        switch self {
+        case .subscriptions: ["event_uuid", "limit", "after"]
+        case .deliveries: ["limit", "before", "status"]
+        default: []
+        }
+    }
+}
+
+extension UUID {
+    /// In any of the forms that Python's `uuid.UUID` reads: letter case, hyphens, braces and `urn:uuid:` do not count.
+    init?(lenient text: String) {
+        var rest = Substring(text.lowercased())
+        if rest.hasPrefix("urn:uuid:") { rest = rest.dropFirst(9) }
+        if rest.hasPrefix("{"), rest.hasSuffix("}") { rest = rest.dropFirst().dropLast() }
+        let digits = Array(rest.filter { $0 != "-" }.utf8)
+        guard digits.count == 32 else { return nil }
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: 32, by: 2) {
+            guard let high = hexadecimalDigit(digits[index]), let low = hexadecimalDigit(digits[index + 1]) else {
+                return nil
+            }
+            bytes.append(high << 4 | low)
+        }
+        self.init(bytes: bytes)
+    }
+}

@@ -1,0 +1,105 @@
+internal import Delivery
+internal import Gateway
+internal import JSON
+
+/// How an event is written for one subscription: the format, and what is added to it.
+struct EventShape: Equatable, Sendable {
+    let format: Subscription.Format
+    /// A JSON object.
+    let extensions: [UInt8]
+
+    init(format: Subscription.Format, extensions: [UInt8]) {
+        self.format = format
+        self.extensions = extensions
+    }
+
+    /// As a destination keeps it.
+    var bytes: [UInt8] { [format.rawValue] + extensions }
+
+    init?(bytes: [UInt8]) {
+        guard let format = bytes.first.flatMap({ Subscription.Format(rawValue: $0) }) else { return nil }
+        self.init(format: format, extensions: Array(bytes.dropFirst()))
+    }
+
+    /// Why the event cannot be written so.
+    struct Fault: Error { let reason: String }
+
+    /// - Parameter body: a JSON object.
+    func shape(_ body: [UInt8], id: String) throws(Fault) -> ShapedParcel {
+        switch format {
+        case .json:
+            return ShapedParcel(
+                headers: [.init(name: "Content-Type", value: "application/json")], body: try merged(body))
+        case .structured:
+            var json = JSONWriter(reserving: body.count + 256)
+            try cloudEvent(body, id: id).write(to: &json)
+            return ShapedParcel(
+                headers: [.init(name: "Content-Type", value: "application/cloudevents+json; charset=utf-8")],
+                body: json.bytes)
+        case .binary:
+            let (headers, data) = BinaryMode.write(try cloudEvent(body, id: id))
+            return ShapedParcel(headers: headers.map { HeaderField(name: $0.name, value: $0.value) }, body: data)
+        }
+    }
+
+    // MARK: Extensions
+
+    /// The event as it came, its member `extensions` overlaid by those of the subscription: only the first level counts, and
+    /// where there is no such member it is the last one.
+    private func merged(_ body: [UInt8]) throws(Fault) -> [UInt8] {
+        let root = try Self.document(body)
+        guard let members = root.members else { throw Fault(reason: "the event is no object") }
+        guard let own = members.last(where: { $0.name == CloudEvent.extensionsName }) else {
+            // Before the brace that ends it.
+            let end = root.range.upperBound - 1
+            let separator = members.isEmpty ? "" : ", "
+            return Array(body[..<end]) + Array("\(separator)\"extensions\": ".utf8) + extensions + Array(body[end...])
+        }
+        if extensions == Subscription.noExtensions, case .object = own.value.value { return body }
+        let overlay = try Self.overlay(own.value, body, by: extensions)
+        return Array(body[..<own.value.range.lowerBound]) + overlay + Array(body[own.value.range.upperBound...])
+    }
+
+    private static func overlay(_ own: JSONNode, _ body: [UInt8], by extensions: [UInt8]) throws(Fault) -> [UInt8] {
+        guard let added = try document(extensions).members else { throw Fault(reason: "the extensions are no object") }
+        var values: [(name: String, text: [UInt8])] = []
+        func set(_ name: String, _ text: [UInt8]) {
+            if let index = values.firstIndex(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
+                values[index].text = text
+            } else {
+                values.append((name, text))
+            }
+        }
+        for member in own.members ?? [] { set(member.name, Array(body[member.value.range])) }
+        for member in added { set(member.name, Array(extensions[member.value.range])) }
+        var json = JSONWriter(reserving: body.count / 4 + extensions.count)
+        json.beginObject()
+        for value in values {
+            json.name(value.name)
+            json.value(text: value.text)
+        }
+        json.endObject()
+        return json.bytes
+    }
+
+    private static func document(_ text: [UInt8]) throws(Fault) -> JSONNode {
+        do throws(JSONError) {
+            return try JSONDocument(parsing: text).root
+        } catch {
+            throw Fault(reason: "the event is not JSON: \(error)")
+        }
+    }
+
+    // MARK: CloudEvents
+
+    /// The event in version 1.0, the subscription's extensions among its attributes.
+    private func cloudEvent(_ body: [UInt8], id: String) throws(Fault) -> CloudEvent {
+        guard case .object(let members) = try Self.document(body).value,
+            case .object(let added) = try Self.document(extensions).value
+        else { throw Fault(reason: "the event is no object") }
+        let event = CloudEventConversion.event(members, id: id)
+        let names = Set(added.map { CloudEventConversion.attributeName($0.name) })
+        let kept = event.attributes.filter { !names.contains($0.name) }
+        return CloudEvent(attributes: kept + CloudEventConversion.attributes(added), data: event.data)
+    }
+}

@@ -1,0 +1,149 @@
+package import Delivery
+package import Gateway
+
+/// What event routing needs of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
+///
+/// An engine may gather what several requests write; it is kept for good once the engine's own `commit` has returned.
+/// Where a request has an id, doing it again with the same id changes nothing and answers the same.
+package protocol EventStore: AnyObject {
+    // MARK: Subscriptions
+
+    /// A user's subscriptions in the order they were made, from after one of them on.
+    func subscriptions(of user: String, after: UUID?, limit: Int) throws(StoreFailure) -> [Subscription]
+
+    func subscription(_ id: UUID) throws(StoreFailure) -> Subscription?
+
+    /// Makes a subscription and gives its destination a number; `nil` where the id is taken.
+    func create(_ subscription: Subscription, for request: RequestID?) throws(StoreFailure) -> Subscription?
+
+    /// Changes a subscription; `nil` where there is none.
+    /// - Parameter change: the subscription as it is, to be changed; what returns false changes nothing.
+    func change(_ id: UUID, _ change: (inout Subscription) -> Bool) throws(StoreFailure) -> Subscription?
+
+    /// Removes a subscription with its pending deliveries and its history; false where there is none.
+    func deleteSubscription(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool
+
+    // MARK: Events
+
+    /// Keeps events until they are matched.
+    /// - Returns: the ids by which they are known; those given, or of the first time where the request was done before.
+    func receive(
+        _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> [UUID]
+
+    /// An event and what became of it; `nil` where it is not there, or no longer.
+    func event(_ id: UUID) throws(StoreFailure) -> EventHistory?
+
+    // MARK: Deliveries
+
+    /// What became of a subscription's events, newest attempt first.
+    func deliveries(of subscription: UUID, _ query: DeliveryQuery) throws(StoreFailure) -> [DeliveryLine]?
+
+    /// Delivers again what a line of the history is about.
+    func redeliver(
+        _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> Redelivery
+
+    /// Has the events between two times matched against one subscription once more; false where there is none.
+    /// - Parameter all: whether those are delivered again that were delivered.
+    func replay(
+        _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
+    ) throws(StoreFailure) -> Bool
+}
+
+/// An event that is not kept yet.
+package struct ReceivedEvent: Equatable, Sendable {
+    /// By which it is known here.
+    package let id: UUID
+    /// As the event says it; empty where it does not.
+    package let type: String
+    /// A JSON object.
+    package let body: [UInt8]
+
+    package init(id: UUID, type: String, body: [UInt8]) {
+        self.id = id
+        self.type = type
+        self.body = body
+    }
+}
+
+package struct EventHistory: Equatable, Sendable {
+    package let id: UUID
+    package let receivedAt: Timestamp
+    package let body: [UInt8]
+    /// Whether it waits to be matched, or for deliveries to be made of what matched.
+    package let isWaiting: Bool
+    /// What it matched, in the order the subscriptions were made; those that are gone are left out.
+    package let matches: [Match]
+    /// Those that are gone.
+    package let goneMatches: Int
+
+    package struct Match: Equatable, Sendable {
+        package let subscription: UUID
+        package let user: String
+        /// Oldest first.
+        package let attempts: [DeliveryLine]
+
+        package init(subscription: UUID, user: String, attempts: [DeliveryLine]) {
+            self.subscription = subscription
+            self.user = user
+            self.attempts = attempts
+        }
+    }
+
+    package init(
+        id: UUID, receivedAt: Timestamp, body: [UInt8], isWaiting: Bool, matches: [Match], goneMatches: Int
+    ) {
+        self.id = id
+        self.receivedAt = receivedAt
+        self.body = body
+        self.isWaiting = isWaiting
+        self.matches = matches
+        self.goneMatches = goneMatches
+    }
+}
+
+/// One attempt of a delivery, or that none was made.
+package struct DeliveryLine: Equatable, Sendable {
+    /// Counts the lines of all histories in the order they were written; never used twice.
+    package let id: UInt64
+    package let event: UUID
+    package let type: String
+    /// Counted from 1; 0 where none was made.
+    package let attempt: UInt32
+    package let trigger: Trigger
+    package let outcome: Attempt
+    /// When the next attempt is due; `nil` where there is none.
+    package let nextRetryAt: Timestamp?
+    /// Whether no attempt follows.
+    package let isFinal: Bool
+
+    package init(
+        id: UInt64, event: UUID, type: String, attempt: UInt32, trigger: Trigger, outcome: Attempt,
+        nextRetryAt: Timestamp?, isFinal: Bool
+    ) {
+        self.id = id
+        self.event = event
+        self.type = type
+        self.attempt = attempt
+        self.trigger = trigger
+        self.outcome = outcome
+        self.nextRetryAt = nextRetryAt
+        self.isFinal = isFinal
+    }
+}
+
+package struct DeliveryQuery: Equatable, Sendable {
+    /// How many lines at the most.
+    package var limit: Int
+    /// Only lines before this one.
+    package var before: UInt64?
+    /// Only those that succeeded, or failed.
+    package var succeeded: Bool?
+
+    package init(limit: Int = 100, before: UInt64? = nil, succeeded: Bool? = nil) {
+        self.limit = limit
+        self.before = before
+        self.succeeded = succeeded
+    }
+}

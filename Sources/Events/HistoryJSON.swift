@@ -1,0 +1,91 @@
+internal import Delivery
+internal import Gateway
+internal import JSON
+
+extension EventHistory {
+    /// - Parameter user: whose subscriptions are told of.
+    func write(to json: inout JSONWriter, for user: String) {
+        json.beginObject()
+        json.name("uuid")
+        json.string(id.description)
+        json.name("received")
+        json.string(receivedAt.naive)
+        json.name("state")
+        json.string(isWaiting ? "waiting" : "matched")
+        json.name("matched")
+        json.integer(matches.count + goneMatches)
+        json.name("event")
+        json.value(text: body)
+        json.name("deliveries")
+        json.beginArray()
+        for match in matches where match.user.utf8.elementsEqual(user.utf8) { match.write(to: &json) }
+        json.endArray()
+        json.endObject()
+    }
+}
+
+extension EventHistory.Match {
+    /// How the delivery stands.
+    package var state: String {
+        guard let last = attempts.last else { return "pending" }
+        if !last.isFinal { return last.nextRetryAt == nil ? "pending" : "retrying" }
+        guard let failure = last.outcome.failure else { return "delivered" }
+        return failure.kind == .withheld ? "withheld" : "failed"
+    }
+
+    fileprivate func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.name("eventmatch")
+        json.string(subscription.description)
+        json.name("state")
+        json.string(state)
+        json.name("attempts")
+        json.beginArray()
+        for attempt in attempts { attempt.write(to: &json) }
+        json.endArray()
+        json.endObject()
+    }
+}
+
+extension DeliveryLine {
+    func write(to json: inout JSONWriter) {
+        json.beginObject()
+        json.name("id")
+        json.integer(id)
+        json.name("event")
+        json.string(event.description)
+        json.name("type")
+        json.string(type)
+        json.name("attempt")
+        json.integer(attempt)
+        json.name("trigger")
+        json.string(trigger.word)
+        json.name("policy_status_code")
+        json.optional(outcome.approval?.status)
+        json.name("policy_resp_body")
+        json.optional(outcome.approval.map { String(decoding: $0.body, as: UTF8.self) })
+        json.name("target_status_code")
+        json.optional(outcome.status)
+        json.name("target_resp_body")
+        json.optional(outcome.status.map { _ in String(decoding: outcome.responseBody, as: UTF8.self) })
+        json.name("error_kind")
+        json.optional(outcome.failure?.kind.word)
+        json.name("error")
+        json.optional(outcome.failure?.text)
+        json.name("duration_ms")
+        json.integer(outcome.durationMilliseconds)
+        json.name("created")
+        json.string(outcome.triggeredAt.naive)
+        json.name("next_retry")
+        json.optional(nextRetryAt?.naive)
+        json.name("final")
+        json.bool(isFinal)
+        json.endObject()
+    }
+}
+
+extension JSONWriter {
+    mutating func optional(_ number: Int?) {
+        if let number { integer(number) } else { null() }
+    }
+}

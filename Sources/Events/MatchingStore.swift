@@ -1,0 +1,110 @@
+package import Gateway
+package import JSONPath
+
+/// What matching needs of a store: the expressions there are, the events that wait, and to keep what matched.
+package protocol MatchingStore: AnyObject {
+    /// Expressions that are new, changed or gone since a revision, oldest change first. Revision 0 is before all.
+    func expressions(since revision: UInt64, limit: Int) throws(StoreFailure) -> ExpressionChanges
+
+    /// Events that wait, oldest first, from the one after `skipping` others on.
+    func waitingEvents(skipping: Int, limit: Int, maximumBytes: Int) throws(StoreFailure) -> [WaitingEvent]
+
+    /// Keeps what events matched and makes the deliveries, some of them where there are many; then the event goes on
+    /// waiting, and `waitingEvents` has what it matched. What no longer waits is left alone: somebody else was faster.
+    /// - Returns: how many of the events waited no longer.
+    func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int
+
+    /// A subscription that is to be shown events of the past, and the next of them.
+    func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay?
+
+    /// Delivers what matched of a replay's events, and goes on behind the last of them.
+    func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure)
+
+    /// Says on a subscription that its expression took too long for an event.
+    func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure)
+}
+
+package struct ExpressionChanges: Equatable, Sendable {
+    package struct Change: Equatable, Sendable {
+        /// The subscription's, as its destination is numbered.
+        package let number: UInt64
+        /// `nil`: it is gone.
+        package let expression: Expression?
+
+        package init(number: UInt64, expression: Expression?) {
+            self.number = number
+            self.expression = expression
+        }
+    }
+
+    package let changes: [Change]
+    /// Of the last of them; what to ask for next.
+    package let revision: UInt64
+    /// Whether there are later ones.
+    package let hasMore: Bool
+    /// Whether changes since the revision asked for have been forgotten, so that all is to be read anew, from 0 on.
+    package let isIncomplete: Bool
+
+    package init(changes: [Change], revision: UInt64, hasMore: Bool = false, isIncomplete: Bool = false) {
+        self.changes = changes
+        self.hasMore = hasMore
+        self.revision = revision
+        self.isIncomplete = isIncomplete
+    }
+}
+
+/// What a subscription asks of events.
+package struct Expression: Hashable, Sendable {
+    package let text: String
+    package let dialect: JSONPath.Dialect?
+
+    package init(text: String, dialect: JSONPath.Dialect?) {
+        self.text = text
+        self.dialect = dialect
+    }
+
+    // By scalars: what looks alike may mean another member.
+    package static func == (left: Expression, right: Expression) -> Bool {
+        left.dialect == right.dialect && left.text.utf8.elementsEqual(right.text.utf8)
+    }
+}
+
+package struct WaitingEvent: Equatable, Sendable {
+    package let number: UInt64
+    package let body: [UInt8]
+    /// What it matched, where that is known already and deliveries are still to be made.
+    package let matched: [UInt64]?
+
+    package init(number: UInt64, body: [UInt8], matched: [UInt64]? = nil) {
+        self.number = number
+        self.body = body
+        self.matched = matched
+    }
+}
+
+/// What an event matched: subscriptions by number, in ascending order.
+package struct EventMatches: Equatable, Sendable {
+    package let event: UInt64
+    package let subscriptions: [UInt64]
+
+    package init(event: UInt64, subscriptions: [UInt64]) {
+        self.event = event
+        self.subscriptions = subscriptions
+    }
+}
+
+package struct WaitingReplay: Equatable, Sendable {
+    package let subscription: UInt64
+    package let expression: Expression
+    /// The next ones, oldest first; empty where there are no more.
+    package let events: [WaitingEvent]
+    /// Where to go on.
+    package let nextEvent: UInt64
+
+    package init(subscription: UInt64, expression: Expression, events: [WaitingEvent], nextEvent: UInt64) {
+        self.subscription = subscription
+        self.expression = expression
+        self.events = events
+        self.nextEvent = nextEvent
+    }
+}

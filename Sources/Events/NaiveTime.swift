@@ -1,0 +1,44 @@
+internal import Gateway
+
+/// Times as this API writes them, without a zone: those of UTC.
+extension Timestamp {
+    var naive: String { iso8601(zone: "") }
+
+    /// Reads a date, or a date and a time of day behind a `T` or a blank, seconds and their fraction included or not. A zone
+    /// may be there and does not count, as it never has.
+    init?(naive text: String) {
+        var rest = Substring(text)
+        while rest.last == " " { rest.removeLast() }
+        let date = rest.prefix(10)
+        rest = rest.dropFirst(10)
+        guard let separator = rest.popFirst() else {
+            self.init(checking: "\(date)T00:00:00")
+            return
+        }
+        guard separator == "T" || separator == "t" || separator == " " else { return nil }
+        var time = rest.prefix { $0.isNumber || $0 == ":" || $0 == "." }
+        guard Self.isZone(rest[time.endIndex...]) else { return nil }
+        if time.utf8.count == 5 { time += ":00" }
+        self.init(checking: "\(date)T\(time)")
+    }
+
+    private init?(checking text: String) {
+        // What cannot be written again in four digits of a year is refused too.
+        guard let time = Timestamp(rfc3339: text + "Z") else { return nil }
+        self = time
+    }
+
+    private static func isZone(_ text: Substring) -> Bool {
+        if text.isEmpty || text.lowercased() == "z" { return true }
+        guard text.first == "+" || text.first == "-" else { return false }
+        let digits = text.dropFirst()
+        let parts = digits.split(separator: ":", omittingEmptySubsequences: false)
+        let isWhole = { (part: Substring) in part.utf8.count == 2 && part.utf8.allSatisfy { (48...57).contains($0) } }
+        switch parts.count {
+        case 1:
+            return isWhole(parts[0]) || (digits.utf8.count == 4 && digits.utf8.allSatisfy { (48...57).contains($0) })
+        case 2: return parts.allSatisfy(isWhole)
+        default: return false
+        }
+    }
+}

@@ -1,0 +1,105 @@
+internal import Delivery
+internal import Gateway
+internal import HTTPTypes
+internal import JSONPath
+
+/// Turns what a client wants into the subscription that is kept.
+struct SubscriptionChange {
+    let input: SubscriptionInput
+    let settings: EventSettings
+    let sealing: Sealing
+    let now: Timestamp
+
+    /// - Parameter id: where the client chose none.
+    func subscription(_ id: UUID, of user: String) throws(EventError) -> Subscription {
+        var subscription = Subscription(
+            id: input.id ?? id, user: user, name: "", expression: "", target: "",
+            destination: Destination(
+                number: 0, url: "", policy: .events,
+                limits: DestinationLimits(inFlight: settings.inFlight), protocolKind: .event,
+                approvalPath: PolicyPath.of(user)),
+            created: input.created ?? now, updated: now)
+        try apply(to: &subscription, isNew: true)
+        subscription.updated = input.updated ?? now
+        return subscription
+    }
+
+    /// - Parameter isNew: whose it is then follows from who asks, whatever the input says.
+    func apply(to subscription: inout Subscription, isNew: Bool = false) throws(EventError) {
+        if let id = input.id, id != subscription.id {
+            throw EventError(.badRequest, "uuid: it cannot be changed.")
+        }
+        if !isNew, let user = input.user, !user.utf8.elementsEqual(subscription.user.utf8) {
+            throw EventError(.badRequest, "user: a subscription cannot be given away.")
+        }
+        if let name = input.name { subscription.name = name }
+        if let version = input.version { subscription.version = version }
+        if let created = input.created { subscription.created = created }
+        try applyExpression(to: &subscription)
+        // Not named means none: clients know it so.
+        subscription.extensions = input.extensions ?? Subscription.noExtensions
+        if let format = input.format { subscription.format = format }
+        subscription.destination.shape =
+            EventShape(format: subscription.format, extensions: subscription.extensions).bytes
+        applyTarget(to: &subscription)
+        applyState(to: &subscription.destination)
+        subscription.updated = now
+    }
+
+    private func applyExpression(to subscription: inout Subscription) throws(EventError) {
+        if let expression = input.expression { subscription.expression = expression }
+        switch input.dialect {
+        case .absent: break
+        case .null: subscription.dialect = nil
+        case .value(let dialect): subscription.dialect = dialect
+        }
+        do throws(JSONPathError) {
+            _ = try JSONPath(parsing: subscription.expression, dialect: subscription.dialect)
+        } catch {
+            throw EventError(.badRequest, "jsonpath: \(error)")
+        }
+    }
+
+    private func applyTarget(to subscription: inout Subscription) {
+        if let target = input.target {
+            let isSecret = target.called.authorization != nil
+            subscription.target = isSecret ? "" : target.text
+            subscription.sealedTarget = isSecret ? sealing.seal(Array(target.text.utf8), .target) : nil
+            subscription.destination.url = target.called.url
+        }
+        let hasAuth = input.auth.map { $0.text != Subscription.noExtensions } ?? false
+        subscription.sealedAuth = hasAuth ? input.auth.map { sealing.seal($0.text, .auth) } : nil
+        let authorization = input.auth?.header ?? authorizationInURL(of: subscription)
+        subscription.destination.sealedHeaders = authorization.map {
+            sealing.seal(HeaderField.lines([HeaderField(name: "Authorization", value: $0)]), .headers)
+        }
+    }
+
+    private func authorizationInURL(of subscription: Subscription) -> String? {
+        guard let sealed = subscription.sealedTarget, let text = sealing.open(sealed, .target),
+            let target = try? SubscriptionTarget(String(decoding: text, as: UTF8.self), AnyURL())
+        else { return nil }
+        return target.authorization
+    }
+
+    /// What is kept has been looked at.
+    private struct AnyURL: URLRules {
+        func fault(_ url: String) -> String? { nil }
+    }
+
+    private func applyState(to destination: inout Destination) {
+        switch input.disabled {
+        case .absent: break
+        case .null: destination.enable()
+        case .value(let time): destination.disable(since: time)
+        }
+        switch input.error {
+        case .absent: break
+        case .null: destination.disabledReason = nil
+        case .value(let text): destination.disabledReason = text
+        }
+        if let asks = input.asksConsent, asks != (destination.consent != nil) {
+            destination.consent = asks ? Consent() : nil
+        }
+    }
+}

@@ -1,0 +1,40 @@
+internal import Gateway
+internal import HTTPTypes
+
+extension EventSettings {
+    /// Who sent a request.
+    func user(of request: Request) throws(EventError) -> String {
+        let user: String
+        switch userSource {
+        case .none: return defaultUser
+        case .header:
+            guard let value = request.fields.joinedValue(of: userHeader) else { return defaultUser }
+            user = try Self.text(Self.trimmed(value[...]))
+        case .basic, .certificate:
+            guard let name = request.user, !name.isEmpty else {
+                throw EventError(.forbidden, "The request has no user.")
+            }
+            user = name
+        }
+        // In a path these stand for other paths, however they are escaped (RFC 3986, section 5.2.4).
+        guard user != ".", user != "..", user.utf8.count <= Self.maximumUserBytes else {
+            throw EventError(
+                .badRequest, "The user's name is \".\", \"..\" or longer than \(Self.maximumUserBytes) bytes.")
+        }
+        return user
+    }
+
+    private static let maximumUserBytes = 255
+
+    private static func text(_ bytes: ArraySlice<UInt8>) throws(EventError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw EventError(.badRequest, "The user's name is not UTF-8.")
+        }
+        return text
+    }
+
+    private static func trimmed(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        return value.drop(while: isBlank).reversed().drop(while: isBlank).reversed()[...]
+    }
+}

@@ -1,0 +1,155 @@
+internal import Cryptography
+internal import Delivery
+internal import Events
+internal import Gateway
+internal import LMDB
+
+/// The steps that the operations of event routing are made of.
+extension MappedStore {
+    // MARK: Subscriptions
+
+    func subscriptionNumber(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
+        try tables.subscriptionIDs.number(at: id.bytes, in: transaction)
+    }
+
+    func subscriptionEntry(
+        number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
+        guard let destination = try destination(number, in: transaction) else { return nil }
+        return try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
+            SubscriptionRecord.decode($0, destination)
+        }
+    }
+
+    func subscription(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> Subscription? {
+        guard let number = try subscriptionNumber(id, in: transaction) else { return nil }
+        return try subscriptionEntry(number: number, in: transaction)?.subscription
+    }
+
+    /// Users' names may be longer than a key.
+    func userKey(_ user: String, _ number: UInt64 = 0) -> [UInt8] {
+        DigestAlgorithm.sha256.digest(of: Array(user.utf8)) + key(number)
+    }
+
+    // MARK: Expressions
+
+    func eventsState(in transaction: borrowing Transaction) throws(LMDBError) -> EventsState {
+        try tables.meta.record(at: Tables.eventsKey, "the state of events", in: transaction) { EventsState($0) }
+            ?? EventsState()
+    }
+
+    func put(_ state: EventsState, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.meta.put(state.encoded, at: Tables.eventsKey, in: &transaction)
+    }
+
+    /// Notes that a subscription's expression is another one.
+    /// - Parameter old: the revision of its change before; 0 where it is new.
+    /// - Returns: the revision of this change.
+    func noteExpression(
+        of number: UInt64, instead old: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) -> UInt64 {
+        var state = try eventsState(in: transaction)
+        let revision = state.nextRevision
+        state.nextRevision += 1
+        if old != 0 { try tables.expressions.remove(key(old), in: &transaction) }
+        try tables.expressions.put(key(number), at: key(revision), in: &transaction)
+        try put(state, in: &transaction)
+        return revision
+    }
+
+    /// How many subscriptions that are gone are remembered; who has not looked for longer reads all anew.
+    private static let goneLimit: UInt64 = 10_000
+
+    func noteGoneExpression(
+        of number: UInt64, _ old: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        var state = try eventsState(in: transaction)
+        try tables.expressions.remove(key(old), in: &transaction)
+        try tables.goneExpressions.put(key(number), at: key(state.nextRevision), in: &transaction)
+        state.nextRevision += 1
+        state.goneCount += 1
+        if state.goneCount > Self.goneLimit {
+            var oldest: [UInt64] = []
+            try tables.goneExpressions.scan(in: transaction) { key, _ in
+                var reader = ByteReader(key)
+                guard oldest.count < 1000, let revision = reader.fixed() else { return false }
+                oldest.append(revision)
+                return true
+            }
+            for revision in oldest { try tables.goneExpressions.remove(key(revision), in: &transaction) }
+            state.goneCount -= min(state.goneCount, UInt64(oldest.count))
+            state.rememberedSince = oldest.last ?? state.rememberedSince
+        }
+        try put(state, in: &transaction)
+    }
+
+    // MARK: Events
+
+    /// By what an event that is routed is found: the id that it was given here.
+    func routedEventKey(_ id: String) -> [UInt8] { eventKey(Self.routedSource, .routed, id) }
+
+    /// Stands where events of other kinds have their environment.
+    static let routedSource = UUID("00000000-0000-0000-0000-000000000000")!
+
+    func routedEvent(
+        _ number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> RoutedEventRecord? {
+        try tables.routedEvents.record(at: key(number), "a routed event", in: transaction) { RoutedEventRecord($0) }
+    }
+
+    func waitingRecord(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> WaitingRecord? {
+        try tables.waitingEvents.record(at: key(number), "a waiting event", in: transaction) { WaitingRecord($0) }
+    }
+
+    /// The log's lines about a parcel, oldest first.
+    func lines(ofParcel number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [AttemptRecord] {
+        var lines: [UInt64] = []
+        try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
+            guard let (parcel, line) = BoundedLog.entry(place), parcel == number else { return false }
+            lines.append(line)
+            return true
+        }
+        var records: [AttemptRecord] = []
+        for line in lines {
+            if let record = try logLine(line, in: transaction) { records.append(record) }
+        }
+        return records
+    }
+
+    /// The first routed event that came at a time or later; `nil` where there is none.
+    func firstRoutedEvent(
+        since time: Timestamp, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> UInt64? {
+        // Parcels are numbered as they come.
+        var low: UInt64 = 0
+        var high = try deliveryState(in: transaction).nextParcel
+        while low < high {
+            let middle = low + (high - low) / 2
+            guard let next = try nextRoutedEvent(from: middle, in: transaction),
+                let parcel = try parcel(next, in: transaction)
+            else {
+                high = middle
+                continue
+            }
+            if parcel.receivedAt < time { low = next + 1 } else { high = middle }
+        }
+        return try nextRoutedEvent(from: low, in: transaction)
+    }
+
+    func nextRoutedEvent(from number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
+        var found: UInt64?
+        try tables.routedEvents.scan(from: key(number), in: transaction) { key, _ in
+            var reader = ByteReader(key)
+            found = reader.fixed()
+            return false
+        }
+        return found
+    }
+
+    func deliveryLine(_ record: AttemptRecord) -> DeliveryLine? {
+        guard let event = UUID(record.eventID) else { return nil }
+        return DeliveryLine(
+            id: record.number, event: event, type: record.event, attempt: record.count, trigger: record.trigger,
+            outcome: record.attempt, nextRetryAt: record.nextRetryAt, isFinal: record.isFinal)
+    }
+}

@@ -1,0 +1,241 @@
+package import Delivery
+package import Events
+package import Gateway
+internal import LMDB
+
+extension MappedStore: EventStore {
+    // MARK: Subscriptions
+
+    package func subscriptions(of user: String, after: UUID?, limit: Int) throws(StoreFailure) -> [Subscription] {
+        try read { (transaction) throws(LMDBError) in
+            var start: UInt64 = 0
+            if let after { start = try subscriptionNumber(after, in: transaction).map { $0 + 1 } ?? .max }
+            let prefix = userKey(user).prefix(32)
+            var numbers: [UInt64] = []
+            try tables.userSubscriptions.scan(from: userKey(user, start), in: transaction) { key, _ in
+                var reader = ByteReader(key)
+                guard numbers.count < limit, let digest = reader.take(32), digest.elementsEqual(prefix),
+                    let number = reader.fixed()
+                else { return false }
+                numbers.append(number)
+                return true
+            }
+            var found: [Subscription] = []
+            for number in numbers {
+                if let entry = try subscriptionEntry(number: number, in: transaction) {
+                    found.append(entry.subscription)
+                }
+            }
+            return found
+        }
+    }
+
+    package func subscription(_ id: UUID) throws(StoreFailure) -> Subscription? {
+        try read { (transaction) throws(LMDBError) in try subscription(id, in: transaction) }
+    }
+
+    package func create(
+        _ subscription: Subscription, for request: RequestID?
+    ) throws(StoreFailure) -> Subscription? {
+        try growing { (transaction) throws(LMDBError) -> Subscription?? in
+            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
+                let made = try self.subscription(id, in: transaction)
+            {
+                return .some(made)
+            }
+            guard try subscriptionNumber(subscription.id, in: transaction) == nil else { return .some(nil) }
+            guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var made = subscription
+            made.destination = subscription.destination.numbered(work.takeDestinationNumber(), keyring: nil)
+            let number = made.destination.number
+            let revision = try noteExpression(of: number, instead: 0, in: &transaction)
+            try put(made, revision: revision, in: &transaction)
+            try tables.subscriptionIDs.put(key(number), at: made.id.bytes, in: &transaction)
+            try tables.userSubscriptions.put([], at: userKey(made.user, number), in: &transaction)
+            try put(DestinationState(), of: number, in: &transaction)
+            try work.finish(in: &transaction)
+            try remember(.made(made.id), of: request, in: &transaction)
+            return .some(made)
+        }
+    }
+
+    private static func bytes(of subscription: Subscription) -> Int {
+        4096 + subscription.expression.utf8.count + 2 * subscription.extensions.count
+            + (subscription.sealedAuth?.count ?? 0)
+    }
+
+    private func put(
+        _ subscription: Subscription, revision: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        try put(subscription.destination, in: &transaction)
+        try tables.subscriptions.put(
+            SubscriptionRecord.encode(subscription, revision: revision),
+            at: key(subscription.destination.number), in: &transaction)
+    }
+
+    package func change(
+        _ id: UUID, _ change: (inout Subscription) -> Bool
+    ) throws(StoreFailure) -> Subscription? {
+        try growing { (transaction) throws(LMDBError) -> Subscription?? in
+            guard let number = try subscriptionNumber(id, in: transaction),
+                let entry = try subscriptionEntry(number: number, in: transaction)
+            else { return .some(nil) }
+            let before = entry.subscription
+            var subscription = before
+            guard change(&subscription) else { return .some(before) }
+            guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
+            var revision = entry.revision
+            if subscription.expression != before.expression || subscription.dialect != before.dialect {
+                revision = try noteExpression(of: number, instead: revision, in: &transaction)
+            }
+            try put(subscription, revision: revision, in: &transaction)
+            // Where it was disabled, or is no longer, its deliveries are due at another time.
+            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            try work.reconsider(
+                number, forgives: before.destination.disabledUntil != subscription.destination.disabledUntil,
+                in: transaction)
+            try work.finish(in: &transaction)
+            return .some(subscription)
+        }
+    }
+
+    package func deleteSubscription(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
+        try write { (transaction) throws(LMDBError) in
+            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+            guard let number = try subscriptionNumber(id, in: transaction),
+                let entry = try subscriptionEntry(number: number, in: transaction)
+            else { return false }
+            if let head = try destinationState(number, in: transaction)?.head {
+                try tables.deliveryHeads.remove(key(sortable(head), number), in: &transaction)
+            }
+            try noteGoneExpression(of: number, entry.revision, in: &transaction)
+            try tables.userSubscriptions.remove(userKey(entry.subscription.user, number), in: &transaction)
+            try tables.subscriptionIDs.remove(id.bytes, in: &transaction)
+            for table in [tables.subscriptions, tables.destinations, tables.destinationStates, tables.replays] {
+                try table.remove(key(number), in: &transaction)
+            }
+            try put(.deliveries(destination: number), in: &transaction)
+            try remember(.done, of: request, in: &transaction)
+            return true
+        }
+    }
+
+    // MARK: Events
+
+    package func receive(
+        _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> [UUID] {
+        try growing { (transaction) throws(LMDBError) -> [UUID]? in
+            if case .event(let place) = try tables.requests.outcome(of: request, in: transaction),
+                let known = try received(place, count: events.count, in: transaction)
+            {
+                return known
+            }
+            let bytes = events.reduce(0) { $0 + $1.body.count + 512 }
+            guard try admit(bytes: bytes, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            for event in events {
+                let content = Parcel.Content(
+                    eventID: event.id.description, event: event.type, source: Self.routedSource, body: event.body)
+                let parcel = try work.keep(content, in: &transaction)
+                try tables.routedEvents.put(RoutedEventRecord().encoded, at: key(parcel.number), in: &transaction)
+                try tables.waitingEvents.put(WaitingRecord().encoded, at: key(parcel.number), in: &transaction)
+                try tables.eventIDs.put(key(parcel.number), at: routedEventKey(parcel.eventID), in: &transaction)
+            }
+            try work.finish(in: &transaction)
+            if let first = events.first {
+                try remember(.event(routedEventKey(first.id.description)), of: request, in: &transaction)
+            }
+            return events.map(\.id)
+        }
+    }
+
+    /// The ids of events that came together, by the key of the first.
+    private func received(
+        _ place: [UInt8], count: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UUID]? {
+        guard let first = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
+        var ids: [UUID] = []
+        for number in first..<first + UInt64(count) {
+            guard let id = try parcel(number, in: transaction).flatMap({ UUID($0.eventID) }) else { return nil }
+            ids.append(id)
+        }
+        return ids
+    }
+
+    package func event(_ id: UUID) throws(StoreFailure) -> EventHistory? {
+        try read { (transaction) throws(LMDBError) in
+            let place = routedEventKey(id.description)
+            guard let number = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
+            return try history(of: number, in: transaction)
+        }
+    }
+
+    func history(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> EventHistory? {
+        guard let parcel = try parcel(number, in: transaction), let id = UUID(parcel.eventID),
+            let record = try routedEvent(number, in: transaction)
+        else { return nil }
+        let lines = Dictionary(grouping: try lines(ofParcel: number, in: transaction), by: \.destination)
+        // What was delivered again by hand need not have matched.
+        let destinations = Set(record.matched ?? []).union(lines.keys).sorted()
+        var matches: [EventHistory.Match] = []
+        for destination in destinations {
+            guard let entry = try subscriptionEntry(number: destination, in: transaction) else { continue }
+            matches.append(
+                EventHistory.Match(
+                    subscription: entry.subscription.id, user: entry.subscription.user,
+                    attempts: (lines[destination] ?? []).compactMap(deliveryLine)))
+        }
+        return EventHistory(
+            id: id, receivedAt: parcel.receivedAt, body: parcel.body,
+            isWaiting: try waitingRecord(number, in: transaction) != nil, matches: matches,
+            goneMatches: destinations.count - matches.count)
+    }
+
+    // MARK: Deliveries
+
+    package func deliveries(
+        of subscription: UUID, _ query: DeliveryQuery
+    ) throws(StoreFailure) -> [DeliveryLine]? {
+        try read { (transaction) throws(LMDBError) in
+            guard let number = try subscriptionNumber(subscription, in: transaction) else { return nil }
+            var lines: [DeliveryLine] = []
+            var seen = 0
+            try scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
+                seen += 1
+                if query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true,
+                    let line = deliveryLine(record)
+                {
+                    lines.append(line)
+                }
+                return lines.count < query.limit && seen < Self.linesLookedAt
+            }
+            return lines
+        }
+    }
+
+    package func redeliver(
+        _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
+    ) throws(StoreFailure) -> Redelivery {
+        try redeliver(line, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
+            try subscriptionNumber(subscription, in: transaction)
+        }
+    }
+
+    package func replay(
+        _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
+    ) throws(StoreFailure) -> Bool {
+        try growing { (transaction) throws(LMDBError) -> Bool? in
+            guard let number = try subscriptionNumber(subscription, in: transaction) else { return false }
+            guard try admit(bytes: 256, in: &transaction) else { return nil }
+            guard let first = try firstRoutedEvent(since: since, in: transaction) else { return true }
+            let after = try firstRoutedEvent(since: until.adding(seconds: 1e-6), in: transaction)
+            let end = if let after { after } else { try deliveryState(in: transaction).nextParcel }
+            guard end > first else { return true }
+            let record = ReplayRecord(next: first, last: end - 1, all: all)
+            try tables.replays.put(record.encoded, at: key(number), in: &transaction)
+            return true
+        }
+    }
+}

@@ -1,0 +1,38 @@
+internal import Delivery
+internal import Events
+internal import Gateway
+internal import Linux
+internal import Logging
+internal import MappedStore
+
+extension EventHandlers {
+    convenience init(store: MappedStore, settings: Settings, sealing: Sealing, logger: Logger) {
+        var complainsAgainAt: Int64 = 0
+        self.init(
+            store: store, settings: settings.events, urls: EventTargets(settings), sealing: sealing,
+            now: store.clock.now, random: SystemRandomNumberGenerator(),
+            ignored: {
+                let now = SystemClock.bootTimeMicroseconds()
+                guard now >= complainsAgainAt else { return }
+                complainsAgainAt = now + 3_600_000_000
+                logger.warning(
+                    "requests name their user, and are not believed: USER_SOURCE=header says that a server in front does so",
+                    metadata: ["header": "\(settings.events.userHeader)"])
+            })
+    }
+}
+
+/// Which URLs a subscription may have.
+struct EventTargets: URLRules {
+    private let addresses: AddressGuard
+
+    init(_ settings: Settings) { addresses = AddressGuard(allowing: settings.allowedSubnets) }
+
+    func fault(_ url: String) -> String? {
+        do throws(TargetURL.Problem) {
+            return try TargetURL(url).address.flatMap { addresses.refusal(of: $0) }
+        } catch {
+            return error.description
+        }
+    }
+}

@@ -1,0 +1,90 @@
+internal import Delivery
+internal import DeliveryEngine
+internal import Events
+internal import HTTPTypes
+internal import Linux
+internal import SystemPackage
+
+/// What an operator can set of event routing.
+extension Settings {
+    static var eventVariables: [Variable] {
+        [
+            .choice(
+                "USER_SOURCE", \.events.userSource,
+                EventSettings.UserSource.allCases.map(\.rawValue).joined(separator: ", ")),
+            .text("USER_HEADER", \.events.userHeader, "the name of a header") { HTTPField.Name($0) != nil },
+            Variable(
+                name: "USER_FILE", takes: "the path of a file of names and hashed passwords, as htpasswd(1) writes it",
+                set: { settings, text in
+                    settings.userFile = text.isEmpty ? nil : Files.absolute(FilePath(text))
+                    return isQuotable(text) && !text.contains("$")
+                }, show: { $0.userFile?.string ?? "" }),
+            .text("DEFAULT_USER", \.events.defaultUser, "1 to 255 bytes") { (1...255).contains($0.utf8.count) },
+            Variable(
+                name: "POLICY_URL",
+                takes: "a URL that begins with http:// or https://, without user, query and fragment",
+                set: { settings, text in
+                    var url = text[...]
+                    while url.last == "/" { url.removeLast() }
+                    settings.events.policyURL = url.isEmpty ? nil : String(url)
+                    return url.isEmpty || !url.contains("?") && (try? TargetURL(String(url))) != nil
+                }, show: { $0.events.policyURL ?? "" }),
+            Variable(
+                name: "EVENTS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
+                set: { settings, text in
+                    guard let waits = waits(text) else { return false }
+                    settings.delivery.policies.events = .schedule(waits)
+                    return true
+                },
+                show: { settings in
+                    guard case .schedule(let waits) = settings.delivery.policies.events else { return "" }
+                    return waits.map(GoDuration.text).joined(separator: ",")
+                }),
+            .bytes("MAX_EVENT_BYTES", \.events.maximumEventBytes, 1024...(1 << 30)),
+            Variable(
+                name: "EVENTS_ALLOWED_ORIGINS", takes: "names of hosts with commas between, or *",
+                set: { settings, text in
+                    settings.events.allowedOrigins = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
+                    return settings.events.allowedOrigins.allSatisfy { $0 == "*" || isHost($0) }
+                }, show: { $0.events.allowedOrigins.joined(separator: ",") }),
+            .optional("EVENTS_ALLOWED_RATE", \.events.allowedRate, "events a minute, a whole number from 1 on"),
+            .text("EVENTS_ORIGIN", \.delivery.headers.origin, "the name of a host", isHost),
+        ]
+    }
+
+    /// Waits with commas between; none where there is nothing.
+    static func waits(_ text: String) -> [Double]? {
+        if SettingText.trimmed(text).isEmpty { return [] }
+        let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
+            GoDuration.seconds(SettingText.trimmed(String($0)))
+        }
+        return waits.contains(nil) ? nil : waits.compactMap { $0 }
+    }
+
+    private static func isHost(_ text: String) -> Bool {
+        (1...253).contains(text.utf8.count) && SettingText.isPlain(text)
+    }
+
+    /// What depends on several variables.
+    mutating func readEvents(_ environment: [String: String]) throws(SettingError) {
+        events.maximumBodyBytes = maximumBodyBytes
+        delivery.approvalURL = events.policyURL
+        switch events.userSource {
+        case .basic:
+            guard let file = userFile, Files.isReadable(file) else {
+                throw SettingError(
+                    name: "USER_FILE", value: userFile?.string ?? "",
+                    takes: "the path of a file that can be read, as USER_SOURCE is basic")
+            }
+        case .certificate:
+            guard let tls, tls.clientAuthority != nil, tls.clientVerification != .off else {
+                throw SettingError(
+                    name: "USER_SOURCE", value: "certificate", takes: "effect only with TLS_CLIENT_CA")
+            }
+        case .none, .header: break
+        }
+        if environment["EVENTS_ORIGIN"] == nil, let host = try? TargetURL(serverURL).host {
+            delivery.headers.origin = host
+        }
+    }
+}
