@@ -60,6 +60,7 @@ struct DeliveryMetricsRecord: Equatable {
 /// What an operator is shown of a store.
 package struct StoreMetrics: Sendable {
     package let deliveries: DeliveryMetrics
+    package let intake: IntakeMetrics
     /// Deliveries that are not over, and those of them that are being made.
     package let pending: UInt64
     package let inFlight: UInt64
@@ -111,7 +112,8 @@ extension MappedStore {
             }
             let isLate = oldest.map { moment.steady.seconds(since: $0) > 60 } ?? false
             return StoreMetrics(
-                deliveries: record.metrics, pending: state.pending, inFlight: state.inFlight,
+                deliveries: record.metrics, intake: try intakeMetrics(in: transaction), pending: state.pending,
+                inFlight: state.inFlight,
                 destinations: try tables.destinations.count(in: transaction), disabledDestinations: disabled,
                 endpoints: try tables.endpoints.count(in: transaction),
                 queues: try tables.queues.count(in: transaction), queuedMessages: messages,

@@ -83,6 +83,7 @@ struct Tables {
     static let touchKey = Array("touch".utf8)
     static let queuesKey = Array("queues".utf8)
     static let metricsKey = Array("delivery-metrics".utf8)
+    static let intakeMetricsKey = Array("intake-metrics".utf8)
     static let sealKey = Array("seal".utf8)
     static let markKey = Array("mark".utf8)
     static let eventsKey = Array("events".utf8)

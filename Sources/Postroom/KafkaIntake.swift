@@ -2,7 +2,9 @@ internal import Gateway
 internal import Kafka
 internal import Linux
 internal import Logging
+internal import Lookups
 internal import MappedStore
+internal import SystemPackage
 internal import Webhooks
 
 /// Takes in the events that are published to Kafka.
@@ -16,10 +18,15 @@ final class KafkaIntake {
     private let store: MappedStore
     private let logger: Logger
     private let consumer: Consumer
+    private let lookups: Lookups
 
-    private var batch: [PublishedEvent] = []
+    private var batch: [(published: PublishedEvent, place: Logger.Metadata)] = []
+    private var leftOut = IntakeMetrics()
     private var offsets: [Partition: Offset] = [:]
+    /// Environments of the batch's events that exist.
+    private var existing: Set<UUID> = []
     private var isFull = false
+    private var isAsking = false
     private var isWaiting = false
     private var isReachable = true
     private var triesAgainAt: Int64 = 0
@@ -33,10 +40,13 @@ final class KafkaIntake {
     private static let batchSize = 200
     private static let batchBytes = 4 << 20
 
-    init(_ settings: KafkaSettings, maximumBytes: Int, store: MappedStore, logger: Logger) throws(KafkaError) {
+    init(
+        _ settings: KafkaSettings, maximumBytes: Int, store: MappedStore, lookups: Lookups, logger: Logger
+    ) throws(KafkaError) {
         self.settings = settings
         self.maximumBytes = maximumBytes
         self.store = store
+        self.lookups = lookups
         self.logger = logger
         consumer = try Consumer(
             brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
@@ -45,20 +55,30 @@ final class KafkaIntake {
     }
 
     /// How long to wait for the next turn at the most.
-    var pauseMilliseconds: Int { isFull && !isWaiting ? 0 : max(1, Int(settings.fetchSeconds * 1000)) }
+    var pauseMilliseconds: Int {
+        let pause = isFull && !isWaiting && !isAsking ? 0 : max(1, Int(settings.fetchSeconds * 1000))
+        guard let due = lookups.dueMicroseconds else { return pause }
+        return min(pause, Int(max(0, due - SystemClock.bootTimeMicroseconds()) + 999) / 1000)
+    }
+
+    /// Can be read when a turn is due all the same.
+    var descriptor: FileDescriptor { lookups.descriptor }
 
     /// Takes in one batch, if there is something.
     func turn() {
+        _ = lookups.work()
         guard SystemClock.bootTimeMicroseconds() >= triesAgainAt else { return }
         if offsets.isEmpty { collect() }
-        guard !offsets.isEmpty, keep() else { return }
+        guard !offsets.isEmpty, knowsEnvironments(), keep() else { return }
         do throws(KafkaError) {
             try consumer.commit(Array(offsets.values))
         } catch {
             report(error)
         }
         batch = []
+        leftOut = IntakeMetrics()
         offsets = [:]
+        existing = []
     }
 
     /// Leaves the group, so that others need not wait for this member.
@@ -88,41 +108,75 @@ final class KafkaIntake {
 
     private func take(_ message: Message) {
         offsets[Partition(topic: message.topic, number: message.partition)] = Offset(after: message)
+        let place: Logger.Metadata = [
+            "topic": "\(message.topic)", "partition": "\(message.partition)", "offset": "\(message.offset)",
+        ]
         do throws(APIError) {
-            batch.append(
-                try PublishedEvent(
-                    message, type: settings.eventType(ofTopic: message.topic)?.name, maximumBytes: maximumBytes,
-                    now: store.clock.now().wall))
+            let published = try PublishedEvent(
+                message, type: settings.eventType(ofTopic: message.topic)?.name, maximumBytes: maximumBytes,
+                now: store.clock.now().wall)
+            batch.append((published, place))
         } catch {
+            leftOut.unreadable += 1
+            let reason: Logger.Metadata = ["reason": "\(error.message)"]
             logger.warning(
                 "a message from Kafka cannot be understood, and is left out",
-                metadata: [
-                    "topic": "\(message.topic)", "partition": "\(message.partition)", "offset": "\(message.offset)",
-                    "reason": "\(error.message)",
-                ])
+                metadata: place.merging(reason) { $1 })
         }
+    }
+
+    /// Leaves out the events whose environment does not exist.
+    /// - Returns: whether that is known of all of them. Where nobody answers, the batch is looked at again later, and
+    ///   nothing else is read meanwhile.
+    private func knowsEnvironments() -> Bool {
+        isAsking = false
+        var isAnswered = true
+        batch.removeAll { published, place in
+            let environment = published.environment
+            guard !existing.contains(environment) else { return false }
+            switch lookups.environment(environment) {
+            case .yes: existing.insert(environment)
+            case .pending: isAsking = true
+            case .unknown, .tooMany: isAnswered = false
+            case .no:
+                leftOut.ofUnknownEnvironments += 1
+                let name: Logger.Metadata = ["environment": "\(environment)", "event_id": "\(published.event.id)"]
+                logger.warning(
+                    "an event from Kafka is of an environment that does not exist, and is left out",
+                    metadata: place.merging(name) { $1 })
+                return true
+            }
+            return false
+        }
+        if !isAnswered { wait("it cannot be told which environments there are") }
+        return isAnswered && !isAsking
     }
 
     /// - Returns: whether the batch is kept for good.
     private func keep() -> Bool {
-        guard !batch.isEmpty else { return true }
+        guard !batch.isEmpty || leftOut != IntakeMetrics() else { return true }
         do throws(StoreFailure) {
-            for published in batch {
+            for (published, _) in batch {
                 _ = try store.accept(published.event, in: published.environment, for: nil, at: store.clock.now())
             }
+            try store.count(leftOut)
             try store.commit()
             try store.settle()
             isWaiting = false
             return true
         } catch {
             store.rollBack()
-            // Once, not each second.
-            if !isWaiting { logger.warning("events from Kafka have to wait", metadata: ["reason": "\(error)"]) }
-            isWaiting = true
+            wait("\(error)")
             if case .lost = error { Signal.raise(Signal.terminate) }
-            triesAgainAt = SystemClock.bootTimeMicroseconds() + 1_000_000
             return false
         }
+    }
+
+    private func wait(_ reason: String) {
+        // Once, not each second.
+        if !isWaiting { logger.warning("events from Kafka have to wait", metadata: ["reason": "\(reason)"]) }
+        isWaiting = true
+        triesAgainAt = SystemClock.bootTimeMicroseconds() + 1_000_000
     }
 
     /// Logs a failure, the same one once a minute. What follows from an unreachable broker has been said.

@@ -71,6 +71,10 @@ struct Operations {
         text.histogram("delivery_attempt_seconds", "How long attempts take.", metrics.deliveries.attempt)
         text.histogram("delivery_latency_seconds", "From an event to its first success.", metrics.deliveries.latency)
         text.histogram("delivery_lag_seconds", "From when a delivery was due to its attempt.", metrics.deliveries.lag)
+        text.family("events_left_out_total", "counter", "Events from Kafka that were not taken, by why not.")
+        text.sample("events_left_out_total", [("reason", "unreadable")], metrics.intake.unreadable)
+        text.sample(
+            "events_left_out_total", [("reason", "unknown_environment")], metrics.intake.ofUnknownEnvironments)
         text.single("pending", "gauge", "Deliveries that are not over.", metrics.pending)
         text.single("inflight", "gauge", "Attempts that are being made.", metrics.inFlight)
         text.single(

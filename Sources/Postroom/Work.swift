@@ -7,6 +7,7 @@ internal import Events
 internal import Gateway
 internal import Linux
 internal import Logging
+internal import Lookups
 internal import MappedStore
 internal import SystemPackage
 
@@ -39,7 +40,10 @@ struct Work: ParsableCommand {
             random: SystemRandomNumberGenerator())
         let intake =
             try settings.kafka.brokers.isEmpty
-            ? nil : KafkaIntake(settings.kafka, maximumBytes: settings.maximumBodyBytes, store: store, logger: logger)
+            ? nil
+            : KafkaIntake(
+                settings.kafka, maximumBytes: settings.maximumBodyBytes, store: store,
+                lookups: Lookups(settings, logger: logger), logger: logger)
         let worker = try Worker(
             store: store, settings: settings, dispatcher: dispatcher, intake: intake, logger: logger)
         tellReady(ready)
@@ -123,8 +127,12 @@ final class Worker {
         if dispatcher.hasFinished {
             pause = Int(max(0, deliversAgainAt - SystemClock.bootTimeMicroseconds()) / 1000)
         }
-        if let intake { pause = min(pause, intake.pauseMilliseconds) }
-        try dispatcher.wait(milliseconds: pause, descriptors: [signals.descriptor])
+        var descriptors = [signals.descriptor]
+        if let intake {
+            pause = min(pause, intake.pauseMilliseconds)
+            descriptors.append(intake.descriptor)
+        }
+        try dispatcher.wait(milliseconds: pause, descriptors: descriptors)
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
     }
 

@@ -62,6 +62,8 @@ import Webhooks
             ("KAFKA_CONSUMER_FETCH_FREQUENCY", "31s"), ("ENV", ""), ("ENV", "a b"), ("POD_NAME", "pod;"),
             ("POD_IP", "localhost"), ("TZ", "America/Nowhere"), ("TZ", "../../../etc/localtime"), ("TZ", "America"),
             ("TZ", "/dev/zero"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"), ("DB_URI", "localhost:5432"),
+            ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"), ("PROJECT_MANAGEMENT_API_URI", "http://x/?a"),
+            ("PROJECT_MANAGEMENT_API_URI", "http://a@x/"),
         ])
     func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))

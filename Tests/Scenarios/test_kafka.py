@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import pytest
-from harness import ROOT, new_environment, wait_for
+from harness import ROOT, free_port, new_environment, wait_for
 
 PYTHON = os.path.join(ROOT, ".build-python", "bin", "python")
 EVENTS = (
@@ -188,6 +189,72 @@ def test_events_wait_in_kafka_while_the_store_is_full(serve_webhooks, receive, b
     service.start()
     calls = lambda: {arrival["id"] for arrival in receiver.arrivals("/hook")}  # noqa: E731
     wait_for(lambda: calls() == {message[1]["event_id"] for message in messages}, 40, 0.2)
+
+
+def left_out(port, reason):
+    """How many events were left out, by the metrics."""
+    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port) as answer:
+        lines = answer.read().decode().splitlines()
+    prefix = 'postroom_events_left_out_total{reason="%s"} ' % reason
+    (value,) = [line[len(prefix):] for line in lines if line.startswith(prefix)]
+    return int(value)
+
+
+def test_events_of_environments_that_do_not_exist_are_named_counted_and_left_out(serve_webhooks, receive, broke):
+    broker, receiver, environment, missing = broke(), receive(), new_environment(), new_environment()
+    receiver.rule("/api/environments/" + missing, status=404)
+    port = free_port()
+    service = serve_webhooks(
+        KAFKA_BROKERS=broker.address, PROJECT_MANAGEMENT_API_URI=receiver.url("/api"), OPS_SERVER_PORT=port
+    )
+    service.add(environment, receiver.url("/hook"))
+    messages = [
+        ("pipeline-created", event(environment if n % 3 else missing, event_id="e%d" % n), "k") for n in range(90)
+    ]
+    broker.publish(*messages, ("pipeline-created", "{", "k"))
+    receiver.wait(60, "/hook")
+    told = "an event from Kafka is of an environment that does not exist"
+    wait_for(lambda: service.log().count(told) == 30)
+    assert all(missing in line and "offset" in line for line in service.log().splitlines() if told in line)
+    wait_for(lambda: (left_out(port, "unknown_environment"), left_out(port, "unreadable")) == (30, 1))
+    service.stop()
+    service.start()
+    broker.publish(("pipeline-created", event(environment, event_id="last"), "k"))
+    receiver.wait(61, "/hook")
+    # They were not read again, and the count goes on.
+    assert service.log().count(told) == 30 and left_out(port, "unknown_environment") == 30
+    assert len(receiver.arrivals("/hook")) == 61
+    # Few questions: for the first batches, and after the start.
+    assert len(receiver.arrivals("/api/environments/" + environment)) <= 4
+
+
+@pytest.mark.parametrize("rule", [{"status": 500}, {"fault": "hang"}])
+def test_events_wait_in_kafka_while_nobody_says_which_environments_there_are(serve_webhooks, receive, broke, rule):
+    broker, receiver, known, unanswered = broke(), receive(), new_environment(), new_environment()
+    service = serve_webhooks(KAFKA_BROKERS=broker.address, PROJECT_MANAGEMENT_API_URI=receiver.url("/api"))
+    for environment in (known, unanswered):
+        service.add(environment, receiver.url("/hook"))
+    # The worker has asked for neither yet.
+    receiver.rule("/api/environments/" + unanswered, **rule)
+    broker.publish(*(
+        ("pipeline-created", event(environment, event_id="%s-%d" % (environment, n)), "k")
+        for n in range(20) for environment in (known, unanswered)
+    ))
+    wait_for(lambda: "events from Kafka have to wait" in service.log())
+    # What comes in over HTTP is delivered meanwhile.
+    service.publish(known)
+    receiver.wait(1, "/hook")
+    time.sleep(3)
+    assert service.log().count("events from Kafka have to wait") == 1
+    assert len(receiver.arrivals("/hook")) == 1
+    # Nor is anything lost with the worker.
+    for worker in service.workers():
+        os.kill(worker, signal.SIGKILL)
+    time.sleep(1)
+    receiver.rule("/api/environments/" + unanswered, status=200)
+    receiver.wait(41, "/hook", seconds=60)
+    time.sleep(1)
+    assert len(receiver.arrivals("/hook")) == 41
 
 
 def test_a_broker_that_is_away_is_reported_once_and_again_when_it_is_back(serve_webhooks, receive, broke):

@@ -118,6 +118,30 @@ def test_a_new_environment_is_soon_known(told, projects):
     assert time.monotonic() - start < 7
 
 
+def test_a_yes_bridges_an_outage(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
+    environment, other = new_environment(), where(projects, status=404)
+    assert ask(service, environment).status == 200
+    refusal(ask(service, other), 404, 1201)
+    for place_of in (environment, other):
+        projects.rule(place(place_of), fault="hang")
+    time.sleep(30.1)
+    start = time.monotonic()
+    # The first one waits until it is clear that nobody answers; after that nobody does.
+    assert ask(service, environment).status == 200
+    assert time.monotonic() - start > 2.9
+    while time.monotonic() < start + 8:
+        before = time.monotonic()
+        assert ask(service, environment, "POST", "/events", EVENT).status == 202
+        assert time.monotonic() - before < 1
+        time.sleep(0.05)
+    refusal(ask(service, other), 503, 1503)
+    calls = len(projects.arrivals(place(environment)))
+    assert 3 <= calls <= 4, calls
+    projects.rule(place(environment), status=404)
+    wait_for(lambda: ask(service, environment).status == 404, 10)
+
+
 def test_nobody_there_is_no_answer(serve_webhooks):
     service = serve_webhooks(PROJECT_MANAGEMENT_API_URI="http://127.0.0.1:%d" % free_port(), RESPONDERS=1)
     for _ in range(3):

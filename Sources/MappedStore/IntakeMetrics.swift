@@ -1,0 +1,49 @@
+package import Gateway
+internal import LMDB
+
+/// How many events that were published elsewhere have been left out, since the store began.
+package struct IntakeMetrics: Equatable, Sendable {
+    /// Of messages that could not be understood.
+    package var unreadable: UInt64 = 0
+    package var ofUnknownEnvironments: UInt64 = 0
+
+    package init() {}
+
+    private static let version: UInt8 = 1
+
+    fileprivate var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 20)
+        writer.byte(Self.version)
+        writer.number(unreadable)
+        writer.number(ofUnknownEnvironments)
+        return writer.bytes
+    }
+
+    fileprivate init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let unreadable = reader.number(), let unknown = reader.number() else {
+            return nil
+        }
+        self.unreadable = unreadable
+        ofUnknownEnvironments = unknown
+    }
+}
+
+extension MappedStore {
+    /// Counts what has been left out besides what was before.
+    package func count(_ leftOut: IntakeMetrics) throws(StoreFailure) {
+        guard leftOut != IntakeMetrics() else { return }
+        try write { (transaction) throws(LMDBError) in
+            var sum = try intakeMetrics(in: transaction)
+            sum.unreadable &+= leftOut.unreadable
+            sum.ofUnknownEnvironments &+= leftOut.ofUnknownEnvironments
+            try tables.meta.put(sum.encoded, at: Tables.intakeMetricsKey, in: &transaction)
+        }
+    }
+
+    func intakeMetrics(in transaction: borrowing Transaction) throws(LMDBError) -> IntakeMetrics {
+        try tables.meta.record(at: Tables.intakeMetricsKey, "the metrics of intake", in: transaction) {
+            IntakeMetrics($0)
+        } ?? IntakeMetrics()
+    }
+}

@@ -1,0 +1,26 @@
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+@Suite struct IntakeMetricsTests {
+    @Test func `what is left out adds up, and is there after a start`() throws {
+        var some = IntakeMetrics()
+        some.unreadable = 2
+        some.ofUnknownEnvironments = 300
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory)
+                #expect(try store.metrics(at: store.clock.now()).intake == IntakeMetrics())
+                try store.count(IntakeMetrics())
+                #expect(try store.commit() == false)
+                try store.count(some)
+                try store.count(some)
+                #expect(try store.commit())
+            }
+            let store = try open(directory)
+            let intake = try store.metrics(at: store.clock.now()).intake
+            #expect(intake.unreadable == 4 && intake.ofUnknownEnvironments == 600)
+        }
+    }
+}
