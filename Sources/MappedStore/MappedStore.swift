@@ -304,10 +304,10 @@ package final class MappedStore {
             return true
         }
         // The file cannot grow; there may be room inside it.
-        let wanted = 2 * (turnGrowth + growth) / pageBytes + 64 + leaving / pageBytes
-        if reserve.left(environment) >= DiskReserve.bytes / 2 + bytes,
-            try environment.freePages(upTo: wanted) >= wanted
-        {
+        let left = reserve.left(environment)
+        let leavingInside = max(0, leaving - max(0, left - DiskReserve.bytes))
+        let wanted = 2 * (turnGrowth + growth) / pageBytes + leavingInside / pageBytes + 64
+        if left >= DiskReserve.bytes / 2 + bytes, try environment.freePages(upTo: wanted) >= wanted {
             turnGrowth += growth
             return true
         }
