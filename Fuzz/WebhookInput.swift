@@ -14,8 +14,6 @@ private struct URLs: URLChecking {
     }
 }
 
-private let rules = WebhookInput.Rules(
-    urls: URLs(), headers: HeaderRules(signatureHeaders: ["X-Signed", "X-Signed-At"]), maximumRetrySeconds: 2_592_000)
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)
 private let settings = WebhookSettings()
 private let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
@@ -24,6 +22,9 @@ private let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let body = unsafe input(start, count)
+    let rules = WebhookInput.Rules(
+        urls: URLs(), headers: HeaderRules(signatureHeaders: ["X-Signed", "X-Signed-At"]),
+        maximumRetrySeconds: 2_592_000)
     _ = try? RecoverInput(parsing: body, at: now)
     for isPartial in [true, false] {
         guard let input = try? WebhookInput(parsing: body, isPartial: isPartial, rules) else { continue }
