@@ -96,11 +96,13 @@ extension MappedStore {
     ) throws(LMDBError) {
         var found: [UInt64: (count: UInt64, first: Timestamp)] = [:]
         var numbers: Set<UInt64> = []
+        var inFlight: UInt64 = 0
         try visit(tables.deliveries, "deliveries", &check, in: transaction) { key, value, check in
             guard let delivery = DeliveryRecord.decode(key, value) else {
                 return check.report("A delivery cannot be read.")
             }
             let number = delivery.number
+            if delivery.owner != 0 { inFlight += 1 }
             if number >= state.nextDelivery || !numbers.insert(number).inserted {
                 check.report("Delivery \(number) has a number that was not given out yet, or twice.")
             }
@@ -120,6 +122,9 @@ extension MappedStore {
         let count = try tables.deliveries.count(in: transaction)
         if state.pending != count {
             check.report("The state of deliveries says that \(state.pending) wait, but \(count) do.")
+        }
+        if state.inFlight != inFlight {
+            check.report("The state of deliveries says that \(state.inFlight) are being made, but \(inFlight) are.")
         }
         for number in states.keys.sorted() {
             guard let state = states[number] else { continue }

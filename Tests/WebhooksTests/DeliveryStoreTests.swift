@@ -261,6 +261,25 @@ import Webhooks
 
     // MARK: Order
 
+    /// The store's own check holds how many are being made against what is there.
+    @Test(arguments: WebhookEngine.allCases)
+    func `what a vanished worker had begun for a webhook that is deleted counts no longer`(
+        engine: WebhookEngine
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            for number in 0..<3 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            let starts = try worker.turn()
+            #expect(starts.count == 3)
+            #expect(try test.delete(webhook))
+            try worker.end((starts[0], .ok))
+            #expect(try test.removeGarbage(2) == 2 && test.removeGarbage(2) == 1)
+            try test.commit()
+            try worker.end((starts[1], .ok))
+        }
+    }
+
     @Test(arguments: WebhookEngine.allCases)
     func `in order, the next waits until the one before has succeeded or is given up`(engine: WebhookEngine) throws {
         try engine.withStore { test in
