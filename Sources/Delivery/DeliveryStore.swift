@@ -16,6 +16,12 @@ package protocol DeliveryStore: AnyObject {
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) throws(StoreFailure) -> DeliveryTurn
 
+    /// Has all that was begun be due at once, for a worker that knows that no other one lives.
+    /// - Parameter leaseSeconds: no lease goes on for longer.
+    /// - Returns: how many deliveries those were.
+    @discardableResult
+    func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int
+
     /// The keys of a keyring, sealed; `nil` where there is none.
     func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring?
 }

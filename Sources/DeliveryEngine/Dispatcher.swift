@@ -90,6 +90,14 @@ package final class Dispatcher {
         owner = UInt64.random(in: 1 ... .max, using: &self.random)
     }
 
+    /// Takes over what other workers had begun, where none of them lives any longer.
+    /// - Returns: how many deliveries those were.
+    package func takeOver() throws(StoreFailure) -> Int {
+        try store.endLeases(longest: leaseSeconds, at: now())
+    }
+
+    private var leaseSeconds: Double { settings.timeoutSeconds + settings.leaseMarginSeconds }
+
     /// How many attempts are being made.
     package var attemptsInFlight: Int { running.count }
 
@@ -187,10 +195,9 @@ package final class Dispatcher {
     /// Writes what became of attempts, and which begin. They are begun by `begin`, once that is committed.
     /// - Returns: what to begin.
     package func turn() throws(StoreFailure) -> [DeliveryTurn.Start] {
-        let lease = settings.timeoutSeconds + settings.leaseMarginSeconds
         let turn = try store.turn(
             finished, beginning: isDraining ? 0 : settings.inFlight - running.count, inFlight: inFlight, owner: owner,
-            leaseSeconds: lease, policies: settings.policies, at: now())
+            leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
         looksAt = turn.nextDue
         concluded = turn.concluded
         return turn.starts

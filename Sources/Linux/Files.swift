@@ -246,11 +246,12 @@ package final class FileLock {
     private let file: FileDescriptor
 
     /// Takes the lock, or throws `.wouldBlock` while another process holds it.
-    package init(_ path: FilePath, exclusive: Bool) throws(Errno) {
+    /// - Parameter waits: whether to wait for it instead.
+    package init(_ path: FilePath, exclusive: Bool, waits: Bool = false) throws(Errno) {
         let options: FileDescriptor.OpenOptions = [.create, .closeOnExec]
         let descriptor = try Files.open(path, .readWrite, options, [.ownerReadWrite, .groupRead])
         do throws(Errno) {
-            try systemCall { flock(descriptor.rawValue, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) }
+            try systemCall { flock(descriptor.rawValue, (exclusive ? LOCK_EX : LOCK_SH) | (waits ? 0 : LOCK_NB)) }
         } catch {
             try? descriptor.close()
             throw error

@@ -38,11 +38,14 @@ extension MappedStore {
     }
 
     /// Lends a destination's deliveries by the time they are due at, until the body says no.
+    /// - Parameter time: those due before it are passed over.
     func scanDeliveries(
-        of destination: UInt64, in transaction: borrowing Transaction, _ body: (Delivery) -> Bool
+        of destination: UInt64, after time: Timestamp? = nil, in transaction: borrowing Transaction,
+        _ body: (Delivery) -> Bool
     ) throws(LMDBError) {
         var isDamaged = false
-        try tables.deliveries.scan(from: key(destination), in: transaction) { place, record in
+        let start = time.map { key(destination, sortable($0)) } ?? key(destination)
+        try tables.deliveries.scan(from: start, in: transaction) { place, record in
             var reader = ByteReader(place)
             guard reader.fixed() == destination else { return false }
             guard let delivery = DeliveryRecord.decode(place, record) else {

@@ -331,6 +331,30 @@ struct DeliveryWork {
         return starts
     }
 
+    /// Has attempts that nobody makes any longer be due now, as if their leases were over.
+    /// - Parameter end: no lease goes on for longer.
+    /// - Returns: how many there were.
+    mutating func endLeases(
+        of number: UInt64, until end: Timestamp, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        var begun: [Delivery] = []
+        // Those whose order counts keep their place, and the gate has the lease.
+        let first = try store.firstDelivery(of: number, in: transaction)
+        if let first, first.owner != 0, first.due <= moment.steady { begun.append(first) }
+        try store.scanDeliveries(of: number, after: moment.steady, in: transaction) { delivery in
+            if delivery.owner != 0, delivery.due > moment.steady { begun.append(delivery) }
+            return delivery.due <= end
+        }
+        guard !begun.isEmpty, try destination(number, in: transaction) != nil else { return 0 }
+        for var delivery in begun where delivery.due > moment.steady {
+            try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+            delivery.due = moment.steady
+            try put(delivery, in: &transaction)
+        }
+        if let first, begun.contains(first) { change(number) { $1.gate = nil } }
+        return begun.count
+    }
+
     private mutating func putAside(
         _ delivery: Delivery, _ destination: Destination, in transaction: inout Transaction
     ) throws(LMDBError) {

@@ -89,6 +89,28 @@ extension MappedStore: DeliveryStore {
         return numbers
     }
 
+    package func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
+        let isAny = try read { (transaction) throws(LMDBError) in
+            try deliveryState(in: transaction).inFlight > 0
+        }
+        guard isAny else { return 0 }
+        return try write { (transaction) throws(LMDBError) in
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var numbers: [UInt64] = []
+            try scanHeads(in: transaction) { _, destination in
+                numbers.append(destination)
+                return true
+            }
+            var count = 0
+            for number in numbers where count < work.state.inFlight {
+                let end = moment.steady.adding(seconds: leaseSeconds)
+                count += try work.endLeases(of: number, until: end, in: &transaction)
+            }
+            try work.finish(in: &transaction)
+            return count
+        }
+    }
+
     package func hasDestinations() throws(StoreFailure) -> Bool {
         try read { (transaction) throws(LMDBError) in try tables.destinations.count(in: transaction) > 0 }
     }

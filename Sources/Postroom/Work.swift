@@ -46,8 +46,27 @@ struct Work: ParsableCommand {
                 lookups: Lookups(settings, logger: logger), logger: logger)
         let worker = try Worker(
             store: store, settings: settings, dispatcher: dispatcher, intake: intake, logger: logger)
+        let lock = try takeOver(dispatcher, store, settings, logger)
         tellReady(ready)
-        try worker.run()
+        try withExtendedLifetime(lock) { try worker.run() }
+    }
+
+    /// Every worker holds a lock with the others. One that finds nobody holding it need not wait for the leases of those
+    /// that were there before.
+    private func takeOver(
+        _ dispatcher: Dispatcher, _ store: MappedStore, _ settings: Settings, _ logger: Logger
+    ) throws -> FileLock {
+        let path = settings.dataDirectory.appending("worker.lock")
+        if let alone = try? FileLock(path, exclusive: true) {
+            try withExtendedLifetime(alone) {
+                let count = try dispatcher.takeOver()
+                try store.commit()
+                guard count > 0 else { return }
+                logger.info("begins anew what a worker before had begun", metadata: ["deliveries": "\(count)"])
+            }
+        }
+        // Whoever has it alone now has nothing of ours to take: nothing has begun here.
+        return try FileLock(path, exclusive: false, waits: true)
     }
 }
 

@@ -50,6 +50,23 @@ def kill(pids):
             pass
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_what_the_only_worker_had_begun_when_it_was_killed_is_begun_anew_at_once(serve_webhooks, receive, ordered):
+    receiver = receive({"/slow": {"delay": 5}})
+    service = serve_webhooks()
+    environment = new_environment()
+    webhook = service.add(environment, receiver.url("/slow"), ordered=ordered)
+    service.publish(environment)
+    receiver.wait(1)
+    (worker,) = service.workers()
+    kill([worker])
+    # Its lease is the timeout and 15 s.
+    first, second = receiver.wait(2, seconds=4)
+    assert header_of(first, "x-3dverse-delivery") == header_of(second, "x-3dverse-delivery")
+    (line,) = service.settle(webhook)
+    assert line["final"] and line["attempt"] == 1
+
+
 def test_workers_and_responders_killed_again_and_again_lose_no_delivery(serve_webhooks, receive):
     # Slow enough that a kill meets attempts that are being made.
     receiver = receive({"*": {"delay": 0.02}})
@@ -136,18 +153,28 @@ def test_killing_every_process_at_once_loses_no_delivery(serve_webhooks, receive
         service.stop()
 
 
-def test_an_attempt_that_died_with_its_worker_is_made_again(serve_webhooks, receive):
+def holds_lock(worker):
+    """Whether a worker can be seen by those that start after it."""
+    directory = "/proc/%d/fd" % worker
+    return any(os.readlink(os.path.join(directory, name)).endswith("/worker.lock") for name in os.listdir(directory))
+
+
+def test_an_attempt_that_died_with_its_worker_is_made_again_by_another_one(serve_webhooks, receive):
     receiver = receive({"*": {"steps": [{"fault": "hang"}, {}]}})
     service = serve_webhooks(RESPONDERS=1, WEBHOOKS_WRITE_TIMEOUT="1s", WEBHOOKS_MAX_RETRIES=0)
     environment = new_environment()
     webhook = service.add(environment, receiver.url("/"))
     service.publish(environment)
     receiver.wait(1)
+    other = service.beside("work")
+    wait_for(lambda: holds_lock(other.pid))
     service.kill_all()
     service.start()
     assert service.statistics(webhook)["pending"] == 1
     first, second = receiver.wait(2, seconds=30)
-    # Not while another worker might still be at it, nor long after.
+    other.terminate()
+    assert other.wait(20) == 0
+    # Not while the first worker might still be at it, nor long after.
     assert 15 < second["t"] - first["t"] < 18
     assert first["sha256"] == second["sha256"]
     assert header_of(first, "X-3dverse-Delivery") == header_of(second, "X-3dverse-Delivery")

@@ -261,6 +261,32 @@ import Webhooks
 
     // MARK: Order
 
+    @Test(arguments: WebhookEngine.allCases, [false, true])
+    func `what a vanished worker had begun is due at once for one that knows itself alone`(
+        engine: WebhookEngine, isOrdered: Bool
+    ) throws {
+        try engine.withStore { test in
+            let limits = DestinationLimits(isOrdered: isOrdered)
+            for _ in 0..<2 { try test.create(.fixed(retries: 3, interval: 5), limits: limits) }
+            for number in 0..<3 { try test.accept("e\(number)") }
+            let worker = TestWorker(test, owner: 1)
+            let begun = try worker.turn()
+            #expect(begun.count == (isOrdered ? 2 : 6))
+            // One waits for its retry, which nobody hastens.
+            try worker.end((begun[0], .status(500)))
+            test.pass(seconds: 1)
+            let successor = TestWorker(test, owner: 2)
+            #expect(try successor.turn().isEmpty)
+            #expect(try test.store.endLeases(longest: 25, at: test.moment) == begun.count - 1)
+            try test.commit()
+            #expect(try test.faults() == [])
+            let again = try successor.turn()
+            #expect(Set(again.map(\.delivery.id)) == Set(begun.dropFirst().map(\.delivery.id)))
+            #expect(try test.store.endLeases(longest: 25, at: test.moment) == again.count)
+            try test.commit()
+        }
+    }
+
     /// The store's own check holds how many are being made against what is there.
     @Test(arguments: WebhookEngine.allCases)
     func `what a vanished worker had begun for a webhook that is deleted counts no longer`(
