@@ -75,12 +75,16 @@ struct DeliveryWork {
     }
 
     /// Has a destination that was changed come into the index where it belongs.
-    /// - Parameter forgives: what has failed counts no longer.
+    ///
+    /// What has failed says nothing of another receiver or another policy, nor what was sent of another rate.
     mutating func reconsider(
-        _ number: UInt64, forgives: Bool, in transaction: borrowing Transaction
+        _ number: UInt64, before: Destination, in transaction: borrowing Transaction
     ) throws(LMDBError) {
-        guard try destination(number, in: transaction) != nil, forgives else { return }
-        change(number) { $1.health.forgive() }
+        guard let (now, _) = try destination(number, in: transaction) else { return }
+        let forgives =
+            now.disabledUntil != before.disabledUntil || now.url != before.url || now.policy != before.policy
+        if forgives { change(number) { $1.health.forgive() } }
+        if now.limits.rate != before.limits.rate { change(number) { $1.health.rateFree = nil } }
     }
 
     /// Has only what failed wait for its retry, and no longer all that came after it.

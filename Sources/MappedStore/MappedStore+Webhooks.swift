@@ -54,10 +54,7 @@ extension MappedStore: WebhookStore {
             try put(webhook, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
             var work = try DeliveryWork(self, at: clock.now(), in: transaction)
-            try work.reconsider(
-                webhook.destination.number,
-                forgives: before.destination.disabledUntil != webhook.destination.disabledUntil,
-                in: transaction)
+            try work.reconsider(webhook.destination.number, before: before.destination, in: transaction)
             if before.destination.limits.isOrdered, !webhook.destination.limits.isOrdered {
                 try work.endOrder(of: webhook.destination.number, in: &transaction)
             }

@@ -415,6 +415,34 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
+    func `another rate counts at once, whatever was sent before`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(
+                .fixed(retries: 0, interval: 1), limits: DestinationLimits(rate: 0.001))
+            for number in 0..<3 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            #expect(try worker.work().events == ["e0"])
+            #expect(try worker.work().isEmpty)
+            try test.change(webhook) { $0.destination.limits.rate = 100 }
+            #expect(try worker.work().events == ["e1", "e2"])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a circuit that one receiver opened is closed for another`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.schedule([3600]), limits: DestinationLimits(inFlight: 100))
+            for number in 0..<10 { try test.accept("e\(number)") }
+            let worker = TestWorker(test)
+            try worker.work(.status(500))
+            try test.accept("new")
+            #expect(try worker.work().isEmpty)
+            try test.change(webhook) { $0.destination.url = "http://other.test/" }
+            #expect(try worker.work().events == ["new"])
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
     func `a circuit breaker opens, lets one probe through, and closes`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.schedule([1, 1, 1]))
