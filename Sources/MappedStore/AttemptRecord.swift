@@ -18,7 +18,7 @@ struct AttemptRecord: Equatable {
     let nextRetryAt: Timestamp?
     let isFinal: Bool
 
-    private static let version: UInt8 = 1
+    private static let version: UInt8 = 2
 
     init(
         number: UInt64, destination: UInt64, parcel: UInt64, eventID: String, event: String, count: UInt32,
@@ -73,13 +73,23 @@ struct AttemptRecord: Equatable {
             writer.counted(approval.body)
         }
         writer.rest(attempt.responseBody)
+        writer.seal()
         return writer.bytes
     }
 
-    init?(_ span: RawSpan) { self.init(ByteReader(span)) }
+    init?(_ span: RawSpan) {
+        guard span.byteCount >= 4 else { return nil }
+        self.init(unsealed: ByteReader(span.extracting(droppingLast: 4)))
+    }
 
-    init?(_ bytes: ByteReader) {
-        var reader = bytes
+    /// - Parameter bytes: with the checksum.
+    init?(sealed bytes: [UInt8]) {
+        guard bytes.count >= 4 else { return nil }
+        self.init(unsealed: ByteReader(bytes.dropLast(4)))
+    }
+
+    private init?(unsealed: ByteReader) {
+        var reader = unsealed
         guard reader.byte() == Self.version, let number = reader.number(), let destination = reader.number(),
             let parcel = reader.number(), let count = reader.number().flatMap({ UInt32(exactly: $0) }),
             let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }), let flags = reader.byte(),

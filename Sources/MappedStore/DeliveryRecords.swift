@@ -218,8 +218,8 @@ struct DestinationState: Equatable {
         health.openSeconds = openSeconds
         (health.failingSince, health.givenUpSince, health.opensAt) = (times[0], times[1], times[2])
         (health.rateFree, head, gate) = (times[3], times[4], times[5])
-        lastTriggered = triggered.flatMap { AttemptRecord(ByteReader($0)) }
-        lastErrored = errored.flatMap { AttemptRecord(ByteReader($0)) }
+        lastTriggered = triggered.flatMap { AttemptRecord(sealed: $0) }
+        lastErrored = errored.flatMap { AttemptRecord(sealed: $0) }
         if (triggered == nil) != (lastTriggered == nil) || (errored == nil) != (lastErrored == nil) { return nil }
     }
 }

@@ -183,7 +183,7 @@ extension MappedStore {
             bytes += UInt64(value.byteCount)
             var reader = ByteReader(key)
             guard let number = reader.fixed(), reader.isAtEnd, let record = AttemptRecord(value),
-                record.number == number
+                record.number == number, isIntact(value)
             else { return check.report("A line of the log of deliveries cannot be read.") }
             if number >= state.nextLog {
                 check.report("Line \(number) of the log has a number that was not given out yet.")

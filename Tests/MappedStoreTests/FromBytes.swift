@@ -80,6 +80,8 @@ extension ParcelRecord {
 
 extension AttemptRecord {
     init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+
+    static func isWhole(_ bytes: [UInt8]) -> Bool { unsafe isIntact(bytes.span.bytes) }
 }
 
 extension KeyringRecord {
