@@ -30,7 +30,8 @@ extension MappedStore {
         }
         for line in lines { try removeLine(line, of: destination, &state, in: &transaction) }
         if !keys.isEmpty || !lines.isEmpty { try put(state, in: &transaction) }
-        return keys.count + lines.count
+        let count = keys.count + lines.count
+        return count + (try removeLost(of: destination, limit: limit - count, in: &transaction))
     }
 
     private func removeLine(
@@ -43,6 +44,7 @@ extension MappedStore {
         if let parcel { try tables.attemptParcels.remove(key(parcel, line), in: &transaction) }
         try tables.attempts.remove(key(line), in: &transaction)
         try tables.attemptIndex.remove(key(destination, line), in: &transaction)
+        try removeLostLine(line, of: destination, in: &transaction)
     }
 
     /// Drops the oldest of the log's lines and of the parcels: those from before a time, and as many more as take up more

@@ -167,6 +167,9 @@ struct DeliveryWork {
         }
         state.nextDelivery += 1
         try put(delivery, in: &transaction)
+        if trigger == .recover || trigger == .manual {
+            try store.takeUpLost(parcel.number, at: number, in: &transaction)
+        }
         change(number) { $1.pending += 1 }
         state.pending += 1
         return id
@@ -204,7 +207,22 @@ struct DeliveryWork {
         try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
         try store.tables.attemptIndex.put([], at: key(destination.number, record.number), in: &transaction)
         try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
+        if isFinal, delivery.trigger != .test {
+            try settle(record, parcel, in: &transaction)
+        }
         return record
+    }
+
+    /// Notes whether what is over can be recovered.
+    private func settle(
+        _ record: AttemptRecord, _ parcel: Parcel?, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        if record.attempt.failure != nil, parcel != nil {
+            let line = LostParcel.Line(number: record.number, time: moment.wall)
+            try store.addLost(line, of: record.parcel, at: record.destination, in: &transaction)
+        } else {
+            try store.removeLost(record.parcel, at: record.destination, in: &transaction)
+        }
     }
 
     /// Ends an attempt: its delivery is over, or waits for the next one.

@@ -203,46 +203,26 @@ extension MappedStore: WebhookStore {
                 return .some(Int(clamping: count))
             }
             guard let number = try webhookNumber(webhook, in: transaction) else { return .some(nil) }
-            // Newest first: what was delivered later, or is tried again, need not be recovered.
-            var settled: Set<UInt64> = []
-            var lost: [UInt64] = []
-            try scanLog(of: number, in: transaction) { record in
-                // Lines are in the order in which attempts ended.
-                let ended = record.attempt.triggeredAt.adding(
-                    seconds: Double(record.attempt.durationMilliseconds) / 1000)
-                guard ended >= since else { return false }
-                // What came in after somebody else had taken over decides nothing.
-                let isLate = !record.isFinal && record.nextRetryAt == nil && record.attempt.failure != nil
-                if isLate { return true }
-                let isGivenUp = record.isFinal && record.attempt.failure != nil
-                // What was given up after that time once more may have been given up before, too.
-                if isGivenUp, ended > until { return true }
-                if settled.insert(record.parcel).inserted, isGivenUp, record.trigger != .test {
-                    lost.append(record.parcel)
-                }
-                return true
-            }
-            if !lost.isEmpty {
-                // What is on its way again has no line yet.
-                var waiting: Set<UInt64> = []
-                try scanDeliveries(of: number, in: transaction) { delivery in
-                    waiting.insert(delivery.parcel)
-                    return true
-                }
-                lost.removeAll { waiting.contains($0) }
-            }
-            lost = Array(lost.reversed().prefix(limit))
+            var lost = try lostParcels(of: number, since: since, until: until, limit: limit, in: transaction)
             guard try admit(bytes: 1024 * lost.count, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
-            var count: UInt64 = 0
-            for parcel in lost {
-                guard let parcel = try self.parcel(parcel, in: transaction) else { continue }
-                _ = try work.deliver(parcel, to: number, .recover, in: &transaction)
-                count += 1
+            var count = 0
+            // Those that are no longer kept give their places to others.
+            while count < limit, !lost.isEmpty {
+                for parcel in lost {
+                    guard let kept = try self.parcel(parcel, in: transaction) else {
+                        try removeLost(parcel, at: number, in: &transaction)
+                        continue
+                    }
+                    _ = try work.deliver(kept, to: number, .recover, in: &transaction)
+                    count += 1
+                }
+                lost = try lostParcels(
+                    of: number, since: since, until: until, limit: limit - count, in: transaction)
             }
             try work.finish(in: &transaction)
-            try remember(.count(count), of: request, in: &transaction)
-            return .some(Int(count))
+            try remember(.count(UInt64(count)), of: request, in: &transaction)
+            return .some(count)
         }
     }
 

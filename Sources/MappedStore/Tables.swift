@@ -44,6 +44,10 @@ struct Tables {
     let attempts: Table
     /// Destination number, log number: nothing.
     let attemptIndex: Table
+    /// Destination number, log number: the parcel that the line has given up.
+    let lostLines: Table
+    /// Destination number, parcel number: `LostParcel`.
+    let lostParcels: Table
     /// Keyring number: `KeyringRecord`.
     let keyrings: Table
     /// Environment: keyring number.
@@ -114,6 +118,8 @@ struct Tables {
         deliveryHeads = try Table("delivery-heads", creating: creating, in: transaction)
         attempts = try Table("attempts", creating: creating, in: transaction)
         attemptIndex = try Table("attempt-index", creating: creating, in: transaction)
+        lostLines = try Table("lost-lines", creating: creating, in: transaction)
+        lostParcels = try Table("lost-parcels", creating: creating, in: transaction)
         keyrings = try Table("keyrings", creating: creating, in: transaction)
         environments = try Table("environments", creating: creating, in: transaction)
         webhooks = try Table("webhooks", creating: creating, in: transaction)

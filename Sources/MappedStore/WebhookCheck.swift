@@ -204,6 +204,7 @@ extension MappedStore {
         if indexed != lines.count {
             check.report("The index of the log has \(indexed) entries for \(lines.count) lines.")
         }
+        try checkLost(lines, &check, in: transaction)
         if bytes != state.bytes {
             check.report("Parcels and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
         }
@@ -216,6 +217,32 @@ extension MappedStore {
                 check.report("An event's id leads to parcel \(parcel), which is not there.")
             }
         }
+    }
+
+    /// - Parameter lines: the destination of each line of the log.
+    private func checkLost(
+        _ lines: [UInt64: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var expected: [UInt64: UInt64] = [:]
+        try visit(tables.lostParcels, "lost-parcels", &check, in: transaction) { key, value, check in
+            guard let (destination, parcel) = BoundedLog.entry(key), let lost = LostParcel(value) else {
+                return check.report("The record of a lost parcel cannot be read.")
+            }
+            guard !lost.isOnItsWay else { return }
+            for line in lost.lines {
+                if lines[line.number] != destination {
+                    check.report("Line \(line.number) of the log has given parcel \(parcel) up, but is not there.")
+                }
+                expected[line.number] = parcel
+            }
+        }
+        try visit(tables.lostLines, "lost-lines", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(value)
+            guard let (_, line) = BoundedLog.entry(key), let parcel = reader.fixed(),
+                expected.removeValue(forKey: line) == parcel
+            else { return check.report("An entry of the index of lost parcels leads to none.") }
+        }
+        if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost parcels.") }
     }
 
     private func checkWebhookRecords(

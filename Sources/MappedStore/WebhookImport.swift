@@ -10,6 +10,8 @@ struct WebhookImporter {
     let moment: Moment
     /// How many deliveries wait, by destination; written at the end.
     private var pending: [UInt64: UInt64] = [:]
+    /// What is on its way again; noted once the log is there.
+    private var takenUp: [(parcel: UInt64, destination: UInt64)] = []
 
     init(store: MappedStore, moment: Moment) {
         self.store = store
@@ -205,6 +207,7 @@ struct WebhookImporter {
         }
         guard let number else { throw line.fault("the delivery has no webhook, or its parcel never came") }
         pending[number, default: 0] += 1
+        if trigger == .manual || trigger == .recover { takenUp.append((parcel, number)) }
         counts.deliveries += 1
     }
 
@@ -225,6 +228,15 @@ struct WebhookImporter {
             try store.put(state, in: &transaction)
             try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
             try store.tables.attemptIndex.put([], at: key(destination, record.number), in: &transaction)
+            guard record.isFinal, record.trigger != .test else { return true }
+            if record.attempt.failure != nil {
+                let seconds = Double(record.attempt.durationMilliseconds) / 1000
+                let line = LostParcel.Line(
+                    number: record.number, time: record.attempt.triggeredAt.adding(seconds: seconds))
+                try store.addLost(line, of: record.parcel, at: destination, in: &transaction)
+            } else {
+                try store.removeLost(record.parcel, at: destination, in: &transaction)
+            }
             return true
         }
         guard isNew else { throw line.fault("the attempt is there twice, or its number was not given out") }
@@ -262,6 +274,9 @@ struct WebhookImporter {
                 try store.put(state, of: number, in: &transaction)
             }
             var work = try DeliveryWork(store, at: moment, in: transaction)
+            for entry in takenUp {
+                try store.takeUpLost(entry.parcel, at: entry.destination, in: &transaction)
+            }
             for number in pending.keys { _ = try work.destination(number, in: transaction) }
             try work.finish(in: &transaction)
         }

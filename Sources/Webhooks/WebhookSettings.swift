@@ -13,7 +13,7 @@ package struct WebhookSettings: Equatable, Sendable {
     /// How long what was sent is kept.
     package var retentionSeconds = 30 * 86_400.0
     /// How many deliveries one request recovers.
-    package var recoverLimit = 10_000
+    package var recoverLimit = 1000
     /// Clients see what is meant for operators.
     package var isDebugging = false
 

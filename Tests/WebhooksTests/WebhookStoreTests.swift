@@ -341,6 +341,57 @@ import Webhooks
         }
     }
 
+    @Test(arguments: WebhookEngine.allCases)
+    func `what failed again after it was recovered counts at each of its times, and once`(
+        engine: WebhookEngine
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1))
+            let worker = TestWorker(test)
+            for id in ["a", "b"] { try test.accept(id) }
+            try worker.work(.status(500))
+            let first = test.moment.wall
+            // More often than is remembered.
+            for _ in 0..<20 {
+                test.pass(seconds: 100)
+                #expect(try test.recover(webhook) == 2)
+                try worker.work(.status(500))
+            }
+            #expect(
+                try test.store.recover(
+                    webhook.id, since: first, until: first.adding(seconds: 50), limit: 10, for: nil, at: test.moment)
+                    == 0)
+            let later = first.adding(seconds: 1500)
+            #expect(
+                try test.store.recover(
+                    webhook.id, since: later, until: later.adding(seconds: 50), limit: 10, for: nil, at: test.moment)
+                    == 2)
+            try test.commit()
+            try worker.work()
+            #expect(try test.recover(webhook) == 0)
+            #expect(try test.delete(webhook))
+            while try test.removeGarbage(7) > 0 { try test.commit() }
+            try test.commit()
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `what is dropped from the log can no longer be recovered`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 0, interval: 1))
+            let worker = TestWorker(test)
+            for id in ["a", "b"] { try test.accept(id) }
+            try worker.work(.status(500))
+            test.pass(seconds: 10)
+            try test.accept("c")
+            try worker.work(.status(500))
+            #expect(try test.dropOld(test.moment.wall.adding(seconds: -5), .max, 10) == 4)
+            try test.commit()
+            #expect(try test.recover(webhook) == 1)
+            #expect(try worker.work().events == ["c"])
+        }
+    }
+
     // MARK: Retention
 
     @Test(arguments: WebhookEngine.allCases)

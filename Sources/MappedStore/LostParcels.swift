@@ -1,0 +1,171 @@
+internal import Delivery
+internal import Gateway
+internal import LMDB
+
+/// A parcel that a destination was given up for and that has not been delivered to it since.
+struct LostParcel: Equatable {
+    /// While it is, its lines are not in the index by line.
+    var isOnItsWay = false
+    /// Of the log, those that gave it up, oldest first.
+    var lines: [Line] = []
+
+    struct Line: Equatable {
+        let number: UInt64
+        /// By the time of day.
+        let time: Timestamp
+    }
+
+    /// Who has it sent again and again is remembered with the last times.
+    static let maximumLines = 16
+    private static let version: UInt8 = 1
+
+    init() {}
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 32)
+        writer.byte(Self.version)
+        writer.byte(isOnItsWay ? 1 : 0)
+        for line in lines {
+            writer.fixed(line.number)
+            writer.fixed(line.time.microseconds)
+        }
+        return writer.bytes
+    }
+
+    init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let flag = reader.byte(), flag <= 1 else { return nil }
+        isOnItsWay = flag == 1
+        while !reader.isAtEnd {
+            guard let number = reader.fixed(), let time = reader.time() else { return nil }
+            lines.append(Line(number: number, time: time))
+        }
+    }
+}
+
+/// What was given up is found by its lines and by its parcels, without a look at the rest of the log.
+extension MappedStore {
+    /// Notes that a line of the log has given a parcel up.
+    func addLost(
+        _ line: LostParcel.Line, of parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        var lost = try lostParcel(parcel, at: destination, in: transaction) ?? LostParcel()
+        if lost.isOnItsWay {
+            var kept: [LostParcel.Line] = []
+            for line in lost.lines where try tables.attempts.contains(key(line.number), in: transaction) {
+                kept.append(line)
+            }
+            lost.lines = kept
+        }
+        lost.isOnItsWay = false
+        lost.lines.append(line)
+        if lost.lines.count > LostParcel.maximumLines {
+            try tables.lostLines.remove(key(destination, lost.lines.removeFirst().number), in: &transaction)
+        }
+        for line in lost.lines {
+            try tables.lostLines.put(key(parcel), at: key(destination, line.number), in: &transaction)
+        }
+        try tables.lostParcels.put(lost.encoded, at: key(destination, parcel), in: &transaction)
+    }
+
+    /// Notes that a parcel is on its way again.
+    func takeUpLost(
+        _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard var lost = try lostParcel(parcel, at: destination, in: transaction), !lost.isOnItsWay else { return }
+        lost.isOnItsWay = true
+        for line in lost.lines { try tables.lostLines.remove(key(destination, line.number), in: &transaction) }
+        try tables.lostParcels.put(lost.encoded, at: key(destination, parcel), in: &transaction)
+    }
+
+    /// Notes that a parcel was delivered after all, or is no longer kept.
+    func removeLost(
+        _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard let lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
+        for line in lost.lines where !lost.isOnItsWay {
+            try tables.lostLines.remove(key(destination, line.number), in: &transaction)
+        }
+        try tables.lostParcels.remove(key(destination, parcel), in: &transaction)
+    }
+
+    /// Notes that a line is no longer in the log.
+    func removeLostLine(
+        _ line: UInt64, of destination: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard let parcel = try tables.lostLines.number(at: key(destination, line), in: transaction) else { return }
+        try tables.lostLines.remove(key(destination, line), in: &transaction)
+        guard var lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
+        lost.lines.removeAll { $0.number == line }
+        if lost.lines.isEmpty {
+            try tables.lostParcels.remove(key(destination, parcel), in: &transaction)
+        } else {
+            try tables.lostParcels.put(lost.encoded, at: key(destination, parcel), in: &transaction)
+        }
+    }
+
+    /// Removes what is still noted of a destination whose log is gone.
+    /// - Returns: how many parcels that was about.
+    func removeLost(
+        of destination: UInt64, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        var parcels: [UInt64] = []
+        try tables.lostParcels.scan(from: key(destination), in: transaction) { place, _ in
+            guard let (owner, parcel) = BoundedLog.entry(place), owner == destination, parcels.count < limit else {
+                return false
+            }
+            parcels.append(parcel)
+            return true
+        }
+        for parcel in parcels { try removeLost(parcel, at: destination, in: &transaction) }
+        return parcels.count
+    }
+
+    /// The parcels that were given up between two times, oldest line first.
+    func lostParcels(
+        of destination: UInt64, since: Timestamp, until: Timestamp, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64] {
+        // Lines are in the order of their times, but for steps of the clock.
+        var (low, high) = (UInt64(0), try deliveryState(in: transaction).nextLog)
+        while low < high {
+            let middle = low + (high - low) / 2
+            let next = try lostLine(of: destination, from: middle, in: transaction)
+            if let next, next.line.time < since { low = next.line.number + 1 } else { high = middle }
+        }
+        var parcels: [UInt64] = []
+        var seen: Set<UInt64> = []
+        while parcels.count < limit, let next = try lostLine(of: destination, from: low, in: transaction),
+            next.line.time <= until
+        {
+            low = next.line.number + 1
+            if seen.insert(next.parcel).inserted { parcels.append(next.parcel) }
+        }
+        return parcels
+    }
+
+    private func lostParcel(
+        _ parcel: UInt64, at destination: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> LostParcel? {
+        try tables.lostParcels.record(at: key(destination, parcel), "a lost parcel", in: transaction) { LostParcel($0) }
+    }
+
+    /// The first line of a destination, from a number on, that has given something up.
+    private func lostLine(
+        of destination: UInt64, from number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (line: LostParcel.Line, parcel: UInt64)? {
+        var found: (number: UInt64, parcel: UInt64)?
+        try tables.lostLines.scan(from: key(destination, number), in: transaction) { place, value in
+            var reader = ByteReader(value)
+            guard let (owner, line) = BoundedLog.entry(place), owner == destination, let parcel = reader.fixed() else {
+                return false
+            }
+            found = (line, parcel)
+            return false
+        }
+        guard let found else { return nil }
+        guard let lost = try lostParcel(found.parcel, at: destination, in: transaction),
+            let line = lost.lines.first(where: { $0.number == found.number })
+        else { throw .damaged("the index of lost parcels") }
+        return (line, found.parcel)
+    }
+}
