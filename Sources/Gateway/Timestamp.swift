@@ -73,7 +73,9 @@ extension Timestamp {
             let isEast = rest.first == "+"
             guard isEast || rest.first == "-" else { return nil }
             rest = rest.dropFirst()
-            guard let hours = digits(2), sign(":"), let minutes = digits(2), rest.isEmpty else { return nil }
+            guard let hours = digits(2), sign(":"), let minutes = digits(2), rest.isEmpty,
+                hours < 24, minutes < 60
+            else { return nil }
             offset = (hours * 60 + minutes) * (isEast ? 60 : -60)
         }
         let days = Self.day(ofDate: (year, month, day))
