@@ -137,30 +137,31 @@ extension MappedStore: WebhookStore {
 
     // MARK: Logs
 
-    /// Lines that one question of a log looks at; whoever asks for few among many goes on from the last one's id.
-    static let linesLookedAt = 20_000
+    /// Lines that one question of a log looks at, and bytes of them that it hands out.
+    static let linesLookedAt = 5000
+    static let logBytes = 8 << 20
 
-    package func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> [LogEntry]? {
+    package func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> LogPage? {
         try read { (transaction) throws(LMDBError) in
             guard let found = try self.webhook(webhook, in: transaction) else { return nil }
-            var records: [AttemptRecord] = []
+            var page = LogPage(entries: [])
             var seen = 0
+            var bytes = 0
             let number = found.destination.number
-            try scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
-                seen += 1
-                if query.event.map({ $0 == record.event }) ?? true,
-                    query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true,
-                    query.status.map({ $0 == record.attempt.status }) ?? true
-                {
-                    records.append(record)
+            try scanLog(of: number, before: query.before ?? .max, in: transaction) { record throws(LMDBError) in
+                // There is one more, which the next question begins with.
+                guard page.entries.count < query.limit, seen < Self.linesLookedAt, bytes < Self.logBytes else {
+                    page.next = record.number + 1
+                    return false
                 }
-                return records.count < query.limit && seen < Self.linesLookedAt
+                seen += 1
+                guard query.matches(record) else { return true }
+                let entry = try logEntry(record, found, in: transaction)
+                bytes += record.attempt.loggedBytes + (entry.requestBody?.count ?? 0)
+                page.entries.append(entry)
+                return true
             }
-            var entries: [LogEntry] = []
-            for record in records.prefix(query.limit) {
-                entries.append(try logEntry(record, found, in: transaction))
-            }
-            return entries
+            return page
         }
     }
 
@@ -265,6 +266,14 @@ extension MappedStore: WebhookStore {
             try put(keyring, in: &transaction)
             return keyring
         }
+    }
+}
+
+extension LogQuery {
+    fileprivate func matches(_ record: AttemptRecord) -> Bool {
+        (event.map { $0 == record.event } ?? true)
+            && (succeeded.map { $0 == (record.attempt.failure == nil) } ?? true)
+            && (status.map { $0 == record.attempt.status } ?? true)
     }
 }
 

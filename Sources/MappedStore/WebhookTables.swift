@@ -105,7 +105,7 @@ extension MappedStore {
     /// Lends a destination's log backwards from before a line, newest first, until the body says no.
     func scanLog(
         of destination: UInt64, before: UInt64 = .max, in transaction: borrowing Transaction,
-        _ body: (AttemptRecord) -> Bool
+        _ body: (AttemptRecord) throws(LMDBError) -> Bool
     ) throws(LMDBError) {
         var end = before
         while true {
@@ -119,7 +119,7 @@ extension MappedStore {
             }
             for line in lines {
                 guard let record = try logLine(line, in: transaction) else { throw .damaged("a log's line") }
-                guard body(record) else { return }
+                guard try body(record) else { return }
             }
             guard let last = lines.last, lines.count == 256 else { return }
             end = last

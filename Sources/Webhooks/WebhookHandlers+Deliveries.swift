@@ -83,10 +83,18 @@ extension WebhookHandlers {
         } catch {
             return refuse(error)
         }
-        guard let entries = try store.log(of: id, query) else { return unknownWebhook }
+        guard let page = try store.log(of: id, query) else { return unknownWebhook }
         return .madeAfterCommit {
-            let count = entries.reduce(64) { $0 + ($1.requestBody?.count ?? 0) + $1.outcome.responseBody.count + 1024 }
-            return .json(.ok, arrayJSON(entries, reserving: count) { entry, json in entry.write(to: &json) })
+            let count = page.entries.reduce(64) {
+                $0 + ($1.requestBody?.count ?? 0) + $1.outcome.responseBody.count + 1024
+            }
+            var response = Response.json(
+                .ok, arrayJSON(page.entries, reserving: count) { entry, json in entry.write(to: &json) })
+            // RFC 8288. A client that asks for failures among many may get none, and a place to go on.
+            if let next = page.next, let link = HTTPField.Name("Link") {
+                response.head.headerFields[link] = "<?\(query.text(before: next))>; rel=\"next\""
+            }
+            return response
         }
     }
 
@@ -191,6 +199,15 @@ struct RecoverInput: Equatable {
 }
 
 extension LogQuery {
+    /// The same question about the lines before another one, as a URL has it.
+    fileprivate func text(before line: UInt64) -> String {
+        var parts = ["limit=\(limit)", "before=\(line)"]
+        if let event { parts.append("event=\(event)") }
+        if let succeeded { parts.append("status=\(succeeded ? "success" : "failure")") }
+        if let status { parts.append("status=\(status)") }
+        return parts.joined(separator: "&")
+    }
+
     init(_ target: Target) throws(APIError) {
         self.init()
         do throws(QueryError) {

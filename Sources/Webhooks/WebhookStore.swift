@@ -45,7 +45,7 @@ package protocol WebhookStore: AnyObject {
     // MARK: Logs
 
     /// A webhook's log, newest first; `nil` where there is none.
-    func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> [LogEntry]?
+    func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> LogPage?
 
     /// Delivers again what a line of the log is about.
     func retry(
@@ -134,6 +134,18 @@ package struct LogQuery: Equatable, Sendable {
         self.event = event
         self.succeeded = succeeded
         self.status = status
+    }
+}
+
+/// A part of a log.
+package struct LogPage: Equatable, Sendable {
+    package var entries: [LogEntry]
+    /// The line before which to go on; `nil` where nothing is left.
+    package var next: UInt64?
+
+    package init(entries: [LogEntry], next: UInt64? = nil) {
+        self.entries = entries
+        self.next = next
     }
 }
 

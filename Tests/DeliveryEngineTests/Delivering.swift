@@ -98,7 +98,7 @@ final class Delivering {
     }
 
     func log(_ webhook: Webhook) throws -> [LogEntry] {
-        try #require(try store.log(of: webhook.id, LogQuery(limit: 1000)))
+        try #require(try store.log(of: webhook.id, LogQuery(limit: 1000))).entries
     }
 
     /// The deliveries of all webhooks of the environment that are not over.

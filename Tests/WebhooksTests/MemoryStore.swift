@@ -13,6 +13,7 @@ final class MemoryStore: WebhookStore {
     var queries: [LogQuery] = []
     var recovered: [ClosedRange<Timestamp>] = []
     var recoverable = 3
+    var nextEntry: UInt64?
     var redelivery = Redelivery.unknownLine
     var health = DestinationHealth()
     var failure: StoreFailure?
@@ -81,10 +82,10 @@ final class MemoryStore: WebhookStore {
         return delivery
     }
 
-    func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> [LogEntry]? {
+    func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> LogPage? {
         guard try self.webhook(webhook) != nil else { return nil }
         queries.append(query)
-        return entries
+        return LogPage(entries: entries, next: nextEntry)
     }
 
     func retry(

@@ -111,7 +111,19 @@ import Testing
         let id = try api.create()
         let answer = try api.call(.get, "/webhooks/\(id)/logs\(query)")
         #expect(answer.status == 200 && answer.json == .array([]))
-        #expect(api.store.queries == [expected])
+        #expect(api.store.queries.last == expected)
+        let link = try #require(HTTPField.Name("Link"))
+        func shown() throws -> String? { try api.answer(.get, "/webhooks/\(id)/logs\(query)")?.head.headerFields[link] }
+        #expect(try shown() == nil)
+        // What leads to the next part asks the same of it.
+        api.store.nextEntry = 5
+        let value = try #require(try shown())
+        #expect(value.hasPrefix("<?limit=\(expected.limit)&before=5") && value.hasSuffix(">; rel=\"next\""))
+        let next = String(value.dropFirst().prefix { $0 != ">" })
+        _ = try api.call(.get, "/webhooks/\(id)/logs\(next)")
+        var following = expected
+        following.before = 5
+        #expect(api.store.queries.last == following)
     }
 
     @Test(

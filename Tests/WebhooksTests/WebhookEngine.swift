@@ -174,7 +174,7 @@ final class EmptyWebhookStore {
     }
 
     func log(_ webhook: Webhook, _ query: LogQuery = LogQuery()) throws -> [LogEntry] {
-        try #require(try store.log(of: webhook.id, query))
+        try #require(try store.log(of: webhook.id, query)).entries
     }
 
     func pending(_ webhook: Webhook) throws -> Int {

@@ -392,6 +392,31 @@ import Webhooks
         }
     }
 
+    @Test(arguments: WebhookEngine.allCases)
+    func `a part of the log is no larger than can be handed out, and says where to go on`(
+        engine: WebhookEngine
+    ) throws {
+        try engine.withStore { test in
+            let webhook = try test.create()
+            let worker = TestWorker(test)
+            for number in 0..<20 { try test.accept("e\(number)", body: String(repeating: "x", count: 1 << 20)) }
+            while try !worker.work().isEmpty {}
+            var found: [String] = []
+            var pages = 0
+            var query = LogQuery(limit: 1000)
+            repeat {
+                let page = try #require(try test.store.log(of: webhook.id, query))
+                #expect(page.entries.count <= 9)
+                found += page.entries.map(\.eventID)
+                query.before = page.next
+                pages += 1
+            } while query.before != nil
+            #expect(pages == 3 && found.count == 20 && Set(found).count == 20)
+            let all = try #require(try test.store.log(of: webhook.id, LogQuery(limit: 8)))
+            #expect(all.entries.count == 8 && all.next == 13)
+        }
+    }
+
     // MARK: Retention
 
     @Test(arguments: WebhookEngine.allCases)
