@@ -88,7 +88,8 @@ let package = Package(
             name: "Postroom",
             dependencies: [
                 "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "Gateway", "JSON",
-                "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "Queues", "Webhooks", httpTypes, logging, system,
+                "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "Queues", "WebhookSignatures", "Webhooks",
+                httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -3,6 +3,8 @@ package struct DeliveryMetrics: Equatable, Sendable {
     /// Attempts, by what became of them: 0 where the receiver took it, else the number of the error's kind.
     package var attempts = [UInt64](repeating: 0, count: 1 + Int(Attempt.ErrorKind.allCases.map(\.rawValue).max() ?? 0))
     package var reusedConnections: UInt64 = 0
+    /// In the order of all kinds.
+    package var events = [UInt64](repeating: 0, count: OperationalEvent.Kind.allCases.count)
     /// How long attempts take.
     package var attempt = Histogram()
     /// From the event to the first success.
@@ -11,6 +13,10 @@ package struct DeliveryMetrics: Equatable, Sendable {
     package var lag = Histogram()
 
     package init() {}
+
+    package mutating func count(_ kind: OperationalEvent.Kind) {
+        if let index = OperationalEvent.Kind.allCases.firstIndex(of: kind) { events[index] += 1 }
+    }
 
     package mutating func count(_ attempt: Attempt, isReusedConnection: Bool) {
         attempts[Int(attempt.failure?.kind.rawValue ?? 0)] += 1

@@ -83,11 +83,16 @@ package struct DeliveryTurn: Equatable, Sendable {
     package var concluded: Int
     /// When something will be due that is not begun yet, on the steady clock; `nil` where nothing waits for its time alone.
     package var nextDue: Timestamp?
+    /// What operators are to hear of.
+    package var events: [OperationalEvent]
 
-    package init(starts: [Start] = [], concluded: Int = 0, nextDue: Timestamp? = nil) {
+    package init(
+        starts: [Start] = [], concluded: Int = 0, nextDue: Timestamp? = nil, events: [OperationalEvent] = []
+    ) {
         self.starts = starts
         self.concluded = concluded
         self.nextDue = nextDue
+        self.events = events
     }
 }
 

@@ -15,6 +15,9 @@ package struct DestinationHealth: Equatable, Sendable {
     /// When a delivery was first given up since then.
     package var givenUpSince: Timestamp?
 
+    /// How far it had come on the way to being disabled when that was told last, in percent.
+    package var toldPercent: UInt64 = 0
+
     // The last minute, or what of it has passed.
     package var windowStart = Timestamp(microseconds: 0)
     package var windowAttempts: UInt64 = 0
@@ -61,8 +64,7 @@ package struct DestinationHealth: Equatable, Sendable {
 
     /// Lets what has failed count no longer.
     package mutating func forgive() {
-        (failuresInRow, failingSince, givenUpSince) = (0, nil, nil)
-        (opensAt, openSeconds) = (nil, Self.firstOpenSeconds)
+        endFailing()
         (windowAttempts, windowFailures) = (0, 0)
     }
 
@@ -75,8 +77,7 @@ package struct DestinationHealth: Equatable, Sendable {
         windowAttempts += 1
         guard verdict != .delivered else {
             delivered += 1
-            (failuresInRow, failingSince, givenUpSince) = (0, nil, nil)
-            (opensAt, openSeconds) = (nil, Self.firstOpenSeconds)
+            endFailing()
             return nil
         }
         failedAttempts += 1
@@ -89,8 +90,26 @@ package struct DestinationHealth: Equatable, Sendable {
         let first = givenUpSince ?? now
         givenUpSince = first
         let hours = { (since: Timestamp) in now.seconds(since: since) / 3600 }
-        guard hours(failingSince ?? now) >= 120, hours(first) >= 12 else { return nil }
+        guard hours(failingSince ?? now) >= Self.disablingHours, hours(first) >= 12 else { return nil }
         return "nothing but failures for \(Int(hours(failingSince ?? now))) hours"
+    }
+
+    /// Failures alone for so long disable a destination.
+    static let disablingHours = 120.0
+
+    /// Which part of the way to being disabled was come since that was told last, in percent; `nil` where there is nothing to
+    /// tell.
+    package mutating func newPercent(at now: Timestamp) -> Int? {
+        guard let failingSince else { return nil }
+        let percent = now.seconds(since: failingSince) / (36 * Self.disablingHours)
+        guard let mark = [90, 70, 50].first(where: { percent >= Double($0) }), mark > toldPercent else { return nil }
+        toldPercent = UInt64(mark)
+        return mark
+    }
+
+    private mutating func endFailing() {
+        (failuresInRow, failingSince, givenUpSince, toldPercent) = (0, nil, nil, 0)
+        (opensAt, openSeconds) = (nil, Self.firstOpenSeconds)
     }
 
     /// Ten failures in a row, or 70 % of ten or more in a minute; a probe that fails doubles the time.

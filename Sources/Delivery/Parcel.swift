@@ -69,6 +69,8 @@ package struct Delivery: Equatable, Sendable {
     /// The same over all attempts.
     package let id: UUID
     package let trigger: Trigger
+    /// Whether what it delivers had been given up.
+    package let isRepair: Bool
     /// Attempts that are over.
     package var attempts: UInt32
     /// When the next attempt is due, or, while one is being made, when it counts as lost; on the steady clock.
@@ -80,13 +82,14 @@ package struct Delivery: Equatable, Sendable {
 
     package init(
         number: UInt64, destination: UInt64, parcel: UInt64, id: UUID, trigger: Trigger = .scheduled,
-        attempts: UInt32 = 0, due: Timestamp, owner: UInt64 = 0, created: Timestamp
+        isRepair: Bool = false, attempts: UInt32 = 0, due: Timestamp, owner: UInt64 = 0, created: Timestamp
     ) {
         self.number = number
         self.destination = destination
         self.parcel = parcel
         self.id = id
         self.trigger = trigger
+        self.isRepair = isRepair
         self.attempts = attempts
         self.due = due
         self.owner = owner

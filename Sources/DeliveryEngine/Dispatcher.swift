@@ -200,11 +200,15 @@ package final class Dispatcher {
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
         looksAt = turn.nextDue
         concluded = turn.concluded
+        events = turn.events
         return turn.starts
     }
 
     /// How many of the results the last turn has written.
     private var concluded = 0
+
+    /// What operators are to hear of once the last turn is committed.
+    package private(set) var events: [OperationalEvent] = []
 
     /// Begins what a committed turn has found.
     package func begin(_ starts: [DeliveryTurn.Start]) {

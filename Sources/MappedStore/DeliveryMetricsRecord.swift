@@ -9,13 +9,14 @@ struct DeliveryMetricsRecord: Equatable {
     /// When an attempt last ended, on the steady clock.
     var progressed = Timestamp(microseconds: 0)
 
-    private static let version: UInt8 = 1
+    /// The first had no operational events.
+    private static let versions: ClosedRange<UInt8> = 1...2
 
     init() {}
 
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 256)
-        writer.byte(Self.version)
+        writer.byte(Self.versions.upperBound)
         writer.fixed(progressed.microseconds)
         writer.number(metrics.reusedConnections)
         for counts in [metrics.attempts] + Self.histograms.map({ metrics[keyPath: $0].counts }) {
@@ -23,6 +24,8 @@ struct DeliveryMetricsRecord: Equatable {
             for count in counts { writer.number(count) }
         }
         for histogram in Self.histograms { writer.number(metrics[keyPath: histogram].microseconds) }
+        writer.number(UInt64(metrics.events.count))
+        for count in metrics.events { writer.number(count) }
         return writer.bytes
     }
 
@@ -30,7 +33,8 @@ struct DeliveryMetricsRecord: Equatable {
 
     init?(_ span: RawSpan) {
         var reader = ByteReader(span)
-        guard reader.byte() == Self.version, let time = reader.fixedSigned(), let reused = reader.number(),
+        guard let version = reader.byte(), Self.versions.contains(version), let time = reader.fixedSigned(),
+            let reused = reader.number(),
             let attempts = Self.counts(&reader, atMost: metrics.attempts.count)
         else { return nil }
         progressed = Timestamp(microseconds: time)
@@ -44,6 +48,9 @@ struct DeliveryMetricsRecord: Equatable {
             guard let sum = reader.number() else { return nil }
             metrics[keyPath: histogram].microseconds = sum
         }
+        guard version > 1 else { return }
+        guard let events = Self.counts(&reader, atMost: metrics.events.count) else { return nil }
+        for (index, count) in events.enumerated() { metrics.events[index] = count }
     }
 
     private static func counts(_ reader: inout ByteReader, atMost limit: Int) -> [UInt64]? {

@@ -169,13 +169,14 @@ struct DestinationState: Equatable {
     var lastTriggered: AttemptRecord?
     var lastErrored: AttemptRecord?
 
-    private static let version: UInt8 = 1
+    /// The first had no `toldPercent`.
+    private static let versions: ClosedRange<UInt8> = 1...2
 
     init() {}
 
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 512)
-        writer.byte(Self.version)
+        writer.byte(Self.versions.upperBound)
         for value in [
             health.delivered, health.failedAttempts, health.givenUp, health.failuresInRow, health.windowAttempts,
             health.windowFailures, pending,
@@ -187,12 +188,13 @@ struct DestinationState: Equatable {
         }
         writer.optional(lastTriggered?.encoded)
         writer.optional(lastErrored?.encoded)
+        writer.number(health.toldPercent)
         return writer.bytes
     }
 
     init?(_ span: RawSpan) {
         var reader = ByteReader(span)
-        guard reader.byte() == Self.version else { return nil }
+        guard let version = reader.byte(), Self.versions.contains(version) else { return nil }
         var numbers: [UInt64] = []
         for _ in 0..<7 {
             guard let number = reader.number() else { return nil }
@@ -204,9 +206,10 @@ struct DestinationState: Equatable {
             guard let time = reader.optionalTime() else { return nil }
             times.append(time)
         }
-        guard let triggered = reader.optionalBytes(), let errored = reader.optionalBytes(), reader.isAtEnd else {
-            return nil
-        }
+        guard let triggered = reader.optionalBytes(), let errored = reader.optionalBytes(),
+            let toldPercent = version == 1 ? 0 : reader.number(), reader.isAtEnd
+        else { return nil }
+        health.toldPercent = toldPercent
         health.delivered = numbers[0]
         health.failedAttempts = numbers[1]
         health.givenUp = numbers[2]
@@ -256,6 +259,8 @@ enum ParcelRecord {
 /// A delivery as it is stored under its destination's number, the time it is due at, and its own number.
 enum DeliveryRecord {
     private static let version: UInt8 = 1
+    /// Beside the trigger.
+    private static let repairFlag: UInt8 = 0x80
 
     static func place(_ delivery: Delivery) -> [UInt8] {
         key(delivery.destination, sortable(delivery.due), delivery.number)
@@ -265,7 +270,7 @@ enum DeliveryRecord {
         var writer = ByteWriter(reserving: 48)
         writer.byte(version)
         writer.rest(delivery.id.bytes)
-        writer.byte(delivery.trigger.rawValue)
+        writer.byte(delivery.trigger.rawValue | (delivery.isRepair ? repairFlag : 0))
         writer.number(delivery.parcel)
         writer.number(UInt64(delivery.attempts))
         writer.fixed(delivery.owner)
@@ -280,13 +285,14 @@ enum DeliveryRecord {
         var reader = record
         guard let destination = head.fixed(), let due = head.fixed(), let number = head.fixed(), head.isAtEnd,
             reader.byte() == version, let id = reader.uuid(),
-            let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }),
+            let kind = reader.byte(), let trigger = Trigger(rawValue: kind & ~repairFlag),
             let parcel = reader.number(), let attempts = reader.number().flatMap({ UInt32(exactly: $0) }),
             let owner = reader.fixed(), let created = reader.time(), reader.isAtEnd
         else { return nil }
         return Delivery(
-            number: number, destination: destination, parcel: parcel, id: id, trigger: trigger, attempts: attempts,
-            due: timestamp(sortable: due), owner: owner, created: created)
+            number: number, destination: destination, parcel: parcel, id: id, trigger: trigger,
+            isRepair: kind & repairFlag != 0, attempts: attempts, due: timestamp(sortable: due), owner: owner,
+            created: created)
     }
 }
 

@@ -17,6 +17,16 @@ extension MappedStore {
             DestinationRecord.encode(destination), at: key(destination.number), in: &transaction)
     }
 
+    /// Removes a destination; its deliveries and its log go in steps.
+    func remove(destination number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        if let head = try destinationState(number, in: transaction)?.head {
+            try tables.deliveryHeads.remove(key(sortable(head), number), in: &transaction)
+        }
+        try tables.destinations.remove(key(number), in: &transaction)
+        try tables.destinationStates.remove(key(number), in: &transaction)
+        try put(.deliveries(destination: number), in: &transaction)
+    }
+
     func destinationState(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> DestinationState? {

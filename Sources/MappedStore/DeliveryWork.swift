@@ -9,9 +9,11 @@ struct DeliveryWork {
     let moment: Moment
     private(set) var state: DeliveryState
     private let stateBefore: DeliveryState
-    private var metrics: DeliveryMetricsRecord
+    var metrics: DeliveryMetricsRecord
     private let metricsBefore: DeliveryMetricsRecord
     private var touched: [UInt64: Touched] = [:]
+    /// What operators are to hear of.
+    var events: [OperationalEvent] = []
 
     private struct Touched {
         var destination: Destination
@@ -151,16 +153,18 @@ struct DeliveryWork {
     // MARK: Deliveries
 
     /// Makes a delivery that is due now; where the destination is disabled, a line in its log instead.
+    /// - Parameter isRepair: whether the parcel had been given up.
     /// - Returns: the delivery's id, or `nil` where none was made.
     mutating func deliver(
-        _ parcel: Parcel, to number: UInt64, _ trigger: Trigger, in transaction: inout Transaction
+        _ parcel: Parcel, to number: UInt64, _ trigger: Trigger, isRepair: Bool = false,
+        in transaction: inout Transaction
     ) throws(LMDBError) -> UUID? {
         guard let (destination, _) = try destination(number, in: transaction) else { return nil }
         var random = SystemRandomNumberGenerator()
         let id = UUID(random: &random)
         let delivery = Delivery(
             number: state.nextDelivery, destination: number, parcel: parcel.number, id: id, trigger: trigger,
-            due: moment.steady, created: moment.steady)
+            isRepair: isRepair, due: moment.steady, created: moment.steady)
         if destination.isDisabled(at: moment.wall), trigger == .scheduled {
             try logDisabled(delivery, destination, parcel, in: &transaction)
             return nil
@@ -272,6 +276,8 @@ struct DeliveryWork {
         }
         if isOver { state.pending -= min(state.pending, 1) }
         let now = moment
+        let isForOperators = try store.operatorsDestination(in: transaction) == number
+        var (disabling, percent): (String?, Int?)
         change(number) { [isOver, gate] destination, state in
             state.gate = gate
             if isOver { state.pending -= min(state.pending, 1) }
@@ -289,9 +295,14 @@ struct DeliveryWork {
             if destination.protocolKind == .event, verdict == .givenUp {
                 reason = result.attempt.disablingText(result.delivery.trigger)
             }
-            guard let reason, !destination.isDisabled(at: now.wall) else { return }
+            percent = state.health.newPercent(at: now.steady)
+            guard let reason, !isForOperators, !destination.isDisabled(at: now.wall) else { return }
             destination.disable(since: now.wall)
             destination.disabledReason = reason
+            disabling = reason
+        }
+        if !isForOperators {
+            try tell(result, verdict, line, disabling: disabling, percent: percent, in: &transaction)
         }
     }
 

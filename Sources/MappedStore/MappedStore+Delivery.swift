@@ -29,6 +29,7 @@ extension MappedStore: DeliveryStore {
             }
             try work.finish(in: &transaction)
             turn.nextDue = try nextHead(after: moment.steady, in: transaction)
+            turn.events = work.events
             return turn
         }
     }

@@ -92,9 +92,7 @@ extension MappedStore: EventStore {
             try put(subscription, revision: revision, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
             var work = try DeliveryWork(self, at: clock.now(), in: transaction)
-            try work.reconsider(
-                number, forgives: before.destination.disabledUntil != subscription.destination.disabledUntil,
-                in: transaction)
+            try work.reconsider(number, before: before.destination, in: transaction)
             try work.finish(in: &transaction)
             return .some(subscription)
         }
@@ -202,14 +200,16 @@ extension MappedStore: EventStore {
             guard let number = try subscriptionNumber(subscription, in: transaction) else { return nil }
             var lines: [DeliveryLine] = []
             var seen = 0
+            var bytes = 0
             try scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
                 seen += 1
                 if query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true,
                     let line = deliveryLine(record)
                 {
+                    bytes += record.attempt.loggedBytes
                     lines.append(line)
                 }
-                return lines.count < query.limit && seen < Self.linesLookedAt
+                return lines.count < query.limit && seen < Self.linesLookedAt && bytes < Self.logBytes
             }
             return lines
         }

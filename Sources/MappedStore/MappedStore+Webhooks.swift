@@ -69,15 +69,10 @@ extension MappedStore: WebhookStore {
             guard let number = try webhookNumber(id, in: transaction),
                 let webhook = try webhook(number: number, in: transaction)
             else { return false }
-            if let head = try destinationState(number, in: transaction)?.head {
-                try tables.deliveryHeads.remove(key(sortable(head), number), in: &transaction)
-            }
             try tables.environmentWebhooks.remove(webhook.environment.bytes + key(number), in: &transaction)
             try tables.webhookIDs.remove(id.bytes, in: &transaction)
-            for table in [tables.webhooks, tables.destinations, tables.destinationStates] {
-                try table.remove(key(number), in: &transaction)
-            }
-            try put(.deliveries(destination: number), in: &transaction)
+            try tables.webhooks.remove(key(number), in: &transaction)
+            try remove(destination: number, in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
         }
@@ -187,7 +182,8 @@ extension MappedStore: WebhookStore {
             guard let parcel = try parcel(record.parcel, in: transaction) else { return .gone }
             guard try admit(bytes: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
-            guard let id = try work.deliver(parcel, to: number, .manual, in: &transaction) else {
+            let isRepair = record.isFinal && record.attempt.failure != nil
+            guard let id = try work.deliver(parcel, to: number, .manual, isRepair: isRepair, in: &transaction) else {
                 return .unknownDestination
             }
             try work.finish(in: &transaction)
@@ -215,7 +211,7 @@ extension MappedStore: WebhookStore {
                         try removeLost(parcel, at: number, in: &transaction)
                         continue
                     }
-                    _ = try work.deliver(kept, to: number, .recover, in: &transaction)
+                    _ = try work.deliver(kept, to: number, .recover, isRepair: true, in: &transaction)
                     count += 1
                 }
                 lost = try lostParcels(

@@ -91,6 +91,7 @@ struct Tables {
     static let sealKey = Array("seal".utf8)
     static let markKey = Array("mark".utf8)
     static let eventsKey = Array("events".utf8)
+    static let operatorsKey = Array("operators".utf8)
     static let deliveryKey = Array("delivery".utf8)
 
     /// How many tables there are, and room for a few more.

@@ -242,6 +242,7 @@ extension JSONWriter {
         member("id", delivery.id.description)
         member("parcel", delivery.parcel)
         member("trigger", delivery.trigger.word)
+        if delivery.isRepair { member("repair", true) }
         member("attempts", UInt64(delivery.attempts))
         member("due", moment.wall(at: delivery.due))
         member("created", moment.wall(at: delivery.created))

@@ -197,7 +197,7 @@ struct WebhookImporter {
             }
             let delivery = Delivery(
                 number: state.nextDelivery, destination: number, parcel: parcel, id: id, trigger: trigger,
-                attempts: attempts, due: due, created: created)
+                isRepair: line.json["repair"]?.bool ?? false, attempts: attempts, due: due, created: created)
             state.nextDelivery += 1
             state.pending += 1
             try store.put(state, in: &transaction)

@@ -68,6 +68,11 @@ struct Operations {
                 "deliveries_total", [("result", "failure"), ("error_kind", kind.word)],
                 metrics.deliveries.attempts[Int(kind.rawValue)])
         }
+        text.family(
+            "operational_events_total", "counter", "What operators were told of, by the log and OPS_EVENTS_URL.")
+        for (kind, count) in zip(OperationalEvent.Kind.allCases, metrics.deliveries.events) {
+            text.sample("operational_events_total", [("event", kind.rawValue)], count)
+        }
         text.histogram("delivery_attempt_seconds", "How long attempts take.", metrics.deliveries.attempt)
         text.histogram("delivery_latency_seconds", "From an event to its first success.", metrics.deliveries.latency)
         text.histogram("delivery_lag_seconds", "From when a delivery was due to its attempt.", metrics.deliveries.lag)

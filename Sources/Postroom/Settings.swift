@@ -81,6 +81,9 @@ struct Settings: Equatable {
     /// Of the service that knows the environments; `nil`: any UUID is one.
     var projectManagementURL: String?
     var kafka = KafkaSettings()
+    /// Where operational events are sent, and the key they are signed with (Standard Webhooks' v1).
+    var operationalURL: String?
+    var operationalSecret: String?
     /// What operators call this installation, and where it runs: told at the operations port.
     var environmentName = "development"
     var podAddress = "127.0.0.1"
@@ -129,6 +132,9 @@ extension Settings {
         }
         if requestsPerSecond == nil, let burst = requestBurst {
             throw SettingError(name: "RATE_LIMIT_BURST", value: String(burst), takes: "effect only with RATE_LIMIT")
+        }
+        if operationalURL == nil, operationalSecret != nil {
+            throw SettingError(name: "OPS_EVENTS_SECRET", value: "…", takes: "effect only with OPS_EVENTS_URL")
         }
         if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
         if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }

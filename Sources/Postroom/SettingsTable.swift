@@ -7,6 +7,7 @@ internal import Linux
 internal import Logging
 internal import Queues
 internal import SystemPackage
+internal import WebhookSignatures
 internal import Webhooks
 
 extension Settings {
@@ -90,6 +91,16 @@ extension Settings {
                 }, show: { $0.apiPort.map(String.init) ?? "" }),
             .text("OPS_SERVER_HOST", \.operationsHost, "an IP address to listen on") { IPAddress($0) != nil },
             .integer("OPS_SERVER_PORT", \.operationsPort, 0...65535),
+            Variable(
+                name: "OPS_EVENTS_URL", takes: "the URL of a receiver, http:// or https://",
+                set: { settings, text in
+                    if text.isEmpty { return true }
+                    settings.operationalURL = text
+                    return (try? TargetURL(text)) != nil
+                }, show: { $0.operationalURL ?? "" }),
+            .secret("OPS_EVENTS_SECRET", \.operationalSecret, "whsec_ and the Base64 of 24 to 64 bytes") {
+                WebhookSecret($0) != nil
+            },
             .flag("DEBUG", \.webhooks.isDebugging),
             .integer("WEBHOOKS_MAX_RETRIES", \.webhookRetries, 0...1000),
             .goDuration("WEBHOOKS_RETRY_INTERVAL", \.webhookRetrySeconds),

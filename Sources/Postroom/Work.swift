@@ -30,6 +30,7 @@ struct Work: ParsableCommand {
         let store = try settings.openStore()
         let secret = try EncryptionSecret(settings)
         try secret.claim(store)
+        try settings.sendOperationalEvents(of: store, sealing: secret.sealing)
         let multi = try Multi(
             connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60, keptConnections: settings.delivery.inFlight)
         let addresses = AddressGuard(allowing: settings.allowedSubnets)
@@ -215,6 +216,7 @@ final class Worker {
             let starts = try dispatcher.turn()
             try store.commit()
             seenVersion = version
+            for event in dispatcher.events { logger.log(event) }
             dispatcher.begin(starts)
         } catch {
             store.rollBack()

@@ -96,6 +96,7 @@ import Webhooks
         full.health.opensAt = Timestamp(microseconds: 10)
         full.health.openSeconds = 11.5
         full.health.rateFree = Timestamp(microseconds: 12)
+        full.health.toldPercent = 90
         full.pending = 13
         full.head = Timestamp(microseconds: .min)
         full.gate = Timestamp(microseconds: .max)
@@ -121,11 +122,24 @@ import Webhooks
         for bytes in longer(bytes) { #expect(!ParcelRecord.isWhole(bytes)) }
     }
 
+    @Test func `records of before operational events are read`() {
+        var state = DestinationState()
+        state.pending = 3
+        #expect(DestinationState([1] + state.encoded.dropFirst().dropLast()) == state)
+        var metrics = DeliveryMetricsRecord()
+        metrics.metrics.reusedConnections = 7
+        metrics.metrics.events[1] = 300
+        #expect(DeliveryMetricsRecord(metrics.encoded) == metrics)
+        let older = [1] + metrics.encoded.dropFirst().dropLast(7)
+        metrics.metrics.events[1] = 0
+        #expect(DeliveryMetricsRecord(older) == metrics)
+    }
+
     @Test(arguments: Trigger.allCases, [Int64.min, -1, 0, 1_795_327_537_619_275, .max])
     func `a delivery comes back as it was, and damaged is none`(trigger: Trigger, due: Int64) throws {
         let delivery = Delivery(
-            number: 1, destination: 300, parcel: .max, id: try #require(Self.id), trigger: trigger, attempts: .max,
-            due: Timestamp(microseconds: due), owner: .max, created: Self.time)
+            number: 1, destination: 300, parcel: .max, id: try #require(Self.id), trigger: trigger, isRepair: due > 0,
+            attempts: .max, due: Timestamp(microseconds: due), owner: .max, created: Self.time)
         let (place, bytes) = (DeliveryRecord.place(delivery), DeliveryRecord.encode(delivery))
         #expect(DeliveryRecord.decode(ByteReader(place), ByteReader(bytes)) == delivery)
         for bytes in damaged(bytes) { #expect(DeliveryRecord.decode(ByteReader(place), ByteReader(bytes)) == nil) }

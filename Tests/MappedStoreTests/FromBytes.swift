@@ -68,6 +68,10 @@ extension DestinationRecord {
     }
 }
 
+extension DeliveryMetricsRecord {
+    init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
+}
+
 extension DestinationState {
     init?(_ bytes: [UInt8]) { unsafe self.init(bytes.span.bytes) }
 }

@@ -61,9 +61,9 @@ import Webhooks
             ("KAFKA_CONSUMER_FETCH_BYTES", "1"), ("KAFKA_CONSUMER_FETCH_FREQUENCY", "0"),
             ("KAFKA_CONSUMER_FETCH_FREQUENCY", "31s"), ("ENV", ""), ("ENV", "a b"), ("POD_NAME", "pod;"),
             ("POD_IP", "localhost"), ("TZ", "America/Nowhere"), ("TZ", "../../../etc/localtime"), ("TZ", "America"),
-            ("TZ", "/dev/zero"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"), ("DB_URI", "localhost:5432"),
-            ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"), ("PROJECT_MANAGEMENT_API_URI", "http://x/?a"),
-            ("PROJECT_MANAGEMENT_API_URI", "http://a@x/"),
+            ("TZ", "/dev/zero"), ("OPS_EVENTS_URL", "ftp://x/"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"),
+            ("DB_URI", "localhost:5432"), ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"),
+            ("PROJECT_MANAGEMENT_API_URI", "http://x/?a"), ("PROJECT_MANAGEMENT_API_URI", "http://a@x/"),
         ])
     func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
@@ -110,6 +110,14 @@ import Webhooks
         let settings = try Settings(environment: [name: secret])
         let shown = Settings.variables.map { $0.show(settings) }
         #expect(shown.contains("(set)") && !shown.contains { $0.contains(secret) })
+    }
+
+    @Test func `the secret of operational events wants a place to send them to`() throws {
+        let secret = ["OPS_EVENTS_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+        #expect(refusal(secret) == "OPS_EVENTS_SECRET is \"…\", but takes effect only with OPS_EVENTS_URL")
+        let url = ["OPS_EVENTS_URL": "http://operators.example/"]
+        #expect(try Settings(environment: secret.merging(url) { $1 }).operationalURL == "http://operators.example/")
+        #expect(refusal(url.merging(["OPS_EVENTS_SECRET": "whsec_AAAA"]) { $1 })?.contains("…") == true)
     }
 
     @Test(arguments: [("", "UTC"), ("America/Montreal", "America/Montreal"), (":Asia/Kathmandu", ":Asia/Kathmandu")])

@@ -1,0 +1,132 @@
+package import Delivery
+package import Gateway
+internal import JSON
+internal import LMDB
+internal import Webhooks
+
+extension DeliveryWork {
+    /// Tells operators what the end of an attempt means, if it means anything to them: to be counted and logged, and, where
+    /// they want it, as a delivery of its own. Of attempts of such a delivery nothing is told.
+    /// - Parameters:
+    ///   - disabling: why the destination was disabled just now.
+    ///   - percent: how far it has come on the way to that.
+    mutating func tell(
+        _ result: DeliveryResult, _ verdict: Verdict, _ line: AttemptRecord, disabling: String?, percent: Int?,
+        in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let number = result.delivery.destination
+        var found: [(OperationalEvent.Kind, [OperationalEvent.Detail])] = []
+        for kind in OperationalEvent.kinds(
+            after: verdict, attempts: Int(line.count), result.delivery, wish: result.wish)
+        {
+            found.append((kind, line.details(kind)))
+        }
+        if let disabling {
+            found.append((.endpointDisabled, [OperationalEvent.Detail("reason", .text(disabling))]))
+        } else if let percent {
+            found.append((.endpointFailing, [OperationalEvent.Detail("percent", .number(percent))]))
+        }
+        guard !found.isEmpty else { return }
+        var subject: [OperationalEvent.Detail] = []
+        if let webhook = try store.webhook(number: number, in: transaction) {
+            subject = [
+                OperationalEvent.Detail("webhook_id", .text(webhook.id.description)),
+                OperationalEvent.Detail("environment_id", .text(webhook.environment.description)),
+            ]
+        }
+        for (kind, details) in found {
+            try tell(OperationalEvent(kind, at: moment.wall, subject + details), in: &transaction)
+        }
+    }
+
+    private mutating func tell(
+        _ event: OperationalEvent, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        events.append(event)
+        metrics.metrics.count(event.kind)
+        guard let operators = try store.operatorsDestination(in: transaction) else { return }
+        var random = SystemRandomNumberGenerator()
+        let content = Parcel.Content(
+            eventID: "ops_\(UUID(random: &random))", event: event.kind.rawValue,
+            source: UUID(bytes: repeatElement(0, count: 16)) ?? UUID(random: &random), body: event.body)
+        let parcel = try keep(content, in: &transaction)
+        _ = try deliver(parcel, to: operators, .scheduled, in: &transaction)
+    }
+}
+
+extension AttemptRecord {
+    fileprivate func details(_ kind: OperationalEvent.Kind) -> [OperationalEvent.Detail] {
+        typealias Detail = OperationalEvent.Detail
+        var details = [
+            Detail("event", .text(event)), Detail("event_id", .text(eventID)), Detail("attempts", .number(Int(count))),
+        ]
+        if let status = attempt.status { details.append(Detail("status_code", .number(status))) }
+        if let failure = attempt.failure {
+            details.append(Detail("error_kind", .text(failure.kind.word)))
+            details.append(Detail("error", .text(failure.text)))
+        }
+        return details
+    }
+}
+
+extension OperationalEvent {
+    /// As operators are sent it, with the members that Standard Webhooks advises.
+    fileprivate var body: [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        json.name("type")
+        json.string(kind.rawValue)
+        json.name("timestamp")
+        json.string(time.rfc3339)
+        json.name("data")
+        json.beginObject()
+        for detail in details {
+            json.name(detail.name)
+            switch detail.value {
+            case .text(let text): json.string(text)
+            case .number(let number): json.integer(number)
+            }
+        }
+        json.endObject()
+        json.endObject()
+        return json.bytes
+    }
+}
+
+extension MappedStore {
+    /// Where operational events are delivered to; `nil`: nowhere.
+    func operatorsDestination(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
+        try tables.meta.number(at: Tables.operatorsKey, in: transaction)
+    }
+
+    /// Has operational events delivered from now on, those that wait among them, or no longer. Writes nothing where all is as it
+    /// is wanted.
+    /// - Parameters:
+    ///   - wanted: its number does not matter.
+    ///   - isSame: whether a destination is as wanted.
+    package func sendOperationalEvents(
+        to wanted: Destination?, isSame: (Destination) -> Bool
+    ) throws(StoreFailure) {
+        let isDone = try read { (transaction) throws(LMDBError) in
+            guard let number = try operatorsDestination(in: transaction),
+                let found = try destination(number, in: transaction)
+            else { return wanted == nil }
+            return wanted != nil && isSame(found)
+        }
+        if isDone { return }
+        try write { (transaction) throws(LMDBError) in
+            if let number = try operatorsDestination(in: transaction) {
+                if let wanted { return try put(wanted.numbered(number, keyring: nil), in: &transaction) }
+                try tables.meta.remove(Tables.operatorsKey, in: &transaction)
+                return try remove(destination: number, in: &transaction)
+            }
+            guard let wanted else { return }
+            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            let made = wanted.numbered(work.takeDestinationNumber(), keyring: nil)
+            try put(made, in: &transaction)
+            try put(DestinationState(), of: made.number, in: &transaction)
+            try tables.meta.put(key(made.number), at: Tables.operatorsKey, in: &transaction)
+            try work.finish(in: &transaction)
+        }
+    }
+}

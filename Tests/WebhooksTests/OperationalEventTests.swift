@@ -1,0 +1,169 @@
+import Delivery
+import Gateway
+import JSON
+import MappedStore
+import Testing
+
+@testable import Webhooks
+
+/// What operators hear of, in a store where they want it delivered.
+@Suite struct OperationalEventTests {
+    private func withOperators(_ body: (EmptyWebhookStore, TestWorker) throws -> Void) throws {
+        try WebhookEngine.mapped.withStore { test in
+            try send(test, to: "https://operators.test/")
+            try body(test, TestWorker(test))
+        }
+    }
+
+    private func send(_ test: EmptyWebhookStore, to url: String?) throws {
+        let mapped = try #require(test.store as? MappedStore)
+        let wanted = url.map { Destination(number: 0, url: $0, policy: .standard) }
+        try mapped.sendOperationalEvents(to: wanted) { $0.url == url }
+        try test.commit()
+    }
+
+    /// Has all that is due end in one way, and operators take what they are sent.
+    /// - Returns: what they were sent.
+    private func work(_ worker: TestWorker, _ answer: Answer) throws -> [String] {
+        var told: [String] = []
+        let starts = try worker.turn()
+        var next = try worker.turn(starts.map { ($0, isForOperators($0) ? .ok : answer) })
+        told += starts.filter(isForOperators).map { $0.parcel?.event ?? "" }
+        while !next.isEmpty {
+            told += next.filter(isForOperators).map { $0.parcel?.event ?? "" }
+            next = try worker.turn(next.map { ($0, isForOperators($0) ? .ok : answer) })
+        }
+        return told
+    }
+
+    private func isForOperators(_ start: DeliveryTurn.Start) -> Bool {
+        start.destination.url == "https://operators.test/"
+    }
+
+    @Test func `the fourth failure, the last one and a late success are told`() throws {
+        try withOperators { test, worker in
+            try test.create(.schedule([1, 1, 1, 1, 1]))
+            try test.accept("a")
+            var told: [[String]] = []
+            for _ in 0..<6 {
+                told.append(try work(worker, .status(500)))
+                test.pass(seconds: 40)
+            }
+            #expect(told == [[], [], [], ["message.attempt.failing"], [], ["message.exhausted"]])
+            try test.accept("b")
+            for _ in 0..<4 {
+                _ = try work(worker, .status(500))
+                test.pass(seconds: 40)
+            }
+            #expect(try work(worker, .ok) == ["message.recovered"])
+        }
+    }
+
+    @Test func `what succeeds soon, and what is tried by hand, is not told`() throws {
+        try withOperators { test, worker in
+            let webhook = try test.create(.schedule([1, 1, 1]))
+            try test.accept("a")
+            for _ in 0..<3 {
+                #expect(try work(worker, .status(500)) == [])
+                test.pass(seconds: 40)
+            }
+            #expect(try work(worker, .ok) == [])
+            _ = try test.testCall(webhook)
+            #expect(try work(worker, .status(500)) == [])
+        }
+    }
+
+    @Test func `what was given up and is delivered by hand or together has recovered`() throws {
+        try withOperators { test, worker in
+            let webhook = try test.create(.schedule([]))
+            try test.accept("a")
+            #expect(try work(worker, .status(500)) == ["message.exhausted"])
+            let line = try #require(try test.log(webhook).first)
+            _ = try test.store.retry(line.id, of: webhook.id, for: nil, at: test.moment)
+            try test.commit()
+            #expect(try work(worker, .ok) == ["message.recovered"])
+            // By hand again, what had succeeded has not recovered.
+            let success = try #require(try test.log(webhook).first)
+            _ = try test.store.retry(success.id, of: webhook.id, for: nil, at: test.moment)
+            try test.commit()
+            #expect(try work(worker, .ok) == [])
+            try test.accept("b")
+            #expect(try work(worker, .status(500)) == ["message.exhausted"])
+            #expect(try test.recover(webhook) == 1)
+            #expect(try work(worker, .ok) == ["message.recovered"])
+        }
+    }
+
+    @Test func `the way to being disabled is told at half, 70 and 90 percent, and its end`() throws {
+        try withOperators { test, worker in
+            let webhook = try test.create(.schedule([]))
+            var told: [Int: [String]] = [:]
+            for hour in stride(from: 0, through: 126, by: 6) {
+                try test.accept("at \(hour)")
+                told[hour] = try work(worker, .status(500)).filter { $0.hasPrefix("endpoint.") }
+                test.pass(seconds: 6 * 3600)
+            }
+            told = told.filter { !$0.value.isEmpty }
+            #expect(
+                told == [
+                    60: ["endpoint.failing"], 84: ["endpoint.failing"], 108: ["endpoint.failing"],
+                    120: ["endpoint.disabled"],
+                ])
+            #expect(try test.current(webhook).destination.disabledUntil != nil)
+        }
+    }
+
+    @Test func `an event says which webhook and message it is about, and counts`() throws {
+        try withOperators { test, worker in
+            let webhook = try test.create(.schedule([]))
+            try test.accept("a")
+            _ = try worker.work(.status(503))
+            let start = try #require(try worker.turn().first)
+            let body = try JSON(parsing: try #require(start.parcel).body)
+            #expect(start.parcel?.eventID.hasPrefix("ops_") == true && body["type"]?.string == "message.exhausted")
+            #expect(body["timestamp"]?.string == test.moment.wall.rfc3339)
+            let data = try #require(body["data"])
+            #expect(data["webhook_id"]?.string == webhook.id.description)
+            #expect(data["environment_id"]?.string == test.environment.description)
+            #expect(data["event_id"]?.string == "a" && data["event"]?.string == "job-created")
+            #expect(data["attempts"]?.integer == 1 && data["status_code"]?.integer == 503)
+            let mapped = try #require(test.store as? MappedStore)
+            #expect(try mapped.metrics(at: test.moment).deliveries.events == [0, 0, 0, 1, 0])
+        }
+    }
+
+    @Test func `nothing is told of what operators are sent, and they are never disabled`() throws {
+        try withOperators { test, worker in
+            let webhook = try test.create(.schedule([]))
+            try test.accept("a")
+            _ = try worker.work(.status(500))
+            #expect(try test.delete(webhook))
+            let mapped = try #require(test.store as? MappedStore)
+            for _ in 0..<12 {
+                test.pass(seconds: 100 * 3600)
+                try worker.work(.status(410))
+            }
+            #expect(try mapped.metrics(at: test.moment).deliveries.events == [0, 0, 0, 1, 0])
+            #expect(try mapped.metrics(at: test.moment).disabledDestinations == 0)
+        }
+    }
+
+    @Test func `where they are sent to can change, and what waits goes there`() throws {
+        try withOperators { test, worker in
+            try test.create(.schedule([]))
+            try test.accept("a")
+            _ = try worker.work(.status(500))
+            try send(test, to: "https://others.test/")
+            #expect(try worker.turn().map(\.destination.url) == ["https://others.test/"])
+            try send(test, to: nil)
+            test.pass(seconds: 3600)
+            #expect(try worker.turn().isEmpty)
+            try test.accept("b")
+            _ = try worker.work(.status(500))
+            #expect(try worker.turn().isEmpty)
+            try send(test, to: "https://operators.test/")
+            try test.accept("c")
+            #expect(try work(worker, .status(500)) == ["message.exhausted"])
+        }
+    }
+}
