@@ -5,6 +5,11 @@ package struct Message: Equatable, Sendable {
     package struct Header: Equatable, Sendable {
         package let name: String
         package let value: [UInt8]?
+
+        package init(name: String, value: [UInt8]?) {
+            self.name = name
+            self.value = value
+        }
     }
 
     package let topic: String

@@ -11,8 +11,9 @@ struct PublishedEvent: Equatable {
     ///   - type: the kind of event that the topic is for; `nil`: any.
     ///   - maximumBytes: of a body.
     init(_ message: Message, type: String?, maximumBytes: Int, now: Timestamp) throws(APIError) {
-        guard let body = message.value else { throw APIError(.validation, "It has no value.") }
-        guard body.count <= maximumBytes else { throw APIError(.validation, "It has more than \(maximumBytes) bytes.") }
+        let size = message.value?.count ?? 0
+        guard size <= maximumBytes else { throw APIError(.validation, "It has more than \(maximumBytes) bytes.") }
+        let body = try Self.body(of: message)
         let input = try EventInput(parsing: body, type: type)
         if let type, input.type != type {
             throw APIError(.validation, "The event is \"\(input.type)\", but the topic is for \"\(type)\".")
@@ -23,6 +24,30 @@ struct PublishedEvent: Equatable {
         let published = message.milliseconds.map { Timestamp(microseconds: $0.multipliedReportingOverflow(by: 1000).0) }
         self.environment = environment
         event = input.event(id: input.id ?? Self.id(of: message), in: environment, at: published ?? now)
+    }
+
+    /// An event as its value says it, or its headers and its value together.
+    private static func body(of message: Message) throws(APIError) -> [UInt8] {
+        func text(_ header: Message.Header) throws(APIError) -> String {
+            guard let text = String(validating: header.value ?? [], as: UTF8.self) else {
+                throw APIError(.validation, "The header \(header.name) is not UTF-8.")
+            }
+            return text
+        }
+        var contentType: String?
+        var attributes: [(name: String, value: String)] = []
+        for header in message.headers {
+            let name = header.name.lowercased()
+            if name == "content-type" { contentType = try text(header) }
+            if name.hasPrefix("ce_") { attributes.append((String(name.dropFirst(3)), try text(header))) }
+        }
+        let isStructured = contentType?.lowercased().hasPrefix("application/cloudevents") ?? false
+        if !isStructured, attributes.contains(where: { $0.name == "specversion" }) {
+            return try BinaryCloudEvent(attributes: attributes, contentType: contentType, data: message.value)
+                .structured()
+        }
+        guard let body = message.value else { throw APIError(.validation, "It has no value.") }
+        return body
     }
 
     /// Names an event by its message: the same for the same one, however often it comes.

@@ -18,7 +18,8 @@ enum MediaType {
         return type.isEmpty ? nil : String(decoding: type, as: UTF8.self).lowercased()
     }
 
-    private static func isJSON(_ type: String) -> Bool {
+    /// - Parameter type: in lower case and without parameters.
+    static func isJSON(_ type: String) -> Bool {
         type == "application/json" || type == "text/json" || (type.hasPrefix("application/") && type.hasSuffix("+json"))
     }
 }

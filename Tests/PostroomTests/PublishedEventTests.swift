@@ -35,6 +35,45 @@ struct PublishedEventTests {
         #expect(try event(message(plain(), topic: "a.b-job-created")).event.id == "a_b-job-created-3-7-1000")
     }
 
+    private func binary(
+        _ data: String?, _ more: [(String, String)] = [], type: String = "job-created", contentType: String? = nil
+    ) -> Message {
+        var headers = [
+            ("ce_specversion", "1.0"), ("ce_id", "x"), ("ce_source", "/s"), ("ce_type", type),
+            ("ce_environmentid", Self.environment), ("ce_time", "2026-11-22T16:00:00Z"),
+        ]
+        if let contentType { headers.append(("content-type", contentType)) }
+        return Message(
+            topic: "events", partition: 0, offset: 0, value: data.map { Array($0.utf8) },
+            headers: (headers + more).map { Message.Header(name: $0.0, value: Array($0.1.utf8)) })
+    }
+
+    @Test(arguments: [nil, "application/json; charset=utf-8", "Application/X+JSON", ""])
+    func `a CloudEvent in binary mode has its attributes in headers and its data as value`(type: String?) throws {
+        let published = try event(binary(#"{"job_id": 1}"#, [("other", "y")], contentType: type), type: nil)
+        #expect(published.environment == UUID(Self.environment) && published.event.id == "x")
+        let body = String(decoding: published.event.body, as: UTF8.self)
+        #expect(body.contains(#""data": {"job_id": 1}"#) && body.contains("2026-11-22T16:00:00"))
+        #expect(try event(binary(nil), type: nil).event.id == "x")
+    }
+
+    @Test(
+        arguments: [
+            ("text", "text/plain", []), ("{", nil, []), (#"1, "id": "y""#, nil, []), ("", nil, []),
+            ("1", nil, [("ce_id", "y")]), ("1", nil, [("ce_data", "2")]), ("1", nil, [("ce_data_base64", "MQ==")]),
+        ] as [(String, String?, [(String, String)])])
+    func `a CloudEvent in binary mode that cannot be delivered is refused`(
+        data: String, type: String?, more: [(String, String)]
+    ) {
+        #expect(throws: APIError.self) { try event(binary(data, more, contentType: type), type: nil) }
+    }
+
+    @Test func `a CloudEvent in structured mode may have its attributes in headers too`() throws {
+        let body = #"{"specversion":"1.0","id":"s","type":"job-created","environmentid":"\#(Self.environment)"}"#
+        let message = binary(body, contentType: "application/cloudevents+json; charset=UTF-8")
+        #expect(try event(message, type: nil).event.id == "s")
+    }
+
     @Test func `the longest topic makes an id that events may have`() throws {
         var settings = KafkaSettings()
         settings.topicPrefix = String(repeating: "p", count: 180)

@@ -1,0 +1,47 @@
+internal import ContentDecoding
+internal import JSON
+
+/// An event of CloudEvents 1.0 whose attributes stand beside its data (Kafka Protocol Binding for CloudEvents, section 3.2).
+package struct BinaryCloudEvent {
+    /// Attributes by their names, `specversion` among them, as often as they came.
+    private let attributes: [(name: String, value: String)]
+    private let contentType: String?
+    /// `nil` where there is none.
+    private let data: [UInt8]?
+
+    package init(attributes: [(name: String, value: String)], contentType: String?, data: [UInt8]?) {
+        self.attributes = attributes
+        self.contentType = contentType
+        self.data = data
+    }
+
+    /// The same in structured mode.
+    package func structured() throws(APIError) -> [UInt8] {
+        var json = JSONWriter(reserving: 512 + (data?.count ?? 0))
+        json.beginObject()
+        for (name, value) in attributes {
+            json.name(name)
+            json.string(value)
+        }
+        if let data {
+            json.name("data")
+            json.value(text: try checked(data))
+        }
+        json.endObject()
+        return json.bytes
+    }
+
+    private func checked(_ data: [UInt8]) throws(APIError) -> [UInt8] {
+        let type = contentType?.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased() ?? ""
+        guard type.isEmpty || MediaType.isJSON(type) else {
+            throw APIError(.wrongMediaType, "Only JSON can be delivered, and the data is \(shown(type)).")
+        }
+        guard let text = jsonText(data) else { throw APIError(.malformedJSON, "The data is not UTF-8.") }
+        do throws(JSONError) {
+            _ = try JSONDocument(parsing: text)
+        } catch {
+            throw APIError(.malformedJSON, "The data is not JSON: \(error).")
+        }
+        return text
+    }
+}
