@@ -108,6 +108,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "CurlTests", dependencies: ["Curl", "Linux", "TestSupport", system], swiftSettings: settings),
+        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Linux"], swiftSettings: settings),
         .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
         .testTarget(
             name: "JSONPathTests", dependencies: ["JSON", "JSONPath"],

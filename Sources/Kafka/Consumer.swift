@@ -31,9 +31,10 @@ internal import Linux
     ///   - fetchBytes: how much is asked for at a time; a longer message comes all the same.
     ///   - fetchMilliseconds: how long a broker may hold back an answer that would be empty.
     ///   - replicationFactor: of topics that are made because they are missing; `nil`: none is made.
+    ///   - properties: others of librdkafka's (CONFIGURATION.md).
     package init(
         brokers: String, group: String, topics: [String], fetchBytes: Int = 1 << 20, fetchMilliseconds: Int = 250,
-        replicationFactor: Int? = nil
+        replicationFactor: Int? = nil, properties: [(name: String, value: String)] = []
     ) throws(KafkaError) {
         let configuration = Configuration()
         for (name, value) in [
@@ -52,6 +53,7 @@ internal import Linux
             ("topic.metadata.refresh.interval.ms", 10_000), ("reconnect.backoff.max.ms", 5000),
             ("statistics.interval.ms", 1000),
         ] { try configuration.set(name, value) }
+        for (name, value) in properties { try configuration.set(name, value) }
         news = News()
         configuration.report(to: news)
         unsafe client = try configuration.makeConsumer()

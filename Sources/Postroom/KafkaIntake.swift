@@ -51,7 +51,7 @@ final class KafkaIntake {
         consumer = try Consumer(
             brokers: settings.brokers.joined(separator: ","), group: settings.group, topics: settings.topics,
             fetchBytes: settings.fetchBytes, fetchMilliseconds: Int(settings.fetchSeconds * 1000),
-            replicationFactor: settings.replicationFactor)
+            replicationFactor: settings.replicationFactor, properties: settings.security.properties)
     }
 
     /// How long to wait for the next turn at the most.

@@ -11,6 +11,7 @@ struct KafkaSettings: Equatable {
     var fetchBytes = 1 << 20
     /// How often to ask.
     var fetchSeconds = 0.25
+    var security = KafkaSecurity()
 
     var group: String { topicPrefix + "notification-management" }
 

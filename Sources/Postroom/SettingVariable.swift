@@ -26,6 +26,20 @@ extension Settings.Variable {
             }, show: { $0[keyPath: path] })
     }
 
+    /// Empty: none.
+    static func optionalText(
+        _ name: String, _ path: WritableKeyPath<Settings, String?>, _ takes: String,
+        _ isValid: @escaping (String) -> Bool
+    ) -> Self {
+        Self(
+            name: name, takes: takes,
+            set: { settings, text in
+                if text.isEmpty { return true }
+                settings[keyPath: path] = text
+                return isValid(text)
+            }, show: { $0[keyPath: path] ?? "" })
+    }
+
     static func integer(
         _ name: String, _ path: WritableKeyPath<Settings, Int>, _ range: ClosedRange<Int>? = nil
     ) -> Self {
@@ -134,11 +148,7 @@ extension Settings.Variable {
         _ isValid: @escaping (String) -> Bool
     ) -> Self {
         Self(
-            name: name, takes: takes, isSecret: true,
-            set: { settings, text in
-                if text.isEmpty { return true }
-                settings[keyPath: path] = text
-                return isValid(text)
-            }, show: { $0[keyPath: path] == nil ? "" : "(set)" })
+            name: name, takes: takes, isSecret: true, set: optionalText(name, path, takes, isValid).set,
+            show: { $0[keyPath: path] == nil ? "" : "(set)" })
     }
 }

@@ -136,6 +136,7 @@ extension Settings {
         if operationalURL == nil, operationalSecret != nil {
             throw SettingError(name: "OPS_EVENTS_SECRET", value: "…", takes: "effect only with OPS_EVENTS_URL")
         }
+        try kafka.security.check()
         if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
         if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
         try readTLS(environment)

@@ -91,13 +91,9 @@ extension Settings {
                 }, show: { $0.apiPort.map(String.init) ?? "" }),
             .text("OPS_SERVER_HOST", \.operationsHost, "an IP address to listen on") { IPAddress($0) != nil },
             .integer("OPS_SERVER_PORT", \.operationsPort, 0...65535),
-            Variable(
-                name: "OPS_EVENTS_URL", takes: "the URL of a receiver, http:// or https://",
-                set: { settings, text in
-                    if text.isEmpty { return true }
-                    settings.operationalURL = text
-                    return (try? TargetURL(text)) != nil
-                }, show: { $0.operationalURL ?? "" }),
+            .optionalText("OPS_EVENTS_URL", \.operationalURL, "the URL of a receiver, http:// or https://") {
+                (try? TargetURL($0)) != nil
+            },
             .secret("OPS_EVENTS_SECRET", \.operationalSecret, "whsec_ and the Base64 of 24 to 64 bytes") {
                 WebhookSecret($0) != nil
             },
@@ -195,7 +191,7 @@ extension Settings {
                     settings.timeZone = text.isEmpty ? universalTime : text
                     return ZoneDatabase.has(settings.timeZone)
                 }, show: { $0.timeZone }),
-        ] + eventVariables + [
+        ] + kafkaSecurityVariables + eventVariables + [
             .duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
                 name: "NGINX", takes: "the path of nginx",

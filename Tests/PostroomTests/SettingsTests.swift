@@ -112,6 +112,48 @@ import Webhooks
         #expect(shown.contains("(set)") && !shown.contains { $0.contains(secret) })
     }
 
+    @Test(
+        arguments: [
+            (["KAFKA_SASL_USERNAME": "u"], "KAFKA_SASL_USERNAME is \"u\", but takes effect only where"),
+            (
+                ["KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SASL_PASSWORD": "p"],
+                "KAFKA_SASL_PASSWORD is \"…\", but takes effect"
+            ),
+            (["KAFKA_SECURITY_PROTOCOL": "sasl_ssl"], "KAFKA_SASL_USERNAME is \"\", but takes what"),
+            (["KAFKA_SECURITY_PROTOCOL": "sasl_ssl", "KAFKA_SASL_USERNAME": "u"], "KAFKA_SASL_PASSWORD is \"\", but"),
+            (["KAFKA_SSL_CA_LOCATION": "/dev/null"], "KAFKA_SSL_CA_LOCATION is \"/dev/null\", but takes effect only"),
+            (["KAFKA_SSL_CA_LOCATION": "/nowhere"], "KAFKA_SSL_CA_LOCATION is \"/nowhere\", but takes the path"),
+            (
+                ["KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SSL_KEY_LOCATION": "/dev/null"],
+                "KAFKA_SSL_CERTIFICATE_LOCATION is"
+            ),
+            (
+                ["KAFKA_SECURITY_PROTOCOL": "tls"],
+                "KAFKA_SECURITY_PROTOCOL is \"tls\", but takes plaintext, ssl, sasl_plaintext or"
+            ),
+            (
+                ["KAFKA_SASL_MECHANISM": "GSSAPI"],
+                "KAFKA_SASL_MECHANISM is \"GSSAPI\", but takes PLAIN, SCRAM-SHA-256 or"
+            ),
+        ])
+    func `what brokers are told goes together`(environment: [String: String], text: String) {
+        #expect(refusal(environment)?.hasPrefix(text) == true)
+    }
+
+    @Test func `brokers are told what librdkafka knows it as`() throws {
+        let security = try Settings(environment: [
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "scram-sha-512", "KAFKA_SASL_USERNAME": "u",
+            "KAFKA_SASL_PASSWORD": "p", "KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM": "none",
+        ]).kafka.security
+        let properties = Dictionary(uniqueKeysWithValues: security.properties.map { ($0.name, $0.value) })
+        #expect(
+            properties == [
+                "security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u",
+                "sasl.password": "p", "ssl.endpoint.identification.algorithm": "none",
+            ])
+        #expect(KafkaSecurity().properties.map(\.value) == ["plaintext"])
+    }
+
     @Test func `the secret of operational events wants a place to send them to`() throws {
         let secret = ["OPS_EVENTS_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
         #expect(refusal(secret) == "OPS_EVENTS_SECRET is \"…\", but takes effect only with OPS_EVENTS_URL")

@@ -9,7 +9,9 @@ import time
 import urllib.request
 
 import pytest
-from harness import ROOT, free_port, new_environment, wait_for
+from contract.conftest import certificate
+from harness import ROOT, client_certificate, free_port, new_environment, wait_for
+from kafka_proxy import KafkaProxy
 
 PYTHON = os.path.join(ROOT, ".build-python", "bin", "python")
 EVENTS = (
@@ -17,15 +19,16 @@ EVENTS = (
     "pipeline-completed", "job-created", "job-status-changed", "job-completed",
 )
 
-# Reads [topic, key, value] a line and publishes them, in the order of each topic's keys.
+# Reads [topic, key, value, headers] a line and publishes them, in the order of each topic's keys.
 PUBLISHER = """
 import json, sys
 from confluent_kafka import Producer
 failures = []
 producer = Producer({"bootstrap.servers": sys.argv[1]})
 for line in sys.stdin:
-    topic, key, value = json.loads(line)
-    producer.produce(topic, value=value, key=key, on_delivery=lambda error, _: error and failures.append(str(error)))
+    topic, key, value, headers = json.loads(line)
+    report = lambda error, _: error and failures.append(str(error))
+    producer.produce(topic, value=value, key=key, headers=headers, on_delivery=report)
     producer.poll(0)
 assert producer.flush(30) == 0 and not failures, failures
 """
@@ -55,11 +58,12 @@ class Broker:
         assert self.process.stdout.readline() == "0\n"
 
     def publish(self, *messages):
-        """Each is a topic, a value that is JSON unless it is a text, and a key if there is one."""
+        """Each is a topic, a value that is JSON unless it is a text, and a key and headers if there are some."""
         lines = []
-        for topic, value, *key in messages:
+        for topic, value, *rest in messages:
             text = value if isinstance(value, str) else json.dumps(value)
-            lines.append(json.dumps([topic, key[0] if key else None, text]))
+            key, headers = (rest + [None, None])[:2]
+            lines.append(json.dumps([topic, key, text, headers]))
         subprocess.run(
             [PYTHON, "-c", PUBLISHER, self.address], input="\n".join(lines), text=True, check=True, timeout=60
         )
@@ -98,14 +102,19 @@ def test_events_of_each_topic_reach_who_subscribed_to_them(serve_webhooks, recei
         "specversion": "1.0", "id": "cloud", "source": "/x", "type": "job-created", "environmentid": environment,
         "data": {"job_id": "j"},
     }
+    binary = {"ce_" + name: value for name, value in cloud.items() if name != "data"}
+    binary.update({"ce_id": "binary", "content-type": "application/json"})
     broker.publish(
         *(("a.b-" + name, event(environment), "k") for name in EVENTS),
         ("a.b-events", event(environment, event="pipeline-created", event_id="named")),
         ("a.b-events", cloud),
+        ("a.b-events", {"job_id": "b"}, None, binary),
     )
-    receiver.wait(len(EVENTS) + 2)
+    receiver.wait(len(EVENTS) + 3)
+    bodies = [json.loads(arrival["body"]) for arrival in receiver.arrivals("/job-created")]
+    assert {"job_id": "b"} in [body["data"] for body in bodies if body["event_id"] == "binary"]
     counts = {name: len(receiver.arrivals("/" + name)) for name in EVENTS}
-    assert counts == {name: 2 if name in ("pipeline-created", "job-created") else 1 for name in EVENTS}
+    assert counts == {name: {"pipeline-created": 2, "job-created": 3}.get(name, 1) for name in EVENTS}
     log = service.attempts(service.call("GET", "/environments/%s/webhooks" % environment).json()[0])
     ids = {entry["event_id"] for entry in log}
     assert "named" in ids
@@ -276,6 +285,76 @@ def test_a_broker_that_is_away_is_reported_once_and_again_when_it_is_back(serve_
         receiver.wait(2 * turn + 1, "/hook")
     assert service.log().count("no Kafka broker can be reached") == 2
     assert service.workers() == workers
+
+
+@pytest.fixture
+def between():
+    """Starts proxies that end with the test."""
+    started = []
+
+    def start(broker, certificates=None):
+        started.append(KafkaProxy(broker.address, lambda topic: broker.tell("show " + topic), certificates))
+        return started[-1]
+
+    yield start
+    for proxy in started:
+        proxy.stop()
+
+
+def test_brokers_are_reached_through_tls_with_a_certificate_and_a_login(
+    serve_webhooks, receive, broke, between, tmp_path
+):
+    certificate(str(tmp_path))
+    authority, client, key = client_certificate(tmp_path)
+    server = [str(tmp_path / name) for name in ("cert.pem", "key.pem")]
+    broker, receiver, environment = broke(), receive(), new_environment()
+    proxy = between(broker, (authority, *server))
+    settings = dict(
+        KAFKA_BROKERS=proxy.address, KAFKA_SECURITY_PROTOCOL="sasl_ssl", KAFKA_SASL_USERNAME="reader",
+        KAFKA_SASL_PASSWORD="s3cret-word", KAFKA_SSL_CA_LOCATION=server[0], KAFKA_SSL_CERTIFICATE_LOCATION=client,
+        KAFKA_SSL_KEY_LOCATION=key,
+    )
+    service = serve_webhooks(**settings)
+    service.add(environment, receiver.url("/hook"))
+    broker.publish(("pipeline-created", event(environment)))
+    receiver.wait(1, "/hook")
+    assert set(proxy.clients) == {"client"} and set(proxy.logins) == {b"\0reader\0s3cret-word"}
+    assert "s3cret-word" not in service.log()
+    # Who is not known is not talked to.
+    logins = len(proxy.logins)
+    service = serve_webhooks(**{**settings, "KAFKA_SSL_CA_LOCATION": authority})
+    wait_for(lambda: "Kafka" in service.log())
+    time.sleep(1)
+    assert len(proxy.logins) == logins
+
+
+def test_missing_topics_are_made_with_the_replication_that_is_set(serve_webhooks, receive, broke, between):
+    broker, receiver, environment = broke(prefix="new-"), receive(), new_environment()
+    for name in EVENTS:
+        broker.tell("hide new-" + name)
+    proxy = between(broker)
+    service = serve_webhooks(
+        KAFKA_BROKERS=proxy.address, KAFKA_TOPIC_PREFIX="new-", KAFKA_TOPIC_REPLICATION_FACTOR=3
+    )
+    wait_for(lambda: len(proxy.made) == len(EVENTS))
+    # -1: as many partitions as the broker gives by default.
+    assert sorted(proxy.made) == sorted(("new-" + name, -1, 3) for name in EVENTS)
+    wait_for(lambda: service.log().count("made a topic that was missing") == len(EVENTS))
+    service.add(environment, receiver.url("/hook"))
+    broker.publish(("new-pipeline-created", event(environment)))
+    receiver.wait(1, "/hook", 30)
+
+
+def test_a_cluster_that_makes_no_topics_is_told_of_and_the_rest_is_read(serve_webhooks, receive, broke):
+    broker, receiver, environment = broke(), receive(), new_environment()
+    for name in EVENTS:
+        broker.tell("hide " + name)
+    service = serve_webhooks(KAFKA_BROKERS=broker.address)
+    service.add(environment, receiver.url("/hook"))
+    broker.publish(("events", event(environment, event="pipeline-created")))
+    receiver.wait(1, "/hook", 30)
+    wait_for(lambda: "Topic Admin API" in service.log())
+    assert service.log().count("Topic Admin API") == 1
 
 
 def test_a_start_without_a_broker_serves_and_stops_in_time(serve_webhooks, receive):

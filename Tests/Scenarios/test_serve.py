@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from contract.conftest import certificate
-from harness import PROGRAM, Service, environment, free_port, postroom, wait_for
+from harness import PROGRAM, Service, client_certificate, environment, free_port, postroom, wait_for
 
 
 def test_the_last_line_of_the_start_is_a_command_that_creates_an_endpoint(serve):
@@ -257,20 +257,6 @@ def test_the_limits_of_bodies_and_fields_can_be_set(serve):
     body = "x" * (5 << 20)
     assert service.hook(endpoint, body).status == 200
     assert service.bodies(endpoint) == [body]
-
-
-def client_certificate(directory):
-    """A client's certificate from an authority of its own: (authority, certificate, key)."""
-    paths = [str(directory / name) for name in ("ca.pem", "ca-key.pem", "client.pem", "client-key.pem", "client.csr")]
-    authority, authority_key, cert, key, request = paths
-    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    for command in (
-        ["openssl", "req", "-x509", *new, "-keyout", authority_key, "-out", authority, "-subj", "/CN=authority", "-days", "2"],
-        ["openssl", "req", *new, "-keyout", key, "-out", request, "-subj", "/CN=client"],
-        ["openssl", "x509", "-req", "-in", request, "-CA", authority, "-CAkey", authority_key, "-CAcreateserial", "-out", cert],
-    ):
-        subprocess.run(command, check=True, capture_output=True)
-    return authority, cert, key
 
 
 def secure(service, authority, cert=None, key=None):

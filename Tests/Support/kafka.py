@@ -2,7 +2,8 @@
 """A Kafka broker over TCP for tests: the mock cluster of librdkafka, in a process of its own.
 
 Arguments are the topics there are; each has two partitions. "READY host:port" tells where it listens. Then it does what it
-reads, one command a line, and answers each with a line: "down", "up". Messages and offsets outlast "down".
+reads, one command a line, and answers each with a line: "down", "up", "hide" or "show" and a topic,
+which the cluster then says not to have, though it would make any that it is asked for. Messages and offsets outlast "down".
 """
 
 import ctypes
@@ -25,6 +26,13 @@ for topic in sys.argv[1:]:
 print("READY", library.rd_kafka_mock_cluster_bootstraps(cluster).decode(), flush=True)
 
 BROKER = 1
+UNKNOWN_TOPIC = 3
 for line in sys.stdin:
-    command = {"down": library.rd_kafka_mock_broker_set_down, "up": library.rd_kafka_mock_broker_set_up}[line.strip()]
-    print(command(cluster, BROKER), flush=True)
+    word, *topic = line.split()
+    if topic:
+        library.rd_kafka_mock_topic_set_error(cluster, topic[0].encode(), UNKNOWN_TOPIC if word == "hide" else 0)
+        code = 0
+    else:
+        command = {"down": library.rd_kafka_mock_broker_set_down, "up": library.rd_kafka_mock_broker_set_up}[word]
+        code = command(cluster, BROKER)
+    print(code, flush=True)

@@ -1,0 +1,113 @@
+internal import Linux
+internal import SystemPackage
+
+/// How brokers are reached and told who calls, in librdkafka's terms.
+struct KafkaSecurity: Equatable {
+    enum SecurityProtocol: String, Equatable, CaseIterable {
+        case plaintext, ssl
+        case saslPlaintext = "sasl_plaintext"
+        case saslSSL = "sasl_ssl"
+
+        var isEncrypted: Bool { self == .ssl || self == .saslSSL }
+        var hasLogin: Bool { self == .saslPlaintext || self == .saslSSL }
+    }
+
+    enum Mechanism: String, Equatable, CaseIterable {
+        case plain
+        case scramSHA256 = "scram-sha-256"
+        case scramSHA512 = "scram-sha-512"
+    }
+
+    enum HostCheck: String, Equatable { case https, none }
+
+    var securityProtocol = SecurityProtocol.plaintext
+    /// Of SASL.
+    var mechanism = Mechanism.plain
+    var user: String?
+    var password: String?
+    /// PEM; `nil`: the machine's authorities.
+    var authority: String?
+    /// PEM, of this client.
+    var certificate: String?
+    var key: String?
+    var keyPassword: String?
+    /// Whether a broker's certificate must have its name.
+    var hostCheck = HostCheck.https
+
+    /// What librdkafka is told (CONFIGURATION.md).
+    var properties: [(name: String, value: String)] {
+        var properties = [(name: "security.protocol", value: securityProtocol.rawValue)]
+        func add(_ name: String, _ value: String?) {
+            if let value { properties.append((name, value)) }
+        }
+        if securityProtocol.isEncrypted {
+            add("ssl.endpoint.identification.algorithm", hostCheck.rawValue)
+            add("ssl.ca.location", authority)
+            add("ssl.certificate.location", certificate)
+            add("ssl.key.location", key)
+            add("ssl.key.password", keyPassword)
+        }
+        if securityProtocol.hasLogin {
+            add("sasl.mechanism", mechanism.rawValue.uppercased())
+            add("sasl.username", user)
+            add("sasl.password", password)
+        }
+        return properties
+    }
+
+    /// Refuses what belongs to another protocol, and half of what belongs together.
+    func check() throws(SettingError) {
+        let logins = [("KAFKA_SASL_USERNAME", user, false), ("KAFKA_SASL_PASSWORD", password, true)]
+        let files = [
+            ("KAFKA_SSL_CA_LOCATION", authority, false), ("KAFKA_SSL_CERTIFICATE_LOCATION", certificate, false),
+            ("KAFKA_SSL_KEY_LOCATION", key, false), ("KAFKA_SSL_KEY_PASSWORD", keyPassword, true),
+        ]
+        for (parts, isUsed, protocols) in [
+            (logins, securityProtocol.hasLogin, "sasl_plaintext or sasl_ssl"),
+            (files, securityProtocol.isEncrypted, "ssl or sasl_ssl"),
+        ] {
+            for case (let name, let value?, let isSecret) in parts where !isUsed {
+                throw SettingError(
+                    name: name, value: isSecret ? "…" : value,
+                    takes: "effect only where KAFKA_SECURITY_PROTOCOL is \(protocols)")
+            }
+        }
+        for case (let name, nil, _) in logins where securityProtocol.hasLogin {
+            throw SettingError(name: name, value: "", takes: "what KAFKA_SECURITY_PROTOCOL logs in with")
+        }
+        if (certificate == nil) != (key == nil) {
+            let name = certificate == nil ? "KAFKA_SSL_CERTIFICATE_LOCATION" : "KAFKA_SSL_KEY_LOCATION"
+            throw SettingError(
+                name: name, value: "", takes: "the path of a file: a certificate and its key go together")
+        }
+    }
+}
+
+extension Settings {
+    static var kafkaSecurityVariables: [Variable] {
+        [
+            .choice(
+                "KAFKA_SECURITY_PROTOCOL", \.kafka.security.securityProtocol,
+                words(KafkaSecurity.SecurityProtocol.allCases.map(\.rawValue))),
+            .choice(
+                "KAFKA_SASL_MECHANISM", \.kafka.security.mechanism,
+                words(KafkaSecurity.Mechanism.allCases.map { $0.rawValue.uppercased() })),
+            .optionalText("KAFKA_SASL_USERNAME", \.kafka.security.user, "a name") { !$0.utf8.contains(0) },
+            .secret("KAFKA_SASL_PASSWORD", \.kafka.security.password, "a password") { !$0.utf8.contains(0) },
+            file("KAFKA_SSL_CA_LOCATION", \.kafka.security.authority),
+            file("KAFKA_SSL_CERTIFICATE_LOCATION", \.kafka.security.certificate),
+            file("KAFKA_SSL_KEY_LOCATION", \.kafka.security.key),
+            .secret("KAFKA_SSL_KEY_PASSWORD", \.kafka.security.keyPassword, "a password") { !$0.utf8.contains(0) },
+            .choice(
+                "KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM", \.kafka.security.hostCheck, "https or none"),
+        ]
+    }
+
+    private static func words(_ words: [String]) -> String {
+        "\(words.dropLast().joined(separator: ", ")) or \(words.last ?? "")"
+    }
+
+    private static func file(_ name: String, _ path: WritableKeyPath<Settings, String?>) -> Variable {
+        .optionalText(name, path, "the path of a file that can be read") { Files.isReadable(FilePath($0)) }
+    }
+}
