@@ -81,19 +81,26 @@ extension Evaluator {
         guard left.count == right.count else { return false }
         for offset in 0..<left.count {
             let member = node(left.first + offset, in: left.pool)
-            var partner: UInt32?
-            for distance in 0..<right.count where partner == nil {
-                try budget.spend(1)
-                let candidate = right.first + (offset + distance) % right.count
-                if hasSameName(member.key, left.pool, node(candidate, in: right.pool).key, right.pool) {
-                    partner = candidate
-                }
+            guard let partner = try partner(of: member, left.pool, in: right, nearby: offset) else { return false }
+            guard try areEqual(member.value, partner.value, booleansAreNumbers: booleansAreNumbers) else {
+                return false
             }
-            guard let partner else { return false }
-            let other = node(partner, in: right.pool)
-            guard try areEqual(member.value, other.value, booleansAreNumbers: booleansAreNumbers) else { return false }
         }
         return true
+    }
+
+    /// The member of the same name.
+    ///
+    /// - Parameter offset: where it is looked for first.
+    private mutating func partner(
+        of member: Tree.Node, _ pool: Value.Pool, in members: Value.Children, nearby offset: UInt32
+    ) throws(Exceeded) -> Tree.Node? {
+        for distance in 0..<members.count {
+            try budget.spend(1)
+            let candidate = node(members.first + (offset + distance) % members.count, in: members.pool)
+            if hasSameName(member.key, pool, candidate.key, members.pool) { return candidate }
+        }
+        return nil
     }
 
     private func node(_ number: UInt32, in pool: Value.Pool) -> Tree.Node {

@@ -43,8 +43,9 @@ extension Evaluator {
     private mutating func matches(
         pattern: Value.Text, isSearch: Bool, _ text: Value.Text
     ) throws(Exceeded) -> Bool {
+        guard pattern.count <= JSONPath.lengthLimit else { return false }
         // Reading a pattern costs far more for each byte than comparing one.
-        try budget.spend(16 + 4 * Int(pattern.count))
+        try budget.spend(16 + 8 * Int(pattern.count))
         let pattern = String(decoding: bytes(of: pattern), as: UTF8.self)
         guard let expression = try? RegularExpression(pattern, isSearch: isSearch) else { return false }
         try budget.spend(4 * expression.size)

@@ -4,8 +4,9 @@ extension Evaluator {
     mutating func call(
         _ function: Program.SubscriptFunction, _ arguments: Program.List, on node: UInt32
     ) throws(Exceeded) {
-        try budget.spend(4)
         let value = value(node)
+        // What is made costs more than what is looked at.
+        try budget.spend(8 + 8 * Int(value.children?.count ?? 0))
         switch (function, value, arguments.count) {
         case (.length, .array(let elements), 0):
             addFound(make(.integer(Int64(elements.count), isPlain: true), function, of: node))

@@ -21,7 +21,7 @@ package struct JSONPath: Sendable {
     package static let lengthLimit = 65536
 
     /// Steps that an evaluation may take unless its caller says otherwise: see `DESIGN.md` for what they are in time.
-    package static let defaultBudget = 2_000_000
+    package static let defaultBudget = 5_000_000
 
     /// Reads a query.
     ///
@@ -74,7 +74,8 @@ package struct JSONPath: Sendable {
         in document: JSONPathDocument, budget: Int = defaultBudget
     ) throws(JSONPathBudgetExceeded) -> [JSON] {
         var values: [JSON] = []
-        try forEachResult(in: document, budget) { evaluator, node in
+        try forEachResult(in: document, budget) { evaluator, node throws(JSONPathBudgetExceeded) in
+            try evaluator.budget.spend(4)
             values.append(evaluator.json(node, in: document))
         }
         return values
@@ -87,7 +88,7 @@ package struct JSONPath: Sendable {
         var nodes: [JSONPathNode] = []
         try forEachResult(in: document, budget) { evaluator, node throws(JSONPathBudgetExceeded) in
             let path = evaluator.path(to: node)
-            try evaluator.budget.spend(2 * path.count)
+            try evaluator.budget.spend(12 + 4 * path.count)
             nodes.append(JSONPathNode(value: evaluator.json(node, in: document), path: path))
         }
         return nodes

@@ -9,6 +9,7 @@ struct LegacyParser {
 
     var scanner: TextScanner
     var builder = ProgramBuilder()
+    private var functionCount = 0
 
     private static let keywords: Set<String> = ["and", "or", "not", "true", "false", "null"]
 
@@ -133,6 +134,11 @@ struct LegacyParser {
         try scanner.require("(")
         guard let function = Program.SubscriptFunction(name: name) else {
             throw scanner.failure("unknown function", at: start)
+        }
+        // Each may nest values deeper.
+        functionCount += 1
+        guard functionCount <= TextScanner.nestingLimit else {
+            throw scanner.failure("more than \(TextScanner.nestingLimit) functions", at: start)
         }
         var arguments: [Reference] = []
         try scanner.descend()

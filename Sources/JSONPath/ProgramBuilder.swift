@@ -8,6 +8,7 @@ struct ProgramBuilder {
     /// Whether a filter is in it.
     private(set) var hasFilter = false
     private var constants = TreeBuilder(pool: .constants)
+    private var nameNumbers: [MemberName: UInt32] = [:]
     private var expressionSize = 0
 
     /// A segment as it is read.
@@ -32,9 +33,12 @@ struct ProgramBuilder {
     }
 
     mutating func name(_ name: String) -> Reference {
-        let number = program.names.firstIndex { $0.hasScalars(of: name) } ?? program.names.count
-        if number == program.names.count { program.names.append(name) }
-        return add(.name(UInt32(number)))
+        let key = MemberName(text: name)
+        if let number = nameNumbers[key] { return add(.name(number)) }
+        let number = UInt32(program.names.count)
+        program.names.append(name)
+        nameNumbers[key] = number
+        return add(.name(number))
     }
 
     mutating func constant(_ value: JSON) -> Reference {

@@ -34,7 +34,7 @@ struct RegularExpressionMatcher {
             place = Place(round: place.round + 1, isBeginning: false, isEnd: position == text.endIndex)
             isAccepted = false
             try budget.spend(1 + current.count)
-            for step in current where RegularExpressionMatcher.takes(expression, step, scalar) {
+            for step in current where try takes(expression, step, scalar, &budget) {
                 try reach(step + 1, of: expression, place, &budget)
             }
             if expression.isSearch { try reach(0, of: expression, place, &budget) }
@@ -49,11 +49,15 @@ struct RegularExpressionMatcher {
         reached.append(contentsOf: repeatElement(0, count: count))
     }
 
-    private static func takes(_ expression: borrowing RegularExpression, _ step: UInt32, _ scalar: UInt32) -> Bool {
+    private func takes(
+        _ expression: borrowing RegularExpression, _ step: UInt32, _ scalar: UInt32, _ budget: inout Budget
+    ) throws(JSONPathBudgetExceeded) -> Bool {
         switch expression.steps[Int(step)] {
-        case .scalar(let wanted): wanted == scalar
-        case .scalarClass(let number): expression.classes[Int(number)].contains(scalar)
-        default: false
+        case .scalar(let wanted): return wanted == scalar
+        case .scalarClass(let number):
+            try budget.spend(expression.classes[Int(number)].cost)
+            return expression.classes[Int(number)].contains(scalar)
+        default: return false
         }
     }
 

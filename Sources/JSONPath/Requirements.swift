@@ -17,6 +17,8 @@ struct Requirements {
 
     /// More alternatives than these are no help to an index.
     private static let limit = 32
+    /// Nor are longer paths.
+    private static let lengthLimit = 32
 
     init(_ program: Program) { self.program = program }
 
@@ -45,7 +47,7 @@ struct Requirements {
     private func step(
         _ segment: Program.Segment, at path: [String]
     ) -> (path: [String], alternatives: Alternatives?)? {
-        guard segment.selectors.count == 1 else { return nil }
+        guard segment.selectors.count == 1, path.count < Requirements.lengthLimit else { return nil }
         switch program[program.lists[Int(segment.selectors.first)]] {
         case .name(let name): return (path + [program.names[Int(name)]], nil)
         case .selfFilter(let expression): return (path, of(expression: expression, at: path))
@@ -124,16 +126,15 @@ struct Requirements {
         return union
     }
 
-    /// The one that fewer documents meet, as far as can be guessed: strings before mere members, then fewer
-    /// alternatives, then longer paths.
+    /// The one that fewer documents meet, as far as can be guessed: strings before mere members; of strings fewer
+    /// alternatives, of members longer paths.
     private func better(_ left: Alternatives?, _ right: Alternatives?) -> Alternatives? {
         guard let left else { return right }
         guard let right else { return left }
         func rank(_ alternatives: Alternatives) -> (Int, Int, Int) {
-            (
-                alternatives.allSatisfy { $0.value != nil } ? 0 : 1, alternatives.count,
-                -(alternatives.map(\.path.count).min() ?? 0)
-            )
+            let shortness = -(alternatives.map(\.path.count).min() ?? 0)
+            guard alternatives.allSatisfy({ $0.value != nil }) else { return (1, shortness, alternatives.count) }
+            return (0, alternatives.count, shortness)
         }
         return rank(right) < rank(left) ? right : left
     }

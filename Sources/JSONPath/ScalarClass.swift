@@ -23,6 +23,9 @@ struct ScalarClass: Sendable {
         self.isNegated = isNegated
     }
 
+    /// Steps that it takes to look a scalar up.
+    var cost: Int { (ranges.count > 4 ? 2 : 0) + (categories == 0 ? 0 : 4) }
+
     func contains(_ scalar: UInt32) -> Bool {
         (hasRange(with: scalar) || hasCategory(of: scalar)) != isNegated
     }
