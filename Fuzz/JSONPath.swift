@@ -1,0 +1,52 @@
+@testable import JSON
+@testable import JSONPath
+
+/// A query, and a document after a byte of value 0: the query is refused in its place or evaluated within its budget, and
+/// what can be learnt of a result in several ways is the same each way.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let parts = parts(unsafe input(start, count), 2)
+    let text = String(decoding: parts[0], as: UTF8.self)
+    let value = (try? JSON(parsing: Array(parts[1]))) ?? .null
+    let document = JSONPathDocument(value)
+    for dialect in [nil, .legacy, .rfc9535] as [JSONPath.Dialect?] {
+        do throws(JSONPathError) {
+            let query = try JSONPath(parsing: text, dialect: dialect)
+            try? check(query, on: value, document)
+        } catch {
+            let faults = [error.legacy, error.rfc9535].compactMap(\.self)
+            require(!faults.isEmpty, "refused for nothing")
+            require(faults.allSatisfy { (0...text.utf8.count).contains($0.offset) }, "a fault outside of the text")
+        }
+    }
+    return 0
+}
+
+private func check(_ query: JSONPath, on value: JSON, _ document: JSONPathDocument) throws {
+    let requirement = query.requirement
+    let matches = try query.matches(document, budget: 20_000)
+    if matches, let requirement {
+        require(requirement.contains { $0.holds(for: value) }, "a match without what it takes")
+    }
+    let nodes = try query.nodes(in: document, budget: 100_000)
+    require(matches == !nodes.isEmpty, "a match without a node, or a node without a match")
+    for node in nodes.prefix(20) {
+        let isInDocument = node.path.allSatisfy { if case .function = $0 { false } else { true } }
+        guard isInDocument else { continue }
+        let again = try JSONPath(parsing: node.normalizedPath, dialect: .rfc9535).values(in: document)
+        require(again == [node.value], "the path leads elsewhere")
+    }
+}
+
+extension JSONPathRequirement {
+    fileprivate func holds(for document: JSON) -> Bool {
+        var value = document
+        for name in path {
+            guard case .object(let members) = value,
+                let member = members.last(where: { Array($0.name.utf8) == Array(name.utf8) })
+            else { return false }
+            value = member.value
+        }
+        return self.value == nil || self.value.map { Array($0.utf8) } == value.string.map { Array($0.utf8) }
+    }
+}
