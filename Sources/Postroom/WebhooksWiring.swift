@@ -31,6 +31,7 @@ struct TargetChecking: URLChecking {
     private let isHTTPSOnly: Bool
     private let addresses: AddressGuard
     private let lookups: Lookups
+    private static let loopback = ["127.0.0.0/8", "::1/128"].compactMap { IPNetwork($0) }
 
     init(_ settings: Settings, _ lookups: Lookups) {
         self.lookups = lookups
@@ -54,7 +55,10 @@ struct TargetChecking: URLChecking {
         }
         switch lookups.addresses(of: target.host) {
         case .known(let found):
-            let reason = found.lazy.compactMap { addresses.refusal(of: $0) }.first
+            let reasons = found.compactMap { addresses.refusal(of: $0) }
+            // Both loopback addresses are this host: one of them open is enough.
+            let isThisHost = found.allSatisfy { address in Self.loopback.contains { $0.contains(address) } }
+            let reason = isThisHost && reasons.count < found.count ? nil : reasons.first
             return reason.map { .closed("the name \(target.host) cannot be called: \($0)") } ?? .open
         case .pending: return .pending
         case .tooMany: return .tooMany
