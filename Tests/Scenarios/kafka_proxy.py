@@ -1,5 +1,6 @@
 """Stands before a mock cluster of one broker and does what that cannot: TLS, logins, and making topics."""
 
+import re
 import socket
 import ssl
 import struct
@@ -30,10 +31,11 @@ class Reader:
 
 
 class KafkaProxy:
-    """`certificates`: (authority of clients, certificate, key) for TLS. `make(topic)` makes one at the cluster."""
+    """`certificates`: (authority of clients, certificate, key) for TLS. `make(topic)` makes one at the cluster; None: it cannot."""
 
-    def __init__(self, address, make, certificates=None):
+    def __init__(self, address, make=None, certificates=None):
         self.host, port = address.split(":")
+        self.offered = {api: versions for api, versions in OFFERED.items() if make or api != CREATE_TOPICS}
         self.upstream, self.make = int(port), make
         self.logins, self.clients, self.made = [], [], []
         self.context = None
@@ -126,20 +128,21 @@ class Connection:
         try:
             for frame in self.frames(self.server):
                 version = self.asked.pop(struct.unpack_from(">i", frame)[0], None)
+                # The mock cluster has no controller, which topics are made by.
+                frame = re.sub(rb"(mockCluster\w+)\0{4}", lambda match: match[1] + b"\0\0\0\1", frame)
                 self.send(frame.replace(*ports) if version is None else self.offer(frame, version))
         except OSError:
             pass
         self.close()
 
-    @staticmethod
-    def offer(frame, version):
+    def offer(self, frame, version):
         """What the broker can do, and what this can."""
         is_flexible = version >= 3 and struct.unpack_from(">h", frame, 4)[0] != UNSUPPORTED_VERSION
         form, tail = (">B", b"\0") if is_flexible else (">i", b"")
         count = struct.unpack_from(form, frame, 6)[0]
         start = 6 + struct.calcsize(form)
-        more = b"".join(struct.pack(">hhh", api, *versions) + tail for api, versions in OFFERED.items())
-        return frame[:6] + struct.pack(form, count + len(OFFERED)) + more + frame[start:]
+        more = b"".join(struct.pack(">hhh", api, *versions) + tail for api, versions in self.proxy.offered.items())
+        return frame[:6] + struct.pack(form, count + len(self.proxy.offered)) + more + frame[start:]
 
     def close(self):
         for end in (self.client, self.server):

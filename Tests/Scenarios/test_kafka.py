@@ -292,8 +292,8 @@ def between():
     """Starts proxies that end with the test."""
     started = []
 
-    def start(broker, certificates=None):
-        started.append(KafkaProxy(broker.address, lambda topic: broker.tell("show " + topic), certificates))
+    def start(broker, **options):
+        started.append(KafkaProxy(broker.address, **options))
         return started[-1]
 
     yield start
@@ -308,7 +308,7 @@ def test_brokers_are_reached_through_tls_with_a_certificate_and_a_login(
     authority, client, key = client_certificate(tmp_path)
     server = [str(tmp_path / name) for name in ("cert.pem", "key.pem")]
     broker, receiver, environment = broke(), receive(), new_environment()
-    proxy = between(broker, (authority, *server))
+    proxy = between(broker, certificates=(authority, *server))
     settings = dict(
         KAFKA_BROKERS=proxy.address, KAFKA_SECURITY_PROTOCOL="sasl_ssl", KAFKA_SASL_USERNAME="reader",
         KAFKA_SASL_PASSWORD="s3cret-word", KAFKA_SSL_CA_LOCATION=server[0], KAFKA_SSL_CERTIFICATE_LOCATION=client,
@@ -332,7 +332,7 @@ def test_missing_topics_are_made_with_the_replication_that_is_set(serve_webhooks
     broker, receiver, environment = broke(prefix="new-"), receive(), new_environment()
     for name in EVENTS:
         broker.tell("hide new-" + name)
-    proxy = between(broker)
+    proxy = between(broker, make=lambda topic: broker.tell("show " + topic))
     service = serve_webhooks(
         KAFKA_BROKERS=proxy.address, KAFKA_TOPIC_PREFIX="new-", KAFKA_TOPIC_REPLICATION_FACTOR=3
     )
@@ -345,11 +345,11 @@ def test_missing_topics_are_made_with_the_replication_that_is_set(serve_webhooks
     receiver.wait(1, "/hook", 30)
 
 
-def test_a_cluster_that_makes_no_topics_is_told_of_and_the_rest_is_read(serve_webhooks, receive, broke):
+def test_a_cluster_that_makes_no_topics_is_told_of_and_the_rest_is_read(serve_webhooks, receive, broke, between):
     broker, receiver, environment = broke(), receive(), new_environment()
     for name in EVENTS:
         broker.tell("hide " + name)
-    service = serve_webhooks(KAFKA_BROKERS=broker.address)
+    service = serve_webhooks(KAFKA_BROKERS=between(broker).address)
     service.add(environment, receiver.url("/hook"))
     broker.publish(("events", event(environment, event="pipeline-created")))
     receiver.wait(1, "/hook", 30)
