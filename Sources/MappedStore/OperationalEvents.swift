@@ -27,7 +27,7 @@ extension DeliveryWork {
             found.append((.endpointFailing, [OperationalEvent.Detail("percent", .number(percent))]))
         }
         guard !found.isEmpty else { return }
-        var subject: [OperationalEvent.Detail] = []
+        var subject = [OperationalEvent.Detail("destination", .number(Int(clamping: number)))]
         if let webhook = try store.webhook(number: number, in: transaction) {
             subject = [
                 OperationalEvent.Detail("webhook_id", .text(webhook.id.description)),
