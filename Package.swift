@@ -94,6 +94,10 @@ let package = Package(
             ],
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "JSONPathBenchmark", dependencies: ["JSON", "JSONPath"], path: "Benchmarks/JSONPath",
+            swiftSettings: settings),
+
         .target(
             name: "TestSupport", dependencies: ["Linux", system], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport", system], swiftSettings: settings),

@@ -14,6 +14,7 @@ from pathlib import Path
 import connections
 import deliveries
 import endpoints
+import expressions
 import latency
 import queues
 import rates
@@ -24,7 +25,7 @@ from subjects import POSTROOM
 PARTS = {
     "rates": rates.run, "sustained": rates.run_sustained, "startup": startup.run, "endpoints": endpoints.run,
     "cleanup": endpoints.run_cleanup, "sync": sync.run, "connections": connections.run, "latency": latency.run,
-    "queues": queues.run, "deliveries": deliveries.run,
+    "queues": queues.run, "deliveries": deliveries.run, "jsonpath": expressions.run,
 }
 
 
