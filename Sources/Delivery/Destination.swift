@@ -62,8 +62,13 @@ package struct Destination: Equatable, Sendable {
         disabledUntil = .farAhead
     }
 
-    /// The receiver has agreed, and said how much it takes.
+    /// Whether the receiver has yet to agree to be sent anything.
+    package var lacksConsent: Bool { consent.map { $0.url != url } ?? false }
+
+    /// The receiver has agreed, and said how much it takes. What another one has said, or nobody wants to know any longer, does
+    /// not count.
     package mutating func accept(_ consent: Consent) {
+        guard lacksConsent, consent.url == url else { return }
         self.consent = consent
         limits.rate = consent.rate.map { Double($0) / 60 }
     }
@@ -85,13 +90,13 @@ package enum ProtocolKind: UInt8, Equatable, Sendable {
 /// What a receiver that is asked first has said
 /// (CloudEvents, github.com/cloudevents/spec, http-webhook.md, section 4).
 package struct Consent: Equatable, Sendable {
-    /// When it agreed; `nil`: not yet.
-    package var grantedAt: Timestamp?
+    /// The URL that it agreed to be called at; `nil`: none yet.
+    package var url: String?
     /// Requests a minute that it takes; `nil`: as many as there are.
     package var rate: Int?
 
-    package init(grantedAt: Timestamp? = nil, rate: Int? = nil) {
-        self.grantedAt = grantedAt
+    package init(url: String? = nil, rate: Int? = nil) {
+        self.url = url
         self.rate = rate
     }
 }

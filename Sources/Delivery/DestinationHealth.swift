@@ -46,6 +46,8 @@ package struct DestinationHealth: Equatable, Sendable {
             if now < opensAt { return (0, opensAt) }
             count = 1 - inFlight
         }
+        // One asks; the others need not.
+        if destination.lacksConsent { count = min(count, 1 - inFlight) }
         if let rate = destination.limits.rate {
             // As many at once as a second allows.
             let free = (rateFree ?? now).seconds(since: now)

@@ -228,7 +228,7 @@ package final class Dispatcher {
     /// Makes the next request of an attempt.
     private func advance(_ entry: Running, _ parcel: Parcel) {
         let destination = entry.start.destination
-        if let consent = destination.consent, consent.grantedAt == nil, entry.consent == nil {
+        if destination.lacksConsent, entry.consent == nil {
             askConsent(entry)
         } else if let path = destination.approvalPath, let url = settings.approvalURL, entry.approval == nil {
             askApproval(entry, parcel, url + path)
@@ -303,7 +303,7 @@ extension Dispatcher {
             }
             var agreed = entry
             let rate = value("webhook-allowed-rate").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
-            agreed.consent = Consent(grantedAt: now().wall, rate: rate)
+            agreed.consent = Consent(url: entry.start.destination.url, rate: rate)
             advance(agreed, parcel)
         }
     }

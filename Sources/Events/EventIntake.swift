@@ -19,6 +19,8 @@ struct EventIntake {
     let isBatch: Bool
 
     static let maximumBatch = 10_000
+    /// What a request's values may take up in memory is more than their text by far.
+    static let maximumValues = 2_000_000
 
     init(_ fields: FieldList, body: [UInt8]) throws(EventError) {
         let contentType = fields.firstValue(of: "content-type").map { String(decoding: $0, as: UTF8.self) }
@@ -44,7 +46,7 @@ struct EventIntake {
 
     private static func json(_ body: [UInt8]) throws(EventError) -> JSON {
         do throws(JSONError) {
-            return try JSON(parsing: body)
+            return try JSON(parsing: body, maximumValues: maximumValues)
         } catch {
             throw EventError(.badRequest, "The body is not JSON: \(error).")
         }
@@ -72,7 +74,7 @@ struct EventIntake {
     private static func batch(_ body: [UInt8]) throws(EventError) -> [Event] {
         let document: JSONNode
         do throws(JSONError) {
-            document = try JSONDocument(parsing: body).root
+            document = try JSONDocument(parsing: body, maximumValues: maximumValues).root
         } catch {
             throw EventError(.badRequest, "The body is not JSON: \(error).")
         }

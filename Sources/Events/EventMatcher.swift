@@ -17,39 +17,62 @@ package final class EventMatcher {
 
     private static let exceeded = "the expression takes too long for an event, which then counts as not matching"
     private static let events = 64
+    private static let replayed = 16
     private static let bytes = 4 << 20
     private static let changes = 10_000
 
     package init(store: any MatchingStore) { self.store = store }
 
     /// Does one step: what it writes is kept once the store's `commit` has returned.
+    /// - Parameter deadline: on the steady clock; where it has passed an expression is not begun.
     /// - Returns: whether there may be more to do at once.
-    package func turn(at moment: Moment) throws(StoreFailure) -> Bool {
-        let waiting = try store.waitingEvents(skipping: skipping, limit: Self.events, maximumBytes: Self.bytes)
-        if waiting.isEmpty, skipping > 0 {
-            skipping = 0
-            return true
+    package func turn(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+        if begun.isEmpty, !(try begin()) { return try replay(at: now()) }
+        while let index = begun.firstIndex(where: { !$0.isOver }) {
+            let time = now().steady
+            guard time < deadline else { return true }
+            self.index.goOn(&begun[index].matching, at: time)
         }
-        guard !waiting.isEmpty else { return try replay(at: moment) }
-        // After the events: what was changed before one of them came is known then.
-        try learn()
-        var matches: [EventMatches] = []
-        for event in waiting {
-            let matched = if let known = event.matched { known } else { try match(event.body) }
-            matches.append(EventMatches(event: event.number, subscriptions: matched))
+        // They are gone from here whatever becomes of them: what fails still waits in the store.
+        let over = begun
+        begun = []
+        for event in over {
+            for subscription in event.matching.exceeded where reported.insert(subscription).inserted {
+                try store.reportExpression(of: subscription, Self.exceeded)
+            }
         }
-        let kept = try store.keep(matches, at: moment)
-        skipping = kept < matches.count ? Int.random(in: 1...Self.events) : 0
+        let matches = over.map { EventMatches(event: $0.number, subscriptions: $0.known ?? $0.matching.matched) }
+        skipping = try store.keep(matches, at: now()) ? 0 : Int.random(in: 1...Self.events)
         return true
     }
 
-    private func match(_ body: [UInt8]) throws(StoreFailure) -> [UInt64] {
-        guard let event = try? JSON(parsing: body) else { return [] }
-        let outcome = index.match(event)
-        for subscription in outcome.exceeded where reported.insert(subscription).inserted {
-            try store.reportExpression(of: subscription, Self.exceeded)
+    /// Events that are being matched.
+    private var begun: [Begun] = []
+
+    private struct Begun {
+        let number: UInt64
+        /// What it matched, where that has been found out before.
+        let known: [UInt64]?
+        var matching: SubscriptionIndex.Matching
+
+        var isOver: Bool { known != nil || matching.isOver }
+    }
+
+    /// - Returns: whether there are events to match.
+    private func begin() throws(StoreFailure) -> Bool {
+        var waiting = try store.waitingEvents(skipping: skipping, limit: Self.events, maximumBytes: Self.bytes)
+        if waiting.isEmpty, skipping > 0 {
+            skipping = 0
+            waiting = try store.waitingEvents(skipping: 0, limit: Self.events, maximumBytes: Self.bytes)
         }
-        return outcome.matched
+        guard !waiting.isEmpty else { return false }
+        // After the events: what was changed before one of them came is known then.
+        try learn()
+        begun = waiting.map { event in
+            let value = event.matched == nil ? try? JSON(parsing: event.body) : nil
+            return Begun(number: event.number, known: event.matched, matching: index.begin(value ?? .null))
+        }
+        return true
     }
 
     private func learn() throws(StoreFailure) {
@@ -76,7 +99,7 @@ package final class EventMatcher {
     // MARK: Replays
 
     private func replay(at moment: Moment) throws(StoreFailure) -> Bool {
-        guard let replay = try store.waitingReplay(limit: Self.events, maximumBytes: Self.bytes) else { return false }
+        guard let replay = try store.waitingReplay(limit: Self.replayed, maximumBytes: Self.bytes) else { return false }
         let query = try? JSONPath(parsing: replay.expression.text, dialect: replay.expression.dialect)
         var matched: [UInt64] = []
         for event in replay.events {

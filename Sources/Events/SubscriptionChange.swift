@@ -65,6 +65,7 @@ struct SubscriptionChange {
             let isSecret = target.called.authorization != nil
             subscription.target = isSecret ? "" : target.text
             subscription.sealedTarget = isSecret ? sealing.seal(Array(target.text.utf8), .target) : nil
+            if subscription.destination.url != target.called.url { subscription.destination.limits.rate = nil }
             subscription.destination.url = target.called.url
         }
         let hasAuth = input.auth.map { $0.text != Subscription.noExtensions } ?? false
@@ -100,6 +101,7 @@ struct SubscriptionChange {
         }
         if let asks = input.asksConsent, asks != (destination.consent != nil) {
             destination.consent = asks ? Consent() : nil
+            destination.limits.rate = nil
         }
     }
 }

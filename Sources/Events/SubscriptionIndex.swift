@@ -1,3 +1,4 @@
+internal import Gateway
 internal import JSON
 internal import JSONPath
 
@@ -10,6 +11,8 @@ struct SubscriptionIndex {
     private final class Entry {
         let query: JSONPath
         var subscriptions: Set<UInt64> = []
+        var exceededInRow = 0
+        var restsUntil = Timestamp(microseconds: .min)
 
         init(_ query: JSONPath) { self.query = query }
     }
@@ -109,29 +112,46 @@ struct SubscriptionIndex {
 
     // MARK: Matching
 
-    struct Outcome: Equatable {
-        /// Subscriptions, in ascending order.
-        var matched: [UInt64] = []
+    /// An event that is being held against expressions, which may take several steps.
+    struct Matching {
+        fileprivate var document: JSONPathDocument?
+        fileprivate var left: [Expression]
+        /// Subscriptions that match, in ascending order once nothing is left.
+        fileprivate(set) var matched: [UInt64] = []
         /// Subscriptions whose expression takes too long for the event, and counts as not matching.
-        var exceeded: [UInt64] = []
+        fileprivate(set) var exceeded: [UInt64] = []
+
+        var isOver: Bool { left.isEmpty }
     }
 
-    func match(_ event: JSON) -> Outcome {
-        var outcome = Outcome()
-        let document = JSONPathDocument(event)
+    /// Finds what an event may match.
+    func begin(_ event: JSON) -> Matching {
         var tried = others
         Self.gather(event, root, into: &tried)
-        for expression in tried {
-            guard let entry = entries[expression] else { continue }
+        return Matching(document: tried.isEmpty ? nil : JSONPathDocument(event), left: Array(tried))
+    }
+
+    /// Holds the event against one more expression.
+    /// - Parameter now: on the steady clock.
+    mutating func goOn(_ matching: inout Matching, at now: Timestamp) {
+        guard let expression = matching.left.popLast(), let document = matching.document else { return }
+        if let entry = entries[expression], entry.restsUntil <= now {
             do throws(JSONPathBudgetExceeded) {
-                if try entry.query.matches(document) { outcome.matched += entry.subscriptions }
+                if try entry.query.matches(document) { matching.matched += entry.subscriptions }
+                entry.exceededInRow = 0
             } catch {
-                outcome.exceeded += entry.subscriptions
+                matching.exceeded += entry.subscriptions
+                entry.exceededInRow += 1
+                if entry.exceededInRow >= Self.patience { entry.restsUntil = now.adding(seconds: Self.restSeconds) }
             }
         }
-        outcome.matched.sort()
-        return outcome
+        if matching.isOver { matching.matched.sort() }
     }
+
+    /// An expression that has exceeded its budget so often in a row rests for a while, and matches nothing meanwhile: it would
+    /// take the time that others' events need.
+    private static let patience = 3
+    private static let restSeconds = 10.0
 
     private static func gather(_ value: JSON, _ branch: Branch, into found: inout Set<Expression>) {
         found.formUnion(branch.present)

@@ -5,9 +5,14 @@ package struct JSONDocument: Sendable {
 
     /// Strict as `JSON(parsing:)`, but for comments.
     ///
-    /// - Parameter allowsComments: `// …` to the end of the line and `/* … */` count as blanks.
-    package init(parsing text: [UInt8], allowsComments: Bool = false) throws(JSONError) {
-        var parser = JSONParser(text, allowsComments: allowsComments, recordsPlaces: true)
+    /// - Parameters:
+    ///   - allowsComments: `// …` to the end of the line and `/* … */` count as blanks.
+    ///   - maximumValues: how many values there may be in all.
+    package init(
+        parsing text: [UInt8], allowsComments: Bool = false, maximumValues: Int = .max
+    ) throws(JSONError) {
+        var parser = JSONParser(
+            text, allowsComments: allowsComments, recordsPlaces: true, maximumValues: maximumValues)
         let value = try parser.document()
         root = JSONNode(value, at: 0, in: parser.places)
     }

@@ -16,8 +16,9 @@ extension JSON {
     package static var maximumDepth: Int { 512 }
 
     /// Reads one value and nothing after it but blanks. Strict RFC 8259, UTF-8 without a byte order mark.
-    package init(parsing text: [UInt8]) throws(JSONError) {
-        var parser = JSONParser(text)
+    /// - Parameter maximumValues: how many values there may be in all; each takes some fifty bytes, however short its text.
+    package init(parsing text: [UInt8], maximumValues: Int = .max) throws(JSONError) {
+        var parser = JSONParser(text, maximumValues: maximumValues)
         self = try parser.document()
     }
 }
@@ -28,10 +29,15 @@ struct JSONParser {
     private var position = 0
     private let allowsComments: Bool
     private let recordsPlaces: Bool
+    private let maximumValues: Int
+    private var values = 0
     /// Where each value stands, in the order in which they begin; empty where they are not recorded.
     private(set) var places: [JSONPlace] = []
 
-    init(_ text: [UInt8], allowsComments: Bool = false, recordsPlaces: Bool = false) {
+    init(
+        _ text: [UInt8], allowsComments: Bool = false, recordsPlaces: Bool = false, maximumValues: Int = .max
+    ) {
+        self.maximumValues = maximumValues
         self.text = text
         self.allowsComments = allowsComments
         self.recordsPlaces = recordsPlaces
@@ -88,6 +94,8 @@ struct JSONParser {
 
     private mutating func value(depth: Int) throws(JSONError) -> JSON {
         guard let byte = next else { throw failure("a value was expected, but the text ends") }
+        values += 1
+        guard values <= maximumValues else { throw failure("there are more than \(maximumValues) values") }
         switch byte {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)

@@ -74,6 +74,9 @@ package struct StoreMetrics: Sendable {
     /// Destinations in all, and those that are disabled.
     package let destinations: Int
     package let disabledDestinations: Int
+    /// Subscriptions to events, and events that wait to be matched.
+    package let subscriptions: Int
+    package let waitingEvents: Int
     package let endpoints: Int
     package let queues: Int
     package let queuedMessages: UInt64
@@ -122,6 +125,8 @@ extension MappedStore {
                 deliveries: record.metrics, intake: try intakeMetrics(in: transaction), pending: state.pending,
                 inFlight: state.inFlight,
                 destinations: try tables.destinations.count(in: transaction), disabledDestinations: disabled,
+                subscriptions: try tables.subscriptions.count(in: transaction),
+                waitingEvents: try tables.waitingEvents.count(in: transaction),
                 endpoints: try tables.endpoints.count(in: transaction),
                 queues: try tables.queues.count(in: transaction), queuedMessages: messages,
                 queuedBytes: messageBytes, queuedEver: ever, storeBytes: bytes,

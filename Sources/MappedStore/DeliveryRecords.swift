@@ -94,7 +94,7 @@ enum DestinationRecord {
         writer.byte(destination.protocolKind.rawValue)
         writer.optional(destination.approvalPath)
         writer.byte(destination.consent == nil ? 0 : 1)
-        writer.optional(destination.consent?.grantedAt)
+        writer.optional(destination.consent?.url)
         writer.number(UInt64(max(0, destination.consent?.rate ?? 0)))
         writer.optional(destination.shape)
         return writer.bytes
@@ -122,13 +122,13 @@ enum DestinationRecord {
     private static func readMore(_ reader: inout ByteReader, into destination: inout Destination) -> Bool {
         guard let disabledAt = reader.optionalTime(), let kind = reader.byte().flatMap(ProtocolKind.init(rawValue:)),
             let approvalPath = reader.optionalText(), let hasConsent = reader.byte(),
-            let grantedAt = reader.optionalTime(), let rate = reader.number().flatMap({ Int(exactly: $0) }),
+            let consentedURL = reader.optionalText(), let rate = reader.number().flatMap({ Int(exactly: $0) }),
             let shape = reader.optionalBytes()
         else { return false }
         destination.disabledAt = disabledAt
         destination.protocolKind = kind
         destination.approvalPath = approvalPath
-        if hasConsent != 0 { destination.consent = Consent(grantedAt: grantedAt, rate: rate == 0 ? nil : rate) }
+        if hasConsent != 0 { destination.consent = Consent(url: consentedURL, rate: rate == 0 ? nil : rate) }
         destination.shape = shape
         return true
     }

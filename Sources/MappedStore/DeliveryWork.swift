@@ -283,7 +283,7 @@ struct DeliveryWork {
             if isOver { state.pending -= min(state.pending, 1) }
             state.lastTriggered = line.summary
             if verdict != .delivered { state.lastErrored = line.summary }
-            if let consent = result.consent, destination.consent != nil { destination.accept(consent) }
+            if let consent = result.consent { destination.accept(consent) }
             var reason: String?
             // What others did not agree to is no fault of the receiver.
             if result.attempt.reachedReceiver {

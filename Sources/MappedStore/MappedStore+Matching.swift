@@ -89,22 +89,24 @@ extension MappedStore: MatchingStore {
     /// Deliveries that one step makes.
     private static let deliveriesPerStep = 1000
 
-    package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
+    package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Bool {
         var wanted: [EventMatches] = []
         for match in matches { wanted.append(try enabled(match, at: moment)) }
-        return try growing { (transaction) throws(LMDBError) -> Int? in
+        return try growing { (transaction) throws(LMDBError) -> Bool? in
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
             guard try admit(bytes: 512 * (1 + min(count, Self.deliveriesPerStep)), in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var left = Self.deliveriesPerStep
-            var kept = 0
+            var allWaited = true
             for match in wanted where left > 0 {
-                guard let waiting = try waitingRecord(match.event, in: transaction) else { continue }
-                kept += 1
+                guard let waiting = try waitingRecord(match.event, in: transaction) else {
+                    allWaited = false
+                    continue
+                }
                 try dispatch(match, waiting, &left, &work, in: &transaction)
             }
             try work.finish(in: &transaction)
-            return kept
+            return allWaited
         }
     }
 

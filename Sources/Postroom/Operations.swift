@@ -88,6 +88,8 @@ struct Operations {
         text.single(
             "endpoints_disabled", "gauge", "Destinations that nothing is sent to.", metrics.disabledDestinations)
         text.single("destinations", "gauge", "Destinations in all.", metrics.destinations)
+        text.single("subscriptions", "gauge", "Subscriptions to events.", metrics.subscriptions)
+        text.single("events_waiting", "gauge", "Events that wait to be matched.", metrics.waitingEvents)
         text.single("store_bytes", "gauge", "What the store's file has grown to.", metrics.storeBytes)
         text.single("capture_endpoints", "gauge", "Endpoints of capture.", metrics.endpoints)
         text.family("capture_requests_total", "counter", "Requests to capture, done and refused.")

@@ -142,7 +142,8 @@ final class Worker {
 
     /// Waits for attempts that end, for signals, and until it is time to look again.
     private func wait(milliseconds: Int?) throws {
-        var pause = hasMoreToMatch && matchesAgainAt == 0 ? 0 : milliseconds ?? lookMilliseconds
+        var pause = milliseconds ?? lookMilliseconds
+        if hasMoreToMatch, SystemClock.bootTimeMicroseconds() >= matchesAgainAt { pause = 0 }
         // What cannot be written now is written once that is tried again, and not sooner.
         if dispatcher.hasFinished {
             pause = Int(max(0, deliversAgainAt - SystemClock.bootTimeMicroseconds()) / 1000)
@@ -162,7 +163,7 @@ final class Worker {
     private var hasMoreToMatch = true
     private var matchesAgainAt: Int64 = 0
     /// Deliveries wait for so long at the most.
-    private static let matchingMicroseconds: Int64 = 20_000
+    private static let matchingSeconds = 0.02
 
     /// Holds events against subscriptions for a while, where there are any.
     private func match() {
@@ -171,11 +172,12 @@ final class Worker {
         do throws(StoreFailure) {
             let version = try store.version()
             guard hasMoreToMatch || version != matchedVersion else { return }
+            let deadline = store.clock.now().steady.adding(seconds: Self.matchingSeconds)
             repeat {
                 matchedVersion = try store.version()
-                hasMoreToMatch = try matcher.turn(at: store.clock.now())
+                hasMoreToMatch = try matcher.turn(until: deadline, now: store.clock.now)
                 try store.commit()
-            } while hasMoreToMatch && SystemClock.bootTimeMicroseconds() - now < Self.matchingMicroseconds
+            } while hasMoreToMatch && store.clock.now().steady < deadline
         } catch {
             store.rollBack()
             logger.warning("events have to wait", metadata: ["reason": "\(error)"])
