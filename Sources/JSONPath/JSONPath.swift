@@ -88,7 +88,7 @@ package struct JSONPath: Sendable {
         var nodes: [JSONPathNode] = []
         try forEachResult(in: document, budget) { evaluator, node throws(JSONPathBudgetExceeded) in
             let path = evaluator.path(to: node)
-            try evaluator.budget.spend(12 + 4 * path.count)
+            try evaluator.budget.spend(16 + 8 * path.count)
             nodes.append(JSONPathNode(value: evaluator.json(node, in: document), path: path))
         }
         return nodes

@@ -108,9 +108,12 @@ struct ProgramBuilder {
         return constants.sources[Int(node)].string
     }
 
+    /// The program, in arrays that are no larger than what they hold.
     consuming func finished(main: Reference) -> Outcome {
         program.main = main
         program.constants = constants.tree
+        program.instructions = program.instructions.map(\.self)
+        program.lists = program.lists.map(\.self)
         return Outcome(program: program, hasFilter: hasFilter)
     }
 

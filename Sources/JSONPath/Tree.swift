@@ -33,25 +33,42 @@ struct TreeBuilder: Sendable {
     private(set) var nameNumbers: [MemberName: UInt32] = [:]
     /// For each name, the last node that bears it.
     private var bearers: [UInt32] = []
+    private var waiting: [UInt32] = []
     private let pool: Value.Pool
 
     init(pool: Value.Pool) { self.pool = pool }
 
-    /// Adds a value and all it holds, and returns its node. Breadth first, so that no depth is too deep.
+    /// Adds a value and all it holds, and returns its node. What is still to be looked into waits on a stack of its own,
+    /// so that no depth is too deep.
     mutating func append(_ value: JSON) -> UInt32 {
         let root = UInt32(tree.nodes.count)
         add(value, parent: root, key: 0)
-        var next = tree.nodes.count - 1
-        while next < tree.nodes.count {
-            tree.nodes[next].value = take(sources[next], at: UInt32(next))
-            next += 1
+        while let node = waiting.popLast() {
+            // A member that was replaced by one of its name may wait twice.
+            guard case .null = tree.nodes[Int(node)].value else { continue }
+            lookInto(sources[Int(node)], of: node)
         }
         return root
     }
 
     private mutating func add(_ value: JSON, parent: UInt32, key: UInt32) {
-        tree.nodes.append(Tree.Node(value: .null, parent: parent, key: key))
+        let node = UInt32(tree.nodes.count)
         sources.append(value)
+        tree.nodes.append(Tree.Node(value: .null, parent: parent, key: key))
+        tree.nodes[Int(node)].value = plain(value, of: node)
+    }
+
+    /// The value of a node that holds nothing. One that does is null and waits.
+    private mutating func plain(_ value: JSON, of node: UInt32) -> Value {
+        switch value {
+        case .null: return .null
+        case .bool(let value): return .boolean(value)
+        case .number(let text): return Value(number: text)
+        case .string(let string): return .string(text(string))
+        case .array, .object:
+            waiting.append(node)
+            return .null
+        }
     }
 
     private mutating func text(_ string: String) -> Value.Text {
@@ -60,20 +77,21 @@ struct TreeBuilder: Sendable {
         return .init(pool: pool, offset: UInt32(offset), count: UInt32(tree.bytes.count - offset))
     }
 
-    private mutating func take(_ source: JSON, at node: UInt32) -> Value {
+    private mutating func lookInto(_ source: JSON, of node: UInt32) {
+        let first = UInt32(tree.nodes.count)
         switch source {
-        case .null: return .null
-        case .bool(let value): return .boolean(value)
-        case .number(let text): return Value(number: text)
-        case .string(let string): return .string(text(string))
         case .array(let elements):
-            let first = UInt32(tree.nodes.count)
-            for (position, element) in elements.enumerated() { add(element, parent: node, key: UInt32(position)) }
-            return .array(.init(pool: pool, first: first, count: UInt32(elements.count)))
+            var position: UInt32 = 0
+            for element in elements {
+                add(element, parent: node, key: position)
+                position += 1
+            }
+            tree.nodes[Int(node)].value = .array(.init(pool: pool, first: first, count: position))
         case .object(let members):
-            let first = UInt32(tree.nodes.count)
             for member in members { add(member, to: node, from: first) }
-            return .object(.init(pool: pool, first: first, count: UInt32(tree.nodes.count) - first))
+            let count = UInt32(tree.nodes.count) - first
+            tree.nodes[Int(node)].value = .object(.init(pool: pool, first: first, count: count))
+        default: break
         }
     }
 
@@ -83,6 +101,7 @@ struct TreeBuilder: Sendable {
         let bearer = bearers[Int(name)]
         if bearer >= first, bearer != .max {
             sources[Int(bearer)] = member.value
+            tree.nodes[Int(bearer)].value = plain(member.value, of: bearer)
         } else {
             bearers[Int(name)] = UInt32(tree.nodes.count)
             add(member.value, parent: node, key: name)

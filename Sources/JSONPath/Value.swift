@@ -48,6 +48,9 @@ extension Value {
     init(number text: String) {
         if let integer = Int64(text) {
             self = .integer(integer, isPlain: true)
+        } else if text.utf8.count <= 32, let double = Double(text), double.rounded() != double {
+            // A text that stands for a whole number would be the nearest to a double that is whole.
+            self = .double(double)
         } else {
             self = Decimal(text).value
         }

@@ -67,6 +67,16 @@ import Testing
         #expect(try JSONPathTests.results(of: "$.keys()", in: document) == [#"["a", "b"]"#])
     }
 
+    @Test(arguments: [
+        (#"{"a": [1, 2], "a": 3, "b": 4}"#, "[3, 4]"), (#"{"a": 1, "b": 4, "a": [2, 3]}"#, "[[2, 3], 4, 2, 3]"),
+        (#"{"a": [1], "a": {"c": 2}}"#, #"[{"c": 2}, 2]"#), (#"{"a": {"c": 1}, "a": [2], "a": "x"}"#, #"["x"]"#),
+        (#"{"a": {"b": 1, "b": [5]}, "a": {"b": 2, "b": [3]}}"#, #"[{"b": 2, "b": [3]}, [3], 3]"#),
+        (#"[{"a": null, "a": {}}, {"a": {}, "a": null}]"#, #"[{"a": null, "a": {}}, {"a": {}, "a": null}, {}, null]"#),
+    ])
+    func `a member that another replaces leaves nothing behind`(document: String, all: String) throws {
+        #expect(try results("$..*", document) == json(all).array?.map(text))
+    }
+
     @Test func `objects are equal in any order of their members`() throws {
         let document = #"[{"a": 1, "b": [{"c": 2, "d": 3}]}, {"b": [{"d": 3, "c": 2.0}], "a": 1e0}, {"a": 1, "c": 2}]"#
         #expect(try results("$[?@ == $[0]]", document).count == 2)
