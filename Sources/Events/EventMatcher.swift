@@ -28,20 +28,24 @@ package final class EventMatcher {
     /// - Returns: whether there may be more to do at once.
     package func turn(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
         if begun.isEmpty, !(try begin()) { return try replay(at: now()) }
-        while let index = begun.firstIndex(where: { !$0.isOver }) {
+        while let next = begun.firstIndex(where: { !$0.isOver }) {
             let time = now().steady
             guard time < deadline else { return true }
-            self.index.goOn(&begun[index].matching, at: time)
+            if begun[next].matching == nil {
+                begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
+            } else {
+                index.goOn(&begun[next].matching, at: time)
+            }
         }
         // They are gone from here whatever becomes of them: what fails still waits in the store.
         let over = begun
         begun = []
         for event in over {
-            for subscription in event.matching.exceeded where reported.insert(subscription).inserted {
+            for subscription in event.matching?.exceeded ?? [] where reported.insert(subscription).inserted {
                 try store.reportExpression(of: subscription, Self.exceeded)
             }
         }
-        let matches = over.map { EventMatches(event: $0.number, subscriptions: $0.known ?? $0.matching.matched) }
+        let matches = over.map { EventMatches(event: $0.number, subscriptions: $0.known ?? $0.matching?.matched ?? []) }
         skipping = try store.keep(matches, at: now()) ? 0 : Int.random(in: 1...Self.events)
         return true
     }
@@ -53,9 +57,11 @@ package final class EventMatcher {
         let number: UInt64
         /// What it matched, where that has been found out before.
         let known: [UInt64]?
-        var matching: SubscriptionIndex.Matching
+        let body: [UInt8]
+        /// `nil` until the event has been read.
+        var matching: SubscriptionIndex.Matching?
 
-        var isOver: Bool { known != nil || matching.isOver }
+        var isOver: Bool { known != nil || matching?.isOver ?? false }
     }
 
     /// - Returns: whether there are events to match.
@@ -68,10 +74,7 @@ package final class EventMatcher {
         guard !waiting.isEmpty else { return false }
         // After the events: what was changed before one of them came is known then.
         try learn()
-        begun = waiting.map { event in
-            let value = event.matched == nil ? try? JSON(parsing: event.body) : nil
-            return Begun(number: event.number, known: event.matched, matching: index.begin(value ?? .null))
-        }
+        begun = waiting.map { Begun(number: $0.number, known: $0.matched, body: $0.body) }
         return true
     }
 

@@ -114,6 +114,8 @@ struct SubscriptionIndex {
 
     /// An event that is being held against expressions, which may take several steps.
     struct Matching {
+        fileprivate let event: JSON
+        /// `nil` until the first expression is tried.
         fileprivate var document: JSONPathDocument?
         fileprivate var left: [Expression]
         /// Subscriptions that match, in ascending order once nothing is left.
@@ -128,13 +130,19 @@ struct SubscriptionIndex {
     func begin(_ event: JSON) -> Matching {
         var tried = others
         Self.gather(event, root, into: &tried)
-        return Matching(document: tried.isEmpty ? nil : JSONPathDocument(event), left: Array(tried))
+        return Matching(event: event, left: Array(tried))
     }
 
-    /// Holds the event against one more expression.
+    /// Makes the event ready, or holds it against one more expression.
     /// - Parameter now: on the steady clock.
-    mutating func goOn(_ matching: inout Matching, at now: Timestamp) {
-        guard let expression = matching.left.popLast(), let document = matching.document else { return }
+    func goOn(_ step: inout Matching?, at now: Timestamp) {
+        guard var matching = step.take() else { return }
+        defer { step = consume matching }
+        guard let document = matching.document else {
+            matching.document = JSONPathDocument(matching.event)
+            return
+        }
+        guard let expression = matching.left.popLast() else { return }
         if let entry = entries[expression], entry.restsUntil <= now {
             do throws(JSONPathBudgetExceeded) {
                 if try entry.query.matches(document) { matching.matched += entry.subscriptions }
