@@ -31,10 +31,10 @@ package final class EventMatcher {
         while let next = begun.firstIndex(where: { !$0.isOver }) {
             let time = now().steady
             guard time < deadline else { return true }
-            if begun[next].matching == nil {
-                begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
+            if let matching = begun[next].matching {
+                index.goOn(matching, at: time)
             } else {
-                index.goOn(&begun[next].matching, at: time)
+                begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
             }
         }
         // They are gone from here whatever becomes of them: what fails still waits in the store.

@@ -113,7 +113,7 @@ struct SubscriptionIndex {
     // MARK: Matching
 
     /// An event that is being held against expressions, which may take several steps.
-    struct Matching {
+    final class Matching {
         fileprivate let event: JSON
         /// `nil` until the first expression is tried.
         fileprivate var document: JSONPathDocument?
@@ -123,6 +123,11 @@ struct SubscriptionIndex {
         /// Subscriptions whose expression takes too long for the event, and counts as not matching.
         fileprivate(set) var exceeded: [UInt64] = []
 
+        fileprivate init(_ event: JSON, _ expressions: Set<Expression>) {
+            self.event = event
+            left = Array(expressions)
+        }
+
         var isOver: Bool { left.isEmpty }
     }
 
@@ -130,14 +135,12 @@ struct SubscriptionIndex {
     func begin(_ event: JSON) -> Matching {
         var tried = others
         Self.gather(event, root, into: &tried)
-        return Matching(event: event, left: Array(tried))
+        return Matching(event, tried)
     }
 
     /// Makes the event ready, or holds it against one more expression.
     /// - Parameter now: on the steady clock.
-    func goOn(_ step: inout Matching?, at now: Timestamp) {
-        guard var matching = step.take() else { return }
-        defer { step = consume matching }
+    func goOn(_ matching: Matching, at now: Timestamp) {
         guard let document = matching.document else {
             matching.document = JSONPathDocument(matching.event)
             return
