@@ -21,7 +21,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let limits = DestinationLimits(inFlight: 3, rate: 0.5)
         use(Destination(number: 1, url: "http://x/", policy: .standard, limits: limits), state)
         if let id = UUID("00000000-0000-4000-8000-000000000000") {
-            use(Destination(number: 1, url: id.description, policy: .fixed(retries: 1, interval: 1)), state)
+            use(Destination(number: 1, url: id.description, policy: .own(.fixed(retries: 1, interval: 1))), state)
         }
     }
     if let parcel = ParcelRecord.decode(span, number: 7) {
@@ -47,7 +47,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let again = unsafe WebhookRecord.decode(
             WebhookRecord.encode(webhook).span.bytes, destination, DestinationState())
         require(again == webhook, "another webhook")
-        _ = objectJSON { json in webhook.write(to: &json, WebhookSettings()) }
+        _ = objectJSON { json in webhook.write(to: &json) }
     }
     _ = WebhookRecord.events(span)
     if bytes.count > 24 {
@@ -65,16 +65,15 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 /// Whatever a record says, nothing overflows that counts with it.
 private func use(_ destination: Destination, _ state: DestinationState) {
     var health = state.health
+    let policy = RetryPolicies()[destination.policy]
     _ = health.allowance(destination, inFlight: 0, at: now)
     health.begin(destination, at: now)
     for verdict in [Verdict.retry(seconds: 1), .givenUp, .delivered] {
-        _ = health.conclude(verdict, destination.policy, at: now)
+        _ = health.conclude(verdict, policy, at: now)
         _ = health.allowance(destination, inFlight: 1, at: now)
     }
-    for attempts in 1...3 { _ = destination.policy.wait(after: attempts, asked: 1e9, isOverloaded: true, jitter: 1) }
-    var json = [UInt8]()
-    json = objectJSON { json in
+    for attempts in 1...3 { _ = policy.wait(after: attempts, asked: 1e9, isOverloaded: true, jitter: 1) }
+    _ = objectJSON { json in
         WebhookStatistics(health: state.health, pending: 1).write(to: &json, at: Moment(wall: now, steady: now))
     }
-    _ = json
 }

@@ -12,6 +12,8 @@ private struct URLs: URLChecking {
             return error.description
         }
     }
+
+    func reach(_ url: String) -> Reach { .open }
 }
 
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)
@@ -34,17 +36,18 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             let webhook = try? change.webhook(id, in: id), !isPartial
         else { continue }
         require(!webhook.name.isEmpty && !webhook.events.isEmpty, "a webhook without a name or events")
-        let waits = webhook.destination.policy.attempts
+        let policy = RetryPolicies()[webhook.destination.policy]
+        let waits = policy.attempts
         require((1...101).contains(waits), "\(waits) attempts")
         for attempts in 1...waits {
-            let wait = webhook.destination.policy.wait(after: attempts, jitter: 1)
+            let wait = policy.wait(after: attempts, jitter: 1)
             require(wait.map { $0 >= 0 && $0.isFinite } ?? (attempts == waits), "a wait that is none")
             _ = now.adding(seconds: wait ?? 0)
         }
         if let sealed = webhook.destination.sealedHeaders {
             require(HeaderField.fields(lines: sealed)?.map(\.name) == webhook.headerNames, "other headers")
         }
-        let shown = objectJSON { json in webhook.write(to: &json, settings) }
+        let shown = objectJSON { json in webhook.write(to: &json) }
         require((try? WebhookInput(parsing: shown, isPartial: false, rules)) != nil, "what is shown is not taken")
     }
     return 0

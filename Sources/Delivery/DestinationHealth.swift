@@ -51,7 +51,7 @@ package struct DestinationHealth: Equatable, Sendable {
         if let rate = destination.limits.rate {
             // As many at once as a second allows.
             let free = (rateFree ?? now).seconds(since: now)
-            let tokens = Int((max(1, rate) - max(0, free) * rate).rounded(.down))
+            let tokens = Int(max(0, max(1, rate) - max(0, free) * rate).rounded(.down))
             if tokens < 1 { return (0, now.adding(seconds: max(0.001, free - (max(1, rate) - 1) / rate))) }
             count = min(count, tokens)
         }

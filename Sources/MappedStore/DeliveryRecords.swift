@@ -106,8 +106,9 @@ enum DestinationRecord {
         guard version == 1 || version == Self.version, let url = reader.text(), let method = reader.text(),
             let contentType = reader.text(), let headers = reader.optionalBytes(), let secret = reader.optionalBytes(),
             let keyring = reader.number(), let policy = policy(&reader), let inFlight = reader.number(),
-            inFlight <= 1_000_000, let rate = reader.double(), let ordered = reader.byte(),
-            let disabledUntil = reader.optionalTime(), let disabledReason = reader.optionalText()
+            inFlight <= 1_000_000, let rate = reader.double(), (0...1_000_000).contains(rate),
+            let ordered = reader.byte(), let disabledUntil = reader.optionalTime(),
+            let disabledReason = reader.optionalText()
         else { return nil }
         var destination = Destination(
             number: number, url: url, method: method, contentType: contentType, sealedHeaders: headers,
@@ -197,10 +198,13 @@ struct DestinationState: Equatable {
         guard let version = reader.byte(), Self.versions.contains(version) else { return nil }
         var numbers: [UInt64] = []
         for _ in 0..<7 {
-            guard let number = reader.number() else { return nil }
+            // So many that nothing overflows which counts on.
+            guard let number = reader.number(), number < 1 << 48 else { return nil }
             numbers.append(number)
         }
-        guard let windowStart = reader.time(), let openSeconds = reader.double() else { return nil }
+        guard let windowStart = reader.time(), let openSeconds = reader.double(), (0...1e9).contains(openSeconds) else {
+            return nil
+        }
         var times: [Timestamp?] = []
         for _ in 0..<6 {
             guard let time = reader.optionalTime() else { return nil }

@@ -82,11 +82,24 @@ import Webhooks
         }
     }
 
+    @Test func `numbers that nothing can count with are damage`() {
+        for rate in [-1, 1e7, 1e300] {
+            let destination = Destination(
+                number: 7, url: "http://x/", policy: .standard, limits: DestinationLimits(rate: rate))
+            #expect(DestinationRecord.decode(DestinationRecord.encode(destination), number: 7) == nil)
+        }
+        for change in [\DestinationHealth.delivered, \.failedAttempts, \.windowAttempts, \.windowFailures] {
+            var state = DestinationState()
+            state.health[keyPath: change] = .max
+            #expect(DestinationState(state.encoded) == nil)
+        }
+    }
+
     @Test func `the state of a destination comes back as it was, and damaged is none`() {
         var full = DestinationState()
         full.health.delivered = 1
         full.health.failedAttempts = 300
-        full.health.givenUp = .max
+        full.health.givenUp = 1 << 40
         full.health.failuresInRow = 4
         full.health.windowAttempts = 5
         full.health.windowFailures = 6
