@@ -159,7 +159,7 @@ let package = Package(
         .testTarget(
             name: "MappedStoreTests",
             dependencies: [
-                "Capture", "Cryptography", "Delivery", "Gateway", "LMDB", "Linux", "MappedStore", "Queues",
+                "Capture", "Cryptography", "Delivery", "Events", "Gateway", "LMDB", "Linux", "MappedStore", "Queues",
                 "TestSupport", "Webhooks", system,
             ],
             swiftSettings: settings),

@@ -32,6 +32,7 @@ int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags
 int fallocate(int descriptor, int mode, off_t offset, off_t length);
 int memfd_create(const char *name, unsigned int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+char *strptime(const char *text, const char *format, struct tm *parts);
 
 /// linux/falloc.h: the blocks are reserved and the file's length stays.
 static const int postroom_fallocate_keep_size = 1;

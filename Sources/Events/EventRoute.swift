@@ -1,4 +1,4 @@
-internal import Gateway
+package import Gateway
 
 /// Where a request to this API goes.
 enum EventRoute: Equatable {
@@ -54,7 +54,7 @@ enum EventRoute: Equatable {
 
 extension UUID {
     /// In any of the forms that Python's `uuid.UUID` reads: letter case, hyphens, braces and `urn:uuid:` do not count.
-    init?(lenient text: String) {
+    package init?(lenient text: String) {
         var rest = Substring(text.lowercased())
         if rest.hasPrefix("urn:uuid:") { rest = rest.dropFirst(9) }
         if rest.hasPrefix("{"), rest.hasSuffix("}") { rest = rest.dropFirst().dropLast() }

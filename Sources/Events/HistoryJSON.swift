@@ -25,6 +25,9 @@ extension EventHistory {
 }
 
 extension EventHistory.Match {
+    /// Whether another attempt follows, or the first.
+    package var isUnderWay: Bool { attempts.last.map { !$0.isFinal } ?? true }
+
     /// How the delivery stands.
     package var state: String {
         guard let last = attempts.last else { return "pending" }

@@ -1,12 +1,12 @@
-internal import Gateway
+package import Gateway
 
 /// Times as this API writes them, without a zone: those of UTC.
 extension Timestamp {
-    var naive: String { iso8601(zone: "") }
+    package var naive: String { iso8601(zone: "") }
 
     /// Reads a date, or a date and a time of day behind a `T` or a blank, seconds and their fraction included or not. A zone
     /// may be there and does not count, as it never has.
-    init?(naive text: String) {
+    package init?(naive text: String) {
         var rest = Substring(text)
         while rest.last == " " { rest.removeLast() }
         let date = rest.prefix(10)

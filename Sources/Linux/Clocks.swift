@@ -16,6 +16,22 @@ package enum SystemClock {
         return unsafe localtime_r(&time, &parts) == nil ? 0 : Int(parts.tm_gmtoff)
     }
 
+    /// Reads a date and time of UTC, in seconds since 1970; `nil` where it is not in the form (strptime(3)), has more behind
+    /// it, or does not exist.
+    package static func seconds(reading text: String, in form: String) -> Int64? {
+        var parts = unsafe tm()
+        // What the form leaves out is 1900-01-01, at midnight.
+        unsafe parts.tm_mday = 1
+        let isWhole = unsafe text.withCString { text in
+            unsafe strptime(text, form, &parts).map { unsafe $0.pointee == 0 } ?? false
+        }
+        let day = unsafe parts.tm_mday
+        guard isWhole else { return nil }
+        let seconds = unsafe Int64(timegm(&parts))
+        // The C library takes 30 February for 2 March.
+        return unsafe parts.tm_mday == day ? seconds : nil
+    }
+
     private static func microseconds(_ clock: CInt) -> Int64 {
         var time = timespec()
         unsafe clock_gettime(clock, &time)

@@ -34,7 +34,7 @@ extension MappedStore {
         return count + (try removeLost(of: destination, limit: limit - count, in: &transaction))
     }
 
-    private func removeLine(
+    func removeLine(
         _ line: UInt64, of destination: UInt64, _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
         let (size, parcel) =
@@ -162,7 +162,7 @@ extension MappedStore {
         return found
     }
 
-    private func removeParcel(
+    func removeParcel(
         _ parcel: Parcel, _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
         let size = try tables.parcels.value(at: key(parcel.number), in: transaction) { $0.byteCount } ?? 0

@@ -102,10 +102,14 @@ extension MappedStore {
     }
 
     /// The log's lines about a parcel, oldest first.
-    func lines(ofParcel number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [AttemptRecord] {
+    func lines(
+        ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [AttemptRecord] {
         var lines: [UInt64] = []
         try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
-            guard let (parcel, line) = BoundedLog.entry(place), parcel == number else { return false }
+            guard lines.count < limit, let (parcel, line) = BoundedLog.entry(place), parcel == number else {
+                return false
+            }
             lines.append(line)
             return true
         }

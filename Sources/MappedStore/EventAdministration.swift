@@ -1,0 +1,143 @@
+internal import Delivery
+package import Events
+package import Gateway
+internal import LMDB
+
+/// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
+extension MappedStore {
+    package struct EventPage: Equatable, Sendable {
+        package let events: [EventHistory]
+        /// Where the next step begins; `nil` at the end.
+        package let next: UInt64?
+    }
+
+    /// Events that one step looks at.
+    private static let eventsPerStep = 256
+
+    /// Events that came between two times, neither included, in the order they are kept.
+    package func events(
+        from number: UInt64, after start: Timestamp, before end: Timestamp, limit: Int
+    ) throws(StoreFailure) -> EventPage {
+        try read { (transaction) throws(LMDBError) in
+            var events: [EventHistory] = []
+            var next = number
+            for _ in 0..<Self.eventsPerStep where events.count < limit {
+                guard let found = try nextRoutedEvent(from: next, in: transaction) else {
+                    return EventPage(events: events, next: nil)
+                }
+                next = found + 1
+                guard let parcel = try parcel(found, in: transaction), parcel.receivedAt > start,
+                    parcel.receivedAt < end, let history = try history(of: found, in: transaction)
+                else { continue }
+                events.append(history)
+            }
+            return EventPage(events: events, next: next)
+        }
+    }
+
+    // MARK: Retrying
+
+    package enum Redispatch: Equatable, Sendable {
+        case started
+        /// It is still to be matched, or to be dispatched to what it has matched.
+        case waiting
+        case unknown
+    }
+
+    /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
+    package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
+        try growing { (transaction) throws(LMDBError) -> Redispatch? in
+            guard let number = try tables.eventIDs.number(at: routedEventKey(id.description), in: transaction),
+                try tables.routedEvents.contains(key(number), in: transaction)
+            else { return .unknown }
+            guard try waitingRecord(number, in: transaction) == nil else { return .waiting }
+            guard try admit(bytes: 512, in: &transaction) else { return nil }
+            try tables.routedEvents.put(RoutedEventRecord().encoded, at: key(number), in: &transaction)
+            try tables.waitingEvents.put(
+                WaitingRecord(trigger: .recover).encoded, at: key(number), in: &transaction)
+            return .started
+        }
+    }
+
+    // MARK: Purging
+
+    package enum Purge: Equatable, Sendable {
+        case removed
+        /// Its history is too long for one step.
+        case begun
+        case unknown
+    }
+
+    /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
+    /// and its subscription's history says so.
+    /// - Parameter limit: how many lines of its history one step removes.
+    package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> Purge {
+        try write { (transaction) throws(LMDBError) in
+            let place = routedEventKey(id.description)
+            guard let number = try tables.eventIDs.number(at: place, in: transaction),
+                let parcel = try parcel(number, in: transaction)
+            else { return .unknown }
+            let removed = try remove(parcel, limit: limit, in: &transaction)
+            return removed.isWhole ? .removed : .begun
+        }
+    }
+
+    package struct PurgeStep: Equatable, Sendable {
+        package internal(set) var removed = 0
+        /// Events that are old enough, but still to be matched or delivered.
+        package internal(set) var unfinished = 0
+        /// Where the next step begins; `nil` at the end.
+        package internal(set) var next: UInt64?
+    }
+
+    /// Removes events that came before a time, with their history; those that are still to be matched or delivered stay.
+    /// - Parameter limit: how many events and lines one step removes.
+    package func purgeEvents(
+        from number: UInt64, before end: Timestamp, limit: Int
+    ) throws(StoreFailure) -> PurgeStep {
+        try write { (transaction) throws(LMDBError) in
+            var step = PurgeStep(next: number)
+            var left = limit
+            for _ in 0..<Self.eventsPerStep where left > 0 {
+                guard let from = step.next, let found = try nextRoutedEvent(from: from, in: transaction) else {
+                    step.next = nil
+                    break
+                }
+                step.next = found + 1
+                guard let parcel = try parcel(found, in: transaction), parcel.receivedAt < end else { continue }
+                if try isUnfinished(found, in: transaction) {
+                    step.unfinished += 1
+                    continue
+                }
+                let removed = try remove(parcel, limit: left, in: &transaction)
+                left -= removed.count
+                if removed.isWhole { step.removed += 1 } else { step.next = found }
+            }
+            return step
+        }
+    }
+
+    private func isUnfinished(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        guard let history = try history(of: number, in: transaction) else { return false }
+        return history.isWaiting || history.matches.contains { $0.isUnderWay }
+    }
+
+    private func remove(
+        _ parcel: Parcel, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> (count: Int, isWhole: Bool) {
+        var state = try deliveryState(in: transaction)
+        let lines = try lines(ofParcel: parcel.number, limit: limit, in: transaction)
+        for line in lines { try removeLine(line.number, of: line.destination, &state, in: &transaction) }
+        let isWhole = lines.count < limit
+        if isWhole {
+            try removeParcel(parcel, &state, in: &transaction)
+        } else {
+            // What it matched would seem to be under way once the lines that say otherwise are gone.
+            try tables.routedEvents.put(
+                RoutedEventRecord(matched: []).encoded, at: key(parcel.number), in: &transaction)
+            try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
+        }
+        try put(state, in: &transaction)
+        return (lines.count + (isWhole ? 1 : 0), isWhole)
+    }
+}

@@ -1,0 +1,172 @@
+internal import ArgumentParser
+internal import Delivery
+internal import Events
+internal import Gateway
+internal import JSON
+internal import Linux
+internal import MappedStore
+internal import SystemPackage
+
+struct EventsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events", abstract: "Look after the events that were routed.",
+        discussion:
+            "An event's UUID is what /receive answered. The service may go on meanwhile; times are those of UTC.",
+        subcommands: [Get.self, Retry.self, Purge.self])
+
+    /// Removed at a time: events and lines of their history.
+    private static let stepSize = 500
+
+    struct DateForm: ParsableArguments {
+        @Option(help: "How dates and times are written (strptime(3)).") var dateFormat = "%Y-%m-%d %H:%M:%S"
+
+        /// - Parameter option: what the text was given for.
+        func time(_ text: String?, _ option: String, or other: Timestamp) throws -> Timestamp {
+            guard let text else { return other }
+            guard let seconds = SystemClock.seconds(reading: text, in: dateFormat) else {
+                throw Refusal("--\(option) is \"\(text)\", but takes a date and time like \(dateFormat)")
+            }
+            return Timestamp(microseconds: seconds * 1_000_000)
+        }
+    }
+
+    private static func ids(_ texts: [String]) throws -> [UUID] {
+        try texts.map { text in
+            guard let id = UUID(lenient: text) else { throw Refusal("\"\(text)\" is no UUID") }
+            return id
+        }
+    }
+
+    private static func tellUnknown(_ id: UUID) { complain("there is no event \(id), or it is no longer kept") }
+}
+
+extension EventsCommand {
+    struct Get: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show events, and what became of them: a line for each attempt to deliver one.")
+
+        @Argument(help: "Those to show; the ones between two dates where none is given.") var events: [String] = []
+        @Option(help: "How many to show between two dates.") var limit = 10
+        @OptionGroup var form: DateForm
+        @Option(help: "Those that came after; a day ago where none is given.") var startDate: String?
+        @Option(help: "Those that came before; now where none is given.") var endDate: String?
+
+        func run() throws {
+            let ids = try EventsCommand.ids(events)
+            let (store, _) = try StoreCommand.open(.readOnly)
+            let now = store.clock.now().wall
+            guard ids.isEmpty else {
+                for id in ids {
+                    if let event = try store.event(id) { event.printOut() } else { EventsCommand.tellUnknown(id) }
+                }
+                return
+            }
+            let start = try form.time(startDate, "start-date", or: now.adding(seconds: -86_400))
+            let end = try form.time(endDate, "end-date", or: now)
+            guard start <= end else { throw Refusal("--start-date is later than --end-date") }
+            var next: UInt64? = 0
+            var left = max(0, limit)
+            while left > 0, let from = next {
+                let page = try store.events(from: from, after: start, before: end, limit: left)
+                for event in page.events { event.printOut() }
+                left -= page.events.count
+                next = page.next
+            }
+        }
+    }
+
+    struct Retry: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send events again, to every subscription that matches them now.")
+
+        @Argument(help: "Those to send.") var events: [String]
+
+        func run() throws {
+            let ids = try EventsCommand.ids(events)
+            let store = try Settings.inForce().openStore()
+            for id in ids {
+                switch try store.redispatch(id) {
+                case .started: print("\(id) - None")
+                case .waiting: complain("event \(id) is waiting to be matched already")
+                case .unknown: EventsCommand.tellUnknown(id)
+                }
+                try store.commit()
+            }
+            try store.settle()
+        }
+    }
+
+    struct Purge: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove events with their history.",
+            discussion: """
+                By date, what is still to be matched or delivered stays. An event that is named goes in any case: a delivery \
+                that was still to be made is given up.
+                """)
+
+        @Argument(help: "Those to remove; all that are older than a date where none is given.") var events: [String] =
+            []
+        @OptionGroup var form: DateForm
+        @Option(help: "Older than this; a day ago where none is given.") var olderThanDate: String?
+
+        func run() throws {
+            let ids = try EventsCommand.ids(events)
+            let store = try Settings.inForce().openStore()
+            let yesterday = store.clock.now().wall.adding(seconds: -86_400)
+            let end = try form.time(olderThanDate, "older-than-date", or: yesterday)
+            if ids.isEmpty { try purge(store, before: end) } else { try purge(store, ids) }
+            try store.settle()
+        }
+
+        private func purge(_ store: MappedStore, _ ids: [UUID]) throws {
+            var removed = 0
+            for id in ids {
+                var outcome = MappedStore.Purge.begun
+                while outcome == .begun {
+                    outcome = try store.purge(id, limit: EventsCommand.stepSize)
+                    try store.commit()
+                }
+                if outcome == .removed { removed += 1 } else { EventsCommand.tellUnknown(id) }
+            }
+            print("removed \(removed) events")
+        }
+
+        private func purge(_ store: MappedStore, before end: Timestamp) throws {
+            var (removed, unfinished) = (0, 0)
+            var next: UInt64? = 0
+            while let from = next {
+                let step = try store.purgeEvents(from: from, before: end, limit: EventsCommand.stepSize)
+                try store.commit()
+                removed += step.removed
+                unfinished += step.unfinished
+                next = step.next
+            }
+            print("removed \(removed) events")
+            if unfinished > 0 { complain("\(unfinished) events are still to be matched or delivered, and stay") }
+        }
+    }
+}
+
+/// A line on standard error.
+func complain(_ text: String) {
+    _ = try? FileDescriptor.standardError.writeAll(Array("\(text)\n".utf8))
+}
+
+extension EventHistory {
+    /// The event on a line, and another for each attempt; `-` stands where nobody answered, or nobody was asked.
+    fileprivate func printOut() {
+        print("Event - \(id)")
+        var line = JSONWriter(reserving: body.count)
+        if let value = try? JSON(parsing: body) { line.value(value) } else { line.value(text: body) }
+        print(String(decoding: line.bytes, as: UTF8.self))
+        for match in matches {
+            for attempt in match.attempts {
+                let (policy, target) = (attempt.outcome.approval?.status, attempt.outcome.status)
+                let codes = [policy, target].map { $0.map(String.init) ?? "-" }
+                print(
+                    "    ELM \(match.subscription) (\(attempt.outcome.triggeredAt.naive)) policy \(codes[0]) target \(codes[1])"
+                )
+            }
+        }
+    }
+}

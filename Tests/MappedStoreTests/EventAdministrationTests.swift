@@ -1,0 +1,247 @@
+import Delivery
+import Events
+import Gateway
+import LMDB
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// Routes events in a store of its own, by hand: a test says what each event matches.
+struct Routing {
+    let store: MappedStore
+    /// When all of it happens.
+    let moment: Moment
+
+    init(_ store: MappedStore) {
+        self.store = store
+        moment = store.clock.now()
+    }
+
+    static func id(_ number: Int) -> UUID {
+        guard let id = UUID("00000000-0000-4000-8000-\(100_000_000_000 + number)") else { fatalError("it is a UUID") }
+        return id
+    }
+
+    @discardableResult
+    func subscribe(_ id: UUID, user: String = "me") throws -> UInt64 {
+        let subscription = Subscription(
+            id: id, user: user, name: "n", expression: "$", target: "http://target.test/",
+            destination: Destination(
+                number: 0, url: "http://target.test/", policy: .events, protocolKind: .event,
+                shape: [0] + Array("{}".utf8)),
+            created: moment.wall, updated: moment.wall)
+        let made = try store.create(subscription, for: nil)
+        try store.commit()
+        return try #require(made).destination.number
+    }
+
+    /// An event that came so many seconds ago.
+    @discardableResult
+    func receive(secondsAgo: Double = 0) throws -> UUID {
+        var random = SystemRandomNumberGenerator()
+        let id = UUID(random: &random)
+        let then = Moment(
+            wall: moment.wall.adding(seconds: -secondsAgo), steady: moment.steady.adding(seconds: -secondsAgo))
+        let event = ReceivedEvent(id: id, type: "t", body: Array(#"{"a": 1}"#.utf8))
+        #expect(try store.receive([event], for: nil, at: then) == [id])
+        try store.commit()
+        return id
+    }
+
+    /// Has every event that waits match the same subscriptions.
+    func match(_ subscriptions: UInt64...) throws {
+        let waiting = try store.waitingEvents(skipping: 0, limit: 1000, maximumBytes: 1 << 20)
+        _ = try store.keep(
+            waiting.map { EventMatches(event: $0.number, subscriptions: $0.matched ?? subscriptions) }, at: moment)
+        try store.commit()
+    }
+
+    /// Makes what is due, with one answer to all.
+    @discardableResult
+    func deliver(status: Int = 200) throws -> [Trigger] {
+        func turn(_ results: [DeliveryResult], _ capacity: Int) throws -> [DeliveryTurn.Start] {
+            let turn = try store.turn(
+                results, beginning: capacity, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+                at: moment)
+            try store.commit()
+            return turn.starts
+        }
+        let starts = try turn([], 1000)
+        let results = starts.map { start in
+            var attempt = Attempt(status: status, triggeredAt: moment.wall)
+            if status != 200 { attempt.failure = Attempt.Failure(kind: .status, text: "\(status)") }
+            return DeliveryResult(
+                delivery: start.delivery, attempt: attempt,
+                wish: ReceiverWish(attempt, now: moment.wall, disablesOnGone: true), jitter: 0)
+        }
+        _ = try turn(results, 0)
+        return starts.map(\.delivery.trigger)
+    }
+
+    func history(_ id: UUID) throws -> EventHistory { try #require(try store.event(id)) }
+
+    func count(_ table: KeyPath<Tables, Table>) throws -> Int {
+        try store.read { (transaction) throws(LMDBError) in try store.tables[keyPath: table].count(in: transaction) }
+    }
+
+    /// What is kept of events and their deliveries.
+    func kept() throws -> [Int] {
+        try [\.parcels, \.eventIDs, \.routedEvents, \.waitingEvents, \.attempts, \.attemptIndex, \.attemptParcels].map(
+            count)
+    }
+}
+
+func withRouting(_ body: (Routing) throws -> Void) throws {
+    try withTemporaryDirectory { directory in try body(Routing(try open(directory))) }
+}
+
+@Suite struct EventAdministrationTests {
+    // MARK: Showing
+
+    @Test func `events are found by the time they came at`() throws {
+        try withRouting { routing in
+            let ids = try [400, 300, 200, 100].map { try routing.receive(secondsAgo: $0) }
+            func found(_ start: Double, _ end: Double, limit: Int = 10) throws -> [UUID] {
+                let wall = routing.moment.wall
+                return try routing.store.events(
+                    from: 0, after: wall.adding(seconds: -start), before: wall.adding(seconds: -end), limit: limit
+                ).events.map(\.id)
+            }
+            #expect(try found(500, 0) == ids)
+            #expect(try found(500, 0, limit: 3) == Array(ids[..<3]))
+            #expect(try found(350, 150) == Array(ids[1...2]))
+            #expect(try found(300, 100) == [ids[2]], "neither end is included")
+            #expect(try found(50, 0) == [])
+        }
+    }
+
+    @Test func `a look goes on where the one before ended`() throws {
+        try withRouting { routing in
+            var ids: [UUID] = []
+            for _ in 0..<600 { ids.append(try routing.receive(secondsAgo: 10)) }
+            var (found, next, steps): ([UUID], UInt64?, Int) = ([], 0, 0)
+            while let from = next {
+                let page = try routing.store.events(
+                    from: from, after: Timestamp(microseconds: 0), before: .farAhead, limit: .max)
+                found += page.events.map(\.id)
+                next = page.next
+                steps += 1
+            }
+            #expect(found == ids && steps == 3)
+        }
+    }
+
+    // MARK: Retrying
+
+    @Test func `an event is matched anew against what there is now, and what it matched stays in its history`() throws {
+        try withRouting { routing in
+            let first = try routing.subscribe(Routing.id(1))
+            let event = try routing.receive()
+            try routing.match(first)
+            #expect(try routing.deliver() == [.scheduled])
+            let second = try routing.subscribe(Routing.id(2))
+            #expect(try routing.store.redispatch(event) == .started)
+            try routing.store.commit()
+            #expect(try routing.history(event).isWaiting)
+            try routing.match(second)
+            #expect(try routing.deliver() == [.recover])
+            let history = try routing.history(event)
+            #expect(!history.isWaiting && history.matches.map(\.subscription) == [Routing.id(1), Routing.id(2)])
+            #expect(history.matches.map(\.state) == ["delivered", "delivered"])
+        }
+    }
+
+    @Test func `what waits is not begun twice, and what is not there not at all`() throws {
+        try withRouting { routing in
+            let event = try routing.receive()
+            #expect(try routing.store.redispatch(event) == .waiting)
+            #expect(try routing.store.redispatch(Routing.id(9)) == .unknown)
+            try routing.match()
+            #expect(try routing.store.redispatch(event) == .started)
+            try routing.store.commit()
+            #expect(try routing.store.redispatch(event) == .waiting)
+        }
+    }
+
+    // MARK: Purging
+
+    @Test func `an event goes with its history, in steps`() throws {
+        try withRouting { routing in
+            let subscriptions = try (1...5).map { try routing.subscribe(Routing.id($0)) }
+            let event = try routing.receive()
+            let other = try routing.receive()
+            for subscription in subscriptions {
+                try routing.match(subscription)
+                try routing.deliver()
+                for id in [event, other] { _ = try routing.store.redispatch(id) }
+                try routing.store.commit()
+            }
+            try routing.match()
+            #expect(try routing.kept() == [2, 2, 2, 0, 10, 10, 10])
+            var steps: [MappedStore.Purge] = []
+            while steps.last != .removed, steps.count < 10 {
+                steps.append(try routing.store.purge(event, limit: 2))
+                try routing.store.commit()
+            }
+            #expect(steps == [.begun, .begun, .removed])
+            #expect(try routing.kept() == [1, 1, 1, 0, 5, 5, 5])
+            #expect(try routing.store.event(event) == nil)
+            #expect(try routing.store.purge(event, limit: 2) == .unknown)
+            #expect(try routing.history(other).matches.count == 5)
+        }
+    }
+
+    @Test func `by age, what is still to be matched or delivered stays`() throws {
+        try withRouting { routing in
+            let subscription = try routing.subscribe(Routing.id(1))
+            let delivered = try routing.receive(secondsAgo: 1000)
+            try routing.match(subscription)
+            try routing.deliver()
+            let retried = try routing.receive(secondsAgo: 1000)
+            try routing.match(subscription)
+            try routing.deliver(status: 503)
+            let unmatched = try routing.receive(secondsAgo: 1000)
+            let young = try routing.receive(secondsAgo: 10)
+            let step = try routing.store.purgeEvents(
+                from: 0, before: routing.moment.wall.adding(seconds: -500), limit: 100)
+            try routing.store.commit()
+            #expect(step.removed == 1 && step.unfinished == 2 && step.next == nil)
+            #expect(try routing.store.event(delivered) == nil)
+            for id in [retried, unmatched, young] { #expect(try routing.store.event(id) != nil) }
+        }
+    }
+
+    @Test func `purging by age goes on where a step ended, also within an event, and leaves nothing behind`() throws {
+        try withRouting { routing in
+            let subscription = try routing.subscribe(Routing.id(1))
+            for _ in 0..<20 { try routing.receive(secondsAgo: 1000) }
+            try routing.match(subscription)
+            while try !routing.deliver().isEmpty {}
+            var (removed, next, steps): (Int, UInt64?, Int) = (0, 0, 0)
+            while let from = next, steps < 100 {
+                let step = try routing.store.purgeEvents(from: from, before: routing.moment.wall, limit: 7)
+                try routing.store.commit()
+                removed += step.removed
+                next = step.next
+                steps += 1
+            }
+            #expect(removed == 20 && steps > 3)
+            #expect(try routing.kept() == [0, 0, 0, 0, 0, 0, 0])
+        }
+    }
+
+    @Test func `a delivery of an event that is gone finds nothing to send`() throws {
+        try withRouting { routing in
+            let subscription = try routing.subscribe(Routing.id(1))
+            let event = try routing.receive()
+            try routing.match(subscription)
+            #expect(try routing.store.purge(event, limit: 10) == .removed)
+            try routing.store.commit()
+            let turn = try routing.store.turn(
+                [], beginning: 10, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+                at: routing.moment)
+            #expect(turn.starts.count == 1 && turn.starts.first?.parcel == nil)
+        }
+    }
+}
