@@ -166,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "PostroomTests",
             dependencies: [
-                "Capture", "DeliveryEngine", "Gateway", "Kafka", "Linux", "Webhooks", "Postroom", "TestSupport",
+                "Capture", "DeliveryEngine", "Events", "Gateway", "Kafka", "Linux", "Webhooks", "Postroom",
+                "TestSupport",
                 logging, system,
             ],
             swiftSettings: settings),

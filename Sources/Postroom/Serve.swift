@@ -29,6 +29,11 @@ struct Serve: ParsableCommand {
         let descriptors = raiseDescriptorLimit(wanted: NginxFiles.descriptors(settings))
 
         let logger = settings.logger("serve")
+        if !settings.pacificaIgnored.isEmpty {
+            logger.notice(
+                "\(PacificaSettings.variable) has what is of no effect here",
+                metadata: ["names": "\(settings.pacificaIgnored.joined(separator: ", "))"])
+        }
         let lock: FileLock
         do throws(Errno) {
             lock = try FileLock(settings.dataDirectory.appending("serve.lock"), exclusive: true)

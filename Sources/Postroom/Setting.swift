@@ -1,10 +1,12 @@
-/// What is wrong with a setting, in one line: its name, what it had, and what it takes.
+/// What is wrong with a setting, in one line: its name, what it had, and what it takes; or where it stands, and why not.
 struct SettingError: Error, Equatable, CustomStringConvertible {
-    let name: String
-    let value: String
-    let takes: String
+    let description: String
 
-    var description: String { "\(name) is \"\(value)\", but takes \(takes)" }
+    init(name: String, value: String, takes: String) {
+        description = "\(name) is \"\(value)\", but takes \(takes)"
+    }
+
+    init(place: String, reason: String) { description = "\(place): \(reason)" }
 }
 
 /// How the text of a setting is read.

@@ -9,6 +9,7 @@ internal import SystemPackage
 extension Settings {
     static var eventVariables: [Variable] {
         [
+            .text(PacificaSettings.variable, \.pacificaFile, "the path of a file") { _ in true },
             .choice(
                 "USER_SOURCE", \.events.userSource,
                 EventSettings.UserSource.allCases.map(\.rawValue).joined(separator: ", ")),

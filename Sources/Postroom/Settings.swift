@@ -78,6 +78,9 @@ struct Settings: Equatable {
     var events = EventSettings(version: postroomVersion)
     /// Who may call the API of events by user name and password, where nginx asks for them.
     var userFile: FilePath?
+    /// A configuration file of the service that event routing replaces, as given, and what is of no effect in it.
+    var pacificaFile = ""
+    var pacificaIgnored: [String] = []
     /// Of the service that knows the environments; `nil`: any UUID is one.
     var projectManagementURL: String?
     var kafka = KafkaSettings()
@@ -121,13 +124,17 @@ func joinedURL(_ parts: [String]) -> String {
 
 extension Settings {
     /// Reads the variables. What is not set keeps its default; what is not known is left alone.
-    init(environment: [String: String]) throws(SettingError) {
+    init(environment given: [String: String]) throws(SettingError) {
         self.init()
+        let pacifica = try PacificaSettings(environment: given)
+        pacificaIgnored = pacifica.ignored
+        let environment = given.merging(pacifica.values) { mine, _ in mine }
         for variable in Self.variables {
             guard let text = environment[variable.name] else { continue }
             guard variable.set(&self, text) else {
                 let shown = variable.isSecret ? "…" : text
-                throw SettingError(name: variable.name, value: shown, takes: variable.takes)
+                throw SettingError(
+                    name: pacifica.places[variable.name] ?? variable.name, value: shown, takes: variable.takes)
             }
         }
         if requestsPerSecond == nil, let burst = requestBurst {

@@ -118,3 +118,23 @@ def test_what_is_purged_is_gone_with_its_history(service, receive):
     assert events(service, "purge", "--older-than-date", "2100-01-01 00:00:00") == (0, "removed 1 events\n", "")
     assert events(service, "get") == (0, "", "")
     assert service.call("GET", "/eventmatch/" + subscription).status == 200
+
+
+# ---------------------------------------------------------------- POSTROOM_PACIFICA_CONFIG
+
+
+def test_settings_come_from_a_file_of_the_original(serve_webhooks, tmp_path):
+    path = tmp_path / "config.ini"
+    path.write_text("[DEFAULT]\ndefault_user = somebody\n[celery]\nbroker_url = redis://:passphrase@localhost\n[notifications]\nuser_header = X-User\n")
+    service = serve_webhooks(POSTROOM_PACIFICA_CONFIG=path, USER_SOURCE="header")
+    body = json.dumps({"name": "n", "jsonpath": "$", "target_url": "http://127.0.0.1:1/"})
+    users = [service.api("POST", "/eventmatch", body, headers).json()["user"] for headers in ({}, {"X-User": "me"})]
+    assert users == ["somebody", "me"]
+    assert "names=celery.broker_url" in service.log() and "passphrase" not in service.log()
+
+    shown = postroom(service.directory, "settings", POSTROOM_PACIFICA_CONFIG=path, USER_HEADER="X-Other").stdout.decode()
+    assert "\nDEFAULT_USER=somebody\n" in shown and "\nUSER_HEADER=X-Other\n" in shown
+    assert "\nPOSTROOM_PACIFICA_CONFIG=%s\n" % path in shown
+    path.write_text("[notifications]\nuser_header\n")
+    refused = postroom(service.directory, "serve", POSTROOM_PACIFICA_CONFIG=path)
+    assert refused.returncode == 1 and refused.stderr.decode() == "Error: %s:2: name = value was expected\n" % path

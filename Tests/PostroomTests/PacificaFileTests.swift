@@ -1,0 +1,110 @@
+import DeliveryEngine
+import Events
+import Linux
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import Postroom
+
+@Suite struct PacificaFileTests {
+    @Test func `sections, longer values, comments and other values in one are read as configparser does`() throws {
+        let file = try PacificaFile(
+            parsing: """
+                # a comment
+                [DEFAULT]
+                Default_User = me
+                host: policy.example
+                ; another
+                [notifications]
+                  policy_url = http://%(HOST)s:8181/a%%20b
+                  # in between
+                  other = one
+                      two
+                  user_header=X-User = y
+                [empty]
+
+                """)
+        #expect(try file.value("DEFAULT", "default_user")?.value == "me")
+        #expect(try file.value("notifications", "policy_url")?.value == "http://policy.example:8181/a%20b")
+        #expect(try file.value("notifications", "policy_url")?.line == 7)
+        #expect(try file.value("notifications", "other")?.value == "one\ntwo")
+        #expect(try file.value("notifications", "user_header")?.value == "X-User = y")
+        #expect(try file.value("empty", "host")?.value == "policy.example", "all sections have it")
+        #expect(try file.value("empty", "policy_url") == nil)
+    }
+
+    @Test(arguments: [
+        ("a = 1", 1), ("\n[a]\nb", 3), ("[a]\nb = 1\nB = 2", 3), ("[a]\n[b]\n[a]", 3), ("[]\n", 1), ("[a\n", 1),
+        ("[a]\n= 1", 2), ("[a]\nb = %x", 2), ("[a]\nb = %(c)s", 2), ("[a]\nb = %(b)s", 2), ("[a]\nb = 100%", 2),
+    ])
+    func `what configparser refuses is refused, with its line`(text: String, line: Int) {
+        #expect {
+            try PacificaFile(parsing: text)
+        } throws: {
+            ($0 as? PacificaFile.Fault)?.line == line
+        }
+    }
+
+    // MARK: Settings
+
+    private func settings(_ text: String, _ environment: [String: String] = [:]) throws -> Settings {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("config.ini")
+            try Files.create(path, with: Array(text.utf8))
+            return try Settings(environment: environment.merging([PacificaSettings.variable: path.string]) { $1 })
+        }
+    }
+
+    private static let whole = """
+        [DEFAULT]
+        default_user = nobody
+        [notifications]
+        user_header = X-User
+        policy_url = http://policy.example:8181/
+        [celery]
+        broker_url = redis://localhost:6379/0
+        backend_url = rpc://
+        [database]
+        peewee_url = postgres://a:b@localhost/c
+        connect_attempts = 10
+        """
+
+    @Test func `the file says what the environment does not`() throws {
+        let settings = try settings(Self.whole, ["USER_HEADER": "Http-Remote-User"])
+        #expect(settings.events.defaultUser == "nobody")
+        #expect(settings.events.policyURL == "http://policy.example:8181")
+        #expect(settings.delivery.approvalURL == "http://policy.example:8181")
+        #expect(settings.events.userHeader == "Http-Remote-User")
+    }
+
+    @Test func `what is of no effect is taken, and named without its value`() throws {
+        #expect(
+            try settings(Self.whole).pacificaIgnored == [
+                "celery.broker_url", "celery.backend_url", "database.peewee_url", "database.connect_attempts",
+            ])
+    }
+
+    @Test(arguments: [
+        ("[notifications]\npolicy_url = ftp://x", ":2: POLICY_URL is \"ftp://x\", but takes a URL"),
+        ("[notifications]\n\nuser_header = a b", ":3: USER_HEADER is \"a b\", but takes the name of a header"),
+        ("[notifications]\nuser_header", ":2: name = value was expected"),
+        ("[DEFAULT]\ndefault_user = %(x)s", ":2: default_user: there is no x to put in"),
+    ])
+    func `a fault is told with file and line`(text: String, part: String) {
+        #expect {
+            try settings(text)
+        } throws: {
+            "\($0)".contains("config.ini\(part)")
+        }
+    }
+
+    @Test func `a file that is not there is refused`() {
+        #expect {
+            try Settings(environment: [PacificaSettings.variable: "/nowhere/config.ini"])
+        } throws: {
+            "\($0)".hasPrefix("POSTROOM_PACIFICA_CONFIG is \"/nowhere/config.ini\", but takes")
+        }
+        #expect(try! Settings(environment: [PacificaSettings.variable: ""]).pacificaIgnored.isEmpty)
+    }
+}
