@@ -9,7 +9,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 
-from harness import Service  # noqa: E402
+from harness import Service, WebhookService, free_port  # noqa: E402
 
 LIMITS = dict(
     MAX_ACTIVE_ENDPOINTS=4,
@@ -32,11 +32,23 @@ def certificate(directory):
     return cert, key
 
 
+def routing_settings():
+    """Those of a service that asks the policy service of the suite, and gives a target up soon."""
+    port = free_port()
+    os.environ.update(POLICY_PORT=str(port), ROUTING_STRICT="1")
+    return dict(
+        USER_SOURCE="header",
+        POLICY_URL="http://127.0.0.1:%d" % port,
+        EVENTS_RETRY_SCHEDULE="1s",
+        MAX_EVENT_BYTES="32m",
+    )
+
+
 def pytest_configure(config):
     kind = os.environ.get("POSTROOM_CONTRACT", "root")
     config.directory = tempfile.TemporaryDirectory()
     settings, scheme = {"RESPONDERS": 3}, "http"
-    if kind in ("mount", "queue-mount"):
+    if kind in ("mount", "queue-mount", "routing-mount"):
         settings["MOUNT_POINT"] = "/deep/mount/"
     elif kind == "limits":
         settings.update(LIMITS)
@@ -50,12 +62,20 @@ def pytest_configure(config):
         shutil.copy(os.path.join(os.path.dirname(__file__), "queue_options.json"), path)
         settings["QUEUE_CONFIG"] = path
         os.environ.update(CONFIG_PATH=path, STRICT="1")
-    config.service = Service(config.directory.name, **settings).start()
+    if kind.startswith("routing"):
+        settings.update(routing_settings())
+    service = WebhookService if kind.startswith("routing") else Service
+    config.service = service(config.directory.name, **settings).start()
+    # The service has a worker of its own.
+    config.worker = config.service.beside("work") if kind == "routing" else None
     os.environ["BASE_URL"] = "%s://127.0.0.1:%d%s" % (scheme, config.service.port, config.service.mount)
     os.environ["PUBLIC_URL"] = "http://localhost:%d%s" % (config.service.port, config.service.mount)
 
 
 def pytest_unconfigure(config):
+    if getattr(config, "worker", None):
+        config.worker.terminate()
+        config.worker.wait(30)
     if hasattr(config, "service"):
         config.service.stop()
         config.directory.cleanup()
