@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
 
+from events import EventService  # noqa: E402
 from harness import ROOT, QueueService, Receiver, Resolver, Service, WebhookService  # noqa: E402
 
 
@@ -68,6 +69,17 @@ def serve_webhooks(tmp_path):
 
 
 @pytest.fixture
+def serve_events(tmp_path):
+    """The same where users are named by a header: serve_events(POLICY_URL=policy.url(""))."""
+
+    def start(number, directory=None, **settings):
+        return EventService(directory or tmp_path / ("data%d" % number), **settings)
+
+    with ending(start) as begin:
+        yield begin
+
+
+@pytest.fixture
 def receive(tmp_path):
     """Starts receivers that end with the test: receive({"/path": {"status": 500}})."""
     started = []
@@ -94,6 +106,14 @@ def receiver(tmp_path_factory):
 def hub(tmp_path_factory):
     """One service with default settings but for its timeout, which calls webhooks of this machine."""
     service = WebhookService(tmp_path_factory.mktemp("hub"), RESPONDERS=3, WEBHOOKS_WRITE_TIMEOUT="1s").start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope="module")
+def router(tmp_path_factory):
+    """One service that routes events and asks nobody, for all tests of a file."""
+    service = EventService(tmp_path_factory.mktemp("router"), RESPONDERS=2).start()
     yield service
     service.stop()
 
