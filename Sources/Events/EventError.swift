@@ -18,7 +18,7 @@ package struct EventError: Error, Equatable, Sendable {
     static let forbidden = EventError(.forbidden, "Forbidden")
 
     /// - Parameter version: this program's.
-    package func response(version: String) -> Response {
+    package func body(version: String) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         for (name, text) in [
@@ -29,7 +29,11 @@ package struct EventError: Error, Equatable, Sendable {
             json.string(text)
         }
         json.endObject()
-        var response = Response.plainJSON(status, json.bytes)
+        return json.bytes
+    }
+
+    package func response(version: String) -> Response {
+        var response = Response.plainJSON(status, body(version: version))
         if status == .serviceUnavailable || status == .insufficientStorage {
             response.head.headerFields[.retryAfter] = "5"
         }

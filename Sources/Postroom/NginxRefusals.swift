@@ -1,15 +1,18 @@
+internal import Events
+internal import HTTPTypes
 internal import Webhooks
 
-/// What nginx refuses by itself, in Postroom's words: a line of plain text, and the documented object to who calls the API
-/// of webhooks.
+/// What nginx refuses by itself, in Postroom's words: a line of plain text, and to who calls the API of webhooks or that of
+/// events the error object of it.
 struct NginxRefusals {
     let settings: Settings
 
     private struct Refusal {
         /// What nginx knows it by.
-        let name: Int
-        let status: Int
-        let code: ErrorCode
+        let name: String
+        let status: HTTPResponse.Status
+        /// `nil` where it does not happen in the API of webhooks.
+        var code: ErrorCode?
         let text: String
         /// Whether to try again soon.
         var passes = false
@@ -17,56 +20,86 @@ struct NginxRefusals {
 
     private var all: [Refusal] {
         [
-            Refusal(name: 400, status: 400, code: .malformedJSON, text: "The request cannot be understood."),
-            Refusal(name: 404, status: 404, code: .nothingThere, text: "Not Found"),
-            Refusal(name: 405, status: 405, code: .wrongMethod, text: "Method Not Allowed"),
-            Refusal(name: 414, status: 414, code: .malformedJSON, text: "The address is too long."),
+            Refusal(name: "400", status: .badRequest, code: .malformedJSON, text: "The request cannot be understood."),
             Refusal(
-                name: 429, status: 429, code: .tooManyRequests, text: "Too many requests from this address.",
+                name: "401", status: .unauthorized, text: "A name and a password are needed that this service knows."),
+            Refusal(name: "404", status: .notFound, code: .nothingThere, text: "Not Found"),
+            Refusal(name: "405", status: .methodNotAllowed, code: .wrongMethod, text: "Method Not Allowed"),
+            Refusal(name: "414", status: .uriTooLong, code: .malformedJSON, text: "The address is too long."),
+            Refusal(
+                name: "429", status: .tooManyRequests, code: .tooManyRequests,
+                text: "Too many requests from this address.",
                 passes: true),
             Refusal(
-                name: 431, status: 431, code: .malformedJSON,
+                name: "431", status: .requestHeaderFieldsTooLarge, code: .malformedJSON,
                 text: "A header field may have no more than \(settings.maximumHeaderBytes) bytes."),
             Refusal(
-                name: 496, status: 400, code: .malformedJSON, text: "A certificate is needed that this service accepts."
+                name: "496", status: .badRequest, code: .malformedJSON,
+                text: "A certificate is needed that this service accepts."
             ),
-            Refusal(name: 497, status: 400, code: .malformedJSON, text: "This port speaks HTTPS."),
-            Refusal(name: 501, status: 501, code: .failure, text: "The request's transfer coding is not known."),
-            Refusal(name: 502, status: 502, code: .storeUnavailable, text: "No responder could answer.", passes: true),
+            Refusal(name: "497", status: .badRequest, code: .malformedJSON, text: "This port speaks HTTPS."),
             Refusal(
-                name: 503, status: 503, code: .storeUnavailable, text: "The request cannot be taken at the moment.",
+                name: "501", status: .notImplemented, code: .failure,
+                text: "The request's transfer coding is not known."),
+            Refusal(
+                name: "502", status: .badGateway, code: .storeUnavailable, text: "No responder could answer.",
                 passes: true),
-            Refusal(name: 504, status: 504, code: .storeUnavailable, text: "No responder answered in time."),
-            Refusal(name: 505, status: 505, code: .failure, text: "This version of HTTP is not known."),
+            Refusal(
+                name: "503", status: .serviceUnavailable, code: .storeUnavailable,
+                text: "The request cannot be taken at the moment.",
+                passes: true),
+            Refusal(
+                name: "504", status: .gatewayTimeout, code: .storeUnavailable, text: "No responder answered in time."),
+            Refusal(
+                name: "505", status: .httpVersionNotSupported, code: .failure,
+                text: "This version of HTTP is not known."),
         ]
     }
 
-    private func tooLarge(_ limit: Int) -> Refusal {
+    private func tooLarge(_ limit: Int, name: String = "413") -> Refusal {
         Refusal(
-            name: 413, status: 413, code: .bodyTooLarge, text: "A body may have no more than \(limit) bytes.")
+            name: name, status: .contentTooLarge, code: .bodyTooLarge,
+            text: "A body may have no more than \(limit) bytes.")
     }
 
     /// Locations that answer in plain text.
     var texts: String {
-        (all + [tooLarge(settings.maximumBodyBytes)]).map { refusal in
-            location(refusal, "text", "\"\(refusal.status): \(refusal.text)\"")
-        }.joined(separator: "\n    ")
+        locations("text", all + [tooLarge(settings.maximumBodyBytes)]) { "\($0.status.code): \($0.text)" }
     }
 
-    /// Locations that answer with the object.
-    var objects: String {
+    /// Locations that answer with the object of the API of webhooks.
+    var webhookObjects: String {
         let limit = min(settings.maximumBodyBytes, settings.webhooks.maximumBodyBytes)
-        return (all + [tooLarge(limit)]).map { refusal in
-            let body = APIError(refusal.code, refusal.text).body(status: refusal.status)
-            let text = String(decoding: body, as: UTF8.self)
-            // As nginx reads what is between single quotes.
-            let quoted = text.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
-            return location(refusal, "object", "'\(quoted)'")
-        }.joined(separator: "\n    ")
+        return locations("webhooks", all + [tooLarge(limit)]) { refusal in
+            refusal.code.map { code in
+                String(
+                    decoding: APIError(code, refusal.text).body(status: refusal.status.code), as: UTF8.self)
+            }
+        }
     }
 
-    private func location(_ refusal: Refusal, _ kind: String, _ body: String) -> String {
-        let retry = refusal.passes ? "add_header Retry-After 1 always; " : ""
-        return "location = /.postroom-\(kind)/\(refusal.name) { \(retry)return \(refusal.status) \(body); }"
+    /// Locations that answer with the object of the API of events.
+    var eventObjects: String {
+        let tooLarge = [
+            tooLarge(settings.maximumBodyBytes), tooLarge(settings.events.maximumEventBytes, name: "413-event"),
+        ]
+        return locations("events", all + tooLarge) { refusal in
+            String(
+                decoding: EventError(refusal.status, refusal.text).body(version: settings.events.version),
+                as: UTF8.self)
+        }
+    }
+
+    /// - Parameter body: what is answered; `nil` where the location is of no use.
+    private func locations(_ kind: String, _ refusals: [Refusal], _ body: (Refusal) -> String?) -> String {
+        refusals.compactMap { refusal in
+            body(refusal).map { body in
+                // As nginx reads what is between single quotes.
+                let quoted = body.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+                let retry = refusal.passes ? "add_header Retry-After 1 always; " : ""
+                return "location = /.postroom-\(kind)/\(refusal.name) "
+                    + "{ \(retry)return \(refusal.status.code) '\(quoted)'; }"
+            }
+        }.joined(separator: "\n    ")
     }
 }

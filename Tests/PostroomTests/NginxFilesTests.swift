@@ -44,12 +44,19 @@ import Testing
         #expect(lines.hasPrefix(" ssl http2 ssl_certificate \"/c\";") && lines.hasSuffix("ssl_verify_client optional;"))
     }
 
-    @Test func `what nginx refuses has a line and an object, and the object the lower limit`() {
+    @Test func `what nginx refuses has a line and two objects, and that of webhooks the lower limit`() {
         let lines = fill("@REFUSALS@").split(separator: "\n")
         let objects = fill("@REFUSED_WEBHOOKS@").split(separator: "\n")
-        #expect(lines.count == objects.count)
+        let eventObjects = fill("@REFUSED_EVENTS@") { $0.events.maximumEventBytes = 4096 }.split(separator: "\n")
+        // Nobody logs in to the API of webhooks by nginx; events have two limits.
+        #expect(lines.count == objects.count + 1 && eventObjects.count == lines.count + 1)
         #expect(
-            lines.contains { $0.contains("/413 { return 413 \"413: A body may have no more than 1048576 bytes.\"") })
+            lines.contains { $0.contains("/413 { return 413 '413: A body may have no more than 1048576 bytes.'") })
+        #expect(
+            eventObjects.contains {
+                $0.contains("/413-event { return 413 '{\"status\": \"413 Content Too Large\", \"message\": \"A body")
+                    && $0.contains(" 4096 ")
+            })
         #expect(
             objects.contains { $0.contains("{\"error_code\": 1301, \"http_code\": 413,") && $0.contains(" 262144 ") })
         #expect(objects.contains { $0.contains("The request\\'s transfer coding") })

@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 PROGRAM = os.environ.get("POSTROOM", os.path.join(ROOT, ".build", "release", "postroom"))
@@ -234,6 +235,14 @@ def client_certificate(directory):
     ):
         subprocess.run(command, check=True, capture_output=True)
     return authority, cert, key
+
+
+def raw(service, request):
+    """What a whole request on a connection of its own is answered."""
+    head, _, text = exchange(service, request).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+    return SimpleNamespace(status=int(lines[0].split()[1]), headers=headers, text=text.decode(), json=lambda: json.loads(text))
 
 
 def together(count, run):

@@ -5,10 +5,9 @@ import json
 import os
 import time
 from datetime import datetime, timedelta, timezone
-from types import SimpleNamespace
 
 import pytest
-from harness import WebhookService, exchange, new_environment, refusal, together, wait_for
+from harness import WebhookService, new_environment, raw, refusal, together, wait_for
 
 EVENTS = [
     "pipeline-created",
@@ -846,14 +845,6 @@ def test_a_rotation_is_announced_a_day_ahead(hub):
 
 
 # ------------------------------------------------------------ through nginx
-
-
-def raw(service, request):
-    """What a whole request on a connection of its own is answered."""
-    head, _, text = exchange(service, request).partition(b"\r\n\r\n")
-    lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
-    return SimpleNamespace(status=int(lines[0].split()[1]), headers=headers, text=text.decode(), json=lambda: json.loads(text))
 
 
 @pytest.mark.parametrize("mount", ["", "/a.b"])
