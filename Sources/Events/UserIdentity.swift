@@ -10,11 +10,8 @@ extension EventSettings {
         case .header:
             guard let value = request.fields.joinedValue(of: userHeader) else { return defaultUser }
             user = try Self.text(Self.trimmed(value[...]))
-        case .basic, .certificate:
-            guard let name = request.user, !name.isEmpty else {
-                throw EventError(.forbidden, "The request has no user.")
-            }
-            user = name
+        case .basic: user = try Self.found(request.user)
+        case .certificate: user = try Self.found(request.user.flatMap(Self.unescaped))
         }
         // In a path these stand for other paths, however they are escaped (RFC 3986, section 5.2.4).
         guard user != ".", user != "..", user.utf8.count <= Self.maximumUserBytes else {
@@ -25,6 +22,33 @@ extension EventSettings {
     }
 
     private static let maximumUserBytes = 255
+
+    private static func found(_ name: String?) throws(EventError) -> String {
+        guard let name, !name.isEmpty else { throw EventError(.forbidden, "The request has no user.") }
+        return name
+    }
+
+    /// What a value in a distinguished name stands for (RFC 4514, section 2.4); `nil` where that is no text.
+    static func unescaped(_ value: String) -> String? {
+        var rest = Array(value.utf8)[...]
+        // Octets of BER, and not the value itself.
+        guard rest.first != UInt8(ascii: "#") else { return nil }
+        var bytes: [UInt8] = []
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let first = rest.popFirst() else { return nil }
+            if let high = hexadecimalDigit(first) {
+                guard let low = rest.popFirst().flatMap(hexadecimalDigit) else { return nil }
+                bytes.append(high << 4 | low)
+            } else {
+                bytes.append(first)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
 
     private static func text(_ bytes: ArraySlice<UInt8>) throws(EventError) -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {

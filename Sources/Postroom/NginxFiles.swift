@@ -139,12 +139,13 @@ struct NginxFiles {
     /// commas and plus signs that end nothing are escaped.
     private var userMap: String {
         guard settings.events.userSource == .certificate else { return "" }
-        return """
+        // nginx takes one of two backslashes for itself.
+        return #"""
             map $ssl_client_verify:$ssl_client_s_dn $postroom_certificate_user {
                 default "";
                 "~^SUCCESS:(?:(?:[^,+\\\\]|\\\\.)*[,+])*?CN=(?<postroom_cn>(?:[^,+\\\\]|\\\\.)+)" $postroom_cn;
             }
-            """
+            """#
     }
 
     private var listenAPI: String {

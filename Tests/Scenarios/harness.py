@@ -223,20 +223,6 @@ def exchange(service, request):
     return answer
 
 
-def client_certificate(directory):
-    """A client's certificate from an authority of its own: (authority, certificate, key)."""
-    paths = [str(directory / name) for name in ("ca.pem", "ca-key.pem", "client.pem", "client-key.pem", "client.csr")]
-    authority, authority_key, cert, key, request = paths
-    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    for command in (
-        ["openssl", "req", "-x509", *new, "-keyout", authority_key, "-out", authority, "-subj", "/CN=authority", "-days", "2"],
-        ["openssl", "req", *new, "-keyout", key, "-out", request, "-subj", "/CN=client"],
-        ["openssl", "x509", "-req", "-in", request, "-CA", authority, "-CAkey", authority_key, "-CAcreateserial", "-out", cert],
-    ):
-        subprocess.run(command, check=True, capture_output=True)
-    return authority, cert, key
-
-
 def raw(service, request):
     """What a whole request on a connection of its own is answered."""
     head, _, text = exchange(service, request).partition(b"\r\n\r\n")

@@ -9,8 +9,9 @@ import time
 import urllib.request
 
 import pytest
+from certificates import client_certificate
 from contract.conftest import certificate
-from harness import ROOT, client_certificate, free_port, new_environment, wait_for
+from harness import ROOT, free_port, new_environment, wait_for
 from kafka_proxy import KafkaProxy
 
 PYTHON = os.path.join(ROOT, ".build-python", "bin", "python")

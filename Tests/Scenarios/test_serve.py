@@ -1,6 +1,5 @@
 """Starting, supervising and stopping: `postroom serve` as an operator meets it."""
 
-import http.client
 import json
 import os
 import shutil
@@ -12,8 +11,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from certificates import client_certificate, secure
 from contract.conftest import certificate
-from harness import PROGRAM, Service, client_certificate, environment, free_port, postroom, wait_for
+from harness import PROGRAM, Service, environment, free_port, postroom, wait_for
 
 
 def test_the_last_line_of_the_start_is_a_command_that_creates_an_endpoint(serve):
@@ -257,13 +257,6 @@ def test_the_limits_of_bodies_and_fields_can_be_set(serve):
     body = "x" * (5 << 20)
     assert service.hook(endpoint, body).status == 200
     assert service.bodies(endpoint) == [body]
-
-
-def secure(service, authority, cert=None, key=None):
-    context = ssl.create_default_context(cafile=authority)
-    if cert:
-        context.load_cert_chain(cert, key)
-    return http.client.HTTPSConnection("127.0.0.1", service.port, timeout=20, context=context)
 
 
 def test_clients_without_a_certificate_are_refused_where_one_is_asked_for(serve, tmp_path):
