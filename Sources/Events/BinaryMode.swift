@@ -21,6 +21,10 @@ enum BinaryMode {
             guard attribute != "datacontenttype" else {
                 throw EventError(.badRequest, "ce-datacontenttype: the header Content-Type says what the data is.")
             }
+            // The body holds what these are elsewhere.
+            guard attribute != "data", attribute != "data_base64" else {
+                throw EventError(.badRequest, "\(name): no attribute has this name.")
+            }
             guard let value = decoded(fields.value(at: index)) else {
                 throw EventError(.badRequest, "\(name): the value is not UTF-8.")
             }
@@ -86,7 +90,7 @@ enum BinaryMode {
 
     // MARK: Sending
 
-    /// The headers, `Content-Type` among them where there is data, and the body.
+    /// The headers, `Content-Type` among them where there is data or a type of it, and the body.
     static func write(_ event: CloudEvent) -> (headers: [(name: String, value: String)], body: [UInt8]) {
         var headers: [(name: String, value: String)] = []
         var contentType: String?
@@ -105,7 +109,9 @@ enum BinaryMode {
             }
         }
         switch event.data {
-        case .none: return (headers, [])
+        case .none:
+            if let contentType { headers.append(("Content-Type", contentType)) }
+            return (headers, [])
         case .bytes(let bytes):
             headers.append(("Content-Type", contentType ?? "application/octet-stream"))
             return (headers, bytes)
