@@ -65,6 +65,12 @@ package struct Destination: Equatable, Sendable {
     /// Whether the receiver has yet to agree to be sent anything.
     package var lacksConsent: Bool { consent.map { $0.url != url } ?? false }
 
+    /// Whether the receiver is asked before anything is sent; what was agreed to before no longer counts.
+    package mutating func askConsent(_ isAsked: Bool) {
+        consent = isAsked ? Consent() : nil
+        limits.rate = nil
+    }
+
     /// The receiver has agreed, and said how much it takes. What another one has said, or nobody wants to know any longer, does
     /// not count.
     package mutating func accept(_ consent: Consent) {

@@ -41,7 +41,9 @@ struct SubscriptionChange {
         if let format = input.format { subscription.format = format }
         subscription.destination.shape =
             EventShape(format: subscription.format, extensions: subscription.extensions).bytes
+        let url = subscription.destination.url
         applyTarget(to: &subscription)
+        applyConsent(to: &subscription.destination, isMoved: subscription.destination.url != url)
         applyState(to: &subscription.destination)
         subscription.updated = now
     }
@@ -65,7 +67,6 @@ struct SubscriptionChange {
             let isSecret = target.called.authorization != nil
             subscription.target = isSecret ? "" : target.text
             subscription.sealedTarget = isSecret ? sealing.seal(Array(target.text.utf8), .target) : nil
-            if subscription.destination.url != target.called.url { subscription.destination.limits.rate = nil }
             subscription.destination.url = target.called.url
         }
         let hasAuth = input.auth.map { $0.text != Subscription.noExtensions } ?? false
@@ -99,9 +100,12 @@ struct SubscriptionChange {
         case .null: destination.disabledReason = nil
         case .value(let text): destination.disabledReason = text
         }
-        if let asks = input.asksConsent, asks != (destination.consent != nil) {
-            destination.consent = asks ? Consent() : nil
-            destination.limits.rate = nil
-        }
+    }
+
+    /// - Parameter isMoved: whether there is another receiver now, who has agreed to nothing.
+    private func applyConsent(to destination: inout Destination, isMoved: Bool) {
+        let wasAsked = destination.consent != nil
+        let isAsked = input.asksConsent ?? wasAsked
+        if isAsked != wasAsked || isAsked && isMoved { destination.askConsent(isAsked) }
     }
 }
