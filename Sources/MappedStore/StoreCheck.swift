@@ -11,6 +11,7 @@ package struct StoreCheck: Sendable {
     package private(set) var queues = 0
     package private(set) var messages = 0
     package private(set) var webhooks = 0
+    package private(set) var subscriptions = 0
     /// Those that are not over.
     package private(set) var deliveries = 0
 
@@ -25,6 +26,7 @@ package struct StoreCheck: Sendable {
     mutating func countQueue() { queues += 1 }
     mutating func countMessage() { messages += 1 }
     mutating func countWebhook() { webhooks += 1 }
+    mutating func countSubscription() { subscriptions += 1 }
     mutating func countDelivery() { deliveries += 1 }
 }
 
@@ -38,6 +40,7 @@ extension MappedStore {
             try checkIndexes(&check, in: transaction)
             try checkQueues(&check, in: transaction)
             try checkWebhooks(&check, in: transaction)
+            try checkEvents(&check, in: transaction)
             if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }),
                 found == nil
             {

@@ -209,8 +209,7 @@ extension MappedStore {
             check.report("Parcels and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
         }
         try visit(tables.eventIDs, "event-ids", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(value)
-            guard key.byteCount == 48, let parcel = reader.number(), reader.number() != nil, reader.isAtEnd else {
+            guard key.byteCount == 48, let parcel = Self.parcel(ofEventID: key, value) else {
                 return check.report("The record of an event's id cannot be read.")
             }
             if !parcels.contains(parcel) {
@@ -243,6 +242,17 @@ extension MappedStore {
             else { return check.report("An entry of the index of lost parcels leads to none.") }
         }
         if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost parcels.") }
+    }
+
+    /// Where an event is routed, no more than its parcel stands there.
+    private static func parcel(ofEventID place: RawSpan, _ value: RawSpan) -> UInt64? {
+        var source = ByteReader(place)
+        var reader = ByteReader(value)
+        let isRouted = source.uuid() == routedSource
+        guard let parcel = isRouted ? reader.fixed() : reader.number(), isRouted || reader.number() != nil,
+            reader.isAtEnd
+        else { return nil }
+        return parcel
     }
 
     private func checkWebhookRecords(
