@@ -150,6 +150,12 @@ let package = Package(
         .testTarget(
             name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Gateway", "Linux"], swiftSettings: settings),
         .testTarget(
+            name: "EventsTests",
+            dependencies: [
+                "Delivery", "Events", "Gateway", "JSON", "JSONPath", "MappedStore", "TestSupport", httpTypes, system,
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "QueuesTests",
             dependencies: [
                 "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "Queues", "TestSupport",
