@@ -17,6 +17,9 @@ enum BinaryMode {
             let name = String(decoding: fields.name(at: index), as: UTF8.self).lowercased()
             guard name.hasPrefix(prefix) else { continue }
             let attribute = String(name.dropFirst(prefix.count))
+            guard CloudEvent.isName(attribute) else {
+                throw EventError(.badRequest, "\(name.prefix(64)): this is the header of no attribute.")
+            }
             // The Content-Type says it.
             guard attribute != "datacontenttype" else {
                 throw EventError(.badRequest, "ce-datacontenttype: the header Content-Type says what the data is.")
