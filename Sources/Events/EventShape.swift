@@ -98,8 +98,8 @@ struct EventShape: Equatable, Sendable {
             case .object(let added) = try Self.document(extensions).value
         else { throw Fault(reason: "the event is no object") }
         let event = CloudEventConversion.event(members, id: id)
-        let names = Set(added.map { CloudEventConversion.attributeName($0.name) })
-        let kept = event.attributes.filter { !names.contains($0.name) }
-        return CloudEvent(attributes: kept + CloudEventConversion.attributes(added), data: event.data)
+        let more = CloudEventConversion.attributes(added)
+        let names = Set(more.map(\.name))
+        return CloudEvent(attributes: event.attributes.filter { !names.contains($0.name) } + more, data: event.data)
     }
 }
