@@ -1,0 +1,188 @@
+import JSON
+import JSONPath
+import Testing
+
+@testable import Events
+
+@Suite struct SubscriptionIndexTests {
+    private func index(_ expressions: [String], dialect: JSONPath.Dialect? = nil) -> SubscriptionIndex {
+        var index = SubscriptionIndex()
+        for (number, text) in expressions.enumerated() {
+            index.set(Expression(text: text, dialect: dialect), of: UInt64(number))
+        }
+        return index
+    }
+
+    private func match(_ index: SubscriptionIndex, _ event: String) throws -> [UInt64] {
+        index.match(try parsed(event)).matched
+    }
+
+    @Test func `subscriptions are found in ascending order, whatever their expressions are`() throws {
+        let index = index([
+            "$.a", "$.b", "$[?(@.a = 1)]", "$..c", "$.a", "$", "data", #"$[?(@["eventType"] = "t")]"#, "$.a.b",
+        ])
+        #expect(try match(index, #"{"a": 1}"#) == [0, 2, 4, 5])
+        #expect(try match(index, #"{"a": {"b": null, "c": 0}}"#) == [0, 3, 4, 5, 8])
+        #expect(try match(index, #"{"data": false, "eventType": "t"}"#) == [5, 6, 7])
+        #expect(try match(index, "{}") == [5])
+        #expect(try match(index, "[]") == [5])
+        #expect(index.count == 9)
+    }
+
+    @Test func `a subscription asks for what was set last, and nothing once it is removed`() throws {
+        var index = index(["$.a", "$.a"])
+        index.set(Expression(text: "$.b", dialect: nil), of: 0)
+        #expect(try match(index, #"{"a": 1}"#) == [1] && match(index, #"{"b": 1}"#) == [0])
+        index.set(Expression(text: "$.b", dialect: nil), of: 0)
+        #expect(try match(index, #"{"b": 1}"#) == [0])
+        index.remove(1)
+        index.remove(7)
+        #expect(try match(index, #"{"a": 1, "b": 1}"#) == [0] && index.count == 1)
+        index.remove(0)
+        #expect(try match(index, #"{"a": 1, "b": 1}"#) == [] && index.count == 0)
+        index.set(Expression(text: "$.a", dialect: nil), of: 0)
+        #expect(try match(index, #"{"a": 1}"#) == [0])
+    }
+
+    @Test func `what cannot be read matches nothing, and no longer what it was before`() throws {
+        var index = index(["$.a", "$["])
+        #expect(try match(index, #"{"a": 1}"#) == [0] && index.count == 1)
+        index.set(Expression(text: "$[", dialect: nil), of: 0)
+        #expect(try match(index, #"{"a": 1}"#) == [] && index.count == 0)
+    }
+
+    @Test func `one text in two dialects is two expressions`() throws {
+        var index = SubscriptionIndex()
+        let text = "$.list[?(@.a)]"
+        for (number, dialect) in [nil, JSONPath.Dialect.legacy, .rfc9535].enumerated() {
+            index.set(Expression(text: text, dialect: dialect), of: UInt64(number))
+        }
+        #expect(try match(index, #"{"list": {"a": 1}}"#) == [0, 1])
+        #expect(try match(index, #"{"list": [{"a": 1}]}"#) == [2])
+    }
+
+    @Test func `names and texts that look alike are two`() throws {
+        let index = index(
+            [
+                "$[\"e\u{301}\"]", "$[\"\u{e9}\"]", "$[?@ == \"e\u{301}\"]", "$[?@ == \"\u{e9}\"]",
+            ], dialect: .rfc9535)
+        #expect(try match(index, "{\"\u{e9}\": 1}") == [1])
+        #expect(try match(index, "{\"e\u{301}\": 1}") == [0])
+        #expect(try match(index, "{\"a\": \"\u{e9}\"}") == [3])
+        #expect(try match(index, "{\"a\": \"e\u{301}\"}") == [2])
+    }
+
+    @Test func `an expression that takes too long is told, and disturbs no other`() throws {
+        let slow = "$" + String(repeating: "..*", count: 12)
+        let index = index(["$.a", slow, "$.b"])
+        let event = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
+        let outcome = index.match(try parsed("{\"a\": \(event), \"b\": [\(event), \(event)]}"))
+        // A first node is soon found; a filter that never holds makes it go through all.
+        #expect(outcome.matched.contains(0) && outcome.matched.contains(2))
+        let never = self.index(["$.a", slow + "[?(@ = \"never\")]", "$.b"])
+        let told = never.match(try parsed("{\"a\": \(event), \"b\": [\(event), \(event)]}"))
+        #expect(told == SubscriptionIndex.Outcome(matched: [0, 2], exceeded: [1]))
+    }
+
+    // MARK: Soundness
+
+    @Test(arguments: 0..<60)
+    func `it finds what evaluating every expression finds`(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var index = SubscriptionIndex()
+        var expressions: [UInt64: Expression] = [:]
+        for _ in 0..<150 {
+            let number = UInt64.random(in: 0..<80, using: &random)
+            if Int.random(in: 0..<6, using: &random) == 0 {
+                index.remove(number)
+                expressions[number] = nil
+            } else {
+                let dialect = [nil, nil, JSONPath.Dialect.legacy, .rfc9535].randomElement(using: &random)!
+                let expression = Expression(text: RandomJSON.expression(using: &random), dialect: dialect)
+                index.set(expression, of: number)
+                expressions[number] = expression
+            }
+        }
+        let queries = expressions.compactMapValues { try? JSONPath(parsing: $0.text, dialect: $0.dialect) }
+        #expect(index.count == queries.count)
+        var hits = 0
+        for _ in 0..<60 {
+            let event = RandomJSON.value(depth: 4, using: &random)
+            let document = JSONPathDocument(event)
+            let wanted = try queries.filter { try $0.value.matches(document) }.keys.sorted()
+            let outcome = index.match(event)
+            #expect(outcome.exceeded == [])
+            if outcome.matched != wanted {
+                let different = Set(outcome.matched).symmetricDifference(wanted)
+                Issue.record("\(different.map { expressions[$0]?.text ?? "" }) on \(event)")
+            }
+            hits += wanted.count
+        }
+        // Else this would prove nothing.
+        #expect(hits > 100 && queries.count > 30)
+    }
+}
+
+/// Documents and expressions about the same few names and values, so that they meet.
+enum RandomJSON {
+    private static let names = ["a", "b", "c", "eventType"]
+    private static let texts = ["x", "y", "a"]
+
+    static func value(depth: Int, using random: inout SeededGenerator) -> JSON {
+        switch Int.random(in: 0..<(depth > 0 ? 10 : 5), using: &random) {
+        case 0: return .null
+        case 1: return .bool(Bool.random(using: &random))
+        case 2: return .number(["0", "1", "2", "1.0"].randomElement(using: &random)!)
+        case 3, 4: return .string(texts.randomElement(using: &random)!)
+        case 5, 6:
+            return .array(
+                (0..<Int.random(in: 0..<4, using: &random)).map { _ in value(depth: depth - 1, using: &random) })
+        default:
+            // Members of one name are there too.
+            return .object(
+                (0..<Int.random(in: 0..<5, using: &random)).map { _ in
+                    JSON.Member(names.randomElement(using: &random)!, value(depth: depth - 1, using: &random))
+                })
+        }
+    }
+
+    /// Of either dialect; some cannot be read.
+    static func expression(using random: inout SeededGenerator) -> String {
+        let segments = (0..<Int.random(in: 0..<4, using: &random)).map { _ in segment(using: &random) }
+        return "$" + segments.joined()
+    }
+
+    private static func segment(using random: inout SeededGenerator) -> String {
+        let name = names.randomElement(using: &random)!
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0...3: return ".\(name)"
+        case 4: return "[\"\(name)\"]"
+        case 5: return ["[0]", "[*]", ".*", "[-1]", "[0:2]"].randomElement(using: &random)!
+        case 6: return "..\(name)"
+        case 7: return "[\"\(name)\", \"\(names.randomElement(using: &random)!)\"]"
+        case 8: return "[?\(condition(using: &random))]"
+        default: return "[?(\(condition(using: &random)))]"
+        }
+    }
+
+    private static func condition(using random: inout SeededGenerator) -> String {
+        let isLegacy = Bool.random(using: &random)
+        switch Int.random(in: 0..<8, using: &random) {
+        case 0: return "\(condition(using: &random)) \(isLegacy ? "and" : "&&") \(condition(using: &random))"
+        case 1: return "\(condition(using: &random)) \(isLegacy ? "or" : "||") \(condition(using: &random))"
+        case 2: return isLegacy ? "not \(condition(using: &random))" : "!(\(condition(using: &random)))"
+        case 3: return operand(using: &random)
+        default:
+            let sign = isLegacy ? ["=", "!=", "<", ">="] : ["==", "!=", "<", ">="]
+            let literal = ["\"x\"", "\"y\"", "1", "null", "true", operand(using: &random)].randomElement(
+                using: &random)!
+            let sides = [operand(using: &random), literal].shuffled(using: &random)
+            return "\(sides[0]) \(sign.randomElement(using: &random)!) \(sides[1])"
+        }
+    }
+
+    private static func operand(using random: inout SeededGenerator) -> String {
+        let name = names.randomElement(using: &random)!
+        return ["@.\(name)", "@[\"\(name)\"]", "$.\(name)", "@", "@.\(name).b", "@.*"].randomElement(using: &random)!
+    }
+}
