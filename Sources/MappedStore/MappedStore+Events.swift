@@ -86,7 +86,7 @@ extension MappedStore: EventStore {
             guard change(&subscription) else { return .some(before) }
             guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
             var revision = entry.revision
-            if subscription.expression != before.expression || subscription.dialect != before.dialect {
+            if subscription.asked != before.asked {
                 revision = try noteExpression(of: number, instead: revision, in: &transaction)
             }
             try put(subscription, revision: revision, in: &transaction)
@@ -228,7 +228,9 @@ extension MappedStore: EventStore {
     ) throws(StoreFailure) -> Bool {
         try growing { (transaction) throws(LMDBError) -> Bool? in
             guard let number = try subscriptionNumber(subscription, in: transaction) else { return false }
+            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
+            try remember(.done, of: request, in: &transaction)
             guard let first = try firstRoutedEvent(since: since, in: transaction) else { return true }
             let after = try firstRoutedEvent(since: until.adding(seconds: 1e-6), in: transaction)
             let end = if let after { after } else { try deliveryState(in: transaction).nextParcel }
@@ -238,4 +240,8 @@ extension MappedStore: EventStore {
             return true
         }
     }
+}
+
+extension Subscription {
+    fileprivate var asked: Expression { Expression(text: expression, dialect: dialect) }
 }

@@ -1,0 +1,216 @@
+import Delivery
+import Events
+import Gateway
+import JSONPath
+import MappedStore
+import TestSupport
+import Testing
+
+/// The engines that can keep what event routing needs. All of them must pass the same tests.
+enum EventEngine: CaseIterable, CustomTestStringConvertible {
+    case mapped
+
+    var testDescription: String {
+        switch self {
+        case .mapped: "MappedStore"
+        }
+    }
+
+    /// Lends an empty store of this engine; nothing may be wrong with it afterwards.
+    func withStore(_ body: (EmptyEventStore) throws -> Void) throws {
+        switch self {
+        case .mapped:
+            try withTemporaryDirectory { directory in
+                let options = MappedStore.Options(maximumBytes: 256 << 20, isDurable: false)
+                let store = try MappedStore(directory: directory, options)
+                let test = EmptyEventStore(
+                    store: store, commit: { () throws(StoreFailure) in try store.commit() },
+                    faults: { try store.check().faults }, removeGarbage: { try store.removeGarbage(limit: $0) },
+                    dropOld: { try store.dropOldDeliveries(before: $0, maximumBytes: .max, limit: $1) },
+                    moment: store.clock.now())
+                try body(test)
+                #expect(try test.faults() == [])
+            }
+        }
+    }
+}
+
+/// A store as a test begins with it, with short forms that commit what they do.
+final class EmptyEventStore {
+    typealias Store = EventStore & MatchingStore & DeliveryStore
+
+    let store: any Store
+    let commit: () throws(StoreFailure) -> Void
+    /// What records and indexes contradict one another in.
+    let faults: () throws -> [String]
+    /// Takes a limit.
+    let removeGarbage: (Int) throws -> Int
+    /// Takes a time and a limit.
+    let dropOld: (Timestamp, Int) throws -> Int
+    private(set) var moment: Moment
+    private var random = SystemRandomNumberGenerator()
+
+    init(
+        store: any Store, commit: @escaping () throws(StoreFailure) -> Void, faults: @escaping () throws -> [String],
+        removeGarbage: @escaping (Int) throws -> Int, dropOld: @escaping (Timestamp, Int) throws -> Int, moment: Moment
+    ) {
+        self.store = store
+        self.commit = commit
+        self.faults = faults
+        self.removeGarbage = removeGarbage
+        self.dropOld = dropOld
+        self.moment = moment
+    }
+
+    func pass(seconds: Double) {
+        moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
+    }
+
+    func newID() -> UUID { UUID(random: &random) }
+
+    /// A request that nginx has just begun.
+    func request(_ number: UInt64) -> RequestID {
+        RequestID(milliseconds: UInt64(moment.wall.microseconds / 1000), high: 1, low: number)
+    }
+
+    // MARK: Subscriptions
+
+    /// A subscription that is not kept yet.
+    func subscription(_ expression: String = "$", of user: String = "u") -> Subscription {
+        Subscription(
+            id: newID(), user: user, name: "n", expression: expression, target: "http://receiver.test/",
+            destination: Destination(
+                number: 0, url: "http://receiver.test/", policy: .own(.fixed(retries: 1, interval: 10)),
+                limits: DestinationLimits(inFlight: 10_000), protocolKind: .event,
+                shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions),
+            created: moment.wall, updated: moment.wall)
+    }
+
+    @discardableResult
+    func create(_ subscription: Subscription, for request: RequestID? = nil) throws -> Subscription? {
+        let made = try store.create(subscription, for: request)
+        try commit()
+        return made
+    }
+
+    @discardableResult
+    func create(_ expression: String = "$", of user: String = "u") throws -> Subscription {
+        try #require(try create(subscription(expression, of: user)))
+    }
+
+    func current(_ subscription: Subscription) throws -> Subscription {
+        try #require(try store.subscription(subscription.id))
+    }
+
+    func change(_ subscription: Subscription, _ body: (inout Subscription) -> Void) throws {
+        let changed = try store.change(subscription.id) {
+            body(&$0)
+            return true
+        }
+        #expect(changed != nil)
+        try commit()
+    }
+
+    func disable(_ subscription: Subscription) throws {
+        let now = moment.wall
+        try change(subscription) { $0.destination.disable(since: now) }
+    }
+
+    func delete(_ subscription: Subscription, for request: RequestID? = nil) throws -> Bool {
+        let outcome = try store.deleteSubscription(subscription.id, for: request)
+        try commit()
+        return outcome
+    }
+
+    // MARK: Events
+
+    @discardableResult
+    func receive(_ bodies: String..., for request: RequestID? = nil) throws -> [UUID] {
+        let events = bodies.map { ReceivedEvent(id: newID(), type: "t", body: Array($0.utf8)) }
+        let ids = try store.receive(events, for: request, at: moment)
+        try commit()
+        return ids
+    }
+
+    func history(_ id: UUID) throws -> EventHistory { try #require(try store.event(id)) }
+
+    /// Matches until there is nothing to do.
+    /// - Returns: how many steps it took.
+    @discardableResult
+    func match(_ matcher: EventMatcher? = nil) throws -> Int {
+        let matcher = matcher ?? EventMatcher(store: store)
+        var steps = 0
+        while try matcher.turn(at: moment) {
+            try commit()
+            steps += 1
+            guard steps < 1000 else { throw Endless() }
+        }
+        try commit()
+        return steps
+    }
+
+    struct Endless: Error {}
+
+    func replay(
+        _ subscription: Subscription, since: Timestamp, until: Timestamp? = nil, all: Bool = false,
+        for request: RequestID? = nil
+    ) throws -> Bool {
+        let outcome = try store.replay(
+            subscription.id, since: since, until: until ?? moment.wall, all: all, for: request)
+        try commit()
+        return outcome
+    }
+
+    // MARK: Deliveries
+
+    /// Makes what is due, in the order in which it is begun.
+    /// - Parameter answer: what the receiver does, by the body that it is sent.
+    @discardableResult
+    func work(_ answer: (String) -> Int = { _ in 200 }) throws -> [Made] {
+        var starts: [DeliveryTurn.Start] = []
+        while true {
+            let more = try turn([], beginning: 100_000)
+            if more.isEmpty { break }
+            starts += more
+        }
+        let results = starts.map { start -> DeliveryResult in
+            let status = answer(String(decoding: start.parcel?.body ?? [], as: UTF8.self))
+            var attempt = Attempt(status: status, responseBody: Array("said \(status)".utf8), triggeredAt: moment.wall)
+            if status != 200 {
+                attempt.failure = Attempt.Failure(kind: .status, text: "the receiver answered \(status)")
+            }
+            return DeliveryResult(
+                delivery: start.delivery, attempt: attempt,
+                wish: ReceiverWish(attempt, now: moment.wall, disablesOnGone: true), jitter: 0)
+        }
+        #expect(try turn(results, beginning: 0).isEmpty)
+        return starts.map {
+            Made(
+                subscription: $0.destination.number, body: String(decoding: $0.parcel?.body ?? [], as: UTF8.self),
+                trigger: $0.delivery.trigger)
+        }
+    }
+
+    struct Made: Equatable {
+        let subscription: UInt64
+        let body: String
+        let trigger: Trigger
+    }
+
+    private func turn(_ results: [DeliveryResult], beginning capacity: Int) throws -> [DeliveryTurn.Start] {
+        let turn = try store.turn(
+            results, beginning: capacity, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+            at: moment)
+        try commit()
+        #expect(turn.concluded == results.count)
+        return turn.starts
+    }
+
+    func lines(_ subscription: Subscription, _ query: DeliveryQuery = DeliveryQuery()) throws -> [DeliveryLine] {
+        try #require(try store.deliveries(of: subscription.id, query))
+    }
+}
+
+extension Subscription {
+    var number: UInt64 { destination.number }
+}

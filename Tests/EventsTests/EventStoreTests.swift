@@ -1,0 +1,362 @@
+import Delivery
+import Events
+import Gateway
+import JSONPath
+import Testing
+
+/// Subscriptions, events and their history: what every engine must do.
+@Suite struct EventStoreTests {
+    @Test(arguments: EventEngine.allCases)
+    func `an empty store knows nothing`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let id = test.newID()
+            let found = try test.store.subscriptions(of: "u", after: nil, limit: 10)
+            #expect(found == [])
+            #expect(try test.store.subscription(id) == nil)
+            #expect(try test.store.event(id) == nil)
+            #expect(try test.store.change(id) { _ in true } == nil)
+            #expect(try !test.store.deleteSubscription(id, for: nil))
+            #expect(try test.store.deliveries(of: id, DeliveryQuery()) == nil)
+            #expect(try test.store.redeliver(1, of: id, for: nil, at: test.moment) == .unknownDestination)
+            #expect(try !test.replay(test.subscription(), since: test.moment.wall))
+            #expect(try test.match() == 0)
+        }
+    }
+
+    // MARK: Subscriptions
+
+    @Test(arguments: EventEngine.allCases)
+    func `a subscription is found as it was made`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let extensions = Array(#"{"b" : 1e3}"#.utf8)
+            func destination(_ number: UInt64) -> Destination {
+                Destination(
+                    number: number, url: "https://receiver.test/ä?b=c", sealedHeaders: [0], policy: .events,
+                    limits: DestinationLimits(inFlight: 3, rate: 0.25), disabledUntil: .farAhead, disabledReason: "so",
+                    disabledAt: test.moment.wall, protocolKind: .event, approvalPath: "/events/%C3%A9",
+                    consent: Consent(grantedAt: test.moment.wall, rate: 15),
+                    shape: [Subscription.Format.binary.rawValue] + extensions)
+            }
+            var subscription = Subscription(
+                id: test.newID(), user: String(repeating: "é", count: 2000), name: "größe",
+                expression: "$[\"e\u{301}\"]", dialect: .rfc9535, version: "v7", extensions: extensions,
+                sealedAuth: [0, 0xff], sealedTarget: [], target: "", format: .binary, destination: destination(0),
+                created: test.moment.wall.adding(seconds: -1e9), updated: test.moment.wall.adding(seconds: 1))
+            let made = try #require(try test.create(subscription))
+            #expect(made.number > 0)
+            subscription.destination = destination(made.number)
+            #expect(made == subscription)
+            #expect(try test.current(made) == made)
+            // What looks alike is not the same.
+            let found = try test.current(made)
+            #expect(found.expression.utf8.elementsEqual(subscription.expression.utf8))
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `subscriptions are listed by user, in the order they were made, from one of them on`(
+        engine: EventEngine
+    ) throws {
+        try engine.withStore { test in
+            let users = ["u", "U", "", "u ", "e\u{301}", "\u{e9}"]
+            let made = try users.map { user in try (0..<3).map { _ in try test.create(of: user).id } }
+            for (user, ids) in zip(users, made) {
+                func list(after: UUID? = nil, limit: Int = 100) throws -> [UUID] {
+                    try test.store.subscriptions(of: user, after: after, limit: limit).map(\.id)
+                }
+                #expect(try list() == ids)
+                #expect(try list(limit: 2) == Array(ids[..<2]))
+                #expect(try list(after: ids[0]) == Array(ids[1...]) && list(after: ids[2]) == [])
+                #expect(try list(after: ids[0], limit: 1) == [ids[1]])
+                #expect(try list(after: test.newID()) == [])
+            }
+            #expect(try test.delete(try #require(try test.store.subscription(made[0][1]))))
+            #expect(try test.store.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == [made[0][0], made[0][2]])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `an id is given once, also to another user, and again when it is gone`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let first = test.subscription()
+            let made = try #require(try test.create(first))
+            var second = test.subscription(of: "other")
+            second = Subscription(
+                id: first.id, user: "other", name: "n", expression: "$", target: "", destination: second.destination,
+                created: test.moment.wall, updated: test.moment.wall)
+            #expect(try test.create(second) == nil)
+            #expect(try test.store.subscriptions(of: "other", after: nil, limit: 9) == [])
+            #expect(try test.delete(made))
+            let again = try #require(try test.create(second))
+            #expect(again.number > made.number)
+            #expect(try test.current(made).user == "other")
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `a request that is made again makes no second subscription, and deletes none twice`(
+        engine: EventEngine
+    ) throws {
+        try engine.withStore { test in
+            let subscription = test.subscription()
+            let made = try test.create(subscription, for: test.request(1))
+            // The id of the second attempt is another one, as clients let us choose it.
+            #expect(try test.create(test.subscription(), for: test.request(1)) == made)
+            #expect(try test.store.subscriptions(of: "u", after: nil, limit: 9).count == 1)
+            #expect(try test.delete(subscription, for: test.request(2)))
+            #expect(try test.delete(subscription, for: test.request(2)))
+            #expect(try !test.delete(subscription, for: test.request(3)))
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `a change is kept, and one that is refused changes nothing`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let made = try test.create("$.a")
+            var wanted = made
+            wanted.name = "other"
+            wanted.expression = "$.b"
+            wanted.destination.url = "http://elsewhere.test/"
+            wanted.destination.disabledReason = "so"
+            try test.change(made) { $0 = wanted }
+            #expect(try test.current(made) == wanted)
+            let refused = try test.store.change(made.id) {
+                $0.name = "never"
+                return false
+            }
+            try test.commit()
+            #expect(refused == wanted)
+            #expect(try test.current(made) == wanted)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `what a deleted subscription leaves behind is removed, and nothing of others`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (gone, other) = (try test.create(), try test.create())
+            let ids = try (0..<20).map { _ in try test.receive("{}")[0] }
+            try test.match()
+            try test.work { _ in 500 }
+            #expect(try test.delete(gone))
+            #expect(try test.faults() == [])
+            let history = try test.history(ids[0])
+            #expect(history.matches.map(\.subscription) == [other.id] && history.goneMatches == 1)
+            var removed = 0
+            while true {
+                let count = try test.removeGarbage(7)
+                try test.commit()
+                #expect(try test.faults() == [])
+                removed += count
+                if count == 0 { break }
+            }
+            // 20 deliveries and 20 lines.
+            #expect(removed >= 40)
+            #expect(try test.history(ids[0]).matches.first?.attempts.count == 1)
+            #expect(try test.lines(other).count == 20)
+            test.pass(seconds: 10)
+            #expect(try test.work().count == 20)
+        }
+    }
+
+    // MARK: Expressions
+
+    @Test(arguments: EventEngine.allCases)
+    func `changes of expressions are told once, oldest first, in portions`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let made = try ["$.a", "$.b", "$.c", "$.d"].map { try test.create($0) }
+            let all = try test.store.expressions(since: 0, limit: 100)
+            #expect(all.changes.map(\.number) == made.map(\.number) && !all.hasMore && !all.isIncomplete)
+            #expect(all.changes.map { $0.expression?.text } == ["$.a", "$.b", "$.c", "$.d"])
+            let none = try test.store.expressions(since: all.revision, limit: 100)
+            #expect(none.changes == [] && none.revision == all.revision)
+            // What is no change of an expression is none here.
+            try test.change(made[0]) { $0.name = "other" }
+            #expect(try test.store.expressions(since: all.revision, limit: 100).changes == [])
+            try test.change(made[1]) { $0.dialect = .legacy }
+            try test.change(made[0]) { $0.expression = "$.e" }
+            #expect(try test.delete(made[2]))
+            let news = try test.store.expressions(since: all.revision, limit: 100)
+            #expect(news.changes.map(\.number) == [made[1].number, made[0].number, made[2].number])
+            #expect(news.changes.map { $0.expression?.text } == ["$.b", "$.e", nil])
+            // From the beginning, what is gone is not told.
+            var (revision, seen) = (UInt64(0), [UInt64]())
+            while true {
+                let part = try test.store.expressions(since: revision, limit: 1)
+                seen += part.changes.filter { $0.expression != nil }.map(\.number)
+                revision = part.revision
+                if !part.hasMore { break }
+            }
+            #expect(seen == [made[3], made[1], made[0]].map(\.number) && revision == news.revision)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `an expression that only looks like the one before is a change`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let made = try test.create("$[\"\u{e9}\"]")
+            let matcher = EventMatcher(store: test.store)
+            try test.receive("{\"\u{e9}\": 1}")
+            try test.match(matcher)
+            try test.change(made) { $0.expression = "$[\"e\u{301}\"]" }
+            try test.receive("{\"e\u{301}\": 2}", "{\"\u{e9}\": 3}")
+            try test.match(matcher)
+            #expect(try test.work().map(\.body) == ["{\"\u{e9}\": 1}", "{\"e\u{301}\": 2}"])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `who has not looked for so long that what is gone was forgotten reads all anew`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (stays, first) = (try test.create("$.a"), try test.create("$.b"))
+            let matcher = EventMatcher(store: test.store)
+            try test.receive("{\"b\": 1}")
+            try test.match(matcher)
+            let revision = try test.store.expressions(since: 0, limit: 100).revision
+            #expect(try test.delete(first))
+            for number in 0..<10_001 {
+                let made = try #require(try test.store.create(test.subscription("$.c"), for: nil))
+                #expect(try test.store.deleteSubscription(made.id, for: nil))
+                if number % 100 == 0 { try test.commit() }
+            }
+            try test.commit()
+            let news = try test.store.expressions(since: revision, limit: 100)
+            #expect(news.isIncomplete && news.changes == [])
+            try test.receive("{\"a\": 2, \"b\": 2, \"c\": 2}")
+            try test.match(matcher)
+            #expect(try test.work().map(\.subscription) == [stays.number])
+            let all = try test.store.expressions(since: 0, limit: 100)
+            #expect(all.changes.map(\.number) == [stays.number] && !all.isIncomplete)
+        }
+    }
+
+    // MARK: Events
+
+    @Test(arguments: EventEngine.allCases)
+    func `an event is found by its id, byte for byte`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let id = try test.receive(" {\"b\": 1,\"a\" : 1e400} ")[0]
+            var history = try test.history(id)
+            #expect(history.isWaiting && history.matches == [] && history.goneMatches == 0)
+            #expect(history.body == Array(" {\"b\": 1,\"a\" : 1e400} ".utf8) && history.receivedAt == test.moment.wall)
+            try test.match()
+            history = try test.history(id)
+            #expect(!history.isWaiting && history.matches == [])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `a request that is made again is answered with the ids of the first time`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            try test.create()
+            let one = try test.receive("{}", for: test.request(1))
+            #expect(try test.receive("{}", for: test.request(1)) == one)
+            let many = try test.receive("[1]", "[2]", "[3]", for: test.request(2))
+            try test.receive("[4]")
+            #expect(try test.receive("[1]", "[2]", "[3]", for: test.request(2)) == many)
+            #expect(Set(one + many).count == 4)
+            try test.match()
+            #expect(try test.work().map(\.body) == ["{}", "[1]", "[2]", "[3]", "[4]"])
+            // Also where it has been matched meanwhile.
+            #expect(try test.receive("[1]", "[2]", "[3]", for: test.request(2)) == many)
+            #expect(try test.match() == 0)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `an event is dropped when it is old, with what it left behind`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let subscription = try test.create()
+            let old = try test.receive("{\"n\": 1}", "{\"n\": 2}")
+            try test.match()
+            try test.work()
+            let waiting = try test.receive("{\"n\": 3}")[0]
+            test.pass(seconds: 100)
+            let young = try test.receive("{\"n\": 4}")[0]
+            var dropped = 0
+            while true {
+                let count = try test.dropOld(test.moment.wall.adding(seconds: -50), 2)
+                try test.commit()
+                #expect(try test.faults() == [])
+                if count == 0 { break }
+                dropped += count
+            }
+            // Three events and two lines.
+            #expect(dropped == 5)
+            for id in old + [waiting] { #expect(try test.store.event(id) == nil) }
+            #expect(try test.lines(subscription) == [])
+            try test.match()
+            #expect(try test.work().map(\.body) == ["{\"n\": 4}"])
+            #expect(try test.history(young).matches.first?.attempts.map(\.outcome.status) == [200])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `lines are found by event after some have been dropped`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            try test.create()
+            let id = try test.receive("{}")[0]
+            try test.match()
+            try test.work { _ in 500 }
+            test.pass(seconds: 10)
+            try test.work()
+            #expect(try test.history(id).matches.first?.attempts.map(\.attempt) == [1, 2])
+            // The event goes first, as it is older than both; it takes no line with it.
+            #expect(try test.dropOld(test.moment.wall.adding(seconds: -5), 1) == 1)
+            try test.commit()
+            #expect(try test.store.event(id) == nil)
+            #expect(try test.faults() == [])
+            #expect(try test.dropOld(test.moment.wall.adding(seconds: 1), 10) == 2)
+            try test.commit()
+        }
+    }
+
+    // MARK: History
+
+    @Test(arguments: EventEngine.allCases)
+    func `what became of events is told newest first, in portions, by outcome`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let subscription = try test.create()
+            for number in 0..<6 {
+                try test.receive("{\"n\": \(number)}")
+                try test.match()
+                try test.work { _ in number % 2 == 0 ? 200 : 503 }
+            }
+            let lines = try test.lines(subscription)
+            #expect(lines.map(\.outcome.status) == [503, 200, 503, 200, 503, 200])
+            #expect(lines.map(\.id) == lines.map(\.id).sorted(by: >))
+            #expect(try test.lines(subscription, DeliveryQuery(limit: 2)) == Array(lines[..<2]))
+            #expect(try test.lines(subscription, DeliveryQuery(limit: 2, before: lines[1].id)) == Array(lines[2..<4]))
+            #expect(
+                try test.lines(subscription, DeliveryQuery(succeeded: true)).map(\.outcome.status) == [200, 200, 200])
+            #expect(try test.lines(subscription, DeliveryQuery(succeeded: false)) == [lines[0], lines[2], lines[4]])
+            #expect(lines[0].isFinal == false && lines[0].nextRetryAt == test.moment.wall.adding(seconds: 10))
+            #expect(lines[1].isFinal && lines[1].type == "t")
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `a line is delivered again, once for a request, to its own subscription only`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (subscription, other) = (try test.create("$.a"), try test.create("$.b"))
+            let id = try test.receive("{\"a\": 1}")[0]
+            try test.match()
+            try test.work { _ in 404 }
+            let line = try #require(try test.lines(subscription).first)
+            #expect(try test.current(subscription).destination.disabledReason == "said 404")
+            func redeliver(_ line: UInt64, _ subscription: Subscription, _ request: UInt64) throws -> Redelivery {
+                let outcome = try test.store.redeliver(
+                    line, of: subscription.id, for: test.request(request), at: test.moment)
+                try test.commit()
+                return outcome
+            }
+            #expect(try redeliver(line.id, other, 1) == .unknownLine)
+            #expect(try redeliver(line.id + 100, subscription, 2) == .unknownLine)
+            let started = try redeliver(line.id, subscription, 3)
+            #expect(try redeliver(line.id, subscription, 3) == started)
+            // By hand it goes to a disabled one too.
+            #expect(
+                try test.work() == [.init(subscription: subscription.number, body: "{\"a\": 1}", trigger: .manual)])
+            #expect(try test.history(id).matches.first?.attempts.map(\.outcome.status) == [404, 200])
+        }
+    }
+}
