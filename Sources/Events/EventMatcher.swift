@@ -46,7 +46,8 @@ package final class EventMatcher {
             }
         }
         let matches = over.map { EventMatches(event: $0.number, subscriptions: $0.known ?? $0.matching?.matched ?? []) }
-        skipping = try store.keep(matches, at: now()) ? 0 : Int.random(in: 1...Self.events)
+        let gone = try store.keep(matches, at: now())
+        skipping = gone > 0 ? Int.random(in: 1...Self.events) : 0
         return true
     }
 

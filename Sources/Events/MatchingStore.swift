@@ -17,7 +17,8 @@ package protocol MatchingStore: AnyObject {
     /// A subscription that is to be shown events of the past, and the next of them.
     func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay?
 
-    /// Delivers what matched of a replay's events, and goes on behind the last of them.
+    /// Delivers what matched of a replay's events, and goes on behind the last of them. Does nothing where somebody else has
+    /// gone on with it, or another one was asked for.
     func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure)
 
     /// Says on a subscription that its expression took too long for an event.
@@ -98,13 +99,30 @@ package struct WaitingReplay: Equatable, Sendable {
     package let expression: Expression
     /// The next ones, oldest first; empty where there are no more.
     package let events: [WaitingEvent]
+    /// Where it stood, where it ends, and whether it takes in what was delivered: another one is another replay.
+    package let step: Step
     /// Where to go on.
     package let nextEvent: UInt64
 
-    package init(subscription: UInt64, expression: Expression, events: [WaitingEvent], nextEvent: UInt64) {
+    package struct Step: Equatable, Sendable {
+        package let next: UInt64
+        package let last: UInt64
+        package let all: Bool
+
+        package init(next: UInt64, last: UInt64, all: Bool) {
+            self.next = next
+            self.last = last
+            self.all = all
+        }
+    }
+
+    package init(
+        subscription: UInt64, expression: Expression, events: [WaitingEvent], step: Step, nextEvent: UInt64
+    ) {
         self.subscription = subscription
         self.expression = expression
         self.events = events
+        self.step = step
         self.nextEvent = nextEvent
     }
 }

@@ -89,24 +89,24 @@ extension MappedStore: MatchingStore {
     /// Deliveries that one step makes.
     private static let deliveriesPerStep = 1000
 
-    package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Bool {
+    package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
         var wanted: [EventMatches] = []
         for match in matches { wanted.append(try enabled(match, at: moment)) }
-        return try growing { (transaction) throws(LMDBError) -> Bool? in
+        return try growing { (transaction) throws(LMDBError) -> Int? in
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
             guard try admit(bytes: 512 * (1 + min(count, Self.deliveriesPerStep)), in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var left = Self.deliveriesPerStep
-            var allWaited = true
+            var gone = 0
             for match in wanted where left > 0 {
                 guard let waiting = try waitingRecord(match.event, in: transaction) else {
-                    allWaited = false
+                    gone += 1
                     continue
                 }
                 try dispatch(match, waiting, &left, &work, in: &transaction)
             }
             try work.finish(in: &transaction)
-            return allWaited
+            return gone
         }
     }
 
@@ -187,7 +187,8 @@ extension MappedStore: MatchingStore {
                 events.append(WaitingEvent(number: found, body: parcel.body))
             }
             if events.count < limit, bytes < maximumBytes { next = record.last + 1 }
-            return WaitingReplay(subscription: number, expression: expression, events: events, nextEvent: next)
+            return WaitingReplay(
+                subscription: number, expression: expression, events: events, step: record.step, nextEvent: next)
         }
     }
 
@@ -222,8 +223,7 @@ extension MappedStore: MatchingStore {
         try growing { (transaction) throws(LMDBError) -> Void? in
             let place = key(replay.subscription)
             let stored = try tables.replays.record(at: place, "a replay", in: transaction) { ReplayRecord($0) }
-            // Another worker may have gone on with it, or somebody has asked for another one.
-            guard var record = stored, record.next <= (replay.events.first?.number ?? record.next) else { return () }
+            guard var record = stored, record.step == replay.step else { return () }
             guard try admit(bytes: 1024 * (1 + matched.count), in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             for number in matched {
@@ -240,4 +240,8 @@ extension MappedStore: MatchingStore {
             return ()
         }
     }
+}
+
+extension ReplayRecord {
+    fileprivate var step: WaitingReplay.Step { WaitingReplay.Step(next: next, last: last, all: all) }
 }
