@@ -1,0 +1,61 @@
+@testable import Delivery
+@testable import Events
+@testable import Gateway
+@testable import JSON
+
+private let types = [
+    "", "application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "text/plain",
+    "image/png", "multipart/form-data",
+]
+
+/// A request is refused, or holds events that can be written in every format, and read again from there.
+///
+/// The first byte chooses the Content-Type. Behind it come header lines, an empty line, and the body.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    guard let choice = bytes.first else { return 0 }
+    var fields = FieldList()
+    let type = types[Int(choice) % types.count]
+    if !type.isEmpty { fields.append(name: "Content-Type".utf8, value: type.utf8) }
+    var rest = bytes.dropFirst()
+    while let end = rest.firstIndex(of: 0x0a) {
+        let line = rest[..<end]
+        rest = rest[(end + 1)...]
+        guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { break }
+        fields.append(name: line[..<colon], value: line[(colon + 1)...])
+    }
+    guard let intake = try? EventIntake(fields, body: Array(rest)) else { return 0 }
+    require(intake.isBatch || intake.events.count == 1, "several events, and no batch")
+    for event in intake.events {
+        guard case .object? = try? JSON(parsing: event.body) else { fatalError("an event that is no object") }
+        for extensions in ["{}", #"{"id": "x", "a-b": {"c": 1}, "n": 12345678901, "é": null}"#] {
+            for format in Subscription.Format.allCases { write(event.body, format, Array(extensions.utf8)) }
+        }
+    }
+    return 0
+}
+
+private func write(_ body: [UInt8], _ format: Subscription.Format, _ extensions: [UInt8]) {
+    guard let shaped = try? EventShape(format: format, extensions: extensions).shape(body, id: "own-id") else {
+        fatalError("an event that cannot be written")
+    }
+    switch format {
+    case .json:
+        guard let value = try? JSON(parsing: shaped.body), case .object? = value["extensions"] else {
+            fatalError("what is sent has no extensions")
+        }
+    case .structured:
+        guard case .object(let members)? = try? JSON(parsing: shaped.body), (try? CloudEvent(checking: members)) != nil
+        else { fatalError("what is sent is no event") }
+    case .binary:
+        var fields = FieldList()
+        for header in shaped.headers {
+            require(header.value.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f }, "a control character in a header")
+            fields.append(name: header.name.utf8, value: header.value.utf8)
+        }
+        let type = fields.firstValue(of: "content-type").map { String(decoding: $0, as: UTF8.self) }
+        require(BinaryMode.isUsed(in: fields), "no event by its headers")
+        require((try? BinaryMode.read(fields, contentType: type, body: shaped.body)) != nil, "what is sent is no event")
+    }
+}

@@ -1,0 +1,36 @@
+@testable import Delivery
+@testable import Events
+@testable import Gateway
+@testable import MappedStore
+
+private let destination = Destination(
+    number: 7, url: "http://x/", policy: .events, protocolKind: .event, shape: [0, 0x7b, 0x7d])
+
+/// Bytes from a damaged file are refused, or are a record that comes to the same bytes' meaning again.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = unsafe input(start, count)
+    let span = unsafe bytes.span.bytes
+    if let (subscription, revision) = SubscriptionRecord.decode(span, destination) {
+        let encoded = SubscriptionRecord.encode(subscription, revision: revision)
+        let again = unsafe SubscriptionRecord.decode(encoded.span.bytes, destination)
+        require(again?.subscription == subscription && again?.revision == revision, "another subscription")
+        let expression = SubscriptionRecord.expression(span)
+        require(expression == Expression(text: subscription.expression, dialect: subscription.dialect), "not what it asks")
+    }
+    if let record = RoutedEventRecord(span) {
+        unsafe require(RoutedEventRecord(record.encoded.span.bytes) == record, "other matches")
+        require(record.matched.map { $0 == $0.sorted() } ?? true, "matches out of order")
+    }
+    if let record = WaitingRecord(span) {
+        unsafe require(WaitingRecord(record.encoded.span.bytes) == record, "another event that waits")
+    }
+    if let record = ReplayRecord(span) {
+        unsafe require(ReplayRecord(record.encoded.span.bytes) == record, "another replay")
+    }
+    if let state = EventsState(span) {
+        unsafe require(EventsState(state.encoded.span.bytes) == state, "other counts")
+    }
+    if let shape = EventShape(bytes: bytes) { require(EventShape(bytes: shape.bytes) == shape, "another shape") }
+    return 0
+}
