@@ -39,14 +39,25 @@ private func check(_ query: JSONPath, on value: JSON, _ document: JSONPathDocume
 }
 
 extension JSONPathRequirement {
-    fileprivate func holds(for document: JSON) -> Bool {
-        var value = document
-        for name in path {
+    fileprivate func holds(for document: JSON) -> Bool { holds(for: document, path[...]) }
+
+    private func holds(for value: JSON, _ path: ArraySlice<Step>) -> Bool {
+        let rest = path.dropFirst()
+        let children: [JSON] =
+            switch value {
+            case .array(let values): values
+            case .object(let members): members.map(\.value)
+            default: []
+            }
+        switch path.first {
+        case nil: return self.value == nil || self.value.map { Array($0.utf8) } == value.string.map { Array($0.utf8) }
+        case .member(let name):
             guard case .object(let members) = value,
                 let member = members.last(where: { Array($0.name.utf8) == Array(name.utf8) })
             else { return false }
-            value = member.value
+            return holds(for: member.value, rest)
+        case .child: return children.contains { holds(for: $0, rest) }
+        case .descendant: return holds(for: value, rest) || children.contains { holds(for: $0, path) }
         }
-        return self.value == nil || self.value.map { Array($0.utf8) } == value.string.map { Array($0.utf8) }
     }
 }

@@ -11,8 +11,8 @@ package protocol MatchingStore: AnyObject {
 
     /// Keeps what events matched and makes the deliveries, some of them where there are many; then the event goes on
     /// waiting, and `waitingEvents` has what it matched. What no longer waits is left alone: somebody else was faster.
-    /// - Returns: whether all of them still waited.
-    func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Bool
+    /// - Returns: how many of the events waited no longer.
+    func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int
 
     /// A subscription that is to be shown events of the past, and the next of them.
     func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay?

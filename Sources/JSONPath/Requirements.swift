@@ -1,19 +1,29 @@
-/// Something that a document has: a member at a path of names from the root, and perhaps a string there.
+/// Something that a document has: a value at a path from the root, and perhaps a string there. A path that leads to many
+/// places needs one of them.
 ///
 /// Of members of one name the last counts, and names and strings are equal where their scalars are.
 package struct JSONPathRequirement: Equatable, Sendable {
-    package let path: [String]
+    package enum Step: Equatable, Sendable {
+        case member(String)
+        /// Any member's value, or any element.
+        case child
+        /// The value itself, or anything in it, however deep. No path has two of these.
+        case descendant
+    }
+
+    package let path: [Step]
     package let value: String?
 }
 
 /// Finds what a document must have for a query to have a result.
 ///
-/// It follows names as far as they are sure, and looks into filters. What it does not know, it says nothing of.
+/// It follows selectors as far as it is sure what they take, and looks into filters. What it does not know, it says nothing of.
 struct Requirements {
     private let program: Program
 
     typealias Reference = Program.Reference
     private typealias Alternatives = [JSONPathRequirement]
+    private typealias Path = [JSONPathRequirement.Step]
 
     /// More alternatives than these are no help to an index.
     private static let limit = 32
@@ -27,49 +37,58 @@ struct Requirements {
     /// What it takes for a query to have a node.
     ///
     /// - Parameter current: where the node is that a filter looks at, if that is sure.
-    private func of(query reference: Reference, at current: [String]?) -> Alternatives? {
+    private func of(query reference: Reference, at current: Path?) -> Alternatives? {
         let query = program.query(reference)
         guard var path = query.isAbsolute ? [] : current else { return nil }
         var best: Alternatives?
         var next = query.first
         while next != Program.none {
             let segment = program.segment(next)
-            guard !segment.descends, let step = step(segment, at: path) else { break }
+            guard segment.selectors.count == 1, let start = start(of: segment, at: path),
+                let step = step(program.lists[Int(segment.selectors.first)], at: start)
+            else { break }
             path = step.path
             best = better(best, step.alternatives)
             next = segment.next
         }
         if next != Program.none { best = better(best, ofAny(program.segment(next), at: path)) }
-        return better(best, path.isEmpty ? nil : [.init(path: path, value: nil)])
+        return better(best, existence(at: path))
     }
 
-    /// Where a segment of one selector leads, if that is one place.
-    private func step(
-        _ segment: Program.Segment, at path: [String]
-    ) -> (path: [String], alternatives: Alternatives?)? {
-        guard segment.selectors.count == 1, path.count < Requirements.lengthLimit else { return nil }
-        switch program[program.lists[Int(segment.selectors.first)]] {
-        case .name(let name): return (path + [program.names[Int(name)]], nil)
+    /// Nothing is said by a path that every document has.
+    private func existence(at path: Path) -> Alternatives? {
+        path.isEmpty || path == [.descendant] ? nil : [.init(path: path, value: nil)]
+    }
+
+    /// Where a segment's selectors begin to look.
+    private func start(of segment: Program.Segment, at path: Path) -> Path? {
+        guard segment.descends else { return path }
+        return path.contains(.descendant) ? nil : path + [.descendant]
+    }
+
+    /// Where a selector leads.
+    private func step(_ selector: Reference, at path: Path) -> (path: Path, alternatives: Alternatives?)? {
+        guard path.count < Requirements.lengthLimit else { return nil }
+        switch program[selector] {
+        case .name(let name): return (path + [.member(program.names[Int(name)])], nil)
+        case .index, .slice, .wildcard: return (path + [.child], nil)
         case .selfFilter(let expression): return (path, of(expression: expression, at: path))
+        case .filter(let expression):
+            return (path + [.child], of(expression: expression, at: path + [.child]))
         default: return nil
         }
     }
 
-    /// What it takes for one of several selectors to find something, or for one that leads to many places.
-    private func ofAny(_ segment: Program.Segment, at path: [String]) -> Alternatives? {
-        guard !segment.descends else { return nil }
+    /// What it takes for one of several selectors to find something.
+    private func ofAny(_ segment: Program.Segment, at path: Path) -> Alternatives? {
+        guard let start = start(of: segment, at: path) else { return nil }
         return union(
             program.references(segment.selectors).map { selector in
-                switch program[selector] {
-                case .name(let name): [.init(path: path + [program.names[Int(name)]], value: nil)]
-                case .selfFilter(let expression): of(expression: expression, at: path)
-                case .filter(let expression): of(expression: expression, at: nil)
-                default: nil
-                }
+                step(selector, at: start).flatMap { better($0.alternatives, existence(at: $0.path)) }
             })
     }
 
-    private func of(expression reference: Reference, at current: [String]?) -> Alternatives? {
+    private func of(expression reference: Reference, at current: Path?) -> Alternatives? {
         switch program[reference] {
         case .and(let operands):
             program.references(operands).reduce(nil) { better($0, of(expression: $1, at: current)) }
@@ -85,13 +104,13 @@ struct Requirements {
         }
     }
 
-    private func of(operand: Reference, at current: [String]?) -> Alternatives? {
+    private func of(operand: Reference, at current: Path?) -> Alternatives? {
         guard case .query = program[operand] else { return nil }
         return of(query: operand, at: current)
     }
 
     /// Names that lead to one place, and a string literal.
-    private func ofEquality(_ left: Reference, _ right: Reference, at current: [String]?) -> Alternatives? {
+    private func ofEquality(_ left: Reference, _ right: Reference, at current: Path?) -> Alternatives? {
         for (query, literal) in [(left, right), (right, left)] {
             guard let path = path(query, at: current), case .constant(let node) = program[literal] else { continue }
             guard case .string(let text) = program.constants.nodes[Int(node)].value else { continue }
@@ -100,14 +119,16 @@ struct Requirements {
         return nil
     }
 
-    private func path(_ reference: Reference, at current: [String]?) -> [String]? {
+    private func path(_ reference: Reference, at current: Path?) -> Path? {
         guard case .query(let query) = program[reference], query.isSingular,
             var path = query.isAbsolute ? [] : current
         else { return nil }
         var next = query.first
         while next != Program.none {
             let segment = program.segment(next)
-            guard let step = step(segment, at: path) else { return nil }
+            guard segment.selectors.count == 1, let start = start(of: segment, at: path),
+                let step = step(program.lists[Int(segment.selectors.first)], at: start)
+            else { return nil }
             path = step.path
             next = segment.next
         }
@@ -144,8 +165,17 @@ extension JSONPathRequirement {
     /// `==` would also take canonically equivalent texts for the same.
     fileprivate func isSame(as other: JSONPathRequirement) -> Bool {
         guard path.count == other.path.count else { return false }
-        guard zip(path, other.path).allSatisfy({ $0.hasScalars(of: $1) }) else { return false }
+        guard zip(path, other.path).allSatisfy({ $0.isSame(as: $1) }) else { return false }
         guard let value, let otherValue = other.value else { return value == nil && other.value == nil }
         return value.hasScalars(of: otherValue)
+    }
+}
+
+extension JSONPathRequirement.Step {
+    fileprivate func isSame(as other: Self) -> Bool {
+        switch (self, other) {
+        case (.member(let name), .member(let otherName)): name.hasScalars(of: otherName)
+        default: self == other
+        }
     }
 }

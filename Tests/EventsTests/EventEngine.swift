@@ -140,7 +140,7 @@ final class EmptyEventStore {
     func match(_ matcher: EventMatcher? = nil) throws -> Int {
         let matcher = matcher ?? EventMatcher(store: store)
         var steps = 0
-        while try matcher.turn(at: moment) {
+        while try matcher.turn(until: .farAhead, now: { moment }) {
             try commit()
             steps += 1
             guard steps < 1000 else { throw Endless() }

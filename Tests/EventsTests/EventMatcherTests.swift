@@ -112,7 +112,7 @@ import Testing
             try test.commit()
             let id = try test.receive("{\"n\": 1}", "{\"n\": 2}")[0]
             let first = EventMatcher(store: test.store)
-            #expect(try first.turn(at: test.moment))
+            #expect(try first.turn(until: .farAhead, now: { test.moment }))
             try test.commit()
             #expect(try test.history(id).isWaiting)
             #expect(try test.faults() == [])
@@ -140,7 +140,7 @@ import Testing
             try test.commit()
             let matcher = EventMatcher(store: test.store)
             var matched: [Int] = []
-            while try matcher.turn(at: test.moment) {
+            while try matcher.turn(until: .farAhead, now: { test.moment }) {
                 try test.commit()
                 let waiting = try test.store.waitingEvents(skipping: 0, limit: 1000, maximumBytes: .max).count
                 matched.append(200 - waiting)
@@ -168,9 +168,9 @@ import Testing
             let (one, two) = (EventMatcher(store: test.store), EventMatcher(store: slow))
             var steps = 0
             slow.meanwhile = {
-                _ = try? one.turn(at: test.moment)
+                _ = try? one.turn(until: .farAhead, now: { test.moment })
             }
-            while try two.turn(at: test.moment) {
+            while try two.turn(until: .farAhead, now: { test.moment }) {
                 try test.commit()
                 steps += 1
                 guard steps < 100 else { break }
@@ -338,7 +338,7 @@ import Testing
             #expect(try test.replay(subscription, since: start, all: true))
             let other = EventMatcher(store: test.store)
             let late = Late(test.store)
-            late.meanwhile = { _ = try? other.turn(at: test.moment) }
+            late.meanwhile = { _ = try? other.turn(until: .farAhead, now: { test.moment }) }
             try test.match(EventMatcher(store: late))
             #expect(try test.work().count == 5)
         }

@@ -34,7 +34,7 @@ import Testing
                     number: number, url: "https://receiver.test/ä?b=c", sealedHeaders: [0], policy: .events,
                     limits: DestinationLimits(inFlight: 3, rate: 0.25), disabledUntil: .farAhead, disabledReason: "so",
                     disabledAt: test.moment.wall, protocolKind: .event, approvalPath: "/events/%C3%A9",
-                    consent: Consent(grantedAt: test.moment.wall, rate: 15),
+                    consent: Consent(url: "https://receiver.test/ä?b=c", rate: 15),
                     shape: [Subscription.Format.binary.rawValue] + extensions)
             }
             var subscription = Subscription(

@@ -1,3 +1,4 @@
+import Events
 import Linux
 import SystemPackage
 import TestSupport
