@@ -106,7 +106,7 @@ enum DestinationRecord {
         guard version == 1 || version == Self.version, let url = reader.text(), let method = reader.text(),
             let contentType = reader.text(), let headers = reader.optionalBytes(), let secret = reader.optionalBytes(),
             let keyring = reader.number(), let policy = policy(&reader), let inFlight = reader.number(),
-            inFlight <= 1_000_000, let rate = reader.double(), (0...1_000_000).contains(rate),
+            (1...1_000_000).contains(inFlight), let rate = reader.double(), (0...1_000_000).contains(rate),
             let ordered = reader.byte(), let disabledUntil = reader.optionalTime(),
             let disabledReason = reader.optionalText()
         else { return nil }

@@ -88,6 +88,13 @@ import Webhooks
                 number: 7, url: "http://x/", policy: .standard, limits: DestinationLimits(rate: rate))
             #expect(DestinationRecord.decode(DestinationRecord.encode(destination), number: 7) == nil)
         }
+        let fixed = Destination(number: 7, url: "", policy: .fixed, limits: DestinationLimits(inFlight: 1))
+        var bytes = DestinationRecord.encode(fixed)
+        // Behind the version, the URL, the method, the type, two that are not there, no keyring, and the policy.
+        let place = 1 + 1 + 5 + 17 + 1 + 1 + 1 + 1
+        #expect(bytes[place] == 1)
+        bytes[place] = 0
+        #expect(DestinationRecord.decode(bytes, number: 7) == nil)
         for change in [\DestinationHealth.delivered, \.failedAttempts, \.windowAttempts, \.windowFailures] {
             var state = DestinationState()
             state.health[keyPath: change] = .max
