@@ -60,8 +60,10 @@ struct EventIntake {
         case nil, .object?, .null?: break
         default: throw EventError(.badRequest, "extensions: an object was expected.")
         }
-        return value["eventType"]?.string ?? value["type"]?.string ?? ""
+        return type(of: value)
     }
+
+    static func type(of value: JSON) -> String { value["eventType"]?.string ?? value["type"]?.string ?? "" }
 
     private static func structured(_ body: [UInt8]) throws(EventError) -> Event {
         let value = try json(body)

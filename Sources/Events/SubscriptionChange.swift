@@ -84,11 +84,6 @@ struct SubscriptionChange {
         return target.authorization
     }
 
-    /// What is kept has been looked at.
-    private struct AnyURL: URLRules {
-        func fault(_ url: String) -> String? { nil }
-    }
-
     private func applyState(to destination: inout Destination) {
         switch input.disabled {
         case .absent: break
@@ -108,4 +103,9 @@ struct SubscriptionChange {
         let isAsked = input.asksConsent ?? wasAsked
         if isAsked != wasAsked || isAsked && isMoved { destination.askConsent(isAsked) }
     }
+}
+
+/// For what is kept, and has been looked at.
+struct AnyURL: URLRules {
+    func fault(_ url: String) -> String? { nil }
 }

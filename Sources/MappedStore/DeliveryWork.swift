@@ -196,6 +196,19 @@ struct DeliveryWork {
             in: &transaction)
     }
 
+    /// Tells in the log of an attempt that was made elsewhere, and after which none follows.
+    mutating func log(
+        _ attempt: Attempt, of parcel: Parcel, to destination: Destination, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let delivery = Delivery(
+            number: 0, destination: destination.number, parcel: parcel.number, id: Self.noDelivery,
+            due: moment.steady, created: moment.steady)
+        _ = try log(
+            attempt, of: delivery, destination, parcel, count: 1, nextRetryAt: nil, isFinal: true, in: &transaction)
+    }
+
+    private static let noDelivery = UUID("00000000-0000-0000-0000-000000000000")!
+
     private mutating func log(
         _ attempt: Attempt, of delivery: Delivery, _ destination: Destination, _ parcel: Parcel?, count: UInt32,
         nextRetryAt: Timestamp?, isFinal: Bool, in transaction: inout Transaction

@@ -22,7 +22,7 @@ extension MappedStore {
             var events: [EventHistory] = []
             var next = number
             for _ in 0..<Self.eventsPerStep where events.count < limit {
-                guard let found = try nextRoutedEvent(from: next, in: transaction) else {
+                guard let found = try nextRoutedEvent(from: next, all: true, in: transaction) else {
                     return EventPage(events: events, next: nil)
                 }
                 next = found + 1
@@ -48,11 +48,12 @@ extension MappedStore {
     package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
         try growing { (transaction) throws(LMDBError) -> Redispatch? in
             guard let number = try tables.eventIDs.number(at: routedEventKey(id.description), in: transaction),
-                try tables.routedEvents.contains(key(number), in: transaction)
+                var record = try routedEvent(number, in: transaction)
             else { return .unknown }
             guard try waitingRecord(number, in: transaction) == nil else { return .waiting }
             guard try admit(bytes: 512, in: &transaction) else { return nil }
-            try tables.routedEvents.put(RoutedEventRecord().encoded, at: key(number), in: &transaction)
+            record.matched = nil
+            try tables.routedEvents.put(record.encoded, at: key(number), in: &transaction)
             try tables.waitingEvents.put(
                 WaitingRecord(trigger: .recover).encoded, at: key(number), in: &transaction)
             return .started
@@ -99,7 +100,8 @@ extension MappedStore {
             var step = PurgeStep(next: number)
             var left = limit
             for _ in 0..<Self.eventsPerStep where left > 0 {
-                guard let from = step.next, let found = try nextRoutedEvent(from: from, in: transaction) else {
+                guard let from = step.next, let found = try nextRoutedEvent(from: from, all: true, in: transaction)
+                else {
                     step.next = nil
                     break
                 }
@@ -133,8 +135,9 @@ extension MappedStore {
             try removeParcel(parcel, &state, in: &transaction)
         } else {
             // What it matched would seem to be under way once the lines that say otherwise are gone.
-            try tables.routedEvents.put(
-                RoutedEventRecord(matched: []).encoded, at: key(parcel.number), in: &transaction)
+            var record = try routedEvent(parcel.number, in: transaction) ?? RoutedEventRecord()
+            record.matched = []
+            try tables.routedEvents.put(record.encoded, at: key(parcel.number), in: &transaction)
             try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
         }
         try put(state, in: &transaction)

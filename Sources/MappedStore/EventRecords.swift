@@ -72,14 +72,21 @@ enum SubscriptionRecord {
 struct RoutedEventRecord: Equatable {
     /// `nil` until it has been matched; destinations in ascending order.
     var matched: [UInt64]?
+    /// Whether it was routed elsewhere and its history taken over. Its number says nothing of when it came, and no replay
+    /// finds it.
+    var isTakenOver = false
 
     private static let version: UInt8 = 1
+    private static let takenOverVersion: UInt8 = 2
 
-    init(matched: [UInt64]? = nil) { self.matched = matched }
+    init(matched: [UInt64]? = nil, isTakenOver: Bool = false) {
+        self.matched = matched
+        self.isTakenOver = isTakenOver
+    }
 
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 16)
-        writer.byte(Self.version)
+        writer.byte(isTakenOver ? Self.takenOverVersion : Self.version)
         guard let matched else { return writer.bytes }
         writer.number(UInt64(matched.count))
         var last: UInt64 = 0
@@ -92,7 +99,11 @@ struct RoutedEventRecord: Equatable {
 
     init?(_ span: RawSpan) {
         var reader = ByteReader(span)
-        guard reader.byte() == Self.version else { return nil }
+        switch reader.byte() {
+        case Self.version: break
+        case Self.takenOverVersion: isTakenOver = true
+        default: return nil
+        }
         guard !reader.isAtEnd else { return }
         guard let count = reader.number(), count <= UInt64(span.byteCount) else { return nil }
         var matched: [UInt64] = []

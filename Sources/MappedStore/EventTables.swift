@@ -140,9 +140,13 @@ extension MappedStore {
         return try nextRoutedEvent(from: low, in: transaction)
     }
 
-    func nextRoutedEvent(from number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
+    /// - Parameter all: those too that were routed elsewhere.
+    func nextRoutedEvent(
+        from number: UInt64, all: Bool = false, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> UInt64? {
         var found: UInt64?
-        try tables.routedEvents.scan(from: key(number), in: transaction) { key, _ in
+        try tables.routedEvents.scan(from: key(number), in: transaction) { key, value in
+            if !all, RoutedEventRecord(value)?.isTakenOver == true { return true }
             var reader = ByteReader(key)
             found = reader.fixed()
             return false

@@ -136,11 +136,11 @@ extension MappedStore: MatchingStore {
             try tables.waitingEvents.remove(place, in: &transaction)
             return
         }
-        let known = try routedEvent(match.event, in: transaction)?.matched
-        let numbers = known ?? match.subscriptions
-        if known == nil {
-            try tables.routedEvents.put(
-                RoutedEventRecord(matched: numbers).encoded, at: place, in: &transaction)
+        var routed = try routedEvent(match.event, in: transaction) ?? RoutedEventRecord()
+        let numbers = routed.matched ?? match.subscriptions
+        if routed.matched == nil {
+            routed.matched = numbers
+            try tables.routedEvents.put(routed.encoded, at: place, in: &transaction)
         }
         let rest = numbers.dropFirst(Int(clamping: waiting.dispatched)).prefix(left)
         for number in rest { _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction) }

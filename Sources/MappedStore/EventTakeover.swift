@@ -1,0 +1,81 @@
+internal import Delivery
+package import Events
+package import Gateway
+internal import LMDB
+
+/// What was routed elsewhere becomes history here.
+extension MappedStore {
+    package struct Takeover: Equatable, Sendable {
+        package fileprivate(set) var events = 0
+        /// Events that are there already, and stay as they are.
+        package fileprivate(set) var known = 0
+        package fileprivate(set) var attempts = 0
+        /// Attempts for subscriptions that are not there.
+        package fileprivate(set) var strayAttempts = 0
+
+        package init() {}
+
+        package static func += (left: inout Takeover, right: Takeover) {
+            left.events += right.events
+            left.known += right.known
+            left.attempts += right.attempts
+            left.strayAttempts += right.strayAttempts
+        }
+    }
+
+    /// Keeps events with what became of them; nothing of it is delivered. The subscriptions are there already.
+    package func takeOver(_ events: [FormerEvent]) throws(StoreFailure) -> Takeover {
+        let steady = clock.now().steady
+        return try growing { (transaction) throws(LMDBError) -> Takeover? in
+            var takeover = Takeover()
+            var fresh: [FormerEvent] = []
+            for event in events {
+                let place = routedEventKey(event.event.id.description)
+                if try tables.eventIDs.contains(place, in: transaction) {
+                    takeover.known += 1
+                } else {
+                    fresh.append(event)
+                }
+            }
+            let bytes = fresh.reduce(0) { sum, event in
+                event.matches.reduce(sum + event.event.body.count + 512) { $0 + $1.attempt.loggedBytes + 1024 }
+            }
+            if fresh.isEmpty { return takeover }
+            guard try admit(bytes: bytes, in: &transaction) else { return nil }
+            for event in fresh {
+                var work = try DeliveryWork(
+                    self, at: Moment(wall: event.receivedAt, steady: steady), in: transaction)
+                try keep(event, &work, &takeover, in: &transaction)
+                try work.finish(in: &transaction)
+            }
+            return takeover
+        }
+    }
+
+    private func keep(
+        _ event: FormerEvent, _ work: inout DeliveryWork, _ takeover: inout Takeover,
+        in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let id = event.event.id.description
+        let parcel = try work.keep(
+            Parcel.Content(
+                eventID: id, event: event.event.type, source: Self.routedSource, body: event.event.body),
+            in: &transaction)
+        var matched: Set<UInt64> = []
+        for match in event.matches {
+            guard let number = try subscriptionNumber(match.subscription, in: transaction),
+                let destination = try destination(number, in: transaction)
+            else {
+                takeover.strayAttempts += 1
+                continue
+            }
+            try work.log(match.attempt, of: parcel, to: destination, in: &transaction)
+            matched.insert(number)
+            takeover.attempts += 1
+        }
+        takeover.events += 1
+        let record = RoutedEventRecord(matched: matched.sorted(), isTakenOver: true)
+        try tables.routedEvents.put(record.encoded, at: key(parcel.number), in: &transaction)
+        try tables.eventIDs.put(key(parcel.number), at: routedEventKey(id), in: &transaction)
+    }
+}
