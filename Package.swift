@@ -32,6 +32,8 @@ let package = Package(
         .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
+        .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLinux"),
 
@@ -44,6 +46,8 @@ let package = Package(
             name: "WebhookSignatures", dependencies: ["ContentDecoding", "Cryptography"], swiftSettings: settings),
         .target(name: "Curl", dependencies: ["CCurl", "Linux", system], swiftSettings: settings),
         .target(name: "Kafka", dependencies: ["CKafka", "Linux"], swiftSettings: settings),
+        .target(name: "PostgreSQL", dependencies: ["CPQ"], swiftSettings: settings),
+        .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: settings),
         .target(name: "JSON", swiftSettings: settings),
         .target(
             name: "JSONPath", dependencies: ["JSON"], exclude: ["DESIGN.md"], swiftSettings: settings),
@@ -88,8 +92,8 @@ let package = Package(
             name: "Postroom",
             dependencies: [
                 "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "Gateway", "JSON",
-                "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "Queues", "WebhookSignatures", "Webhooks",
-                httpTypes, logging, system,
+                "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
+                "WebhookSignatures", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

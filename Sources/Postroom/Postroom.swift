@@ -12,7 +12,7 @@ struct Postroom: ParsableCommand {
         version: postroomVersion,
         subcommands: [
             Serve.self, Respond.self, Work.self, ShowSettings.self, Locations.self, StoreCommand.self,
-            QueuesCommand.self, EventsCommand.self,
+            QueuesCommand.self, EventsCommand.self, ImportCommand.self,
             Health.self,
             Child.self,
         ],

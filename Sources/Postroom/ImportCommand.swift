@@ -1,0 +1,194 @@
+internal import ArgumentParser
+internal import Delivery
+internal import DeliveryEngine
+internal import Events
+internal import Gateway
+internal import Linux
+internal import MappedStore
+
+struct ImportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Take over what another service keeps.", subcommands: [Pacifica.self])
+}
+
+extension ImportCommand {
+    struct Pacifica: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take over the subscriptions and the event log of pacifica-notifications from its database.",
+            discussion: """
+                Both services may go on meanwhile. What is there already stays as it is, so that it can be done again. A \
+                subscription whose expression or target cannot be served is taken over disabled, and its error says why. \
+                Events come as history: nothing of them is delivered. Exit status 2 where something was left out or disabled.
+                """)
+
+        @Option(help: "Its URL as in peewee_url: postgres://user:password@host/name, or sqlite:///path.")
+        var database: String
+
+        func run() throws {
+            guard let url = PacificaDatabaseURL(database) else {
+                throw Refusal(
+                    "--database takes a URL such as postgres://user:password@host:5432/name or sqlite:///path")
+            }
+            let settings = try Settings.inForce()
+            let source: PacificaDatabase
+            do { source = try PacificaDatabase(url) } catch { throw Refusal("cannot read the database: \(error)") }
+            if let version = source.schemaVersion(), version != Self.schemaVersion {
+                throw Refusal("the database has schema \(version), and only \(Self.schemaVersion) is known here")
+            }
+            let store = try settings.openStore()
+            let secret = try EncryptionSecret(settings)
+            try secret.claim(store)
+            var takeover = PacificaTakeover(source, store, settings, secret.sealing)
+            try takeover.run()
+            try store.settle()
+            for line in takeover.summary { print(line) }
+            if takeover.faults > 0 { throw ExitCode(2) }
+        }
+
+        private static let schemaVersion = "3"
+    }
+}
+
+/// Carries what pacifica-notifications keeps into the store, a page in a transaction.
+struct PacificaTakeover {
+    private let source: PacificaDatabase
+    private let store: MappedStore
+    private let settings: Settings
+    private let takeover: SubscriptionTakeover
+    /// Older ones would be dropped at once.
+    private let oldest: Timestamp
+
+    private var subscriptions = (new: 0, known: 0, deleted: 0, disabled: 0, refused: 0)
+    private var events = MappedStore.Takeover()
+    private var oldEvents = 0
+    private var refusedEvents = 0
+
+    private static let subscriptionsPerPage = 200
+    private static let eventsPerPage = 50
+    /// Of one transaction.
+    private static let maximumBytes = 4 << 20
+    private static let maximumMatches = 2000
+
+    init(_ source: PacificaDatabase, _ store: MappedStore, _ settings: Settings, _ sealing: Sealing) {
+        self.source = source
+        self.store = store
+        self.settings = settings
+        let now = store.clock.now().wall
+        takeover = SubscriptionTakeover(
+            settings: settings.events, urls: EventTargets(settings), sealing: sealing, now: now)
+        oldest = now.adding(seconds: -settings.webhookRetentionSeconds)
+    }
+
+    mutating func run() throws {
+        do {
+            try takeSubscriptions()
+            try takeEvents()
+        } catch let failure as StoreFailure {
+            throw failure
+        } catch {
+            throw Refusal("cannot read the database: \(error)")
+        }
+    }
+
+    /// Rows that are not served as they were.
+    var faults: Int { subscriptions.disabled + subscriptions.refused + refusedEvents }
+
+    var summary: [String] {
+        let (new, known, deleted, disabled, refused) = subscriptions
+        let lines = [
+            "subscriptions: \(new) taken over (\(disabled) of them disabled), \(known) there already, \(deleted) deleted, \(refused) refused",
+            "events: \(events.events) taken over, \(events.known) there already, \(oldEvents) older than WEBHOOKS_RETENTION, \(refusedEvents) refused",
+            "attempts: \(events.attempts) taken over, \(events.strayAttempts) for subscriptions that are not there",
+        ]
+        return new + events.events > 0 ? lines : lines + ["nothing was new"]
+    }
+
+    // MARK: Subscriptions
+
+    private mutating func takeSubscriptions() throws {
+        let columns = FormerSubscription.names + ["deleted"]
+        try source.pages(of: "eventmatch", columns, size: Self.subscriptionsPerPage) { rows in
+            for row in rows { try takeSubscription(row) }
+            try store.commit()
+        }
+    }
+
+    private mutating func takeSubscription(_ row: PacificaDatabase.Row) throws {
+        let name = "subscription \(row["uuid"] ?? "")"
+        if row["deleted"] != nil {
+            subscriptions.deleted += 1
+            return
+        }
+        if let id = row["uuid"].flatMap({ UUID(lenient: $0) }), try store.subscription(id) != nil {
+            subscriptions.known += 1
+            return
+        }
+        let (subscription, fault): (Subscription, String?)
+        do throws(EventError) {
+            (subscription, fault) = try takeover.subscription(FormerSubscription(columns: row))
+        } catch {
+            subscriptions.refused += 1
+            return complain("\(name) is left out: \(error.message)")
+        }
+        guard try store.create(subscription, for: nil) != nil else {
+            subscriptions.known += 1
+            return
+        }
+        subscriptions.new += 1
+        guard let fault else { return }
+        subscriptions.disabled += 1
+        complain("\(name) is disabled: \(fault)")
+    }
+
+    // MARK: Events
+
+    private mutating func takeEvents() throws {
+        try source.pages(of: "eventlog", ["uuid", "jsondata", "created"], size: Self.eventsPerPage) { rows in
+            var taken: [FormerEvent] = []
+            var (bytes, matches) = (0, 0)
+            for row in rows {
+                guard let event = try event(row) else { continue }
+                taken.append(event)
+                bytes += event.event.body.count
+                matches += event.matches.count
+                guard bytes >= Self.maximumBytes || matches >= Self.maximumMatches else { continue }
+                try take(&taken)
+                (bytes, matches) = (0, 0)
+            }
+            try take(&taken)
+        }
+    }
+
+    private mutating func take(_ taken: inout [FormerEvent]) throws {
+        events += try store.takeOver(taken)
+        try store.commit()
+        taken = []
+    }
+
+    private static let matchColumns = [
+        "event_match_id", "policy_status_code", "policy_resp_body", "target_status_code", "target_resp_body", "created",
+    ]
+
+    private mutating func event(_ row: PacificaDatabase.Row) throws -> FormerEvent? {
+        let id = row["uuid"] ?? ""
+        do {
+            var event = try FormerEvent(id: id, body: row["jsondata"], created: row["created"])
+            guard event.receivedAt >= oldest else {
+                oldEvents += 1
+                return nil
+            }
+            for match in try source.rows(of: "eventlogmatch", Self.matchColumns, where: "event_log_id", is: id) {
+                try event.add(
+                    subscription: match["event_match_id"],
+                    policy: (match["policy_status_code"], match["policy_resp_body"]),
+                    target: (match["target_status_code"], match["target_resp_body"]), created: match["created"],
+                    keptBytes: settings.delivery.keptBytes)
+            }
+            return event
+        } catch let fault as EventError {
+            refusedEvents += 1
+            complain("event \(id) is left out: \(fault.message)")
+            return nil
+        }
+    }
+}

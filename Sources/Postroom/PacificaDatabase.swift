@@ -1,0 +1,134 @@
+internal import Gateway
+internal import PostgreSQL
+internal import SQLite
+
+/// Where pacifica-notifications keeps what it knows, as peewee's `playhouse.db_url` writes it.
+enum PacificaDatabaseURL: Equatable {
+    struct Parameter: Equatable {
+        let name: String
+        let value: String
+    }
+
+    /// A path, and `:memory:` is none.
+    case sqlite(path: String)
+    /// By libpq's names.
+    case postgreSQL([Parameter])
+
+    private static let sqliteSchemes: Set = ["sqlite", "sqliteext"]
+    private static let postgreSQLSchemes: Set = ["postgres", "postgresql", "postgresext"]
+    /// What libpq takes of a query; the rest is for peewee and its pools.
+    private static let taken: Set = [
+        "application_name", "channel_binding", "connect_timeout", "gssencmode", "host", "hostaddr", "keepalives",
+        "options",
+        "port", "sslcert", "sslcrl", "sslkey", "sslmode", "sslrootcert", "target_session_attrs",
+    ]
+
+    init?(_ text: String) {
+        guard let colon = text.firstRange(of: "://") else { return nil }
+        var scheme = text[..<colon.lowerBound].lowercased()
+        if scheme.hasSuffix("+pool") { scheme.removeLast(5) }
+        let rest = text[colon.upperBound...].prefix { $0 != "#" }
+        let address = rest.prefix { $0 != "?" }
+        let query = rest[address.endIndex...].dropFirst()
+        let host = address.prefix { $0 != "/" }
+        let path = String(address[host.endIndex...].dropFirst())
+        if Self.sqliteSchemes.contains(scheme) {
+            guard host.isEmpty, !path.isEmpty, path != ":memory:" else { return nil }
+            self = .sqlite(path: path)
+            return
+        }
+        guard Self.postgreSQLSchemes.contains(scheme), !path.isEmpty,
+            var parameters = Self.parameters(authority: host)
+        else { return nil }
+        parameters.append(Parameter(name: "dbname", value: path))
+        for pair in query.split(separator: "&") {
+            let name = String(pair.prefix { $0 != "=" })
+            guard Self.taken.contains(name) else { continue }
+            guard let value = percentDecoded(Array(pair.dropFirst(name.count + 1).utf8)[...]) else { return nil }
+            parameters.removeAll { $0.name == name }
+            parameters.append(Parameter(name: name, value: value))
+        }
+        self = .postgreSQL(parameters)
+    }
+
+    /// User and password stand there as they are: peewee decodes nothing in them.
+    private static func parameters(authority: Substring) -> [Parameter]? {
+        var parameters: [Parameter] = []
+        var host = authority
+        if let at = authority.lastIndex(of: "@") {
+            let parts = authority[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            for (name, value) in zip(["user", "password"], parts) {
+                parameters.append(Parameter(name: name, value: String(value)))
+            }
+            host = authority[at...].dropFirst()
+        }
+        if host.first == "[" {
+            guard let end = host.firstIndex(of: "]") else { return nil }
+            parameters.append(Parameter(name: "host", value: String(host[..<end].dropFirst())))
+            host = host[end...].dropFirst()
+        } else {
+            let name = host.prefix { $0 != ":" }
+            if !name.isEmpty { parameters.append(Parameter(name: "host", value: String(name))) }
+            host = host[name.endIndex...]
+        }
+        if host.isEmpty { return parameters }
+        guard host.first == ":", let port = UInt16(host.dropFirst()) else { return nil }
+        return parameters + [Parameter(name: "port", value: String(port))]
+    }
+}
+
+/// A database that is read as of one moment, page by page.
+struct PacificaDatabase {
+    /// A row by the names of its columns; what is null is left out.
+    typealias Row = [String: String]
+
+    private let ask: (_ statement: String, _ parameters: [String]) throws -> [[String?]]
+
+    init(_ url: PacificaDatabaseURL) throws {
+        switch url {
+        case .sqlite(let path):
+            let database = try SQLiteDatabase(reading: path)
+            ask = { statement, parameters in try database.query(statement, parameters) }
+            _ = try ask("BEGIN", [])
+        case .postgreSQL(let parameters):
+            let connection = try PostgreSQLConnection(parameters.map { ($0.name, $0.value) })
+            ask = { statement, parameters in try connection.query(statement, parameters) }
+            for statement in [
+                "SET client_encoding TO 'UTF8'", "SET datestyle TO 'ISO, YMD'",
+                "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            ] { _ = try ask(statement, []) }
+        }
+    }
+
+    /// Lends a table's rows, oldest first, so many at a time.
+    func pages(of table: String, _ columns: [String], size: Int, _ body: ([Row]) throws -> Void) throws {
+        let head = "SELECT \(Self.list(columns)), created, uuid FROM \(table)"
+        let tail = "ORDER BY created, uuid LIMIT \(size)"
+        var rows = try ask("\(head) \(tail)", [])
+        while let last = rows.last {
+            try body(rows.map { Self.row($0, columns) })
+            guard rows.count == size, let time = last[columns.count], let id = last[columns.count + 1] else { return }
+            rows = try ask("\(head) WHERE (created, uuid) > ($1, $2) \(tail)", [time, id])
+        }
+    }
+
+    /// A table's rows with one value in a column, oldest first.
+    func rows(of table: String, _ columns: [String], where column: String, is value: String) throws -> [Row] {
+        let statement = "SELECT \(Self.list(columns)) FROM \(table) WHERE \(column) = $1 ORDER BY created, uuid"
+        return try ask(statement, [value]).map { Self.row($0, columns) }
+    }
+
+    /// The number in front of the schema's version; `nil` where the database does not say.
+    func schemaVersion() -> String? {
+        (try? ask("SELECT value FROM notificationsystem WHERE part = 'major'", []))?.first?.first ?? nil
+    }
+
+    // "user" is a reserved word of PostgreSQL.
+    private static func list(_ columns: [String]) -> String { columns.map { "\"\($0)\"" }.joined(separator: ", ") }
+
+    private static func row(_ values: [String?], _ columns: [String]) -> Row {
+        var row: Row = [:]
+        for (name, value) in zip(columns, values) { row[name] = value }
+        return row
+    }
+}

@@ -1,0 +1,18 @@
+internal import CSQLite
+
+/// What an SQLite function returned instead of success.
+package struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
+    package let function: String
+    /// A result code (sqlite.org/rescode.html).
+    package let code: CInt
+    package let reason: String
+
+    package var description: String { "\(function): \(reason)" }
+
+    /// - Parameter database: which has more to say of it; `nil` where there is none.
+    init(_ code: CInt, _ function: String, _ database: OpaquePointer?) {
+        self.function = function
+        self.code = code
+        reason = unsafe String(cString: database.map { unsafe sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
+    }
+}
