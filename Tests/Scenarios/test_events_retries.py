@@ -28,20 +28,27 @@ def send_one(service, receiver, **members):
     return made, service.send(event(key))
 
 
-@pytest.mark.parametrize("status", [408, 425, 500, 501, 502, 503, 504, 599])
-def test_what_may_pass_is_tried_by_the_schedule_and_then_disables(retrying, receive, status):
-    receiver = receive({"*": {"status": status, "body": "not now é"}})
-    made, sent = send_one(retrying, receiver)
-    now = retrying.wait_disabled(made)
-    assert now["error"] == "not now é" and retrying.state(sent, made) == "failed"
-    first, second = gaps(receiver)
-    assert 0.5 <= first < 1.5 and 1 <= second < 2.5
-    lines = retrying.lines(made)
-    assert [(line["attempt"], line["target_status_code"], line["final"]) for line in lines] == [
-        (3, status, True),
-        (2, status, False),
-        (1, status, False),
-    ]
+def send_to_each(service, receiver, paths):
+    """Subscriptions of paths, and the event that all of them are sent."""
+    key = token()
+    made = {path: service.subscribe(token("u"), receiver.url(path), on(key)) for path in paths}
+    return made, service.send(event(key))
+
+
+def test_what_may_pass_is_tried_by_the_schedule_and_then_disables(retrying, receive):
+    rules = {"/%d" % status: {"status": status, "body": "not now é"} for status in (408, 425, 500, 501, 502, 503, 504, 599)}
+    receiver = receive(rules)
+    made, sent = send_to_each(retrying, receiver, rules)
+    for path, one in made.items():
+        assert retrying.wait_disabled(one)["error"] == "not now é" and retrying.state(sent, one) == "failed", path
+        first, second = gaps(receiver, path)
+        assert 0.5 <= first < 1.5 and 1 <= second < 2.5, path
+        lines = retrying.lines(one)
+        assert [(line["attempt"], line["target_status_code"], line["final"]) for line in lines] == [
+            (3, int(path[1:]), True),
+            (2, int(path[1:]), False),
+            (1, int(path[1:]), False),
+        ]
 
 
 def test_what_passes_disables_nothing(retrying, receive):
@@ -52,13 +59,15 @@ def test_what_passes_disables_nothing(retrying, receive):
     assert (now["disabled"], now["error"], now["updated"]) == (None, None, made["updated"])
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422, 451, 499])
-def test_another_error_of_the_target_disables_at_once(retrying, receive, status):
-    receiver = receive({"*": {"status": status, "body": "never"}})
-    made, sent = send_one(retrying, receiver)
-    assert retrying.wait_disabled(made)["error"] == "never"
+def test_another_error_of_the_target_disables_at_once(retrying, receive):
+    statuses = (400, 401, 403, 404, 405, 409, 413, 415, 422, 451, 499)
+    rules = {"/%d" % status: {"status": status, "body": "never"} for status in statuses}
+    receiver = receive(rules)
+    made, sent = send_to_each(retrying, receiver, rules)
+    for path, one in made.items():
+        assert retrying.wait_disabled(one)["error"] == "never" and retrying.state(sent, one) == "failed", path
     time.sleep(1)
-    assert len(receiver.arrivals()) == 1 and retrying.state(sent, made) == "failed"
+    assert sorted(arrival["path"] for arrival in receiver.arrivals()) == sorted(rules)
 
 
 def test_a_target_that_is_gone_is_left_alone_for_good(retrying, receive):
@@ -69,35 +78,41 @@ def test_a_target_that_is_gone_is_left_alone_for_good(retrying, receive):
     assert len(receiver.arrivals()) == 1
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 304, 307, 308])
-def test_nobody_is_sent_elsewhere(retrying, receive, status):
+def test_nobody_is_sent_elsewhere(retrying, receive):
     receiver = receive()
-    receiver.rule("/", status=status, redirect=receiver.url("/elsewhere"), body="over there")
-    made, _ = send_one(retrying, receiver)
-    assert retrying.wait_disabled(made)
-    assert len(receiver.arrivals("/")) == 3 and receiver.arrivals("/elsewhere") == []
+    paths = ["/%d" % status for status in (301, 302, 303, 304, 307, 308)]
+    for path in paths:
+        receiver.rule(path, status=int(path[1:]), redirect=receiver.url("/elsewhere"), body="over there")
+    made, _ = send_to_each(retrying, receiver, paths)
+    for path, one in made.items():
+        assert retrying.wait_disabled(one) and len(receiver.arrivals(path)) == 3, path
+    assert receiver.arrivals("/elsewhere") == []
 
 
-@pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("form", ["seconds", "date"])
-def test_a_target_is_left_alone_for_as_long_as_it_asks(retrying, receive, status, form):
+def test_a_target_is_left_alone_for_as_long_as_it_asks(retrying, receive):
     until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
-    wait = "3" if form == "seconds" else email.utils.format_datetime(until, usegmt=True)
-    receiver = receive({"*": {"status": [status, 200], "headers": {"Retry-After": wait}}})
-    made, sent = send_one(retrying, receiver)
-    retrying.settle(sent, made, "delivered")
-    (gap,) = gaps(receiver)
-    assert 2.5 <= gap < 6
+    waits = {"/seconds": "3", "/date": email.utils.format_datetime(until, usegmt=True)}
+    rules = {
+        "/%d%s" % (status, path): {"status": [status, 200], "headers": {"Retry-After": wait}}
+        for status in (429, 503)
+        for path, wait in waits.items()
+    }
+    receiver = receive(rules)
+    made, sent = send_to_each(retrying, receiver, rules)
+    for path, one in made.items():
+        retrying.settle(sent, one, "delivered")
+        (gap,) = gaps(receiver, path)
+        assert 2.5 <= gap < 6, path
 
 
-@pytest.mark.parametrize("fault", ["reset", "close", "garbage", "truncate"])
-def test_what_is_no_answer_is_a_failure_that_may_pass(retrying, receive, fault):
-    receiver = receive({"*": {"fault": fault, "body_bytes": 100}})
-    made, sent = send_one(retrying, receiver)
-    now = retrying.wait_disabled(made)
-    assert now["error"] and len(receiver.arrivals()) >= 3
-    assert {line["error_kind"] for line in retrying.lines(made)} <= {"reset", "protocol_error", "protocol"}
-    assert [line["target_status_code"] for line in retrying.lines(made)] == [None] * 3
+def test_what_is_no_answer_is_a_failure_that_may_pass(retrying, receive):
+    rules = {"/" + fault: {"fault": fault, "body_bytes": 100} for fault in ("reset", "close", "garbage", "truncate")}
+    receiver = receive(rules)
+    made, _ = send_to_each(retrying, receiver, rules)
+    for path, one in made.items():
+        assert retrying.wait_disabled(one)["error"] and len(receiver.arrivals(path)) >= 3, path
+        assert {line["error_kind"] for line in retrying.lines(one)} <= {"reset", "protocol_error", "protocol"}, path
+        assert [line["target_status_code"] for line in retrying.lines(one)] == [None] * 3, path
 
 
 def test_where_nobody_listens_is_tried_again(retrying):
