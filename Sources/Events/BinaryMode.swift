@@ -24,10 +24,6 @@ enum BinaryMode {
             guard attribute != "datacontenttype" else {
                 throw EventError(.badRequest, "ce-datacontenttype: the header Content-Type says what the data is.")
             }
-            // The body holds what these are elsewhere.
-            guard attribute != "data", attribute != "data_base64" else {
-                throw EventError(.badRequest, "\(name): no attribute has this name.")
-            }
             guard let value = decoded(fields.value(at: index)) else {
                 throw EventError(.badRequest, "\(name): the value is not UTF-8.")
             }
