@@ -14,6 +14,7 @@ from pathlib import Path
 import connections
 import deliveries
 import endpoints
+import events
 import expressions
 import latency
 import queues
@@ -25,7 +26,7 @@ from subjects import POSTROOM
 PARTS = {
     "rates": rates.run, "sustained": rates.run_sustained, "startup": startup.run, "endpoints": endpoints.run,
     "cleanup": endpoints.run_cleanup, "sync": sync.run, "connections": connections.run, "latency": latency.run,
-    "queues": queues.run, "deliveries": deliveries.run, "jsonpath": expressions.run,
+    "queues": queues.run, "deliveries": deliveries.run, "events": events.run, "jsonpath": expressions.run,
 }
 
 

@@ -87,12 +87,12 @@ def wait_for(sink, count, seconds):
         time.sleep(0.5)
 
 
-def crowd(subject, count):
+def crowd(subject, count, send=publish):
     """Publishes events as fast as they are acknowledged; returns their ids and how long it took."""
     def run(sender):
         with client(subject.base) as connection:
             for number in range(sender, count, SENDERS):
-                publish(connection, f"burst-{number}")
+                send(connection, f"burst-{number}")
 
     threads = [threading.Thread(target=run, args=(sender,)) for sender in range(SENDERS)]
     began = time.monotonic()

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import time
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -115,6 +116,20 @@ def client(base, **options):
         yield connection
     finally:
         connection.close()
+
+
+def abreast(base, requests, width=64):
+    """Makes requests, given as arguments of `Client.send`, over so many connections at a time. All must be answered 2xx."""
+    rest = iter(requests)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(client(base)) for _ in range(width)]
+        while asked := [(connection, request) for connection, request in zip(connections, islice(rest, width))]:
+            for connection, request in asked:
+                connection.send(*request)
+            for connection, request in asked:
+                status, answer = connection.receive()
+                if status // 100 != 2:
+                    raise LoadError(f"{request[0]} {request[1]}: {status} {answer[:200]!r}")
 
 
 def steady(connection, path, rate, stop, body=b"x" * 200):

@@ -1,27 +1,21 @@
 """Queues: posting beside the webhooks of capture, reading beside the C responder, and many queues against one."""
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
-import os
 import shutil
-import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
 from itertools import count
 
-from load import BODY, Client, client, measured, median, wrk
-from subjects import POSTROOM, CResponder, Postroom, compile_c
+from load import BODY, abreast, client, measured, median, wrk
+from subjects import FORGOTTEN_SECONDS, CResponder, Postroom, compact, compile_c
 from tables import heading, percent, table
 
 QUEUES = 10_000
 CLIENTS = 100_000
-LISTENING_AT_ONCE = 64
-# Requests are remembered for two minutes.
-FORGOTTEN_SECONDS = 130
 # What a queue keeps unless told otherwise.
 KEPT = 100
 
@@ -80,23 +74,12 @@ def prepare(directory, queues, clients):
     """Makes a store with so many queues, and clients that listen to them in turn."""
     directory.mkdir(mode=0o711)
     configure(directory, queues)
-    with Postroom(directory, "process") as subject, contextlib.ExitStack() as stack:
-        connections = [Client(subject.base) for _ in range(min(clients, LISTENING_AT_ONCE))]
-        for connection in connections:
-            stack.callback(connection.close)
-        for first in range(0, clients, len(connections)):
-            asked = connections[:clients - first]
-            for number, connection in enumerate(asked, first):
-                connection.send("GET", f"/listen/client-{number}/queue-{number % queues}", fields=LOGIN)
-            for connection in asked:
-                status, answer = connection.receive()
-                if status != 200:
-                    raise RuntimeError(f"listening was answered {status} {answer[:200]!r}")
+    with Postroom(directory, "process") as subject:
+        paths = (f"/listen/client-{number}/queue-{number % queues}" for number in range(clients))
+        abreast(subject.base, (("GET", path, b"", LOGIN) for path in paths))
         if clients > 1:
             time.sleep(FORGOTTEN_SECONDS)
-    # Like a store that was made in one go: holes in the file are none of the clients' doing.
-    environment = {**os.environ, "DATA_DIR": str(directory)}
-    subprocess.run([str(POSTROOM), "store", "compact"], env=environment, stdout=subprocess.DEVNULL, check=True)
+    compact(directory)
 
 
 def sample(chosen, case, subject):
