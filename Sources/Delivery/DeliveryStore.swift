@@ -59,7 +59,8 @@ extension DeliveryResult {
         brief.isResponseTruncated = attempt.isResponseTruncated || !attempt.responseBody.isEmpty
         (brief.requestHeaders, brief.responseHeaders, brief.responseBody) = ([], [], [])
         return DeliveryResult(
-            delivery: delivery, attempt: brief, wish: wish, jitter: jitter, isReusedConnection: isReusedConnection)
+            delivery: delivery, attempt: brief, wish: wish, jitter: jitter, isReusedConnection: isReusedConnection,
+            consent: consent)
     }
 }
 

@@ -75,4 +75,19 @@ import Testing
             #expect(verdict == .retry(seconds: seconds))
         }
     }
+
+    @Test func `what is told in brief leaves out only what the log tells`() throws {
+        var random = SystemRandomNumberGenerator()
+        let delivery = Delivery(
+            number: 1, destination: 2, parcel: 3, id: UUID(random: &random), trigger: .scheduled,
+            due: Timestamp(microseconds: 0), created: Timestamp(microseconds: 0))
+        let consent = Consent(grantedAt: Timestamp(microseconds: 5), rate: 7)
+        let done = attempt(204, [("a", "b")])
+        let brief = DeliveryResult(
+            delivery: delivery, attempt: done, wish: wish(done), jitter: 0.5, isReusedConnection: true, consent: consent
+        ).brief
+        #expect(brief.delivery == delivery && brief.wish == wish(done) && brief.jitter == 0.5)
+        #expect(brief.isReusedConnection && brief.consent == consent)
+        #expect(brief.attempt.status == 204 && brief.attempt.responseHeaders.isEmpty)
+    }
 }
