@@ -1,0 +1,171 @@
+import Delivery
+import DeliveryEngine
+import Gateway
+import MappedStore
+import TestSupport
+import Testing
+import Webhooks
+
+/// Destinations of events: whoever must agree is asked before each attempt, and what cannot be mended disables them.
+@Suite struct PolicyTests {
+    /// - Parameters:
+    ///   - target: what the target does, as a query.
+    ///   - policy: what the policy service does, as a query; `nil`: nobody need be asked.
+    private func create(_ test: Delivering, target: String = "", policy: String?) throws -> Webhook {
+        try test.create("/target?\(target)", .fixed(retries: 2, interval: 1)) { destination in
+            destination.protocolKind = .event
+            destination.approvalPath = policy.map { "/policy?\($0)" }
+        }
+    }
+
+    private func dispatcher(_ test: Delivering, port: Int? = nil) throws -> Dispatcher {
+        try test.dispatcher { settings in
+            settings.approvalURL = "http://127.0.0.1:\(port ?? test.receiver.port)"
+        }
+    }
+
+    /// Works until nothing is due any longer.
+    private func finish(_ test: Delivering, _ dispatcher: Dispatcher) throws {
+        for _ in 0..<4 {
+            try test.settle(dispatcher)
+            test.skip(seconds: 1)
+        }
+        #expect(try test.pending() == 0)
+    }
+
+    private func calls(_ test: Delivering, _ path: String) throws -> [Receiver.Arrival] {
+        try test.receiver.arrivals().filter { $0.path == path }
+    }
+
+    private func destination(_ test: Delivering, _ webhook: Webhook) throws -> Destination {
+        try #require(try test.store.webhook(webhook.id)).destination
+    }
+
+    @Test(arguments: [200, 204])
+    func `who agrees lets it through, and is asked about the very event`(status: Int) throws {
+        try Delivering.with { test in
+            let webhook = try create(test, policy: "status=\(status)&body=denied")
+            try test.accept("a", body: "{\"größe\": 1}")
+            try finish(test, try dispatcher(test))
+            let asked = try #require(try calls(test, "/policy").first)
+            #expect(asked.method == "POST" && asked.body == "{\"größe\": 1}")
+            #expect(asked.header("content-type") == "application/json")
+            #expect(try calls(test, "/policy").count == 1 && calls(test, "/target").count == 1)
+            let line = try #require(try test.log(webhook).first)
+            #expect(line.outcome.approval?.status == status && line.outcome.status == 200 && line.isFinal)
+        }
+    }
+
+    @Test(arguments: [400, 404, 412, 429])
+    func `who refuses withholds it for good, and disables nothing`(status: Int) throws {
+        try Delivering.with { test in
+            let webhook = try create(test, policy: "status=\(status)&body=no")
+            try test.accept("a")
+            try finish(test, try dispatcher(test))
+            #expect(try calls(test, "/policy").count == 1 && calls(test, "/target").isEmpty)
+            let log = try test.log(webhook)
+            #expect(log.map(\.outcome.failure?.kind) == [.withheld] && log.map(\.isFinal) == [true])
+            #expect(log.first?.outcome.approval == Attempt.Approval(status: status, body: Array("no".utf8)))
+            #expect(try destination(test, webhook).disabledUntil == nil)
+        }
+    }
+
+    @Test func `who fails is asked again, and then the destination is disabled with what was said`() throws {
+        try Delivering.with { test in
+            let webhook = try create(test, policy: "status=503&body=broken")
+            try test.accept("a")
+            try finish(test, try dispatcher(test))
+            #expect(try calls(test, "/policy").count == 3 && calls(test, "/target").isEmpty)
+            let log = try test.log(webhook)
+            #expect(log.map(\.outcome.failure?.kind) == [.approval, .approval, .approval])
+            #expect(log.map(\.isFinal) == [true, false, false])
+            let found = try destination(test, webhook)
+            #expect(found.disabledReason == "broken" && found.disabledAt != nil && found.isDisabled(at: test.now.wall))
+        }
+    }
+
+    @Test func `who cannot be reached is asked again, and then the delivery is set aside, not the destination`() throws
+    {
+        try Delivering.with { test in
+            let webhook = try create(test, policy: "")
+            try test.accept("a")
+            try finish(test, try dispatcher(test, port: 1))
+            let log = try test.log(webhook)
+            #expect(log.map(\.outcome.failure?.kind) == [.approval, .approval, .approval])
+            #expect(log.first?.isFinal == true && log.first?.outcome.approval == Attempt.Approval())
+            #expect(try destination(test, webhook).disabledUntil == nil)
+            #expect(try calls(test, "/target").isEmpty)
+            // It is kept, and can be delivered once there is somebody to ask.
+            let line = try #require(log.first)
+            let again = try test.store.retry(line.id, of: webhook.id, for: nil, at: test.now)
+            guard case .started = again else {
+                Issue.record("\(again)")
+                return
+            }
+            try test.store.commit()
+            try finish(test, try dispatcher(test))
+            #expect(try calls(test, "/target").count == 1)
+        }
+    }
+
+    @Test func `a redirect of whoever must agree is not followed, and no agreement`() throws {
+        try Delivering.with { test in
+            let webhook = try create(test, policy: "redirect=/elsewhere")
+            try test.accept("a")
+            try finish(test, try dispatcher(test))
+            #expect(try calls(test, "/policy").count == 3 && calls(test, "/elsewhere").isEmpty)
+            #expect(try calls(test, "/target").isEmpty)
+            #expect(try test.log(webhook).first?.outcome.approval?.status == 302)
+            #expect(try destination(test, webhook).disabledUntil == nil)
+        }
+    }
+
+    @Test func `it is asked before each attempt`() throws {
+        try Delivering.with { test in
+            let webhook = try create(test, target: "status=503,200", policy: "status=500,200,200")
+            try test.accept("a")
+            try finish(test, try dispatcher(test))
+            #expect(
+                try test.receiver.arrivals().map(\.path) == ["/policy", "/policy", "/target", "/policy", "/target"])
+            #expect(try test.log(webhook).map(\.outcome.status) == [200, 503, nil])
+            #expect(try destination(test, webhook).disabledUntil == nil)
+        }
+    }
+
+    @Test func `where nobody is to be asked nobody is`() throws {
+        try Delivering.with { test in
+            _ = try create(test, policy: "status=412")
+            try test.accept("a")
+            try finish(test, try test.dispatcher())
+            #expect(try test.receiver.arrivals().map(\.path) == ["/target"])
+        }
+    }
+
+    // MARK: The target
+
+    @Test(arguments: [(404, 1), (400, 1), (415, 1), (408, 3), (425, 3), (429, 3), (500, 3), (503, 3)])
+    func `what another attempt cannot mend disables at once, all else in the end`(status: Int, attempts: Int) throws {
+        try Delivering.with { test in
+            let webhook = try create(test, target: "status=\(status)&body=so", policy: nil)
+            try test.accept("a")
+            let dispatcher = try dispatcher(test)
+            for _ in 0..<4 {
+                try test.settle(dispatcher)
+                test.skip(seconds: 31)
+            }
+            #expect(try calls(test, "/target").count == attempts && test.pending() == 0)
+            let found = try destination(test, webhook)
+            #expect(found.disabledReason == "so" && found.isDisabled(at: test.now.wall))
+        }
+    }
+
+    @Test func `a redirect of the target is no success, and is not followed`() throws {
+        try Delivering.with { test in
+            let webhook = try create(test, target: "redirect=/elsewhere", policy: nil)
+            try test.accept("a")
+            try finish(test, try dispatcher(test))
+            #expect(try calls(test, "/elsewhere").isEmpty)
+            #expect(try destination(test, webhook).isDisabled(at: test.now.wall))
+        }
+    }
+}
