@@ -48,16 +48,23 @@ extension MappedStore: EventStore {
             var work = try DeliveryWork(self, at: clock.now(), in: transaction)
             var made = subscription
             made.destination = subscription.destination.numbered(work.takeDestinationNumber(), keyring: nil)
-            let number = made.destination.number
-            let revision = try noteExpression(of: number, instead: 0, in: &transaction)
-            try put(made, revision: revision, in: &transaction)
-            try tables.subscriptionIDs.put(key(number), at: made.id.bytes, in: &transaction)
-            try tables.userSubscriptions.put([], at: userKey(made.user, number), in: &transaction)
-            try put(DestinationState(), of: number, in: &transaction)
+            try add(made, DestinationState(), in: &transaction)
             try work.finish(in: &transaction)
             try remember(.made(made.id), of: request, in: &transaction)
             return .some(made)
         }
+    }
+
+    /// Puts a subscription that is numbered where it is found.
+    func add(
+        _ subscription: Subscription, _ state: DestinationState, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let number = subscription.destination.number
+        let revision = try noteExpression(of: number, instead: 0, in: &transaction)
+        try put(subscription, revision: revision, in: &transaction)
+        try tables.subscriptionIDs.put(key(number), at: subscription.id.bytes, in: &transaction)
+        try tables.userSubscriptions.put([], at: userKey(subscription.user, number), in: &transaction)
+        try put(state, of: number, in: &transaction)
     }
 
     private static func bytes(of subscription: Subscription) -> Int {

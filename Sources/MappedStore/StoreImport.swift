@@ -24,11 +24,12 @@ package struct ImportCounts: Equatable, Sendable {
     package internal(set) var queues = 0
     package internal(set) var messages = 0
     package internal(set) var webhooks = 0
+    package internal(set) var subscriptions = 0
     package internal(set) var deliveries = 0
 }
 
 extension MappedStore {
-    /// Takes in what `export` wrote, into a store that has no endpoints, queues, users and webhooks. All of it, or nothing.
+    /// Takes in what `export` wrote, into a store that has no endpoints, queues, users, webhooks and subscriptions. All of it, or nothing.
     /// - Parameter nextLine: hands out the lines one after the other.
     package func `import`(
         at moment: Moment, _ nextLine: () throws(ImportError) -> [UInt8]?
@@ -85,10 +86,12 @@ private struct Importer {
         case "seal": try webhooks.seal(line)
         case "environment": try webhooks.environment(line)
         case "webhook": try webhooks.webhook(line, &counts)
+        case "subscription": try webhooks.subscription(line, &counts)
         case "deliveries": try webhooks.deliveries(line)
         case "parcel": try webhooks.parcel(line)
         case "delivery": try webhooks.delivery(line, &counts)
         case "attempt": try webhooks.attempt(line)
+        case "replay": try webhooks.replay(line)
         default: throw line.fault("its \"kind\" is not known")
         }
     }
@@ -103,7 +106,7 @@ private struct Importer {
         for (table, what) in [
             (store.tables.endpoints, "endpoints"), (store.tables.queues, "queues"), (store.tables.users, "users"),
             (store.tables.environments, "environments"), (store.tables.webhooks, "webhooks"),
-            (store.tables.parcels, "parcels"),
+            (store.tables.subscriptions, "subscriptions"), (store.tables.parcels, "parcels"),
         ] {
             let count = try line.keep { (transaction) throws(LMDBError) in try table.count(in: transaction) }
             guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }

@@ -6,29 +6,36 @@ internal import LMDB
 internal import Webhooks
 
 extension MappedStore {
-    /// Writes what secrets are sealed under, environments with their keys, webhooks, parcels, deliveries, and the log. What
-    /// is sealed stays so, and opens in a store with the same secret alone.
+    /// Writes what secrets are sealed under, environments with their keys, webhooks, subscriptions, parcels, deliveries, the
+    /// log, and replays. What is sealed stays so, and opens in a store with the same secret alone.
     func exportWebhooks(
         at moment: Moment, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        // Whoever has webhooks has an environment with keys; without any, nothing is sealed, and any secret will do.
-        if try tables.environments.count(in: transaction) > 0,
+        // Whoever has webhooks has an environment with keys; without any, and without subscriptions, nothing is sealed, and any
+        // secret will do.
+        if try tables.environments.count(in: transaction) + tables.subscriptions.count(in: transaction) > 0,
             let seal = try tables.meta.value(at: Tables.sealKey, in: transaction, { copy($0) })
         {
             line("seal") { json in json.member("sealed", base64: seal) }
         }
         try exportEnvironments(in: transaction, line)
-        let ids = try exportWebhookRecords(at: moment, in: transaction, line)
+        let webhooks = try exportWebhookRecords(at: moment, in: transaction, line)
+        let subscriptions = try exportSubscriptions(at: moment, in: transaction, line)
+        let owners = webhooks.mapValues { ("webhook", $0) }
+            .merging(subscriptions.mapValues { ("subscription", $0) }) { first, _ in first }
         let state = try deliveryState(in: transaction)
         guard state != DeliveryState() else { return }
         line("deliveries") { json in
             json.member("nextParcel", state.nextParcel)
             json.member("nextLine", state.nextLog)
         }
-        try exportParcels(in: transaction, line)
-        for (number, id) in ids.sorted(by: { $0.key < $1.key }) {
+        try exportParcels(subscriptions, in: transaction, line)
+        for (number, owner) in owners.sorted(by: { $0.key < $1.key }) {
             try scanDeliveries(of: number, in: transaction) { delivery in
-                line("delivery") { json in json.delivery(delivery, to: id, at: moment) }
+                line("delivery") { json in
+                    json.member(owner.0, owner.1.description)
+                    json.delivery(delivery, at: moment)
+                }
                 return true
             }
         }
@@ -38,14 +45,15 @@ extension MappedStore {
                 isDamaged = true
                 return false
             }
-            guard let id = ids[record.destination] else { return true }
+            guard let owner = owners[record.destination] else { return true }
             line("attempt") { json in
-                json.member("webhook", id.description)
+                json.member(owner.0, owner.1.description)
                 json.attempt(record)
             }
             return true
         }
         if isDamaged { throw .damaged("a log's line") }
+        try exportReplays(subscriptions, in: transaction, line)
     }
 
     private func exportEnvironments(
@@ -107,7 +115,8 @@ extension MappedStore {
     }
 
     private func exportParcels(
-        in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+        _ subscriptions: [UInt64: UUID], in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         var next: UInt64? = 0
         while let start = next {
@@ -128,6 +137,8 @@ extension MappedStore {
                 var reader = ByteReader(span)
                 return reader.number() == parcel.number ? reader.number() : nil
             }
+            let routed = try routedEvent(parcel.number, in: transaction)
+            let waiting = try waitingRecord(parcel.number, in: transaction)
             line("parcel") { json in
                 json.member("number", parcel.number)
                 json.member("environment", parcel.source.description)
@@ -137,6 +148,7 @@ extension MappedStore {
                 json.member("receivedAt", parcel.receivedAt)
                 // Not there where the event is not known again, as that of a test is not.
                 if let deliveries = known ?? nil { json.member("deliveries", deliveries) }
+                if let routed { json.routed(routed, waiting, subscriptions) }
                 json.member("body", bytes: parcel.body)
             }
         }
@@ -144,7 +156,7 @@ extension MappedStore {
 }
 
 extension JSONWriter {
-    fileprivate mutating func member(_ name: String, base64 bytes: [UInt8]) {
+    mutating func member(_ name: String, base64 bytes: [UInt8]) {
         member(name + "Base64", Base64.standard.encode(bytes))
     }
 
@@ -183,7 +195,7 @@ extension JSONWriter {
         member("updated", webhook.updated)
     }
 
-    fileprivate mutating func destination(_ destination: Destination) {
+    mutating func destination(_ destination: Destination) {
         beginObject()
         member("url", destination.url)
         member("method", destination.method)
@@ -208,11 +220,12 @@ extension JSONWriter {
         member("ordered", destination.limits.isOrdered)
         if let time = destination.disabledUntil { member("disabledUntil", time) }
         if let reason = destination.disabledReason { member("disabledReason", reason) }
+        events(destination)
         endObject()
     }
 
     /// What counts for a minute at the most is left out.
-    fileprivate mutating func state(_ state: DestinationState, at moment: Moment) {
+    mutating func state(_ state: DestinationState, at moment: Moment) {
         let health = state.health
         beginObject()
         member("delivered", health.delivered)
@@ -237,8 +250,7 @@ extension JSONWriter {
     }
 
     /// An attempt that is being made is no longer so in another store; it is due once its lease is over.
-    fileprivate mutating func delivery(_ delivery: Delivery, to webhook: UUID, at moment: Moment) {
-        member("webhook", webhook.description)
+    fileprivate mutating func delivery(_ delivery: Delivery, at moment: Moment) {
         member("id", delivery.id.description)
         member("parcel", delivery.parcel)
         member("trigger", delivery.trigger.word)
@@ -271,5 +283,11 @@ extension JSONWriter {
         member("responseHeaders", attempt.responseHeaders)
         member("responseTruncated", attempt.isResponseTruncated)
         member("responseBody", bytes: attempt.responseBody)
+        guard let approval = attempt.approval else { return }
+        name("approval")
+        beginObject()
+        if let status = approval.status { member("status", UInt64(max(0, status))) }
+        member("body", bytes: approval.body)
+        endObject()
     }
 }

@@ -56,12 +56,8 @@ struct WebhookImporter {
         let (name, description) = (try line.text("name"), line.json["description"]?.string)
         let (events, headerNames) = (line.texts("events"), line.texts("headerNames"))
         let (created, updated) = (try line.time("created"), try line.time("updated"))
-        let part = { (name: String) throws(ImportError) -> ImportLine in
-            guard let json = line.json[name] else { throw line.fault("\"\(name)\" is missing") }
-            return ImportLine(number: line.number, json: json, store: line.store)
-        }
-        let form = try destination(part("destination"))
-        let state = try state(part("state"))
+        let form = try destination(line.part("destination"))
+        let state = try state(line.part("state"))
         let isNew = try line.keep { (transaction) throws(LMDBError) in
             guard try store.webhookNumber(id, in: transaction) == nil else { return false }
             var common = try store.deliveryState(in: transaction)
@@ -69,14 +65,10 @@ struct WebhookImporter {
             common.nextDestination += 1
             try store.put(common, in: &transaction)
             let keyring = try store.keyringNumber(of: environment, in: transaction)
-            let destination = Destination(
-                number: number, url: form.url, method: form.method, contentType: form.contentType,
-                sealedHeaders: form.sealedHeaders, keyring: keyring, sealedSecret: form.sealedSecret,
-                policy: form.policy, limits: form.limits, disabledUntil: form.disabledUntil,
-                disabledReason: form.disabledReason)
             let webhook = Webhook(
                 id: id, environment: environment, name: name, description: description, events: events,
-                headerNames: headerNames, destination: destination, created: created, updated: updated)
+                headerNames: headerNames, destination: form.numbered(number, keyring: keyring), created: created,
+                updated: updated)
             try store.put(webhook, in: &transaction)
             try store.put(state, of: number, in: &transaction)
             return true
@@ -103,10 +95,10 @@ struct WebhookImporter {
         return policy == .standard ? .standard : .own(policy)
     }
 
-    private func destination(_ line: ImportLine) throws(ImportError) -> Destination {
+    func destination(_ line: ImportLine) throws(ImportError) -> Destination {
         let inFlight = try line.count("inFlight")
         guard inFlight <= 1_000_000 else { throw line.fault("\"inFlight\" is out of range") }
-        return Destination(
+        var destination = Destination(
             number: 0, url: try line.text("url"), method: try line.text("method"),
             contentType: try line.text("contentType"), sealedHeaders: try line.bytes("sealedHeaders"),
             sealedSecret: try line.bytes("sealedSecret"), policy: try policy(line),
@@ -114,9 +106,11 @@ struct WebhookImporter {
                 inFlight: Int(inFlight), rate: line.json["rate"]?.double, isOrdered: try line.bool("ordered")),
             disabledUntil: try line.optionalTime("disabledUntil"),
             disabledReason: line.json["disabledReason"]?.string)
+        try line.readEvents(into: &destination)
+        return destination
     }
 
-    private func state(_ line: ImportLine) throws(ImportError) -> DestinationState {
+    func state(_ line: ImportLine) throws(ImportError) -> DestinationState {
         var state = DestinationState()
         state.health.delivered = try line.count("delivered")
         state.health.failedAttempts = try line.count("failedAttempts")
@@ -161,6 +155,7 @@ struct WebhookImporter {
             idempotencyKey: line.json["idempotencyKey"]?.string, event: try line.text("event"),
             source: try line.uuid("environment"), body: body, receivedAt: try line.time("receivedAt"))
         let deliveries = line.json["deliveries"] == nil ? nil : try line.count("deliveries")
+        let routed = line.json["routed"] == nil ? nil : try RoutedImport(line.part("routed"))
         let isNew = try line.keep { (transaction) throws(LMDBError) in
             var state = try store.deliveryState(in: transaction)
             guard parcel.number < state.nextParcel,
@@ -170,6 +165,7 @@ struct WebhookImporter {
             state.bytes += UInt64(record.count)
             try store.put(state, in: &transaction)
             try store.tables.parcels.put(record, at: key(parcel.number), in: &transaction)
+            try routed?.put(of: parcel, in: &transaction)
             guard let deliveries else { return true }
             var entry = ByteWriter(reserving: 16)
             entry.number(parcel.number)
@@ -185,16 +181,15 @@ struct WebhookImporter {
     }
 
     mutating func delivery(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
-        let (webhook, id, parcel) = (try line.uuid("webhook"), try line.uuid("id"), try line.count("parcel"))
+        let (id, parcel) = (try line.uuid("id"), try line.count("parcel"))
+        let owner = try line.owner()
         guard let trigger = line.trigger, let attempts = UInt32(exactly: try line.count("attempts")) else {
             throw line.fault("\"trigger\" or \"attempts\" is missing or not known")
         }
         let (due, created) = (steady(try line.time("due")), steady(try line.time("created")))
         let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
             var state = try store.deliveryState(in: transaction)
-            guard parcel < state.nextParcel, let number = try store.webhookNumber(webhook, in: transaction) else {
-                return nil
-            }
+            guard parcel < state.nextParcel, let number = owner else { return nil }
             let delivery = Delivery(
                 number: state.nextDelivery, destination: number, parcel: parcel, id: id, trigger: trigger,
                 isRepair: line.json["repair"]?.bool ?? false, attempts: attempts, due: due, created: created)
@@ -205,18 +200,14 @@ struct WebhookImporter {
                 DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
             return number
         }
-        guard let number else { throw line.fault("the delivery has no webhook, or its parcel never came") }
+        guard let number else { throw line.fault("the delivery has no owner, or its parcel never came") }
         pending[number, default: 0] += 1
         if trigger == .manual || trigger == .recover { takenUp.append((parcel, number)) }
         counts.deliveries += 1
     }
 
     func attempt(_ line: ImportLine) throws(ImportError) {
-        let webhook = try line.uuid("webhook")
-        let found = try line.keep { (transaction) throws(LMDBError) in
-            try store.webhookNumber(webhook, in: transaction)
-        }
-        guard let destination = found else { throw line.fault("the attempt has no webhook") }
+        guard let destination = try line.owner() else { throw line.fault("the attempt has no owner") }
         let record = try attempt(line, of: destination)
         let isNew = try line.keep { (transaction) throws(LMDBError) in
             var state = try store.deliveryState(in: transaction)
@@ -228,6 +219,7 @@ struct WebhookImporter {
             try store.put(state, in: &transaction)
             try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
             try store.tables.attemptIndex.put([], at: key(destination, record.number), in: &transaction)
+            try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
             guard record.isFinal, record.trigger != .test else { return true }
             if record.attempt.failure != nil {
                 let seconds = Double(record.attempt.durationMilliseconds) / 1000
@@ -257,6 +249,11 @@ struct WebhookImporter {
             }
             attempt.failure = Attempt.Failure(kind: kind, text: try line.text("error"))
         }
+        if line.json["approval"] != nil {
+            let approval = try line.part("approval")
+            attempt.approval = Attempt.Approval(
+                status: approval.json["status"]?.integer, body: try approval.bytes("body") ?? [])
+        }
         return AttemptRecord(
             number: try line.count("number"), destination: destination, parcel: try line.count("parcel"),
             eventID: try line.text("eventID"), event: try line.text("event"), count: count, trigger: trigger,
@@ -284,23 +281,23 @@ struct WebhookImporter {
 }
 
 extension ImportLine {
-    fileprivate func uuid(_ name: String) throws(ImportError) -> UUID {
+    func uuid(_ name: String) throws(ImportError) -> UUID {
         guard let uuid = json[name]?.string.flatMap({ UUID($0) }) else { throw fault("\"\(name)\" is no UUID") }
         return uuid
     }
 
-    fileprivate func optionalTime(_ name: String) throws(ImportError) -> Timestamp? {
+    func optionalTime(_ name: String) throws(ImportError) -> Timestamp? {
         json[name] == nil ? nil : try time(name)
     }
 
-    fileprivate func texts(_ name: String) -> [String] { (json[name]?.array ?? []).compactMap(\.string) }
+    func texts(_ name: String) -> [String] { (json[name]?.array ?? []).compactMap(\.string) }
 
-    fileprivate var trigger: Trigger? {
+    var trigger: Trigger? {
         guard let word = json["trigger"]?.string else { return nil }
         return Trigger.allCases.first { $0.word == word }
     }
 
-    fileprivate func headers(_ name: String) throws(ImportError) -> [HeaderField] {
+    func headers(_ name: String) throws(ImportError) -> [HeaderField] {
         var fields: [HeaderField] = []
         for header in json[name]?.array ?? [] {
             guard let name = header["name"]?.string, let value = header["value"]?.string else {

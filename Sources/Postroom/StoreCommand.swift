@@ -38,7 +38,8 @@ extension StoreCommand {
             for fault in check.faults { print(fault) }
             let counts = [
                 "\(check.endpoints) endpoints", "\(check.notifications) notifications", "\(check.queues) queues",
-                "\(check.messages) messages", "\(check.webhooks) webhooks", "\(check.deliveries) deliveries",
+                "\(check.messages) messages", "\(check.webhooks) webhooks",
+                "\(check.subscriptions) subscriptions", "\(check.deliveries) deliveries",
             ]
             print("\(counts.joined(separator: ", ")): \(check.faults.isEmpty ? "sound" : "DAMAGED")")
             if !check.faults.isEmpty { throw Self.damage }
@@ -105,7 +106,8 @@ extension StoreCommand {
             }
             let taken = [
                 "\(counts.endpoints) endpoints", "\(counts.notifications) notifications", "\(counts.queues) queues",
-                "\(counts.messages) messages", "\(counts.webhooks) webhooks", "\(counts.deliveries) deliveries",
+                "\(counts.messages) messages", "\(counts.webhooks) webhooks",
+                "\(counts.subscriptions) subscriptions", "\(counts.deliveries) deliveries",
             ]
             print(taken.joined(separator: ", "))
         }

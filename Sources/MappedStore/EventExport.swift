@@ -1,0 +1,107 @@
+internal import Delivery
+internal import Events
+internal import Gateway
+internal import JSON
+internal import JSONPath
+internal import LMDB
+
+extension MappedStore {
+    /// - Returns: by number, the subscriptions' ids.
+    func exportSubscriptions(
+        at moment: Moment, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+    ) throws(LMDBError) -> [UInt64: UUID] {
+        var ids: [UInt64: UUID] = [:]
+        for number in try numbers(in: tables.subscriptions, transaction) {
+            guard let subscription = try subscriptionEntry(number: number, in: transaction)?.subscription,
+                let state = try destinationState(number, in: transaction)
+            else { throw .damaged("a subscription") }
+            ids[number] = subscription.id
+            line("subscription") { json in
+                json.subscription(subscription)
+                json.name("destination")
+                json.destination(subscription.destination)
+                json.name("state")
+                json.state(state, at: moment)
+            }
+        }
+        return ids
+    }
+
+    func exportReplays(
+        _ subscriptions: [UInt64: UUID], in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
+    ) throws(LMDBError) {
+        for number in try numbers(in: tables.replays, transaction) {
+            let found = try tables.replays.record(at: key(number), "a replay", in: transaction) { ReplayRecord($0) }
+            guard let replay = found, let id = subscriptions[number] else { continue }
+            line("replay") { json in
+                json.member("subscription", id.description)
+                json.member("next", replay.next)
+                json.member("last", replay.last)
+                json.member("all", replay.all)
+            }
+        }
+    }
+
+    private func numbers(in table: Table, _ transaction: borrowing Transaction) throws(LMDBError) -> [UInt64] {
+        var numbers: [UInt64] = []
+        try table.scan(in: transaction) { key, _ in
+            var reader = ByteReader(key)
+            if let number = reader.fixed() { numbers.append(number) }
+            return true
+        }
+        return numbers
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func subscription(_ subscription: Subscription) {
+        member("id", subscription.id.description)
+        member("user", subscription.user)
+        member("name", subscription.name)
+        member("jsonpath", subscription.expression)
+        if let dialect = subscription.dialect { member("dialect", dialect.rawValue) }
+        member("version", subscription.version)
+        if let sealed = subscription.sealedAuth { member("sealedAuth", base64: sealed) }
+        if let sealed = subscription.sealedTarget { member("sealedTarget", base64: sealed) }
+        member("target", subscription.target)
+        member("created", subscription.created)
+        member("updated", subscription.updated)
+    }
+
+    /// What a destination has beyond what webhooks need.
+    mutating func events(_ destination: Destination) {
+        if let time = destination.disabledAt { member("disabledAt", time) }
+        if destination.protocolKind == .event { member("protocol", "event") }
+        if let path = destination.approvalPath { member("approvalPath", path) }
+        if let consent = destination.consent {
+            name("consent")
+            beginObject()
+            if let time = consent.grantedAt { member("grantedAt", time) }
+            if let rate = consent.rate { member("rate", UInt64(max(0, rate))) }
+            endObject()
+        }
+        if let shape = destination.shape { member("shape", base64: shape) }
+    }
+
+    /// What became of a routed event. Subscriptions that are gone are left out.
+    mutating func routed(_ record: RoutedEventRecord, _ waiting: WaitingRecord?, _ subscriptions: [UInt64: UUID]) {
+        name("routed")
+        beginObject()
+        if let matched = record.matched {
+            name("matched")
+            beginArray()
+            for id in matched.compactMap({ subscriptions[$0] }) { string(id.description) }
+            endArray()
+        }
+        if let waiting {
+            let done = (record.matched ?? []).prefix(Int(clamping: waiting.dispatched))
+            name("waiting")
+            beginObject()
+            member("trigger", waiting.trigger.word)
+            member("dispatched", UInt64(done.count { subscriptions[$0] != nil }))
+            endObject()
+        }
+        endObject()
+    }
+}

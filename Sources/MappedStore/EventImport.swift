@@ -1,0 +1,123 @@
+internal import Delivery
+internal import Events
+internal import Gateway
+internal import JSON
+internal import JSONPath
+internal import LMDB
+
+/// Takes in subscriptions, and replays that wait.
+extension WebhookImporter {
+    func subscription(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
+        var dialect: JSONPath.Dialect?
+        if let word = line.json["dialect"]?.string {
+            dialect = JSONPath.Dialect(rawValue: word)
+            guard dialect != nil else { throw line.fault("\"dialect\" is not known") }
+        }
+        let form = try destination(line.part("destination"))
+        guard let shape = Subscription.shape(of: form) else { throw line.fault("\"shape\" is missing or not known") }
+        let state = try state(line.part("state"))
+        var subscription = Subscription(
+            id: try line.uuid("id"), user: try line.text("user"), name: try line.text("name"),
+            expression: try line.text("jsonpath"), dialect: dialect, version: try line.text("version"),
+            extensions: shape.extensions, sealedAuth: try line.bytes("sealedAuth"),
+            sealedTarget: try line.bytes("sealedTarget"), target: try line.text("target"), format: shape.format,
+            destination: form, created: try line.time("created"), updated: try line.time("updated"))
+        let isNew = try line.keep { (transaction) throws(LMDBError) in
+            guard try store.subscriptionNumber(subscription.id, in: transaction) == nil else { return false }
+            var common = try store.deliveryState(in: transaction)
+            let number = common.nextDestination
+            common.nextDestination += 1
+            try store.put(common, in: &transaction)
+            subscription.destination = form.numbered(number, keyring: nil)
+            try store.add(subscription, state, in: &transaction)
+            return true
+        }
+        guard isNew else { throw line.fault("the subscription is there twice") }
+        counts.subscriptions += 1
+    }
+
+    func replay(_ line: ImportLine) throws(ImportError) {
+        guard let number = try line.owner() else { throw line.fault("the replay has no subscription") }
+        let record = ReplayRecord(
+            next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
+        try line.keep { (transaction) throws(LMDBError) in
+            try store.tables.replays.put(record.encoded, at: key(number), in: &transaction)
+        }
+    }
+}
+
+/// What an export says of a routed event beside its parcel.
+struct RoutedImport {
+    private let store: MappedStore
+    private let record: RoutedEventRecord
+    private let waiting: WaitingRecord?
+
+    init(_ line: ImportLine) throws(ImportError) {
+        store = line.store
+        var matched: [UInt64]?
+        if let ids = line.json["matched"]?.array {
+            var numbers: [UInt64] = []
+            for text in ids {
+                guard let id = text.string.flatMap({ UUID($0) }),
+                    let number = try line.keep({ (transaction) throws(LMDBError) in
+                        try line.store.subscriptionNumber(id, in: transaction)
+                    })
+                else { throw line.fault("the event matched a subscription that is not there") }
+                numbers.append(number)
+            }
+            matched = numbers.sorted()
+        }
+        record = RoutedEventRecord(matched: matched)
+        guard line.json["waiting"] != nil else {
+            waiting = nil
+            return
+        }
+        let part = try line.part("waiting")
+        guard let trigger = part.trigger else { throw line.fault("\"trigger\" is missing or not known") }
+        var found = WaitingRecord(trigger: trigger)
+        found.dispatched = try part.count("dispatched")
+        waiting = found
+    }
+
+    func put(of parcel: Parcel, in transaction: inout Transaction) throws(LMDBError) {
+        let place = key(parcel.number)
+        try store.tables.routedEvents.put(record.encoded, at: place, in: &transaction)
+        try store.tables.eventIDs.put(place, at: store.routedEventKey(parcel.eventID), in: &transaction)
+        if let waiting { try store.tables.waitingEvents.put(waiting.encoded, at: place, in: &transaction) }
+    }
+}
+
+extension ImportLine {
+    /// The object under a name.
+    func part(_ name: String) throws(ImportError) -> ImportLine {
+        guard let json = json[name] else { throw fault("\"\(name)\" is missing") }
+        return ImportLine(number: number, json: json, store: store)
+    }
+
+    /// The number of the webhook or subscription that the line names; `nil` where that is not there.
+    func owner() throws(ImportError) -> UInt64? {
+        let isSubscription = json["subscription"] != nil
+        let id = try uuid(isSubscription ? "subscription" : "webhook")
+        return try keep { (transaction) throws(LMDBError) in
+            isSubscription
+                ? try store.subscriptionNumber(id, in: transaction) : try store.webhookNumber(id, in: transaction)
+        }
+    }
+
+    /// What a destination has beyond what webhooks need.
+    func readEvents(into destination: inout Destination) throws(ImportError) {
+        destination.disabledAt = try optionalTime("disabledAt")
+        switch json["protocol"]?.string {
+        case nil: break
+        case "event": destination.protocolKind = .event
+        default: throw fault("\"protocol\" is not known")
+        }
+        destination.approvalPath = json["approvalPath"]?.string
+        if json["consent"] != nil {
+            let consent = try part("consent")
+            destination.consent = Consent(
+                grantedAt: try consent.optionalTime("grantedAt"), rate: consent.json["rate"]?.integer)
+        }
+        destination.shape = try bytes("shape")
+    }
+}

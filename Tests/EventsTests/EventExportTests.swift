@@ -1,0 +1,176 @@
+import Delivery
+import Events
+import Gateway
+import JSON
+import JSONPath
+import MappedStore
+import SystemPackage
+import TestSupport
+import Testing
+
+/// What is exported and imported again.
+@Suite struct EventExportTests {
+    private func export(_ store: MappedStore, at moment: Moment) throws -> [[UInt8]] {
+        var lines: [[UInt8]] = []
+        try store.export(at: moment) { lines.append($0) }
+        return lines
+    }
+
+    /// Lends an empty store that lines were imported into.
+    private func withImport(
+        _ lines: [[UInt8]], at moment: Moment, _ body: (MappedStore, ImportCounts) throws -> Void
+    ) throws {
+        try withTemporaryDirectory { directory in
+            let store = try MappedStore(
+                directory: directory, MappedStore.Options(maximumBytes: 64 << 20, isDurable: false))
+            var rest = lines[...]
+            let counts = try store.import(at: moment) { () throws(ImportError) in rest.popFirst() }
+            #expect(try store.check().faults == [])
+            try body(store, counts)
+        }
+    }
+
+    /// A subscription with all that one can have.
+    private func richest(_ test: EmptyEventStore) throws -> Subscription {
+        let extensions = Array(#"{"a" : 1e3, "é": 1}"#.utf8)
+        let subscription = Subscription(
+            id: test.newID(), user: "é", name: "größe\u{0}", expression: "$", dialect: .rfc9535, version: "v7",
+            extensions: extensions, sealedAuth: [0, 0xff], sealedTarget: [1], target: "", format: .binary,
+            destination: Destination(
+                number: 0, url: "https://receiver.test/ä", sealedHeaders: [0, 0xfe], policy: .events,
+                limits: DestinationLimits(inFlight: 300, rate: 1000.25), disabledReason: "so",
+                disabledAt: test.moment.wall, protocolKind: .event, approvalPath: "/events/%C3%A9",
+                consent: Consent(grantedAt: test.moment.wall, rate: 15),
+                shape: [Subscription.Format.binary.rawValue] + extensions),
+            created: test.moment.wall.adding(seconds: -1e9), updated: test.moment.wall.adding(seconds: 1))
+        return try #require(try test.create(subscription))
+    }
+
+    /// Puts something of every kind into a store.
+    private func fill(_ test: EmptyEventStore) throws -> (subscriptions: [Subscription], events: [UUID]) {
+        let gone = try test.create("$")
+        let made = [try test.create("$.a"), try richest(test), try test.create("$.b", of: "other")]
+        for subscription in made { try test.change(subscription) { $0.destination.policy = .events } }
+        var events = try test.receive("{\"a\": 1}", "{\"b\": 12345678901234567890, \"é\" : \"é\"}")
+        try test.match()
+        try test.work { $0.contains("a") ? 503 : 200 }
+        #expect(try test.delete(gone))
+        events += try test.receive("{\"a\": 2}")
+        try test.match()
+        events += try test.receive("{\"b\": 3}")
+        try test.disable(made[2])
+        #expect(try test.replay(made[0], since: test.moment.wall.adding(seconds: -1), all: true))
+        return (made, events)
+    }
+
+    @Test func `all of it comes over, and is exported the same again`() throws {
+        try EventEngine.mapped.withStore { test in
+            let (made, events) = try fill(test)
+            let mapped = try #require(test.store as? MappedStore)
+            #expect(try mapped.claimSeal(isOurs: { _ in false }, make: { [9, 0xff] }))
+            let lines = try export(mapped, at: test.moment)
+            try withImport(lines, at: test.moment) { store, counts in
+                let deliveries = try mapped.check().deliveries
+                #expect(counts.subscriptions == 3 && counts.deliveries == deliveries && deliveries > 0)
+                let again = try export(store, at: test.moment)
+                #expect(again.count == lines.count)
+                for (line, before) in zip(again, lines).dropFirst() {
+                    #expect(String(decoding: line, as: UTF8.self) == String(decoding: before, as: UTF8.self))
+                }
+                #expect(try store.claimSeal(isOurs: { $0 == [9, 0xff] }, make: { [] }))
+                for subscription in made {
+                    let before = try test.current(subscription)
+                    var after = try #require(try store.subscription(subscription.id))
+                    // Numbers are the store's own affair; all else is the same.
+                    #expect(after.destination.shape == before.destination.shape)
+                    #expect(after.destination.consent == before.destination.consent)
+                    #expect(after.destination.approvalPath == before.destination.approvalPath)
+                    #expect(after.destination.disabledAt == before.destination.disabledAt)
+                    #expect(after.destination.protocolKind == .event)
+                    #expect(after.destination.sealedHeaders == before.destination.sealedHeaders)
+                    after.destination = before.destination
+                    #expect(after == before)
+                    #expect(try store.subscriptions(of: before.user, after: nil, limit: 9).map(\.id) == [before.id])
+                    let history = try store.deliveries(of: before.id, DeliveryQuery())
+                    #expect(try history == test.lines(before))
+                }
+                for id in events {
+                    let (before, after) = (try test.history(id), try #require(try store.event(id)))
+                    #expect(after.body == before.body && after.receivedAt == before.receivedAt)
+                    #expect(after.isWaiting == before.isWaiting && after.matches == before.matches)
+                }
+            }
+        }
+    }
+
+    @Test func `what waits is matched, replayed and delivered from there`() throws {
+        try EventEngine.mapped.withStore { test in
+            let (made, _) = try fill(test)
+            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            try withImport(lines, at: test.moment) { store, _ in
+                let other = EmptyEventStore(
+                    store: store, commit: { () throws(StoreFailure) in try store.commit() },
+                    faults: { try store.check().faults }, removeGarbage: { _ in 0 }, dropOld: { _, _ in 0 },
+                    moment: test.moment)
+                try other.match()
+                other.pass(seconds: 1000)
+                let bodies = try other.work().map(\.body)
+                // To the first what waited, and what was replayed; to the second all but what it had.
+                #expect(bodies.filter { $0 == "{\"a\": 1}" }.count == 3)
+                #expect(bodies.contains("{\"b\": 3}"))
+                let history = try #require(try store.deliveries(of: made[0].id, DeliveryQuery(succeeded: true)))
+                #expect(history.count == 4)
+                #expect(try store.check().faults == [])
+            }
+        }
+    }
+
+    @Test func `nothing that is sealed is exported in the clear`() throws {
+        try EventEngine.mapped.withStore { test in
+            _ = try richest(test)
+            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let line = try #require(lines.first { $0.starts(with: Array("{\"kind\": \"subscription\"".utf8)) })
+            let json = try JSON(parsing: line)
+            #expect(json["sealedAuthBase64"]?.string == "AP8=" && json["sealedTargetBase64"]?.string == "AQ==")
+            #expect(json["destination"]?["sealedHeadersBase64"]?.string == "AP4=")
+            #expect(json["sealedAuth"] == nil && json["target"]?.string == "")
+        }
+    }
+
+    @Test(arguments: ["subscription", "parcel", "attempt"])
+    func `what is there twice, or without what it needs, is refused`(kind: String) throws {
+        try EventEngine.mapped.withStore { test in
+            _ = try fill(test)
+            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let head = Array("{\"kind\": \"\(kind)\"".utf8)
+            let index = try #require(lines.firstIndex { $0.starts(with: head) })
+            #expect(throws: ImportError.self) {
+                try withImport(lines + [lines[index]], at: test.moment) { _, _ in }
+            }
+            for member in [
+                "\"id\"", "\"number\"", "\"destination\"", "\"subscription\"", "\"eventID\"", "\"user\"",
+                "\"jsonpath\"",
+                "\"shapeBase64\"", "\"state\"",
+            ] {
+                let text = String(decoding: lines[index], as: UTF8.self)
+                guard text.contains("\(member): ") else { continue }
+                var changed = lines
+                changed[index] = Array(text.replacing("\(member): ", with: "\"other\": ").utf8)
+                #expect(throws: ImportError.self, "\(member)") {
+                    try withImport(changed, at: test.moment) { _, _ in }
+                }
+            }
+        }
+    }
+
+    @Test func `a store that has subscriptions takes no import`() throws {
+        try EventEngine.mapped.withStore { test in
+            try test.create()
+            let mapped = try #require(test.store as? MappedStore)
+            var lines = try export(mapped, at: test.moment)[...]
+            #expect(throws: ImportError.self) {
+                try mapped.import(at: test.moment) { () throws(ImportError) in lines.popFirst() }
+            }
+        }
+    }
+}
