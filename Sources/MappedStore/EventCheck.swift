@@ -112,6 +112,14 @@ extension MappedStore {
                 check.report("Routed event \(number) is not found by its id.")
             }
         }
+        var ids = 0
+        try tables.eventIDs.scan(from: Self.routedSource.bytes, in: transaction) { place, _ in
+            var reader = ByteReader(place)
+            guard reader.uuid() == Self.routedSource else { return false }
+            ids += 1
+            return true
+        }
+        if ids != numbers.count { check.report("There are \(ids) ids for \(numbers.count) routed events.") }
         return numbers
     }
 

@@ -1,0 +1,104 @@
+import Delivery
+import Events
+import Gateway
+import LMDB
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// What checking a store finds out about subscriptions and routed events.
+@Suite struct EventCheckTests {
+    /// Lends a store with one subscription that is there, one that is gone, an event that was matched and tried, one that
+    /// waits, and a replay.
+    private func withFilledStore(_ body: (MappedStore) throws -> Void) throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            var random = SystemRandomNumberGenerator()
+            let now = store.clock.now()
+            func subscribe() throws -> Subscription {
+                let destination = Destination(
+                    number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event,
+                    shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
+                let subscription = Subscription(
+                    id: UUID(random: &random), user: "u", name: "n", expression: "$", target: "",
+                    destination: destination, created: now.wall, updated: now.wall)
+                return try #require(try store.create(subscription, for: nil))
+            }
+            func receive() throws {
+                let event = ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
+                _ = try store.receive([event], for: nil, at: now)
+            }
+            let (stays, gone) = (try subscribe(), try subscribe())
+            #expect(try store.deleteSubscription(gone.id, for: nil))
+            try receive()
+            try store.commit()
+            let matcher = EventMatcher(store: store)
+            while try matcher.turn(at: now) { try store.commit() }
+            _ = try store.change(stays.id) { (subscription: inout Subscription) in
+                subscription.destination.disable(since: now.wall)
+                return true
+            }
+            try store.commit()
+            _ = try store.turn(
+                [], beginning: 10, inFlight: [:], owner: 1, leaseSeconds: 1, policies: RetryPolicies(), at: now)
+            try receive()
+            #expect(try store.replay(stays.id, since: now.wall, until: now.wall, all: true, for: nil))
+            try store.commit()
+            #expect(try store.check().faults == [])
+            try body(store)
+        }
+    }
+
+    private static var tables: [(name: String, path: KeyPath<Tables, Table>)] {
+        [
+            ("subscriptions", \.subscriptions), ("subscription-ids", \.subscriptionIDs),
+            ("user-subscriptions", \.userSubscriptions), ("expressions", \.expressions),
+            ("gone-expressions", \.goneExpressions), ("routed-events", \.routedEvents),
+            ("attempt-parcels", \.attemptParcels), ("waiting-events", \.waitingEvents), ("replays", \.replays),
+            ("event-ids", \.eventIDs),
+        ]
+    }
+
+    private func entries(_ table: Table, of store: MappedStore) throws -> [(key: [UInt8], value: [UInt8])] {
+        try store.read { (transaction) throws(LMDBError) in
+            var entries: [(key: [UInt8], value: [UInt8])] = []
+            try table.scan(in: transaction) { key, value in
+                entries.append((copy(key), copy(value)))
+                return true
+            }
+            return entries
+        }
+    }
+
+    @Test(arguments: tables.map(\.name))
+    func `what is missing, damaged or too much is found`(name: String) throws {
+        let path = try #require(Self.tables.first { $0.name == name }).path
+        let optional = ["waiting-events", "replays"]
+        for change in ["missing", "damaged", "too much"] {
+            // What waits may be over; an index of nothing has nothing to be damaged.
+            if change == "missing", optional.contains(name) { continue }
+            try withFilledStore { store in
+                let table = store.tables[keyPath: path]
+                let all = try entries(table, of: store)
+                let entry = try #require(all.first)
+                if change == "damaged", entry.value.isEmpty { return }
+                try store.write { (transaction) throws(LMDBError) in
+                    switch change {
+                    case "missing": try table.remove(entry.key, in: &transaction)
+                    case "damaged": try table.put([0xff], at: entry.key, in: &transaction)
+                    default:
+                        var other = entry.key
+                        other[other.count - 1] ^= 0x40
+                        try table.put(entry.value, at: other, in: &transaction)
+                    }
+                }
+                try store.commit()
+                // What cannot be read at all ends the check.
+                let faults = try? store.check().faults
+                #expect(faults != [], "\(change)")
+            }
+        }
+    }
+}
