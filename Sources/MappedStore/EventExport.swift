@@ -77,7 +77,7 @@ extension JSONWriter {
         if let consent = destination.consent {
             name("consent")
             beginObject()
-            if let time = consent.grantedAt { member("grantedAt", time) }
+            if let url = consent.url { member("url", url) }
             if let rate = consent.rate { member("rate", UInt64(max(0, rate))) }
             endObject()
         }

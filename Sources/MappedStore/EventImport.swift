@@ -115,8 +115,7 @@ extension ImportLine {
         destination.approvalPath = json["approvalPath"]?.string
         if json["consent"] != nil {
             let consent = try part("consent")
-            destination.consent = Consent(
-                grantedAt: try consent.optionalTime("grantedAt"), rate: consent.json["rate"]?.integer)
+            destination.consent = Consent(url: consent.json["url"]?.string, rate: consent.json["rate"]?.integer)
         }
         destination.shape = try bytes("shape")
     }
