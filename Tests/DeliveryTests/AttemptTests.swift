@@ -81,7 +81,7 @@ import Testing
         let delivery = Delivery(
             number: 1, destination: 2, parcel: 3, id: UUID(random: &random), trigger: .scheduled,
             due: Timestamp(microseconds: 0), created: Timestamp(microseconds: 0))
-        let consent = Consent(grantedAt: Timestamp(microseconds: 5), rate: 7)
+        let consent = Consent(url: "http://receiver.test/", rate: 7)
         let done = attempt(204, [("a", "b")])
         let brief = DeliveryResult(
             delivery: delivery, attempt: done, wish: wish(done), jitter: 0.5, isReusedConnection: true, consent: consent

@@ -216,3 +216,10 @@ final class EmptyEventStore {
 extension Subscription {
     var number: UInt64 { destination.number }
 }
+
+extension EventMatcher {
+    /// A step for which there is time enough.
+    func turn(at moment: Moment) throws(StoreFailure) -> Bool {
+        try turn(until: moment.steady.adding(seconds: 1), now: { moment })
+    }
+}

@@ -40,7 +40,7 @@ import Testing
                 number: 0, url: "https://receiver.test/ä", sealedHeaders: [0, 0xfe], policy: .events,
                 limits: DestinationLimits(inFlight: 300, rate: 1000.25), disabledReason: "so",
                 disabledAt: test.moment.wall, protocolKind: .event, approvalPath: "/events/%C3%A9",
-                consent: Consent(grantedAt: test.moment.wall, rate: 15),
+                consent: Consent(url: "http://receiver.test/é", rate: 15),
                 shape: [Subscription.Format.binary.rawValue] + extensions),
             created: test.moment.wall.adding(seconds: -1e9), updated: test.moment.wall.adding(seconds: 1))
         return try #require(try test.create(subscription))

@@ -35,7 +35,7 @@ import Testing
             try receive()
             try store.commit()
             let matcher = EventMatcher(store: store)
-            while try matcher.turn(at: now) { try store.commit() }
+            while try matcher.turn(until: .farAhead, now: { now }) { try store.commit() }
             _ = try store.change(stays.id) { (subscription: inout Subscription) in
                 subscription.destination.disable(since: now.wall)
                 return true

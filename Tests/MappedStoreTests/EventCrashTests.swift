@@ -42,17 +42,17 @@ import Testing
                     try store.commit()
                     let matcher = EventMatcher(store: store)
                     // A step makes 1000 deliveries; of 1200 the second is lost.
-                    _ = try matcher.turn(at: store.clock.now())
+                    _ = try matcher.turn(until: .farAhead, now: store.clock.now)
                     if round % 2 == 0 { try store.commit() }
                     try Self.receive(store, ["{\"a\": \"lost\"}"])
-                    _ = try matcher.turn(at: store.clock.now())
+                    _ = try matcher.turn(until: .farAhead, now: store.clock.now)
                     killThisProcess()
                 }
             }
             let store = try open(directory)
             #expect(try store.check().faults == [])
             let matcher = EventMatcher(store: store)
-            while try matcher.turn(at: store.clock.now()) { try store.commit() }
+            while try matcher.turn(until: .farAhead, now: store.clock.now) { try store.commit() }
             #expect(try store.check().faults == [])
             #expect(try store.count(\.deliveries) == 4 * 2 * 600)
             #expect(try store.count(\.routedEvents) == 12 && store.count(\.waitingEvents) == 0)
