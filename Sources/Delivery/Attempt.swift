@@ -135,7 +135,8 @@ extension Attempt {
         guard failure != nil else { return .delivered }
         if wish.abortsMessage || wish.disables || trigger == .test || trigger == .manual { return .givenUp }
         if isFinal(kind) { return .givenUp }
-        let isOverloaded = status == 429 || failure?.kind == .timeout
+        // Events are tried again when their schedule says so, or the receiver.
+        let isOverloaded = kind == .webhook && (status == 429 || failure?.kind == .timeout)
         let wait = policy.wait(after: attempts, asked: wish.retryAfter, isOverloaded: isOverloaded, jitter: jitter)
         return wait.map { .retry(seconds: $0) } ?? .givenUp
     }

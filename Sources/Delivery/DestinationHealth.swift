@@ -72,7 +72,9 @@ package struct DestinationHealth: Equatable, Sendable {
 
     /// Counts an attempt that is over.
     /// - Returns: why the destination has to be disabled; `nil` where it has not.
-    package mutating func conclude(_ verdict: Verdict, _ policy: RetryPolicy, at now: Timestamp) -> String? {
+    package mutating func conclude(
+        _ verdict: Verdict, _ policy: RetryPolicy, _ kind: ProtocolKind = .webhook, at now: Timestamp
+    ) -> String? {
         if now.seconds(since: windowStart) > 60 || now < windowStart {
             (windowStart, windowAttempts, windowFailures) = (now, 0, 0)
         }
@@ -86,7 +88,7 @@ package struct DestinationHealth: Equatable, Sendable {
         failuresInRow += 1
         windowFailures += 1
         failingSince = failingSince ?? now
-        if case .schedule = policy { breakCircuit(at: now) }
+        if case .schedule = policy, kind == .webhook { breakCircuit(at: now) }
         guard verdict == .givenUp else { return nil }
         givenUp += 1
         let first = givenUpSince ?? now

@@ -300,12 +300,12 @@ struct DeliveryWork {
             var reason: String?
             // What others did not agree to is no fault of the receiver.
             if result.attempt.reachedReceiver {
-                reason = state.health.conclude(verdict, policy, at: now.steady)
+                reason = state.health.conclude(verdict, policy, destination.protocolKind, at: now.steady)
             }
             if result.wish.disables {
                 reason = result.attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
             }
-            if destination.protocolKind == .event, verdict == .givenUp {
+            if destination.protocolKind == .event, verdict == .givenUp, !result.wish.abortsMessage {
                 reason = result.attempt.disablingText(result.delivery.trigger)
             }
             percent = state.health.newPercent(at: now.steady)

@@ -68,6 +68,16 @@ import Testing
             failed.verdict(Self.policy, attempts: 3, trigger: .scheduled, wish: wish(failed), jitter: 0) == .givenUp)
     }
 
+    @Test func `an event is tried again when its schedule says so, unless the receiver asks for more`() {
+        for (failed, seconds) in [
+            (attempt(429), 5.0), (attempt(nil, kind: .timeout), 5), (attempt(429, [("Retry-After", "9")]), 9),
+        ] {
+            let verdict = failed.verdict(
+                Self.policy, .event, attempts: 1, trigger: .scheduled, wish: wish(failed), jitter: 0)
+            #expect(verdict == .retry(seconds: seconds))
+        }
+    }
+
     @Test func `429 waits for half a minute, or as long as it says`() {
         for (headers, seconds) in [([], 30.0), ([("Retry-After", "7")], 7), ([("Retry-After", "99")], 99)] {
             let failed = attempt(429, headers)

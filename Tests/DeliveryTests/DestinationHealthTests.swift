@@ -27,6 +27,12 @@ import Testing
         #expect(health.allowance(destination(), inFlight: 1, at: time(930)) == (0, nil))
     }
 
+    @Test func `the breaker leaves events to their schedule`() {
+        var health = DestinationHealth()
+        for _ in 0..<20 { _ = health.conclude(Self.failure, Self.schedule, .event, at: time(1)) }
+        #expect(health.opensAt == nil && health.failuresInRow == 20)
+    }
+
     @Test(arguments: [(7, 3, true), (6, 4, false), (14, 6, true), (13, 7, false), (6, 0, false), (8, 1, false)])
     func `the breaker opens where 70 of 100 fail within a minute, of ten or more`(
         failures: Int, successes: Int, opens: Bool

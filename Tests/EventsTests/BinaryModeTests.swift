@@ -77,7 +77,7 @@ import Testing
             ("text/plain", nil, "\"é\"", "text/plain", "é"), ("a/b+json", nil, "\"x\"", "a/b+json", "\"x\""),
             ("image/png", "AAEC", nil, "image/png", "\u{0}\u{1}\u{2}"),
             (nil, "AAEC", nil, "application/octet-stream", "\u{0}\u{1}\u{2}"), (nil, nil, nil, nil, ""),
-            ("text/plain", nil, nil, nil, ""),
+            ("text/plain", nil, nil, "text/plain", ""),
         ])
     func `data is the body, under its type`(
         type: String?, base64: String?, data: String?, contentType: String?, body: String

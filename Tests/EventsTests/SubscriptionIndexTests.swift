@@ -14,7 +14,7 @@ import Testing
         return index
     }
 
-    private func match(_ index: Tried, _ event: String) throws -> [UInt64] {
+    private func match(_ index: SubscriptionIndex, _ event: String) throws -> [UInt64] {
         index.match(try parsed(event)).matched
     }
 
