@@ -20,6 +20,9 @@ package final class EventMatcher {
     private static let replayed = 16
     private static let bytes = 4 << 20
     private static let changes = 10_000
+    /// Replays go on while events keep coming.
+    private static let replayEvery = 4
+    private var steps = 0
 
     package init(store: any MatchingStore) { self.store = store }
 
@@ -27,7 +30,11 @@ package final class EventMatcher {
     /// - Parameter deadline: on the steady clock; where it has passed an expression is not begun.
     /// - Returns: whether there may be more to do at once.
     package func turn(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
-        if begun.isEmpty, !(try begin()) { return try replay(at: now()) }
+        if begun.isEmpty {
+            steps += 1
+            if steps % Self.replayEvery == 0, try replay(at: now()) { return true }
+            guard try begin() else { return try replay(at: now()) }
+        }
         while let next = begun.firstIndex(where: { !$0.isOver }) {
             let time = now().steady
             guard time < deadline else { return true }

@@ -221,6 +221,21 @@ import Testing
     }
 
     @Test(arguments: EventEngine.allCases)
+    func `a replay goes on while events keep coming`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (subscription, start) = try fill(test)
+            #expect(try test.replay(subscription, since: start, all: true))
+            let matcher = EventMatcher(store: test.store)
+            for _ in 0..<12 {
+                try test.receive("{\"other\": 0}", "{\"other\": 1}")
+                #expect(try matcher.turn(until: .farAhead, now: { test.moment }))
+                try test.commit()
+            }
+            #expect(try test.work().count == 5)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `a replay delivers what was not delivered, or all of it`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
