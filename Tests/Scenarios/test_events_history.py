@@ -216,6 +216,8 @@ def test_what_was_missed_is_replayed_and_with_all_the_rest_too(router, receive):
     receiver = receive()
     key, user = token(), token("u")
     before = router.send(event(key, 0))
+    # It is held against the subscriptions that are there then.
+    wait_for(lambda: router.history(before, user)["state"] == "matched")
     made = router.subscribe(user, receiver.url("/"), on(key))
     time.sleep(0.01)
     since = naive()
@@ -253,7 +255,8 @@ def test_a_replay_asks_by_the_expression_of_now(router, receive):
     receiver = receive()
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), "$.data.never")
-    since = naive(seconds=-1)
+    time.sleep(0.01)
+    since = naive()
     for number in range(3):
         sent = router.send(event(key, number))
     wait_for(lambda: router.history(sent, user)["state"] == "matched")

@@ -222,7 +222,7 @@ def test_odd_queues_are_not_there(service):
         assert status_of(service, request.encode()) in (200, 400, 404), path
 
 
-@pytest.mark.parametrize("name", ["n" * 4000, "\u00e9" * 600, *(set(string.printable + "\x7f\u00a0\ufeff\U0001f600") - {"/"}), ".", "..", "%", "%2f"])
+@pytest.mark.parametrize("name", ["n" * 4000, "\u00e9" * 600, *sorted(set(string.printable + "\x7f\u00a0\ufeff\U0001f600") - {"/"}), ".", "..", "%", "%2f"])
 def test_a_client_may_have_any_name_without_a_slash(service, name):
     path = quote(name, safe="")
     if name in (".", ".."):
