@@ -3,7 +3,8 @@ package import JSONPath
 
 /// What matching needs of a store: the expressions there are, the events that wait, and to keep what matched.
 package protocol MatchingStore: AnyObject {
-    /// Expressions that are new, changed or gone since a revision, oldest change first. Revision 0 is before all.
+    /// Expressions that are new, changed or gone since a revision, oldest change first. Revision 0 is before all, and asks for
+    /// all there are, whatever the limit.
     func expressions(since revision: UInt64, limit: Int) throws(StoreFailure) -> ExpressionChanges
 
     /// Events that wait, oldest first, from the one after `skipping` others on.

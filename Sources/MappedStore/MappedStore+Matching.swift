@@ -12,6 +12,8 @@ extension MappedStore: MatchingStore {
             if revision != 0, revision < state.rememberedSince {
                 return ExpressionChanges(changes: [], revision: 0, isIncomplete: true)
             }
+            // In portions, who begins would ask for what is gone since the first of them, which may have been forgotten.
+            let limit = revision == 0 ? Int.max : limit
             var (changes, last) = try changedExpressions(since: revision, limit: limit, in: transaction)
             let hasMore = changes.count == limit
             let end = hasMore ? last : newest

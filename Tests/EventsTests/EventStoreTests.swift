@@ -178,15 +178,34 @@ import Testing
             let news = try test.store.expressions(since: all.revision, limit: 100)
             #expect(news.changes.map(\.number) == [made[1].number, made[0].number, made[2].number])
             #expect(news.changes.map { $0.expression?.text } == ["$.b", "$.e", nil])
-            // From the beginning, what is gone is not told.
-            var (revision, seen) = (UInt64(0), [UInt64]())
+            var (revision, seen) = (all.revision, [UInt64]())
             while true {
                 let part = try test.store.expressions(since: revision, limit: 1)
-                seen += part.changes.filter { $0.expression != nil }.map(\.number)
+                seen += part.changes.map(\.number)
                 revision = part.revision
                 if !part.hasMore { break }
             }
-            #expect(seen == [made[3], made[1], made[0]].map(\.number) && revision == news.revision)
+            #expect(seen == [made[1], made[0], made[2]].map(\.number) && revision == news.revision)
+            // From the beginning all are told at once, and what is gone is not.
+            let anew = try test.store.expressions(since: 0, limit: 1)
+            #expect(anew.changes.map(\.number) == [made[3], made[1], made[0]].map(\.number) && !anew.hasMore)
+            #expect(anew.revision == news.revision)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `who begins knows all expressions, however many have come and gone since`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let stays = try ["$.a", "$.b", "$.c"].map { try test.create($0) }
+            for number in 0..<10_001 {
+                let made = try #require(try test.store.create(test.subscription("$.d"), for: nil))
+                #expect(try test.store.deleteSubscription(made.id, for: nil))
+                if number % 100 == 0 { try test.commit() }
+            }
+            try test.commit()
+            let part = try test.store.expressions(since: 0, limit: 2)
+            #expect(part.changes.map(\.number) == stays.map(\.number) && !part.hasMore && !part.isIncomplete)
+            #expect(try !test.store.expressions(since: part.revision, limit: 2).isIncomplete)
         }
     }
 
