@@ -83,7 +83,7 @@ struct CloudEvent {
         !name.isEmpty && name != "data" && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) }
     }
 
-    private static func check(_ attribute: JSON.Member) throws(EventError) {
+    static func check(_ attribute: JSON.Member) throws(EventError) {
         let name = attribute.name
         guard isName(name), name.utf8.count <= 64 else {
             throw fault(name, "the name of an attribute was expected: up to 64 lower-case letters and digits")
@@ -104,22 +104,20 @@ struct CloudEvent {
         }
     }
 
-    private struct Rule {
+    private struct Rule: Sendable {
         let takes: String
-        let isValid: (String) -> Bool
+        let isValid: @Sendable (String) -> Bool
     }
 
-    private static var rules: [String: Rule] {
-        let text = Rule(takes: "a text that is not empty") { !$0.isEmpty }
-        return [
-            "specversion": Rule(takes: "\"1.0\"") { $0 == version },
-            "id": text, "type": text, "subject": text,
-            "source": Rule(takes: "a URI or a reference to one") { !$0.isEmpty && isURIReference($0) },
-            "dataschema": Rule(takes: "a URI") { isURI($0) },
-            "datacontenttype": Rule(takes: "a media type") { isMediaType($0) },
-            "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
-        ]
-    }
+    private static let text = Rule(takes: "a text that is not empty") { !$0.isEmpty }
+    private static let rules = [
+        "specversion": Rule(takes: "\"1.0\"") { $0 == version },
+        "id": text, "type": text, "subject": text,
+        "source": Rule(takes: "a URI or a reference to one") { !$0.isEmpty && isURIReference($0) },
+        "dataschema": Rule(takes: "a URI") { isURI($0) },
+        "datacontenttype": Rule(takes: "a media type") { isMediaType($0) },
+        "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
+    ]
 
     /// No control characters, no noncharacters (spec.md, "Type System"). Half surrogate pairs have become U+FFFD.
     static func isText(_ text: String) -> Bool {

@@ -48,11 +48,7 @@ enum CloudEventConversion {
     }
 
     private static func isGood(_ attribute: JSON.Member) -> Bool {
-        let rest = [
-            JSON.Member("specversion", .string(CloudEvent.version)), JSON.Member("id", .string("x")),
-            JSON.Member("source", .string("x")), JSON.Member("type", .string("x")),
-        ].filter { $0.name != attribute.name }
-        return (try? CloudEvent(checking: rest + [attribute])) != nil
+        attribute.name != CloudEvent.extensionsName && (try? CloudEvent.check(attribute)) != nil
     }
 
     /// Whatever else was received is the data of an event about that.
@@ -72,11 +68,12 @@ enum CloudEventConversion {
     /// Members as extension attributes: those whose names have nothing that an attribute's may have are left out, and values
     /// that no attribute can have are written as JSON.
     static func attributes(_ members: [JSON.Member]) -> [JSON.Member] {
+        let names = members.map { attributeName($0.name) }
+        // Where a name is there again, the last one counts.
+        let places = Dictionary(zip(names, names.indices), uniquingKeysWith: { $1 })
         var found: [JSON.Member] = []
-        for member in members {
-            let name = attributeName(member.name)
+        for (place, (name, member)) in zip(names, members).enumerated() where places[name] == place {
             guard CloudEvent.isName(name), !CloudEvent.required.contains(name), name != "specversion" else { continue }
-            found.removeAll { $0.name == name }
             let attribute = JSON.Member(name, scalar(member.value))
             if attribute.value != .null, isGood(attribute) { found.append(attribute) }
         }
@@ -84,7 +81,9 @@ enum CloudEventConversion {
     }
 
     static func attributeName(_ name: String) -> String {
-        String(name.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(64))
+        let bytes = name.utf8.lazy.map { (65...90).contains($0) ? $0 | 0x20 : $0 }
+        return String(
+            decoding: bytes.filter { (97...122).contains($0) || (48...57).contains($0) }.prefix(64), as: UTF8.self)
     }
 
     private static func scalar(_ value: JSON) -> JSON {

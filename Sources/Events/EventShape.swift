@@ -63,10 +63,14 @@ struct EventShape: Equatable, Sendable {
     private static func overlay(_ own: JSONNode, _ body: [UInt8], by extensions: [UInt8]) throws(Fault) -> [UInt8] {
         guard let added = try document(extensions).members else { throw Fault(reason: "the extensions are no object") }
         var values: [(name: String, text: [UInt8])] = []
+        // By their bytes: names that look alike are two.
+        var places: [[UInt8]: Int] = [:]
         func set(_ name: String, _ text: [UInt8]) {
-            if let index = values.firstIndex(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
-                values[index].text = text
+            let key = Array(name.utf8)
+            if let place = places[key] {
+                values[place].text = text
             } else {
+                places[key] = values.count
                 values.append((name, text))
             }
         }

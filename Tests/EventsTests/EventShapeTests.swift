@@ -61,6 +61,24 @@ import Testing
         #expect(extensions?.members().count == 2)
     }
 
+    @Test(.timeLimit(.minutes(1)), arguments: Subscription.Format.allCases)
+    func `an event with a hundred thousand extensions is written as soon as read`(format: Subscription.Format) throws {
+        let many = (0..<100_000).map { "\"x\($0)\":\($0)" }.joined(separator: ",")
+        let event = #"{"specversion":"1.0","id":"i","source":"/s","type":"t","extensions":{"# + many + "}}"
+        let shaped = try shape(event, format, #"{"x7": 8, "last": 9}"#)
+        switch format {
+        case .json:
+            let extensions = try #require(try parsed(shaped.body)["extensions"])
+            #expect(extensions.members().count == 100_001 && extensions["x7"]?.integer == 8)
+            #expect(extensions["x99999"]?.integer == 99_999 && extensions["last"]?.integer == 9)
+        case .structured:
+            let written = try parsed(shaped.body)
+            #expect(written.members().count == 4 + 100_001 && written["x7"]?.integer == 8)
+        case .binary:
+            #expect(shaped.headers["ce-x7"] == "8" && shaped.headers["ce-x99999"] == "99999")
+        }
+    }
+
     @Test(arguments: ["[]", "1", "", "{"])
     func `what is no object cannot be written`(body: String) {
         for format in Subscription.Format.allCases {
