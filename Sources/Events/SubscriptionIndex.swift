@@ -13,6 +13,8 @@ final class SubscriptionIndex {
         var subscriptions: Set<UInt64> = []
         var exceededInRow = 0
         var restsUntil = Timestamp(microseconds: .min)
+        /// Values of the smallest event for which it has exceeded its budget since it last did not.
+        var exceedingCount = Int.max
         /// The event that it was found for last.
         var foundFor: UInt64 = 0
 
@@ -174,12 +176,13 @@ final class SubscriptionIndex {
             return
         }
         guard let entry = matching.left.popLast() else { return }
-        if entry.restsUntil <= now {
+        if entry.restsUntil <= now || document.count < entry.exceedingCount {
             do throws(JSONPathBudgetExceeded) {
                 if try entry.query.matches(document) { matching.matched += entry.subscriptions }
                 entry.exceededInRow = 0
             } catch {
                 matching.exceeded += entry.subscriptions
+                entry.exceedingCount = min(document.count, entry.exceededInRow == 0 ? .max : entry.exceedingCount)
                 entry.exceededInRow += 1
                 if entry.exceededInRow >= Self.patience { entry.restsUntil = now.adding(seconds: Self.restSeconds) }
             }
@@ -187,8 +190,8 @@ final class SubscriptionIndex {
         if matching.isOver { matching.matched.sort() }
     }
 
-    /// An expression that has exceeded its budget so often in a row rests for a while, and matches nothing meanwhile: it would
-    /// take the time that others' events need.
+    /// An expression that has exceeded its budget so often in a row rests for a while, and matches nothing meanwhile but events
+    /// that are smaller: it would take the time that others' events need.
     private static let patience = 3
     private static let restSeconds = 10.0
 

@@ -10,6 +10,9 @@ package struct JSONPathDocument: Sendable {
         self.builder = builder
     }
 
+    /// How many values it has, itself included.
+    package var count: Int { builder.tree.nodes.count }
+
     var tree: Tree { builder.tree }
     var nameNumbers: [MemberName: UInt32] { builder.nameNumbers }
 

@@ -95,6 +95,17 @@ import Testing
         #expect(index.match(event, at: 13).matched == [1])
     }
 
+    @Test func `while an expression rests, smaller events are held against it`() throws {
+        let index = index(["$" + String(repeating: "..*", count: 12) + "[?(@ = \"here\")]"])
+        let value = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
+        let large = try parsed("{\"a\": \(value), \"b\": \(value)}")
+        for _ in 0..<3 { #expect(index.match(large).exceeded == [0]) }
+        let deep = String(repeating: "[", count: 13) + "\"here\"" + String(repeating: "]", count: 13)
+        #expect(index.match(try parsed(deep), at: 1).matched == [0])
+        // It still rests.
+        #expect(index.match(large, at: 2).exceeded == [])
+    }
+
     // MARK: Soundness
 
     @Test(arguments: 0..<60)
