@@ -23,6 +23,8 @@ package final class EventMatcher {
     /// Replays go on while events keep coming.
     private static let replayEvery = 4
     private var steps = 0
+    /// About as many as the store makes in a step.
+    private static let deliveries = 1000
 
     package init(store: any MatchingStore) { self.store = store }
 
@@ -40,6 +42,9 @@ package final class EventMatcher {
             guard time < deadline else { return true }
             if let matching = begun[next].matching {
                 index.goOn(matching, at: time)
+            } else if begun[..<next].reduce(0, { $0 + $1.count }) >= Self.deliveries {
+                // For these there is no room in this step, and they would be matched again in the next.
+                begun.removeSubrange(next...)
             } else {
                 begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
             }
@@ -70,6 +75,9 @@ package final class EventMatcher {
         var matching: SubscriptionIndex.Matching?
 
         var isOver: Bool { known != nil || matching?.isOver ?? false }
+
+        /// How many subscriptions it matched, as far as that is known.
+        var count: Int { (known ?? matching?.matched ?? []).count }
     }
 
     /// - Returns: whether there are events to match.

@@ -347,6 +347,19 @@ import Testing
     }
 
     @Test(arguments: EventEngine.allCases)
+    func `a step matches no more events than it can make deliveries for`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            for _ in 0..<1000 { _ = try test.store.create(test.subscription("$.a"), for: nil) }
+            let none = (0..<5).map { _ in "{}" }
+            for body in ["{\"a\": 1}", "{\"a\": 2}"] + none { try test.receive(body) }
+            let store = Late(test.store)
+            try test.match(EventMatcher(store: store))
+            #expect(store.kept == [1, 1, 5])
+            #expect(try test.work().count == 2000)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `two matchers at once replay each event once`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
@@ -364,6 +377,8 @@ import Testing
 private final class Late: MatchingStore {
     private let store: any MatchingStore
     var meanwhile: () -> Void = {}
+    /// Of how many events each step has kept what they matched.
+    private(set) var kept: [Int] = []
 
     init(_ store: any MatchingStore) { self.store = store }
 
@@ -377,6 +392,7 @@ private final class Late: MatchingStore {
 
     func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
         meanwhile()
+        kept.append(matches.count)
         return try store.keep(matches, at: moment)
     }
 
