@@ -45,7 +45,8 @@ enum BinaryMode {
             return .json(.string(text))
         }
         do throws(JSONError) {
-            return .json(try JSON(parsing: body))
+            // It becomes a member of the event.
+            return .json(try JSON(parsing: body, maximumValues: EventIntake.maximumValues, depth: 1))
         } catch {
             guard contentType != nil else { return .bytes(body) }
             throw EventError(.badRequest, "The data is not JSON, though the Content-Type says so: \(error).")

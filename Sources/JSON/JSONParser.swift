@@ -16,10 +16,12 @@ extension JSON {
     package static var maximumDepth: Int { 512 }
 
     /// Reads one value and nothing after it but blanks. Strict RFC 8259, UTF-8 without a byte order mark.
-    /// - Parameter maximumValues: how many values there may be in all; each takes some fifty bytes, however short its text.
-    package init(parsing text: [UInt8], maximumValues: Int = .max) throws(JSONError) {
+    /// - Parameters:
+    ///   - maximumValues: how many values there may be in all; each takes some fifty bytes, however short its text.
+    ///   - depth: how deep the text is to lie in another one, which must be read in its turn.
+    package init(parsing text: [UInt8], maximumValues: Int = .max, depth: Int = 0) throws(JSONError) {
         var parser = JSONParser(text, maximumValues: maximumValues)
-        self = try parser.document()
+        self = try parser.document(depth: depth)
     }
 }
 
@@ -43,9 +45,9 @@ struct JSONParser {
         self.recordsPlaces = recordsPlaces
     }
 
-    mutating func document() throws(JSONError) -> JSON {
+    mutating func document(depth: Int = 0) throws(JSONError) -> JSON {
         try skipBlanks()
-        let value = try placedValue(depth: 0)
+        let value = try placedValue(depth: depth)
         try skipBlanks()
         guard position == text.count else { throw failure("something follows the value") }
         return value

@@ -49,6 +49,18 @@ import Testing
         #expect(fault { () throws(EventError) in try value(header) }?.contains("ext: ") == true)
     }
 
+    @Test func `data is no deeper than an event that holds it may be`() throws {
+        func nested(_ depth: Int) -> [UInt8] {
+            Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
+        }
+        let type = "application/json"
+        let most = JSON.maximumDepth - 1
+        var json = JSONWriter()
+        try read([], type: type, nested(most)).write(to: &json)
+        #expect(throws: Never.self) { try JSON(parsing: json.bytes) }
+        #expect(throws: EventError.self) { try read([], type: type, nested(most + 1)) }
+    }
+
     @Test(arguments: ["ce-datacontenttype", "ce-data", "ce-", "ce-a-b", "ce-id", "ce-data_base64"])
     func `headers that are no attributes are refused`(name: String) {
         #expect(throws: EventError.self) { try read([(name, "x")]) }
