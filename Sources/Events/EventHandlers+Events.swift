@@ -40,14 +40,16 @@ extension EventHandlers {
 
     // MARK: History
 
-    /// What became of an event. Who has its id may see it; of its deliveries a user sees those to own subscriptions.
+    /// What became of an event; of its deliveries a user sees those to own subscriptions. Who has its id may see it, unless
+    /// the policy service has a say in that: withheld deliveries, too, tell the id.
     func history(_ text: String, of user: String) throws(EventError) -> Answer {
         let id = try id(text)
         guard let event = try asking({ () throws(StoreFailure) in try store.event(id) }) else {
             throw EventError(.notFound, "There is no such event, or it is no longer kept.")
         }
+        let needsApproval = settings.policyURL != nil
         return .madeAfterCommit {
-            .plainJSON(.ok, objectJSON { json in event.write(to: &json, for: user) })
+            .plainJSON(.ok, objectJSON { json in event.write(to: &json, for: user, needsApproval: needsApproval) })
         }
     }
 

@@ -3,8 +3,11 @@ internal import Gateway
 internal import JSON
 
 extension EventHistory {
-    /// - Parameter user: whose subscriptions are told of.
-    func write(to json: inout JSONWriter, for user: String) {
+    /// - Parameters:
+    ///   - user: whose subscriptions are told of.
+    ///   - needsApproval: whether the event is shown only to whom it was delivered, or who might have it.
+    func write(to json: inout JSONWriter, for user: String, needsApproval: Bool) {
+        let own = matches.filter { $0.user.utf8.elementsEqual(user.utf8) }
         json.beginObject()
         json.name("uuid")
         json.string(id.description)
@@ -15,16 +18,23 @@ extension EventHistory {
         json.name("matched")
         json.integer(matches.count + goneMatches)
         json.name("event")
-        json.value(text: body)
+        if !needsApproval || own.contains(where: \.wasApproved) { json.value(text: body) } else { json.null() }
         json.name("deliveries")
         json.beginArray()
-        for match in matches where match.user.utf8.elementsEqual(user.utf8) { match.write(to: &json) }
+        for match in own { match.write(to: &json) }
         json.endArray()
         json.endObject()
     }
 }
 
 extension EventHistory.Match {
+    /// Whether the policy service has agreed, or nobody had to be asked.
+    fileprivate var wasApproved: Bool {
+        attempts.contains { attempt in
+            attempt.outcome.approval?.status.map { (200..<300).contains($0) } ?? (attempt.outcome.failure == nil)
+        }
+    }
+
     /// Whether another attempt follows, or the first.
     package var isUnderWay: Bool { attempts.last.map { !$0.isFinal } ?? true }
 

@@ -124,6 +124,11 @@ def test_the_states_of_deliveries(serve_events, receive):
         (delivery,) = service.history(sent, made["user"])["deliveries"]
         assert delivery["eventmatch"] == made["uuid"]
     assert service.history(sent, "stranger")["deliveries"] == []
+    # The event itself is shown to those who might have it.
+    for user in ("good", "flaky", "bad"):
+        assert service.history(sent, user)["event"] == {"eventType": "t", "data": 1}
+    for user in ("withheld", "stranger"):
+        assert service.history(sent, user)["event"] is None
 
 
 def test_a_subscription_that_is_gone_is_counted_and_not_named(router, receive):

@@ -1,0 +1,49 @@
+import Delivery
+import Gateway
+import JSON
+import Testing
+
+@testable import Events
+
+@Suite struct HistoryJSONTests {
+    private static let time = Timestamp(microseconds: 0)
+    private static let id = UUID("00000000-0000-0000-0000-000000000001")!
+
+    /// How an event is shown to the user `u`, who has one subscription that it matches.
+    private func shown(_ attempt: Attempt, to user: String = "u", needsApproval: Bool) throws -> JSON? {
+        let line = DeliveryLine(
+            id: 1, event: Self.id, type: "t", attempt: 1, trigger: .scheduled, outcome: attempt, nextRetryAt: nil,
+            isFinal: true)
+        let match = EventHistory.Match(subscription: Self.id, user: "u", attempts: [line])
+        let history = EventHistory(
+            id: Self.id, receivedAt: Self.time, body: Array("{}".utf8), isWaiting: false, matches: [match],
+            goneMatches: 0)
+        let text = objectJSON { json in history.write(to: &json, for: user, needsApproval: needsApproval) }
+        return try JSON(parsing: text)["event"]
+    }
+
+    private func attempt(_ status: Int?, _ kind: Attempt.ErrorKind?) -> Attempt {
+        Attempt(
+            failure: kind.map { Attempt.Failure(kind: $0, text: "") }, triggeredAt: Self.time,
+            approval: Attempt.Approval(status: status))
+    }
+
+    @Test func `an event is shown to whom the policy service has agreed, whatever the target says`() throws {
+        for kind in [nil, Attempt.ErrorKind.status] {
+            #expect(try shown(attempt(204, kind), needsApproval: true) == .object([]))
+            #expect(try shown(attempt(204, kind), to: "v", needsApproval: true) == .null)
+        }
+    }
+
+    @Test(arguments: [412, 500, 302, nil])
+    func `an event is not shown to whom the policy service has not agreed`(status: Int?) throws {
+        #expect(try shown(attempt(status, .approval), needsApproval: true) == .null)
+        #expect(try shown(attempt(status, .approval), needsApproval: false) == .object([]))
+    }
+
+    @Test func `what was delivered while nobody was asked is shown`() throws {
+        let attempt = Attempt(status: 200, triggeredAt: Self.time)
+        #expect(try shown(attempt, needsApproval: true) == .object([]))
+        #expect(try shown(attempt, to: "v", needsApproval: false) == .object([]))
+    }
+}
