@@ -105,6 +105,20 @@ extension MappedStore {
     func lines(
         ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [AttemptRecord] {
+        var records: [AttemptRecord] = []
+        try scanLines(ofParcel: number, limit: limit, in: transaction) { record in
+            records.append(record)
+            return true
+        }
+        return records
+    }
+
+    /// Shows the log's lines about a parcel, oldest first, until `body` wants no more: where the parcel went to many, they are
+    /// too many to be held at once.
+    func scanLines(
+        ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction,
+        _ body: (AttemptRecord) throws(LMDBError) -> Bool
+    ) throws(LMDBError) {
         var lines: [UInt64] = []
         try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
             guard lines.count < limit, let (parcel, line) = BoundedLog.entry(place), parcel == number else {
@@ -113,11 +127,9 @@ extension MappedStore {
             lines.append(line)
             return true
         }
-        var records: [AttemptRecord] = []
         for line in lines {
-            if let record = try logLine(line, in: transaction) { records.append(record) }
+            if let record = try logLine(line, in: transaction), try !body(record) { return }
         }
-        return records
     }
 
     /// The first routed event that came at a time or later; `nil` where there is none.

@@ -175,23 +175,38 @@ extension MappedStore: MatchingStore {
             var events: [WaitingEvent] = []
             var next = record.next
             var bytes = 0
-            while events.count < limit, bytes < maximumBytes, next <= record.last,
+            var left = Self.eventsLookedAt
+            while events.count < limit, bytes < maximumBytes, left > 0, next <= record.last,
                 let found = try nextRoutedEvent(from: next, in: transaction), found <= record.last
             {
                 next = found + 1
+                left -= 1
                 guard let parcel = try parcel(found, in: transaction) else { continue }
                 if !record.all {
-                    let lines = try lines(ofParcel: found, in: transaction)
-                    let isDelivered = lines.contains { $0.destination == number && $0.attempt.failure == nil }
-                    if isDelivered || settled.contains(found) { continue }
+                    if settled.contains(found) { continue }
+                    if try isDelivered(found, to: number, in: transaction) { continue }
                 }
                 bytes += parcel.body.count
                 events.append(WaitingEvent(number: found, body: parcel.body))
             }
-            if events.count < limit, bytes < maximumBytes { next = record.last + 1 }
+            if events.count < limit, bytes < maximumBytes, left > 0 { next = record.last + 1 }
             return WaitingReplay(
                 subscription: number, expression: expression, events: events, step: record.step, nextEvent: next)
         }
+    }
+
+    /// Events that one step of a replay looks at.
+    private static let eventsLookedAt = 256
+
+    private func isDelivered(
+        _ parcel: UInt64, to number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        var isDelivered = false
+        try scanLines(ofParcel: parcel, in: transaction) { line in
+            isDelivered = line.destination == number && line.attempt.failure == nil
+            return !isDelivered
+        }
+        return isDelivered
     }
 
     private func firstReplay(

@@ -302,6 +302,25 @@ import Testing
     }
 
     @Test(arguments: EventEngine.allCases)
+    func `a replay looks at a bounded number of delivered events in a step`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let subscription = try test.create("$.n")
+            let start = test.moment.wall
+            let events = (0..<300).map { number in
+                ReceivedEvent(id: test.newID(), type: "", body: Array("{\"n\": \(number)}".utf8))
+            }
+            _ = try test.store.receive(events, for: nil, at: test.moment)
+            try test.commit()
+            try test.match()
+            #expect(try test.work { $0 == "{\"n\": 299}" ? 404 : 200 }.count == 300)
+            try test.change(subscription) { $0.destination.enable() }
+            #expect(try test.replay(subscription, since: start))
+            #expect(try test.match() == 2)
+            #expect(try test.work().map(\.body) == ["{\"n\": 299}"])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `a replay ends with its subscription, and with what it was to replay`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
