@@ -44,7 +44,7 @@ extension EventHandlers {
     /// the policy service has a say in that: withheld deliveries, too, tell the id.
     func history(_ text: String, of user: String) throws(EventError) -> Answer {
         let id = try id(text)
-        guard let event = try asking({ () throws(StoreFailure) in try store.event(id) }) else {
+        guard let event = try asking({ () throws(StoreFailure) in try store.event(id, for: user) }) else {
             throw EventError(.notFound, "There is no such event, or it is no longer kept.")
         }
         let needsApproval = settings.policyURL != nil

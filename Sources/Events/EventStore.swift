@@ -32,7 +32,8 @@ package protocol EventStore: AnyObject {
     ) throws(StoreFailure) -> [UUID]
 
     /// An event and what became of it; `nil` where it is not there, or no longer.
-    func event(_ id: UUID) throws(StoreFailure) -> EventHistory?
+    /// - Parameter user: whose subscriptions to tell of; `nil`: everyone's.
+    func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory?
 
     // MARK: Deliveries
 
@@ -49,6 +50,10 @@ package protocol EventStore: AnyObject {
     func replay(
         _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
     ) throws(StoreFailure) -> Bool
+}
+
+extension EventStore {
+    package func event(_ id: UUID) throws(StoreFailure) -> EventHistory? { try event(id, for: nil) }
 }
 
 /// An event that is not kept yet.
@@ -73,10 +78,11 @@ package struct EventHistory: Equatable, Sendable {
     package let body: [UInt8]
     /// Whether it waits to be matched, or for deliveries to be made of what matched.
     package let isWaiting: Bool
-    /// What it matched, in the order the subscriptions were made; those that are gone are left out.
+    /// What it matched, in the order the subscriptions were made; those that are gone, or that are not to be told of, are left
+    /// out.
     package let matches: [Match]
-    /// Those that are gone.
-    package let goneMatches: Int
+    /// How many were left out.
+    package let otherMatches: Int
 
     package struct Match: Equatable, Sendable {
         package let subscription: UUID
@@ -92,14 +98,14 @@ package struct EventHistory: Equatable, Sendable {
     }
 
     package init(
-        id: UUID, receivedAt: Timestamp, body: [UInt8], isWaiting: Bool, matches: [Match], goneMatches: Int
+        id: UUID, receivedAt: Timestamp, body: [UInt8], isWaiting: Bool, matches: [Match], otherMatches: Int
     ) {
         self.id = id
         self.receivedAt = receivedAt
         self.body = body
         self.isWaiting = isWaiting
         self.matches = matches
-        self.goneMatches = goneMatches
+        self.otherMatches = otherMatches
     }
 }
 

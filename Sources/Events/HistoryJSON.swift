@@ -16,7 +16,7 @@ extension EventHistory {
         json.name("state")
         json.string(isWaiting ? "waiting" : "matched")
         json.name("matched")
-        json.integer(matches.count + goneMatches)
+        json.integer(matches.count + otherMatches)
         json.name("event")
         if !needsApproval || own.contains(where: \.wasApproved) { json.value(text: body) } else { json.null() }
         json.name("deliveries")

@@ -169,33 +169,50 @@ extension MappedStore: EventStore {
         return ids
     }
 
-    package func event(_ id: UUID) throws(StoreFailure) -> EventHistory? {
+    package func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory? {
         try read { (transaction) throws(LMDBError) in
             let place = routedEventKey(id.description)
             guard let number = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
-            return try history(of: number, in: transaction)
+            return try history(of: number, for: user, in: transaction)
         }
     }
 
-    func history(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> EventHistory? {
+    /// - Parameter user: whose subscriptions to tell of; `nil`: everyone's.
+    func history(
+        of number: UInt64, for user: String? = nil, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> EventHistory? {
         guard let parcel = try parcel(number, in: transaction), let id = UUID(parcel.eventID),
             let record = try routedEvent(number, in: transaction)
         else { return nil }
-        let lines = Dictionary(grouping: try lines(ofParcel: number, in: transaction), by: \.destination)
         // What was delivered again by hand need not have matched.
-        let destinations = Set(record.matched ?? []).union(lines.keys).sorted()
+        var destinations = Set(record.matched ?? [])
+        var lines: [UInt64: [DeliveryLine]] = [:]
+        try scanLines(ofParcel: number, in: transaction) { (record) throws(LMDBError) in
+            destinations.insert(record.destination)
+            if try isShown(record.destination, to: user, in: transaction), let line = deliveryLine(record) {
+                lines[record.destination, default: []].append(line)
+            }
+            return true
+        }
         var matches: [EventHistory.Match] = []
-        for destination in destinations {
+        for destination in destinations.sorted() where try isShown(destination, to: user, in: transaction) {
             guard let entry = try subscriptionEntry(number: destination, in: transaction) else { continue }
             matches.append(
                 EventHistory.Match(
                     subscription: entry.subscription.id, user: entry.subscription.user,
-                    attempts: (lines[destination] ?? []).compactMap(deliveryLine)))
+                    attempts: lines[destination] ?? []))
         }
         return EventHistory(
             id: id, receivedAt: parcel.receivedAt, body: parcel.body,
             isWaiting: try waitingRecord(number, in: transaction) != nil, matches: matches,
-            goneMatches: destinations.count - matches.count)
+            otherMatches: destinations.count - matches.count)
+    }
+
+    private func isShown(
+        _ destination: UInt64, to user: String?, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        guard let user else { return true }
+        return try tables.userSubscriptions.contains(userKey(user, destination), in: transaction)
     }
 
     // MARK: Deliveries

@@ -140,7 +140,7 @@ import Testing
             #expect(try test.delete(gone))
             #expect(try test.faults() == [])
             let history = try test.history(ids[0])
-            #expect(history.matches.map(\.subscription) == [other.id] && history.goneMatches == 1)
+            #expect(history.matches.map(\.subscription) == [other.id] && history.otherMatches == 1)
             var removed = 0
             while true {
                 let count = try test.removeGarbage(7)
@@ -251,11 +251,27 @@ import Testing
     // MARK: Events
 
     @Test(arguments: EventEngine.allCases)
+    func `of an event's deliveries a user is told of those to own subscriptions`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (u, v) = (try test.create("$", of: "u"), try test.create("$", of: "v"))
+            let id = try test.receive("{}")[0]
+            try test.match()
+            try test.work()
+            for (user, own) in [("u", [u.id]), ("v", [v.id]), ("w", [])] {
+                let history = try #require(try test.store.event(id, for: user))
+                #expect(history.matches.map(\.subscription) == own && history.otherMatches == 2 - own.count)
+                #expect(history.matches.allSatisfy { $0.attempts.count == 1 })
+            }
+            #expect(try test.history(id).matches.count == 2)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `an event is found by its id, byte for byte`(engine: EventEngine) throws {
         try engine.withStore { test in
             let id = try test.receive(" {\"b\": 1,\"a\" : 1e400} ")[0]
             var history = try test.history(id)
-            #expect(history.isWaiting && history.matches == [] && history.goneMatches == 0)
+            #expect(history.isWaiting && history.matches == [] && history.otherMatches == 0)
             #expect(history.body == Array(" {\"b\": 1,\"a\" : 1e400} ".utf8) && history.receivedAt == test.moment.wall)
             try test.match()
             history = try test.history(id)

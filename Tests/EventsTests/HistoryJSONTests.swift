@@ -17,7 +17,7 @@ import Testing
         let match = EventHistory.Match(subscription: Self.id, user: "u", attempts: [line])
         let history = EventHistory(
             id: Self.id, receivedAt: Self.time, body: Array("{}".utf8), isWaiting: false, matches: [match],
-            goneMatches: 0)
+            otherMatches: 0)
         let text = objectJSON { json in history.write(to: &json, for: user, needsApproval: needsApproval) }
         return try JSON(parsing: text)["event"]
     }
