@@ -88,6 +88,7 @@ extension JSONWriter {
     mutating func routed(_ record: RoutedEventRecord, _ waiting: WaitingRecord?, _ subscriptions: [UInt64: UUID]) {
         name("routed")
         beginObject()
+        if record.isTakenOver { member("takenOver", true) }
         if let matched = record.matched {
             name("matched")
             beginArray()

@@ -67,7 +67,8 @@ struct RoutedImport {
             }
             matched = numbers.sorted()
         }
-        record = RoutedEventRecord(matched: matched)
+        let isTakenOver = line.json["takenOver"] == nil ? false : try line.bool("takenOver")
+        record = RoutedEventRecord(matched: matched, isTakenOver: isTakenOver)
         guard line.json["waiting"] != nil else {
             waiting = nil
             return

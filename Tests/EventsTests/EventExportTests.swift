@@ -125,6 +125,24 @@ import Testing
         }
     }
 
+    @Test func `what was routed elsewhere is not replayed from there either`() throws {
+        try EventEngine.mapped.withStore { test in
+            let subscription = try test.create()
+            let mapped = try #require(test.store as? MappedStore)
+            let former = try FormerEvent(
+                id: test.newID().description, body: "{}", created: test.moment.wall.adding(seconds: -60).naive)
+            #expect(try mapped.takeOver([former]).events == 1)
+            try test.commit()
+            try withImport(try export(mapped, at: test.moment), at: test.moment) { store, _ in
+                #expect(try store.event(former.event.id) != nil)
+                let since = test.moment.wall.adding(seconds: -1000)
+                #expect(try store.replay(subscription.id, since: since, until: .farAhead, all: true, for: nil))
+                try store.commit()
+                #expect(try store.waitingReplay(limit: 9, maximumBytes: 1000) == nil)
+            }
+        }
+    }
+
     @Test func `nothing that is sealed is exported in the clear`() throws {
         try EventEngine.mapped.withStore { test in
             _ = try richest(test)
