@@ -87,9 +87,11 @@ package struct SubscriptionTakeover {
         guard let id = former.columns["uuid"].flatMap({ UUID(lenient: $0) }) else {
             throw EventError(.badRequest, "uuid: a UUID was expected.")
         }
+        let user = former.columns["user"] ?? ""
+        try EventSettings.check(user: user)
         let input = try SubscriptionInput(parsing: former.json(expression: expression), isNew: true, urls)
         let change = SubscriptionChange(input: input, settings: settings, sealing: sealing, now: now)
-        return try change.subscription(id, of: former.columns["user"] ?? "")
+        return try change.subscription(id, of: user)
     }
 }
 

@@ -13,15 +13,20 @@ extension EventSettings {
         case .basic: user = try Self.found(request.user)
         case .certificate: user = try Self.found(request.user.flatMap(Self.unescaped))
         }
-        // In a path these stand for other paths, however they are escaped (RFC 3986, section 5.2.4).
-        guard user != ".", user != "..", user.utf8.count <= Self.maximumUserBytes else {
-            throw EventError(
-                .badRequest, "The user's name is \".\", \"..\" or longer than \(Self.maximumUserBytes) bytes.")
-        }
+        try Self.check(user: user)
         return user
     }
 
     private static let maximumUserBytes = 255
+
+    /// Refuses who cannot be asked about: in a path these stand for other paths, however they are escaped (RFC 3986,
+    /// section 5.2.4).
+    static func check(user: String) throws(EventError) {
+        guard user != ".", user != "..", user.utf8.count <= maximumUserBytes else {
+            throw EventError(
+                .badRequest, "The user's name is \".\", \"..\" or longer than \(maximumUserBytes) bytes.")
+        }
+    }
 
     private static func found(_ name: String?) throws(EventError) -> String {
         guard let name, !name.isEmpty else { throw EventError(.forbidden, "The request has no user.") }
