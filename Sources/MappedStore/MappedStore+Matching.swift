@@ -96,7 +96,9 @@ extension MappedStore: MatchingStore {
         for match in matches { wanted.append(try enabled(match, at: moment)) }
         return try growing { (transaction) throws(LMDBError) -> Int? in
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
-            guard try admit(bytes: 512 * (1 + min(count, Self.deliveriesPerStep)), in: &transaction) else { return nil }
+            // What came in before has the room to be matched, and that in turn leaves some to attempts that are over.
+            let bytes = 512 * (1 + min(count, Self.deliveriesPerStep))
+            guard try admit(bytes: bytes, leaving: DiskReserve.deliveryBytes / 2, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var left = Self.deliveriesPerStep
             var gone = 0

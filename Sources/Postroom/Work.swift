@@ -180,6 +180,10 @@ final class Worker {
             } while hasMoreToMatch && store.clock.now().steady < deadline
         } catch {
             store.rollBack()
+            if error == .full, makeRoom() {
+                matchesAgainAt = now + 10_000
+                return
+            }
             logger.warning("events have to wait", metadata: ["reason": "\(error)"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             matchesAgainAt = now + 1_000_000

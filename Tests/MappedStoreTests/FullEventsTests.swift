@@ -1,0 +1,44 @@
+import Delivery
+import Events
+import Gateway
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+@Suite struct FullEventsTests {
+    @Test func `what was received before the store was full is matched all the same`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try MappedStore(
+                directory: directory, MappedStore.Options(maximumBytes: 16 << 20, isDurable: false))
+            var random = SystemRandomNumberGenerator()
+            let now = store.clock.now()
+            let shape = [Subscription.Format.json.rawValue] + Subscription.noExtensions
+            let subscription = Subscription(
+                id: UUID(random: &random), user: "u", name: "", expression: "$", target: "http://receiver.test/",
+                destination: Destination(
+                    number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event, shape: shape),
+                created: now.wall, updated: now.wall)
+            #expect(try store.create(subscription, for: nil) != nil)
+            try store.commit()
+            var (received, refused) = (0, 0)
+            let body = Array("{\"a\": \"\(String(repeating: "x", count: 10_000))\"}".utf8)
+            while refused < 50 {
+                let event = ReceivedEvent(id: UUID(random: &random), type: "", body: body)
+                do throws(StoreFailure) {
+                    _ = try store.receive([event], for: nil, at: now)
+                    received += 1
+                } catch {
+                    #expect(error == .full)
+                    refused += 1
+                }
+                try store.commit()
+            }
+            let matcher = EventMatcher(store: store)
+            while try matcher.turn(until: .farAhead, now: store.clock.now) { try store.commit() }
+            try store.commit()
+            let check = try store.check()
+            #expect(check.deliveries == received && received > 500 && check.faults == [])
+        }
+    }
+}
