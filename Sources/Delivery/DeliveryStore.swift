@@ -8,7 +8,8 @@ package protocol DeliveryStore: AnyObject {
     /// A delivery whose attempt has begun belongs to `owner` until its lease is over; then anybody may take it. What comes
     /// in later than that changes nothing but the log.
     /// - Parameters:
-    ///   - capacity: how many attempts to begin at the most.
+    ///   - capacity: how many attempts to begin at the most. Here and in `inFlight` one with a large body counts for several
+    ///     (`Parcel.places`), and where it counts for more than may be, it is begun while its destination has no other.
     ///   - policies: by which attempts that failed are made again.
     ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
     func turn(
@@ -71,6 +72,9 @@ package struct DeliveryTurn: Equatable, Sendable {
         package let destination: Destination
         /// `nil` where it is no longer kept.
         package let parcel: Parcel?
+
+        /// For how many attempts at a time it counts.
+        package var places: Int { Parcel.places(bytes: parcel?.body.count ?? 0) }
 
         package init(delivery: Delivery, destination: Destination, parcel: Parcel?) {
             self.delivery = delivery

@@ -6,7 +6,7 @@ package import SystemPackage
 
 /// How deliveries are made.
 package struct DispatcherSettings: Equatable, Sendable {
-    /// Attempts at a time, to all destinations together.
+    /// Attempts at a time, to all destinations together; one with a large body counts for several (`Parcel.places`).
     package var inFlight = 512
     /// Of one attempt, from the name's resolution to the last byte of the response.
     package var timeoutSeconds = 10.0
@@ -46,6 +46,8 @@ package final class Dispatcher {
 
     private var running: [UInt64: Running] = [:]
     private var inFlight: [UInt64: Int] = [:]
+    /// The same of all destinations.
+    private var placesTaken = 0
     private var nextToken: UInt64 = 1
     private var finished: [DeliveryResult] = []
     /// When to look whether something is due though nothing has changed; on the steady clock.
@@ -146,7 +148,7 @@ package final class Dispatcher {
     }
 
     private func finish(_ entry: Running, _ outcome: Attempt, isReusedConnection: Bool = false) {
-        release(entry.start.destination.number)
+        release(entry.start)
         var attempt = outcome
         attempt.approval = entry.approval
         let wish = ReceiverWish(attempt, now: now().wall, disablesOnGone: settings.disablesOnGone)
@@ -169,15 +171,16 @@ package final class Dispatcher {
         }
     }
 
-    private func release(_ destination: UInt64) {
-        let left = (inFlight[destination] ?? 1) - 1
-        inFlight[destination] = left > 0 ? left : nil
+    private func release(_ start: DeliveryTurn.Start) {
+        placesTaken -= start.places
+        let left = (inFlight[start.destination.number] ?? 0) - start.places
+        inFlight[start.destination.number] = left > 0 ? left : nil
     }
 
     /// Whether there is something to write, or something may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty { return true }
-        guard running.count < settings.inFlight, !isDraining else { return false }
+        guard placesTaken < settings.inFlight, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
 
@@ -196,7 +199,7 @@ package final class Dispatcher {
     /// - Returns: what to begin.
     package func turn() throws(StoreFailure) -> [DeliveryTurn.Start] {
         let turn = try store.turn(
-            finished, beginning: isDraining ? 0 : settings.inFlight - running.count, inFlight: inFlight, owner: owner,
+            finished, beginning: isDraining ? 0 : settings.inFlight - placesTaken, inFlight: inFlight, owner: owner,
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
         looksAt = turn.nextDue
         concluded = turn.concluded
@@ -217,7 +220,8 @@ package final class Dispatcher {
     }
 
     private func begin(_ start: DeliveryTurn.Start) {
-        inFlight[start.destination.number, default: 0] += 1
+        inFlight[start.destination.number, default: 0] += start.places
+        placesTaken += start.places
         let entry = Running(start: start, began: now().wall, step: .sending)
         guard let parcel = start.parcel else {
             return fail(entry, .unavailable, "what was to be sent is no longer kept")

@@ -349,12 +349,16 @@ struct DeliveryWork {
         let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
         guard looks > 0 else { return [] }
         var starts: [DeliveryTurn.Start] = []
+        var taken = 0
         for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: looks, in: transaction) {
             if isPutAside(delivery, destination, standing) {
                 try putAside(delivery, destination, in: &transaction)
                 continue
             }
-            guard starts.count < count else { break }
+            let bytes = try store.tables.parcels.value(at: key(delivery.parcel), in: transaction) { $0.byteCount } ?? 0
+            let places = Parcel.places(bytes: bytes)
+            guard taken + places <= count || count > 0 && taken == 0 && inFlight == 0 else { break }
+            taken += places
             let parcel = try store.parcel(delivery.parcel, in: transaction)
             // One whose lease ran out counts as being made already.
             if delivery.owner == 0 { state.inFlight += 1 }

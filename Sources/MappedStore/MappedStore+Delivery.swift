@@ -21,11 +21,14 @@ extension MappedStore: DeliveryStore {
             for result in taken { try work.conclude(result, policies, in: &transaction) }
             try work.finish(in: &transaction)
             var turn = DeliveryTurn(concluded: taken.count)
+            var left = capacity
             for number in try dueDestinations(until: moment.steady, in: transaction) {
-                guard turn.starts.count < capacity else { break }
-                turn.starts += try work.begin(
-                    number, atMost: capacity - turn.starts.count, inFlight: inFlight[number] ?? 0, owner: owner,
-                    leaseSeconds: leaseSeconds, in: &transaction)
+                guard left > 0 else { break }
+                let starts = try work.begin(
+                    number, atMost: left, inFlight: inFlight[number] ?? 0, owner: owner, leaseSeconds: leaseSeconds,
+                    in: &transaction)
+                left -= starts.reduce(0) { $0 + $1.places }
+                turn.starts += starts
             }
             try work.finish(in: &transaction)
             turn.nextDue = try nextHead(after: moment.steady, in: transaction)

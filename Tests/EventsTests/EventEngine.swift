@@ -199,9 +199,11 @@ final class EmptyEventStore {
         let trigger: Trigger
     }
 
-    private func turn(_ results: [DeliveryResult], beginning capacity: Int) throws -> [DeliveryTurn.Start] {
+    func turn(
+        _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int] = [:]
+    ) throws -> [DeliveryTurn.Start] {
         let turn = try store.turn(
-            results, beginning: capacity, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+            results, beginning: capacity, inFlight: inFlight, owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
             at: moment)
         try commit()
         #expect(turn.concluded == results.count)

@@ -379,6 +379,33 @@ import Testing
     }
 
     @Test(arguments: EventEngine.allCases)
+    func `large events count for several attempts at a time, and the largest are begun alone`(
+        engine: EventEngine
+    ) throws {
+        try engine.withStore { test in
+            let subscriptions = try (0..<3).map { _ in try test.create() }
+            for subscription in subscriptions { try test.change(subscription) { $0.destination.limits.inFlight = 16 } }
+            for megabytes in [20, 5, 9, 1] {
+                try test.receive("{\"a\": \"\(String(repeating: "x", count: megabytes << 20))\"}")
+            }
+            try test.match()
+            // 21 places each, of which the first leave too few for a second destination.
+            let first = try test.turn([], beginning: 20)
+            #expect(first.map(\.places) == [21])
+            let second = try test.turn([], beginning: 100, inFlight: [first[0].destination.number: 21])
+            #expect(second.map(\.places) == [21, 21])
+            #expect(Set((first + second).map(\.destination.number)).count == 3)
+            // Then as many as there is room for, of which the last does not.
+            let number = first[0].destination.number
+            let others = Dictionary(uniqueKeysWithValues: second.map { ($0.destination.number, 21) })
+            #expect(try test.turn([], beginning: 100, inFlight: others).map(\.places) == [6, 10])
+            #expect(try test.turn([], beginning: 100, inFlight: others.merging([number: 16]) { $1 }).isEmpty)
+            #expect(
+                try test.turn([], beginning: 100, inFlight: others.merging([number: 14]) { $1 }).map(\.places) == [2])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `two matchers at once replay each event once`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
