@@ -68,6 +68,8 @@ extension Evaluator {
         of text: Value.Text, from start: Int, to end: Int?, isSingle: Bool
     ) throws(Exceeded) -> Value.Text? {
         let count = try scalarCount(of: text)
+        // To find the places takes several times as long as to count.
+        try budget.spend(bytes: 4 * Int(text.count))
         var (lower, upper) = (start < 0 ? start + count : start, end.map { $0 < 0 ? $0 + count : $0 } ?? count)
         if isSingle {
             guard (0..<count).contains(lower) else { return nil }

@@ -6,7 +6,7 @@ import Testing
 /// tenth of that for 1 MB, so that the tests are quick.
 @Suite struct BudgetTests {
     private enum Document: String, CaseIterable {
-        case zeros, empties, deep, objects, members, text
+        case zeros, empties, deep, objects, members, text, parts
 
         func made() -> JSONPathDocument {
             switch self {
@@ -24,6 +24,12 @@ import Testing
                         [Array(0..<3_700), (0..<3_700).reversed()].map { numbers in
                             .object(numbers.map { .init("k\($0)", .number("\($0)")) })
                         }))
+            case .parts:
+                JSONPathDocument(
+                    .object([
+                        .init("text", .string(String(repeating: "a", count: 99_000))),
+                        .init("parts", .array(Array(repeating: .null, count: 18))),
+                    ]))
             case .text: JSONPathDocument(.array([.string(String(repeating: "a", count: 99_000))]))
             }
         }
@@ -41,6 +47,7 @@ import Testing
             ("$[?search(@, '(a{1,30}){1,25}b')]", .text), ("$[?match(@, '(.*)*b')]", .text),
             ("$[?search(@, '[^\\\\p{Ll}]')]", .text), ("$[?search(@.b, '(x?[0-9]?){60}y')]", .objects),
             ("$.entries()[*].length()", .zeros), ("$.values().values().values().values()[0].x", .zeros),
+            ("$.parts[*][?($.text.charAt(-1) = 1)]", .parts),
             ("$..[?@.b == value($..x)]", .objects),
         ] as [(String, Document)])
     private func `what costs too much is given up`(query: String, document: Document) throws {
