@@ -222,22 +222,17 @@ extension Subscription {
 
 /// Where the policy service is asked about a user, below its own address.
 enum PolicyPath {
-    static func of(_ user: String) -> String { "/events/" + escaped(user) }
+    /// The user is one segment, whatever is in the name.
+    static func of(_ user: String) -> String { "/events/" + percentEncoded(user, except: isUnreserved) }
 
-    /// One segment of a path, whatever is in it (RFC 3986, section 2.1): all but unreserved characters escaped.
-    private static func escaped(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var bytes: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-                UInt8(ascii: "A")...UInt8(ascii: "Z"):
-                bytes.append(byte)
-            case _ where "-._~".utf8.contains(byte): bytes.append(byte)
-            default: bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
+    /// RFC 3986, section 2.3.
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"):
+            true
+        default: "-._~".utf8.contains(byte)
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -58,15 +58,8 @@ extension UUID {
         var rest = Substring(text.lowercased())
         if rest.hasPrefix("urn:uuid:") { rest = rest.dropFirst(9) }
         if rest.hasPrefix("{"), rest.hasSuffix("}") { rest = rest.dropFirst().dropLast() }
-        let digits = Array(rest.filter { $0 != "-" }.utf8)
-        guard digits.count == 32 else { return nil }
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: 32, by: 2) {
-            guard let high = hexadecimalDigit(digits[index]), let low = hexadecimalDigit(digits[index + 1]) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
+        // There are as many bytes as a UUID has, or none.
+        guard let bytes = Gateway.bytes(hexadecimal: rest.filter { $0 != "-" }) else { return nil }
         self.init(bytes: bytes)
     }
 }

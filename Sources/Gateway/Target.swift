@@ -127,3 +127,24 @@ package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     default: nil
     }
 }
+
+/// The bytes that an even number of hexadecimal digits of either letter case stands for.
+package func bytes(hexadecimal text: some StringProtocol) -> [UInt8]? {
+    let digits = text.utf8.map(hexadecimalDigit)
+    guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
+    return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
+}
+
+/// A text with the bytes of its UTF-8 escaped (RFC 3986, section 2.1) but for some of ASCII.
+package func percentEncoded(_ text: String, except isPlain: (UInt8) -> Bool) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    var bytes: [UInt8] = []
+    for byte in text.utf8 {
+        if isPlain(byte) {
+            bytes.append(byte)
+        } else {
+            bytes += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+        }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+}

@@ -31,10 +31,3 @@ struct Page: Equatable {
         }
     }
 }
-
-/// The bytes that an even number of hexadecimal digits stands for.
-private func bytes(hexadecimal text: String) -> [UInt8]? {
-    let digits = text.utf8.map(hexadecimalDigit)
-    guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
-    return stride(from: 0, to: digits.count, by: 2).map { (digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0) }
-}
