@@ -18,6 +18,15 @@ package struct AddressGuard: Sendable {
         }
     }
 
+    /// What is wrong with a URL, as far as it tells by itself; `nil` where nothing is.
+    package func fault(ofURL url: String, httpsOnly: Bool = false) -> String? {
+        do throws(TargetURL.Problem) {
+            return try TargetURL(url, httpsOnly: httpsOnly).address.flatMap { refusal(of: $0) }
+        } catch {
+            return error.description
+        }
+    }
+
     private func refusingNetwork(of address: IPAddress) -> IPNetwork? {
         if allowed.contains(where: { $0.contains(address) }) { return nil }
         if Self.translated.contains(address), let inner = IPAddress(bytes: Array(address.bytes[12...])) {

@@ -28,11 +28,5 @@ struct EventTargets: URLRules {
 
     init(_ settings: Settings) { addresses = AddressGuard(allowing: settings.allowedSubnets) }
 
-    func fault(_ url: String) -> String? {
-        do throws(TargetURL.Problem) {
-            return try TargetURL(url).address.flatMap { addresses.refusal(of: $0) }
-        } catch {
-            return error.description
-        }
-    }
+    func fault(_ url: String) -> String? { addresses.fault(ofURL: url) }
 }

@@ -33,7 +33,9 @@ extension Settings {
             Variable(
                 name: "EVENTS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
                 set: { settings, text in
-                    guard let waits = waits(text) else { return false }
+                    // Where there is nothing, there is no second attempt.
+                    let isNothing = SettingText.trimmed(text).isEmpty
+                    guard let waits = isNothing ? [] : waits(text) else { return false }
                     settings.delivery.policies.events = .schedule(waits)
                     return true
                 },
@@ -53,9 +55,8 @@ extension Settings {
         ]
     }
 
-    /// Waits with commas between; none where there is nothing.
+    /// Waits with commas between.
     static func waits(_ text: String) -> [Double]? {
-        if SettingText.trimmed(text).isEmpty { return [] }
         let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
             GoDuration.seconds(SettingText.trimmed(String($0)))
         }

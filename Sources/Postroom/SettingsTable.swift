@@ -105,11 +105,8 @@ extension Settings {
                 name: "WEBHOOKS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
                 set: { settings, text in
                     if text.isEmpty { return true }
-                    let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
-                        GoDuration.seconds(SettingText.trimmed(String($0)))
-                    }
-                    settings.webhookRetrySchedule = waits.compactMap { $0 }
-                    return !waits.contains(nil)
+                    settings.webhookRetrySchedule = waits(text)
+                    return settings.webhookRetrySchedule != nil
                 },
                 show: { $0.webhookRetrySchedule.map { $0.map(GoDuration.text).joined(separator: ",") } ?? "" }),
             .choice(

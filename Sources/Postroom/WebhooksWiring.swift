@@ -39,14 +39,7 @@ struct TargetChecking: URLChecking {
         addresses = AddressGuard(allowing: settings.allowedSubnets)
     }
 
-    func fault(_ url: String) -> String? {
-        do throws(TargetURL.Problem) {
-            let target = try TargetURL(url, httpsOnly: isHTTPSOnly)
-            return target.address.flatMap { addresses.refusal(of: $0) }
-        } catch {
-            return error.description
-        }
-    }
+    func fault(_ url: String) -> String? { addresses.fault(ofURL: url, httpsOnly: isHTTPSOnly) }
 
     func reach(_ url: String) -> Reach {
         guard let target = try? TargetURL(url) else { return .open }
