@@ -1,0 +1,184 @@
+internal import Delivery
+internal import Gateway
+internal import LMDB
+
+/// Attempts that begin and end.
+extension DeliveryWork {
+    /// Ends an attempt: its delivery is over, or waits for the next one.
+    mutating func conclude(
+        _ result: DeliveryResult, _ policies: RetryPolicies, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let number = result.delivery.destination
+        // Where it is gone, its deliveries count as being made until they are removed.
+        guard let (destination, _) = try destination(number, in: transaction) else { return }
+        let place = DeliveryRecord.place(result.delivery)
+        let stored = try store.tables.deliveries.value(at: place, in: transaction) { span in
+            DeliveryRecord.decode(ByteReader(place), ByteReader(span))
+        }
+        // Where the lease ran out, somebody else has the delivery; what became of this attempt is still told.
+        let isOurs = (stored ?? nil)?.owner == result.delivery.owner
+        let parcel = try store.parcel(result.delivery.parcel, in: transaction)
+        let attempts = result.delivery.attempts + 1
+        let policy = policies[destination.policy]
+        let verdict = result.attempt.verdict(
+            policy, destination.protocolKind, attempts: Int(attempts), trigger: result.delivery.trigger,
+            wish: result.wish,
+            jitter: result.jitter)
+        var nextRetryAt: Timestamp?
+        if case .retry(let seconds) = verdict { nextRetryAt = moment.wall.adding(seconds: seconds) }
+        let line = try log(
+            result.attempt, of: result.delivery, destination, parcel, count: attempts,
+            nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOurs && nextRetryAt == nil, in: &transaction)
+        metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
+        metrics.progressed = moment.steady
+        guard isOurs else { return }
+        state.inFlight -= min(state.inFlight, 1)
+        if verdict == .delivered, let parcel {
+            metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
+        }
+        try store.tables.deliveries.remove(place, in: &transaction)
+        var isOver = true
+        var gate: Timestamp?
+        if case .retry(let seconds) = verdict {
+            var next = result.delivery
+            next.attempts = attempts
+            next.owner = 0
+            let due = moment.steady.adding(seconds: seconds)
+            // One that is in front of others stays there, and the gate waits in its place.
+            if destination.limits.isOrdered { gate = due } else { next.due = due }
+            try put(next, in: &transaction)
+            isOver = false
+        }
+        if isOver { state.pending -= min(state.pending, 1) }
+        let now = moment
+        let isForOperators = try store.operatorsDestination(in: transaction) == number
+        var (disabling, percent): (String?, Int?)
+        change(number) { [isOver, gate] destination, state in
+            state.gate = gate
+            if isOver { state.pending -= min(state.pending, 1) }
+            state.lastTriggered = line.summary
+            if verdict != .delivered { state.lastErrored = line.summary }
+            if let consent = result.consent { destination.accept(consent) }
+            var reason: String?
+            // What others did not agree to is no fault of the receiver.
+            if result.attempt.reachedReceiver {
+                reason = state.health.conclude(verdict, policy, destination.protocolKind, at: now.steady)
+            }
+            if result.wish.disables {
+                reason = result.attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
+            }
+            if destination.protocolKind == .event, verdict == .givenUp, !result.wish.abortsMessage {
+                reason = result.attempt.disablingText(result.delivery.trigger)
+            }
+            percent = state.health.newPercent(at: now.steady)
+            guard let reason, !isForOperators, !destination.isDisabled(at: now.wall) else { return }
+            destination.disable(since: now.wall)
+            destination.disabledReason = reason
+            disabling = reason
+        }
+        if !isForOperators {
+            try tell(result, verdict, line, disabling: disabling, percent: percent, in: &transaction)
+        }
+    }
+
+    /// Deliveries of a disabled destination that one turn puts aside.
+    private static let putAside = 64
+
+    /// Whether there is anything that `begin` would do.
+    mutating func canBegin(
+        _ number: UInt64, inFlight: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        guard let (destination, state) = try destination(number, in: transaction) else { return false }
+        if allowance(destination, state, inFlight: inFlight) > 0 { return true }
+        guard destination.isDisabled(at: moment.wall),
+            let first = try store.firstDelivery(of: number, in: transaction), first.due <= moment.steady
+        else { return false }
+        return isPutAside(first, destination, state)
+    }
+
+    private func allowance(_ destination: Destination, _ state: DestinationState, inFlight: Int) -> Int {
+        if let gate = state.gate, gate > moment.steady { return 0 }
+        return state.health.allowance(destination, inFlight: inFlight, at: moment.steady).count
+    }
+
+    /// Begins attempts for a destination whose time has come.
+    mutating func begin(
+        _ number: UInt64, atMost limit: Int, inFlight: Int, owner: UInt64, leaseSeconds: Double,
+        in transaction: inout Transaction
+    ) throws(LMDBError) -> [DeliveryTurn.Start] {
+        guard let (destination, standing) = try destination(number, in: transaction) else { return [] }
+        let count = min(limit, allowance(destination, standing, inFlight: inFlight))
+        let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
+        guard looks > 0 else { return [] }
+        var starts: [DeliveryTurn.Start] = []
+        var taken = 0
+        for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: looks, in: transaction) {
+            if isPutAside(delivery, destination, standing) {
+                try putAside(delivery, destination, in: &transaction)
+                continue
+            }
+            let bytes = try store.tables.parcels.value(at: key(delivery.parcel), in: transaction) { $0.byteCount } ?? 0
+            let places = Parcel.places(bytes: bytes)
+            guard taken + places <= count || count > 0 && taken == 0 && inFlight == 0 else { break }
+            taken += places
+            let parcel = try store.parcel(delivery.parcel, in: transaction)
+            // One whose lease ran out counts as being made already.
+            if delivery.owner == 0 { state.inFlight += 1 }
+            metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due))
+            var begun = delivery
+            begun.owner = owner
+            let lease = moment.steady.adding(seconds: leaseSeconds)
+            if destination.limits.isOrdered {
+                change(number) { $1.gate = lease }
+            } else {
+                try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+                begun.due = lease
+            }
+            try put(begun, in: &transaction)
+            let now = moment.steady
+            change(number) { $1.health.begin(destination, at: now) }
+            starts.append(DeliveryTurn.Start(delivery: begun, destination: destination, parcel: parcel))
+            if destination.limits.isOrdered { break }
+        }
+        return starts
+    }
+
+    /// Has attempts that nobody makes any longer be due now, as if their leases were over.
+    /// - Parameter end: no lease goes on for longer.
+    /// - Returns: how many there were.
+    mutating func endLeases(
+        of number: UInt64, until end: Timestamp, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        var begun: [Delivery] = []
+        // Those whose order counts keep their place, and the gate has the lease.
+        let first = try store.firstDelivery(of: number, in: transaction)
+        if let first, first.owner != 0, first.due <= moment.steady { begun.append(first) }
+        try store.scanDeliveries(of: number, after: moment.steady, in: transaction) { delivery in
+            if delivery.owner != 0, delivery.due > moment.steady { begun.append(delivery) }
+            return delivery.due <= end
+        }
+        guard !begun.isEmpty, try destination(number, in: transaction) != nil else { return 0 }
+        for var delivery in begun where delivery.due > moment.steady {
+            try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+            delivery.due = moment.steady
+            try put(delivery, in: &transaction)
+        }
+        if let first, begun.contains(first) { change(number) { $1.gate = nil } }
+        return begun.count
+    }
+
+    private mutating func putAside(
+        _ delivery: Delivery, _ destination: Destination, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let parcel = try store.parcel(delivery.parcel, in: transaction)
+        try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+        state.pending -= min(state.pending, 1)
+        if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
+        change(destination.number) { destination, state in
+            state.pending -= min(state.pending, 1)
+            // The gate was this one's, where it waited for its retry.
+            if destination.limits.isOrdered { state.gate = nil }
+        }
+        try logDisabled(delivery, destination, parcel, in: &transaction)
+    }
+}
