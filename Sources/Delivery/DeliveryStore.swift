@@ -8,12 +8,12 @@ package protocol DeliveryStore: AnyObject {
     /// A delivery whose attempt has begun belongs to `owner` until its lease is over; then anybody may take it. What comes
     /// in later than that changes nothing but the log.
     /// - Parameters:
-    ///   - capacity: how many attempts to begin at the most. Here and in `inFlight` one with a large body counts for several
+    ///   - room: for how many attempts there is room. Here and in `inFlight` one with a large body counts for several
     ///     (`Parcel.places`), and where it counts for more than may be, it is begun while its destination has no other.
     ///   - policies: by which attempts that failed are made again.
     ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
     func turn(
-        _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int], owner: UInt64,
+        _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) throws(StoreFailure) -> DeliveryTurn
 
@@ -25,6 +25,32 @@ package protocol DeliveryStore: AnyObject {
 
     /// The keys of a keyring, sealed; `nil` where there is none.
     func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring?
+}
+
+/// For how many attempts there is room.
+package struct AttemptRoom: Equatable, Sendable {
+    package var all: Int
+    /// Of all, for destinations that somebody must agree for: who answers slowly there leaves room to others.
+    package var needingApproval: Int
+
+    package init(_ all: Int, needingApproval: Int? = nil) {
+        self.all = all
+        self.needingApproval = needingApproval ?? all
+    }
+
+    package func places(for destination: Destination) -> Int {
+        destination.approvalPath == nil ? all : min(all, needingApproval)
+    }
+
+    package mutating func take(_ start: DeliveryTurn.Start) {
+        all -= start.places
+        if start.destination.approvalPath != nil { needingApproval -= start.places }
+    }
+
+    package mutating func giveBack(_ start: DeliveryTurn.Start) {
+        all += start.places
+        if start.destination.approvalPath != nil { needingApproval += start.places }
+    }
 }
 
 /// An attempt that is over.

@@ -8,6 +8,8 @@ package import SystemPackage
 package struct DispatcherSettings: Equatable, Sendable {
     /// Attempts at a time, to all destinations together; one with a large body counts for several (`Parcel.places`).
     package var inFlight = 512
+    /// The part of them that may be to destinations somebody must agree for, where there is somebody to ask.
+    package var approvalShare = 0.5
     /// Of one attempt, from the name's resolution to the last byte of the response.
     package var timeoutSeconds = 10.0
     package var connectTimeoutSeconds = 3.0
@@ -27,6 +29,12 @@ package struct DispatcherSettings: Equatable, Sendable {
 
     /// - Parameter userAgent: how calls name their sender.
     package init(userAgent: String = "Postroom") { headers.userAgent = userAgent }
+
+    /// While nothing is being made.
+    fileprivate var room: AttemptRoom {
+        let part = Int((Double(inFlight) * approvalShare).rounded(.up))
+        return AttemptRoom(inFlight, needingApproval: approvalURL == nil ? nil : part)
+    }
 }
 
 /// Makes the deliveries that are due, as many at a time as may be, in one thread.
@@ -45,9 +53,9 @@ package final class Dispatcher {
     private let owner: UInt64
 
     private var running: [UInt64: Running] = [:]
+    /// Places that attempts take, by destination, and what is left for all together.
     private var inFlight: [UInt64: Int] = [:]
-    /// The same of all destinations.
-    private var placesTaken = 0
+    private var room: AttemptRoom
     private var nextToken: UInt64 = 1
     private var finished: [DeliveryResult] = []
     /// When to look whether something is due though nothing has changed; on the steady clock.
@@ -89,6 +97,7 @@ package final class Dispatcher {
         writer = CallWriter(
             store: store, sealing: sealing, names: settings.headers, shaping: shaping,
             overlapSeconds: settings.overlapSeconds)
+        room = settings.room
         owner = UInt64.random(in: 1 ... .max, using: &self.random)
     }
 
@@ -172,7 +181,7 @@ package final class Dispatcher {
     }
 
     private func release(_ start: DeliveryTurn.Start) {
-        placesTaken -= start.places
+        room.giveBack(start)
         let left = (inFlight[start.destination.number] ?? 0) - start.places
         inFlight[start.destination.number] = left > 0 ? left : nil
     }
@@ -180,7 +189,7 @@ package final class Dispatcher {
     /// Whether there is something to write, or something may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty { return true }
-        guard placesTaken < settings.inFlight, !isDraining else { return false }
+        guard room.all > 0, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
 
@@ -199,7 +208,7 @@ package final class Dispatcher {
     /// - Returns: what to begin.
     package func turn() throws(StoreFailure) -> [DeliveryTurn.Start] {
         let turn = try store.turn(
-            finished, beginning: isDraining ? 0 : settings.inFlight - placesTaken, inFlight: inFlight, owner: owner,
+            finished, beginning: isDraining ? AttemptRoom(0) : room, inFlight: inFlight, owner: owner,
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
         looksAt = turn.nextDue
         concluded = turn.concluded
@@ -221,7 +230,7 @@ package final class Dispatcher {
 
     private func begin(_ start: DeliveryTurn.Start) {
         inFlight[start.destination.number, default: 0] += start.places
-        placesTaken += start.places
+        room.take(start)
         let entry = Running(start: start, began: now().wall, step: .sending)
         guard let parcel = start.parcel else {
             return fail(entry, .unavailable, "what was to be sent is no longer kept")

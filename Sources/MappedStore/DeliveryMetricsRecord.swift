@@ -116,9 +116,11 @@ extension MappedStore {
                 return true
             }
             var oldest: Timestamp?
-            try scanHeads(in: transaction) { time, _ in
-                oldest = time
-                return false
+            for heads in heads {
+                try scanHeads(heads, in: transaction) { time, _ in
+                    oldest = min(oldest ?? time, time)
+                    return false
+                }
             }
             let isLate = oldest.map { moment.steady.seconds(since: $0) > 60 } ?? false
             return StoreMetrics(

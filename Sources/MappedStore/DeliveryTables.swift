@@ -19,9 +19,7 @@ extension MappedStore {
 
     /// Removes a destination; its deliveries and its log go in steps.
     func remove(destination number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        if let head = try destinationState(number, in: transaction)?.head {
-            try tables.deliveryHeads.remove(key(sortable(head), number), in: &transaction)
-        }
+        try removeHead(of: number, in: &transaction)
         try tables.destinations.remove(key(number), in: &transaction)
         try tables.destinationStates.remove(key(number), in: &transaction)
         try put(.deliveries(destination: number), in: &transaction)
@@ -89,14 +87,36 @@ extension MappedStore {
         return due
     }
 
-    /// Lends destinations by the time from which something can be begun for them, until the body says no.
+    // MARK: Heads
+
+    /// Where destinations stand by the time from which something can be begun for them.
+    var heads: [Table] { [tables.deliveryHeads, tables.approvalHeads] }
+
+    /// Lends destinations by that time, until the body says no.
     func scanHeads(
-        in transaction: borrowing Transaction, _ body: (_ time: Timestamp, _ destination: UInt64) -> Bool
+        _ heads: Table, from start: Timestamp? = nil, in transaction: borrowing Transaction,
+        _ body: (_ time: Timestamp, _ destination: UInt64) -> Bool
     ) throws(LMDBError) {
-        try tables.deliveryHeads.scan(in: transaction) { key, _ in
+        try heads.scan(from: start.map { key(sortable($0)) } ?? [], in: transaction) { key, _ in
             guard let (head, number) = BoundedLog.entry(key) else { return false }
             return body(timestamp(sortable: head), number)
         }
+    }
+
+    func putHead(
+        of destination: Destination, at time: Timestamp, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        let heads = destination.approvalPath == nil ? tables.deliveryHeads : tables.approvalHeads
+        try heads.put([], at: key(sortable(time), destination.number), in: &transaction)
+    }
+
+    func removeHead(of number: UInt64, at time: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
+        for heads in heads { try heads.remove(key(sortable(time), number), in: &transaction) }
+    }
+
+    func removeHead(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        guard let head = try destinationState(number, in: transaction)?.head else { return }
+        try removeHead(of: number, at: head, in: &transaction)
     }
 
     // MARK: State

@@ -86,10 +86,10 @@ extension DeliveryWork {
 
     /// Whether there is anything that `begin` would do.
     mutating func canBegin(
-        _ number: UInt64, inFlight: Int, in transaction: borrowing Transaction
+        _ number: UInt64, _ room: AttemptRoom, inFlight: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard let (destination, state) = try destination(number, in: transaction) else { return false }
-        if allowance(destination, state, inFlight: inFlight) > 0 { return true }
+        if min(room.places(for: destination), allowance(destination, state, inFlight: inFlight)) > 0 { return true }
         guard destination.isDisabled(at: moment.wall),
             let first = try store.firstDelivery(of: number, in: transaction), first.due <= moment.steady
         else { return false }
@@ -103,11 +103,11 @@ extension DeliveryWork {
 
     /// Begins attempts for a destination whose time has come.
     mutating func begin(
-        _ number: UInt64, atMost limit: Int, inFlight: Int, owner: UInt64, leaseSeconds: Double,
+        _ number: UInt64, _ room: AttemptRoom, inFlight: Int, owner: UInt64, leaseSeconds: Double,
         in transaction: inout Transaction
     ) throws(LMDBError) -> [DeliveryTurn.Start] {
         guard let (destination, standing) = try destination(number, in: transaction) else { return [] }
-        let count = min(limit, allowance(destination, standing, inFlight: inFlight))
+        let count = min(room.places(for: destination), allowance(destination, standing, inFlight: inFlight))
         let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
         guard looks > 0 else { return [] }
         var starts: [DeliveryTurn.Start] = []

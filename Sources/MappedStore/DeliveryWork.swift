@@ -133,12 +133,8 @@ struct DeliveryWork {
             head = gates.compactMap { $0 }.reduce(first.due, max)
         }
         guard head != state.head else { return }
-        if let old = state.head {
-            try store.tables.deliveryHeads.remove(key(sortable(old), destination.number), in: &transaction)
-        }
-        if let new = head {
-            try store.tables.deliveryHeads.put([], at: key(sortable(new), destination.number), in: &transaction)
-        }
+        if let old = state.head { try store.removeHead(of: destination.number, at: old, in: &transaction) }
+        if let new = head { try store.putHead(of: destination, at: new, in: &transaction) }
         state.head = head
     }
 

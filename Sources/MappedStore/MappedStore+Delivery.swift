@@ -4,13 +4,13 @@ internal import LMDB
 
 extension MappedStore: DeliveryStore {
     package func turn(
-        _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int], owner: UInt64,
+        _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) throws(StoreFailure) -> DeliveryTurn {
         if results.isEmpty {
             // Where nothing can be begun nothing is written.
             let (isDue, next) = try read { (transaction) throws(LMDBError) in
-                let isDue = capacity > 0 ? try canBegin(inFlight, at: moment, in: transaction) : false
+                let isDue = try canBegin(room, inFlight, at: moment, in: transaction)
                 return (isDue, try nextHead(after: moment.steady, in: transaction))
             }
             guard isDue else { return DeliveryTurn(nextDue: next) }
@@ -21,13 +21,12 @@ extension MappedStore: DeliveryStore {
             for result in taken { try work.conclude(result, policies, in: &transaction) }
             try work.finish(in: &transaction)
             var turn = DeliveryTurn(concluded: taken.count)
-            var left = capacity
-            for number in try dueDestinations(until: moment.steady, in: transaction) {
-                guard left > 0 else { break }
+            var left = room
+            for number in try dueDestinations(until: moment.steady, room, in: transaction) {
                 let starts = try work.begin(
-                    number, atMost: left, inFlight: inFlight[number] ?? 0, owner: owner, leaseSeconds: leaseSeconds,
+                    number, left, inFlight: inFlight[number] ?? 0, owner: owner, leaseSeconds: leaseSeconds,
                     in: &transaction)
-                left -= starts.reduce(0) { $0 + $1.places }
+                for start in starts { left.take(start) }
                 turn.starts += starts
             }
             try work.finish(in: &transaction)
@@ -56,11 +55,11 @@ extension MappedStore: DeliveryStore {
     private static let briefResults = 64
 
     private func canBegin(
-        _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
+        _ room: AttemptRoom, _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         var work = try DeliveryWork(self, at: moment, in: transaction)
-        for number in try dueDestinations(until: moment.steady, in: transaction)
-        where try work.canBegin(number, inFlight: inFlight[number] ?? 0, in: transaction) {
+        for number in try dueDestinations(until: moment.steady, room, in: transaction)
+        where try work.canBegin(number, room, inFlight: inFlight[number] ?? 0, in: transaction) {
             return true
         }
         return false
@@ -71,26 +70,33 @@ extension MappedStore: DeliveryStore {
         after now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Timestamp? {
         var next: Timestamp?
-        try tables.deliveryHeads.scan(from: key(sortable(now) + 1), in: transaction) { key, _ in
-            next = BoundedLog.entry(key).map { timestamp(sortable: $0.owner) }
-            return false
+        for heads in heads {
+            try scanHeads(heads, from: now.adding(seconds: 1e-6), in: transaction) { time, _ in
+                next = min(next ?? time, time)
+                return false
+            }
         }
         return next
     }
 
-    /// How many destinations one turn looks at.
+    /// How many destinations one turn looks at, of those that need nobody's agreement and of the others.
     private static let lookedAt = 1024
 
+    /// Destinations whose time has come and for whom there may be room, the earliest first.
     private func dueDestinations(
-        until now: Timestamp, in transaction: borrowing Transaction
+        until now: Timestamp, _ room: AttemptRoom, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
-        var numbers: [UInt64] = []
-        try scanHeads(in: transaction) { time, destination in
-            guard time <= now, numbers.count < Self.lookedAt else { return false }
-            numbers.append(destination)
-            return true
+        guard room.all > 0 else { return [] }
+        var due: [(time: Timestamp, number: UInt64)] = []
+        for heads in room.needingApproval > 0 ? heads : [tables.deliveryHeads] {
+            let count = due.count
+            try scanHeads(heads, in: transaction) { time, number in
+                guard time <= now, due.count - count < Self.lookedAt else { return false }
+                due.append((time, number))
+                return true
+            }
         }
-        return numbers
+        return due.sorted { ($0.time, $0.number) < ($1.time, $1.number) }.map(\.number)
     }
 
     package func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
@@ -101,9 +107,11 @@ extension MappedStore: DeliveryStore {
         return try write { (transaction) throws(LMDBError) in
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var numbers: [UInt64] = []
-            try scanHeads(in: transaction) { _, destination in
-                numbers.append(destination)
-                return true
+            for heads in heads {
+                try scanHeads(heads, in: transaction) { _, destination in
+                    numbers.append(destination)
+                    return true
+                }
             }
             var count = 0
             for number in numbers where count < work.state.inFlight {

@@ -111,9 +111,7 @@ extension MappedStore: EventStore {
             guard let number = try subscriptionNumber(id, in: transaction),
                 let entry = try subscriptionEntry(number: number, in: transaction)
             else { return false }
-            if let head = try destinationState(number, in: transaction)?.head {
-                try tables.deliveryHeads.remove(key(sortable(head), number), in: &transaction)
-            }
+            try removeHead(of: number, in: &transaction)
             try noteGoneExpression(of: number, entry.revision, in: &transaction)
             try tables.userSubscriptions.remove(userKey(entry.subscription.user, number), in: &transaction)
             try tables.subscriptionIDs.remove(id.bytes, in: &transaction)

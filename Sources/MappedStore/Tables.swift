@@ -40,6 +40,9 @@ struct Tables {
     let deliveries: Table
     /// Time from which something can be begun, destination number: nothing. Each destination with deliveries once.
     let deliveryHeads: Table
+    /// The same of destinations that somebody must agree for. A store that was made before layout 5 may still have some of
+    /// these among the others.
+    let approvalHeads: Table
     /// Log number: `AttemptRecord`.
     let attempts: Table
     /// Destination number, log number: nothing.
@@ -117,6 +120,7 @@ struct Tables {
         eventIDs = try Table("event-ids", creating: creating, in: transaction)
         deliveries = try Table("deliveries", creating: creating, in: transaction)
         deliveryHeads = try Table("delivery-heads", creating: creating, in: transaction)
+        approvalHeads = try Table("approval-heads", creating: creating, in: transaction)
         attempts = try Table("attempts", creating: creating, in: transaction)
         attemptIndex = try Table("attempt-index", creating: creating, in: transaction)
         lostLines = try Table("lost-lines", creating: creating, in: transaction)

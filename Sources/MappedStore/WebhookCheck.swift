@@ -144,13 +144,17 @@ extension MappedStore {
         _ states: [UInt64: DestinationState], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var seen: Set<UInt64> = []
-        try visit(tables.deliveryHeads, "delivery-heads", &check, in: transaction) { key, _, check in
-            guard let (time, number) = BoundedLog.entry(key) else {
-                return check.report("An entry of the index of heads cannot be read.")
-            }
-            seen.insert(number)
-            if states[number]?.head != timestamp(sortable: time) {
-                check.report("The index of heads has destination \(number) at a time that it has not.")
+        for (heads, name) in [(tables.deliveryHeads, "delivery-heads"), (tables.approvalHeads, "approval-heads")] {
+            try visit(heads, name, &check, in: transaction) { key, _, check in
+                guard let (time, number) = BoundedLog.entry(key) else {
+                    return check.report("An entry of the index of heads cannot be read.")
+                }
+                if !seen.insert(number).inserted {
+                    check.report("The index of heads has destination \(number) twice.")
+                }
+                if states[number]?.head != timestamp(sortable: time) {
+                    check.report("The index of heads has destination \(number) at a time that it has not.")
+                }
             }
         }
         for (number, state) in states where state.head != nil && !seen.contains(number) {

@@ -132,6 +132,29 @@ import Webhooks
         }
     }
 
+    @Test func `whoever must agree and hangs holds half of the attempts, and the others go on`() throws {
+        try Delivering.with { test in
+            for _ in 0..<20 { _ = try create(test, policy: "fault=hang") }
+            let other = try test.create("/other")
+            for number in 0..<3 { try test.accept("e\(number)") }
+            let hanging = try test.dispatcher { settings in
+                settings.inFlight = 8
+                settings.approvalURL = "http://127.0.0.1:\(test.receiver.port)"
+            }
+            #expect(try test.work(hanging) { try test.log(other).count == 3 })
+            #expect(hanging.attemptsInFlight == 4 && !hanging.hasFinished)
+        }
+    }
+
+    @Test func `where nobody is to be asked those who need it have all attempts`() throws {
+        try Delivering.with { test in
+            for _ in 0..<20 { _ = try create(test, target: "fault=hang", policy: "") }
+            try test.accept("a")
+            let dispatcher = try test.dispatcher { $0.inFlight = 8 }
+            #expect(try test.work(dispatcher) { dispatcher.attemptsInFlight == 8 })
+        }
+    }
+
     @Test func `where nobody is to be asked nobody is`() throws {
         try Delivering.with { test in
             _ = try create(test, policy: "status=412")

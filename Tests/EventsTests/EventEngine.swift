@@ -203,7 +203,8 @@ final class EmptyEventStore {
         _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int] = [:]
     ) throws -> [DeliveryTurn.Start] {
         let turn = try store.turn(
-            results, beginning: capacity, inFlight: inFlight, owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+            results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: 1, leaseSeconds: 25,
+            policies: RetryPolicies(),
             at: moment)
         try commit()
         #expect(turn.concluded == results.count)

@@ -62,7 +62,8 @@ struct Routing {
     func deliver(status: Int = 200) throws -> [Trigger] {
         func turn(_ results: [DeliveryResult], _ capacity: Int) throws -> [DeliveryTurn.Start] {
             let turn = try store.turn(
-                results, beginning: capacity, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+                results, beginning: AttemptRoom(capacity), inFlight: [:], owner: 1, leaseSeconds: 25,
+                policies: RetryPolicies(),
                 at: moment)
             try store.commit()
             return turn.starts
@@ -239,7 +240,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             #expect(try routing.store.purge(event, limit: 10) == .removed)
             try routing.store.commit()
             let turn = try routing.store.turn(
-                [], beginning: 10, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+                [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
                 at: routing.moment)
             #expect(turn.starts.count == 1 && turn.starts.first?.parcel == nil)
         }

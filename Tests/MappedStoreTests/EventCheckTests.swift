@@ -42,7 +42,8 @@ import Testing
             }
             try store.commit()
             _ = try store.turn(
-                [], beginning: 10, inFlight: [:], owner: 1, leaseSeconds: 1, policies: RetryPolicies(), at: now)
+                [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 1, policies: RetryPolicies(),
+                at: now)
             try receive()
             #expect(try store.replay(stays.id, since: now.wall, until: now.wall, all: true, for: nil))
             try store.commit()

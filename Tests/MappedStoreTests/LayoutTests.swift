@@ -21,11 +21,16 @@ import Testing
             "destinations", "destination-states", "parcels", "event-ids", "deliveries", "delivery-heads", "attempts",
             "attempt-index", "keyrings", "environments", "webhooks", "webhook-ids", "environment-webhooks",
         ],
+        4: [
+            "lost-lines", "lost-parcels", "attempt-parcels", "subscriptions", "subscription-ids", "user-subscriptions",
+            "expressions", "gone-expressions", "routed-events", "waiting-events", "replays",
+        ],
     ]
 
     /// Records by name that a layout did not have.
     private static let laterKeys = [
         1: [Tables.queuesKey, Tables.markKey, Tables.schemaKey], 2: [Tables.schemaKey], 3: [Tables.schemaKey],
+        4: [Tables.schemaKey],
     ]
 
     /// Makes a store of an older layout with an endpoint and a notification at it: of a newer one, the tables that were
@@ -65,7 +70,7 @@ import Testing
             Environment.Options(mapBytes: 64 << 20, isDurable: true))
     }
 
-    @Test(arguments: [1, 2, 3], [MappedStore.Options.Access.shared, .exclusive])
+    @Test(arguments: [1, 2, 3, 4], [MappedStore.Options.Access.shared, .exclusive])
     func `a store of an older layout is migrated, with all that is in it`(
         layout: UInt64, access: MappedStore.Options.Access
     ) throws {
@@ -95,7 +100,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 2, 3])
+    @Test(arguments: [1, 2, 3, 4])
     func `an older store that is not to be changed is refused with what to do, and stays as it is`(
         layout: UInt64
     ) throws {

@@ -218,7 +218,7 @@ final class TestWorker {
         var inFlight: [UInt64: Int] = [:]
         for start in running { inFlight[start.destination.number, default: 0] += 1 }
         let turn = try test.store.turn(
-            results, beginning: capacity, inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
+            results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
             policies: policies, at: test.moment)
         try test.commit()
         #expect(turn.starts.count <= capacity)

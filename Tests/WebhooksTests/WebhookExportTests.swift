@@ -98,7 +98,8 @@ import Webhooks
             try withImport(lines, at: test.moment) { store, _ in
                 func begin() throws -> [String] {
                     let turn = try store.turn(
-                        [], beginning: 10, inFlight: [:], owner: 9, leaseSeconds: 1000, policies: RetryPolicies(),
+                        [], beginning: AttemptRoom(10), inFlight: [:], owner: 9, leaseSeconds: 1000,
+                        policies: RetryPolicies(),
                         at: test.moment)
                     try store.commit()
                     return turn.starts.events
