@@ -233,7 +233,7 @@ package final class Dispatcher {
         room.take(start)
         let entry = Running(start: start, began: now().wall, step: .sending)
         guard let parcel = start.parcel else {
-            return fail(entry, .unavailable, "what was to be sent is no longer kept")
+            return fail(entry, .unavailable, "what was to be sent is no longer kept, or is damaged")
         }
         advance(entry, parcel)
     }

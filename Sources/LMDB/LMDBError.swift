@@ -13,14 +13,19 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 
     /// A record that cannot be what was written.
-    package static func damaged(_ what: String) -> LMDBError { LMDBError(code: MDB_CORRUPTED, function: what) }
+    package static func damaged(_ what: String) -> LMDBError { LMDBError(code: recordDamaged, function: what) }
+
+    /// None of LMDB's codes, which are around -30,800.
+    private static let recordDamaged: CInt = -30_000
 
     /// A record of a version that this program does not know.
     package static func unknownVersion(_ what: String) -> LMDBError {
         LMDBError(code: MDB_VERSION_MISMATCH, function: what)
     }
 
-    package var description: String { unsafe "\(function): \(String(cString: mdb_strerror(code)))" }
+    package var description: String {
+        isRecordDamage ? "\(function) is damaged" : unsafe "\(function): \(String(cString: mdb_strerror(code)))"
+    }
 
     /// No room for what was to be written: in the map, in one transaction, or on the disk.
     package var isFull: Bool {
@@ -34,7 +39,12 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     package var isSystemFailure: Bool { code > 0 }
 
     /// The file is none of LMDB's, or damaged.
-    package var isDamage: Bool { [MDB_INVALID, MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC].contains(code) }
+    package var isDamage: Bool {
+        isRecordDamage || [MDB_INVALID, MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC].contains(code)
+    }
+
+    /// A record is damaged; all others can still be read and written.
+    package var isRecordDamage: Bool { code == Self.recordDamaged }
 }
 
 func check(_ code: CInt, _ function: String) throws(LMDBError) {

@@ -41,7 +41,10 @@ extension MappedStore {
             try tables.attempts.value(at: key(line), in: transaction) { ($0.byteCount, AttemptRecord($0)?.parcel) }
             ?? (0, nil)
         state.bytes -= min(state.bytes, UInt64(size))
-        if let parcel { try tables.attemptParcels.remove(key(parcel, line), in: &transaction) }
+        let owner = if let parcel { parcel } else { try self.parcel(ofDamagedLine: line, in: transaction) }
+        if let owner {
+            try tables.attemptParcels.remove(key(owner, line), in: &transaction)
+        }
         try tables.attempts.remove(key(line), in: &transaction)
         try tables.attemptIndex.remove(key(destination, line), in: &transaction)
         try removeLostLine(line, of: destination, in: &transaction)
@@ -87,6 +90,8 @@ extension MappedStore {
             case .line(let line, let destination):
                 try removeLine(line, of: destination, &state, in: &transaction)
             case .parcel(let parcel): try removeParcel(parcel, &state, in: &transaction)
+            case .damagedLine(let line): try removeDamagedLine(line, &state, in: &transaction)
+            case .damagedParcel(let parcel): try removeDamagedParcel(parcel, &state, in: &transaction)
             }
         }
     }
@@ -99,6 +104,8 @@ extension MappedStore {
         enum What {
             case line(UInt64, destination: UInt64)
             case parcel(Parcel)
+            case damagedLine(UInt64)
+            case damagedParcel(UInt64)
         }
     }
 
@@ -126,39 +133,51 @@ extension MappedStore {
     private func oldestLines(
         before oldest: Timestamp?, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [Kept] {
-        var found: [Kept] = []
-        try tables.attempts.scan(in: transaction) { _, value in
-            guard found.count < limit, let record = AttemptRecord(value) else { return false }
-            let time = record.attempt.triggeredAt
-            guard oldest.map({ time < $0 }) ?? true else { return false }
-            let line = Kept.What.line(record.number, destination: record.destination)
-            found.append(Kept(what: line, time: time, bytes: UInt64(value.byteCount)))
-            return true
+        try self.oldest(of: tables.attempts, before: oldest, limit: limit, in: transaction) { number, value in
+            guard let record = AttemptRecord(value) else { return (.damagedLine(number), nil) }
+            return (.line(number, destination: record.destination), record.attempt.triggeredAt)
         }
-        return found
     }
 
     /// - Parameter oldest: `nil` for those of any time.
     private func oldestParcels(
         before oldest: Timestamp?, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [Kept] {
-        var found: [Kept] = []
-        try tables.parcels.scan(in: transaction) { key, value in
-            var reader = ByteReader(key)
-            guard found.count < limit, let number = reader.fixed(),
-                let parcel = ParcelRecord.decode(value, number: number),
-                oldest.map({ parcel.receivedAt < $0 }) ?? true
-            else { return false }
+        try self.oldest(of: tables.parcels, before: oldest, limit: limit, in: transaction) { number, value in
+            guard let parcel = ParcelRecord.decode(value, number: number) else { return (.damagedParcel(number), nil) }
             // Without its body, as there may be hundreds of them.
             let bare = Parcel.Content(
                 eventID: parcel.eventID, idempotencyKey: parcel.idempotencyKey, event: parcel.event,
                 source: parcel.source, body: [])
-            found.append(
-                Kept(
-                    what: .parcel(Parcel(number: number, bare, receivedAt: parcel.receivedAt)),
-                    time: parcel.receivedAt, bytes: UInt64(value.byteCount)))
+            return (.parcel(Parcel(number: number, bare, receivedAt: parcel.receivedAt)), parcel.receivedAt)
+        }
+    }
+
+    /// The first records of a table. What is damaged is as old as the next that is not.
+    private func oldest(
+        of table: Table, before oldest: Timestamp?, limit: Int, in transaction: borrowing Transaction,
+        _ read: (_ number: UInt64, RawSpan) -> (Kept.What, Timestamp?)
+    ) throws(LMDBError) -> [Kept] {
+        var found: [Kept] = []
+        var damaged: [(what: Kept.What, bytes: UInt64)] = []
+        func append(_ what: Kept.What, _ bytes: UInt64, _ time: Timestamp) {
+            found += damaged.map { Kept(what: $0.what, time: time, bytes: $0.bytes) }
+            damaged = []
+            found.append(Kept(what: what, time: time, bytes: bytes))
+        }
+        try table.scan(in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard found.count < limit, let number = reader.fixed() else { return false }
+            let (what, time) = read(number, value)
+            guard let time else {
+                damaged.append((what, UInt64(value.byteCount)))
+                return true
+            }
+            guard oldest.map({ time < $0 }) ?? true else { return false }
+            append(what, UInt64(value.byteCount), time)
             return true
         }
+        if oldest == nil, let last = damaged.popLast() { append(last.what, last.bytes, Timestamp(microseconds: .min)) }
         return found
     }
 

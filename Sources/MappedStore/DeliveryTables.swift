@@ -45,24 +45,28 @@ extension MappedStore {
         }
     }
 
-    /// Lends a destination's deliveries by the time they are due at, until the body says no.
+    /// A parcel; `nil` also where it is damaged.
+    func readableParcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
+        try sparing("\(number)") { () throws(LMDBError) in try parcel(number, in: transaction) } ?? nil
+    }
+
+    /// Lends a destination's deliveries by the time they are due at, until the body says no. Those that are damaged are
+    /// passed over.
     /// - Parameter time: those due before it are passed over.
     func scanDeliveries(
         of destination: UInt64, after time: Timestamp? = nil, in transaction: borrowing Transaction,
         _ body: (Delivery) -> Bool
     ) throws(LMDBError) {
-        var isDamaged = false
         let start = time.map { key(destination, sortable($0)) } ?? key(destination)
         try tables.deliveries.scan(from: start, in: transaction) { place, record in
             var reader = ByteReader(place)
             guard reader.fixed() == destination else { return false }
             guard let delivery = DeliveryRecord.decode(place, record) else {
-                isDamaged = true
-                return false
+                damage.note("a delivery of destination \(destination)")
+                return true
             }
             return body(delivery)
         }
-        if isDamaged { throw .damaged("a delivery") }
     }
 
     /// The delivery of a destination that is due first.

@@ -17,7 +17,7 @@ extension DeliveryWork {
         }
         // Where the lease ran out, somebody else has the delivery; what became of this attempt is still told.
         let isOurs = (stored ?? nil)?.owner == result.delivery.owner
-        let parcel = try store.parcel(result.delivery.parcel, in: transaction)
+        let parcel = try store.readableParcel(result.delivery.parcel, in: transaction)
         let attempts = result.delivery.attempts + 1
         let policy = policies[destination.policy]
         let verdict = result.attempt.verdict(
@@ -121,7 +121,7 @@ extension DeliveryWork {
             let places = Parcel.places(bytes: bytes)
             guard taken + places <= count || count > 0 && taken == 0 && inFlight == 0 else { break }
             taken += places
-            let parcel = try store.parcel(delivery.parcel, in: transaction)
+            let parcel = try store.readableParcel(delivery.parcel, in: transaction)
             // One whose lease ran out counts as being made already.
             if delivery.owner == 0 { state.inFlight += 1 }
             metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due))
@@ -170,7 +170,7 @@ extension DeliveryWork {
     private mutating func putAside(
         _ delivery: Delivery, _ destination: Destination, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let parcel = try store.parcel(delivery.parcel, in: transaction)
+        let parcel = try store.readableParcel(delivery.parcel, in: transaction)
         try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
         state.pending -= min(state.pending, 1)
         if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }

@@ -57,14 +57,18 @@ struct DeliveryWork {
 
     // MARK: Destinations
 
-    /// A destination, or `nil` where it is gone.
+    /// A destination, or `nil` where it is gone, or damaged.
     mutating func destination(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (Destination, DestinationState)? {
         if let found = touched[number] { return (found.destination, found.state) }
-        guard let destination = try store.destination(number, in: transaction),
-            let state = try store.destinationState(number, in: transaction)
-        else { return nil }
+        let kept = try store.sparing("\(number)") { () throws(LMDBError) -> (Destination, DestinationState)? in
+            guard let destination = try store.destination(number, in: transaction),
+                let state = try store.destinationState(number, in: transaction)
+            else { return nil }
+            return (destination, state)
+        }
+        guard let (destination, state) = kept ?? nil else { return nil }
         touched[number] = Touched(
             destination: destination, destinationBefore: destination, state: state, stateBefore: state)
         return (destination, state)

@@ -128,7 +128,7 @@ extension MappedStore {
             return true
         }
         for line in lines {
-            if let record = try logLine(line, in: transaction), try !body(record) { return }
+            if let record = try readableLine(line, in: transaction), try !body(record) { return }
         }
     }
 

@@ -146,7 +146,11 @@ extension MappedStore {
     private func lostParcel(
         _ parcel: UInt64, at destination: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> LostParcel? {
-        try tables.lostParcels.record(at: key(destination, parcel), "a lost parcel", in: transaction) { LostParcel($0) }
+        try sparing("\(parcel) of destination \(destination)") { () throws(LMDBError) in
+            try tables.lostParcels.record(at: key(destination, parcel), "a lost parcel", in: transaction) {
+                LostParcel($0)
+            }
+        } ?? nil
     }
 
     /// The first line of a destination, from a number on, that has given something up.

@@ -18,7 +18,11 @@ extension MappedStore: DeliveryStore {
         return try growing { (transaction) throws(LMDBError) -> DeliveryTurn? in
             guard let taken = try admitted(results, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
-            for result in taken { try work.conclude(result, policies, in: &transaction) }
+            for result in taken {
+                try sparing("delivery \(result.delivery.number)") { () throws(LMDBError) in
+                    try work.conclude(result, policies, in: &transaction)
+                }
+            }
             try work.finish(in: &transaction)
             var turn = DeliveryTurn(concluded: taken.count)
             var left = room

@@ -58,6 +58,7 @@ package final class MappedStore {
     var rememberedInTurn = 0
     /// Whether the open transaction has counted a failed login.
     var loginFailedInTurn = false
+    var damage = DamageNotes()
     /// Failed logins that the store had no room for.
     var loginsWithoutRoom = LoginsWithoutRoom()
 

@@ -249,7 +249,7 @@ extension MappedStore {
     }
 
     /// Where an event is routed, no more than its parcel stands there.
-    private static func parcel(ofEventID place: RawSpan, _ value: RawSpan) -> UInt64? {
+    static func parcel(ofEventID place: RawSpan, _ value: RawSpan) -> UInt64? {
         var source = ByteReader(place)
         var reader = ByteReader(value)
         let isRouted = source.uuid() == routedSource

@@ -102,7 +102,8 @@ extension MappedStore {
 
     // MARK: Logs
 
-    /// Lends a destination's log backwards from before a line, newest first, until the body says no.
+    /// Lends a destination's log backwards from before a line, newest first, until the body says no. Lines that are damaged are
+    /// passed over.
     func scanLog(
         of destination: UInt64, before: UInt64 = .max, in transaction: borrowing Transaction,
         _ body: (AttemptRecord) throws(LMDBError) -> Bool
@@ -118,7 +119,7 @@ extension MappedStore {
                 return true
             }
             for line in lines {
-                guard let record = try logLine(line, in: transaction) else { throw .damaged("a log's line") }
+                guard let record = try readableLine(line, in: transaction) else { continue }
                 guard try body(record) else { return }
             }
             guard let last = lines.last, lines.count == 256 else { return }
@@ -130,13 +131,19 @@ extension MappedStore {
         try tables.attempts.record(at: key(number), "a log's line", in: transaction) { AttemptRecord($0) }
     }
 
+    /// A line of the log; `nil` also where it is damaged.
+    func readableLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
+        try sparing("\(number)") { () throws(LMDBError) in try logLine(number, in: transaction) } ?? nil
+    }
+
     func logEntry(
         _ record: AttemptRecord, _ webhook: Webhook, in transaction: borrowing Transaction
     ) throws(LMDBError) -> LogEntry {
         LogEntry(
             id: record.number, webhook: webhook.id, environment: webhook.environment, event: record.event,
             eventID: record.eventID, attempt: record.count, trigger: record.trigger, method: record.method,
-            url: record.url, outcome: record.attempt, requestBody: try parcel(record.parcel, in: transaction)?.body,
+            url: record.url, outcome: record.attempt,
+            requestBody: try readableParcel(record.parcel, in: transaction)?.body,
             nextRetryAt: record.nextRetryAt, isFinal: record.isFinal)
     }
 }

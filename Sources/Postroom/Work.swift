@@ -118,6 +118,7 @@ final class Worker {
             intake?.turn()
             match()
             deliver()
+            tellDamage()
             let now = SystemClock.bootTimeMicroseconds()
             guard hasMore || now >= ticksAt || now >= cleansAt else { continue }
             hasMore = step { () throws(StoreFailure) in try forgetRequests() }
@@ -187,6 +188,14 @@ final class Worker {
             logger.warning("events have to wait", metadata: ["reason": "\(error)"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             matchesAgainAt = now + 1_000_000
+        }
+    }
+
+    /// What is damaged is done without, and its operator hears of it.
+    private func tellDamage() {
+        for damage in store.takeDamage() {
+            logger.error(
+                "the store is damaged; \"postroom store check\" tells more", metadata: ["damage": "\(damage)"])
         }
     }
 

@@ -1,0 +1,172 @@
+import Delivery
+import Gateway
+import LMDB
+import SystemPackage
+import TestSupport
+import Testing
+import Webhooks
+
+@testable import MappedStore
+
+/// A record that is damaged is in nobody's way but its own.
+@Suite struct DamageTests {
+    private final class Damaging {
+        let store: MappedStore
+        let environment = UUID(bytes: [UInt8](repeating: 1, count: 16))!
+        var now: Moment
+        private var random = SystemRandomNumberGenerator()
+
+        init(_ directory: FilePath) throws {
+            store = try open(directory)
+            now = store.clock.now()
+        }
+
+        func webhook() throws -> Webhook {
+            let destination = Destination(
+                number: 0, url: "http://receiver.test/", policy: .own(.fixed(retries: 0, interval: 1)))
+            let webhook = Webhook(
+                id: UUID(random: &random), environment: environment, name: "n", events: ["job-created"],
+                destination: destination, created: now.wall, updated: now.wall)
+            let key = Keyring.Key(
+                id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
+                signsFrom: now.wall)
+            guard case .created(let made) = try store.create(webhook, for: nil, limit: 100, { key }) else {
+                throw Errno.invalidArgument
+            }
+            try store.commit()
+            return made
+        }
+
+        func accept(_ id: String) throws {
+            let event = Event(id: id, type: "job-created", body: Array("{}".utf8))
+            _ = try store.accept(event, in: environment, for: nil, at: now)
+            try store.commit()
+        }
+
+        /// Begins what is due, and has it end well.
+        func work() throws -> [DeliveryTurn.Start] {
+            let starts = try turn([], beginning: 100).starts
+            try end(starts)
+            return starts
+        }
+
+        func end(_ starts: [DeliveryTurn.Start]) throws {
+            let attempt = Attempt(status: 200, triggeredAt: now.wall)
+            let wish = ReceiverWish(attempt, now: now.wall, disablesOnGone: true)
+            let results = starts.map { DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0) }
+            #expect(try turn(results, beginning: 0).concluded == results.count)
+        }
+
+        func turn(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryTurn {
+            let turn = try store.turn(
+                results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
+                policies: RetryPolicies(), at: now)
+            try store.commit()
+            return turn
+        }
+
+        /// Overwrites the first entry of a table.
+        func damage(_ table: Table) throws {
+            try store.write { (transaction) throws(LMDBError) in
+                var found: (key: [UInt8], size: Int)?
+                try table.scan(in: transaction) { key, value in
+                    found = (copy(key), value.byteCount)
+                    return false
+                }
+                guard let found else { throw .damaged("the table has no entry, which the test expects to be there") }
+                try table.put([UInt8](repeating: 0xFF, count: found.size), at: found.key, in: &transaction)
+            }
+            try store.commit()
+        }
+
+        func log(_ webhook: Webhook) throws -> [String] {
+            try #require(try store.log(of: webhook.id, LogQuery(limit: 100))).entries.map(\.eventID)
+        }
+    }
+
+    private func with(_ body: (Damaging) throws -> Void) throws {
+        try withTemporaryDirectory { directory in try body(try Damaging(directory)) }
+    }
+
+    @Test(arguments: [\Tables.destinations, \Tables.destinationStates, \Tables.deliveries])
+    func `others are delivered to`(table: any KeyPath<Tables, Table> & Sendable) throws {
+        try with { test in
+            let (first, second) = (try test.webhook(), try test.webhook())
+            try test.accept("a")
+            try test.damage(test.store.tables[keyPath: table])
+            #expect(try test.work().map(\.destination.number) == [second.destination.number])
+            #expect(try test.log(second) == ["a"])
+            #expect(test.store.takeDamage().count == 1)
+            try test.accept("b")
+            #expect(try test.work().contains { $0.destination.number == second.destination.number })
+            #expect(test.store.takeDamage() == [])
+            #expect(first.destination.number < second.destination.number)
+        }
+    }
+
+    @Test func `what cannot be read any longer is not sent, and what comes after it is`() throws {
+        try with { test in
+            _ = try test.webhook()
+            try test.accept("a")
+            try test.accept("b")
+            try test.damage(test.store.tables.parcels)
+            #expect(try test.work().map { $0.parcel?.eventID } == [nil, "b"])
+            #expect(test.store.takeDamage() == ["a parcel is damaged: 1"])
+        }
+    }
+
+    @Test func `a destination that is damaged while it is called ends for nobody else`() throws {
+        try with { test in
+            _ = try test.webhook()
+            let other = try test.webhook()
+            try test.accept("a")
+            let starts = try test.turn([], beginning: 10).starts
+            try test.damage(test.store.tables.destinations)
+            try test.end(starts)
+            #expect(try test.log(other) == ["a"])
+        }
+    }
+
+    @Test func `a line of the log is passed over, and dropped with those of its age`() throws {
+        try with { test in
+            let webhook = try test.webhook()
+            for id in ["a", "b", "c"] {
+                try test.accept(id)
+                _ = try test.work()
+                test.now = Moment(wall: test.now.wall.adding(seconds: 10), steady: test.now.steady)
+            }
+            try test.damage(test.store.tables.attempts)
+            #expect(try test.log(webhook) == ["c", "b"])
+            #expect(test.store.takeDamage().count == 1)
+            func drop(after seconds: Double) throws -> Int {
+                let oldest = test.now.wall.adding(seconds: seconds - 30)
+                let dropped = try test.store.dropOldDeliveries(before: oldest, maximumBytes: .max, limit: 100)
+                try test.store.commit()
+                return dropped
+            }
+            // The parcel of the first is there still, its line being as old as the second's.
+            #expect(try drop(after: 1) == 1)
+            #expect(try drop(after: 11) == 3)
+            #expect(try test.log(webhook) == ["c"])
+            #expect(test.store.takeDamage().count == 1)
+            #expect(try test.store.check().faults == [])
+        }
+    }
+
+    @Test func `a parcel is dropped with those of its age`() throws {
+        try with { test in
+            let webhook = try test.webhook()
+            for id in ["a", "b"] {
+                try test.accept(id)
+                _ = try test.work()
+            }
+            try test.damage(test.store.tables.parcels)
+            #expect(try test.log(webhook) == ["b", "a"])
+            let dropped = try test.store.dropOldDeliveries(
+                before: test.now.wall.adding(seconds: 1), maximumBytes: .max, limit: 100)
+            try test.store.commit()
+            #expect(dropped == 4)
+            #expect(try test.store.check().faults == [])
+        }
+    }
+}
