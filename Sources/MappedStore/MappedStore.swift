@@ -117,12 +117,24 @@ package final class MappedStore {
         if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
         try StoreMark(path).recognise(tables, in: &transaction)
         let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
-        let current = SteadyClock.starting()
-        var clock = current
-        if let stored = stored ?? nil, stored.bootID == current.bootID { clock = stored }
+        var clock = SteadyClock.starting(after: try lastShown(tables, in: transaction))
+        if let stored = stored ?? nil, stored.bootID == clock.bootID { clock = stored }
         if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
         try transaction.commit()
         return (tables, clock)
+    }
+
+    /// The latest time of the steady clock that the store knows of: an attempt that ended, or a use of an endpoint.
+    private static func lastShown(_ tables: Tables, in transaction: borrowing Transaction) throws(LMDBError)
+        -> Timestamp?
+    {
+        let metrics = try tables.meta.value(at: Tables.metricsKey, in: transaction) { DeliveryMetricsRecord($0) } ?? nil
+        var last = metrics?.progressed
+        try tables.endpointUses.scan(backwards: true, in: transaction) { key, _ in
+            if let (time, _) = EndpointRecord.use(fromKey: key) { last = max(last ?? time, time) }
+            return false
+        }
+        return last
     }
 
     /// Opens the tables of a store that is not to be changed.

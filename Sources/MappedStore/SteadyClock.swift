@@ -1,10 +1,12 @@
+internal import Delivery
 package import Gateway
 internal import Linux
 
 /// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,
 /// moved once so that it began at the time of day.
 ///
-/// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew.
+/// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew, and goes on
+/// from what it last showed where the time of day has gone back since: what was due then is due.
 package struct SteadyClock: Equatable, Sendable {
     let bootID: String
     let offsetMicroseconds: Int64
@@ -16,10 +18,12 @@ package struct SteadyClock: Equatable, Sendable {
     }
 
     /// The clock for this start of the machine.
-    static func starting(bootID: String = Machine.bootID()) -> SteadyClock {
-        SteadyClock(
-            bootID: bootID,
-            offsetMicroseconds: SystemClock.realTimeMicroseconds() - SystemClock.bootTimeMicroseconds())
+    /// - Parameter last: what it is known to have shown before.
+    static func starting(bootID: String = Machine.bootID(), after last: Timestamp? = nil) -> SteadyClock {
+        let time = SystemClock.realTimeMicroseconds()
+        let isBelievable = last.map { $0 < .farAhead } ?? false
+        let start = isBelievable ? max(time, last?.microseconds ?? time) : time
+        return SteadyClock(bootID: bootID, offsetMicroseconds: start - SystemClock.bootTimeMicroseconds())
     }
 
     init(bootID: String, offsetMicroseconds: Int64) {

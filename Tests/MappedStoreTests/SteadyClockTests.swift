@@ -1,3 +1,4 @@
+import Capture
 import Gateway
 import LMDB
 import Linux
@@ -39,6 +40,33 @@ import Testing
         #expect(clock.bootID == Machine.bootID())
         let moment = clock.now()
         #expect(abs(moment.wall.seconds(since: moment.steady)) < 5)
+    }
+
+    @Test(arguments: [1, 1_000_000])
+    func `after a restart it goes on from what it showed, though the time of day has gone back`(seconds: Double) throws
+    {
+        try withTemporaryDirectory { directory in
+            let shown: Timestamp
+            do {
+                let store = try open(directory)
+                shown = store.clock.now().steady.adding(seconds: seconds)
+                let moment = Moment(wall: shown, steady: shown)
+                #expect(
+                    try store.create(endpointID(1), for: nil, at: moment, CaptureLimits()) == .created(endpointID(1)))
+                let old = SteadyClock(bootID: "another start", offsetMicroseconds: 0)
+                try store.write { (transaction) throws(LMDBError) in
+                    try store.tables.meta.put(old.encoded, at: Tables.clockKey, in: &transaction)
+                }
+                try store.commit()
+            }
+            let now = try open(directory).clock.now().steady
+            #expect(now >= shown && now.seconds(since: shown) < 5)
+        }
+    }
+
+    @Test func `what no clock can have shown does not move it`() {
+        let clock = SteadyClock.starting(after: Timestamp(microseconds: .max))
+        #expect(abs(clock.now().wall.seconds(since: clock.now().steady)) < 5)
     }
 
     @Test func `two readings go forwards`() {
