@@ -70,10 +70,10 @@ import Testing
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in
                 #expect(try loop.connect().ask("/body")?.status == 200)
-                let before = openDescriptors()
+                let before = openFiles()
                 let asking = try AskingTests.ask(loop, count: 20)
                 for connection in asking { connection.close() }
-                #expect(holds { openDescriptors() <= before })
+                #expect(holds { openFiles() <= before })
                 try loop.shared.inquiries.tell()
                 #expect(try loop.connect().ask("/ask")?.text == "told GET 0 0")
             }

@@ -149,7 +149,7 @@ import Testing
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in
                 #expect(try loop.connect().ask("/body")?.status == 200)
-                let before = openDescriptors()
+                let before = openFiles()
                 let large = Wire.request("/body", body: [UInt8](repeating: 1, count: 200_000))
                 for round in 0..<50 {
                     var connections = try (0..<8).map { _ in try loop.connect() }
@@ -164,7 +164,7 @@ import Testing
                     if round % 2 == 0 { connections.reverse() }
                     connections.removeAll()
                 }
-                #expect(holds { openDescriptors() <= before }, "\(openDescriptors()) instead of \(before)")
+                #expect(holds { openFiles() <= before }, "\(openFiles()) instead of \(before)")
             }
         }
     }
@@ -179,11 +179,14 @@ import Testing
                 var limit = rlimit()
                 let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
                 unsafe getrlimit(resource, &limit)
-                limit.rlim_cur = rlim_t(openDescriptors() + 1)
-                unsafe setrlimit(resource, &limit)
                 var late: [WireConnection] = []
-                while late.count < 8, let client = try? loop.connect() { late.append(client) }
-                #expect(!late.isEmpty && late.count < 8)
+                // Swift's runtime may take it instead.
+                while late.isEmpty {
+                    limit.rlim_cur = rlim_t(openDescriptors() + 1)
+                    unsafe setrlimit(resource, &limit)
+                    while late.count < 8, let client = try? loop.connect() { late.append(client) }
+                }
+                #expect(late.count < 8)
                 for client in late { try client.send(Wire.request("/body")) }
                 for _ in 0..<50 { #expect(try first.ask("/stored")?.status == 201) }
                 clients.removeAll()

@@ -107,7 +107,7 @@ import Testing
     @Test func `whoever goes away while waiting is forgotten`() async {
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in
-                let before = openDescriptors()
+                let before = openFiles()
                 for _ in 0..<10 {
                     let connections = try (0..<3).map { _ in try loop.connect() }
                     for connection in connections { try connection.send(Wire.request("/wait")) }
@@ -115,7 +115,7 @@ import Testing
                     _ = holds(withinSeconds: 0.05) { loop.shared.parked.load(ordering: .relaxed) > parked + 3 }
                     for connection in connections { connection.close() }
                 }
-                #expect(holds { openDescriptors() <= before })
+                #expect(holds { openFiles() <= before })
             }
         }
     }
@@ -124,14 +124,14 @@ import Testing
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in
                 #expect(try loop.connect().ask("/body")?.status == 200)
-                let before = openDescriptors()
+                let before = openFiles()
                 for _ in 0..<100 {
                     let connection = try loop.connect()
                     try connection.send(Wire.request("/wait"))
                     connection.close()
                 }
                 #expect(holds { loop.shared.parked.load(ordering: .relaxed) == 100 })
-                #expect(holds { openDescriptors() <= before }, "\(openDescriptors()) instead of \(before)")
+                #expect(holds { openFiles() <= before }, "\(openFiles()) instead of \(before)")
             }
         }
     }

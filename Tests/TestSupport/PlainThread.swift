@@ -38,19 +38,6 @@ package func holds(withinSeconds seconds: Double = 30, _ condition: () throws ->
     return try condition()
 }
 
-/// How many descriptors this process has open.
-package func openDescriptors() -> Int {
-    guard let directory = unsafe opendir("/proc/self/fd") else { return 0 }
-    defer { unsafe closedir(directory) }
-    var count = 0
-    while let entry = unsafe readdir(directory) {
-        // Neither "." nor "..".
-        if unsafe entry.pointee.d_name.0 != 0x2e { count += 1 }
-    }
-    // The directory itself is one.
-    return count - 1
-}
-
 /// Ends this process at once, as `kill -9` does.
 package func killThisProcess() -> Never {
     kill(getpid(), SIGKILL)
