@@ -49,7 +49,7 @@ import Testing
     func `a misbehaving receiver is told apart, and called once`(rule: String, kind: Exchange.ErrorKind) throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
-            let timeout = kind == .timeout ? 400 : 20_000
+            let timeout = kind == .timeout ? 1000 : 20_000
             let first = try multi.send(receiver.request("/first?\(rule)", timeout: timeout))
             #expect(first.kind == kind, "\(first)")
             #expect(!first.isReusedConnection)

@@ -13,8 +13,10 @@ import Webhooks
 @Suite struct LookupsTests {
     private let environment = UUID(bytes: [UInt8](repeating: 7, count: 16))!
 
-    private func lookups(_ url: String?) throws -> Lookups {
-        let projects = url.map { ProjectManagement(url: $0, userAgent: "Postroom/test", timeoutSeconds: 0.3) }
+    private func lookups(_ url: String?, timeoutSeconds: Double = 20) throws -> Lookups {
+        let projects = url.map {
+            ProjectManagement(url: $0, userAgent: "Postroom/test", timeoutSeconds: timeoutSeconds)
+        }
         return try Lookups(projects: projects, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -41,7 +43,7 @@ import Webhooks
 
     @Test func `nobody there, and nobody who answers, is no answer`() throws {
         for url in ["http://127.0.0.1:1/api", "http://nobody.invalid"] {
-            let lookups = try lookups(url)
+            let lookups = try lookups(url, timeoutSeconds: 0.3)
             #expect(lookups.environment(environment) == .pending)
             work(lookups)
             #expect(lookups.environment(environment) == .unknown)
