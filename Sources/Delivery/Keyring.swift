@@ -37,7 +37,4 @@ package struct Keyring: Equatable, Sendable {
         self.number = number
         self.keys = keys
     }
-
-    /// The key that signs at a time; the first where none does yet.
-    package func current(at now: Timestamp) -> Key? { keys.last { $0.signsFrom <= now } ?? keys.first }
 }

@@ -27,7 +27,6 @@ import Testing
         #expect(rotation.next?.id == next)
         #expect(rotation.previous?.id == previous)
         #expect(keys.filter(rotation.contains).map(\.id) == [previous, current, next].compactMap(\.self))
-        #expect(ring.current(at: now) == rotation.current)
     }
 
     @Test func `there is nothing to show of no keys`() {
