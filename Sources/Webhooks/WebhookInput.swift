@@ -1,13 +1,10 @@
-internal import Delivery
+package import Delivery
 internal import Gateway
 internal import JSON
 internal import WebhookSignatures
 
-/// Says whether something may be delivered to a URL.
-package protocol URLChecking {
-    /// What is wrong with it, as the rest of a sentence; `nil` where nothing is.
-    func fault(_ url: String) -> String?
-
+/// Says of a URL as well where it leads.
+package protocol URLChecking: URLRules {
     /// Whether what its host stands for may be called. A URL that has a `fault` may be one for the receiver alone to tell.
     func reach(_ url: String) -> Reach
 }
