@@ -1,5 +1,6 @@
 @testable import Delivery
 @testable import Gateway
+@testable import JSON
 @testable import MappedStore
 @testable import Webhooks
 
@@ -47,7 +48,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let again = unsafe WebhookRecord.decode(
             WebhookRecord.encode(webhook).span.bytes, destination, DestinationState())
         require(again == webhook, "another webhook")
-        _ = objectJSON { json in webhook.write(to: &json) }
+        _ = valueJSON { json in webhook.write(to: &json) }
     }
     _ = WebhookRecord.events(span)
     if bytes.count > 24 {
@@ -74,6 +75,6 @@ private func use(_ destination: Destination, _ state: DestinationState) {
     }
     for attempts in 1...3 { _ = policy.wait(after: attempts, asked: 1e9, isOverloaded: true, jitter: 1) }
     _ = objectJSON { json in
-        WebhookStatistics(health: state.health, pending: 1).write(to: &json, at: Moment(wall: now, steady: now))
+        WebhookStatistics(health: state.health, pending: 1).writeMembers(to: &json, at: Moment(wall: now, steady: now))
     }
 }

@@ -36,7 +36,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if let sealed = subscription.destination.sealedHeaders {
         require(HeaderField.fields(lines: sealed)?.map(\.name) == ["Authorization"], "other headers")
     }
-    let shown = objectJSON { json in subscription.write(to: &json, sealing) }
+    let shown = valueJSON { json in subscription.write(to: &json, sealing) }
     guard let again = try? SubscriptionInput(parsing: shown, isNew: false, URLs()) else {
         fatalError("what is shown is not taken")
     }

@@ -47,7 +47,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         if let sealed = webhook.destination.sealedHeaders {
             require(HeaderField.fields(lines: sealed)?.map(\.name) == webhook.headerNames, "other headers")
         }
-        let shown = objectJSON { json in webhook.write(to: &json) }
+        let shown = valueJSON { json in webhook.write(to: &json) }
         require((try? WebhookInput(parsing: shown, isPartial: false, rules)) != nil, "what is shown is not taken")
     }
     return 0

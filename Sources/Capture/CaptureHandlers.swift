@@ -107,14 +107,11 @@ package final class CaptureHandlers {
         switch try store.create(Endpoint.ID(random: &random), for: request.id, at: now(), limits) {
         case .created(let id):
             store.count(.created)
-            var json = JSONWriter()
-            json.beginObject()
-            json.name("endpointId")
-            json.string(id.description)
-            json.name("fullyQualifiedEndpoint")
-            json.string(webhookURL + id.description)
-            json.endObject()
-            return .afterCommit(.json(.created, json.bytes))
+            let body = objectJSON { json in
+                json.member("endpointId", id.description)
+                json.member("fullyQualifiedEndpoint", webhookURL + id.description)
+            }
+            return .afterCommit(.json(.created, body))
         case .tooMany:
             store.count(.creationRefused)
             return .now(.text(.insufficientStorage, "There are no more than \(limits.endpoints) endpoints."))

@@ -5,60 +5,40 @@ package import JSON
 extension NumberedNotification {
     /// Writes the six members that clients of the original know, in its order, and after them what is new.
     package func write(to json: inout JSONWriter) {
-        json.beginObject()
-        json.name("method")
-        json.string(notification.method)
-        json.name("headers")
-        write(notification.fields, to: &json)
         let text = notification.text
-        json.name("body")
-        json.string(utf8: text ?? notification.body)
-        json.name("receivedAt")
-        json.string(notification.receivedAt.iso8601())
-        json.name("remote")
-        if let remote = notification.remote { json.string(remote) } else { json.null() }
-        json.name("id")
-        json.integer(number)
-        json.name("path")
-        json.string(utf8: notification.path)
-        json.name("query")
-        if let query = notification.query { json.string(utf8: query) } else { json.null() }
-        if text == nil {
-            json.name("bodyBase64")
-            json.string(Base64.standard.encode(notification.body))
+        json.object { json in
+            json.member("method", notification.method)
+            json.name("headers")
+            write(notification.fields, to: &json)
+            json.member("body", utf8: text ?? notification.body)
+            json.member("receivedAt", notification.receivedAt.iso8601())
+            json.member("remote", orNull: notification.remote)
+            json.member("id", number)
+            json.member("path", utf8: notification.path)
+            json.member("query", orNull: notification.query)
+            if text == nil { json.member("bodyBase64", Base64.standard.encode(notification.body)) }
         }
-        json.endObject()
     }
 
     private func write(_ fields: FieldList, to json: inout JSONWriter) {
-        json.beginArray()
-        for index in 0..<fields.count {
+        json.array(of: 0..<fields.count) { json, index in
             let value = fields.value(at: index)
-            json.beginObject()
-            json.name("name")
-            json.string(utf8: fields.name(at: index))
-            json.name("value")
-            json.string(utf8: value)
-            if String(validating: value, as: UTF8.self) == nil {
-                json.name("valueBase64")
-                json.string(Base64.standard.encode(value))
+            json.object { json in
+                json.member("name", utf8: fields.name(at: index))
+                json.member("value", utf8: value)
+                if String(validating: value, as: UTF8.self) == nil {
+                    json.member("valueBase64", Base64.standard.encode(value))
+                }
             }
-            json.endObject()
         }
-        json.endArray()
     }
 }
 
 /// `{"notifications": [...]}`.
 package func notificationsJSON(_ notifications: [NumberedNotification]) -> [UInt8] {
-    var json = JSONWriter(reserving: notifications.reduce(64) { $0 + $1.notification.body.count + 1024 })
-    json.beginObject()
-    json.name("notifications")
-    json.beginArray()
-    for notification in notifications { notification.write(to: &json) }
-    json.endArray()
-    json.endObject()
-    return json.bytes
+    objectJSON(reserving: notifications.reduce(64) { $0 + $1.notification.body.count + 1024 }) { json in
+        json.member("notifications", arrayOf: notifications) { json, notification in notification.write(to: &json) }
+    }
 }
 
 /// Why a configuration is not one, as a sentence for the client.

@@ -170,20 +170,13 @@ struct CloudEvent {
 
     /// In structured mode.
     func write(to json: inout JSONWriter) {
-        json.beginObject()
-        for attribute in attributes {
-            json.name(attribute.name)
-            json.value(attribute.value)
+        json.object { json in
+            for attribute in attributes { json.member(attribute.name, attribute.value) }
+            switch data {
+            case .none: break
+            case .json(let value): json.member("data", value)
+            case .bytes(let bytes): json.member("data_base64", Base64.standard.encode(bytes))
+            }
         }
-        switch data {
-        case .none: break
-        case .json(let value):
-            json.name("data")
-            json.value(value)
-        case .bytes(let bytes):
-            json.name("data_base64")
-            json.string(Base64.standard.encode(bytes))
-        }
-        json.endObject()
     }
 }

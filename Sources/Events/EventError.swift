@@ -19,17 +19,12 @@ package struct EventError: Error, Equatable, Sendable {
 
     /// - Parameter version: this program's.
     package func body(version: String) -> [UInt8] {
-        var json = JSONWriter()
-        json.beginObject()
-        for (name, text) in [
-            ("status", "\(status.code) \(status.reasonPhrase)"), ("message", message), ("traceback", ""),
-            ("version", version),
-        ] {
-            json.name(name)
-            json.string(text)
+        objectJSON { json in
+            json.member("status", "\(status.code) \(status.reasonPhrase)")
+            json.member("message", message)
+            json.member("traceback", "")
+            json.member("version", version)
         }
-        json.endObject()
-        return json.bytes
     }
 
     package func response(version: String) -> Response {

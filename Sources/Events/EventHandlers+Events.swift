@@ -49,7 +49,7 @@ extension EventHandlers {
         }
         let needsApproval = settings.policyURL != nil
         return .madeAfterCommit {
-            .plainJSON(.ok, objectJSON { json in event.write(to: &json, for: user, needsApproval: needsApproval) })
+            .plainJSON(.ok, valueJSON { json in event.write(to: &json, for: user, needsApproval: needsApproval) })
         }
     }
 
@@ -58,11 +58,7 @@ extension EventHandlers {
         let lines = try asking { () throws(StoreFailure) in try store.deliveries(of: found.id, query) }
         guard let lines else { throw EventError.forbidden }
         return .madeAfterCommit {
-            var json = JSONWriter(reserving: 512 * lines.count)
-            json.beginArray()
-            for line in lines { line.write(to: &json) }
-            json.endArray()
-            return .plainJSON(.ok, json.bytes)
+            .plainJSON(.ok, arrayJSON(lines, reserving: 512 * lines.count) { json, line in line.write(to: &json) })
         }
     }
 
@@ -78,10 +74,7 @@ extension EventHandlers {
                 .plainJSON(
                     .accepted,
                     objectJSON { json in
-                        json.beginObject()
-                        json.name("delivery_id")
-                        json.string(delivery.description)
-                        json.endObject()
+                        json.member("delivery_id", delivery.description)
                     }))
         case .unknownDestination: throw EventError.forbidden
         case .unknownLine: throw unknown
@@ -100,14 +93,9 @@ extension EventHandlers {
             .plainJSON(
                 .accepted,
                 objectJSON { json in
-                    json.beginObject()
-                    for (name, time) in [("since", input.since), ("until", input.until)] {
-                        json.name(name)
-                        json.string(time.naive)
-                    }
-                    json.name("all")
-                    json.bool(input.all)
-                    json.endObject()
+                    json.member("since", input.since.naive)
+                    json.member("until", input.until.naive)
+                    json.member("all", input.all)
                 }))
     }
 }

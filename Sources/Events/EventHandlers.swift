@@ -123,7 +123,7 @@ package final class EventHandlers {
     }
 
     private func shown(_ subscription: Subscription) -> Response {
-        .plainJSON(.ok, objectJSON { json in subscription.write(to: &json, sealing) })
+        .plainJSON(.ok, valueJSON(reserving: 512) { json in subscription.write(to: &json, sealing) })
     }
 
     // MARK: Subscriptions
@@ -145,11 +145,10 @@ package final class EventHandlers {
         // Clients of the service before know a user without any by this.
         guard !found.isEmpty || after != nil else { throw EventError.forbidden }
         return .madeAfterCommit { [sealing] in
-            var json = JSONWriter(reserving: 512 * found.count)
-            json.beginArray()
-            for subscription in found { subscription.write(to: &json, sealing) }
-            json.endArray()
-            return .plainJSON(.ok, json.bytes)
+            let body = arrayJSON(found, reserving: 512 * found.count) { json, subscription in
+                subscription.write(to: &json, sealing)
+            }
+            return .plainJSON(.ok, body)
         }
     }
 

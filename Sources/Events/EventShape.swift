@@ -76,14 +76,9 @@ struct EventShape: Equatable, Sendable {
         }
         for member in own.members ?? [] { set(member.name, Array(body[member.value.range])) }
         for member in added { set(member.name, Array(extensions[member.value.range])) }
-        var json = JSONWriter(reserving: body.count / 4 + extensions.count)
-        json.beginObject()
-        for value in values {
-            json.name(value.name)
-            json.value(text: value.text)
+        return objectJSON(reserving: body.count / 4 + extensions.count) { json in
+            for value in values { json.member(value.name, text: value.text) }
         }
-        json.endObject()
-        return json.bytes
     }
 
     private static func document(_ text: [UInt8]) throws(Fault) -> JSONNode {

@@ -28,8 +28,7 @@ package struct FormerSubscription: Sendable {
             json.string(
                 name == "error" ? String(text.unicodeScalars.prefix(SubscriptionInput.maximumErrorCharacters)) : text)
         }
-        json.name("jsonpath")
-        json.string(expression)
+        json.member("jsonpath", expression)
         for name in ["extensions", "auth"] {
             guard let text = columns[name] else { continue }
             let value: JSON
@@ -38,8 +37,7 @@ package struct FormerSubscription: Sendable {
             }
             // None is written so, and taken in no other way than by leaving it out.
             if name == "auth", value == .object([]) || value == .null { continue }
-            json.name(name)
-            json.value(text: text.utf8)
+            json.member(name, text: text.utf8)
         }
         json.endObject()
         return json.bytes

@@ -8,22 +8,15 @@ extension EventHistory {
     ///   - needsApproval: whether the event is shown only to whom it was delivered, or who might have it.
     func write(to json: inout JSONWriter, for user: String, needsApproval: Bool) {
         let own = matches.filter { $0.user.utf8.elementsEqual(user.utf8) }
-        json.beginObject()
-        json.name("uuid")
-        json.string(id.description)
-        json.name("received")
-        json.string(receivedAt.naive)
-        json.name("state")
-        json.string(isWaiting ? "waiting" : "matched")
-        json.name("matched")
-        json.integer(matches.count + otherMatches)
-        json.name("event")
-        if !needsApproval || own.contains(where: \.wasApproved) { json.value(text: body) } else { json.null() }
-        json.name("deliveries")
-        json.beginArray()
-        for match in own { match.write(to: &json) }
-        json.endArray()
-        json.endObject()
+        json.object { json in
+            json.member("uuid", id.description)
+            json.member("received", receivedAt.naive)
+            json.member("state", isWaiting ? "waiting" : "matched")
+            json.member("matched", matches.count + otherMatches)
+            json.name("event")
+            if !needsApproval || own.contains(where: \.wasApproved) { json.value(text: body) } else { json.null() }
+            json.member("deliveries", arrayOf: own) { json, match in match.write(to: &json) }
+        }
     }
 }
 
@@ -47,58 +40,32 @@ extension EventHistory.Match {
     }
 
     fileprivate func write(to json: inout JSONWriter) {
-        json.beginObject()
-        json.name("eventmatch")
-        json.string(subscription.description)
-        json.name("state")
-        json.string(state)
-        json.name("attempts")
-        json.beginArray()
-        for attempt in attempts { attempt.write(to: &json) }
-        json.endArray()
-        json.endObject()
+        json.object { json in
+            json.member("eventmatch", subscription.description)
+            json.member("state", state)
+            json.member("attempts", arrayOf: attempts) { json, attempt in attempt.write(to: &json) }
+        }
     }
 }
 
 extension DeliveryLine {
     func write(to json: inout JSONWriter) {
-        json.beginObject()
-        json.name("id")
-        json.integer(id)
-        json.name("event")
-        json.string(event.description)
-        json.name("type")
-        json.string(type)
-        json.name("attempt")
-        json.integer(attempt)
-        json.name("trigger")
-        json.string(trigger.word)
-        json.name("policy_status_code")
-        json.optional(outcome.approval?.status)
-        json.name("policy_resp_body")
-        json.optional(outcome.approval.map { String(decoding: $0.body, as: UTF8.self) })
-        json.name("target_status_code")
-        json.optional(outcome.status)
-        json.name("target_resp_body")
-        json.optional(outcome.status.map { _ in String(decoding: outcome.responseBody, as: UTF8.self) })
-        json.name("error_kind")
-        json.optional(outcome.failure?.kind.word)
-        json.name("error")
-        json.optional(outcome.failure?.text)
-        json.name("duration_ms")
-        json.integer(outcome.durationMilliseconds)
-        json.name("created")
-        json.string(outcome.triggeredAt.naive)
-        json.name("next_retry")
-        json.optional(nextRetryAt?.naive)
-        json.name("final")
-        json.bool(isFinal)
-        json.endObject()
-    }
-}
-
-extension JSONWriter {
-    mutating func optional(_ number: Int?) {
-        if let number { integer(number) } else { null() }
+        json.object { json in
+            json.member("id", id)
+            json.member("event", event.description)
+            json.member("type", type)
+            json.member("attempt", attempt)
+            json.member("trigger", trigger.word)
+            json.member("policy_status_code", orNull: outcome.approval?.status)
+            json.member("policy_resp_body", orNull: outcome.approval?.body)
+            json.member("target_status_code", orNull: outcome.status)
+            json.member("target_resp_body", orNull: outcome.status == nil ? nil : outcome.responseBody)
+            json.member("error_kind", orNull: outcome.failure?.kind.word)
+            json.member("error", orNull: outcome.failure?.text)
+            json.member("duration_ms", outcome.durationMilliseconds)
+            json.member("created", outcome.triggeredAt.naive)
+            json.member("next_retry", orNull: nextRetryAt?.naive)
+            json.member("final", isFinal)
+        }
     }
 }

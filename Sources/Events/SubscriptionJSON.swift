@@ -7,46 +7,25 @@ extension Subscription {
     /// The thirteen members in the order that clients have always seen, and those of ours that are not what they are by
     /// default.
     func write(to json: inout JSONWriter, _ sealing: Sealing) {
-        json.beginObject()
-        json.name("uuid")
-        json.string(id.description)
-        json.name("name")
-        json.string(name)
-        json.name("jsonpath")
-        json.string(expression)
-        json.name("user")
-        json.string(user)
-        json.name("disabled")
-        json.optional(destination.disabledAt?.naive)
-        json.name("error")
-        json.optional(destination.disabledReason)
-        json.name("target_url")
-        json.string(shownTarget(sealing))
-        json.name("version")
-        json.string(version)
-        json.name("extensions")
-        json.value(text: extensions)
-        json.name("auth")
-        json.value(text: shownAuth(sealing))
-        json.name("created")
-        json.string(created.naive)
-        json.name("updated")
-        json.string(updated.naive)
-        json.name("deleted")
-        json.null()
-        if let dialect {
-            json.name("dialect")
-            json.string(dialect.rawValue)
+        json.object { json in
+            json.member("uuid", id.description)
+            json.member("name", name)
+            json.member("jsonpath", expression)
+            json.member("user", user)
+            json.member("disabled", orNull: destination.disabledAt?.naive)
+            json.member("error", orNull: destination.disabledReason)
+            json.member("target_url", shownTarget(sealing))
+            json.member("version", version)
+            json.member("extensions", text: extensions)
+            json.member("auth", text: shownAuth(sealing))
+            json.member("created", created.naive)
+            json.member("updated", updated.naive)
+            json.name("deleted")
+            json.null()
+            if let dialect { json.member("dialect", dialect.rawValue) }
+            if format != .json { json.member("format", format.word) }
+            if destination.consent != nil { json.member("handshake", true) }
         }
-        if format != .json {
-            json.name("format")
-            json.string(format.word)
-        }
-        if destination.consent != nil {
-            json.name("handshake")
-            json.bool(true)
-        }
-        json.endObject()
     }
 
     private func shownTarget(_ sealing: Sealing) -> String {
@@ -57,17 +36,4 @@ extension Subscription {
     private func shownAuth(_ sealing: Sealing) -> [UInt8] {
         sealedAuth.flatMap { sealing.open($0, .auth) } ?? Self.noExtensions
     }
-}
-
-extension JSONWriter {
-    mutating func optional(_ text: String?) {
-        if let text { string(text) } else { null() }
-    }
-}
-
-/// A subscription that is still to be shown.
-func objectJSON(_ write: (inout JSONWriter) -> Void) -> [UInt8] {
-    var json = JSONWriter(reserving: 512)
-    write(&json)
-    return json.bytes
 }

@@ -33,8 +33,6 @@ package struct JSONWriter: Sendable {
     }
 
     /// A member's name; its value is written next.
-    package mutating func name(_ name: StaticString) { self.name(String(describing: name)) }
-
     package mutating func name(_ name: String) {
         separate()
         quote(name.utf8)

@@ -18,10 +18,8 @@ extension MappedStore {
             ids[number] = subscription.id
             line("subscription") { json in
                 json.subscription(subscription)
-                json.name("destination")
-                json.destination(subscription.destination)
-                json.name("state")
-                json.state(state, at: moment)
+                json.member("destination") { $0.destination(subscription.destination) }
+                json.member("state") { $0.state(state, at: moment) }
             }
         }
         return ids
@@ -75,34 +73,28 @@ extension JSONWriter {
         if destination.protocolKind == .event { member("protocol", "event") }
         if let path = destination.approvalPath { member("approvalPath", path) }
         if let consent = destination.consent {
-            name("consent")
-            beginObject()
-            if let url = consent.url { member("url", url) }
-            if let rate = consent.rate { member("rate", UInt64(max(0, rate))) }
-            endObject()
+            member("consent") { json in
+                if let url = consent.url { json.member("url", url) }
+                if let rate = consent.rate { json.member("rate", max(0, rate)) }
+            }
         }
         if let shape = destination.shape { member("shape", base64: shape) }
     }
 
     /// What became of a routed event. Subscriptions that are gone are left out.
     mutating func routed(_ record: RoutedEventRecord, _ waiting: WaitingRecord?, _ subscriptions: [UInt64: UUID]) {
-        name("routed")
-        beginObject()
-        if record.isTakenOver { member("takenOver", true) }
-        if let matched = record.matched {
-            name("matched")
-            beginArray()
-            for id in matched.compactMap({ subscriptions[$0] }) { string(id.description) }
-            endArray()
+        member("routed") { json in
+            if record.isTakenOver { json.member("takenOver", true) }
+            if let matched = record.matched {
+                json.member("matched", matched.compactMap { subscriptions[$0]?.description })
+            }
+            if let waiting {
+                let done = (record.matched ?? []).prefix(Int(clamping: waiting.dispatched))
+                json.member("waiting") { json in
+                    json.member("trigger", waiting.trigger.word)
+                    json.member("dispatched", done.count { subscriptions[$0] != nil })
+                }
+            }
         }
-        if let waiting {
-            let done = (record.matched ?? []).prefix(Int(clamping: waiting.dispatched))
-            name("waiting")
-            beginObject()
-            member("trigger", waiting.trigger.word)
-            member("dispatched", UInt64(done.count { subscriptions[$0] != nil }))
-            endObject()
-        }
-        endObject()
     }
 }

@@ -72,24 +72,18 @@ extension AttemptRecord {
 extension OperationalEvent {
     /// As operators are sent it, with the members that Standard Webhooks advises.
     fileprivate var body: [UInt8] {
-        var json = JSONWriter()
-        json.beginObject()
-        json.name("type")
-        json.string(kind.rawValue)
-        json.name("timestamp")
-        json.string(time.rfc3339)
-        json.name("data")
-        json.beginObject()
-        for detail in details {
-            json.name(detail.name)
-            switch detail.value {
-            case .text(let text): json.string(text)
-            case .number(let number): json.integer(number)
+        objectJSON { json in
+            json.member("type", kind.rawValue)
+            json.member("timestamp", time.rfc3339)
+            json.member("data") { json in
+                for detail in details {
+                    switch detail.value {
+                    case .text(let text): json.member(detail.name, text)
+                    case .number(let number): json.member(detail.name, number)
+                    }
+                }
             }
         }
-        json.endObject()
-        json.endObject()
-        return json.bytes
     }
 }
 

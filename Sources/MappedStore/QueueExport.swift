@@ -32,10 +32,7 @@ extension MappedStore {
                 json.member("name", user.name)
                 json.member("pass_hash", user.hash.text)
                 json.member("can_reload", user.mayReload)
-                json.name("queues")
-                json.beginArray()
-                for queue in rights.keys.sorted() { json.string(names[queue] ?? "") }
-                json.endArray()
+                json.member("queues", rights.keys.sorted().map { names[$0] ?? "" })
             }
             var isDamaged = false
             try scanClients(of: user.number, in: transaction) { _, value in
@@ -46,13 +43,8 @@ extension MappedStore {
                 line("client") { json in
                     json.member("user", user.name)
                     json.member("name", client.name)
-                    json.name("queue")
                     // Without one where it is disconnected.
-                    if rights[client.queue] == client.right, let name = names[client.queue] {
-                        json.string(name)
-                    } else {
-                        json.null()
-                    }
+                    json.member("queue", orNull: rights[client.queue] == client.right ? names[client.queue] : nil)
                     json.member("cursor", client.cursor)
                 }
                 return true
@@ -68,17 +60,14 @@ extension JSONWriter {
         member("max_message_count", settings.limits.messageCount)
         member("max_message_size", settings.limits.messageBytes)
         member("max_queue_size", settings.limits.queueBytes)
-        name("whitelist_ip")
-        beginArray()
-        for network in settings.allowedNetworks { string(network.description) }
-        endArray()
+        member("whitelist_ip", settings.allowedNetworks.map(\.description))
         name("auth")
         if let authentication = settings.authentication {
-            beginObject()
-            member("method", "\(authentication.process.rawValue)-\(authentication.algorithm.rawValue)")
-            if let key = authentication.key { member("key", bytes: key) }
-            if let header = authentication.headerName { member("header_name", header) }
-            endObject()
+            object { json in
+                json.member("method", "\(authentication.process.rawValue)-\(authentication.algorithm.rawValue)")
+                if let key = authentication.key { json.member("key", bytes: key) }
+                if let header = authentication.headerName { json.member("header_name", header) }
+            }
         } else {
             null()
         }

@@ -12,13 +12,11 @@ extension MappedStore {
     /// keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`.
     package func export(at moment: Moment, _ write: ([UInt8]) -> Void) throws(StoreFailure) {
         func line(_ kind: String, _ body: (inout JSONWriter) -> Void) {
-            var json = JSONWriter()
-            json.beginObject()
-            json.name("kind")
-            json.string(kind)
-            body(&json)
-            json.endObject()
-            write(json.bytes)
+            write(
+                objectJSON { json in
+                    json.member("kind", kind)
+                    body(&json)
+                })
         }
         try read { (transaction) throws(LMDBError) in
             line("postroom") { json in
@@ -68,21 +66,6 @@ extension MappedStore {
 
 /// Members of an export.
 extension JSONWriter {
-    mutating func member(_ name: String, _ value: UInt64) {
-        self.name(name)
-        integer(value)
-    }
-
-    mutating func member(_ name: String, _ value: String) {
-        self.name(name)
-        string(value)
-    }
-
-    mutating func member(_ name: String, _ value: Bool) {
-        self.name(name)
-        bool(value)
-    }
-
     mutating func member(_ name: String, _ time: Timestamp) { member(name, time.iso8601()) }
 
     /// Bytes as text where they are text.
@@ -102,15 +85,12 @@ extension JSONWriter {
         if let remote = notification.remote { member("remote", remote) }
         member("path", bytes: notification.path)
         if let query = notification.query { member("query", bytes: query) }
-        name("headers")
-        beginArray()
-        for index in 0..<notification.fields.count {
-            beginObject()
-            member("name", bytes: notification.fields.name(at: index))
-            member("value", bytes: notification.fields.value(at: index))
-            endObject()
+        member("headers", arrayOf: 0..<notification.fields.count) { json, index in
+            json.object { json in
+                json.member("name", bytes: notification.fields.name(at: index))
+                json.member("value", bytes: notification.fields.value(at: index))
+            }
         }
-        endArray()
         switch notification.bodyKind {
         case .text:
             member("body", bytes: notification.body)

@@ -70,19 +70,16 @@ extension MappedStore {
             guard let keyring = try keyring(number, in: transaction) else { throw .damaged("a keyring") }
             line("environment") { json in
                 json.member("id", id.description)
-                json.name("keys")
-                json.beginArray()
-                for key in keyring.keys {
-                    json.beginObject()
-                    json.member("id", key.id)
-                    json.member("algorithm", key.algorithm)
-                    json.member("publicKey", key.publicKey)
-                    json.member("sealedPrivateKey", base64: key.sealedPrivateKey)
-                    json.member("created", key.created)
-                    json.member("signsFrom", key.signsFrom)
-                    json.endObject()
+                json.member("keys", arrayOf: keyring.keys) { json, key in
+                    json.object { json in
+                        json.member("id", key.id)
+                        json.member("algorithm", key.algorithm)
+                        json.member("publicKey", key.publicKey)
+                        json.member("sealedPrivateKey", base64: key.sealedPrivateKey)
+                        json.member("created", key.created)
+                        json.member("signsFrom", key.signsFrom)
+                    }
                 }
-                json.endArray()
             }
         }
     }
@@ -105,10 +102,8 @@ extension MappedStore {
             ids[number] = webhook.id
             line("webhook") { json in
                 json.webhook(webhook)
-                json.name("destination")
-                json.destination(webhook.destination)
-                json.name("state")
-                json.state(state, at: moment)
+                json.member("destination") { $0.destination(webhook.destination) }
+                json.member("state") { $0.state(state, at: moment) }
             }
         }
         return ids
@@ -161,27 +156,16 @@ extension JSONWriter {
     }
 
     fileprivate mutating func member(_ name: String, _ value: Double) {
-        self.name(name)
-        self.value(text: "\(value)".utf8)
-    }
-
-    fileprivate mutating func member(_ name: String, _ values: [String]) {
-        self.name(name)
-        beginArray()
-        for value in values { string(value) }
-        endArray()
+        member(name, text: "\(value)".utf8)
     }
 
     fileprivate mutating func member(_ name: String, _ fields: [HeaderField]) {
-        self.name(name)
-        beginArray()
-        for field in fields {
-            beginObject()
-            member("name", field.name)
-            member("value", field.value)
-            endObject()
+        member(name, arrayOf: fields) { json, field in
+            json.object { json in
+                json.member("name", field.name)
+                json.member("value", field.value)
+            }
         }
-        endArray()
     }
 
     fileprivate mutating func webhook(_ webhook: Webhook) {
@@ -196,7 +180,6 @@ extension JSONWriter {
     }
 
     mutating func destination(_ destination: Destination) {
-        beginObject()
         member("url", destination.url)
         member("method", destination.method)
         member("contentType", destination.contentType)
@@ -207,27 +190,22 @@ extension JSONWriter {
         case .standard: member("retryPolicy", "standard")
         case .events: member("retryPolicy", "events")
         case .own(.fixed(let retries, let interval)):
-            member("retries", UInt64(max(0, retries)))
+            member("retries", max(0, retries))
             member("intervalSeconds", interval)
         case .own(.schedule(let waits)):
-            name("waitSeconds")
-            beginArray()
-            for wait in waits { value(text: "\(wait)".utf8) }
-            endArray()
+            member("waitSeconds", arrayOf: waits) { json, wait in json.value(text: "\(wait)".utf8) }
         }
-        member("inFlight", UInt64(max(0, destination.limits.inFlight)))
+        member("inFlight", max(0, destination.limits.inFlight))
         if let rate = destination.limits.rate { member("rate", rate) }
         member("ordered", destination.limits.isOrdered)
         if let time = destination.disabledUntil { member("disabledUntil", time) }
         if let reason = destination.disabledReason { member("disabledReason", reason) }
         events(destination)
-        endObject()
     }
 
     /// What counts for a minute at the most is left out.
     mutating func state(_ state: DestinationState, at moment: Moment) {
         let health = state.health
-        beginObject()
         member("delivered", health.delivered)
         member("failedAttempts", health.failedAttempts)
         member("givenUp", health.givenUp)
@@ -241,12 +219,8 @@ extension JSONWriter {
         }
         for (name, record) in [("lastTriggered", state.lastTriggered), ("lastErrored", state.lastErrored)] {
             guard let record else { continue }
-            self.name(name)
-            beginObject()
-            attempt(record)
-            endObject()
+            member(name) { $0.attempt(record) }
         }
-        endObject()
     }
 
     /// An attempt that is being made is no longer so in another store; it is due once its lease is over.
@@ -255,7 +229,7 @@ extension JSONWriter {
         member("parcel", delivery.parcel)
         member("trigger", delivery.trigger.word)
         if delivery.isRepair { member("repair", true) }
-        member("attempts", UInt64(delivery.attempts))
+        member("attempts", delivery.attempts)
         member("due", moment.wall(at: delivery.due))
         member("created", moment.wall(at: delivery.created))
     }
@@ -266,13 +240,13 @@ extension JSONWriter {
         member("parcel", record.parcel)
         member("eventID", record.eventID)
         member("event", record.event)
-        member("count", UInt64(record.count))
+        member("count", record.count)
         member("trigger", record.trigger.word)
         member("method", record.method)
         member("url", record.url)
         member("triggeredAt", attempt.triggeredAt)
         member("durationMilliseconds", attempt.durationMilliseconds)
-        if let status = attempt.status { member("status", UInt64(max(0, status))) }
+        if let status = attempt.status { member("status", max(0, status)) }
         if let failure = attempt.failure {
             member("errorKind", failure.kind.word)
             member("error", failure.text)
@@ -284,10 +258,9 @@ extension JSONWriter {
         member("responseTruncated", attempt.isResponseTruncated)
         member("responseBody", bytes: attempt.responseBody)
         guard let approval = attempt.approval else { return }
-        name("approval")
-        beginObject()
-        if let status = approval.status { member("status", UInt64(max(0, status))) }
-        member("body", bytes: approval.body)
-        endObject()
+        member("approval") { json in
+            if let status = approval.status { json.member("status", max(0, status)) }
+            json.member("body", bytes: approval.body)
+        }
     }
 }

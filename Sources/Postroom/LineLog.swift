@@ -37,20 +37,13 @@ struct LineLog: LogHandler {
             let text = "\(time) \(event.level) \(process): \(event.message)\(tail)"
             line = Array(text.utf8.map { $0 < 0x20 ? 0x20 : $0 })
         case .json:
-            var json = JSONWriter()
-            json.beginObject()
-            for (name, value) in [
-                ("time", time), ("level", event.level.rawValue), ("process", process), ("message", "\(event.message)"),
-            ] {
-                json.name(name)
-                json.string(value)
+            line = objectJSON { json in
+                json.member("time", time)
+                json.member("level", event.level.rawValue)
+                json.member("process", process)
+                json.member("message", "\(event.message)")
+                for (name, value) in details { json.member(name, "\(value)") }
             }
-            for (name, value) in details {
-                json.name(name)
-                json.string("\(value)")
-            }
-            json.endObject()
-            line = json.bytes
         }
         line.append(UInt8(ascii: "\n"))
         _ = try? FileDescriptor.standardError.writeAll(line)

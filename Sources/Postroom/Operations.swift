@@ -22,14 +22,10 @@ struct Operations {
         case ["health", "ready"]: return try ready()
         case ["metrics"]: return .now(try metrics())
         case ["version"]:
-            var json = JSONWriter()
-            json.beginObject()
-            for (name, value) in identity {
-                json.name(name)
-                json.string(value)
+            let body = objectJSON { json in
+                for (name, value) in identity { json.member(name, value) }
             }
-            json.endObject()
-            return .now(.json(.ok, json.bytes))
+            return .now(.json(.ok, body))
         case ["debug", "settings"] where settings.webhooks.isDebugging:
             let lines = Settings.variables.map { "\($0.name)=\($0.show(settings))\n" }.joined()
             return .now(.text(.ok, lines))

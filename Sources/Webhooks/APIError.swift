@@ -61,21 +61,13 @@ package struct APIError: Error, Equatable, Sendable {
 
     /// The documented error object.
     package func body(status: Int, isDebugging: Bool = false) -> [UInt8] {
-        var json = JSONWriter()
-        json.beginObject()
-        json.name("error_code")
-        json.integer(code.rawValue)
-        json.name("http_code")
-        json.integer(status)
-        json.name("internal_message")
-        json.string(isDebugging ? internalMessage : "")
-        json.name("message")
-        json.string(message)
-        json.name("stacktrace")
-        json.beginArray()
-        json.endArray()
-        json.endObject()
-        return json.bytes
+        objectJSON { json in
+            json.member("error_code", code.rawValue)
+            json.member("http_code", status)
+            json.member("internal_message", isDebugging ? internalMessage : "")
+            json.member("message", message)
+            json.member("stacktrace", [])
+        }
     }
 
     /// What a client is told when the store fails.

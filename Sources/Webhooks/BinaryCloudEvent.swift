@@ -17,18 +17,11 @@ package struct BinaryCloudEvent {
 
     /// The same in structured mode.
     package func structured() throws(APIError) -> [UInt8] {
-        var json = JSONWriter(reserving: 512 + (data?.count ?? 0))
-        json.beginObject()
-        for (name, value) in attributes {
-            json.name(name)
-            json.string(value)
+        let data: [UInt8]? = if let data { try checked(data) } else { nil }
+        return objectJSON(reserving: 512 + (data?.count ?? 0)) { json in
+            for (name, value) in attributes { json.member(name, value) }
+            if let data { json.member("data", text: data) }
         }
-        if let data {
-            json.name("data")
-            json.value(text: try checked(data))
-        }
-        json.endObject()
-        return json.bytes
     }
 
     private func checked(_ data: [UInt8]) throws(APIError) -> [UInt8] {

@@ -101,19 +101,13 @@ extension EventInput {
     package func event(
         id: String, idempotencyKey: String? = nil, in environment: UUID, at now: Timestamp
     ) -> Event {
-        var json = JSONWriter(reserving: data.count + id.utf8.count + 192)
-        json.beginObject()
-        json.name("event")
-        json.string(type)
-        json.name("event_id")
-        json.string(id)
-        json.name("environment_id")
-        json.string(environment.description)
-        json.name("timestamp")
-        json.string((timestamp ?? now).rfc3339)
-        json.name("data")
-        json.value(text: data)
-        json.endObject()
-        return Event(id: id, idempotencyKey: idempotencyKey, type: type, body: json.bytes)
+        let body = objectJSON(reserving: data.count + id.utf8.count + 192) { json in
+            json.member("event", type)
+            json.member("event_id", id)
+            json.member("environment_id", environment.description)
+            json.member("timestamp", (timestamp ?? now).rfc3339)
+            json.member("data", text: data)
+        }
+        return Event(id: id, idempotencyKey: idempotencyKey, type: type, body: body)
     }
 }

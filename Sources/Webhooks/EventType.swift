@@ -145,18 +145,13 @@ extension EventType {
     }
 
     func write(to json: inout JSONWriter) {
-        json.beginObject()
-        json.name("name")
-        json.string(name)
-        json.name("description")
-        json.string(description)
-        json.name("category")
-        json.string(category.rawValue)
-        json.name("schema")
-        json.value(schema)
-        json.name("example")
-        json.value(example)
-        json.endObject()
+        json.object { json in
+            json.member("name", name)
+            json.member("description", description)
+            json.member("category", category.rawValue)
+            json.member("schema", schema)
+            json.member("example", example)
+        }
     }
 }
 
@@ -173,9 +168,5 @@ extension EventProperty {
 
 /// The list of events: an array.
 package func eventTypesJSON() -> [UInt8] {
-    var json = JSONWriter()
-    json.beginArray()
-    for type in EventType.all { type.write(to: &json) }
-    json.endArray()
-    return json.bytes
+    arrayJSON(EventType.all) { json, type in type.write(to: &json) }
 }

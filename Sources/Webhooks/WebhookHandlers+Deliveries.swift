@@ -40,9 +40,8 @@ extension WebhookHandlers {
         _ webhook: Webhook, _ type: EventType, for request: RequestID?
     ) throws(StoreFailure) -> Answer {
         let moment = now()
-        var data = JSONWriter()
-        data.value(type.exampleData)
-        let event = EventInput(type: type.name, data: data.bytes)
+        let data = valueJSON { json in json.value(type.exampleData) }
+        let event = EventInput(type: type.name, data: data)
             .event(id: UUID(random: &random).description, in: webhook.environment, at: moment.wall)
         guard let delivery = try store.test(event, to: webhook.id, for: request, at: moment) else {
             return unknownWebhook
@@ -64,14 +63,7 @@ extension WebhookHandlers {
     }
 
     private func accepted(_ write: (inout JSONWriter) -> Void) -> Answer {
-        .afterCommit(
-            .json(
-                .accepted,
-                objectJSON { json in
-                    json.beginObject()
-                    write(&json)
-                    json.endObject()
-                }))
+        .afterCommit(.json(.accepted, objectJSON(write)))
     }
 
     // MARK: Logs
@@ -89,7 +81,7 @@ extension WebhookHandlers {
                 $0 + ($1.requestBody?.count ?? 0) + $1.outcome.responseBody.count + 1024
             }
             var response = Response.json(
-                .ok, arrayJSON(page.entries, reserving: count) { entry, json in entry.write(to: &json) })
+                .ok, arrayJSON(page.entries, reserving: count) { json, entry in entry.write(to: &json) })
             // RFC 8288. A client that asks for failures among many may get none, and a place to go on.
             if let next = page.next, let link = HTTPField.Name("Link") {
                 response.head.headerFields[link] = "<?\(query.text(before: next))>; rel=\"next\""
@@ -127,7 +119,7 @@ extension WebhookHandlers {
     func statistics(of id: UUID) throws(StoreFailure) -> Answer {
         guard let statistics = try store.statistics(of: id) else { return unknownWebhook }
         let moment = now()
-        return .afterCommit(.json(.ok, objectJSON { json in statistics.write(to: &json, at: moment) }))
+        return .afterCommit(.json(.ok, objectJSON { json in statistics.writeMembers(to: &json, at: moment) }))
     }
 
     // MARK: Settings
@@ -163,11 +155,9 @@ extension WebhookHandlers {
 extension EventAcceptance {
     fileprivate var json: [UInt8] {
         objectJSON { json in
-            json.beginObject()
             json.member("event_id", eventID)
             json.member("deliveries", deliveries)
             json.member("duplicate", isRepeated)
-            json.endObject()
         }
     }
 }

@@ -182,12 +182,12 @@ package final class WebhookHandlers {
 
     private func list(_ environment: UUID) throws(StoreFailure) -> Answer {
         let webhooks = try store.webhooks(of: environment)
-        return .madeAfterCommit { .json(.ok, arrayJSON(webhooks) { webhook, json in webhook.write(to: &json) }) }
+        return .madeAfterCommit { .json(.ok, arrayJSON(webhooks) { json, webhook in webhook.write(to: &json) }) }
     }
 
     private func show(_ id: UUID) throws(StoreFailure) -> Answer {
         guard let webhook = try store.webhook(id) else { return unknownWebhook }
-        return .afterCommit(.json(.ok, objectJSON { json in webhook.write(to: &json) }))
+        return .afterCommit(.json(.ok, valueJSON { json in webhook.write(to: &json) }))
     }
 
     private func create(_ request: Request, in environment: UUID) throws(StoreFailure) -> Answer {
@@ -266,7 +266,7 @@ package final class WebhookHandlers {
             case .keep, .reset, .set(.same): false
             }
         let secret = isShown ? webhook.destination.sealedSecret.flatMap { sealing.open($0, .secret) } : nil
-        return objectJSON { json in webhook.write(to: &json, secret: secret) }
+        return valueJSON { json in webhook.write(to: &json, secret: secret) }
     }
 
     var noKey: Answer {

@@ -18,7 +18,7 @@ import Testing
         let history = EventHistory(
             id: Self.id, receivedAt: Self.time, body: Array("{}".utf8), isWaiting: false, matches: [match],
             otherMatches: 0)
-        let text = objectJSON { json in history.write(to: &json, for: user, needsApproval: needsApproval) }
+        let text = valueJSON { json in history.write(to: &json, for: user, needsApproval: needsApproval) }
         return try JSON(parsing: text)["event"]
     }
 

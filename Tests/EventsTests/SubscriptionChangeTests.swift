@@ -1,5 +1,6 @@
 import Delivery
 import Gateway
+import JSON
 import JSONPath
 import Testing
 
@@ -148,7 +149,7 @@ import Testing
             "auth": #"{"type": "header", "header": {"type": "a", "credentials": "b"}}"#, "extensions": #"{"a": 1}"#,
             "target_url": #""http://me:pw@receiver.test/""#, "error": #""so""#, "format": #""cloudevents""#,
         ])
-        let shown = text(objectJSON { json in before.write(to: &json, Example.sealing) })
+        let shown = text(valueJSON { json in before.write(to: &json, Example.sealing) })
         #expect(try changed(before, #require(shown)) == before)
     }
 

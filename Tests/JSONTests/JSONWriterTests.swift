@@ -21,7 +21,7 @@ import Testing
     @Test func `commas and colons stand where they belong`() {
         var writer = JSONWriter(reserving: 64)
         writer.beginObject()
-        writer.name("list" as StaticString)
+        writer.name("list")
         writer.beginArray()
         writer.integer(-1)
         writer.null()
@@ -29,7 +29,7 @@ import Testing
         writer.endObject()
         writer.bool(true)
         writer.endArray()
-        writer.name("té" as String)
+        writer.name("té")
         writer.string("/")
         writer.endObject()
         #expect(String(decoding: writer.bytes, as: UTF8.self) == #"{"list": [-1, null, {}, true], "t\u00e9": "/"}"#)

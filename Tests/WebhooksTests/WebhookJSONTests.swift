@@ -12,7 +12,7 @@ import Testing
     private let settings = WebhookSettings()
 
     private func json(_ webhook: Webhook, secret: [UInt8]? = nil) throws -> JSON {
-        try JSON(parsing: objectJSON { json in webhook.write(to: &json, secret: secret) })
+        try JSON(parsing: valueJSON { json in webhook.write(to: &json, secret: secret) })
     }
 
     private func webhook(_ policy: RetryChoice = .fixed) -> Webhook {
@@ -96,7 +96,7 @@ import Testing
             trigger: .recover, method: "POST", url: "https://x/", outcome: outcome, requestBody: body,
             nextRetryAt: next,
             isFinal: next == nil)
-        return try JSON(parsing: objectJSON { json in entry.write(to: &json) })
+        return try JSON(parsing: valueJSON { json in entry.write(to: &json) })
     }
 
     private static let names = [
@@ -166,7 +166,7 @@ import Testing
         health.failingSince = Example.moment.steady.adding(seconds: -60)
         health.opensAt = opensIn.map { Example.moment.steady.adding(seconds: $0) }
         let statistics = WebhookStatistics(health: health, pending: 5)
-        let json = try JSON(parsing: objectJSON { json in statistics.write(to: &json, at: Example.moment) })
+        let json = try JSON(parsing: objectJSON { json in statistics.writeMembers(to: &json, at: Example.moment) })
         #expect(json["delivered"]?.integer == 1 && json["failed_attempts"]?.integer == 2)
         #expect(json["given_up"]?.integer == 3 && json["consecutive_failures"]?.integer == 4)
         #expect(json["pending"]?.integer == 5)
