@@ -104,6 +104,12 @@ let package = Package(
 
         .target(
             name: "TestSupport", dependencies: ["Linux", system], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "StoreSupport",
+            dependencies: [
+                "Capture", "Delivery", "Events", "Gateway", "MappedStore", "Queues", "TestSupport", "Webhooks", system,
+            ],
+            path: "Tests/StoreSupport", swiftSettings: settings),
         .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport", system], swiftSettings: settings),
         .testTarget(name: "LMDBTests", dependencies: ["LMDB", "TestSupport", system], swiftSettings: settings),
         .testTarget(name: "ContentDecodingTests", dependencies: ["CZlib", "ContentDecoding"], swiftSettings: settings),
@@ -129,7 +135,8 @@ let package = Package(
         .testTarget(
             name: "WebhooksTests",
             dependencies: [
-                "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "TestSupport", "WebhookSignatures",
+                "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport",
+                "WebhookSignatures",
                 "Webhooks", httpTypes,
                 system,
             ],
@@ -148,7 +155,8 @@ let package = Package(
         .testTarget(
             name: "CaptureTests",
             dependencies: [
-                "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "TestSupport", httpTypes, system,
+                "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport",
+                httpTypes, system,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -156,13 +164,15 @@ let package = Package(
         .testTarget(
             name: "EventsTests",
             dependencies: [
-                "Delivery", "Events", "Gateway", "JSON", "JSONPath", "MappedStore", "TestSupport", httpTypes, system,
+                "Delivery", "Events", "Gateway", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport",
+                httpTypes, system,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "QueuesTests",
             dependencies: [
-                "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "Queues", "TestSupport",
+                "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "Queues", "StoreSupport",
+                "TestSupport",
                 httpTypes, system,
             ],
             swiftSettings: settings),

@@ -1,6 +1,7 @@
 import Gateway
 import HTTPTypes
 import JSON
+import StoreSupport
 import Testing
 
 @testable import Capture
@@ -13,11 +14,11 @@ struct Handled {
     static func with(limits: CaptureLimits = CaptureLimits(), _ body: (Handled) throws -> Void) throws {
         try Engine.mapped.withStore { test in
             let installation = Installation(
-                version: "1", started: test.now.wall, cleanupSeconds: 1, mountPoint: "/", serverURL: "http://x")
+                version: "1", started: test.moment.wall, cleanupSeconds: 1, mountPoint: "/", serverURL: "http://x")
             let handlers = CaptureHandlers(
                 store: test.store, limits: limits, installation: installation, webhookURL: "http://x/webhook/",
                 bodyLimit: 100,
-                now: { test.now }, random: SystemRandomNumberGenerator())
+                now: { test.moment }, random: SystemRandomNumberGenerator())
             try body(Handled(test: test, handlers: handlers))
         }
     }

@@ -1,5 +1,6 @@
 import Capture
 import Gateway
+import StoreSupport
 import Testing
 
 /// Requests that are tried again, expiry, and what the status page needs: the rest of what every engine must do.
@@ -11,13 +12,15 @@ import Testing
         try engine.withStore { test in
             let limits = CaptureLimits(endpoints: 1)
             #expect(
-                try test.store.create(test.id(1), for: test.request(1), at: test.now, limits) == .created(test.id(1)))
+                try test.store.create(test.id(1), for: test.request(1), at: test.moment, limits) == .created(test.id(1))
+            )
             if isCommitted { try test.commit() }
             #expect(
-                try test.store.create(test.id(2), for: test.request(1), at: test.now, limits) == .created(test.id(1)))
+                try test.store.create(test.id(2), for: test.request(1), at: test.moment, limits) == .created(test.id(1))
+            )
             try test.commit()
             #expect(try test.store.overview(newest: 10).newest.map(\.id) == [test.id(1)])
-            #expect(try test.store.create(test.id(2), for: test.request(2), at: test.now, limits) == .tooMany)
+            #expect(try test.store.create(test.id(2), for: test.request(2), at: test.moment, limits) == .tooMany)
         }
     }
 
@@ -28,7 +31,7 @@ import Testing
             let limits = CaptureLimits(notificationsPerEndpoint: 1)
             for _ in 0..<3 {
                 #expect(
-                    try test.store.accept(test.notification(), at: id, for: test.request(1), at: test.now, limits)
+                    try test.store.accept(test.notification(), at: id, for: test.request(1), at: test.moment, limits)
                         == .stored)
                 if isCommitted { try test.commit() }
             }
@@ -46,7 +49,7 @@ import Testing
             let id = try test.create()
             #expect(
                 try test.store.accept(
-                    test.notification("a"), at: id, for: test.request(1), at: test.now, CaptureLimits()) == .stored)
+                    test.notification("a"), at: id, for: test.request(1), at: test.moment, CaptureLimits()) == .stored)
             test.rollBack()
             #expect(try test.accept("b", at: id, for: test.request(1)) == .stored)
             #expect(try test.collect(from: id) == ["b"])
@@ -225,8 +228,8 @@ import Testing
             #expect(overview.newest.map(\.id) == [test.id(9), test.id(1)])
             #expect(overview.newest.map(\.count) == [1, 0])
             #expect(overview.newest.map(\.isEnabled) == [true, false])
-            #expect(overview.newest.map(\.lastUsed) == [test.now.steady, test.later(1).steady])
-            #expect(overview.newest.allSatisfy { $0.created == test.now.steady })
+            #expect(overview.newest.map(\.lastUsed) == [test.moment.steady, test.later(1).steady])
+            #expect(overview.newest.allSatisfy { $0.created == test.moment.steady })
             #expect(try test.store.overview(newest: 0).newest == [])
             #expect(try test.store.overview(newest: 10).newest.count == 3)
         }

@@ -1,5 +1,6 @@
 import Capture
 import Gateway
+import StoreSupport
 import Testing
 
 /// What every engine must do, as the protocol says it.
@@ -7,7 +8,8 @@ import Testing
     @Test(arguments: Engine.allCases)
     func `an endpoint that was opened accepts, and hands out in order what it accepted`(engine: Engine) throws {
         try engine.withStore { test in
-            #expect(try test.store.create(test.id(1), for: nil, at: test.now, CaptureLimits()) == .created(test.id(1)))
+            #expect(
+                try test.store.create(test.id(1), for: nil, at: test.moment, CaptureLimits()) == .created(test.id(1)))
             try test.commit()
             for body in ["one", "two", ""] { #expect(try test.accept(body, at: test.id(1)) == .stored) }
             #expect(try test.collect(from: test.id(1)) == ["one", "two", ""])
@@ -32,10 +34,11 @@ import Testing
                     bodyKind: kind, receivedAt: Timestamp(microseconds: 1_234_567), remote: "2001:db8::1")
             }
             for notification in sent {
-                #expect(try test.store.accept(notification, at: id, for: nil, at: test.now, CaptureLimits()) == .stored)
+                #expect(
+                    try test.store.accept(notification, at: id, for: nil, at: test.moment, CaptureLimits()) == .stored)
             }
             try test.commit()
-            let found = try test.store.collect(from: id, for: nil, at: test.now, CaptureLimits())
+            let found = try test.store.collect(from: id, for: nil, at: test.moment, CaptureLimits())
             #expect(found == sent.enumerated().map { NumberedNotification(number: UInt64($0 + 1), notification: $1) })
         }
     }
@@ -60,9 +63,9 @@ import Testing
             #expect(try test.accept(at: id) == .unknownEndpoint)
             #expect(try test.collect(from: id) == nil)
             #expect(try test.look(at: id) == nil)
-            #expect(try test.store.hasNews(at: id, after: 0, at: test.now, limits))
-            #expect(try !test.store.acknowledge(through: 1, at: id, at: test.now, limits))
-            #expect(try !test.store.configure(id, Configuration(isEnabled: true), at: test.now, limits))
+            #expect(try test.store.hasNews(at: id, after: 0, at: test.moment, limits))
+            #expect(try !test.store.acknowledge(through: 1, at: id, at: test.moment, limits))
+            #expect(try !test.store.configure(id, Configuration(isEnabled: true), at: test.moment, limits))
             #expect(try !test.store.delete(id))
             try test.commit()
             #expect(try test.store.overview(newest: 10).total == 0)
@@ -91,7 +94,7 @@ import Testing
             #expect(try test.accept("before", at: id) == .stored)
             for isEnabled in [false, false, true] {
                 #expect(
-                    try test.store.configure(id, Configuration(isEnabled: isEnabled), at: test.now, CaptureLimits()))
+                    try test.store.configure(id, Configuration(isEnabled: isEnabled), at: test.moment, CaptureLimits()))
                 try test.commit()
                 #expect(try test.accept("\(isEnabled)", at: id) == (isEnabled ? .stored : .disabled))
             }
@@ -105,16 +108,16 @@ import Testing
             let id = try test.create()
             let limits = CaptureLimits()
             let below = test.notification("x", path: "/a%20b")
-            #expect(try test.store.accept(below, at: id, for: nil, at: test.now, limits) == .unknownEndpoint)
+            #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
             for (subpaths, expected) in [(true, .stored), (nil, .stored), (false, .unknownEndpoint)]
                 as [(Bool?, Acceptance)]
             {
                 let configuration = Configuration(isEnabled: true, takesSubpaths: subpaths)
-                #expect(try test.store.configure(id, configuration, at: test.now, limits))
-                #expect(try test.store.accept(below, at: id, for: nil, at: test.now, limits) == expected)
+                #expect(try test.store.configure(id, configuration, at: test.moment, limits))
+                #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == expected)
                 #expect(try test.accept(at: id) == .stored)
             }
-            let found = try test.store.collect(from: id, for: nil, at: test.now, limits)
+            let found = try test.store.collect(from: id, for: nil, at: test.moment, limits)
             #expect(found?.first?.notification.path == Array("/a%20b".utf8))
         }
     }
@@ -127,15 +130,15 @@ import Testing
             let limits = CaptureLimits(endpoints: limit)
             for number in 0..<max(0, limit) {
                 #expect(
-                    try test.store.create(test.id(UInt8(number)), for: nil, at: test.now, limits)
+                    try test.store.create(test.id(UInt8(number)), for: nil, at: test.moment, limits)
                         == .created(test.id(UInt8(number))))
             }
-            #expect(try test.store.create(test.id(100), for: nil, at: test.now, limits) == .tooMany)
+            #expect(try test.store.create(test.id(100), for: nil, at: test.moment, limits) == .tooMany)
             try test.commit()
             #expect(try test.store.overview(newest: 10).total == max(0, limit))
             guard limit > 0 else { return }
             #expect(try test.store.delete(test.id(0)))
-            #expect(try test.store.create(test.id(100), for: nil, at: test.now, limits) == .created(test.id(100)))
+            #expect(try test.store.create(test.id(100), for: nil, at: test.moment, limits) == .created(test.id(100)))
         }
     }
 
@@ -163,7 +166,7 @@ import Testing
             }
             guard limit > 1 else { return }
             for _ in 0..<limit { #expect(try test.accept(at: id, limits) == .stored) }
-            #expect(try test.store.acknowledge(through: UInt64(2 * limit + 1), at: id, at: test.now, limits))
+            #expect(try test.store.acknowledge(through: UInt64(2 * limit + 1), at: id, at: test.moment, limits))
             #expect(try test.accept(at: id, limits) == .stored)
             #expect(try test.accept(at: id, limits) == .tooMany)
         }
@@ -174,10 +177,10 @@ import Testing
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits(notificationsPerEndpoint: 0)
-            _ = try test.store.configure(id, Configuration(isEnabled: false), at: test.now, limits)
+            _ = try test.store.configure(id, Configuration(isEnabled: false), at: test.moment, limits)
             #expect(try test.accept(at: id, limits) == .disabled)
             let below = test.notification("x", path: "/a")
-            #expect(try test.store.accept(below, at: id, for: nil, at: test.now, limits) == .unknownEndpoint)
+            #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
         }
     }
 
@@ -194,12 +197,12 @@ import Testing
             #expect(try test.look(at: id, limit: 0) == [])
             for number: UInt64 in [5, 6, 1 << 63, .max - 1, .max] {
                 #expect(try test.look(at: id, after: number, limit: 1000) == [])
-                #expect(try !test.store.hasNews(at: id, after: number, at: test.now, CaptureLimits()))
+                #expect(try !test.store.hasNews(at: id, after: number, at: test.moment, CaptureLimits()))
             }
-            #expect(try test.store.hasNews(at: id, after: 4, at: test.now, CaptureLimits()))
+            #expect(try test.store.hasNews(at: id, after: 4, at: test.moment, CaptureLimits()))
             #expect(try test.collect(from: id)?.count == 5)
             #expect(try test.look(at: id) == [])
-            #expect(try !test.store.hasNews(at: id, after: 0, at: test.now, CaptureLimits()))
+            #expect(try !test.store.hasNews(at: id, after: 0, at: test.moment, CaptureLimits()))
         }
     }
 
@@ -210,11 +213,11 @@ import Testing
             let limits = CaptureLimits()
             for _ in 0..<6 { #expect(try test.accept(at: id) == .stored) }
             for (number, left) in [(0, 1...6), (2, 3...6), (1, 3...6), (4, 5...6)] as [(UInt64, ClosedRange<UInt64>)] {
-                #expect(try test.store.acknowledge(through: number, at: id, at: test.now, limits))
+                #expect(try test.store.acknowledge(through: number, at: id, at: test.moment, limits))
                 try test.commit()
                 #expect(try test.look(at: id) == Array(left))
             }
-            #expect(try test.store.acknowledge(through: .max, at: id, at: test.now, limits))
+            #expect(try test.store.acknowledge(through: .max, at: id, at: test.moment, limits))
             try test.commit()
             #expect(try test.look(at: id) == [])
             #expect(try test.store.overview(newest: 1).newest.first.map { [$0.count, $0.bytes] } == [0, 0])
@@ -230,8 +233,8 @@ import Testing
         try engine.withStore { test in
             let limits = CaptureLimits()
             let id = try test.create()
-            #expect(try test.store.accept(test.notification(), at: id, for: nil, at: test.now, limits) == .stored)
-            _ = try test.store.create(test.id(2), for: nil, at: test.now, limits)
+            #expect(try test.store.accept(test.notification(), at: id, for: nil, at: test.moment, limits) == .stored)
+            _ = try test.store.create(test.id(2), for: nil, at: test.moment, limits)
             #expect(try test.look(at: id) == [])
             test.rollBack()
             try test.commit()

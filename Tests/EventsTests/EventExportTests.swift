@@ -4,6 +4,7 @@ import Gateway
 import JSON
 import JSONPath
 import MappedStore
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
@@ -108,10 +109,7 @@ import Testing
             let (made, _) = try fill(test)
             let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
             try withImport(lines, at: test.moment) { store, _ in
-                let other = EmptyEventStore(
-                    store: store, commit: { () throws(StoreFailure) in try store.commit() },
-                    faults: { try store.check().faults }, removeGarbage: { _ in 0 }, dropOld: { _, _ in 0 },
-                    moment: test.moment)
+                let other = EmptyEventStore(store, at: test.moment)
                 try other.match()
                 other.pass(seconds: 1000)
                 let bodies = try other.work().map(\.body)

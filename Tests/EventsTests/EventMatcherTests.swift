@@ -1,6 +1,7 @@
 import Delivery
 import Gateway
 import JSONPath
+import StoreSupport
 import Testing
 
 @testable import Events

@@ -2,6 +2,7 @@ import Delivery
 import Events
 import Gateway
 import JSONPath
+import StoreSupport
 import Testing
 
 /// Subscriptions, events and their history: what every engine must do.

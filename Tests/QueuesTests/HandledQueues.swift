@@ -4,6 +4,7 @@ import Gateway
 import HTTPTypes
 import JSON
 import Linux
+import StoreSupport
 import SystemPackage
 import Testing
 
@@ -42,7 +43,7 @@ final class ConfigurationText: ConfigurationFile {
 
 /// The handlers on a real store, as the loop calls them.
 final class HandledQueues {
-    let test: EmptyQueueStore
+    let test: EmptyStore
     let file: ConfigurationText
     let handlers: QueueHandlers
     let clock: Clock
@@ -73,7 +74,7 @@ final class HandledQueues {
     static func with(
         _ text: String = text, hashKind: PasswordHash.Kind = .digest(.sha512), _ body: (HandledQueues) throws -> Void
     ) throws {
-        try QueueEngine.mapped.withStore { test in
+        try Engine.mapped.withStore { test in
             let api = HandledQueues(test, ConfigurationText(text), hashKind)
             #expect(try api.handlers.configure() == nil)
             try test.commit()
@@ -81,15 +82,15 @@ final class HandledQueues {
         }
     }
 
-    init(_ test: EmptyQueueStore, _ file: ConfigurationText, _ hashKind: PasswordHash.Kind) {
+    init(_ test: EmptyStore, _ file: ConfigurationText, _ hashKind: PasswordHash.Kind) {
         let clock = Clock()
         (self.test, self.file, self.clock) = (test, file, clock)
         handlers = QueueHandlers(
             store: test.store, file: file, hashKind: hashKind, maximumMessageBytes: Self.maximumMessageBytes,
             now: {
                 Moment(
-                    wall: test.now.wall.adding(seconds: clock.seconds),
-                    steady: test.now.steady.adding(seconds: clock.seconds))
+                    wall: test.moment.wall.adding(seconds: clock.seconds),
+                    steady: test.moment.steady.adding(seconds: clock.seconds))
             }, random: SystemRandomNumberGenerator())
     }
 

@@ -2,6 +2,7 @@ import Cryptography
 import Gateway
 import HTTPTypes
 import JSON
+import StoreSupport
 import Testing
 
 @testable import Queues

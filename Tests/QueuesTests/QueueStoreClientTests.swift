@@ -1,13 +1,14 @@
 import Gateway
 import Queues
+import StoreSupport
 import Testing
 
 /// Clients and what they read: what every engine must do.
 @Suite struct QueueStoreClientTests {
     // MARK: Listening
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a client begins behind the newest message`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a client begins behind the newest message`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.post("a", "b")
             try test.follow("c")
@@ -18,8 +19,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `only queues that are there and in the user's list can be listened to`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `only queues that are there and in the user's list can be listened to`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q", "none"]], queues: ["q": QueueLimits(), "hidden": QueueLimits()])
             for queue in ["none", "hidden", "nowhere", "Q", "q ", ""] {
@@ -31,8 +32,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a client that listens cannot listen again, to whatever, and loses nothing by trying`(engine: QueueEngine)
+    @Test(arguments: Engine.allCases)
+    func `a client that listens cannot listen again, to whatever, and loses nothing by trying`(engine: Engine)
         throws
     {
         try engine.withStore { test in
@@ -45,8 +46,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `of two that listen under one name in one turn, one does`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `of two that listen under one name in one turn, one does`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
             #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(2)) == .inUse)
@@ -55,8 +56,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `clients belong to their user, and names are compared byte for byte`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `clients belong to their user, and names are compared byte for byte`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q"], "v": ["q"]])
             let names = ["c", "C", "c ", "\u{e9}", "e\u{301}", "c\0", String(repeating: "x", count: 8192), ""]
@@ -70,8 +71,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a client that no longer listens is unknown, and may begin anew`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a client that no longer listens is unknown, and may begin anew`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try test.unlisten("c") == false)
             try test.follow("c")
@@ -87,8 +88,8 @@ import Testing
 
     // MARK: Reading
 
-    @Test(arguments: QueueEngine.allCases)
-    func `each client reads every message once`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `each client reads every message once`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q"], "v": ["q"]])
             try test.follow("c", "d")
@@ -101,8 +102,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `of two that read as one client in one turn, one is given the messages`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `of two that read as one client in one turn, one is given the messages`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c")
@@ -119,8 +120,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `one read hands out 34 of 40 messages of a million bytes, and the next one the rest`(engine: QueueEngine)
+    @Test(arguments: Engine.allCases)
+    func `one read hands out 34 of 40 messages of a million bytes, and the next one the rest`(engine: Engine)
         throws
     {
         let limits = QueueLimits(messageBytes: 1_000_000, queueBytes: 60_000_000)
@@ -129,7 +130,7 @@ import Testing
             let queue = try test.queue("q")
             let body = [UInt8](repeating: 1, count: 1_000_000)
             for _ in 0..<40 {
-                _ = try test.store.post(Message(body: body, receivedAt: test.now.wall), to: queue, for: nil)
+                _ = try test.store.post(Message(body: body, receivedAt: test.moment.wall), to: queue, for: nil)
                 try test.commit()
             }
             var ids: [[UInt64]] = []
@@ -142,8 +143,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a limited read hands out the oldest, and the next one goes on behind them`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a limited read hands out the oldest, and the next one goes on behind them`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c", "d", "e")
@@ -158,8 +159,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `messages that are read by hand come again until they are acknowledged`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `messages that are read by hand come again until they are acknowledged`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c")
@@ -180,8 +181,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a loss that is read by hand is told until it is acknowledged`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a loss that is read by hand is told until it is acknowledged`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a")
@@ -197,8 +198,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `who does not listen acknowledges nothing`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `who does not listen acknowledges nothing`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try test.acknowledge(0, by: "c") == .unknownClient)
             try test.follow("c")
@@ -210,8 +211,8 @@ import Testing
 
     // MARK: Overviews
 
-    @Test(arguments: QueueEngine.allCases)
-    func `an overview has the user's queues by name, with what they keep`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `an overview has the user's queues by name, with what they keep`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(
                 users: ["u": ["r", "q", "none"], "v": []],
@@ -226,15 +227,15 @@ import Testing
                     .init(name: "q", log: QueueLog(current: 2, count: 2, bytes: 4), oldest: first.receivedAt),
                     .init(
                         name: "r", log: QueueLog(current: 2, first: 2, count: 1, bytes: 2, lost: 1),
-                        oldest: test.now.wall),
+                        oldest: test.moment.wall),
                 ])
             #expect(overview.clients == [] && overview.next == nil)
             #expect(try test.overview(of: "v") == QueueOverview(queues: [], clients: [], next: nil))
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `an overview has the user's clients, with how far they are`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `an overview has the user's clients, with how far they are`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(
                 users: ["u": ["q", "r"], "v": ["q"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
@@ -261,8 +262,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [1, 2, 3, 4, 5, 6, 1000])
-    func `clients are listed page by page, each once`(engine: QueueEngine, limit: Int) throws {
+    @Test(arguments: Engine.allCases, [1, 2, 3, 4, 5, 6, 1000])
+    func `clients are listed page by page, each once`(engine: Engine, limit: Int) throws {
         try engine.withStore { test in
             try test.configure(users: ["t": ["q"], "u": ["q"], "v": ["q"]])
             for user in ["t", "u", "v"] { try test.follow("a", "b", "c", "d", "e", "f", of: user) }

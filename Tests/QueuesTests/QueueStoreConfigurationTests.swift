@@ -2,12 +2,13 @@ import Cryptography
 import Gateway
 import Linux
 import Queues
+import StoreSupport
 import Testing
 
 /// Reloads and passwords: what every engine must do. Contract, section 10, row by row.
 @Suite struct QueueStoreConfigurationTests {
-    @Test(arguments: QueueEngine.allCases)
-    func `all of a configuration comes into force`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `all of a configuration comes into force`(engine: Engine) throws {
         try engine.withStore { test in
             let settings = QueueSettings(
                 name: "größe", limits: QueueLimits(messageCount: 1, messageBytes: 2, queueBytes: 3),
@@ -30,8 +31,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a queue in both keeps its messages, ids and clients`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a queue in both keeps its messages, ids and clients`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b")
@@ -43,8 +44,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `lower limits make room at the next message, not at once`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `lower limits make room at the next message, not at once`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c", "d")
             try test.post("a", "b", "c", "d")
@@ -59,8 +60,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a queue that goes disconnects its clients, and comes back as another one`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a queue that goes disconnects its clients, and comes back as another one`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c", "d", "e")
             try test.post("a", "b")
@@ -83,16 +84,16 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
+    @Test(arguments: Engine.allCases, [false, true])
     func `a right that is taken away disconnects the user's clients, also once it is back`(
-        engine: QueueEngine, isCommitted: Bool
+        engine: Engine, isCommitted: Bool
     ) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q"], "v": ["q"]])
             try test.follow("c", "d")
             try test.follow("c", of: "v")
             for users in [["u": [], "v": ["q"]], ["u": ["q"], "v": ["q"]]] as [KeyValuePairs<String, [String]>] {
-                let configuration = try EmptyQueueStore.configuration(users: users)
+                let configuration = try EmptyStore.configuration(users: users)
                 #expect(try test.store.configure(for: nil) { .success(configuration) } == nil)
                 if isCommitted {
                     try test.commit()
@@ -109,8 +110,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a disconnected client may listen to another queue`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a disconnected client may listen to another queue`(engine: Engine) throws {
         try engine.withStore { test in
             let queues: KeyValuePairs = ["q": QueueLimits(), "r": QueueLimits()]
             try test.configure(users: ["u": ["q"]], queues: queues)
@@ -125,8 +126,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a user who goes loses the clients, also for who comes back under the name`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a user who goes loses the clients, also for who comes back under the name`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             let before = try test.user()
@@ -141,13 +142,13 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a user in both keeps the clients, and has the new hash and rights`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a user in both keeps the clients, and has the new hash and rights`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             let before = try test.user()
             let hash = try #require(PasswordHash("plain;;other"))
-            var configuration = try EmptyQueueStore.configuration()
+            var configuration = try EmptyStore.configuration()
             configuration.users = [.init(name: "u", hash: hash, mayReload: true, queues: ["q", "q"])]
             try test.configure(configuration)
             #expect(try test.user() == User(number: before.number, name: "u", hash: hash, mayReload: true))
@@ -155,8 +156,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a right to a queue that is yet to come holds once it is there`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a right to a queue that is yet to come holds once it is there`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(queues: [:])
             #expect(try test.listen("c") == .unknownQueue)
@@ -165,8 +166,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `the order of users and queues means nothing`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `the order of users and queues means nothing`(engine: Engine) throws {
         try engine.withStore { test in
             let (some, other) = (QueueLimits(messageCount: 1), QueueLimits(messageCount: 2))
             try test.configure(users: ["u": ["q", "r"], "v": ["r"]], queues: ["q": some, "r": other])
@@ -181,8 +182,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `names that only look the same are different queues and users`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `names that only look the same are different queues and users`(engine: Engine) throws {
         try engine.withStore { test in
             let (composed, decomposed) = ("\u{e9}", "e\u{301}")
             try test.configure(
@@ -201,8 +202,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a configuration that cannot be read changes nothing, and undoes nothing of its turn`(engine: QueueEngine)
+    @Test(arguments: Engine.allCases)
+    func `a configuration that cannot be read changes nothing, and undoes nothing of its turn`(engine: Engine)
         throws
     {
         try engine.withQueue { test in
@@ -215,10 +216,10 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `ten thousand queues and as many rights come into force and go`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `ten thousand queues and as many rights come into force and go`(engine: Engine) throws {
         try engine.withStore { test in
-            var configuration = try EmptyQueueStore.configuration(users: ["u": []], queues: [:])
+            var configuration = try EmptyStore.configuration(users: ["u": []], queues: [:])
             let names = (0..<10_000).map { "queue \($0)" }
             let hash = try #require(PasswordHash("plain;;x"))
             configuration.queues = names.map { QueueSettings(name: $0) }
@@ -232,8 +233,8 @@ import Testing
 
     // MARK: Passwords
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a new password replaces the hash, and nothing else`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a new password replaces the hash, and nothing else`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q"], "v": ["q"]])
             try test.follow("c")
@@ -253,8 +254,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a password that cannot be saved stays as it was`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a password that cannot be saved stays as it was`(engine: Engine) throws {
         try engine.withQueue { test in
             let before = try test.user()
             let hash = try #require(PasswordHash("plain;;new"))
@@ -266,8 +267,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `the password of a user who is not in force is saved, and makes no user`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `the password of a user who is not in force is saved, and makes no user`(engine: Engine) throws {
         try engine.withQueue { test in
             var saves = 0
             let hash = try #require(PasswordHash("plain;;new"))

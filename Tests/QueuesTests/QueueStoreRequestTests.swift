@@ -1,13 +1,14 @@
 import Gateway
 import Queues
+import StoreSupport
 import Testing
 
 /// Requests that are tried again, and logins: the rest of what every engine must do.
 @Suite struct QueueStoreRequestTests {
     // MARK: Second attempts
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
-    func `a request that is tried again keeps one message`(engine: QueueEngine, isCommitted: Bool) throws {
+    @Test(arguments: Engine.allCases, [false, true])
+    func `a request that is tried again keeps one message`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
@@ -20,8 +21,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
-    func `a request that is tried again uses up one id`(engine: QueueEngine, isCommitted: Bool) throws {
+    @Test(arguments: Engine.allCases, [false, true])
+    func `a request that is tried again uses up one id`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
@@ -35,9 +36,9 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
+    @Test(arguments: Engine.allCases, [false, true])
     func `a request that is tried again listens once, and is not told that it does already`(
-        engine: QueueEngine, isCommitted: Bool
+        engine: Engine, isCommitted: Bool
     ) throws {
         try engine.withQueue { test in
             for _ in 0..<3 {
@@ -53,9 +54,9 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
+    @Test(arguments: Engine.allCases, [false, true])
     func `a request that is tried again ends one client, and not the one that came after it`(
-        engine: QueueEngine, isCommitted: Bool
+        engine: Engine, isCommitted: Bool
     ) throws {
         try engine.withQueue { test in
             try test.follow("c")
@@ -71,8 +72,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
-    func `a request that is tried again reads the same messages`(engine: QueueEngine, isCommitted: Bool) throws {
+    @Test(arguments: Engine.allCases, [false, true])
+    func `a request that is tried again reads the same messages`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c")
@@ -90,8 +91,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases, [false, true])
-    func `a request that is tried again learns of the same loss`(engine: QueueEngine, isCommitted: Bool) throws {
+    @Test(arguments: Engine.allCases, [false, true])
+    func `a request that is tried again learns of the same loss`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.skip()
@@ -108,8 +109,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a request whose messages have rolled off meanwhile learns of that`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a request whose messages have rolled off meanwhile learns of that`(engine: Engine) throws {
         try engine.withQueue(QueueLimits(messageCount: 2)) { test in
             try test.follow("c")
             try test.post("a", "b")
@@ -120,8 +121,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a request that found nothing finds what came since`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a request that found nothing finds what came since`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             #expect(try test.read("c", for: test.request(1)) == .messages([], current: 0))
@@ -131,8 +132,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a request of a client that was ended and began anew is told nothing of the old one's`(engine: QueueEngine)
+    @Test(arguments: Engine.allCases)
+    func `a request of a client that was ended and began anew is told nothing of the old one's`(engine: Engine)
         throws
     {
         try engine.withStore { test in
@@ -148,8 +149,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a change of the configuration is known by its request`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a change of the configuration is known by its request`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try !test.store.hasConfigured(test.request(9)))
             #expect(try !test.store.hasConfigured(nil))
@@ -164,8 +165,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `without an id each attempt counts`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `without an id each attempt counts`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "a")
@@ -180,18 +181,18 @@ import Testing
 
     private static let here = LoginAttempt(name: "u", address: "1.2.3.4")
 
-    @Test(arguments: QueueEngine.allCases)
-    func `of who never tried nothing is known`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `of who never tried nothing is known`(engine: Engine) throws {
         try engine.withStore { test in
             let record = try test.store.logins(Self.here)
             #expect(record == LoginRecord())
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `failures count at once, for good once committed, and not if rolled back`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `failures count at once, for good once committed, and not if rolled back`(engine: Engine) throws {
         try engine.withStore { test in
-            let now = test.now.steady
+            let now = test.moment.steady
             let once = LoginLimits.failed(LoginRecord(), at: now)
             let twice = LoginLimits.failed(once, at: now)
             try test.store.recordFailure(Self.here, at: now)
@@ -206,23 +207,25 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `thousands of guesses in one turn are as many`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `thousands of guesses in one turn are as many`(engine: Engine) throws {
         try engine.withStore { test in
             var looked = 0
             for _ in 0..<1000 {
-                guard try LoginLimits.delay(test.store.logins(Self.here), at: test.now.steady) == nil else { continue }
+                guard try LoginLimits.delay(test.store.logins(Self.here), at: test.moment.steady) == nil else {
+                    continue
+                }
                 looked += 1
-                try test.store.recordFailure(Self.here, at: test.now.steady)
+                try test.store.recordFailure(Self.here, at: test.moment.steady)
             }
             #expect(looked == 20)
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `users and addresses are counted apart`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `users and addresses are counted apart`(engine: Engine) throws {
         try engine.withStore { test in
-            let now = test.now.steady
+            let now = test.moment.steady
             try test.store.recordFailure(Self.here, at: now)
             try test.commit()
             let once = LoginLimits.failed(LoginRecord(), at: now)
@@ -238,8 +241,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `names are counted byte for byte, of whatever length`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `names are counted byte for byte, of whatever length`(engine: Engine) throws {
         try engine.withStore { test in
             let names = [
                 "\u{e9}", "e\u{301}", "", String(repeating: "x", count: 8192), String(repeating: "x", count: 8193),
@@ -247,17 +250,17 @@ import Testing
             for name in names {
                 let attempt = LoginAttempt(name: name, address: nil)
                 #expect(try test.store.logins(attempt) == LoginRecord())
-                try test.store.recordFailure(attempt, at: test.now.steady)
+                try test.store.recordFailure(attempt, at: test.moment.steady)
                 try test.commit()
                 #expect(try test.store.logins(attempt).user != nil)
             }
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `where a user has logged in, failures are counted apart from then on`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `where a user has logged in, failures are counted apart from then on`(engine: Engine) throws {
         try engine.withStore { test in
-            let now = test.now.steady
+            let now = test.moment.steady
             let known = try #require(LoginLimits.succeeded(LoginRecord(), at: now))
             try test.store.recordSuccess(Self.here, at: now)
             try test.commit()

@@ -1,13 +1,14 @@
 import Gateway
 import Queues
+import StoreSupport
 import Testing
 
 /// Messages: what every engine must do.
 @Suite struct QueueStoreTests {
-    @Test(arguments: QueueEngine.allCases)
-    func `an empty store has a time, and nothing else`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `an empty store has a time, and nothing else`(engine: Engine) throws {
         try engine.withStore { test in
-            let seconds = UInt64(test.now.wall.microseconds / 1_000_000)
+            let seconds = UInt64(test.moment.wall.microseconds / 1_000_000)
             let time = try test.store.time()
             #expect(time <= seconds + 1 && time + 60 > seconds)
             #expect(try test.store.queue(named: "q") == nil)
@@ -15,8 +16,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `nothing that is done to queues changes the time`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `nothing that is done to queues changes the time`(engine: Engine) throws {
         try engine.withQueue { test in
             let time = try test.store.time()
             try test.follow("c")
@@ -29,8 +30,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `ids begin at 1 in each queue and go up by one`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `ids begin at 1 in each queue and go up by one`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q", "r"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
             try test.follow("c")
@@ -44,9 +45,9 @@ import Testing
     }
 
     @Test(
-        arguments: QueueEngine.allCases,
+        arguments: Engine.allCases,
         [[], [0], [0xff, 0xfe], [0xef, 0xbb, 0xbf], [0x0d, 0x0a], [UInt8](repeating: 0xc3, count: 20_000)] as [[UInt8]])
-    func `a message is read byte for byte, with the time of its arrival`(engine: QueueEngine, body: [UInt8]) throws {
+    func `a message is read byte for byte, with the time of its arrival`(engine: Engine, body: [UInt8]) throws {
         try engine.withQueue { test in
             try test.follow("c")
             for time in [0, -1, 1_700_000_000_123_456, Int64.max] {
@@ -62,8 +63,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a message as long as allowed, and many of them, are kept whole`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a message as long as allowed, and many of them, are kept whole`(engine: Engine) throws {
         let limits = QueueLimits(messageCount: 5, messageBytes: 2_000_000, queueBytes: 8_000_000)
         try engine.withQueue(limits) { test in
             try test.follow("c")
@@ -74,14 +75,14 @@ import Testing
     }
 
     @Test(
-        arguments: QueueEngine.allCases,
+        arguments: Engine.allCases,
         [
             (3, 100, [1, 1, 1], [1, 2, 3]), (3, 100, [1, 1, 1, 1], [2, 3, 4]), (100, 30, [10, 10, 10], [1, 2, 3]),
             (100, 30, [10, 10, 10, 11], [3, 4]), (100, 30, [10, 10, 31], []), (100, 0, [0, 0], [1, 2]),
             (0, 100, [1, 0], []), (70, 100, [Int](repeating: 1, count: 200), Array(131...200)),
         ] as [(UInt64, UInt64, [Int], [UInt64])])
     func `a queue keeps what its limits allow, themselves included`(
-        engine: QueueEngine, limits: (count: UInt64, bytes: UInt64, posts: [Int], kept: [UInt64])
+        engine: Engine, limits: (count: UInt64, bytes: UInt64, posts: [Int], kept: [UInt64])
     ) throws {
         try engine.withQueue(QueueLimits(messageCount: limits.count, queueBytes: limits.bytes)) { test in
             for size in limits.posts { try test.post(String(repeating: "x", count: size)) }
@@ -95,8 +96,8 @@ import Testing
     }
 
     /// The original counts bytes in and characters out, and ends by keeping nothing.
-    @Test(arguments: QueueEngine.allCases)
-    func `messages that are not ASCII do not use up the room of their queue`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `messages that are not ASCII do not use up the room of their queue`(engine: Engine) throws {
         try engine.withQueue(QueueLimits(queueBytes: 20)) { test in
             try test.follow("c")
             for id in UInt64(1)...50 {
@@ -107,8 +108,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `what was rolled back was never there`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `what was rolled back was never there`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             let (queue, user) = (try test.queue(), try test.user())
@@ -116,7 +117,7 @@ import Testing
             try test.store.skip(in: queue, for: test.request(2))
             #expect(try test.store.listen("d", of: user, to: "q", for: test.request(3)) == .listening)
             #expect(try test.store.unlisten("c", of: user, for: test.request(4)))
-            let other = try EmptyQueueStore.configuration(users: ["v": []], queues: [:])
+            let other = try EmptyStore.configuration(users: ["v": []], queues: [:])
             #expect(try test.store.configure(for: test.request(5)) { .success(other) } == nil)
             test.rollBack()
             #expect(try test.read("c") == .messages([], current: 0))
@@ -131,8 +132,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `what is not committed is not read`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `what is not committed is not read`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             #expect(try test.store.post(test.message("a"), to: test.queue(), for: nil))
@@ -144,8 +145,8 @@ import Testing
         }
     }
 
-    @Test(arguments: QueueEngine.allCases)
-    func `a queue that has gone takes no message, also one that was looked up before`(engine: QueueEngine) throws {
+    @Test(arguments: Engine.allCases)
+    func `a queue that has gone takes no message, also one that was looked up before`(engine: Engine) throws {
         try engine.withQueue { test in
             let queue = try test.queue()
             try test.configure(queues: [:])
@@ -231,9 +232,9 @@ import Testing
         ),
     ]
 
-    @Test(arguments: QueueEngine.allCases, sections)
+    @Test(arguments: Engine.allCases, sections)
     func `a reader learns once of what it missed, and reads all else`(
-        engine: QueueEngine, section: (name: String, limits: QueueLimits, steps: [Step])
+        engine: Engine, section: (name: String, limits: QueueLimits, steps: [Step])
     ) throws {
         try engine.withQueue(section.limits) { test in
             var current: UInt64 = 0

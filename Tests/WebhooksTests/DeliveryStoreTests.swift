@@ -1,5 +1,6 @@
 import Delivery
 import Gateway
+import StoreSupport
 import Testing
 import Webhooks
 

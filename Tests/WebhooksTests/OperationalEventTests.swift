@@ -2,6 +2,7 @@ import Delivery
 import Gateway
 import JSON
 import MappedStore
+import StoreSupport
 import Testing
 
 @testable import Webhooks

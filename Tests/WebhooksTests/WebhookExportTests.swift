@@ -1,6 +1,7 @@
 import Delivery
 import Gateway
 import MappedStore
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing

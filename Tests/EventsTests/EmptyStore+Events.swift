@@ -3,76 +3,15 @@ import Events
 import Gateway
 import JSONPath
 import MappedStore
+import StoreSupport
 import TestSupport
 import Testing
 
-/// The engines that can keep what event routing needs. All of them must pass the same tests.
-enum EventEngine: CaseIterable, CustomTestStringConvertible {
-    case mapped
+typealias EventEngine = Engine
+typealias EmptyEventStore = EmptyStore
 
-    var testDescription: String {
-        switch self {
-        case .mapped: "MappedStore"
-        }
-    }
-
-    /// Lends an empty store of this engine; nothing may be wrong with it afterwards.
-    func withStore(_ body: (EmptyEventStore) throws -> Void) throws {
-        switch self {
-        case .mapped:
-            try withTemporaryDirectory { directory in
-                let options = MappedStore.Options(maximumBytes: 256 << 20, isDurable: false)
-                let store = try MappedStore(directory: directory, options)
-                let test = EmptyEventStore(
-                    store: store, commit: { () throws(StoreFailure) in try store.commit() },
-                    faults: { try store.check().faults }, removeGarbage: { try store.removeGarbage(limit: $0) },
-                    dropOld: { try store.dropOldDeliveries(before: $0, maximumBytes: .max, limit: $1) },
-                    moment: store.clock.now())
-                try body(test)
-                #expect(try test.faults() == [])
-            }
-        }
-    }
-}
-
-/// A store as a test begins with it, with short forms that commit what they do.
-final class EmptyEventStore {
-    typealias Store = EventStore & MatchingStore & DeliveryStore
-
-    let store: any Store
-    let commit: () throws(StoreFailure) -> Void
-    /// What records and indexes contradict one another in.
-    let faults: () throws -> [String]
-    /// Takes a limit.
-    let removeGarbage: (Int) throws -> Int
-    /// Takes a time and a limit.
-    let dropOld: (Timestamp, Int) throws -> Int
-    private(set) var moment: Moment
-    private var random = SystemRandomNumberGenerator()
-
-    init(
-        store: any Store, commit: @escaping () throws(StoreFailure) -> Void, faults: @escaping () throws -> [String],
-        removeGarbage: @escaping (Int) throws -> Int, dropOld: @escaping (Timestamp, Int) throws -> Int, moment: Moment
-    ) {
-        self.store = store
-        self.commit = commit
-        self.faults = faults
-        self.removeGarbage = removeGarbage
-        self.dropOld = dropOld
-        self.moment = moment
-    }
-
-    func pass(seconds: Double) {
-        moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
-    }
-
-    func newID() -> UUID { UUID(random: &random) }
-
-    /// A request that nginx has just begun.
-    func request(_ number: UInt64) -> RequestID {
-        RequestID(milliseconds: UInt64(moment.wall.microseconds / 1000), high: 1, low: number)
-    }
-
+/// Short forms for what event routing needs.
+extension EmptyStore {
     // MARK: Subscriptions
 
     /// A subscription that is not kept yet.

@@ -1,87 +1,26 @@
 import Delivery
 import Gateway
 import MappedStore
+import StoreSupport
 import TestSupport
 import Testing
 import Webhooks
 
-/// The engines that can keep what webhooks and their deliveries need. All of them must pass the same tests.
-enum WebhookEngine: CaseIterable, CustomTestStringConvertible {
-    case mapped
+typealias WebhookEngine = Engine
+typealias EmptyWebhookStore = EmptyStore
 
-    var testDescription: String {
-        switch self {
-        case .mapped: "MappedStore"
-        }
-    }
-
-    /// Lends an empty store of this engine; nothing may be wrong with it afterwards.
-    func withStore(_ body: (EmptyWebhookStore) throws -> Void) throws {
-        switch self {
-        case .mapped:
-            try withTemporaryDirectory { directory in
-                let options = MappedStore.Options(maximumBytes: 64 << 20, isDurable: false)
-                let store = try MappedStore(directory: directory, options)
-                let test = EmptyWebhookStore(
-                    store: store, commit: { () throws(StoreFailure) in try store.commit() },
-                    faults: { try store.check().faults }, removeGarbage: { try store.removeGarbage(limit: $0) },
-                    dropOld: { try store.dropOldDeliveries(before: $0, maximumBytes: $1, limit: $2) },
-                    moment: store.clock.now())
-                try body(test)
-                #expect(try test.faults() == [])
-            }
-        }
-    }
-}
-
-/// A store as a test begins with it, with short forms that commit what they do.
-final class EmptyWebhookStore {
-    let store: any WebhookStore & DeliveryStore
-    let commit: () throws(StoreFailure) -> Void
-    /// What records and indexes contradict one another in.
-    let faults: () throws -> [String]
-    /// Takes a limit.
-    let removeGarbage: (Int) throws -> Int
-    /// Takes a time, the bytes that may stay, and a limit.
-    let dropOld: (Timestamp, UInt64, Int) throws -> Int
-    private(set) var moment: Moment
-    private var random = SystemRandomNumberGenerator()
-
+/// Short forms for what webhooks and their deliveries need.
+extension EmptyStore {
     /// The environment that tests use where one is enough.
-    let environment: UUID
-
-    init(
-        store: any WebhookStore & DeliveryStore, commit: @escaping () throws(StoreFailure) -> Void,
-        faults: @escaping () throws -> [String], removeGarbage: @escaping (Int) throws -> Int,
-        dropOld: @escaping (Timestamp, UInt64, Int) throws -> Int, moment: Moment
-    ) {
-        self.store = store
-        self.commit = commit
-        self.faults = faults
-        self.removeGarbage = removeGarbage
-        self.dropOld = dropOld
-        self.moment = moment
-        environment = UUID(random: &random)
-    }
-
-    func pass(seconds: Double) {
-        moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
-    }
-
-    func newID() -> UUID { UUID(random: &random) }
-
-    /// A request that nginx has just begun.
-    func request(_ number: UInt64) -> RequestID {
-        RequestID(milliseconds: UInt64(moment.wall.microseconds / 1000), high: 1, low: number)
-    }
+    var environment: UUID { UUID(bytes: [UInt8](repeating: 7, count: 16))! }
 
     // MARK: Webhooks
 
-    static let events = ["job-created", "job-completed"]
+    static var events: [String] { ["job-created", "job-completed"] }
 
     /// A webhook that is not kept yet.
     func webhook(
-        _ policy: RetryChoice = .fixed, events: [String] = EmptyWebhookStore.events,
+        _ policy: RetryChoice = .fixed, events: [String] = EmptyStore.events,
         limits: DestinationLimits = DestinationLimits(), in environment: UUID? = nil
     ) -> Webhook {
         Webhook(
@@ -192,7 +131,7 @@ enum Answer: Equatable {
 
 /// A worker whose attempts end as a test says.
 final class TestWorker {
-    private let test: EmptyWebhookStore
+    private let test: EmptyStore
     let owner: UInt64
     let leaseSeconds: Double
     var policies = RetryPolicies()
@@ -200,7 +139,7 @@ final class TestWorker {
     /// As the last turn said.
     private(set) var nextDue: Timestamp?
 
-    init(_ test: EmptyWebhookStore, owner: UInt64 = 1, leaseSeconds: Double = 25) {
+    init(_ test: EmptyStore, owner: UInt64 = 1, leaseSeconds: Double = 25) {
         self.test = test
         self.owner = owner
         self.leaseSeconds = leaseSeconds

@@ -2,36 +2,13 @@ import Gateway
 import Linux
 import MappedStore
 import Queues
+import StoreSupport
 import TestSupport
 import Testing
 
-/// The engines that can keep what queues need. All of them must pass the same tests.
-enum QueueEngine: CaseIterable, CustomTestStringConvertible {
-    case mapped
-
-    var testDescription: String {
-        switch self {
-        case .mapped: "MappedStore"
-        }
-    }
-
-    /// Lends an empty store of this engine.
-    func withStore(_ body: (EmptyQueueStore) throws -> Void) throws {
-        switch self {
-        case .mapped:
-            try withTemporaryDirectory { directory in
-                let options = MappedStore.Options(maximumBytes: 64 << 20, isDurable: false)
-                let store = try MappedStore(directory: directory, options)
-                try body(
-                    EmptyQueueStore(
-                        store: store, commit: { () throws(StoreFailure) in try store.commit() },
-                        rollBack: store.rollBack, now: store.clock.now()))
-            }
-        }
-    }
-
+extension Engine {
     /// Lends a store with one queue, "q", that one user, "u", may listen to.
-    func withQueue(_ limits: QueueLimits = QueueLimits(), _ body: (EmptyQueueStore) throws -> Void) throws {
+    func withQueue(_ limits: QueueLimits = QueueLimits(), _ body: (EmptyStore) throws -> Void) throws {
         try withStore { test in
             try test.configure(queues: ["q": limits])
             try body(test)
@@ -39,19 +16,9 @@ enum QueueEngine: CaseIterable, CustomTestStringConvertible {
     }
 }
 
-/// A store as a test begins with it, with short forms that commit what they do.
-struct EmptyQueueStore {
-    let store: any QueueStore
-    let commit: () throws(StoreFailure) -> Void
-    let rollBack: () -> Void
-    let now: Moment
-
-    /// A request that nginx has just begun.
-    func request(_ number: UInt64) -> RequestID {
-        RequestID(milliseconds: UInt64(now.wall.microseconds / 1000), high: 1, low: number)
-    }
-
-    func message(_ body: String) -> Message { Message(body: Array(body.utf8), receivedAt: now.wall) }
+/// Short forms for what queues need.
+extension EmptyStore {
+    func message(_ body: String) -> Message { Message(body: Array(body.utf8), receivedAt: moment.wall) }
 
     // MARK: Configuration
 

@@ -1,0 +1,58 @@
+import Capture
+import Gateway
+import MappedStore
+import StoreSupport
+import SystemPackage
+import TestSupport
+import Testing
+
+/// Short forms for what capture needs.
+extension EmptyStore {
+    /// An id like no other with another number.
+    func id(_ number: UInt8) -> Endpoint.ID {
+        guard let id = Endpoint.ID(bytes: [UInt8](repeating: number, count: 24)) else {
+            fatalError("24 bytes are an id")
+        }
+        return id
+    }
+
+    /// Opens an endpoint and commits that.
+    @discardableResult
+    func create(_ number: UInt8 = 1, at time: Moment? = nil, _ limits: CaptureLimits = CaptureLimits()) throws
+        -> Endpoint.ID
+    {
+        _ = try store.create(id(number), for: nil, at: time ?? moment, limits)
+        try commit()
+        return id(number)
+    }
+
+    func notification(_ body: String = "x", path: String = "") -> Notification {
+        Notification(method: "POST", path: Array(path.utf8), body: Array(body.utf8), receivedAt: moment.wall)
+    }
+
+    func accept(
+        _ body: String = "x", at id: Endpoint.ID, for request: RequestID? = nil, at time: Moment? = nil,
+        _ limits: CaptureLimits = CaptureLimits()
+    ) throws -> Acceptance {
+        let acceptance = try store.accept(notification(body), at: id, for: request, at: time ?? moment, limits)
+        try commit()
+        return acceptance
+    }
+
+    func collect(
+        from id: Endpoint.ID, for request: RequestID? = nil, at time: Moment? = nil,
+        _ limits: CaptureLimits = CaptureLimits()
+    ) throws -> [String]? {
+        let found = try store.collect(from: id, for: request, at: time ?? moment, limits)
+        try commit()
+        return found?.map { String(decoding: $0.notification.body, as: UTF8.self) }
+    }
+
+    /// The numbers of what waits.
+    func look(
+        at id: Endpoint.ID, after number: UInt64 = 0, limit: Int = 100, at time: Moment? = nil,
+        _ limits: CaptureLimits = CaptureLimits()
+    ) throws -> [UInt64]? {
+        try store.look(at: id, after: number, limit: limit, at: time ?? moment, limits)?.map(\.number)
+    }
+}

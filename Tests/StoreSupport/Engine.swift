@@ -1,0 +1,80 @@
+package import Capture
+package import Delivery
+package import Events
+package import Gateway
+package import MappedStore
+package import Queues
+internal import TestSupport
+internal import Testing
+package import Webhooks
+
+/// The engines that can keep what the program needs. All of them must pass the same tests.
+package enum Engine: CaseIterable, CustomTestStringConvertible {
+    case mapped
+
+    package var testDescription: String {
+        switch self {
+        case .mapped: "MappedStore"
+        }
+    }
+
+    /// Lends an empty store of this engine; nothing may be wrong with it afterwards.
+    package func withStore(_ body: (EmptyStore) throws -> Void) throws {
+        switch self {
+        case .mapped:
+            try withTemporaryDirectory { directory in
+                let options = MappedStore.Options(maximumBytes: 256 << 20, isDurable: false)
+                let test = EmptyStore(try MappedStore(directory: directory, options))
+                try body(test)
+                #expect(try test.faults() == [])
+            }
+        }
+    }
+}
+
+/// A store as a test begins with it. The tests of each domain have short forms of their own that commit what they do.
+package final class EmptyStore {
+    package typealias Store = CaptureStore & DeliveryStore & EventStore & MatchingStore & QueueStore & WebhookStore
+
+    package let store: any Store
+    package let commit: () throws(StoreFailure) -> Void
+    package let rollBack: () -> Void
+    /// What records and indexes contradict one another in.
+    package let faults: () throws -> [String]
+    /// Takes a limit.
+    package let removeGarbage: (Int) throws -> Int
+    private let drop: (Timestamp, UInt64, Int) throws -> Int
+    package private(set) var moment: Moment
+    private var random = SystemRandomNumberGenerator()
+
+    /// - Parameter moment: `nil`: what the store's clock says.
+    package init(_ store: MappedStore, at moment: Moment? = nil) {
+        self.store = store
+        commit = { () throws(StoreFailure) in try store.commit() }
+        rollBack = store.rollBack
+        faults = { try store.check().faults }
+        removeGarbage = { try store.removeGarbage(limit: $0) }
+        drop = { try store.dropOldDeliveries(before: $0, maximumBytes: $1, limit: $2) }
+        self.moment = moment ?? store.clock.now()
+    }
+
+    /// Drops what is older than a time, or more than may stay.
+    package func dropOld(_ time: Timestamp, _ maximumBytes: UInt64, _ limit: Int) throws -> Int {
+        try drop(time, maximumBytes, limit)
+    }
+
+    package func dropOld(_ time: Timestamp, _ limit: Int) throws -> Int { try drop(time, .max, limit) }
+
+    package func later(_ seconds: Double) -> Moment {
+        Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
+    }
+
+    package func pass(seconds: Double) { moment = later(seconds) }
+
+    package func newID() -> UUID { UUID(random: &random) }
+
+    /// A request that nginx has just begun.
+    package func request(_ number: UInt64) -> RequestID {
+        RequestID(milliseconds: UInt64(moment.wall.microseconds / 1000), high: 1, low: number)
+    }
+}
