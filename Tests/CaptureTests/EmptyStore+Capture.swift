@@ -1,10 +1,6 @@
 import Capture
 import Gateway
-import MappedStore
 import StoreSupport
-import SystemPackage
-import TestSupport
-import Testing
 
 /// Short forms for what capture needs.
 extension EmptyStore {

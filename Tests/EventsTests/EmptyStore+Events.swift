@@ -2,9 +2,7 @@ import Delivery
 import Events
 import Gateway
 import JSONPath
-import MappedStore
 import StoreSupport
-import TestSupport
 import Testing
 
 typealias EventEngine = Engine

@@ -1,9 +1,7 @@
 import Gateway
 import Linux
-import MappedStore
 import Queues
 import StoreSupport
-import TestSupport
 import Testing
 
 extension Engine {

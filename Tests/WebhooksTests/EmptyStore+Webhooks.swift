@@ -1,8 +1,6 @@
 import Delivery
 import Gateway
-import MappedStore
 import StoreSupport
-import TestSupport
 import Testing
 import Webhooks
 

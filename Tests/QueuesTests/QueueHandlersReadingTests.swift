@@ -1,0 +1,153 @@
+import Cryptography
+import Gateway
+import HTTPTypes
+import JSON
+import StoreSupport
+import Testing
+
+@testable import Queues
+
+/// Reads that wait, and reads that are acknowledged.
+@Suite struct QueueHandlersReadingTests {
+    // MARK: Reading by hand
+
+    @Test func `what is read by hand comes again until it is acknowledged`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            for body in ["a", "b", "c"] { #expect(try api.status(.post, "/q/open", body) == 200) }
+            for _ in 0..<2 { #expect(try api.read("c", "?ack=manual&limit=2") == ["1 a", "2 b"]) }
+            #expect(try api.response(.post, "/ack/c/2").isEmptySuccess)
+            #expect(try api.response(.post, "/ack/c/1").isEmptySuccess)
+            #expect(try api.read("c", "?ack=manual") == ["3 c"])
+            #expect(try api.read("c", "?ack=auto") == ["3 c"])
+            #expect(try api.read("c", "?ack=manual") == [])
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("c", "4", 400), ("c", "x", 400), ("c", "-1", 400), ("c", "18446744073709551616", 400), ("c", "1.0", 400),
+            ("d", "1", 404), ("c", "3", 200), ("c", "0", 200),
+        ])
+    func `only what was given out is acknowledged`(client: String, id: String, status: Int) throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            for body in ["a", "b", "c"] { #expect(try api.status(.post, "/q/open", body) == 200) }
+            let response = try api.response(.post, "/ack/\(client)/\(id)")
+            #expect(response.head.status.code == status)
+            #expect(try status == 200 ? response.isEmptySuccess : response.isError())
+        }
+    }
+
+    @Test func `a loss that is read by hand says what to acknowledge`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/small") == 200)
+            #expect(try api.status(.post, "/q/small", "longer than that") == 413)
+            for _ in 0..<2 {
+                let lost = try api.response(.get, "/read/c?ack=manual")
+                #expect(lost.head.status.code == 410)
+                let body = try JSON(parsing: lost.body)
+                #expect(body["refresh"] == .bool(true) && body["current_message"]?.integer == 1)
+            }
+            #expect(try api.status(.post, "/ack/c/1") == 200)
+            #expect(try api.read("c", "?ack=manual") == [])
+        }
+    }
+
+    // MARK: Waiting
+
+    private func waiting(_ api: HandledQueues, _ query: String, id: UInt64? = nil) throws -> Waiting {
+        guard case .wait(let waiting) = try api.answer(.get, "/read/c?\(query)", id: id) else {
+            throw DoesNotWait()
+        }
+        return waiting
+    }
+
+    private struct DoesNotWait: Error {}
+
+    private func texts(_ api: HandledQueues, _ answer: Answer?) throws -> [String?]? {
+        let response = try api.made(answer)
+        try api.test.commit()
+        return try JSON(parsing: response.body)["messages"]?.array?.map { $0["message"]?.string }
+    }
+
+    @Test func `who waits is answered by the next message, once`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            let waiting = try waiting(api, "wait=1.5")
+            #expect(waiting.milliseconds == 1500)
+            #expect(waiting.look() == nil)
+            #expect(try api.status(.post, "/q/hidden", "a") == 200)
+            #expect(waiting.look() == nil)
+            #expect(try api.status(.post, "/q/open", "a") == 200)
+            #expect(try texts(api, waiting.look()) == ["a"])
+            #expect(try api.read("c") == [])
+        }
+    }
+
+    @Test func `whoever waits in vain is given an empty list`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            #expect(try texts(api, try waiting(api, "wait=60").giveUp()) == [])
+            // Something has come between the last look and the end.
+            let waiting = try waiting(api, "wait=60&limit=1")
+            for body in ["a", "b"] { #expect(try api.status(.post, "/q/open", body) == 200) }
+            #expect(try texts(api, waiting.giveUp()) == ["a"])
+            #expect(try api.read("c") == ["2 b"])
+        }
+    }
+
+    @Test func `who waits by hand does not move on`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            let waiting = try waiting(api, "wait=5&ack=manual")
+            #expect(try api.status(.post, "/q/open", "a") == 200)
+            #expect(try texts(api, waiting.look()) == ["a"])
+            #expect(try api.read("c", "?ack=manual") == ["1 a"])
+        }
+    }
+
+    @Test func `who waits is sent home when the client ends, is cut off or has lost something`() throws {
+        try HandledQueues.with { api throws in
+            func status(_ waiting: Waiting) throws -> Int {
+                defer { try? api.test.commit() }
+                return try api.made(waiting.look()).head.status.code
+            }
+            #expect(try api.status(.get, "/listen/c/small") == 200)
+            var waiting = try waiting(api, "wait=5")
+            #expect(try api.status(.post, "/q/small", "longer than that") == 413)
+            #expect(try status(waiting) == 410)
+            waiting = try self.waiting(api, "wait=5")
+            #expect(try api.status(.get, "/unlisten/c") == 200)
+            #expect(try status(waiting) == 404)
+            #expect(try api.status(.get, "/listen/c/small") == 200)
+            waiting = try self.waiting(api, "wait=5")
+            api.file.text = configurationText(users: #"{"name": "anna", "pass_hash": "plain;;secret"}"#)
+            #expect(try api.status(.post, "/reload") == 200)
+            #expect(try status(waiting) == 410)
+        }
+    }
+
+    @Test func `who has something to read does not wait, nor who makes no sense`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            #expect(try api.status(.post, "/q/open", "a") == 200)
+            #expect(try api.read("c", "?wait=60") == ["1 a"])
+            #expect(try api.read("c", "?wait=0") == [])
+            #expect(try api.status(.get, "/read/d?wait=60") == 404)
+            #expect(try api.status(.get, "/read/c?wait=61") == 400)
+            #expect(try api.status(.get, "/read/c?wait=60", login: "anna:wrong") == 403)
+        }
+    }
+
+    @Test func `a wait that is tried again elsewhere finds the same messages`() throws {
+        try HandledQueues.with { api in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            let waiting = try waiting(api, "wait=5", id: 7)
+            #expect(try api.status(.post, "/q/open", "a") == 200)
+            #expect(try texts(api, waiting.look()) == ["a"])
+            #expect(try api.read("c", "?wait=5", id: 7) == ["1 a"])
+            #expect(try api.read("c") == [])
+        }
+    }
+}
