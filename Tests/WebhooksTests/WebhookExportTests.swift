@@ -9,26 +9,6 @@ import Webhooks
 
 /// What is exported and imported again.
 @Suite struct WebhookExportTests {
-    private func export(_ store: MappedStore, at moment: Moment) throws -> [[UInt8]] {
-        var lines: [[UInt8]] = []
-        try store.export(at: moment) { lines.append($0) }
-        return lines
-    }
-
-    /// Lends an empty store that a test's lines were imported into.
-    private func withImport(
-        _ lines: [[UInt8]], at moment: Moment, _ body: (MappedStore, ImportCounts) throws -> Void
-    ) throws {
-        try withTemporaryDirectory { directory in
-            let store = try MappedStore(
-                directory: directory, MappedStore.Options(maximumBytes: 64 << 20, isDurable: false))
-            var rest = lines[...]
-            let counts = try store.import(at: moment) { () throws(ImportError) in rest.popFirst() }
-            #expect(try store.check().faults == [])
-            try body(store, counts)
-        }
-    }
-
     /// Puts something of every kind into a store.
     private func fill(_ test: EmptyWebhookStore) throws -> [Webhook] {
         var first = test.webhook(.own(.schedule([5, 0.1, 1e-7])), limits: DestinationLimits(inFlight: 3, rate: 2.5))
