@@ -19,7 +19,8 @@ extension MappedStore: MatchingStore {
             let end = hasMore ? last : newest
             if revision != 0 {
                 try tables.goneExpressions.scan(from: key(revision + 1), in: transaction) { place, value in
-                    guard let (time, number) = Self.change(place, value), time <= end else { return false }
+                    guard let (time, number) = Self.change(place, value) else { return true }
+                    guard time <= end else { return false }
                     changes.append(ExpressionChanges.Change(number: number, expression: nil))
                     return true
                 }
@@ -34,15 +35,19 @@ extension MappedStore: MatchingStore {
         var numbers: [UInt64] = []
         var last = revision
         try tables.expressions.scan(from: key(revision + 1), in: transaction) { place, value in
-            guard numbers.count < limit, let (time, number) = Self.change(place, value) else { return false }
+            guard numbers.count < limit else { return false }
+            guard let (time, number) = Self.change(place, value) else { return true }
             numbers.append(number)
             last = time
             return true
         }
         var changes: [ExpressionChanges.Change] = []
         for number in numbers {
-            let expression = try expression(of: number, in: transaction)
-            changes.append(ExpressionChanges.Change(number: number, expression: expression))
+            // One that cannot be read asks for nothing.
+            let expression = try noting(.subscription(number)) { () throws(LMDBError) -> Expression? in
+                try self.expression(of: number, in: transaction)
+            }
+            changes.append(ExpressionChanges.Change(number: number, expression: expression ?? nil))
         }
         return (changes, last)
     }
@@ -54,7 +59,7 @@ extension MappedStore: MatchingStore {
         return (revision, number)
     }
 
-    private func expression(
+    func expression(
         of number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Expression? {
         try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
@@ -68,24 +73,47 @@ extension MappedStore: MatchingStore {
         skipping: Int, limit: Int, maximumBytes: Int
     ) throws(StoreFailure) -> [WaitingEvent] {
         try read { (transaction) throws(LMDBError) in
-            var numbers: [UInt64] = []
-            var left = skipping
-            try tables.waitingEvents.scan(in: transaction) { key, _ in
-                var reader = ByteReader(key)
-                guard numbers.count < limit, let number = reader.fixed() else { return false }
-                if left > 0 { left -= 1 } else { numbers.append(number) }
-                return true
+            while true {
+                let numbers = try waitingNumbers(skipping: skipping, limit: limit, in: transaction)
+                let events = try waitingEvents(numbers, maximumBytes: maximumBytes, in: transaction)
+                // Where none of them can be read, there may be others behind them.
+                if numbers.isEmpty || !events.isEmpty { return events }
             }
-            var events: [WaitingEvent] = []
-            var bytes = 0
-            for number in numbers where bytes < maximumBytes {
-                let body = try parcel(number, in: transaction)?.body ?? []
-                bytes += body.count
-                let matched = try routedEvent(number, in: transaction)?.matched
-                events.append(WaitingEvent(number: number, body: body, matched: matched))
-            }
-            return events
         }
+    }
+
+    private func waitingNumbers(
+        skipping: Int, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64] {
+        var numbers: [UInt64] = []
+        var left = skipping
+        try tables.waitingEvents.scan(in: transaction) { key, value in
+            var reader = ByteReader(key)
+            guard numbers.count < limit else { return false }
+            guard let number = reader.fixed(), !matchingFaults.contains(.event(number)) else { return true }
+            if left > 0 { left -= 1 } else { numbers.append(number) }
+            return true
+        }
+        return numbers
+    }
+
+    private func waitingEvents(
+        _ numbers: [UInt64], maximumBytes: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [WaitingEvent] {
+        var events: [WaitingEvent] = []
+        var bytes = 0
+        for number in numbers where bytes < maximumBytes {
+            let event = try noting(.event(number)) { () throws(LMDBError) -> WaitingEvent in
+                _ = try waitingRecord(number, in: transaction)
+                let body = try parcel(number, in: transaction)?.body ?? []
+                return WaitingEvent(
+                    number: number, body: body, matched: try routedEvent(number, in: transaction)?.matched)
+            }
+            guard let event else { continue }
+            bytes += event.body.count
+            events.append(event)
+        }
+        return events
     }
 
     /// Deliveries that one step makes.
@@ -93,7 +121,9 @@ extension MappedStore: MatchingStore {
 
     package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
         var wanted: [EventMatches] = []
-        for match in matches { wanted.append(try enabled(match, at: moment)) }
+        var fitness = Fitness()
+        for match in matches { wanted.append(try fit(match, &fitness, at: moment)) }
+        let damaged = fitness.damaged
         return try growing { (transaction) throws(LMDBError) -> Int? in
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
             // What came in before has the room to be matched, and that in turn leaves some to attempts that are over.
@@ -107,32 +137,64 @@ extension MappedStore: MatchingStore {
                     gone += 1
                     continue
                 }
-                try dispatch(match, waiting, &left, &work, in: &transaction)
+                try dispatch(match, besides: damaged, waiting, &left, &work, in: &transaction)
             }
             try work.finish(in: &transaction)
             return gone
         }
     }
 
-    /// Leaves those out that are disabled, or gone.
-    private func enabled(_ match: EventMatches, at moment: Moment) throws(StoreFailure) -> EventMatches {
+    /// Which destinations deliveries can be made for, as far as that has been asked in a step.
+    private struct Fitness {
+        var enabled: [UInt64: Bool] = [:]
+        var damaged: Set<UInt64> = []
+    }
+
+    /// Leaves those out that are disabled, or gone, or cannot be read.
+    private func fit(
+        _ match: EventMatches, _ fitness: inout Fitness, at moment: Moment
+    ) throws(StoreFailure) -> EventMatches {
         try read { (transaction) throws(LMDBError) in
             // What was known before is kept in its order, as some deliveries have been made.
-            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions { return match }
+            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions {
+                let dispatched = try waitingRecord(match.event, in: transaction)?.dispatched ?? 0
+                for number in match.subscriptions.dropFirst(Int(clamping: dispatched)).prefix(Self.deliveriesPerStep) {
+                    _ = try isEnabled(number, &fitness, at: moment, in: transaction)
+                }
+                return match
+            }
             var numbers: [UInt64] = []
-            for number in match.subscriptions {
-                guard let destination = try destination(number, in: transaction),
-                    !destination.isDisabled(at: moment.wall)
-                else { continue }
+            for number in match.subscriptions where try isEnabled(number, &fitness, at: moment, in: transaction) {
                 numbers.append(number)
             }
             return EventMatches(event: match.event, subscriptions: numbers)
         }
     }
 
+    private func isEnabled(
+        _ number: UInt64, _ fitness: inout Fitness, at moment: Moment, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        if let known = fitness.enabled[number] { return known }
+        let isEnabled = try noting(.subscription(number)) { () throws(LMDBError) -> Bool in
+            try readable(number, in: transaction).map { !$0.isDisabled(at: moment.wall) } ?? false
+        }
+        fitness.enabled[number] = isEnabled ?? false
+        if isEnabled == nil { fitness.damaged.insert(number) }
+        return isEnabled ?? false
+    }
+
+    /// A destination for which all can be read that making a delivery reads; `nil` where it is gone.
+    func readable(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Destination? {
+        guard let destination = try destination(number, in: transaction),
+            try destinationState(number, in: transaction) != nil
+        else { return nil }
+        _ = try firstDelivery(of: number, in: transaction)
+        return destination
+    }
+
     private func dispatch(
-        _ match: EventMatches, _ record: WaitingRecord, _ left: inout Int, _ work: inout DeliveryWork,
-        in transaction: inout Transaction
+        _ match: EventMatches, besides damaged: Set<UInt64>, _ record: WaitingRecord, _ left: inout Int,
+        _ work: inout DeliveryWork, in transaction: inout Transaction
     ) throws(LMDBError) {
         var waiting = record
         let place = key(match.event)
@@ -147,7 +209,9 @@ extension MappedStore: MatchingStore {
             try tables.routedEvents.put(routed.encoded, at: place, in: &transaction)
         }
         let rest = numbers.dropFirst(Int(clamping: waiting.dispatched)).prefix(left)
-        for number in rest { _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction) }
+        for number in rest where !damaged.contains(number) {
+            _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction)
+        }
         left -= rest.count
         waiting.dispatched += UInt64(rest.count)
         if waiting.dispatched >= UInt64(numbers.count) {
@@ -159,108 +223,12 @@ extension MappedStore: MatchingStore {
 
     package func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
-            guard var destination = try destination(subscription, in: transaction), destination.disabledReason != text
-            else { return }
+            let found = try noting(.subscription(subscription)) { () throws(LMDBError) -> Destination? in
+                try destination(subscription, in: transaction)
+            }
+            guard var destination = found ?? nil, destination.disabledReason != text else { return }
             destination.disabledReason = text
             try put(destination, in: &transaction)
         }
     }
-
-    // MARK: Replays
-
-    package func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay? {
-        try read { (transaction) throws(LMDBError) in
-            guard let (number, record) = try firstReplay(in: transaction),
-                let expression = try expression(of: number, in: transaction)
-            else { return nil }
-            let settled = record.all ? [] : try waitingParcels(of: number, in: transaction)
-            var events: [WaitingEvent] = []
-            var next = record.next
-            var bytes = 0
-            var left = Self.eventsLookedAt
-            while events.count < limit, bytes < maximumBytes, left > 0, next <= record.last,
-                let found = try nextRoutedEvent(from: next, in: transaction), found <= record.last
-            {
-                next = found + 1
-                left -= 1
-                guard let parcel = try parcel(found, in: transaction) else { continue }
-                if !record.all {
-                    if settled.contains(found) { continue }
-                    if try isDelivered(found, to: number, in: transaction) { continue }
-                }
-                bytes += parcel.body.count
-                events.append(WaitingEvent(number: found, body: parcel.body))
-            }
-            if events.count < limit, bytes < maximumBytes, left > 0 { next = record.last + 1 }
-            return WaitingReplay(
-                subscription: number, expression: expression, events: events, step: record.step, nextEvent: next)
-        }
-    }
-
-    /// Events that one step of a replay looks at.
-    private static let eventsLookedAt = 256
-
-    private func isDelivered(
-        _ parcel: UInt64, to number: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> Bool {
-        var isDelivered = false
-        try scanLines(ofParcel: parcel, in: transaction) { line in
-            isDelivered = line.destination == number && line.attempt.failure == nil
-            return !isDelivered
-        }
-        return isDelivered
-    }
-
-    private func firstReplay(
-        in transaction: borrowing Transaction
-    ) throws(LMDBError) -> (number: UInt64, record: ReplayRecord)? {
-        var found: (UInt64, ReplayRecord)?
-        var isDamaged = false
-        try tables.replays.scan(in: transaction) { key, value in
-            var reader = ByteReader(key)
-            if let number = reader.fixed(), let record = ReplayRecord(value) { found = (number, record) }
-            isDamaged = found == nil
-            return false
-        }
-        if isDamaged { throw .damaged("a replay") }
-        return found
-    }
-
-    /// Parcels that are on their way to a destination.
-    private func waitingParcels(
-        of number: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> Set<UInt64> {
-        var parcels: Set<UInt64> = []
-        try scanDeliveries(of: number, in: transaction) { delivery in
-            parcels.insert(delivery.parcel)
-            return true
-        }
-        return parcels
-    }
-
-    package func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure) {
-        try growing { (transaction) throws(LMDBError) -> Void? in
-            let place = key(replay.subscription)
-            let stored = try tables.replays.record(at: place, "a replay", in: transaction) { ReplayRecord($0) }
-            guard var record = stored, record.step == replay.step else { return () }
-            guard try admit(bytes: 1024 * (1 + matched.count), in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
-            for number in matched {
-                guard let parcel = try parcel(number, in: transaction) else { continue }
-                _ = try work.deliver(parcel, to: replay.subscription, .recover, in: &transaction)
-            }
-            try work.finish(in: &transaction)
-            record.next = replay.nextEvent
-            if record.next > record.last {
-                try tables.replays.remove(place, in: &transaction)
-            } else {
-                try tables.replays.put(record.encoded, at: place, in: &transaction)
-            }
-            return ()
-        }
-    }
-}
-
-extension ReplayRecord {
-    fileprivate var step: WaitingReplay.Step { WaitingReplay.Step(next: next, last: last, all: all) }
 }

@@ -59,6 +59,7 @@ package final class MappedStore {
     /// Whether the open transaction has counted a failed login.
     var loginFailedInTurn = false
     var damage = DamageNotes()
+    var matchingFaults = MatchingFaults()
     /// Failed logins that the store had no room for.
     var loginsWithoutRoom = LoginsWithoutRoom()
 

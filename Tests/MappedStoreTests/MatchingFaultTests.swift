@@ -1,0 +1,180 @@
+import Delivery
+import Events
+import Gateway
+import LMDB
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// What one record that cannot be read does to matching: nothing, beyond what it is about.
+@Suite struct MatchingFaultTests {
+    private struct Filled {
+        let store: MappedStore
+        let now: Moment
+        let subscriptions: [Subscription]
+        /// By their parcels, oldest first.
+        let events: [UInt64]
+    }
+
+    /// Lends a store with three subscriptions and three events that all of them match.
+    private func withFilledStore(_ body: (Filled) throws -> Void) throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            let now = store.clock.now()
+            var random = SystemRandomNumberGenerator()
+            var subscriptions: [Subscription] = []
+            for _ in 0..<3 {
+                let destination = Destination(
+                    number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event,
+                    shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
+                let subscription = Subscription(
+                    id: UUID(random: &random), user: "u", name: "n", expression: "$", target: "",
+                    destination: destination, created: now.wall, updated: now.wall)
+                subscriptions.append(try #require(try store.create(subscription, for: nil)))
+            }
+            let events = (0..<3).map { _ in
+                ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
+            }
+            _ = try store.receive(events, for: nil, at: now)
+            try store.commit()
+            let numbers = try store.waitingEvents(skipping: 0, limit: 9, maximumBytes: .max).map(\.number)
+            try body(Filled(store: store, now: now, subscriptions: subscriptions, events: numbers))
+        }
+    }
+
+    private func damage(_ table: Table, at key: [UInt8], of store: MappedStore) throws {
+        try store.write { (transaction) throws(LMDBError) in try table.put([0xff], at: key, in: &transaction) }
+        try store.commit()
+    }
+
+    private func match(_ filled: Filled, _ matcher: EventMatcher? = nil) throws {
+        let matcher = matcher ?? EventMatcher(store: filled.store)
+        var steps = 0
+        while try matcher.turn(until: .farAhead, now: { filled.now }) {
+            try filled.store.commit()
+            steps += 1
+            try #require(steps < 100)
+        }
+        try filled.store.commit()
+    }
+
+    /// How many deliveries each subscription has.
+    private func deliveries(_ filled: Filled) throws -> [Int] {
+        try filled.store.read { (transaction) throws(LMDBError) in
+            var counts: [Int] = []
+            for subscription in filled.subscriptions {
+                var count = 0
+                try filled.store.scanDeliveries(of: subscription.destination.number, in: transaction) { _ in
+                    count += 1
+                    return true
+                }
+                counts.append(count)
+            }
+            return counts
+        }
+    }
+
+    private static var events: [(name: String, path: KeyPath<Tables, Table>)] {
+        [("parcels", \.parcels), ("routed-events", \.routedEvents), ("waiting-events", \.waitingEvents)]
+    }
+
+    @Test(arguments: events.map(\.name))
+    func `an event that cannot be read is set aside and told once, and the others are matched`(name: String) throws {
+        let path = try #require(Self.events.first { $0.name == name }).path
+        try withFilledStore { filled in
+            try damage(filled.store.tables[keyPath: path], at: key(filled.events[0]), of: filled.store)
+            let matcher = EventMatcher(store: filled.store)
+            try match(filled, matcher)
+            #expect(try deliveries(filled) == [2, 2, 2])
+            #expect(filled.store.takeMatchingFaults() == [.event(filled.events[0])])
+            try match(filled, matcher)
+            #expect(filled.store.takeMatchingFaults() == [])
+            // It is still there.
+            #expect(try filled.store.waitingEvents(skipping: 0, limit: 9, maximumBytes: .max) == [])
+            #expect((try? filled.store.check().faults) != [])
+        }
+    }
+
+    @Test func `where all events of a step cannot be read, those behind them are matched`() throws {
+        try withFilledStore { filled in
+            for event in filled.events[..<2] {
+                try damage(filled.store.tables.waitingEvents, at: key(event), of: filled.store)
+            }
+            let events = try filled.store.waitingEvents(skipping: 0, limit: 1, maximumBytes: 1)
+            #expect(events.map(\.number) == [filled.events[2]])
+        }
+    }
+
+    private static var subscriptions: [(name: String, path: KeyPath<Tables, Table>)] {
+        [
+            ("subscriptions", \.subscriptions), ("destinations", \.destinations),
+            ("destination-states", \.destinationStates),
+        ]
+    }
+
+    @Test(arguments: subscriptions.map(\.name))
+    func `a subscription that cannot be read gets nothing, and the others get theirs`(name: String) throws {
+        let path = try #require(Self.subscriptions.first { $0.name == name }).path
+        try withFilledStore { filled in
+            let number = filled.subscriptions[1].destination.number
+            try damage(filled.store.tables[keyPath: path], at: key(number), of: filled.store)
+            try match(filled)
+            #expect(try deliveries(filled) == [3, 0, 3])
+            #expect(filled.store.takeMatchingFaults() == [.subscription(number)])
+        }
+    }
+
+    @Test func `a change of an expression that cannot be read hides none of the later ones`() throws {
+        try withFilledStore { filled in
+            var first: [UInt8] = []
+            try filled.store.read { (transaction) throws(LMDBError) in
+                try filled.store.tables.expressions.scan(in: transaction) { key, _ in
+                    first = copy(key)
+                    return false
+                }
+            }
+            try damage(filled.store.tables.expressions, at: first, of: filled.store)
+            try match(filled)
+            #expect(try deliveries(filled) == [0, 3, 3])
+        }
+    }
+
+    @Test func `a subscription that cannot be read any longer stops no event that it matched`() throws {
+        try withFilledStore { filled in
+            var waiting = WaitingRecord()
+            waiting.dispatched = 1
+            let numbers = filled.subscriptions.map(\.destination.number)
+            try filled.store.write { (transaction) throws(LMDBError) in
+                for event in filled.events {
+                    try filled.store.tables.routedEvents.put(
+                        RoutedEventRecord(matched: numbers).encoded, at: key(event), in: &transaction)
+                    try filled.store.tables.waitingEvents.put(waiting.encoded, at: key(event), in: &transaction)
+                }
+            }
+            try damage(filled.store.tables.destinations, at: key(numbers[1]), of: filled.store)
+            try match(filled)
+            #expect(try deliveries(filled) == [0, 0, 3])
+        }
+    }
+
+    @Test func `a replay that cannot be read stops no other replay`() throws {
+        try withFilledStore { filled in
+            try match(filled)
+            for subscription in filled.subscriptions {
+                #expect(
+                    try filled.store.replay(
+                        subscription.id, since: filled.now.wall, until: filled.now.wall, all: true, for: nil))
+            }
+            try filled.store.commit()
+            let numbers = filled.subscriptions.map(\.destination.number)
+            try damage(filled.store.tables.replays, at: key(numbers[0]), of: filled.store)
+            try damage(filled.store.tables.subscriptions, at: key(numbers[1]), of: filled.store)
+            try damage(filled.store.tables.parcels, at: key(filled.events[1]), of: filled.store)
+            try match(filled)
+            #expect(try deliveries(filled) == [3, 3, 5])
+            let faults: [MatchingFault] = [.replay(numbers[0]), .replay(numbers[1]), .event(filled.events[1])]
+            #expect(filled.store.takeMatchingFaults() == faults)
+        }
+    }
+}
