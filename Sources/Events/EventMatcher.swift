@@ -14,6 +14,9 @@ package final class EventMatcher {
 
     /// Subscriptions told that their expression took too long, so that they are told once.
     private var reported: Set<UInt64> = []
+    /// Those that are still to be told, and those that the last step told.
+    private var untold: Set<UInt64> = []
+    private var told: Set<UInt64> = []
 
     private static let exceeded = "the expression takes too long for an event, which then counts as not matching"
     private static let events = 64
@@ -29,9 +32,11 @@ package final class EventMatcher {
     package init(store: any MatchingStore) { self.store = store }
 
     /// Does one step: what it writes is kept once the store's `commit` has returned.
+    /// Where it fails, or the commit after it, `rolledBack` is to be called.
     /// - Parameter deadline: on the steady clock; where it has passed an expression is not begun.
     /// - Returns: whether there may be more to do at once.
     package func turn(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+        told = []
         if begun.isEmpty {
             steps += 1
             if steps % Self.replayEvery == 0, try replay(at: now()) { return true }
@@ -54,13 +59,21 @@ package final class EventMatcher {
         begun = []
         for event in over {
             for subscription in event.matching?.exceeded ?? [] where reported.insert(subscription).inserted {
-                try store.reportExpression(of: subscription, Self.exceeded)
+                untold.insert(subscription)
             }
         }
+        (told, untold) = (untold, [])
+        for subscription in told.sorted() { try store.reportExpression(of: subscription, Self.exceeded) }
         let matches = over.map { EventMatches(event: $0.number, subscriptions: $0.known ?? $0.matching?.matched ?? []) }
         let gone = try store.keep(matches, at: now())
         skipping = gone > 0 ? Int.random(in: 1...Self.events) : 0
         return true
+    }
+
+    /// Takes note that what the last step wrote has come to nothing.
+    package func rolledBack() {
+        untold.formUnion(told)
+        told = []
     }
 
     /// Events that are being matched.
@@ -104,6 +117,7 @@ package final class EventMatcher {
             }
             for change in news.changes {
                 reported.remove(change.number)
+                untold.remove(change.number)
                 if let expression = change.expression {
                     index.set(expression, of: change.number)
                 } else {

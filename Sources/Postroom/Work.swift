@@ -182,6 +182,7 @@ final class Worker {
             } while hasMoreToMatch && store.clock.now().steady < deadline
         } catch {
             store.rollBack()
+            matcher.rolledBack()
             if error == .full, makeRoom() {
                 matchesAgainAt = now + 10_000
                 return

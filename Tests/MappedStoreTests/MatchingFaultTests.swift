@@ -177,4 +177,28 @@ import Testing
             #expect(filled.store.takeMatchingFaults() == faults)
         }
     }
+
+    @Test func `what an expression is told of is told though the first step comes to nothing`() throws {
+        try withFilledStore { filled in
+            try match(filled)
+            let slow = filled.subscriptions[0]
+            _ = try filled.store.change(slow.id) { (subscription: inout Subscription) in
+                subscription.expression = "$" + String(repeating: "..*", count: 12) + "[?(@ = \"never\")]"
+                return true
+            }
+            let deep = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
+            var random = SystemRandomNumberGenerator()
+            let event = ReceivedEvent(
+                id: UUID(random: &random), type: "", body: Array("{\"a\": [\(deep), \(deep)]}".utf8))
+            _ = try filled.store.receive([event], for: nil, at: filled.now)
+            try filled.store.commit()
+            let matcher = EventMatcher(store: filled.store)
+            #expect(try matcher.turn(until: .farAhead, now: { filled.now }))
+            filled.store.rollBack()
+            matcher.rolledBack()
+            try match(filled, matcher)
+            let told = try #require(try filled.store.subscription(slow.id)).destination.disabledReason
+            #expect(told?.contains("takes too long") == true)
+        }
+    }
 }
