@@ -85,10 +85,17 @@ extension EventHandlers {
     func replay(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
         let body = try body(of: request, atMost: settings.maximumBodyBytes)
         let input = try ReplayInput(parsing: body, now: now().wall)
-        let isThere = try asking { () throws(StoreFailure) in
+        let outcome = try asking { () throws(StoreFailure) in
             try store.replay(found.id, since: input.since, until: input.until, all: input.all, for: request.id)
         }
-        guard isThere else { throw EventError.forbidden }
+        switch outcome {
+        case .accepted: break
+        case .unknownSubscription: throw EventError.forbidden
+        case .tooMany:
+            throw EventError(
+                .conflict,
+                "\(ReplayRequest.limit) replays of the subscription wait already. Ask again when one is over.")
+        }
         return .afterCommit(
             .plainJSON(
                 .accepted,

@@ -39,8 +39,8 @@ package final class EventMatcher {
         told = []
         if begun.isEmpty {
             steps += 1
-            if steps % Self.replayEvery == 0, try replay(at: now()) { return true }
-            guard try begin() else { return try replay(at: now()) }
+            if steps % Self.replayEvery == 0, try replay(until: deadline, now: now) { return true }
+            guard try begin() else { return try replay(until: deadline, now: now) }
         }
         while let next = begun.firstIndex(where: { !$0.isOver }) {
             let time = now().steady
@@ -131,17 +131,29 @@ package final class EventMatcher {
 
     // MARK: Replays
 
-    private func replay(at moment: Moment) throws(StoreFailure) -> Bool {
-        guard let replay = try store.waitingReplay(limit: Self.replayed, maximumBytes: Self.bytes) else { return false }
+    /// Whose turn it was last.
+    private var replayedLast: UInt64?
+
+    /// Shows a subscription some of the events that wait for it: as many as there is time for, but one in any case.
+    private func replay(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+        guard
+            var replay = try store.waitingReplay(
+                after: replayedLast, limit: Self.replayed, maximumBytes: Self.bytes)
+        else { return false }
+        replayedLast = replay.subscription
         let query = try? JSONPath(parsing: replay.expression.text, dialect: replay.expression.dialect)
         var matched: [UInt64] = []
-        for event in replay.events {
+        for (position, event) in replay.events.enumerated() {
+            if position > 0, now().steady >= deadline {
+                replay.nextEvent = event.number
+                break
+            }
             guard let query, let value = try? JSON(parsing: event.body),
                 (try? query.matches(JSONPathDocument(value))) ?? false
             else { continue }
             matched.append(event.number)
         }
-        try store.keep(matched, of: replay, at: moment)
+        try store.keep(matched, of: replay, at: now())
         return true
     }
 }

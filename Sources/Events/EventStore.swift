@@ -45,11 +45,22 @@ package protocol EventStore: AnyObject {
         _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Redelivery
 
-    /// Has the events between two times matched against one subscription once more; false where there is none.
+    /// Has the events between two times matched against one subscription once more, behind what was asked for before.
     /// - Parameter all: whether those are delivered again that were delivered.
     func replay(
         _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
-    ) throws(StoreFailure) -> Bool
+    ) throws(StoreFailure) -> ReplayRequest
+}
+
+/// What becomes of a request for a replay.
+package enum ReplayRequest: Equatable, Sendable {
+    case accepted
+    case unknownSubscription
+    /// As many are waiting as may.
+    case tooMany
+
+    /// How many of one subscription may wait, the one that is under way among them.
+    package static let limit = 16
 }
 
 extension EventStore {

@@ -16,10 +16,12 @@ package protocol MatchingStore: AnyObject {
     func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int
 
     /// A subscription that is to be shown events of the past, and the next of them.
-    func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay?
+    /// - Parameter subscription: the one whose turn it was last; the next of the others that wait is taken.
+    func waitingReplay(after subscription: UInt64?, limit: Int, maximumBytes: Int) throws(StoreFailure)
+        -> WaitingReplay?
 
     /// Delivers what matched of a replay's events, and goes on behind the last of them. Does nothing where somebody else has
-    /// gone on with it, or another one was asked for.
+    /// gone on with it.
     func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure)
 
     /// Says on a subscription that its expression took too long for an event.
@@ -97,13 +99,15 @@ package struct EventMatches: Equatable, Sendable {
 
 package struct WaitingReplay: Equatable, Sendable {
     package let subscription: UInt64
+    /// Among the subscription's replays, which are done one after the other.
+    package let order: UInt64
     package let expression: Expression
     /// The next ones, oldest first; empty where there are no more.
     package let events: [WaitingEvent]
-    /// Where it stood, where it ends, and whether it takes in what was delivered: another one is another replay.
+    /// Where it stood, where it ends, and whether it takes in what was delivered.
     package let step: Step
     /// Where to go on.
-    package let nextEvent: UInt64
+    package var nextEvent: UInt64
 
     package struct Step: Equatable, Sendable {
         package let next: UInt64
@@ -118,9 +122,11 @@ package struct WaitingReplay: Equatable, Sendable {
     }
 
     package init(
-        subscription: UInt64, expression: Expression, events: [WaitingEvent], step: Step, nextEvent: UInt64
+        subscription: UInt64, order: UInt64, expression: Expression, events: [WaitingEvent], step: Step,
+        nextEvent: UInt64
     ) {
         self.subscription = subscription
+        self.order = order
         self.expression = expression
         self.events = events
         self.step = step

@@ -135,8 +135,7 @@ extension MappedStore {
             if !events.contains(number) { check.report("Event \(number) waits, but is not there.") }
         }
         try visit(tables.replays, "replays", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, ReplayRecord(value) != nil else {
+            guard let number = Self.replay(at: key)?.subscription, ReplayRecord(value) != nil else {
                 return check.report("The record of a replay cannot be read.")
             }
             if !subscriptions.contains(number) {

@@ -29,9 +29,14 @@ extension MappedStore {
         _ subscriptions: [UInt64: UUID], in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        for number in try numbers(in: tables.replays, transaction) {
-            let found = try tables.replays.record(at: key(number), "a replay", in: transaction) { ReplayRecord($0) }
-            guard let replay = found, let id = subscriptions[number] else { continue }
+        var replays: [(owner: UInt64, record: ReplayRecord?)] = []
+        try tables.replays.scan(in: transaction) { key, value in
+            if let owner = Self.replay(at: key)?.subscription { replays.append((owner, ReplayRecord(value))) }
+            return true
+        }
+        for (owner, record) in replays {
+            guard let replay = record else { throw .damaged("a replay") }
+            guard let id = subscriptions[owner] else { continue }
             line("replay") { json in
                 json.member("subscription", id.description)
                 json.member("next", replay.next)

@@ -40,9 +40,10 @@ extension WebhookImporter {
         guard let number = try line.owner() else { throw line.fault("the replay has no subscription") }
         let record = ReplayRecord(
             next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
-        try line.keep { (transaction) throws(LMDBError) in
-            try store.tables.replays.put(record.encoded, at: key(number), in: &transaction)
+        let isAdded = try line.keep { (transaction) throws(LMDBError) in
+            try store.addReplay(record, of: number, in: &transaction)
         }
+        guard isAdded else { throw line.fault("the subscription has too many replays") }
     }
 }
 

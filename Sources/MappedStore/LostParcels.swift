@@ -143,7 +143,7 @@ extension MappedStore {
         return parcels
     }
 
-    private func lostParcel(
+    func lostParcel(
         _ parcel: UInt64, at destination: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> LostParcel? {
         try sparing("\(parcel) of destination \(destination)") { () throws(LMDBError) in

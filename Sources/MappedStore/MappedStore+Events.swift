@@ -115,9 +115,10 @@ extension MappedStore: EventStore {
             try noteGoneExpression(of: number, entry.revision, in: &transaction)
             try tables.userSubscriptions.remove(userKey(entry.subscription.user, number), in: &transaction)
             try tables.subscriptionIDs.remove(id.bytes, in: &transaction)
-            for table in [tables.subscriptions, tables.destinations, tables.destinationStates, tables.replays] {
+            for table in [tables.subscriptions, tables.destinations, tables.destinationStates] {
                 try table.remove(key(number), in: &transaction)
             }
+            try removeReplays(of: number, in: &transaction)
             try put(.deliveries(destination: number), in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
@@ -247,19 +248,21 @@ extension MappedStore: EventStore {
 
     package func replay(
         _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
-    ) throws(StoreFailure) -> Bool {
-        try growing { (transaction) throws(LMDBError) -> Bool? in
-            guard let number = try subscriptionNumber(subscription, in: transaction) else { return false }
-            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+    ) throws(StoreFailure) -> ReplayRequest {
+        try growing { (transaction) throws(LMDBError) -> ReplayRequest? in
+            guard let number = try subscriptionNumber(subscription, in: transaction) else {
+                return .unknownSubscription
+            }
+            if try tables.requests.outcome(of: request, in: transaction) == .done { return .accepted }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
-            try remember(.done, of: request, in: &transaction)
-            guard let first = try firstRoutedEvent(since: since, in: transaction) else { return true }
+            guard let first = try firstRoutedEvent(since: since, in: transaction) else { return .accepted }
             let after = try firstRoutedEvent(since: until.adding(seconds: 1e-6), in: transaction)
             let end = if let after { after } else { try deliveryState(in: transaction).nextParcel }
-            guard end > first else { return true }
+            guard end > first else { return .accepted }
             let record = ReplayRecord(next: first, last: end - 1, all: all)
-            try tables.replays.put(record.encoded, at: key(number), in: &transaction)
-            return true
+            guard try addReplay(record, of: number, in: &transaction) else { return .tooMany }
+            try remember(.done, of: request, in: &transaction)
+            return .accepted
         }
     }
 }

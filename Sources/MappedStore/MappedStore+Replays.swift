@@ -5,10 +5,12 @@ internal import LMDB
 
 /// Showing a subscription events of the past once more.
 extension MappedStore {
-    package func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay? {
+    package func waitingReplay(
+        after subscription: UInt64?, limit: Int, maximumBytes: Int
+    ) throws(StoreFailure) -> WaitingReplay? {
         try read { (transaction) throws(LMDBError) in
-            guard let (number, record, expression) = try firstReplay(in: transaction) else { return nil }
-            let settled = record.all ? [] : try waitingParcels(of: number, in: transaction)
+            guard let (replay, expression) = try firstReplay(after: subscription, in: transaction) else { return nil }
+            let record = replay.record
             var events: [WaitingEvent] = []
             var next = record.next
             var bytes = 0
@@ -17,12 +19,8 @@ extension MappedStore {
                 let found = try nextRoutedEvent(from: next, in: transaction), found <= record.last
             {
                 next = found + 1
-                left -= 1
                 let body = try noting(.event(found)) { () throws(LMDBError) -> [UInt8]? in
-                    if !record.all {
-                        if settled.contains(found) { return nil }
-                        if try isDelivered(found, to: number, in: transaction) { return nil }
-                    }
+                    guard try isWanted(found, by: replay, &left, in: transaction) else { return nil }
                     return try parcel(found, in: transaction)?.body
                 }
                 guard let body = body ?? nil else { continue }
@@ -31,78 +29,100 @@ extension MappedStore {
             }
             if events.count < limit, bytes < maximumBytes, left > 0 { next = record.last + 1 }
             return WaitingReplay(
-                subscription: number, expression: expression, events: events, step: record.step, nextEvent: next)
+                subscription: replay.subscription, order: replay.order, expression: expression, events: events,
+                step: record.step, nextEvent: next)
         }
     }
 
-    /// Events that one step of a replay looks at.
+    /// A replay as it is found.
+    private struct FoundReplay {
+        let subscription: UInt64
+        let order: UInt64
+        let record: ReplayRecord
+    }
+
+    /// Events that one step of a replay looks at; fewer where these matched, or were tried, very often.
     private static let eventsLookedAt = 256
 
-    private func isDelivered(
-        _ parcel: UInt64, to number: UInt64, in transaction: borrowing Transaction
+    /// Whether an event is to be held against a replay's expression. What is still to be matched is not: that will find the
+    /// subscription as it is now.
+    private func isWanted(
+        _ event: UInt64, by replay: FoundReplay, _ left: inout Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
-        var isDelivered = false
-        try scanLines(ofParcel: parcel, in: transaction) { line in
-            isDelivered = line.destination == number && line.attempt.failure == nil
-            return !isDelivered
+        let matched = try routedEvent(event, in: transaction)?.matched
+        left -= 1 + (matched?.count ?? 0) / 1024
+        if matched == nil, try waitingRecord(event, in: transaction) != nil { return false }
+        if replay.record.all { return true }
+        if matched?.contains(replay.subscription) ?? false {
+            // It was delivered, or is on its way, unless it has been given up.
+            guard let lost = try lostParcel(event, at: replay.subscription, in: transaction) else { return false }
+            return !lost.isOnItsWay
         }
-        return isDelivered
+        return try !isDelivered(event, to: replay.subscription, &left, in: transaction)
     }
 
-    /// The first one of which all can be read that is needed.
+    /// Whether the log tells of a delivery, as it may where an event was matched anew.
+    private func isDelivered(
+        _ parcel: UInt64, to number: UInt64, _ left: inout Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        var lines: [UInt64] = []
+        try tables.attemptParcels.scan(from: key(parcel), in: transaction) { place, _ in
+            guard let (owner, line) = BoundedLog.entry(place), owner == parcel else { return false }
+            lines.append(line)
+            return true
+        }
+        left -= lines.count / 64
+        for line in lines where try tables.attemptIndex.contains(key(number, line), in: transaction) {
+            if let record = try logLine(line, in: transaction), record.attempt.failure == nil { return true }
+        }
+        return false
+    }
+
+    /// The first replay of the next subscription that has one, as far as all can be read that is needed.
     private func firstReplay(
-        in transaction: borrowing Transaction
-    ) throws(LMDBError) -> (number: UInt64, record: ReplayRecord, expression: Expression)? {
-        var start: UInt64 = 0
-        while let (number, record) = try nextReplay(from: start, in: transaction) {
-            start = number + 1
-            let expression = try noting(.replay(number)) { () throws(LMDBError) -> Expression? in
-                guard try readable(number, in: transaction) != nil else { return nil }
-                return try self.expression(of: number, in: transaction)
+        after subscription: UInt64?, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (FoundReplay, Expression)? {
+        for first: UInt64 in [subscription.map { $0 + 1 } ?? 0, 0] {
+            var start = first
+            while let found = try nextReplay(from: start, in: transaction) {
+                start = found.subscription + 1
+                let expression = try noting(.replay(found.subscription)) { () throws(LMDBError) -> Expression? in
+                    guard try readable(found.subscription, in: transaction) != nil else { return nil }
+                    return try self.expression(of: found.subscription, in: transaction)
+                }
+                if let expression = expression ?? nil { return (found, expression) }
             }
-            if let expression = expression ?? nil { return (number, record, expression) }
         }
         return nil
     }
 
     private func nextReplay(
         from start: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> (number: UInt64, record: ReplayRecord)? {
-        var found: (UInt64, ReplayRecord)?
-        try tables.replays.scan(from: key(start), in: transaction) { key, value in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed() else { return true }
+    ) throws(LMDBError) -> FoundReplay? {
+        var found: FoundReplay?
+        try tables.replays.scan(from: key(start), in: transaction) { place, value in
+            guard let (number, order) = Self.replay(at: place) else { return true }
             guard let record = ReplayRecord(value) else {
                 matchingFaults.note(.replay(number))
                 return true
             }
-            found = (number, record)
+            found = FoundReplay(subscription: number, order: order, record: record)
             return false
         }
         return found
     }
 
-    /// Parcels that are on their way to a destination.
-    private func waitingParcels(
-        of number: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> Set<UInt64> {
-        var parcels: Set<UInt64> = []
-        try scanDeliveries(of: number, in: transaction) { delivery in
-            parcels.insert(delivery.parcel)
-            return true
-        }
-        return parcels
-    }
-
     package func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure) {
         try growing { (transaction) throws(LMDBError) -> Void? in
-            let place = key(replay.subscription)
+            let place = Self.replayKey(replay.subscription, replay.order)
             let stored = try tables.replays.record(at: place, "a replay", in: transaction) { ReplayRecord($0) }
             guard var record = stored, record.step == replay.step else { return () }
             guard try admit(bytes: 1024 * (1 + matched.count), in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             for number in matched {
-                guard let parcel = try parcel(number, in: transaction) else { continue }
+                guard let parcel = try parcel(number, in: transaction),
+                    try noteMatch(of: number, replay.subscription, in: &transaction)
+                else { continue }
                 _ = try work.deliver(parcel, to: replay.subscription, .recover, in: &transaction)
             }
             try work.finish(in: &transaction)
@@ -113,6 +133,69 @@ extension MappedStore {
                 try tables.replays.put(record.encoded, at: place, in: &transaction)
             }
             return ()
+        }
+    }
+
+    /// Notes that an event matched one subscription more, so that the next replay knows of it.
+    /// - Returns: whether the delivery is to be made; else it will be with those to others that are still to be made.
+    private func noteMatch(
+        of event: UInt64, _ subscription: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) -> Bool {
+        guard var record = try routedEvent(event, in: transaction), var matched = record.matched else { return true }
+        let place = matched.firstIndex { $0 >= subscription } ?? matched.count
+        if place < matched.count, matched[place] == subscription { return true }
+        matched.insert(subscription, at: place)
+        record.matched = matched
+        try tables.routedEvents.put(record.encoded, at: key(event), in: &transaction)
+        guard var waiting = try waitingRecord(event, in: transaction) else { return true }
+        guard UInt64(place) < waiting.dispatched else { return false }
+        waiting.dispatched += 1
+        try tables.waitingEvents.put(waiting.encoded, at: key(event), in: &transaction)
+        return true
+    }
+
+    // MARK: The queue
+
+    /// A subscription's first replay may stand under its number alone.
+    static func replayKey(_ subscription: UInt64, _ order: UInt64) -> [UInt8] {
+        order == 0 ? key(subscription) : key(subscription, order)
+    }
+
+    static func replay(at place: RawSpan) -> (subscription: UInt64, order: UInt64)? {
+        var reader = ByteReader(place)
+        guard let subscription = reader.fixed() else { return nil }
+        if reader.isAtEnd { return (subscription, 0) }
+        guard let order = reader.fixed(), reader.isAtEnd else { return nil }
+        return (subscription, order)
+    }
+
+    /// The keys of a subscription's replays, in the order in which they were asked for.
+    private func replayOrders(of subscription: UInt64, in transaction: borrowing Transaction) throws(LMDBError)
+        -> [UInt64]
+    {
+        var orders: [UInt64] = []
+        try tables.replays.scan(from: key(subscription), in: transaction) { place, _ in
+            guard let (owner, order) = Self.replay(at: place), owner == subscription else { return false }
+            orders.append(order)
+            return true
+        }
+        return orders
+    }
+
+    /// Has a replay done behind the subscription's others; false where there are too many.
+    func addReplay(
+        _ record: ReplayRecord, of subscription: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) -> Bool {
+        let orders = try replayOrders(of: subscription, in: transaction)
+        guard orders.count < ReplayRequest.limit else { return false }
+        let place = Self.replayKey(subscription, orders.last.map { $0 + 1 } ?? 0)
+        try tables.replays.put(record.encoded, at: place, in: &transaction)
+        return true
+    }
+
+    func removeReplays(of subscription: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        for order in try replayOrders(of: subscription, in: transaction) {
+            try tables.replays.remove(Self.replayKey(subscription, order), in: &transaction)
         }
     }
 }

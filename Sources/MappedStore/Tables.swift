@@ -77,7 +77,7 @@ struct Tables {
     let routedEvents: Table
     /// Parcel number: `WaitingRecord`.
     let waitingEvents: Table
-    /// Destination number: `ReplayRecord`.
+    /// Destination number, and, but for the first, the replay's: `ReplayRecord`.
     let replays: Table
     /// `Garbage`: nothing.
     let garbage: Table

@@ -95,7 +95,7 @@ extension EmptyStore {
         let outcome = try store.replay(
             subscription.id, since: since, until: until ?? moment.wall, all: all, for: request)
         try commit()
-        return outcome
+        return outcome == .accepted
     }
 
     // MARK: Deliveries

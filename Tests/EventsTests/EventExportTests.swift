@@ -114,9 +114,10 @@ import Testing
             try withImport(try export(mapped, at: test.moment), at: test.moment) { store, _ in
                 #expect(try store.event(former.event.id) != nil)
                 let since = test.moment.wall.adding(seconds: -1000)
-                #expect(try store.replay(subscription.id, since: since, until: .farAhead, all: true, for: nil))
+                #expect(
+                    try store.replay(subscription.id, since: since, until: .farAhead, all: true, for: nil) == .accepted)
                 try store.commit()
-                #expect(try store.waitingReplay(limit: 9, maximumBytes: 1000) == nil)
+                #expect(try store.waitingReplay(after: nil, limit: 9, maximumBytes: 1000) == nil)
             }
         }
     }

@@ -367,6 +367,92 @@ import Testing
     }
 
     @Test(arguments: EventEngine.allCases)
+    func `replays of a subscription are done one after the other, and none is lost`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (subscription, start) = try fill(test)
+            for second in [3, 1, 2] as [Double] {
+                let time = start.adding(seconds: second)
+                #expect(try test.replay(subscription, since: time, until: time, all: true))
+            }
+            try test.match()
+            #expect(try test.work().map(\.body) == ["{\"n\": 4}", "{\"n\": 2}", "{\"n\": 3}"])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `sixteen replays of a subscription may wait`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (subscription, start) = try fill(test)
+            for _ in 0..<16 { #expect(try test.replay(subscription, since: start)) }
+            #expect(try !test.replay(subscription, since: start, for: test.request(1)))
+            // Another one's are counted by themselves.
+            let other = try test.create("$.n")
+            #expect(try test.replay(other, since: start))
+            try test.match()
+            // Each event once: what one replay has found is on its way for the next.
+            #expect(try test.work().count == 3 + 5)
+            #expect(try test.replay(subscription, since: start, all: true, for: test.request(1)))
+            try test.match()
+            #expect(try test.work().count == 5)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `subscriptions have their replays done by turns`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let (first, second) = (try test.create("$.n"), try test.create("$.n"))
+            let start = test.moment.wall
+            for number in 0..<100 { try test.receive("{\"n\": \(number)}") }
+            try test.match()
+            try test.work()
+            for subscription in [first, second] { #expect(try test.replay(subscription, since: start, all: true)) }
+            let matcher = EventMatcher(store: test.store)
+            for _ in 0..<4 {
+                #expect(try matcher.turn(at: test.moment))
+                try test.commit()
+            }
+            let made = try test.work().map(\.subscription)
+            #expect(made.count { $0 == first.number } == 32 && made.count { $0 == second.number } == 32)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `a step of a replay ends at its deadline, and the next goes on there`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let subscription = try test.create("$.n")
+            let start = test.moment.wall
+            for number in 0..<10 { try test.receive("{\"n\": \(number)}") }
+            try test.match()
+            try test.work()
+            #expect(try test.replay(subscription, since: start, all: true))
+            let matcher = EventMatcher(store: test.store)
+            var made: [String] = []
+            for _ in 0..<10 {
+                // Late from the first: one event in any case.
+                #expect(try matcher.turn(until: test.moment.steady, now: { test.moment }))
+                try test.commit()
+                made += try test.work().map(\.body)
+            }
+            #expect(made == (0..<10).map { "{\"n\": \($0)}" })
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `what waits to be matched is left to that by a replay`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            let subscription = try test.create("$.n")
+            let start = test.moment.wall
+            try test.receive("{\"n\": 1}")
+            #expect(try test.replay(subscription, since: start))
+            // Behind the replay's turn.
+            let replay = try #require(try test.store.waitingReplay(after: nil, limit: 9, maximumBytes: 999))
+            #expect(replay.events == [])
+            try test.match()
+            #expect(try test.work().map(\.trigger) == [.scheduled])
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `a step matches no more events than it can make deliveries for`(engine: EventEngine) throws {
         try engine.withStore { test in
             for _ in 0..<1000 { _ = try test.store.create(test.subscription("$.a"), for: nil) }
@@ -443,8 +529,10 @@ private final class Late: MatchingStore {
         return try store.keep(matches, at: moment)
     }
 
-    func waitingReplay(limit: Int, maximumBytes: Int) throws(StoreFailure) -> WaitingReplay? {
-        try store.waitingReplay(limit: limit, maximumBytes: maximumBytes)
+    func waitingReplay(
+        after subscription: UInt64?, limit: Int, maximumBytes: Int
+    ) throws(StoreFailure) -> WaitingReplay? {
+        try store.waitingReplay(after: subscription, limit: limit, maximumBytes: maximumBytes)
     }
 
     func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure) {

@@ -78,9 +78,10 @@ import Testing
                 let wall = routing.moment.wall
                 #expect(
                     try routing.store.replay(
-                        Routing.id(1), since: wall.adding(seconds: -seconds), until: wall, all: true, for: nil))
+                        Routing.id(1), since: wall.adding(seconds: -seconds), until: wall, all: true, for: nil)
+                        == .accepted)
                 try routing.store.commit()
-                let replay = try routing.store.waitingReplay(limit: 1000, maximumBytes: 1 << 20)
+                let replay = try routing.store.waitingReplay(after: nil, limit: 1000, maximumBytes: 1 << 20)
                 let ids = try routing.store.events(
                     from: 0, after: Timestamp(microseconds: 0), before: .farAhead, limit: 1000
                 ).events.map(\.id)

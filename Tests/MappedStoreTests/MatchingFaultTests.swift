@@ -164,7 +164,8 @@ import Testing
             for subscription in filled.subscriptions {
                 #expect(
                     try filled.store.replay(
-                        subscription.id, since: filled.now.wall, until: filled.now.wall, all: true, for: nil))
+                        subscription.id, since: filled.now.wall, until: filled.now.wall, all: true, for: nil)
+                        == .accepted)
             }
             try filled.store.commit()
             let numbers = filled.subscriptions.map(\.destination.number)
