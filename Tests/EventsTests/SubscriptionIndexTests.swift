@@ -106,6 +106,35 @@ import Testing
         #expect(index.match(large, at: 2).exceeded == [])
     }
 
+    @Test func `however many branches there are, the visits to them are bounded and nothing is missed`() throws {
+        // Each place is reached by many branches.
+        let expressions = (0..<8).flatMap { first in
+            (0..<8).map { second in
+                "$\(String(repeating: ".*", count: first))..\(String(repeating: "*.", count: second))here"
+            }
+        }
+        let deep = String(repeating: "[", count: 20) + "{\"here\": 0}" + String(repeating: "]", count: 20)
+        let list = (0..<20).map { _ in deep }.joined(separator: ",")
+        let event = try parsed("{\"a\": [\(list)]}")
+        let document = JSONPathDocument(event)
+        for limit in [0, 100, 2000, 1_000_000] {
+            let index = index(expressions + ["$.a", "$.b"])
+            let matching = index.begin(event, visits: limit)
+            while !matching.isOver { index.goOn(matching, at: Timestamp(microseconds: 0)) }
+            let wanted = try expressions.indices.filter { try JSONPath(parsing: expressions[$0]).matches(document) }
+            #expect(matching.matched == (wanted + [expressions.count]).map { UInt64($0) })
+            #expect(wanted.count > 3)
+            // All branches, and what was begun before.
+            if limit < 10_000 { #expect(matching.visits <= limit + 3 * document.count + 20 * expressions.count) }
+        }
+    }
+
+    @Test func `expressions that are found at many places are found once`() throws {
+        let index = index((0..<200).map { "$..[?@ == 'x' && @ != \($0)]" }, dialect: .rfc9535)
+        let event = try parsed("[\((0..<2000).map { _ in "\"x\"" }.joined(separator: ","))]")
+        #expect(index.match(event).matched == Array(0..<200))
+    }
+
     // MARK: Soundness
 
     @Test(arguments: 0..<60)
