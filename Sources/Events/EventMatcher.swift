@@ -23,6 +23,9 @@ package final class EventMatcher {
     private static let replayed = 16
     private static let bytes = 4 << 20
     private static let changes = 10_000
+    /// An event that takes longer lets others pass, as long as there are no more than so many of its kind.
+    private static let slowSeconds = 0.02
+    private static let slow = 4
     /// Replays go on while events keep coming.
     private static let replayEvery = 4
     private var steps = 0
@@ -37,26 +40,18 @@ package final class EventMatcher {
     /// - Returns: whether there may be more to do at once.
     package func turn(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
         told = []
-        if begun.isEmpty {
+        if begun.allSatisfy(\.isSlow) {
             steps += 1
             if steps % Self.replayEvery == 0, try replay(until: deadline, now: now) { return true }
-            guard try begin() else { return try replay(until: deadline, now: now) }
+            // Every other step is for those that are slow.
+            if begun.isEmpty || steps % 2 == 1, begun.count < Self.slow { try begin() }
+            if begun.isEmpty { return try replay(until: deadline, now: now) }
         }
-        while let next = begun.firstIndex(where: { !$0.isOver }) {
-            let time = now().steady
-            guard time < deadline else { return true }
-            if let matching = begun[next].matching {
-                index.goOn(matching, at: time)
-            } else if begun[..<next].reduce(0, { $0 + $1.count }) >= Self.deliveries {
-                // For these there is no room in this step, and they would be matched again in the next.
-                begun.removeSubrange(next...)
-            } else {
-                begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
-            }
-        }
+        goOn(until: deadline, now)
         // They are gone from here whatever becomes of them: what fails still waits in the store.
-        let over = begun
-        begun = []
+        let over = begun.filter(\.isOver)
+        guard !over.isEmpty else { return true }
+        begun.removeAll(where: \.isOver)
         for event in over {
             for subscription in event.matching?.exceeded ?? [] where reported.insert(subscription).inserted {
                 untold.insert(subscription)
@@ -70,13 +65,37 @@ package final class EventMatcher {
         return true
     }
 
+    /// Matches what has begun until time is up.
+    private func goOn(until deadline: Timestamp, _ now: () -> Moment) {
+        while let next = begun.firstIndex(where: { !$0.isOver }) {
+            let time = now().steady
+            guard time < deadline else { return }
+            if let matching = begun[next].matching {
+                index.goOn(matching, at: time)
+                begun[next].seconds += now().steady.seconds(since: time)
+                if matching.isFound, !begun[next].isSlow, begun[next].seconds > Self.slowSeconds {
+                    var event = begun.remove(at: next)
+                    event.isSlow = true
+                    begun.append(event)
+                }
+            } else if begun[..<next].reduce(0, { $0 + $1.count }) >= Self.deliveries {
+                // For these there is no room in this step, and they would be matched again in the next.
+                begun.removeSubrange(next..<(begun.firstIndex(where: \.isSlow) ?? begun.endIndex))
+                return
+            } else {
+                begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
+            }
+        }
+    }
+
     /// Takes note that what the last step wrote has come to nothing.
     package func rolledBack() {
+        begun = []
         untold.formUnion(told)
         told = []
     }
 
-    /// Events that are being matched.
+    /// Events that are being matched; those that are slow stand behind the others.
     private var begun: [Begun] = []
 
     private struct Begun {
@@ -87,24 +106,32 @@ package final class EventMatcher {
         /// `nil` until the event has been read.
         var matching: SubscriptionIndex.Matching?
 
+        /// What matching has taken.
+        var seconds = 0.0
+        /// Whether it lets others pass.
+        var isSlow = false
+
         var isOver: Bool { known != nil || matching?.isOver ?? false }
 
         /// How many subscriptions it matched, as far as that is known.
         var count: Int { (known ?? matching?.matched ?? []).count }
     }
 
-    /// - Returns: whether there are events to match.
-    private func begin() throws(StoreFailure) -> Bool {
-        var waiting = try store.waitingEvents(skipping: skipping, limit: Self.events, maximumBytes: Self.bytes)
+    /// Takes up events that wait, before those that are slow.
+    private func begin() throws(StoreFailure) {
+        // Those are the oldest that wait.
+        let slow = begun.count
+        var waiting = try store.waitingEvents(skipping: slow + skipping, limit: Self.events, maximumBytes: Self.bytes)
         if waiting.isEmpty, skipping > 0 {
             skipping = 0
-            waiting = try store.waitingEvents(skipping: 0, limit: Self.events, maximumBytes: Self.bytes)
+            waiting = try store.waitingEvents(skipping: slow, limit: Self.events, maximumBytes: Self.bytes)
         }
-        guard !waiting.isEmpty else { return false }
+        guard !waiting.isEmpty else { return }
         // After the events: what was changed before one of them came is known then.
         try learn()
-        begun = waiting.map { Begun(number: $0.number, known: $0.matched, body: $0.body) }
-        return true
+        let known = Set(begun.map(\.number))
+        let fresh = waiting.filter { !known.contains($0.number) }
+        begun.insert(contentsOf: fresh.map { Begun(number: $0.number, known: $0.matched, body: $0.body) }, at: 0)
     }
 
     private func learn() throws(StoreFailure) {

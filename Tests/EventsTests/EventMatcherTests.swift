@@ -204,6 +204,43 @@ import Testing
         }
     }
 
+    @Test(arguments: EventEngine.allCases)
+    func `an event that takes long to be matched lets others pass, and is matched in turn with them`(
+        engine: EventEngine
+    ) throws {
+        try engine.withStore { test in
+            for number in 0..<200 { try test.create("$.list[?@.b == \(number)]") }
+            let all = try test.create("$.n")
+            let large = "{\"n\": 0, \"list\": [\((0..<100).map { "{\"b\": \($0)}" }.joined(separator: ","))]}"
+            try test.receive(large, "{\"n\": 1}", "{\"n\": 2}")
+            // Each look at the clock takes a millisecond.
+            var moment = test.moment
+            func now() -> Moment {
+                moment = Moment(
+                    wall: moment.wall.adding(seconds: 0.001), steady: moment.steady.adding(seconds: 0.001))
+                return moment
+            }
+            let matcher = EventMatcher(store: test.store)
+            var order: [String] = []
+            for number in 3..<100 where order.count < 8 || !order.contains(large) {
+                moment = test.moment
+                #expect(try matcher.turn(until: moment.steady.adding(seconds: 0.05), now: now))
+                try test.commit()
+                test.pass(seconds: 1)
+                order += try test.work().filter { $0.subscription == all.number }.map(\.body)
+                // Others keep coming.
+                try test.receive("{\"n\": \(number)}")
+            }
+            let places = [order.firstIndex(of: "{\"n\": 1}"), order.firstIndex(of: large)]
+            #expect(places.allSatisfy { $0 != nil } && places[0] ?? 0 < places[1] ?? 0)
+            // All matches of it, once.
+            try test.match(matcher)
+            try test.work()
+            #expect(try test.store.waitingEvents(skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
+            #expect(try test.lines(all).count { $0.isFinal } == Set(try test.lines(all).map(\.event)).count)
+        }
+    }
+
     // MARK: Replays
 
     /// Five events, a second apart, of which the first two were delivered, the third was given up, and the others came while
