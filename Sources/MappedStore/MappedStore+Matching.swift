@@ -44,7 +44,7 @@ extension MappedStore: MatchingStore {
         var changes: [ExpressionChanges.Change] = []
         for number in numbers {
             // One that cannot be read asks for nothing.
-            let expression = try noting(.subscription(number)) { () throws(LMDBError) -> Expression? in
+            let expression = try sparing("subscription \(number)") { () throws(LMDBError) -> Expression? in
                 try self.expression(of: number, in: transaction)
             }
             changes.append(ExpressionChanges.Change(number: number, expression: expression ?? nil))
@@ -90,7 +90,7 @@ extension MappedStore: MatchingStore {
         try tables.waitingEvents.scan(in: transaction) { key, value in
             var reader = ByteReader(key)
             guard numbers.count < limit else { return false }
-            guard let number = reader.fixed(), !matchingFaults.contains(.event(number)) else { return true }
+            guard let number = reader.fixed(), !setAside.contains(number) else { return true }
             if left > 0 { left -= 1 } else { numbers.append(number) }
             return true
         }
@@ -103,13 +103,16 @@ extension MappedStore: MatchingStore {
         var events: [WaitingEvent] = []
         var bytes = 0
         for number in numbers where bytes < maximumBytes {
-            let event = try noting(.event(number)) { () throws(LMDBError) -> WaitingEvent in
+            let event = try sparing("event \(number)") { () throws(LMDBError) -> WaitingEvent in
                 _ = try waitingRecord(number, in: transaction)
                 let body = try parcel(number, in: transaction)?.body ?? []
                 return WaitingEvent(
                     number: number, body: body, matched: try routedEvent(number, in: transaction)?.matched)
             }
-            guard let event else { continue }
+            guard let event else {
+                setAside.insert(number)
+                continue
+            }
             bytes += event.body.count
             events.append(event)
         }
@@ -175,7 +178,7 @@ extension MappedStore: MatchingStore {
         _ number: UInt64, _ fitness: inout Fitness, at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         if let known = fitness.enabled[number] { return known }
-        let isEnabled = try noting(.subscription(number)) { () throws(LMDBError) -> Bool in
+        let isEnabled = try sparing("subscription \(number)") { () throws(LMDBError) -> Bool in
             try readable(number, in: transaction).map { !$0.isDisabled(at: moment.wall) } ?? false
         }
         fitness.enabled[number] = isEnabled ?? false
@@ -223,7 +226,7 @@ extension MappedStore: MatchingStore {
 
     package func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
-            let found = try noting(.subscription(subscription)) { () throws(LMDBError) -> Destination? in
+            let found = try sparing("subscription \(subscription)") { () throws(LMDBError) -> Destination? in
                 try destination(subscription, in: transaction)
             }
             guard var destination = found ?? nil, destination.disabledReason != text else { return }

@@ -19,7 +19,7 @@ extension MappedStore {
                 let found = try nextRoutedEvent(from: next, in: transaction), found <= record.last
             {
                 next = found + 1
-                let body = try noting(.event(found)) { () throws(LMDBError) -> [UInt8]? in
+                let body = try sparing("event \(found)") { () throws(LMDBError) -> [UInt8]? in
                     guard try isWanted(found, by: replay, &left, in: transaction) else { return nil }
                     return try parcel(found, in: transaction)?.body
                 }
@@ -86,7 +86,8 @@ extension MappedStore {
             var start = first
             while let found = try nextReplay(from: start, in: transaction) {
                 start = found.subscription + 1
-                let expression = try noting(.replay(found.subscription)) { () throws(LMDBError) -> Expression? in
+                let expression = try sparing("subscription \(found.subscription)") {
+                    () throws(LMDBError) -> Expression? in
                     guard try readable(found.subscription, in: transaction) != nil else { return nil }
                     return try self.expression(of: found.subscription, in: transaction)
                 }
@@ -103,7 +104,7 @@ extension MappedStore {
         try tables.replays.scan(from: key(start), in: transaction) { place, value in
             guard let (number, order) = Self.replay(at: place) else { return true }
             guard let record = ReplayRecord(value) else {
-                matchingFaults.note(.replay(number))
+                damage.note("a replay of subscription \(number)")
                 return true
             }
             found = FoundReplay(subscription: number, order: order, record: record)

@@ -59,7 +59,8 @@ package final class MappedStore {
     /// Whether the open transaction has counted a failed login.
     var loginFailedInTurn = false
     var damage = DamageNotes()
-    var matchingFaults = MatchingFaults()
+    /// Events that cannot be read, and are not tried again by this process.
+    var setAside: Set<UInt64> = []
     /// Failed logins that the store had no room for.
     var loginsWithoutRoom = LoginsWithoutRoom()
 

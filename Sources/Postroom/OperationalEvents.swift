@@ -17,18 +17,6 @@ extension Logger {
         let level: Logger.Level = event.kind == .messageRecovered ? .notice : .warning
         log(level: level, "\(event.kind.rawValue)", metadata: details)
     }
-
-    /// What cannot be read stays where it is; `postroom store check` says more.
-    func log(_ fault: MatchingFault) {
-        switch fault {
-        case .event(let number):
-            error("an event cannot be read and is set aside", metadata: ["event": "\(number)"])
-        case .subscription(let number):
-            error("a subscription cannot be read and gets no events", metadata: ["subscription": "\(number)"])
-        case .replay(let number):
-            error("a replay cannot be read and is passed over", metadata: ["subscription": "\(number)"])
-        }
-    }
 }
 
 extension Settings {

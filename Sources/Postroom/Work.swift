@@ -170,7 +170,6 @@ final class Worker {
     private func match() {
         let now = SystemClock.bootTimeMicroseconds()
         guard now >= matchesAgainAt else { return }
-        defer { for fault in store.takeMatchingFaults() { logger.log(fault) } }
         do throws(StoreFailure) {
             let version = try store.version()
             guard hasMoreToMatch || version != matchedVersion else { return }

@@ -8,7 +8,7 @@ import Testing
 @testable import MappedStore
 
 /// What one record that cannot be read does to matching: nothing, beyond what it is about.
-@Suite struct MatchingFaultTests {
+@Suite struct MatchingDamageTests {
     private struct Filled {
         let store: MappedStore
         let now: Moment
@@ -87,9 +87,10 @@ import Testing
             let matcher = EventMatcher(store: filled.store)
             try match(filled, matcher)
             #expect(try deliveries(filled) == [2, 2, 2])
-            #expect(filled.store.takeMatchingFaults() == [.event(filled.events[0])])
+            let told = filled.store.takeDamage()
+            #expect(told.count == 1 && told[0].hasSuffix(" is damaged: event \(filled.events[0])"))
             try match(filled, matcher)
-            #expect(filled.store.takeMatchingFaults() == [])
+            #expect(filled.store.takeDamage() == [])
             // It is still there.
             #expect(try filled.store.waitingEvents(skipping: 0, limit: 9, maximumBytes: .max) == [])
             #expect((try? filled.store.check().faults) != [])
@@ -121,7 +122,8 @@ import Testing
             try damage(filled.store.tables[keyPath: path], at: key(number), of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [3, 0, 3])
-            #expect(filled.store.takeMatchingFaults() == [.subscription(number)])
+            let told = filled.store.takeDamage()
+            #expect(told.count == 1 && told[0].hasSuffix(" is damaged: subscription \(number)"))
         }
     }
 
@@ -174,8 +176,11 @@ import Testing
             try damage(filled.store.tables.parcels, at: key(filled.events[1]), of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [3, 3, 5])
-            let faults: [MatchingFault] = [.replay(numbers[0]), .replay(numbers[1]), .event(filled.events[1])]
-            #expect(filled.store.takeMatchingFaults() == faults)
+            let wanted = [
+                "a replay of subscription \(numbers[0])", "a subscription is damaged: subscription \(numbers[1])",
+                "a parcel is damaged: event \(filled.events[1])",
+            ]
+            #expect(filled.store.takeDamage() == wanted)
         }
     }
 
