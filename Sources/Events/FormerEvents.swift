@@ -104,12 +104,15 @@ package struct FormerEvent: Equatable, Sendable {
     package let receivedAt: Timestamp
     package private(set) var matches: [Match] = []
 
+    /// - Parameters:
+    ///   - created: when it came; `nil` where nobody knows.
+    ///   - now: the time that stands for that then.
     /// - Throws: what is wrong with a row of the table `eventlog`.
-    package init(id: String?, body: String?, created: String?) throws(EventError) {
+    package init(id: String?, body: String?, created: String?, now: Timestamp) throws(EventError) {
         guard let id = id.flatMap({ UUID(lenient: $0) }) else {
             throw EventError(.badRequest, "uuid: a UUID was expected.")
         }
-        guard let time = created.flatMap({ Timestamp(naive: $0) }) else {
+        guard let time = created.map({ Timestamp(naive: $0) }) ?? now else {
             throw EventError(.badRequest, "created: a date and time was expected.")
         }
         let body = Array((body ?? "").utf8)

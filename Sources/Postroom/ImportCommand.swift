@@ -55,6 +55,7 @@ struct PacificaTakeover {
     private let store: MappedStore
     private let settings: Settings
     private let takeover: SubscriptionTakeover
+    private let now: Timestamp
     /// Older ones would be dropped at once.
     private let oldest: Timestamp
 
@@ -73,7 +74,7 @@ struct PacificaTakeover {
         self.source = source
         self.store = store
         self.settings = settings
-        let now = store.clock.now().wall
+        now = store.clock.now().wall
         takeover = SubscriptionTakeover(
             settings: settings.events, urls: EventTargets(settings), sealing: sealing, now: now)
         oldest = now.adding(seconds: -settings.webhookRetentionSeconds)
@@ -172,7 +173,7 @@ struct PacificaTakeover {
     private mutating func event(_ row: PacificaDatabase.Row) throws -> FormerEvent? {
         let id = row["uuid"] ?? ""
         do {
-            var event = try FormerEvent(id: id, body: row["jsondata"], created: row["created"])
+            var event = try FormerEvent(id: id, body: row["jsondata"], created: row["created"], now: now)
             guard event.receivedAt >= oldest else {
                 oldEvents += 1
                 return nil

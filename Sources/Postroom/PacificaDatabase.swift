@@ -100,21 +100,28 @@ struct PacificaDatabase {
         }
     }
 
-    /// Lends a table's rows, oldest first, so many at a time.
+    /// Lends a table's rows, so many at a time: oldest first, and after them those of which nobody knows when they were made.
     func pages(of table: String, _ columns: [String], size: Int, _ body: ([Row]) throws -> Void) throws {
-        let head = "SELECT \(Self.list(columns)), created, uuid FROM \(table)"
-        let tail = "ORDER BY created, uuid LIMIT \(size)"
-        var rows = try ask("\(head) \(tail)", [])
-        while let last = rows.last {
-            try body(rows.map { Self.row($0, columns) })
-            guard rows.count == size, let time = last[columns.count], let id = last[columns.count + 1] else { return }
-            rows = try ask("\(head) WHERE (created, uuid) > ($1, $2) \(tail)", [time, id])
+        // What is null is neither before nor after anything.
+        for (condition, place) in [("created IS NOT NULL", ["created", "uuid"]), ("created IS NULL", ["uuid"])] {
+            let names = place.joined(separator: ", ")
+            let head = "SELECT \(Self.list(columns)), \(names) FROM \(table) WHERE \(condition)"
+            let tail = "ORDER BY \(names) LIMIT \(size)"
+            let parameters = place.indices.map { "$\($0 + 1)" }.joined(separator: ", ")
+            var rows = try ask("\(head) \(tail)", [])
+            while let last = rows.last {
+                try body(rows.map { Self.row($0, columns) })
+                let reached = last.dropFirst(columns.count).compactMap { $0 }
+                guard rows.count == size, reached.count == place.count else { break }
+                rows = try ask("\(head) AND (\(names)) > (\(parameters)) \(tail)", reached)
+            }
         }
     }
 
-    /// A table's rows with one value in a column, oldest first.
+    /// A table's rows with one value in a column: those of which nobody knows when they were made, then oldest first.
     func rows(of table: String, _ columns: [String], where column: String, is value: String) throws -> [Row] {
-        let statement = "SELECT \(Self.list(columns)) FROM \(table) WHERE \(column) = $1 ORDER BY created, uuid"
+        let order = "ORDER BY created IS NOT NULL, created, uuid"
+        let statement = "SELECT \(Self.list(columns)) FROM \(table) WHERE \(column) = $1 \(order)"
         return try ask(statement, [value]).map { Self.row($0, columns) }
     }
 

@@ -108,7 +108,8 @@ import Testing
             let subscription = try test.create()
             let mapped = try #require(test.store as? MappedStore)
             let former = try FormerEvent(
-                id: test.newID().description, body: "{}", created: test.moment.wall.adding(seconds: -60).naive)
+                id: test.newID().description, body: "{}", created: test.moment.wall.adding(seconds: -60).naive,
+                now: test.moment.wall)
             #expect(try mapped.takeOver([former]).events == 1)
             try test.commit()
             try withImport(try export(mapped, at: test.moment), at: test.moment) { store, _ in

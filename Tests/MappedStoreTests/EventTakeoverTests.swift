@@ -15,7 +15,8 @@ import Testing
         var random = SystemRandomNumberGenerator()
         let created = routing.moment.wall.adding(seconds: -secondsAgo).naive
         var event = try FormerEvent(
-            id: UUID(random: &random).description, body: #"{"eventType": "t"}"#, created: created)
+            id: UUID(random: &random).description, body: #"{"eventType": "t"}"#, created: created,
+            now: routing.moment.wall)
         for answer in answers {
             try event.add(
                 subscription: answer.subscription.description, policy: (answer.policy, "agreed"),

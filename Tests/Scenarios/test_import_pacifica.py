@@ -17,14 +17,14 @@ from harness import free_port, postroom, wait_for
 LOOPBACK = "127.0.0.0/8"
 TABLES = """
 CREATE TABLE notificationsystem (part VARCHAR(255) NOT NULL PRIMARY KEY, value INTEGER NOT NULL);
-CREATE TABLE eventlog (uuid {uuid} NOT NULL PRIMARY KEY, jsondata TEXT NOT NULL, created {time} NOT NULL);
+CREATE TABLE eventlog (uuid {uuid} NOT NULL PRIMARY KEY, jsondata TEXT NOT NULL, created {time});
 CREATE TABLE eventmatch (uuid {uuid} NOT NULL PRIMARY KEY, name VARCHAR(255) NOT NULL, jsonpath TEXT NOT NULL,
     "user" VARCHAR(255) NOT NULL, disabled {time}, error TEXT, target_url TEXT NOT NULL, version VARCHAR(255) NOT NULL,
-    extensions TEXT NOT NULL, auth TEXT, created {time} NOT NULL, updated {time} NOT NULL, deleted {time});
+    extensions TEXT NOT NULL, auth TEXT, created {time}, updated {time}, deleted {time});
 CREATE TABLE eventlogmatch (uuid {uuid} NOT NULL PRIMARY KEY,
     event_log_id {uuid} NOT NULL REFERENCES eventlog (uuid), event_match_id {uuid} NOT NULL REFERENCES eventmatch (uuid),
     policy_status_code TEXT NOT NULL, policy_resp_body TEXT NOT NULL, target_status_code TEXT NOT NULL,
-    target_resp_body TEXT NOT NULL, created {time} NOT NULL);
+    target_resp_body TEXT NOT NULL, created {time});
 CREATE INDEX eventlogmatch_event_log_id ON eventlogmatch (event_log_id);
 INSERT INTO notificationsystem VALUES ('major', 3), ('minor', 0);
 """
@@ -95,9 +95,9 @@ class PostgreSQL:
         def literal(value):
             return "NULL" if value is None else "'%s'" % str(value).replace("'", "''")
 
-        for row in rows:
-            names = ", ".join('"%s"' % name for name in row)
-            self.psql("INSERT INTO %s (%s) VALUES (%s);" % (table, names, ", ".join(map(literal, row.values()))))
+        names = ", ".join('"%s"' % name for name in rows[0])
+        values = ", ".join("(%s)" % ", ".join(map(literal, row.values())) for row in rows)
+        self.psql("INSERT INTO %s (%s) VALUES %s;" % (table, names, values))
 
     def stop(self):
         self.process.terminate()
@@ -255,6 +255,39 @@ def test_many_pages_are_taken_over(former, serve_webhooks):
     assert names == {"n%d" % i for i in range(1, 451)}
     listed = postroom(service.directory, "events", "get", "--limit", "1000").stdout.decode()
     assert {json.loads(line)["i"] for line in listed.splitlines() if line.startswith("{")} == set(range(1, 121))
+
+
+def test_rows_of_equal_times_and_of_none_are_taken_over_once_each(former, serve_webhooks):
+    service = serve_webhooks()
+    # As much as fits on a page, less and more, of each kind.
+    made = [subscription(user="default_user", created=created) for created in [minutes_ago(60)] * 200 + [None] * 401 + [minutes_ago(90)]]
+    events = [{**event({"i": i}, 0), "created": created} for i, created in enumerate([minutes_ago(60)] * 101 + [None] * 120)]
+    attempts = [{**match(events[i], made[0], "200", "200", str(age)), "created": created}
+        for i in (0, -1) for age, created in ((1, minutes_ago(30)), (2, minutes_ago(40)), (0, None))]  # fmt: skip
+    former.insert("eventmatch", made)
+    former.insert("eventlog", events)
+    former.insert("eventlogmatch", attempts)
+    before = datetime.datetime.utcnow()
+    for known in (False, True):
+        status, shown, complaints = take_over(former, service)
+        assert (status, complaints) == (0, [])
+        counts = ("0", "602", "0", "221") if known else ("602", "0", "221", "0")
+        assert shown[0].startswith("subscriptions: %s taken over (0 of them disabled), %s there already" % counts[:2])
+        assert shown[1].startswith("events: %s taken over, %s there already" % counts[2:])
+    listed = service.call("GET", "/eventmatch").json()
+    assert sorted(row["uuid"] for row in listed) == sorted(str(row["uuid"]) for row in made)
+    # Oldest first; what has no time of its own gets that of the import.
+    assert listed[0]["uuid"] == str(made[-1]["uuid"])
+    times = [datetime.datetime.fromisoformat(row["created"]) for row in listed]
+    assert times == sorted(times) and sum(time >= before for time in times) == 401
+    for timed, has_time in ((events[0], True), (events[-1], False)):
+        history = service.call("GET", "/events/%s" % timed["uuid"]).json()
+        assert (datetime.datetime.fromisoformat(history["received"]) < before) == has_time
+        (delivered,) = history["deliveries"]
+        assert [attempt["target_resp_body"] for attempt in delivered["attempts"]] == ["0", "2", "1"]
+    listed = postroom(service.directory, "events", "get", "--limit", "1000").stdout.decode()
+    assert sorted(json.loads(line)["i"] for line in listed.splitlines() if line.startswith("{")) == list(range(221))
+    service.check()
 
 
 def test_a_database_that_cannot_be_read_is_refused_in_one_line(tmp_path):
