@@ -57,8 +57,13 @@ extension EventHandlers {
         let query = try DeliveryQuery(request.target)
         let lines = try asking { () throws(StoreFailure) in try store.deliveries(of: found.id, query) }
         guard let lines else { throw EventError.forbidden }
+        let needsApproval = settings.policyURL != nil
         return .madeAfterCommit {
-            .plainJSON(.ok, arrayJSON(lines, reserving: 512 * lines.count) { json, line in line.write(to: &json) })
+            .plainJSON(
+                .ok,
+                arrayJSON(lines, reserving: 512 * lines.count) { json, line in
+                    line.write(to: &json, needsApproval: needsApproval)
+                })
         }
     }
 

@@ -15,18 +15,15 @@ extension EventHistory {
             json.member("matched", matches.count + otherMatches)
             json.name("event")
             if !needsApproval || own.contains(where: \.wasApproved) { json.value(text: body) } else { json.null() }
-            json.member("deliveries", arrayOf: own) { json, match in match.write(to: &json) }
+            json.member("deliveries", arrayOf: own) { json, match in
+                match.write(to: &json, needsApproval: needsApproval)
+            }
         }
     }
 }
 
 extension EventHistory.Match {
-    /// Whether the policy service has agreed, or nobody had to be asked.
-    fileprivate var wasApproved: Bool {
-        attempts.contains { attempt in
-            attempt.outcome.approval?.status.map { (200..<300).contains($0) } ?? (attempt.outcome.failure == nil)
-        }
-    }
+    fileprivate var wasApproved: Bool { attempts.contains(where: \.wasApproved) }
 
     /// Whether another attempt follows, or the first.
     package var isUnderWay: Bool { attempts.last.map { !$0.isFinal } ?? true }
@@ -39,25 +36,35 @@ extension EventHistory.Match {
         return failure.kind == .withheld ? "withheld" : "failed"
     }
 
-    fileprivate func write(to json: inout JSONWriter) {
+    fileprivate func write(to json: inout JSONWriter, needsApproval: Bool) {
         json.object { json in
             json.member("eventmatch", subscription.description)
             json.member("state", state)
-            json.member("attempts", arrayOf: attempts) { json, attempt in attempt.write(to: &json) }
+            json.member("attempts", arrayOf: attempts) { json, attempt in
+                attempt.write(to: &json, needsApproval: needsApproval)
+            }
         }
     }
 }
 
 extension DeliveryLine {
-    func write(to json: inout JSONWriter) {
+    /// Whether the policy service has agreed, or nobody had to be asked.
+    fileprivate var wasApproved: Bool {
+        outcome.approval?.status.map { (200..<300).contains($0) } ?? (outcome.failure == nil)
+    }
+
+    /// - Parameter needsApproval: whether nothing of the event is told where the policy service has not agreed: neither its
+    ///   type, nor why that service does not, as this may speak of the event.
+    func write(to json: inout JSONWriter, needsApproval: Bool) {
+        let isShown = !needsApproval || wasApproved
         json.object { json in
             json.member("id", id)
             json.member("event", event.description)
-            json.member("type", type)
+            json.member("type", orNull: isShown ? type : nil)
             json.member("attempt", attempt)
             json.member("trigger", trigger.word)
             json.member("policy_status_code", orNull: outcome.approval?.status)
-            json.member("policy_resp_body", orNull: outcome.approval?.body)
+            json.member("policy_resp_body", orNull: isShown ? outcome.approval?.body : nil)
             json.member("target_status_code", orNull: outcome.status)
             json.member("target_resp_body", orNull: outcome.status == nil ? nil : outcome.responseBody)
             json.member("error_kind", orNull: outcome.failure?.kind.word)

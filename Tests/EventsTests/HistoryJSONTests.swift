@@ -9,12 +9,15 @@ import Testing
     private static let time = Timestamp(microseconds: 0)
     private static let id = UUID("00000000-0000-0000-0000-000000000001")!
 
-    /// How an event is shown to the user `u`, who has one subscription that it matches.
-    private func shown(_ attempt: Attempt, to user: String = "u", needsApproval: Bool) throws -> JSON? {
-        let line = DeliveryLine(
+    private func line(_ attempt: Attempt) -> DeliveryLine {
+        DeliveryLine(
             id: 1, event: Self.id, type: "t", attempt: 1, trigger: .scheduled, outcome: attempt, nextRetryAt: nil,
             isFinal: true)
-        let match = EventHistory.Match(subscription: Self.id, user: "u", attempts: [line])
+    }
+
+    /// How an event is shown to the user `u`, who has one subscription that it matches.
+    private func shown(_ attempt: Attempt, to user: String = "u", needsApproval: Bool) throws -> JSON? {
+        let match = EventHistory.Match(subscription: Self.id, user: "u", attempts: [line(attempt)])
         let history = EventHistory(
             id: Self.id, receivedAt: Self.time, body: Array("{}".utf8), isWaiting: false, matches: [match],
             otherMatches: 0)
@@ -25,7 +28,31 @@ import Testing
     private func attempt(_ status: Int?, _ kind: Attempt.ErrorKind?) -> Attempt {
         Attempt(
             failure: kind.map { Attempt.Failure(kind: $0, text: "") }, triggeredAt: Self.time,
-            approval: Attempt.Approval(status: status))
+            approval: Attempt.Approval(status: status, body: Array("why".utf8)))
+    }
+
+    /// The type and the policy service's answer, as an attempt's line shows them.
+    private func told(_ attempt: Attempt, needsApproval: Bool) throws -> [JSON?] {
+        let text = valueJSON { json in line(attempt).write(to: &json, needsApproval: needsApproval) }
+        let json = try JSON(parsing: text)
+        return ["type", "policy_status_code", "policy_resp_body"].map { json[$0] }
+    }
+
+    @Test(arguments: [412, 500, 302, nil])
+    func `an attempt that the policy service has not agreed to tells nothing of the event`(status: Int?) throws {
+        let number = status.map { JSON.number("\($0)") } ?? .null
+        #expect(try told(attempt(status, .approval), needsApproval: true) == [.null, number, .null])
+        #expect(try told(attempt(status, .approval), needsApproval: false) == [.string("t"), number, .string("why")])
+    }
+
+    @Test func `an attempt tells of the event once the policy service has agreed, or where nobody was asked`() throws {
+        #expect(try told(attempt(204, .status), needsApproval: true) == [.string("t"), .number("204"), .string("why")])
+        let delivered = Attempt(status: 200, triggeredAt: Self.time)
+        #expect(try told(delivered, needsApproval: true) == [.string("t"), .null, .null])
+        let failure = Attempt.Failure(kind: .consent, text: "")
+        let earlier = Attempt(failure: failure, triggeredAt: Self.time)
+        #expect(try told(earlier, needsApproval: true) == [.null, .null, .null])
+        #expect(try told(earlier, needsApproval: false) == [.string("t"), .null, .null])
     }
 
     @Test func `an event is shown to whom the policy service has agreed, whatever the target says`() throws {

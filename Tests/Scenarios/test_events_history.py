@@ -8,7 +8,7 @@ import time
 
 import pytest
 from events import error, event, numbers, on, token
-from harness import wait_for
+from harness import postroom, wait_for
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ABSENT = "6cf47199-5abf-4ae3-a40d-9d6283d0ee21"
@@ -112,10 +112,20 @@ def test_the_states_of_deliveries(serve_events, receive):
         (1, 503, False),
     ]
     (line,) = service.lines(withheld)
-    assert (line["policy_status_code"], line["policy_resp_body"], line["target_status_code"]) == (412, "not for you", None)
-    assert line["error_kind"] == "policy" or line["error_kind"] == "withheld"
+    assert list(line) == LINE
+    assert (line["event"], line["attempt"], line["error_kind"], line["final"]) == (sent, 1, "withheld", True)
+    assert (line["policy_status_code"], line["target_status_code"]) == (412, None) and line["created"]
+    # That something was withheld, and not what; nor why, which may speak of it.
+    assert (line["type"], line["policy_resp_body"]) == (None, None)
+    answer = service.ask("GET", "/events/" + sent, user="withheld")
+    assert answer.json()["deliveries"][0]["attempts"] == [line]
+    assert "not for you" not in answer.text and '"t"' not in answer.text
+    # Operators see all of it.
+    told = postroom(service.directory, "events", "get", sent)
+    assert told.returncode == 0 and b'"eventType": "t"' in told.stdout and b"412" in told.stdout
     assert receiver.arrivals("/withheld") == []
     (line,) = service.lines(bad)
+    assert (line["type"], line["policy_resp_body"]) == ("t", "")
     assert (line["policy_status_code"], line["target_status_code"], line["target_resp_body"]) == (200, 404, "gone fishing")
     assert service.subscription(bad)["error"] == "gone fishing"
     # Each sees the deliveries to own subscriptions, and how many there are.
