@@ -172,9 +172,15 @@ package final class EventHandlers {
         let subscription = try change(input).subscription(UUID(random: &random), of: user)
         // What is made as deleted is never seen; clients know the answer to it.
         if case .value = input.deleted { throw EventError.forbidden }
-        let created = try asking { () throws(StoreFailure) in try store.create(subscription, for: request.id) }
-        guard let created else { throw EventError(.conflict, "uuid: there is such a subscription already.") }
-        return .afterCommit(shown(created))
+        let limit = settings.subscriptionsPerUser
+        let outcome = try asking { () throws(StoreFailure) in
+            try store.create(subscription, for: request.id, limit: limit)
+        }
+        switch outcome {
+        case .made(let made): return .afterCommit(shown(made))
+        case .idTaken: throw EventError(.conflict, "uuid: there is such a subscription already.")
+        case .tooMany: throw EventError(.conflict, "A user may have no more than \(limit) subscriptions.")
+        }
     }
 
     private func update(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {

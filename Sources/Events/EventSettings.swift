@@ -19,6 +19,8 @@ package struct EventSettings: Equatable, Sendable {
     package var maximumEventBytes = 16 << 20
     /// Of the body of any other request.
     package var maximumBodyBytes = 1 << 20
+    /// Those that are taken over from elsewhere may be more.
+    package var subscriptionsPerUser = 100_000
     /// Attempts at a time for one subscription.
     package var inFlight = 16
     /// Where it is asked whether a user may see an event; `nil`: nobody is asked.

@@ -13,8 +13,11 @@ package protocol EventStore: AnyObject {
 
     func subscription(_ id: UUID) throws(StoreFailure) -> Subscription?
 
-    /// Makes a subscription and gives its destination a number; `nil` where the id is taken.
-    func create(_ subscription: Subscription, for request: RequestID?) throws(StoreFailure) -> Subscription?
+    /// Makes a subscription and gives its destination a number.
+    /// - Parameter limit: how many the user may have.
+    func create(
+        _ subscription: Subscription, for request: RequestID?, limit: Int
+    ) throws(StoreFailure) -> SubscriptionCreation
 
     /// Changes a subscription; `nil` where there is none.
     /// - Parameter change: the subscription as it is, to be changed; what returns false changes nothing.
@@ -65,6 +68,19 @@ package enum ReplayRequest: Equatable, Sendable {
 
 extension EventStore {
     package func event(_ id: UUID) throws(StoreFailure) -> EventHistory? { try event(id, for: nil) }
+
+    /// Makes a subscription, however many its user has; `nil` where the id is taken.
+    package func create(_ subscription: Subscription) throws(StoreFailure) -> Subscription? {
+        guard case .made(let made) = try create(subscription, for: nil, limit: .max) else { return nil }
+        return made
+    }
+}
+
+package enum SubscriptionCreation: Equatable, Sendable {
+    case made(Subscription)
+    case idTaken
+    /// The user has as many as a user may have.
+    case tooMany
 }
 
 /// An event that is not kept yet.

@@ -21,6 +21,7 @@ extension MappedStore {
         _ state: EventsState, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Set<UInt64> {
         var numbers: Set<UInt64> = []
+        var counts: [[UInt8]: UInt64] = [:]
         try visit(tables.subscriptions, "subscriptions", &check, in: transaction) { key, _, check in
             var reader = ByteReader(key)
             guard let number = reader.fixed(), reader.isAtEnd else {
@@ -41,6 +42,7 @@ extension MappedStore {
                 check.report("The record of subscription \(number) cannot be read.")
                 continue
             }
+            counts[userDigest(subscription.user), default: 0] += 1
             if try subscriptionNumber(subscription.id, in: transaction) != number {
                 check.report("Subscription \(number) is not found by its id.")
             }
@@ -65,7 +67,21 @@ extension MappedStore {
                 check.report("The table \(name) has \(count) entries for \(numbers.count) subscriptions.")
             }
         }
+        try checkSubscriptionCounts(counts, &check, in: transaction)
         return numbers
+    }
+
+    /// - Parameter counts: how many each user has, by the digest of its name.
+    private func checkSubscriptionCounts(
+        _ counts: [[UInt8]: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var kept: [[UInt8]: UInt64?] = [:]
+        try visit(tables.subscriptionCounts, "subscription-counts", &check, in: transaction) { user, value, _ in
+            var reader = ByteReader(value)
+            kept[copy(user)] = reader.fixed().flatMap { reader.isAtEnd ? $0 : nil }
+        }
+        let isRight = kept.count == counts.count && kept.allSatisfy { user, count in counts[user] == count }
+        if !isRight { check.report("The numbers of users' subscriptions are not those that the users have.") }
     }
 
     private func checkGoneExpressions(

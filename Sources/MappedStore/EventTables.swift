@@ -27,8 +27,20 @@ extension MappedStore {
     }
 
     /// Users' names may be longer than a key.
-    func userKey(_ user: String, _ number: UInt64 = 0) -> [UInt8] {
-        DigestAlgorithm.sha256.digest(of: Array(user.utf8)) + key(number)
+    func userDigest(_ user: String) -> [UInt8] { DigestAlgorithm.sha256.digest(of: Array(user.utf8)) }
+
+    func userKey(_ user: String, _ number: UInt64 = 0) -> [UInt8] { userDigest(user) + key(number) }
+
+    func subscriptionCount(of user: String, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
+        try tables.subscriptionCounts.number(at: userDigest(user), in: transaction) ?? 0
+    }
+
+    func put(subscriptionCount count: UInt64, of user: String, in transaction: inout Transaction) throws(LMDBError) {
+        if count > 0 {
+            try tables.subscriptionCounts.put(key(count), at: userDigest(user), in: &transaction)
+        } else {
+            try tables.subscriptionCounts.remove(userDigest(user), in: &transaction)
+        }
     }
 
     // MARK: Expressions

@@ -10,7 +10,7 @@ extension MappedStore: EventStore {
         try read { (transaction) throws(LMDBError) in
             var start: UInt64 = 0
             if let after { start = try subscriptionNumber(after, in: transaction).map { $0 + 1 } ?? .max }
-            let prefix = userKey(user).prefix(32)
+            let prefix = userDigest(user)
             var numbers: [UInt64] = []
             try tables.userSubscriptions.scan(from: userKey(user, start), in: transaction) { key, _ in
                 var reader = ByteReader(key)
@@ -35,15 +35,18 @@ extension MappedStore: EventStore {
     }
 
     package func create(
-        _ subscription: Subscription, for request: RequestID?
-    ) throws(StoreFailure) -> Subscription? {
-        try growing { (transaction) throws(LMDBError) -> Subscription?? in
+        _ subscription: Subscription, for request: RequestID?, limit: Int
+    ) throws(StoreFailure) -> SubscriptionCreation {
+        try growing { (transaction) throws(LMDBError) -> SubscriptionCreation? in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
                 let made = try self.subscription(id, in: transaction)
             {
-                return .some(made)
+                return .made(made)
             }
-            guard try subscriptionNumber(subscription.id, in: transaction) == nil else { return .some(nil) }
+            guard try subscriptionNumber(subscription.id, in: transaction) == nil else { return .idTaken }
+            guard try subscriptionCount(of: subscription.user, in: transaction) < UInt64(clamping: limit) else {
+                return .tooMany
+            }
             guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: clock.now(), in: transaction)
             var made = subscription
@@ -51,7 +54,7 @@ extension MappedStore: EventStore {
             try add(made, DestinationState(), in: &transaction)
             try work.finish(in: &transaction)
             try remember(.made(made.id), of: request, in: &transaction)
-            return .some(made)
+            return .made(made)
         }
     }
 
@@ -64,6 +67,8 @@ extension MappedStore: EventStore {
         try put(subscription, revision: revision, in: &transaction)
         try tables.subscriptionIDs.put(key(number), at: subscription.id.bytes, in: &transaction)
         try tables.userSubscriptions.put([], at: userKey(subscription.user, number), in: &transaction)
+        let count = try subscriptionCount(of: subscription.user, in: transaction)
+        try put(subscriptionCount: count + 1, of: subscription.user, in: &transaction)
         try put(state, of: number, in: &transaction)
     }
 
@@ -113,7 +118,10 @@ extension MappedStore: EventStore {
             else { return false }
             try removeHead(of: number, in: &transaction)
             try noteGoneExpression(of: number, entry.revision, in: &transaction)
-            try tables.userSubscriptions.remove(userKey(entry.subscription.user, number), in: &transaction)
+            let user = entry.subscription.user
+            try tables.userSubscriptions.remove(userKey(user, number), in: &transaction)
+            let count = try subscriptionCount(of: user, in: transaction)
+            try put(subscriptionCount: max(count, 1) - 1, of: user, in: &transaction)
             try tables.subscriptionIDs.remove(id.bytes, in: &transaction)
             for table in [tables.subscriptions, tables.destinations, tables.destinationStates] {
                 try table.remove(key(number), in: &transaction)

@@ -69,6 +69,8 @@ struct Tables {
     let subscriptionIDs: Table
     /// Digest of the user's name, destination number: nothing.
     let userSubscriptions: Table
+    /// Digest of the user's name: how many subscriptions the user has, unless that is none.
+    let subscriptionCounts: Table
     /// Revision: destination number. Each subscription once, at the last change of its expression.
     let expressions: Table
     /// Revision: destination number of a subscription that is gone.
@@ -134,6 +136,7 @@ struct Tables {
         subscriptions = try Table("subscriptions", creating: creating, in: transaction)
         subscriptionIDs = try Table("subscription-ids", creating: creating, in: transaction)
         userSubscriptions = try Table("user-subscriptions", creating: creating, in: transaction)
+        subscriptionCounts = try Table("subscription-counts", creating: creating, in: transaction)
         expressions = try Table("expressions", creating: creating, in: transaction)
         goneExpressions = try Table("gone-expressions", creating: creating, in: transaction)
         routedEvents = try Table("routed-events", creating: creating, in: transaction)

@@ -131,7 +131,7 @@ struct PacificaTakeover {
             subscriptions.refused += 1
             return complain("\(name) is left out: \(error.message)")
         }
-        guard try store.create(subscription, for: nil) != nil else {
+        guard try store.create(subscription) != nil else {
             subscriptions.known += 1
             return
         }

@@ -43,6 +43,7 @@ extension Settings {
                     guard case .schedule(let waits) = settings.delivery.policies.events else { return "" }
                     return waits.map(GoDuration.text).joined(separator: ",")
                 }),
+            .integer("EVENTS_MAX_SUBSCRIPTIONS", \.events.subscriptionsPerUser, 1...1_000_000_000),
             .bytes("MAX_EVENT_BYTES", \.events.maximumEventBytes, 1024...(1 << 30)),
             Variable(
                 name: "EVENTS_ALLOWED_ORIGINS", takes: "names of hosts with commas between, or *",

@@ -25,8 +25,9 @@ extension EmptyStore {
 
     @discardableResult
     func create(_ subscription: Subscription, for request: RequestID? = nil) throws -> Subscription? {
-        let made = try store.create(subscription, for: request)
+        let outcome = try store.create(subscription, for: request, limit: .max)
         try commit()
+        guard case .made(let made) = outcome else { return nil }
         return made
     }
 

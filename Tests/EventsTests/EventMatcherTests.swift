@@ -108,7 +108,7 @@ import Testing
         try engine.withStore { test in
             var numbers: [UInt64] = []
             for _ in 0..<2500 {
-                numbers.append(try #require(try test.store.create(test.subscription(), for: nil)).number)
+                numbers.append(try #require(try test.store.create(test.subscription())).number)
             }
             try test.commit()
             let id = try test.receive("{\"n\": 1}", "{\"n\": 2}")[0]
@@ -133,7 +133,7 @@ import Testing
     @Test(arguments: EventEngine.allCases)
     func `events are delivered in the order they came, however many match`(engine: EventEngine) throws {
         try engine.withStore { test in
-            for _ in 0..<100 { _ = try test.store.create(test.subscription(), for: nil) }
+            for _ in 0..<100 { _ = try test.store.create(test.subscription()) }
             for number in 0..<200 {
                 let event = ReceivedEvent(id: test.newID(), type: "", body: Array("{\"n\": \(number)}".utf8))
                 _ = try test.store.receive([event], for: nil, at: test.moment)
@@ -492,7 +492,7 @@ import Testing
     @Test(arguments: EventEngine.allCases)
     func `a step matches no more events than it can make deliveries for`(engine: EventEngine) throws {
         try engine.withStore { test in
-            for _ in 0..<1000 { _ = try test.store.create(test.subscription("$.a"), for: nil) }
+            for _ in 0..<1000 { _ = try test.store.create(test.subscription("$.a")) }
             let none = (0..<5).map { _ in "{}" }
             for body in ["{\"a\": 1}", "{\"a\": 2}"] + none { try test.receive(body) }
             let store = Late(test.store)

@@ -111,6 +111,36 @@ import Testing
     }
 
     @Test(arguments: EventEngine.allCases)
+    func `a user has no more subscriptions than the limit, whatever others have and while none is deleted`(
+        engine: EventEngine
+    ) throws {
+        try engine.withStore { test in
+            func create(limit: Int, for request: RequestID? = nil) throws -> SubscriptionCreation {
+                let outcome = try test.store.create(test.subscription(), for: request, limit: limit)
+                try test.commit()
+                return outcome
+            }
+            for _ in 0..<3 { try test.create(of: "other") }
+            let first = try create(limit: 2, for: test.request(1))
+            guard case .made(let made) = first else { return #expect(first == .idTaken) }
+            try test.create()
+            // The same in one transaction as in several.
+            #expect(try create(limit: 2) == .tooMany && create(limit: 2) == .tooMany)
+            #expect(try create(limit: 2, for: test.request(1)) == first)
+            #expect(try test.delete(made) && !test.delete(made))
+            #expect(try create(limit: 2) != .tooMany)
+            #expect(try create(limit: 2) == .tooMany)
+            // Whoever takes subscriptions over is not bound by it, and counts.
+            try test.create()
+            #expect(try create(limit: 3) == .tooMany)
+            let all = try test.store.subscriptions(of: "u", after: nil, limit: 9)
+            #expect(all.count == 3)
+            for subscription in all { #expect(try test.delete(subscription)) }
+            #expect(try create(limit: 0) == .tooMany && create(limit: 1) != .tooMany)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
     func `a change is kept, and one that is refused changes nothing`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try test.create("$.a")
@@ -199,7 +229,7 @@ import Testing
         try engine.withStore { test in
             let stays = try ["$.a", "$.b", "$.c"].map { try test.create($0) }
             for number in 0..<10_001 {
-                let made = try #require(try test.store.create(test.subscription("$.d"), for: nil))
+                let made = try #require(try test.store.create(test.subscription("$.d")))
                 #expect(try test.store.deleteSubscription(made.id, for: nil))
                 if number % 100 == 0 { try test.commit() }
             }
@@ -234,7 +264,7 @@ import Testing
             let revision = try test.store.expressions(since: 0, limit: 100).revision
             #expect(try test.delete(first))
             for number in 0..<10_001 {
-                let made = try #require(try test.store.create(test.subscription("$.c"), for: nil))
+                let made = try #require(try test.store.create(test.subscription("$.c")))
                 #expect(try test.store.deleteSubscription(made.id, for: nil))
                 if number % 100 == 0 { try test.commit() }
             }

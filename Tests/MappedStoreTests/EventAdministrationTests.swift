@@ -31,7 +31,7 @@ struct Routing {
                 number: 0, url: "http://target.test/", policy: .events, protocolKind: .event,
                 shape: [0] + Array("{}".utf8)),
             created: moment.wall, updated: moment.wall)
-        let made = try store.create(subscription, for: nil)
+        let made = try store.create(subscription)
         try store.commit()
         return try #require(made).destination.number
     }

@@ -24,7 +24,7 @@ import Testing
                 let subscription = Subscription(
                     id: UUID(random: &random), user: "u", name: "n", expression: "$", target: "",
                     destination: destination, created: now.wall, updated: now.wall)
-                return try #require(try store.create(subscription, for: nil))
+                return try #require(try store.create(subscription))
             }
             func receive() throws {
                 let event = ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
@@ -55,7 +55,8 @@ import Testing
     private static var tables: [(name: String, path: KeyPath<Tables, Table>)] {
         [
             ("subscriptions", \.subscriptions), ("subscription-ids", \.subscriptionIDs),
-            ("user-subscriptions", \.userSubscriptions), ("expressions", \.expressions),
+            ("user-subscriptions", \.userSubscriptions), ("subscription-counts", \.subscriptionCounts),
+            ("expressions", \.expressions),
             ("gone-expressions", \.goneExpressions), ("routed-events", \.routedEvents),
             ("attempt-parcels", \.attemptParcels), ("waiting-events", \.waitingEvents), ("replays", \.replays),
             ("event-ids", \.eventIDs),

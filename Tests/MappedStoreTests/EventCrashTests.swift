@@ -20,7 +20,7 @@ import Testing
             let subscription = Subscription(
                 id: UUID(random: &random), user: "u", name: "n", expression: "$.a", target: "",
                 destination: destination, created: now, updated: now)
-            #expect(try store.create(subscription, for: nil) != nil)
+            #expect(try store.create(subscription) != nil)
         }
         try store.commit()
     }

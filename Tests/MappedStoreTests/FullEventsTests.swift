@@ -19,7 +19,7 @@ import Testing
                 destination: Destination(
                     number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event, shape: shape),
                 created: now.wall, updated: now.wall)
-            #expect(try store.create(subscription, for: nil) != nil)
+            #expect(try store.create(subscription) != nil)
             try store.commit()
             var (received, refused) = (0, 0)
             let body = Array("{\"a\": \"\(String(repeating: "x", count: 10_000))\"}".utf8)

@@ -55,6 +55,22 @@ def test_no_responder_is_said(serve_events):
     assert "responder" in error(answer, 502) and answer.headers["retry-after"] == "1"
 
 
+def test_a_user_with_as_many_subscriptions_as_allowed_gets_no_other(serve_events):
+    service = serve_events(EVENTS_MAX_SUBSCRIPTIONS=2, RESPONDERS=2)
+    wanted = {"name": "n", "jsonpath": "$", "target_url": "http://127.0.0.1:1/"}
+    answers = together(8, lambda _: service.ask("POST", "/eventmatch", wanted, "u"))
+    assert sorted(answer.status for answer in answers) == [200] * 2 + [409] * 6
+    for refused in (answer for answer in answers if answer.status == 409):
+        assert error(refused, 409) == "A user may have no more than 2 subscriptions."
+    made = service.ask("GET", "/eventmatch", user="u").json()
+    assert len(made) == 2
+    service.subscribe("v", "http://127.0.0.1:1/", "$")
+    service.change(made[0], name="other")
+    assert service.ask("DELETE", "/eventmatch/" + made[0]["uuid"], user="u").status == 200
+    service.subscribe("u", "http://127.0.0.1:1/", "$")
+    error(service.ask("POST", "/eventmatch", wanted, "u"), 409)
+
+
 def test_the_api_refuses_in_the_same_words(router):
     for method, path, body, headers, status in [
         ("GET", "/receive", None, {}, 405),
