@@ -1,4 +1,6 @@
 import Capture
+import Delivery
+import Events
 import Gateway
 import LMDB
 import Linux
@@ -6,6 +8,7 @@ import Queues
 import SystemPackage
 import TestSupport
 import Testing
+import Webhooks
 
 @testable import MappedStore
 
@@ -33,17 +36,105 @@ import Testing
         4: [Tables.schemaKey],
     ]
 
-    /// Makes a store of an older layout with an endpoint and a notification at it: of a newer one, the tables that were
-    /// there.
+    private static let id = UUID("6cf47199-5abf-4ae3-a40d-9d6283d0ee21")!
+
+    /// Puts something of each kind that a layout knows into a store: an endpoint with a notification, a queue with a message,
+    /// a webhook with one event that it has refused and one that waits.
+    private func fill(_ store: MappedStore, layout: UInt64) throws {
+        try store.create(1)
+        #expect(try store.accept(at: 1) == .stored)
+        if layout >= 2 {
+            try store.configure()
+            try store.post()
+        }
+        if layout >= 3 {
+            let now = store.clock.now()
+            let webhook = Webhook(
+                id: Self.id, environment: Self.id, name: "n", events: ["job-created"],
+                destination: Destination(number: 0, url: "http://receiver.test/", policy: .own(.schedule([]))),
+                created: now.wall, updated: now.wall)
+            let created = try store.create(webhook, for: nil, limit: 9) {
+                Keyring.Key(
+                    id: "k", algorithm: "ed25519", publicKey: "PEM", sealedPrivateKey: [0], created: now.wall,
+                    signsFrom: now.wall)
+            }
+            guard case .created = created else { throw StoreError("\(created)") }
+            for name in ["refused", "waits"] {
+                let event = Event(id: name, type: "job-created", body: Array(name.utf8))
+                _ = try store.accept(event, in: Self.id, for: nil, at: now)
+                try store.commit()
+                if name == "refused" { try refuse(try begin(store), store) }
+            }
+        }
+        try store.commit()
+    }
+
+    private func begin(_ store: MappedStore) throws -> [DeliveryTurn.Start] {
+        let turn = try store.turn(
+            [], beginning: AttemptRoom(9), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+            at: store.clock.now())
+        try store.commit()
+        return turn.starts
+    }
+
+    private func refuse(_ starts: [DeliveryTurn.Start], _ store: MappedStore) throws {
+        let now = store.clock.now()
+        let results = starts.map { start -> DeliveryResult in
+            let failure = Attempt.Failure(kind: .status, text: "")
+            let attempt = Attempt(status: 400, failure: failure, triggeredAt: now.wall)
+            return DeliveryResult(
+                delivery: start.delivery, attempt: attempt,
+                wish: ReceiverWish(attempt, now: now.wall, disablesOnGone: true), jitter: 0)
+        }
+        _ = try store.turn(
+            results, beginning: AttemptRoom(0), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+            at: now)
+        try store.commit()
+    }
+
+    /// Checks that what `fill` put in is there, and of use.
+    private func expectFilled(_ store: MappedStore, layout: UInt64) throws {
+        #expect(try store.waiting(at: 1) == [1])
+        #expect(try store.isConfigured() == (layout >= 2))
+        #expect(try store.count(\.messages.table) == (layout >= 2 ? 1 : 0))
+        if layout >= 2 {
+            _ = try store.listen("c")
+            try store.post()
+            try store.commit()
+            #expect(try store.read("c") == [2])
+        }
+        #expect(try store.hasDestinations() == (layout >= 3))
+        guard layout >= 3 else { return }
+        #expect(try store.webhook(Self.id)?.destination.url == "http://receiver.test/")
+        let entries = try store.log(of: Self.id, LogQuery())?.entries ?? []
+        #expect(entries.map(\.eventID) == ["refused"])
+        #expect(try begin(store).map { $0.parcel?.body } == [Array("waits".utf8)])
+    }
+
+    /// Has the store route an event, which no older layout knew.
+    private func route(_ store: MappedStore) throws {
+        let now = store.clock.now()
+        let destination = Destination(
+            number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event,
+            shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
+        let subscription = Subscription(
+            id: Self.id, user: "u", name: "n", expression: "$", target: "", destination: destination,
+            created: now.wall, updated: now.wall)
+        #expect(try store.create(subscription) != nil)
+        _ = try store.receive([ReceivedEvent(id: Self.id, type: "", body: Array("{}".utf8))], for: nil, at: now)
+        try store.commit()
+        let matcher = EventMatcher(store: store)
+        while try matcher.turn(until: .farAhead, now: { now }) { try store.commit() }
+        #expect(try store.event(Self.id)?.matches.count == 1)
+    }
+
+    /// Makes a store of an older layout: of a newer one, the tables that were there.
     private func make(layout: UInt64, in directory: FilePath) throws {
         let tables = (1...layout).flatMap { Self.tablesSince[$0] ?? [] }
         var entries: [(table: String, key: [UInt8], value: [UInt8])] = []
         try withTemporaryDirectory { other in
             do {
-                let store = try open(other)
-                try store.create(1)
-                #expect(try store.accept(at: 1) == .stored)
-                try store.commit()
+                try fill(open(other), layout: layout)
             }
             let environment = try Self.environment(other)
             let transaction = try environment.beginRead()
@@ -80,19 +171,21 @@ import Testing
             do {
                 let store = try MappedStore(
                     directory: directory, MappedStore.Options(maximumBytes: 64 << 20, isDurable: false, access: access))
-                #expect(try store.waiting(at: 1) == [1])
-                #expect(try !store.isConfigured())
+                #expect(try store.check().faults == [])
+                try expectFilled(store, layout: layout)
                 time = try store.time()
                 #expect(time > 1_700_000_000)
-                try store.configure()
-                try store.post()
-                try store.commit()
-                #expect(try !store.hasDestinations() && store.check().faults.isEmpty)
+                if layout < 2 {
+                    try store.configure()
+                    try store.post()
+                }
+                try route(store)
+                #expect(try store.check().faults == [])
             }
             let store = try open(directory)
             #expect(try store.waiting(at: 1) == [1])
             #expect(try store.time() == time)
-            #expect(try store.count(\.messages.table) == 1)
+            #expect(try store.count(\.messages.table) == (layout < 2 ? 1 : 2))
             let version = try store.read { (transaction) throws(LMDBError) in
                 try store.tables.meta.number(at: Tables.schemaKey, in: transaction)
             }
