@@ -102,7 +102,7 @@ struct NginxFiles {
             ("MESSAGE_BYTES", String(settings.maximumMessageBytes)),
             ("EVENT_BYTES", String(settings.events.maximumEventBytes)),
             ("EVENTS_USER", eventsUser),
-            ("USER_MAP", userMap),
+            ("CERTIFICATE_USER", certificateUser),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),
             ("ADDRESS", address(settings.host, settings.port)),
             ("LISTEN_API", listenAPI),
@@ -136,14 +136,16 @@ struct NginxFiles {
     }
 
     /// The common name of the client's certificate, unless nginx could not verify that. In a name as RFC 2253 writes it
-    /// commas and plus signs that end nothing are escaped.
-    private var userMap: String {
+    /// commas and plus signs that end nothing are escaped. It stands in the server block, as all else of the locations file,
+    /// where a map could not.
+    private var certificateUser: String {
         guard settings.events.userSource == .certificate else { return "" }
         // nginx takes one of two backslashes for itself.
         return #"""
-            map $ssl_client_verify:$ssl_client_s_dn $postroom_certificate_user {
-                default "";
-                "~^SUCCESS:(?:(?:[^,+\\\\]|\\\\.)*[,+])*?CN=(?<postroom_cn>(?:[^,+\\\\]|\\\\.)+)" $postroom_cn;
+            set $postroom_certificate_user "";
+            set $postroom_certificate $ssl_client_verify:$ssl_client_s_dn;
+            if ($postroom_certificate ~ "^SUCCESS:(?:(?:[^,+\\\\]|\\\\.)*[,+])*?CN=(?<postroom_cn>(?:[^,+\\\\]|\\\\.)+)") {
+                set $postroom_certificate_user $postroom_cn;
             }
             """#
     }

@@ -1,13 +1,14 @@
 """Who a user of event routing is, by each of the ways in which nginx can find that out."""
 
 import json
+import os
 import subprocess
 
 import pytest
 from certificates import client_certificate, secure
 from contract.conftest import certificate
 from events import USER_HEADER, EventService, error, token
-from harness import basic, exchange, postroom
+from harness import basic, exchange, postroom, wait_for
 
 TARGET = "http://127.0.0.1:9/"
 WANTED = {"name": "test", "jsonpath": "$", "target_url": TARGET}
@@ -227,6 +228,55 @@ def test_without_a_certificate_one_is_nobody_and_events_are_taken(certified):
 def test_a_certificate_of_another_authority_is_refused(certified, tmp_path):
     _, cert, key = client_certificate(tmp_path, "/CN=client")
     assert make(certified, {}, secure(certified, certified.authority, cert, key)).status == 400
+
+
+def test_an_nginx_of_ones_own_knows_users_by_their_certificates(certified, tmp_path):
+    settings = dict(certified.settings, RESPONDERS=1)
+    service = EventService(tmp_path / "data", arguments=["--no-nginx"], **settings)
+    service.start(wait=False)
+    nginx = None
+    try:
+        wait_for(lambda: "locations.conf" in service.log())
+        shown = postroom(service.directory, "locations", **settings)
+        assert shown.returncode == 0, shown.stderr
+        own = tmp_path / "own"
+        own.mkdir()
+        (own / "locations").write_bytes(shown.stdout)
+        (own / "nginx.conf").write_text(
+            """daemon off; pid %(own)s/pid; error_log %(own)s/log; %(user)s
+            events {} http { access_log off; client_body_temp_path %(own)s/b; fastcgi_temp_path %(own)s/f;
+            proxy_temp_path %(own)s/p; uwsgi_temp_path %(own)s/u; scgi_temp_path %(own)s/s;
+            upstream postroom { server unix:%(run)s/responder-1.sock max_fails=0; }
+            server { listen 127.0.0.1:%(port)d ssl; ssl_certificate %(TLS_CERTIFICATE)s; ssl_certificate_key %(TLS_CERTIFICATE_KEY)s;
+            ssl_client_certificate %(TLS_CLIENT_CA)s; ssl_verify_client optional; include %(own)s/locations; } }"""
+            % dict(
+                settings, own=own, run=os.path.join(service.directory, "run"), port=service.port,
+                user="user root;" if os.geteuid() == 0 else "",
+            )  # fmt: skip
+        )
+        command = ["/usr/sbin/nginx", "-p", str(own), "-c", str(own / "nginx.conf"), "-e", str(own / "log")]
+        tested = subprocess.run([*command, "-t"], capture_output=True)
+        assert tested.returncode == 0, tested.stderr
+        nginx = subprocess.Popen(command)
+
+        def answers():
+            try:
+                return service.call("GET", "/healthz", connection=secure(service, certified.authority)).status == 200
+            except OSError:
+                return False
+
+        wait_for(answers)
+        for subject, user in NAMES:
+            _, cert, key = client_certificate(certified.certificates, subject)
+            assert make(service, FORGED, secure(service, certified.authority, cert, key)) == user
+        error(make(service, FORGED, secure(service, certified.authority)), 403)
+        stranger = client_certificate(tmp_path, "/CN=client")
+        assert make(service, {}, secure(service, certified.authority, *stranger[1:])).status == 400
+    finally:
+        if nginx:
+            nginx.terminate()
+            nginx.wait()
+        service.stop()
 
 
 def test_certificates_as_users_need_an_authority(tmp_path):
