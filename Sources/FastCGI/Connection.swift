@@ -33,6 +33,8 @@ final class Connection {
     var state = State.receiving
     /// The request being answered.
     private(set) var outline = RequestOutline()
+    /// Where that goes; `nil` where it makes no sense.
+    private(set) var target: Target?
     /// Whether something may have arrived that no event will tell of.
     var mayHaveMore = false
     /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.
@@ -115,8 +117,11 @@ final class Connection {
             return .ended("libfcgi cannot read the request")
         }
         state = .answering
+        target = nil
         do throws(ParameterError) {
-            return .request(try parameters.request(body: body.flatMap { $0.count <= bodyLimit ? $0 : nil }))
+            let request = try parameters.request(body: body.flatMap { $0.count <= bodyLimit ? $0 : nil })
+            target = request.target
+            return .request(request)
         } catch {
             return .invalidRequest(error)
         }

@@ -201,7 +201,7 @@ package final class ResponderLoop {
                 switch outcome {
                 case .kept, .nothing: send(response(), to: connection)
                 case .keptByNext: unsettled.append((connection, response))
-                case .failed(let failure): send(failure, to: connection)
+                case .failed(let failure): refuse(failure, to: connection)
                 }
             }
         }
@@ -227,10 +227,17 @@ package final class ResponderLoop {
         return uncertain
     }
 
-    /// Sends answers that waited for their writes to be kept; where these may be lost, `failure` instead.
-    private func release(_ answers: [(Connection, () -> Response)], _ failure: Response?) {
+    /// Sends answers that waited for their writes to be kept; where these may be lost, says so instead.
+    private func release(_ answers: [(Connection, () -> Response)], _ failure: StoreFailure?) {
         unsettled = []
-        for (connection, response) in answers { send(failure ?? response(), to: connection) }
+        for (connection, response) in answers {
+            if let failure { refuse(failure, to: connection) } else { send(response(), to: connection) }
+        }
+    }
+
+    private func refuse(_ failure: StoreFailure, to connection: Connection) {
+        // Only what was understood has written something.
+        send(connection.target.map { service.response(to: failure, at: $0) } ?? .failure(failure), to: connection)
     }
 
     /// Settles the writes of turns before this one, unless a commit since then has done so.

@@ -11,8 +11,11 @@ package protocol Service: AnyObject {
     func commit() -> CommitOutcome
 
     /// Waits until what was committed last survives anything.
-    /// - Returns: `nil` once it does, or what to answer instead to those who wait for it.
-    func settle() -> Response?
+    /// - Returns: `nil` once it does, or why it may be lost.
+    func settle() -> StoreFailure?
+
+    /// What to answer to a request whose writes are not kept, in the words of the API that it belongs to.
+    func response(to failure: StoreFailure, at target: Target) -> Response
 
     /// Differs whenever the store has changed, by whichever process; `nil` where that cannot be told. Cheap: it is read
     /// every few milliseconds.
@@ -27,8 +30,8 @@ package enum CommitOutcome {
     case kept
     /// They have taken effect, and are kept once the next commit or `settle` has returned. Those of the turns before are.
     case keptByNext
-    /// None of them has taken effect, and this is what to answer to every request that wrote.
-    case failed(Response)
+    /// None of them has taken effect.
+    case failed(StoreFailure)
 }
 
 package enum Answer {

@@ -55,12 +55,17 @@ final class Application: Service {
             if let answer = try events.answer(request, path: path) { return answer }
             return try webhooks.answer(request, path: path) ?? .now(.notFound)
         } catch {
-            let response = report(error)
-            if QueueHandlers.owns(path) { return .now(queueResponse(to: error)) }
-            if EventHandlers.owns(path) { return .now(eventResponse(to: error, version: postroomVersion)) }
-            if WebhookHandlers.owns(path) { return .now(webhookResponse(to: error, isDebugging: isDebugging)) }
-            return .now(response)
+            report(error)
+            return .now(response(to: error, at: request.target))
         }
+    }
+
+    func response(to failure: StoreFailure, at target: Target) -> Response {
+        let path = target.segments ?? []
+        if QueueHandlers.owns(path) { return queueResponse(to: failure) }
+        if EventHandlers.owns(path) { return eventResponse(to: failure, version: postroomVersion) }
+        if WebhookHandlers.owns(path) { return webhookResponse(to: failure, isDebugging: isDebugging) }
+        return .failure(failure)
     }
 
     /// Healthy is what can commit.
@@ -81,16 +86,18 @@ final class Application: Service {
             guard try store.commit() else { return .nothing }
             return store.settlesLater ? .keptByNext : .kept
         } catch {
-            return .failed(report(error))
+            report(error)
+            return .failed(error)
         }
     }
 
-    func settle() -> Response? {
+    func settle() -> StoreFailure? {
         do throws(StoreFailure) {
             try store.settle()
             return nil
         } catch {
-            return report(error)
+            report(error)
+            return error
         }
     }
 
@@ -98,7 +105,7 @@ final class Application: Service {
         do throws(StoreFailure) { return try store.version() } catch { return nil }
     }
 
-    private func report(_ failure: StoreFailure) -> Response {
+    private func report(_ failure: StoreFailure) {
         switch failure {
         case .full:
             let now = SystemClock.bootTimeMicroseconds()
@@ -112,6 +119,5 @@ final class Application: Service {
             logger.critical("the store is lost to this process, which ends", metadata: ["reason": "\(reason)"])
             Signal.raise(Signal.terminate)
         }
-        return .failure(failure)
     }
 }

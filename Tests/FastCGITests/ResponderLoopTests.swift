@@ -79,7 +79,8 @@ import Testing
             #expect(try connection.ask("/stored")?.status == 201)
             #expect(loop.shared.settlings.load(ordering: .relaxed) == 1)
             loop.shared.failsToSettle.store(true, ordering: .relaxed)
-            #expect(try connection.ask("/stored")?.status == 503)
+            let answer = try connection.ask("/stored")
+            #expect(answer?.status == 503 && answer?.text == "not kept: stored")
             #expect(try connection.ask("/body")?.status == 200)
         }
     }

@@ -117,13 +117,18 @@ final class TestService: Service {
     func commit() -> CommitOutcome {
         _ = holds { !shared.holdsCommit.load(ordering: .sequentiallyConsistent) }
         shared.commits.wrappingAdd(1, ordering: .relaxed)
-        if shared.failsToCommit.load(ordering: .relaxed) { return .failed(.text(.serviceUnavailable, "not kept")) }
+        if shared.failsToCommit.load(ordering: .relaxed) { return .failed(.unavailable("not kept")) }
         return shared.settlesLater.load(ordering: .relaxed) ? .keptByNext : .kept
     }
 
-    func settle() -> Response? {
+    func settle() -> StoreFailure? {
         shared.settlings.wrappingAdd(1, ordering: .relaxed)
-        return shared.failsToSettle.load(ordering: .relaxed) ? .text(.serviceUnavailable, "not settled") : nil
+        return shared.failsToSettle.load(ordering: .relaxed) ? .unavailable("not settled") : nil
+    }
+
+    func response(to failure: StoreFailure, at target: Target) -> Response {
+        guard case .unavailable(let reason) = failure else { return .failure(failure) }
+        return .text(.serviceUnavailable, "\(reason): \(target.segments?.first ?? "")")
     }
 
     var version: UInt64? { shared.version.load(ordering: .sequentiallyConsistent) }

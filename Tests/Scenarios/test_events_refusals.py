@@ -30,6 +30,11 @@ def test_what_is_not_http_is_said(router):
         error(raw(router, bad.encode()), 400)
         error(raw(router, bad.replace("Content-Length: x", "X-Long: " + "x" * 9000).encode()), 431)
         error(raw(router, bad.replace("Content-Length: x", "Transfer-Encoding: x").encode()), 501)
+        for tail in ("&" if "?" in path else "?", "" if "?" in path else "/"):
+            error(raw(router, bad.replace(path, path + tail + "x" * 9000).encode()), 414)
+    long = "POST %s" + "x" * 9000 + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    for path in ("/eventmatches/", "/", "/?/eventmatch?"):
+        assert raw(router, (long % path).encode()).text == "414: The address is too long.", path
         error(raw(router, bad.replace("POST", "TRACE").replace("Content-Length: x\r\n", "").encode()), 405)
 
 

@@ -856,6 +856,7 @@ def test_what_nginx_refuses_by_itself_is_the_documented_object_and_elsewhere_a_l
         bad = "POST %s%s HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\nConnection: close\r\n\r\n" % (mount, path)
         refusal(raw(service, bad.encode()), 400, 1000)
         refusal(raw(service, bad.replace("Content-Length: x", "X-Long: " + "x" * 9000).encode()), 431, 1000)
+        refusal(raw(service, bad.replace(" HTTP", ("&" if "?" in bad else "?") + "x" * 9000 + " HTTP", 1).encode()), 414, 1000)
         refusal(raw(service, bad.replace("Content-Length: x", "Transfer-Encoding: x").encode()), 501, 1500)
         refusal(raw(service, bad.replace("POST", "TRACE").replace("Content-Length: x\r\n", "").encode()), 405, 1300)
     for path in ("/webhook/abc", "/environment/x", "/webhooksx", "/", "/api/manage", "/read/webhooks"):
