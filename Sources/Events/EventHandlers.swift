@@ -132,24 +132,22 @@ package final class EventHandlers {
 
     private func list(_ request: Request, of user: String) throws(EventError) -> Answer {
         let limit: Int
-        var after: UUID?
         do throws(QueryError) {
             limit = try request.target.wholeNumber("limit", in: Self.listed) ?? .max
         } catch {
             throw EventError(.badRequest, error.reason)
         }
-        if let text = request.target.queryValue("after") { after = try id(text) }
-        let found = try asking { () throws(StoreFailure) in
-            try store.subscriptions(of: user, after: after, limit: limit)
+        var after: UInt64?
+        if let text = request.target.queryValue("after") {
+            let id = try id(text)
+            after = try asking { () throws(StoreFailure) in try store.subscription(id)?.destination.number ?? .max }
         }
+        let list = SubscriptionList(of: user, after: after, limit: limit, store, sealing)
+        let beginning = try asking { () throws(StoreFailure) in try list.next() }
         // Clients of the service before know a user without any by this.
-        guard !found.isEmpty || after != nil else { throw EventError.forbidden }
-        return .madeAfterCommit { [sealing] in
-            let body = arrayJSON(found, reserving: 512 * found.count) { json, subscription in
-                subscription.write(to: &json, sealing)
-            }
-            return .plainJSON(.ok, body)
-        }
+        guard !list.isEmpty || after != nil else { throw EventError.forbidden }
+        let response = Response.plainJSON(.ok, beginning ?? [])
+        return list.isOver ? .afterCommit(response) : .inParts(response, rest: list.next)
     }
 
     private func input(_ request: Request, isNew: Bool) throws(EventError) -> SubscriptionInput {
@@ -253,6 +251,7 @@ extension Answer {
         case .now(let response): return .now(marked(response))
         case .afterCommit(let response): return .afterCommit(marked(response))
         case .madeAfterCommit(let make): return .madeAfterCommit { marked(make()) }
+        case .inParts(let response, let rest): return .inParts(marked(response), rest: rest)
         case .wait, .ask: return self
         }
     }

@@ -8,8 +8,9 @@ package import Gateway
 package protocol EventStore: AnyObject {
     // MARK: Subscriptions
 
-    /// A user's subscriptions in the order they were made, from after one of them on.
-    func subscriptions(of user: String, after: UUID?, limit: Int) throws(StoreFailure) -> [Subscription]
+    /// A user's subscriptions in the order they were made.
+    /// - Parameter after: the number of the destination after which they begin.
+    func subscriptions(of user: String, after: UInt64?, limit: Int) throws(StoreFailure) -> [Subscription]
 
     func subscription(_ id: UUID) throws(StoreFailure) -> Subscription?
 

@@ -41,6 +41,8 @@ final class Connection {
     var isHungUp = false
     /// Whether events are wanted for when the socket takes bytes again.
     var awaitsRoom = false
+    /// What follows the body of the response that is sent next.
+    private var rest: BodyParts?
 
     private let library = LibraryRequest()
     /// Gathers a request that the socket does not hold in one piece.
@@ -163,6 +165,30 @@ final class Connection {
     /// Sends a record that is no answer. It is short, and nothing else is on its way.
     private func sendShort(_ bytes: [UInt8]) throws(Errno) {
         guard try UnixSocket.send(bytes, from: 0, to: descriptor) == bytes.count else { throw .brokenPipe }
+    }
+
+    /// Returns a response, which is sent next, and has its body go on.
+    func extend(_ response: Response, by rest: @escaping BodyParts) -> Response {
+        self.rest = rest
+        return response
+    }
+
+    func send(_ response: Response) {
+        state = .sending(ResponseBytes(response, to: outline.id, rest: rest))
+        rest = nil
+    }
+
+    /// Whether the answer goes on once its next part is made.
+    var awaitsPart: Bool {
+        guard case .sending(let bytes) = state else { return false }
+        return bytes.awaitsPart
+    }
+
+    func makePart() throws(StoreFailure) {
+        guard case .sending(var bytes) = state else { return }
+        state = .answering
+        try bytes.makePart()
+        state = .sending(bytes)
     }
 
     /// Sends on; false once the connection is of no more use.

@@ -30,6 +30,8 @@ package final class ResponderLoop {
     private var unsettled: [(Connection, () -> Response)] = []
     private var unsettledCommits = 0
     private var lastCommitMicroseconds: Int64 = 0
+    /// Connections whose answers go on once their next part is made, the longest waiting first.
+    private var unfinished: [UInt64] = []
     private var buffer = [UInt8](repeating: 0, count: 65536)
 
     private var isStopping = false
@@ -76,7 +78,8 @@ package final class ResponderLoop {
         while !(isStopping && (connections.isEmpty || now() >= stopsAt)) {
             // What has arrived meanwhile goes into the commit that settles the one before.
             let commits = unsettledCommits
-            try epoll.wait(milliseconds: unsettled.isEmpty ? timeout() : 0) { ready.append(($0, $1)) }
+            let waits = unsettled.isEmpty && unfinished.isEmpty
+            try epoll.wait(milliseconds: waits ? timeout() : 0) { ready.append(($0, $1)) }
             handleReady(shutdownSeconds, inHalves: breaksStep)
             if service.gathers {
                 // Where another process wrote, requests have gathered while this one waited for its turn.
@@ -85,6 +88,7 @@ package final class ResponderLoop {
             }
             finishTurn()
             settle(after: commits)
+            goOn()
             resumeAccepting()
             inquire()
             lookAgain()
@@ -221,6 +225,8 @@ package final class ResponderLoop {
                 case .now(let response): send(response, to: connection)
                 case .afterCommit(let response): uncertain.append((connection, { response }))
                 case .madeAfterCommit(let response): uncertain.append((connection, response))
+                case .inParts(let response, let rest):
+                    uncertain.append((connection, { connection.extend(response, by: rest) }))
                 }
             }
         }
@@ -248,13 +254,23 @@ package final class ResponderLoop {
     }
 
     private func send(_ response: Response, to connection: Connection) {
-        connection.state = .sending(ResponseBytes(response, to: connection.outline.id))
+        connection.send(response)
         advance(connection)
+    }
+
+    /// Makes the next part of one answer. The others have their turns after those who have asked meanwhile.
+    private func goOn() {
+        guard !unfinished.isEmpty, let connection = connections[unfinished.removeFirst()] else { return }
+        do throws(StoreFailure) { try connection.makePart() } catch { return close(connection, "broken off: \(error)") }
+        advance(connection)
+        finishTurn()
     }
 
     private func advance(_ connection: Connection) {
         guard connection.advance() else { return close(connection) }
         switch connection.state {
+        case .sending where connection.awaitsPart:
+            if !unfinished.contains(connection.token) { unfinished.append(connection.token) }
         case .sending: watch(connection, forRoom: true)
         case .receiving where isStopping: close(connection)
         case .receiving:

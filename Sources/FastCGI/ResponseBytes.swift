@@ -5,6 +5,8 @@ internal import HTTPTypes
 struct ResponseBytes {
     private let requestID: UInt16
     private var body: ArraySlice<UInt8>
+    /// What follows that, unless it has ended.
+    private var rest: BodyParts?
     private var isEnded = false
     private var buffer: [UInt8] = []
     private var sent = 0
@@ -12,10 +14,12 @@ struct ResponseBytes {
     /// How much of a body is turned into records at a time.
     private static let portion = 3 * Records.maximumContent
 
-    init(_ response: Response, to requestID: UInt16) {
+    /// - Parameter rest: parts that follow the response's body.
+    init(_ response: Response, to requestID: UInt16, rest: BodyParts? = nil) {
         self.requestID = requestID
+        self.rest = rest
         body = response.body[...]
-        let head = Self.head(of: response)
+        let head = Self.head(of: response, isWhole: rest == nil)
         if head.count + body.count <= Records.maximumContent {
             buffer.reserveCapacity(head.count + body.count + 48)
             Records.appendOutput((head + body)[...], requestID: requestID, to: &buffer)
@@ -28,12 +32,20 @@ struct ResponseBytes {
 
     var isDone: Bool { isEnded && sent == buffer.count }
 
-    /// Hands bytes to `send` until it takes no more or all is sent.
+    /// Whether all that there is was sent, and the next part has to be made.
+    var awaitsPart: Bool { !isEnded && body.isEmpty && sent == buffer.count }
+
+    mutating func makePart() throws(StoreFailure) {
+        if let part = try rest?() { body = part[...] } else { rest = nil }
+        fill()
+    }
+
+    /// Hands bytes to `send` until it takes no more or all is sent, up to the next part.
     mutating func advance<Failure: Error>(_ send: ([UInt8], Int) throws(Failure) -> Int) throws(Failure) {
-        while !isDone {
+        while !isDone, !awaitsPart {
             let count = try send(buffer, sent)
             sent += count
-            guard sent == buffer.count else { return }
+            guard sent == buffer.count, !awaitsPart else { return }
             fill()
         }
     }
@@ -47,15 +59,15 @@ struct ResponseBytes {
         let part = body.prefix(Self.portion)
         Records.appendOutput(part, requestID: requestID, to: &buffer)
         body = body.dropFirst(part.count)
-        if body.isEmpty {
+        if body.isEmpty, rest == nil {
             buffer += Records.header(type: RecordType.standardOutput, requestID: requestID, contentCount: 0)
             buffer += Records.end(requestID: requestID)
             isEnded = true
         }
     }
 
-    /// The header fields as CGI writes them (RFC 3875, section 6.3), the length of the body among them.
-    private static func head(of response: Response) -> [UInt8] {
+    /// The header fields as CGI writes them (RFC 3875, section 6.3), the length of the body among them where it is known.
+    private static func head(of response: Response, isWhole: Bool) -> [UInt8] {
         let status = response.head.status
         var head = Array("Status: \(status.code) \(status.reasonPhrase)\r\n".utf8)
         for field in response.head.headerFields {
@@ -64,7 +76,7 @@ struct ResponseBytes {
             head += field.value.utf8
             head += "\r\n".utf8
         }
-        if status != .noContent { head += "Content-Length: \(response.body.count)\r\n".utf8 }
+        if isWhole, status != .noContent { head += "Content-Length: \(response.body.count)\r\n".utf8 }
         head += "\r\n".utf8
         return head
     }

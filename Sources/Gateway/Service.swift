@@ -41,11 +41,17 @@ package enum Answer {
     case afterCommit(Response)
     /// The same, but made only then, as it takes long to make and nobody shall wait for the commit meanwhile.
     case madeAfterCommit(() -> Response)
+    /// The beginning of one that is long, true only once what was written is kept; others are answered before each part that
+    /// follows. Where a part cannot be made, the answer breaks off.
+    case inParts(Response, rest: BodyParts)
     /// Not known yet.
     case wait(Waiting)
     /// Not known before somebody else has answered; once that is so, the request is answered anew. Nothing is written yet.
     case ask(Pending)
 }
+
+/// Makes the next part of a body; `nil` once the body has ended. A part may be empty.
+package typealias BodyParts = () throws(StoreFailure) -> [UInt8]?
 
 /// A request that is answered later: when what it waits for is there, when its time is up, or when the responder stops.
 package struct Waiting {

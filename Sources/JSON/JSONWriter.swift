@@ -8,6 +8,12 @@ package struct JSONWriter: Sendable {
 
     package init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
 
+    /// Takes away what has been written; what is written from then on follows it.
+    package mutating func takeBytes() -> [UInt8] {
+        defer { bytes = [] }
+        return bytes
+    }
+
     private mutating func separate() {
         if needsComma {
             bytes.append(UInt8(ascii: ","))

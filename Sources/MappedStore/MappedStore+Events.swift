@@ -6,10 +6,10 @@ internal import LMDB
 extension MappedStore: EventStore {
     // MARK: Subscriptions
 
-    package func subscriptions(of user: String, after: UUID?, limit: Int) throws(StoreFailure) -> [Subscription] {
-        try read { (transaction) throws(LMDBError) in
-            var start: UInt64 = 0
-            if let after { start = try subscriptionNumber(after, in: transaction).map { $0 + 1 } ?? .max }
+    package func subscriptions(of user: String, after: UInt64?, limit: Int) throws(StoreFailure) -> [Subscription] {
+        guard after != .max else { return [] }
+        let start = after.map { $0 + 1 } ?? 0
+        return try read { (transaction) throws(LMDBError) in
             let prefix = userDigest(user)
             var numbers: [UInt64] = []
             try tables.userSubscriptions.scan(from: userKey(user, start), in: transaction) { key, _ in

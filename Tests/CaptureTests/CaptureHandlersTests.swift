@@ -39,7 +39,7 @@ struct Handled {
         switch try #require(try answer(method, target, body: body, id: id)) {
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait, .ask: throw Waits()
+        case .wait, .ask, .inParts: throw Waits()
         }
     }
 

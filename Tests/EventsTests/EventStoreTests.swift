@@ -63,7 +63,8 @@ import Testing
             let made = try users.map { user in try (0..<3).map { _ in try test.create(of: user).id } }
             for (user, ids) in zip(users, made) {
                 func list(after: UUID? = nil, limit: Int = 100) throws -> [UUID] {
-                    try test.store.subscriptions(of: user, after: after, limit: limit).map(\.id)
+                    let number = try after.map { try test.store.subscription($0)?.number ?? .max }
+                    return try test.store.subscriptions(of: user, after: number, limit: limit).map(\.id)
                 }
                 #expect(try list() == ids)
                 #expect(try list(limit: 2) == Array(ids[..<2]))

@@ -48,11 +48,49 @@ import Testing
         }
     }
 
+    @Test func `others are answered between the parts of an answer`() throws {
+        try RunningLoop.with { loop in
+            let (first, second) = (try loop.connect(), try loop.connect())
+            for connection in [first, second] { try connection.send(Wire.request("/parts")) }
+            let other = try loop.connect()
+            for _ in 0..<100 { #expect(try other.ask("/stored")?.status == 201) }
+            loop.shared.endsParts.store(true, ordering: .sequentiallyConsistent)
+            let texts = [try first.answer()?.text, try second.answer()?.text].compactMap { $0 }
+            #expect(texts.count == 2 && texts.allSatisfy { $0.hasPrefix("begun ") })
+            let counts = texts.map { $0.split(separator: " ").count - 1 }
+            #expect(counts.reduce(0, +) == loop.shared.parts.load(ordering: .relaxed))
+            #expect(counts.allSatisfy { $0 > 10 })
+            #expect(try first.ask("/body")?.status == 200)
+        }
+    }
+
+    @Test func `an answer whose commit fails has no further parts`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.failsToCommit.store(true, ordering: .relaxed)
+            let connection = try loop.connect()
+            #expect(try connection.ask("/parts")?.text == "not kept: parts")
+            #expect(try connection.ask("/body")?.status == 200)
+            #expect(loop.shared.parts.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    @Test func `an answer whose part cannot be made breaks off`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            try connection.send(Wire.request("/parts"))
+            #expect(holds { loop.shared.parts.load(ordering: .relaxed) > 3 })
+            loop.shared.failsParts.store(true, ordering: .sequentiallyConsistent)
+            #expect(try connection.answer() == nil)
+            #expect(try loop.connect().ask("/body")?.status == 200)
+        }
+    }
+
     @Test func `a commit that fails is told to those that wrote, and to no other`() throws {
         try RunningLoop.with { loop in
             loop.shared.failsToCommit.store(true, ordering: .relaxed)
             let connection = try loop.connect()
-            #expect(try connection.ask("/stored")?.status == 503)
+            let answer = try connection.ask("/stored")
+            #expect(answer?.status == 503 && answer?.text == "not kept: stored")
             #expect(try connection.ask("/body")?.status == 200)
             loop.shared.failsToCommit.store(false, ordering: .relaxed)
             #expect(try connection.ask("/stored")?.status == 201)
@@ -79,8 +117,7 @@ import Testing
             #expect(try connection.ask("/stored")?.status == 201)
             #expect(loop.shared.settlings.load(ordering: .relaxed) == 1)
             loop.shared.failsToSettle.store(true, ordering: .relaxed)
-            let answer = try connection.ask("/stored")
-            #expect(answer?.status == 503 && answer?.text == "not kept: stored")
+            #expect(try connection.ask("/stored")?.status == 503)
             #expect(try connection.ask("/body")?.status == 200)
         }
     }

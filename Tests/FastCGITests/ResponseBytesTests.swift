@@ -32,6 +32,44 @@ import Testing
         #expect(whole.suffix(16) == (Wire.record(3, 1, [0, 0, 0, 0, 0, 0, 0, 0]))[...])
     }
 
+    /// What the records carry.
+    private func output(_ records: [UInt8]) -> [UInt8] {
+        var content: [UInt8] = []
+        var rest = records[...]
+        while let head = Optional(Array(rest.prefix(8))), head.count == 8 {
+            let count = Int(head[4]) << 8 | Int(head[5])
+            if head[1] == 6 { content += rest.dropFirst(8).prefix(count) }
+            rest = rest.dropFirst(8 + count + Int(head[6]))
+        }
+        return content
+    }
+
+    @Test(arguments: [0, 1, 70_000], [0, 1, 13, 70_000, 1_000_000])
+    func `an answer in parts is all of them, without a length`(beginning: Int, count: Int) throws {
+        var left = 3
+        let response = Response(.ok, body: [UInt8](repeating: 1, count: beginning))
+        var bytes = ResponseBytes(response, to: 1) { () throws(StoreFailure) in
+            left -= 1
+            return left < 0 ? nil : [UInt8](repeating: 2, count: left == 1 ? 0 : count)
+        }
+        var sent: [UInt8] = []
+        var parts = 0
+        while !bytes.isDone {
+            bytes.advance { (buffer, start) throws(Never) in
+                let part = buffer[start...].prefix(50_001)
+                sent += part
+                return part.count
+            }
+            guard bytes.awaitsPart else { continue }
+            parts += 1
+            try bytes.makePart()
+        }
+        #expect(parts == 4)
+        let text = output(sent)
+        let head = Array("Status: 200 OK\r\n\r\n".utf8)
+        #expect(text == head + [UInt8](repeating: 1, count: beginning) + [UInt8](repeating: 2, count: 2 * count))
+    }
+
     @Test func `the head is CGI's, with the body's length`() {
         var bytes = ResponseBytes(.text(.notFound, "no"), to: 1)
         var sent: [UInt8] = []

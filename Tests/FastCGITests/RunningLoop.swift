@@ -27,6 +27,10 @@ final class Shared: Sendable {
     let looks = Atomic<Int>(0)
     let parked = Atomic<Int>(0)
     let answered = Atomic<Int>(0)
+    let parts = Atomic<Int>(0)
+    /// Until then `/parts` goes on, unless it fails.
+    let endsParts = Atomic<Bool>(false)
+    let failsParts = Atomic<Bool>(false)
     let inquiries: TestInquiries
 
     init() throws { inquiries = try TestInquiries() }
@@ -84,6 +88,13 @@ final class TestService: Service {
             return .now(Response(.ok, body: largeBody(count)))
         case "stored":
             return .afterCommit(.text(.created, "stored"))
+        case "parts":
+            return .inParts(.text(.ok, "begun ")) { [shared] () throws(StoreFailure) in
+                if shared.failsParts.load(ordering: .sequentiallyConsistent) { throw .unavailable("broken") }
+                if shared.endsParts.load(ordering: .sequentiallyConsistent) { return nil }
+                shared.parts.wrappingAdd(1, ordering: .relaxed)
+                return Array("part ".utf8)
+            }
         case "wait":
             let milliseconds = request.target.queryValue("ms").flatMap { Int($0) } ?? 60_000
             shared.parked.wrappingAdd(1, ordering: .relaxed)

@@ -131,7 +131,7 @@ final class HandledQueues {
         switch try #require(answer) {
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait, .ask: throw Waits()
+        case .wait, .ask, .inParts: throw Waits()
         }
     }
 

@@ -1,11 +1,15 @@
 """What one subscriber asks for, is called, or is sent disturbs no other."""
 
+import http.client
 import json
+import socket
 import time
 
 import pytest
 from events import USER_HEADER, error, event, on, token
-from harness import wait_for
+from harness import together, wait_for
+
+TARGET = "http://127.0.0.1:9/"
 
 def chain(depth, end):
     return {"a": chain(depth - 1, end)} if depth else end
@@ -31,6 +35,48 @@ def routes(router, receive):
         return answer
 
     return sends
+
+
+# ---------------------------------------------------------------- lists
+
+
+def test_a_long_list_delays_nobody_however_slowly_it_is_read(serve_events):
+    service = serve_events(RESPONDERS=1)
+    big = {"a": "x" * 20_000}
+
+    def subscribe(_):
+        return [service.subscribe("many", TARGET, "$", extensions=big)["uuid"] for _ in range(50)]
+
+    made = [uuid for uuids in together(8, subscribe) for uuid in uuids]
+    asked = b"GET /eventmatch HTTP/1.1\r\nHost: h\r\n%s: many\r\n\r\n" % USER_HEADER.encode()
+    readers = [socket.create_connection((service.host, service.port)) for _ in range(3)]
+    for reader in readers:
+        reader.sendall(asked)
+    # As much of it is made as is read, and the one responder has time for others.
+    for _ in range(50):
+        start = time.monotonic()
+        service.subscribe("few", TARGET, "$")
+        assert time.monotonic() - start < 2
+    # What is deleted before its turn is left out, and ends nothing.
+    assert service.ask("DELETE", "/eventmatch/" + made[-1], user="many").status == 200
+    for reader in readers[:2]:
+        response = http.client.HTTPResponse(reader)
+        response.begin()
+        assert response.status == 200 and response.getheader("Content-Type") == "application/json"
+        listed = [row["uuid"] for row in json.loads(response.read())]
+        assert len(listed) == len(set(listed)) and set(made[:-1]) - set(listed) == set()
+        # The connection is of use for the next one.
+        reader.sendall(asked.replace(b"/eventmatch", b"/eventmatch?limit=7"))
+        response = http.client.HTTPResponse(reader)
+        response.begin()
+        assert int(response.getheader("Content-Length")) > 0 and len(json.loads(response.read())) == 7
+    # One that goes away in the middle leaves nothing behind.
+    for reader in readers:
+        reader.close()
+    head = service.ask("HEAD", "/eventmatch", user="many")
+    assert head.status == 200 and head.body == b""
+    assert len(service.ask("GET", "/eventmatch", user="many").json()) == len(made) - 1
+    assert service.stop() == 0
 
 
 # ---------------------------------------------------------------- expressions

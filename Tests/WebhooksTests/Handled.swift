@@ -44,7 +44,7 @@ final class Handled {
         case nil: return nil
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait: throw Waits()
+        case .wait, .inParts: throw Waits()
         case .ask(let pending): throw Asks(isOver: pending.isOver(), refusal: pending.giveUp())
         }
     }
