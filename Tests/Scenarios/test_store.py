@@ -196,6 +196,30 @@ def test_compact_gives_room_back_and_loses_nothing(serve):
     service.check()
 
 
+@pytest.mark.parametrize("layout", [1, 2, 3])
+def test_a_store_of_an_older_layout_is_migrated_with_all_that_is_in_it(serve, layout):
+    service = serve()
+    endpoints = filled(service)
+    before = shown(service, endpoints)
+    service.stop()
+    path = os.path.join(service.directory, "store.mdb")
+    with open(path, "r+b") as file:
+        content = file.read()
+        newest = int.from_bytes(content.split(b"schema", 1)[1][:8], "big")
+        assert newest > layout
+        file.seek(0)
+        file.write(content.replace(b"schema" + newest.to_bytes(8, "big"), b"schema" + layout.to_bytes(8, "big")))
+    # What only looks at a store changes nothing in it.
+    for command in ("check", "export"):
+        result = postroom(service.directory, "store", command)
+        assert result.returncode != 0 and b'schema version %d; "postroom store migrate" brings it to %d' % (layout, newest) in result.stderr
+    assert postroom(service.directory, "store", "migrate").returncode == 0
+    assert postroom(service.directory, "store", "check").returncode == 0
+    service.start()
+    assert shown(service, endpoints) == before
+    service.check()
+
+
 def test_a_check_without_a_store_says_so(tmp_path):
     result = postroom(tmp_path, "store", "check")
     assert result.returncode == 1 and b"there is no store" in result.stderr
