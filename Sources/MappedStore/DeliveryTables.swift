@@ -47,7 +47,7 @@ extension MappedStore {
 
     /// A parcel; `nil` also where it is damaged.
     func readableParcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
-        try sparing("\(number)") { () throws(LMDBError) in try parcel(number, in: transaction) } ?? nil
+        try sparing("number \(number)") { () throws(LMDBError) in try parcel(number, in: transaction) } ?? nil
     }
 
     /// Lends a destination's deliveries by the time they are due at, until the body says no. Those that are damaged are

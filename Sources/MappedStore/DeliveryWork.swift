@@ -62,7 +62,8 @@ struct DeliveryWork {
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (Destination, DestinationState)? {
         if let found = touched[number] { return (found.destination, found.state) }
-        let kept = try store.sparing("\(number)") { () throws(LMDBError) -> (Destination, DestinationState)? in
+        let kept = try store.sparing("destination \(number)") {
+            () throws(LMDBError) -> (Destination, DestinationState)? in
             guard let destination = try store.destination(number, in: transaction),
                 let state = try store.destinationState(number, in: transaction)
             else { return nil }

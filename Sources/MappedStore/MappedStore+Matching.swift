@@ -124,9 +124,7 @@ extension MappedStore: MatchingStore {
 
     package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
         var wanted: [EventMatches] = []
-        var fitness = Fitness()
-        for match in matches { wanted.append(try fit(match, &fitness, at: moment)) }
-        let damaged = fitness.damaged
+        for match in matches { wanted.append(try enabled(match, at: moment)) }
         return try growing { (transaction) throws(LMDBError) -> Int? in
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
             // What came in before has the room to be matched, and that in turn leaves some to attempts that are over.
@@ -140,64 +138,33 @@ extension MappedStore: MatchingStore {
                     gone += 1
                     continue
                 }
-                try dispatch(match, besides: damaged, waiting, &left, &work, in: &transaction)
+                try dispatch(match, waiting, &left, &work, in: &transaction)
             }
             try work.finish(in: &transaction)
             return gone
         }
     }
 
-    /// Which destinations deliveries can be made for, as far as that has been asked in a step.
-    private struct Fitness {
-        var enabled: [UInt64: Bool] = [:]
-        var damaged: Set<UInt64> = []
-    }
-
-    /// Leaves those out that are disabled, or gone, or cannot be read.
-    private func fit(
-        _ match: EventMatches, _ fitness: inout Fitness, at moment: Moment
-    ) throws(StoreFailure) -> EventMatches {
+    /// Leaves those out that are disabled, or gone, or damaged.
+    private func enabled(_ match: EventMatches, at moment: Moment) throws(StoreFailure) -> EventMatches {
         try read { (transaction) throws(LMDBError) in
             // What was known before is kept in its order, as some deliveries have been made.
-            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions {
-                let dispatched = try waitingRecord(match.event, in: transaction)?.dispatched ?? 0
-                for number in match.subscriptions.dropFirst(Int(clamping: dispatched)).prefix(Self.deliveriesPerStep) {
-                    _ = try isEnabled(number, &fitness, at: moment, in: transaction)
-                }
-                return match
-            }
+            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions { return match }
             var numbers: [UInt64] = []
-            for number in match.subscriptions where try isEnabled(number, &fitness, at: moment, in: transaction) {
+            for number in match.subscriptions {
+                let found = try sparing("destination \(number)") { () throws(LMDBError) in
+                    try destination(number, in: transaction)
+                }
+                guard let destination = found ?? nil, !destination.isDisabled(at: moment.wall) else { continue }
                 numbers.append(number)
             }
             return EventMatches(event: match.event, subscriptions: numbers)
         }
     }
 
-    private func isEnabled(
-        _ number: UInt64, _ fitness: inout Fitness, at moment: Moment, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> Bool {
-        if let known = fitness.enabled[number] { return known }
-        let isEnabled = try sparing("subscription \(number)") { () throws(LMDBError) -> Bool in
-            try readable(number, in: transaction).map { !$0.isDisabled(at: moment.wall) } ?? false
-        }
-        fitness.enabled[number] = isEnabled ?? false
-        if isEnabled == nil { fitness.damaged.insert(number) }
-        return isEnabled ?? false
-    }
-
-    /// A destination for which all can be read that making a delivery reads; `nil` where it is gone.
-    func readable(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Destination? {
-        guard let destination = try destination(number, in: transaction),
-            try destinationState(number, in: transaction) != nil
-        else { return nil }
-        _ = try firstDelivery(of: number, in: transaction)
-        return destination
-    }
-
     private func dispatch(
-        _ match: EventMatches, besides damaged: Set<UInt64>, _ record: WaitingRecord, _ left: inout Int,
-        _ work: inout DeliveryWork, in transaction: inout Transaction
+        _ match: EventMatches, _ record: WaitingRecord, _ left: inout Int, _ work: inout DeliveryWork,
+        in transaction: inout Transaction
     ) throws(LMDBError) {
         var waiting = record
         let place = key(match.event)
@@ -212,9 +179,7 @@ extension MappedStore: MatchingStore {
             try tables.routedEvents.put(routed.encoded, at: place, in: &transaction)
         }
         let rest = numbers.dropFirst(Int(clamping: waiting.dispatched)).prefix(left)
-        for number in rest where !damaged.contains(number) {
-            _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction)
-        }
+        for number in rest { _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction) }
         left -= rest.count
         waiting.dispatched += UInt64(rest.count)
         if waiting.dispatched >= UInt64(numbers.count) {
@@ -226,7 +191,7 @@ extension MappedStore: MatchingStore {
 
     package func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
-            let found = try sparing("subscription \(subscription)") { () throws(LMDBError) -> Destination? in
+            let found = try sparing("destination \(subscription)") { () throws(LMDBError) -> Destination? in
                 try destination(subscription, in: transaction)
             }
             guard var destination = found ?? nil, destination.disabledReason != text else { return }

@@ -88,7 +88,7 @@ extension MappedStore {
                 start = found.subscription + 1
                 let expression = try sparing("subscription \(found.subscription)") {
                     () throws(LMDBError) -> Expression? in
-                    guard try readable(found.subscription, in: transaction) != nil else { return nil }
+                    guard try destination(found.subscription, in: transaction) != nil else { return nil }
                     return try self.expression(of: found.subscription, in: transaction)
                 }
                 if let expression = expression ?? nil { return (found, expression) }

@@ -32,7 +32,7 @@ package final class MappedStore {
     /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
     ///
     /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too; 4 routes events;
-    /// 5 finds apart what somebody must agree to.
+    /// 5 counts users' subscriptions and finds apart what somebody must agree to.
     package static let schemaVersion: UInt64 = 5
 
     let environment: Environment
@@ -116,6 +116,7 @@ package final class MappedStore {
         let meta = try Table("meta", creating: true, in: transaction)
         let schema = try Tables.schema(of: meta, in: transaction)
         let tables = try Tables(creating: true, in: transaction)
+        if let schema { try tables.migrate(from: schema, in: &transaction) }
         if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
         try StoreMark(path).recognise(tables, in: &transaction)
         let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }

@@ -40,8 +40,7 @@ struct Tables {
     let deliveries: Table
     /// Time from which something can be begun, destination number: nothing. Each destination with deliveries once.
     let deliveryHeads: Table
-    /// The same of destinations that somebody must agree for. A store that was made before layout 5 may still have some of
-    /// these among the others.
+    /// The same of destinations that somebody must agree for.
     let approvalHeads: Table
     /// Log number: `AttemptRecord`.
     let attempts: Table

@@ -111,7 +111,7 @@ import Webhooks
             try test.accept("b")
             try test.damage(test.store.tables.parcels)
             #expect(try test.work().map { $0.parcel?.eventID } == [nil, "b"])
-            #expect(test.store.takeDamage() == ["a parcel is damaged: 1"])
+            #expect(test.store.takeDamage() == ["a parcel is damaged: number 1"])
         }
     }
 
