@@ -123,6 +123,14 @@ def test_a_stop_lets_requests_finish(serve):
     assert service.bodies(endpoint) == ["late"]
 
 
+def program_of(pid):
+    """The inode of what a process runs; None where it is gone."""
+    try:
+        return os.stat("/proc/%d/exe" % pid).st_ino
+    except FileNotFoundError:
+        return None
+
+
 def test_a_new_binary_is_picked_up(serve, tmp_path):
     share = tmp_path / "prefix" / "share" / "postroom"
     program = tmp_path / "prefix" / "bin" / "postroom"
@@ -131,13 +139,13 @@ def test_a_new_binary_is_picked_up(serve, tmp_path):
     shutil.copy(PROGRAM, program)
     service = Service(tmp_path / "data", program=str(program), RESPONDERS=2).start()
     try:
-        before = os.stat("/proc/%d/exe" % service.responders()[0]).st_ino
+        before = program_of(service.responders()[0])
         shutil.copy(PROGRAM, str(program) + ".new")
         os.rename(str(program) + ".new", program)
         service.process.send_signal(signal.SIGHUP)
         new = os.stat(program).st_ino
         assert new != before
-        wait_for(lambda: [os.stat("/proc/%d/exe" % pid).st_ino for pid in service.responders()] == [new, new])
+        wait_for(lambda: [program_of(pid) for pid in service.responders()] == [new, new])
         assert service.call("GET", "/healthz").status == 200
     finally:
         service.stop()
