@@ -23,9 +23,11 @@ package final class EventMatcher {
     private static let replayed = 16
     private static let bytes = 4 << 20
     private static let changes = 10_000
-    /// An event that takes longer lets others pass, as long as there are no more than so many of its kind.
+    /// An event that takes longer lets others pass.
     private static let slowSeconds = 0.02
-    private static let slow = 4
+    /// So many of these are gone on with; the others begin anew once it is their turn, which is known of so many.
+    private static let slowAtOnce = 4
+    private static let putBackLimit = 10_000
     /// Replays go on while events keep coming.
     private static let replayEvery = 4
     private var steps = 0
@@ -44,8 +46,8 @@ package final class EventMatcher {
             steps += 1
             if steps % Self.replayEvery == 0, try replay(until: deadline, now: now) { return true }
             // Every other step is for those that are slow.
-            if begun.isEmpty || steps % 2 == 1, begun.count < Self.slow { try begin() }
-            if begun.isEmpty { return try replay(until: deadline, now: now) }
+            if begun.isEmpty || steps % 2 == 1 { try begin() }
+            if begun.isEmpty { return try replay(until: deadline, now: now) || !putBack.isEmpty }
         }
         goOn(until: deadline, now)
         // They are gone from here whatever becomes of them: what fails still waits in the store.
@@ -74,9 +76,7 @@ package final class EventMatcher {
                 index.goOn(matching, at: time)
                 begun[next].seconds += now().steady.seconds(since: time)
                 if matching.isFound, !begun[next].isSlow, begun[next].seconds > Self.slowSeconds {
-                    var event = begun.remove(at: next)
-                    event.isSlow = true
-                    begun.append(event)
+                    letPass(next)
                 }
             } else if begun[..<next].reduce(0, { $0 + $1.count }) >= Self.deliveries {
                 // For these there is no room in this step, and they would be matched again in the next.
@@ -85,6 +85,17 @@ package final class EventMatcher {
             } else {
                 begun[next].matching = index.begin((try? JSON(parsing: begun[next].body)) ?? .null)
             }
+        }
+    }
+
+    /// Has an event stand behind the others, or wait in the store again where many do.
+    private func letPass(_ place: Int) {
+        var event = begun.remove(at: place)
+        if begun.count(where: \.isSlow) < Self.slowAtOnce {
+            event.isSlow = true
+            begun.append(event)
+        } else if putBack.count < Self.putBackLimit {
+            putBack.insert(event.number)
         }
     }
 
@@ -97,6 +108,8 @@ package final class EventMatcher {
 
     /// Events that are being matched; those that are slow stand behind the others.
     private var begun: [Begun] = []
+    /// Slow ones that wait in the store until there is a place for them.
+    private var putBack: Set<UInt64> = []
 
     private struct Begun {
         let number: UInt64
@@ -119,19 +132,22 @@ package final class EventMatcher {
 
     /// Takes up events that wait, before those that are slow.
     private func begin() throws(StoreFailure) {
-        // Those are the oldest that wait.
-        let slow = begun.count
-        var waiting = try store.waitingEvents(skipping: slow + skipping, limit: Self.events, maximumBytes: Self.bytes)
+        if begun.count < Self.slowAtOnce, let oldest = putBack.min() { putBack.remove(oldest) }
+        let excluded = putBack.union(begun.map(\.number))
+        var waiting = try waiting(besides: excluded)
         if waiting.isEmpty, skipping > 0 {
             skipping = 0
-            waiting = try store.waitingEvents(skipping: slow, limit: Self.events, maximumBytes: Self.bytes)
+            waiting = try self.waiting(besides: excluded)
         }
         guard !waiting.isEmpty else { return }
         // After the events: what was changed before one of them came is known then.
         try learn()
-        let known = Set(begun.map(\.number))
-        let fresh = waiting.filter { !known.contains($0.number) }
-        begun.insert(contentsOf: fresh.map { Begun(number: $0.number, known: $0.matched, body: $0.body) }, at: 0)
+        begun.insert(contentsOf: waiting.map { Begun(number: $0.number, known: $0.matched, body: $0.body) }, at: 0)
+    }
+
+    private func waiting(besides excluded: Set<UInt64>) throws(StoreFailure) -> [WaitingEvent] {
+        try store.waitingEvents(
+            besides: excluded, skipping: skipping, limit: Self.events, maximumBytes: Self.bytes)
     }
 
     private func learn() throws(StoreFailure) {

@@ -83,6 +83,15 @@ final class ExpressionEntry {
     init(_ query: JSONPath) { self.query = query }
 }
 
+/// An expression that an event may match, and who asked for it when that was found: what they change later counts for later
+/// events.
+struct FoundExpression {
+    let entry: ExpressionEntry
+    let subscriptions: Set<UInt64>
+
+    init(_ entry: ExpressionEntry) { (self.entry, subscriptions) = (entry, entry.subscriptions) }
+}
+
 /// Expressions that are found together.
 final class ExpressionGroup {
     private var entries: [ObjectIdentifier: ExpressionEntry] = [:]
@@ -95,12 +104,12 @@ final class ExpressionGroup {
     func remove(_ entry: ExpressionEntry) { entries[ObjectIdentifier(entry)] = nil }
 
     /// Adds those that were not found for the event yet.
-    func find(for event: UInt64, _ found: inout [ExpressionEntry]) {
+    func find(for event: UInt64, _ found: inout [FoundExpression]) {
         guard foundFor != event else { return }
         foundFor = event
         for entry in entries.values where entry.foundFor != event {
             entry.foundFor = event
-            found.append(entry)
+            found.append(FoundExpression(entry))
         }
     }
 }
@@ -129,7 +138,7 @@ struct ExpressionWalk {
     static let step = 100_000
 
     init(
-        _ value: JSON, from root: ExpressionBranch, event: UInt64, limit: Int, _ found: inout [ExpressionEntry]
+        _ value: JSON, from root: ExpressionBranch, event: UInt64, limit: Int, _ found: inout [FoundExpression]
     ) {
         self.event = event
         self.limit = limit
@@ -138,7 +147,7 @@ struct ExpressionWalk {
 
     var isOver: Bool { named.isEmpty && wide.isEmpty }
 
-    mutating func goOn(_ found: inout [ExpressionEntry]) {
+    mutating func goOn(_ found: inout [FoundExpression]) {
         let end = visits + Self.step
         while visits < end, !isOver {
             if let (value, branch) = named.popLast() {
@@ -149,7 +158,7 @@ struct ExpressionWalk {
         }
     }
 
-    private mutating func go(_ visit: Visit, _ found: inout [ExpressionEntry]) {
+    private mutating func go(_ visit: Visit, _ found: inout [FoundExpression]) {
         switch visit {
         case .children(_, let branch) where visits >= limit: findAll(branch, &found)
         case .below(_, let branch) where visits >= limit: findAll(branch, &found)
@@ -163,7 +172,7 @@ struct ExpressionWalk {
         }
     }
 
-    private mutating func enter(_ value: JSON, _ branch: ExpressionBranch, _ found: inout [ExpressionEntry]) {
+    private mutating func enter(_ value: JSON, _ branch: ExpressionBranch, _ found: inout [FoundExpression]) {
         visits += 1
         guard branch.wholeFor != event else { return }
         branch.present.find(for: event, &found)
@@ -179,7 +188,7 @@ struct ExpressionWalk {
     }
 
     private mutating func visitMembers(
-        of value: JSON, _ branch: ExpressionBranch, _ found: inout [ExpressionEntry]
+        of value: JSON, _ branch: ExpressionBranch, _ found: inout [FoundExpression]
     ) {
         guard case .object(let members) = value else { return }
         visits += members.count
@@ -188,7 +197,7 @@ struct ExpressionWalk {
         }
     }
 
-    private mutating func findAll(_ branch: ExpressionBranch, _ found: inout [ExpressionEntry]) {
+    private mutating func findAll(_ branch: ExpressionBranch, _ found: inout [FoundExpression]) {
         visits += 1 + branch.members.count
         guard branch.wholeFor != event else { return }
         branch.wholeFor = event

@@ -8,7 +8,10 @@ package protocol MatchingStore: AnyObject {
     func expressions(since revision: UInt64, limit: Int) throws(StoreFailure) -> ExpressionChanges
 
     /// Events that wait, oldest first, from the one after `skipping` others on.
-    func waitingEvents(skipping: Int, limit: Int, maximumBytes: Int) throws(StoreFailure) -> [WaitingEvent]
+    /// - Parameter excluded: events, by number, that are left out and not counted.
+    func waitingEvents(
+        besides excluded: Set<UInt64>, skipping: Int, limit: Int, maximumBytes: Int
+    ) throws(StoreFailure) -> [WaitingEvent]
 
     /// Keeps what events matched and makes the deliveries, some of them where there are many; then the event goes on
     /// waiting, and `waitingEvents` has what it matched. What no longer waits is left alone: somebody else was faster.

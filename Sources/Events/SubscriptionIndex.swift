@@ -65,13 +65,13 @@ final class SubscriptionIndex {
         fileprivate var walk: ExpressionWalk
         /// `nil` until the first expression is tried.
         fileprivate var document: JSONPathDocument?
-        fileprivate var left: [ExpressionEntry]
+        fileprivate var left: [FoundExpression]
         /// Subscriptions that match, in ascending order once nothing is left.
         fileprivate(set) var matched: [UInt64] = []
         /// Subscriptions whose expression takes too long for the event, and counts as not matching.
         fileprivate(set) var exceeded: [UInt64] = []
 
-        fileprivate init(_ event: JSON, _ walk: ExpressionWalk, _ left: [ExpressionEntry]) {
+        fileprivate init(_ event: JSON, _ walk: ExpressionWalk, _ left: [FoundExpression]) {
             self.event = event
             self.walk = walk
             self.left = left
@@ -87,7 +87,7 @@ final class SubscriptionIndex {
     /// - Parameter visits: to branches, after which all that is left counts as found.
     func begin(_ event: JSON, visits: Int = ExpressionWalk.limit) -> Matching {
         events += 1
-        var found: [ExpressionEntry] = []
+        var found: [FoundExpression] = []
         others.find(for: events, &found)
         let walk = ExpressionWalk(event, from: root, event: events, limit: visits, &found)
         return Matching(event, walk, found)
@@ -101,13 +101,14 @@ final class SubscriptionIndex {
             matching.document = JSONPathDocument(matching.event)
             return
         }
-        guard let entry = matching.left.popLast() else { return }
+        guard let found = matching.left.popLast() else { return }
+        let entry = found.entry
         if entry.restsUntil <= now || document.count < entry.exceedingCount {
             do throws(JSONPathBudgetExceeded) {
-                if try entry.query.matches(document) { matching.matched += entry.subscriptions }
+                if try entry.query.matches(document) { matching.matched += found.subscriptions }
                 entry.exceededInRow = 0
             } catch {
-                matching.exceeded += entry.subscriptions
+                matching.exceeded += found.subscriptions
                 entry.exceedingCount = min(document.count, entry.exceededInRow == 0 ? .max : entry.exceedingCount)
                 entry.exceededInRow += 1
                 if entry.exceededInRow >= Self.patience { entry.restsUntil = now.adding(seconds: Self.restSeconds) }

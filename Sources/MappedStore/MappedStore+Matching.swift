@@ -70,11 +70,11 @@ extension MappedStore: MatchingStore {
     // MARK: Events
 
     package func waitingEvents(
-        skipping: Int, limit: Int, maximumBytes: Int
+        besides excluded: Set<UInt64>, skipping: Int, limit: Int, maximumBytes: Int
     ) throws(StoreFailure) -> [WaitingEvent] {
         try read { (transaction) throws(LMDBError) in
             while true {
-                let numbers = try waitingNumbers(skipping: skipping, limit: limit, in: transaction)
+                let numbers = try waitingNumbers(besides: excluded, skipping: skipping, limit: limit, in: transaction)
                 let events = try waitingEvents(numbers, maximumBytes: maximumBytes, in: transaction)
                 // Where none of them can be read, there may be others behind them.
                 if numbers.isEmpty || !events.isEmpty { return events }
@@ -83,14 +83,16 @@ extension MappedStore: MatchingStore {
     }
 
     private func waitingNumbers(
-        skipping: Int, limit: Int, in transaction: borrowing Transaction
+        besides excluded: Set<UInt64>, skipping: Int, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
         var numbers: [UInt64] = []
         var left = skipping
         try tables.waitingEvents.scan(in: transaction) { key, value in
             var reader = ByteReader(key)
             guard numbers.count < limit else { return false }
-            guard let number = reader.fixed(), !setAside.contains(number) else { return true }
+            guard let number = reader.fixed(), !setAside.contains(number), !excluded.contains(number) else {
+                return true
+            }
             if left > 0 { left -= 1 } else { numbers.append(number) }
             return true
         }

@@ -1,6 +1,7 @@
 import Delivery
 import Gateway
 import JSONPath
+import MappedStore
 import StoreSupport
 import Testing
 
@@ -143,9 +144,10 @@ import Testing
             var matched: [Int] = []
             while try matcher.turn(until: .farAhead, now: { test.moment }) {
                 try test.commit()
-                let waiting = try test.store.waitingEvents(skipping: 0, limit: 1000, maximumBytes: .max).count
+                let waiting = try test.store.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: .max)
+                    .count
                 matched.append(200 - waiting)
-                let first = try test.store.waitingEvents(skipping: 0, limit: 1, maximumBytes: 1).first
+                let first = try test.store.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).first
                 // What waits are the last ones.
                 #expect(first.map { text($0.body) == "{\"n\": \(200 - waiting)}" } ?? true)
                 guard matched.count < 100 else { break }
@@ -213,18 +215,12 @@ import Testing
             let all = try test.create("$.n")
             let large = "{\"n\": 0, \"list\": [\((0..<100).map { "{\"b\": \($0)}" }.joined(separator: ","))]}"
             try test.receive(large, "{\"n\": 1}", "{\"n\": 2}")
-            // Each look at the clock takes a millisecond.
-            var moment = test.moment
-            func now() -> Moment {
-                moment = Moment(
-                    wall: moment.wall.adding(seconds: 0.001), steady: moment.steady.adding(seconds: 0.001))
-                return moment
-            }
+            let clock = Slow(test.moment)
             let matcher = EventMatcher(store: test.store)
             var order: [String] = []
             for number in 3..<100 where order.count < 8 || !order.contains(large) {
-                moment = test.moment
-                #expect(try matcher.turn(until: moment.steady.adding(seconds: 0.05), now: now))
+                clock.moment = test.moment
+                #expect(try matcher.turn(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now))
                 try test.commit()
                 test.pass(seconds: 1)
                 order += try test.work().filter { $0.subscription == all.number }.map(\.body)
@@ -236,8 +232,58 @@ import Testing
             // All matches of it, once.
             try test.match(matcher)
             try test.work()
-            #expect(try test.store.waitingEvents(skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
+            #expect(try test.store.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
             #expect(try test.lines(all).count { $0.isFinal } == Set(try test.lines(all).map(\.event)).count)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases)
+    func `however many events take long, others pass, and all are matched once`(engine: EventEngine) throws {
+        try engine.withStore { test in
+            for number in 0..<100 { try test.create("$.list[?@.b == \(number)]") }
+            let all = try test.create("$.n")
+            let list = (0..<100).map { "{\"b\": \($0)}" }.joined(separator: ",")
+            for number in 0..<8 { try test.receive("{\"n\": \(number), \"list\": [\(list)]}") }
+            let clock = Slow(test.moment)
+            let matcher = EventMatcher(store: test.store)
+            func turn() throws {
+                _ = try matcher.turn(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now)
+                try test.commit()
+            }
+            for _ in 0..<12 { try turn() }
+            try test.receive("{\"n\": 8}")
+            for _ in 0..<4 { try turn() }
+            test.pass(seconds: 100)
+            #expect(try test.work().contains { $0.body == "{\"n\": 8}" })
+            #expect(try test.store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).count > 4)
+            try test.match(matcher)
+            try test.work()
+            #expect(try test.lines(all).count == 9)
+        }
+    }
+
+    @Test(arguments: EventEngine.allCases, [("$.*", "$.a"), ("$.a", "$[\"a\"]")])
+    func `a subscription that is changed while an event takes long gets it once`(
+        engine: EventEngine, expressions: (before: String, after: String)
+    ) throws {
+        try engine.withStore { test in
+            let others = try ["$.*", "$.a"].map { try test.create($0) }
+            let changed = try test.create(expressions.before)
+            try test.receive("{\"a\": 1}")
+            let clock = Slow(test.moment, seconds: 0.03)
+            let matcher = EventMatcher(store: test.store)
+            // The event is parsed, found to be slow, and held against no more than one expression.
+            _ = try matcher.turn(until: clock.moment.steady.adding(seconds: 0.2), now: clock.now)
+            try test.commit()
+            try test.change(changed) { $0.expression = expressions.after }
+            try test.receive("{\"b\": 1}")
+            for _ in 0..<20 {
+                _ = try matcher.turn(until: .farAhead, now: clock.now)
+                try test.commit()
+            }
+            test.pass(seconds: 100)
+            let reached = try test.work().filter { $0.body == "{\"a\": 1}" }.map(\.subscription)
+            #expect(reached.sorted() == (others + [changed]).map(\.number))
         }
     }
 
@@ -275,9 +321,26 @@ import Testing
             let number = first[0].destination.number
             let others = Dictionary(uniqueKeysWithValues: second.map { ($0.destination.number, 21) })
             #expect(try test.turn([], beginning: 100, inFlight: others).map(\.places) == [6, 10])
+            let store = try #require(test.store as? MappedStore)
+            let version = try store.version()
             #expect(try test.turn([], beginning: 100, inFlight: others.merging([number: 16]) { $1 }).isEmpty)
+            #expect(try test.turn([], beginning: 0).isEmpty)
+            #expect(try store.version() == version)
             #expect(
                 try test.turn([], beginning: 100, inFlight: others.merging([number: 14]) { $1 }).map(\.places) == [2])
         }
+    }
+}
+
+/// A clock that goes on each time it is looked at.
+private final class Slow {
+    var moment: Moment
+    private let seconds: Double
+
+    init(_ moment: Moment, seconds: Double = 0.001) { (self.moment, self.seconds) = (moment, seconds) }
+
+    func now() -> Moment {
+        moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
+        return moment
     }
 }

@@ -14,8 +14,10 @@ final class LateStore: MatchingStore {
         try store.expressions(since: revision, limit: limit)
     }
 
-    func waitingEvents(skipping: Int, limit: Int, maximumBytes: Int) throws(StoreFailure) -> [WaitingEvent] {
-        try store.waitingEvents(skipping: skipping, limit: limit, maximumBytes: maximumBytes)
+    func waitingEvents(
+        besides excluded: Set<UInt64>, skipping: Int, limit: Int, maximumBytes: Int
+    ) throws(StoreFailure) -> [WaitingEvent] {
+        try store.waitingEvents(besides: excluded, skipping: skipping, limit: limit, maximumBytes: maximumBytes)
     }
 
     func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {

@@ -51,7 +51,7 @@ struct Routing {
 
     /// Has every event that waits match the same subscriptions.
     func match(_ subscriptions: UInt64...) throws {
-        let waiting = try store.waitingEvents(skipping: 0, limit: 1000, maximumBytes: 1 << 20)
+        let waiting = try store.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
         _ = try store.keep(
             waiting.map { EventMatches(event: $0.number, subscriptions: $0.matched ?? subscriptions) }, at: moment)
         try store.commit()

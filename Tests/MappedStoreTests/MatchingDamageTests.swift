@@ -38,7 +38,7 @@ import Testing
             }
             _ = try store.receive(events, for: nil, at: now)
             try store.commit()
-            let numbers = try store.waitingEvents(skipping: 0, limit: 9, maximumBytes: .max).map(\.number)
+            let numbers = try store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).map(\.number)
             try body(Filled(store: store, now: now, subscriptions: subscriptions, events: numbers))
         }
     }
@@ -92,7 +92,7 @@ import Testing
             try match(filled, matcher)
             #expect(filled.store.takeDamage() == [])
             // It is still there.
-            #expect(try filled.store.waitingEvents(skipping: 0, limit: 9, maximumBytes: .max) == [])
+            #expect(try filled.store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max) == [])
             #expect((try? filled.store.check().faults) != [])
         }
     }
@@ -102,7 +102,7 @@ import Testing
             for event in filled.events[..<2] {
                 try damage(filled.store.tables.waitingEvents, at: key(event), of: filled.store)
             }
-            let events = try filled.store.waitingEvents(skipping: 0, limit: 1, maximumBytes: 1)
+            let events = try filled.store.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1)
             #expect(events.map(\.number) == [filled.events[2]])
         }
     }
