@@ -84,16 +84,28 @@ extension DeliveryWork {
     /// Deliveries of a disabled destination that one turn puts aside.
     private static let putAside = 64
 
-    /// Whether there is anything that `begin` would do.
+    /// Whether there is anything that `begin` would do, or nothing to be done here any longer.
     mutating func canBegin(
         _ number: UInt64, _ room: AttemptRoom, inFlight: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
-        guard let (destination, state) = try destination(number, in: transaction) else { return false }
-        if min(room.places(for: destination), allowance(destination, state, inFlight: inFlight)) > 0 { return true }
-        guard destination.isDisabled(at: moment.wall),
-            let first = try store.firstDelivery(of: number, in: transaction), first.due <= moment.steady
-        else { return false }
-        return isPutAside(first, destination, state)
+        guard let (destination, state) = try destination(number, in: transaction) else { return true }
+        guard let first = try store.firstDelivery(of: number, in: transaction) else { return true }
+        if isPutAside(first, destination, state) { return first.due <= moment.steady }
+        let count = min(room.places(for: destination), allowance(destination, state, inFlight: inFlight))
+        return try places(for: first, count, taken: inFlight, in: transaction) != nil
+    }
+
+    /// The places that an attempt takes, or `nil` where there are fewer; one that is too large for all is begun alone.
+    /// - Parameters:
+    ///   - count: how many there are.
+    ///   - taken: how many the destination's other attempts take.
+    private func places(
+        for delivery: Delivery, _ count: Int, taken: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Int? {
+        guard count > 0 else { return nil }
+        let bytes = try store.tables.parcels.value(at: key(delivery.parcel), in: transaction) { $0.byteCount } ?? 0
+        let places = Parcel.places(bytes: bytes)
+        return places <= count || taken == 0 ? places : nil
     }
 
     private func allowance(_ destination: Destination, _ state: DestinationState, inFlight: Int) -> Int {
@@ -117,9 +129,9 @@ extension DeliveryWork {
                 try putAside(delivery, destination, in: &transaction)
                 continue
             }
-            let bytes = try store.tables.parcels.value(at: key(delivery.parcel), in: transaction) { $0.byteCount } ?? 0
-            let places = Parcel.places(bytes: bytes)
-            guard taken + places <= count || count > 0 && taken == 0 && inFlight == 0 else { break }
+            guard let places = try places(for: delivery, count - taken, taken: inFlight + taken, in: transaction) else {
+                break
+            }
             taken += places
             let parcel = try store.readableParcel(delivery.parcel, in: transaction)
             // One whose lease ran out counts as being made already.

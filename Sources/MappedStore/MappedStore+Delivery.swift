@@ -26,9 +26,16 @@ extension MappedStore: DeliveryStore {
             try work.finish(in: &transaction)
             var turn = DeliveryTurn(concluded: taken.count)
             var left = room
-            for number in try dueDestinations(until: moment.steady, room, in: transaction) {
+            for due in try dueDestinations(until: moment.steady, room, in: transaction) {
+                guard left.all > 0 else { break }
+                guard left.needingApproval > 0 || !due.needsApproval else { continue }
+                guard try work.destination(due.number, in: transaction) != nil else {
+                    // It is damaged, and would stay the first for ever.
+                    try removeHead(of: due.number, at: due.time, in: &transaction)
+                    continue
+                }
                 let starts = try work.begin(
-                    number, left, inFlight: inFlight[number] ?? 0, owner: owner, leaseSeconds: leaseSeconds,
+                    due.number, left, inFlight: inFlight[due.number] ?? 0, owner: owner, leaseSeconds: leaseSeconds,
                     in: &transaction)
                 for start in starts { left.take(start) }
                 turn.starts += starts
@@ -62,8 +69,8 @@ extension MappedStore: DeliveryStore {
         _ room: AttemptRoom, _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         var work = try DeliveryWork(self, at: moment, in: transaction)
-        for number in try dueDestinations(until: moment.steady, room, in: transaction)
-        where try work.canBegin(number, room, inFlight: inFlight[number] ?? 0, in: transaction) {
+        for due in try dueDestinations(until: moment.steady, room, in: transaction)
+        where try work.canBegin(due.number, room, inFlight: inFlight[due.number] ?? 0, in: transaction) {
             return true
         }
         return false
@@ -86,21 +93,28 @@ extension MappedStore: DeliveryStore {
     /// How many destinations one turn looks at, of those that need nobody's agreement and of the others.
     private static let lookedAt = 1024
 
+    private struct DueDestination {
+        let number: UInt64
+        let time: Timestamp
+        let needsApproval: Bool
+    }
+
     /// Destinations whose time has come and for whom there may be room, the earliest first.
     private func dueDestinations(
         until now: Timestamp, _ room: AttemptRoom, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [UInt64] {
+    ) throws(LMDBError) -> [DueDestination] {
         guard room.all > 0 else { return [] }
-        var due: [(time: Timestamp, number: UInt64)] = []
-        for heads in room.needingApproval > 0 ? heads : [tables.deliveryHeads] {
+        var due: [DueDestination] = []
+        for needsApproval in room.needingApproval > 0 ? [false, true] : [false] {
             let count = due.count
+            let heads = needsApproval ? tables.approvalHeads : tables.deliveryHeads
             try scanHeads(heads, in: transaction) { time, number in
                 guard time <= now, due.count - count < Self.lookedAt else { return false }
-                due.append((time, number))
+                due.append(DueDestination(number: number, time: time, needsApproval: needsApproval))
                 return true
             }
         }
-        return due.sorted { ($0.time, $0.number) < ($1.time, $1.number) }.map(\.number)
+        return due.sorted { ($0.time, $0.number) < ($1.time, $1.number) }
     }
 
     package func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {

@@ -104,6 +104,23 @@ import Webhooks
         }
     }
 
+    @Test(arguments: [\Tables.destinations, \Tables.destinationStates])
+    func `a destination that cannot be called does not count as late`(
+        table: any KeyPath<Tables, Table> & Sendable
+    ) throws {
+        try with { test in
+            _ = try test.webhook()
+            try test.accept("a")
+            try test.damage(test.store.tables[keyPath: table])
+            #expect(try test.work().isEmpty)
+            test.now = Moment(wall: test.now.wall, steady: test.now.steady.adding(seconds: 1000))
+            #expect(try !test.store.metrics(at: test.now).areDeliveriesStalled)
+            let version = try test.store.version()
+            #expect(try test.work().isEmpty)
+            #expect(try test.store.version() == version)
+        }
+    }
+
     @Test func `what cannot be read any longer is not sent, and what comes after it is`() throws {
         try with { test in
             _ = try test.webhook()
