@@ -82,9 +82,8 @@ extension MappedStore {
     func removeLost(
         _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        guard let lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
-        for line in lost.lines where !lost.isOnItsWay {
-            try tables.lostLines.remove(key(destination, line.number), in: &transaction)
+        if let lost = try lostParcel(parcel, at: destination, in: transaction), !lost.isOnItsWay {
+            for line in lost.lines { try tables.lostLines.remove(key(destination, line.number), in: &transaction) }
         }
         try tables.lostParcels.remove(key(destination, parcel), in: &transaction)
     }
@@ -93,8 +92,11 @@ extension MappedStore {
     func removeLostLine(
         _ line: UInt64, of destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        guard let parcel = try tables.lostLines.number(at: key(destination, line), in: transaction) else { return }
-        try tables.lostLines.remove(key(destination, line), in: &transaction)
+        let place = key(destination, line)
+        let parcel = try sparing("line \(line)") { () throws(LMDBError) in
+            try tables.lostLines.number(at: place, in: transaction)
+        }
+        guard try tables.lostLines.remove(place, in: &transaction), let parcel = parcel ?? nil else { return }
         guard var lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
         lost.lines.removeAll { $0.number == line }
         if lost.lines.isEmpty {
@@ -153,23 +155,39 @@ extension MappedStore {
         } ?? nil
     }
 
-    /// The first line of a destination, from a number on, that has given something up.
+    /// The first line of a destination, from a number on, that has given something up. Where the index and the record of the
+    /// parcel do not agree, one of them is damaged, and the line is passed over.
     private func lostLine(
         of destination: UInt64, from number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (line: LostParcel.Line, parcel: UInt64)? {
-        var found: (number: UInt64, parcel: UInt64)?
-        try tables.lostLines.scan(from: key(destination, number), in: transaction) { place, value in
+        var start = number
+        while let found = try lostEntry(of: destination, from: start, in: transaction) {
+            if let lost = try lostParcel(found.parcel, at: destination, in: transaction), !lost.isOnItsWay,
+                let line = lost.lines.first(where: { $0.number == found.line })
+            {
+                return (line, found.parcel)
+            }
+            damage.note("the index of lost parcels is damaged: line \(found.line)")
+            start = found.line + 1
+        }
+        return nil
+    }
+
+    /// The first entry of the index that can be read.
+    private func lostEntry(
+        of destination: UInt64, from start: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (line: UInt64, parcel: UInt64)? {
+        var found: (line: UInt64, parcel: UInt64)?
+        try tables.lostLines.scan(from: key(destination, start), in: transaction) { place, value in
+            guard let (owner, line) = BoundedLog.entry(place), owner == destination, line < .max else { return false }
             var reader = ByteReader(value)
-            guard let (owner, line) = BoundedLog.entry(place), owner == destination, let parcel = reader.fixed() else {
-                return false
+            guard let parcel = reader.fixed() else {
+                damage.note("the index of lost parcels is damaged: line \(line)")
+                return true
             }
             found = (line, parcel)
             return false
         }
-        guard let found else { return nil }
-        guard let lost = try lostParcel(found.parcel, at: destination, in: transaction),
-            let line = lost.lines.first(where: { $0.number == found.number })
-        else { throw .damaged("the index of lost parcels") }
-        return (line, found.parcel)
+        return found
     }
 }

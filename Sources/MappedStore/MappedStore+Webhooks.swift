@@ -176,10 +176,10 @@ extension MappedStore: WebhookStore {
         try growing { (transaction) throws(LMDBError) in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
             guard let number = try owner(transaction) else { return .unknownDestination }
-            guard let record = try logLine(entry, in: transaction), record.destination == number else {
+            guard let record = try readableLine(entry, in: transaction), record.destination == number else {
                 return .unknownLine
             }
-            guard let parcel = try parcel(record.parcel, in: transaction) else { return .gone }
+            guard let parcel = try readableParcel(record.parcel, in: transaction) else { return .gone }
             guard try admit(bytes: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             let isRepair = record.isFinal && record.attempt.failure != nil
@@ -204,10 +204,11 @@ extension MappedStore: WebhookStore {
             guard try admit(bytes: 1024 * lost.count, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var count = 0
-            // Those that are no longer kept give their places to others.
+            guard try work.destination(number, in: transaction) != nil else { return .some(nil) }
+            // Those that are no longer kept, or damaged, give their places to others.
             while count < limit, !lost.isEmpty {
                 for parcel in lost {
-                    guard let kept = try self.parcel(parcel, in: transaction) else {
+                    guard let kept = try readableParcel(parcel, in: transaction) else {
                         try removeLost(parcel, at: number, in: &transaction)
                         continue
                     }

@@ -43,15 +43,15 @@ import Webhooks
             try store.commit()
         }
 
-        /// Begins what is due, and has it end well.
-        func work() throws -> [DeliveryTurn.Start] {
+        /// Begins what is due, and has it end well, unless said otherwise.
+        func work(_ failure: Attempt.Failure? = nil) throws -> [DeliveryTurn.Start] {
             let starts = try turn([], beginning: 100).starts
-            try end(starts)
+            try end(starts, failure)
             return starts
         }
 
-        func end(_ starts: [DeliveryTurn.Start]) throws {
-            let attempt = Attempt(status: 200, triggeredAt: now.wall)
+        func end(_ starts: [DeliveryTurn.Start], _ failure: Attempt.Failure? = nil) throws {
+            let attempt = Attempt(status: failure == nil ? 200 : 400, failure: failure, triggeredAt: now.wall)
             let wish = ReceiverWish(attempt, now: now.wall, disablesOnGone: true)
             let results = starts.map { DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0) }
             #expect(try turn(results, beginning: 0).concluded == results.count)
@@ -77,6 +77,21 @@ import Webhooks
                 try table.put([UInt8](repeating: 0xFF, count: found.size), at: found.key, in: &transaction)
             }
             try store.commit()
+        }
+
+        /// Has a webhook refuse events.
+        func refuse(_ ids: [String]) throws {
+            for id in ids {
+                try accept(id)
+                _ = try work(Attempt.Failure(kind: .status, text: ""))
+            }
+        }
+
+        func recover(_ webhook: Webhook, limit: Int = 100) throws -> Int? {
+            let count = try store.recover(
+                webhook.id, since: now.wall, until: now.wall, limit: limit, for: nil, at: now)
+            try store.commit()
+            return count
         }
 
         func log(_ webhook: Webhook) throws -> [String] {
@@ -184,6 +199,69 @@ import Webhooks
             try test.store.commit()
             #expect(dropped == 4)
             #expect(try test.store.check().faults == [])
+        }
+    }
+
+    @Test(arguments: [\Tables.lostParcels, \Tables.lostLines, \Tables.parcels])
+    func `what was given up is recovered but for what cannot be read`(
+        table: any KeyPath<Tables, Table> & Sendable
+    ) throws {
+        try with { test in
+            let webhook = try test.webhook()
+            try test.refuse(["a", "b", "c"])
+            try test.damage(test.store.tables[keyPath: table])
+            #expect(try test.recover(webhook, limit: 1) == 1)
+            #expect(try test.recover(webhook) == 1)
+            #expect(try test.recover(webhook) == 0)
+            #expect(try test.work().map { $0.parcel?.eventID } == ["b", "c"])
+            #expect(test.store.takeDamage() != [])
+        }
+    }
+
+    @Test func `an index that leads to what is on its way recovers it no second time`() throws {
+        try with { test in
+            let webhook = try test.webhook()
+            try test.refuse(["a", "b"])
+            #expect(try test.recover(webhook, limit: 1) == 1)
+            let place = key(webhook.destination.number, 1)
+            try test.store.write { (transaction) throws(LMDBError) in
+                try test.store.tables.lostLines.put(key(1), at: place, in: &transaction)
+            }
+            #expect(try test.recover(webhook) == 1)
+            #expect(try test.work().map { $0.parcel?.eventID } == ["a", "b"])
+        }
+    }
+
+    @Test(arguments: [
+        (\Tables.parcels, Redelivery.gone), (\.attempts, .unknownLine), (\.destinations, .unknownDestination),
+    ])
+    func `what cannot be read is not sent again, and fails nothing else of its turn`(
+        table: any KeyPath<Tables, Table> & Sendable, outcome: Redelivery
+    ) throws {
+        try with { test in
+            let webhook = try test.webhook()
+            try test.refuse(["a"])
+            try test.damage(test.store.tables[keyPath: table])
+            #expect(try test.store.retry(1, of: webhook.id, for: nil, at: test.now) == outcome)
+            let isRead = outcome != .unknownDestination
+            #expect(try test.recover(webhook) == (isRead ? (outcome == .gone ? 0 : 1) : nil))
+        }
+    }
+
+    @Test(arguments: [\Tables.lostParcels, \Tables.lostLines])
+    func `lines are dropped though what they gave up is damaged`(table: any KeyPath<Tables, Table> & Sendable) throws {
+        try with { test in
+            let webhook = try test.webhook()
+            try test.refuse(["a"])
+            try test.store.write { (transaction) throws(LMDBError) in
+                let place = key(webhook.destination.number, 1)
+                try test.store.tables[keyPath: table].put([0xFF], at: place, in: &transaction)
+            }
+            try test.store.commit()
+            let end = test.now.wall.adding(seconds: 1)
+            #expect(try test.store.dropOldDeliveries(before: end, maximumBytes: .max, limit: 100) == 2)
+            try test.store.commit()
+            #expect(try test.store.count(\.attempts) == 0)
         }
     }
 }
