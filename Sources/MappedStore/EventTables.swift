@@ -153,15 +153,29 @@ extension MappedStore {
         var high = try deliveryState(in: transaction).nextParcel
         while low < high {
             let middle = low + (high - low) / 2
-            guard let next = try nextRoutedEvent(from: middle, in: transaction),
-                let parcel = try parcel(next, in: transaction)
-            else {
+            if let next = try readableRoutedEvent(from: middle, before: high, in: transaction), next.receivedAt < time {
+                low = next.number + 1
+            } else {
                 high = middle
-                continue
             }
-            if parcel.receivedAt < time { low = next + 1 } else { high = middle }
         }
         return try nextRoutedEvent(from: low, in: transaction)
+    }
+
+    /// The first routed event, from a number on, that can be read; what is damaged does not say when it came.
+    private func readableRoutedEvent(
+        from start: UInt64, before end: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Parcel? {
+        var start = start
+        while let next = try nextRoutedEvent(from: start, in: transaction), next < end {
+            let parcel = try sparing("event \(next)") { () throws(LMDBError) -> Parcel? in
+                guard try routedEvent(next, in: transaction) != nil else { return nil }
+                return try self.parcel(next, in: transaction)
+            }
+            if let parcel = parcel ?? nil { return parcel }
+            start = next + 1
+        }
+        return nil
     }
 
     /// - Parameter all: those too that were routed elsewhere.

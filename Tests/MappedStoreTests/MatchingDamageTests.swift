@@ -207,4 +207,34 @@ import Testing
             #expect(told?.contains("takes too long") == true)
         }
     }
+
+    @Test(arguments: [\Tables.parcels, \Tables.routedEvents], 0..<8)
+    func `a replay has the events of its time, though one cannot be read`(
+        table: any KeyPath<Tables, Table> & Sendable, damaged: Int
+    ) throws {
+        try withFilledStore { filled in
+            let store = filled.store
+            var random = SystemRandomNumberGenerator()
+            for step in 1..<6 {
+                let event = ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
+                let moment = Moment(wall: filled.now.wall.adding(seconds: Double(step)), steady: filled.now.steady)
+                _ = try store.receive([event], for: nil, at: moment)
+            }
+            try store.commit()
+            let events = try store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).map(\.number)
+            try damage(store.tables[keyPath: table], at: key(events[damaged]), of: store)
+            let subscription = filled.subscriptions[0]
+            let (since, until) = (filled.now.wall.adding(seconds: 2), filled.now.wall.adding(seconds: 4))
+            #expect(try store.replay(subscription.id, since: since, until: until, all: true, for: nil) == .accepted)
+            try store.commit()
+            let stored = try store.read { (transaction) throws(LMDBError) in
+                try store.tables.replays.record(at: key(subscription.destination.number), "a replay", in: transaction) {
+                    ReplayRecord($0)
+                }
+            }
+            let record = try #require(stored)
+            let found = events.filter { (record.next...record.last).contains($0) && $0 != events[damaged] }
+            #expect(found == events[4...6].filter { $0 != events[damaged] })
+        }
+    }
 }
