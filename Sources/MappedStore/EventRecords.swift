@@ -148,8 +148,7 @@ struct WaitingRecord: Equatable {
     }
 }
 
-/// A subscription that is to be shown events once more, as it is stored under its number and the
-/// replay's.
+/// A subscription that is to be shown events once more, as it is stored under its number and the replay's.
 struct ReplayRecord: Equatable {
     /// Parcels from the one up to the other, both included.
     var next: UInt64
