@@ -40,6 +40,7 @@ extension WebhookImporter {
         guard let number = try line.owner() else { throw line.fault("the replay has no subscription") }
         let record = ReplayRecord(
             next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
+        guard record.isPossible else { throw line.fault("\"next\" or \"last\" is out of range") }
         let isAdded = try line.keep { (transaction) throws(LMDBError) in
             try store.addReplay(record, of: number, in: &transaction)
         }

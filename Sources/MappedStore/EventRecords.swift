@@ -179,7 +179,11 @@ struct ReplayRecord: Equatable {
             let all = reader.byte(), reader.isAtEnd
         else { return nil }
         self.init(next: next, last: last, all: all != 0)
+        guard isPossible else { return nil }
     }
+
+    /// There is something left to do, and a number after it.
+    var isPossible: Bool { next <= last && last < .max }
 }
 
 /// What all subscriptions have in common.

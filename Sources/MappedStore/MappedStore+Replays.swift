@@ -164,9 +164,9 @@ extension MappedStore {
 
     static func replay(at place: RawSpan) -> (subscription: UInt64, order: UInt64)? {
         var reader = ByteReader(place)
-        guard let subscription = reader.fixed() else { return nil }
+        guard let subscription = reader.fixed(), subscription < .max else { return nil }
         if reader.isAtEnd { return (subscription, 0) }
-        guard let order = reader.fixed(), reader.isAtEnd else { return nil }
+        guard let order = reader.fixed(), order < .max, reader.isAtEnd else { return nil }
         return (subscription, order)
     }
 

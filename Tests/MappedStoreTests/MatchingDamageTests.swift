@@ -237,4 +237,18 @@ import Testing
             #expect(found == events[4...6].filter { $0 != events[damaged] })
         }
     }
+
+    @Test(arguments: [ReplayRecord(next: 1, last: .max, all: true), ReplayRecord(next: 3, last: 2, all: true)])
+    func `a replay that cannot be is damaged`(record: ReplayRecord) throws {
+        try withFilledStore { filled in
+            let store = filled.store
+            let number = filled.subscriptions[0].destination.number
+            try store.write { (transaction) throws(LMDBError) in
+                try store.tables.replays.put(record.encoded, at: key(number), in: &transaction)
+            }
+            try store.commit()
+            #expect(try store.waitingReplay(after: nil, limit: 9, maximumBytes: .max) == nil)
+            #expect(store.takeDamage() == ["a replay of subscription \(number)"])
+        }
+    }
 }
