@@ -187,7 +187,9 @@ package final class EventHandlers {
         if case .value = input.deleted {
             var checked = found
             try change.apply(to: &checked)
-            _ = try asking { () throws(StoreFailure) in try store.deleteSubscription(found.id, for: request.id) }
+            _ = try asking { () throws(StoreFailure) in
+                try store.deleteSubscription(found.id, of: found.user, for: request.id)
+            }
             return .afterCommit(EventError.forbidden.response(version: settings.version))
         }
         var refusal: EventError?
@@ -208,12 +210,11 @@ package final class EventHandlers {
     }
 
     private func delete(_ request: Request, _ id: UUID, of user: String) throws(EventError) -> Answer {
-        let found = try asking { () throws(StoreFailure) in try store.subscription(id) }
         // A second attempt of the request that removed it finds it gone, and is answered as the first.
-        if let found, !found.belongs(to: user) { throw EventError.forbidden }
-        guard try asking({ () throws(StoreFailure) in try store.deleteSubscription(id, for: request.id) }) else {
-            throw EventError.forbidden
+        let isDone = try asking { () throws(StoreFailure) in
+            try store.deleteSubscription(id, of: user, for: request.id)
         }
+        guard isDone else { throw EventError.forbidden }
         return .afterCommit(.plainJSON(.ok, []))
     }
 }

@@ -24,8 +24,8 @@ package protocol EventStore: AnyObject {
     /// - Parameter change: the subscription as it is, to be changed; what returns false changes nothing.
     func change(_ id: UUID, _ change: (inout Subscription) -> Bool) throws(StoreFailure) -> Subscription?
 
-    /// Removes a subscription with its pending deliveries and its history; false where there is none.
-    func deleteSubscription(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool
+    /// Removes a user's subscription with its pending deliveries and its history; false where the user has none of that id.
+    func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) throws(StoreFailure) -> Bool
 
     // MARK: Events
 

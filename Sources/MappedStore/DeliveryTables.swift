@@ -119,8 +119,23 @@ extension MappedStore {
     }
 
     func removeHead(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        guard let head = try destinationState(number, in: transaction)?.head else { return }
-        try removeHead(of: number, at: head, in: &transaction)
+        let state = try sparing("destination \(number)") { () throws(LMDBError) in
+            try destinationState(number, in: transaction)
+        }
+        // Where it is damaged it does not say at what time it is indexed.
+        let times = if let state { [state?.head].compactMap { $0 } } else { try headTimes(of: number, in: transaction) }
+        for time in times { try removeHead(of: number, at: time, in: &transaction) }
+    }
+
+    private func headTimes(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Timestamp] {
+        var times: [Timestamp] = []
+        for heads in heads {
+            try scanHeads(heads, in: transaction) { time, destination in
+                if destination == number { times.append(time) }
+                return true
+            }
+        }
+        return times
     }
 
     // MARK: State

@@ -21,6 +21,15 @@ extension MappedStore {
         }
     }
 
+    /// A subscription; `nil` also where it is damaged.
+    func readableSubscription(
+        _ number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
+        try sparing("subscription \(number)") { () throws(LMDBError) in
+            try subscriptionEntry(number: number, in: transaction)
+        } ?? nil
+    }
+
     func subscription(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> Subscription? {
         guard let number = try subscriptionNumber(id, in: transaction) else { return nil }
         return try subscriptionEntry(number: number, in: transaction)?.subscription
@@ -67,6 +76,17 @@ extension MappedStore {
         try tables.expressions.put(key(number), at: key(revision), in: &transaction)
         try put(state, in: &transaction)
         return revision
+    }
+
+    /// The last change of the expression of a subscription that does not say it itself, being damaged.
+    func expressionRevision(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
+        var found: UInt64?
+        try tables.expressions.scan(in: transaction) { place, value in
+            var (place, value) = (ByteReader(place), ByteReader(value))
+            if value.fixed() == number { found = place.fixed() }
+            return found == nil
+        }
+        return found
     }
 
     /// How many subscriptions that are gone are remembered; who has not looked for longer reads all anew.

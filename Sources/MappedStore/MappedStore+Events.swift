@@ -10,24 +10,37 @@ extension MappedStore: EventStore {
         guard after != .max else { return [] }
         let start = after.map { $0 + 1 } ?? 0
         return try read { (transaction) throws(LMDBError) in
-            let prefix = userDigest(user)
-            var numbers: [UInt64] = []
-            try tables.userSubscriptions.scan(from: userKey(user, start), in: transaction) { key, _ in
-                var reader = ByteReader(key)
-                guard numbers.count < limit, let digest = reader.take(32), digest.elementsEqual(prefix),
-                    let number = reader.fixed()
-                else { return false }
-                numbers.append(number)
-                return true
-            }
             var found: [Subscription] = []
-            for number in numbers {
-                if let entry = try subscriptionEntry(number: number, in: transaction) {
-                    found.append(entry.subscription)
+            var start = start
+            while found.count < limit {
+                let numbers = try subscriptionNumbers(
+                    of: user, from: start, limit: limit - found.count, in: transaction)
+                for number in numbers {
+                    if let entry = try readableSubscription(number, in: transaction) {
+                        found.append(entry.subscription)
+                    }
                 }
+                guard let last = numbers.last, last < .max else { break }
+                start = last + 1
             }
             return found
         }
+    }
+
+    private func subscriptionNumbers(
+        of user: String, from start: UInt64, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64] {
+        let prefix = userDigest(user)
+        var numbers: [UInt64] = []
+        try tables.userSubscriptions.scan(from: userKey(user, start), in: transaction) { key, _ in
+            var reader = ByteReader(key)
+            guard numbers.count < limit, let digest = reader.take(32), digest.elementsEqual(prefix),
+                let number = reader.fixed()
+            else { return false }
+            numbers.append(number)
+            return true
+        }
+        return numbers
     }
 
     package func subscription(_ id: UUID) throws(StoreFailure) -> Subscription? {
@@ -110,15 +123,22 @@ extension MappedStore: EventStore {
         }
     }
 
-    package func deleteSubscription(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
+    package func deleteSubscription(
+        _ id: UUID, of user: String, for request: RequestID?
+    ) throws(StoreFailure) -> Bool {
         try write { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
-            guard let number = try subscriptionNumber(id, in: transaction),
-                let entry = try subscriptionEntry(number: number, in: transaction)
+            let number = try sparing("subscription \(id)") { () throws(LMDBError) in
+                try subscriptionNumber(id, in: transaction)
+            }
+            // That it is the user's is known though it is damaged itself.
+            guard let number = number ?? nil,
+                try tables.userSubscriptions.contains(userKey(user, number), in: transaction)
             else { return false }
+            var revision = try readableSubscription(number, in: transaction)?.revision
+            if revision == nil { revision = try expressionRevision(of: number, in: transaction) }
             try removeHead(of: number, in: &transaction)
-            try noteGoneExpression(of: number, entry.revision, in: &transaction)
-            let user = entry.subscription.user
+            try noteGoneExpression(of: number, revision ?? 0, in: &transaction)
             try tables.userSubscriptions.remove(userKey(user, number), in: &transaction)
             let count = try subscriptionCount(of: user, in: transaction)
             try put(subscriptionCount: max(count, 1) - 1, of: user, in: &transaction)

@@ -55,7 +55,7 @@ extension EmptyStore {
     }
 
     func delete(_ subscription: Subscription, for request: RequestID? = nil) throws -> Bool {
-        let outcome = try store.deleteSubscription(subscription.id, for: request)
+        let outcome = try store.deleteSubscription(subscription.id, of: subscription.user, for: request)
         try commit()
         return outcome
     }

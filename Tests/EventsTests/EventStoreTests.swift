@@ -16,7 +16,7 @@ import Testing
             #expect(try test.store.subscription(id) == nil)
             #expect(try test.store.event(id) == nil)
             #expect(try test.store.change(id) { _ in true } == nil)
-            #expect(try !test.store.deleteSubscription(id, for: nil))
+            #expect(try !test.store.deleteSubscription(id, of: "u", for: nil))
             #expect(try test.store.deliveries(of: id, DeliveryQuery()) == nil)
             #expect(try test.store.redeliver(1, of: id, for: nil, at: test.moment) == .unknownDestination)
             #expect(try !test.replay(test.subscription(), since: test.moment.wall))
@@ -231,7 +231,7 @@ import Testing
             let stays = try ["$.a", "$.b", "$.c"].map { try test.create($0) }
             for number in 0..<10_001 {
                 let made = try #require(try test.store.create(test.subscription("$.d")))
-                #expect(try test.store.deleteSubscription(made.id, for: nil))
+                #expect(try test.store.deleteSubscription(made.id, of: made.user, for: nil))
                 if number % 100 == 0 { try test.commit() }
             }
             try test.commit()
@@ -266,7 +266,7 @@ import Testing
             #expect(try test.delete(first))
             for number in 0..<10_001 {
                 let made = try #require(try test.store.create(test.subscription("$.c")))
-                #expect(try test.store.deleteSubscription(made.id, for: nil))
+                #expect(try test.store.deleteSubscription(made.id, of: made.user, for: nil))
                 if number % 100 == 0 { try test.commit() }
             }
             try test.commit()

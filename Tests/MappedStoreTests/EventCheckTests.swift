@@ -31,7 +31,7 @@ import Testing
                 _ = try store.receive([event], for: nil, at: now)
             }
             let (stays, gone) = (try subscribe(), try subscribe())
-            #expect(try store.deleteSubscription(gone.id, for: nil))
+            #expect(try store.deleteSubscription(gone.id, of: gone.user, for: nil))
             try receive()
             try store.commit()
             let matcher = EventMatcher(store: store)

@@ -65,9 +65,9 @@ import Testing
             await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in
                 let store = try open(FilePath(path))
                 let ids = try store.subscriptions(of: "u", after: nil, limit: 100).map(\.id)
-                for id in ids[..<5] { #expect(try store.deleteSubscription(id, for: nil)) }
+                for id in ids[..<5] { #expect(try store.deleteSubscription(id, of: "u", for: nil)) }
                 try store.commit()
-                for id in ids[5...] { #expect(try store.deleteSubscription(id, for: nil)) }
+                for id in ids[5...] { #expect(try store.deleteSubscription(id, of: "u", for: nil)) }
                 killThisProcess()
             }
             let store = try open(directory)

@@ -251,4 +251,27 @@ import Testing
             #expect(store.takeDamage() == ["a replay of subscription \(number)"])
         }
     }
+
+    @Test(arguments: subscriptions.map(\.name))
+    func `a subscription that cannot be read is left out of the list, and can be removed`(name: String) throws {
+        let path = try #require(Self.subscriptions.first { $0.name == name }).path
+        try withFilledStore { filled in
+            let store = filled.store
+            try match(filled)
+            let gone = filled.subscriptions[1]
+            try damage(store.tables[keyPath: path], at: key(gone.destination.number), of: store)
+            let isListed = name == "destination-states"
+            let shown = filled.subscriptions.filter { $0.id != gone.id || isListed }.map(\.id)
+            #expect(try store.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == shown)
+            // A list ends where there are fewer than were asked for.
+            #expect(try store.subscriptions(of: "u", after: nil, limit: 2).map(\.id) == Array(shown.prefix(2)))
+            #expect(try !store.deleteSubscription(gone.id, of: "other", for: nil))
+            #expect(try store.deleteSubscription(gone.id, of: "u", for: nil))
+            #expect(try !store.deleteSubscription(gone.id, of: "u", for: nil))
+            try store.commit()
+            #expect(try store.removeGarbage(limit: 100) < 100)
+            try store.commit()
+            #expect(try store.check().faults == [])
+        }
+    }
 }
