@@ -21,33 +21,34 @@ extension MappedStore {
         for key in keys { try tables.deliveries.remove(key, in: &transaction) }
         state.inFlight -= min(state.inFlight, inFlight)
         state.pending -= min(state.pending, UInt64(keys.count))
-        var lines: [UInt64] = []
+        var lines: [PlacedLine] = []
         try tables.attemptIndex.scan(from: key(destination), in: transaction) { place, _ in
             guard let (owner, line) = BoundedLog.entry(place), owner == destination, keys.count + lines.count < limit
             else { return false }
-            lines.append(line)
+            lines.append(PlacedLine(number: line, destination: destination))
             return true
         }
-        for line in lines { try removeLine(line, of: destination, &state, in: &transaction) }
+        try removeLines(lines, &state, in: &transaction)
         if !keys.isEmpty || !lines.isEmpty { try put(state, in: &transaction) }
         let count = keys.count + lines.count
         return count + (try removeLost(of: destination, limit: limit - count, in: &transaction))
     }
 
-    func removeLine(
-        _ line: UInt64, of destination: UInt64, _ state: inout DeliveryState, in transaction: inout Transaction
+    func removeLines(
+        _ lines: [PlacedLine], _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let (size, parcel) =
-            try tables.attempts.value(at: key(line), in: transaction) { ($0.byteCount, AttemptRecord($0)?.parcel) }
-            ?? (0, nil)
-        state.bytes -= min(state.bytes, UInt64(size))
-        let owner = if let parcel { parcel } else { try self.parcel(ofDamagedLine: line, in: transaction) }
-        if let owner {
-            try tables.attemptParcels.remove(key(owner, line), in: &transaction)
+        for line in try placed(lines, in: transaction) {
+            let size = try tables.attempts.value(at: key(line.number), in: transaction) { $0.byteCount } ?? 0
+            state.bytes -= min(state.bytes, UInt64(size))
+            try tables.attempts.remove(key(line.number), in: &transaction)
+            if let parcel = line.parcel {
+                try tables.attemptParcels.remove(key(parcel, line.number), in: &transaction)
+            }
+            if let destination = line.destination {
+                try tables.attemptIndex.remove(key(destination, line.number), in: &transaction)
+                try removeLostLine(line.number, of: destination, in: &transaction)
+            }
         }
-        try tables.attempts.remove(key(line), in: &transaction)
-        try tables.attemptIndex.remove(key(destination, line), in: &transaction)
-        try removeLostLine(line, of: destination, in: &transaction)
     }
 
     /// Drops the oldest of the log's lines and of the parcels: those from before a time, and as many more as take up more
@@ -85,15 +86,17 @@ extension MappedStore {
     private func drop(
         _ items: [Kept], _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
+        var lines: [PlacedLine] = []
+        var damagedParcels: Set<UInt64> = []
         for item in items {
             switch item.what {
-            case .line(let line, let destination):
-                try removeLine(line, of: destination, &state, in: &transaction)
+            case .line(let line): lines.append(line)
             case .parcel(let parcel): try removeParcel(parcel, &state, in: &transaction)
-            case .damagedLine(let line): try removeDamagedLine(line, &state, in: &transaction)
-            case .damagedParcel(let parcel): try removeDamagedParcel(parcel, &state, in: &transaction)
+            case .damagedParcel(let parcel): damagedParcels.insert(parcel)
             }
         }
+        try removeLines(lines, &state, in: &transaction)
+        try removeDamagedParcels(damagedParcels, &state, in: &transaction)
     }
 
     private struct Kept {
@@ -102,9 +105,8 @@ extension MappedStore {
         let bytes: UInt64
 
         enum What {
-            case line(UInt64, destination: UInt64)
+            case line(PlacedLine)
             case parcel(Parcel)
-            case damagedLine(UInt64)
             case damagedParcel(UInt64)
         }
     }
@@ -134,8 +136,9 @@ extension MappedStore {
         before oldest: Timestamp?, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [Kept] {
         try self.oldest(of: tables.attempts, before: oldest, limit: limit, in: transaction) { number, value in
-            guard let record = AttemptRecord(value) else { return (.damagedLine(number), nil) }
-            return (.line(number, destination: record.destination), record.attempt.triggeredAt)
+            guard let record = AttemptRecord(value) else { return (.line(PlacedLine(number: number)), nil) }
+            let line = PlacedLine(number: number, destination: record.destination, parcel: record.parcel)
+            return (.line(line), record.attempt.triggeredAt)
         }
     }
 
@@ -160,24 +163,25 @@ extension MappedStore {
     ) throws(LMDBError) -> [Kept] {
         var found: [Kept] = []
         var damaged: [(what: Kept.What, bytes: UInt64)] = []
-        func append(_ what: Kept.What, _ bytes: UInt64, _ time: Timestamp) {
+        func append(_ time: Timestamp) {
             found += damaged.map { Kept(what: $0.what, time: time, bytes: $0.bytes) }
             damaged = []
-            found.append(Kept(what: what, time: time, bytes: bytes))
         }
         try table.scan(in: transaction) { key, value in
             var reader = ByteReader(key)
             guard found.count < limit, let number = reader.fixed() else { return false }
             let (what, time) = read(number, value)
             guard let time else {
-                damaged.append((what, UInt64(value.byteCount)))
+                // Where there are enough of them, no more is wanted than their time.
+                if found.count + damaged.count < limit { damaged.append((what, UInt64(value.byteCount))) }
                 return true
             }
             guard oldest.map({ time < $0 }) ?? true else { return false }
-            append(what, UInt64(value.byteCount), time)
+            append(time)
+            if found.count < limit { found.append(Kept(what: what, time: time, bytes: UInt64(value.byteCount))) }
             return true
         }
-        if oldest == nil, let last = damaged.popLast() { append(last.what, last.bytes, Timestamp(microseconds: .min)) }
+        if oldest == nil { append(Timestamp(microseconds: .min)) }
         return found
     }
 

@@ -129,7 +129,8 @@ extension MappedStore {
     ) throws(LMDBError) -> (count: Int, isWhole: Bool) {
         var state = try deliveryState(in: transaction)
         let lines = try lines(ofParcel: parcel.number, limit: limit, in: transaction)
-        for line in lines { try removeLine(line.number, of: line.destination, &state, in: &transaction) }
+        let placed = lines.map { PlacedLine(number: $0.number, destination: $0.destination, parcel: $0.parcel) }
+        try removeLines(placed, &state, in: &transaction)
         let isWhole = lines.count < limit
         if isWhole {
             try removeParcel(parcel, &state, in: &transaction)

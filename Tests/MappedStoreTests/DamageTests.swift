@@ -65,16 +65,18 @@ import Webhooks
             return turn
         }
 
-        /// Overwrites the first entry of a table.
-        func damage(_ table: Table) throws {
+        /// Overwrites the first entries of a table.
+        func damage(_ table: Table, count: Int = 1) throws {
             try store.write { (transaction) throws(LMDBError) in
-                var found: (key: [UInt8], size: Int)?
+                var found: [(key: [UInt8], size: Int)] = []
                 try table.scan(in: transaction) { key, value in
-                    found = (copy(key), value.byteCount)
-                    return false
+                    found.append((copy(key), value.byteCount))
+                    return found.count < count
                 }
-                guard let found else { throw .damaged("the table has no entry, which the test expects to be there") }
-                try table.put([UInt8](repeating: 0xFF, count: found.size), at: found.key, in: &transaction)
+                guard found.count == count else { throw .damaged("the table has too few entries for the test") }
+                for (key, size) in found {
+                    try table.put([UInt8](repeating: 0xFF, count: size), at: key, in: &transaction)
+                }
             }
             try store.commit()
         }
@@ -262,6 +264,43 @@ import Webhooks
             #expect(try test.store.dropOldDeliveries(before: end, maximumBytes: .max, limit: 100) == 2)
             try test.store.commit()
             #expect(try test.store.count(\.attempts) == 0)
+        }
+    }
+
+    @Test(arguments: [1, 3, 7, 100])
+    func `many lines and parcels are dropped in steps, and nothing leads to them`(limit: Int) throws {
+        try with { test in
+            let webhooks = try (0..<2).map { _ in try test.webhook() }
+            try test.refuse((0..<6).map { "\($0)" })
+            try test.damage(test.store.tables.attempts, count: 9)
+            try test.damage(test.store.tables.parcels, count: 4)
+            var steps: [Int] = []
+            repeat {
+                steps.append(
+                    try test.store.dropOldDeliveries(
+                        before: test.now.wall.adding(seconds: 1), maximumBytes: .max, limit: limit))
+                try test.store.commit()
+            } while steps.last == limit
+            #expect(steps.reduce(0, +) == 12 + 6 && steps.allSatisfy { $0 <= limit })
+            #expect(try webhooks.map { try test.log($0) } == [[], []])
+            for table in [\Tables.attemptIndex, \.attemptParcels, \.lostLines, \.lostParcels, \.eventIDs] {
+                #expect(try test.store.count(table) == 0)
+            }
+            #expect(try test.store.check().faults == [])
+        }
+    }
+
+    @Test func `a webhook goes with its lines, also those that are damaged`() throws {
+        try with { test in
+            let webhook = try test.webhook()
+            try test.refuse(["a", "b", "c"])
+            try test.damage(test.store.tables.attempts, count: 2)
+            #expect(try test.store.delete(webhook.id, for: nil))
+            try test.store.commit()
+            while try test.store.removeGarbage(limit: 2) == 2 { try test.store.commit() }
+            try test.store.commit()
+            #expect(try test.store.count(\.attemptParcels) == 0)
+            #expect(try test.store.check().faults == [])
         }
     }
 }
