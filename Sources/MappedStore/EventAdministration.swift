@@ -128,9 +128,8 @@ extension MappedStore {
         _ parcel: Parcel, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> (count: Int, isWhole: Bool) {
         var state = try deliveryState(in: transaction)
-        let lines = try lines(ofParcel: parcel.number, limit: limit, in: transaction)
-        let placed = lines.map { PlacedLine(number: $0.number, destination: $0.destination, parcel: $0.parcel) }
-        try removeLines(placed, &state, in: &transaction)
+        let lines = try lineNumbers(ofParcel: parcel.number, limit: limit, in: transaction)
+        try removeLines(lines.map { PlacedLine(number: $0, parcel: parcel.number) }, &state, in: &transaction)
         let isWhole = lines.count < limit
         if isWhole {
             try removeParcel(parcel, &state, in: &transaction)

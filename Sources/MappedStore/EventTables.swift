@@ -133,24 +133,10 @@ extension MappedStore {
         try tables.waitingEvents.record(at: key(number), "a waiting event", in: transaction) { WaitingRecord($0) }
     }
 
-    /// The log's lines about a parcel, oldest first.
-    func lines(
+    /// The numbers of the log's lines about a parcel, oldest first, of those too that are damaged.
+    func lineNumbers(
         ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [AttemptRecord] {
-        var records: [AttemptRecord] = []
-        try scanLines(ofParcel: number, limit: limit, in: transaction) { record in
-            records.append(record)
-            return true
-        }
-        return records
-    }
-
-    /// Shows the log's lines about a parcel, oldest first, until `body` wants no more: where the parcel went to many, they are
-    /// too many to be held at once.
-    func scanLines(
-        ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction,
-        _ body: (AttemptRecord) throws(LMDBError) -> Bool
-    ) throws(LMDBError) {
+    ) throws(LMDBError) -> [UInt64] {
         var lines: [UInt64] = []
         try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
             guard lines.count < limit, let (parcel, line) = BoundedLog.entry(place), parcel == number else {
@@ -159,7 +145,16 @@ extension MappedStore {
             lines.append(line)
             return true
         }
-        for line in lines {
+        return lines
+    }
+
+    /// Shows the log's lines about a parcel, oldest first, until `body` wants no more: where the parcel went to many, they are
+    /// too many to be held at once.
+    func scanLines(
+        ofParcel number: UInt64, in transaction: borrowing Transaction,
+        _ body: (AttemptRecord) throws(LMDBError) -> Bool
+    ) throws(LMDBError) {
+        for line in try lineNumbers(ofParcel: number, in: transaction) {
             if let record = try readableLine(line, in: transaction), try !body(record) { return }
         }
     }

@@ -65,12 +65,7 @@ extension MappedStore {
     private func isDelivered(
         _ parcel: UInt64, to number: UInt64, _ left: inout Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
-        var lines: [UInt64] = []
-        try tables.attemptParcels.scan(from: key(parcel), in: transaction) { place, _ in
-            guard let (owner, line) = BoundedLog.entry(place), owner == parcel else { return false }
-            lines.append(line)
-            return true
-        }
+        let lines = try lineNumbers(ofParcel: parcel, in: transaction)
         left -= lines.count / 64
         for line in lines where try tables.attemptIndex.contains(key(number, line), in: transaction) {
             if let record = try logLine(line, in: transaction), record.attempt.failure == nil { return true }

@@ -193,6 +193,27 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
+    @Test func `an event goes whole though a line of its history is damaged`() throws {
+        try withRouting { routing in
+            let subscription = try routing.subscribe(Routing.id(1))
+            let event = try routing.receive()
+            for _ in 0..<3 {
+                try routing.match(subscription)
+                try routing.deliver()
+                _ = try routing.store.redispatch(event)
+                try routing.store.commit()
+            }
+            try routing.match()
+            try routing.store.write { (transaction) throws(LMDBError) in
+                try routing.store.tables.attempts.put([0xff], at: key(2), in: &transaction)
+            }
+            #expect(try routing.store.purge(event, limit: 3) == .begun)
+            #expect(try routing.store.purge(event, limit: 3) == .removed)
+            try routing.store.commit()
+            #expect(try routing.kept() == [0, 0, 0, 0, 0, 0, 0])
+        }
+    }
+
     @Test func `by age, what is still to be matched or delivered stays`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
