@@ -13,6 +13,17 @@ struct LostParcel: Equatable {
         let number: UInt64
         /// By the time of day.
         let time: Timestamp
+
+        init(number: UInt64, time: Timestamp) {
+            self.number = number
+            self.time = time
+        }
+
+        /// As the log has it: at the end of the attempt.
+        init(_ record: AttemptRecord) {
+            number = record.number
+            time = record.attempt.triggeredAt.adding(seconds: Double(record.attempt.durationMilliseconds) / 1000)
+        }
     }
 
     /// Who has it sent again and again is remembered with the last times.

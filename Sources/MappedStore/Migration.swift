@@ -1,4 +1,5 @@
 internal import Delivery
+internal import Gateway
 internal import LMDB
 
 /// What an older layout lacks beside tables that are empty in the beginning.
@@ -8,6 +9,8 @@ extension Tables {
         guard layout < 5 else { return }
         try countSubscriptions(in: &transaction)
         try moveApprovalHeads(in: &transaction)
+        try noteSettled(in: &transaction)
+        try noteTakenUp(in: &transaction)
     }
 
     private func countSubscriptions(in transaction: inout Transaction) throws(LMDBError) {
@@ -33,5 +36,107 @@ extension Tables {
             try deliveryHeads.remove(place, in: &transaction)
             try approvalHeads.put([], at: place, in: &transaction)
         }
+    }
+
+    // MARK: What was given up
+
+    /// Records that are read before what they tell is written.
+    private static let migratedAtOnce = 1024
+
+    private struct Line {
+        let parcel: UInt64
+        let destination: UInt64
+        let line: LostParcel.Line
+        /// Whether it says what became of the parcel in the end, and that this was nothing.
+        let hasFailed: Bool?
+    }
+
+    /// Notes by the log what each line is about, and what was given up and not delivered since. A store of layout 4 may know
+    /// that already, or know it of its later lines alone.
+    private func noteSettled(in transaction: inout Transaction) throws(LMDBError) {
+        var start: UInt64 = 0
+        while true {
+            let lines = try lines(from: start, in: transaction)
+            for line in lines {
+                try attemptParcels.put([], at: key(line.parcel, line.line.number), in: &transaction)
+                guard let hasFailed = line.hasFailed else { continue }
+                let isKept = try parcels.contains(key(line.parcel), in: transaction)
+                try changeLost(line.parcel, at: line.destination, in: &transaction) { lost in
+                    if hasFailed, isKept {
+                        lost.insert(line.line)
+                    } else {
+                        lost.lines.removeAll { $0.number < line.line.number }
+                    }
+                }
+            }
+            guard let last = lines.last, lines.count == Self.migratedAtOnce else { return }
+            start = last.line.number + 1
+        }
+    }
+
+    /// The log's lines from a number on, without those that are damaged.
+    private func lines(from start: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Line] {
+        var lines: [Line] = []
+        try attempts.scan(from: key(start), in: transaction) { place, value in
+            guard let record = AttemptRecord(value), record.number < .max, copy(place) == key(record.number) else {
+                return true
+            }
+            let isSettled = record.isFinal && record.trigger != .test
+            lines.append(
+                Line(
+                    parcel: record.parcel, destination: record.destination, line: LostParcel.Line(record),
+                    hasFailed: isSettled ? record.attempt.failure != nil : nil))
+            return lines.count < Self.migratedAtOnce
+        }
+        return lines
+    }
+
+    /// Notes that what somebody has sent again is on its way.
+    private func noteTakenUp(in transaction: inout Transaction) throws(LMDBError) {
+        var last: [UInt8] = []
+        while true {
+            var pending: [Delivery] = []
+            try deliveries.scan(from: last, in: transaction) { place, value in
+                if let delivery = DeliveryRecord.decode(place, value), copy(place) != last { pending.append(delivery) }
+                return pending.count < Self.migratedAtOnce
+            }
+            for delivery in pending {
+                try changeLost(delivery.parcel, at: delivery.destination, in: &transaction) { lost in
+                    lost.isOnItsWay = !lost.lines.isEmpty
+                }
+            }
+            guard let end = pending.last, pending.count == Self.migratedAtOnce else { return }
+            last = DeliveryRecord.place(end)
+        }
+    }
+
+    private func changeLost(
+        _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction,
+        _ change: (inout LostParcel) -> Void
+    ) throws(LMDBError) {
+        let place = key(destination, parcel)
+        let stored = try lostParcels.value(at: place, in: transaction) { LostParcel($0) }
+        let before = (stored ?? nil) ?? LostParcel()
+        var lost = before
+        change(&lost)
+        guard lost != before else { return }
+        for line in before.lines { try lostLines.remove(key(destination, line.number), in: &transaction) }
+        guard !lost.lines.isEmpty else {
+            try lostParcels.remove(place, in: &transaction)
+            return
+        }
+        try lostParcels.put(lost.encoded, at: place, in: &transaction)
+        for line in lost.lines where !lost.isOnItsWay {
+            try lostLines.put(key(parcel), at: key(destination, line.number), in: &transaction)
+        }
+    }
+}
+
+extension LostParcel {
+    /// Adds a line in its place; the oldest goes where there are too many.
+    fileprivate mutating func insert(_ line: Line) {
+        guard !lines.contains(where: { $0.number == line.number }) else { return }
+        lines.insert(line, at: lines.firstIndex { $0.number > line.number } ?? lines.count)
+        if lines.count > Self.maximumLines { lines.removeFirst() }
     }
 }

@@ -222,10 +222,7 @@ struct WebhookImporter {
             try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
             guard record.isFinal, record.trigger != .test else { return true }
             if record.attempt.failure != nil {
-                let seconds = Double(record.attempt.durationMilliseconds) / 1000
-                let line = LostParcel.Line(
-                    number: record.number, time: record.attempt.triggeredAt.adding(seconds: seconds))
-                try store.addLost(line, of: record.parcel, at: destination, in: &transaction)
+                try store.addLost(LostParcel.Line(record), of: record.parcel, at: destination, in: &transaction)
             } else {
                 try store.removeLost(record.parcel, at: destination, in: &transaction)
             }

@@ -79,11 +79,14 @@ import Webhooks
         return turn.starts
     }
 
-    private func refuse(_ starts: [DeliveryTurn.Start], _ store: MappedStore) throws {
+    private func refuse(
+        _ starts: [DeliveryTurn.Start], but accepted: String? = nil, _ store: MappedStore
+    ) throws {
         let now = store.clock.now()
         let results = starts.map { start -> DeliveryResult in
-            let failure = Attempt.Failure(kind: .status, text: "")
-            let attempt = Attempt(status: 400, failure: failure, triggeredAt: now.wall)
+            let isAccepted = accepted != nil && start.parcel?.eventID == accepted
+            let failure = isAccepted ? nil : Attempt.Failure(kind: .status, text: "")
+            let attempt = Attempt(status: isAccepted ? 200 : 400, failure: failure, triggeredAt: now.wall)
             return DeliveryResult(
                 delivery: start.delivery, attempt: attempt,
                 wish: ReceiverWish(attempt, now: now.wall, disablesOnGone: true), jitter: 0)
@@ -131,23 +134,44 @@ import Webhooks
         #expect(try store.event(id)?.matches.isEmpty == false)
     }
 
+    private struct Entry: Hashable {
+        let table: String
+        let key: [UInt8]
+        let value: [UInt8]
+    }
+
+    private static func entries(_ directory: FilePath, _ tables: [(name: String, later: String)]) throws -> [Entry] {
+        var entries: [Entry] = []
+        let environment = try Self.environment(directory)
+        let transaction = try environment.beginRead()
+        for (name, later) in tables {
+            try Table(later, creating: false, in: transaction).scan(in: transaction) { key, value in
+                entries.append(Entry(table: name, key: copy(key), value: copy(value)))
+                return true
+            }
+        }
+        return entries
+    }
+
     /// Makes a store of an older layout: of a newer one, the tables that were there.
-    private func make(layout: UInt64, in directory: FilePath) throws {
+    /// - Parameter unfilled: tables that nothing was put into then.
+    /// - Returns: what it had in those.
+    @discardableResult
+    private func make(
+        layout: UInt64, in directory: FilePath, unfilled: [String] = [], _ more: (MappedStore) throws -> Void = { _ in }
+    ) throws -> Set<Entry> {
         let tables = (1...layout).flatMap { Self.tablesSince[$0] ?? [] }
-        var entries: [(table: String, key: [UInt8], value: [UInt8])] = []
+        var entries: [Entry] = []
+        var left: [Entry] = []
         try withTemporaryDirectory { other in
             do {
-                try fill(open(other), layout: layout)
+                let store = try open(other)
+                try fill(store, layout: layout)
+                try more(store)
             }
-            let environment = try Self.environment(other)
-            let transaction = try environment.beginRead()
-            for (name, later) in tables.map({ ($0, $0) }) + (layout == 4 ? [("delivery-heads", "approval-heads")] : [])
-            {
-                try Table(later, creating: false, in: transaction).scan(in: transaction) { key, value in
-                    entries.append((name, copy(key), copy(value)))
-                    return true
-                }
-            }
+            let kept = tables.filter { !unfilled.contains($0) }.map { ($0, $0) }
+            entries = try Self.entries(other, kept + (layout == 4 ? [("delivery-heads", "approval-heads")] : []))
+            left = try Self.entries(other, unfilled.map { ($0, $0) })
         }
         let environment = try Self.environment(directory)
         var transaction = try environment.beginWrite()
@@ -157,6 +181,7 @@ import Webhooks
         }
         try Table("meta", creating: false, in: transaction).put(key(layout), at: Tables.schemaKey, in: &transaction)
         try transaction.commit()
+        return Set(left)
     }
 
     private static func environment(_ directory: FilePath) throws(LMDBError) -> Environment {
@@ -194,6 +219,55 @@ import Webhooks
                 try store.tables.meta.number(at: Tables.schemaKey, in: transaction)
             }
             #expect(version == MappedStore.schemaVersion)
+        }
+    }
+
+    /// Has events refused: one is accepted the second time, one refused again, and one is on its way again.
+    private func giveUp(_ store: MappedStore) throws {
+        for name in ["saved", "twice", "underway"] {
+            let event = Event(id: name, type: "job-created", body: [])
+            _ = try store.accept(event, in: Self.id, for: nil, at: store.clock.now())
+        }
+        let test = Event(id: "test", type: "job-created", body: [])
+        _ = try store.test(test, to: Self.id, for: nil, at: store.clock.now())
+        try store.commit()
+        try refuse(try begin(store), store)
+        func sendAgain(_ names: String...) throws {
+            for entry in try #require(try store.log(of: Self.id, LogQuery())).entries
+            where names.contains(entry.eventID) {
+                guard case .started = try store.retry(entry.id, of: Self.id, for: nil, at: store.clock.now()) else {
+                    throw StoreError("\(entry)")
+                }
+            }
+            try store.commit()
+        }
+        try sendAgain("saved", "twice")
+        try refuse(try begin(store), but: "saved", store)
+        try sendAgain("underway")
+    }
+
+    private static let unfilled: [(UInt64, [String])] = [
+        (3, ["attempt-parcels", "lost-lines", "lost-parcels"]), (4, ["attempt-parcels", "lost-lines", "lost-parcels"]),
+        (4, ["lost-lines", "lost-parcels"]), (4, []),
+    ]
+
+    @Test(arguments: unfilled)
+    func `what was given up in a store of an older layout is recovered`(layout: UInt64, unfilled: [String]) throws {
+        try withTemporaryDirectory { directory in
+            let expected = try make(layout: layout, in: directory, unfilled: unfilled, giveUp)
+            #expect(expected.isEmpty == unfilled.isEmpty)
+            do {
+                let store = try open(directory)
+                #expect(try store.check().faults == [])
+            }
+            #expect(try Set(Self.entries(directory, unfilled.map { ($0, $0) })) == expected)
+            let store = try open(directory)
+            let now = store.clock.now()
+            let since = now.wall.adding(seconds: -100)
+            #expect(try store.recover(Self.id, since: since, until: now.wall, limit: 9, for: nil, at: now) == 3)
+            try store.commit()
+            let sent = try begin(store).compactMap(\.parcel?.eventID)
+            #expect(Set(sent) == ["refused", "waits", "twice", "underway"] && sent.count == 4)
         }
     }
 
