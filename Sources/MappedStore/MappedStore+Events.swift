@@ -190,7 +190,7 @@ extension MappedStore: EventStore {
         guard let first = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
         var ids: [UUID] = []
         for number in first..<first + UInt64(count) {
-            guard let id = try parcel(number, in: transaction).flatMap({ UUID($0.eventID) }) else { return nil }
+            guard let id = try readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) }) else { return nil }
             ids.append(id)
         }
         return ids

@@ -96,7 +96,9 @@ extension MappedStore {
             guard let parcel = reader.number(), let deliveries = reader.number(), reader.isAtEnd else { return nil }
             return (parcel, deliveries)
         }
-        guard let (number, deliveries) = found, let parcel = try parcel(number, in: transaction) else { return nil }
+        guard let (number, deliveries) = found, let parcel = try readableParcel(number, in: transaction) else {
+            return nil
+        }
         return EventAcceptance(eventID: parcel.eventID, deliveries: Int(clamping: deliveries), isRepeated: true)
     }
 

@@ -138,6 +138,18 @@ import Webhooks
         }
     }
 
+    @Test func `an event that is posted again is taken as new where the first can no longer be read`() throws {
+        try with { test in
+            let webhook = try test.webhook()
+            try test.accept("a")
+            _ = try test.work()
+            try test.damage(test.store.tables.parcels)
+            try test.accept("a")
+            #expect(try test.work().map { $0.parcel?.eventID } == ["a"])
+            #expect(try test.log(webhook) == ["a", "a"])
+        }
+    }
+
     @Test func `what cannot be read any longer is not sent, and what comes after it is`() throws {
         try with { test in
             _ = try test.webhook()
