@@ -18,13 +18,7 @@ import Testing
             var random = SystemRandomNumberGenerator()
             let now = store.clock.now()
             func subscribe() throws -> Subscription {
-                let destination = Destination(
-                    number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event,
-                    shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
-                let subscription = Subscription(
-                    id: UUID(random: &random), user: "u", name: "n", expression: "$", target: "",
-                    destination: destination, created: now.wall, updated: now.wall)
-                return try #require(try store.create(subscription))
+                try #require(try store.create(.example(UUID(random: &random), at: now.wall)))
             }
             func receive() throws {
                 let event = ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))

@@ -14,12 +14,7 @@ import Testing
         var random = SystemRandomNumberGenerator()
         let now = store.clock.now().wall
         for _ in 0..<count {
-            let destination = Destination(
-                number: 0, url: "http://receiver.test/", policy: .events, limits: DestinationLimits(inFlight: 10_000),
-                protocolKind: .event, shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
-            let subscription = Subscription(
-                id: UUID(random: &random), user: "u", name: "n", expression: "$.a", target: "",
-                destination: destination, created: now, updated: now)
+            let subscription = Subscription.example(UUID(random: &random), "$.a", inFlight: 10_000, at: now)
             #expect(try store.create(subscription) != nil)
         }
         try store.commit()

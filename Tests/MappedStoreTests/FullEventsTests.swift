@@ -13,13 +13,7 @@ import Testing
                 directory: directory, MappedStore.Options(maximumBytes: 16 << 20, isDurable: false))
             var random = SystemRandomNumberGenerator()
             let now = store.clock.now()
-            let shape = [Subscription.Format.json.rawValue] + Subscription.noExtensions
-            let subscription = Subscription(
-                id: UUID(random: &random), user: "u", name: "", expression: "$", target: "http://receiver.test/",
-                destination: Destination(
-                    number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event, shape: shape),
-                created: now.wall, updated: now.wall)
-            #expect(try store.create(subscription) != nil)
+            #expect(try store.create(.example(UUID(random: &random), at: now.wall)) != nil)
             try store.commit()
             var (received, refused) = (0, 0)
             let body = Array("{\"a\": \"\(String(repeating: "x", count: 10_000))\"}".utf8)

@@ -120,13 +120,7 @@ import Webhooks
     /// Has the store route an event.
     private func route(_ store: MappedStore, _ id: UUID) throws {
         let now = store.clock.now()
-        let destination = Destination(
-            number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event,
-            approvalPath: "/events/u", shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
-        let subscription = Subscription(
-            id: id, user: "u", name: "n", expression: "$", target: "", destination: destination,
-            created: now.wall, updated: now.wall)
-        #expect(try store.create(subscription) != nil)
+        #expect(try store.create(.example(id, approvalPath: "/events/u", at: now.wall)) != nil)
         _ = try store.receive([ReceivedEvent(id: id, type: "", body: Array("{}".utf8))], for: nil, at: now)
         try store.commit()
         let matcher = EventMatcher(store: store)

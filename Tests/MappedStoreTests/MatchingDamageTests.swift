@@ -25,12 +25,7 @@ import Testing
             var random = SystemRandomNumberGenerator()
             var subscriptions: [Subscription] = []
             for _ in 0..<3 {
-                let destination = Destination(
-                    number: 0, url: "http://receiver.test/", policy: .events, protocolKind: .event,
-                    shape: [Subscription.Format.json.rawValue] + Subscription.noExtensions)
-                let subscription = Subscription(
-                    id: UUID(random: &random), user: "u", name: "n", expression: "$", target: "",
-                    destination: destination, created: now.wall, updated: now.wall)
+                let subscription = Subscription.example(UUID(random: &random), at: now.wall)
                 subscriptions.append(try #require(try store.create(subscription)))
             }
             let events = (0..<3).map { _ in
