@@ -25,9 +25,10 @@ extension MappedStore {
 
     /// Does without a record that is damaged: the others have nothing to do with it.
     /// - Parameter what: which one it is.
-    /// - Returns: `nil` where it is damaged.
+    /// - Returns: `nil` where it is damaged, as where it is not there.
+    @discardableResult
     func sparing<Value>(
-        _ what: @autoclosure () -> String, _ body: () throws(LMDBError) -> Value
+        _ what: @autoclosure () -> String, _ body: () throws(LMDBError) -> Value?
     ) throws(LMDBError) -> Value? {
         do throws(LMDBError) {
             return try body()

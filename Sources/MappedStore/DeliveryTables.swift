@@ -47,7 +47,7 @@ extension MappedStore {
 
     /// A parcel; `nil` also where it is damaged.
     func readableParcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
-        try sparing("number \(number)") { () throws(LMDBError) in try parcel(number, in: transaction) } ?? nil
+        try sparing("number \(number)") { () throws(LMDBError) in try parcel(number, in: transaction) }
     }
 
     /// Lends a destination's deliveries by the time they are due at, until the body says no. Those that are damaged are
@@ -119,11 +119,11 @@ extension MappedStore {
     }
 
     func removeHead(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        let state = try sparing("destination \(number)") { () throws(LMDBError) in
-            try destinationState(number, in: transaction)
+        let told = try sparing("destination \(number)") { () throws(LMDBError) -> [Timestamp] in
+            [try destinationState(number, in: transaction)?.head].compactMap { $0 }
         }
         // Where it is damaged it does not say at what time it is indexed.
-        let times = if let state { [state?.head].compactMap { $0 } } else { try headTimes(of: number, in: transaction) }
+        let times = if let told { told } else { try headTimes(of: number, in: transaction) }
         for time in times { try removeHead(of: number, at: time, in: &transaction) }
     }
 

@@ -69,7 +69,7 @@ struct DeliveryWork {
             else { return nil }
             return (destination, state)
         }
-        guard let (destination, state) = kept ?? nil else { return nil }
+        guard let (destination, state) = kept else { return nil }
         touched[number] = Touched(
             destination: destination, destinationBefore: destination, state: state, stateBefore: state)
         return (destination, state)

@@ -27,7 +27,7 @@ extension MappedStore {
     ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
         try sparing("subscription \(number)") { () throws(LMDBError) in
             try subscriptionEntry(number: number, in: transaction)
-        } ?? nil
+        }
     }
 
     func subscription(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> Subscription? {
@@ -187,7 +187,7 @@ extension MappedStore {
                 guard try routedEvent(next, in: transaction) != nil else { return nil }
                 return try self.parcel(next, in: transaction)
             }
-            if let parcel = parcel ?? nil { return parcel }
+            if let parcel { return parcel }
             start = next + 1
         }
         return nil

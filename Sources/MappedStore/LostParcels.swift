@@ -107,7 +107,7 @@ extension MappedStore {
         let parcel = try sparing("line \(line)") { () throws(LMDBError) in
             try tables.lostLines.number(at: place, in: transaction)
         }
-        guard try tables.lostLines.remove(place, in: &transaction), let parcel = parcel ?? nil else { return }
+        guard try tables.lostLines.remove(place, in: &transaction), let parcel else { return }
         guard var lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
         lost.lines.removeAll { $0.number == line }
         if lost.lines.isEmpty {
@@ -163,7 +163,7 @@ extension MappedStore {
             try tables.lostParcels.record(at: key(destination, parcel), "a lost parcel", in: transaction) {
                 LostParcel($0)
             }
-        } ?? nil
+        }
     }
 
     /// The first line of a destination, from a number on, that has given something up. Where the index and the record of the

@@ -132,7 +132,7 @@ extension MappedStore: EventStore {
                 try subscriptionNumber(id, in: transaction)
             }
             // That it is the user's is known though it is damaged itself.
-            guard let number = number ?? nil,
+            guard let number,
                 try tables.userSubscriptions.contains(userKey(user, number), in: transaction)
             else { return false }
             var revision = try readableSubscription(number, in: transaction)?.revision

@@ -47,7 +47,7 @@ extension MappedStore: MatchingStore {
             let expression = try sparing("subscription \(number)") { () throws(LMDBError) -> Expression? in
                 try self.expression(of: number, in: transaction)
             }
-            changes.append(ExpressionChanges.Change(number: number, expression: expression ?? nil))
+            changes.append(ExpressionChanges.Change(number: number, expression: expression))
         }
         return (changes, last)
     }
@@ -157,7 +157,7 @@ extension MappedStore: MatchingStore {
                 let found = try sparing("destination \(number)") { () throws(LMDBError) in
                     try destination(number, in: transaction)
                 }
-                guard let destination = found ?? nil, !destination.isDisabled(at: moment.wall) else { continue }
+                guard let destination = found, !destination.isDisabled(at: moment.wall) else { continue }
                 numbers.append(number)
             }
             return EventMatches(event: match.event, subscriptions: numbers)
@@ -196,7 +196,7 @@ extension MappedStore: MatchingStore {
             let found = try sparing("destination \(subscription)") { () throws(LMDBError) -> Destination? in
                 try destination(subscription, in: transaction)
             }
-            guard var destination = found ?? nil, destination.disabledReason != text else { return }
+            guard var destination = found, destination.disabledReason != text else { return }
             destination.disabledReason = text
             try put(destination, in: &transaction)
         }

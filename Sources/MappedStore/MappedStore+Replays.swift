@@ -23,7 +23,7 @@ extension MappedStore {
                     guard try isWanted(found, by: replay, &left, in: transaction) else { return nil }
                     return try parcel(found, in: transaction)?.body
                 }
-                guard let body = body ?? nil else { continue }
+                guard let body else { continue }
                 bytes += body.count
                 events.append(WaitingEvent(number: found, body: body))
             }
@@ -86,7 +86,7 @@ extension MappedStore {
                     guard try destination(found.subscription, in: transaction) != nil else { return nil }
                     return try self.expression(of: found.subscription, in: transaction)
                 }
-                if let expression = expression ?? nil { return (found, expression) }
+                if let expression { return (found, expression) }
             }
         }
         return nil

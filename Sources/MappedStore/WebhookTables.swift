@@ -135,7 +135,7 @@ extension MappedStore {
 
     /// A line of the log; `nil` also where it is damaged.
     func readableLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
-        try sparing("number \(number)") { () throws(LMDBError) in try logLine(number, in: transaction) } ?? nil
+        try sparing("number \(number)") { () throws(LMDBError) in try logLine(number, in: transaction) }
     }
 
     func logEntry(
