@@ -56,7 +56,7 @@ struct KafkaSecurity: Equatable {
     }
 
     /// Refuses what belongs to another protocol, and half of what belongs together.
-    func check() throws(SettingError) {
+    func check(_ faults: inout [SettingError]) {
         let logins = [("KAFKA_SASL_USERNAME", user, false), ("KAFKA_SASL_PASSWORD", password, true)]
         let files = [
             ("KAFKA_SSL_CA_LOCATION", authority, false), ("KAFKA_SSL_CERTIFICATE_LOCATION", certificate, false),
@@ -67,18 +67,20 @@ struct KafkaSecurity: Equatable {
             (files, securityProtocol.isEncrypted, "ssl or sasl_ssl"),
         ] {
             for case (let name, let value?, let isSecret) in parts where !isUsed {
-                throw SettingError(
-                    name: name, value: isSecret ? "…" : value,
-                    takes: "effect only where KAFKA_SECURITY_PROTOCOL is \(protocols)")
+                faults.append(
+                    SettingError(
+                        name: name, value: isSecret ? "…" : value,
+                        takes: "effect only where KAFKA_SECURITY_PROTOCOL is \(protocols)"))
             }
         }
         for case (let name, nil, _) in logins where securityProtocol.hasLogin {
-            throw SettingError(name: name, value: "", takes: "what KAFKA_SECURITY_PROTOCOL logs in with")
+            faults.append(SettingError(name: name, value: "", takes: "what KAFKA_SECURITY_PROTOCOL logs in with"))
         }
-        if (certificate == nil) != (key == nil) {
+        if securityProtocol.isEncrypted, (certificate == nil) != (key == nil) {
             let name = certificate == nil ? "KAFKA_SSL_CERTIFICATE_LOCATION" : "KAFKA_SSL_KEY_LOCATION"
-            throw SettingError(
-                name: name, value: "", takes: "the path of a file: a certificate and its key go together")
+            faults.append(
+                SettingError(
+                    name: name, value: "", takes: "the path of a file: a certificate and its key go together"))
         }
     }
 }

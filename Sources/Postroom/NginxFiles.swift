@@ -104,8 +104,9 @@ struct NginxFiles {
             ("EVENTS_USER", eventsUser),
             ("CERTIFICATE_USER", certificateUser),
             ("BODY_BYTES", String(settings.maximumBodyBytes)),
-            ("ADDRESS", address(settings.host, settings.port)),
+            ("ADDRESS", Self.address(settings.host, settings.port)),
             ("LISTEN_API", listenAPI),
+            ("API_TIMEOUTS", timeouts(settings.apiTimeouts)),
             ("OPERATIONS", operations),
             ("LISTEN_TLS", settings.tls == nil ? "" : " ssl http2"),
             ("TLS", tls),
@@ -120,7 +121,8 @@ struct NginxFiles {
         ]
     }
 
-    private func address(_ host: String, _ port: Int) -> String {
+    /// An address and a port, as nginx and URLs write them.
+    static func address(_ host: String, _ port: Int) -> String {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
@@ -152,15 +154,23 @@ struct NginxFiles {
 
     private var listenAPI: String {
         guard let port = settings.apiPort, port != settings.port else { return "" }
-        return "listen \(address(settings.host, port)) backlog=\(backlog)\(settings.tls == nil ? "" : " ssl http2");"
+        return
+            "listen \(Self.address(settings.host, port)) backlog=\(backlog)\(settings.tls == nil ? "" : " ssl http2");"
     }
 
     /// The operations port: no TLS, no mount point, and nothing of the APIs.
     private var operations: String {
         guard settings.operationsPort != 0 else { return "" }
-        return "server { listen \(address(settings.operationsHost, settings.operationsPort)); "
-            + "include \"\(settings.runDirectory)/operations.conf\"; }"
+        return "server { listen \(Self.address(settings.operationsHost, settings.operationsPort)); "
+            + "\(timeouts(settings.operationsTimeouts)) include \"\(settings.runDirectory)/operations.conf\"; }"
     }
+
+    private func timeouts(_ timeouts: Settings.Timeouts) -> String {
+        let (read, write) = (milliseconds(timeouts.readSeconds), milliseconds(timeouts.writeSeconds))
+        return "client_header_timeout \(read); client_body_timeout \(read); send_timeout \(write);"
+    }
+
+    private func milliseconds(_ seconds: Double) -> String { "\(Int((seconds * 1000).rounded(.up)))ms" }
 
     private var notFound: String { "default_type \"text/plain; charset=utf-8\"; return 404 \"404: Not Found\";" }
 

@@ -17,22 +17,58 @@ struct Postroom: ParsableCommand {
             Child.self,
         ],
         defaultSubcommand: nil)
+
+    /// Runs the command that the arguments name. Wrong settings end it with a status of their own, so that who watches it
+    /// need not start it again before they are mended.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let refusal as Refusal where refusal.status != ExitCode.failure {
+            for line in refusal.lines { complain("Error: \(line)") }
+            exit(withError: refusal.status)
+        } catch {
+            // A message may repeat an argument, and that may be a URL with a password.
+            let message = fullMessage(for: error)
+            let shown = CommandLine.arguments.dropFirst().filter { $0.contains("@") }.reduce(message) {
+                text, argument in
+                text.replacing(argument, with: SettingText.withoutPassword(argument))
+            }
+            if shown == message { exit(withError: error) }
+            complain(shown)
+            exit(withError: exitCode(for: error))
+        }
+    }
 }
 
-/// A refusal to go on: one line on standard error, and exit status 1.
+/// A refusal to go on: a line or more on standard error, and the exit status.
 struct Refusal: Error, CustomStringConvertible {
-    let description: String
+    let lines: [String]
+    let status: ExitCode
 
-    init(_ description: String) { self.description = description }
+    /// That of wrong settings (sysexits.h, EX_CONFIG): starting again does not help.
+    static let wrongSettings = ExitCode(78)
+
+    var description: String { lines.joined(separator: "\n") }
+
+    init(_ description: String, status: ExitCode = .failure) {
+        lines = [description]
+        self.status = status
+    }
+
+    init(_ errors: SettingErrors) {
+        lines = errors.faults.map(\.description)
+        status = Self.wrongSettings
+    }
 }
 
 extension Settings {
-    /// The settings in force, or the one line that says which of them is wrong.
+    /// The settings in force, or the lines that say which of them are wrong.
     static func inForce() throws(Refusal) -> Settings {
-        do throws(SettingError) {
+        do throws(SettingErrors) {
             return try Settings(environment: Machine.environment())
         } catch {
-            throw Refusal("\(error)")
+            throw Refusal(error)
         }
     }
 
@@ -56,10 +92,16 @@ extension Settings {
 }
 
 struct ShowSettings: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "settings", abstract: "Show the settings in force.")
+    static let configuration = CommandConfiguration(
+        commandName: "settings", abstract: "Show the settings in force.",
+        discussion: """
+            Each line sets a variable, as a shell or systemd's EnvironmentFile reads it. Secrets are left out: a comment \
+            says that they are set. Warnings are on standard error.
+            """)
 
     func run() throws {
         let settings = try Settings.inForce()
-        for variable in Settings.variables { print("\(variable.name)=\(variable.show(settings))") }
+        for warning in settings.warnings(Machine.environment()) { complain("Warning: \(warning)") }
+        for variable in Settings.variables { print(variable.line(settings)) }
     }
 }

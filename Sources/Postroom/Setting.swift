@@ -2,11 +2,19 @@
 struct SettingError: Error, Equatable, CustomStringConvertible {
     let description: String
 
+    /// A password in the value is not shown.
     init(name: String, value: String, takes: String) {
-        description = "\(name) is \"\(value)\", but takes \(takes)"
+        description = "\(name) is \"\(SettingText.withoutPassword(value))\", but takes \(takes)"
     }
 
     init(place: String, reason: String) { description = "\(place): \(reason)" }
+}
+
+/// Everything that is wrong with the settings, one line each.
+struct SettingErrors: Error, Equatable, CustomStringConvertible {
+    let faults: [SettingError]
+
+    var description: String { faults.map(\.description).joined(separator: "\n") }
 }
 
 /// How the text of a setting is read.
@@ -26,6 +34,36 @@ enum SettingText {
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || "-._".utf8.contains(byte)
         }
+    }
+
+    /// A text in which "…" stands for what a URL has before its `@` and after its `?`: passwords and tokens are given there.
+    ///
+    /// What is almost a URL is treated alike, as a mistyped one holds the same password.
+    static func withoutPassword(_ text: String) -> String {
+        // As libpq takes it, beside URLs.
+        if text.lowercased().contains("password=") { return "…" }
+        let start = text.firstRange(of: "://")?.upperBound ?? text.startIndex
+        let isURL = start != text.startIndex
+        var rest = text[start...]
+        if let at = rest.lastIndex(of: "@"), isURL || rest[..<at].contains(":") { rest = "…" + rest[at...] }
+        if isURL, let question = rest.firstIndex(of: "?") { rest = rest[...question] + "…" }
+        return String(text[..<start] + rest)
+    }
+
+    /// A value as a shell, systemd's EnvironmentFile and `postroom settings` write it: in double quotes where it has
+    /// anything but letters, digits and a few signs, with a backslash before what a shell would expand.
+    static func quoted(_ value: String) -> String {
+        let isBare = value.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || "-._/:,@%+=".utf8.contains(byte)
+        }
+        if isBare { return value }
+        var text = "\""
+        for character in value.unicodeScalars {
+            if "\"\\`$".unicodeScalars.contains(character) { text += "\\" }
+            text.unicodeScalars.append(character)
+        }
+        return text + "\""
     }
 
     static func integer(_ text: String) -> Int? {

@@ -5,15 +5,51 @@ extension Settings {
     /// One variable: how it is read, and how it is shown.
     struct Variable {
         let name: String
+        /// Another name that is taken where this one is not set.
+        var alias: String?
         let takes: String
         /// Whether its value is shown to nobody.
         var isSecret = false
+        /// Whether the query of its URL is shown to nobody.
+        var hidesQuery = false
         let set: (inout Settings, String) -> Bool
         let show: (Settings) -> String
     }
 }
 
 extension Settings.Variable {
+    /// The same, taken under another name too.
+    func alias(_ name: String) -> Self {
+        var variable = self
+        variable.alias = name
+        return variable
+    }
+
+    /// The name that it is set under; its own where it is set under neither.
+    func name(in environment: [String: String]) -> String {
+        guard let alias, environment[name] == nil, environment[alias] != nil else { return name }
+        return alias
+    }
+
+    /// The same, of a URL whose query may hold a token.
+    func hidingQuery() -> Self {
+        var variable = self
+        variable.hidesQuery = true
+        return variable
+    }
+
+    /// The line that sets it to what is in force. A value that holds a secret is left out, and the line is a comment.
+    func line(_ settings: Settings) -> String {
+        let value = show(settings)
+        if isSecret {
+            return value.isEmpty ? "\(name)=" : "# \(name) is set, and its value is not shown."
+        }
+        guard hidesQuery, let question = value.firstIndex(of: "?") else {
+            return "\(name)=\(SettingText.quoted(value))"
+        }
+        return "# \(name) is set to \(value[...question])…, and what follows is not shown."
+    }
+
     static func text(
         _ name: String, _ path: WritableKeyPath<Settings, String>, _ takes: String,
         _ isValid: @escaping (String) -> Bool
@@ -63,7 +99,7 @@ extension Settings.Variable {
                 guard let value = SettingText.integer(text), (1...1_000_000).contains(value) else { return false }
                 settings[keyPath: path] = value
                 return true
-            }, show: { $0[keyPath: path].map(String.init) ?? "off" })
+            }, show: { $0[keyPath: path].map(String.init) ?? "" })
     }
 
     static func bytes(
@@ -100,6 +136,19 @@ extension Settings.Variable {
             name: name, takes: "a length of time above 0, such as 250ms, 5s or 1m30s",
             set: { settings, text in
                 guard let value = GoDuration.seconds(SettingText.trimmed(text)), value > 0, value <= 1e9 else {
+                    return false
+                }
+                settings[keyPath: path] = value
+                return true
+            }, show: { GoDuration.text($0[keyPath: path]) })
+    }
+
+    /// How long nginx waits; it counts in milliseconds.
+    static func timeout(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
+        Self(
+            name: name, takes: "a length of time from 1ms to 24h, such as 250ms, 5s or 1m30s",
+            set: { settings, text in
+                guard let value = GoDuration.seconds(SettingText.trimmed(text)), (0.001...86_400).contains(value) else {
                     return false
                 }
                 settings[keyPath: path] = value

@@ -17,7 +17,7 @@ extension Settings {
             Variable(
                 name: "USER_FILE", takes: "the path of a file of names and hashed passwords, as htpasswd(1) writes it",
                 set: { settings, text in
-                    settings.userFile = text.isEmpty ? nil : Files.absolute(FilePath(text))
+                    settings.userFile = text.isEmpty ? nil : Files.absolute(FilePath(text)) ?? FilePath(text)
                     return isQuotable(text) && !text.contains("$")
                 }, show: { $0.userFile?.string ?? "" }),
             .text("DEFAULT_USER", \.events.defaultUser, "1 to 255 bytes") { (1...255).contains($0.utf8.count) },
@@ -65,24 +65,29 @@ extension Settings {
     }
 
     private static func isHost(_ text: String) -> Bool {
-        (1...253).contains(text.utf8.count) && SettingText.isPlain(text)
+        (1...253).contains(text.utf8.count) && (SettingText.isPlain(text) || IPAddress(text) != nil)
     }
 
     /// What depends on several variables.
-    mutating func readEvents(_ environment: [String: String]) throws(SettingError) {
+    mutating func readEvents(_ environment: [String: String], _ faults: inout [SettingError]) {
         events.maximumBodyBytes = maximumBodyBytes
         delivery.approvalURL = events.policyURL
+        if let file = userFile, events.userSource != .basic {
+            faults.append(
+                SettingError(name: "USER_FILE", value: file.string, takes: "effect only where USER_SOURCE is basic"))
+        }
         switch events.userSource {
         case .basic:
-            guard let file = userFile, Files.isReadable(file) else {
-                throw SettingError(
-                    name: "USER_FILE", value: userFile?.string ?? "",
-                    takes: "the path of a file that can be read, as USER_SOURCE is basic")
+            if userFile.map(Files.isReadable) != true {
+                faults.append(
+                    SettingError(
+                        name: "USER_FILE", value: environment["USER_FILE"] ?? "",
+                        takes: "the path of a file that can be read, as USER_SOURCE is basic"))
             }
         case .certificate:
-            guard let tls, tls.clientAuthority != nil, tls.clientVerification != .off else {
-                throw SettingError(
-                    name: "USER_SOURCE", value: "certificate", takes: "effect only with TLS_CLIENT_CA")
+            if tls?.clientAuthority == nil || tls?.clientVerification == .off {
+                faults.append(
+                    SettingError(name: "USER_SOURCE", value: "certificate", takes: "effect only with TLS_CLIENT_CA"))
             }
         case .none, .header: break
         }

@@ -17,6 +17,8 @@ struct PacificaSettings {
         ("notifications", "policy_url", "POLICY_URL"),
     ]
 
+    init() {}
+
     init(environment: [String: String]) throws(SettingError) {
         guard let path = environment[Self.variable], !path.isEmpty else { return }
         guard let bytes = Files.contents(of: FilePath(path)) else {

@@ -99,6 +99,15 @@ struct Settings: Equatable {
     var databaseName = "notificationmanagement"
     /// 32 bytes; `nil`: the key in `secret.key` is used.
     var encryptionSecret: String?
+    /// How long nginx waits for a client between two reads, and between two writes, at the ports of the APIs and at the
+    /// operations port.
+    var apiTimeouts = Timeouts()
+    var operationsTimeouts = Timeouts()
+
+    struct Timeouts: Equatable {
+        var readSeconds = 5.0
+        var writeSeconds = 10.0
+    }
 
     /// Where sockets, nginx's configuration and its temporary files lie.
     var runDirectory: FilePath { dataDirectory.appending("run") }
@@ -123,81 +132,125 @@ func joinedURL(_ parts: [String]) -> String {
 }
 
 extension Settings {
-    /// Reads the variables. What is not set keeps its default; what is not known is left alone.
-    init(environment given: [String: String]) throws(SettingError) {
+    /// Reads the variables. What is not set keeps its default; what is not known is left alone. All faults are thrown at once.
+    init(environment given: [String: String]) throws(SettingErrors) {
         self.init()
-        let pacifica = try PacificaSettings(environment: given)
+        var faults: [SettingError] = []
+        var pacifica = PacificaSettings()
+        do throws(SettingError) { pacifica = try PacificaSettings(environment: given) } catch { faults.append(error) }
         pacificaIgnored = pacifica.ignored
-        let environment = given.merging(pacifica.values) { mine, _ in mine }
+        var environment = given.merging(pacifica.values) { mine, _ in mine }
         for variable in Self.variables {
-            guard let text = environment[variable.name] else { continue }
-            guard variable.set(&self, text) else {
-                let shown = variable.isSecret ? "…" : text
-                throw SettingError(
-                    name: pacifica.places[variable.name] ?? variable.name, value: shown, takes: variable.takes)
+            let name = variable.name(in: environment)
+            if let alias = variable.alias, let other = environment[alias], name != alias {
+                if other != environment[variable.name] {
+                    faults.append(
+                        SettingError(name: alias, value: other, takes: "the same as \(variable.name), or is not set"))
+                }
             }
+            guard let text = environment[name] else { continue }
+            environment[variable.name] = text
+            guard !variable.set(&self, text) else { continue }
+            faults.append(
+                SettingError(
+                    name: pacifica.places[name] ?? name, value: variable.isSecret ? "…" : text, takes: variable.takes))
         }
-        if requestsPerSecond == nil, let burst = requestBurst {
-            throw SettingError(name: "RATE_LIMIT_BURST", value: String(burst), takes: "effect only with RATE_LIMIT")
-        }
-        if operationalURL == nil, operationalSecret != nil {
-            throw SettingError(name: "OPS_EVENTS_SECRET", value: "…", takes: "effect only with OPS_EVENTS_URL")
-        }
-        try kafka.security.check()
+        let isFaulty = !faults.isEmpty
         if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
-        if environment["SERVER_URL"] == nil { serverURL = "http://localhost:\(port)" }
-        try readTLS(environment)
+        readTLS(environment, &faults)
+        if environment["SERVER_URL"] == nil { serverURL = "\(tls == nil ? "http" : "https")://localhost:\(port)" }
         delivery.policies.fixed = .fixed(retries: webhookRetries, interval: webhookRetrySeconds)
         if let waits = webhookRetrySchedule {
             delivery.policies.fixed = .schedule(waits)
             delivery.policies.standard = .schedule(waits)
         }
-        try readEvents(environment)
+        readEvents(environment, &faults)
         webhooks.retentionSeconds = webhookRetentionSeconds
         delivery.headers.signature = webhooks.signatureHeader
         delivery.headers.timestamp = webhooks.signatureTimestampHeader
         delivery.overlapSeconds = webhooks.rotationSeconds
+        // What is wrong by itself is not compared with others.
+        if !isFaulty { checkTogether(&faults) }
+        if !faults.isEmpty { throw SettingErrors(faults: faults) }
     }
 
-    private mutating func readTLS(_ environment: [String: String]) throws(SettingError) {
-        func file(_ name: String) throws(SettingError) -> FilePath? {
+    /// What is right by itself and wrong beside another setting.
+    private func checkTogether(_ faults: inout [SettingError]) {
+        func fault(_ name: String, _ value: String, _ takes: String) {
+            faults.append(SettingError(name: name, value: value, takes: takes))
+        }
+        if requestsPerSecond == nil, let burst = requestBurst {
+            fault("RATE_LIMIT_BURST", String(burst), "effect only with RATE_LIMIT")
+        }
+        if operationalURL == nil, operationalSecret != nil {
+            fault("OPS_EVENTS_SECRET", "…", "effect only with OPS_EVENTS_URL")
+        }
+        if let url = operationalURL, let reason = AddressGuard(allowing: allowedSubnets).fault(ofURL: url) {
+            fault("OPS_EVENTS_URL", url, "a URL that may be called: \(reason)")
+        }
+        for (name, taken) in [("APP_PORT", port), ("API_SERVER_PORT", apiPort ?? 0)]
+        where operationsPort != 0 && operationsPort == taken && isSameAddress(host, operationsHost) {
+            fault("OPS_SERVER_PORT", String(operationsPort), "another port than \(name), or 0 for none")
+        }
+        kafka.security.check(&faults)
+    }
+
+    /// Whether one port cannot be listened at for both addresses: they are equal, or one stands for all of its kind.
+    private func isSameAddress(_ one: String, _ other: String) -> Bool {
+        guard one.contains(":") == other.contains(":") else { return false }
+        return one == other || [one, other].contains { $0 == "0.0.0.0" || $0 == "::" }
+    }
+
+    private mutating func readTLS(_ environment: [String: String], _ faults: inout [SettingError]) {
+        let before = faults.count
+        func file(_ name: String) -> FilePath? {
             guard let text = environment[name], !text.isEmpty else { return nil }
             guard let path = Files.absolute(FilePath(text)), Files.isReadable(path) else {
-                throw SettingError(name: name, value: text, takes: "the path of a file that can be read")
+                faults.append(SettingError(name: name, value: text, takes: "the path of a file that can be read"))
+                return nil
             }
             guard Self.isQuotable(path.string), !path.string.contains("$") else {
-                throw SettingError(
-                    name: name, value: text, takes: "a path without quotes, backslashes and any of $*?[]@")
+                faults.append(
+                    SettingError(
+                        name: name, value: text, takes: "a path without quotes, backslashes and any of $*?[]@"))
+                return nil
             }
             return path
         }
-        let certificate = try file("TLS_CERTIFICATE")
-        let key = try file("TLS_CERTIFICATE_KEY")
-        let authority = try file("TLS_CLIENT_CA")
-        let verification = environment["TLS_CLIENT_VERIFY"] ?? ""
-        guard verification.isEmpty || ClientVerification(rawValue: verification) != nil else {
-            throw SettingError(name: "TLS_CLIENT_VERIFY", value: verification, takes: "off, optional or on")
+        let certificate = file("TLS_CERTIFICATE")
+        let key = file("TLS_CERTIFICATE_KEY")
+        let authority = file("TLS_CLIENT_CA")
+        let text = environment["TLS_CLIENT_VERIFY"] ?? ""
+        let verification = ClientVerification(rawValue: text)
+        if !text.isEmpty, verification == nil {
+            faults.append(SettingError(name: "TLS_CLIENT_VERIFY", value: text, takes: "off, optional or on"))
         }
+        guard faults.count == before else { return }
         guard let certificate else {
             for name in ["TLS_CERTIFICATE_KEY", "TLS_CLIENT_CA"] where environment[name]?.isEmpty == false {
-                throw SettingError(
-                    name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE")
+                faults.append(
+                    SettingError(
+                        name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE"))
             }
-            guard ["", "off"].contains(verification) else {
-                throw SettingError(
-                    name: "TLS_CLIENT_VERIFY", value: verification, takes: "effect only with TLS_CERTIFICATE")
+            if let verification, verification != .off {
+                faults.append(
+                    SettingError(name: "TLS_CLIENT_VERIFY", value: text, takes: "effect only with TLS_CERTIFICATE"))
             }
             return
         }
-        guard let key else {
-            throw SettingError(
-                name: "TLS_CERTIFICATE_KEY", value: "", takes: "the path of the key that belongs to TLS_CERTIFICATE")
+        if let verification, verification != .off, authority == nil {
+            faults.append(
+                SettingError(name: "TLS_CLIENT_VERIFY", value: text, takes: "effect only with TLS_CLIENT_CA"))
         }
-        if let wanted = ClientVerification(rawValue: verification), wanted != .off, authority == nil {
-            throw SettingError(name: "TLS_CLIENT_VERIFY", value: verification, takes: "effect only with TLS_CLIENT_CA")
+        guard let key else {
+            faults.append(
+                SettingError(
+                    name: "TLS_CERTIFICATE_KEY", value: "",
+                    takes: "the path of the key that belongs to TLS_CERTIFICATE"))
+            return
         }
         tls = TLS(
             certificate: certificate, key: key, clientAuthority: authority,
-            clientVerification: ClientVerification(rawValue: verification) ?? (authority == nil ? .off : .on))
+            clientVerification: verification ?? (authority == nil ? .off : .on))
     }
 }

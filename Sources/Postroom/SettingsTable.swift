@@ -16,7 +16,13 @@ extension Settings {
         [
             .text("APP_HOST", \.host, "an IP address to listen on") { IPAddress($0) != nil },
             .integer("APP_PORT", \.port, 1...65535),
-            .text("SERVER_URL", \.serverURL, "the address that clients reach this service at") { !$0.contains("\n") },
+            .text(
+                "SERVER_URL", \.serverURL,
+                "the URL that clients reach this service at, http:// or https://, without user, query and fragment"
+            ) { text in
+                let url = SettingText.trimmed(text)
+                return !text.contains("\n") && (url.isEmpty || !url.contains("?") && (try? TargetURL(url)) != nil)
+            },
             Variable(
                 name: "MOUNT_POINT", takes: "a path of letters, digits and - . _ ~, such as /api",
                 set: { settings, text in
@@ -89,11 +95,15 @@ extension Settings {
                     settings.apiPort = SettingText.integer(text)
                     return settings.apiPort.map { (1...65535).contains($0) } ?? false
                 }, show: { $0.apiPort.map(String.init) ?? "" }),
+            .timeout("API_SERVER_READ_TIMEOUT", \.apiTimeouts.readSeconds),
+            .timeout("API_SERVER_WRITE_TIMEOUT", \.apiTimeouts.writeSeconds),
             .text("OPS_SERVER_HOST", \.operationsHost, "an IP address to listen on") { IPAddress($0) != nil },
             .integer("OPS_SERVER_PORT", \.operationsPort, 0...65535),
+            .timeout("OPS_SERVER_READ_TIMEOUT", \.operationsTimeouts.readSeconds),
+            .timeout("OPS_SERVER_WRITE_TIMEOUT", \.operationsTimeouts.writeSeconds),
             .optionalText("OPS_EVENTS_URL", \.operationalURL, "the URL of a receiver, http:// or https://") {
                 (try? TargetURL($0)) != nil
-            },
+            }.hidingQuery(),
             .secret("OPS_EVENTS_SECRET", \.operationalSecret, "whsec_ and the Base64 of 24 to 64 bytes") {
                 WebhookSecret($0) != nil
             },
@@ -112,10 +122,14 @@ extension Settings {
             .choice(
                 "WEBHOOKS_SIGNATURE_ALGORITHM", \.webhookSignatureAlgorithm,
                 SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")),
-            .text("WEBHOOKS_SIGNATURE_HEADER", \.webhooks.signatureHeader, "the name of a header", isFieldName),
             .text(
-                "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER", \.webhooks.signatureTimestampHeader, "the name of a header",
-                isFieldName),
+                "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_HEADER", \.webhooks.signatureHeader,
+                "the name of a header", isFieldName
+            ).alias("WEBHOOKS_SIGNATURE_HEADER"),
+            .text(
+                "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", \.webhooks.signatureTimestampHeader,
+                "the name of a header", isFieldName
+            ).alias("WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER"),
             Variable(
                 name: "WEBHOOKS_ROTATION_OVERLAP", takes: "a length of time from 0 to 168h, such as 24h",
                 set: { settings, text in

@@ -11,7 +11,7 @@ import Webhooks
 
 @Suite struct SettingsTests {
     private func refusal(_ environment: [String: String]) -> String? {
-        do throws(SettingError) {
+        do throws(SettingErrors) {
             _ = try Settings(environment: environment)
             return nil
         } catch {
@@ -63,7 +63,6 @@ import Webhooks
             ("POD_IP", "localhost"), ("TZ", "America/Nowhere"), ("TZ", "../../../etc/localtime"), ("TZ", "America"),
             ("TZ", "/dev/zero"), ("OPS_EVENTS_URL", "ftp://x/"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"),
             ("DB_URI", "localhost:5432"), ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"),
-            ("PROJECT_MANAGEMENT_API_URI", "http://x/?a"), ("PROJECT_MANAGEMENT_API_URI", "http://a@x/"),
         ])
     func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
@@ -169,7 +168,7 @@ import Webhooks
 
     @Test func `what is shown can be set`() throws {
         let settings = Settings()
-        for variable in Settings.variables where variable.show(settings) != "" && variable.show(settings) != "off" {
+        for variable in Settings.variables {
             #expect(refusal([variable.name: variable.show(settings)]) == nil, "\(variable.name)")
         }
         #expect(Set(Settings.variables.map(\.name)).count == Settings.variables.count)

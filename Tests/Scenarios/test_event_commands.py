@@ -137,4 +137,4 @@ def test_settings_come_from_a_file_of_the_original(serve_webhooks, tmp_path):
     assert "\nPOSTROOM_PACIFICA_CONFIG=%s\n" % path in shown
     path.write_text("[notifications]\nuser_header\n")
     refused = postroom(service.directory, "serve", POSTROOM_PACIFICA_CONFIG=path)
-    assert refused.returncode == 1 and refused.stderr.decode() == "Error: %s:2: name = value was expected\n" % path
+    assert refused.returncode == 78 and refused.stderr.decode() == "Error: %s:2: name = value was expected\n" % path
