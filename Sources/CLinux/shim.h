@@ -10,12 +10,15 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdint.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -47,6 +50,15 @@ static inline int postroom_set_nonblocking(int descriptor) {
     int on = 1;
     return ioctl(descriptor, FIONBIO, &on);
 }
+
+/// fcntl(2) is variadic. A pipe holds so many bytes from now on (linux/fcntl.h, F_SETPIPE_SZ).
+static inline int postroom_set_pipe_size(int descriptor, int bytes) { return fcntl(descriptor, 1031, bytes); }
+
+/// Swift has atomic operations on memory of its own only. The order of different counters does not matter.
+static inline void postroom_add(uint64_t *counter, uint64_t number) {
+    __atomic_fetch_add(counter, number, __ATOMIC_RELAXED);
+}
+static inline uint64_t postroom_value(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 
 /// syscall(2) is variadic, and the C library of Debian 12 has pidfd_open(2) in no header that Swift can see.
 static inline int postroom_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

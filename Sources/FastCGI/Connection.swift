@@ -35,6 +35,8 @@ final class Connection {
     private(set) var outline = RequestOutline()
     /// Where that goes; `nil` where it makes no sense.
     private(set) var target: Target?
+    /// When that was read, on the machine's clock; `nil` where it is not counted.
+    var readAt: Int64?
     /// Whether something may have arrived that no event will tell of.
     var mayHaveMore = false
     /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.

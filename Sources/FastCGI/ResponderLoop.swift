@@ -177,8 +177,12 @@ package final class ResponderLoop {
 
     private func receive(_ connection: Connection) {
         switch connection.receive(&buffer, bodyLimit: bodyLimit) {
-        case .request(let request): answer(request, on: connection, until: nil)
-        case .invalidRequest(let error): answered.append((connection, .now(.text(.badRequest, "\(error)."))))
+        case .request(let request):
+            connection.readAt = request.isOperational ? nil : now()
+            answer(request, on: connection, until: nil)
+        case .invalidRequest(let error):
+            connection.readAt = now()
+            answered.append((connection, .now(.text(.badRequest, "\(error)."))))
         case .nothing: if isStopping || connection.isHungUp { close(connection) }
         case .ended(let reason): close(connection, reason)
         }
@@ -254,6 +258,9 @@ package final class ResponderLoop {
     }
 
     private func send(_ response: Response, to connection: Connection) {
+        if let readAt = connection.readAt {
+            service.count(connection.target, status: response.head.status.code, microseconds: now() - readAt)
+        }
         connection.send(response)
         advance(connection)
     }

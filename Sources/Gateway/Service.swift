@@ -17,9 +17,19 @@ package protocol Service: AnyObject {
     /// What to answer to a request whose writes are not kept, in the words of the API that it belongs to.
     func response(to failure: StoreFailure, at target: Target) -> Response
 
+    /// Notes that a request of the APIs was answered.
+    /// - Parameters:
+    ///   - target: `nil` where the request made no sense.
+    ///   - microseconds: since it had been read.
+    func count(_ target: Target?, status: Int, microseconds: Int64)
+
     /// Differs whenever the store has changed, by whichever process; `nil` where that cannot be told. Cheap: it is read
     /// every few milliseconds.
     var version: UInt64? { get }
+}
+
+extension Service {
+    package func count(_ target: Target?, status: Int, microseconds: Int64) {}
 }
 
 /// What became of the writes of a turn.

@@ -29,11 +29,16 @@ extension DeliveryWork {
         let line = try log(
             result.attempt, of: result.delivery, destination, parcel, count: attempts,
             nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOurs && nextRetryAt == nil, in: &transaction)
-        metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
+        let isForOperators = try store.operatorsDestination(in: transaction) == number
+        if isForOperators {
+            try store.count(operationalCall: result.attempt, in: &transaction)
+        } else {
+            metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
+        }
         metrics.progressed = moment.steady
         guard isOurs else { return }
         state.inFlight -= min(state.inFlight, 1)
-        if verdict == .delivered, let parcel {
+        if verdict == .delivered, !isForOperators, let parcel {
             metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
         }
         try store.tables.deliveries.remove(place, in: &transaction)
@@ -51,7 +56,6 @@ extension DeliveryWork {
         }
         if isOver { state.pending -= min(state.pending, 1) }
         let now = moment
-        let isForOperators = try store.operatorsDestination(in: transaction) == number
         var (disabling, percent): (String?, Int?)
         change(number) { [isOver, gate] destination, state in
             state.gate = gate
@@ -122,6 +126,7 @@ extension DeliveryWork {
         let count = min(room.places(for: destination), allowance(destination, standing, inFlight: inFlight))
         let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
         guard looks > 0 else { return [] }
+        let isForOperators = try store.operatorsDestination(in: transaction) == number
         var starts: [DeliveryTurn.Start] = []
         var taken = 0
         for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: looks, in: transaction) {
@@ -136,7 +141,7 @@ extension DeliveryWork {
             let parcel = try store.readableParcel(delivery.parcel, in: transaction)
             // One whose lease ran out counts as being made already.
             if delivery.owner == 0 { state.inFlight += 1 }
-            metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due))
+            if !isForOperators { metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due)) }
             var begun = delivery
             begun.owner = owner
             let lease = moment.steady.adding(seconds: leaseSeconds)

@@ -92,6 +92,7 @@ struct Tables {
     static let queuesKey = Array("queues".utf8)
     static let metricsKey = Array("delivery-metrics".utf8)
     static let intakeMetricsKey = Array("intake-metrics".utf8)
+    static let operationalCallsKey = Array("operational-calls".utf8)
     static let sealKey = Array("seal".utf8)
     static let markKey = Array("mark".utf8)
     static let eventsKey = Array("events".utf8)

@@ -20,6 +20,7 @@ final class Application: Service {
     private let events: EventHandlers
     private let isDebugging: Bool
     private let operations: Operations
+    private let counters: ServiceCounters
     private let logger: Logger
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
@@ -32,7 +33,8 @@ final class Application: Service {
         webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing, lookups: lookups)
         events = EventHandlers(store: store, settings: settings, sealing: sealing, logger: logger)
         isDebugging = settings.webhooks.isDebugging
-        operations = Operations(store: store, settings: settings)
+        counters = ServiceCounters(settings)
+        operations = Operations(store: store, settings: settings, counters: counters, started: started)
         capture = CaptureHandlers(
             store: store, limits: settings.limits,
             installation: Installation(
@@ -58,6 +60,10 @@ final class Application: Service {
             report(error)
             return .now(response(to: error, at: request.target))
         }
+    }
+
+    func count(_ target: Target?, status: Int, microseconds: Int64) {
+        counters.count(Route(target?.segments), status: status, microseconds: microseconds)
     }
 
     func response(to failure: StoreFailure, at target: Target) -> Response {

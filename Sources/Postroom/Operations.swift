@@ -11,6 +11,9 @@ internal import Webhooks
 struct Operations {
     let store: MappedStore
     let settings: Settings
+    let counters: ServiceCounters
+    /// When the service was started.
+    let started: Timestamp
 
     /// - Parameter path: the segments of the request's path.
     func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer {
@@ -27,7 +30,7 @@ struct Operations {
             }
             return .now(.json(.ok, body))
         case ["debug", "settings"] where settings.webhooks.isDebugging:
-            let lines = Settings.variables.map { "\($0.name)=\($0.show(settings))\n" }.joined()
+            let lines = Settings.variables.map { "\($0.line(settings))\n" }.joined()
             return .now(.text(.ok, lines))
         default: return .now(.notFound)
         }
@@ -57,6 +60,17 @@ struct Operations {
         var text = MetricsText()
         text.family("info", "gauge", "The program, and where it runs.")
         text.sample("info", identity, 1)
+        text.family("build_info", "gauge", "The program, the layout of the store that it writes, and its compiler.")
+        text.sample(
+            "build_info",
+            [("version", postroomVersion), ("layout", "\(MappedStore.schemaVersion)"), ("compiler", Self.compiler)], 1)
+        text.family("start_time_seconds", "gauge", "When the service was started, in seconds since 1970.")
+        text.sample("start_time_seconds", [], text: "\(Double(started.microseconds) / 1e6)")
+        text.add(counters)
+        let calls = try store.operationalCalls()
+        text.family("operational_calls_total", "counter", "Calls to OPS_EVENTS_URL, which are no deliveries.")
+        text.sample("operational_calls_total", [("result", "success")], calls.successes)
+        text.sample("operational_calls_total", [("result", "failure")], calls.failures)
         text.family("deliveries_total", "counter", "Attempts, by what became of them.")
         text.sample("deliveries_total", [("result", "success"), ("error_kind", "")], metrics.deliveries.attempts[0])
         for kind in Attempt.ErrorKind.allCases {
@@ -104,45 +118,15 @@ struct Operations {
         return response
     }
 
+    #if compiler(>=6.4)
+        private static let compiler = "Swift 6.4 or later"
+    #else
+        private static let compiler = "Swift 6.3"
+    #endif
+
     private static let captureEvents: [(String, CaptureEvent, CaptureEvent)] = [
         ("create", .created, .creationRefused), ("collect", .collected, .collectionRefused),
         ("receive", .received, .receptionRefused), ("configure", .configured, .configurationRefused),
         ("delete", .deleted, .deletionRefused),
     ]
-}
-
-/// Writes metrics as Prometheus reads them; each name begins with `postroom_`.
-private struct MetricsText {
-    private(set) var text = ""
-
-    mutating func family(_ name: String, _ type: String, _ help: String) {
-        text += "# HELP postroom_\(name) \(help)\n# TYPE postroom_\(name) \(type)\n"
-    }
-
-    mutating func sample(_ name: String, _ labels: [(String, String)], _ value: some BinaryInteger) {
-        sample(name, labels, text: "\(value)")
-    }
-
-    private mutating func sample(_ name: String, _ labels: [(String, String)], text value: String) {
-        let inner = labels.map { "\($0.0)=\"\($0.1)\"" }.joined(separator: ",")
-        text += "postroom_\(name)\(inner.isEmpty ? "" : "{\(inner)}") \(value)\n"
-    }
-
-    mutating func single(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
-        family(name, type, help)
-        sample(name, [], value)
-    }
-
-    mutating func histogram(_ name: String, _ help: String, _ histogram: Histogram) {
-        family(name, "histogram", help)
-        var sum: UInt64 = 0
-        for (bound, count) in zip(Histogram.bounds, histogram.counts) {
-            sum += count
-            sample("\(name)_bucket", [("le", "\(bound)")], sum)
-        }
-        sum += histogram.counts.last ?? 0
-        sample("\(name)_bucket", [("le", "+Inf")], sum)
-        sample("\(name)_sum", [], text: "\(Double(histogram.microseconds) / 1e6)")
-        sample("\(name)_count", [], sum)
-    }
 }

@@ -1,0 +1,49 @@
+internal import Delivery
+package import Gateway
+internal import LMDB
+
+/// How many calls to OPS_EVENTS_URL there were, since the store began. They are no deliveries of webhooks or events, and are
+/// counted apart from these.
+package struct OperationalCalls: Equatable, Sendable {
+    package var successes: UInt64 = 0
+    package var failures: UInt64 = 0
+
+    package init() {}
+
+    private static let version: UInt8 = 1
+
+    fileprivate var encoded: [UInt8] {
+        var writer = ByteWriter(reserving: 20)
+        writer.byte(Self.version)
+        writer.number(successes)
+        writer.number(failures)
+        return writer.bytes
+    }
+
+    fileprivate init?(_ span: RawSpan) {
+        var reader = ByteReader(span)
+        guard reader.byte() == Self.version, let successes = reader.number(), let failures = reader.number() else {
+            return nil
+        }
+        self.successes = successes
+        self.failures = failures
+    }
+}
+
+extension MappedStore {
+    package func operationalCalls() throws(StoreFailure) -> OperationalCalls {
+        try read { (transaction) throws(LMDBError) in try operationalCalls(in: transaction) }
+    }
+
+    private func operationalCalls(in transaction: borrowing Transaction) throws(LMDBError) -> OperationalCalls {
+        try tables.meta.record(at: Tables.operationalCallsKey, "the count of calls to operators", in: transaction) {
+            OperationalCalls($0)
+        } ?? OperationalCalls()
+    }
+
+    func count(operationalCall attempt: Attempt, in transaction: inout Transaction) throws(LMDBError) {
+        var calls = try operationalCalls(in: transaction)
+        if attempt.failure == nil { calls.successes &+= 1 } else { calls.failures &+= 1 }
+        try tables.meta.put(calls.encoded, at: Tables.operationalCallsKey, in: &transaction)
+    }
+}

@@ -1,0 +1,79 @@
+internal import Gateway
+internal import Linux
+internal import SystemPackage
+
+/// What the processes of an installation count together, in a file in DATA_DIR/run: requests by route and status, how long
+/// they took, and how often processes were started again.
+struct ServiceCounters {
+    private let counters: SharedCounters
+
+    /// The upper bounds of the histogram, in seconds.
+    static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    private static let boundMicroseconds = bounds.map { Int64($0 * 1e6) }
+
+    /// The statuses that are counted by number; all others are counted together.
+    static let statuses = [
+        200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 410, 413, 414, 415, 422, 429, 431, 500, 502, 503, 504, 507,
+    ]
+    private static let statusColumns: [UInt8] = {
+        var columns = [UInt8](repeating: UInt8(statuses.count), count: 600)
+        for (index, status) in statuses.enumerated() { columns[status] = UInt8(index) }
+        return columns
+    }()
+
+    /// The processes that are started again, by the beginning of their names.
+    static let processes = ["responder", "worker", "nginx"]
+
+    // A row for each route: statuses, other statuses, buckets, the last bucket, the sum in microseconds.
+    private static let bucketsColumn = statuses.count + 1
+    private static let sumColumn = bucketsColumn + bounds.count + 1
+    private static let columns = sumColumn + 1
+    private static let restartsIndex = columns * Route.allCases.count
+
+    /// Part of the file's name, to be raised with each change of what is counted where: while responders are replaced, old
+    /// and new ones count at the same time.
+    private static let form = 1
+
+    init(_ settings: Settings) {
+        // It is there but for responders that run on their own.
+        try? Files.makeDirectory(settings.runDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
+        counters = SharedCounters(
+            settings.runDirectory.appending("counters-\(Self.form)"),
+            count: Self.restartsIndex + Self.processes.count)
+    }
+
+    func count(_ route: Route, status: Int, microseconds: Int64) {
+        let row = Int(route.rawValue) * Self.columns
+        let column = status < Self.statusColumns.count ? Int(Self.statusColumns[max(0, status)]) : Self.statuses.count
+        counters.add(1, to: row + column)
+        let bucket = Self.boundMicroseconds.firstIndex { microseconds <= $0 } ?? Self.bounds.count
+        counters.add(1, to: row + Self.bucketsColumn + bucket)
+        counters.add(UInt64(max(0, microseconds)), to: row + Self.sumColumn)
+    }
+
+    /// - Parameter name: that of a supervised process, such as `responder 1`.
+    func countRestart(of name: String) {
+        guard let index = Self.processes.firstIndex(where: { name.hasPrefix($0) }) else { return }
+        counters.add(1, to: Self.restartsIndex + index)
+    }
+
+    /// How many requests of a route had a status; the last one stands for all others.
+    func requests(_ route: Route) -> [(status: String, count: UInt64)] {
+        (Self.statuses.map(String.init) + ["other"]).enumerated().map { index, status in
+            (status, counters.value(at: Int(route.rawValue) * Self.columns + index))
+        }
+    }
+
+    /// How many requests took longer than each bound and no longer than the next, and all of them together, in microseconds.
+    func durations(_ route: Route) -> (counts: [UInt64], microseconds: UInt64) {
+        let row = Int(route.rawValue) * Self.columns
+        return (
+            (0...Self.bounds.count).map { counters.value(at: row + Self.bucketsColumn + $0) },
+            counters.value(at: row + Self.sumColumn)
+        )
+    }
+
+    func restarts() -> [(process: String, count: UInt64)] {
+        Self.processes.enumerated().map { ($1, counters.value(at: Self.restartsIndex + $0)) }
+    }
+}
