@@ -109,7 +109,8 @@ final class KafkaIntake {
     private func take(_ message: Message) {
         offsets[Partition(topic: message.topic, number: message.partition)] = Offset(after: message)
         let place: Logger.Metadata = [
-            "topic": "\(message.topic)", "partition": "\(message.partition)", "offset": "\(message.offset)",
+            "topic": "\(message.topic)", "partition": .stringConvertible(Int(message.partition)),
+            "offset": .stringConvertible(Int(message.offset)),
         ]
         do throws(APIError) {
             let published = try PublishedEvent(

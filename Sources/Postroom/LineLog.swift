@@ -5,6 +5,9 @@ internal import Logging
 internal import SystemPackage
 
 /// Writes one line for each message to standard error, as text or as JSON.
+///
+/// A detail that is given as an `Int`, `Double` or `Bool` is a number or a truth value in JSON, and all else is a string. In
+/// a text line a value is in double quotes, with backslashes, where it would not read as one word.
 struct LineLog: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -33,20 +36,49 @@ struct LineLog: LogHandler {
         var line: [UInt8]
         switch format {
         case .text:
-            let tail = details.map { " \($0.key)=\($0.value)" }.joined()
+            let tail = details.map { " \($0.key)=\(Self.word($0.value))" }.joined()
             let text = "\(time) \(event.level) \(process): \(event.message)\(tail)"
-            line = Array(text.utf8.map { $0 < 0x20 ? 0x20 : $0 })
+            line = Array(text.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 })
         case .json:
             line = objectJSON { json in
                 json.member("time", time)
                 json.member("level", event.level.rawValue)
                 json.member("process", process)
                 json.member("message", "\(event.message)")
-                for (name, value) in details { json.member(name, "\(value)") }
+                for (name, value) in details {
+                    switch value {
+                    case .stringConvertible(let number as Int): json.member(name, number)
+                    case .stringConvertible(let number as Double) where number.isFinite:
+                        json.name(name)
+                        json.value(text: "\(number)".utf8)
+                    case .stringConvertible(let truth as Bool):
+                        json.name(name)
+                        json.bool(truth)
+                    default: json.member(name, "\(value)")
+                    }
+                }
             }
         }
         line.append(UInt8(ascii: "\n"))
         _ = try? FileDescriptor.standardError.writeAll(line)
+    }
+
+    /// A value of a text line: as it is where it is one word, else in quotes.
+    private static func word(_ value: Logger.Metadata.Value) -> String {
+        let text = "\(value)"
+        let isWord = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !"\"=\\".utf8.contains($0) }
+        if isWord { return text }
+        var quoted = "\""
+        for character in text.unicodeScalars {
+            switch character {
+            case "\"", "\\": quoted += "\\\(character)"
+            case "\n": quoted += "\\n"
+            case "\r": quoted += "\\r"
+            case "\t": quoted += "\\t"
+            default: quoted.unicodeScalars.append(character)
+            }
+        }
+        return quoted + "\""
     }
 
     private static func text(of time: Timestamp, isLocal: Bool) -> String {

@@ -11,7 +11,7 @@ extension Logger {
         for detail in event.details {
             switch detail.value {
             case .text(let text): details[detail.name] = "\(text)"
-            case .number(let number): details[detail.name] = "\(number)"
+            case .number(let number): details[detail.name] = .stringConvertible(number)
             }
         }
         let level: Logger.Level = event.kind == .messageRecovered ? .notice : .warning

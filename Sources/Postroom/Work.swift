@@ -63,7 +63,8 @@ struct Work: ParsableCommand {
                 let count = try dispatcher.takeOver()
                 try store.commit()
                 guard count > 0 else { return }
-                logger.info("begins anew what a worker before had begun", metadata: ["deliveries": "\(count)"])
+                logger.info(
+                    "begins anew what a worker before had begun", metadata: ["deliveries": .stringConvertible(count)])
             }
         }
         // Whoever has it alone now has nothing of ours to take: nothing has begun here.
@@ -292,7 +293,7 @@ final class Worker {
 
     private func removeOverdue() throws(StoreFailure) -> Bool {
         let count = try store.removeOverdue(at: store.clock.now(), settings.limits, limit: stepSize)
-        if count > 0 { logger.debug("removed endpoints", metadata: ["count": "\(count)"]) }
+        if count > 0 { logger.debug("removed endpoints", metadata: ["count": .stringConvertible(count)]) }
         return count == stepSize
     }
 
