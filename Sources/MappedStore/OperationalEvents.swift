@@ -1,4 +1,5 @@
 package import Delivery
+internal import Events
 package import Gateway
 internal import JSON
 internal import LMDB
@@ -19,10 +20,12 @@ extension DeliveryWork {
         for kind in OperationalEvent.kinds(
             after: verdict, attempts: Int(line.count), result.delivery, wish: result.wish)
         {
-            found.append((kind, line.details(kind)))
+            // What is no longer kept, or is damaged, is named as in the lines before.
+            let named = line.eventID.isEmpty ? try earlierLine(of: line, in: transaction) : line
+            found.append((kind, line.details(kind, named)))
         }
         if let disabling {
-            found.append((.endpointDisabled, [OperationalEvent.Detail("reason", .text(disabling))]))
+            found.append((.endpointDisabled, [OperationalEvent.Detail("reason", .text(oneLine(disabling)))]))
         } else if let percent {
             found.append((.endpointFailing, [OperationalEvent.Detail("percent", .number(percent))]))
         }
@@ -33,10 +36,41 @@ extension DeliveryWork {
                 OperationalEvent.Detail("webhook_id", .text(webhook.id.description)),
                 OperationalEvent.Detail("environment_id", .text(webhook.environment.description)),
             ]
+        } else if let (subscription, _) = try store.readableSubscription(number, in: transaction) {
+            // A query may hold a token.
+            let url = subscription.destination.url
+            let end = url.firstIndex(of: "?")
+            subject = [
+                OperationalEvent.Detail("subscription", .text(subscription.id.description)),
+                OperationalEvent.Detail("user", .text(subscription.user)),
+                OperationalEvent.Detail("url", .text(end.map { "\(url[...$0])…" } ?? url)),
+            ]
         }
         for (kind, details) in found {
             try tell(OperationalEvent(kind, at: moment.wall, subject + details), in: &transaction)
         }
+    }
+
+    /// A line of the same parcel that names its event, or the line itself where there is none.
+    private func earlierLine(
+        of line: AttemptRecord, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> AttemptRecord {
+        var found: AttemptRecord?
+        let start = key(line.parcel)
+        var numbers: [UInt64] = []
+        try store.tables.attemptParcels.scan(from: start, in: transaction) { place, _ in
+            var reader = ByteReader(place)
+            guard reader.fixed() == line.parcel, let number = reader.fixed(), numbers.count < 16 else { return false }
+            numbers.append(number)
+            return true
+        }
+        for number in numbers where found == nil {
+            let other = try store.tables.attempts.value(at: key(number), in: transaction) {
+                AttemptRecord($0)
+            }
+            if let other = other ?? nil, !other.eventID.isEmpty { found = other }
+        }
+        return found ?? line
     }
 
     private mutating func tell(
@@ -55,18 +89,39 @@ extension DeliveryWork {
 }
 
 extension AttemptRecord {
-    fileprivate func details(_ kind: OperationalEvent.Kind) -> [OperationalEvent.Detail] {
+    /// - Parameter named: the line that names the event.
+    fileprivate func details(_ kind: OperationalEvent.Kind, _ named: AttemptRecord) -> [OperationalEvent.Detail] {
         typealias Detail = OperationalEvent.Detail
-        var details = [
-            Detail("event", .text(event)), Detail("event_id", .text(eventID)), Detail("attempts", .number(Int(count))),
-        ]
+        var details = [Detail("event", .text(named.event)), Detail("event_id", .text(named.eventID))]
+        // Nothing else tells which one it was.
+        if named.eventID.isEmpty { details.append(Detail("parcel", .number(Int(clamping: parcel)))) }
+        details.append(Detail("attempts", .number(Int(count))))
         if let status = attempt.status { details.append(Detail("status_code", .number(status))) }
         if let failure = attempt.failure {
             details.append(Detail("error_kind", .text(failure.kind.word)))
-            details.append(Detail("error", .text(failure.text)))
+            details.append(Detail("error", .text(oneLine(failure.text))))
         }
         return details
     }
+}
+
+/// A text that came from elsewhere, cut to one line of 200 characters: runs of blanks and control characters are a blank.
+private func oneLine(_ text: String) -> String {
+    var line = ""
+    var count = 0
+    var isBlank = true
+    for character in text.unicodeScalars {
+        guard count < 200 else { return line + "…" }
+        if character.properties.isWhitespace || character.value < 0x20 || (0x7f...0x9f).contains(character.value) {
+            if !isBlank { line += " " } else { continue }
+            isBlank = true
+        } else {
+            line.unicodeScalars.append(character)
+            isBlank = false
+        }
+        count += 1
+    }
+    return line
 }
 
 extension OperationalEvent {
