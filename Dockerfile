@@ -1,6 +1,10 @@
 # The image of Postroom: nginx, the program and a user of its own. "scripts/image" builds it.
 #
 #     docker run -e SERVER_URL=http://localhost:8080 -e MOUNT_POINT=/api -p 8080:8080 postroom
+#
+# With health and metrics for operators, at port 3616 of this machine alone:
+#
+#     docker run -e OPS_SERVER_HOST=0.0.0.0 -p 8080:8080 -p 127.0.0.1:3616:3616 postroom
 
 ARG SWIFT_IMAGE=swift:6.3-bookworm
 ARG BASE_IMAGE=debian:bookworm-slim
@@ -11,7 +15,7 @@ COPY packages.txt ./
 COPY scripts/install-packages scripts/
 RUN scripts/install-packages build
 COPY . .
-RUN make install PREFIX=/usr DESTDIR=/image && strip /image/usr/bin/postroom
+RUN make build && make install PREFIX=/usr DESTDIR=/image && strip /image/usr/bin/postroom
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="Postroom" \
@@ -27,7 +31,8 @@ COPY --from=build /image/ /
 
 ENV APP_HOST=0.0.0.0 DATA_DIR=/data
 VOLUME /data
-EXPOSE 8080
+# The second is for operators, and is reached from outside only where OPS_SERVER_HOST says so.
+EXPOSE 8080 3616
 USER postroom
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["postroom", "health"]

@@ -7,6 +7,9 @@
 PREFIX = /usr/local
 DESTDIR =
 program = .build/release/postroom
+# What the compiler is called with is part of each build: variables that change the flags, and a PATH without pkg-config, would
+# make another terminal build everything again.
+swift = env -u SDKROOT -u PKG_CONFIG_PATH -u CPATH -u LIBRARY_PATH PATH="$$PATH:/usr/bin:/bin" swift
 
 .PHONY: run test test-swift test-scenarios build bench fuzz sanitize format lint install image clean
 
@@ -16,11 +19,11 @@ run: build
 
 build:
 	@scripts/install-packages build
-	swift build -c release --product postroom --static-swift-stdlib
+	$(swift) build -c release --product postroom --static-swift-stdlib
 
 test: build
-	@scripts/install-packages run test
-	swift test
+	@scripts/install-packages run test bench
+	$(swift) test
 	scripts/run-scenarios
 
 bench: build
@@ -42,7 +45,9 @@ format:
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests
 
-install: build
+# Copies what "make build" has made, and builds nothing: as root it would leave files that others cannot replace.
+install:
+	@test -x $(program) || { echo "there is nothing to install yet: run \"make build\" first, as the user who builds" >&2; exit 1; }
 	install -D -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/postroom"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom" nginx/nginx.conf nginx/upstream.conf nginx/locations.conf nginx/operations.conf nginx/openapi.yaml nginx/openapi.json
 	for unit in systemd/*; do \
