@@ -22,10 +22,11 @@ package struct ChildProcess: Sendable {
     /// - Parameters:
     ///   - input: what the program gets as descriptor 0; `nil` gives it an empty one.
     ///   - output: what it gets as descriptor 3; `nil` gives it none.
+    ///   - errors: what it gets as descriptor 2; `nil` gives it this process's.
     ///   - environment: the variables it sees, and no others.
     package init(
         _ program: FilePath, _ arguments: [String], environment: [String], input: FileDescriptor? = nil,
-        output: FileDescriptor? = nil,
+        output: FileDescriptor? = nil, errors: FileDescriptor? = nil,
         directory: FilePath? = nil
     ) throws(Errno) {
         var actions = unsafe posix_spawn_file_actions_t()
@@ -37,6 +38,7 @@ package struct ChildProcess: Sendable {
             unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
         if let output { unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 3) }
+        if let errors { unsafe posix_spawn_file_actions_adddup2(&actions, errors.rawValue, 2) }
         if let directory { unsafe posix_spawn_file_actions_addchdir_np(&actions, directory.string) }
 
         var attributes = posix_spawnattr_t()

@@ -8,6 +8,9 @@ package enum SystemClock {
     /// Time since the machine started, sleep included; the same for every process, never set (CLOCK_BOOTTIME).
     package static func bootTimeMicroseconds() -> Int64 { microseconds(CLOCK_BOOTTIME) }
 
+    /// Time since the machine started, without sleep, as systemd counts it (CLOCK_MONOTONIC).
+    package static func monotonicMicroseconds() -> Int64 { microseconds(CLOCK_MONOTONIC) }
+
     /// How far the time of this process's zone, which TZ names, is ahead of UTC (localtime_r(3)).
     /// - Parameter seconds: since 1970.
     package static func zoneOffsetSeconds(at seconds: Int64) -> Int {
@@ -31,6 +34,9 @@ package enum SystemClock {
         // The C library takes 30 February for 2 March.
         return unsafe parts.tm_mday == day ? seconds : nil
     }
+
+    /// Stops this thread for a while.
+    package static func pause(milliseconds: Int) { usleep(useconds_t(max(0, milliseconds) * 1000)) }
 
     private static func microseconds(_ clock: CInt) -> Int64 {
         var time = timespec()

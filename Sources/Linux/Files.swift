@@ -270,3 +270,12 @@ package func openPipe() throws(Errno) -> (reading: FileDescriptor, writing: File
     let ends = try FileDescriptor.pipe(options: [.closeOnExec, .nonBlocking])
     return (ends.readEnd, ends.writeEnd)
 }
+
+/// A pipe for what a program says: its reading end does not wait, and its writing end does. It holds a mebibyte where the
+/// system lets it, so that the program need not wait while nobody reads.
+package func openLogPipe() throws(Errno) -> (reading: FileDescriptor, writing: FileDescriptor) {
+    let ends = try FileDescriptor.pipe(options: .closeOnExec)
+    try UnixSocket.makeNonBlocking(ends.readEnd)
+    _ = postroom_set_pipe_size(ends.writeEnd.rawValue, 1 << 20)
+    return (ends.readEnd, ends.writeEnd)
+}

@@ -17,9 +17,9 @@ struct Child: ParsableCommand {
     }
 }
 
-/// Tells the supervisor that this process serves, if it asked.
+/// Tells the supervisor that this process serves, if it asked; else the service manager, if there is one.
 func tellReady(_ descriptor: Int32?) {
-    guard let descriptor else { return }
+    guard let descriptor else { return ServiceManager.tellReady() }
     let pipe = FileDescriptor(rawValue: descriptor)
     _ = try? pipe.writeAll([1])
     try? pipe.close()

@@ -23,12 +23,15 @@ struct Serve: ParsableCommand {
         guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
         let templates = try NginxFiles.findTemplates(program)
         if nginx, !Files.exists(settings.nginxProgram) {
-            throw Refusal("NGINX is \"\(settings.nginxProgram)\", but takes the path of nginx; it is not there")
+            throw Refusal(
+                "NGINX is \"\(settings.nginxProgram)\", but takes the path of nginx; it is not there",
+                status: Refusal.wrongSettings)
         }
         settings.dataDirectory = try makeDirectories(settings)
         let descriptors = raiseDescriptorLimit(wanted: NginxFiles.descriptors(settings))
 
         let logger = settings.logger("serve")
+        for warning in settings.warnings(Machine.environment()) { logger.warning("\(warning)") }
         if !settings.pacificaIgnored.isEmpty {
             logger.notice(
                 "\(PacificaSettings.variable) has what is of no effect here",
@@ -45,6 +48,7 @@ struct Serve: ParsableCommand {
         defer { withExtendedLifetime(lock) {} }
 
         endNginxLeftBehind(settings)
+        if nginx { try checkAddresses(settings) }
         let room = StartingRoom(settings)
         room.release()
         let mark = RunningMark(settings)
@@ -57,7 +61,9 @@ struct Serve: ParsableCommand {
         if files.connections < settings.maximumConnections {
             logger.warning(
                 "fewer connections than MAX_CONNECTIONS: the system lets a process open too few files",
-                metadata: ["connections": "\(files.connections)", "files": "\(descriptors)"])
+                metadata: [
+                    "connections": .stringConvertible(files.connections), "files": .stringConvertible(descriptors),
+                ])
         }
         let sockets = try openSockets(files, for: worker)
         _ = try files.write(workerUser: worker)
@@ -66,7 +72,15 @@ struct Serve: ParsableCommand {
             logger: logger)
         try supervisor.run {
             room.hold()
+            logger.info(
+                "serving",
+                metadata: [
+                    "version": "\(postroomVersion)", "layout": .stringConvertible(Int(MappedStore.schemaVersion)),
+                    "address": "\(nginx ? address(settings) : settings.runDirectory.string)",
+                    "operations": "\(operationsAddress(settings))", "data": "\(settings.dataDirectory)",
+                ])
             announce(settings)
+            ServiceManager.tellReady()
         }
         try settings.openStore().sync()
         mark.clear()
@@ -113,7 +127,9 @@ struct Serve: ParsableCommand {
         let excess = directory.appending("run/responder-256.sock").string.utf8.count - UnixSocket.maximumPathBytes
         guard excess <= 0 else {
             let limit = directory.string.utf8.count - excess
-            throw Refusal("DATA_DIR is \"\(directory)\", but takes a path of at most \(limit) bytes: sockets lie in it")
+            throw Refusal(
+                "DATA_DIR is \"\(directory)\", but takes a path of at most \(limit) bytes: sockets lie in it",
+                status: Refusal.wrongSettings)
         }
         return directory
     }
@@ -150,18 +166,68 @@ struct Serve: ParsableCommand {
         return sockets
     }
 
-    private func announce(_ settings: Settings) {
+    /// Where clients on this machine reach the service.
+    private func address(_ settings: Settings) -> String {
         let scheme = settings.tls == nil ? "http" : "https"
         let host = ["0.0.0.0", "::"].contains(settings.host) ? "127.0.0.1" : settings.host
-        let address = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(settings.port)\(settings.mountPoint)"
+        return "\(scheme)://\(NginxFiles.address(host, settings.port))\(settings.mountPoint)"
+    }
+
+    private func operationsAddress(_ settings: Settings) -> String {
+        guard nginx, settings.operationsPort != 0 else { return "none" }
+        return "http://\(NginxFiles.address(settings.operationsHost, settings.operationsPort))"
+    }
+
+    private func announce(_ settings: Settings) {
         if nginx {
-            print("Postroom \(postroomVersion) serves on \(address). Create an endpoint:\n")
-            print("    curl -X POST \(address)/manage/endpoint\n")
+            print("Postroom \(postroomVersion) serves on \(address(settings)). Create an endpoint:\n")
+            print("    curl -X POST \(address(settings))/manage/endpoint\n")
         } else {
             print("Postroom \(postroomVersion) waits for nginx, which includes these:")
             print("    \(settings.runDirectory)/upstream.conf in its http block")
             print("    \(settings.runDirectory)/locations.conf in a server block")
+            print("    \(settings.runDirectory)/operations.conf in a server block of its own, for operators alone:")
+            print("        health and metrics. OPS_SERVER_PORT has no effect without Postroom's nginx.")
         }
         flushOutput()
+    }
+
+    /// Refuses to start where another program listens at one of our addresses, before nginx is started. Sockets of an nginx
+    /// that was just ended may take a moment to close.
+    private func checkAddresses(_ settings: Settings) throws(Refusal) {
+        var addresses = [("APP_PORT", "APP_HOST", settings.host, settings.port)]
+        if let port = settings.apiPort, port != settings.port {
+            addresses.append(("API_SERVER_PORT", "APP_HOST", settings.host, port))
+        }
+        if settings.operationsPort != 0 {
+            addresses.append(
+                ("OPS_SERVER_PORT", "OPS_SERVER_HOST", settings.operationsHost, settings.operationsPort))
+        }
+        let deadline = SystemClock.bootTimeMicroseconds() + 1_000_000
+        for (name, hostName, host, port) in addresses {
+            guard let address = IPAddress(host) else { continue }
+            while true {
+                do throws(Errno) {
+                    try TCPSocket.tryListening(at: address, port: port)
+                    break
+                } catch .addressInUse where SystemClock.bootTimeMicroseconds() < deadline {
+                    SystemClock.pause(milliseconds: 50)
+                } catch .addressInUse {
+                    let remedy = name == "OPS_SERVER_PORT" ? "another port, or to 0 for none" : "another port"
+                    throw Refusal(
+                        "\(name) is \(port), and another program listens at \(NginxFiles.address(host, port)) already; "
+                            + "set \(name) to \(remedy)")
+                } catch .addressNotAvailable {
+                    throw Refusal("\(hostName) is \(host), an address that this machine does not have")
+                } catch .permissionDenied {
+                    throw Refusal(
+                        "\(name) is \(port), and this user may not listen there; set it to 1024 or more, or give the "
+                            + "program CAP_NET_BIND_SERVICE")
+                } catch {
+                    throw Refusal(
+                        "\(name) is \(port), and nothing can listen at \(NginxFiles.address(host, port)): \(error)")
+                }
+            }
+        }
     }
 }

@@ -15,6 +15,8 @@ final class Supervisor {
     private let signals: SignalQueue
 
     private let nginx: SupervisedProcess?
+    private let nginxLog: NginxLog
+    private let restarts: ServiceCounters
     private let worker: SupervisedProcess
     private let responders: [SupervisedProcess]
 
@@ -47,10 +49,18 @@ final class Supervisor {
         epoll = try Epoll()
         try epoll.add(signals.descriptor, .readable, token: 0)
 
-        let environment =
-            Machine.environmentList().filter { !$0.hasPrefix("DATA_DIR=") } + [
-                "DATA_DIR=\(settings.dataDirectory)"
-            ]
+        // What the service manager is told is this process's to say.
+        let others = Machine.environmentList().filter {
+            !$0.hasPrefix("DATA_DIR=") && !$0.hasPrefix("\(ServiceManager.variable)=")
+        }
+        let environment = others + ["DATA_DIR=\(settings.dataDirectory)"]
+        // nginx takes NGINX for a list of sockets that it inherits, and has no use for passwords.
+        let ours = Settings.variables.flatMap { [$0.name] + ($0.alias.map { [$0] } ?? []) }.filter { $0 != "TZ" }
+        let nginxEnvironment = environment.filter { !ours.contains(String($0.prefix { $0 != "=" })) }
+        let nginxLog = try NginxLog(settings.logger("nginx"))
+        self.nginxLog = nginxLog
+        try epoll.add(nginxLog.reading, .readable, token: 2)
+        restarts = ServiceCounters(settings)
         let parent = ["--parent", String(Machine.processID)]
         let started = ["--started", String(SystemClock.realTimeMicroseconds())]
         responders = sockets.enumerated().map { index, socket in
@@ -73,7 +83,8 @@ final class Supervisor {
             : SupervisedProcess("nginx") { (_) throws(Errno) in
                 // Left behind by an nginx that was killed, it would keep the next one from listening.
                 try? Files.remove(files.healthSocket)
-                return try ChildProcess(program, ["child"] + parent + command, environment: environment)
+                return try ChildProcess(
+                    program, ["child"] + parent + command, environment: nginxEnvironment, errors: nginxLog.writing)
             }
     }
 
@@ -105,6 +116,7 @@ final class Supervisor {
         let deadline = now() + 20_000_000
         while !isStopping {
             if let nginx, let process = nginx.process, let ending = process.ending() {
+                nginxLog.drain()
                 nginx.abandon()
                 stop()
                 throw Refusal("nginx \(ending); see its message above")
@@ -129,7 +141,7 @@ final class Supervisor {
             let pause = process.planRestart(at: now())
             logger.error(
                 "cannot start a process",
-                metadata: ["name": "\(process.name)", "error": "\(error)", "pause": "\(pause)"])
+                metadata: ["name": "\(process.name)", "error": "\(error)", "pause": .stringConvertible(pause)])
         }
     }
 
@@ -145,6 +157,7 @@ final class Supervisor {
         } catch {
             preconditionFailure("epoll_wait: \(error)")
         }
+        nginxLog.drain()
     }
 
     private func nextDeadline() -> Int64? {
@@ -169,9 +182,12 @@ final class Supervisor {
             guard let child = process.process, let ending = child.ending() else { continue }
             child.killGroup()
             let pause = process.planRestart(at: now())
+            restarts.countRestart(of: process.name)
             logger.warning(
                 "a process ended and is started again",
-                metadata: ["name": "\(process.name)", "ending": "\(ending)", "pause": "\(pause)"])
+                metadata: [
+                    "name": "\(process.name)", "ending": "\(ending)", "pause": .stringConvertible(pause),
+                ])
         }
         let time = now()
         leaving.removeAll { child, until in
@@ -195,6 +211,7 @@ final class Supervisor {
         replacesAgain = successor != nil
         guard !replacesAgain else { return }
         logger.info("replacing the responders and the worker")
+        ServiceManager.tellReloading()
         replacing = responders + [worker]
         do throws(Refusal) {
             let isChanged = try files.write(workerUser: workerUser)
@@ -224,6 +241,7 @@ final class Supervisor {
                     leaving.append((old, now() + Int64(settings.shutdownSeconds * 1e6)))
                 }
                 endTrial()
+                if successor == nil, replacing.isEmpty { tellReloaded() }
             } else if now() >= until {
                 child.killGroup()
                 leaving.append((child, now()))
@@ -257,11 +275,19 @@ final class Supervisor {
         if replacing.isEmpty, replacesAgain { beginReplacing() }
     }
 
+    private func tellReloaded() {
+        logger.info(
+            "the reload is done: the responders and the worker are new",
+            metadata: ["responders": .stringConvertible(responders.count)])
+        ServiceManager.tellReady()
+    }
+
     private func keepOld(_ process: SupervisedProcess, _ reason: String) {
         logger.error("\(reason); the old ones stay", metadata: ["name": "\(process.name)"])
         replacing = []
         replacesAgain = false
         endTrial()
+        ServiceManager.tellReady()
     }
 
     // MARK: Stopping
@@ -269,6 +295,7 @@ final class Supervisor {
     /// nginx stops listening and finishes its requests while the responders still answer; then the responders finish.
     private func stop() {
         logger.info("stopping")
+        ServiceManager.tellStopping()
         let deadline = now() + Int64(settings.shutdownSeconds * 1e6)
         if let successor { leaving.append((successor.process, deadline)) }
         replacing = []
@@ -286,6 +313,7 @@ final class Supervisor {
         for process in rest { process.send(Signal.terminate) }
         waitForEnd(of: rest, until: deadline) {}
         for process in supervised { process.abandon() }
+        nginxLog.drain()
     }
 
     /// Waits until all have ended; those that have not by the deadline are ended.
@@ -300,7 +328,8 @@ final class Supervisor {
             while signals.next() != nil {}
         }
         for process in left {
-            logger.warning("a process did not stop in time", metadata: ["process": "\(process.processID)"])
+            logger.warning(
+                "a process did not stop in time", metadata: ["process": .stringConvertible(Int(process.processID))])
             process.killGroup()
             _ = try? process.waitForEnding()
         }

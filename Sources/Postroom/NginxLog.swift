@@ -1,0 +1,80 @@
+internal import Gateway
+internal import Linux
+internal import Logging
+internal import SystemPackage
+
+/// What nginx says on standard error, read from a pipe and written as lines of this program's log.
+final class NginxLog {
+    /// nginx's standard error. Every nginx that is started has the same one.
+    let writing: FileDescriptor
+    /// Can be read when nginx has said something.
+    let reading: FileDescriptor
+    private let logger: Logger
+    /// A line whose end has not come yet.
+    private var rest: [UInt8] = []
+    private var buffer = [UInt8](repeating: 0, count: 65536)
+
+    /// nginx's lines have 2048 bytes at the most; what is longer is broken.
+    private static let maximumLine = 8192
+
+    init(_ logger: Logger) throws(Errno) {
+        (reading, writing) = try openLogPipe()
+        self.logger = logger
+    }
+
+    /// Writes what has come since the last time. Never waits.
+    func drain() {
+        while true {
+            let count = try? unsafe buffer.withUnsafeMutableBytes { unsafe try reading.read(into: $0) }
+            guard let count, count > 0 else { return }
+            for byte in buffer[..<count] {
+                if byte == UInt8(ascii: "\n") || rest.count >= Self.maximumLine { tell() }
+                if byte != UInt8(ascii: "\n") { rest.append(byte) }
+            }
+        }
+    }
+
+    private func tell() {
+        let line = NginxLine(String(decoding: rest, as: UTF8.self))
+        rest.removeAll(keepingCapacity: true)
+        guard !line.message.isEmpty else { return }
+        var details: Logger.Metadata = [:]
+        if let process = line.process { details["pid"] = .stringConvertible(process) }
+        logger.log(level: line.level, "\(line.message)", metadata: details)
+    }
+}
+
+/// A line of nginx's error log, taken apart: `2026/11/28 22:40:01 [crit] 12#12: *3 what it says`, or, before nginx has read
+/// where to log, `nginx: [emerg] what it says`. Any other line is an error whose message it is.
+struct NginxLine: Equatable {
+    var level = Logger.Level.error
+    var process: Int?
+    var message: String
+
+    private static let levels: [Substring: Logger.Level] = [
+        "debug": .debug, "info": .info, "notice": .notice, "warn": .warning, "error": .error, "crit": .critical,
+        "alert": .critical, "emerg": .critical,
+    ]
+
+    init(_ line: String) {
+        message = line
+        guard let open = line.firstIndex(of: "["), let close = line[open...].firstIndex(of: "]"),
+            let level = Self.levels[line[line.index(after: open)..<close]], Self.isHead(line[..<open])
+        else { return }
+        self.level = level
+        var rest = line[close...].dropFirst().drop { $0 == " " }
+        let number = rest.prefix { $0.isNumber }
+        if let process = Int(number), rest[number.endIndex...].first == "#",
+            let colon = rest[number.endIndex...].firstIndex(of: ":")
+        {
+            self.process = process
+            rest = rest[colon...].dropFirst().drop { $0 == " " }
+        }
+        message = String(rest)
+    }
+
+    /// Whether this is a time, or nginx's name.
+    private static func isHead(_ text: Substring) -> Bool {
+        text == "nginx: " || !text.isEmpty && text.allSatisfy { $0.isNumber || "/: ".contains($0) }
+    }
+}
