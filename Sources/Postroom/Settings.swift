@@ -185,7 +185,7 @@ extension Settings {
         if operationalURL == nil, operationalSecret != nil {
             fault("OPS_EVENTS_SECRET", "…", "effect only with OPS_EVENTS_URL")
         }
-        if let url = operationalURL, let reason = AddressGuard(allowing: allowedSubnets).fault(ofURL: url) {
+        if let url = operationalURL, let reason = whyNotCalled(url) {
             fault("OPS_EVENTS_URL", url, "a URL that may be called: \(reason)")
         }
         for (name, taken) in [("APP_PORT", port), ("API_SERVER_PORT", apiPort ?? 0)]
@@ -193,6 +193,17 @@ extension Settings {
             fault("OPS_SERVER_PORT", String(operationsPort), "another port than \(name), or 0 for none")
         }
         kafka.security.check(&faults)
+    }
+
+    /// Why a URL is not called, as far as it tells by itself; other names than this machine's are looked up when it is called.
+    private func whyNotCalled(_ url: String) -> String? {
+        let addresses = AddressGuard(allowing: allowedSubnets)
+        if let reason = addresses.fault(ofURL: url) { return reason }
+        guard let host = try? TargetURL(url).host, host == "localhost" || host.hasSuffix(".localhost") else {
+            return nil
+        }
+        let refusals = ["127.0.0.1", "::1"].compactMap { IPAddress($0) }.map(addresses.refusal)
+        return refusals.contains(nil) ? nil : refusals.compactMap { $0 }.first
     }
 
     /// Whether one port cannot be listened at for both addresses: they are equal, or one stands for all of its kind.

@@ -77,6 +77,8 @@ import Testing
         #expect(faults(["OPS_SERVER_PORT": "8080", "OPS_SERVER_HOST": "127.0.0.2"]) == [])
         #expect(faults(["OPS_SERVER_PORT": "8080", "OPS_SERVER_HOST": "::1"]) == [])
         #expect(faults(["OPS_EVENTS_URL": "http://10.0.0.1/", "DELIVERY_ALLOW_SUBNETS": "10.0.0.0/8"]) == [])
+        #expect(faults(["OPS_EVENTS_URL": "http://localhost:9/"]).count == 1)
+        #expect(faults(["OPS_EVENTS_URL": "http://localhost/", "DELIVERY_ALLOW_SUBNETS": "::1/128"]) == [])
     }
 
     @Test(
