@@ -17,6 +17,7 @@ import endpoints
 import events
 import expressions
 import latency
+import load
 import queues
 import rates
 import startup
@@ -30,17 +31,41 @@ PARTS = {
 }
 
 
+# For a run that shows that everything works, and measures nothing: few of everything, and no waiting.
+SMOKE = [
+    (load, {"WARMING_SECONDS": 0}), (rates, {"SUSTAINED": (1, 1), "DURABILITIES": ("process",)}),
+    (startup, {"REPEATS": 2, "STARTS": 1, "DURABILITIES": ("process",)}),
+    (endpoints, {"OVERDUE": 1000, "FILLING_SECONDS": 1, "DURABILITIES": ("process",)}),
+    (connections, {"CONNECTED": 50, "WAITING": 20}),
+    (latency, {"SAMPLES": 10, "BACKGROUND_SECONDS": 1, "DURABILITIES": ("process",)}),
+    (queues, {"QUEUES": 20, "CLIENTS": 100, "FORGOTTEN_SECONDS": 0, "DURABILITIES": ("process",)}),
+    (deliveries, {"EVENTS_PER_SECOND": 500, "RECEIVERS": 5, "DURABILITIES": ("process",)}),
+    (events, {"MANY": 2000, "FORGOTTEN_SECONDS": 0, "EVENTS_PER_SECOND": 200, "DURABILITIES": ("process",)}),
+]
+
+
 def options():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all, where none is named")
     parser.add_argument("--rounds", type=int, default=5, help="rounds that take turns (%(default)s)")
     parser.add_argument("--seconds", type=int, default=3, help="length of a round (%(default)s)")
     parser.add_argument("--endpoints", type=int, default=1_000_000, help="how many are many (%(default)s)")
+    parser.add_argument(
+        "--smoke", action="store_true",
+        help="run each part for a second with few of everything and without peers, to see that it works")
     parser.add_argument("--directory", default="/var/tmp", help="where files lie while it runs (%(default)s)")
     chosen = parser.parse_args()
     unknown = set(chosen.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if chosen.smoke:
+        chosen.rounds = chosen.seconds = 1
+        chosen.endpoints = 1000
+        for module, values in SMOKE:
+            for name, value in values.items():
+                if not hasattr(module, name):
+                    raise RuntimeError(f"{module.__name__} has no {name}")
+                setattr(module, name, value)
     return chosen
 
 
@@ -61,7 +86,7 @@ def describe(directory):
 def main():
     chosen = options()
     if not POSTROOM.exists():
-        sys.exit("there is no .build/release/postroom; run \"make build\" first")
+        sys.exit(f"there is no {POSTROOM}; run \"make build\" first")
     if not shutil.which("wrk"):
         sys.exit("wrk is missing; \"make bench\" installs it")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

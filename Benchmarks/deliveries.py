@@ -19,6 +19,9 @@ ENVIRONMENT = "11111111-2222-4333-8444-555555555555"
 JSON = {"Content-Type": "application/json"}
 DATA = "x" * 900
 SENDERS = 16
+DURABILITIES = ("process", "disk")
+# Of a burst.
+EVENTS_PER_SECOND = 10_000
 RECEIVERS = 100
 
 CONFIGURATION = """
@@ -141,9 +144,9 @@ def rhythm(chosen, durability, rate, seconds, receivers=1, hanging=0):
 
 def run(chosen):
     heading("Deliveries")
-    count = 10_000 * chosen.seconds
+    count = EVENTS_PER_SECOND * chosen.seconds
     rows = []
-    for durability in ("process", "disk"):
+    for durability in DURABILITIES:
         intake, rate, lost, doubled = burst(chosen, durability, count)
         latencies = rhythm(chosen, durability, 200, 2 * chosen.seconds)
         rows.append([

@@ -16,7 +16,10 @@ from load import LoadError, abreast, client, median, wrk
 from subjects import FORGOTTEN_SECONDS, Postroom, compact
 from tables import heading, percent, table
 
+DURABILITIES = ("process", "disk")
 MANY = 100_000
+# To be delivered once each.
+EVENTS_PER_SECOND = 1000
 MATCHES = 10
 JSON = {"Content-Type": "application/json"}
 DATA = "x" * 500
@@ -114,13 +117,13 @@ def run(chosen):
             prepare(stores[subscriptions], subscriptions, matches, sink)
         takes, gives = {}, {}
         for _ in range(chosen.rounds):
-            for durability in ("process", "disk"):
+            for durability in DURABILITIES:
                 for subscriptions in (0, 1, 1000, MANY):
                     result = intake(chosen, durability, stores[subscriptions])
                     takes.setdefault((durability, subscriptions), []).append(result)
                 for subscriptions in (1, MATCHES, MANY):
                     matches = min(subscriptions, MATCHES)
-                    events = 1000 * chosen.seconds // matches
+                    events = EVENTS_PER_SECOND * chosen.seconds // matches
                     result = dispatch(chosen, durability, stores[subscriptions], matches, sink, events)
                     gives.setdefault((durability, subscriptions), []).append(result)
         for store in stores.values():

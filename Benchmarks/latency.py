@@ -8,9 +8,11 @@ from load import client, median, percentile, wrk
 from subjects import Postroom
 from tables import heading, table
 
+DURABILITIES = ("process", "disk")
 SAMPLES = 300
 # wrk sends as fast as it is answered; so many senders leave the machine some room.
 BACKGROUND = 2
+BACKGROUND_SECONDS = 15
 
 
 def sample(subject, count):
@@ -40,11 +42,11 @@ def sample(subject, count):
 def run(chosen):
     heading("From a webhook to the client that waits for it")
     rows = []
-    for durability in ("process", "disk"):
+    for durability in DURABILITIES:
         for background in (0, BACKGROUND):
             with Postroom(chosen.work / f"latency-{durability}-{background}", durability) as subject:
                 sample(subject, 10)
-                senders = threading.Thread(target=wrk, args=(subject.url(), 15), kwargs={"connections": background})
+                senders = threading.Thread(target=wrk, args=(subject.url(), BACKGROUND_SECONDS), kwargs={"connections": background})
                 if background:
                     senders.start()
                 sent, seen = sample(subject, SAMPLES)

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SCRIPT = Path(__file__).resolve().parent / "load.lua"
+# How long a service is used before it is measured.
+WARMING_SECONDS = 1
 # What load.lua posts.
 BODY = b'{"event":"order.paid","id":"' + b"x" * 170 + b'"}'
 
@@ -53,7 +55,8 @@ def wrk(url, seconds, connections=32, threads=2, fields=None, **variables):
 def measured(subject, seconds, url=None, **options):
     """The load, and what it cost nginx and the responders in microseconds of CPU time a request."""
     url = url or subject.url()
-    wrk(url, 1, **options)
+    if WARMING_SECONDS:
+        wrk(url, WARMING_SECONDS, **options)
     before = subject.cost()
     load = wrk(url, seconds, **options)
     after = subject.cost()

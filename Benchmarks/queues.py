@@ -14,6 +14,7 @@ from load import BODY, abreast, client, measured, median, wrk
 from subjects import FORGOTTEN_SECONDS, CResponder, Postroom, compact, compile_c
 from tables import heading, percent, table
 
+DURABILITIES = ("process", "disk")
 QUEUES = 10_000
 CLIENTS = 100_000
 # What a queue keeps unless told otherwise.
@@ -120,7 +121,7 @@ def run(chosen):
     program = compile_c(chosen.work, "responder.c", "-lfcgi", "-lpthread")
     results = {}
     for _ in range(chosen.rounds):
-        for durability in ("process", "disk"):
+        for durability in DURABILITIES:
             for case in CASES:
                 if case is RESPONDER:
                     directory = chosen.work / f"queues-{next(numbers)}"
@@ -132,7 +133,7 @@ def run(chosen):
                     result = serve(chosen, case, durability, store, queues)
                     results.setdefault((durability, case.name, queues), []).append(result)
     rows = []
-    for durability in ("process", "disk"):
+    for durability in DURABILITIES:
         for case in CASES:
             for queues in stores if case is not RESPONDER else [1]:
                 rows.append(row(results, durability, case, queues))

@@ -7,6 +7,10 @@ from load import measured, median, wrk
 from subjects import CResponder, NginxAlone, Peer, Postroom, compile_c
 from tables import heading, number, percent, table
 
+DURABILITIES = ("process", "disk")
+# How many times in a row, and for how many seconds each.
+SUSTAINED = (8, 15)
+
 numbers = count()
 
 
@@ -24,7 +28,7 @@ def subjects(chosen):
         lambda: Postroom(directory(chosen, "process"), "process"),
         lambda: Postroom(directory(chosen, "disk"), "disk"),
     ]
-    python, reason = Peer.install(chosen.work / "peer")
+    python, reason = (None, "left out") if chosen.smoke else Peer.install(chosen.work / "peer")
     if python:
         makers.append(lambda: Peer(python))
     return makers, reason
@@ -71,10 +75,11 @@ def run_sustained(chosen):
     """Requests are remembered for a minute: after it, each one that comes makes one go."""
     heading("Two minutes at full load")
     rows = []
-    for durability in ("process", "disk"):
+    times, seconds = SUSTAINED
+    for durability in DURABILITIES:
         with Postroom(directory(chosen, "sustained"), durability) as subject:
             url = subject.url()
-            loads = [wrk(url, 15) for _ in range(8)]
+            loads = [wrk(url, seconds) for _ in range(times)]
             rows.append([subject.name] + [load.rate for load in loads])
         shutil.rmtree(subject.directory, ignore_errors=True)
-    table(["requests/s"] + [f"to {15 * (index + 1)} s" for index in range(8)], rows)
+    table(["requests/s"] + [f"to {seconds * (index + 1)} s" for index in range(times)], rows)

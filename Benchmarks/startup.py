@@ -10,7 +10,10 @@ from load import median
 from subjects import POSTROOM, Postroom
 from tables import heading, table
 
+DURABILITIES = ("process", "disk")
 REPEATS = 20
+# Of the whole service.
+STARTS = 5
 
 
 def record(kind, content):
@@ -51,10 +54,10 @@ def start_responder(settings, path):
 def run(chosen):
     heading("Start-up")
     rows = []
-    for durability in ("process", "disk"):
+    for durability in DURABILITIES:
         directory = chosen.work / f"start-{durability}"
         services = []
-        for _ in range(5):
+        for _ in range(STARTS):
             service = Postroom(directory, durability)
             began = time.perf_counter()
             with service:

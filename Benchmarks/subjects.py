@@ -17,7 +17,7 @@ from pathlib import Path
 from processes import Program, arguments, private_bytes, processor_seconds, tree, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-POSTROOM = ROOT / ".build/release/postroom"
+POSTROOM = Path(os.environ.get("POSTROOM") or ROOT / ".build/release/postroom")
 NGINX = os.environ.get("NGINX", "/usr/sbin/nginx")
 UNLIMITED = 1_000_000_000
 # Requests are remembered for two minutes.
@@ -182,7 +182,9 @@ class NginxAlone(BehindOurNginx):
     name = "nginx alone, `return 200`"
 
     def adapt(self, owner):
-        self.replace("locations.conf", "    fastcgi_pass postroom;\n", "    return 200;\n    fastcgi_pass postroom;\n")
+        # Of the location that is not inside another.
+        begin = "location / {\n"
+        self.replace("locations.conf", begin, begin + "    return 200;\n")
 
 
 class CResponder(BehindOurNginx):
