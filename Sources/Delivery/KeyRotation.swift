@@ -24,3 +24,17 @@ package struct KeyRotation: Equatable, Sendable {
         key.id == current.id || key.id == next?.id || key.id == previous?.id
     }
 }
+
+extension Keyring {
+    /// The keyring with one more key behind the others, and without those that are no longer shown.
+    /// - Parameters:
+    ///   - now: by the time of day.
+    ///   - overlapSeconds: how long the key before the one that signs is still shown.
+    /// - Returns: `nil` where another key is announced already: that one stays the next.
+    package func announcing(_ key: Key, at now: Timestamp, overlapSeconds: Double) -> Keyring? {
+        guard let rotation = KeyRotation(self, at: now, overlapSeconds: overlapSeconds), rotation.next == nil else {
+            return nil
+        }
+        return Keyring(number: number, keys: keys.filter(rotation.contains) + [key])
+    }
+}

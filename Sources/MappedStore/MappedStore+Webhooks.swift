@@ -253,15 +253,15 @@ extension MappedStore: WebhookStore {
     }
 
     package func rotate(
-        _ environment: UUID, to added: Keyring.Key, keep: (Keyring.Key) -> Bool
+        _ environment: UUID, to key: Keyring.Key, at now: Timestamp, overlapSeconds: Double
     ) throws(StoreFailure) -> Keyring? {
         try write { (transaction) throws(LMDBError) in
             guard let number = try keyringNumber(of: environment, in: transaction),
-                var keyring = try keyring(number, in: transaction)
+                let keyring = try keyring(number, in: transaction)
             else { return nil }
-            keyring.keys = keyring.keys.filter(keep) + [added]
-            try put(keyring, in: &transaction)
-            return keyring
+            guard let rotated = keyring.announcing(key, at: now, overlapSeconds: overlapSeconds) else { return keyring }
+            try put(rotated, in: &transaction)
+            return rotated
         }
     }
 }

@@ -139,7 +139,7 @@ extension WebhookHandlers {
         else { return noKey }
         guard rotation.next == nil else { return show(keyring, at: now) }
         guard let key = makeKey(now.adding(seconds: overlap)),
-            let rotated = try store.rotate(environment, to: key, keep: rotation.contains)
+            let rotated = try store.rotate(environment, to: key, at: now, overlapSeconds: overlap)
         else { return noKey }
         return show(rotated, at: now)
     }

@@ -67,9 +67,14 @@ package protocol WebhookStore: AnyObject {
         of environment: UUID, _ make: () -> Keyring.Key?
     ) throws(StoreFailure) -> Keyring?
 
-    /// Adds a key to an environment's keyring, and drops those that `keep` does not want.
+    /// Announces a key in an environment's keyring, unless another one is announced already; decides in the transaction that
+    /// writes, so that of two rotations at once one key is announced.
+    /// - Parameters:
+    ///   - now: by the time of day.
+    ///   - overlapSeconds: how long the key before the one that signs is still shown.
+    /// - Returns: the keyring as it is then; `nil` where the environment has none.
     func rotate(
-        _ environment: UUID, to key: Keyring.Key, keep: (Keyring.Key) -> Bool
+        _ environment: UUID, to key: Keyring.Key, at now: Timestamp, overlapSeconds: Double
     ) throws(StoreFailure) -> Keyring?
 }
 

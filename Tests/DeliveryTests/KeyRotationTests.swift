@@ -29,6 +29,17 @@ import Testing
         #expect(keys.filter(rotation.contains).map(\.id) == [previous, current, next].compactMap(\.self))
     }
 
+    @Test func `one key is announced at a time, and what is no longer shown is dropped then`() throws {
+        let now = { (hours: Double) in Timestamp(microseconds: 0).adding(seconds: hours * 3600) }
+        let ring = Keyring(number: 7, keys: [key("a", signsFrom: 0), key("b", signsFrom: 100)])
+        #expect(ring.announcing(key("c", signsFrom: 120), at: now(99), overlapSeconds: 86_400) == nil)
+        let early = try #require(ring.announcing(key("c", signsFrom: 134), at: now(110), overlapSeconds: 86_400))
+        #expect(early.keys.map(\.id) == ["a", "b", "c"] && early.number == 7)
+        let late = try #require(ring.announcing(key("c", signsFrom: 154), at: now(130), overlapSeconds: 86_400))
+        #expect(late.keys.map(\.id) == ["b", "c"])
+        #expect(late.announcing(key("d", signsFrom: 155), at: now(131), overlapSeconds: 86_400) == nil)
+    }
+
     @Test func `there is nothing to show of no keys`() {
         let empty = Keyring(number: 1, keys: [])
         #expect(KeyRotation(empty, at: Timestamp(microseconds: 0), overlapSeconds: 1) == nil)

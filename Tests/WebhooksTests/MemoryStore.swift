@@ -117,10 +117,11 @@ final class MemoryStore: WebhookStore {
     }
 
     func rotate(
-        _ environment: UUID, to key: Keyring.Key, keep: (Keyring.Key) -> Bool
+        _ environment: UUID, to key: Keyring.Key, at now: Timestamp, overlapSeconds: Double
     ) throws(StoreFailure) -> Keyring? {
-        keyrings[environment]?.keys.removeAll { !keep($0) }
-        keyrings[environment]?.keys.append(key)
+        if let rotated = keyrings[environment]?.announcing(key, at: now, overlapSeconds: overlapSeconds) {
+            keyrings[environment] = rotated
+        }
         return keyrings[environment]
     }
 }

@@ -19,7 +19,8 @@ import Webhooks
         let ordered = test.webhook(.standard, limits: DestinationLimits(isOrdered: true))
         let elsewhere = test.webhook(in: test.newID())
         let made = try [test.create(first), test.create(ordered), test.create(elsewhere), test.create()]
-        _ = try test.store.rotate(test.environment, to: test.key("second")) { _ in true }
+        _ = try test.store.rotate(
+            test.environment, to: test.key("second"), at: test.moment.wall, overlapSeconds: 60)
         try test.commit()
         let worker = TestWorker(test)
         for number in 0..<6 { try test.accept("e\(number)", key: number == 1 ? "key" : nil, body: "{\"n\":\(number)}") }

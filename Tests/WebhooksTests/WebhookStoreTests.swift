@@ -20,7 +20,7 @@ import Webhooks
             #expect(try test.store.retry(1, of: id, for: nil, at: test.moment) == .unknownDestination)
             #expect(try test.testCall(test.webhook()) == nil)
             #expect(try test.recover(test.webhook()) == nil)
-            #expect(try test.store.rotate(id, to: test.key()) { _ in true } == nil)
+            #expect(try test.store.rotate(id, to: test.key(), at: test.moment.wall, overlapSeconds: 60) == nil)
             #expect(try test.accept("a") == EventAcceptance(eventID: "a", deliveries: 0, isRepeated: false))
         }
     }
@@ -301,12 +301,11 @@ import Webhooks
             #expect(try test.store.keyring(made.number) == made)
             #expect(try test.store.keyring(made.number + 1) == nil)
             #expect(try test.create().destination.keyring == made.number)
-            _ = try test.store.rotate(test.environment, to: test.key("two")) { _ in true }
-            try test.commit()
             let rotated = try #require(
-                try test.store.rotate(test.environment, to: test.key("three")) { $0.id == "two" })
+                try test.store.rotate(
+                    test.environment, to: test.key("two"), at: test.moment.wall, overlapSeconds: 60))
             try test.commit()
-            #expect(rotated.keys.map(\.id) == ["two", "three"])
+            #expect(rotated.keys.map(\.id) == ["one", "two"])
             #expect(try test.store.keyring(made.number) == rotated)
         }
     }
