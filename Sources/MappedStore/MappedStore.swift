@@ -298,8 +298,15 @@ package final class MappedStore {
             try tables.meta.value(at: Tables.sealKey, in: transaction) { copy($0) }
         }
         if let found { return isOurs(found) }
-        try write { (transaction) throws(LMDBError) in
-            try tables.meta.put(make(), at: Tables.sealKey, in: &transaction)
+        // Two first starts may have found nothing: the second one compares with what the first one wrote meanwhile.
+        let meanwhile = try write { (transaction) throws(LMDBError) -> [UInt8]? in
+            let found = try tables.meta.value(at: Tables.sealKey, in: transaction) { copy($0) }
+            if found == nil { try tables.meta.put(make(), at: Tables.sealKey, in: &transaction) }
+            return found
+        }
+        if let meanwhile {
+            rollBack()
+            return isOurs(meanwhile)
         }
         try commit()
         try settle()
