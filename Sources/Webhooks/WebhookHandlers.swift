@@ -216,7 +216,15 @@ package final class WebhookHandlers {
             try WebhookInput(parsing: body, isPartial: isPartial, self.rules)
         }
         return try reading(request, parse) { input throws(StoreFailure) in
-            try reaching(try newURL(input, of: id)) { () throws(StoreFailure) in try update(id, to: input) }
+            let url = try newURL(input, of: id)
+            return try reaching(url) { () throws(StoreFailure) in
+                if let answer = try update(id, to: input, checked: url != nil) { return answer }
+                // The URL that it had, and was to keep, has been changed meanwhile: now it is a new one.
+                guard case .set(let url) = input.url else { preconditionFailure("only a URL is checked") }
+                return try reaching(url) { () throws(StoreFailure) in
+                    try update(id, to: input, checked: true) ?? unknownWebhook
+                }
+            }
         }
     }
 
@@ -227,11 +235,18 @@ package final class WebhookHandlers {
         return url
     }
 
-    private func update(_ id: UUID, to input: WebhookInput) throws(StoreFailure) -> Answer {
+    /// - Parameter isChecked: whether the URL in `input` may be called.
+    /// - Returns: `nil` where it is not known to, and would be a new one; then nothing is changed.
+    private func update(_ id: UUID, to input: WebhookInput, checked isChecked: Bool) throws(StoreFailure) -> Answer? {
         let change = change(input, at: now().wall)
         var refusal: APIError?
+        var needsCheck = false
         let webhook = try store.change(id) { webhook in
             guard !input.isEmpty else { return false }
+            if case .set(let url) = input.url, !isChecked, webhook.destination.url != url {
+                needsCheck = true
+                return false
+            }
             do throws(APIError) {
                 try change.apply(to: &webhook)
                 return true
@@ -241,6 +256,7 @@ package final class WebhookHandlers {
             }
         }
         guard let webhook else { return unknownWebhook }
+        if needsCheck { return nil }
         if let refusal { return refuse(refusal) }
         return .afterCommit(.json(.ok, json(webhook, changedBy: input)))
     }
