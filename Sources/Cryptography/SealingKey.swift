@@ -19,6 +19,12 @@ package struct SealingKey: Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
+    /// Another secret of 32 bytes, that says nothing of this one.
+    /// - Parameter purpose: what it is for; another purpose has another secret.
+    package func derived(for purpose: [UInt8]) -> [UInt8] {
+        DigestAlgorithm.sha256.authenticationCode(of: purpose, key: bytes)
+    }
+
     /// Not the key, which must not reach a log.
     package var description: String { "SealingKey" }
 

@@ -7,7 +7,23 @@ internal import Queues
 extension MappedStore {
     private enum LoginCount: UInt8 {
         case address = 1
-        case user, userAtAddress, known
+        case user, userAtAddress, known, guess
+    }
+
+    /// Until when a wrong password is remembered.
+    func guess(_ attempt: LoginAttempt, in transaction: borrowing Transaction) throws(LMDBError) -> Timestamp? {
+        guard let guess = attempt.guess else { return nil }
+        return try tables.logins.number(at: [LoginCount.guess.rawValue] + guess, in: transaction).map {
+            Timestamp(microseconds: Int64(bitPattern: $0))
+        }
+    }
+
+    func put(
+        guess until: Timestamp, of attempt: LoginAttempt, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard let guess = attempt.guess else { return }
+        let place = [LoginCount.guess.rawValue] + guess
+        try tables.logins.put(key(UInt64(bitPattern: until.microseconds)), at: place, in: &transaction)
     }
 
     private func loginKey(_ count: LoginCount, _ attempt: LoginAttempt) -> [UInt8]? {

@@ -5,13 +5,22 @@ internal import Queues
 struct LoginsWithoutRoom {
     private var addresses: [[UInt8]: Timestamp] = [:]
     private var users: [String: Timestamp] = [:]
+    private var guesses: [[UInt8]: Timestamp] = [:]
 
     /// More are forgotten: by then every address has failed too often.
     private static let limit = 10_000
 
     var isEmpty: Bool { addresses.isEmpty && users.isEmpty }
 
+    /// Whether the same wrong password has been counted here.
+    func isRepeated(_ attempt: LoginAttempt, at now: Timestamp) -> Bool {
+        guard !guesses.isEmpty, let guess = attempt.guess else { return false }
+        return LoginLimits.isRepeated(guesses[guess], at: now)
+    }
+
     mutating func fail(_ attempt: LoginAttempt, at now: Timestamp) {
+        if guesses.count >= Self.limit { guesses = [:] }
+        if let guess = attempt.guess { guesses[guess] = now.adding(seconds: LoginLimits.guessSeconds) }
         if users.count >= Self.limit || addresses.count >= Self.limit { self = LoginsWithoutRoom() }
         let record = LoginLimits.failed(adding(to: LoginRecord(), attempt), at: now)
         users[attempt.name] = record.user

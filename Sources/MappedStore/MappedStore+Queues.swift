@@ -196,12 +196,26 @@ extension MappedStore: QueueStore {
     }
 
     package func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
+        // Nothing is written for a client that goes on with an old password.
+        if try read({ (transaction) throws(LMDBError) in try guess(attempt, in: transaction) })
+            .map({ LoginLimits.isRepeated($0, at: now) && !LoginLimits.isDue($0, at: now) }) ?? false
+        {
+            return
+        }
+        if loginsWithoutRoom.isRepeated(attempt, at: now) { return }
+        var isCounted = true
         let isStored = try write { (transaction) throws(LMDBError) in
+            let earlier = try guess(attempt, in: transaction)
+            isCounted = !LoginLimits.isRepeated(earlier, at: now)
+            guard isCounted || LoginLimits.isDue(earlier, at: now) else { return true }
             guard try admit(bytes: 256, in: &transaction) else { return false }
+            try put(guess: now.adding(seconds: LoginLimits.guessSeconds), of: attempt, in: &transaction)
+            guard isCounted else { return true }
             let record = try loginRecord(attempt, in: transaction)
             try put(LoginLimits.failed(record, at: now), of: attempt, in: &transaction)
             return true
         }
+        guard isCounted else { return }
         loginFailedInTurn = true
         // What finds no room in the store is counted by this process alone.
         if !isStored { loginsWithoutRoom.fail(attempt, at: now) }
@@ -212,6 +226,17 @@ extension MappedStore: QueueStore {
             let record = try loginRecord(attempt, in: transaction)
             guard let changed = LoginLimits.succeeded(record, at: now) else { return }
             try put(changed, of: attempt, in: &transaction)
+        }
+    }
+
+    package func hashesInForce() throws(StoreFailure) -> [PasswordHash] {
+        try read { (transaction) throws(LMDBError) in
+            var hashes: [String: PasswordHash] = [:]
+            try tables.users.scan(in: transaction) { _, value in
+                if let hash = UserRecord.decode(value)?.hash { hashes[hash.work] = hash }
+                return true
+            }
+            return Array(hashes.values)
         }
     }
 

@@ -25,8 +25,11 @@ final class Application: Service {
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
 
-    init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, started: Timestamp, logger: Logger)
-    {
+    /// - Parameter loginKey: see `QueueHandlers`.
+    init(
+        store: MappedStore, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
+        started: Timestamp, logger: Logger
+    ) {
         self.store = store
         self.logger = logger
         let clock = store.clock
@@ -42,7 +45,7 @@ final class Application: Service {
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
             webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
             random: SystemRandomNumberGenerator())
-        queues = QueueHandlers(store: store, settings: settings) { failure in
+        queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey) { failure in
             for line in failure.lines(settings.queueFile) { logger.error("\(line)") }
         }
     }

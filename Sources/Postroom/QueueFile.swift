@@ -38,13 +38,14 @@ final class QueueFile: ConfigurationFile {
 
 extension QueueHandlers {
     convenience init(
-        store: MappedStore, settings: Settings, report: @escaping (ConfigurationFailure) -> Void = { _ in }
+        store: MappedStore, settings: Settings, loginKey: [UInt8]? = nil,
+        report: @escaping (ConfigurationFailure) -> Void = { _ in }
     ) {
         let clock = store.clock
         self.init(
             store: store, file: QueueFile(settings.queueFile), hashKind: settings.queuePasswordHash,
-            maximumMessageBytes: settings.maximumMessageBytes, now: clock.now, random: SystemRandomNumberGenerator(),
-            report: report)
+            maximumMessageBytes: settings.maximumMessageBytes, loginKey: loginKey, now: clock.now,
+            random: SystemRandomNumberGenerator(), report: report)
     }
 }
 

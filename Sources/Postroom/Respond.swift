@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Cryptography
 internal import Events
 internal import FastCGI
 internal import Gateway
@@ -37,7 +38,8 @@ struct Respond: ParsableCommand {
         let start = started ?? SystemClock.realTimeMicroseconds()
         let lookups = try Lookups(settings, logger: logger)
         let application = Application(
-            store: store, settings: settings, sealing: secret.sealing, lookups: lookups,
+            store: store, settings: settings, sealing: secret.sealing,
+            loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups,
             started: Timestamp(microseconds: start), logger: logger)
         let loop = try ResponderLoop(
             listener: socket, service: application, inquiries: lookups,

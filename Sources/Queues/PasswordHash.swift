@@ -56,6 +56,14 @@ package struct PasswordHash: Equatable, Sendable {
         return isEqualInConstantTime(wanted, value)
     }
 
+    /// Says what it costs to check a password: two hashes with the same value take the same work.
+    package var work: String {
+        guard kind == .argon2id, value.starts(with: "$".utf8) else { return kind.name }
+        // The type, the version and the parameters.
+        let parts = String(decoding: value, as: UTF8.self).split(separator: "$", maxSplits: 3)
+        return "\(kind.name) \(parts.prefix(3).joined(separator: " "))"
+    }
+
     /// Whether some password can have this hash; others may stand for a user who cannot log in.
     var isUsable: Bool {
         let digits = value.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }

@@ -47,6 +47,7 @@ extension QueueHandlers {
                 }
             }
         }
+        if failure == nil { forgetHashes() }
         return failure.map { .failed($0) } ?? .changed
     }
 
@@ -69,7 +70,8 @@ extension QueueHandlers {
 
     /// Puts the file's configuration in force.
     package func configure(for request: RequestID? = nil) throws(StoreFailure) -> ConfigurationFailure? {
-        try again { () throws(StoreFailure) in
+        forgetHashes()
+        return try again { () throws(StoreFailure) in
             let (result, state) = readConfiguration()
             return try store.configure(for: request) { state.map(file.isStill) ?? true ? result : .failure(.changing) }
         }

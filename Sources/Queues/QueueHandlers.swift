@@ -1,5 +1,5 @@
 package import Gateway
-internal import HTTPTypes
+package import HTTPTypes
 
 /// The queue API: from a request and a store to an answer.
 package final class QueueHandlers {
@@ -7,21 +7,23 @@ package final class QueueHandlers {
     let file: any ConfigurationFile
     let hashKind: PasswordHash.Kind
     let maximumMessageBytes: Int
-    private let now: () -> Moment
+    let now: () -> Moment
     var random: any RandomNumberGenerator
     let report: (ConfigurationFailure) -> Void
-    private var passwords: PasswordCheck
-    /// What the password of a user who is not there is held against: where all users have a hash of this kind, time does not
-    /// tell which of them are there.
-    private lazy var decoy = PasswordHash([], hashKind, random: &random)
+    var passwords: PasswordCheck
+    /// Keys the digests of wrong passwords that the store keeps.
+    let loginKey: [UInt8]
+    /// One of each kind that users have, and until when that is taken to hold.
+    var knownHashes: (hashes: [PasswordHash], until: Timestamp)?
 
     /// - Parameters:
     ///   - hashKind: how a new password is stored.
     ///   - maximumMessageBytes: the longest message that can arrive at all.
+    ///   - loginKey: a secret of 32 bytes that all processes of a store share; `nil`: one of this process alone.
     ///   - report: told of what a client is not told in full.
     package init(
         store: any QueueStore, file: any ConfigurationFile, hashKind: PasswordHash.Kind, maximumMessageBytes: Int,
-        now: @escaping () -> Moment, random: any RandomNumberGenerator,
+        loginKey: [UInt8]? = nil, now: @escaping () -> Moment, random: any RandomNumberGenerator,
         report: @escaping (ConfigurationFailure) -> Void = { _ in }
     ) {
         self.store = store
@@ -30,8 +32,10 @@ package final class QueueHandlers {
         self.hashKind = hashKind
         self.maximumMessageBytes = maximumMessageBytes
         self.now = now
+        var random = random
+        passwords = PasswordCheck(random: &random)
+        self.loginKey = loginKey ?? (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         self.random = random
-        passwords = PasswordCheck(random: &self.random)
     }
 
     /// Answers what belongs to this API, and `nil` to all else.
@@ -223,60 +227,11 @@ package final class QueueHandlers {
             return .now(.json(.ok, overviewJSON(overview, time: try store.time(), at: now().wall)))
         }
     }
+}
 
-    // MARK: Logins
-
-    private enum Login {
-        case user(User)
-        case refused(Answer)
-    }
-
-    func loggedIn(_ request: Request, _ body: (User) throws(StoreFailure) -> Answer) throws(StoreFailure)
-        -> Answer
-    {
-        switch try logIn(request) {
-        case .user(let user): try body(user)
-        case .refused(let answer): answer
-        }
-    }
-
-    private func logIn(_ request: Request) throws(StoreFailure) -> Login {
-        guard let credentials = Credentials(request) else {
-            var response = errorResponse(.unauthorized, "A login is needed: HTTP Basic, UTF-8.")
-            response.head.headerFields[.wwwAuthenticate] = "Basic realm=\"Postroom\", charset=\"UTF-8\""
-            return .refused(.now(response))
-        }
-        let time = now().steady
-        let attempt = LoginAttempt(name: credentials.name, address: request.remoteAddress)
-        let record = try store.logins(attempt)
-        if let seconds = LoginLimits.delay(record, at: time) {
-            var response = errorResponse(.tooManyRequests, "Too many logins have failed. Try again later.")
-            response.head.headerFields[.retryAfter] = String(Int(seconds.rounded(.up)))
-            return .refused(.now(response))
-        }
-        let user = try store.user(named: credentials.name)
-        let hash = user?.hash ?? decoy
-        if let hash, let milliseconds = passwords.delay(credentials.password, hash, at: time) {
-            // Looked at later, so that hashing leaves most of the time to others.
-            let later = Waiting(
-                milliseconds: milliseconds, look: { nil },
-                giveUp: { [self] in
-                    do throws(StoreFailure) {
-                        return try answer(request, path: request.target.segments ?? []) ?? .now(.notFound)
-                    } catch {
-                        return .now(queueResponse(to: error))
-                    }
-                })
-            return .refused(.wait(later))
-        }
-        let isRight = hash.map { passwords.accepts(credentials.password, $0, now: { self.now().steady }) } ?? false
-        guard let user, isRight else {
-            try store.recordFailure(attempt, at: time)
-            return .refused(.afterCommit(errorResponse(.forbidden, "The user or the password is wrong.")))
-        }
-        if LoginLimits.succeeded(record, at: time) != nil { try store.recordSuccess(attempt, at: time) }
-        return .user(user)
-    }
+/// An error in this API's words.
+package func queueResponse(_ status: HTTPResponse.Status, _ message: String) -> Response {
+    errorResponse(status, message)
 }
 
 /// What a client is told when the store fails.

@@ -55,9 +55,13 @@ package protocol QueueStore: AnyObject {
     /// What is known of earlier logins, those of the open turn among them.
     func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord
 
+    /// Counts a failure, unless the same wrong password has been counted not long ago (`LoginAttempt.guess`).
     func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure)
 
     func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure)
+
+    /// A hash for each kind of work that users' hashes take (`PasswordHash.work`), in no certain order.
+    func hashesInForce() throws(StoreFailure) -> [PasswordHash]
 
     // MARK: Configuration
 

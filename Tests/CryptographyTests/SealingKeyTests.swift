@@ -4,6 +4,14 @@ import Testing
 @testable import Cryptography
 
 @Suite struct SealingKeyTests {
+    @Test func `a secret that is derived is another one for each key and purpose`() throws {
+        let key = try #require(SealingKey(bytes: [UInt8](repeating: 1, count: 32)))
+        let other = try #require(SealingKey(bytes: [UInt8](repeating: 2, count: 32)))
+        let derived = key.derived(for: [1])
+        #expect(derived.count == 32 && derived == key.derived(for: [1]) && derived != [UInt8](repeating: 1, count: 32))
+        #expect(derived != key.derived(for: [2]) && derived != other.derived(for: [1]))
+    }
+
     private static let context = Array("webhook 1, secret".utf8)
 
     private let key: SealingKey

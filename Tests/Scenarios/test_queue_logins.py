@@ -30,10 +30,18 @@ def attempt(service, user, secret, address, **options):
     return service.read("nobody-listens-so", user=user, secret=secret, headers=headers, **options)
 
 
-def guesses(service, names, address, secret="guess"):
+numbers = itertools.count()
+
+
+def guess():
+    """A wrong password that was not tried before: the same one again is no further failure."""
+    return "guess-%d" % next(numbers)
+
+
+def guesses(service, names, address):
     """The answers to one guess for each name, over eight connections at once."""
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda name: attempt(service, name, secret, address), names))
+        return list(pool.map(lambda name: attempt(service, name, guess(), address), names))
 
 
 def seconds_to_wait(answer):
@@ -61,11 +69,11 @@ def test_guesses_at_one_user_are_counted_over_all_responders(service):
 def test_after_the_wait_the_right_password_is_taken(service):
     user, address = next(users), next(addresses)
     guesses(service, [user] * 24, address)
-    time.sleep(seconds_to_wait(attempt(service, user, "guess", address)))
+    time.sleep(seconds_to_wait(attempt(service, user, guess(), address)))
     assert attempt(service, user, password(user), address).status == 404
     # It does not forgive what came before: one guess more, and it is to wait again.
-    assert attempt(service, user, "guess", next(addresses)).status in (403, 429)
-    seconds_to_wait(attempt(service, user, "guess", next(addresses)))
+    assert attempt(service, user, guess(), next(addresses)).status in (403, 429)
+    seconds_to_wait(attempt(service, user, guess(), next(addresses)))
 
 
 def test_nobody_is_locked_out_by_failures_elsewhere(service):
@@ -110,14 +118,14 @@ def test_guesses_are_counted_whatever_route_they_are_made_on(service):
     user, address = next(users), next(addresses)
     headers = {"X-Forwarded-For": address}
     routes = [("GET", "/queues"), ("POST", "/reload"), ("GET", "/listen/c/a"), ("POST", "/setPassword"), ("POST", "/ack/c/1")]
-    answers = [service.ask(*route, user=user, secret="guess", headers=headers).status for route in routes * 5]
+    answers = [service.ask(*route, user=user, secret=guess(), headers=headers).status for route in routes * 5]
     assert answers[:20] == [403] * 20 and set(answers[20:]) <= {403, 429} and answers[-1] == 429
 
 
 def test_the_count_outlives_a_restart(serve_queues):
     service = serve_queues(configuration(["a"]))
     for _ in range(30):
-        service.logs_in("bob", "guess")
+        service.logs_in("bob", guess())
     service.stop()
     service.start()
     assert service.logs_in("bob") is None and service.logs_in("alice")
