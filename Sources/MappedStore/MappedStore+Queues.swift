@@ -18,10 +18,18 @@ extension MappedStore: QueueStore {
         }
     }
 
+    package func current(_ queue: Queue) throws(StoreFailure) -> Queue? {
+        try write { (transaction) throws(LMDBError) in
+            try queueSettings(queue.number, in: transaction).map { Queue(number: queue.number, settings: $0) }
+        }
+    }
+
     package func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
         try growing { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return true }
-            guard var log = try queueLog(queue.number, in: transaction) else { return false }
+            guard var log = try queueLog(queue.number, in: transaction),
+                try queueSettings(queue.number, in: transaction) == queue.settings
+            else { return false }
             let record = MessageRecord.encode(message)
             guard try admit(bytes: record.count, in: &transaction) else { return nil }
             let id = log.append(bytes: message.body.count)
@@ -33,16 +41,18 @@ extension MappedStore: QueueStore {
         }
     }
 
-    package func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) {
-        try growing { (transaction) throws(LMDBError) -> Void? in
-            guard try tables.requests.outcome(of: request, in: transaction) == nil,
-                var log = try queueLog(queue.number, in: transaction)
-            else { return () }
+    @discardableResult
+    package func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
+        try growing { (transaction) throws(LMDBError) -> Bool? in
+            if try tables.requests.outcome(of: request, in: transaction) != nil { return true }
+            guard var log = try queueLog(queue.number, in: transaction),
+                try queueSettings(queue.number, in: transaction) == queue.settings
+            else { return false }
             guard try admit(bytes: 64, in: &transaction) else { return nil }
             log.skip()
             try put(log, of: queue.number, in: &transaction)
             try remember(.done, of: request, in: &transaction)
-            return ()
+            return true
         }
     }
 
@@ -261,11 +271,14 @@ extension MappedStore: QueueStore {
     }
 
     package func setPassword(
-        of user: String, to hash: PasswordHash, for request: RequestID?, _ save: () -> ConfigurationFailure?
+        of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?,
+        _ save: () -> ConfigurationFailure?
     ) throws(StoreFailure) -> ConfigurationFailure? {
         try write { (transaction) throws(LMDBError) in
+            let current = try self.user(user, in: transaction)
+            if let login, current?.number != login.number || current?.hash != login.hash { return .loginChanged }
             if let failure = save() { return failure }
-            if var current = try self.user(user, in: transaction) {
+            if var current {
                 current.hash = hash
                 try tables.users.put(UserRecord.encode(current), at: nameKey(user), in: &transaction)
             }

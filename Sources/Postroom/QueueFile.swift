@@ -58,6 +58,7 @@ extension ConfigurationFailure {
         case .unreadable(let reason): ["\(file) cannot be read: \(reason)"]
         case .unwritable(let reason): ["\(file) cannot be written: \(reason)"]
         case .unknownUser(let name): ["\(file) has no user \"\(name)\""]
+        case .loginChanged: ["the password has been changed meanwhile"]
         case .faulty(let faults): faults.map { "\(file): \($0)" }
         }
     }

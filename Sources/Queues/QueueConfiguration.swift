@@ -50,4 +50,6 @@ package enum ConfigurationFailure: Error, Equatable, Sendable {
     case faulty([ConfigurationFault])
     /// The file has no such user.
     case unknownUser(String)
+    /// Another request has changed the user's password since this one logged in.
+    case loginChanged
 }

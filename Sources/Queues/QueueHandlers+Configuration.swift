@@ -12,7 +12,7 @@ extension QueueHandlers {
             guard case .whole(let body) = request.body, let password = Self.password(in: body) else {
                 return .now(errorResponse(.badRequest, "An object with a text \"password\" was expected."))
             }
-            return switch try setPassword(of: user.name, to: password, for: request.id) {
+            return switch try setPassword(of: user.name, to: password, by: user, for: request.id) {
             case .changed: .afterCommit(Self.done)
             case .tooShort: .now(errorResponse(.badRequest, "A password has at least 6 characters."))
             case .noMemory: .now(errorResponse(.serviceUnavailable, "There is no memory to hash the password."))
@@ -22,8 +22,9 @@ extension QueueHandlers {
     }
 
     /// Changes a user's password in the file, and at once where the user is in force.
+    /// - Parameter login: who asks for it; `nil`: an operator, who needs no login.
     package func setPassword(
-        of user: String, to password: String, for request: RequestID? = nil
+        of user: String, to password: String, by login: User? = nil, for request: RequestID? = nil
     ) throws(StoreFailure) -> PasswordChange {
         guard password.unicodeScalars.count >= 6 else { return .tooShort }
         guard let hash = PasswordHash(Array(password.utf8), hashKind, random: &random) else { return .noMemory }
@@ -36,7 +37,7 @@ extension QueueHandlers {
             } catch {
                 changed = .failure(error)
             }
-            return try store.setPassword(of: user, to: hash, for: request) {
+            return try store.setPassword(of: user, to: hash, by: login, for: request) {
                 do throws(ConfigurationFailure) {
                     let (text, state) = try changed.get()
                     if let state, !file.isStill(state) { throw .changing }
@@ -108,6 +109,7 @@ extension QueueHandlers {
         case .unreadable(let reason): errorResponse(.conflict, "\(unchanged) cannot be read: \(reason).")
         case .changing: errorResponse(.conflict, "\(unchanged) is being changed.")
         case .unwritable: errorResponse(.serviceUnavailable, "\(unchanged) cannot be written.")
+        case .loginChanged: wrongLogin
         case .unknownUser: errorResponse(.conflict, "\(unchanged) does not have this user any longer.")
         case .faulty(let faults):
             errorResponse(.unprocessableContent, "\(unchanged) is at fault. \(Self.list(faults))")

@@ -92,6 +92,14 @@ package final class QueueHandlers {
     private func post(_ request: Request, to name: String) throws(StoreFailure) -> Answer {
         // As the original: names are not told, and senders do not try again.
         guard let queue = try store.queue(named: name) else { return .now(Self.done) }
+        if let answer = try post(request, to: queue) { return answer }
+        // A reload has changed the queue since: what is in force by now decides, and stays until this is committed.
+        guard let changed = try store.current(queue) else { return .now(Self.done) }
+        return try post(request, to: changed) ?? .now(Self.done)
+    }
+
+    /// - Returns: `nil` where the queue is no longer as given; then nothing is done.
+    private func post(_ request: Request, to queue: Queue) throws(StoreFailure) -> Answer? {
         guard queue.settings.allows(request.remoteAddress) else {
             return .now(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
         }
@@ -108,16 +116,16 @@ package final class QueueHandlers {
                 // Nothing can be said of its signature: readers are not to learn of what may be anybody's.
                 return .now(authentication.claim(in: request.fields) == nil ? Self.unsigned : tooLarge())
             }
-            try store.skip(in: queue, for: request.id)
+            guard try store.skip(in: queue, for: request.id) else { return nil }
             return .afterCommit(tooLarge())
         case .whole(let body):
             guard authentication?.accepts(body, request.fields) ?? true else { return .now(Self.unsigned) }
             guard body.count <= limit else {
-                try store.skip(in: queue, for: request.id)
+                guard try store.skip(in: queue, for: request.id) else { return nil }
                 return .afterCommit(tooLarge())
             }
             let message = Message(body: body, receivedAt: now().wall)
-            _ = try store.post(message, to: queue, for: request.id)
+            guard try store.post(message, to: queue, for: request.id) else { return nil }
             return .afterCommit(Self.done)
         }
     }

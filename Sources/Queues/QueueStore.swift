@@ -12,12 +12,17 @@ package protocol QueueStore: AnyObject {
 
     func queue(named name: String) throws(StoreFailure) -> Queue?
 
-    /// Keeps a message under the next id, and lets the oldest roll off where the queue has become too large; false where
-    /// there is no such queue any longer.
+    /// A queue as it is in the transaction that writes; no other process changes it before `commit`.
+    func current(_ queue: Queue) throws(StoreFailure) -> Queue?
+
+    /// Keeps a message under the next id, and lets the oldest roll off where the queue has become too large; false, and
+    /// nothing done, where the queue is gone or its settings are other ones by now.
     func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool
 
-    /// Uses up the next id for a message that is too large.
-    func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure)
+    /// Uses up the next id for a message that is too large; false, and nothing done, where the queue is gone or its settings
+    /// are other ones by now.
+    @discardableResult
+    func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool
 
     // MARK: Clients
 
@@ -72,13 +77,25 @@ package protocol QueueStore: AnyObject {
     ) throws(StoreFailure) -> ConfigurationFailure?
 
     /// Changes the password of a user; one that is not in force has it changed by `save` alone.
-    /// - Parameter save: changes it in the file; the same holds as for `load`.
+    /// - Parameters:
+    ///   - login: the user that the request has logged in as, whose password must still be the same; `nil`: no login is needed.
+    ///   - save: changes it in the file; the same holds as for `load`.
     func setPassword(
-        of user: String, to hash: PasswordHash, for request: RequestID?, _ save: () -> ConfigurationFailure?
+        of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?,
+        _ save: () -> ConfigurationFailure?
     ) throws(StoreFailure) -> ConfigurationFailure?
 
     /// Whether a request was done that changed its own login, or its right to be there.
     func hasConfigured(_ request: RequestID?) throws(StoreFailure) -> Bool
+}
+
+extension QueueStore {
+    /// Changes the password of a user for whoever needs no login.
+    package func setPassword(
+        of user: String, to hash: PasswordHash, for request: RequestID?, _ save: () -> ConfigurationFailure?
+    ) throws(StoreFailure) -> ConfigurationFailure? {
+        try setPassword(of: user, to: hash, by: nil, for: request, save)
+    }
 }
 
 package enum Listening: Equatable, Sendable {

@@ -126,3 +126,45 @@ import Testing
         }
     }
 }
+
+/// What was read before a reload or another password, and is to be written after it.
+@Suite struct StaleQueueTests {
+    private static func text(_ limit: Int, _ hash: String = "plain;;secret") -> String {
+        configurationText(
+            users: #"{"name": "anna", "pass_hash": "\#(hash)", "queues": ["q"]}"#,
+            queues: #"{"name": "q", "max_message_count": \#(limit)}"#)
+    }
+
+    @Test func `a message is not kept by limits that are no longer in force`() throws {
+        try HandledQueues.with(Self.text(1)) { api throws in
+            let stale = try #require(try api.test.store.queue(named: "q"))
+            api.file.text = Self.text(10)
+            #expect(try api.handlers.configure() == nil)
+            try api.test.commit()
+            #expect(try api.status(.get, "/listen/c/q") == 200)
+            for body in ["a", "b"] { #expect(try api.status(.post, "/q/q", body) == 200) }
+            let message = Message(body: Array("c".utf8), receivedAt: api.test.moment.wall)
+            #expect(try !api.test.store.post(message, to: stale, for: nil))
+            #expect(try !api.test.store.skip(in: stale, for: nil))
+            let current = try #require(try api.test.store.current(stale))
+            #expect(current.settings.limits.messageCount == 10 && current.number == stale.number)
+            #expect(try api.test.store.post(message, to: current, for: nil))
+            try api.test.commit()
+            #expect(try api.read("c") == ["1 a", "2 b", "3 c"])
+        }
+    }
+
+    @Test func `a password is not changed by a login that is no longer right`() throws {
+        try HandledQueues.with(Self.text(1)) { api throws in
+            let stale = try #require(try api.test.store.user(named: "anna"))
+            #expect(try api.handlers.setPassword(of: "anna", to: "second", by: stale) == .changed)
+            // Also in the turn that has changed it, before that is committed.
+            #expect(try api.handlers.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
+            try api.test.commit()
+            #expect(try api.handlers.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
+            try api.test.commit()
+            #expect(try api.status(.get, "/queues", login: "anna:second") == 200)
+            #expect(try api.handlers.setPassword(of: "anna", to: "by an operator") == .changed)
+        }
+    }
+}

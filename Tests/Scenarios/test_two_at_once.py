@@ -1,6 +1,8 @@
 """Requests that read, decide and write, made at the same moment: one of them decides for all."""
 
-from harness import new_environment, together
+import json
+
+from harness import configuration, new_environment, password, together
 
 
 def rotate(hub, name):
@@ -17,3 +19,16 @@ def test_rotations_at_once_announce_one_key(hub):
         after = hub.key(name)
         # A key that was shown to anybody is the one that signs tomorrow.
         assert announced == {after["next"]["key_id"]} and after["key_id"] == before["key_id"]
+
+
+def test_of_passwords_set_at_once_with_one_login_the_first_holds(serve_queues):
+    service = serve_queues(configuration(["a"]), RESPONDERS=4)
+    secret = password("alice")
+    for number in range(8):
+        wanted = ["secret-%d-%d" % (number, index) for index in range(6)]
+        statuses = together(6, lambda index: service.set_password("alice", wanted[index], secret).status)
+        assert sorted(statuses) == [200] + [403] * 5
+        secret = wanted[statuses.index(200)]
+        assert service.logs_in("alice", secret)
+        assert json.loads(service.text())["users"][1]["pass_hash"].startswith("sha512;")
+    assert service.reload().status == 200 and service.logs_in("alice", secret)
