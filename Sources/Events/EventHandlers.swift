@@ -7,7 +7,7 @@ internal import JSON
 package final class EventHandlers {
     let store: any EventStore
     let settings: EventSettings
-    private let urls: any URLRules
+    private let urls: any URLChecking
     let sealing: Sealing
     let now: () -> Moment
     var random: any RandomNumberGenerator
@@ -18,7 +18,7 @@ package final class EventHandlers {
     ///   - urls: which targets may be called.
     ///   - ignored: called where a request names its user by the header, and that is not believed.
     package init(
-        store: any EventStore, settings: EventSettings, urls: any URLRules, sealing: Sealing,
+        store: any EventStore, settings: EventSettings, urls: any URLChecking, sealing: Sealing,
         now: @escaping () -> Moment, random: any RandomNumberGenerator, ignored: @escaping () -> Void
     ) {
         self.store = store
@@ -165,14 +165,40 @@ package final class EventHandlers {
         SubscriptionChange(input: input, settings: settings, sealing: sealing, now: now().wall)
     }
 
+    /// Goes on where a target's name leads to nothing that may not be called, as far as that can be told.
+    /// - Parameter url: `nil`: it is not to be looked at.
+    private func reaching(
+        _ url: String?, _ body: () throws(EventError) -> Answer
+    ) throws(EventError) -> Answer {
+        let busy = EventError(.serviceUnavailable, "Too many lookups are pending. Try again.")
+        guard let url else { return try body() }
+        switch urls.reach(url) {
+        case .open: return try body()
+        case .closed(let reason): throw EventError(.badRequest, "target_url: \(reason).")
+        case .pending:
+            let version = settings.version
+            return .ask(
+                Pending(
+                    isOver: { [urls] in urls.reach(url) != .pending },
+                    giveUp: { busy.response(version: version) }))
+        case .tooMany: throw busy
+        }
+    }
+
     private func create(_ request: Request, of user: String) throws(EventError) -> Answer {
         let input = try input(request, isNew: true)
         let subscription = try change(input).subscription(UUID(random: &random), of: user)
         // What is made as deleted is never seen; clients know the answer to it.
         if case .value = input.deleted { throw EventError.forbidden }
+        return try reaching(subscription.destination.url) { () throws(EventError) in
+            try create(subscription, for: request.id)
+        }
+    }
+
+    private func create(_ subscription: Subscription, for request: RequestID?) throws(EventError) -> Answer {
         let limit = settings.subscriptionsPerUser
         let outcome = try asking { () throws(StoreFailure) in
-            try store.create(subscription, for: request.id, limit: limit)
+            try store.create(subscription, for: request, limit: limit)
         }
         switch outcome {
         case .made(let made): return .afterCommit(shown(made))
@@ -192,12 +218,37 @@ package final class EventHandlers {
             }
             return .afterCommit(EventError.forbidden.response(version: settings.version))
         }
+        let url = input.target.map(\.called.url)
+        let newURL = url == found.destination.url ? nil : url
+        return try reaching(newURL) { () throws(EventError) in
+            if let answer = try update(found, change, checked: newURL) { return answer }
+            // The URL that it had, and was to keep, has been changed meanwhile: now it is a new one.
+            return try reaching(url) { () throws(EventError) in
+                guard let answer = try update(found, change, checked: url) else {
+                    preconditionFailure("the URL has been checked")
+                }
+                return answer
+            }
+        }
+    }
+
+    /// - Parameter checked: the URL that is known to lead to what may be called; `nil`: none is.
+    /// - Returns: `nil` where the URL would be another one that is not; then nothing is changed.
+    private func update(
+        _ found: Subscription, _ change: SubscriptionChange, checked: String?
+    ) throws(EventError) -> Answer? {
         var refusal: EventError?
+        var needsCheck = false
         let changed = try asking { () throws(StoreFailure) in
             try store.change(found.id) { subscription in
                 do throws(EventError) {
+                    guard subscription.destination.number == found.destination.number else {
+                        throw EventError.forbidden
+                    }
+                    let url = subscription.destination.url
                     try change.apply(to: &subscription)
-                    return true
+                    needsCheck = subscription.destination.url != url && subscription.destination.url != checked
+                    return !needsCheck
                 } catch {
                     refusal = error
                     return false
@@ -205,6 +256,7 @@ package final class EventHandlers {
             }
         }
         if let refusal { throw refusal }
+        if needsCheck { return nil }
         guard let changed else { throw EventError.forbidden }
         return .afterCommit(shown(changed))
     }

@@ -34,7 +34,8 @@ final class Application: Service {
         self.logger = logger
         let clock = store.clock
         webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing, lookups: lookups)
-        events = EventHandlers(store: store, settings: settings, sealing: sealing, logger: logger)
+        events = EventHandlers(
+            store: store, settings: settings, sealing: sealing, lookups: lookups, logger: logger)
         isDebugging = settings.webhooks.isDebugging
         counters = ServiceCounters(settings)
         operations = Operations(store: store, settings: settings, counters: counters, started: started)

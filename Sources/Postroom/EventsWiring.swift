@@ -3,14 +3,15 @@ internal import Events
 internal import Gateway
 internal import Linux
 internal import Logging
+internal import Lookups
 internal import MappedStore
 
 extension EventHandlers {
-    convenience init(store: MappedStore, settings: Settings, sealing: Sealing, logger: Logger) {
+    convenience init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, logger: Logger) {
         var complainsAgainAt: Int64 = 0
         self.init(
-            store: store, settings: settings.events, urls: EventTargets(settings), sealing: sealing,
-            now: store.clock.now, random: SystemRandomNumberGenerator(),
+            store: store, settings: settings.events, urls: TargetChecking(settings, lookups, httpsOnly: false),
+            sealing: sealing, now: store.clock.now, random: SystemRandomNumberGenerator(),
             ignored: {
                 let now = SystemClock.bootTimeMicroseconds()
                 guard now >= complainsAgainAt else { return }
@@ -22,7 +23,7 @@ extension EventHandlers {
     }
 }
 
-/// Which URLs a subscription may have.
+/// Which URLs a subscription that is imported may have: no name is looked up.
 struct EventTargets: URLRules {
     private let addresses: AddressGuard
 

@@ -14,7 +14,8 @@ extension WebhookHandlers {
         let clock = store.clock
         let algorithm = settings.webhookSignatureAlgorithm
         self.init(
-            store: store, settings: settings.webhooks, urls: TargetChecking(settings, lookups), sealing: sealing,
+            store: store, settings: settings.webhooks,
+            urls: TargetChecking(settings, lookups, httpsOnly: settings.webhooksAreHTTPSOnly), sealing: sealing,
             makeKey: { signsFrom in
                 guard let key = SigningKey(generating: algorithm) else { return nil }
                 var random = SystemRandomNumberGenerator()
@@ -26,16 +27,16 @@ extension WebhookHandlers {
     }
 }
 
-/// Which URLs a webhook may have.
+/// Which URLs webhooks and subscriptions may have.
 struct TargetChecking: URLChecking {
     private let isHTTPSOnly: Bool
     private let addresses: AddressGuard
     private let lookups: Lookups
     private static let loopback = ["127.0.0.0/8", "::1/128"].compactMap { IPNetwork($0) }
 
-    init(_ settings: Settings, _ lookups: Lookups) {
+    init(_ settings: Settings, _ lookups: Lookups, httpsOnly: Bool) {
         self.lookups = lookups
-        isHTTPSOnly = settings.webhooksAreHTTPSOnly
+        isHTTPSOnly = httpsOnly
         addresses = AddressGuard(allowing: settings.allowedSubnets)
     }
 
