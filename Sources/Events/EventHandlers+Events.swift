@@ -45,7 +45,7 @@ extension EventHandlers {
     func history(_ text: String, of user: String) throws(EventError) -> Answer {
         let id = try id(text)
         guard let event = try asking({ () throws(StoreFailure) in try store.event(id, for: user) }) else {
-            throw EventError(.notFound, "There is no such event, or it is no longer kept.")
+            throw EventError.forbidden
         }
         let needsApproval = settings.policyURL != nil
         return .madeAfterCommit {
@@ -56,7 +56,9 @@ extension EventHandlers {
     func deliveries(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
         let query = try DeliveryQuery(request.target)
         let lines = try asking { () throws(StoreFailure) in try store.deliveries(of: found.id, query) }
-        guard let lines else { throw EventError.forbidden }
+        // Numbers are never used twice: where it is the same one now, the lines are its own.
+        let current = try asking { () throws(StoreFailure) in try store.subscription(found.id) }
+        guard let lines, current?.destination.number == found.destination.number else { throw EventError.forbidden }
         let needsApproval = settings.policyURL != nil
         return .madeAfterCommit {
             .plainJSON(
@@ -68,8 +70,10 @@ extension EventHandlers {
     }
 
     func retry(_ request: Request, _ text: String, _ found: Subscription) throws(EventError) -> Answer {
-        let unknown = EventError(.notFound, "The subscription's history has no such line.")
-        guard let line = UInt64(text) else { throw unknown }
+        guard let line = UInt64(text) else {
+            throw EventError(.badRequest, "The id of a delivery in the path must be a whole number.")
+        }
+        try checkStillThere(found)
         let outcome = try asking { () throws(StoreFailure) in
             try store.redeliver(line, of: found.id, for: request.id, at: now())
         }
@@ -82,7 +86,7 @@ extension EventHandlers {
                         json.member("delivery_id", delivery.description)
                     }))
         case .unknownDestination: throw EventError.forbidden
-        case .unknownLine: throw unknown
+        case .unknownLine: throw EventError.forbidden
         case .gone: throw EventError(.gone, "The event is no longer kept.")
         }
     }
@@ -90,6 +94,7 @@ extension EventHandlers {
     func replay(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
         let body = try body(of: request, atMost: settings.maximumBodyBytes)
         let input = try ReplayInput(parsing: body, now: now().wall)
+        try checkStillThere(found)
         let outcome = try asking { () throws(StoreFailure) in
             try store.replay(found.id, since: input.since, until: input.until, all: input.all, for: request.id)
         }

@@ -113,6 +113,14 @@ package final class EventHandlers {
         return found
     }
 
+    /// Checks, in the transaction that is about to write, that a subscription is still the one that was found: since then it
+    /// may have been deleted, and another user may have taken its id.
+    func checkStillThere(_ found: Subscription) throws(EventError) {
+        let current = try asking { () throws(StoreFailure) in try store.change(found.id) { _ in false } }
+        guard current?.destination.number == found.destination.number else { throw EventError.forbidden }
+    }
+
+    /// A request's body without its content coding.
     func body(of request: Request, atMost limit: Int) throws(EventError) -> [UInt8] {
         switch request.body {
         case .whole(let bytes) where bytes.count <= limit: return bytes

@@ -47,7 +47,7 @@ def test_an_event_is_found_by_its_id_in_any_spelling(router, path):
 
 
 def test_what_is_no_event_is_not_there(router):
-    error(router.call("GET", "/events/" + ABSENT), 404)
+    error(router.call("GET", "/events/" + ABSENT), 403)
     error(router.call("GET", "/events/x"), 400)
     for path in ("/events", "/events/", "/events/%s/x" % ABSENT):
         error(router.call("GET", path), 404)
@@ -217,10 +217,10 @@ def test_a_line_is_delivered_once_more(router, receive):
         assert router.state(sent, made) == state
         assert router.lines(made)[0]["trigger"] == "manual"
     assert numbers(receiver, "/", key) == [7, 7, 7]
-    error(retry(router, made, 10**9), 404)
-    error(retry(router, made, "x"), 404)
+    error(retry(router, made, 10**9), 403)
+    error(retry(router, made, "x"), 400)
     other = router.subscribe(user, receiver.url("/other"), "$.never")
-    error(retry(router, other, first["id"]), 404)
+    error(retry(router, other, first["id"]), 403)
 
 
 def replay(service, made, **members):
