@@ -147,8 +147,9 @@ struct ReplayInput: Equatable {
 
     private static func time(_ name: String, _ value: JSON) throws(EventError) -> Timestamp? {
         guard let found = value[name] else { return nil }
-        guard let time = found.string.flatMap({ Timestamp(naive: $0) }) else {
-            throw EventError(.badRequest, "\(name): a date and time was expected, such as 2026-11-22T06:05:37.")
+        guard let time = found.string.flatMap({ Timestamp(zonedOrNaive: $0) }) else {
+            throw EventError(
+                .badRequest, "\(name): a date and time was expected, such as 2026-11-22T06:05:37Z.")
         }
         return time
     }

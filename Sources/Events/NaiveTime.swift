@@ -22,6 +22,17 @@ extension Timestamp {
         self.init(checking: "\(date)T\(time)")
     }
 
+    /// Reads a time whose zone counts where it has one (RFC 3339); without one it is of UTC, and read as `naive` is.
+    package init?(zonedOrNaive text: String) {
+        if let time = Timestamp(rfc3339: text) {
+            self = time
+        } else if !text.dropFirst(10).contains(where: { "Zz+-".contains($0) }), let time = Timestamp(naive: text) {
+            self = time
+        } else {
+            return nil
+        }
+    }
+
     private init?(checking text: String) {
         // What cannot be written again in four digits of a year is refused too.
         guard let time = Timestamp(rfc3339: text + "Z") else { return nil }

@@ -18,15 +18,20 @@ struct EventsCommand: ParsableCommand {
     private static let stepSize = 500
 
     struct DateForm: ParsableArguments {
-        @Option(help: "How dates and times are written (strptime(3)).") var dateFormat = "%Y-%m-%d %H:%M:%S"
+        @Option(help: "How dates and times are written (strptime(3)); RFC 3339 is always taken.") var dateFormat =
+            "%Y-%m-%d %H:%M:%S"
 
         /// - Parameter option: what the text was given for.
         func time(_ text: String?, _ option: String, or other: Timestamp) throws -> Timestamp {
             guard let text else { return other }
-            guard let seconds = SystemClock.seconds(reading: text, in: dateFormat) else {
-                throw Refusal("--\(option) is \"\(text)\", but takes a date and time like \(dateFormat)")
+            if let seconds = SystemClock.seconds(reading: text, in: dateFormat) {
+                return Timestamp(microseconds: seconds * 1_000_000)
             }
-            return Timestamp(microseconds: seconds * 1_000_000)
+            guard text.dropFirst(10).lowercased().hasPrefix("t"), let time = Timestamp(zonedOrNaive: text) else {
+                throw Refusal(
+                    "--\(option) is \"\(text)\", but takes a date and time like \(dateFormat) or 2026-11-22T06:05:37Z")
+            }
+            return time
         }
     }
 
@@ -152,8 +157,15 @@ func complain(_ text: String) {
     _ = try? FileDescriptor.standardError.writeAll(Array("\(text)\n".utf8))
 }
 
+/// A text of somebody else as a part of a line: without control characters, and cut where it is longer than 200 characters.
+private func oneLine(_ text: String) -> String {
+    let plain = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) }
+    return plain.count > 200 ? String(plain.prefix(200)) + "…" : String(plain)
+}
+
 extension EventHistory {
-    /// The event on a line, and another for each attempt; `-` stands where nobody answered, or nobody was asked.
+    /// The event on a line, another for each attempt, and one more for what went wrong; `-` stands where nobody answered, or
+    /// nobody was asked.
     fileprivate func printOut() {
         print("Event - \(id)")
         var line = JSONWriter(reserving: body.count)
@@ -166,6 +178,9 @@ extension EventHistory {
                 print(
                     "    ELM \(match.subscription) (\(attempt.outcome.triggeredAt.naive)) policy \(codes[0]) target \(codes[1])"
                 )
+                if let failure = attempt.outcome.failure {
+                    print("        error \(failure.kind.word): \(oneLine(failure.text))")
+                }
             }
         }
     }

@@ -33,4 +33,18 @@ import Testing
     func `junk is no time`(text: String) {
         #expect(Timestamp(naive: text) == nil)
     }
+
+    @Test(
+        arguments: [
+            ("2026-11-22T06:05:37Z", "2026-11-22T06:05:37"), ("2026-11-22t06:05:37z", "2026-11-22T06:05:37"),
+            ("2026-11-22T06:05:37+02:00", "2026-11-22T04:05:37"),
+            ("2026-11-22T06:05:37.5-01:30", "2026-11-22T07:35:37.500000"),
+            ("2026-11-22T06:05:37", "2026-11-22T06:05:37"), ("2026-11-22 06:05", "2026-11-22T06:05:00"),
+            ("2026-11-22", "2026-11-22T00:00:00"), ("2026-11-22T06:05:37+99:00", nil),
+            ("2026-11-22T06:05:37+0200", nil),
+            ("2026-11-22T06:05Z", nil), ("2026-02-30T06:05:37Z", nil), ("", nil), ("yesterday", nil),
+        ] as [(String, String?)])
+    func `a zone counts where it is asked to`(text: String, naive: String?) {
+        #expect(Timestamp(zonedOrNaive: text)?.naive == naive)
+    }
 }

@@ -54,8 +54,9 @@ def test_events_are_shown_with_what_became_of_them(service, receive):
     assert (status, complaint) == (0, "") and lines[0] == "Event - " + first
     assert lines[1] == '{"eventType": "a", "text": "\\u00e9\\n"}'
     pattern = r"    ELM (\S+) \((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?)\) policy (\S+) target (\S+)"
-    rows = [re.fullmatch(pattern, line).group(1, 3, 4) for line in lines[2:]]
+    rows = [re.fullmatch(pattern, line).group(1, 3, 4) for line in lines[2:4]]
     assert rows == [(taken, "-", "200"), (refused, "-", "404")]
+    assert len(lines) == 5 and re.fullmatch(r" {8}error status: .*404.*", lines[4])
 
     # Between two dates: of the last day where none is given, and as many as were asked for.
     def found(*arguments):
