@@ -130,9 +130,12 @@ package final class CaptureHandlers {
     }
 
     private func configure(_ request: Request, _ text: String) throws(StoreFailure) -> Answer {
-        guard case .whole(let body) = request.body else {
+        let body: [UInt8]
+        do throws(BodyRefusal) {
+            body = try Notification.decompressed(request, limit: bodyLimit)
+        } catch {
             store.count(.configurationRefused)
-            return .now(refusal(request.body == .tooLarge ? .tooLarge : .unreadable("it is shorter than announced")))
+            return .now(refusal(error))
         }
         let configuration: Configuration
         do throws(ConfigurationError) {

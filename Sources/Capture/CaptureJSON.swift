@@ -53,7 +53,7 @@ extension Configuration {
     package init(parsing body: [UInt8]) throws(ConfigurationError) {
         let json: JSON
         do throws(JSONError) {
-            json = try JSON(parsing: body)
+            json = try JSON(parsing: jsonText(body) ?? body)
         } catch {
             throw ConfigurationError(reason: "The body is not JSON: \(error).")
         }

@@ -84,7 +84,8 @@ extension Notification {
             receivedAt: receivedAt, remote: request.remoteAddress)
     }
 
-    private static func decompressed(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
+    /// A request's body without its content coding.
+    static func decompressed(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
         guard case .whole(let body) = request.body else {
             throw request.body == .tooLarge ? .tooLarge : .unreadable("the body is shorter than announced")
         }

@@ -1,3 +1,4 @@
+internal import ContentDecoding
 internal import Gateway
 internal import HTTPTypes
 internal import JSON
@@ -46,7 +47,8 @@ enum BinaryMode {
         }
         do throws(JSONError) {
             // It becomes a member of the event.
-            return .json(try JSON(parsing: body, maximumValues: EventIntake.maximumValues, depth: 1))
+            let text = jsonText(body) ?? body
+            return .json(try JSON(parsing: text, maximumValues: EventIntake.maximumValues, depth: 1))
         } catch {
             guard contentType != nil else { return .bytes(body) }
             throw EventError(.badRequest, "The data is not JSON, though the Content-Type says so: \(error).")

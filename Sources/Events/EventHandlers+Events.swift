@@ -92,7 +92,7 @@ extension EventHandlers {
     }
 
     func replay(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
-        let body = try body(of: request, atMost: settings.maximumBodyBytes)
+        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumBodyBytes))
         let input = try ReplayInput(parsing: body, now: now().wall)
         try checkStillThere(found)
         let outcome = try asking { () throws(StoreFailure) in

@@ -123,9 +123,9 @@ package final class EventHandlers {
     /// A request's body without its content coding.
     func body(of request: Request, atMost limit: Int) throws(EventError) -> [UInt8] {
         switch request.body {
-        case .whole(let bytes) where bytes.count <= limit: return bytes
-        case .whole, .tooLarge:
-            throw EventError(.contentTooLarge, "The body may have no more than \(limit) bytes.")
+        case .whole(let bytes) where bytes.count <= limit:
+            return try RequestBody.decoded(bytes, request.fields, atMost: limit)
+        case .whole, .tooLarge: throw RequestBody.tooLarge(limit)
         case .incomplete: throw EventError(.badRequest, "The body is shorter than announced.")
         }
     }
@@ -165,7 +165,7 @@ package final class EventHandlers {
                 throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
             }
         }
-        let body = try body(of: request, atMost: settings.maximumBodyBytes)
+        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumBodyBytes))
         return try SubscriptionInput(parsing: body, isNew: isNew, urls)
     }
 

@@ -27,18 +27,19 @@ struct EventIntake {
         let mediaType =
             contentType.map { $0.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased() } ?? ""
         if mediaType.hasPrefix("application/cloudevents-batch") {
-            events = try Self.batch(body)
+            events = try Self.batch(try RequestBody.jsonText(body))
             isBatch = true
             return
         }
         isBatch = false
         if mediaType.hasPrefix("application/cloudevents") {
-            events = [try Self.structured(body)]
+            events = [try Self.structured(try RequestBody.jsonText(body))]
         } else if BinaryMode.isUsed(in: fields) {
             events = [Self.event(try BinaryMode.read(fields, contentType: contentType, body: body))]
         } else if mediaType == "application/x-www-form-urlencoded" || mediaType.hasPrefix("multipart/") {
             throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
         } else {
+            let body = try RequestBody.jsonText(body)
             let value = try Self.json(body)
             events = [Event(type: try Self.checkPlain(value), body: body)]
         }

@@ -6,7 +6,7 @@ package struct JSONDocument: Sendable {
     /// Strict as `JSON(parsing:)`, but for comments.
     ///
     /// - Parameters:
-    ///   - allowsComments: `// …` to the end of the line and `/* … */` count as blanks.
+    ///   - allowsComments: `// …` to the end of the line and `/* … */` count as blanks, as does a byte order mark at the start.
     ///   - maximumValues: how many values there may be in all.
     package init(
         parsing text: [UInt8], allowsComments: Bool = false, maximumValues: Int = .max

@@ -13,7 +13,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 
 extension JSON {
     /// Arrays and objects may be nested this deep; deeper ones are refused, as a reader that recurses must.
-    package static var maximumDepth: Int { 512 }
+    package static var maximumDepth: Int { 1000 }
 
     /// Reads one value and nothing after it but blanks. Strict RFC 8259, UTF-8 without a byte order mark.
     /// - Parameters:
@@ -46,6 +46,8 @@ struct JSONParser {
     }
 
     mutating func document(depth: Int = 0) throws(JSONError) -> JSON {
+        // A file that people edit may begin with a byte order mark.
+        if allowsComments, text.starts(with: [0xef, 0xbb, 0xbf]) { position = 3 }
         try skipBlanks()
         let value = try placedValue(depth: depth)
         try skipBlanks()

@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test(arguments: [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")])
-    func `values are nested 512 deep and no deeper`(open: String, close: String) throws {
+    func `values are nested 1,000 deep and no deeper`(open: String, close: String) throws {
         let levels = open.contains("[{") ? 2 : 1
         func nested(_ depth: Int) -> String {
             String(repeating: open, count: depth / levels) + "1" + String(repeating: close, count: depth / levels)
