@@ -3,7 +3,7 @@ internal import Gateway
 internal import HTTPTypes
 internal import JSON
 
-/// CloudEvents 1.0 in binary mode of HTTP: attributes as headers `ce-…`, data as the body
+/// CloudEvents 1.0 and 0.3 in binary mode of HTTP: attributes as headers `ce-…`, data as the body
 /// (github.com/cloudevents/spec, bindings/http-protocol-binding.md, section 3.1).
 enum BinaryMode {
     private static let prefix = "ce-"
@@ -25,7 +25,7 @@ enum BinaryMode {
             guard attribute != "datacontenttype" else {
                 throw EventError(.badRequest, "ce-datacontenttype: the header Content-Type says what the data is.")
             }
-            guard let value = decoded(fields.value(at: index)) else {
+            guard let value = value(of: attribute, fields.value(at: index)) else {
                 throw EventError(.badRequest, "\(name): the value is not UTF-8.")
             }
             members.append(JSON.Member(attribute, .string(value)))
@@ -34,7 +34,24 @@ enum BinaryMode {
             members.append(JSON.Member("datacontenttype", .string(contentType)))
         }
         let event = try CloudEvent(checking: members)
+        if event.isFormer { return try former(event, contentType, body) }
         return CloudEvent(attributes: event.attributes, data: try data(body, contentType))
+    }
+
+    /// An event of version 0.3, which keeps bytes as Base64.
+    private static func former(
+        _ event: CloudEvent, _ contentType: String?, _ body: [UInt8]
+    ) throws(EventError) -> CloudEvent {
+        var attributes = event.attributes
+        if event.text(CloudEvent.dataEncoding) == nil {
+            let data = try data(body, contentType)
+            guard case .bytes(let bytes) = data else { return CloudEvent(attributes: attributes, data: data) }
+            attributes.append(JSON.Member(CloudEvent.dataEncoding, .string("base64")))
+            return CloudEvent(attributes: attributes, data: .json(.string(Base64.standard.encode(bytes))))
+        }
+        if body.isEmpty { return event }
+        let data = JSON.Member("data", .string(String(decoding: body, as: UTF8.self)))
+        return try CloudEvent(checking: attributes + [data])
     }
 
     private static func data(_ body: [UInt8], _ contentType: String?) throws(EventError) -> CloudEvent.Data {
@@ -55,13 +72,36 @@ enum BinaryMode {
         }
     }
 
-    /// A header's value: quotes around it go, then escapes are decoded once (section 3.1.3.2).
-    private static func decoded(_ value: ArraySlice<UInt8>) -> String? {
+    /// Attributes that are URIs, where an escape may be one of the URI's own.
+    private static let addresses: Set = ["source", "dataschema", "schemaurl"]
+
+    /// What a header says of an attribute. Some senders do not escape the escapes of a URI: where only the value as it was
+    /// sent is a URI, that is taken.
+    private static func value(of attribute: String, _ field: ArraySlice<UInt8>) -> String? {
+        let bytes = unquoted(field)
+        let decoded = decoded(bytes)
+        guard addresses.contains(attribute) else { return decoded }
+        func isGood(_ text: String) -> Bool {
+            (try? CloudEvent.check(JSON.Member(attribute, .string(text)), isFormer: true)) != nil
+        }
+        if let decoded, isGood(decoded) { return decoded }
+        guard let plain = String(validating: bytes, as: UTF8.self), isGood(plain) else { return decoded }
+        return plain
+    }
+
+    /// A header's value without blanks and quotes around it.
+    private static func unquoted(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         var bytes = value.drop { $0 == 0x20 || $0 == 0x09 }
         while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
         if bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") {
-            bytes = unquoted(bytes.dropFirst().dropLast())[...]
+            bytes = unescaped(bytes.dropFirst().dropLast())[...]
         }
+        return bytes
+    }
+
+    /// Escapes decoded once (section 3.1.3.2).
+    private static func decoded(_ value: ArraySlice<UInt8>) -> String? {
+        var bytes = value
         var text: [UInt8] = []
         while let byte = bytes.popFirst() {
             if byte == UInt8(ascii: "%"), bytes.count >= 2, let high = hexadecimalDigit(bytes[bytes.startIndex]),
@@ -76,7 +116,7 @@ enum BinaryMode {
         return String(validating: text, as: UTF8.self)
     }
 
-    private static func unquoted(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+    private static func unescaped(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         var isEscaped = false
         for byte in bytes {

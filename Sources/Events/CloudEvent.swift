@@ -3,7 +3,7 @@ internal import Gateway
 internal import HTTPTypes
 internal import JSON
 
-/// An event of CloudEvents 1.0 (github.com/cloudevents/spec, spec.md and formats/json-format.md).
+/// An event of CloudEvents 1.0, or of 0.3 (github.com/cloudevents/spec, spec.md and formats/json-format.md).
 struct CloudEvent {
     /// The context attributes, extensions among them, in their order; none is null.
     let attributes: [JSON.Member]
@@ -16,11 +16,19 @@ struct CloudEvent {
     }
 
     static let version = "1.0"
+    /// The version before, which some senders still write. It has `schemaurl` for `dataschema`, and Base64 in `data` where
+    /// `datacontentencoding` says so.
+    static let formerVersion = "0.3"
+    static let dataEncoding = "datacontentencoding"
     static let required = ["id", "source", "type"]
     /// What an event of version 0.1 has instead of attributes of its own; senders of that version go on writing it.
     static let extensionsName = "extensions"
 
-    var type: String { attributes.first { $0.name == "type" }?.value.string ?? "" }
+    var type: String { text("type") ?? "" }
+
+    var isFormer: Bool { text("specversion") == Self.formerVersion }
+
+    func text(_ name: String) -> String? { attributes.first { $0.name == name }?.value.string }
 
     /// Checks what claims to be an event in structured mode.
     /// - Parameter members: of a JSON object.
@@ -28,10 +36,13 @@ struct CloudEvent {
         var attributes: [JSON.Member] = []
         var data = Data.none
         var seen: Set<String> = []
+        let isFormer = members.contains { $0.name == "specversion" && $0.value == .string(Self.formerVersion) }
         for member in members {
             guard seen.insert(member.name).inserted else { throw Self.fault(member.name, "it is there twice") }
             switch member.name {
             case "data": data = .json(member.value)
+            case "data_base64" where isFormer:
+                throw Self.fault(member.name, "version 0.3 has data and datacontentencoding instead")
             case "data_base64":
                 guard seen.isDisjoint(with: ["data"]) || data == .none else {
                     throw Self.fault("data_base64", "it cannot be there beside data")
@@ -47,9 +58,14 @@ struct CloudEvent {
                 attributes.append(member)
             default:
                 guard member.value != .null else { continue }
-                try Self.check(member)
+                try Self.check(member, isFormer: isFormer)
                 attributes.append(member)
             }
+        }
+        if isFormer, attributes.contains(where: { $0.name == Self.dataEncoding }), data != .none,
+            Self.bytes(ofEncoded: data) == nil
+        {
+            throw Self.fault("data", "Base64 was expected, as datacontentencoding says")
         }
         if seen.isSuperset(of: ["data", "data_base64"]) {
             throw Self.fault("data_base64", "it cannot be there beside data")
@@ -83,12 +99,40 @@ struct CloudEvent {
         !name.isEmpty && name != "data" && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) }
     }
 
-    static func check(_ attribute: JSON.Member) throws(EventError) {
+    /// The bytes that data in Base64 stands for; `nil` where it is not.
+    private static func bytes(ofEncoded data: Data) -> [UInt8]? {
+        guard case .json(.string(let text)) = data else { return nil }
+        // It may be folded (RFC 2045, section 6.8).
+        return Base64.standard.decode(text.utf8.filter { $0 > 0x20 })
+    }
+
+    /// The same event in version 1.0.
+    var current: CloudEvent {
+        guard isFormer else { return self }
+        var members: [JSON.Member] = []
+        var data = data
+        for attribute in attributes {
+            switch attribute.name {
+            case "specversion": members.append(JSON.Member("specversion", .string(Self.version)))
+            case Self.dataEncoding: data = Self.bytes(ofEncoded: data).map { .bytes($0) } ?? data
+            case "schemaurl":
+                let renamed = JSON.Member("dataschema", attribute.value)
+                // Where the schema was a relative reference, no attribute of today can have it.
+                members.append((try? Self.check(renamed)) == nil ? attribute : renamed)
+            case "dataschema" where text("schemaurl") != nil: continue
+            default: members.append(attribute)
+            }
+        }
+        return CloudEvent(attributes: members, data: data)
+    }
+
+    /// - Parameter isFormer: whether it is one of version 0.3.
+    static func check(_ attribute: JSON.Member, isFormer: Bool = false) throws(EventError) {
         let name = attribute.name
         guard isName(name), name.utf8.count <= 64 else {
             throw fault(name, "the name of an attribute was expected: up to 64 lower-case letters and digits")
         }
-        if let known = rules[name] {
+        if let known = isFormer ? formerRules[name] ?? rules[name] : rules[name] {
             guard let text = attribute.value.string, isText(text), known.isValid(text) else {
                 throw fault(name, "\(known.takes) was expected")
             }
@@ -111,12 +155,18 @@ struct CloudEvent {
 
     private static let text = Rule(takes: "a text that is not empty") { !$0.isEmpty }
     private static let rules = [
-        "specversion": Rule(takes: "\"1.0\"") { $0 == version },
+        "specversion": Rule(takes: "\"1.0\" or \"0.3\"") { $0 == version || $0 == formerVersion },
         "id": text, "type": text, "subject": text,
         "source": Rule(takes: "a URI or a reference to one") { !$0.isEmpty && isURIReference($0) },
         "dataschema": Rule(takes: "a URI") { isURI($0) },
         "datacontenttype": Rule(takes: "a media type") { isMediaType($0) },
         "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
+    ]
+
+    /// Where version 0.3 differs.
+    private static let formerRules = [
+        "schemaurl": Rule(takes: "a URI or a reference to one") { isURIReference($0) },
+        dataEncoding: Rule(takes: "\"base64\"") { $0.lowercased() == "base64" },
     ]
 
     /// No control characters, no noncharacters (spec.md, "Type System"). Half surrogate pairs have become U+FFFD.

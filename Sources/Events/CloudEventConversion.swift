@@ -4,7 +4,7 @@ internal import JSON
 enum CloudEventConversion {
     /// - Parameter id: stands in for the one that the event does not have.
     static func event(_ members: [JSON.Member], id: String) -> CloudEvent {
-        if let event = try? CloudEvent(checking: members) {
+        if let event = (try? CloudEvent(checking: members))?.current {
             // What 0.1 calls extensions are attributes here.
             let own = event.attributes.filter { $0.name != CloudEvent.extensionsName }
             let names = Set(own.map(\.name))

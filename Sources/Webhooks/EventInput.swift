@@ -1,7 +1,7 @@
 package import Gateway
 internal import JSON
 
-/// An event as it is published: `{"event", "event_id"?, "timestamp"?, "data"}`, or a structured one of CloudEvents 1.0.
+/// An event as it is published: `{"event", "event_id"?, "timestamp"?, "data"}`, or a structured one of CloudEvents 1.0 or 0.3.
 package struct EventInput: Equatable, Sendable {
     /// As in `EventType.all`.
     package let type: String
@@ -19,8 +19,11 @@ package struct EventInput: Equatable, Sendable {
         let isCloudEvent = object.has("specversion")
         let names: Names = isCloudEvent ? .cloudEvent : .plain
         if isCloudEvent {
-            if object["specversion"] != .string("1.0") { object.fault("specversion", "\"1.0\" was expected") }
-            if object.has("data_base64") { object.fault("data_base64", "only JSON can be delivered, as \"data\"") }
+            if ![.string("1.0"), .string("0.3")].contains(object["specversion"]) {
+                object.fault("specversion", "\"1.0\" or \"0.3\" was expected")
+            }
+            let encoding = object["specversion"] == .string("0.3") ? "datacontentencoding" : "data_base64"
+            if object.has(encoding) { object.fault(encoding, "only JSON can be delivered, as \"data\"") }
             if object["id"] == nil { object.fault("id", "it is missing") }
         } else {
             // A misspelt event_id would be a new event each time.

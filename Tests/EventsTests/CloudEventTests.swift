@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test(arguments: ["0.1", "0.3", "1.1", "1", "1.0 ", "v1.0"])
+    @Test(arguments: ["0.1", "0.4", "1.1", "1", "1.0 ", "v1.0"])
     func `no other version is taken`(version: String) {
         let members = object("{\(Self.required)}").filter { $0.name != "specversion" }
         #expect(throws: EventError.self) {

@@ -73,7 +73,7 @@ import Testing
             (#"{"event": "job-created", "data": 1, "event_id": 1}"#, .validation, "event_id: 1 to 255"),
             (#"{"event": "job-created", "data": 1, "timestamp": "now"}"#, .validation, "timestamp: a date and time"),
             (#"{"event": "job-created", "data": 1, "environment_id": "x"}"#, .validation, "environment_id: a UUID"),
-            (#"{"specversion": "0.3", "id": "1", "type": "job-created"}"#, .validation, "specversion: \"1.0\""),
+            (#"{"specversion": "0.4", "id": "1", "type": "job-created"}"#, .validation, "specversion: \"1.0\""),
             (#"{"specversion": "1.0", "type": "job-created"}"#, .validation, "id: it is missing."),
             (#"{"specversion": "1.0", "id": "1"}"#, .validation, "type: it is missing."),
             (#"{"specversion": "1.0", "id": "1", "type": "x"}"#, .unknownEvent, "type: there is no event"),
