@@ -10,7 +10,11 @@ extension EventHandlers {
     func receive(_ request: Request) throws(EventError) -> Answer {
         let body = try body(of: request, atMost: settings.maximumEventBytes)
         let intake = try EventIntake(request.fields, body: body)
-        let events = intake.events.map { ReceivedEvent(id: UUID(random: &random), type: $0.type, body: $0.body) }
+        let events = intake.events.map { event in
+            ReceivedEvent(
+                id: UUID(random: &random), type: event.type, body: event.body,
+                identity: settings.deduplicates ? event.identity : nil)
+        }
         let ids = try asking { () throws(StoreFailure) in
             events.isEmpty ? [] : try store.receive(events, for: request.id, at: now())
         }

@@ -12,6 +12,8 @@ struct EventIntake {
     struct Event: Equatable {
         let type: String
         let body: [UInt8]
+        /// `source` and `id`, by which CloudEvents are the same; `nil` where it does not have both.
+        var identity: ReceivedEvent.Identity?
     }
 
     let events: [Event]
@@ -41,7 +43,8 @@ struct EventIntake {
         } else {
             let body = try RequestBody.jsonText(body)
             let value = try Self.json(body)
-            events = [Event(type: try Self.checkPlain(value), body: body)]
+            let type = try Self.checkPlain(value)
+            events = [Event(type: type, body: body, identity: Self.identity(of: value))]
         }
     }
 
@@ -70,8 +73,8 @@ struct EventIntake {
         let value = try json(body)
         guard case .object(let members) = value else { throw EventError(.badRequest, "An event is a JSON object.") }
         // Version 0.1 is taken as it always was.
-        if value["cloudEventsVersion"] != nil { return Event(type: try checkPlain(value), body: body) }
-        return Event(type: try CloudEvent(checking: members).type, body: body)
+        let type = value["cloudEventsVersion"] != nil ? try checkPlain(value) : try CloudEvent(checking: members).type
+        return Event(type: type, body: body, identity: identity(of: value))
     }
 
     private static func batch(_ body: [UInt8]) throws(EventError) -> [Event] {
@@ -92,11 +95,9 @@ struct EventIntake {
                     throw EventError(.badRequest, "an event is a JSON object.")
                 }
                 let text = Array(body[node.range])
-                if node.value["cloudEventsVersion"] != nil {
-                    events.append(Event(type: try checkPlain(node.value), body: text))
-                } else {
-                    events.append(Event(type: try CloudEvent(checking: members).type, body: text))
-                }
+                let isOlder = node.value["cloudEventsVersion"] != nil
+                let type = isOlder ? try checkPlain(node.value) : try CloudEvent(checking: members).type
+                events.append(Event(type: type, body: text, identity: identity(of: node.value)))
             } catch {
                 throw EventError(error.status, "[\(index)]: \(error.message)")
             }
@@ -107,6 +108,15 @@ struct EventIntake {
     private static func event(_ event: CloudEvent) -> Event {
         var json = JSONWriter()
         event.write(to: &json)
-        return Event(type: event.type, body: json.bytes)
+        return Event(type: event.type, body: json.bytes, identity: identity(of: .object(event.attributes)))
+    }
+
+    /// Of CloudEvents of any version, and of nothing else.
+    private static func identity(of value: JSON) -> ReceivedEvent.Identity? {
+        let id = value["cloudEventsVersion"] != nil ? value["eventID"] : value["specversion"] != nil ? value["id"] : nil
+        guard let id = id?.string, let source = value["source"]?.string, !id.isEmpty, !source.isEmpty else {
+            return nil
+        }
+        return ReceivedEvent.Identity(source: source, id: id)
     }
 }

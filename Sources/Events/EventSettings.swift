@@ -29,6 +29,8 @@ package struct EventSettings: Equatable, Sendable {
     package var allowedOrigins: [String] = []
     /// Events a minute that such a sender may send; `nil`: as many as it likes.
     package var allowedRate: Int?
+    /// Whether an event with the source and the id of one that is still kept is the same event, and not kept again.
+    package var deduplicates = false
     /// This program's.
     package let version: String
 

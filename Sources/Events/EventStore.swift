@@ -29,8 +29,9 @@ package protocol EventStore: AnyObject {
 
     // MARK: Events
 
-    /// Keeps events until they are matched.
-    /// - Returns: the ids by which they are known; those given, or of the first time where the request was done before.
+    /// Keeps events until they are matched. One whose identity an event has that is still kept is not kept again.
+    /// - Returns: the ids by which they are known; those given, or of the first time where the request was done before, or
+    ///   there is such an event already.
     func receive(
         _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> [UUID]
@@ -92,11 +93,25 @@ package struct ReceivedEvent: Equatable, Sendable {
     package let type: String
     /// A JSON object.
     package let body: [UInt8]
+    /// By which the same event is known again; `nil` where every event is a new one.
+    package let identity: Identity?
 
-    package init(id: UUID, type: String, body: [UInt8]) {
+    /// What CloudEvents that are the same have in common (spec.md, "id").
+    package struct Identity: Hashable, Sendable {
+        package let source: String
+        package let id: String
+
+        package init(source: String, id: String) {
+            self.source = source
+            self.id = id
+        }
+    }
+
+    package init(id: UUID, type: String, body: [UInt8], identity: Identity? = nil) {
         self.id = id
         self.type = type
         self.body = body
+        self.identity = identity
     }
 }
 

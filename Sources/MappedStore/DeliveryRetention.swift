@@ -194,6 +194,11 @@ extension MappedStore {
         if try tables.routedEvents.remove(key(parcel.number), in: &transaction) {
             try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
             try tables.eventIDs.remove(routedEventKey(parcel.eventID), in: &transaction)
+            if let identity = parcel.idempotencyKey {
+                let place = routedIdentityKey(identity)
+                let isOwn = try tables.eventIDs.number(at: place, in: transaction) == parcel.number
+                if isOwn { try tables.eventIDs.remove(place, in: &transaction) }
+            }
             return
         }
         try tables.eventIDs.remove(eventKey(parcel.source, .id, parcel.eventID), in: &transaction)

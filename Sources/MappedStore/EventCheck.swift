@@ -119,6 +119,7 @@ extension MappedStore {
             }
             numbers.insert(number)
         }
+        var identities = 0
         for number in numbers.sorted() {
             guard let parcel = try parcel(number, in: transaction), parcel.source == Self.routedSource else {
                 check.report("Routed event \(number) has no parcel of its kind.")
@@ -126,6 +127,11 @@ extension MappedStore {
             }
             if try tables.eventIDs.number(at: routedEventKey(parcel.eventID), in: transaction) != number {
                 check.report("Routed event \(number) is not found by its id.")
+            }
+            if let identity = parcel.idempotencyKey,
+                try tables.eventIDs.number(at: routedIdentityKey(identity), in: transaction) == number
+            {
+                identities += 1
             }
         }
         var ids = 0
@@ -135,6 +141,7 @@ extension MappedStore {
             ids += 1
             return true
         }
+        ids -= identities
         if ids != numbers.count { check.report("There are \(ids) ids for \(numbers.count) routed events.") }
         return numbers
     }

@@ -86,6 +86,9 @@ struct RoutedImport {
         let place = key(parcel.number)
         try store.tables.routedEvents.put(record.encoded, at: place, in: &transaction)
         try store.tables.eventIDs.put(place, at: store.routedEventKey(parcel.eventID), in: &transaction)
+        if let identity = parcel.idempotencyKey {
+            try store.tables.eventIDs.put(place, at: store.routedIdentityKey(identity), in: &transaction)
+        }
         if let waiting { try store.tables.waitingEvents.put(waiting.encoded, at: place, in: &transaction) }
     }
 }

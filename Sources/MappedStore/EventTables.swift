@@ -120,6 +120,18 @@ extension MappedStore {
     /// By what an event that is routed is found: the id that it was given here.
     func routedEventKey(_ id: String) -> [UInt8] { eventKey(Self.routedSource, .routed, id) }
 
+    /// An identity as parcels keep it: of a bounded length, whatever the source's is.
+    func identityKey(_ identity: ReceivedEvent.Identity) -> String {
+        let text = "\(identity.source.utf8.count):\(identity.source)\(identity.id)"
+        return hexadecimal(DigestAlgorithm.sha256.digest(of: Array(text.utf8)))
+    }
+
+    /// By what an event that is routed is found: the identity that it came with.
+    /// - Parameter identity: as a parcel keeps it.
+    func routedIdentityKey(_ identity: String) -> [UInt8] {
+        eventKey(Self.routedSource, .idempotencyKey, identity)
+    }
+
     /// Stands where events of other kinds have their environment.
     static let routedSource = UUID("00000000-0000-0000-0000-000000000000")!
 

@@ -160,38 +160,86 @@ extension MappedStore: EventStore {
     ) throws(StoreFailure) -> [UUID] {
         try growing { (transaction) throws(LMDBError) -> [UUID]? in
             if case .event(let place) = try tables.requests.outcome(of: request, in: transaction),
-                let known = try received(place, count: events.count, in: transaction)
+                let known = try received(place, events, in: transaction)
             {
                 return known
             }
-            let bytes = events.reduce(0) { $0 + $1.body.count + 512 }
+            let (ids, fresh) = try sorted(events, in: transaction)
+            let bytes = fresh.reduce(0) { $0 + $1.body.count + 512 }
+            if fresh.isEmpty { return ids }
             guard try admit(bytes: bytes, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
-            for event in events {
+            for event in fresh {
+                let identity = event.identity.map { identityKey($0) }
                 let content = Parcel.Content(
-                    eventID: event.id.description, event: event.type, source: Self.routedSource, body: event.body)
+                    eventID: event.id.description, idempotencyKey: identity, event: event.type,
+                    source: Self.routedSource, body: event.body)
                 let parcel = try work.keep(content, in: &transaction)
+                if let identity {
+                    try tables.eventIDs.put(key(parcel.number), at: routedIdentityKey(identity), in: &transaction)
+                }
                 try tables.routedEvents.put(RoutedEventRecord().encoded, at: key(parcel.number), in: &transaction)
                 try tables.waitingEvents.put(WaitingRecord().encoded, at: key(parcel.number), in: &transaction)
                 try tables.eventIDs.put(key(parcel.number), at: routedEventKey(parcel.eventID), in: &transaction)
             }
             try work.finish(in: &transaction)
-            if let first = events.first {
+            if let first = fresh.first {
                 try remember(.event(routedEventKey(first.id.description)), of: request, in: &transaction)
             }
-            return events.map(\.id)
+            return ids
         }
     }
 
-    /// The ids of events that came together, by the key of the first.
-    private func received(
-        _ place: [UInt8], count: Int, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [UUID]? {
-        guard let first = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
+    /// The ids of events, and those of them that are not kept yet.
+    private func sorted(
+        _ events: [ReceivedEvent], in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (ids: [UUID], fresh: [ReceivedEvent]) {
         var ids: [UUID] = []
-        for number in first..<first + UInt64(count) {
-            guard let id = try readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) }) else { return nil }
+        var fresh: [ReceivedEvent] = []
+        var known: [ReceivedEvent.Identity: UUID] = [:]
+        for event in events {
+            if let identity = event.identity {
+                let kept = try knownEvent(identity, in: transaction)?.id
+                if let id = known[identity] ?? kept {
+                    ids.append(id)
+                    continue
+                }
+                known[identity] = event.id
+            }
+            ids.append(event.id)
+            fresh.append(event)
+        }
+        return (ids, fresh)
+    }
+
+    /// The event of an identity; `nil` also where it can no longer be read.
+    private func knownEvent(
+        _ identity: ReceivedEvent.Identity, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (number: UInt64, id: UUID)? {
+        let place = routedIdentityKey(identityKey(identity))
+        guard let number = try tables.eventIDs.number(at: place, in: transaction),
+            let id = try readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) })
+        else { return nil }
+        return (number, id)
+    }
+
+    /// The ids of events that came together, by the key of the first that was new.
+    private func received(
+        _ place: [UInt8], _ events: [ReceivedEvent], in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UUID]? {
+        guard var next = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
+        var ids: [UUID] = []
+        for event in events {
+            // Those that were new then have numbers that follow one another; the others were there before.
+            if let identity = event.identity {
+                guard let known = try knownEvent(identity, in: transaction) else { return nil }
+                if known.number == next { next += 1 }
+                ids.append(known.id)
+                continue
+            }
+            guard let id = try readableParcel(next, in: transaction).flatMap({ UUID($0.eventID) }) else { return nil }
             ids.append(id)
+            next += 1
         }
         return ids
     }

@@ -44,6 +44,7 @@ extension Settings {
                     return waits.map(GoDuration.text).joined(separator: ",")
                 }),
             .integer("EVENTS_MAX_SUBSCRIPTIONS", \.events.subscriptionsPerUser, 1...1_000_000_000),
+            .flag("EVENTS_DEDUPLICATE", \.events.deduplicates),
             .bytes("MAX_EVENT_BYTES", \.events.maximumEventBytes, 1024...(1 << 30)),
             Variable(
                 name: "EVENTS_ALLOWED_ORIGINS", takes: "names of hosts with commas between, or *",
