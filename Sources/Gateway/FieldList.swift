@@ -54,6 +54,10 @@ package struct FieldList: Hashable, Sendable {
         return nil
     }
 
+    /// Whether a field has a name, compared without regard to letter case.
+    /// - Parameter name: in lower case.
+    package func hasName(_ name: StaticString, at index: Int) -> Bool { matches(self.name(at: index), name) }
+
     /// The value of a field, those of its repetitions behind it with commas between; `nil` where it is not there. Letter
     /// case does not count, nor the difference between `_` and `-`, which CGI does not carry.
     package func joinedValue(of name: String) -> [UInt8]? {

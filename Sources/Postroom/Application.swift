@@ -21,6 +21,7 @@ final class Application: Service {
     private let isDebugging: Bool
     private let operations: Operations
     private let counters: ServiceCounters
+    private let siteGuard: SiteGuard
     private let logger: Logger
     /// A full store is complained of every ten seconds at the most.
     private var complainsAgainAt: Int64 = 0
@@ -39,6 +40,7 @@ final class Application: Service {
         isDebugging = settings.webhooks.isDebugging
         counters = ServiceCounters(settings)
         operations = Operations(store: store, settings: settings, counters: counters, started: started)
+        siteGuard = SiteGuard(settings)
         capture = CaptureHandlers(
             store: store, limits: settings.limits,
             installation: Installation(
@@ -54,6 +56,9 @@ final class Application: Service {
     func answer(_ request: Request) -> Answer {
         guard let path = request.target.segments else { return .now(.notFound) }
         do throws(StoreFailure) {
+            if let refusal = siteGuard.refusal(of: request, path: request.isOperational ? nil : path) {
+                return .now(response(to: refusal, at: path, isOperational: request.isOperational))
+            }
             if request.isOperational { return try operations.answer(request, path: path) }
             if path == ["healthz"] { return try health(request) }
             if let answer = try capture.answer(request, path: path) { return answer }
@@ -76,6 +81,15 @@ final class Application: Service {
         if EventHandlers.owns(path) { return eventResponse(to: failure, version: postroomVersion) }
         if WebhookHandlers.owns(path) { return webhookResponse(to: failure, isDebugging: isDebugging) }
         return .failure(failure)
+    }
+
+    private func response(to refusal: SiteGuard.Refusal, at path: [String], isOperational: Bool) -> Response {
+        let (status, text) = (refusal.status, refusal.message)
+        if isOperational { return .text(status, text) }
+        if QueueHandlers.owns(path) { return queueResponse(status, text) }
+        if EventHandlers.owns(path) { return EventError(status, text).response(version: postroomVersion) }
+        guard WebhookHandlers.owns(path) else { return .text(status, text) }
+        return APIError(status == .forbidden ? .forbidden : .misdirected, text).response(isDebugging: isDebugging)
     }
 
     /// Healthy is what can commit.

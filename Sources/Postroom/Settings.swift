@@ -33,6 +33,8 @@ struct Settings: Equatable {
     var port = 8080
     /// As given; the default follows the port.
     var serverURL = "http://localhost:8080"
+    /// Names that the service is called by beside that of SERVER_URL, and whose pages may use it; `*`: any.
+    var allowedHosts: [String] = []
     /// As given.
     var mountPointText = "/"
     /// Empty, or from a slash to a segment's end.

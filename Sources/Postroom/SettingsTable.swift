@@ -24,6 +24,16 @@ extension Settings {
                 return !text.contains("\n") && (url.isEmpty || !url.contains("?") && (try? TargetURL(url)) != nil)
             },
             Variable(
+                name: "ALLOWED_HOSTS",
+                takes: "names of hosts such as hooks.example.org or *.example.org, with commas between, or *",
+                set: { settings, text in
+                    settings.allowedHosts = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
+                    return settings.allowedHosts.allSatisfy { host in
+                        let name = host.hasPrefix("*.") ? host.dropFirst(2) : host[...]
+                        return host == "*" || (!name.isEmpty && SettingText.isPlain(name))
+                    }
+                }, show: { $0.allowedHosts.joined(separator: ",") }),
+            Variable(
                 name: "MOUNT_POINT", takes: "a path of letters, digits and - . _ ~, such as /api",
                 set: { settings, text in
                     guard let path = mountPath(text) else { return false }

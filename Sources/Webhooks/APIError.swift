@@ -12,6 +12,7 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     case unknownEvent = 1003
     case badURL = 1004
     case badHeaders = 1005
+    case forbidden = 1101
     case unknownWebhook = 1200
     case unknownEnvironment = 1201
     case unknownLog = 1202
@@ -19,6 +20,8 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     case bodyTooLarge = 1301
     case wrongMediaType = 1302
     case tooManyRequests = 1303
+    /// `Host` names another service.
+    case misdirected = 1304
     case failure = 1500
     case storeUnavailable = 1501
     case projectsUnavailable = 1503
@@ -28,6 +31,8 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     package var status: HTTPResponse.Status {
         switch self {
         case .malformedJSON, .validation, .unknownEvent, .badURL, .badHeaders: .badRequest
+        case .forbidden: .forbidden
+        case .misdirected: .misdirectedRequest
         case .nothingThere, .unknownWebhook, .unknownEnvironment, .unknownLog: .notFound
         case .wrongMethod: .methodNotAllowed
         case .bodyTooLarge: .contentTooLarge
