@@ -111,7 +111,7 @@ def test_what_is_purged_is_gone_with_its_history(service, receive):
     settled(service, named, 1)
     settled(service, other, 1)
     assert events(service, "purge", named) == (0, "removed 1 events\n", "")
-    assert service.call("GET", "/events/" + named).status == 404
+    assert service.call("GET", "/events/" + named).status == 403
     lines = service.call("GET", "/eventmatch/%s/deliveries" % subscription).json()
     assert named not in json.dumps(lines) and other in json.dumps(lines)
     # Nothing is older than a day.
