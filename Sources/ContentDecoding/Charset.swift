@@ -5,7 +5,7 @@ internal import Glibc
 /// The conversion is the C library's (iconv(3)), for the encodings below and no others: its converters for rarer ones
 /// have a history of faults that bytes from a stranger should not reach.
 package struct Charset: Hashable, Sendable {
-    private let converter: String?
+    let converter: String?
 
     package static let utf8 = Charset(converter: nil)
 

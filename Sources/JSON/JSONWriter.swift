@@ -58,6 +58,17 @@ package struct JSONWriter: Sendable {
         quote(text)
     }
 
+    /// Begins a text that is written in pieces: `piece` any number of times, then `endString`.
+    package mutating func beginString() {
+        separate()
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// The next piece of a text, as UTF-8 bytes. A character must not be split between two pieces.
+    package mutating func piece(utf8 text: some Collection<UInt8>) { escape(text) }
+
+    package mutating func endString() { bytes.append(UInt8(ascii: "\"")) }
+
     package mutating func integer(_ value: some BinaryInteger) {
         separate()
         bytes += String(value).utf8
@@ -103,11 +114,15 @@ package struct JSONWriter: Sendable {
 
     private mutating func quote(_ text: some Collection<UInt8>) {
         bytes.append(UInt8(ascii: "\""))
+        escape(text)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escape(_ text: some Collection<UInt8>) {
         let done: Void? = text.withContiguousStorageIfAvailable { storage in
             escape(unsafe storage.span)
         }
         if done == nil { escape(Array(text).span) }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     /// Copies runs of plain ASCII whole; all else goes character by character.
