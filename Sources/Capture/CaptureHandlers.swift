@@ -104,7 +104,8 @@ package final class CaptureHandlers {
     }
 
     private func create(_ request: Request) throws(StoreFailure) -> Answer {
-        switch try store.create(Endpoint.ID(random: &random), for: request.id, at: now(), limits) {
+        let id = Endpoint.ID(random: &random)
+        switch try store.create(id, for: request.id, from: request.remoteAddress, at: now(), limits) {
         case .created(let id):
             store.count(.created)
             let body = objectJSON { json in
@@ -112,6 +113,10 @@ package final class CaptureHandlers {
                 json.member("fullyQualifiedEndpoint", webhookURL + id.description)
             }
             return .afterCommit(.json(.created, body))
+        case .tooManyOfAddress:
+            store.count(.creationRefused)
+            let text = "Your address has too many endpoints: the last places are for addresses that have fewer."
+            return .now(.text(.insufficientStorage, text))
         case .tooMany:
             store.count(.creationRefused)
             return .now(.text(.insufficientStorage, "There are no more than \(limits.endpoints) endpoints."))
@@ -119,14 +124,25 @@ package final class CaptureHandlers {
     }
 
     private func collect(_ request: Request, from text: String) throws(StoreFailure) -> Answer {
-        guard let id = Endpoint.ID(text),
-            let notifications = try store.collect(from: id, for: request.id, at: now(), limits)
-        else {
-            store.count(.collectionRefused)
-            return .now(unknown(text))
+        let found =
+            try Endpoint.ID(text).map { id throws(StoreFailure) in
+                try store.collect(from: id, for: request.id, at: now(), limits, mayBeLong: request.mayBeLong)
+            } ?? .unknownEndpoint
+        switch found {
+        case .unknownEndpoint, .tooLong: store.count(.collectionRefused)
+        case .notifications, .long: store.count(.collected)
         }
-        store.count(.collected)
-        return .madeAfterCommit { .json(.ok, notificationsJSON(notifications)) }
+        return answer(found, text)
+    }
+
+    private func answer(_ found: Finding, _ id: String) -> Answer {
+        switch found {
+        case .unknownEndpoint: return .now(unknown(id))
+        case .tooLong: return .now(.text(.serviceUnavailable, Response.noRoomText).retryAfter(5))
+        case .notifications(let notifications): return .madeAfterCommit { .json(.ok, notificationsJSON(notifications)) }
+        case .long(let range):
+            return .inParts(.json(.ok, []), rest: NotificationParts(range, store, now: now).next)
+        }
     }
 
     private func configure(_ request: Request, _ text: String) throws(StoreFailure) -> Answer {
@@ -172,35 +188,35 @@ package final class CaptureHandlers {
         } catch {
             return .now(.text(.badRequest, error.reason))
         }
-        guard let id = Endpoint.ID(text), let first = try look(at: id, window) else { return .now(unknown(text)) }
-        guard first.isEmpty, window.waitMilliseconds > 0 else {
-            return .madeAfterCommit { .json(.ok, notificationsJSON(first)) }
-        }
+        guard let id = Endpoint.ID(text) else { return .now(unknown(text)) }
+        let first = try look(at: id, window, mayBeLong: request.mayBeLong)
+        guard first == .notifications([]), window.waitMilliseconds > 0 else { return answer(first, text) }
 
-        let again = { [self] () throws(StoreFailure) -> Answer in
-            guard let found = try look(at: id, window) else { return .now(unknown(text)) }
-            return .madeAfterCommit { .json(.ok, notificationsJSON(found)) }
+        let again = { [self] (mayBeLong: Bool) throws(StoreFailure) -> Answer in
+            answer(try look(at: id, window, mayBeLong: mayBeLong), text)
         }
         // A client that waits uses its endpoint: it is sent home before the endpoint counts as idle.
         let idleMilliseconds = limits.idleSeconds * 500
         return .wait(
             Waiting(
-                milliseconds: Int(min(Double(window.waitMilliseconds), max(0, idleMilliseconds))),
-                look: { [self] in
+                milliseconds: Int(min(Double(window.waitMilliseconds), max(0, idleMilliseconds))), subject: text,
+                tooMany: .text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5),
+                look: { [self] mayBeLong in
                     do throws(StoreFailure) {
                         guard try store.hasNews(at: id, after: window.after, at: now(), limits) else { return nil }
-                        return try again()
+                        return try again(mayBeLong)
                     } catch {
                         return .now(.failure(error))
                     }
                 },
-                giveUp: {
-                    do throws(StoreFailure) { return try again() } catch { return .now(.failure(error)) }
+                giveUp: { mayBeLong in
+                    do throws(StoreFailure) { return try again(mayBeLong) } catch { return .now(.failure(error)) }
                 }))
     }
 
-    private func look(at id: Endpoint.ID, _ window: Window) throws(StoreFailure) -> [NumberedNotification]? {
-        try store.look(at: id, after: window.after, limit: window.limit, at: now(), limits)
+    private func look(at id: Endpoint.ID, _ window: Window, mayBeLong: Bool) throws(StoreFailure) -> Finding {
+        try store.look(
+            at: id, after: window.after, limit: window.limit, at: now(), limits, mayBeLong: mayBeLong)
     }
 
     private func acknowledge(_ request: Request, at text: String) throws(StoreFailure) -> Answer {

@@ -7,17 +7,25 @@ extension NumberedNotification {
     package func write(to json: inout JSONWriter) {
         let text = notification.text
         json.object { json in
-            json.member("method", notification.method)
-            json.name("headers")
-            write(notification.fields, to: &json)
+            writeBeforeBody(to: &json)
             json.member("body", utf8: text ?? notification.body)
-            json.member("receivedAt", notification.receivedAt.iso8601())
-            json.member("remote", orNull: notification.remote)
-            json.member("id", number)
-            json.member("path", utf8: notification.path)
-            json.member("query", orNull: notification.query)
+            writeAfterBody(to: &json)
             if text == nil { json.member("bodyBase64", Base64.standard.encode(notification.body)) }
         }
+    }
+
+    func writeBeforeBody(to json: inout JSONWriter) {
+        json.member("method", notification.method)
+        json.name("headers")
+        write(notification.fields, to: &json)
+    }
+
+    func writeAfterBody(to json: inout JSONWriter) {
+        json.member("receivedAt", notification.receivedAt.iso8601())
+        json.member("remote", orNull: notification.remote)
+        json.member("id", number)
+        json.member("path", utf8: notification.path)
+        json.member("query", orNull: notification.query)
     }
 
     private func write(_ fields: FieldList, to json: inout JSONWriter) {

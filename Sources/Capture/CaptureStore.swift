@@ -6,8 +6,9 @@ package import Gateway
 /// Where a request has an id, doing it again with the same id changes nothing and answers the same.
 package protocol CaptureStore: AnyObject {
     /// Opens an endpoint under a new id, or says that there are as many as may be.
+    /// - Parameter address: the client's; an IPv6 network of 64 bits counts as one.
     func create(
-        _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
+        _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation
 
     /// Keeps a notification for collection.
@@ -16,18 +17,40 @@ package protocol CaptureStore: AnyObject {
         _ limits: CaptureLimits
     ) throws(StoreFailure) -> Acceptance
 
-    /// Hands out all that waits, oldest first, each to one collector only; `nil` where there is no such endpoint.
+    /// Hands out all that waits, oldest first, each to one collector only.
+    ///
+    /// What is handed out as `.long` stays in the store, to be read piece by piece, for two minutes from the request's time,
+    /// or from that of the last `keepCollected`.
+    /// - Parameter mayBeLong: whether the caller can take `.long`; if not, nothing is changed and the finding is `.tooLong`.
     func collect(
-        from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> [NumberedNotification]?
+        from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
+    ) throws(StoreFailure) -> Finding
 
-    /// Shows what waits after `number`, oldest first, and leaves it there; `nil` where there is no such endpoint. It may be
-    /// less than there is, but never nothing where there is something.
+    /// Shows what waits after `number`, oldest first, and leaves it there. It may be less than there is, but never nothing
+    /// where there is something.
     ///
     /// Looking is using: it puts off the end of an idle endpoint, to the second.
     func look(
-        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> [NumberedNotification]?
+        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
+        mayBeLong: Bool
+    ) throws(StoreFailure) -> Finding
+
+    /// Reads the notifications of a range from `number` on, until so many bytes were read; of the last one perhaps only the
+    /// beginning of its body. Those that are gone are left out.
+    func page(
+        of range: NotificationRange, from number: UInt64, atMost bytes: Int
+    ) throws(StoreFailure) -> [NotificationPiece]
+
+    /// Reads bytes of a notification's body, which has `bodyBytes` in all; `nil` where the notification is gone.
+    func body(
+        of range: NotificationRange, at number: UInt64, bytes: Range<Int>, of bodyBytes: Int
+    ) throws(StoreFailure) -> [UInt8]?
+
+    /// Keeps what was collected readable for two more minutes, from `number` on, while a client is still reading it.
+    /// - Returns: the range under which to ask again; `nil` where it is gone.
+    func keepCollected(
+        _ range: NotificationRange, from number: UInt64, at moment: Moment
+    ) throws(StoreFailure) -> NotificationRange?
 
     /// Whether `look` would show something, or would find no endpoint.
     func hasNews(
@@ -59,9 +82,62 @@ package protocol CaptureStore: AnyObject {
     func removeOverdue(at moment: Moment, _ limits: CaptureLimits, limit: Int) throws(StoreFailure) -> Int
 }
 
+/// What a client is shown of an endpoint.
+package enum Finding: Equatable, Sendable {
+    case unknownEndpoint
+    case notifications([NumberedNotification])
+    /// More than is read at once.
+    case long(NotificationRange)
+    /// It would be long, which the caller cannot take.
+    case tooLong
+
+    /// Bytes of records that are read at once.
+    package static let shortBytes = 16 << 10
+}
+
+/// Notifications of one endpoint, from `first` up to, without, `end`.
+package struct NotificationRange: Equatable, Sendable {
+    /// The endpoint's number.
+    package let endpoint: UInt64
+    package let first: UInt64
+    package let end: UInt64
+    /// Under which the store remembers that they were collected; `nil` where they were not.
+    package let collectedBy: RequestID?
+
+    package init(endpoint: UInt64, first: UInt64, end: UInt64, collectedBy: RequestID? = nil) {
+        self.endpoint = endpoint
+        self.first = first
+        self.end = end
+        self.collectedBy = collectedBy
+    }
+}
+
+/// A notification, or one whose body is only the beginning of what it has.
+package struct NotificationPiece: Equatable, Sendable {
+    package let numbered: NumberedNotification
+    /// Bytes of the whole body.
+    package let bodyBytes: Int
+
+    package init(numbered: NumberedNotification, bodyBytes: Int) {
+        self.numbered = numbered
+        self.bodyBytes = bodyBytes
+    }
+
+    package var isWhole: Bool { numbered.notification.body.count == bodyBytes }
+}
+
+extension CaptureStore {
+    /// The same for a client whose address is not known.
+    package func create(
+        _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Creation { try create(id, for: request, from: nil, at: moment, limits) }
+}
+
 package enum Creation: Equatable, Sendable {
     case created(Endpoint.ID)
     case tooMany
+    /// There are some places left, for addresses that have fewer endpoints.
+    case tooManyOfAddress
 }
 
 /// What a client may change of an endpoint.

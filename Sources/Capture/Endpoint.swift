@@ -103,6 +103,20 @@ package struct CaptureLimits: Equatable, Sendable {
     /// From creation, however much it is used.
     package var lifetimeSeconds: Double
 
+    /// Whether one more endpoint may be created.
+    ///
+    /// The last eighth of the places is for addresses that have few: there an address may have no more endpoints than there
+    /// are places left, so that no address keeps others from creating.
+    /// - Parameters:
+    ///   - total: how many endpoints there are.
+    ///   - own: how many of them were created from the same address.
+    package func mayCreate(total: Int, own: Int) -> Bool {
+        total < endpoints && (!isScarce(total: total) || own < endpoints - total)
+    }
+
+    /// Whether it matters who creates an endpoint.
+    package func isScarce(total: Int) -> Bool { total >= endpoints - endpoints / 8 }
+
     package init(
         endpoints: Int = 1024, notificationsPerEndpoint: Int = 100, bytesPerEndpoint: Int = 64 << 20,
         idleSeconds: Double = 3600,

@@ -7,10 +7,17 @@ struct AskingRequests {
         let pending: Pending
         /// By `SystemClock.bootTimeMicroseconds`.
         let until: Int64
+        /// Whose request it is, as `clientKey` has it.
+        let client: String
     }
 
     /// Together they hold their bodies in memory, and each one a connection of nginx.
     static let limit = 1000
+    /// Of them, one address has no more than these.
+    static let addressLimit = limit / 2
+    /// What their bodies may have in all, and those of one address.
+    static let bodyBytes = 64 << 20
+    static let addressBodyBytes = bodyBytes / 2
     /// One question after the other, if there are several. It is less than nginx waits, and than a stop takes.
     private static let microseconds: Int64 = 8_000_000
 
@@ -20,23 +27,50 @@ struct AskingRequests {
     /// A process that stops waits for nobody longer than this.
     private var end = Int64.max
 
-    var isFull: Bool { entries.count >= Self.limit }
+    private var bytes = 0
+    private var byAddress: [String: (count: Int, bytes: Int)] = [:]
+
+    /// Whether one more may wait.
+    func hasRoom(for client: String, _ request: Request) -> Bool {
+        let (own, more) = (byAddress[client] ?? (0, 0), Self.bytes(request))
+        return entries.count < Self.limit && own.count < Self.addressLimit && bytes + more <= Self.bodyBytes
+            && own.bytes + more <= Self.addressBodyBytes
+    }
+
+    private static func bytes(_ request: Request) -> Int {
+        guard case .whole(let body) = request.body else { return 0 }
+        return body.count
+    }
+
+    private mutating func count(_ entry: Entry, _ sign: Int) {
+        bytes += sign * Self.bytes(entry.request)
+        var own = byAddress[entry.client] ?? (0, 0)
+        own.count += sign
+        own.bytes += sign * Self.bytes(entry.request)
+        byAddress[entry.client] = own.count > 0 ? own : nil
+    }
 
     /// Until when a request that begins to wait now does so.
     func deadline(now: Int64) -> Int64 { min(now + Self.microseconds, end) }
 
     mutating func add(_ entry: Entry, token: UInt64) {
+        remove(token)
         entries[token] = entry
+        count(entry, 1)
         nextDeadline = min(nextDeadline, entry.until)
     }
 
-    mutating func remove(_ token: UInt64) { entries[token] = nil }
+    mutating func remove(_ token: UInt64) {
+        if let entry = entries.removeValue(forKey: token) { count(entry, -1) }
+    }
 
     /// Has nobody wait any longer than until `time`.
     mutating func end(by time: Int64) {
         end = time
         for (token, entry) in entries {
-            add(Entry(request: entry.request, pending: entry.pending, until: min(entry.until, time)), token: token)
+            let shorter = Entry(
+                request: entry.request, pending: entry.pending, until: min(entry.until, time), client: entry.client)
+            add(shorter, token: token)
         }
     }
 
@@ -45,7 +79,7 @@ struct AskingRequests {
     mutating func takeOver(hasNews: Bool, now: Int64) -> [(token: UInt64, Entry)] {
         guard !entries.isEmpty, hasNews || now >= nextDeadline else { return [] }
         let over = entries.filter { now >= $0.value.until || hasNews && $0.value.pending.isOver() }
-        for token in over.keys { entries[token] = nil }
+        for token in over.keys { remove(token) }
         nextDeadline = entries.values.reduce(.max) { min($0, $1.until) }
         return over.map { ($0.key, $0.value) }
     }

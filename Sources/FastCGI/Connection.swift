@@ -43,6 +43,10 @@ final class Connection {
     var isHungUp = false
     /// Whether events are wanted for when the socket takes bytes again.
     var awaitsRoom = false
+    /// The address of the client whose request is being answered; an IPv6 network of 64 bits counts as one.
+    private(set) var client = ""
+    /// When the server last took some of the answer, by `SystemClock.bootTimeMicroseconds`.
+    var progressAt: Int64 = 0
     /// What follows the body of the response that is sent next.
     private var rest: BodyParts?
 
@@ -122,9 +126,11 @@ final class Connection {
         }
         state = .answering
         target = nil
+        client = ""
         do throws(ParameterError) {
             let request = try parameters.request(body: body.flatMap { $0.count <= bodyLimit ? $0 : nil })
             target = request.target
+            client = clientKey(request.remoteAddress)
             return .request(request)
         } catch {
             return .invalidRequest(error)
@@ -180,6 +186,13 @@ final class Connection {
         rest = nil
     }
 
+    /// Bytes of the answer that were taken so far, and memory that it holds.
+    var sending: (sentBytes: Int, heldBytes: Int)? {
+        guard case .sending(let bytes) = state else { return nil }
+        let held = bytes.heldBytes
+        return (bytes.sentBytes, bytes.isParted ? max(held, AnswerRoom.partedBytes) : held)
+    }
+
     /// Whether the answer goes on once its next part is made.
     var awaitsPart: Bool {
         guard case .sending(let bytes) = state else { return false }
@@ -219,4 +232,11 @@ private func seekToStart(_ file: FileDescriptor) throws(Errno) -> Int64 {
 
 private func write(_ bytes: ArraySlice<UInt8>, to file: FileDescriptor) throws(Errno) {
     do { _ = try file.writeAll(bytes) } catch { throw error as? Errno ?? .ioError }
+}
+
+/// What a client's address counts as where something is shared by address: IPv6 by networks of 64 bits.
+func clientKey(_ address: String?) -> String {
+    guard let address else { return "" }
+    guard address.contains(":"), let bytes = IPAddress(address)?.bytes, bytes.count == 16 else { return address }
+    return bytes.prefix(8).map { String($0) }.joined(separator: ".") + "/64"
 }

@@ -11,7 +11,7 @@ package import SystemPackage
 package final class ResponderLoop {
     private let listener: FileDescriptor
     private let service: any Service
-    private let inquiries: (any Inquiries)?
+    private let inquiries: [any Inquiries]
     private let bodyLimit: Int
     private let logger: Logger
     private let epoll: Epoll
@@ -19,8 +19,15 @@ package final class ResponderLoop {
 
     private var connections: [UInt64: Connection] = [:]
     private var nextToken: UInt64 = Token.first
-    private var waiting: Set<UInt64> = []
+    private var waiting: ParkedRequests
+    private var room: AnswerRoom
+    /// Connections whose server takes no bytes of an answer at the moment, and when to look at them next.
+    private var stalled: Set<UInt64> = []
+    private var nextStallCheck: Int64 = 0
+    private let sendMicroseconds: Int64
     private var asking = AskingRequests()
+    /// Whether a request of this turn asks somebody.
+    private var hasAsked = false
     /// Whether the inquiries can be gone on with.
     private var hasInquired = false
     private var ready: [(UInt64, Epoll.Events)] = []
@@ -45,23 +52,30 @@ package final class ResponderLoop {
     private enum Token {
         static let listener: UInt64 = 0
         static let signals: UInt64 = 1
+        /// One for each of the inquiries.
         static let inquiries: UInt64 = 2
-        static let first: UInt64 = 3
+        static let first: UInt64 = 16
     }
 
     /// - Parameters:
     ///   - listener: a listening socket; it is shared with other processes and stays open.
     ///   - inquiries: what requests of the service wait for besides its store.
     ///   - bodyLimit: bytes that a request's body may have; of a longer one, the handler is told just that.
+    ///   - parkedLimit: how many requests may wait for news. Each one holds a connection of the server.
+    ///   - sendSeconds: a connection is closed where no byte of an answer was taken for so long.
+    ///   - answerBytes: memory that answers may hold while their clients take them.
     package init(
-        listener: FileDescriptor, service: any Service, inquiries: (any Inquiries)? = nil, bodyLimit: Int,
-        logger: Logger
+        listener: FileDescriptor, service: any Service, inquiries: [any Inquiries] = [], bodyLimit: Int,
+        parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20, logger: Logger
     ) throws(Errno) {
         self.listener = listener
         self.service = service
         self.inquiries = inquiries
         self.bodyLimit = bodyLimit
         self.logger = logger
+        waiting = ParkedRequests(limit: parkedLimit)
+        room = AnswerRoom(limitBytes: answerBytes)
+        sendMicroseconds = Int64(sendSeconds * 1e6)
         LibraryRequest.prepareLibrary()
         Signal.ignoreBrokenPipes()
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
@@ -69,7 +83,9 @@ package final class ResponderLoop {
         try UnixSocket.makeNonBlocking(listener)
         try epoll.add(listener, .readable, token: Token.listener)
         try epoll.add(signals.descriptor, .readable, token: Token.signals)
-        if let inquiries { try epoll.add(inquiries.descriptor, .readable, token: Token.inquiries) }
+        for (index, inquiries) in inquiries.enumerated() {
+            try epoll.add(inquiries.descriptor, .readable, token: Token.inquiries + UInt64(index))
+        }
     }
 
     /// Serves until SIGTERM or SIGINT, then answers what it has and returns. SIGHUP answers those who wait, at once.
@@ -92,6 +108,7 @@ package final class ResponderLoop {
             resumeAccepting()
             inquire()
             lookAgain()
+            dropStalled()
         }
     }
 
@@ -103,7 +120,7 @@ package final class ResponderLoop {
             switch token {
             case Token.listener: accept()
             case Token.signals: takeSignals(shutdownSeconds)
-            case Token.inquiries: hasInquired = true
+            case Token.inquiries..<Token.first: hasInquired = true
             default: handle(token, events)
             }
         }
@@ -113,8 +130,10 @@ package final class ResponderLoop {
     private func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
 
     private func timeout() -> Int? {
-        var next = min(stopsAt, asking.nextDeadline, inquiries?.dueMicroseconds ?? .max)
+        var next = min(stopsAt, asking.nextDeadline)
+        for inquiries in inquiries { next = min(next, inquiries.dueMicroseconds ?? .max) }
         if !waiting.isEmpty { next = min(next, nextLook) }
+        if !stalled.isEmpty { next = min(next, nextStallCheck) }
         if let acceptsAgainAt { next = min(next, acceptsAgainAt) }
         return next == .max ? nil : Int(max(0, next - now()) + 999) / 1000
     }
@@ -149,6 +168,8 @@ package final class ResponderLoop {
         connections[connection.token] = nil
         waiting.remove(connection.token)
         asking.remove(connection.token)
+        room.release(connection.token)
+        stalled.remove(connection.token)
     }
 
     private func handle(_ token: UInt64, _ events: Epoll.Events) {
@@ -193,7 +214,9 @@ package final class ResponderLoop {
     /// Answers the requests of this turn: those that need no commit, then, once it is made, those whose writes are kept.
     private func finishTurn() {
         // A connection may hold its next request already; that one is answered in a turn of its own.
-        while !answered.isEmpty {
+        while !answered.isEmpty || hasAsked {
+            // A request that asks has written nothing, but may have opened a transaction that others wait for.
+            hasAsked = false
             let turn = sendCertain()
             let start = now()
             let outcome = service.commit()
@@ -261,6 +284,12 @@ package final class ResponderLoop {
         if let readAt = connection.readAt {
             service.count(connection.target, status: response.head.status.code, microseconds: now() - readAt)
         }
+        // The client has to try again: nothing may hold more memory than there is for answers.
+        if response.body.count > AnswerRoom.freeBytes, !room.hasRoom(for: connection.client, bytes: response.body.count)
+        {
+            return close(connection, "no memory for an answer of \(response.body.count) bytes to \(connection.client)")
+        }
+        connection.progressAt = now()
         connection.send(response)
         advance(connection)
     }
@@ -274,7 +303,9 @@ package final class ResponderLoop {
     }
 
     private func advance(_ connection: Connection) {
+        let before = connection.sending?.sentBytes
         guard connection.advance() else { return close(connection) }
+        note(connection, sentBefore: before)
         switch connection.state {
         case .sending where connection.awaitsPart:
             if !unfinished.contains(connection.token) { unfinished.append(connection.token) }
@@ -284,6 +315,34 @@ package final class ResponderLoop {
             watch(connection, forRoom: false)
             if connection.mayHaveMore { receive(connection) }
         default: break
+        }
+    }
+
+    /// Notes what the answer on a connection holds now, and whether the server has taken some of it.
+    private func note(_ connection: Connection, sentBefore: Int?) {
+        guard let (sent, held) = connection.sending else {
+            room.release(connection.token)
+            stalled.remove(connection.token)
+            return
+        }
+        room.hold(held, for: connection.client, token: connection.token)
+        if sent != sentBefore { connection.progressAt = now() }
+        if stalled.isEmpty { nextStallCheck = now() + min(1_000_000, sendMicroseconds) }
+        stalled.insert(connection.token)
+    }
+
+    /// Closes connections whose server has taken nothing of an answer for too long: its client does not read.
+    private func dropStalled() {
+        guard !stalled.isEmpty, now() >= nextStallCheck else { return }
+        nextStallCheck = now() + min(1_000_000, sendMicroseconds)
+        for token in stalled {
+            guard let connection = connections[token] else {
+                stalled.remove(token)
+                continue
+            }
+            guard now() - connection.progressAt >= sendMicroseconds else { continue }
+            logger.info("closed a connection: its client did not read", metadata: ["client": "\(connection.client)"])
+            close(connection)
         }
     }
 
@@ -306,15 +365,31 @@ package final class ResponderLoop {
         // No event will tell of it again.
         guard !connection.isHungUp else { return close(connection) }
         let time = now()
-        connection.state = .waiting(waiting, until: time + Int64(waiting.milliseconds) * 1000)
         if self.waiting.isEmpty { nextLook = time + lookInterval }
-        self.waiting.insert(connection.token)
-        if isStopping { release(connection, waiting.giveUp()) }
+        switch self.waiting.place(connection.token, address: connection.client, subject: waiting.subject) {
+        case .refused: return answered.append((connection, .now(waiting.tooMany)))
+        case .placed: break
+        case .insteadOf(let token):
+            if let other = connections[token], case .waiting(let given, _) = other.state {
+                release(other, .now(given.tooMany))
+            }
+        }
+        connection.state = .waiting(waiting, until: time + Int64(waiting.milliseconds) * 1000)
+        if isStopping { release(connection, waiting.giveUp(mayBeLong: hasRoom(connection))) }
+    }
+
+    private func hasRoom(_ connection: Connection) -> Bool { room.hasRoom(for: connection.client) }
+
+    /// Sets memory aside for an answer that is made in parts, before it is begun.
+    private func reserve(_ answer: Answer, _ connection: Connection) {
+        guard case .inParts = answer else { return }
+        room.hold(AnswerRoom.partedBytes, for: connection.client, token: connection.token)
     }
 
     private func release(_ connection: Connection, _ answer: Answer) {
         waiting.remove(connection.token)
         connection.state = .answering
+        reserve(answer, connection)
         answered.append((connection, answer))
     }
 
@@ -327,13 +402,13 @@ package final class ResponderLoop {
         let version = service.version
         let isChanged = version == nil || version != seenVersion
         seenVersion = version
-        for token in waiting {
+        for token in waiting.tokens {
             guard let connection = connections[token], case .waiting(let waiting, let deadline) = connection.state
             else { continue }
-            if isChanged, let answer = waiting.look() {
+            if isChanged, let answer = waiting.look(mayBeLong: hasRoom(connection)) {
                 release(connection, answer)
             } else if start >= deadline {
-                release(connection, waiting.giveUp())
+                release(connection, waiting.giveUp(mayBeLong: hasRoom(connection)))
             }
         }
         finishTurn()
@@ -347,21 +422,33 @@ package final class ResponderLoop {
     /// Has a request answered, or keeps it until what it waits for is known.
     /// - Parameter until: where it has waited before: for how long it may.
     private func answer(_ request: Request, on connection: Connection, until: Int64?) {
+        var request = request
+        request.mayBeLong = hasRoom(connection)
         let answer = service.answer(request)
-        guard case .ask(let pending) = answer else { return answered.append((connection, answer)) }
+        guard case .ask(let pending) = answer else {
+            reserve(answer, connection)
+            return answered.append((connection, answer))
+        }
+        hasAsked = true
         let until = until ?? asking.deadline(now: now())
-        guard now() < until, !asking.isFull else { return answered.append((connection, answer)) }
+        guard now() < until, asking.hasRoom(for: connection.client, request) else {
+            return answered.append((connection, answer))
+        }
         // No event will tell of it again.
         guard !connection.isHungUp else { return close(connection) }
         connection.state = .asking
-        asking.add(AskingRequests.Entry(request: request, pending: pending, until: until), token: connection.token)
+        asking.add(
+            AskingRequests.Entry(request: request, pending: pending, until: until, client: connection.client),
+            token: connection.token)
     }
 
     /// Goes on with what others have been asked, and answers those who need not wait for it any longer.
     private func inquire() {
-        guard let inquiries else { return }
+        guard !inquiries.isEmpty else { return }
         var hasNews = false
-        if hasInquired || inquiries.dueMicroseconds.map({ $0 <= now() }) == true { hasNews = inquiries.work() }
+        for inquiries in inquiries where hasInquired || inquiries.dueMicroseconds.map({ $0 <= now() }) == true {
+            if inquiries.work() { hasNews = true }
+        }
         hasInquired = false
         guard hasNews || asking.nextDeadline != .max else { return }
         for (token, entry) in asking.takeOver(hasNews: hasNews, now: now()) {
@@ -381,11 +468,11 @@ package final class ResponderLoop {
     }
 
     private func releaseAll() {
-        for token in waiting {
+        for token in waiting.tokens {
             guard let connection = connections[token], case .waiting(let waiting, _) = connection.state else {
                 continue
             }
-            release(connection, waiting.giveUp())
+            release(connection, waiting.giveUp(mayBeLong: hasRoom(connection)))
         }
     }
 

@@ -10,6 +10,8 @@ struct ResponseBytes {
     private var isEnded = false
     private var buffer: [UInt8] = []
     private var sent = 0
+    /// Bytes that were handed over in all.
+    private(set) var sentBytes = 0
 
     /// How much of a body is turned into records at a time.
     private static let portion = 3 * Records.maximumContent
@@ -18,6 +20,7 @@ struct ResponseBytes {
     init(_ response: Response, to requestID: UInt16, rest: BodyParts? = nil) {
         self.requestID = requestID
         self.rest = rest
+        isParted = rest != nil
         body = response.body[...]
         let head = Self.head(of: response, isWhole: rest == nil)
         if head.count + body.count <= Records.maximumContent {
@@ -29,6 +32,12 @@ struct ResponseBytes {
         }
         fill()
     }
+
+    /// Whether the body is made in parts.
+    let isParted: Bool
+
+    /// Memory that it holds.
+    var heldBytes: Int { buffer.capacity + body.count }
 
     var isDone: Bool { isEnded && sent == buffer.count }
 
@@ -45,6 +54,7 @@ struct ResponseBytes {
         while !isDone, !awaitsPart {
             let count = try send(buffer, sent)
             sent += count
+            sentBytes += count
             guard sent == buffer.count, !awaitsPart else { return }
             fill()
         }
@@ -58,7 +68,8 @@ struct ResponseBytes {
         }
         let part = body.prefix(Self.portion)
         Records.appendOutput(part, requestID: requestID, to: &buffer)
-        body = body.dropFirst(part.count)
+        // An empty slice would keep the memory of the whole part.
+        body = part.count < body.count ? body.dropFirst(part.count) : []
         if body.isEmpty, rest == nil {
             buffer += Records.header(type: RecordType.standardOutput, requestID: requestID, contentCount: 0)
             buffer += Records.end(requestID: requestID)

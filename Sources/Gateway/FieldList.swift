@@ -11,6 +11,9 @@ package struct FieldList: Hashable, Sendable {
 
     package var count: Int { ends.count / 2 }
 
+    /// Bytes of all names and values.
+    package var byteCount: Int { bytes.count }
+
     package mutating func append(name: some Collection<UInt8>, value: some Collection<UInt8>) {
         bytes += name
         ends.append(Int32(bytes.count))

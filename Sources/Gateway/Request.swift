@@ -62,6 +62,9 @@ package struct Request: Sendable {
     package let user: String?
     /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
     package let id: RequestID?
+    /// Whether there is memory for an answer that is made in parts. Where this is false such an answer is refused before
+    /// anything is changed; short answers are always made.
+    package var mayBeLong = true
 
     package init(
         method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),

@@ -34,6 +34,21 @@ package struct Response: Sendable {
     }
 }
 
+extension Response {
+    /// Why a long answer is not begun (503): as many are being sent as the process has memory for, in all or to one address.
+    package static let noRoomText = "Too many long answers are being sent to clients that read slowly. Try again."
+    /// Why a request does not wait (429).
+    package static let tooManyWaitText =
+        "Too many requests of your address, or for the same data, wait already. Try again."
+
+    /// The response with the number of seconds after which to try again.
+    package func retryAfter(_ seconds: Int) -> Response {
+        var response = self
+        response.head.headerFields[.retryAfter] = String(seconds)
+        return response
+    }
+}
+
 extension HTTPResponse.Status {
     package static let insufficientStorage = HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
 }

@@ -67,16 +67,30 @@ package typealias BodyParts = () throws(StoreFailure) -> [UInt8]?
 package struct Waiting {
     /// How long to wait at the most, in milliseconds.
     package let milliseconds: Int
-    /// Looks again, after the store has changed; `nil` goes on waiting.
-    package let look: () -> Answer?
-    /// What to answer when there was nothing to wait for any longer.
-    package let giveUp: () -> Answer
+    /// What the request waits for: an endpoint, or a user. Places to wait are shared by this and by the client's address.
+    package let subject: String
+    /// The answer where too many requests wait already.
+    package let tooMany: Response
+    private let lookAgain: (_ mayBeLong: Bool) -> Answer?
+    private let answerAtEnd: (_ mayBeLong: Bool) -> Answer
 
-    package init(milliseconds: Int, look: @escaping () -> Answer?, giveUp: @escaping () -> Answer) {
+    /// - Parameters:
+    ///   - look: looks again, after the store has changed; `nil` goes on waiting.
+    ///   - giveUp: the answer when the time is up. Both are given what `Request.mayBeLong` says at that moment.
+    package init(
+        milliseconds: Int, subject: String, tooMany: Response, look: @escaping (_ mayBeLong: Bool) -> Answer?,
+        giveUp: @escaping (_ mayBeLong: Bool) -> Answer
+    ) {
         self.milliseconds = milliseconds
-        self.look = look
-        self.giveUp = giveUp
+        self.subject = subject
+        self.tooMany = tooMany
+        lookAgain = look
+        answerAtEnd = giveUp
     }
+
+    package func look(mayBeLong: Bool = true) -> Answer? { lookAgain(mayBeLong) }
+
+    package func giveUp(mayBeLong: Bool = true) -> Answer { answerAtEnd(mayBeLong) }
 }
 
 /// What a request needs to know that somebody outside has been asked.

@@ -13,6 +13,13 @@ struct BoundedLog {
         try table.put(record, at: key(owner, number), in: &transaction)
     }
 
+    /// Lends one record; `nil` where it is not there.
+    func value<Result>(
+        of owner: UInt64, at number: UInt64, in transaction: borrowing Transaction, _ body: (RawSpan) -> Result
+    ) throws(LMDBError) -> Result? {
+        try table.value(at: key(owner, number), in: transaction, body)
+    }
+
     /// Lends an owner's records from `first` up to, without, `end`, oldest first, until the body says no.
     func scan(
         of owner: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction,

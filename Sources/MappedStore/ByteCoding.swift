@@ -60,6 +60,8 @@ struct ByteReader {
 
     var isAtEnd: Bool { position == bytes.count }
 
+    var leftBytes: Int { bytes.count - position }
+
     mutating func byte() -> UInt8? {
         guard position < bytes.count else { return nil }
         position += 1

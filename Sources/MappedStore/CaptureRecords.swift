@@ -89,7 +89,22 @@ enum NotificationRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> Notification? {
+    static func decode(_ span: RawSpan) -> Notification? { decode(span, bodyLimit: .max)?.notification }
+
+    /// Bytes of a notification's body, which is what the record ends with before its checksum; `nil` where there are not as
+    /// many.
+    /// - Parameters:
+    ///   - bytes: counted from the body's first byte.
+    ///   - bodyBytes: how many the whole body has.
+    static func body(of span: RawSpan, _ bytes: Range<Int>, bodyBytes: Int) -> [UInt8]? {
+        let start = span.byteCount - 4 - bodyBytes
+        guard start >= 0, bytes.upperBound <= bodyBytes else { return nil }
+        return copy(span.extracting(start + bytes.lowerBound..<start + bytes.upperBound))
+    }
+
+    /// - Parameter bodyLimit: bytes of the body that the notification is given at the most.
+    /// - Returns: the notification, and how many bytes its whole body has.
+    static func decode(_ span: RawSpan, bodyLimit: Int) -> (notification: Notification, bodyBytes: Int)? {
         guard span.byteCount >= 4 else { return nil }
         var reader = ByteReader(span.extracting(droppingLast: 4))
         guard reader.byte() == version, let receivedAt = reader.fixedSigned(), let method = reader.text(),
@@ -115,9 +130,12 @@ enum NotificationRecord {
             kind = .encodedText(label)
         default: return nil
         }
-        return Notification(
-            method: method, path: path, query: query, fields: fields, body: reader.rest(), bodyKind: kind,
+        let bodyBytes = reader.leftBytes
+        guard let body = reader.take(min(bodyLimit, bodyBytes)) else { return nil }
+        let notification = Notification(
+            method: method, path: path, query: query, fields: fields, body: body, bodyKind: kind,
             receivedAt: Timestamp(microseconds: receivedAt), remote: remote.isEmpty ? nil : remote)
+        return (notification, bodyBytes)
     }
 }
 

@@ -111,6 +111,38 @@ extension MappedStore {
         return found
     }
 
+    /// Notifications, where they are few enough bytes to be read at once.
+    func finding(
+        _ range: NotificationRange, mayBeLong: Bool, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Finding {
+        let short = try end(
+            of: range.endpoint, from: range.first, to: range.end, atMost: Finding.shortBytes, isStrict: true,
+            in: transaction)
+        guard short == range.end else { return mayBeLong ? .long(range) : .tooLong }
+        return .notifications(
+            try notifications(of: range.endpoint, from: range.first, to: range.end, in: transaction))
+    }
+
+    /// Where to end so that the records from `first` on have no more than so many bytes. The first record always fits, unless
+    /// the limit is strict.
+    func end(
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, atMost limit: Int, isStrict: Bool = false,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) -> UInt64 {
+        var bytes = 0
+        var last = end
+        try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { number, record in
+            if isStrict { bytes += record.byteCount }
+            guard bytes < limit else {
+                last = number
+                return false
+            }
+            if !isStrict { bytes += record.byteCount }
+            return true
+        }
+        return last
+    }
+
     // MARK: Counters
 
     func captureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {

@@ -7,16 +7,21 @@ extension MappedStore: CaptureStore {
     private static let lookBytes = 4 << 20
 
     package func create(
-        _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
+        _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation {
-        if try read({ (transaction) throws(LMDBError) in try tables.endpoints.count(in: transaction) })
-            >= limits.endpoints
-        {
+        let count = try read { (transaction) throws(LMDBError) in try tables.endpoints.count(in: transaction) }
+        if limits.isScarce(total: count) {
             _ = try removeOverdue(at: moment, limits, limit: 16)
         }
         return try growing { (transaction) throws(LMDBError) in
             if case .created(let id) = try tables.requests.outcome(of: request, in: transaction) { return .created(id) }
-            guard try tables.endpoints.count(in: transaction) < limits.endpoints else { return .tooMany }
+            let total = try tables.endpoints.count(in: transaction)
+            guard total < limits.endpoints else { return .tooMany }
+            let maker = Self.makerKey(address)
+            if limits.isScarce(total: total) {
+                let own = try endpoints(madeBy: maker, upTo: limits.endpoints - total, in: &transaction)
+                guard limits.mayCreate(total: total, own: own) else { return .tooManyOfAddress }
+            }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
             var state = try captureState(in: transaction)
             let endpoint = Endpoint(
@@ -27,6 +32,7 @@ extension MappedStore: CaptureStore {
             try put(record, in: &transaction)
             try tables.endpointIDs.put(key(endpoint.number), at: id.bytes, in: &transaction)
             try tables.endpointUses.put([], at: record.useKey, in: &transaction)
+            try tables.endpointMakers.put([], at: maker + key(endpoint.number), in: &transaction)
             try remember(.created(id), of: request, in: &transaction)
             return .created(id)
         }
@@ -56,43 +62,51 @@ extension MappedStore: CaptureStore {
     }
 
     package func collect(
-        from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> [NumberedNotification]? {
+        from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
+    ) throws(StoreFailure) -> Finding {
         try write { (transaction) throws(LMDBError) in
             if case .collected(let number, let first, let end) = try tables.requests.outcome(
                 of: request, in: transaction)
             {
-                return try notifications(of: number, from: first, to: end, in: transaction)
+                let range = NotificationRange(endpoint: number, first: first, end: end, collectedBy: request)
+                return try finding(range, mayBeLong: mayBeLong, in: transaction)
             }
-            guard var record = try current(id, at: moment, limits, in: transaction) else { return nil }
+            guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
             let number = record.endpoint.number
             let (first, end) = (record.endpoint.uncollected, record.endpoint.next)
-            let found = try notifications(of: number, from: first, to: end, in: transaction)
+            let owner = request ?? RequestID.made(at: moment)
+            let range = NotificationRange(endpoint: number, first: first, end: end, collectedBy: owner)
+            let found = try finding(range, mayBeLong: mayBeLong, in: transaction)
+            guard found != .tooLong else { return found }
             record.endpoint.uncollected = end
             record.endpoint.bytes = 0
             record.endpoint.lastUsed = moment.steady
             try put(record, in: &transaction)
-            if request == nil {
+            if request == nil, case .notifications = found {
+                // Nobody asks for them again.
                 try tables.notifications.remove(of: number, from: first, to: end, in: &transaction)
             } else if first < end {
-                try remember(.collected(endpoint: number, first: first, end: end), of: request, in: &transaction)
+                try remember(.collected(endpoint: number, first: first, end: end), of: owner, in: &transaction)
             }
             return found
         }
     }
 
     package func look(
-        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> [NumberedNotification]? {
-        let found = try read { (transaction) throws(LMDBError) -> (EndpointRecord, [NumberedNotification])? in
+        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
+        mayBeLong: Bool
+    ) throws(StoreFailure) -> Finding {
+        let found = try read { (transaction) throws(LMDBError) -> (EndpointRecord, Finding)? in
             guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
             let first = max(record.endpoint.uncollected, number == .max ? .max : number + 1)
-            let end = min(record.endpoint.next, first.addingReportingOverflow(UInt64(limit)).partialValue)
-            let found = try notifications(
-                of: record.endpoint.number, from: first, to: end, atMost: Self.lookBytes, in: transaction)
-            return (record, found)
+            let most = min(record.endpoint.next, first.addingReportingOverflow(UInt64(limit)).partialValue)
+            let end = try self.end(
+                of: record.endpoint.number, from: first, to: most, atMost: Self.lookBytes, in: transaction)
+            let range = NotificationRange(endpoint: record.endpoint.number, first: first, end: end)
+            return (record, try finding(range, mayBeLong: mayBeLong, in: transaction))
         }
-        guard let (record, notifications) = found else { return nil }
+        guard let (record, finding) = found else { return .unknownEndpoint }
+        guard finding != .tooLong else { return finding }
         if moment.steady.seconds(since: record.endpoint.lastUsed) > min(1, limits.idleSeconds / 10) {
             try write { (transaction) throws(LMDBError) in
                 guard var record = try current(id, at: moment, limits, in: transaction) else { return }
@@ -100,7 +114,61 @@ extension MappedStore: CaptureStore {
                 try put(record, in: &transaction)
             }
         }
-        return notifications
+        return finding
+    }
+
+    package func page(
+        of range: NotificationRange, from number: UInt64, atMost limit: Int
+    ) throws(StoreFailure) -> [NotificationPiece] {
+        try read { (transaction) throws(LMDBError) in
+            var found: [NotificationPiece] = []
+            var damaged: [UInt64] = []
+            var bytes = 0
+            let first = max(number, range.first)
+            try tables.notifications.scan(of: range.endpoint, from: first, to: range.end, in: transaction) {
+                number, record in
+                guard bytes < limit else { return false }
+                guard let piece = NotificationRecord.decode(record, bodyLimit: limit - bytes) else {
+                    damaged.append(number)
+                    return true
+                }
+                bytes += 256 + piece.notification.body.count + piece.notification.fields.byteCount
+                found.append(
+                    NotificationPiece(
+                        numbered: NumberedNotification(number: number, notification: piece.notification),
+                        bodyBytes: piece.bodyBytes))
+                return true
+            }
+            for number in damaged { damage.note("a notification's record is damaged: number \(number)") }
+            return found
+        }
+    }
+
+    package func body(
+        of range: NotificationRange, at number: UInt64, bytes: Range<Int>, of bodyBytes: Int
+    ) throws(StoreFailure) -> [UInt8]? {
+        try read { (transaction) throws(LMDBError) in
+            try tables.notifications.value(of: range.endpoint, at: number, in: transaction) {
+                NotificationRecord.body(of: $0, bytes, bodyBytes: bodyBytes)
+            } ?? nil
+        }
+    }
+
+    package func keepCollected(
+        _ range: NotificationRange, from number: UInt64, at moment: Moment
+    ) throws(StoreFailure) -> NotificationRange? {
+        try write { (transaction) throws(LMDBError) in
+            guard let before = range.collectedBy,
+                case .collected(let endpoint, let first, let end) = try tables.requests.outcome(
+                    of: before, in: transaction), endpoint == range.endpoint
+            else { return nil }
+            let request = RequestID.made(at: moment)
+            let start = min(max(first, number), end)
+            try tables.requests.forget(before, in: &transaction)
+            try tables.notifications.remove(of: endpoint, from: first, to: start, in: &transaction)
+            try remember(.collected(endpoint: endpoint, first: start, end: end), of: request, in: &transaction)
+            return NotificationRange(endpoint: endpoint, first: start, end: end, collectedBy: request)
+        }
     }
 
     package func hasNews(

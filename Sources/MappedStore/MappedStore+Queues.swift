@@ -120,18 +120,77 @@ extension MappedStore: QueueStore {
             let cursor = record.cursor
             var outcome = ReadOutcome.lost(current: log.current)
             record.cursor = log.current
+            var end = cursor
             if log.standing(of: cursor) == .behind {
-                let messages = try messages(of: record.queue, after: cursor, limit: how.limit, in: transaction)
-                if let last = messages.last { record.cursor = last.id }
-                outcome = .messages(messages, current: log.current)
+                let range = try range(of: record.queue, after: cursor, limit: how.limit, in: transaction)
+                outcome = try readOutcome(of: range, current: log.current, how, in: transaction)
+                guard outcome != .tooLong else { return outcome }
+                record.cursor = range.last
+                end = range.last
             }
-            let isLost = outcome == .lost(current: log.current)
             try put(record, of: user.number, in: &transaction)
-            try remember(
-                .read(queue: record.queue, cursor: cursor, end: isLost ? cursor : record.cursor), of: request,
-                in: &transaction)
+            try remember(.read(queue: record.queue, cursor: cursor, end: end), of: request, in: &transaction)
             return outcome
         }
+    }
+
+    package func page(
+        of range: MessageRange, after id: UInt64, atMost limit: Int
+    ) throws(StoreFailure) -> [MessagePiece]? {
+        try read { (transaction) throws(LMDBError) in
+            // What has rolled off may still be there, or not: the client is told of the loss.
+            guard let log = try queueLog(range.queue, in: transaction), log.first <= id + 1 else { return nil }
+            var found: [MessagePiece] = []
+            var bytes = 0
+            var damaged: [UInt64] = []
+            try tables.messages.scan(of: range.queue, from: id + 1, to: range.last + 1, in: transaction) { id, record in
+                guard bytes < limit else { return false }
+                guard let piece = MessageRecord.decode(record, bodyLimit: limit - bytes) else {
+                    damaged.append(id)
+                    return true
+                }
+                bytes += 64 + piece.message.body.count
+                found.append(
+                    MessagePiece(
+                        numbered: NumberedMessage(id: id, message: piece.message), bodyBytes: piece.bodyBytes))
+                return true
+            }
+            for id in damaged { damage.note("a message's record is damaged: number \(id)") }
+            return found
+        }
+    }
+
+    package func body(of range: MessageRange, at id: UInt64, bytes: Range<Int>) throws(StoreFailure) -> [UInt8]? {
+        try read { (transaction) throws(LMDBError) in
+            try tables.messages.value(of: range.queue, at: id, in: transaction) { MessageRecord.body(of: $0, bytes) }
+                ?? nil
+        }
+    }
+
+    package func takeBack(_ range: MessageRange, of client: String, _ user: User) throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            guard var record = try self.client(client, of: user.number, in: transaction),
+                record.queue == range.queue, record.cursor == range.last
+            else { return }
+            record.cursor = range.after
+            try put(record, of: user.number, in: &transaction)
+        }
+    }
+
+    /// Messages of a range, where they are few enough bytes to be read at once.
+    private func readOutcome(
+        of range: MessageRange, current: UInt64, _ how: Reading, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> ReadOutcome {
+        var bytes = 0
+        try tables.messages.scan(of: range.queue, from: range.after + 1, to: range.last + 1, in: transaction) {
+            _, record in
+            bytes += record.byteCount
+            return bytes <= ReadOutcome.shortBytes
+        }
+        guard bytes <= ReadOutcome.shortBytes else { return how.mayBeLong ? .long(range, current: current) : .tooLong }
+        let messages = try messages(
+            of: range.queue, after: range.after, to: range.last + 1, limit: .max, in: transaction)
+        return .messages(messages, current: current)
     }
 
     /// What a read finds that moves no cursor; `nil` where it has to.
@@ -146,14 +205,14 @@ extension MappedStore: QueueStore {
             guard end > cursor, queue == record.queue, log.first <= cursor + 1 else {
                 return .lost(current: log.current)
             }
-            let messages = try messages(of: queue, after: cursor, to: end + 1, limit: .max, in: transaction)
-            return .messages(messages, current: log.current)
+            let range = MessageRange(queue: queue, after: cursor, last: end)
+            return try readOutcome(of: range, current: log.current, how, in: transaction)
         }
         switch log.standing(of: record.cursor) {
         case .upToDate: return .messages([], current: log.current)
         case .behind where how.isManual:
-            let messages = try messages(of: record.queue, after: record.cursor, limit: how.limit, in: transaction)
-            return .messages(messages, current: log.current)
+            let range = try range(of: record.queue, after: record.cursor, limit: how.limit, in: transaction)
+            return try readOutcome(of: range, current: log.current, how, in: transaction)
         case .lost where how.isManual: return .lost(current: log.current)
         case .behind, .lost: return nil
         }
@@ -255,19 +314,25 @@ extension MappedStore: QueueStore {
     package func configure(
         for request: RequestID?, _ load: () -> Result<QueueConfiguration, ConfigurationFailure>
     ) throws(StoreFailure) -> ConfigurationFailure? {
-        let result = try growing { (transaction) throws(LMDBError) -> Result<Void, ConfigurationFailure>? in
-            switch load() {
-            case .failure(let failure): return .failure(failure)
-            case .success(let configuration):
-                let change = try ConfigurationChange(to: configuration, self, in: transaction)
-                if change.growth > 0, try !admit(bytes: change.growth, in: &transaction) { return nil }
-                try apply(change, in: &transaction)
-                try remember(.done, of: request, in: &transaction)
-                return .success(())
-            }
+        // What differs is found out before others have to wait.
+        let loaded = load()
+        guard case .success(let configuration) = loaded else { return loaded.failure }
+        let (prepared, revision) = try read { (transaction) throws(LMDBError) in
+            (try ConfigurationChange(to: configuration, self, in: transaction), try queueRevision(in: transaction))
         }
-        if case .failure(let failure) = result { return failure }
-        return nil
+        return try growing { (transaction) throws(LMDBError) -> ConfigurationFailure?? in
+            if let failure = load().failure { return .some(failure) }
+            var change = prepared
+            if try queueRevision(in: transaction) != revision {
+                // Another request has changed what is in force meanwhile.
+                change = try ConfigurationChange(to: configuration, self, in: transaction)
+            }
+            if change.growth > 0, try !admit(bytes: change.growth, in: &transaction) { return nil }
+            try apply(change, in: &transaction)
+            try bumpQueueRevision(in: &transaction)
+            try remember(.done, of: request, in: &transaction)
+            return .some(nil)
+        }
     }
 
     package func setPassword(
@@ -281,6 +346,7 @@ extension MappedStore: QueueStore {
             if var current {
                 current.hash = hash
                 try tables.users.put(UserRecord.encode(current), at: nameKey(user), in: &transaction)
+                try bumpQueueRevision(in: &transaction)
             }
             try remember(.done, of: request, in: &transaction)
             return nil
@@ -298,5 +364,11 @@ extension MappedStore: QueueStore {
     /// Whether a configuration was ever put in force.
     package func isConfigured() throws(StoreFailure) -> Bool {
         try read { (transaction) throws(LMDBError) in try queueState(in: transaction).isConfigured }
+    }
+}
+
+extension Result where Success == QueueConfiguration, Failure == ConfigurationFailure {
+    fileprivate var failure: ConfigurationFailure? {
+        if case .failure(let failure) = self { failure } else { nil }
     }
 }

@@ -73,6 +73,7 @@ extension MappedStore: WebhookStore {
             try tables.webhookIDs.remove(id.bytes, in: &transaction)
             try tables.webhooks.remove(key(number), in: &transaction)
             try remove(destination: number, in: &transaction)
+            try noteIdle(webhook.environment, at: clock.now().wall, in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
         }
@@ -234,6 +235,10 @@ extension MappedStore: WebhookStore {
     }
 
     // MARK: Settings
+
+    package func hasKeyring(_ environment: UUID) throws(StoreFailure) -> Bool {
+        try read { (transaction) throws(LMDBError) in try keyringNumber(of: environment, in: transaction) != nil }
+    }
 
     package func keyring(
         of environment: UUID, _ make: () -> Keyring.Key?

@@ -32,8 +32,9 @@ package final class MappedStore {
     /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
     ///
     /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too; 4 routes events;
-    /// 5 counts users' subscriptions and finds apart what somebody must agree to.
-    package static let schemaVersion: UInt64 = 5
+    /// 5 counts users' subscriptions and finds apart what somebody must agree to; 6 knows who created endpoints, and since when
+    /// an environment has no webhooks.
+    package static let schemaVersion: UInt64 = 6
 
     let environment: Environment
     let tables: Tables

@@ -6,6 +6,7 @@ internal import LMDB
 extension Tables {
     /// - Parameter layout: which one the store has had.
     func migrate(from layout: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        // Layout 6 has a table more, which is empty in the beginning.
         guard layout < 5 else { return }
         try countSubscriptions(in: &transaction)
         try moveApprovalHeads(in: &transaction)

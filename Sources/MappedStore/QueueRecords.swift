@@ -102,11 +102,23 @@ enum MessageRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> Message? {
+    static func decode(_ span: RawSpan) -> Message? { decode(span, bodyLimit: .max)?.message }
+
+    /// - Parameter bodyLimit: bytes of the body that the message is given at the most.
+    /// - Returns: the message, and how many bytes its whole body has.
+    static func decode(_ span: RawSpan, bodyLimit: Int) -> (message: Message, bodyBytes: Int)? {
         guard span.byteCount >= overhead else { return nil }
-        var reader = ByteReader(span.extracting(droppingLast: 4))
+        let bodyBytes = span.byteCount - overhead
+        var reader = ByteReader(span.extracting(first: overhead - 4 + min(bodyLimit, bodyBytes)))
         guard reader.byte() == version, let receivedAt = reader.fixedSigned() else { return nil }
-        return Message(body: reader.rest(), receivedAt: Timestamp(microseconds: receivedAt))
+        return (Message(body: reader.rest(), receivedAt: Timestamp(microseconds: receivedAt)), bodyBytes)
+    }
+
+    /// Bytes of a message's body, counted from its first one; `nil` where there are not as many.
+    static func body(of span: RawSpan, _ bytes: Range<Int>) -> [UInt8]? {
+        let start = overhead - 4
+        guard start + bytes.upperBound <= span.byteCount - 4 else { return nil }
+        return copy(span.extracting(start + bytes.lowerBound..<start + bytes.upperBound))
     }
 }
 

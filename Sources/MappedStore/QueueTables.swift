@@ -51,6 +51,23 @@ extension MappedStore {
         return found
     }
 
+    /// The range of the messages behind `cursor`, the oldest `limit` of them, or fewer where they are large.
+    func range(
+        of queue: UInt64, after cursor: UInt64, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> MessageRange {
+        var count = 0
+        var bytes = 0
+        var last = cursor
+        try tables.messages.scan(of: queue, from: cursor + 1, to: .max, in: transaction) { id, record in
+            guard count < limit, bytes < Self.readBytes else { return false }
+            bytes += record.byteCount
+            count += 1
+            last = id
+            return true
+        }
+        return MessageRange(queue: queue, after: cursor, last: last)
+    }
+
     /// Messages that one post may remove by itself; it leaves more of them to the worker.
     private static let removedAtOnce: UInt64 = 64
 
@@ -126,6 +143,16 @@ extension MappedStore {
         }
         guard let state = found else { throw .damaged("the state of queues") }
         return state
+    }
+
+    /// Counts the changes of what is in force.
+    func queueRevision(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
+        try tables.meta.number(at: Tables.queueRevisionKey, in: transaction) ?? 0
+    }
+
+    func bumpQueueRevision(in transaction: inout Transaction) throws(LMDBError) {
+        let revision = try queueRevision(in: transaction)
+        try tables.meta.put(key(revision &+ 1), at: Tables.queueRevisionKey, in: &transaction)
     }
 
     func put(_ state: QueueState, in transaction: inout Transaction) throws(LMDBError) {

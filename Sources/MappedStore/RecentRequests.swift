@@ -109,6 +109,10 @@ struct RecentRequests {
         try table.put(outcome.encoded, at: Self.requestKey(request), in: &transaction)
     }
 
+    func forget(_ request: RequestID, in transaction: inout Transaction) throws(LMDBError) {
+        try table.remove(Self.requestKey(request), in: &transaction)
+    }
+
     /// Forgets the oldest requests that came before a time, at most `limit`, and returns what they came to.
     func forget(
         before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
@@ -124,5 +128,14 @@ struct RecentRequests {
         }
         for key in keys { try table.remove(key, in: &transaction) }
         return outcomes
+    }
+}
+
+extension RequestID {
+    /// An id for what the store remembers on its own account.
+    static func made(at moment: Moment) -> RequestID {
+        RequestID(
+            milliseconds: UInt64(max(0, moment.wall.microseconds / 1000)), high: .random(in: 0 ... .max),
+            low: .random(in: 0 ... .max))
     }
 }

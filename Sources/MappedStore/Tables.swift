@@ -10,6 +10,8 @@ struct Tables {
     let endpointIDs: Table
     /// Time of use, endpoint number: nothing. Each endpoint once, at its last use or before.
     let endpointUses: Table
+    /// `makerKey` of the address that created it, endpoint number: nothing. Entries of endpoints that are gone may be left.
+    let endpointMakers: Table
     /// Endpoint number, sequence number: `NotificationRecord`.
     let notifications: BoundedLog
     /// Digest of a queue's name: queue number.
@@ -52,7 +54,7 @@ struct Tables {
     let lostParcels: Table
     /// Keyring number: `KeyringRecord`.
     let keyrings: Table
-    /// Environment: keyring number.
+    /// Environment: keyring number, and since when the environment has no webhooks, if it had some (microseconds since 1970).
     let environments: Table
     /// Destination number: `WebhookRecord`.
     let webhooks: Table
@@ -90,6 +92,7 @@ struct Tables {
     static let captureKey = Array("capture".utf8)
     static let touchKey = Array("touch".utf8)
     static let queuesKey = Array("queues".utf8)
+    static let queueRevisionKey = Array("queue-revision".utf8)
     static let metricsKey = Array("delivery-metrics".utf8)
     static let intakeMetricsKey = Array("intake-metrics".utf8)
     static let operationalCallsKey = Array("operational-calls".utf8)
@@ -107,6 +110,7 @@ struct Tables {
         endpoints = try Table("endpoints", creating: creating, in: transaction)
         endpointIDs = try Table("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try Table("endpoint-uses", creating: creating, in: transaction)
+        endpointMakers = try Table("endpoint-makers", creating: creating, in: transaction)
         notifications = BoundedLog(table: try Table("notifications", creating: creating, in: transaction))
         queueNames = try Table("queue-names", creating: creating, in: transaction)
         queues = try Table("queues", creating: creating, in: transaction)

@@ -41,7 +41,7 @@ extension MappedStore {
         }
         try visit(tables.environments, "environments", &check, in: transaction) { key, value, check in
             var reader = ByteReader(value)
-            guard key.byteCount == 16, let number = reader.fixed(), reader.isAtEnd else {
+            guard key.byteCount == 16, let number = reader.fixed(), reader.isAtEnd || reader.leftBytes == 8 else {
                 return check.report("The record of an environment cannot be read.")
             }
             if !keyrings.contains(number) {

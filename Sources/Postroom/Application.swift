@@ -29,12 +29,14 @@ final class Application: Service {
     /// - Parameter loginKey: see `QueueHandlers`.
     init(
         store: MappedStore, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
+        background: any Background,
         started: Timestamp, logger: Logger
     ) {
         self.store = store
         self.logger = logger
         let clock = store.clock
-        webhooks = WebhookHandlers(store: store, settings: settings, sealing: sealing, lookups: lookups)
+        webhooks = WebhookHandlers(
+            store: store, settings: settings, sealing: sealing, lookups: lookups, background: background)
         events = EventHandlers(
             store: store, settings: settings, sealing: sealing, lookups: lookups, logger: logger)
         isDebugging = settings.webhooks.isDebugging
@@ -48,7 +50,7 @@ final class Application: Service {
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
             webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
             random: SystemRandomNumberGenerator())
-        queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey) { failure in
+        queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey, background: background) { failure in
             for line in failure.lines(settings.queueFile) { logger.error("\(line)") }
         }
     }

@@ -13,7 +13,8 @@ struct Locations: ParsableCommand {
     func run() throws {
         let settings = try Settings.inForce()
         guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
-        let files = NginxFiles(settings: settings, templates: try NginxFiles.findTemplates(program))
+        var files = NginxFiles(settings: settings, templates: try NginxFiles.findTemplates(program))
+        files.hasZones = false
         print(try files.filled("locations.conf", workerUser: nil), terminator: "")
     }
 }

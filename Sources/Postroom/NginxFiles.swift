@@ -11,12 +11,31 @@ struct NginxFiles {
     let templates: FilePath
     /// How many descriptors one of nginx's processes may open.
     var descriptorLimit = Int.max
+    /// Whether `upstream.conf` is used too, which has the zones that sharing needs.
+    var hasZones = true
 
     /// What nginx needs for as many connections as are set: one descriptor for the client, one for the responder.
     static func descriptors(_ settings: Settings) -> Int { 2 * settings.maximumConnections + 64 }
 
     /// How many connections it can have.
     var connections: Int { min(settings.maximumConnections, (descriptorLimit - 64) / 2) }
+
+    /// Requests of clients that may be under way at a time. Each takes two connections of one of nginx's processes, and some
+    /// are left for `postroom health` and for operators.
+    var sharedRequests: Int { max(16, connections / 2 - max(8, connections / 32)) }
+
+    /// Requests of one address that may be under way at a time.
+    var requestsPerAddress: Int { sharedRequests / 2 }
+
+    /// How many requests may wait for news at one responder, so that others still find connections of nginx.
+    var parkedPerResponder: Int { max(4, sharedRequests * 3 / 4 / settings.responders) }
+
+    /// Bodies of 100,000 bytes or more, or of unknown length, that may be on their way at a time: of one address, and in all.
+    static let uploadsPerAddress = 64
+    static let uploads = 256
+
+    /// Bytes of a body that nginx holds in memory.
+    private var bodyBufferBytes: Int { min(settings.maximumBodyBytes, 256 << 10) }
 
     /// nginx starts no attempt at a request this long after the first: longer than the longest wait. Requests are remembered
     /// for longer.
@@ -95,6 +114,9 @@ struct NginxFiles {
             ("REAL_IP", realIP),
             ("LIMIT_ZONES", limitZones),
             ("LIMITS", limits),
+            ("SHARE_ZONES", shareZones),
+            ("SHARES", shares),
+            ("BODY_BUFFER_BYTES", String(bodyBufferBytes)),
             ("REFUSALS", NginxRefusals(settings: settings).texts),
             ("REFUSED_WEBHOOKS", NginxRefusals(settings: settings).webhookObjects),
             ("REFUSED_EVENTS", NginxRefusals(settings: settings).eventObjects),
@@ -203,6 +225,36 @@ struct NginxFiles {
             lines.append("limit_conn_status 429;")
             lines.append("limit_conn_log_level info;")
         }
+        return lines.joined(separator: "\n    ")
+    }
+
+    private var shareZones: String {
+        let lines = [
+            "map $remote_addr $postroom_all { \"unix:\" \"\"; default all; }",
+            "map $remote_addr $postroom_address { \"unix:\" \"\"; default $binary_remote_addr; }",
+            "map \"$content_length:$http_transfer_encoding\" $postroom_upload "
+                + "{ \"~^[0-9]{0,5}:$\" \"\"; default $postroom_address; }",
+            "map \"$content_length:$http_transfer_encoding\" $postroom_any_upload "
+                + "{ \"~^[0-9]{0,5}:$\" \"\"; default $postroom_all; }",
+            "limit_conn_zone $postroom_all zone=postroom_all:64k;",
+            "limit_conn_zone $postroom_address zone=postroom_addresses:10m;",
+            "limit_conn_zone $postroom_upload zone=postroom_uploads:10m;",
+            "limit_conn_zone $postroom_any_upload zone=postroom_all_uploads:64k;",
+        ]
+        return lines.joined(separator: "\n")
+    }
+
+    /// What one client, and all together, may have under way, so that others get through.
+    private var shares: String {
+        guard hasZones else { return "" }
+        var lines = [
+            "limit_conn postroom_all \(sharedRequests);",
+            "limit_conn postroom_addresses \(requestsPerAddress);",
+            "limit_conn postroom_uploads \(Self.uploadsPerAddress);",
+            "limit_conn postroom_all_uploads \(Self.uploads);",
+        ]
+        // CONNECTION_LIMIT brings these itself.
+        if settings.connectionsPerAddress == nil { lines += ["limit_conn_status 429;", "limit_conn_log_level info;"] }
         return lines.joined(separator: "\n    ")
     }
 

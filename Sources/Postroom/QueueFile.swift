@@ -27,25 +27,39 @@ final class QueueFile: ConfigurationFile {
 
     func isStill(_ state: FileState) -> Bool { Files.state(of: path) == state }
 
-    func replace(with text: [UInt8]) throws(ConfigurationFailure) {
+    func change(
+        _ change: ([UInt8]) throws(ConfigurationFailure) -> [UInt8]
+    ) throws(ConfigurationFailure) -> FileState? {
+        let lock: FileLock
+        do throws(Errno) {
+            lock = try FileLock(FilePath("\(path).lock"), exclusive: true, waits: true)
+        } catch {
+            throw .unwritable("\(path).lock: \(error)")
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let (bytes, state) = try read()
+        let text = try change(bytes)
+        guard state.map(isStill) ?? true else { throw .changing }
         do throws(Errno) {
             try Files.replaceKeepingOwner(path, with: text)
         } catch {
             throw .unwritable("\(error)")
         }
+        return Files.state(of: path)
     }
 }
 
 extension QueueHandlers {
     convenience init(
         store: MappedStore, settings: Settings, loginKey: [UInt8]? = nil,
+        background: any Background = NoBackground(),
         report: @escaping (ConfigurationFailure) -> Void = { _ in }
     ) {
         let clock = store.clock
         self.init(
             store: store, file: QueueFile(settings.queueFile), hashKind: settings.queuePasswordHash,
             maximumMessageBytes: settings.maximumMessageBytes, loginKey: loginKey, now: clock.now,
-            random: SystemRandomNumberGenerator(), report: report)
+            random: SystemRandomNumberGenerator(), background: background, report: report)
     }
 }
 

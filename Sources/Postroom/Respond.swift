@@ -30,20 +30,22 @@ struct Respond: ParsableCommand {
         guard UnixSocket.isListening(socket) else {
             throw Refusal("descriptor 0 is no listening socket; \"postroom serve\" starts responders with one")
         }
-        raiseDescriptorLimit()
+        let descriptors = raiseDescriptorLimit()
         let logger = settings.logger("responder \(Machine.processID)")
         let store = try settings.openStore()
         let secret = try EncryptionSecret(settings)
         try secret.claim(store)
         let start = started ?? SystemClock.realTimeMicroseconds()
         let lookups = try Lookups(settings, logger: logger)
+        let background = try BackgroundThread()
         let application = Application(
             store: store, settings: settings, sealing: secret.sealing,
-            loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups,
+            loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups, background: background,
             started: Timestamp(microseconds: start), logger: logger)
         let loop = try ResponderLoop(
-            listener: socket, service: application, inquiries: lookups,
+            listener: socket, service: application, inquiries: [lookups, background],
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
+            parkedLimit: NginxFiles(settings: settings, templates: "", descriptorLimit: descriptors).parkedPerResponder,
             logger: logger)
         tellReady(ready)
         logger.debug("ready")

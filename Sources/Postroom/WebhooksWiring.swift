@@ -10,20 +10,65 @@ internal import MappedStore
 internal import Webhooks
 
 extension WebhookHandlers {
-    convenience init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups) {
+    convenience init(
+        store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, background: any Background
+    ) {
         let clock = store.clock
         let algorithm = settings.webhookSignatureAlgorithm
+        let stock = KeyStock(algorithm, background)
         self.init(
             store: store, settings: settings.webhooks,
             urls: TargetChecking(settings, lookups, httpsOnly: settings.webhooksAreHTTPSOnly), sealing: sealing,
             makeKey: { signsFrom in
-                guard let key = SigningKey(generating: algorithm) else { return nil }
+                guard let key = stock.take() else { return nil }
                 var random = SystemRandomNumberGenerator()
                 return Keyring.Key(
                     id: UUID(random: &random).description, algorithm: algorithm.rawValue, publicKey: key.publicKeyPEM,
                     sealedPrivateKey: sealing.seal(key.privateKey, .privateKey), created: clock.now().wall,
                     signsFrom: signsFrom)
-            }, environmentExists: lookups.environment, now: clock.now, random: SystemRandomNumberGenerator())
+            }, keys: stock.prepare, environmentExists: lookups.environment, now: clock.now,
+            random: SystemRandomNumberGenerator())
+    }
+}
+
+/// Keys that wait to be used. A key whose making takes long (RSA: some 100 ms) is made beside the loop.
+private final class KeyStock {
+    private let algorithm: SignatureAlgorithm
+    private let background: any Background
+    private var keys: [SigningKey] = []
+    private var making = 0
+    /// Whether libcrypto made no key; then the next request is told so.
+    private var hasFailed = false
+
+    init(_ algorithm: SignatureAlgorithm, _ background: any Background) {
+        self.algorithm = algorithm
+        self.background = background
+    }
+
+    private var isQuick: Bool { algorithm != .rsaSHA256 }
+
+    /// Whether so many keys can be taken at once; if not, they are made.
+    func prepare(_ count: Int) -> KeyStanding {
+        if isQuick || keys.count >= count || hasFailed { return .ready }
+        while !hasFailed, making < count - keys.count {
+            let algorithm = algorithm
+            let isBegun = background.run(
+                { SigningKey(generating: algorithm) },
+                done: { [weak self] key in
+                    guard let self else { return }
+                    making -= 1
+                    if let key { keys.append(key) } else { hasFailed = true }
+                })
+            guard isBegun else { return .tooMany }
+            making += 1
+        }
+        return hasFailed || keys.count >= count ? .ready : .pending
+    }
+
+    func take() -> SigningKey? {
+        if isQuick { return SigningKey(generating: algorithm) }
+        hasFailed = false
+        return keys.popLast()
     }
 }
 

@@ -131,6 +131,13 @@ final class Worker {
                 let more = step { () throws(StoreFailure) in try removeOverdue() }
                 let moreLogins = step { () throws(StoreFailure) in try forgetLogins() }
                 hasMore = hasMore || more || moreLogins
+                let forgets = SystemClock.bootTimeMicroseconds() >= forgetsAt
+                let moreKeyrings = forgets && step { () throws(StoreFailure) in try forgetKeyrings() }
+                let moreMakers = forgets && step { () throws(StoreFailure) in try forgetMakers() }
+                hasMore = hasMore || moreKeyrings || moreMakers
+                if forgets, !moreKeyrings, !moreMakers {
+                    forgetsAt = SystemClock.bootTimeMicroseconds() + Self.forgetMicroseconds
+                }
                 if !more, !moreLogins { cleansAt = SystemClock.bootTimeMicroseconds() + cleanupMicroseconds }
             }
             if !hasMore { _ = step { () throws(StoreFailure) in try sweep() } }
@@ -320,6 +327,23 @@ final class Worker {
     private func forgetLogins() throws(StoreFailure) -> Bool {
         try store.forgetLogins(at: store.clock.now().steady, from: &nextLogin, limit: 4 * stepSize)
         return !nextLogin.isEmpty
+    }
+
+    /// Keys and makers are looked through once an hour.
+    private static let forgetMicroseconds: Int64 = 3_600_000_000
+    private var forgetsAt: Int64 = 0
+    /// Where the next steps of looking for what is of no more use begin.
+    private var nextKeyring: [UInt8] = []
+    private var nextMaker: [UInt8] = []
+
+    private func forgetKeyrings() throws(StoreFailure) -> Bool {
+        try store.forgetIdleKeyrings(at: store.clock.now().wall, from: &nextKeyring, limit: 4 * stepSize)
+        return !nextKeyring.isEmpty
+    }
+
+    private func forgetMakers() throws(StoreFailure) -> Bool {
+        try store.forgetMakers(from: &nextMaker, limit: 4 * stepSize)
+        return !nextMaker.isEmpty
     }
 
     private func sweep() throws(StoreFailure) -> Bool {

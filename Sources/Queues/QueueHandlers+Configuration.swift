@@ -6,50 +6,120 @@ internal import Linux
 
 /// The configuration file, as it is put in force and as clients change it.
 extension QueueHandlers {
+    /// Changes the password of the user who asks. The hash is made and the file is replaced beside the loop; then the request
+    /// is answered anew, and the store has the new hash in one short transaction.
     func setPassword(_ request: Request) throws(StoreFailure) -> Answer {
         if try store.hasConfigured(request.id) { return .afterCommit(Self.done) }
+        let mark = passwordChanges.mark(request)
+        if passwordChanges.isRunning(mark) { return askForPassword(mark) }
+        if let result = passwordChanges.take(mark) { return try finishPassword(result, request, mark) }
         return try loggedIn(request) { user throws(StoreFailure) in
             guard case .whole(let body) = request.body, let password = Self.password(in: body) else {
                 return .now(errorResponse(.badRequest, "An object with a text \"password\" was expected."))
             }
-            return switch try setPassword(of: user.name, to: password, by: user, for: request.id) {
-            case .changed: .afterCommit(Self.done)
-            case .tooShort: .now(errorResponse(.badRequest, "A password has at least 6 characters."))
-            case .noMemory: .now(errorResponse(.serviceUnavailable, "There is no memory to hash the password."))
-            case .failed(let failure): .now(response(to: failure))
-            }
+            guard Self.isLongEnough(password) else { return answer(to: .tooShort) }
+            let change = PasswordWish(user: user.name, login: user, password: Array(password.utf8))
+            return try beginPassword(change, left: 4, request, mark)
         }
     }
 
-    /// Changes a user's password in the file, and at once where the user is in force.
-    /// - Parameter login: who asks for it; `nil`: an operator, who needs no login.
-    package func setPassword(
-        of user: String, to password: String, by login: User? = nil, for request: RequestID? = nil
-    ) throws(StoreFailure) -> PasswordChange {
-        guard password.unicodeScalars.count >= 6 else { return .tooShort }
-        guard let hash = PasswordHash(Array(password.utf8), hashKind, random: &random) else { return .noMemory }
-        let failure = try again { () throws(StoreFailure) in
-            // Read before any other process has to wait, and held against the file once all do.
-            let changed: Result<(text: [UInt8], state: FileState?), ConfigurationFailure>
-            do throws(ConfigurationFailure) {
-                let before = try file.read()
-                changed = .success((try replacingHash(of: user, by: hash, in: before.bytes), before.state))
-            } catch {
-                changed = .failure(error)
+    private func askForPassword(_ mark: [UInt8]) -> Answer {
+        ask { [passwordChanges] in !passwordChanges.isRunning(mark) }
+    }
+
+    /// - Parameter left: how often it is begun again where the file changes meanwhile.
+    private func beginPassword(
+        _ wish: PasswordWish, left: Int, _ request: Request, _ mark: [UInt8]
+    ) throws(StoreFailure) -> Answer {
+        let (file, kind) = (file, hashKind)
+        let isBegun = passwordChanges.begin(mark) { Self.writePassword(wish, kind, left: left, to: file) }
+        guard isBegun else { return .now(Self.busy) }
+        // Without a thread of its own it is done by now.
+        guard let result = passwordChanges.take(mark) else { return askForPassword(mark) }
+        return try finishPassword(result, request, mark)
+    }
+
+    private func finishPassword(
+        _ result: Result<ChangedPassword, PasswordFault>, _ request: Request, _ mark: [UInt8]
+    ) throws(StoreFailure) -> Answer {
+        switch result {
+        case .failure(.noMemory): return answer(to: .noMemory)
+        case .failure(.file(let failure)): return answer(to: .failed(failure))
+        case .success(let changed):
+            guard !changed.wish.isUndone else { return answer(to: .failed(.loginChanged)) }
+            let failure = try put(changed, for: request.id)
+            if failure == .changing, changed.left > 1 {
+                return try beginPassword(changed.wish, left: changed.left - 1, request, mark)
             }
-            return try store.setPassword(of: user, to: hash, by: login, for: request) {
-                do throws(ConfigurationFailure) {
-                    let (text, state) = try changed.get()
-                    if let state, !file.isStill(state) { throw .changing }
-                    try file.replace(with: text)
-                    return nil
-                } catch {
-                    return error
-                }
+            if failure == .loginChanged, let current = try store.user(named: changed.wish.user) {
+                // Another request was first: the file gets back what that one has put in force.
+                var wish = PasswordWish(user: current.name, login: nil, password: [])
+                (wish.hash, wish.isUndone) = (current.hash, true)
+                return try beginPassword(wish, left: 1, request, mark)
+            }
+            return answer(to: failure.map { .failed($0) } ?? .changed)
+        }
+    }
+
+    private func answer(to change: PasswordChange) -> Answer {
+        switch change {
+        case .changed: .afterCommit(Self.done)
+        case .tooShort: .now(errorResponse(.badRequest, "A password has at least 6 characters."))
+        case .noMemory: .now(errorResponse(.serviceUnavailable, "There is no memory to hash the password."))
+        case .failed(let failure): .now(response(to: failure))
+        }
+    }
+
+    private static func isLongEnough(_ password: String) -> Bool { password.unicodeScalars.count >= 6 }
+
+    /// Makes a hash and writes it to the file, whatever thread this is.
+    private static func writePassword(
+        _ given: PasswordWish, _ kind: PasswordHash.Kind, left: Int, to file: any ConfigurationFile
+    ) -> Result<ChangedPassword, PasswordFault> {
+        var random = SystemRandomNumberGenerator()
+        guard let hash = given.hash ?? PasswordHash(given.password, kind, random: &random) else {
+            return .failure(.noMemory)
+        }
+        var wish = given
+        wish.hash = hash
+        do throws(ConfigurationFailure) {
+            let state = try file.change { text throws(ConfigurationFailure) in
+                try replacingHash(of: given.user, by: hash, in: text)
+            }
+            return .success(ChangedPassword(wish: wish, hash: hash, state: state, left: left))
+        } catch {
+            return .failure(.file(error))
+        }
+    }
+
+    /// Has a password in force that was written to the file. Where the file has changed since, it is to be written again: what
+    /// came later would otherwise be lost, in the file or in the store.
+    private func put(
+        _ changed: ChangedPassword, for request: RequestID?
+    ) throws(StoreFailure) -> ConfigurationFailure? {
+        let failure = try store.setPassword(
+            of: changed.wish.user, to: changed.hash, by: changed.wish.login, for: request
+        ) { changed.state.map(file.isStill) ?? true ? nil : .changing }
+        if failure == nil { forgetHashes() }
+        return failure
+    }
+
+    /// Changes a user's password in the file, and at once where the user is in force. No login is needed.
+    package func setPassword(of user: String, to password: String) throws(StoreFailure) -> PasswordChange {
+        guard Self.isLongEnough(password) else { return .tooShort }
+        var wish = PasswordWish(user: user, login: nil, password: Array(password.utf8))
+        for left in 0..<4 {
+            switch Self.writePassword(wish, hashKind, left: left, to: file) {
+            case .failure(.noMemory): return .noMemory
+            case .failure(.file(.changing)): continue
+            case .failure(.file(let failure)): return .failed(failure)
+            case .success(let changed):
+                wish = changed.wish
+                let failure = try put(changed, for: nil)
+                if failure != .changing { return failure.map { .failed($0) } ?? .changed }
             }
         }
-        if failure == nil { forgetHashes() }
-        return failure.map { .failed($0) } ?? .changed
+        return .failed(.changing)
     }
 
     private static func password(in body: [UInt8]) -> String? {
@@ -57,48 +127,74 @@ extension QueueHandlers {
         return json["password"]?.string
     }
 
+    /// Puts the file in force. It is read beside the loop, and the request is answered anew.
     func reload(_ request: Request) throws(StoreFailure) -> Answer {
         // A configuration that takes away the right to reload is in force before its request is answered.
         if try store.hasConfigured(request.id) { return .afterCommit(Self.done) }
+        let mark = configurations.mark(request)
+        if configurations.isRunning(mark) { return askForConfiguration(mark) }
+        if let loaded = configurations.take(mark) { return try finishReload(loaded, request, mark) }
         return try loggedIn(request) { user throws(StoreFailure) in
             guard user.mayReload else {
                 return .now(errorResponse(.forbidden, "You may not reload the configuration."))
             }
-            let failure = try configure(for: request.id)
-            return failure.map { .now(response(to: $0)) } ?? .afterCommit(Self.done)
+            return try beginReload(left: 4, request, mark)
         }
+    }
+
+    private func askForConfiguration(_ mark: [UInt8]) -> Answer {
+        ask { [configurations] in !configurations.isRunning(mark) }
+    }
+
+    private func beginReload(left: Int, _ request: Request, _ mark: [UInt8]) throws(StoreFailure) -> Answer {
+        let (file, limit) = (file, maximumMessageBytes)
+        guard configurations.begin(mark, { Self.load(file, maximumMessageBytes: limit, left: left) }) else {
+            return .now(Self.busy)
+        }
+        guard let loaded = configurations.take(mark) else { return askForConfiguration(mark) }
+        return try finishReload(loaded, request, mark)
+    }
+
+    private func finishReload(
+        _ loaded: LoadedConfiguration, _ request: Request, _ mark: [UInt8]
+    ) throws(StoreFailure) -> Answer {
+        let failure = try put(loaded, for: request.id)
+        if failure == .changing, loaded.left > 1 { return try beginReload(left: loaded.left - 1, request, mark) }
+        return failure.map { .now(response(to: $0)) } ?? .afterCommit(Self.done)
     }
 
     /// Puts the file's configuration in force.
     package func configure(for request: RequestID? = nil) throws(StoreFailure) -> ConfigurationFailure? {
-        forgetHashes()
-        return try again { () throws(StoreFailure) in
-            let (result, state) = readConfiguration()
-            return try store.configure(for: request) { state.map(file.isStill) ?? true ? result : .failure(.changing) }
-        }
-    }
-
-    private func readConfiguration() -> (Result<QueueConfiguration, ConfigurationFailure>, FileState?) {
-        var state: FileState?
-        do throws(ConfigurationFailure) {
-            let file = try file.read()
-            state = file.state
-            let reader = try ConfigurationReader(file.bytes, maximumMessageBytes: maximumMessageBytes)
-            return (.success(reader.configuration), state)
-        } catch {
-            return (.failure(error), state)
-        }
-    }
-
-    /// Does what a file that changed meanwhile has kept from being done, a few times.
-    private func again(
-        _ body: () throws(StoreFailure) -> ConfigurationFailure?
-    ) throws(StoreFailure) -> ConfigurationFailure? {
-        for _ in 0..<4 {
-            let failure = try body()
+        for left in 0..<4 {
+            let failure = try put(
+                Self.load(file, maximumMessageBytes: maximumMessageBytes, left: left), for: request)
             if failure != .changing { return failure }
         }
         return .changing
+    }
+
+    private func put(
+        _ loaded: LoadedConfiguration, for request: RequestID?
+    ) throws(StoreFailure) -> ConfigurationFailure? {
+        forgetHashes()
+        return try store.configure(for: request) {
+            loaded.state.map(file.isStill) ?? true ? loaded.result : .failure(.changing)
+        }
+    }
+
+    /// Reads the file, whatever thread this is.
+    private static func load(
+        _ file: any ConfigurationFile, maximumMessageBytes: Int, left: Int
+    ) -> LoadedConfiguration {
+        var state: FileState?
+        do throws(ConfigurationFailure) {
+            let found = try file.read()
+            state = found.state
+            let reader = try ConfigurationReader(found.bytes, maximumMessageBytes: maximumMessageBytes)
+            return LoadedConfiguration(result: .success(reader.configuration), state: state, left: left)
+        } catch {
+            return LoadedConfiguration(result: .failure(error), state: state, left: left)
+        }
     }
 
     private func response(to failure: ConfigurationFailure) -> Response {
@@ -121,4 +217,40 @@ extension QueueHandlers {
         guard faults.count > 20 else { return shown }
         return "\(shown) And \(faults.count == ConfigurationReader.limit ? "at least " : "")\(faults.count - 20) more."
     }
+}
+
+/// A password that a user is to have.
+struct PasswordWish: Sendable {
+    let user: String
+    /// Who asks for it, and must still have the password that was given; `nil`: no login is needed.
+    let login: User?
+    let password: [UInt8]
+    /// The hash of the password, where it was made before.
+    var hash: PasswordHash?
+    /// Whether this puts back into the file what is in force already.
+    var isUndone = false
+}
+
+/// A password that the file has, and the store not yet.
+struct ChangedPassword: Sendable {
+    let wish: PasswordWish
+    let hash: PasswordHash
+    /// How the file was once it had the password.
+    let state: FileState?
+    /// How often it may be written again where the file has changed.
+    let left: Int
+}
+
+/// Why a password is not in the file.
+enum PasswordFault: Error, Sendable {
+    case noMemory
+    case file(ConfigurationFailure)
+}
+
+/// What was read of the configuration file, and how the file was then.
+struct LoadedConfiguration: Sendable {
+    let result: Result<QueueConfiguration, ConfigurationFailure>
+    let state: FileState?
+    /// How often it may be read again where the file has changed.
+    let left: Int
 }

@@ -36,42 +36,46 @@ extension QueueHandlers {
         }
         let user = try store.user(named: credentials.name)
         if let user {
-            if let answer = later(request, credentials, [user.hash], at: time) { return .refused(answer) }
-            if accepts(credentials, user.hash) {
+            switch check(credentials, user.hash) {
+            case .right:
                 if LoginLimits.succeeded(record, at: time) != nil { try store.recordSuccess(attempt, at: time) }
                 return .user(user)
+            case .wrong: break
+            case .later(let answer): return .refused(answer)
             }
         }
         // Every failure takes the same time, whether or not there is such a user: each kind of hash that users have is made.
-        let others = try hashesInForce(at: time).filter { $0.work != user?.hash.work }
-        if let answer = later(request, credentials, others, at: time) { return .refused(answer) }
-        for hash in others { _ = accepts(credentials, hash) }
+        for hash in try hashesInForce(at: time) where hash.work != user?.hash.work {
+            if case .later(let answer) = check(credentials, hash) { return .refused(answer) }
+        }
         try store.recordFailure(attempt.guessing(credentials.password, key: loginKey), at: time)
         return .refused(.afterCommit(wrongLogin))
     }
 
-    private func accepts(_ credentials: Credentials, _ hash: PasswordHash) -> Bool {
-        passwords.accepts(credentials.password, hash, of: credentials.name, now: { self.now().steady })
+    private enum Finding {
+        case right
+        case wrong
+        /// Answers the request anew once the hash is made, or refuses it where too many are being made.
+        case later(Answer)
     }
 
-    /// Looks at the request later where costly hashes have just been made, so that hashing leaves most of the time to
-    /// others; `nil` where it can be looked at now.
-    private func later(
-        _ request: Request, _ credentials: Credentials, _ hashes: [PasswordHash], at time: Timestamp
-    ) -> Answer? {
-        let delays = hashes.compactMap { passwords.delay(credentials.password, $0, of: credentials.name, at: time) }
-        guard let milliseconds = delays.max() else { return nil }
-        let later = Waiting(
-            milliseconds: milliseconds, look: { nil },
-            giveUp: { [self] in
-                do throws(StoreFailure) {
-                    return try answer(request, path: request.target.segments ?? []) ?? .now(.notFound)
-                } catch {
-                    return .now(queueResponse(to: error))
-                }
-            })
-        return .wait(later)
+    private func check(_ credentials: Credentials, _ hash: PasswordHash) -> Finding {
+        switch passwords.check(credentials.password, hash, of: credentials.name) {
+        case .right: return .right
+        case .wrong: return .wrong
+        case .tooMany: return .later(.now(Self.busy))
+        case .pending:
+            let mark = passwords.mark(credentials.password, hash, of: credentials.name)
+            return .later(ask { [passwords] in passwords.isKnown(mark) })
+        }
     }
+
+    /// Answers the request anew once `isOver` holds.
+    func ask(until isOver: @escaping () -> Bool) -> Answer { .ask(Pending(isOver: isOver, giveUp: { Self.busy })) }
+
+    static let busy = errorResponse(
+        .serviceUnavailable, "Too many passwords and configurations are being worked on. Try again."
+    ).retryAfter(5)
 
     /// Users are looked through once in so many seconds at the most, and only where a login has failed.
     private static let hashesSeconds = 10.0

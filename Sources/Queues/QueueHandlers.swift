@@ -10,7 +10,9 @@ package final class QueueHandlers {
     let now: () -> Moment
     var random: any RandomNumberGenerator
     let report: (ConfigurationFailure) -> Void
-    var passwords: PasswordCheck
+    let passwords: PasswordCheck
+    let passwordChanges: BackgroundTasks<Result<ChangedPassword, PasswordFault>>
+    let configurations: BackgroundTasks<LoadedConfiguration>
     /// Keys the digests of wrong passwords that the store keeps.
     let loginKey: [UInt8]
     /// One of each kind that users have, and until when that is taken to hold.
@@ -20,10 +22,12 @@ package final class QueueHandlers {
     ///   - hashKind: how a new password is stored.
     ///   - maximumMessageBytes: the longest message that can arrive at all.
     ///   - loginKey: a secret of 32 bytes that all processes of a store share; `nil`: one of this process alone.
+    ///   - background: does what takes long: costly hashes, and what is done to the configuration file.
     ///   - report: told of what a client is not told in full.
     package init(
         store: any QueueStore, file: any ConfigurationFile, hashKind: PasswordHash.Kind, maximumMessageBytes: Int,
         loginKey: [UInt8]? = nil, now: @escaping () -> Moment, random: any RandomNumberGenerator,
+        background: any Background = NoBackground(),
         report: @escaping (ConfigurationFailure) -> Void = { _ in }
     ) {
         self.store = store
@@ -33,9 +37,11 @@ package final class QueueHandlers {
         self.maximumMessageBytes = maximumMessageBytes
         self.now = now
         var random = random
-        passwords = PasswordCheck(random: &random)
+        passwords = PasswordCheck(background, random: &random)
         self.loginKey = loginKey ?? (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         self.random = random
+        passwordChanges = BackgroundTasks(background)
+        configurations = BackgroundTasks(background)
     }
 
     /// Answers what belongs to this API, and `nil` to all else.
@@ -144,36 +150,46 @@ package final class QueueHandlers {
         case .user(let found): user = found
         case .refused(let answer): return answer
         }
-        let first = try store.read(client, of: user, query.reading, for: request.id)
+        var reading = query.reading
+        reading.mayBeLong = request.mayBeLong
+        let first = try store.read(client, of: user, reading, for: request.id)
         guard case .messages([], _) = first, query.waitMilliseconds > 0 else {
-            return try answer(first, query.reading)
-        }
-        let again = { [self] () throws(StoreFailure) -> Answer in
-            try answer(try store.read(client, of: user, query.reading, for: request.id), query.reading)
+            return try answer(first, query.reading, client, user)
         }
         return .wait(
             Waiting(
-                milliseconds: query.waitMilliseconds,
-                look: { [self] in
+                milliseconds: query.waitMilliseconds, subject: "user \(user.number)",
+                tooMany: errorResponse(.tooManyRequests, Response.tooManyWaitText).retryAfter(5),
+                look: { [self] mayBeLong in
+                    reading.mayBeLong = mayBeLong
                     do throws(StoreFailure) {
                         guard try store.hasNews(for: client, of: user) else { return nil }
-                        let found = try store.read(client, of: user, query.reading, for: request.id)
+                        let found = try store.read(client, of: user, reading, for: request.id)
                         // Another reader of the same client was faster.
                         if case .messages([], _) = found { return nil }
-                        return try answer(found, query.reading)
+                        return try answer(found, reading, client, user)
                     } catch {
                         return .now(queueResponse(to: error))
                     }
                 },
-                giveUp: {
-                    do throws(StoreFailure) { return try again() } catch { return .now(queueResponse(to: error)) }
+                giveUp: { [self] mayBeLong in
+                    reading.mayBeLong = mayBeLong
+                    do throws(StoreFailure) {
+                        return try answer(
+                            try store.read(client, of: user, reading, for: request.id), reading, client, user)
+                    } catch {
+                        return .now(queueResponse(to: error))
+                    }
                 }))
     }
 
-    private func answer(_ outcome: ReadOutcome, _ reading: Reading) throws(StoreFailure) -> Answer {
+    private func answer(
+        _ outcome: ReadOutcome, _ reading: Reading, _ client: String, _ user: User
+    ) throws(StoreFailure) -> Answer {
         switch outcome {
         case .unknownClient: return .now(Self.unknownClient)
         case .disconnected: return .now(Self.disconnected)
+        case .tooLong: return .now(errorResponse(.serviceUnavailable, Response.noRoomText).retryAfter(5))
         case .lost(let current) where reading.isManual:
             let message = "Messages were lost. Acknowledge \"current_message\" to go on behind it."
             return .now(errorResponse(.gone, message, refresh: true, current: current))
@@ -184,6 +200,12 @@ package final class QueueHandlers {
             let time = try store.time()
             if messages.isEmpty { return .now(.json(.ok, messageListJSON([], current: current, time: time))) }
             return .madeAfterCommit { .json(.ok, messageListJSON(messages, current: current, time: time)) }
+        case .long(let range, let current):
+            let parts = MessageParts(range, current: current, time: try store.time(), store) {
+                [store] () throws(StoreFailure) in
+                if !reading.isManual { try store.takeBack(range, of: client, user) }
+            }
+            return .inParts(.json(.ok, []), rest: parts.next)
         }
     }
 

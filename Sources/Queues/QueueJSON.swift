@@ -8,16 +8,18 @@ internal import JSON
 func messageListJSON(_ messages: [NumberedMessage], current: UInt64, time: UInt64) -> [UInt8] {
     objectJSON(reserving: messages.reduce(128) { $0 + $1.message.body.count + 64 }) { json in
         json.member("time", String(time))
-        json.member("messages", arrayOf: messages) { json, entry in
-            json.object { json in
-                json.member("id", entry.id)
-                json.member("message", utf8: entry.message.body)
-                if !isUTF8(entry.message.body) {
-                    json.member("messageBase64", Base64.standard.encode(entry.message.body))
-                }
-            }
-        }
+        json.member("messages", arrayOf: messages) { json, entry in entry.write(to: &json) }
         json.member("current_message", current)
+    }
+}
+
+extension NumberedMessage {
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("id", id)
+            json.member("message", utf8: message.body)
+            if !isUTF8(message.body) { json.member("messageBase64", Base64.standard.encode(message.body)) }
+        }
     }
 }
 

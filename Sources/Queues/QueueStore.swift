@@ -41,6 +41,17 @@ package protocol QueueStore: AnyObject {
         _ client: String, of user: User, _ how: Reading, for request: RequestID?
     ) throws(StoreFailure) -> ReadOutcome
 
+    /// Reads the messages of a range behind `id`, until so many bytes were read; of the last one perhaps only the beginning.
+    /// - Returns: `nil` where messages of the range that come next have rolled off.
+    func page(of range: MessageRange, after id: UInt64, atMost bytes: Int) throws(StoreFailure) -> [MessagePiece]?
+
+    /// Reads bytes of a message; `nil` where it has rolled off.
+    func body(of range: MessageRange, at id: UInt64, bytes: Range<Int>) throws(StoreFailure) -> [UInt8]?
+
+    /// Takes back a read whose answer could not be made to its end, as messages rolled off meanwhile: the client's next read
+    /// tells it that messages were lost.
+    func takeBack(_ range: MessageRange, of client: String, _ user: User) throws(StoreFailure)
+
     /// Whether `read` would find something else than that there is nothing new.
     func hasNews(for client: String, of user: User) throws(StoreFailure) -> Bool
 
@@ -112,11 +123,41 @@ package struct Reading: Equatable, Sendable {
     package var limit: Int
     /// The messages are handed out again until they are acknowledged.
     package var isManual: Bool
+    /// Whether the caller can take `ReadOutcome.long`.
+    package var mayBeLong = true
 
     package init(limit: Int = .max, isManual: Bool = false) {
         self.limit = limit
         self.isManual = isManual
     }
+}
+
+/// Messages of one queue behind `after`, up to and with `last`.
+package struct MessageRange: Equatable, Sendable {
+    /// The queue's number.
+    package let queue: UInt64
+    package let after: UInt64
+    package let last: UInt64
+
+    package init(queue: UInt64, after: UInt64, last: UInt64) {
+        self.queue = queue
+        self.after = after
+        self.last = last
+    }
+}
+
+/// A message, or one of which only the beginning was read.
+package struct MessagePiece: Equatable, Sendable {
+    package let numbered: NumberedMessage
+    /// Bytes of the whole message.
+    package let bodyBytes: Int
+
+    package init(numbered: NumberedMessage, bodyBytes: Int) {
+        self.numbered = numbered
+        self.bodyBytes = bodyBytes
+    }
+
+    package var isWhole: Bool { numbered.message.body.count == bodyBytes }
 }
 
 package enum ReadOutcome: Equatable, Sendable {
@@ -126,6 +167,13 @@ package enum ReadOutcome: Equatable, Sendable {
     /// Messages that the client should have read are no longer there. `current` is the id given out last.
     case lost(current: UInt64)
     case messages([NumberedMessage], current: UInt64)
+    /// More than is read at once.
+    case long(MessageRange, current: UInt64)
+    /// It would be long, which the caller cannot take; nothing is changed.
+    case tooLong
+
+    /// Bytes of records that are read at once.
+    package static let shortBytes = 16 << 10
 }
 
 package enum Acknowledgement: Equatable, Sendable {

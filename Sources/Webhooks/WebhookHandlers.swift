@@ -16,6 +16,15 @@ package enum EnvironmentAnswer: Equatable, Sendable {
     case tooMany
 }
 
+/// Whether keys can be made at once.
+package enum KeyStanding: Equatable, Sendable {
+    case ready
+    /// They are being made.
+    case pending
+    /// Too many are being made.
+    case tooMany
+}
+
 /// The webhooks API: from a request and a store to an answer.
 package final class WebhookHandlers {
     let store: any WebhookStore
@@ -24,15 +33,18 @@ package final class WebhookHandlers {
     private let urls: any URLChecking
     private let sealing: Sealing
     let makeKey: (_ signsFrom: Timestamp) -> Keyring.Key?
+    private let keys: (_ count: Int) -> KeyStanding
     private let environmentExists: (UUID) -> EnvironmentAnswer
     let now: () -> Moment
     var random: any RandomNumberGenerator
 
     /// - Parameters:
-    ///   - makeKey: makes a key pair, the private half sealed; `nil` where that fails.
+    ///   - makeKey: makes a key pair, the private half sealed; `nil` where that fails. It is called within a transaction.
+    ///   - keys: says whether `makeKey` returns at once if it is called so often, and if not begins to make keys.
     package init(
         store: any WebhookStore, settings: WebhookSettings, urls: any URLChecking, sealing: Sealing,
         makeKey: @escaping (_ signsFrom: Timestamp) -> Keyring.Key?,
+        keys: @escaping (_ count: Int) -> KeyStanding = { _ in .ready },
         environmentExists: @escaping (UUID) -> EnvironmentAnswer, now: @escaping () -> Moment,
         random: any RandomNumberGenerator
     ) {
@@ -45,6 +57,7 @@ package final class WebhookHandlers {
             maximumRetrySeconds: settings.retentionSeconds)
         self.sealing = sealing
         self.makeKey = makeKey
+        self.keys = keys
         self.environmentExists = environmentExists
         self.now = now
         self.random = random
@@ -68,14 +81,18 @@ package final class WebhookHandlers {
         switch route {
         case .webhooks(let environment):
             return try inEnvironment(environment) { id throws(StoreFailure) in
-                request.method == .post ? try create(request, in: id) : try list(id)
+                request.method == .post ? try create(request, in: id) : try list(request, id)
             }
         case .publish(let environment):
             return try inEnvironment(environment) { id throws(StoreFailure) in try publish(request, in: id) }
         case .settings(let environment):
-            return try inEnvironment(environment) { id throws(StoreFailure) in try showSettings(id) }
+            return try inEnvironment(environment) { id throws(StoreFailure) in
+                try withKeys(for: id, { $0 ? 0 : 1 }) { () throws(StoreFailure) in try showSettings(id) }
+            }
         case .rotate(let environment):
-            return try inEnvironment(environment) { id throws(StoreFailure) in try rotate(id) }
+            return try inEnvironment(environment) { id throws(StoreFailure) in
+                try withKeys(for: id, { $0 ? 1 : 2 }) { () throws(StoreFailure) in try rotate(id) }
+            }
         case .eventTypes: return .now(.json(.ok, Self.eventTypes))
         case .webhook(let text):
             return try atWebhook(text) { id throws(StoreFailure) in
@@ -143,6 +160,20 @@ package final class WebhookHandlers {
         }
     }
 
+    /// Goes on once keys can be made in no time.
+    /// - Parameter count: how many, for an environment that has keys, or has none.
+    func withKeys(
+        for environment: UUID, _ count: (_ hasKeys: Bool) -> Int, _ body: () throws(StoreFailure) -> Answer
+    ) throws(StoreFailure) -> Answer {
+        let count = count(try store.hasKeyring(environment))
+        guard count > 0 else { return try body() }
+        switch keys(count) {
+        case .ready: return try body()
+        case .pending: return ask { [keys] in keys(count) != .pending }
+        case .tooMany: return .now(busy)
+        }
+    }
+
     private func atWebhook(
         _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
     ) throws(StoreFailure) -> Answer {
@@ -180,8 +211,30 @@ package final class WebhookHandlers {
 
     // MARK: Webhooks
 
-    private func list(_ environment: UUID) throws(StoreFailure) -> Answer {
+    /// JSON of up to so many bytes is made at once; what is longer, in parts.
+    static let shortBytes = 32 << 10
+
+    /// An array, in parts where it is long.
+    /// - Parameters:
+    ///   - items: what the parts are made of.
+    func long<Item>(
+        _ request: Request, _ items: [Item], with response: Response = .json(.ok, []),
+        _ write: @escaping (Item, inout JSONWriter) throws(StoreFailure) -> Void
+    ) -> Answer {
+        guard request.mayBeLong else {
+            return .now(APIError(.busy, Response.noRoomText).response(isDebugging: settings.isDebugging))
+        }
+        return .inParts(response, rest: JSONArrayParts(items, write: write).next)
+    }
+
+    private func list(_ request: Request, _ environment: UUID) throws(StoreFailure) -> Answer {
         let webhooks = try store.webhooks(of: environment)
+        let bytes = webhooks.reduce(0) { $0 + $1.jsonBytes }
+        guard bytes <= Self.shortBytes else {
+            return long(request, webhooks.map(\.id)) { [store] id, json throws(StoreFailure) in
+                if let webhook = try store.webhook(id) { webhook.write(to: &json) }
+            }
+        }
         return .madeAfterCommit { .json(.ok, arrayJSON(webhooks) { json, webhook in webhook.write(to: &json) }) }
     }
 
@@ -199,12 +252,14 @@ package final class WebhookHandlers {
         }
         return try reading(request, parse) { (webhook, input) throws(StoreFailure) in
             try reaching(webhook.destination.url) { () throws(StoreFailure) in
-                let make = { self.makeKey(moment.wall) }
-                let limit = settings.webhooksPerEnvironment
-                switch try store.create(webhook, for: request.id, limit: limit, make) {
-                case .created(let created): return .afterCommit(.json(.created, json(created, changedBy: input)))
-                case .tooMany: return refuse(.validation, "An environment has no more than \(limit) webhooks.")
-                case .noKey: return noKey
+                try withKeys(for: environment, { $0 ? 0 : 1 }) { () throws(StoreFailure) in
+                    let make = { self.makeKey(moment.wall) }
+                    let limit = settings.webhooksPerEnvironment
+                    switch try store.create(webhook, for: request.id, limit: limit, make) {
+                    case .created(let created): return .afterCommit(.json(.created, json(created, changedBy: input)))
+                    case .tooMany: return refuse(.validation, "An environment has no more than \(limit) webhooks.")
+                    case .noKey: return noKey
+                    }
                 }
             }
         }
@@ -295,4 +350,13 @@ package final class WebhookHandlers {
 /// What a client is told when the store fails.
 package func webhookResponse(to failure: StoreFailure, isDebugging: Bool = false) -> Response {
     APIError(failure).response(isDebugging: isDebugging)
+}
+
+extension Webhook {
+    /// About as many bytes as it has in JSON.
+    fileprivate var jsonBytes: Int {
+        headerNames.reduce(1024 + name.utf8.count + (description ?? "").utf8.count + destination.url.utf8.count) {
+            $0 + $1.utf8.count
+        }
+    }
 }

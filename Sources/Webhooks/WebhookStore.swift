@@ -62,6 +62,9 @@ package protocol WebhookStore: AnyObject {
 
     // MARK: Settings
 
+    /// Whether an environment has keys.
+    func hasKeyring(_ environment: UUID) throws(StoreFailure) -> Bool
+
     /// The keys of an environment; made where there are none.
     func keyring(
         of environment: UUID, _ make: () -> Keyring.Key?

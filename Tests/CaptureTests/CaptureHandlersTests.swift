@@ -39,7 +39,10 @@ struct Handled {
         switch try #require(try answer(method, target, body: body, id: id)) {
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait, .ask, .inParts: throw Waits()
+        case .inParts(var response, let rest):
+            while let part = try rest() { response.body += part }
+            return response
+        case .wait, .ask: throw Waits()
         }
     }
 

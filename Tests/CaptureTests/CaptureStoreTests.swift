@@ -38,7 +38,8 @@ import Testing
                     try test.store.accept(notification, at: id, for: nil, at: test.moment, CaptureLimits()) == .stored)
             }
             try test.commit()
-            let found = try test.store.collect(from: id, for: nil, at: test.moment, CaptureLimits())
+            let found = try test.all(
+                test.store.collect(from: id, for: nil, at: test.moment, CaptureLimits(), mayBeLong: true))
             #expect(found == sent.enumerated().map { NumberedNotification(number: UInt64($0 + 1), notification: $1) })
         }
     }
@@ -117,7 +118,8 @@ import Testing
                 #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == expected)
                 #expect(try test.accept(at: id) == .stored)
             }
-            let found = try test.store.collect(from: id, for: nil, at: test.moment, limits)
+            let found = try test.all(
+                test.store.collect(from: id, for: nil, at: test.moment, limits, mayBeLong: true))
             #expect(found?.first?.notification.path == Array("/a%20b".utf8))
         }
     }
@@ -242,6 +244,31 @@ import Testing
             #expect(try test.look(at: test.id(2)) == nil)
             #expect(try test.accept("again", at: id) == .stored)
             #expect(try test.look(at: id) == [1])
+        }
+    }
+
+    @Test(arguments: Engine.allCases)
+    func `one address cannot keep others from creating`(engine: Engine) throws {
+        try engine.withStore { test in
+            let limits = CaptureLimits(endpoints: 16)
+            func create(_ number: UInt8, from address: String) throws -> Creation {
+                defer { try? test.commit() }
+                return try test.store.create(
+                    test.id(number), for: nil, from: address, at: test.moment, limits)
+            }
+            for number in UInt8(1)...14 {
+                #expect(try create(number, from: "192.0.2.1") == .created(test.id(number)))
+            }
+            #expect(try create(15, from: "192.0.2.1") == .tooManyOfAddress)
+            #expect(try create(15, from: "2001:db8::1") == .created(test.id(15)))
+            // The same network of 64 bits.
+            #expect(try create(16, from: "2001:db8::2") == .tooManyOfAddress)
+            #expect(try create(16, from: "192.0.2.2") == .created(test.id(16)))
+            #expect(try create(17, from: "192.0.2.3") == .tooMany)
+            // What is deleted no longer counts.
+            for number in UInt8(1)...4 { #expect(try test.store.delete(test.id(number))) }
+            try test.commit()
+            #expect(try create(18, from: "192.0.2.1") == .created(test.id(18)))
         }
     }
 }

@@ -39,9 +39,19 @@ extension EmptyStore {
         from id: Endpoint.ID, for request: RequestID? = nil, at time: Moment? = nil,
         _ limits: CaptureLimits = CaptureLimits()
     ) throws -> [String]? {
-        let found = try store.collect(from: id, for: request, at: time ?? moment, limits)
+        let found = try store.collect(from: id, for: request, at: time ?? moment, limits, mayBeLong: true)
         try commit()
-        return found?.map { String(decoding: $0.notification.body, as: UTF8.self) }
+        return try all(found)?.map { String(decoding: $0.notification.body, as: UTF8.self) }
+    }
+
+    /// What was found, a long finding read to its end; `nil` where there is no such endpoint.
+    func all(_ found: Finding) throws -> [NumberedNotification]? {
+        switch found {
+        case .unknownEndpoint, .tooLong: return nil
+        case .notifications(let notifications): return notifications
+        case .long(let range):
+            return try store.page(of: range, from: range.first, atMost: .max).map(\.numbered)
+        }
     }
 
     /// The numbers of what waits.
@@ -49,6 +59,8 @@ extension EmptyStore {
         at id: Endpoint.ID, after number: UInt64 = 0, limit: Int = 100, at time: Moment? = nil,
         _ limits: CaptureLimits = CaptureLimits()
     ) throws -> [UInt64]? {
-        try store.look(at: id, after: number, limit: limit, at: time ?? moment, limits)?.map(\.number)
+        try all(
+            store.look(at: id, after: number, limit: limit, at: time ?? moment, limits, mayBeLong: true))?
+            .map(\.number)
     }
 }

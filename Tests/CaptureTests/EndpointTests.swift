@@ -46,4 +46,16 @@ import Testing
         let acceptance = endpoint.acceptance(hasSubpath: false, size: size, CaptureLimits(bytesPerEndpoint: 100))
         #expect(acceptance == (isStored ? .stored : .tooManyBytes))
     }
+
+    @Test(
+        arguments: [
+            (1024, 0, 0, true), (1024, 895, 895, true), (1024, 896, 896, false), (1024, 896, 127, true),
+            (1024, 896, 128, false), (1024, 1023, 0, true), (1024, 1023, 1, false), (1024, 1024, 0, false),
+            (4, 3, 3, true), (4, 4, 0, false), (0, 0, 0, false), (-1, 0, 0, false),
+        ])
+    func `the last eighth of the places is for addresses that have few`(
+        limit: Int, total: Int, own: Int, isAllowed: Bool
+    ) {
+        #expect(CaptureLimits(endpoints: limit).mayCreate(total: total, own: own) == isAllowed)
+    }
 }

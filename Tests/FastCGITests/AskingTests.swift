@@ -80,11 +80,16 @@ import Testing
         }
     }
 
-    private static func entry(until: Int64, _ isOver: @escaping () -> Bool = { false }) -> AskingRequests.Entry {
-        let target = Target(raw: Array("/".utf8)[...], mountPoint: [])
-        return AskingRequests.Entry(
-            request: Request(method: .get, target: target),
-            pending: Pending(isOver: isOver, giveUp: { .notFound }), until: until)
+    private static func request(_ body: [UInt8] = []) -> Request {
+        Request(method: .get, target: Target(raw: Array("/".utf8)[...], mountPoint: []), body: .whole(body))
+    }
+
+    private static func entry(
+        until: Int64, body: [UInt8] = [], client: String = "", _ isOver: @escaping () -> Bool = { false }
+    ) -> AskingRequests.Entry {
+        AskingRequests.Entry(
+            request: request(body), pending: Pending(isOver: isOver, giveUp: { .notFound }), until: until,
+            client: client)
     }
 
     @Test func `a request waits until it is known or its time is up`() {
@@ -105,14 +110,30 @@ import Testing
         #expect(asking.nextDeadline == .max)
     }
 
-    @Test func `no more wait than may`() {
+    @Test func `no more wait than may, and no more than half of them of one address`() {
         var asking = AskingRequests()
         for token in 0..<UInt64(AskingRequests.limit) {
-            #expect(!asking.isFull)
-            asking.add(Self.entry(until: 1), token: token)
+            let client = token < AskingRequests.limit / 2 ? "192.0.2.1" : "192.0.2.2"
+            #expect(asking.hasRoom(for: client, Self.request()))
+            asking.add(Self.entry(until: 1, client: client), token: token)
+            if token == UInt64(AskingRequests.addressLimit - 1) {
+                #expect(!asking.hasRoom(for: "192.0.2.1", Self.request()))
+            }
         }
-        #expect(asking.isFull)
+        #expect(!asking.hasRoom(for: "192.0.2.3", Self.request()))
         asking.remove(7)
-        #expect(!asking.isFull)
+        #expect(asking.hasRoom(for: "192.0.2.3", Self.request()))
+    }
+
+    @Test func `bodies that wait are counted, in all and by address`() {
+        var asking = AskingRequests()
+        let half = [UInt8](repeating: 0, count: AskingRequests.addressBodyBytes)
+        asking.add(Self.entry(until: 1, body: half, client: "192.0.2.1"), token: 1)
+        #expect(!asking.hasRoom(for: "192.0.2.1", Self.request([0])))
+        #expect(asking.hasRoom(for: "192.0.2.2", Self.request(half)))
+        asking.add(Self.entry(until: 1, body: half, client: "192.0.2.2"), token: 2)
+        #expect(!asking.hasRoom(for: "192.0.2.3", Self.request([0])))
+        asking.remove(1)
+        #expect(asking.hasRoom(for: "192.0.2.1", Self.request(half)))
     }
 }

@@ -95,14 +95,20 @@ final class TestService: Service {
                 shared.parts.wrappingAdd(1, ordering: .relaxed)
                 return Array("part ".utf8)
             }
+        case "long":
+            guard request.mayBeLong else { return .now(.text(.serviceUnavailable, "no room")) }
+            return .inParts(.text(.ok, "")) { () throws(StoreFailure) in [UInt8](repeating: 1, count: 65_536) }
         case "wait":
             let milliseconds = request.target.queryValue("ms").flatMap { Int($0) } ?? 60_000
             shared.parked.wrappingAdd(1, ordering: .relaxed)
             return .wait(
-                Waiting(milliseconds: milliseconds) { [shared] in
+                Waiting(
+                    milliseconds: milliseconds, subject: request.target.queryValue("for") ?? "",
+                    tooMany: .text(.tooManyRequests, "too many wait")
+                ) { [shared] _ in
                     shared.looks.wrappingAdd(1, ordering: .relaxed)
                     return shared.news.load(ordering: .sequentiallyConsistent) ? .afterCommit(.text(.ok, "news")) : nil
-                } giveUp: {
+                } giveUp: { _ in
                     .now(.text(.ok, "nothing"))
                 })
         case "ask":
@@ -168,7 +174,8 @@ struct RunningLoop {
 
     /// Runs a loop for as long as `body` does, and has it stop after that.
     static func with(
-        bodyLimit: Int = 1 << 20, shutdownSeconds: Double = 5, _ body: (RunningLoop) throws -> Void
+        bodyLimit: Int = 1 << 20, parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20,
+        shutdownSeconds: Double = 5, _ body: (RunningLoop) throws -> Void
     ) throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("socket")
@@ -178,8 +185,9 @@ struct RunningLoop {
             let thread = PlainThread {
                 do {
                     let loop = try ResponderLoop(
-                        listener: listener, service: TestService(shared), inquiries: shared.inquiries,
-                        bodyLimit: bodyLimit,
+                        listener: listener, service: TestService(shared), inquiries: [shared.inquiries],
+                        bodyLimit: bodyLimit, parkedLimit: parkedLimit, sendSeconds: sendSeconds,
+                        answerBytes: answerBytes,
                         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                     shared.isReady.store(true, ordering: .sequentiallyConsistent)
                     try loop.run(shutdownSeconds: shutdownSeconds)

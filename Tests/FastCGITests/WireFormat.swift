@@ -40,13 +40,13 @@ enum Wire {
     /// - Parameter length: what is announced as the body's length; `nil` is its true one.
     static func request(
         _ target: String, id: UInt16 = 1, body: [UInt8] = [], length: String? = nil,
-        parameters: [(String, String)] = [],
+        parameters: [(String, String)] = [], address: String = "127.0.0.1",
         keeps: Bool = true, recordBytes: Int = 32768, padding: Int = 0
     ) -> [UInt8] {
         let all =
             [
                 ("REQUEST_METHOD", body.isEmpty ? "GET" : "POST"), ("REQUEST_URI", target), ("SCRIPT_NAME", ""),
-                ("CONTENT_LENGTH", length ?? (body.isEmpty ? "" : String(body.count))), ("REMOTE_ADDR", "127.0.0.1"),
+                ("CONTENT_LENGTH", length ?? (body.isEmpty ? "" : String(body.count))), ("REMOTE_ADDR", address),
             ] + parameters
         return begin(id, keeps: keeps)
             + stream(4, id, all.flatMap { pair($0, $1) }, size: recordBytes, padding: padding)

@@ -37,13 +37,17 @@ extension MappedStore {
 
     func waiting(at number: Int) throws -> [UInt64]? {
         var found: [UInt64] = []
-        while let more = try look(
-            at: endpointID(number), after: found.last ?? 0, limit: 100_000, at: clock.now(), CaptureLimits())
-        {
-            guard !more.isEmpty else { return found }
-            found += more.map(\.number)
+        while true {
+            switch try look(
+                at: endpointID(number), after: found.last ?? 0, limit: 100_000, at: clock.now(), CaptureLimits(),
+                mayBeLong: true)
+            {
+            case .unknownEndpoint, .tooLong: return nil
+            case .notifications([]): return found
+            case .notifications(let more): found += more.map(\.number)
+            case .long(let range): found += try page(of: range, from: range.first, atMost: .max).map(\.numbered.number)
+            }
         }
-        return nil
     }
 }
 
@@ -284,7 +288,10 @@ extension MappedStore {
                 #expect(try store.accept(at: 1, for: request) == .stored)
             }
             let collecting = RequestID(milliseconds: milliseconds, high: 1, low: 0)
-            #expect(try store.collect(from: endpointID(1), for: collecting, at: now, CaptureLimits())?.count == 10)
+            let found = try store.collect(
+                from: endpointID(1), for: collecting, at: now, CaptureLimits(), mayBeLong: false)
+            guard case .notifications(let notifications) = found else { return #expect(found == .notifications([])) }
+            #expect(notifications.count == 10)
             try store.commit()
             func kept() throws -> Int {
                 try store.read { (transaction) throws(LMDBError) in

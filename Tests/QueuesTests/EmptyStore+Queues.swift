@@ -88,7 +88,9 @@ extension EmptyStore {
         let how = Reading(limit: limit, isManual: isManual)
         let outcome = try store.read(client, of: user(name), how, for: request)
         try commit()
-        return outcome
+        guard case .long(let range, let current) = outcome else { return outcome }
+        let pieces = try store.page(of: range, after: range.after, atMost: .max)
+        return .messages(pieces?.map(\.numbered) ?? [], current: current)
     }
 
     func acknowledge(_ id: UInt64, by client: String, of name: String = "u") throws -> Acknowledgement {

@@ -11,7 +11,9 @@ import Testing
 @testable import Queues
 
 /// The text of a configuration, as a file would hold it.
-final class ConfigurationText: ConfigurationFile {
+///
+/// @unchecked: tests use it in one thread.
+final class ConfigurationText: ConfigurationFile, @unchecked Sendable {
     /// `nil` where there is no file.
     var text: String?
     /// Why it cannot be read, or replaced.
@@ -35,9 +37,14 @@ final class ConfigurationText: ConfigurationFile {
         return changes < 0
     }
 
-    func replace(with text: [UInt8]) throws(ConfigurationFailure) {
+    func change(
+        _ change: ([UInt8]) throws(ConfigurationFailure) -> [UInt8]
+    ) throws(ConfigurationFailure) -> FileState? {
+        let (bytes, state) = try read()
+        let changed = try change(bytes)
         if let writeFailure { throw writeFailure }
-        self.text = String(decoding: text, as: UTF8.self)
+        text = String(decoding: changed, as: UTF8.self)
+        return state
     }
 }
 
@@ -131,7 +138,10 @@ final class HandledQueues {
         switch try #require(answer) {
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait, .ask, .inParts: throw Waits()
+        case .inParts(var response, let rest):
+            while let part = try rest() { response.body += part }
+            return response
+        case .wait, .ask: throw Waits()
         }
     }
 

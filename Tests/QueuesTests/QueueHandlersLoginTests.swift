@@ -297,7 +297,7 @@ import Testing
 @Suite struct PasswordCheckTests {
     @Test func `a costly password that was right is so again, and no other`() throws {
         var random: any RandomNumberGenerator = SystemRandomNumberGenerator()
-        var check = PasswordCheck(random: &random)
+        let check = PasswordCheck(NoBackground(), random: &random)
         let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
         let hash = try #require(PasswordHash("argon2id;;\(encoded)"))
         let other = try #require(PasswordHash("argon2id;other;\(encoded.dropLast())A"))
@@ -305,26 +305,39 @@ import Testing
             ("password", hash, true), ("Password", hash, false), ("", hash, false), ("password", other, false),
         ]
         for (password, hash, isRight) in cases + cases {
-            let accepts = check.accepts(Array(password.utf8), hash, now: { Timestamp(microseconds: 0) })
-            #expect(accepts == isRight)
+            #expect(check.check(Array(password.utf8), hash) == (isRight ? .right : .wrong))
         }
     }
 
-    @Test func `a costly hash is followed by twice its time without one, but for what was right before`() throws {
+    /// Does nothing before it is told to.
+    private final class Later: Background {
+        var work: [() -> Void] = []
+        var takesMore = true
+
+        func run<Value: Sendable>(
+            _ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void
+        ) -> Bool {
+            if takesMore { self.work.append { done(work()) } }
+            return takesMore
+        }
+    }
+
+    @Test func `a costly password is looked at beside the loop, once for all who show it`() throws {
         var random: any RandomNumberGenerator = SystemRandomNumberGenerator()
-        var check = PasswordCheck(random: &random)
+        let later = Later()
+        let check = PasswordCheck(later, random: &random)
         let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
         let hash = try #require(PasswordHash("argon2id;;\(encoded)"))
         let plain = try #require(PasswordHash("plain;;password"))
         let (right, wrong) = (Array("password".utf8), Array("wrong".utf8))
-        var times: [Int64] = [1_000_000, 1_030_000]
-        #expect(check.delay(right, hash, at: Timestamp(microseconds: 1_000_000)) == nil)
-        let accepts = check.accepts(right, hash, now: { Timestamp(microseconds: times.removeFirst()) })
-        #expect(accepts)
-        let now = Timestamp(microseconds: 1_040_000)
-        #expect(check.delay(wrong, hash, at: now) == 51)
-        #expect(check.delay(right, hash, at: now) == nil)
-        #expect(check.delay(wrong, plain, at: now) == nil)
-        #expect(check.delay(wrong, hash, at: Timestamp(microseconds: 1_090_000)) == nil)
+        #expect(check.check(right, plain) == .right && check.check(wrong, plain) == .wrong)
+        for _ in 0..<2 { #expect(check.check(right, hash) == .pending && check.check(wrong, hash) == .pending) }
+        #expect(later.work.count == 2)
+        #expect(!check.isKnown(check.mark(right, hash)))
+        for work in later.work { work() }
+        #expect(check.isKnown(check.mark(right, hash)))
+        later.takesMore = false
+        #expect(check.check(right, hash) == .right && check.check(wrong, hash) == .wrong)
+        #expect(check.check(Array("another".utf8), hash) == .tooMany)
     }
 }

@@ -44,7 +44,10 @@ final class Handled {
         case nil: return nil
         case .now(let response), .afterCommit(let response): return response
         case .madeAfterCommit(let make): return make()
-        case .wait, .inParts: throw Waits()
+        case .inParts(var response, let rest):
+            while let part = try rest() { response.body += part }
+            return response
+        case .wait: throw Waits()
         case .ask(let pending): throw Asks(isOver: pending.isOver(), refusal: pending.giveUp())
         }
     }

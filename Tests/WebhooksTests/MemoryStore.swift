@@ -108,6 +108,8 @@ final class MemoryStore: WebhookStore {
         return WebhookStatistics(health: health, pending: 4)
     }
 
+    func hasKeyring(_ environment: UUID) throws(StoreFailure) -> Bool { keyrings[environment] != nil }
+
     func keyring(of environment: UUID, _ make: () -> Keyring.Key?) throws(StoreFailure) -> Keyring? {
         try work()
         if let keyring = keyrings[environment] { return keyring }

@@ -1,0 +1,172 @@
+internal import ContentDecoding
+internal import Gateway
+internal import JSON
+
+/// The body of a long answer, `{"notifications": [...]}`, made in parts as its client takes them. Each part reads what it
+/// needs from the store; between two parts only the notifications of one page are held, and of a long body nothing.
+final class NotificationParts {
+    private let store: any CaptureStore
+    private let now: () -> Moment
+    private var range: NotificationRange
+    private var number: UInt64
+    private var page: [NotificationPiece] = []
+    private var body: BodyParts?
+    private var json = JSONWriter()
+    private var hasBegun = false
+    private var isOver = false
+    /// When the store was last told to keep what was collected.
+    private var kept: Timestamp
+
+    /// A part ends with the piece that makes it as long.
+    private static let partBytes = 48 << 10
+    /// Read from the store at a time.
+    private static let pageBytes = 16 << 10
+    /// What was collected is kept for longer this often; the store keeps it for two minutes.
+    private static let keepSeconds = 20.0
+
+    init(_ range: NotificationRange, _ store: any CaptureStore, now: @escaping () -> Moment) {
+        self.range = range
+        self.store = store
+        self.now = now
+        number = range.first
+        kept = now().steady
+    }
+
+    /// The next part; `nil` once the body is over. Throws where something that was promised is gone.
+    func next() throws(StoreFailure) -> [UInt8]? {
+        guard !isOver else { return nil }
+        if !hasBegun {
+            hasBegun = true
+            json.beginObject()
+            json.name("notifications")
+            json.beginArray()
+        }
+        try keep()
+        while json.bytes.count < Self.partBytes, !isOver {
+            if let body {
+                if try body.write(to: &json, store, range) { self.body = nil }
+            } else if let piece = try nextPiece() {
+                write(piece)
+            } else {
+                json.endArray()
+                json.endObject()
+                isOver = true
+            }
+        }
+        return json.takeBytes()
+    }
+
+    private func write(_ piece: NotificationPiece) {
+        guard !piece.isWhole else { return piece.numbered.write(to: &json) }
+        json.beginObject()
+        piece.numbered.writeBeforeBody(to: &json)
+        json.name("body")
+        json.beginString()
+        body = BodyParts(piece)
+    }
+
+    private func nextPiece() throws(StoreFailure) -> NotificationPiece? {
+        if page.isEmpty, number < range.end {
+            page = try store.page(of: range, from: number, atMost: Self.pageBytes)
+            if page.isEmpty {
+                // A client that looks is shown what there is. One that collects was promised all of it.
+                if range.collectedBy != nil { throw .unavailable("collected notifications are gone") }
+                number = range.end
+            }
+        }
+        guard !page.isEmpty else { return nil }
+        let piece = page.removeFirst()
+        number = piece.numbered.number + 1
+        return piece
+    }
+
+    private func keep() throws(StoreFailure) {
+        guard range.collectedBy != nil else { return }
+        let moment = now()
+        guard moment.steady.seconds(since: kept) >= Self.keepSeconds else { return }
+        let first = body?.number ?? page.first?.numbered.number ?? number
+        guard let range = try store.keepCollected(range, from: first, at: moment) else {
+            throw .unavailable("collected notifications are gone")
+        }
+        self.range = range
+        kept = moment.steady
+    }
+
+    /// One body that is longer than what is read at a time.
+    private final class BodyParts {
+        private let piece: NotificationPiece
+        private let decoder: CharsetStream?
+        private var text = TextPieces()
+        private var offset = 0
+        /// Whether the text was written, and its bytes follow in Base64.
+        private var isInBase64 = false
+
+        /// Divisible by three, so that Base64 can be written in pieces.
+        private static let bytes = 6 << 10
+
+        init(_ piece: NotificationPiece) {
+            let whole = piece.numbered.notification
+            // The body is read from the store.
+            let emptied = Notification(
+                method: whole.method, path: whole.path, query: whole.query, fields: FieldList(),
+                bodyKind: whole.bodyKind, receivedAt: whole.receivedAt, remote: whole.remote)
+            self.piece = NotificationPiece(
+                numbered: NumberedNotification(number: piece.numbered.number, notification: emptied),
+                bodyBytes: piece.bodyBytes)
+            decoder =
+                if case .encodedText(let label) = whole.bodyKind {
+                    Charset(label: label).flatMap { CharsetStream($0) }
+                } else {
+                    nil
+                }
+        }
+
+        var number: UInt64 { piece.numbered.number }
+
+        private var isText: Bool {
+            switch piece.numbered.notification.bodyKind {
+            case .text: true
+            case .encodedText: decoder != nil
+            case .binary: false
+            }
+        }
+
+        /// Writes the next piece; true once the notification is written to its end.
+        func write(
+            to json: inout JSONWriter, _ store: any CaptureStore, _ range: NotificationRange
+        ) throws(StoreFailure) -> Bool {
+            let end = min(offset + Self.bytes, piece.bodyBytes)
+            guard let bytes = try store.body(of: range, at: number, bytes: offset..<end, of: piece.bodyBytes) else {
+                throw .unavailable("a notification is gone while it is read")
+            }
+            offset = end
+            let isLast = end == piece.bodyBytes
+            if isInBase64 {
+                json.piece(utf8: Base64.standard.encode(bytes).utf8)
+                guard isLast else { return false }
+                json.endString()
+                json.endObject()
+                return true
+            }
+            if let decoder {
+                guard let decoded = decoder.decode(bytes, isLast: isLast) else {
+                    throw .unavailable("a notification's text is not in its encoding")
+                }
+                json.piece(utf8: decoded)
+            } else {
+                json.piece(utf8: text.take(bytes, isLast: isLast))
+            }
+            guard isLast else { return false }
+            json.endString()
+            piece.numbered.writeAfterBody(to: &json)
+            guard !isText else {
+                json.endObject()
+                return true
+            }
+            json.name("bodyBase64")
+            json.beginString()
+            (offset, isInBase64) = (0, true)
+            return false
+        }
+    }
+}

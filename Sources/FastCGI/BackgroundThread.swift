@@ -1,0 +1,20 @@
+internal import Gateway
+internal import Linux
+package import SystemPackage
+
+/// What takes long, done in a thread of its own; the loop goes on with the requests that wait for it.
+package final class BackgroundThread: Background, Inquiries {
+    private let thread: WorkThread
+
+    package init() throws(Errno) { thread = try WorkThread() }
+
+    package func run<Value: Sendable>(
+        _ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void
+    ) -> Bool { thread.run(work, done: done) }
+
+    package var descriptor: FileDescriptor { thread.descriptor }
+
+    package var dueMicroseconds: Int64? { nil }
+
+    package func work() -> Bool { thread.finish() }
+}

@@ -1,0 +1,93 @@
+import Capture
+import Delivery
+import Gateway
+import LMDB
+import TestSupport
+import Testing
+import Webhooks
+
+@testable import MappedStore
+
+@Suite struct IdleKeyringTests {
+    private static func key(at time: Timestamp) -> Keyring.Key {
+        Keyring.Key(
+            id: "k", algorithm: "ed25519", publicKey: "p", sealedPrivateKey: [1], created: time, signsFrom: time)
+    }
+
+    private static func webhook(in environment: UUID, _ store: MappedStore) -> Webhook {
+        var random = SystemRandomNumberGenerator()
+        let now = store.clock.now().wall
+        return Webhook(
+            id: UUID(random: &random), environment: environment, name: "w", events: ["pipeline-created"],
+            destination: Destination(
+                number: 0, url: "http://192.0.2.1/", policy: .fixed, limits: DestinationLimits(inFlight: 1)),
+            created: now, updated: now)
+    }
+
+    /// Looks through all environments.
+    private static func forget(_ store: MappedStore, after seconds: Double) throws {
+        var start: [UInt8] = []
+        repeat {
+            let now = store.clock.now().wall.adding(seconds: seconds)
+            try store.forgetIdleKeyrings(at: now, from: &start, limit: 1)
+            try store.commit()
+        } while !start.isEmpty
+    }
+
+    @Test func `keys of an environment without webhooks stay for a day, and those of another one for good`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
+            var random = SystemRandomNumberGenerator()
+            let (idle, used) = (UUID(random: &random), UUID(random: &random))
+            let now = store.clock.now().wall
+            for environment in [idle, used] {
+                #expect(try store.keyring(of: environment) { Self.key(at: now) } != nil)
+            }
+            try store.commit()
+            let webhook = Self.webhook(in: used, store)
+            guard case .created = try store.create(webhook, for: nil, limit: 9, { nil }) else {
+                Issue.record("no webhook was made")
+                return
+            }
+            try store.commit()
+            try Self.forget(store, after: 86_000)
+            #expect(try store.hasKeyring(idle))
+            try Self.forget(store, after: 86_500)
+            #expect(try !store.hasKeyring(idle) && store.hasKeyring(used))
+
+            // The day begins when the last webhook is deleted.
+            #expect(try store.delete(webhook.id, for: nil))
+            try store.commit()
+            #expect(try store.check().faults == [])
+            try Self.forget(store, after: 86_000)
+            #expect(try store.hasKeyring(used))
+            try Self.forget(store, after: 86_500)
+            #expect(try !store.hasKeyring(used))
+            _ = try store.removeGarbage(limit: 100)
+            try store.commit()
+            #expect(try store.check().faults == [])
+        }
+    }
+
+    @Test func `what is noted of who created endpoints goes with these`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
+            for number in 1...5 {
+                _ = try store.create(
+                    endpointID(number), for: nil, from: "192.0.2.\(number)", at: store.clock.now(), CaptureLimits())
+            }
+            try store.commit()
+            for number in 1...3 { #expect(try store.delete(endpointID(number))) }
+            try store.commit()
+            var start: [UInt8] = []
+            repeat {
+                try store.forgetMakers(from: &start, limit: 2)
+                try store.commit()
+            } while !start.isEmpty
+            let count = try store.read { (transaction) throws(LMDBError) in
+                try store.tables.endpointMakers.count(in: transaction)
+            }
+            #expect(count == 2)
+        }
+    }
+}
