@@ -64,6 +64,17 @@ extension EventHandlers {
         let current = try asking { () throws(StoreFailure) in try store.subscription(found.id) }
         guard let lines, current?.destination.number == found.destination.number else { throw EventError.forbidden }
         let needsApproval = settings.policyURL != nil
+        // Up to so many bytes are made at once; what is longer, in parts.
+        guard lines.reduce(0, { $0 + 512 + $1.outcome.loggedBytes }) <= 32 << 10 else {
+            guard request.mayBeLong else { throw EventError(.serviceUnavailable, Response.noRoomText) }
+            let parts = JSONArrayParts(lines.map(\.id)) { [store] line, json throws(StoreFailure) in
+                let one = DeliveryQuery(limit: 1, before: line + 1)
+                // A line that is gone is left out.
+                guard let found = try store.deliveries(of: found.id, one)?.first, found.id == line else { return }
+                found.write(to: &json, needsApproval: needsApproval)
+            }
+            return .inParts(.plainJSON(.ok, []), rest: parts.next)
+        }
         return .madeAfterCommit {
             .plainJSON(
                 .ok,
