@@ -39,6 +39,7 @@ package struct EventError: Error, Equatable, Sendable {
     package init(_ failure: StoreFailure) {
         switch failure {
         case .full: self.init(.insufficientStorage, "The store is full. What is kept can be read and deleted.")
+        case .damaged: self.init(.internalServerError, Response.damageText)
         case .unavailable, .lost: self.init(.serviceUnavailable, "The store cannot be used at the moment.")
         }
     }

@@ -37,6 +37,8 @@ final class Connection {
     private(set) var target: Target?
     /// When that was read, on the machine's clock; `nil` where it is not counted.
     var readAt: Int64?
+    /// The request, until its writes have taken effect: until then it may have to be made again.
+    var request: Request?
     /// Whether something may have arrived that no event will tell of.
     var mayHaveMore = false
     /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.
@@ -182,6 +184,7 @@ final class Connection {
     }
 
     func send(_ response: Response) {
+        request = nil
         state = .sending(ResponseBytes(response, to: outline.id, rest: rest))
         rest = nil
     }

@@ -33,6 +33,8 @@ package final class ResponderLoop {
     private var ready: [(UInt64, Epoll.Events)] = []
     /// Requests of this turn, and what to answer once it is committed.
     private var answered: [(Connection, Answer)] = []
+    /// Those of them whose answers depend on the commit, while the other answers are sent.
+    private var uncertain: [(Connection, Answer)] = []
     /// Answers that wait for their writes to be kept, and how many commits there had been with theirs.
     private var unsettled: [(Connection, () -> Response)] = []
     private var unsettledCommits = 0
@@ -217,10 +219,16 @@ package final class ResponderLoop {
         while !answered.isEmpty || hasAsked {
             // A request that asks has written nothing, but may have opened a transaction that others wait for.
             hasAsked = false
-            let turn = sendCertain()
+            sendCertain()
+            let turn = uncertain
+            uncertain = []
             let start = now()
             let outcome = service.commit()
             lastCommitMicroseconds = now() - start
+            if outcome.failureOfOne != nil, turn.count > 1 {
+                remakeOneByOne(turn)
+                continue
+            }
             switch outcome {
             case .kept, .keptByNext:
                 release(unsettled, nil)
@@ -228,7 +236,9 @@ package final class ResponderLoop {
             case .nothing, .failed:
                 break
             }
-            for (connection, response) in turn {
+            for (connection, answer) in turn {
+                let response = response(to: connection, answer)
+                connection.request = nil
                 switch outcome {
                 case .kept, .nothing: send(response(), to: connection)
                 case .keptByNext: unsettled.append((connection, response))
@@ -238,26 +248,71 @@ package final class ResponderLoop {
         }
     }
 
-    /// Sends the answers of this turn that are true whatever becomes of it, and returns the others. A connection that is
+    /// Sends the answers of this turn that are true whatever becomes of it, and sets the others aside. A connection that is
     /// answered may hold its next request; what that one writes is part of the turn, and so is its answer.
-    private func sendCertain() -> [(Connection, () -> Response)] {
-        var uncertain: [(Connection, () -> Response)] = []
+    private func sendCertain() {
         while !answered.isEmpty {
-            let turn = answered
+            uncertain += answered.filter { $0.1.dependsOnCommit }
+            let certain = answered.filter { !$0.1.dependsOnCommit }
             answered = []
-            for (connection, answer) in turn {
+            for (connection, answer) in certain {
                 switch answer {
                 case .wait(let waiting): park(connection, waiting)
                 case .ask(let pending): send(pending.giveUp(), to: connection)
                 case .now(let response): send(response, to: connection)
-                case .afterCommit(let response): uncertain.append((connection, { response }))
-                case .madeAfterCommit(let response): uncertain.append((connection, response))
-                case .inParts(let response, let rest):
-                    uncertain.append((connection, { connection.extend(response, by: rest) }))
+                case .afterCommit, .madeAfterCommit, .inParts: break
                 }
             }
         }
-        return uncertain
+    }
+
+    private func response(to connection: Connection, _ answer: Answer) -> () -> Response {
+        switch answer {
+        case .now(let response), .afterCommit(let response): { response }
+        case .madeAfterCommit(let response): response
+        case .inParts(let response, let rest): { connection.extend(response, by: rest) }
+        case .wait(let waiting): preconditionFailure("a request waits for \(waiting.milliseconds) ms and for a commit")
+        case .ask(let pending): pending.giveUp
+        }
+    }
+
+    // MARK: Turns that fail
+
+    /// Notes an answer. Where its request has broken the turn, the turn's other requests are made again without it.
+    private func note(_ answer: Answer, to connection: Connection) {
+        answered.append((connection, final(answer, to: connection)))
+        // Each round finds another request that breaks the turn, and leaves it out.
+        while service.isTurnBroken {
+            service.forgetTurn()
+            let turn = uncertain + answered
+            (uncertain, answered) = ([], [])
+            for (connection, answer) in turn {
+                guard answer.dependsOnCommit, !service.isTurnBroken, let request = connection.request else {
+                    answered.append((connection, answer))
+                    continue
+                }
+                answered.append((connection, final(service.answer(request), to: connection)))
+            }
+        }
+    }
+
+    /// The answer to a request that has just been made; where it has broken the turn, it is not made again.
+    private func final(_ answer: Answer, to connection: Connection) -> Answer {
+        guard answer.dependsOnCommit, service.isTurnBroken else { return answer }
+        let failure = StoreFailure.unavailable("the transaction failed")
+        return .now(connection.target.map { service.response(to: failure, at: $0) } ?? .failure(failure))
+    }
+
+    /// Makes the requests of a turn again whose commit has failed, each with a commit of its own.
+    private func remakeOneByOne(_ turn: [(Connection, Answer)]) {
+        for (connection, answer) in turn {
+            guard let request = connection.request else {
+                note(answer, to: connection)
+                continue
+            }
+            note(service.answer(request), to: connection)
+            finishTurn()
+        }
     }
 
     /// Sends answers that waited for their writes to be kept; where these may be lost, says so instead.
@@ -390,7 +445,7 @@ package final class ResponderLoop {
         waiting.remove(connection.token)
         connection.state = .answering
         reserve(answer, connection)
-        answered.append((connection, answer))
+        note(answer, to: connection)
     }
 
     /// Looks whether those who wait can be answered: all of them when the store has changed, and those whose time is up.
@@ -424,15 +479,16 @@ package final class ResponderLoop {
     private func answer(_ request: Request, on connection: Connection, until: Int64?) {
         var request = request
         request.mayBeLong = hasRoom(connection)
+        connection.request = request
         let answer = service.answer(request)
         guard case .ask(let pending) = answer else {
             reserve(answer, connection)
-            return answered.append((connection, answer))
+            return note(answer, to: connection)
         }
         hasAsked = true
         let until = until ?? asking.deadline(now: now())
         guard now() < until, asking.hasRoom(for: connection.client, request) else {
-            return answered.append((connection, answer))
+            return note(answer, to: connection)
         }
         // No event will tell of it again.
         guard !connection.isHungUp else { return close(connection) }

@@ -58,14 +58,21 @@ extension HTTPField.Name {
 }
 
 extension Response {
-    /// What a client is told when the store fails: 507 where there is no room, else 503; it may try again either way.
+    /// What a client is told where a stored record cannot be read.
+    package static let damageText =
+        "A stored record that this request needs is damaged. The operator can repair the store; its log says more."
+
+    /// What a client is told when the store fails: 507 where there is no room, 500 where a record is damaged, else 503. It
+    /// may try again after 507 and 503.
     package static func failure(_ failure: StoreFailure) -> Response {
         var response: Response =
             switch failure {
             case .full:
                 .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
+            case .damaged: .text(.internalServerError, damageText)
             case .unavailable, .lost: .text(.serviceUnavailable, "The store cannot be used at the moment.")
             }
+        if case .damaged = failure { return response }
         response.head.headerFields[.retryAfter] = "5"
         return response
     }

@@ -4,6 +4,12 @@ package protocol Service: AnyObject {
     /// while this process waited for its turn to write.
     var gathers: Bool { get }
 
+    /// Whether a request has broken the transaction that the turn's requests share. Nothing that the turn wrote is kept.
+    var isTurnBroken: Bool { get }
+
+    /// Throws away what was written since the last commit. The requests that wrote it are answered again.
+    func forgetTurn()
+
     /// Answers a request. What it wrote is kept once `commit`, and where that says so `settle`, has returned.
     func answer(_ request: Request) -> Answer
 
@@ -30,6 +36,9 @@ package protocol Service: AnyObject {
 
 extension Service {
     package func count(_ target: Target?, status: Int, microseconds: Int64) {}
+    package var isTurnBroken: Bool { false }
+
+    package func forgetTurn() {}
 }
 
 /// What became of the writes of a turn.
@@ -42,6 +51,15 @@ package enum CommitOutcome {
     case keptByNext
     /// None of them has taken effect.
     case failed(StoreFailure)
+
+    /// Why none of them has taken effect, where one of several requests may be the cause and the others can be made again.
+    package var failureOfOne: StoreFailure? {
+        switch self {
+        case .failed(.full): .full
+        case .failed(.damaged(let what)): .damaged(what)
+        case .failed(.unavailable), .failed(.lost), .nothing, .kept, .keptByNext: nil
+        }
+    }
 }
 
 package enum Answer {
@@ -58,6 +76,16 @@ package enum Answer {
     case wait(Waiting)
     /// Not known before somebody else has answered; once that is so, the request is answered anew. Nothing is written yet.
     case ask(Pending)
+}
+
+extension Answer {
+    /// Whether it is true only once the turn's writes are kept.
+    package var dependsOnCommit: Bool {
+        switch self {
+        case .afterCommit, .madeAfterCommit, .inParts: true
+        case .now, .wait, .ask: false
+        }
+    }
 }
 
 /// Makes the next part of a body; `nil` once the body has ended. A part may be empty.

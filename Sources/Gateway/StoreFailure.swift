@@ -2,6 +2,8 @@
 package enum StoreFailure: Error, Equatable, Sendable {
     /// No room: the disk is full, or the store has reached its size.
     case full
+    /// A record that the request needs cannot be read; others can. The text says which one, for the operator.
+    case damaged(String)
     /// The engine failed; the text is for its operator, not for clients.
     case unavailable(String)
     /// The engine failed, and this process can use it no more; another one can.

@@ -139,6 +139,7 @@ final class Application: Service {
                 logger.warning("the store is full, and refuses what needs room")
                 complainsAgainAt = now + 10_000_000
             }
+        case .damaged(let what): logger.error("a stored record is damaged", metadata: ["damage": "\(what)"])
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
         case .lost(let reason):
             // The loop finishes what it has and ends; whoever started this process starts another.

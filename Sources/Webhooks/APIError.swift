@@ -80,6 +80,7 @@ package struct APIError: Error, Equatable, Sendable {
         switch failure {
         case .full:
             self.init(.storeUnavailable, "The store is full. What is kept can be read and deleted.")
+        case .damaged(let what): self.init(.failure, Response.damageText, internalMessage: what)
         case .unavailable(let reason), .lost(let reason):
             self.init(.storeUnavailable, "The store cannot be used at the moment.", internalMessage: reason)
         }
