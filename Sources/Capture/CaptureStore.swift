@@ -185,6 +185,11 @@ package struct CaptureCounters: Equatable, Sendable {
         }
     }
 
+    /// Drops what was counted as done.
+    package mutating func forgetDone() {
+        for (done, _) in CaptureEvent.outcomes { self[done] = 0 }
+    }
+
     package var isEmpty: Bool { values.allSatisfy { $0 == 0 } }
 
     package static func + (left: CaptureCounters, right: CaptureCounters) -> CaptureCounters {

@@ -17,12 +17,15 @@ package struct Endpoint: Equatable, Sendable {
     package var uncollected: UInt64
     /// The sequence number that the next notification gets.
     package var next: UInt64
+    /// Numbers from `uncollected` up to `next` that no notification has: after a power cut numbers go on with a gap.
+    package private(set) var skipped: UInt64
     /// What the notifications from `uncollected` on take up in the store.
     package var bytes: UInt64
 
     package init(
         id: ID, number: UInt64, isEnabled: Bool = true, takesSubpaths: Bool = false, created: Timestamp,
-        lastUsed: Timestamp, uncollected: UInt64 = 1, next: UInt64 = 1, bytes: UInt64 = 0
+        lastUsed: Timestamp, uncollected: UInt64 = 1, next: UInt64 = 1, skipped: UInt64 = 0,
+        bytes: UInt64 = 0
     ) {
         self.id = id
         self.number = number
@@ -32,11 +35,41 @@ package struct Endpoint: Equatable, Sendable {
         self.lastUsed = lastUsed
         self.uncollected = uncollected
         self.next = next
+        self.skipped = skipped
         self.bytes = bytes
     }
 
     /// How many notifications wait to be collected.
-    package var count: UInt64 { next - uncollected }
+    package var count: UInt64 { next - uncollected - skipped }
+
+    /// Gives a notification its number.
+    /// - Parameters:
+    ///   - size: what it takes up in the store.
+    ///   - floor: the lowest number that may be given.
+    package mutating func append(bytes size: Int, from floor: UInt64) -> UInt64 {
+        if floor > next {
+            if count == 0 { uncollected = floor } else { skipped += floor - next }
+            next = floor
+        }
+        next += 1
+        bytes += UInt64(size)
+        return next - 1
+    }
+
+    /// Counts all notifications as collected.
+    package mutating func collectAll() {
+        uncollected = next
+        skipped = 0
+        bytes = 0
+    }
+
+    /// Counts the oldest notifications as collected: those below `end`, `count` of them.
+    package mutating func collect(to end: UInt64, count: Int, bytes size: Int) {
+        let end = min(max(end, uncollected), next)
+        skipped -= min(skipped, end - uncollected - min(UInt64(count), end - uncollected))
+        uncollected = end
+        bytes -= min(bytes, UInt64(size))
+    }
 
     /// Whether it has been idle, or there, for longer than allowed. From then on it is as if it were gone.
     package func isOverdue(at now: Timestamp, _ limits: CaptureLimits) -> Bool {

@@ -141,29 +141,105 @@ internal import CLMDB
     /// Waits until all that was committed is on the disk.
     package func sync() throws(LMDBError) { unsafe try check(mdb_env_sync(handle, 1), "mdb_env_sync") }
 
-    /// Pages in the file that hold nothing and that a transaction begun after the last commit can write to.
+    /// Looks for pages inside the file that hold nothing, as a write transaction begun after the last commit finds them.
     ///
-    /// The list of free pages is a table like the others, number 0: under the id of the transaction that freed them, the
-    /// pages' count and numbers (as mdb_stat -f reads it). What the last transaction freed may still be read. Only a
-    /// transaction that reads may look into it (mdb.c, mdb_cursor_open); it may be open beside one that writes.
-    /// - Parameter enough: the counting stops there.
-    package func freePages(upTo enough: Int) throws(LMDBError) -> Int {
-        try read { (transaction) throws(LMDBError) in
-            var count = 0
+    /// The list of free pages is table 0: under the id of the transaction that freed them, the count of the pages and
+    /// their numbers. A page can be used again once every reader began after the transaction that freed it (mdb.c,
+    /// mdb_page_alloc). Only a read transaction can look into the list (mdb.c, mdb_cursor_open); it may be open beside
+    /// one that writes.
+    /// - Parameters:
+    ///   - enough: the search stops at so many pages, once the runs are found too.
+    ///   - runs: how many runs of pages in a row are looked for, for values that are larger than a page.
+    ///   - length: how many pages each of these runs has.
+    package func freePages(enough: Int, runs: Int = 0, of length: Int = 1) throws(LMDBError) -> FreePages {
+        let oldestReader = oldestReader()
+        return try read { (transaction) throws(LMDBError) in
             let last = transaction.id
+            let oldest = min(oldestReader ?? last, last)
+            var found = FreePages()
+            var numbers: [UInt] = []
+            var nextCheck = enough
             try Table(index: 0).scan(in: transaction) { key, value in
-                guard key.byteCount == MemoryLayout<UInt>.size, value.byteCount >= MemoryLayout<UInt>.size,
-                    unsafe key.unsafeLoadUnaligned(as: UInt.self) < last
-                else { return false }
-                count += unsafe Int(clamping: value.unsafeLoadUnaligned(as: UInt.self))
-                return count < enough
+                let word = MemoryLayout<UInt>.size
+                guard key.byteCount == word, value.byteCount >= word else { return false }
+                let id = unsafe UInt64(key.unsafeLoadUnaligned(as: UInt.self))
+                let count = unsafe min(
+                    Int(clamping: value.unsafeLoadUnaligned(as: UInt.self)), value.byteCount / word - 1)
+                guard id < oldest else {
+                    if oldest == last, id == last { found.pending += count }
+                    return false
+                }
+                found.usable += count
+                if runs > 0 {
+                    for index in 0..<count {
+                        numbers.append(
+                            unsafe value.unsafeLoadUnaligned(fromByteOffset: (index + 1) * word, as: UInt.self))
+                    }
+                }
+                guard found.usable >= nextCheck else { return true }
+                if runs == 0 { return false }
+                found.runs = FreePages.runs(of: length, in: &numbers)
+                // Pages of later entries may join others to a run.
+                nextCheck = 2 * found.usable
+                return found.runs < runs && found.usable < FreePages.limit
             }
-            return count
+            if runs > 0, found.runs < runs { found.runs = FreePages.runs(of: length, in: &numbers) }
+            return found
         }
+    }
+
+    /// The id of the oldest transaction that a reader, of whichever process, still sees; `nil` where nobody reads.
+    private func oldestReader() -> UInt64? {
+        var oldest = UInt64.max
+        _ = unsafe withUnsafeMutablePointer(to: &oldest) { oldest in
+            // A line for each reader: process, thread, transaction (mdb.c, mdb_reader_list).
+            unsafe mdb_reader_list(
+                handle,
+                { line, context in
+                    guard let line = unsafe line, let context = unsafe context,
+                        let id = unsafe String(cString: line).split(whereSeparator: \.isWhitespace).last
+                            .flatMap({ UInt64($0) })
+                    else { return 0 }
+                    let oldest = unsafe context.assumingMemoryBound(to: UInt64.self)
+                    unsafe oldest.pointee = unsafe min(oldest.pointee, id)
+                    return 0
+                }, oldest)
+        }
+        return oldest == .max ? nil : oldest
     }
 
     /// Writes a copy without unused pages, as of one moment.
     package func copyCompacted(to path: String) throws(LMDBError) {
         unsafe try check(mdb_env_copy2(handle, path, UInt32(MDB_CP_COMPACT)), "mdb_env_copy2")
+    }
+}
+
+/// What `Environment.freePages` finds.
+package struct FreePages: Equatable, Sendable {
+    /// Pages that a write transaction can use now.
+    package internal(set) var usable = 0
+    /// Pages that the last transaction has freed and no reader sees: usable after the next transaction.
+    package internal(set) var pending = 0
+    /// How many runs of the wanted length there are among the usable pages, none sharing a page with another.
+    package internal(set) var runs = 0
+
+    /// The search for runs ends at so many pages (4 GiB), so that its cost is bounded.
+    static let limit = 1 << 20
+
+    package init() {}
+
+    /// Counts runs, and sorts the pages.
+    static func runs(of length: Int, in pages: inout [UInt]) -> Int {
+        pages.sort()
+        var (count, inRow, last) = (0, 0, UInt.max)
+        for page in pages {
+            inRow = page == last &+ 1 ? inRow + 1 : 1
+            last = page
+            if inRow == length {
+                count += 1
+                inRow = 0
+            }
+        }
+        return count
     }
 }

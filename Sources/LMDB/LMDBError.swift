@@ -23,6 +23,9 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
         LMDBError(code: MDB_VERSION_MISMATCH, function: what)
     }
 
+    /// No room for a transaction.
+    package static var full: LMDBError { LMDBError(code: MDB_MAP_FULL, function: "mdb_txn_begin") }
+
     package var description: String {
         isRecordDamage ? "\(function) is damaged" : unsafe "\(function): \(String(cString: mdb_strerror(code)))"
     }

@@ -42,7 +42,7 @@ package struct Table: Sendable {
             unsafe withValue(value) { value in unsafe mdb_put(transaction.handle, index, key, value, 0) }
         }
         try check(code, "mdb_put")
-        transaction.hasChanged = true
+        transaction.changes += 1
     }
 
     /// Removes a key and its value, and says whether they were there.
@@ -51,7 +51,7 @@ package struct Table: Sendable {
         let code = unsafe withValue(key) { unsafe mdb_del(transaction.handle, index, $0, nil) }
         if code == MDB_NOTFOUND { return false }
         try check(code, "mdb_del")
-        transaction.hasChanged = true
+        transaction.changes += 1
         return true
     }
 

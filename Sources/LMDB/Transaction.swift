@@ -4,9 +4,11 @@ internal import CLMDB
 @safe package struct Transaction: ~Copyable {
     let handle: OpaquePointer
     private let isLent: Bool
+    /// How many keys were put in or removed.
+    package internal(set) var changes = 0
     /// Whether anything was put in or removed. Where nothing was, a commit does nothing: it waits for no disk, and uses no id
     /// (mdb.c, mdb_txn_commit).
-    package internal(set) var hasChanged = false
+    package var hasChanged: Bool { changes > 0 }
 
     init(own handle: OpaquePointer) {
         unsafe self.handle = handle

@@ -8,10 +8,12 @@ struct EndpointRecord {
     var indexedUse: Timestamp
 
     private static let version: UInt8 = 1
+    /// Of a record that ends with how many numbers were skipped.
+    private static let skippedVersion: UInt8 = 2
 
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 96)
-        writer.byte(Self.version)
+        writer.byte(endpoint.skipped == 0 ? Self.version : Self.skippedVersion)
         writer.byte((endpoint.isEnabled ? 1 : 0) | (endpoint.takesSubpaths ? 2 : 0))
         writer.rest(endpoint.id.bytes)
         writer.fixed(endpoint.created.microseconds)
@@ -20,6 +22,7 @@ struct EndpointRecord {
         writer.number(endpoint.uncollected)
         writer.number(endpoint.next)
         writer.number(endpoint.bytes)
+        if endpoint.skipped > 0 { writer.number(endpoint.skipped) }
         return writer.bytes
     }
 
@@ -30,17 +33,18 @@ struct EndpointRecord {
 
     init?(_ span: RawSpan, number: UInt64) {
         var reader = ByteReader(span)
-        guard reader.byte() == Self.version, let flags = reader.byte(), flags < 4,
-            let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
+        guard let version = reader.byte(), [Self.version, Self.skippedVersion].contains(version),
+            let flags = reader.byte(), flags < 4, let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
             let created = reader.fixedSigned(), let lastUsed = reader.fixedSigned(),
             let indexedUse = reader.fixedSigned(),
             let uncollected = reader.number(), let next = reader.number(), let bytes = reader.number(),
-            reader.isAtEnd, uncollected >= 1, uncollected <= next
+            let skipped = version == Self.version ? 0 : reader.number(), reader.isAtEnd, uncollected >= 1,
+            uncollected <= next, next < 1 << 62, skipped <= next - uncollected
         else { return nil }
         endpoint = Endpoint(
             id: id, number: number, isEnabled: flags & 1 != 0, takesSubpaths: flags & 2 != 0,
             created: Timestamp(microseconds: created), lastUsed: Timestamp(microseconds: lastUsed),
-            uncollected: uncollected, next: next, bytes: bytes)
+            uncollected: uncollected, next: next, skipped: skipped, bytes: bytes)
         self.indexedUse = Timestamp(microseconds: indexedUse)
     }
 

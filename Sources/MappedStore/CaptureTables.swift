@@ -10,15 +10,20 @@ struct PendingCounters {
 
     /// What was counted as done came to nothing.
     mutating func refuse() { capture.refuse() }
+
+    /// What was counted as done is done again, and counted then.
+    mutating func forget() { capture.forgetDone() }
 }
 
 /// The steps that the operations of capture are made of.
 extension MappedStore {
     /// Writes what may grow the file; a body that finds no room returns `nil` before it writes anything.
+    /// - Parameter subject: as in `write`.
     func growing<Result>(
+        of subject: @autoclosure () -> String? = nil,
         _ body: (inout Transaction) throws(LMDBError) -> Result?
     ) throws(StoreFailure) -> Result {
-        guard let result = try write(body) else { throw .full }
+        guard let result = try write(of: subject(), body) else { throw .full }
         return result
     }
 
@@ -57,48 +62,54 @@ extension MappedStore {
 
     func remove(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
         let number = record.endpoint.number
-        try tables.notifications.remove(of: number, from: 0, to: .max, in: &transaction)
+        // What was collected stays until its request is forgotten: it may be asked for once more.
+        try tables.notifications.remove(of: number, from: record.endpoint.uncollected, to: .max, in: &transaction)
         try tables.endpointUses.remove(record.useKey, in: &transaction)
         try tables.endpointIDs.remove(record.endpoint.id.bytes, in: &transaction)
         try tables.endpoints.remove(key(number), in: &transaction)
     }
 
-    /// Endpoints that may be overdue, by their numbers: those that were first used longest ago, and the oldest.
+    /// Endpoints that may be overdue: those that were first used longest ago, with the time under which the index has them,
+    /// and the oldest.
     func dueEndpoints(
         at now: Timestamp, _ limits: CaptureLimits, limit: Int, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [UInt64] {
-        var numbers: [UInt64] = []
+    ) throws(LMDBError) -> [(number: UInt64, indexedUse: Timestamp?)] {
+        var due: [(number: UInt64, indexedUse: Timestamp?)] = []
         try tables.endpointUses.scan(in: transaction) { key, _ in
-            guard numbers.count < limit, let use = EndpointRecord.use(fromKey: key),
-                now.seconds(since: use.time) > limits.idleSeconds
-            else { return false }
-            numbers.append(use.number)
+            guard due.count < limit else { return false }
+            guard let use = EndpointRecord.use(fromKey: key) else { return true }
+            guard now.seconds(since: use.time) > limits.idleSeconds else { return false }
+            due.append((use.number, use.time))
             return true
         }
         try tables.endpoints.scan(in: transaction) { key, value in
             var reader = ByteReader(key)
-            guard numbers.count < limit, let number = reader.fixed(),
-                let endpoint = EndpointRecord(value, number: number)?.endpoint,
-                now.seconds(since: endpoint.created) > limits.lifetimeSeconds
-            else { return false }
-            numbers.append(number)
+            guard due.count < limit else { return false }
+            // A damaged one does not say how old it is.
+            guard let number = reader.fixed(), let endpoint = EndpointRecord(value, number: number)?.endpoint else {
+                return true
+            }
+            guard now.seconds(since: endpoint.created) > limits.lifetimeSeconds else { return false }
+            due.append((number, nil))
             return true
         }
-        return numbers
+        return due
     }
 
     // MARK: Notifications
 
-    /// - Parameter limit: bytes of records after which no more are taken.
+    /// - Parameters:
+    ///   - count: how many at the most.
+    ///   - limit: bytes of records after which no more are taken.
     func notifications(
-        of endpoint: UInt64, from first: UInt64, to end: UInt64, atMost limit: Int = .max,
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, count: Int = .max, atMost limit: Int = .max,
         in transaction: borrowing Transaction
     ) throws(LMDBError) -> [NumberedNotification] {
         var found: [NumberedNotification] = []
         var bytes = 0
         var isDamaged = false
         try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { number, record in
-            guard bytes < limit else { return false }
+            guard found.count < count, bytes < limit else { return false }
             bytes += record.byteCount
             guard let notification = NotificationRecord.decode(record) else {
                 isDamaged = true
@@ -146,10 +157,9 @@ extension MappedStore {
     // MARK: Counters
 
     func captureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
-        let found = try tables.meta.value(at: Tables.captureKey, in: transaction) { CaptureState($0) }
-        guard let found else { return CaptureState() }
-        guard let state = found else { throw .damaged("the counters") }
-        return state
+        try shared(
+            at: Tables.captureKey, "the record of the counters", in: transaction, { CaptureState($0) },
+            rebuilt: { () throws(LMDBError) in try tables.rebuiltCaptureState(in: transaction) }) ?? CaptureState()
     }
 
     func put(_ state: CaptureState, in transaction: inout Transaction) throws(LMDBError) {

@@ -137,8 +137,8 @@ extension MappedStore {
     }
 
     func deliveryMetrics(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryMetricsRecord {
-        try tables.meta.record(at: Tables.metricsKey, "the metrics of deliveries", in: transaction) {
-            DeliveryMetricsRecord($0)
-        } ?? DeliveryMetricsRecord()
+        try shared(
+            at: Tables.metricsKey, "the metrics of deliveries", in: transaction, { DeliveryMetricsRecord($0) },
+            rebuilt: { () throws(LMDBError) in DeliveryMetricsRecord() }) ?? DeliveryMetricsRecord()
     }
 }

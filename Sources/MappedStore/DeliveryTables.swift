@@ -141,8 +141,9 @@ extension MappedStore {
     // MARK: State
 
     func deliveryState(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryState {
-        try tables.meta.record(at: Tables.deliveryKey, "the state of deliveries", in: transaction) { DeliveryState($0) }
-            ?? DeliveryState()
+        try shared(
+            at: Tables.deliveryKey, "the state of deliveries", in: transaction, { DeliveryState($0) },
+            rebuilt: { () throws(LMDBError) in try tables.rebuiltDeliveryState(in: transaction) }) ?? DeliveryState()
     }
 
     func put(_ state: DeliveryState, in transaction: inout Transaction) throws(LMDBError) {

@@ -11,6 +11,9 @@ struct EndpointImporter {
     private var current: EndpointRecord?
     /// How many notifications of the current endpoint have been read.
     private var taken: UInt64 = 0
+    /// How many it has, and the number of the one that was read last.
+    private var waiting: UInt64 = 0
+    private var last: UInt64 = 0
 
     init(store: MappedStore, moment: Moment) {
         self.store = store
@@ -46,10 +49,15 @@ struct EndpointImporter {
             return number
         }
         guard let number else { throw line.fault("the endpoint is there twice") }
+        waiting = line.json["waiting"] == nil ? next - uncollected : try line.count("waiting")
+        guard waiting <= next - uncollected else {
+            throw line.fault("\"waiting\" is more than \"uncollected\" and \"next\" leave room for")
+        }
         let endpoint = Endpoint(
             id: id, number: number, isEnabled: try line.bool("enabled"), takesSubpaths: try line.bool("subpaths"),
             created: steady(try line.time("created")), lastUsed: steady(try line.time("lastUsed")),
-            uncollected: uncollected, next: next)
+            uncollected: uncollected, next: next, skipped: next - uncollected - waiting)
+        last = uncollected - 1
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
         counts.endpoints += 1
     }
@@ -67,6 +75,7 @@ struct EndpointImporter {
         }
         taken = 0
         try line.keep { (transaction) throws(LMDBError) in
+            _ = try store.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)
             try store.tables.endpointUses.put([], at: record.useKey, in: &transaction)
         }
@@ -76,12 +85,16 @@ struct EndpointImporter {
         guard var record = current, line.json["endpoint"]?.string == record.endpoint.id.description else {
             throw line.fault("the notification does not follow its endpoint")
         }
-        let number = record.endpoint.uncollected + taken
-        guard number < record.endpoint.next, line.json["id"]?.integer == Int(exactly: number) else {
+        let number = try line.count("id")
+        // Where no number was skipped, they follow one another.
+        guard number > last, number < record.endpoint.next, taken < waiting,
+            record.endpoint.skipped > 0 || number == last + 1
+        else {
             throw line.fault("\"id\" is out of order, or notifications before it are missing")
         }
         let bytes = NotificationRecord.encode(try read(line))
         taken += 1
+        last = number
         record.endpoint.bytes += UInt64(bytes.count)
         current = record
         counts.notifications += 1

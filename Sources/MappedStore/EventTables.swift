@@ -55,8 +55,9 @@ extension MappedStore {
     // MARK: Expressions
 
     func eventsState(in transaction: borrowing Transaction) throws(LMDBError) -> EventsState {
-        try tables.meta.record(at: Tables.eventsKey, "the state of events", in: transaction) { EventsState($0) }
-            ?? EventsState()
+        try shared(
+            at: Tables.eventsKey, "the state of events", in: transaction, { EventsState($0) },
+            rebuilt: { () throws(LMDBError) in try tables.rebuiltEventsState(in: transaction) }) ?? EventsState()
     }
 
     func put(_ state: EventsState, in transaction: inout Transaction) throws(LMDBError) {

@@ -41,7 +41,10 @@ extension MappedStore {
                 event.matches.reduce(sum + event.event.body.count + 512) { $0 + $1.attempt.loggedBytes + 1024 }
             }
             if fresh.isEmpty { return takeover }
-            guard try admit(bytes: bytes, in: &transaction) else { return nil }
+            let largest = fresh.reduce(0) {
+                $1.matches.reduce(max($0, $1.event.body.count + 512)) { max($0, $1.attempt.loggedBytes) }
+            }
+            guard try admit(bytes: bytes, largest: largest, in: &transaction) else { return nil }
             for event in fresh {
                 var work = try DeliveryWork(
                     self, at: Moment(wall: event.receivedAt, steady: steady), in: transaction)

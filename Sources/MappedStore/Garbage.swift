@@ -65,13 +65,11 @@ extension MappedStore {
 
     private func firstGarbage(in transaction: borrowing Transaction) throws(LMDBError) -> Garbage? {
         var found: Garbage?
-        var isDamaged = false
         try tables.garbage.scan(in: transaction) { key, _ in
             found = Garbage(key: key)
-            isDamaged = found == nil
-            return false
+            if found == nil { damage.note("an entry of the list of what is to be removed is damaged") }
+            return found == nil
         }
-        if isDamaged { throw .damaged("a piece of garbage") }
         return found
     }
 
@@ -80,7 +78,16 @@ extension MappedStore {
     ) throws(LMDBError) -> Int {
         switch garbage {
         case .messages(let queue):
-            let end = try queueLog(queue, in: transaction)?.first ?? .max
+            // Where the log is damaged it does not say which messages are left.
+            let log: QueueLog?
+            do throws(LMDBError) {
+                log = try queueLog(queue, in: transaction)
+            } catch {
+                guard error.isRecordDamage else { throw error }
+                damage.note("\(error): queue number \(queue)")
+                return 0
+            }
+            let end = log?.first ?? .max
             return try tables.messages.remove(of: queue, from: 0, to: end, limit: limit, in: &transaction).count
         case .clients(let user):
             var keys: [[UInt8]] = []

@@ -18,11 +18,12 @@ struct LoginsWithoutRoom {
         return LoginLimits.isRepeated(guesses[guess], at: now)
     }
 
-    mutating func fail(_ attempt: LoginAttempt, at now: Timestamp) {
+    /// - Parameter stored: what the store has counted.
+    mutating func fail(_ attempt: LoginAttempt, at now: Timestamp, after stored: LoginRecord) {
         if guesses.count >= Self.limit { guesses = [:] }
         if let guess = attempt.guess { guesses[guess] = now.adding(seconds: LoginLimits.guessSeconds) }
         if users.count >= Self.limit || addresses.count >= Self.limit { self = LoginsWithoutRoom() }
-        let record = LoginLimits.failed(adding(to: LoginRecord(), attempt), at: now)
+        let record = LoginLimits.failed(adding(to: stored, attempt), at: now)
         users[attempt.name] = record.user
         if let network = attempt.network { addresses[network] = record.address }
     }

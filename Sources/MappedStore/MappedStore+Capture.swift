@@ -42,7 +42,7 @@ extension MappedStore: CaptureStore {
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
         _ limits: CaptureLimits
     ) throws(StoreFailure) -> Acceptance {
-        try growing { (transaction) throws(LMDBError) in
+        try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
             let acceptance = record.endpoint.acceptance(
@@ -50,9 +50,8 @@ extension MappedStore: CaptureStore {
             guard acceptance == .stored else { return acceptance }
             let bytes = NotificationRecord.encode(notification)
             guard try admit(bytes: bytes.count, in: &transaction) else { return nil }
-            let number = record.endpoint.next
-            record.endpoint.next += 1
-            record.endpoint.bytes += UInt64(bytes.count)
+            let floor = try lowestNumber(after: record.endpoint.next, in: &transaction)
+            let number = record.endpoint.append(bytes: bytes.count, from: floor)
             record.endpoint.lastUsed = moment.steady
             try tables.notifications.put(bytes, of: record.endpoint.number, at: number, in: &transaction)
             try put(record, in: &transaction)
@@ -64,7 +63,7 @@ extension MappedStore: CaptureStore {
     package func collect(
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
     ) throws(StoreFailure) -> Finding {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             if case .collected(let number, let first, let end) = try tables.requests.outcome(
                 of: request, in: transaction)
             {
@@ -78,8 +77,7 @@ extension MappedStore: CaptureStore {
             let range = NotificationRange(endpoint: number, first: first, end: end, collectedBy: owner)
             let found = try finding(range, mayBeLong: mayBeLong, in: transaction)
             guard found != .tooLong else { return found }
-            record.endpoint.uncollected = end
-            record.endpoint.bytes = 0
+            record.endpoint.collectAll()
             record.endpoint.lastUsed = moment.steady
             try put(record, in: &transaction)
             if request == nil, case .notifications = found {
@@ -96,7 +94,8 @@ extension MappedStore: CaptureStore {
         at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
         mayBeLong: Bool
     ) throws(StoreFailure) -> Finding {
-        let found = try read { (transaction) throws(LMDBError) -> (EndpointRecord, Finding)? in
+        let found = try read(of: "endpoint \(id)") {
+            (transaction) throws(LMDBError) -> (EndpointRecord, Finding)? in
             guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
             let first = max(record.endpoint.uncollected, number == .max ? .max : number + 1)
             let most = min(record.endpoint.next, first.addingReportingOverflow(UInt64(limit)).partialValue)
@@ -108,10 +107,15 @@ extension MappedStore: CaptureStore {
         guard let (record, finding) = found else { return .unknownEndpoint }
         guard finding != .tooLong else { return finding }
         if moment.steady.seconds(since: record.endpoint.lastUsed) > min(1, limits.idleSeconds / 10) {
-            try write { (transaction) throws(LMDBError) in
-                guard var record = try current(id, at: moment, limits, in: transaction) else { return }
-                record.endpoint.lastUsed = moment.steady
-                try put(record, in: &transaction)
+            do throws(StoreFailure) {
+                try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+                    guard var record = try current(id, at: moment, limits, in: transaction) else { return }
+                    record.endpoint.lastUsed = moment.steady
+                    try put(record, in: &transaction)
+                }
+            } catch {
+                // A full store can still be looked at.
+                guard error == .full, !isTurnBroken else { throw error }
             }
         }
         return finding
@@ -174,7 +178,7 @@ extension MappedStore: CaptureStore {
     package func hasNews(
         at id: Endpoint.ID, after number: UInt64, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Bool {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard let endpoint = try current(id, at: moment, limits, in: transaction)?.endpoint else { return true }
             return endpoint.count > 0 && endpoint.next - 1 > number
         }
@@ -183,14 +187,13 @@ extension MappedStore: CaptureStore {
     package func acknowledge(
         through number: UInt64, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Bool {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
             let first = record.endpoint.uncollected
             let end = number >= record.endpoint.next ? record.endpoint.next : max(first, number + 1)
             let freed = try tables.notifications.remove(
                 of: record.endpoint.number, from: first, to: end, in: &transaction)
-            record.endpoint.uncollected = end
-            record.endpoint.bytes -= min(record.endpoint.bytes, UInt64(freed.bytes))
+            record.endpoint.collect(to: end, count: freed.count, bytes: freed.bytes)
             record.endpoint.lastUsed = moment.steady
             try put(record, in: &transaction)
             return true
@@ -200,7 +203,7 @@ extension MappedStore: CaptureStore {
     package func configure(
         _ id: Endpoint.ID, _ configuration: Configuration, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Bool {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
             record.endpoint.isEnabled = configuration.isEnabled
             record.endpoint.takesSubpaths = configuration.takesSubpaths ?? record.endpoint.takesSubpaths
@@ -211,7 +214,7 @@ extension MappedStore: CaptureStore {
     }
 
     package func delete(_ id: Endpoint.ID) throws(StoreFailure) -> Bool {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard let record = try stored(id, in: transaction) else { return false }
             try remove(record, in: &transaction)
             return true
@@ -224,18 +227,16 @@ extension MappedStore: CaptureStore {
         let pending = pendingCounters.capture
         return try read { (transaction) throws(LMDBError) in
             var newest: [Endpoint] = []
-            var isDamaged = false
             try tables.endpoints.scan(backwards: true, in: transaction) { key, value in
                 var reader = ByteReader(key)
                 guard newest.count < limit else { return false }
                 guard let number = reader.fixed(), let record = EndpointRecord(value, number: number) else {
-                    isDamaged = true
-                    return false
+                    damage.note("an endpoint's record is damaged")
+                    return true
                 }
                 newest.append(record.endpoint)
                 return true
             }
-            if isDamaged { throw .damaged("an endpoint's record") }
             return Overview(
                 counters: try captureState(in: transaction).counters + pending,
                 total: try tables.endpoints.count(in: transaction), newest: newest.reversed())
@@ -250,8 +251,18 @@ extension MappedStore: CaptureStore {
         }
         guard !candidates.isEmpty else { return 0 }
         try write { (transaction) throws(LMDBError) in
-            for number in candidates {
-                guard var record = try stored(number: number, in: transaction) else { continue }
+            for (number, indexedUse) in candidates {
+                let found = try sparing("endpoint \(number)") { () throws(LMDBError) in
+                    try stored(number: number, in: transaction)
+                }
+                guard var record = found else {
+                    // It is damaged, or gone, and must not stay in front of the others.
+                    if let indexedUse {
+                        try tables.endpointUses.remove(
+                            EndpointRecord.useKey(indexedUse, number), in: &transaction)
+                    }
+                    continue
+                }
                 if record.endpoint.isOverdue(at: moment.steady, limits) {
                     try remove(record, in: &transaction)
                 } else if record.indexedUse != record.endpoint.lastUsed {

@@ -55,7 +55,8 @@ extension MappedStore: DeliveryStore {
         let brief = results.prefix(Self.briefResults).map(\.brief)
         for taken in [results, brief] {
             let bytes = taken.reduce(Self.turnBytes) { $0 + $1.attempt.loggedBytes + Self.resultBytes }
-            if try admit(bytes: bytes, leaving: 0, in: &transaction) { return taken }
+            let largest = taken.reduce(0) { max($0, $1.attempt.loggedBytes + Self.resultBytes) }
+            if try admit(bytes: bytes, largest: largest, leaving: 0, in: &transaction) { return taken }
         }
         return nil
     }

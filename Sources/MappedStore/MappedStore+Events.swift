@@ -9,7 +9,7 @@ extension MappedStore: EventStore {
     package func subscriptions(of user: String, after: UInt64?, limit: Int) throws(StoreFailure) -> [Subscription] {
         guard after != .max else { return [] }
         let start = after.map { $0 + 1 } ?? 0
-        return try read { (transaction) throws(LMDBError) in
+        return try read(of: "subscriptions of user \(user)") { (transaction) throws(LMDBError) in
             var found: [Subscription] = []
             var start = start
             while found.count < limit {
@@ -44,13 +44,14 @@ extension MappedStore: EventStore {
     }
 
     package func subscription(_ id: UUID) throws(StoreFailure) -> Subscription? {
-        try read { (transaction) throws(LMDBError) in try subscription(id, in: transaction) }
+        try read(of: "subscription \(id)") { (transaction) throws(LMDBError) in try subscription(id, in: transaction) }
     }
 
     package func create(
         _ subscription: Subscription, for request: RequestID?, limit: Int
     ) throws(StoreFailure) -> SubscriptionCreation {
-        try growing { (transaction) throws(LMDBError) -> SubscriptionCreation? in
+        try growing(of: "subscriptions of user \(subscription.user)") {
+            (transaction) throws(LMDBError) -> SubscriptionCreation? in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
                 let made = try self.subscription(id, in: transaction)
             {
@@ -102,7 +103,7 @@ extension MappedStore: EventStore {
     package func change(
         _ id: UUID, _ change: (inout Subscription) -> Bool
     ) throws(StoreFailure) -> Subscription? {
-        try growing { (transaction) throws(LMDBError) -> Subscription?? in
+        try growing(of: "subscription \(id)") { (transaction) throws(LMDBError) -> Subscription?? in
             guard let number = try subscriptionNumber(id, in: transaction),
                 let entry = try subscriptionEntry(number: number, in: transaction)
             else { return .some(nil) }
@@ -126,7 +127,7 @@ extension MappedStore: EventStore {
     package func deleteSubscription(
         _ id: UUID, of user: String, for request: RequestID?
     ) throws(StoreFailure) -> Bool {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "subscription \(id)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
             let number = try sparing("subscription \(id)") { () throws(LMDBError) in
                 try subscriptionNumber(id, in: transaction)
@@ -164,10 +165,13 @@ extension MappedStore: EventStore {
             {
                 return known
             }
+            // The first attempt has kept them, and they have been dropped since.
+            if case .event = try tables.requests.outcome(of: request, in: transaction) { return events.map(\.id) }
             let (ids, fresh) = try sorted(events, in: transaction)
-            let bytes = fresh.reduce(0) { $0 + $1.body.count + 512 }
             if fresh.isEmpty { return ids }
-            guard try admit(bytes: bytes, in: &transaction) else { return nil }
+            let bytes = fresh.reduce(0) { $0 + $1.body.count + 512 }
+            let largest = fresh.reduce(0) { max($0, $1.body.count + 512) }
+            guard try admit(bytes: bytes, largest: largest, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             for event in fresh {
                 let identity = event.identity.map { identityKey($0) }
@@ -245,7 +249,7 @@ extension MappedStore: EventStore {
     }
 
     package func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory? {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "event \(id)") { (transaction) throws(LMDBError) in
             let place = routedEventKey(id.description)
             guard let number = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
             return try history(of: number, for: user, in: transaction)
@@ -295,7 +299,7 @@ extension MappedStore: EventStore {
     package func deliveries(
         of subscription: UUID, _ query: DeliveryQuery
     ) throws(StoreFailure) -> [DeliveryLine]? {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "subscription \(subscription)") { (transaction) throws(LMDBError) in
             guard let number = try subscriptionNumber(subscription, in: transaction) else { return nil }
             var lines: [DeliveryLine] = []
             var seen = 0
@@ -325,7 +329,7 @@ extension MappedStore: EventStore {
     package func replay(
         _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
     ) throws(StoreFailure) -> ReplayRequest {
-        try growing { (transaction) throws(LMDBError) -> ReplayRequest? in
+        try growing(of: "subscription \(subscription)") { (transaction) throws(LMDBError) -> ReplayRequest? in
             guard let number = try subscriptionNumber(subscription, in: transaction) else {
                 return .unknownSubscription
             }

@@ -131,7 +131,10 @@ extension MappedStore: MatchingStore {
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
             // What came in before has the room to be matched, and that in turn leaves some to attempts that are over.
             let bytes = 512 * (1 + min(count, Self.deliveriesPerStep))
-            guard try admit(bytes: bytes, leaving: DiskReserve.deliveryBytes / 2, in: &transaction) else { return nil }
+            guard
+                try admit(
+                    bytes: bytes, largest: 512, leaving: DiskReserve.deliveryBytes / 2, in: &transaction)
+            else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var left = Self.deliveriesPerStep
             var gone = 0

@@ -10,7 +10,7 @@ extension MappedStore: QueueStore {
     // MARK: Messages
 
     package func queue(named name: String) throws(StoreFailure) -> Queue? {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "queue \(name)") { (transaction) throws(LMDBError) in
             guard let number = try queueNumber(name, in: transaction),
                 let settings = try queueSettings(number, in: transaction)
             else { return nil }
@@ -25,14 +25,15 @@ extension MappedStore: QueueStore {
     }
 
     package func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
-        try growing { (transaction) throws(LMDBError) in
+        try growing(of: "queue \(queue.settings.name)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return true }
             guard var log = try queueLog(queue.number, in: transaction),
                 try queueSettings(queue.number, in: transaction) == queue.settings
             else { return false }
             let record = MessageRecord.encode(message)
             guard try admit(bytes: record.count, in: &transaction) else { return nil }
-            let id = log.append(bytes: message.body.count)
+            let id = log.append(
+                bytes: message.body.count, from: try lowestNumber(after: log.current, in: &transaction))
             try tables.messages.put(record, of: queue.number, at: id, in: &transaction)
             try trim(&log, of: queue, in: &transaction)
             try put(log, of: queue.number, in: &transaction)
@@ -43,13 +44,13 @@ extension MappedStore: QueueStore {
 
     @discardableResult
     package func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
-        try growing { (transaction) throws(LMDBError) -> Bool? in
+        try growing(of: "queue \(queue.settings.name)") { (transaction) throws(LMDBError) -> Bool? in
             if try tables.requests.outcome(of: request, in: transaction) != nil { return true }
             guard var log = try queueLog(queue.number, in: transaction),
                 try queueSettings(queue.number, in: transaction) == queue.settings
             else { return false }
             guard try admit(bytes: 64, in: &transaction) else { return nil }
-            log.skip()
+            log.skip(from: try lowestNumber(after: log.current, in: &transaction))
             try put(log, of: queue.number, in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
@@ -66,13 +67,13 @@ extension MappedStore: QueueStore {
     // MARK: Clients
 
     package func user(named name: String) throws(StoreFailure) -> User? {
-        try read { (transaction) throws(LMDBError) in try user(name, in: transaction) }
+        try read(of: "user \(name)") { (transaction) throws(LMDBError) in try user(name, in: transaction) }
     }
 
     package func listen(
         _ client: String, of user: User, to queue: String, for request: RequestID?
     ) throws(StoreFailure) -> Listening {
-        try growing { (transaction) throws(LMDBError) in
+        try growing(of: "client \(client) of user \(user.name), queue \(queue)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .done { return .listening }
             guard let number = try queueNumber(queue, in: transaction),
                 let right = try right(of: user.number, to: number, in: transaction),
@@ -92,7 +93,7 @@ extension MappedStore: QueueStore {
     }
 
     package func unlisten(_ client: String, of user: User, for request: RequestID?) throws(StoreFailure) -> Bool {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "client \(client) of user \(user.name)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
             guard try tables.clients.remove(ClientRecord.place(user.number, client), in: &transaction) else {
                 return false
@@ -102,17 +103,26 @@ extension MappedStore: QueueStore {
         }
     }
 
+    /// Names a client and, where that can be read, its queue.
+    private func subject(_ client: String, _ user: User) -> String {
+        let name = try? environment.read { (transaction) throws(LMDBError) -> String? in
+            guard let number = try self.client(client, of: user.number, in: transaction)?.queue else { return nil }
+            return try queueSettings(number, in: transaction)?.name
+        }
+        return "client \(client) of user \(user.name)" + ((name ?? nil).map { ", queue \($0)" } ?? "")
+    }
+
     package func read(
         _ client: String, of user: User, _ how: Reading, for request: RequestID?
     ) throws(StoreFailure) -> ReadOutcome {
         // Where there is nothing new, nothing is written. A second attempt waits until what the first one wrote is kept.
         if try !isRemembered(request) {
-            let found = try read { (transaction) throws(LMDBError) -> ReadOutcome? in
+            let found = try read(of: subject(client, user)) { (transaction) throws(LMDBError) -> ReadOutcome? in
                 try peek(client, of: user.number, how, for: request, in: transaction)
             }
             if let found { return found }
         }
-        return try write { (transaction) throws(LMDBError) in
+        return try write(of: subject(client, user)) { (transaction) throws(LMDBError) in
             if let found = try peek(client, of: user.number, how, for: request, in: transaction) { return found }
             guard var record = try self.client(client, of: user.number, in: transaction),
                 let log = try log(of: record, of: user.number, in: transaction)
@@ -219,7 +229,7 @@ extension MappedStore: QueueStore {
     }
 
     package func hasNews(for client: String, of user: User) throws(StoreFailure) -> Bool {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: subject(client, user)) { (transaction) throws(LMDBError) in
             guard let record = try self.client(client, of: user.number, in: transaction),
                 let log = try log(of: record, of: user.number, in: transaction)
             else { return true }
@@ -230,7 +240,7 @@ extension MappedStore: QueueStore {
     package func acknowledge(
         through id: UInt64, by client: String, of user: User
     ) throws(StoreFailure) -> Acknowledgement {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: subject(client, user)) { (transaction) throws(LMDBError) in
             guard var record = try self.client(client, of: user.number, in: transaction) else { return .unknownClient }
             guard let log = try log(of: record, of: user.number, in: transaction) else { return .disconnected }
             guard id <= log.current else { return .unknownMessage }
@@ -244,7 +254,7 @@ extension MappedStore: QueueStore {
     package func overview(
         of user: User, after key: [UInt8], limit: Int
     ) throws(StoreFailure) -> QueueOverview {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "queues and clients of user \(user.name)") { (transaction) throws(LMDBError) in
             let queues = try queueEntries(try rights(of: user.number, in: transaction).map(\.queue), in: transaction)
             let (clients, next) = try clientEntries(of: user.number, after: key, limit: limit, in: transaction)
             return QueueOverview(queues: queues, clients: clients, next: next)
@@ -273,28 +283,39 @@ extension MappedStore: QueueStore {
         }
         if loginsWithoutRoom.isRepeated(attempt, at: now) { return }
         var isCounted = true
-        let isStored = try write { (transaction) throws(LMDBError) in
-            let earlier = try guess(attempt, in: transaction)
-            isCounted = !LoginLimits.isRepeated(earlier, at: now)
-            guard isCounted || LoginLimits.isDue(earlier, at: now) else { return true }
-            guard try admit(bytes: 256, in: &transaction) else { return false }
-            try put(guess: now.adding(seconds: LoginLimits.guessSeconds), of: attempt, in: &transaction)
-            guard isCounted else { return true }
-            let record = try loginRecord(attempt, in: transaction)
-            try put(LoginLimits.failed(record, at: now), of: attempt, in: &transaction)
-            return true
+        var record = LoginRecord()
+        var isStored = false
+        do throws(StoreFailure) {
+            isStored = try write { (transaction) throws(LMDBError) in
+                let earlier = try guess(attempt, in: transaction)
+                isCounted = !LoginLimits.isRepeated(earlier, at: now)
+                guard isCounted || LoginLimits.isDue(earlier, at: now) else { return true }
+                record = try loginRecord(attempt, in: transaction)
+                guard try admit(bytes: 256, in: &transaction) else { return false }
+                try put(guess: now.adding(seconds: LoginLimits.guessSeconds), of: attempt, in: &transaction)
+                guard isCounted else { return true }
+                try put(LoginLimits.failed(record, at: now), of: attempt, in: &transaction)
+                return true
+            }
+        } catch {
+            guard error == .full, !isTurnBroken else { throw error }
         }
         guard isCounted else { return }
         loginFailedInTurn = true
         // What finds no room in the store is counted by this process alone.
-        if !isStored { loginsWithoutRoom.fail(attempt, at: now) }
+        if !isStored { loginsWithoutRoom.fail(attempt, at: now, after: record) }
     }
 
     package func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
-            let record = try loginRecord(attempt, in: transaction)
-            guard let changed = LoginLimits.succeeded(record, at: now) else { return }
-            try put(changed, of: attempt, in: &transaction)
+        do throws(StoreFailure) {
+            try write { (transaction) throws(LMDBError) in
+                let record = try loginRecord(attempt, in: transaction)
+                guard let changed = LoginLimits.succeeded(record, at: now) else { return }
+                try put(changed, of: attempt, in: &transaction)
+            }
+        } catch {
+            // Whoever may read can do so where the store is full.
+            guard error == .full, !isTurnBroken else { throw error }
         }
     }
 
@@ -327,7 +348,7 @@ extension MappedStore: QueueStore {
                 // Another request has changed what is in force meanwhile.
                 change = try ConfigurationChange(to: configuration, self, in: transaction)
             }
-            if change.growth > 0, try !admit(bytes: change.growth, in: &transaction) { return nil }
+            if change.growth > 0, try !admit(bytes: change.growth, largest: 4096, in: &transaction) { return nil }
             try apply(change, in: &transaction)
             try bumpQueueRevision(in: &transaction)
             try remember(.done, of: request, in: &transaction)
@@ -339,7 +360,7 @@ extension MappedStore: QueueStore {
         of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?,
         _ save: () -> ConfigurationFailure?
     ) throws(StoreFailure) -> ConfigurationFailure? {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "user \(user)") { (transaction) throws(LMDBError) in
             let current = try self.user(user, in: transaction)
             if let login, current?.number != login.number || current?.hash != login.hash { return .loginChanged }
             if let failure = save() { return failure }

@@ -113,7 +113,7 @@ extension MappedStore {
             let place = Self.replayKey(replay.subscription, replay.order)
             let stored = try tables.replays.record(at: place, "a replay", in: transaction) { ReplayRecord($0) }
             guard var record = stored, record.step == replay.step else { return () }
-            guard try admit(bytes: 1024 * (1 + matched.count), in: &transaction) else { return nil }
+            guard try admit(bytes: 1024 * (1 + matched.count), largest: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             for number in matched {
                 guard let parcel = try parcel(number, in: transaction),

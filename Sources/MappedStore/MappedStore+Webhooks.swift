@@ -7,23 +7,26 @@ extension MappedStore: WebhookStore {
     // MARK: Webhooks
 
     package func webhooks(of environment: UUID) throws(StoreFailure) -> [Webhook] {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "webhooks of environment \(environment)") { (transaction) throws(LMDBError) in
             var webhooks: [Webhook] = []
             for (number, _) in try subscriptions(of: environment, in: transaction) {
-                if let webhook = try webhook(number: number, in: transaction) { webhooks.append(webhook) }
+                let found = try sparing("webhook number \(number) of environment \(environment)") {
+                    () throws(LMDBError) in try webhook(number: number, in: transaction)
+                }
+                if let found { webhooks.append(found) }
             }
             return webhooks
         }
     }
 
     package func webhook(_ id: UUID) throws(StoreFailure) -> Webhook? {
-        try read { (transaction) throws(LMDBError) in try webhook(id, in: transaction) }
+        try read(of: "webhook \(id)") { (transaction) throws(LMDBError) in try webhook(id, in: transaction) }
     }
 
     package func create(
         _ webhook: Webhook, for request: RequestID?, limit: Int, _ makeKey: () -> Keyring.Key?
     ) throws(StoreFailure) -> WebhookCreation {
-        try growing { (transaction) throws(LMDBError) in
+        try growing(of: "webhooks of environment \(webhook.environment)") { (transaction) throws(LMDBError) in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
                 let made = try self.webhook(id, in: transaction)
             {
@@ -46,7 +49,7 @@ extension MappedStore: WebhookStore {
     }
 
     package func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook? {
-        try growing { (transaction) throws(LMDBError) -> Webhook?? in
+        try growing(of: "webhook \(id)") { (transaction) throws(LMDBError) -> Webhook?? in
             guard let before = try webhook(id, in: transaction) else { return .some(nil) }
             var webhook = before
             guard change(&webhook) else { return .some(before) }
@@ -64,7 +67,7 @@ extension MappedStore: WebhookStore {
     }
 
     package func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "webhook \(id)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
             guard let number = try webhookNumber(id, in: transaction),
                 let webhook = try webhook(number: number, in: transaction)
@@ -84,19 +87,27 @@ extension MappedStore: WebhookStore {
     package func accept(
         _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> EventAcceptance {
-        try growing { (transaction) throws(LMDBError) in
+        try growing(of: "events of environment \(environment)") { (transaction) throws(LMDBError) in
             if case .event(let place) = try tables.requests.outcome(of: request, in: transaction),
                 let known = try knownEvent(at: place, in: transaction)
             {
                 return EventAcceptance(eventID: known.eventID, deliveries: known.deliveries, isRepeated: false)
+            }
+            let wanted = try subscriptions(of: environment, in: transaction).filter { $0.events.contains(event.type) }
+            // The first attempt has kept it, and it has been dropped since.
+            if case .event = try tables.requests.outcome(of: request, in: transaction) {
+                return EventAcceptance(eventID: event.id, deliveries: wanted.count, isRepeated: false)
             }
             var places = [eventKey(environment, .id, event.id)]
             if let text = event.idempotencyKey { places.append(eventKey(environment, .idempotencyKey, text)) }
             for place in places {
                 if let known = try knownEvent(at: place, in: transaction) { return known }
             }
-            let wanted = try subscriptions(of: environment, in: transaction).filter { $0.events.contains(event.type) }
-            guard try admit(bytes: event.body.count + 512 * (1 + wanted.count), in: &transaction) else { return nil }
+            guard
+                try admit(
+                    bytes: event.body.count + 512 * (1 + wanted.count), largest: event.body.count + 512,
+                    in: &transaction)
+            else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             let parcel = try work.keep(event.parcel(from: environment), in: &transaction)
             var count: UInt64 = 0
@@ -116,7 +127,7 @@ extension MappedStore: WebhookStore {
     package func test(
         _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> UUID? {
-        try growing { (transaction) throws(LMDBError) -> UUID?? in
+        try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> UUID?? in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .some(id) }
             guard let number = try webhookNumber(webhook, in: transaction),
                 let found = try self.webhook(number: number, in: transaction)
@@ -138,7 +149,7 @@ extension MappedStore: WebhookStore {
     static let logBytes = 8 << 20
 
     package func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> LogPage? {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "webhook \(webhook)") { (transaction) throws(LMDBError) in
             guard let found = try self.webhook(webhook, in: transaction) else { return nil }
             var page = LogPage(entries: [])
             var seen = 0
@@ -174,7 +185,7 @@ extension MappedStore: WebhookStore {
         _ entry: UInt64, for request: RequestID?, at moment: Moment,
         _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?
     ) throws(StoreFailure) -> Redelivery {
-        try growing { (transaction) throws(LMDBError) in
+        try growing(of: "line \(entry) of the log") { (transaction) throws(LMDBError) in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
             guard let number = try owner(transaction) else { return .unknownDestination }
             guard let record = try readableLine(entry, in: transaction), record.destination == number else {
@@ -196,13 +207,13 @@ extension MappedStore: WebhookStore {
     package func recover(
         _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Int? {
-        try growing { (transaction) throws(LMDBError) -> Int?? in
+        try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> Int?? in
             if case .count(let count) = try tables.requests.outcome(of: request, in: transaction) {
                 return .some(Int(clamping: count))
             }
             guard let number = try webhookNumber(webhook, in: transaction) else { return .some(nil) }
             var lost = try lostParcels(of: number, since: since, until: until, limit: limit, in: transaction)
-            guard try admit(bytes: 1024 * lost.count, in: &transaction) else { return nil }
+            guard try admit(bytes: 1024 * lost.count, largest: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var count = 0
             guard try work.destination(number, in: transaction) != nil else { return .some(nil) }
@@ -226,7 +237,7 @@ extension MappedStore: WebhookStore {
     }
 
     package func statistics(of webhook: UUID) throws(StoreFailure) -> WebhookStatistics? {
-        try read { (transaction) throws(LMDBError) in
+        try read(of: "webhook \(webhook)") { (transaction) throws(LMDBError) in
             guard let number = try webhookNumber(webhook, in: transaction),
                 let state = try destinationState(number, in: transaction)
             else { return nil }
@@ -243,12 +254,12 @@ extension MappedStore: WebhookStore {
     package func keyring(
         of environment: UUID, _ make: () -> Keyring.Key?
     ) throws(StoreFailure) -> Keyring? {
-        let found = try read { (transaction) throws(LMDBError) -> Keyring? in
+        let found = try read(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring? in
             guard let number = try keyringNumber(of: environment, in: transaction) else { return nil }
             return try keyring(number, in: transaction)
         }
         if let found { return found }
-        return try growing { (transaction) throws(LMDBError) -> Keyring?? in
+        return try growing(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring?? in
             guard try admit(bytes: 4096, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: clock.now(), in: transaction)
             let keyring = try keyring(of: environment, &work, in: &transaction, make)
@@ -260,7 +271,7 @@ extension MappedStore: WebhookStore {
     package func rotate(
         _ environment: UUID, to key: Keyring.Key, at now: Timestamp, overlapSeconds: Double
     ) throws(StoreFailure) -> Keyring? {
-        try write { (transaction) throws(LMDBError) in
+        try write(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) in
             guard let number = try keyringNumber(of: environment, in: transaction),
                 let keyring = try keyring(number, in: transaction)
             else { return nil }

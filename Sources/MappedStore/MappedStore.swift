@@ -13,6 +13,8 @@ package final class MappedStore {
         /// Whether a commit waits for the disk; if not, a crash of the machine can damage the file.
         package var isDurable: Bool
         package var access: Access
+        /// Names this start of the machine.
+        package var bootID = Machine.bootID()
 
         package enum Access: Sendable {
             case shared
@@ -32,19 +34,23 @@ package final class MappedStore {
     /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
     ///
     /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too; 4 routes events;
-    /// 5 counts users' subscriptions and finds apart what somebody must agree to; 6 knows who created endpoints, and since when
-    /// an environment has no webhooks.
+    /// 5 counts users' subscriptions and finds apart what somebody must agree to; 6 knows which numbers were given, who
+    /// created endpoints, and since when an environment has no webhooks.
     package static let schemaVersion: UInt64 = 6
 
     let environment: Environment
     let tables: Tables
     let mark: StoreMark
     package let clock: SteadyClock
+    /// As it was when the store was opened; others may have raised the ceiling since.
+    let numbers: Numbers
 
     private var turn: Transaction?
     private var turnFailure: StoreFailure?
-    /// Bytes by which the open transaction may grow the file.
+    /// Bytes that the open transaction may write, as far as they were admitted.
     private var turnGrowth = 0
+    /// Those of them in values that are larger than a page, each of which needs pages in a row.
+    private var turnLargeBytes = 0
     private var reserve: DiskReserve
     private let lock: FileLock
     private let isDurable: Bool
@@ -86,7 +92,11 @@ package final class MappedStore {
                     mapBytes: options.maximumBytes, isDurable: options.isDurable, isReadOnly: isReadOnly))
             try environment.sweepDeadReaders()
             mark = StoreMark(path)
-            (tables, clock) = try isReadOnly ? Self.look(environment) : Self.prepare(environment, path)
+            (tables, clock) =
+                try isReadOnly ? Self.look(environment) : Self.prepare(environment, path, bootID: options.bootID)
+            numbers = try environment.read { [tables] (transaction) throws(LMDBError) in
+                try tables.numbers(in: transaction) ?? Numbers()
+            }
             reserve = try Self.reserve(path, environment)
         } catch {
             throw StoreError(error, path)
@@ -111,7 +121,7 @@ package final class MappedStore {
 
     /// Opens the tables and sets the clock; makes what is not there yet.
     private static func prepare(
-        _ environment: Environment, _ path: FilePath
+        _ environment: Environment, _ path: FilePath, bootID: String
     ) throws(LMDBError) -> (Tables, SteadyClock) {
         var transaction = try environment.beginWrite()
         let meta = try Table("meta", creating: true, in: transaction)
@@ -119,12 +129,22 @@ package final class MappedStore {
         let tables = try Tables(creating: true, in: transaction)
         if let schema { try tables.migrate(from: schema, in: &transaction) }
         if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
-        try StoreMark(path).recognise(tables, in: &transaction)
+        let isKnown = try StoreMark(path).recognise(tables, in: &transaction)
         let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
-        var clock = SteadyClock.starting(after: try lastShown(tables, in: transaction))
+        var clock = SteadyClock.starting(bootID: bootID, after: try lastShown(tables, in: transaction))
         if let stored = stored ?? nil, stored.bootID == clock.bootID { clock = stored }
+        let wasClosed = try tables.meta.remove(Tables.closedKey, in: &transaction)
+        if schema == nil {
+            try tables.meta.put(Numbers().encoded, at: Tables.numbersKey, in: &transaction)
+        } else {
+            // What clients were shown last may not be in the store.
+            let hasNumbers = try tables.numbers(in: transaction) != nil
+            if !isKnown || !hasNumbers || (clock != stored && !wasClosed) { try tables.jump(in: &transaction) }
+        }
         if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
         try transaction.commit()
+        // A crash of the machine must not bring back a store that says it was closed.
+        if wasClosed { try environment.sync() }
         return (tables, clock)
     }
 
@@ -160,36 +180,77 @@ package final class MappedStore {
 
     /// Lends what was committed last, by any process; not what the open transaction has written, which may yet come to
     /// nothing.
+    /// - Parameter subject: whose records these are, as the log names it where one of them is damaged.
     func read<Result>(
+        of subject: @autoclosure () -> String? = nil,
         _ body: (borrowing Transaction) throws(LMDBError) -> Result
     ) throws(StoreFailure) -> Result {
-        do throws(LMDBError) { return try environment.read(body) } catch { throw StoreFailure(error) }
+        do throws(LMDBError) { return try environment.read(body) } catch { throw failure(error, subject()) }
     }
 
-    /// Writes in the open transaction, or opens one. A body that throws undoes the whole transaction, so it decides what
-    /// to do before it writes; all of the transaction's requests are then told that nothing was kept.
+    /// Writes in the open transaction, or opens one.
+    ///
+    /// A body decides what to do before it writes: where it fails before that, its own request fails and nothing else.
+    /// One that fails later breaks the whole transaction; then `isTurnBroken` is true and all further writes fail until
+    /// `rollBack`.
+    /// - Parameter subject: whose records these are, as the log names it where one of them is damaged.
     func write<Result>(
+        of subject: @autoclosure () -> String? = nil,
         _ body: (inout Transaction) throws(LMDBError) -> Result
     ) throws(StoreFailure) -> Result {
         if let turnFailure { throw turnFailure }
+        var transaction = try takeTurn()
+        let changes = transaction.changes
         do throws(LMDBError) {
-            var transaction = try takeTurn()
             let result = try body(&transaction)
             turn = consume transaction
             return result
         } catch {
-            let failure = StoreFailure(error)
-            turnFailure = failure
+            let failure = failure(error, subject())
+            // LMDB goes on only after errors that are not its own.
+            if error.isRecordDamage, transaction.changes == changes {
+                turn = consume transaction
+            } else {
+                turnFailure = failure
+            }
             throw failure
         }
+    }
+
+    /// Notes what is damaged, for the log.
+    private func failure(_ error: LMDBError, _ subject: String?) -> StoreFailure {
+        let failure = StoreFailure(error)
+        guard case .damaged(let what) = failure else { return failure }
+        let named = subject.map { "\(what): \($0)" } ?? what
+        damage.note(named)
+        return .damaged(named)
     }
 
     /// Whether a transaction is open that waits for `commit`; while there is one, no other process writes.
     package var isWriting: Bool { turn != nil }
 
-    private func takeTurn() throws(LMDBError) -> Transaction {
+    /// Whether a request has broken the open transaction. Nothing of it is kept: after `rollBack` the other requests of
+    /// the turn can be made again.
+    package var isTurnBroken: Bool { turnFailure != nil }
+
+    private func takeTurn() throws(StoreFailure) -> Transaction {
         if let transaction = turn.take() { return transaction }
-        return try environment.beginWrite()
+        do throws(LMDBError) {
+            let transaction = try environment.beginWrite()
+            // The tightest of stores keeps the pages that its next change needs.
+            if reserve.left(environment) < Self.smallestRoom, try !hasSmallestRoom() { throw .full }
+            return transaction
+        } catch {
+            throw failure(error, nil)
+        }
+    }
+
+    /// What a transaction that frees room may need: copies of the pages that it changes.
+    private static let smallestRoom = 256 << 10
+
+    private func hasSmallestRoom() throws(LMDBError) -> Bool {
+        let wanted = (Self.smallestRoom - max(0, reserve.left(environment))) / environment.pageBytes
+        return try environment.freePages(enough: wanted).usable >= wanted
     }
 
     /// Whether the writes of a commit are kept for good only once the next commit, or `settle`, has returned.
@@ -253,11 +314,18 @@ package final class MappedStore {
         }
     }
 
+    /// Throws away what was written since the last commit, so that the requests that wrote it can be made again.
+    package func forgetTurn() {
+        rollBack()
+        pendingCounters.forget()
+    }
+
     /// Throws away what was written since the last commit.
     package func rollBack() {
         turn = nil
         turnFailure = nil
         turnGrowth = 0
+        turnLargeBytes = 0
         rememberedInTurn = 0
         loginFailedInTurn = false
     }
@@ -317,30 +385,43 @@ package final class MappedStore {
     // MARK: Room
 
     /// Lets the open transaction put in so many bytes more; false where there is no room, and nothing of them is written.
-    /// - Parameter leaving: bytes that stay free for those who may take the last of the room.
+    ///
+    /// Room is what the file may still grow by and the free pages inside it that no reader sees.
+    /// - Parameters:
+    ///   - largest: bytes of the largest single value among them; `nil`: all are one value.
+    ///   - leaving: bytes that stay free for those who may take the last of the room.
     func admit(
-        bytes: Int, leaving: Int = DiskReserve.deliveryBytes, in transaction: inout Transaction
+        bytes: Int, largest: Int? = nil, leaving: Int = DiskReserve.deliveryBytes,
+        in transaction: inout Transaction
     ) throws(LMDBError) -> Bool {
         // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
         let pageBytes = environment.pageBytes
         let growth = (bytes / pageBytes + 6) * pageBytes + (turnGrowth == 0 ? 32 * pageBytes : 0)
-        guard !reserve.admits(turnGrowth + growth + leaving, environment) else {
+        let largest = min(largest ?? bytes, bytes)
+        let needed = turnGrowth + growth + leaving
+        func admit() -> Bool {
             turnGrowth += growth
+            if largest > pageBytes / 2 { turnLargeBytes += largest + pageBytes }
             return true
         }
-        // The file cannot grow; there may be room inside it.
-        let left = reserve.left(environment)
-        let leavingInside = max(0, leaving - max(0, left - DiskReserve.bytes))
-        let wanted = 2 * (turnGrowth + growth) / pageBytes + leavingInside / pageBytes + 64
-        if left >= DiskReserve.bytes / 2 + bytes, try environment.freePages(upTo: wanted) >= wanted {
-            turnGrowth += growth
-            return true
-        }
-        // What was collected is given up sooner than else. What a transaction frees can be used after the next one: so
-        // that there is a next one, this writes something in any case.
+        if reserve.admits(needed, environment) { return admit() }
+        // The file cannot grow by all of that; there may be room inside it.
+        let left = max(0, reserve.left(environment))
+        let wanted = max(0, needed + DiskReserve.bytes - left) / pageBytes + 1
+        // A value that is larger than a page needs pages in a row: at the end of the file, or inside.
+        let length = largest / pageBytes + 1
+        let fitsAtEnd = length == 1 || left >= turnGrowth + growth + DiskReserve.bytes / 2
+        let runs = fitsAtEnd ? 0 : 1 + turnLargeBytes / (length * pageBytes)
+        let free = try environment.freePages(enough: wanted, runs: runs, of: length)
+        if free.usable >= wanted, free.runs >= runs { return admit() }
+        // Requests that nobody can try again are forgotten, with what was kept for that. What the last transaction freed
+        // can be used after the next one: where that is enough, there shall be a next one. Otherwise nothing is written,
+        // as each transaction needs pages itself.
         try forgetRequests(
-            before: UInt64(max(0, SystemClock.realTimeMicroseconds() / 1000 - 5000)), limit: 64, in: &transaction)
-        try tables.meta.put([], at: Tables.touchKey, in: &transaction)
+            before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 64, in: &transaction)
+        if free.usable + free.pending >= wanted, !transaction.hasChanged {
+            try tables.meta.put([], at: Tables.touchKey, in: &transaction)
+        }
         return false
     }
 }
@@ -364,6 +445,15 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
 
 extension StoreFailure {
     init(_ error: LMDBError) {
-        self = error.isFull ? .full : error.isFatal ? .lost(error.description) : .unavailable(error.description)
+        self =
+            if error.isFull {
+                .full
+            } else if error.isFatal {
+                .lost(error.description)
+            } else if error.isDamage {
+                .damaged(error.description)
+            } else {
+                .unavailable(error.description)
+            }
     }
 }

@@ -6,8 +6,12 @@ internal import LMDB
 extension Tables {
     /// - Parameter layout: which one the store has had.
     func migrate(from layout: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        // Layout 6 has a table more, which is empty in the beginning.
-        guard layout < 5 else { return }
+        // Layout 6 has tables more, which are empty in the beginning.
+        if layout < 5 { try migrateToLayout5(in: &transaction) }
+        if layout < 6 { try noteNumbers(in: &transaction) }
+    }
+
+    private func migrateToLayout5(in transaction: inout Transaction) throws(LMDBError) {
         try countSubscriptions(in: &transaction)
         try moveApprovalHeads(in: &transaction)
         try noteSettled(in: &transaction)

@@ -118,34 +118,42 @@ extension MappedStore {
 
     // MARK: What is in force
 
-    func queuesInForce(in transaction: borrowing Transaction) throws(LMDBError) -> [[UInt8]: Queue] {
+    /// - Parameter spares: whether damaged ones are left out; otherwise they are an error.
+    func queuesInForce(
+        sparing spares: Bool = false, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [[UInt8]: Queue] {
         var queues: [[UInt8]: Queue] = [:]
         var isDamaged = false
         try tables.queues.scan(in: transaction) { key, record in
             var reader = ByteReader(key)
             guard let number = reader.fixed(), let settings = QueueSettingsRecord.decode(record) else {
                 isDamaged = true
-                return false
+                return spares
             }
             queues[Array(settings.name.utf8)] = Queue(number: number, settings: settings)
             return true
         }
-        if isDamaged { throw .damaged("a queue's settings") }
+        if isDamaged, !spares { throw .damaged("a queue's settings") }
+        if isDamaged { damage.note("a queue's settings are damaged") }
         return queues
     }
 
-    func usersInForce(in transaction: borrowing Transaction) throws(LMDBError) -> [[UInt8]: User] {
+    /// - Parameter spares: whether damaged ones are left out; otherwise they are an error.
+    func usersInForce(
+        sparing spares: Bool = false, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [[UInt8]: User] {
         var users: [[UInt8]: User] = [:]
         var isDamaged = false
         try tables.users.scan(in: transaction) { _, record in
             guard let user = UserRecord.decode(record) else {
                 isDamaged = true
-                return false
+                return spares
             }
             users[Array(user.name.utf8)] = user
             return true
         }
-        if isDamaged { throw .damaged("a user") }
+        if isDamaged, !spares { throw .damaged("a user") }
+        if isDamaged { damage.note("a user's record is damaged") }
         return users
     }
 
@@ -178,12 +186,15 @@ extension MappedStore {
     ) throws(LMDBError) -> [QueueOverview.QueueEntry] {
         var entries: [QueueOverview.QueueEntry] = []
         for number in numbers {
-            guard let settings = try queueSettings(number, in: transaction),
-                let log = try queueLog(number, in: transaction)
-            else { continue }
-            let oldest = try messages(of: number, after: log.first - 1, limit: 1, in: transaction).first
-            entries.append(
-                QueueOverview.QueueEntry(name: settings.name, log: log, oldest: oldest?.message.receivedAt))
+            var name = "number \(number)"
+            let entry = try sparing("queue \(name)") { () throws(LMDBError) -> QueueOverview.QueueEntry? in
+                guard let settings = try queueSettings(number, in: transaction) else { return nil }
+                name = settings.name
+                guard let log = try queueLog(number, in: transaction) else { return nil }
+                let oldest = try messages(of: number, after: log.first - 1, limit: 1, in: transaction).first
+                return QueueOverview.QueueEntry(name: name, log: log, oldest: oldest?.message.receivedAt)
+            }
+            if let entry { entries.append(entry) }
         }
         return entries.sorted { $0.name < $1.name }
     }
@@ -194,29 +205,33 @@ extension MappedStore {
         var records: [ClientRecord] = []
         var last: [UInt8] = []
         var next: [UInt8]?
-        var isDamaged = false
         try scanClients(of: user, after: start, in: transaction) { key, value in
             guard records.count < limit else {
                 next = last
                 return false
             }
             guard let record = ClientRecord(value) else {
-                isDamaged = true
-                return false
+                damage.note("a client of user number \(user) is damaged")
+                return true
             }
             records.append(record)
             last = copy(key.extracting(droppingFirst: 8))
             return true
         }
-        if isDamaged { throw .damaged("a client") }
         var clients: [QueueOverview.ClientEntry] = []
         for record in records {
-            let log = try log(of: record, of: user, in: transaction)
+            let subject = "client \(record.name) of user number \(user)"
+            let log = try sparing(subject) { () throws(LMDBError) -> QueueLog? in
+                try self.log(of: record, of: user, in: transaction)
+            }
+            let queue = try sparing(subject) { () throws(LMDBError) -> String? in
+                try queueSettings(record.queue, in: transaction)?.name
+            }
             clients.append(
                 QueueOverview.ClientEntry(
-                    name: record.name, queue: try queueSettings(record.queue, in: transaction)?.name,
+                    name: record.name, queue: queue,
                     isConnected: log != nil, cursor: record.cursor,
-                    lag: log.map { $0.current - min($0.current, record.cursor) }))
+                    lag: log.map { $0.lag(of: record.cursor) }))
         }
         return (clients, next)
     }
@@ -226,9 +241,9 @@ extension MappedStore {
     /// Every queue that is in force, by name, and how many clients follow each.
     package func allQueues() throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)] {
         try read { (transaction) throws(LMDBError) in
-            let queues = try queuesInForce(in: transaction)
+            let queues = try queuesInForce(sparing: true, in: transaction)
             var counts: [UInt64: Int] = [:]
-            for user in try usersInForce(in: transaction).values {
+            for user in try usersInForce(sparing: true, in: transaction).values {
                 let rights = Dictionary(uniqueKeysWithValues: try rights(of: user.number, in: transaction))
                 try scanClients(of: user.number, in: transaction) { _, value in
                     if let client = ClientRecord(value), rights[client.queue] == client.right {

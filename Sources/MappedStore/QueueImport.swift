@@ -92,7 +92,10 @@ struct QueueImporter {
     mutating func finish(_ line: ImportLine) throws(ImportError) {
         guard let (queue, log, _) = current else { return }
         current = nil
-        try line.keep { (transaction) throws(LMDBError) in try store.put(log, of: queue.number, in: &transaction) }
+        try line.keep { (transaction) throws(LMDBError) in
+            _ = try store.lowestNumber(after: log.current, in: &transaction)
+            try store.put(log, of: queue.number, in: &transaction)
+        }
     }
 
     mutating func user(_ line: ImportLine) throws(ImportError) {

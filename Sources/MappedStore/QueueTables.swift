@@ -138,9 +138,11 @@ extension MappedStore {
     // MARK: State
 
     func queueState(in transaction: borrowing Transaction) throws(LMDBError) -> QueueState {
-        let found = try tables.meta.record(at: Tables.queuesKey, "the state of queues", in: transaction) {
-            QueueState($0)
-        }
+        let found = try shared(
+            at: Tables.queuesKey, "the state of queues", in: transaction, { QueueState($0) },
+            rebuilt: { () throws(LMDBError) in
+                try tables.rebuiltQueueState(at: StoreMark.seconds(), in: transaction)
+            })
         guard let state = found else { throw .damaged("the state of queues") }
         return state
     }

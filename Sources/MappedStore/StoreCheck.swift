@@ -112,6 +112,7 @@ extension MappedStore {
                 check.report("Notification \(number) of endpoint \(owner) is damaged.")
             }
             guard let endpoint = records[owner]?.endpoint else {
+                if kept[owner]?.contains(where: { $0.contains(number) }) == true { return }
                 return check.report("Notification \(number) belongs to endpoint \(owner), which is not there.")
             }
             if number >= endpoint.next {

@@ -14,17 +14,23 @@ struct StoreMark {
     init(_ store: FilePath) { path = store.removingLastComponent().appending("store.mark") }
 
     /// Has the store's time begin anew where the store is not the one that the file knows, or is new.
-    func recognise(_ tables: Tables, in transaction: inout Transaction) throws(LMDBError) {
-        let stored = try tables.meta.record(at: Tables.queuesKey, "the state of queues", in: transaction) {
-            QueueState($0)
-        }
-        let mark = try tables.meta.number(at: Tables.markKey, in: transaction)
-        if let mark, stored != nil, known().contains(mark) { return }
+    /// - Returns: false where the store is an older copy of itself.
+    func recognise(_ tables: Tables, in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        let found = try tables.meta.value(at: Tables.queuesKey, in: transaction) { QueueState($0) }
+        let mark =
+            try tables.meta.value(at: Tables.markKey, in: transaction) { span in
+                var reader = ByteReader(span)
+                return reader.fixed()
+            } ?? nil
+        var stored = found ?? nil
+        if found != nil, stored == nil { stored = try tables.rebuiltQueueState(at: Self.seconds(), in: transaction) }
+        if let mark, let state = found, state != nil, known().contains(mark) { return true }
         let now = QueueState(time: Self.seconds())
         let fresh = UInt64.random(in: 1 ... .max)
         try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)
         try tables.meta.put((stored?.begunAnew(at: now.time) ?? now).encoded, at: Tables.queuesKey, in: &transaction)
         write([fresh])
+        return mark == nil
     }
 
     /// Gives store and file another mark.

@@ -101,6 +101,8 @@ struct Tables {
     static let eventsKey = Array("events".utf8)
     static let operatorsKey = Array("operators".utf8)
     static let deliveryKey = Array("delivery".utf8)
+    static let numbersKey = Array("numbers".utf8)
+    static let closedKey = Array("closed".utf8)
 
     /// How many tables there are, and room for a few more.
     static let limit = 48

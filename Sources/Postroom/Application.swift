@@ -55,7 +55,16 @@ final class Application: Service {
         }
     }
 
+    var isTurnBroken: Bool { store.isTurnBroken }
+
+    func forgetTurn() { store.forgetTurn() }
+
     func answer(_ request: Request) -> Answer {
+        defer { reportDamage() }
+        return madeAnswer(request)
+    }
+
+    private func madeAnswer(_ request: Request) -> Answer {
         guard let path = request.target.segments else { return .now(.notFound) }
         do throws(StoreFailure) {
             if let refusal = siteGuard.refusal(of: request, path: request.isOperational ? nil : path) {
@@ -131,6 +140,11 @@ final class Application: Service {
         do throws(StoreFailure) { return try store.version() } catch { return nil }
     }
 
+    /// Each damaged record is logged once.
+    private func reportDamage() {
+        for damage in store.takeDamage() { logger.error(.damage, metadata: ["damage": "\(damage)"]) }
+    }
+
     private func report(_ failure: StoreFailure) {
         switch failure {
         case .full:
@@ -139,7 +153,9 @@ final class Application: Service {
                 logger.warning("the store is full, and refuses what needs room")
                 complainsAgainAt = now + 10_000_000
             }
-        case .damaged(let what): logger.error("a stored record is damaged", metadata: ["damage": "\(what)"])
+        case .damaged:
+            // The store has noted which record it is.
+            break
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
         case .lost(let reason):
             // The loop finishes what it has and ends; whoever started this process starts another.
@@ -147,4 +163,10 @@ final class Application: Service {
             Signal.raise(Signal.terminate)
         }
     }
+}
+
+extension Logger.Message {
+    /// A record cannot be read.
+    static let damage: Logger.Message =
+        "a stored record is damaged: stop the service and run \"postroom store repair\", which drops what cannot be read"
 }

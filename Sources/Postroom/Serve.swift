@@ -82,9 +82,23 @@ struct Serve: ParsableCommand {
             announce(settings)
             ServiceManager.tellReady()
         }
-        try settings.openStore().sync()
+        try closeStore(settings)
         mark.clear()
         logger.info("stopped")
+    }
+
+    /// Has the disk hold everything, and the store know that.
+    private func closeStore(_ settings: Settings) throws {
+        var options = settings.storeOptions
+        options.access = .exclusive
+        guard let store = try? MappedStore(directory: settings.dataDirectory, options) else {
+            // Another process goes on with it.
+            return try settings.openStore().sync()
+        }
+        do throws(StoreFailure) { try store.noteClosed() } catch {
+            store.rollBack()
+            try store.sync()
+        }
     }
 
     private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {

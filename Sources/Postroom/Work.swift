@@ -203,8 +203,7 @@ final class Worker {
     /// What is damaged is done without, and its operator hears of it.
     private func tellDamage() {
         for damage in store.takeDamage() {
-            logger.error(
-                "the store is damaged; \"postroom store check\" tells more", metadata: ["damage": "\(damage)"])
+            logger.error(.damage, metadata: ["damage": "\(damage)"])
         }
     }
 

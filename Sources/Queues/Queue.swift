@@ -80,8 +80,9 @@ package struct QueueLog: Equatable, Sendable {
     }
 
     /// Gives a message its id.
-    package mutating func append(bytes size: Int) -> UInt64 {
-        current += 1
+    /// - Parameter floor: the lowest id that may be given.
+    package mutating func append(bytes size: Int, from floor: UInt64 = 0) -> UInt64 {
+        current = max(current + 1, floor)
         count += 1
         bytes += UInt64(size)
         return current
@@ -94,8 +95,9 @@ package struct QueueLog: Equatable, Sendable {
     }
 
     /// Uses up an id for a message that is too large to be kept.
-    package mutating func skip() {
-        current += 1
+    /// - Parameter floor: the lowest id that may be given.
+    package mutating func skip(from floor: UInt64 = 0) {
+        current = max(current + 1, floor)
         lost = current
     }
 
@@ -110,6 +112,13 @@ package struct QueueLog: Equatable, Sendable {
     /// Whether the oldest message has to go.
     package func exceeds(_ limits: QueueLimits) -> Bool {
         count > limits.messageCount || bytes > limits.queueBytes
+    }
+
+    /// How many messages a reader has not read that has read up to `cursor`; where it has lost some, at most as many.
+    package func lag(of cursor: UInt64) -> UInt64 {
+        let difference = current - min(current, cursor)
+        // Ids may have gaps, but what was lost cannot be counted.
+        return lost > cursor ? difference : min(difference, count)
     }
 
     /// Where a reader stands that has read up to `cursor`.

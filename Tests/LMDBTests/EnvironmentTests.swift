@@ -189,24 +189,24 @@ extension Environment {
     @Test func `pages that were freed are counted once the next transaction may use them, also while it writes`() throws
     {
         try withEnvironment { environment, table in
-            #expect(try environment.freePages(upTo: .max) < 20)
+            #expect(try environment.freePages(enough: .max).usable < 20)
             try environment.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: table)
             var removal = try environment.beginWrite()
             try table.remove([1], in: &removal)
             try removal.commit()
-            #expect(try environment.freePages(upTo: .max) < 20)
+            #expect(try environment.freePages(enough: .max).usable < 20)
             try environment.put([1], at: [2], in: table)
             var transaction = try environment.beginWrite()
-            #expect(try environment.freePages(upTo: .max) >= 256)
+            #expect(try environment.freePages(enough: .max).usable >= 256)
             try table.put([2], at: [2], in: &transaction)
-            #expect(try environment.freePages(upTo: .max) >= 256)
+            #expect(try environment.freePages(enough: .max).usable >= 256)
         }
     }
 
     @Test func `a new environment has no free pages`() throws {
         try withTemporaryDirectory { directory in
             let environment = try open(directory)
-            #expect(try environment.freePages(upTo: 1) == 0)
+            #expect(try environment.freePages(enough: 1).usable == 0)
         }
     }
 

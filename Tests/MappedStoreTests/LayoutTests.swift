@@ -106,7 +106,9 @@ import Webhooks
             _ = try store.listen("c")
             try store.post()
             try store.commit()
-            #expect(try store.read("c") == [2])
+            // Its number is above those that may have been given after this copy was made.
+            let numbers = try store.read("c") ?? []
+            #expect(numbers.count == 1 && numbers[0] >= 2)
         }
         #expect(try store.hasDestinations() == (layout >= 3))
         guard layout >= 3 else { return }

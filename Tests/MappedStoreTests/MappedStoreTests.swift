@@ -233,12 +233,24 @@ extension MappedStore {
                 try store.tables.notifications.table.put([9], at: key(2, 1), in: &transaction)
             }
             try store.commit()
-            #expect(throws: StoreFailure.self) { try store.accept(at: 1) }
-            #expect(throws: StoreFailure.self) { try store.commit() }
-            #expect(throws: StoreFailure.self) { try store.waiting(at: 2) }
-            #expect(throws: StoreFailure.self) { try store.overview(newest: 10) }
+            // What shares the transaction with it is stored.
+            #expect(try store.accept(at: 2) == .stored)
+            let id = endpointID(1)
+            #expect(throws: StoreFailure.damaged("an endpoint's record is damaged: endpoint \(id)")) {
+                try store.accept(at: 1)
+            }
+            #expect(!store.isTurnBroken)
             #expect(try store.accept(at: 2) == .stored)
             try store.commit()
+            #expect(throws: StoreFailure.self) { try store.waiting(at: 2) }
+            #expect(
+                try store.look(at: endpointID(2), after: 1, limit: 9, at: store.clock.now(), CaptureLimits())?.count
+                    == 2)
+            #expect(try store.overview(newest: 10).newest.map(\.number) == [2])
+            // Each is logged once.
+            #expect(store.takeDamage().filter { $0.contains("\(id)") }.count == 1)
+            #expect(throws: StoreFailure.self) { try store.accept(at: 1) }
+            #expect(store.takeDamage() == [])
         }
     }
 
@@ -249,11 +261,16 @@ extension MappedStore {
             try store.commit()
             #expect(try store.accept(at: 1) == .stored)
             let failure = LMDBError.damaged("a test")
-            #expect(throws: StoreFailure.unavailable(failure.description)) {
-                try store.write { (_) throws(LMDBError) in throw failure }
+            #expect(throws: StoreFailure.damaged(failure.description)) {
+                try store.write { (transaction) throws(LMDBError) in
+                    try store.tables.meta.put([], at: Tables.touchKey, in: &transaction)
+                    throw failure
+                }
             }
-            #expect(throws: StoreFailure.unavailable(failure.description)) { try store.accept(at: 1) }
-            #expect(throws: StoreFailure.unavailable(failure.description)) { try store.commit() }
+            #expect(store.isTurnBroken)
+            #expect(throws: StoreFailure.damaged(failure.description)) { try store.accept(at: 1) }
+            #expect(throws: StoreFailure.damaged(failure.description)) { try store.commit() }
+            #expect(!store.isTurnBroken)
             #expect(try store.waiting(at: 1) == [])
             #expect(try store.accept(at: 1) == .stored)
             try store.commit()

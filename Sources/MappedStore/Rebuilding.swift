@@ -1,0 +1,94 @@
+internal import Capture
+internal import Delivery
+internal import Events
+internal import LMDB
+internal import Queues
+
+/// Records that all requests of an API share, made anew from the others where they are damaged: one damaged record must not
+/// fail everybody.
+extension Tables {
+    /// The number above the last one in a table whose keys begin with numbers.
+    private func next(in tables: [Table], _ transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
+        var next: UInt64 = 1
+        for table in tables {
+            try table.scan(backwards: true, in: transaction) { key, _ in
+                var reader = ByteReader(key)
+                guard let number = reader.fixed(), number < .max else { return true }
+                next = max(next, number + 1)
+                return false
+            }
+        }
+        return next
+    }
+
+    func rebuiltCaptureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
+        var state = CaptureState()
+        state.nextEndpoint = try next(in: [endpoints, notifications.table], transaction)
+        return state
+    }
+
+    /// - Parameter seconds: since 1970.
+    func rebuiltQueueState(at seconds: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueState {
+        var state = QueueState(time: seconds)
+        state.nextQueue = try next(in: [queues, queueLogs, messages.table], transaction)
+        state.nextUser = try next(in: [rights, clients], transaction)
+        try users.scan(in: transaction) { _, record in
+            if let user = UserRecord.decode(record), user.number < .max {
+                state.nextUser = max(state.nextUser, user.number + 1)
+            }
+            return true
+        }
+        try rights.scan(in: transaction) { _, value in
+            var reader = ByteReader(value)
+            if let right = reader.fixed(), right < .max { state.nextRight = max(state.nextRight, right + 1) }
+            return true
+        }
+        state.isConfigured = try queues.count(in: transaction) + users.count(in: transaction) > 0
+        return state
+    }
+
+    func rebuiltDeliveryState(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryState {
+        var state = DeliveryState()
+        state.nextDestination = try next(in: [destinations, destinationStates, deliveries, attemptIndex], transaction)
+        state.nextParcel = try next(in: [parcels, routedEvents, attemptParcels], transaction)
+        state.nextLog = try next(in: [attempts], transaction)
+        state.nextKeyring = try next(in: [keyrings], transaction)
+        try deliveries.scan(in: transaction) { place, record in
+            state.pending += 1
+            guard let delivery = DeliveryRecord.decode(place, record), delivery.number < .max else { return true }
+            state.nextDelivery = max(state.nextDelivery, delivery.number + 1)
+            if delivery.owner != 0 { state.inFlight += 1 }
+            return true
+        }
+        for table in [parcels, attempts] {
+            try table.scan(in: transaction) { _, value in
+                state.bytes += UInt64(value.byteCount)
+                return true
+            }
+        }
+        // Lines that clients have seen may have been dropped since.
+        if state != DeliveryState() { state.jump() }
+        return state
+    }
+
+    func rebuiltEventsState(in transaction: borrowing Transaction) throws(LMDBError) -> EventsState {
+        var state = EventsState()
+        state.nextRevision = try next(in: [expressions, goneExpressions], transaction)
+        state.goneCount = UInt64(try goneExpressions.count(in: transaction))
+        return state
+    }
+}
+
+extension MappedStore {
+    /// A record of all, or what it is made anew as where it is damaged.
+    /// - Returns: `nil` where there is none.
+    func shared<Record>(
+        at key: [UInt8], _ what: String, in transaction: borrowing Transaction, _ decode: (RawSpan) -> Record?,
+        rebuilt: () throws(LMDBError) -> Record
+    ) throws(LMDBError) -> Record? {
+        guard let found = try tables.meta.value(at: key, in: transaction, decode) else { return nil }
+        if let record = found { return record }
+        damage.note("\(what) is damaged and is made anew from the other records")
+        return try rebuilt()
+    }
+}

@@ -1,0 +1,163 @@
+import Capture
+import Gateway
+import LMDB
+import Linux
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// A store that has reached its size takes posts again once pages inside it are free.
+@Suite struct FullStoreTests {
+    private static let limits = CaptureLimits(endpoints: 100_000, notificationsPerEndpoint: 1_000_000)
+
+    /// Posts once; false where there is no room.
+    private func post(_ store: MappedStore, body: Int, for request: RequestID? = nil) throws -> Bool {
+        do throws(StoreFailure) {
+            let acceptance = try store.accept(
+                notification([UInt8](repeating: 1, count: body)), at: endpointID(1), for: request,
+                at: store.clock.now(), Self.limits)
+            #expect(acceptance == .stored)
+            try store.commit()
+            return true
+        } catch {
+            #expect(error == .full)
+            if store.isWriting { try store.commit() } else { store.rollBack() }
+            return false
+        }
+    }
+
+    private func collect(
+        _ store: MappedStore, for request: RequestID? = nil
+    ) throws(StoreFailure) -> [NumberedNotification] {
+        let found = try store.collect(from: endpointID(1), for: request, at: store.clock.now(), Self.limits)
+        try store.commit()
+        return found ?? []
+    }
+
+    private static func request(_ number: Int, secondsAgo: Int64 = 0) -> RequestID {
+        let now = SystemClock.realTimeMicroseconds() / 1000
+        return RequestID(milliseconds: UInt64(now - 1000 * secondsAgo), high: 1, low: UInt64(number))
+    }
+
+    @Test(arguments: [100, 20_000, 300_000])
+    func `a store that was full while a snapshot was read takes posts again once it is not`(body: Int) throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, maximumBytes: 16 << 20)
+            try store.create(1)
+            try store.commit()
+            #expect(try post(store, body: body))
+            var first = 0
+            do {
+                let snapshot = try store.environment.beginRead()
+                var refused = 0
+                while refused < 300 {
+                    if try post(store, body: body) { first += 1 } else { refused += 1 }
+                    do throws(StoreFailure) {
+                        _ = try collect(store)
+                    } catch {
+                        #expect(error == .full)
+                        store.rollBack()
+                    }
+                }
+                try snapshot.commit()
+            }
+            _ = try collect(store)
+            var second = 0
+            for _ in 0..<10 where try post(store, body: body) { second += 1 }
+            #expect(second >= 8)
+            #expect(try store.check().faults == [])
+        }
+    }
+
+    @Test(arguments: [100, 20_000, 300_000])
+    func `a store that posts and collects have filled takes posts again once their requests are forgotten`(
+        body: Int
+    ) throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, maximumBytes: 16 << 20)
+            try store.create(1)
+            try store.commit()
+            var (refused, number) = (0, 0)
+            while refused < 100 {
+                number += 2
+                if try !post(store, body: body, for: Self.request(number)) { refused += 1 }
+                guard number % 10 == 0 || refused > 0 else { continue }
+                do throws(StoreFailure) {
+                    _ = try collect(store, for: Self.request(number + 1))
+                } catch {
+                    #expect(error == .full)
+                    store.rollBack()
+                }
+            }
+            let now = store.clock.now()
+            let later = Moment(wall: now.wall.adding(seconds: 200), steady: now.steady)
+            while try store.forgetRequests(at: later, limit: 100) == 100 { try store.commit() }
+            try store.commit()
+            var stored = 0
+            for _ in 0..<10 where try post(store, body: body) { stored += 1 }
+            #expect(stored >= 8)
+            #expect(try store.check().faults == [])
+        }
+    }
+
+    @Test func `a full store remembers requests for as long as nginx may try them again`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, maximumBytes: 16 << 20)
+            try store.create(1)
+            try store.commit()
+            // nginx makes its last attempt 80 s after the first.
+            let (posted, collected) = (Self.request(1, secondsAgo: 80), Self.request(2, secondsAgo: 80))
+            #expect(try post(store, body: 10, for: posted))
+            #expect(try collect(store, for: collected).count == 1)
+            var refused = 0
+            while refused < 100 { if try !post(store, body: 300_000) { refused += 1 } }
+            let waiting = try store.waiting(at: 1)?.count
+            #expect(try post(store, body: 10, for: posted))
+            #expect(try store.waiting(at: 1)?.count == waiting)
+            #expect(try collect(store, for: collected).map(\.number) == [1])
+        }
+    }
+
+    @Test func `what was collected can be asked for again although the endpoint was deleted meanwhile`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.create(1)
+            try store.commit()
+            #expect(try post(store, body: 10))
+            #expect(try collect(store, for: Self.request(1)).count == 1)
+            #expect(try post(store, body: 10))
+            #expect(try store.delete(endpointID(1)))
+            try store.commit()
+            #expect(try collect(store, for: Self.request(1)).map(\.number) == [1])
+            #expect(try store.check().faults == [])
+            let now = store.clock.now()
+            let later = Moment(wall: now.wall.adding(seconds: 200), steady: now.steady)
+            #expect(try store.forgetRequests(at: later, limit: 100) == 1)
+            try store.commit()
+            try store.read { (transaction) throws(LMDBError) in
+                #expect(try store.tables.notifications.table.count(in: transaction) == 0)
+            }
+        }
+    }
+
+    @Test func `free pages that a reader still sees are no room`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, maximumBytes: 16 << 20)
+            try store.create(1)
+            try store.commit()
+            for _ in 0..<10 { #expect(try post(store, body: 300_000)) }
+            let snapshot = try store.environment.beginRead()
+            _ = try collect(store)
+            for _ in 0..<3 {
+                try store.touch()
+                try store.commit()
+            }
+            #expect(try store.environment.freePages(enough: .max).usable < 100)
+            try snapshot.commit()
+            #expect(try store.environment.freePages(enough: .max).usable > 700)
+            #expect(try store.environment.freePages(enough: .max, runs: 9, of: 74).runs >= 9)
+        }
+    }
+}

@@ -1,0 +1,192 @@
+import Capture
+import Delivery
+import Events
+import Gateway
+import LMDB
+import Queues
+import SystemPackage
+import TestSupport
+import Testing
+
+@testable import MappedStore
+
+/// After a crash of the machine no number is given again that a client may have seen.
+@Suite struct NumbersTests {
+    private static let limits = CaptureLimits(notificationsPerEndpoint: 1000)
+
+    private func open(_ directory: FilePath, boot: String) throws(StoreError) -> MappedStore {
+        var options = MappedStore.Options(maximumBytes: 64 << 20, isDurable: false)
+        options.bootID = boot
+        return try MappedStore(directory: directory, options)
+    }
+
+    private func configure(_ store: MappedStore) throws {
+        var configuration = QueueConfiguration()
+        configuration.queues = [
+            QueueSettings(name: "q", limits: QueueLimits(messageCount: 100, messageBytes: 100, queueBytes: 10_000))
+        ]
+        let loaded = configuration
+        #expect(try store.configure(for: nil) { .success(loaded) } == nil)
+        try store.commit()
+    }
+
+    /// The numbers that clients see of what is made now, by what they count.
+    private func numbers(_ store: MappedStore) throws -> [String: UInt64] {
+        #expect(try store.accept(at: 1) == .stored)
+        let queue = try #require(try store.queue(named: "q"))
+        let now = store.clock.now()
+        #expect(try store.post(Message(body: [1], receivedAt: now.wall), to: queue, for: nil))
+        let id = UUID(bytes: (0..<16).map { _ in UInt8.random(in: 0...255) })!
+        let made = try store.create(.example(id, at: now.wall), for: nil, limit: 100)
+        guard case .made(let subscription) = made else { throw Errno.invalidArgument }
+        let event = UUID(bytes: (0..<16).map { _ in UInt8.random(in: 0...255) })!
+        _ = try store.receive([ReceivedEvent(id: event, type: "", body: Array("{}".utf8))], for: nil, at: now)
+        try store.commit()
+        return try store.read { (transaction) throws(LMDBError) in
+            let state = try store.deliveryState(in: transaction)
+            let log = try store.queueLog(queue.number, in: transaction)
+            return [
+                "notification": try store.stored(endpointID(1), in: transaction)!.endpoint.next - 1,
+                "message": log!.current, "destination": subscription.destination.number,
+                "parcel": state.nextParcel - 1, "line": state.nextLog, "delivery": state.nextDelivery,
+            ]
+        }
+    }
+
+    @Test func `numbers go on without a gap where the machine was not started anew`() throws {
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory, boot: "a")
+                try store.create(1)
+                try configure(store)
+                _ = try numbers(store)
+            }
+            let store = try open(directory, boot: "a")
+            #expect(try numbers(store)["notification"] == 2)
+            #expect(try numbers(store)["message"] == 3)
+            #expect(try numbers(store)["notification"] == 4)
+        }
+    }
+
+    @Test func `numbers go on without a gap where the store was closed before the machine was stopped`() throws {
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory, boot: "a")
+                try store.create(1)
+                try configure(store)
+                _ = try numbers(store)
+                try store.noteClosed()
+            }
+            do {
+                let store = try open(directory, boot: "b")
+                let found = try numbers(store)
+                #expect(found["notification"] == 2)
+                #expect(found["message"] == 2)
+                #expect(found["parcel"] == 2)
+            }
+            // It was not closed again.
+            let store = try open(directory, boot: "c")
+            #expect(try numbers(store)["notification"]! > 1000)
+        }
+    }
+
+    @Test func `after a power cut that undid commits no number is given again, and all stay below 2^53`() throws {
+        try withTemporaryDirectory { directory in
+            let path = MappedStore.file(in: directory)
+            do {
+                let store = try open(directory, boot: "0")
+                try store.create(1)
+                try configure(store)
+                _ = try numbers(store)
+            }
+            var shown: [String: UInt64] = [:]
+            for boot in 1...5 {
+                let before = try Self.contents(path)
+                do {
+                    let store = try open(directory, boot: "\(boot - 1)")
+                    for _ in 0..<20 {
+                        for (what, number) in try numbers(store) { shown[what] = max(shown[what] ?? 0, number) }
+                    }
+                }
+                // The disk has none of that.
+                try Self.replace(path, with: before)
+                let store = try open(directory, boot: "\(boot)")
+                for (what, number) in try numbers(store) {
+                    #expect(number > shown[what]!, "\(what)")
+                    #expect(number < 1 << 53)
+                }
+                #expect(try store.check().faults == [])
+            }
+        }
+    }
+
+    @Test func `what waited before the jump of the numbers is looked at, acknowledged and collected like all else`()
+        throws
+    {
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory, boot: "a")
+                try store.create(1)
+                for _ in 0..<3 { #expect(try store.accept(at: 1) == .stored) }
+                try store.commit()
+            }
+            let store = try open(directory, boot: "b")
+            for _ in 0..<2 { #expect(try store.accept(at: 1) == .stored) }
+            try store.commit()
+            let numbers = try #require(try store.waiting(at: 1))
+            #expect(numbers.count == 5 && numbers.prefix(3) == [1, 2, 3] && numbers[4] == numbers[3] + 1)
+            let now = store.clock.now()
+            let limits = CaptureLimits(notificationsPerEndpoint: 5)
+            #expect(try store.accept(notification(), at: endpointID(1), for: nil, at: now, limits) == .tooMany)
+            #expect(try store.look(at: endpointID(1), after: 2, limit: 2, at: now, limits)?.count == 2)
+            #expect(try store.overview(newest: 1).newest.first?.count == 5)
+            #expect(try store.check().faults == [])
+            #expect(try store.acknowledge(through: 2, at: endpointID(1), at: now, limits))
+            try store.commit()
+            #expect(try store.overview(newest: 1).newest.first?.count == 3)
+            #expect(try store.acknowledge(through: numbers[3], at: endpointID(1), at: now, limits))
+            try store.commit()
+            #expect(try store.overview(newest: 1).newest.first?.count == 1)
+            #expect(try store.check().faults == [])
+            #expect(try store.collect(from: endpointID(1), for: nil, at: now, limits)?.map(\.number) == [numbers[4]])
+            try store.commit()
+            #expect(try store.check().faults == [])
+        }
+    }
+
+    @Test func `an older copy of the store that is put in place gives no number again`() throws {
+        try withTemporaryDirectory { directory in
+            let path = MappedStore.file(in: directory)
+            do {
+                let store = try open(directory, boot: "a")
+                try store.create(1)
+                try configure(store)
+                _ = try numbers(store)
+            }
+            let copy = try Self.contents(path)
+            var last: UInt64 = 0
+            do {
+                let store = try open(directory, boot: "a")
+                try store.renewMark()
+                for _ in 0..<5 { last = try numbers(store)["notification"]! }
+            }
+            try Self.replace(path, with: copy)
+            let store = try open(directory, boot: "a")
+            #expect(try numbers(store)["notification"]! > last)
+        }
+    }
+
+    private static func contents(_ path: FilePath) throws -> [UInt8] {
+        let file = try FileDescriptor.open(path, .readOnly)
+        return try file.closeAfter {
+            var bytes = [UInt8](repeating: 0, count: Int(try file.seek(offset: 0, from: .end)))
+            _ = try unsafe bytes.withUnsafeMutableBytes { unsafe try file.read(fromAbsoluteOffset: 0, into: $0) }
+            return bytes
+        }
+    }
+
+    private static func replace(_ path: FilePath, with bytes: [UInt8]) throws {
+        let file = try FileDescriptor.open(path, .writeOnly, options: .truncate)
+        _ = try file.closeAfter { try file.writeAll(bytes) }
+    }
+}

@@ -1,0 +1,107 @@
+"""A store that has reached its size: it takes posts again once it can, and forgets nothing that may be asked for again."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import time
+import uuid
+
+from harness import PROGRAM, environment, wait_for
+
+
+def fill(service, endpoint, refusals, body=b"x" * 100000, collects=False):
+    """Posts, and deletes what was posted, until so many posts were refused."""
+    connection = service.connection()
+    refused, stored = 0, 0
+    while refused < refusals:
+        status = service.hook(endpoint, body, connection=connection).status
+        assert status in (200, 507)
+        refused, stored = refused + (status == 507), stored + (status == 200)
+        if collects:
+            path = "/manage/endpoint/%s/notifications?through=%d" % (endpoint, 1 << 40)
+            assert service.call("DELETE", path, connection=connection).status in (204, 507)
+    return stored
+
+
+def test_a_store_that_an_unread_export_has_filled_takes_posts_again_once_it_has_ended(serve):
+    service = serve(RESPONDERS=1, MAX_STORE_BYTES="32m", DURABILITY="process")
+    endpoint, kept = service.create(), service.create()
+    for _ in range(4):
+        assert service.hook(kept, b"k" * 500000).status == 200
+    # More than a pipe holds, so that it stands still in its snapshot.
+    export = subprocess.Popen(
+        [PROGRAM, "store", "export"], env=environment(service.directory, MAX_STORE_BYTES="32m"),
+        stdout=subprocess.PIPE)
+    export.stdout.read(10)
+    fill(service, endpoint, refusals=100, collects=True)
+    export.stdout.close()
+    export.terminate()
+    export.wait()
+    # Its reader is swept every five seconds.
+    wait_for(lambda: service.hook(endpoint, b"x" * 100000).status == 200, 20)
+    assert service.call("POST", "/manage/endpoint").status == 201
+    assert service.stop() == 0
+    service.check()
+    service.start()
+    assert service.hook(endpoint, b"x" * 100000).status == 200
+    assert len(service.bodies(kept)) == 4
+
+
+class Responder:
+    """Sends requests to the responder as nginx does, under ids of their own."""
+
+    def __init__(self, service):
+        self.path = os.path.join(service.directory, "run", "responder-1.sock")
+        # nginx may try again for 80 s.
+        self.time = time.time() - 60
+
+    @staticmethod
+    def record(kind, content):
+        return struct.pack(">BBHHBx", 1, kind, 1, len(content), 0) + content
+
+    def ask(self, method, target, request, body=b""):
+        parameters = {
+            "REQUEST_METHOD": method, "REQUEST_URI": target, "CONTENT_LENGTH": str(len(body)), "QUERY_STRING": "",
+            "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1",
+            "REQUEST_ID": request, "REQUEST_TIME": "%.3f" % self.time,
+        }  # fmt: skip
+        pairs = b"".join(
+            struct.pack(">BB", len(name), len(value)) + name.encode() + value.encode()
+            for name, value in parameters.items())
+        sent = self.record(1, struct.pack(">HB5x", 1, 0)) + self.record(4, pairs) + self.record(4, b"")
+        sent += (self.record(5, body) if body else b"") + self.record(5, b"")
+        output = b""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self.path)
+            connection.sendall(sent)
+            received = b""
+            while chunk := connection.recv(65536):
+                received += chunk
+        while received:
+            _, kind, _, length, padding = struct.unpack(">BBHHBx", received[:8])
+            if kind == 6:
+                output += received[8:8 + length]
+            received = received[8 + length + padding:]
+        head, _, content = output.partition(b"\r\n\r\n")
+        return head.decode(), content
+
+
+def test_a_full_store_knows_a_request_for_as_long_as_nginx_may_try_it_again(serve):
+    service = serve(RESPONDERS=1, MAX_STORE_BYTES="16m", DURABILITY="process", MAX_ENDPOINT_NOTIFICATIONS=100000)
+    endpoint, filler = service.create(), service.create()
+    responder = Responder(service)
+    post, collect = uuid.uuid4().hex, uuid.uuid4().hex
+    hook, manage = "/webhook/" + endpoint, "/manage/endpoint/" + endpoint
+    assert service.hook(endpoint, b"collected once").status == 200
+    _, content = responder.ask("GET", manage, collect)
+    assert [n["body"] for n in json.loads(content)["notifications"]] == ["collected once"]
+    head, _ = responder.ask("POST", hook, post, b"posted once")
+    assert "200" in head
+    fill(service, filler, refusals=20)
+    head, _ = responder.ask("POST", hook, post, b"posted once")
+    assert "200" in head
+    _, content = responder.ask("GET", manage, collect)
+    assert [n["body"] for n in json.loads(content)["notifications"]] == ["collected once"]
+    assert [n["body"] for n in service.look(endpoint).json()["notifications"]] == ["posted once"]
