@@ -35,6 +35,9 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
         [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT].contains(code)
     }
 
+    /// There is no such table.
+    package var isNotFound: Bool { code == MDB_NOTFOUND }
+
     /// Nothing works any longer until the environment is opened anew (lmdb.h, MDB_PANIC).
     package var isFatal: Bool { code == MDB_PANIC }
 

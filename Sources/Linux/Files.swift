@@ -122,6 +122,39 @@ package enum Files {
         }
     }
 
+    /// Gives a file another name beside its own (link(2)).
+    package static func addName(_ other: FilePath, to path: FilePath) throws(Errno) {
+        try systemCall { unsafe link(path.string, other.string) }
+    }
+
+    /// Removes a directory with the files and directories in it; does nothing where it is not there.
+    package static func removeTree(_ directory: FilePath) throws(Errno) {
+        guard let entries = unsafe opendir(directory.string) else { return }
+        defer { unsafe closedir(entries) }
+        while let entry = unsafe readdir(entries) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            guard name != ".", name != ".." else { continue }
+            let path = directory.appending(name)
+            if unsafe entry.pointee.d_type == UInt8(DT_DIR) { try removeTree(path) } else { try remove(path) }
+        }
+        try systemCall { unsafe rmdir(directory.string) }
+    }
+
+    /// The first bytes of a file, or those from an offset on; `nil` where it cannot be read.
+    package static func start(of path: FilePath, at offset: Int = 0, limitBytes: Int) -> [UInt8]? {
+        guard let file = try? open(path, .readOnly) else { return nil }
+        defer { try? file.close() }
+        var bytes = [UInt8](repeating: 0, count: limitBytes)
+        guard
+            let count = unsafe try? bytes.withUnsafeMutableBytes({
+                unsafe try file.read(fromAbsoluteOffset: Int64(offset), into: $0)
+            })
+        else { return nil }
+        return Array(bytes[..<count])
+    }
+
     package static func exists(_ path: FilePath) -> Bool { unsafe access(path.string, F_OK) == 0 }
 
     package static func isReadable(_ path: FilePath) -> Bool { unsafe access(path.string, R_OK) == 0 }

@@ -37,6 +37,8 @@ package enum Signal {
     package static var terminate: CInt { SIGTERM }
     package static var kill: CInt { SIGKILL }
     package static var quit: CInt { SIGQUIT }
+    /// Those that end a program which has done what it may not.
+    package static var crashes: [CInt] { [SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE] }
 
     /// Sends a signal to this process itself.
     package static func raise(_ signal: CInt) { _ = Glibc.raise(signal) }

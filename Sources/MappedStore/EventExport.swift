@@ -8,13 +8,26 @@ internal import LMDB
 extension MappedStore {
     /// - Returns: by number, the subscriptions' ids.
     func exportSubscriptions(
-        at moment: Moment, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+        at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) -> [UInt64: UUID] {
         var ids: [UInt64: UUID] = [:]
         for number in try numbers(in: tables.subscriptions, transaction) {
-            guard let subscription = try subscriptionEntry(number: number, in: transaction)?.subscription,
-                let state = try destinationState(number, in: transaction)
-            else { throw .damaged("a subscription") }
+            let found = try salvage.take("subscription number \(number)") { () throws(LMDBError) -> Subscription in
+                guard let entry = try subscriptionEntry(number: number, in: transaction) else {
+                    throw .damaged("a subscription")
+                }
+                return entry.subscription
+            }
+            guard let subscription = found else { continue }
+            let state =
+                try salvage.take("the delivery statistics of subscription \(subscription.id)") {
+                    () throws(LMDBError) -> DestinationState in
+                    guard let state = try destinationState(number, in: transaction) else {
+                        throw .damaged("a destination's state")
+                    }
+                    return state
+                } ?? DestinationState()
             ids[number] = subscription.id
             line("subscription") { json in
                 json.subscription(subscription)
@@ -26,7 +39,7 @@ extension MappedStore {
     }
 
     func exportReplays(
-        _ subscriptions: [UInt64: UUID], in transaction: borrowing Transaction,
+        _ subscriptions: [UInt64: UUID], _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         var replays: [(owner: UInt64, record: ReplayRecord?)] = []
@@ -35,7 +48,12 @@ extension MappedStore {
             return true
         }
         for (owner, record) in replays {
-            guard let replay = record else { throw .damaged("a replay") }
+            let found = try salvage.take("a replay of subscription number \(owner)") {
+                () throws(LMDBError) -> ReplayRecord in
+                guard let record else { throw .damaged("a replay") }
+                return record
+            }
+            guard let replay = found else { continue }
             guard let id = subscriptions[owner] else { continue }
             line("replay") { json in
                 json.member("subscription", id.description)
@@ -46,15 +64,6 @@ extension MappedStore {
         }
     }
 
-    private func numbers(in table: Table, _ transaction: borrowing Transaction) throws(LMDBError) -> [UInt64] {
-        var numbers: [UInt64] = []
-        try table.scan(in: transaction) { key, _ in
-            var reader = ByteReader(key)
-            if let number = reader.fixed() { numbers.append(number) }
-            return true
-        }
-        return numbers
-    }
 }
 
 extension JSONWriter {

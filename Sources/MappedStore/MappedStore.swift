@@ -1,6 +1,6 @@
 package import Gateway
 internal import LMDB
-internal import Linux
+package import Linux
 package import SystemPackage
 
 /// The store on one memory-mapped file (LMDB) that every process of an installation shares.
@@ -78,13 +78,7 @@ package final class MappedStore {
         let isReadOnly = options.access == .readOnly
         isDurable = options.isDurable
         if isReadOnly, !Files.exists(path) { throw StoreError("there is no store at \(path)") }
-        do throws(Errno) {
-            lock = try FileLock(directory.appending("store.lock"), exclusive: options.access == .exclusive)
-        } catch .wouldBlock {
-            throw StoreError("the store in \(directory) is in use by another process")
-        } catch {
-            throw StoreError("cannot lock the store in \(directory): \(error)")
-        }
+        lock = try Self.lock(directory, exclusive: options.access == .exclusive)
         do throws(LMDBError) {
             environment = try Environment(
                 path: path.string, tables: Tables.limit, readers: 1024,
@@ -107,6 +101,36 @@ package final class MappedStore {
         // A transaction ends before the environment that it belongs to.
         turn = nil
         reserve.close()
+    }
+
+    /// Keeps others from opening the store.
+    package static func lock(_ directory: FilePath, exclusive: Bool = true) throws(StoreError) -> FileLock {
+        do throws(Errno) {
+            return try FileLock(directory.appending("store.lock"), exclusive: exclusive)
+        } catch .wouldBlock {
+            throw StoreError("the store in \(directory) is in use by another process")
+        } catch {
+            throw StoreError("cannot lock the store in \(directory): \(error)")
+        }
+    }
+
+    /// Reads what a start reads, and writes nothing. A damaged page may end the process.
+    package static func probe(_ directory: FilePath) throws(StoreError) {
+        let path = file(in: directory)
+        do throws(LMDBError) {
+            let environment = try Environment(
+                path: path.string, tables: Tables.limit, readers: 1024,
+                Environment.Options(mapBytes: 1 << 20, isDurable: false, isReadOnly: true))
+            _ = try environment.freePages(enough: .max)
+            let transaction = try environment.beginRead()
+            for name in Tables.names {
+                guard let table = try? Table(name, creating: false, in: transaction) else { continue }
+                try table.scan(in: transaction) { _, _ in Tables.readAtStart.contains(name) }
+                try table.scan(backwards: true, in: transaction) { _, _ in false }
+            }
+        } catch {
+            throw StoreError(error, path)
+        }
     }
 
     package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }

@@ -8,15 +8,35 @@ internal import Queues
 extension MappedStore {
     /// Writes queues, each with its messages behind it, then users, each with its clients behind it.
     func exportQueues(
-        in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+        _ salvage: Salvage, in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        let queues = try queuesInForce(in: transaction)
+        let queues = try queuesInForce(sparing: !salvage.isStrict, in: transaction)
+        let known = Set(queues.values.map(\.number))
+        for number in try numbers(in: tables.queues, transaction) where !known.contains(number) {
+            salvage.note("the settings of queue number \(number), and with them its messages")
+        }
         for queue in queues.values.sorted(by: { $0.number < $1.number }) {
-            guard let log = try queueLog(queue.number, in: transaction) else { throw .damaged("a queue's log") }
+            let name = queue.settings.name
+            let kept = try salvage.take("the counts of queue \(name), which are made anew") {
+                () throws(LMDBError) -> QueueLog in
+                guard let log = try queueLog(queue.number, in: transaction) else { throw .damaged("a queue's log") }
+                return log
+            }
+            let log = if let kept { kept } else { try rebuiltLog(of: queue.number, in: transaction) }
             line("queue") { json in json.queue(queue.settings, log) }
             var cursor = log.first - min(log.first, 1)
-            while let entry = try messages(of: queue.number, after: cursor, limit: 1, in: transaction).first {
-                cursor = entry.id
+            while let id = try nextMessage(of: queue.number, after: cursor, in: transaction), id <= log.current {
+                cursor = id
+                let found = try salvage.take("message \(id) of queue \(name)") {
+                    () throws(LMDBError) -> NumberedMessage? in
+                    let isWhole = try tables.messages.table.value(at: key(queue.number, id), in: transaction) {
+                        isIntact($0)
+                    }
+                    guard isWhole == true else { throw .damaged("a message's record") }
+                    return try messages(of: queue.number, after: id - 1, limit: 1, in: transaction).first
+                }
+                guard let entry = found else { continue }
                 line("message") { json in
                     json.member("queue", queue.settings.name)
                     json.member("id", entry.id)
@@ -26,8 +46,14 @@ extension MappedStore {
             }
         }
         let names = Dictionary(uniqueKeysWithValues: queues.values.map { ($0.number, $0.settings.name) })
-        for user in try usersInForce(in: transaction).values.sorted(by: { $0.number < $1.number }) {
-            let rights = Dictionary(uniqueKeysWithValues: try rights(of: user.number, in: transaction))
+        for user in try usersInForce(sparing: !salvage.isStrict, in: transaction).values.sorted(by: {
+            $0.number < $1.number
+        }) {
+            let found = try salvage.take("the rights of user \(user.name)") {
+                () throws(LMDBError) -> [(queue: UInt64, right: UInt64)]? in
+                try self.rights(of: user.number, in: transaction)
+            }
+            let rights = Dictionary(uniqueKeysWithValues: (found ?? []).map { ($0.queue, $0.right) })
             line("user") { json in
                 json.member("name", user.name)
                 json.member("pass_hash", user.hash.text)
@@ -38,7 +64,8 @@ extension MappedStore {
             try scanClients(of: user.number, in: transaction) { _, value in
                 guard let client = ClientRecord(value) else {
                     isDamaged = true
-                    return false
+                    salvage.note("a client of user \(user.name)")
+                    return !salvage.isStrict
                 }
                 line("client") { json in
                     json.member("user", user.name)
@@ -49,8 +76,32 @@ extension MappedStore {
                 }
                 return true
             }
-            if isDamaged { throw .damaged("a client") }
+            if isDamaged, salvage.isStrict { throw .damaged("a client of user \(user.name)") }
         }
+    }
+
+    private func nextMessage(
+        of queue: UInt64, after id: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> UInt64? {
+        var next: UInt64?
+        try tables.messages.scan(of: queue, from: id + 1, to: .max, in: transaction) { id, _ in
+            next = id
+            return false
+        }
+        return next
+    }
+
+    /// Where a queue stands whose record of that is damaged, as far as its messages say it.
+    private func rebuiltLog(of queue: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueLog {
+        var first: UInt64?
+        var last: UInt64 = 0
+        try tables.messages.scan(of: queue, from: 0, to: .max, in: transaction) { id, _ in
+            first = first ?? id
+            last = id
+            return true
+        }
+        // Whoever has read less than what is left has lost something.
+        return QueueLog(current: last, first: first ?? last + 1, lost: (first ?? last + 1) - 1)
     }
 }
 

@@ -10,7 +10,12 @@ extension MappedStore {
     /// The first line says what it is. Then come the counters, each endpoint with its uncollected notifications behind it,
     /// each queue with its messages, each user with its clients, and webhooks with their deliveries. Password hashes and
     /// keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`.
-    package func export(at moment: Moment, _ write: ([UInt8]) -> Void) throws(StoreFailure) {
+    /// - Parameter leaveOut: is told of each damaged record, which is then left out, or made anew from what the others say;
+    ///   `nil`: a damaged record is an error.
+    package func export(
+        at moment: Moment, leavingOut leaveOut: ((String) -> Void)? = nil, _ write: ([UInt8]) -> Void
+    ) throws(StoreFailure) {
+        let salvage = Salvage(leaveOut: leaveOut)
         func line(_ kind: String, _ body: (inout JSONWriter) -> Void) {
             write(
                 objectJSON { json in
@@ -23,43 +28,128 @@ extension MappedStore {
                 json.member("schema", Self.schemaVersion)
                 json.member("exportedAt", moment.wall)
             }
-            let counters = try captureState(in: transaction).counters
+            let counters =
+                try salvage.take("the counters") { () throws(LMDBError) in
+                    try tables.meta.record(at: Tables.captureKey, "the record of the counters", in: transaction) {
+                        CaptureState($0)
+                    }
+                }?.counters ?? CaptureCounters()
             line("counters") { json in
                 for event in CaptureEvent.allCases { json.member("\(event)", counters[event]) }
             }
-            var next: UInt64? = 0
-            while let start = next {
-                var found: Endpoint?
-                try tables.endpoints.scan(from: key(start), in: transaction) { key, value in
-                    var reader = ByteReader(key)
-                    found = reader.fixed().flatMap { EndpointRecord(value, number: $0)?.endpoint }
-                    return false
+            try exportEndpoints(at: moment, salvage, in: transaction, line)
+            try exportQueues(salvage, in: transaction, line)
+            try exportWebhooks(at: moment, salvage, in: transaction, line)
+        }
+    }
+
+    private func exportEndpoints(
+        at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
+    ) throws(LMDBError) {
+        for number in try numbers(in: tables.endpoints, transaction) {
+            let kept = try salvage.take("endpoint number \(number)") { () throws(LMDBError) in
+                try stored(number: number, in: transaction)?.endpoint
+            }
+            let found = if let kept { kept } else { try rebuiltEndpoint(number, at: moment, salvage, in: transaction) }
+            guard let endpoint = found else { continue }
+            var waiting: [UInt64] = []
+            try tables.notifications.scan(
+                of: number, from: endpoint.uncollected, to: endpoint.next, in: transaction
+            ) { id, record in
+                if salvage.isStrict || (isIntact(record) && NotificationRecord.decode(record) != nil) {
+                    waiting.append(id)
+                } else {
+                    salvage.note("notification \(id) of endpoint \(endpoint.id)")
                 }
-                guard let endpoint = found else { break }
-                next = endpoint.number + 1
-                line("endpoint") { json in
-                    json.member("id", endpoint.id.description)
-                    json.member("enabled", endpoint.isEnabled)
-                    json.member("subpaths", endpoint.takesSubpaths)
-                    json.member("created", moment.wall(at: endpoint.created))
-                    json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
-                    json.member("uncollected", endpoint.uncollected)
-                    json.member("next", endpoint.next)
-                }
-                for number in endpoint.uncollected..<endpoint.next {
-                    let found = try notifications(of: endpoint.number, from: number, to: number + 1, in: transaction)
-                    guard let notification = found.first?.notification else {
-                        throw .damaged("a notification's record")
-                    }
-                    line("notification") { json in
-                        json.member("endpoint", endpoint.id.description)
-                        json.member("id", number)
-                        json.notification(notification)
-                    }
+                return true
+            }
+            if UInt64(waiting.count) != endpoint.count, salvage.isStrict {
+                throw .damaged("endpoint \(endpoint.id)'s count of notifications")
+            }
+            line("endpoint") { json in
+                json.member("id", endpoint.id.description)
+                json.member("enabled", endpoint.isEnabled)
+                json.member("subpaths", endpoint.takesSubpaths)
+                json.member("created", moment.wall(at: endpoint.created))
+                json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
+                json.member("uncollected", endpoint.uncollected)
+                json.member("next", endpoint.next)
+                // Where numbers were skipped, it is not what lies between them.
+                if UInt64(waiting.count) != endpoint.next - endpoint.uncollected {
+                    json.member("waiting", waiting.count)
                 }
             }
-            try exportQueues(in: transaction, line)
-            try exportWebhooks(at: moment, in: transaction, line)
+            for id in waiting {
+                let found = try notifications(of: number, from: id, to: id + 1, in: transaction)
+                guard let notification = found.first?.notification else {
+                    throw .damaged("notification \(id) of endpoint \(endpoint.id)")
+                }
+                line("notification") { json in
+                    json.member("endpoint", endpoint.id.description)
+                    json.member("id", id)
+                    json.notification(notification)
+                }
+            }
+        }
+    }
+
+    /// An endpoint whose record is damaged, as far as indexes and notifications say what was in it.
+    private func rebuiltEndpoint(
+        _ number: UInt64, at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Endpoint? {
+        var id: Endpoint.ID?
+        try tables.endpointIDs.scan(in: transaction) { place, value in
+            var reader = ByteReader(value)
+            if reader.fixed() == number { id = Endpoint.ID(bytes: copy(place)) }
+            return id == nil
+        }
+        guard let id else { return nil }
+        var first: UInt64?
+        var last: UInt64 = 0
+        try tables.notifications.scan(of: number, from: 0, to: .max, in: transaction) { entry, _ in
+            first = first ?? entry
+            last = entry
+            return true
+        }
+        salvage.note("endpoint \(id) is made anew: enabled, with the notifications that are stored")
+        return Endpoint(
+            id: id, number: number, created: moment.steady, lastUsed: moment.steady, uncollected: first ?? last + 1,
+            next: last + 1)
+    }
+
+    func numbers(in table: Table, _ transaction: borrowing Transaction) throws(LMDBError) -> [UInt64] {
+        var numbers: [UInt64] = []
+        try table.scan(in: transaction) { key, _ in
+            var reader = ByteReader(key)
+            if let number = reader.fixed(), number < .max { numbers.append(number) }
+            return true
+        }
+        return numbers
+    }
+}
+
+/// How an export deals with records that are damaged.
+struct Salvage {
+    let leaveOut: ((String) -> Void)?
+
+    /// Whether a damaged record is an error.
+    var isStrict: Bool { leaveOut == nil }
+
+    func note(_ what: String) { leaveOut?(what) }
+
+    /// Returns `nil` for a record that is damaged and left out, as for one that is not there.
+    func take<Value>(
+        _ subject: @autoclosure () -> String, _ body: () throws(LMDBError) -> Value?
+    ) throws(LMDBError) -> Value? {
+        do throws(LMDBError) {
+            return try body()
+        } catch {
+            guard error.isRecordDamage else { throw error }
+            let subject = subject()
+            guard let leaveOut else { throw .damaged(subject) }
+            leaveOut(subject)
+            return nil
         }
     }
 }

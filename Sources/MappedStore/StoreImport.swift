@@ -30,13 +30,23 @@ package struct ImportCounts: Equatable, Sendable {
 
 extension MappedStore {
     /// Takes in what `export` wrote, into a store that has no endpoints, queues, users, webhooks and subscriptions. All of it, or nothing.
-    /// - Parameter nextLine: hands out the lines one after the other.
+    /// - Parameters:
+    ///   - leaveOut: is told of each line that does not fit the others, which is then left out; `nil`: that is an error.
+    ///   - nextLine: hands out the lines one after the other.
     package func `import`(
-        at moment: Moment, _ nextLine: () throws(ImportError) -> [UInt8]?
+        at moment: Moment, leavingOut leaveOut: ((String) -> Void)? = nil,
+        _ nextLine: () throws(ImportError) -> [UInt8]?
     ) throws(ImportError) -> ImportCounts {
         var importer = Importer(store: self, moment: moment)
         do throws(ImportError) {
-            while let text = try nextLine() { try importer.take(text) }
+            while let text = try nextLine() {
+                do throws(ImportError) {
+                    try importer.take(text)
+                } catch {
+                    guard let leaveOut, !isTurnBroken else { throw error }
+                    leaveOut(error.reason)
+                }
+            }
             try importer.finish()
         } catch {
             rollBack()

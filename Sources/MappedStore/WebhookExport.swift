@@ -9,7 +9,8 @@ extension MappedStore {
     /// Writes what secrets are sealed under, environments with their keys, webhooks, subscriptions, parcels, deliveries, the
     /// log, and replays. What is sealed stays so, and opens in a store with the same secret alone.
     func exportWebhooks(
-        at moment: Moment, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+        at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         // Whoever has webhooks has an environment with keys; without any, and without subscriptions, nothing is sealed, and any
         // secret will do.
@@ -18,20 +19,32 @@ extension MappedStore {
         {
             line("seal") { json in json.member("sealed", base64: seal) }
         }
-        try exportEnvironments(in: transaction, line)
-        let webhooks = try exportWebhookRecords(at: moment, in: transaction, line)
-        let subscriptions = try exportSubscriptions(at: moment, in: transaction, line)
+        try exportEnvironments(salvage, in: transaction, line)
+        let webhooks = try exportWebhookRecords(at: moment, salvage, in: transaction, line)
+        let subscriptions = try exportSubscriptions(at: moment, salvage, in: transaction, line)
         let owners = webhooks.mapValues { ("webhook", $0) }
             .merging(subscriptions.mapValues { ("subscription", $0) }) { first, _ in first }
-        let state = try deliveryState(in: transaction)
+        let kept = try salvage.take("the numbers of deliveries, which are made anew") { () throws(LMDBError) in
+            try tables.meta.record(at: Tables.deliveryKey, "the state of deliveries", in: transaction) {
+                DeliveryState($0)
+            } ?? DeliveryState()
+        }
+        let state = if let kept { kept } else { try tables.rebuiltDeliveryState(in: transaction) }
         guard state != DeliveryState() else { return }
         line("deliveries") { json in
             json.member("nextParcel", state.nextParcel)
             json.member("nextLine", state.nextLog)
         }
-        try exportParcels(subscriptions, in: transaction, line)
+        try exportParcels(subscriptions, before: state.nextParcel, salvage, in: transaction, line)
         for (number, owner) in owners.sorted(by: { $0.key < $1.key }) {
-            try scanDeliveries(of: number, in: transaction) { delivery in
+            try tables.deliveries.scan(from: key(number), in: transaction) { place, record in
+                var reader = ByteReader(place)
+                guard reader.fixed() == number else { return false }
+                guard let delivery = DeliveryRecord.decode(place, record), delivery.parcel < state.nextParcel else {
+                    damage.note("a delivery of destination \(number)")
+                    salvage.note("a delivery to \(owner.0) \(owner.1)")
+                    return true
+                }
                 line("delivery") { json in
                     json.member(owner.0, owner.1.description)
                     json.delivery(delivery, at: moment)
@@ -40,10 +53,14 @@ extension MappedStore {
             }
         }
         var isDamaged = false
-        try tables.attempts.scan(in: transaction) { _, value in
-            guard let record = AttemptRecord(value) else {
+        try tables.attempts.scan(in: transaction) { place, value in
+            guard isIntact(value), let record = AttemptRecord(value), record.number < state.nextLog,
+                copy(place) == key(record.number)
+            else {
                 isDamaged = true
-                return false
+                var reader = ByteReader(place)
+                salvage.note("line \(reader.fixed() ?? 0) of the log of deliveries")
+                return !salvage.isStrict
             }
             guard let owner = owners[record.destination] else { return true }
             line("attempt") { json in
@@ -52,12 +69,12 @@ extension MappedStore {
             }
             return true
         }
-        if isDamaged { throw .damaged("a log's line") }
-        try exportReplays(subscriptions, in: transaction, line)
+        if isDamaged, salvage.isStrict { throw .damaged("a log's line") }
+        try exportReplays(subscriptions, salvage, in: transaction, line)
     }
 
     private func exportEnvironments(
-        in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+        _ salvage: Salvage, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         var environments: [(id: UUID, keyring: UInt64)] = []
         try tables.environments.scan(in: transaction) { key, value in
@@ -67,7 +84,11 @@ extension MappedStore {
             return true
         }
         for (id, number) in environments.sorted(by: { $0.keyring < $1.keyring }) {
-            guard let keyring = try keyring(number, in: transaction) else { throw .damaged("a keyring") }
+            let found = try salvage.take("the keys of environment \(id)") { () throws(LMDBError) -> Keyring in
+                guard let keyring = try keyring(number, in: transaction) else { throw .damaged("a keyring") }
+                return keyring
+            }
+            guard let keyring = found else { continue }
             line("environment") { json in
                 json.member("id", id.description)
                 json.member("keys", arrayOf: keyring.keys) { json, key in
@@ -86,19 +107,29 @@ extension MappedStore {
 
     /// - Returns: by number, the webhooks' ids.
     private func exportWebhookRecords(
-        at moment: Moment, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
+        at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) -> [UInt64: UUID] {
-        var numbers: [UInt64] = []
-        try tables.webhooks.scan(in: transaction) { key, _ in
-            var reader = ByteReader(key)
-            if let number = reader.fixed() { numbers.append(number) }
-            return true
-        }
         var ids: [UInt64: UUID] = [:]
-        for number in numbers {
-            guard let webhook = try webhook(number: number, in: transaction),
-                let state = try destinationState(number, in: transaction)
-            else { throw .damaged("a webhook") }
+        for number in try numbers(in: tables.webhooks, transaction) {
+            // Its statistics can be damaged alone.
+            let kept = try salvage.take("the delivery statistics of webhook number \(number)") {
+                () throws(LMDBError) -> DestinationState in
+                guard let state = try destinationState(number, in: transaction) else {
+                    throw .damaged("a destination's state")
+                }
+                return state
+            }
+            let state = kept ?? DestinationState()
+            let found = try salvage.take("webhook number \(number)") { () throws(LMDBError) -> Webhook in
+                guard let destination = try destination(number, in: transaction),
+                    let webhook = try tables.webhooks.record(
+                        at: key(number), "a webhook", in: transaction,
+                        { WebhookRecord.decode($0, destination, state) })
+                else { throw .damaged("a webhook") }
+                return webhook
+            }
+            guard let webhook = found else { continue }
             ids[number] = webhook.id
             line("webhook") { json in
                 json.webhook(webhook)
@@ -110,30 +141,33 @@ extension MappedStore {
     }
 
     private func exportParcels(
-        _ subscriptions: [UInt64: UUID], in transaction: borrowing Transaction,
+        _ subscriptions: [UInt64: UUID], before end: UInt64, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        var next: UInt64? = 0
-        while let start = next {
-            var found: Parcel?
-            var isDamaged = false
-            try tables.parcels.scan(from: key(start), in: transaction) { key, value in
-                var reader = ByteReader(key)
-                found = reader.fixed().flatMap { ParcelRecord.decode(value, number: $0) }
-                isDamaged = found == nil
-                return false
+        for number in try numbers(in: tables.parcels, transaction) where number < end {
+            let found = try salvage.take("event number \(number)") { () throws(LMDBError) -> Parcel? in
+                let isWhole = try tables.parcels.value(at: key(number), in: transaction) { isIntact($0) }
+                guard isWhole == true else { throw .damaged("a parcel") }
+                return try parcel(number, in: transaction)
             }
-            if isDamaged { throw .damaged("a parcel") }
-            guard let parcel = found else { break }
-            next = parcel.number + 1
+            guard let parcel = found else { continue }
             let known = try tables.eventIDs.value(
                 at: eventKey(parcel.source, .id, parcel.eventID), in: transaction
             ) { span -> UInt64? in
                 var reader = ByteReader(span)
                 return reader.number() == parcel.number ? reader.number() : nil
             }
-            let routed = try routedEvent(parcel.number, in: transaction)
-            let waiting = try waitingRecord(parcel.number, in: transaction)
+            // What it has matched can be damaged alone: then it is matched again.
+            var routed = try salvage.take("what event \(parcel.eventID) has matched; it is matched again") {
+                () throws(LMDBError) in try routedEvent(parcel.number, in: transaction)
+            }
+            var waiting = try salvage.take("how far event \(parcel.eventID) was dispatched; it is dispatched again") {
+                () throws(LMDBError) in try waitingRecord(parcel.number, in: transaction)
+            }
+            if parcel.source == Self.routedSource, routed == nil {
+                routed = RoutedEventRecord()
+                waiting = WaitingRecord()
+            }
             line("parcel") { json in
                 json.member("number", parcel.number)
                 json.member("environment", parcel.source.description)

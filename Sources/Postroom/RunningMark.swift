@@ -61,9 +61,7 @@ struct RunningMark {
 
     private func isSound(_ program: FilePath) throws(Refusal) -> Bool {
         do {
-            let environment = Machine.environmentList() + ["DATA_DIR=\(settings.dataDirectory)"]
-            let check = try ChildProcess(program, ["store", "check"], environment: environment)
-            switch try check.waitForEnding() {
+            switch try StoreReading.run(["check"], settings) {
             case .exited(0): return true
             case .exited(StoreCommand.Check.damageStatus): return false
             // It fell over what it read.

@@ -53,6 +53,7 @@ struct Serve: ParsableCommand {
         room.release()
         let mark = RunningMark(settings)
         let mayHaveLost = try mark.checkAfterCrash(program: program, logger: logger)
+        try StoreReading.probe(settings)
         try prepareStore(settings, mayHaveLost: mayHaveLost, logger)
         try mark.set(logger)
 

@@ -7,7 +7,9 @@ internal import SystemPackage
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Look after the store in DATA_DIR.",
-        subcommands: [Check.self, Compact.self, Export.self, Import.self, Migrate.self])
+        subcommands: [
+            Check.self, Compact.self, Export.self, Import.self, Migrate.self, Repair.self, Probe.self, Send.self,
+        ])
 
     /// Opens the store, or says in one line why not.
     static func open(_ access: MappedStore.Options.Access) throws -> (store: MappedStore, settings: Settings) {
@@ -24,17 +26,20 @@ extension StoreCommand {
             abstract: "Hold every record and index against each other; exit status 2 where something is wrong.",
             discussion: "The service may go on meanwhile.")
 
+        @OptionGroup var reading: ReadingOptions
+        @Flag(help: ArgumentHelp("Print nothing.", visibility: .hidden)) var quiet = false
+
         func run() throws {
+            if try isDoneElsewhere() { return }
             let check: StoreCheck
             do {
                 check = try StoreCommand.open(.readOnly).store.check()
             } catch let error as StoreError where error.isDamage {
-                print(error)
-                throw Self.damage
-            } catch StoreFailure.unavailable(let reason) {
-                print(reason)
-                throw Self.damage
+                throw unreadable("\(error)")
+            } catch StoreFailure.damaged(let reason) {
+                throw unreadable(reason)
             }
+            if quiet { throw check.faults.isEmpty ? ExitCode.success : Self.damage }
             for fault in check.faults { print(fault) }
             let counts = [
                 "\(check.endpoints) endpoints", "\(check.notifications) notifications", "\(check.queues) queues",
@@ -45,8 +50,26 @@ extension StoreCommand {
             if !check.faults.isEmpty { throw Self.damage }
         }
 
+        private func isDoneElsewhere() throws -> Bool {
+            do {
+                return try StoreReading.isDoneElsewhere(reading, ["check"])
+            } catch let error as Refusal {
+                // It was damage that has ended the check.
+                print(error)
+                throw Self.damage
+            }
+        }
+
+        private func unreadable(_ reason: String) -> ExitCode {
+            if quiet { return ExitCode(Self.unreadableStatus) }
+            print("\(reason). \(StoreFile.remedy)")
+            return Self.damage
+        }
+
         /// Told apart from 1, for a store that cannot be checked at all.
         static let damageStatus: Int32 = 2
+        /// Of a quiet check that cannot read the whole store.
+        static let unreadableStatus: Int32 = 3
         private static let damage = ExitCode(damageStatus)
     }
 
@@ -55,13 +78,21 @@ extension StoreCommand {
             abstract: "Give the disk space of deleted data back to the file system.",
             discussion: "The service must be stopped.")
 
+        @OptionGroup var reading: ReadingOptions
+
         func run() throws {
+            if try StoreReading.isDoneElsewhere(reading, ["compact"]) { return }
             let (store, settings) = try StoreCommand.open(.exclusive)
             let path = MappedStore.file(in: settings.dataDirectory)
             let copy = FilePath("\(path).compact")
             let before = Files.size(of: path)
             try? Files.remove(copy)
-            try store.compact(to: copy)
+            do {
+                try store.compact(to: copy)
+            } catch .damaged(let reason) {
+                try? Files.remove(copy)
+                throw Refusal("\(reason). \(StoreFile.remedy)")
+            }
             try Files.copyOwner(of: path, to: copy)
             try Files.synchronize(copy)
             try Files.move(copy, to: path)
@@ -74,22 +105,54 @@ extension StoreCommand {
             abstract: "Write all that is kept to standard output, as lines of JSON.",
             discussion: "The service may go on meanwhile.")
 
+        @Flag(help: "Leave out what is damaged, and say on standard error what that is.") var skipDamaged = false
+        @OptionGroup var reading: ReadingOptions
+
         func run() throws {
+            if skipDamaged, reading.parent == nil { return try exportReadable() }
+            if try StoreReading.isDoneElsewhere(reading, ["export"]) { return }
             let store = try StoreCommand.open(.readOnly).store
-            var buffer: [UInt8] = []
-            var failure: (any Error)?
-            func flush() {
-                do { try FileDescriptor.standardOutput.writeAll(buffer) } catch { failure = failure ?? error }
-                buffer.removeAll(keepingCapacity: true)
+            var count = 0
+            do {
+                try store.export(to: .standardOutput, leavingOut: skipDamaged ? { Self.note($0, &count) } : nil)
+            } catch StoreFailure.damaged(let reason) {
+                throw Refusal(
+                    "\(reason). \"postroom store export --skip-damaged\" leaves out what is damaged. \(StoreFile.remedy)"
+                )
             }
-            try store.export(at: store.clock.now()) { line in
-                guard failure == nil else { return }
-                buffer += line
-                buffer.append(UInt8(ascii: "\n"))
-                if buffer.count >= 1 << 20 { flush() }
+            if skipDamaged { Self.summarize(count) }
+        }
+
+        /// Exports the store, or, where its pages are damaged, what can be read of them.
+        private func exportReadable() throws {
+            let settings = try Settings.inForce()
+            if case .exited(let status) = try StoreReading.run(["check", "--quiet"], settings),
+                status < Check.unreadableStatus
+            {
+                var options = reading
+                options.parent = nil
+                _ = try StoreReading.isDoneElsewhere(options, ["export", "--skip-damaged"])
+                return
             }
-            flush()
-            if let failure { throw Refusal("cannot write the export: \(failure)") }
+            let copy = settings.dataDirectory.appending("salvage-\(Machine.processID)")
+            try Files.makeDirectory(copy, permissions: .ownerReadWriteExecute)
+            defer { try? Files.removeTree(copy) }
+            var count = 0
+            try StoreReading.salvage(settings, to: copy) { Self.note($0, &count) }
+            var options = settings.storeOptions
+            options.access = .exclusive
+            try MappedStore(directory: copy, options).export(to: .standardOutput) { Self.note($0, &count) }
+            Self.summarize(count)
+        }
+
+        private static func note(_ what: String, _ count: inout Int) {
+            count += 1
+            _ = try? FileDescriptor.standardError.writeAll(Array("damaged: \(what)\n".utf8))
+        }
+
+        private static func summarize(_ count: Int) {
+            let text = "\(count) damaged records were left out or made anew\n"
+            _ = try? FileDescriptor.standardError.writeAll(Array(text.utf8))
         }
     }
 
@@ -104,12 +167,7 @@ extension StoreCommand {
             let counts = try store.import(at: store.clock.now()) { () throws(ImportError) in
                 try lines.next()
             }
-            let taken = [
-                "\(counts.endpoints) endpoints", "\(counts.notifications) notifications", "\(counts.queues) queues",
-                "\(counts.messages) messages", "\(counts.webhooks) webhooks",
-                "\(counts.subscriptions) subscriptions", "\(counts.deliveries) deliveries",
-            ]
-            print(taken.joined(separator: ", "))
+            print(counts.summary)
         }
     }
 

@@ -1,5 +1,6 @@
 internal import Linux
 internal import Logging
+internal import MappedStore
 internal import SystemPackage
 
 /// Starts nginx, the responders and the worker, starts again what dies, replaces the responders on SIGHUP, and stops all
@@ -188,6 +189,12 @@ final class Supervisor {
                 metadata: [
                     "name": "\(process.name)", "ending": "\(ending)", "pause": .stringConvertible(pause),
                 ])
+            if case .killed(let signal) = ending, StoreReading.isCrash(signal) {
+                let fault = StoreFile.fault(in: settings.dataDirectory)
+                logger.error(
+                    "a process crashed; the store may be damaged: run \"postroom store check\"",
+                    metadata: fault.map { ["fault": "\($0)"] })
+            }
         }
         let time = now()
         leaving.removeAll { child, until in

@@ -154,6 +154,29 @@ import Testing
         }
     }
 
+    @Test func `an export carries numbers over a gap`() throws {
+        try withTemporaryDirectory { directory in
+            do {
+                let store = try open(directory, boot: "a")
+                try store.create(1)
+                for _ in 0..<3 { #expect(try store.accept(at: 1) == .stored) }
+                try store.commit()
+            }
+            let store = try open(directory, boot: "b")
+            #expect(try store.accept(at: 1) == .stored)
+            try store.commit()
+            var lines: [[UInt8]] = []
+            try store.export(at: store.clock.now()) { lines.append($0) }
+            try withTemporaryDirectory { other in
+                let twin = try open(other, boot: "b")
+                var rest = lines[...]
+                _ = try twin.import(at: twin.clock.now()) { rest.popFirst() }
+                #expect(try twin.waiting(at: 1) == store.waiting(at: 1))
+                #expect(try twin.check().faults == [])
+            }
+        }
+    }
+
     @Test func `an older copy of the store that is put in place gives no number again`() throws {
         try withTemporaryDirectory { directory in
             let path = MappedStore.file(in: directory)

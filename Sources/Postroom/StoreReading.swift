@@ -1,0 +1,274 @@
+internal import ArgumentParser
+internal import Gateway
+internal import Linux
+internal import MappedStore
+internal import SystemPackage
+
+/// Given to a command that another one has started to read the store for it.
+struct ReadingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
+    var parent: Int32?
+}
+
+/// Reads stores in a process of its own: LMDB trusts its file, and reading a damaged one may end the process.
+enum StoreReading {
+    /// Runs a command of `postroom store` in another process, and ends as that one has ended.
+    /// - Parameter arguments: those of the command.
+    /// - Returns: false where this is that other process already.
+    static func isDoneElsewhere(_ options: ReadingOptions, _ arguments: [String]) throws -> Bool {
+        if let parent = options.parent {
+            Signal.send(Signal.terminate, whenParentDies: parent)
+            return false
+        }
+        let settings = try Settings.inForce()
+        switch try run(arguments, settings) {
+        case .exited(0): return true
+        case .exited(let status): throw ExitCode(status)
+        case .killed(let signal) where isCrash(signal): throw Refusal(sentence(signal, settings))
+        case .killed(let signal): throw ExitCode(128 + signal)
+        }
+    }
+
+    static func run(
+        _ arguments: [String], _ settings: Settings, output: FileDescriptor? = nil
+    ) throws -> ChildProcess.Ending {
+        try start(arguments, settings, output: output).waitForEnding()
+    }
+
+    static func start(
+        _ arguments: [String], _ settings: Settings, output: FileDescriptor? = nil
+    ) throws -> ChildProcess {
+        guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
+        let environment = Machine.environmentList() + ["DATA_DIR=\(settings.dataDirectory)"]
+        return try ChildProcess(
+            program, ["store"] + arguments + ["--parent", "\(Machine.processID)"], environment: environment,
+            output: output)
+    }
+
+    /// Whether a process that a signal has ended has fallen over what it read.
+    static func isCrash(_ signal: Int32) -> Bool { Signal.crashes.contains(signal) }
+
+    static func sentence(_ signal: Int32, _ settings: Settings) -> String {
+        let fault = StoreFile.fault(in: settings.dataDirectory) ?? "Pages of it are damaged."
+        let path = MappedStore.file(in: settings.dataDirectory)
+        return "The store \(path) cannot be read: the process that read it was ended by signal \(signal). \(fault) "
+            + StoreFile.remedy
+    }
+
+    /// Refuses a store that cannot be opened and read without the process being ended by it.
+    static func probe(_ settings: Settings) throws {
+        guard Files.exists(MappedStore.file(in: settings.dataDirectory)) else { return }
+        // A file that is too short is read as a whole: its last pages may be free.
+        let isShort = StoreFile.fault(in: settings.dataDirectory) != nil
+        let ending = try run(isShort ? ["check", "--quiet"] : ["probe"], settings)
+        switch ending {
+        case .exited(let status) where status < StoreCommand.Check.unreadableStatus: return
+        case .killed(let signal) where isCrash(signal): throw Refusal(sentence(signal, settings))
+        case .exited, .killed:
+            let fault = StoreFile.fault(in: settings.dataDirectory) ?? "Its check \(ending)."
+            throw Refusal(
+                "The store \(MappedStore.file(in: settings.dataDirectory)) cannot be read. \(fault) \(StoreFile.remedy)"
+            )
+        }
+    }
+
+    // MARK: Salvage
+
+    /// Copies what can be read of the store's file into a directory.
+    /// - Parameter note: is told what could not be read.
+    static func salvage(_ settings: Settings, to directory: FilePath, _ note: (String) -> Void) throws {
+        let receiver = try StoreSalvage.Receiver(
+            directory: directory, maximumBytes: max(settings.storeOptions.maximumBytes, 64 << 20))
+        var damaged: [Int] = []
+        var table = 0
+        while table < StoreSalvage.tableCount {
+            let isDone = try receive(StoreSalvage.Part(table: table), by: receiver, settings)
+            for failure in receiver.failures {
+                damaged.append(failure.table)
+                note("table \(StoreSalvage.name(of: failure.table)): \(failure.reason)")
+            }
+            guard !isDone else { break }
+            // The process has ended in this table: what it held back is lost.
+            table = receiver.table
+            damaged.append(table)
+            note("table \(StoreSalvage.name(of: table)): a page of it is damaged")
+            _ = try receive(StoreSalvage.Part(table: table, isOnlyOne: true), by: receiver, settings, isCareful: true)
+            table += 1
+        }
+        for table in damaged {
+            // From the beginning once more, so that it is known where the damage begins; then from the end.
+            for isBackwards in [false, true] {
+                _ = try receive(
+                    StoreSalvage.Part(table: table, isOnlyOne: true, isBackwards: isBackwards), by: receiver, settings,
+                    isCareful: true)
+            }
+        }
+        if try receiver.finish() { note("the store's layout, which is taken for that of this program") }
+    }
+
+    private static func receive(
+        _ part: StoreSalvage.Part, by receiver: StoreSalvage.Receiver, _ settings: Settings, isCareful: Bool = false
+    ) throws -> Bool {
+        receiver.begin(part)
+        let pipe = try FileDescriptor.pipe(options: .closeOnExec)
+        defer { try? pipe.readEnd.close() }
+        var arguments = ["send", "--table", "\(part.table)"]
+        if part.isOnlyOne { arguments.append("--only") }
+        if part.isBackwards { arguments.append("--backwards") }
+        if isCareful { arguments.append("--careful") }
+        let child: ChildProcess
+        do {
+            child = try start(arguments, settings, output: pipe.writeEnd)
+            try pipe.writeEnd.close()
+        } catch {
+            try? pipe.writeEnd.close()
+            throw error
+        }
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try unsafe buffer.withUnsafeMutableBytes { unsafe try pipe.readEnd.read(into: $0) }
+            guard count > 0 else { break }
+            guard try receiver.take(buffer[..<count]) else {
+                child.send(Signal.kill)
+                break
+            }
+        }
+        _ = try child.waitForEnding()
+        try receiver.flush()
+        return receiver.isDone
+    }
+}
+
+extension StoreCommand {
+    /// Opens the store and reads what a start reads.
+    struct Probe: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Read what a start reads.", shouldDisplay: false)
+
+        @OptionGroup var reading: ReadingOptions
+
+        func run() throws {
+            if let parent = reading.parent { Signal.send(Signal.terminate, whenParentDies: parent) }
+            do {
+                try MappedStore.probe(Settings.inForce().dataDirectory)
+            } catch {
+                throw ExitCode(Check.unreadableStatus)
+            }
+        }
+    }
+
+    /// Sends the records of tables to descriptor 3.
+    struct Send: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send records to another process.", shouldDisplay: false)
+
+        @OptionGroup var reading: ReadingOptions
+        @Option var table: Int
+        @Flag var only = false
+        @Flag var backwards = false
+        @Flag var careful = false
+
+        func run() throws {
+            if let parent = reading.parent { Signal.send(Signal.terminate, whenParentDies: parent) }
+            try StoreSalvage.send(
+                StoreSalvage.Part(table: table, isOnlyOne: only, isBackwards: backwards),
+                of: try Settings.inForce().dataDirectory, to: FileDescriptor(rawValue: 3), isCareful: careful)
+        }
+    }
+
+    struct Repair: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Drop what cannot be read of a damaged store, say what that is, and keep the rest.",
+            discussion: "The service must be stopped. The store as it was is kept beside the repaired one.")
+
+        func run() throws {
+            let settings = try Settings.inForce()
+            let directory = settings.dataDirectory
+            let store = MappedStore.file(in: directory)
+            guard Files.exists(store) else { throw Refusal("there is no store at \(store)") }
+            if let fault = StoreFile.fault(in: directory) { print(fault) }
+            if case .exited(0) = try StoreReading.run(["check"], settings) {
+                return print("There is nothing to repair.")
+            }
+            let lock = try MappedStore.lock(directory)
+            defer { withExtendedLifetime(lock) {} }
+            let work = directory.appending("repair")
+            try Files.removeTree(work)
+            for path in [work, work.appending("copy"), work.appending("new")] {
+                try Files.makeDirectory(path, permissions: .ownerReadWriteExecute)
+            }
+            var leftOut = 0
+            func note(_ what: String) {
+                leftOut += 1
+                print("damaged: \(what)")
+            }
+            try StoreReading.salvage(settings, to: work.appending("copy"), note)
+            let counts = try rebuild(in: work, settings, note)
+            let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
+            let aside = FilePath("\(store).before-repair-\(time.prefix(19).filter { $0 != ":" })")
+            let fresh = MappedStore.file(in: work.appending("new"))
+            try Files.copyOwner(of: store, to: fresh)
+            try Files.synchronize(fresh)
+            try Files.addName(aside, to: store)
+            try Files.move(fresh, to: store)
+            try? Files.remove(FilePath("\(store)-lock"))
+            try Files.removeTree(work)
+            print("\(leftOut) damaged records were dropped or made anew. Kept: \(counts.summary).")
+            print("The store as it was is \(aside). Remove it once you need it no longer.")
+        }
+
+        /// Makes a store of what a copy says.
+        private func rebuild(
+            in work: FilePath, _ settings: Settings, _ note: @escaping (String) -> Void
+        ) throws -> ImportCounts {
+            var options = settings.storeOptions
+            options.access = .exclusive
+            options.isDurable = false
+            let copy = try MappedStore(directory: work.appending("copy"), options)
+            let lines = work.appending("lines")
+            let output = try FileDescriptor.open(
+                lines, .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
+            try output.closeAfter {
+                try copy.export(to: output, leavingOut: note)
+            }
+            let fresh = try MappedStore(directory: work.appending("new"), options)
+            let input = try FileDescriptor.open(lines, .readOnly)
+            let counts = try input.closeAfter {
+                var reader = LineReader(input)
+                return try fresh.import(at: fresh.clock.now(), leavingOut: note) { () throws(ImportError) in
+                    try reader.next()
+                }
+            }
+            try fresh.continueNumbers(of: copy)
+            return counts
+        }
+    }
+}
+
+extension MappedStore {
+    /// Writes an export to a file.
+    func export(to output: FileDescriptor, leavingOut leaveOut: ((String) -> Void)? = nil) throws {
+        var buffer: [UInt8] = []
+        var failure: (any Error)?
+        func flush() {
+            do { try output.writeAll(buffer) } catch { failure = failure ?? error }
+            buffer.removeAll(keepingCapacity: true)
+        }
+        try export(at: clock.now(), leavingOut: leaveOut) { line in
+            guard failure == nil else { return }
+            buffer += line
+            buffer.append(UInt8(ascii: "\n"))
+            if buffer.count >= 1 << 20 { flush() }
+        }
+        flush()
+        if let failure { throw Refusal("cannot write the export: \(failure)") }
+    }
+}
+
+extension ImportCounts {
+    var summary: String {
+        [
+            "\(endpoints) endpoints", "\(notifications) notifications", "\(queues) queues", "\(messages) messages",
+            "\(webhooks) webhooks", "\(subscriptions) subscriptions", "\(deliveries) deliveries",
+        ].joined(separator: ", ")
+    }
+}
