@@ -24,6 +24,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -62,6 +63,25 @@ static inline uint64_t postroom_value(const uint64_t *counter) { return __atomic
 
 /// syscall(2) is variadic, and the C library of Debian 12 has pidfd_open(2) in no header that Swift can see.
 static inline int postroom_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+/// fcntl(2) is variadic. A copy of a descriptor that programs started later do not inherit, numbered `lowest` or above.
+static inline int postroom_duplicate(int descriptor, int lowest) { return fcntl(descriptor, F_DUPFD_CLOEXEC, lowest); }
+
+/// fcntl(2) is variadic. Whether programs started later inherit a descriptor.
+static inline int postroom_set_inherited(int descriptor, int inherited) {
+    return fcntl(descriptor, F_SETFD, inherited ? 0 : FD_CLOEXEC);
+}
+
+/// Numbers in memory that processes share. Swift's atomic types cannot be placed in such memory.
+static inline unsigned long long postroom_load(const void *memory, size_t index) {
+    return __atomic_load_n((const unsigned long long *)memory + index, __ATOMIC_RELAXED);
+}
+static inline void postroom_store(void *memory, size_t index, unsigned long long value) {
+    __atomic_store_n((unsigned long long *)memory + index, value, __ATOMIC_RELAXED);
+}
+static inline void postroom_add_at(void *memory, size_t index, unsigned long long value) {
+    __atomic_fetch_add((unsigned long long *)memory + index, value, __ATOMIC_RELAXED);
+}
 
 /// The processors this process may run on (sched_getaffinity(2)), or 0 where there are more than 8192.
 static inline int postroom_processor_count(void) {

@@ -9,3 +9,13 @@ package enum StoreFailure: Error, Equatable, Sendable {
     /// The engine failed, and this process can use it no more; another one can.
     case lost(String)
 }
+
+extension StoreFailure {
+    /// A sentence for operators.
+    package var explanation: String {
+        switch self {
+        case .full: "The store is full."
+        case .unavailable(let reason), .lost(let reason): "The store cannot be used: \(reason)."
+        }
+    }
+}

@@ -14,6 +14,15 @@ package struct Table: Sendable {
         self.index = index
     }
 
+    /// `nil` where there is no table of this name.
+    package init?(ifThere name: String, in transaction: borrowing Transaction) throws(LMDBError) {
+        var index: UInt32 = 0
+        let code = unsafe mdb_dbi_open(transaction.handle, name, 0, &index)
+        if code == MDB_NOTFOUND { return nil }
+        try check(code, "mdb_dbi_open")
+        self.index = index
+    }
+
     /// How many entries there are.
     package func count(in transaction: borrowing Transaction) throws(LMDBError) -> Int {
         var statistics = MDB_stat()

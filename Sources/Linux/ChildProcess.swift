@@ -23,10 +23,11 @@ package struct ChildProcess: Sendable {
     ///   - input: what the program gets as descriptor 0; `nil` gives it an empty one.
     ///   - output: what it gets as descriptor 3; `nil` gives it none.
     ///   - errors: what it gets as descriptor 2; `nil` gives it this process's.
+    ///   - shared: what it gets as descriptor 4; its number is 10 or above.
     ///   - environment: the variables it sees, and no others.
     package init(
         _ program: FilePath, _ arguments: [String], environment: [String], input: FileDescriptor? = nil,
-        output: FileDescriptor? = nil, errors: FileDescriptor? = nil,
+        output: FileDescriptor? = nil, errors: FileDescriptor? = nil, shared: FileDescriptor? = nil,
         directory: FilePath? = nil
     ) throws(Errno) {
         var actions = unsafe posix_spawn_file_actions_t()
@@ -39,6 +40,7 @@ package struct ChildProcess: Sendable {
         }
         if let output { unsafe posix_spawn_file_actions_adddup2(&actions, output.rawValue, 3) }
         if let errors { unsafe posix_spawn_file_actions_adddup2(&actions, errors.rawValue, 2) }
+        if let shared { unsafe posix_spawn_file_actions_adddup2(&actions, shared.rawValue, 4) }
         if let directory { unsafe posix_spawn_file_actions_addchdir_np(&actions, directory.string) }
 
         var attributes = posix_spawnattr_t()
@@ -64,6 +66,13 @@ package struct ChildProcess: Sendable {
         guard code == 0 else { throw Errno(rawValue: code) }
         self.processID = processID
         descriptor = FileDescriptor(rawValue: try systemCall { postroom_pidfd_open(processID) })
+    }
+
+    /// A child that the program started which ran in this process before.
+    package init(adopting processID: Int32) {
+        self.processID = processID
+        let descriptor = (try? systemCall { postroom_pidfd_open(processID) }) ?? -1
+        self.descriptor = FileDescriptor(rawValue: descriptor)
     }
 
     package func send(_ signal: CInt) { _ = kill(processID, signal) }

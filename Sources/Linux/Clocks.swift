@@ -11,6 +11,9 @@ package enum SystemClock {
     /// Time since the machine started, without sleep, as systemd counts it (CLOCK_MONOTONIC).
     package static func monotonicMicroseconds() -> Int64 { microseconds(CLOCK_MONOTONIC) }
 
+    /// Waits, a second at the most.
+    package static func sleep(microseconds: UInt32) { usleep(min(microseconds, 1_000_000)) }
+
     /// How far the time of this process's zone, which TZ names, is ahead of UTC (localtime_r(3)).
     /// - Parameter seconds: since 1970.
     package static func zoneOffsetSeconds(at seconds: Int64) -> Int {

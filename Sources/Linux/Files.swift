@@ -292,6 +292,30 @@ package final class FileLock {
         file = descriptor
     }
 
+    /// Goes on with a lock that this process was given by the program that ran in it before.
+    package init(holding descriptor: FileDescriptor) { file = descriptor }
+
+    /// What holds the lock; a program that takes this one's place and inherits it goes on with the lock.
+    package var descriptor: FileDescriptor { file }
+
+    /// Lets others hold the lock beside this process from now on.
+    package func share() throws(Errno) { try systemCall { flock(file.rawValue, LOCK_SH) } }
+
+    /// What the file says; the lock itself does not need it to say anything.
+    package func text() throws(Errno) -> String {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe pread(file.rawValue, $0.baseAddress, $0.count, 0) }
+        guard count >= 0 else { throw lastError() }
+        return String(decoding: buffer[..<count], as: UTF8.self)
+    }
+
+    package func setText(_ text: String) throws(Errno) {
+        let bytes = Array(text.utf8)
+        let count = unsafe bytes.withUnsafeBytes { unsafe pwrite(file.rawValue, $0.baseAddress, $0.count, 0) }
+        guard count == bytes.count else { throw count < 0 ? lastError() : .noSpace }
+        try systemCall { ftruncate(file.rawValue, off_t(count)) }
+    }
+
     deinit { try? file.close() }
 }
 

@@ -43,6 +43,9 @@ package enum Signal {
     /// Sends a signal to this process itself.
     package static func raise(_ signal: CInt) { _ = Glibc.raise(signal) }
 
+    /// Sends a signal to another process.
+    package static func send(_ signal: CInt, to processID: Int32) { _ = Glibc.kill(processID, signal) }
+
     /// A write to a connection whose other side has gone is an error to handle, not the end of the process.
     package static func ignoreBrokenPipes() { postroom_ignore(SIGPIPE) }
 

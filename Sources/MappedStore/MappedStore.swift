@@ -15,6 +15,8 @@ package final class MappedStore {
         package var access: Access
         /// Names this start of the machine.
         package var bootID = Machine.bootID()
+        /// Whether an empty store may take the place of one that was here and is gone.
+        package var mayReplaceLost = false
 
         package enum Access: Sendable {
             case shared
@@ -52,8 +54,12 @@ package final class MappedStore {
     /// Those of them in values that are larger than a page, each of which needs pages in a row.
     private var turnLargeBytes = 0
     private var reserve: DiskReserve
-    private let lock: FileLock
+    private let lock: StoreLock
     private let isDurable: Bool
+    let path: FilePath
+    /// Set by processes that are watched: waiting for the lock that another process holds is not being stuck.
+    package var heartbeat: Heartbeat?
+    let files: StoreFiles
     /// The last transaction that this process committed and that nothing is known to have settled.
     private var unsettled: UInt64?
     /// What the commit that should have settled it met.
@@ -74,11 +80,13 @@ package final class MappedStore {
     /// Opens the store of an installation, or makes it, and sweeps up after processes that died.
     /// - Parameter directory: where it lies; it is there already.
     package init(directory: FilePath, _ options: Options) throws(StoreError) {
-        let path = Self.file(in: directory)
+        path = Self.file(in: directory)
         let isReadOnly = options.access == .readOnly
         isDurable = options.isDurable
         if isReadOnly, !Files.exists(path) { throw StoreError("there is no store at \(path)") }
-        lock = try Self.lock(directory, exclusive: options.access == .exclusive)
+        var lock = try StoreLock(in: directory, options.access)
+        try StoreFiles.refuseLost(path, options, isAlone: lock.isAlone)
+        let layout: UInt64?
         do throws(LMDBError) {
             environment = try Environment(
                 path: path.string, tables: Tables.limit, readers: 1024,
@@ -86,6 +94,14 @@ package final class MappedStore {
                     mapBytes: options.maximumBytes, isDurable: options.isDurable, isReadOnly: isReadOnly))
             try environment.sweepDeadReaders()
             mark = StoreMark(path)
+            layout = try Self.layout(environment)
+        } catch {
+            throw StoreError(error, path)
+        }
+        if !isReadOnly, !lock.isAlone, let layout, layout < Self.schemaVersion {
+            throw StoreError(olderLayout: layout, usedBy: StoreLock.users(directory.appending("store.lock")), path)
+        }
+        do throws(LMDBError) {
             (tables, clock) =
                 try isReadOnly ? Self.look(environment) : Self.prepare(environment, path, bootID: options.bootID)
             numbers = try environment.read { [tables] (transaction) throws(LMDBError) in
@@ -95,6 +111,9 @@ package final class MappedStore {
         } catch {
             throw StoreError(error, path)
         }
+        if options.access != .exclusive { try lock.share(in: directory) }
+        self.lock = lock
+        files = try StoreFiles(path)
     }
 
     deinit {
@@ -103,15 +122,9 @@ package final class MappedStore {
         reserve.close()
     }
 
-    /// Keeps others from opening the store.
-    package static func lock(_ directory: FilePath, exclusive: Bool = true) throws(StoreError) -> FileLock {
-        do throws(Errno) {
-            return try FileLock(directory.appending("store.lock"), exclusive: exclusive)
-        } catch .wouldBlock {
-            throw StoreError("the store in \(directory) is in use by another process")
-        } catch {
-            throw StoreError("cannot lock the store in \(directory): \(error)")
-        }
+    /// Keeps others from opening the store, for as long as what is returned lives.
+    package static func lock(_ directory: FilePath) throws(StoreError) -> StoreLock {
+        try StoreLock(in: directory, .exclusive)
     }
 
     /// Reads what a start reads, and writes nothing. A damaged page may end the process.
@@ -143,7 +156,31 @@ package final class MappedStore {
         }
     }
 
-    /// Opens the tables and sets the clock; makes what is not there yet.
+    /// The layout of the store in a directory; `nil` where there is no store, or an empty one. Nothing is changed.
+    package static func layout(in directory: FilePath) throws(StoreError) -> UInt64? {
+        let path = file(in: directory)
+        guard Files.exists(path) else { return nil }
+        let lock = try StoreLock(in: directory, .readOnly)
+        defer { withExtendedLifetime(lock) {} }
+        do throws(LMDBError) {
+            return try layout(
+                Environment(
+                    path: path.string, tables: Tables.limit, readers: 1024,
+                    Environment.Options(mapBytes: 64 << 30, isDurable: true, isReadOnly: true)))
+        } catch {
+            throw StoreError(error, path)
+        }
+    }
+
+    /// `nil` where the store is new; throws where this program does not know it.
+    private static func layout(_ environment: Environment) throws(LMDBError) -> UInt64? {
+        let transaction = try environment.beginRead()
+        guard let meta = try Table(ifThere: "meta", in: transaction) else { return nil }
+        return try Tables.schema(of: meta, in: transaction)
+    }
+
+    /// Opens the tables and sets the clock; makes what is not there yet, and migrates a store of an older layout: nobody
+    /// else has it open then.
     private static func prepare(
         _ environment: Environment, _ path: FilePath, bootID: String
     ) throws(LMDBError) -> (Tables, SteadyClock) {
@@ -259,6 +296,8 @@ package final class MappedStore {
 
     private func takeTurn() throws(StoreFailure) -> Transaction {
         if let transaction = turn.take() { return transaction }
+        heartbeat?.setWaiting(true)
+        defer { heartbeat?.setWaiting(false) }
         do throws(LMDBError) {
             let transaction = try environment.beginWrite()
             // The tightest of stores keeps the pages that its next change needs.
@@ -328,7 +367,6 @@ package final class MappedStore {
             try transaction.commit()
             pendingCounters = PendingCounters()
             if isDurable { unsettled = id }
-            return true
         } catch {
             // The wait that failed may have been the one for the commit before. It is reported once only (fsync(2)), so
             // that waiting again would prove nothing.
@@ -336,6 +374,9 @@ package final class MappedStore {
             pendingCounters.refuse()
             throw StoreFailure(error)
         }
+        // What was written to a file that nobody finds again is not kept.
+        if let failure = files.storeFailure { throw failure }
+        return true
     }
 
     /// Throws away what was written since the last commit, so that the requests that wrote it can be made again.
@@ -379,6 +420,11 @@ package final class MappedStore {
         try write { (transaction) throws(LMDBError) in
             try tables.meta.put([], at: Tables.touchKey, in: &transaction)
         }
+    }
+
+    /// Whether it is known under which secret this store's secrets are sealed.
+    package func isSealed() throws(StoreFailure) -> Bool {
+        try read { (transaction) throws(LMDBError) in try tables.meta.contains(Tables.sealKey, in: transaction) }
     }
 
     /// Notes under which secret this store's secrets are sealed, by something sealed under it.
@@ -456,14 +502,28 @@ package struct StoreError: Error, Sendable, CustomStringConvertible {
     /// Whether the file itself is at fault, not its surroundings.
     package let isDamage: Bool
 
+    /// Whether the store has an older layout and cannot be migrated, as others have it open.
+    package let awaitsMigration: Bool
+
     init(_ error: LMDBError, _ path: FilePath) {
         isDamage = error.isDamage
+        awaitsMigration = false
         description = "\(path): \(error)"
     }
 
     package init(_ description: String) {
         self.description = description
         isDamage = false
+        awaitsMigration = false
+    }
+
+    init(olderLayout: UInt64, usedBy users: String, _ path: FilePath) {
+        isDamage = false
+        awaitsMigration = true
+        description = """
+            \(path) has layout \(olderLayout), and this program needs layout \(MappedStore.schemaVersion). It cannot be \
+            migrated while other processes have it open\(users): stop them, or restart the service
+            """
     }
 }
 

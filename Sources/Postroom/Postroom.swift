@@ -77,16 +77,23 @@ extension Settings {
     }
 
     /// Opens the store for this process and holds it against `compact` and `import`, which want it alone.
-    func openStore() throws(Refusal) -> MappedStore {
+    /// - Parameter mayReplaceLost: whether an empty store may take the place of one that is gone.
+    func openStore(mayReplaceLost: Bool = false) throws(Refusal) -> MappedStore {
+        try makeDataDirectory()
+        var options = storeOptions
+        options.mayReplaceLost = mayReplaceLost
+        do throws(StoreError) {
+            return try MappedStore(directory: dataDirectory, options)
+        } catch {
+            throw Refusal("cannot open the store: \(error)")
+        }
+    }
+
+    func makeDataDirectory() throws(Refusal) {
         do throws(Errno) {
             try Files.makeDirectory(dataDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
         } catch {
             throw Refusal("DATA_DIR: cannot make \(dataDirectory): \(error)")
-        }
-        do throws(StoreError) {
-            return try MappedStore(directory: dataDirectory, storeOptions)
-        } catch {
-            throw Refusal("cannot open the store: \(error)")
         }
     }
 }

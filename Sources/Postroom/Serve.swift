@@ -103,7 +103,7 @@ struct Serve: ParsableCommand {
     }
 
     private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {
-        let store = try settings.openStore()
+        let store = try settings.openStore(mayReplaceLost: mayHaveLost)
         let secret = try EncryptionSecret(settings)
         try secret.claim(store)
         if secret.isNew {

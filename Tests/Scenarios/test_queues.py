@@ -434,7 +434,7 @@ def test_the_time_is_that_of_the_store(serve_queues, tmp_path):
     assert read_messages(service.read("reader")) == [(1, "1")]
     service.stop()
     for name in os.listdir(service.directory):
-        if name.startswith("store.mdb"):
+        if name.startswith("store.") or name == "secret.key":
             os.remove(os.path.join(service.directory, name))
     service.start()
     # A new store: whoever compares the times knows that messages are lost.

@@ -1,0 +1,65 @@
+internal import CLinux
+package import SystemPackage
+
+/// What the system tells of a process (proc(5)).
+package struct ProcessStatus: Equatable, Sendable {
+    /// R: runs; S: sleeps; D: waits for a device; T: is stopped; t: is stopped by a debugger; Z: has ended.
+    package let state: UInt8
+    package let parent: Int32
+    /// Processor time that it and its threads have used, in clock ticks.
+    package let processorTicks: UInt64
+
+    package init(state: UInt8, parent: Int32, processorTicks: UInt64) {
+        self.state = state
+        self.parent = parent
+        self.processorTicks = processorTicks
+    }
+
+    /// `nil` where there is no such process.
+    package init?(of processID: Int32) {
+        guard let bytes = Files.contents(of: FilePath("/proc/\(processID)/stat")),
+            // The name before it may have blanks and brackets of its own.
+            let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let words = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        guard words.count > 12, let state = words[0].utf8.first, let parent = Int32(words[1]),
+            let user = UInt64(words[11]), let system = UInt64(words[12])
+        else { return nil }
+        self.init(state: state, parent: parent, processorTicks: user + system)
+    }
+}
+
+extension Machine {
+    /// The program and arguments that a process was started with; empty where there is no such process.
+    package static func commandLine(of processID: Int32) -> [String] {
+        let bytes = Files.contents(of: FilePath("/proc/\(processID)/cmdline")) ?? []
+        return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Tells the PID namespace of a process from the others that there are (pid_namespaces(7)): processes of two of them,
+    /// as in two containers, may have the same number. `nil` where the system does not tell.
+    package static func processNamespace(of processID: Int32? = nil) -> UInt64? {
+        let path = processID.map { "/proc/\($0)/ns/pid" } ?? "/proc/self/ns/pid"
+        var status = stat()
+        guard unsafe stat(path, &status) == 0 else { return nil }
+        return UInt64(status.st_ino)
+    }
+}
+
+extension FileLock {
+    /// The processes that hold a lock on a file, as far as the system tells (proc(5), /proc/locks). 0 stands for a process
+    /// of another PID namespace.
+    package static func holders(of path: FilePath) -> [Int32] {
+        var status = stat()
+        guard unsafe stat(path.string, &status) == 0 else { return [] }
+        let lines = String(decoding: Files.contents(of: "/proc/locks") ?? [], as: UTF8.self).split(separator: "\n")
+        return lines.compactMap { line in
+            // "1: FLOCK  ADVISORY  READ 4242 08:01:131077 0 EOF"; of one who waits "1: -> FLOCK …".
+            let words = line.split(separator: " ")
+            guard words.count >= 6, words[1] == "FLOCK", let processID = Int32(words[4]),
+                words[5].split(separator: ":").last.map(String.init) == String(status.st_ino)
+            else { return nil }
+            return processID
+        }
+    }
+}

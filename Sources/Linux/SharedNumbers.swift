@@ -1,0 +1,61 @@
+internal import CLinux
+package import SystemPackage
+
+/// Numbers in memory that a process shares with the programs it starts. Each number is read and written as a whole; there
+/// is no order between them. They are gone with the last process that has them.
+// @unchecked: the memory is mapped for as long as the object lives, and is touched by atomic operations alone.
+@safe package final class SharedNumbers: @unchecked Sendable {
+    /// Leads to the memory; a program that inherits it can map the same. Its number is 10 or above, so that it is not in
+    /// the way of descriptors that are given to a program under a fixed number.
+    package let descriptor: FileDescriptor
+    package let count: Int
+    private let memory: UnsafeMutableRawPointer
+
+    /// Makes `count` numbers, all 0.
+    package convenience init(count: Int) throws(Errno) {
+        let made = try systemCall { unsafe memfd_create("postroom", postroom_memfd_close_on_exec) }
+        defer { try? FileDescriptor(rawValue: made).close() }
+        try systemCall { ftruncate(made, off_t(count * MemoryLayout<UInt64>.size)) }
+        try self.init(mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(made, 10) }))
+    }
+
+    /// Maps numbers that another process made; takes the descriptor over.
+    package init(mapping descriptor: FileDescriptor) throws(Errno) {
+        var status = stat()
+        try systemCall { unsafe fstat(descriptor.rawValue, &status) }
+        count = Int(status.st_size) / MemoryLayout<UInt64>.size
+        guard count > 0 else { throw .invalidArgument }
+        let mapped = unsafe mmap(nil, Int(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
+        guard let mapped = unsafe mapped, Int(bitPattern: mapped) != -1 else { throw lastError() }
+        unsafe memory = mapped
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        unsafe munmap(memory, count * MemoryLayout<UInt64>.size)
+        try? descriptor.close()
+    }
+
+    package subscript(index: Int) -> UInt64 {
+        get {
+            precondition(index < count, "a shared number that is not there")
+            return unsafe postroom_load(memory, index)
+        }
+        set {
+            precondition(index < count, "a shared number that is not there")
+            unsafe postroom_store(memory, index, newValue)
+        }
+    }
+
+    package func add(_ value: UInt64 = 1, at index: Int) {
+        precondition(index < count, "a shared number that is not there")
+        unsafe postroom_add_at(memory, index, value)
+    }
+}
+
+extension FileDescriptor {
+    /// Whether a program that takes this one's place, or is started from it, has this descriptor too.
+    package func setInherited(_ isInherited: Bool) throws(Errno) {
+        try systemCall { postroom_set_inherited(rawValue, isInherited ? 1 : 0) }
+    }
+}

@@ -1,0 +1,144 @@
+package import Gateway
+internal import LMDB
+internal import Linux
+package import SystemPackage
+
+/// The files that a process has opened as the store, to notice when they are removed or others are put in their place.
+struct StoreFiles {
+    private let path: FilePath
+    private let store: FileIdentity
+    private let lock: FileIdentity
+
+    /// LMDB's own lock file, beside the store's.
+    static func lockFile(_ path: FilePath) -> FilePath { FilePath("\(path)-lock") }
+
+    init(_ path: FilePath) throws(StoreError) {
+        self.path = path
+        guard let store = FileIdentity(of: path), let lock = FileIdentity(of: Self.lockFile(path)) else {
+            throw StoreError("\(path) was removed while it was opened")
+        }
+        (self.store, self.lock) = (store, lock)
+    }
+
+    /// What is wrong with the store's file while this process has it open; `nil` where nothing is. One system call.
+    var storeFailure: StoreFailure? {
+        guard let found = FileIdentity(of: path) else {
+            return .unavailable(
+                """
+                \(path) was removed while it was in use. Nothing is acknowledged any more. Put the file back, or stop the \
+                service and restore a backup
+                """)
+        }
+        guard found == store else { return .lost("\(path) was replaced by another file while it was in use") }
+        return nil
+    }
+
+    /// The same of LMDB's lock file too.
+    var failure: StoreFailure? {
+        if let storeFailure { return storeFailure }
+        guard FileIdentity(of: Self.lockFile(path)) == lock else {
+            return .lost("\(Self.lockFile(path)) was removed or replaced while it was in use")
+        }
+        return nil
+    }
+
+    /// Refuses to begin an empty store where one was before.
+    static func refuseLost(
+        _ path: FilePath, _ options: MappedStore.Options, isAlone: Bool
+    ) throws(StoreError) {
+        guard let found = FileIdentity(of: path), found.bytes > 0 else {
+            guard isAlone else {
+                throw StoreError("\(path) was removed while other processes use it: stop them, and restore a backup")
+            }
+            guard !options.mayReplaceLost else { return }
+            let directory = path.removingLastComponent()
+            for name in ["store.mark", "secret.key"] where Files.exists(directory.appending(name)) {
+                throw StoreError(
+                    """
+                    \(path) is missing or empty, but \(directory)/\(name) shows that there was a store. Is the right volume \
+                    mounted? Restore the store from a backup; to begin with an empty one, remove store.mark and \
+                    secret.key
+                    """)
+            }
+            return
+        }
+        guard isAlone || FileIdentity(of: lockFile(path)) != nil else {
+            throw StoreError("\(lockFile(path)) was removed while other processes use the store: stop them first")
+        }
+    }
+}
+
+/// How much room the store has.
+package struct StoreSpace: Sendable {
+    package let path: FilePath
+    /// What the file has grown to; it never shrinks.
+    package let bytes: Int
+    /// What it may grow to (MAX_STORE_BYTES).
+    package let limitBytes: Int
+    /// Pages in the file that hold nothing, in bytes.
+    package let freeInsideBytes: Int
+    /// What the file system has left.
+    package let diskFreeBytes: Int
+    /// Whether something that needs room, of a small size, would be refused.
+    package let isFull: Bool
+
+    /// Why it is full, and what to do about it.
+    package var explanation: String {
+        let isAtLimit = bytes + DiskReserve.bytes + DiskReserve.deliveryBytes + (256 << 10) > limitBytes
+        return isAtLimit
+            ? "\(path) is full: it has grown to \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
+                + "Raise MAX_STORE_BYTES, or collect or delete what is kept."
+            : "\(path) is full: its disk has \(diskFreeBytes) bytes left. "
+                + "Free room on the disk, or collect or delete what is kept."
+    }
+}
+
+extension MappedStore {
+    /// The process that has the write transaction of the store in a directory; `nil` where none has, or it cannot be told.
+    /// Not for a process that has the store open.
+    package static func writer(in directory: FilePath) -> Int32? {
+        LockFile.writer(Files.contents(of: StoreFiles.lockFile(file(in: directory))) ?? [])
+    }
+
+    /// Whether the file is still the one that this process has opened, and as long as it must be. The sentence of a
+    /// failure is for operators.
+    package func checkFiles() throws(StoreFailure) {
+        if let failure = files.failure { throw failure }
+        let (needed, found) = (environment.usedBytes, Files.size(of: path))
+        // The last pages may have been given up before they were written (mdb.c, loose pages).
+        guard found >= needed - (256 << 10) else {
+            throw .unavailable(
+                """
+                \(path) is damaged: it has \(found) bytes, and its last page ends at \(needed). Stop the service and \
+                restore a backup
+                """)
+        }
+    }
+
+    /// Whether what needs room is refused. Must be followed by a commit.
+    package func isFull() throws(StoreFailure) -> Bool {
+        do throws(StoreFailure) {
+            return try write { (transaction) throws(LMDBError) in try !admit(bytes: 0, in: &transaction) }
+        } catch .full {
+            return true
+        }
+    }
+
+    /// Must be followed by a commit.
+    package func space() throws(StoreFailure) -> StoreSpace {
+        let isFull = try isFull()
+        let free: Int
+        do throws(LMDBError) { free = try environment.freePages(upTo: .max) } catch { throw StoreFailure(error) }
+        return StoreSpace(
+            path: path, bytes: environment.usedBytes, limitBytes: environment.mapBytes,
+            freeInsideBytes: free * environment.pageBytes, diskFreeBytes: Files.freeBytes(of: path) ?? 0, isFull: isFull
+        )
+    }
+
+    /// The same of a store that was found to be full, without its free pages.
+    package var spaceWhenFull: StoreSpace {
+        StoreSpace(
+            path: path, bytes: environment.usedBytes, limitBytes: environment.mapBytes, freeInsideBytes: 0,
+            diskFreeBytes: Files.freeBytes(of: path) ?? 0, isFull: true)
+    }
+}
