@@ -14,10 +14,15 @@ struct EndpointImporter {
     /// How many it has, and the number of the one that was read last.
     private var waiting: UInt64 = 0
     private var last: UInt64 = 0
+    /// When the export was made; no later than now.
+    var exportedAt: Timestamp
+    /// Whether the last endpoint may lack some of its notifications.
+    var isIncompleteAllowed = false
 
     init(store: MappedStore, moment: Moment) {
         self.store = store
         self.moment = moment
+        exportedAt = moment.wall
     }
 
     func counters(_ line: ImportLine) throws(ImportError) {
@@ -55,26 +60,30 @@ struct EndpointImporter {
         }
         let endpoint = Endpoint(
             id: id, number: number, isEnabled: try line.bool("enabled"), takesSubpaths: try line.bool("subpaths"),
-            created: steady(try line.time("created")), lastUsed: steady(try line.time("lastUsed")),
-            uncollected: uncollected, next: next, skipped: next - uncollected - waiting)
+            created: steady(try line.time("created")), lastUsed: moment.steady, uncollected: uncollected, next: next,
+            skipped: next - uncollected - waiting)
+        _ = try line.time("lastUsed")
         last = uncollected - 1
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
         counts.endpoints += 1
     }
 
+    /// Of the export's time what is now: an age at the export is the age now.
     private func steady(_ wall: Timestamp) -> Timestamp {
-        Timestamp(microseconds: moment.steady.microseconds - (moment.wall.microseconds - wall.microseconds))
+        Timestamp(microseconds: moment.steady.microseconds - (exportedAt.microseconds - wall.microseconds))
     }
 
     /// Writes the endpoint whose notifications are all there.
     mutating func finish(_ line: ImportLine) throws(ImportError) {
-        guard let record = current else { return }
+        guard var record = current else { return }
         current = nil
+        // The numbers of those that are missing are not given again.
+        if isIncompleteAllowed { record.endpoint.skipped = record.endpoint.next - record.endpoint.uncollected - taken }
         guard taken == record.endpoint.count else {
             throw line.fault("notifications of the endpoint before are missing")
         }
         taken = 0
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.keep { [record] (transaction) throws(LMDBError) in
             _ = try store.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)
             try store.tables.endpointUses.put([], at: record.useKey, in: &transaction)

@@ -9,14 +9,17 @@ extension MappedStore {
     ///
     /// The first line says what it is. Then come the counters, each endpoint with its uncollected notifications behind it,
     /// each queue with its messages, each user with its clients, and webhooks with their deliveries. Password hashes and
-    /// keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`.
+    /// keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`. The last line counts the lines before it,
+    /// by kind: an export that was cut off does not have it.
     /// - Parameter leaveOut: is told of each damaged record, which is then left out, or made anew from what the others say;
     ///   `nil`: a damaged record is an error.
     package func export(
         at moment: Moment, leavingOut leaveOut: ((String) -> Void)? = nil, _ write: ([UInt8]) -> Void
     ) throws(StoreFailure) {
         let salvage = Salvage(leaveOut: leaveOut)
+        var counts: [String: UInt64] = [:]
         func line(_ kind: String, _ body: (inout JSONWriter) -> Void) {
+            counts[kind, default: 0] += 1
             write(
                 objectJSON { json in
                     json.member("kind", kind)
@@ -40,6 +43,12 @@ extension MappedStore {
             try exportEndpoints(at: moment, salvage, in: transaction, line)
             try exportQueues(salvage, in: transaction, line)
             try exportWebhooks(at: moment, salvage, in: transaction, line)
+            let lines = counts.sorted { $0.key < $1.key }
+            line("end") { json in
+                json.member("counts") { json in
+                    for (kind, count) in lines { json.member(kind, count) }
+                }
+            }
         }
     }
 

@@ -26,18 +26,23 @@ package struct ImportCounts: Equatable, Sendable {
     package internal(set) var webhooks = 0
     package internal(set) var subscriptions = 0
     package internal(set) var deliveries = 0
+    /// Whether the export had its end: all that was written is here.
+    package internal(set) var isComplete = false
 }
 
 extension MappedStore {
     /// Takes in what `export` wrote, into a store that has no endpoints, queues, users, webhooks and subscriptions. All of it, or nothing.
+    ///
+    /// An endpoint lives on as if no time had passed since the export, and was used just now.
     /// - Parameters:
+    ///   - isIncompleteAllowed: whether an export that was cut off is taken in as far as it goes.
     ///   - leaveOut: is told of each line that does not fit the others, which is then left out; `nil`: that is an error.
     ///   - nextLine: hands out the lines one after the other.
     package func `import`(
-        at moment: Moment, leavingOut leaveOut: ((String) -> Void)? = nil,
+        at moment: Moment, isIncompleteAllowed: Bool = false, leavingOut leaveOut: ((String) -> Void)? = nil,
         _ nextLine: () throws(ImportError) -> [UInt8]?
     ) throws(ImportError) -> ImportCounts {
-        var importer = Importer(store: self, moment: moment)
+        var importer = Importer(store: self, moment: moment, isIncompleteAllowed: isIncompleteAllowed)
         do throws(ImportError) {
             while let text = try nextLine() {
                 do throws(ImportError) {
@@ -68,9 +73,15 @@ private struct Importer {
     private var queues: QueueImporter
     private var webhooks: WebhookImporter
     private var number = 0
+    private let isIncompleteAllowed: Bool
+    /// Lines by kind.
+    private var lines: [String: UInt64] = [:]
+    /// Why the last line could not be read: it was cut off.
+    private var brokenLine: ImportError?
 
-    init(store: MappedStore, moment: Moment) {
+    init(store: MappedStore, moment: Moment, isIncompleteAllowed: Bool) {
         self.store = store
+        self.isIncompleteAllowed = isIncompleteAllowed
         endpoints = EndpointImporter(store: store, moment: moment)
         queues = QueueImporter(store: store, moment: moment)
         webhooks = WebhookImporter(store: store, moment: moment)
@@ -78,14 +89,22 @@ private struct Importer {
 
     mutating func take(_ text: [UInt8]) throws(ImportError) {
         number += 1
+        if let brokenLine { throw brokenLine }
         let line: ImportLine
         do throws(JSONError) {
             line = ImportLine(number: number, json: try JSON(parsing: text), store: store)
         } catch {
-            throw ImportError(line: number, reason: "no JSON: \(error)")
+            let broken = ImportError(line: number, reason: "no JSON: \(error)")
+            guard isIncompleteAllowed, number > 1 else { throw broken }
+            brokenLine = broken
+            return
         }
+        guard !counts.isComplete else { throw line.fault("nothing may follow the export's end") }
+        let kind = line.json["kind"]?.string ?? ""
+        defer { lines[kind, default: 0] += 1 }
         guard number > 1 else { return try begin(line) }
-        switch line.json["kind"]?.string {
+        switch kind {
+        case "end": try end(line)
         case "counters": try endpoints.counters(line)
         case "endpoint": try endpoints.endpoint(line, &counts)
         case "notification": try endpoints.notification(line, &counts)
@@ -106,12 +125,15 @@ private struct Importer {
         }
     }
 
-    private func begin(_ line: ImportLine) throws(ImportError) {
+    private mutating func begin(_ line: ImportLine) throws(ImportError) {
         guard line.json["kind"]?.string == "postroom", let schema = line.json["schema"]?.integer else {
             throw line.fault("this is no export of a store")
         }
         guard schema <= MappedStore.schemaVersion else {
             throw line.fault("schema \(schema) is newer than this program")
+        }
+        if line.json["exportedAt"] != nil {
+            endpoints.exportedAt = min(try line.time("exportedAt"), endpoints.exportedAt)
         }
         for (table, what) in [
             (store.tables.endpoints, "endpoints"), (store.tables.queues, "queues"), (store.tables.users, "users"),
@@ -123,8 +145,29 @@ private struct Importer {
         }
     }
 
+    /// Compares what was read with what was written.
+    private mutating func end(_ line: ImportLine) throws(ImportError) {
+        guard case .object(let members)? = line.json["counts"] else { throw line.fault("\"counts\" is missing") }
+        let counted = ImportLine(number: line.number, json: .object(members), store: store)
+        for kind in Set(members.map(\.name)).union(lines.keys).sorted() {
+            let (written, read) = (counted.json[kind] == nil ? 0 : try counted.count(kind), lines[kind] ?? 0)
+            guard written == read else {
+                throw line.fault("the export had \(written) lines of kind \"\(kind)\", and \(read) are here")
+            }
+        }
+        counts.isComplete = true
+    }
+
     mutating func finish() throws(ImportError) {
         guard number > 0 else { throw ImportError(reason: "there is nothing to import") }
+        guard counts.isComplete || isIncompleteAllowed else {
+            throw ImportError(
+                reason: """
+                    the export is incomplete: its last line, which counts the others, is missing. It was cut off, or an \
+                    older version wrote it, which had no such line
+                    """)
+        }
+        endpoints.isIncompleteAllowed = !counts.isComplete
         let end = ImportLine(number: number, json: .null, store: store)
         try endpoints.finish(end)
         try queues.finish(end)

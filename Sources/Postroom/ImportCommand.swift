@@ -36,11 +36,16 @@ extension ImportCommand {
                 throw Refusal("the database has schema \(version), and only \(Self.schemaVersion) is known here")
             }
             let store = try settings.openStore()
-            let secret = try EncryptionSecret(settings)
-            try secret.claim(store)
+            let secret = try EncryptionSecret(settings, for: store)
             var takeover = PacificaTakeover(source, store, settings, secret.sealing)
-            try takeover.run()
-            try store.settle()
+            do {
+                try takeover.run()
+                try store.settle()
+            } catch {
+                for line in takeover.keptSummary { print(line) }
+                complain("the import stopped before its end; the lines above say what it has taken over. Run it again")
+                throw error
+            }
             for line in takeover.summary { print(line) }
             if takeover.faults > 0 { throw ExitCode(2) }
         }
@@ -63,6 +68,8 @@ struct PacificaTakeover {
     private var events = MappedStore.Takeover()
     private var oldEvents = 0
     private var refusedEvents = 0
+    /// The summary as of the last commit.
+    private(set) var keptSummary: [String] = []
 
     private static let subscriptionsPerPage = 200
     private static let eventsPerPage = 50
@@ -81,6 +88,7 @@ struct PacificaTakeover {
     }
 
     mutating func run() throws {
+        keptSummary = summary
         do {
             try takeSubscriptions()
             try takeEvents()
@@ -111,6 +119,7 @@ struct PacificaTakeover {
         try source.pages(of: "eventmatch", columns, size: Self.subscriptionsPerPage) { rows in
             for row in rows { try takeSubscription(row) }
             try store.commit()
+            keptSummary = summary
         }
     }
 
@@ -163,6 +172,7 @@ struct PacificaTakeover {
     private mutating func take(_ taken: inout [FormerEvent]) throws {
         events += try store.takeOver(taken)
         try store.commit()
+        keptSummary = summary
         taken = []
     }
 

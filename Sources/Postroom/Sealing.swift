@@ -14,30 +14,51 @@ struct EncryptionSecret {
 
     static func file(_ settings: Settings) -> FilePath { settings.dataDirectory.appending("secret.key") }
 
-    /// Reads the secret, or makes one where none is set and none was made.
-    init(_ settings: Settings) throws(Refusal) {
+    /// Reads the secret; makes one where none is set, none was made, and nothing in the store is sealed.
+    init(_ settings: Settings, for store: MappedStore) throws {
         if let text = settings.encryptionSecret {
             guard let key = SealingKey(bytes: Array(text.utf8)) else {
                 preconditionFailure("the setting has 32 bytes, or was refused")
             }
             (self.key, isNew) = (key, false)
-            return
+        } else if Files.exists(Self.file(settings)) {
+            (key, isNew) = (try Self.read(Self.file(settings)), false)
+        } else {
+            (key, isNew) = (try Self.make(Self.file(settings), for: store), true)
         }
-        let path = Self.file(settings)
+        try claim(store)
+    }
+
+    private static func read(_ path: FilePath) throws(Refusal) -> SealingKey {
+        let bytes: [UInt8]
+        do throws(SnapshotError) {
+            bytes = try Files.snapshot(of: path, limitBytes: 4096).bytes
+        } catch {
+            throw Refusal("cannot read \(path), the secret that credentials are sealed under: \(error)")
+        }
+        guard let key = SealingKey(bytes: bytes) else {
+            throw Refusal("\(path) has \(bytes.count) bytes, but the secret that credentials are sealed under has 32")
+        }
+        return key
+    }
+
+    private static func make(_ path: FilePath, for store: MappedStore) throws -> SealingKey {
+        guard try !store.isSealed() else {
+            throw Refusal(
+                """
+                \(path) is missing, and credentials in the store are sealed under it. Restore it from your backup, or \
+                set DB_ENCRYPTION_SECRET if that is where the secret was
+                """)
+        }
         var random = SystemRandomNumberGenerator()
-        let fresh = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         do throws(Errno) {
-            try Files.create(path, with: fresh)
-            isNew = true
+            try Files.create(path, with: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) })
         } catch .fileExists {
-            isNew = false
+            // Another process was faster.
         } catch {
             throw Refusal("cannot make \(path), the secret that credentials are sealed under: \(error)")
         }
-        guard let key = Files.contents(of: path).flatMap({ SealingKey(bytes: $0) }) else {
-            throw Refusal("\(path) does not hold 32 bytes, the secret that credentials are sealed under")
-        }
-        self.key = key
+        return try read(path)
     }
 
     var sealing: Sealing {
@@ -52,7 +73,7 @@ struct EncryptionSecret {
     private static let markContext = Array("store".utf8)
 
     /// Refuses a store whose secrets were sealed under another key, before anything is written to it.
-    func claim(_ store: MappedStore) throws {
+    private func claim(_ store: MappedStore) throws {
         let key = key
         let isOurs = try store.claimSeal(
             isOurs: { key.open($0, for: Self.markContext) != nil },

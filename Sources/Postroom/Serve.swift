@@ -104,8 +104,7 @@ struct Serve: ParsableCommand {
 
     private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {
         let store = try settings.openStore(mayReplaceLost: mayHaveLost)
-        let secret = try EncryptionSecret(settings)
-        try secret.claim(store)
+        let secret = try EncryptionSecret(settings, for: store)
         if secret.isNew {
             logger.notice(
                 "made a secret that keys and credentials are sealed under; keep a copy of it, or set DB_ENCRYPTION_SECRET",

@@ -159,15 +159,55 @@ extension StoreCommand {
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read an export from standard input into a store that is empty: all of it, or nothing.",
-            discussion: "The service must be stopped.")
+            discussion: "The service must be stopped. DATA_DIR is made where it is not there.")
+
+        @Flag(help: "Take in an export that was cut off, as far as it goes, or one of a version that wrote no end.")
+        var incomplete = false
 
         func run() throws {
-            let store = try StoreCommand.open(.exclusive).store
+            let settings = try Settings.inForce()
+            try settings.makeDataDirectory()
+            var options = settings.storeOptions
+            (options.access, options.mayReplaceLost) = (.exclusive, true)
+            let store = try MappedStore(directory: settings.dataDirectory, options)
             var lines = LineReader(.standardInput)
-            let counts = try store.import(at: store.clock.now()) { () throws(ImportError) in
-                try lines.next()
+            let counts: ImportCounts
+            do {
+                counts = try store.import(at: store.clock.now(), isIncompleteAllowed: incomplete) {
+                    () throws(ImportError) in try lines.next()
+                }
+            } catch {
+                throw Refusal("nothing was imported: \(error)")
             }
             print(counts.summary)
+            if !counts.isComplete { complain("the export has no end: what follows its last line is not here") }
+            try warnOfSecret(settings, store)
+            warnOfOwner(settings)
+        }
+
+        /// Says what keeps the imported credentials from being read.
+        private func warnOfSecret(_ settings: Settings, _ store: MappedStore) throws {
+            guard try store.isSealed() else { return }
+            do { _ = try EncryptionSecret(settings, for: store) } catch let error as Refusal {
+                complain("the service cannot start yet: \(error)")
+            }
+        }
+
+        /// Says which files the service may not be able to open.
+        private func warnOfOwner(_ settings: Settings) {
+            let directory = settings.dataDirectory
+            guard let owner = Files.owner(of: directory) else { return }
+            let names = ["store.mdb", "store.mdb-lock", "store.lock", "store.mark"]
+            for name in names {
+                guard let other = Files.owner(of: directory.appending(name)), other != owner else { continue }
+                return complain(
+                    "\(directory)/\(name) belongs to \(other), and the directory to \(owner). Give the files to the user that the service runs as: chown \(owner): \(directory)/store.*"
+                )
+            }
+            guard Machine.isRoot else { return }
+            complain(
+                "\(directory) and the store in it belong to \(owner). Where the service runs as another user, give them to that one: chown -R USER: \(directory)"
+            )
         }
     }
 

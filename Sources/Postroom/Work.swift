@@ -28,8 +28,7 @@ struct Work: ParsableCommand {
         let settings = try Settings.inForce()
         let logger = settings.logger("worker \(Machine.processID)")
         let store = try settings.openStore()
-        let secret = try EncryptionSecret(settings)
-        try secret.claim(store)
+        let secret = try EncryptionSecret(settings, for: store)
         try settings.sendOperationalEvents(of: store, sealing: secret.sealing)
         let multi = try Multi(
             connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60, keptConnections: settings.delivery.inFlight)
