@@ -29,8 +29,7 @@ final class Application: Service {
     /// - Parameter loginKey: see `QueueHandlers`.
     init(
         store: MappedStore, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
-        background: any Background,
-        started: Timestamp, logger: Logger
+        background: any Background, started: Timestamp, vitals: Vitals? = nil, logger: Logger
     ) {
         self.store = store
         self.logger = logger
@@ -41,7 +40,8 @@ final class Application: Service {
             store: store, settings: settings, sealing: sealing, lookups: lookups, logger: logger)
         isDebugging = settings.webhooks.isDebugging
         counters = ServiceCounters(settings)
-        operations = Operations(store: store, settings: settings, counters: counters, started: started)
+        operations = Operations(
+            store: store, settings: settings, counters: counters, started: started, vitals: vitals)
         siteGuard = SiteGuard(settings)
         capture = CaptureHandlers(
             store: store, limits: settings.limits,
@@ -150,7 +150,8 @@ final class Application: Service {
         case .full:
             let now = SystemClock.bootTimeMicroseconds()
             if now >= complainsAgainAt {
-                logger.warning("the store is full, and refuses what needs room")
+                logger.warning(
+                    "the store is full, and refuses what needs room. \(store.spaceWhenFull.explanation)")
                 complainsAgainAt = now + 10_000_000
             }
         case .damaged:

@@ -14,6 +14,8 @@ struct Operations {
     let counters: ServiceCounters
     /// When the service was started.
     let started: Timestamp
+    /// What the supervisor shares with this process; `nil` where there is none.
+    let vitals: Vitals?
 
     /// - Parameter path: the segments of the request's path.
     func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer {
@@ -22,7 +24,7 @@ struct Operations {
         }
         switch path {
         case ["health", "live"]: return .now(.text(.ok, "ok\n"))
-        case ["health", "ready"]: return try ready()
+        case ["health", "ready"]: return ready()
         case ["metrics"]: return .now(try metrics())
         case ["version"]:
             let body = objectJSON { json in
@@ -44,17 +46,26 @@ struct Operations {
         ]
     }
 
-    /// Ready is what can commit, and delivers what is due.
-    private func ready() throws(StoreFailure) -> Answer {
-        if try store.metrics(at: store.clock.now()).areDeliveriesStalled {
-            return .now(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
+    /// Ready is what has a store that is there, sound and not full, can commit, and delivers what is due.
+    private func ready() -> Answer {
+        do throws(StoreFailure) {
+            try store.checkFiles()
+            if try store.metrics(at: store.clock.now()).areDeliveriesStalled {
+                return .now(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
+            }
+            guard try !store.isFull() else {
+                return .now(.text(.serviceUnavailable, "\(store.spaceWhenFull.explanation)\n"))
+            }
+            try store.touch()
+        } catch {
+            return .now(.text(.serviceUnavailable, "\(error.explanation)\n"))
         }
-        try store.touch()
         return .afterCommit(.text(.ok, "ok\n"))
     }
 
     /// In the text format of Prometheus (version 0.0.4).
     private func metrics() throws(StoreFailure) -> Response {
+        let space = try store.space()
         let metrics = try store.metrics(at: store.clock.now())
         let capture = try store.overview(newest: 0).counters
         var text = MetricsText()
@@ -101,6 +112,25 @@ struct Operations {
         text.single("subscriptions", "gauge", "Subscriptions to events.", metrics.subscriptions)
         text.single("events_waiting", "gauge", "Events that wait to be matched.", metrics.waitingEvents)
         text.single("store_bytes", "gauge", "What the store's file has grown to.", metrics.storeBytes)
+        text.single("store_limit_bytes", "gauge", "What the store's file may grow to.", space.limitBytes)
+        text.single(
+            "store_free_bytes", "gauge", "Room inside the store's file, left by what was removed.",
+            space.freeInsideBytes)
+        text.single(
+            "store_disk_free_bytes", "gauge", "What the disk that the store is on has left.", space.diskFreeBytes)
+        text.single("store_full", "gauge", "1 while what needs room is refused.", space.isFull ? 1 : 0)
+        if let vitals {
+            text.family(
+                "process_restarts_total", "counter",
+                "Processes that were started again, because they had ended or did not respond.")
+            for role in Vitals.Role.allCases {
+                for cause in Vitals.Cause.allCases {
+                    text.sample(
+                        "process_restarts_total", [("process", role.word), ("cause", cause.word)],
+                        vitals.restarts(role, cause))
+                }
+            }
+        }
         text.single("capture_endpoints", "gauge", "Endpoints of capture.", metrics.endpoints)
         text.family("capture_requests_total", "counter", "Requests to capture, done and refused.")
         for (name, done, refused) in Self.captureEvents {

@@ -1,0 +1,74 @@
+internal import Linux
+internal import SystemPackage
+
+/// What the supervisor and the processes that it starts share: the processes' heartbeats, and how often one was started
+/// again. All of it is in memory, and begins anew with the supervisor.
+struct Vitals {
+    enum Cause: Int, CaseIterable {
+        /// It ended by itself, or was ended by somebody else.
+        case ended
+        /// Its loop did not turn, and the supervisor has ended it.
+        case stuck
+
+        var word: String { self == .ended ? "ended" : "stuck" }
+    }
+
+    enum Role: Int, CaseIterable {
+        case responder
+        case worker
+        case nginx
+
+        var word: String { ["responder", "worker", "nginx"][rawValue] }
+    }
+
+    let counters: SharedCounters
+
+    private static let format: UInt64 = 1
+    /// The format, then the restarts, then two numbers for each process.
+    private static let firstPlace = 16
+    private static let places = 1024
+    /// The descriptor that a process which is started has it under.
+    static let childDescriptor: Int32 = 4
+
+    init() throws(Errno) {
+        counters = try SharedCounters(count: Self.firstPlace + 2 * Self.places)
+        counters[0] = Self.format
+    }
+
+    /// Takes over what another process has made; `nil` where that was another version, which has another format.
+    init?(_ descriptor: FileDescriptor) {
+        guard let counters = try? SharedCounters(mapping: descriptor),
+            counters.count == Self.firstPlace + 2 * Self.places, counters[0] == Self.format
+        else { return nil }
+        self.counters = counters
+    }
+
+    private static func index(_ role: Role, _ cause: Cause) -> Int {
+        1 + role.rawValue * Cause.allCases.count + cause.rawValue
+    }
+
+    func countRestart(_ role: Role, _ cause: Cause) { counters.add(at: Self.index(role, cause)) }
+
+    func restarts(_ role: Role, _ cause: Cause) -> UInt64 { counters[Self.index(role, cause)] }
+
+    // MARK: Heartbeats
+
+    private static func index(_ place: Int) -> Int { firstPlace + 2 * place }
+
+    func heartbeat(_ place: Int) -> Heartbeat? {
+        guard (0..<Self.places).contains(place) else { return nil }
+        return Heartbeat(counters, at: Self.index(place))
+    }
+
+    func beats(_ place: Int) -> UInt64 { counters[Self.index(place)] }
+
+    func isWaiting(_ place: Int) -> Bool { counters[Self.index(place) + 1] != 0 }
+
+    /// A place that none of these has, cleared; `nil` where all are taken.
+    func freePlace(besides taken: Set<Int>) -> Int? {
+        guard let place = (0..<Self.places).first(where: { !taken.contains($0) }) else { return nil }
+        counters[Self.index(place)] = 0
+        counters[Self.index(place) + 1] = 0
+        return place
+    }
+}

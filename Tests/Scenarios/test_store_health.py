@@ -1,0 +1,134 @@
+"""What an operator hears of a store that is full, lost or damaged."""
+
+import http.client
+import os
+import shutil
+import subprocess
+
+import pytest
+from harness import free_port, postroom, wait_for
+
+
+def operations(service, path):
+    c = http.client.HTTPConnection("127.0.0.1", int(service.settings["OPS_SERVER_PORT"]), timeout=20)
+    c.request("GET", path)
+    answer = c.getresponse()
+    status, text = answer.status, answer.read().decode()
+    c.close()
+    return status, text
+
+
+def gauges(service):
+    status, text = operations(service, "/metrics")
+    assert status == 200, text
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("postroom_store_")]
+    return {name.removeprefix("postroom_store_"): int(value) for name, value in lines}
+
+
+def test_a_full_store_is_not_ready_and_says_what_to_do(serve):
+    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), MAX_STORE_BYTES="16m", MAX_ENDPOINT_NOTIFICATIONS=100000)
+    assert operations(service, "/health/ready") == (200, "ok\n")
+    before = gauges(service)
+    assert before["full"] == 0 and before["limit_bytes"] == 16 << 20 and before["disk_free_bytes"] > 1 << 20
+    assert before["bytes"] <= os.path.getsize(os.path.join(service.directory, "store.mdb"))
+    endpoint = service.create()
+    for _ in range(1000):
+        if service.hook(endpoint, b"x" * 100000).status != 200:
+            break
+    # Those of a small size may still have found room.
+    while service.hook(endpoint, b"").status == 200:
+        pass
+    path = os.path.join(os.path.realpath(service.directory), "store.mdb")
+    status, text = operations(service, "/health/ready")
+    assert status == 503 and path in text and "MAX_STORE_BYTES" in text, text
+    full = gauges(service)
+    assert full["full"] == 1 and full["bytes"] > before["bytes"]
+    line = next(line for line in service.log().splitlines() if "is full" in line)
+    assert path in line and "MAX_STORE_BYTES" in line
+    assert service.call("DELETE", "/manage/endpoint/" + endpoint).status == 204
+    wait_for(lambda: operations(service, "/health/ready")[0] == 200, 30, 0.2)
+    after = gauges(service)
+    assert after["full"] == 0 and after["free_bytes"] > before["free_bytes"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own needs root to be mounted")
+def test_a_full_disk_is_told_apart(serve, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True)
+    try:
+        service = serve(disk, RESPONDERS=1, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=100000)
+        endpoint = service.create()
+        for _ in range(1000):
+            if service.hook(endpoint, b"x" * 50000).status != 200:
+                break
+        while service.hook(endpoint, b"").status == 200:
+            pass
+        status, text = operations(service, "/health/ready")
+        assert status == 503 and "Free room on the disk" in text, text
+        assert gauges(service)["disk_free_bytes"] < 8 << 20
+        service.stop()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_store_that_is_removed_while_it_is_used_acknowledges_nothing(serve):
+    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port())
+    endpoint = service.create()
+    assert service.hook(endpoint, "kept").status == 200
+    path = os.path.join(service.directory, "store.mdb")
+    os.rename(path, path + ".away")
+    for _ in range(8):
+        assert service.hook(endpoint, "lost").status == 503
+    status, text = operations(service, "/health/ready")
+    assert status == 503 and "store.mdb was removed" in text, text
+    assert "store.mdb was removed" in service.log()
+    os.rename(path + ".away", path)
+    wait_for(lambda: operations(service, "/health/ready")[0] == 200)
+    assert service.hook(endpoint, "again").status == 200
+    service.check()
+
+
+def test_another_file_in_the_place_of_the_store_is_opened(serve):
+    service = serve(RESPONDERS=2)
+    endpoint = service.create()
+    service.hook(endpoint, "kept")
+    service.stop()
+    path = os.path.join(service.directory, "store.mdb")
+    shutil.copy(path, path + ".copy")
+    service.start()
+    before = service.responders()
+    os.rename(path + ".copy", path)
+    wait_for(lambda: service.hook(endpoint, "new").status == 200 and service.responders() != before)
+    service.check()
+    service.stop()
+    service.start()
+    assert service.bodies(endpoint)[:2] == ["kept", "new"]
+
+
+@pytest.mark.parametrize("left", ["store.mark", "secret.key"])
+@pytest.mark.parametrize("loss", [os.remove, lambda path: os.truncate(path, 0)], ids=["removed", "emptied"])
+def test_a_lost_store_is_not_replaced_by_an_empty_one(serve, left, loss):
+    service = serve(RESPONDERS=1)
+    service.stop()
+    loss(os.path.join(service.directory, "store.mdb"))
+    os.remove(os.path.join(service.directory, {"store.mark": "secret.key", "secret.key": "store.mark"}[left]))
+    for command in ("serve", "work"):
+        result = postroom(service.directory, command, APP_PORT=service.port)
+        (line,) = [line for line in result.stderr.decode().splitlines() if "store.mdb" in line]
+        assert result.returncode == 1 and left in line and "backup" in line
+        assert not os.path.exists(os.path.join(service.directory, "store.mdb")) or os.path.getsize(os.path.join(service.directory, "store.mdb")) == 0
+    os.remove(os.path.join(service.directory, left))
+    service.start()
+    assert service.hook(service.create(), "anew").status == 200
+
+
+def test_a_truncated_store_is_not_ready(serve):
+    service = serve(RESPONDERS=1, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=1000)
+    endpoint = service.create()
+    for _ in range(60):
+        assert service.hook(endpoint, b"x" * 50000).status == 200
+    path = os.path.join(service.directory, "store.mdb")
+    os.truncate(path, os.path.getsize(path) - (1 << 20))
+    status, text = operations(service, "/health/ready")
+    assert status == 503 and "damaged" in text and path in text, text
