@@ -1,6 +1,6 @@
 package import Gateway
 internal import HTTPTypes
-internal import Linux
+package import Linux
 package import Logging
 package import SystemPackage
 
@@ -13,6 +13,7 @@ package final class ResponderLoop {
     private let service: any Service
     private let inquiries: [any Inquiries]
     private let bodyLimit: Int
+    private let heartbeat: Heartbeat?
     private let logger: Logger
     private let epoll: Epoll
     private let signals: SignalQueue
@@ -66,14 +67,17 @@ package final class ResponderLoop {
     ///   - parkedLimit: how many requests may wait for news. Each one holds a connection of the server.
     ///   - sendSeconds: a connection is closed where no byte of an answer was taken for so long.
     ///   - answerBytes: memory that answers may hold while their clients take them.
+    ///   - heartbeat: shows the supervisor that the loop turns.
     package init(
         listener: FileDescriptor, service: any Service, inquiries: [any Inquiries] = [], bodyLimit: Int,
-        parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20, logger: Logger
+        parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20, heartbeat: Heartbeat? = nil,
+        logger: Logger
     ) throws(Errno) {
         self.listener = listener
         self.service = service
         self.inquiries = inquiries
         self.bodyLimit = bodyLimit
+        self.heartbeat = heartbeat
         self.logger = logger
         waiting = ParkedRequests(limit: parkedLimit)
         room = AnswerRoom(limitBytes: answerBytes)
@@ -94,6 +98,7 @@ package final class ResponderLoop {
     /// - Parameter shutdownSeconds: how long the last answers may take to be read.
     package func run(shutdownSeconds: Double) throws(Errno) {
         while !(isStopping && (connections.isEmpty || now() >= stopsAt)) {
+            heartbeat?.beat()
             // What has arrived meanwhile goes into the commit that settles the one before.
             let commits = unsettledCommits
             let waits = unsettled.isEmpty && unfinished.isEmpty
@@ -137,7 +142,8 @@ package final class ResponderLoop {
         if !waiting.isEmpty { next = min(next, nextLook) }
         if !stalled.isEmpty { next = min(next, nextStallCheck) }
         if let acceptsAgainAt { next = min(next, acceptsAgainAt) }
-        return next == .max ? nil : Int(max(0, next - now()) + 999) / 1000
+        let pause = next == .max ? nil : Int(max(0, next - now()) + 999) / 1000
+        return heartbeat == nil ? pause : min(pause ?? .max, Heartbeat.milliseconds)
     }
 
     // MARK: Connections

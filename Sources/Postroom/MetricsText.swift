@@ -70,7 +70,5 @@ extension MetricsText {
                 "request_duration_seconds", [("route", route.pattern)], ServiceCounters.bounds, durations.counts,
                 microseconds: durations.microseconds)
         }
-        family("restarts_total", "counter", "Processes that had ended and were started again.")
-        for (process, count) in counters.restarts() { sample("restarts_total", [("process", process)], count) }
     }
 }

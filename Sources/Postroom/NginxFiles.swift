@@ -56,7 +56,9 @@ struct NginxFiles {
     /// Looks for the templates beside the program: where `make install` puts them, or in the checkout it was built in.
     static func findTemplates(_ program: FilePath) throws(Refusal) -> FilePath {
         var directory = program.removingLastComponent()
-        var candidates = [directory.removingLastComponent().appending("share/postroom")]
+        // A supervisor from before 0.2 fills in whatever lies in share/postroom itself, by what it knows of it.
+        let share = directory.removingLastComponent().appending("share/postroom")
+        var candidates = [share.appending("nginx"), share]
         while !directory.isEmpty, directory != directory.removingLastComponent() {
             candidates.append(directory.appending("nginx"))
             directory = directory.removingLastComponent()
@@ -66,11 +68,15 @@ struct NginxFiles {
             "cannot find nginx's templates: neither in ../share/postroom beside \(program) nor in a checkout above")
     }
 
+    /// The files that nginx reads.
+    static let names = ["nginx.conf", "upstream.conf", "locations.conf", "operations.conf"]
+
     /// Writes the files that nginx reads, and says whether any of them is new.
     func write(workerUser: String?) throws(Refusal) -> Bool {
         var isNew = false
-        for name in ["nginx.conf", "upstream.conf", "locations.conf", "operations.conf"] {
-            let text = try filled(name, workerUser: workerUser)
+        // None is written where one cannot be.
+        let texts = try Self.names.map { name throws(Refusal) in (name, try filled(name, workerUser: workerUser)) }
+        for (name, text) in texts {
             let target = settings.runDirectory.appending(name)
             if Files.contents(of: target) == Array(text.utf8) { continue }
             isNew = true
@@ -88,7 +94,14 @@ struct NginxFiles {
     func filled(_ name: String, workerUser: String?) throws(Refusal) -> String {
         let source = templates.appending(name)
         guard let template = Files.contents(of: source) else { throw Refusal("cannot read \(source)") }
-        return fill(String(decoding: template, as: UTF8.self), workerUser: workerUser)
+        let text = String(decoding: template, as: UTF8.self)
+        let known = Set(values(workerUser: workerUser).map(\.0))
+        for match in text.matches(of: /@([A-Z_]+)@/) where !known.contains(String(match.1)) {
+            throw Refusal(
+                "\(source) has @\(match.1)@, which this program does not know: it belongs to another version. Install the program and its templates together"
+            )
+        }
+        return fill(text, workerUser: workerUser)
     }
 
     /// Puts values in the place of words between at signs.

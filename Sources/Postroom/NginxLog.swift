@@ -17,8 +17,13 @@ final class NginxLog {
     /// nginx's lines have 2048 bytes at the most; what is longer is broken.
     private static let maximumLine = 8192
 
-    init(_ logger: Logger) throws(Errno) {
-        (reading, writing) = try openLogPipe()
+    /// - Parameter descriptors: the ends of the pipe, where nginx has it already: `reading`, `writing`.
+    init(_ logger: Logger, descriptors: [Int32] = []) throws(Errno) {
+        if descriptors.count == 2 {
+            (reading, writing) = (FileDescriptor(rawValue: descriptors[0]), FileDescriptor(rawValue: descriptors[1]))
+        } else {
+            (reading, writing) = try openLogPipe()
+        }
         self.logger = logger
     }
 

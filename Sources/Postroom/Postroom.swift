@@ -14,7 +14,7 @@ struct Postroom: ParsableCommand {
             Serve.self, Respond.self, Work.self, ShowSettings.self, Locations.self, StoreCommand.self,
             QueuesCommand.self, EventsCommand.self, ImportCommand.self,
             Health.self,
-            Child.self,
+            Child.self, Preflight.self,
         ],
         defaultSubcommand: nil)
 

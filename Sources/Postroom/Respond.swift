@@ -23,6 +23,10 @@ struct Respond: ParsableCommand {
     @Option(help: ArgumentHelp("Write a byte to this descriptor once the process serves.", visibility: .hidden))
     var ready: Int32?
 
+    @Option(
+        help: ArgumentHelp("Which place in the memory given as descriptor 4 is this process's.", visibility: .hidden))
+    var heartbeat: Int?
+
     func run() throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
         let settings = try Settings.inForce()
@@ -32,7 +36,14 @@ struct Respond: ParsableCommand {
         }
         let descriptors = raiseDescriptorLimit()
         let logger = settings.logger("responder \(Machine.processID)")
-        let store = try settings.openStore()
+        let vitals = heartbeat.flatMap { _ in Vitals(FileDescriptor(rawValue: Vitals.childDescriptor)) }
+        // A supervisor of this version gives every process a heartbeat.
+        let isOfOlderSupervisor = parent != nil && ready != nil && heartbeat == nil
+        let store = try ServiceStore(
+            settings: settings, parent: parent, isSuccessor: isOfOlderSupervisor, logger: logger
+        ).open()
+        if isOfOlderSupervisor { NginxRepair(settings: settings, logger: logger).run() }
+        store.heartbeat = heartbeat.flatMap { vitals?.heartbeat($0) }
         let secret = try EncryptionSecret(settings, for: store)
         let start = started ?? SystemClock.realTimeMicroseconds()
         let lookups = try Lookups(settings, logger: logger)
@@ -40,12 +51,12 @@ struct Respond: ParsableCommand {
         let application = Application(
             store: store, settings: settings, sealing: secret.sealing,
             loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups, background: background,
-            started: Timestamp(microseconds: start), logger: logger)
+            started: Timestamp(microseconds: start), vitals: vitals, logger: logger)
         let loop = try ResponderLoop(
             listener: socket, service: application, inquiries: [lookups, background],
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
             parkedLimit: NginxFiles(settings: settings, templates: "", descriptorLimit: descriptors).parkedPerResponder,
-            logger: logger)
+            heartbeat: store.heartbeat, logger: logger)
         tellReady(ready)
         logger.debug("ready")
         try loop.run(shutdownSeconds: settings.shutdownSeconds)

@@ -16,6 +16,11 @@ struct Serve: ParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Run nginx too; without it, yours includes the files in DATA_DIR/run.")
     var nginx = true
 
+    @Option(
+        help: ArgumentHelp(
+            "Go on with what the program that was here before tells at this descriptor.", visibility: .hidden))
+    var takeover: Int32?
+
     func run() throws {
         // Whoever read what is printed here may be gone; the service goes on.
         Signal.ignoreBrokenPipes()
@@ -37,6 +42,22 @@ struct Serve: ParsableCommand {
                 "\(PacificaSettings.variable) has what is of no effect here",
                 metadata: ["names": "\(settings.pacificaIgnored.joined(separator: ", "))"])
         }
+        let state = try takeover.map { try readState(FileDescriptor(rawValue: $0), &settings) }
+        let worker = Machine.isRoot ? nginxUser(settings, templates) : nil
+        let files = NginxFiles(settings: settings, templates: templates, descriptorLimit: descriptors)
+        func supervisor(_ lock: FileLock, _ sockets: [FileDescriptor]) throws(Errno) -> Supervisor {
+            try Supervisor(
+                settings: settings, files: files, workerUser: worker, program: program, lock: lock, sockets: sockets,
+                runsNginx: nginx, state: state, logger: logger)
+        }
+        if let state {
+            let lock = FileLock(holding: FileDescriptor(rawValue: state.lock))
+            let sockets = state.sockets.map { FileDescriptor(rawValue: $0) }
+            let shared = ([state.vitals] + state.nginxLog).map { FileDescriptor(rawValue: $0) }
+            for descriptor in sockets + [lock.descriptor] + shared { try descriptor.setInherited(false) }
+            try supervisor(lock, sockets).takeOver(migrating: state.migrates)
+            return try finish(settings, logger)
+        }
         let lock: FileLock
         do throws(Errno) {
             lock = try FileLock(settings.dataDirectory.appending("serve.lock"), exclusive: true)
@@ -57,8 +78,6 @@ struct Serve: ParsableCommand {
         try prepareStore(settings, mayHaveLost: mayHaveLost, logger)
         try mark.set(logger)
 
-        let worker = Machine.isRoot ? nginxUser(settings, templates) : nil
-        let files = NginxFiles(settings: settings, templates: templates, descriptorLimit: descriptors)
         if files.connections < settings.maximumConnections {
             logger.warning(
                 "fewer connections than MAX_CONNECTIONS: the system lets a process open too few files",
@@ -68,10 +87,7 @@ struct Serve: ParsableCommand {
         }
         let sockets = try openSockets(files, for: worker)
         _ = try files.write(workerUser: worker)
-        let supervisor = try Supervisor(
-            settings: settings, files: files, workerUser: worker, program: program, sockets: sockets, runsNginx: nginx,
-            logger: logger)
-        try supervisor.run {
+        try supervisor(lock, sockets).run {
             room.hold()
             logger.info(
                 "serving",
@@ -83,8 +99,12 @@ struct Serve: ParsableCommand {
             announce(settings)
             ServiceManager.tellReady()
         }
+        try finish(settings, logger)
+    }
+
+    private func finish(_ settings: Settings, _ logger: Logger) throws {
         try closeStore(settings)
-        mark.clear()
+        RunningMark(settings).clear()
         logger.info("stopped")
     }
 
@@ -100,6 +120,18 @@ struct Serve: ParsableCommand {
             store.rollBack()
             try store.sync()
         }
+    }
+
+    private func readState(_ pipe: FileDescriptor, _ settings: inout Settings) throws -> SupervisorState {
+        defer { try? pipe.close() }
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        let count = try unsafe buffer.withUnsafeMutableBytes { unsafe try pipe.read(into: $0) }
+        guard let state = SupervisorState(Array(buffer[..<count])) else {
+            throw Refusal("--takeover is for a program that takes the place of another one")
+        }
+        // As many as there are sockets: the default depends on the machine.
+        settings.responders = state.sockets.count
+        return state
     }
 
     private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {

@@ -2,8 +2,8 @@ internal import Gateway
 internal import Linux
 internal import SystemPackage
 
-/// What the processes of an installation count together, in a file in DATA_DIR/run: requests by route and status, how long
-/// they took, and how often processes were started again.
+/// What the processes of an installation count together, in a file in DATA_DIR/run: requests by route and status, and how long
+/// they took.
 struct ServiceCounters {
     private let counters: SharedCounters
 
@@ -21,14 +21,10 @@ struct ServiceCounters {
         return columns
     }()
 
-    /// The processes that are started again, by the beginning of their names.
-    static let processes = ["responder", "worker", "nginx"]
-
     // A row for each route: statuses, other statuses, buckets, the last bucket, the sum in microseconds.
     private static let bucketsColumn = statuses.count + 1
     private static let sumColumn = bucketsColumn + bounds.count + 1
     private static let columns = sumColumn + 1
-    private static let restartsIndex = columns * Route.allCases.count
 
     /// Part of the file's name, to be raised with each change of what is counted where: while responders are replaced, old
     /// and new ones count at the same time.
@@ -39,7 +35,7 @@ struct ServiceCounters {
         try? Files.makeDirectory(settings.runDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
         counters = SharedCounters(
             settings.runDirectory.appending("counters-\(Self.form)"),
-            count: Self.restartsIndex + Self.processes.count)
+            count: Self.columns * Route.allCases.count)
     }
 
     func count(_ route: Route, status: Int, microseconds: Int64) {
@@ -49,12 +45,6 @@ struct ServiceCounters {
         let bucket = Self.boundMicroseconds.firstIndex { microseconds <= $0 } ?? Self.bounds.count
         counters.add(1, to: row + Self.bucketsColumn + bucket)
         counters.add(UInt64(max(0, microseconds)), to: row + Self.sumColumn)
-    }
-
-    /// - Parameter name: that of a supervised process, such as `responder 1`.
-    func countRestart(of name: String) {
-        guard let index = Self.processes.firstIndex(where: { name.hasPrefix($0) }) else { return }
-        counters.add(1, to: Self.restartsIndex + index)
     }
 
     /// How many requests of a route had a status; the last one stands for all others.
@@ -71,9 +61,5 @@ struct ServiceCounters {
             (0...Self.bounds.count).map { counters.value(at: row + Self.bucketsColumn + $0) },
             counters.value(at: row + Self.sumColumn)
         )
-    }
-
-    func restarts() -> [(process: String, count: UInt64)] {
-        Self.processes.enumerated().map { ($1, counters.value(at: Self.restartsIndex + $0)) }
     }
 }

@@ -3,10 +3,20 @@ internal import SystemPackage
 
 /// One of the processes that the supervisor keeps running, and when to start it again.
 final class SupervisedProcess {
+    /// What a process is given when it is started.
+    struct Start {
+        /// A pipe that the program writes to once it serves.
+        var ready: FileDescriptor?
+        /// Where its heartbeat is.
+        var place: Int?
+    }
+
     let name: String
-    /// Given a pipe, the program writes to it once it serves.
-    private let start: (FileDescriptor?) throws(Errno) -> ChildProcess
+    let role: Vitals.Role
+    private let start: (Start) throws(Errno) -> ChildProcess
     private(set) var process: ChildProcess?
+    /// Where the heartbeat of the running process is.
+    private(set) var place: Int?
     private var startedAt: Int64 = 0
     private var failures = 0
     /// When to start it again, on the machine's clock; `nil` while it runs, or is not to run.
@@ -16,25 +26,40 @@ final class SupervisedProcess {
     private static let settledMicroseconds: Int64 = 10_000_000
     private static let longestPauseMicroseconds: Int64 = 30_000_000
 
-    init(_ name: String, start: @escaping (FileDescriptor?) throws(Errno) -> ChildProcess) {
+    init(
+        _ name: String, _ role: Vitals.Role = .responder, start: @escaping (Start) throws(Errno) -> ChildProcess
+    ) {
         self.name = name
+        self.role = role
         self.start = start
     }
 
-    func launch(at now: Int64) throws(Errno) {
+    func launch(at now: Int64, place: Int? = nil) throws(Errno) {
         restartsAt = nil
         startedAt = now
-        process = try start(nil)
+        self.place = place
+        process = try start(Start(place: place))
+    }
+
+    /// Goes on with a process that runs already; `nil` is started at once.
+    func adopt(_ running: ChildProcess?, place: Int?, at now: Int64) {
+        process = running
+        self.place = place
+        startedAt = now
+        restartsAt = running == nil ? now : nil
     }
 
     /// A second process beside the running one, to take its place.
     /// - Parameter ready: a pipe that it writes to once it serves.
-    func launchSuccessor(ready: FileDescriptor) throws(Errno) -> ChildProcess { try start(ready) }
+    func launchSuccessor(ready: FileDescriptor, place: Int? = nil) throws(Errno) -> ChildProcess {
+        try start(Start(ready: ready, place: place))
+    }
 
     /// Goes on with the successor, and returns the process that it replaces.
-    func replace(with successor: ChildProcess, at now: Int64) -> ChildProcess? {
+    func replace(with successor: ChildProcess, place: Int? = nil, at now: Int64) -> ChildProcess? {
         defer {
             process = successor
+            self.place = place
             startedAt = now
             restartsAt = nil
             failures = 0
@@ -53,6 +78,12 @@ final class SupervisedProcess {
         failures += 1
         restartsAt = now + pause
         return Double(pause) / 1e6
+    }
+
+    /// Has it started at once.
+    func restart(at now: Int64) {
+        failures = 0
+        restartsAt = now
     }
 
     func abandon() {

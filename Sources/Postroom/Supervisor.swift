@@ -3,49 +3,72 @@ internal import Logging
 internal import MappedStore
 internal import SystemPackage
 
-/// Starts nginx, the responders and the worker, starts again what dies, replaces the responders on SIGHUP, and stops all
-/// of it in order on SIGTERM or SIGINT.
+/// Starts nginx, the responders and the worker, starts again what dies or does not respond, gives its place to the program
+/// that is there on SIGHUP, and stops all of it in order on SIGTERM or SIGINT.
 ///
 /// It holds the responders' listening sockets, so that no caller is refused while there is none behind one.
 final class Supervisor {
-    private let settings: Settings
+    let settings: Settings
     private let files: NginxFiles
     private let workerUser: String?
-    private let logger: Logger
+    let program: FilePath
+    let lock: FileLock
+    let sockets: [FileDescriptor]
+    let started: Int64
+    let logger: Logger
     private let epoll: Epoll
     private let signals: SignalQueue
 
-    private let nginx: SupervisedProcess?
-    private let nginxLog: NginxLog
-    private let restarts: ServiceCounters
-    private let worker: SupervisedProcess
-    private let responders: [SupervisedProcess]
+    let nginxLog: NginxLog
+    let nginx: SupervisedProcess?
+    let worker: SupervisedProcess
+    let responders: [SupervisedProcess]
 
-    private var isStopping = false
+    private(set) var isStopping = false
+    /// Whether this program may give its place to a new one, and the check of the new one.
+    var preflight: (process: ChildProcess, until: Int64)?
+    var migration: Migration?
     /// Responders and the worker still to be replaced, and the one being replaced now.
     private var replacing: [SupervisedProcess] = []
-    private var successor: (of: SupervisedProcess, process: ChildProcess, ready: FileDescriptor, until: Int64)?
+    private var successor:
+        (of: SupervisedProcess, process: ChildProcess, place: Int?, ready: FileDescriptor, until: Int64)?
     /// Whether to begin anew once all are replaced, as the program may have changed again.
     private var replacesAgain = false
     /// Processes that were replaced and finish what they have, and when they are ended if they do not.
-    private var leaving: [(process: ChildProcess, until: Int64)] = []
-    private var certificateTimes: [Int64?] = []
+    private(set) var leaving: [(process: ChildProcess, until: Int64)] = []
+    private(set) var certificateTimes: [Int64?] = []
+
+    let vitals: Vitals
+    private var watchdog = Watchdog()
+    private var looksAgainAt: Int64 = 0
+    /// Looks since when a process has waited for the store's write lock.
+    private var looksWithoutLock = 0
 
     /// How long a successor may take until it serves.
     private static let trialMicroseconds: Int64 = 10_000_000
     private static let tellReady = ["--ready", "3"]
 
     /// - Parameters:
-    ///   - program: this program's file; started anew for each process, so that a new version of it is picked up.
+    ///   - program: this program's file; started anew for each process.
+    ///   - lock: of DATA_DIR.
     ///   - sockets: the responders' listening sockets, in order.
+    ///   - state: what the supervisor before has handed on, which was this same process.
     init(
-        settings: Settings, files: NginxFiles, workerUser: String?, program: FilePath, sockets: [FileDescriptor],
-        runsNginx: Bool, logger: Logger
+        settings: Settings, files: NginxFiles, workerUser: String?, program: FilePath, lock: FileLock,
+        sockets: [FileDescriptor], runsNginx: Bool, state: SupervisorState?, logger: Logger
     ) throws(Errno) {
         self.settings = settings
         self.files = files
         self.workerUser = workerUser
+        self.program = program
+        self.lock = lock
+        self.sockets = sockets
         self.logger = logger
+        let began = state?.started ?? SystemClock.realTimeMicroseconds()
+        started = began
+        let taken = state.flatMap { Vitals(FileDescriptor(rawValue: $0.vitals)) }
+        let vitals = if let taken { taken } else { try Vitals() }
+        self.vitals = vitals
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp, Signal.child])
         epoll = try Epoll()
         try epoll.add(signals.descriptor, .readable, token: 0)
@@ -58,21 +81,26 @@ final class Supervisor {
         // nginx takes NGINX for a list of sockets that it inherits, and has no use for passwords.
         let ours = Settings.variables.flatMap { [$0.name] + ($0.alias.map { [$0] } ?? []) }.filter { $0 != "TZ" }
         let nginxEnvironment = environment.filter { !ours.contains(String($0.prefix { $0 != "=" })) }
-        let nginxLog = try NginxLog(settings.logger("nginx"))
+        let nginxLog = try NginxLog(settings.logger("nginx"), descriptors: state?.nginxLog ?? [])
         self.nginxLog = nginxLog
         try epoll.add(nginxLog.reading, .readable, token: 2)
-        restarts = ServiceCounters(settings)
         let parent = ["--parent", String(Machine.processID)]
-        let started = ["--started", String(SystemClock.realTimeMicroseconds())]
+        let started = ["--started", String(began)]
+        func arguments(_ start: SupervisedProcess.Start) -> [String] {
+            parent + (start.ready == nil ? [] : Self.tellReady)
+                + (start.place.map { ["--heartbeat", String($0)] } ?? [])
+        }
         responders = sockets.enumerated().map { index, socket in
-            SupervisedProcess("responder \(index + 1)") { (ready) throws(Errno) in
-                let arguments = ["respond"] + parent + started + (ready == nil ? [] : Self.tellReady)
-                return try ChildProcess(program, arguments, environment: environment, input: socket, output: ready)
+            SupervisedProcess("responder \(index + 1)", .responder) { (start) throws(Errno) in
+                try ChildProcess(
+                    program, ["respond"] + started + arguments(start), environment: environment, input: socket,
+                    output: start.ready, shared: vitals.counters.descriptor)
             }
         }
-        worker = SupervisedProcess("worker") { (ready) throws(Errno) in
-            let arguments = ["work"] + parent + (ready == nil ? [] : Self.tellReady)
-            return try ChildProcess(program, arguments, environment: environment, output: ready)
+        worker = SupervisedProcess("worker", .worker) { (start) throws(Errno) in
+            try ChildProcess(
+                program, ["work"] + arguments(start), environment: environment, output: start.ready,
+                shared: vitals.counters.descriptor)
         }
         let command = [
             settings.nginxProgram.string, "-p", settings.runDirectory.string, "-c", files.configuration.string, "-e",
@@ -81,17 +109,31 @@ final class Supervisor {
         nginx =
             !runsNginx
             ? nil
-            : SupervisedProcess("nginx") { (_) throws(Errno) in
+            : SupervisedProcess("nginx", .nginx) { (_) throws(Errno) in
                 // Left behind by an nginx that was killed, it would keep the next one from listening.
                 try? Files.remove(files.healthSocket)
                 return try ChildProcess(
                     program, ["child"] + parent + command, environment: nginxEnvironment, errors: nginxLog.writing)
             }
+        if let state { adopt(state, watching: taken != nil) }
     }
 
-    private var supervised: [SupervisedProcess] { responders + [worker] + (nginx.map { [$0] } ?? []) }
+    private func adopt(_ state: SupervisorState, watching: Bool) {
+        func adopt(_ process: SupervisedProcess, _ child: SupervisorState.Child?) {
+            let running = child.map { ChildProcess(adopting: $0.processID) }
+            process.adopt(running, place: watching ? child?.place : nil, at: now())
+            if let running { watch(running) }
+        }
+        for (process, child) in zip(responders, state.responders) { adopt(process, child) }
+        adopt(worker, state.worker)
+        if let nginx { adopt(nginx, state.nginx) }
+        certificateTimes = state.certificateTimes
+        for processID in state.leaving { leave(ChildProcess(adopting: processID)) }
+    }
 
-    private func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
+    var supervised: [SupervisedProcess] { responders + [worker] + (nginx.map { [$0] } ?? []) }
+
+    func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
 
     // MARK: Running
 
@@ -103,11 +145,29 @@ final class Supervisor {
         try waitUntilReady()
         if isStopping { return stop() }
         ready()
+        goOn()
+    }
+
+    /// Goes on where the supervisor before, which was this same process, has stopped.
+    /// - Parameter migrating: whether the store must be migrated.
+    func takeOver(migrating: Bool) {
+        logger.notice(
+            "the program was started again and has taken over",
+            metadata: ["version": "\(postroomVersion)", "migrates": "\(migrating)"])
+        renewNginx()
+        if migrating { migration = .waiting(toldAt: nil) } else { replacing = responders + [worker] }
+        goOn()
+    }
+
+    private func goOn() {
         while !isStopping {
             wait(until: nextDeadline())
             takeSignals()
             reap()
+            look()
             restart()
+            goOnWithPreflight()
+            goOnMigrating()
             goOnReplacing()
         }
         stop()
@@ -136,7 +196,7 @@ final class Supervisor {
 
     private func launch(_ process: SupervisedProcess) {
         do throws(Errno) {
-            try process.launch(at: now())
+            try process.launch(at: now(), place: freePlace())
             if let child = process.process { watch(child) }
         } catch {
             let pause = process.planRestart(at: now())
@@ -146,7 +206,11 @@ final class Supervisor {
         }
     }
 
-    private func watch(_ process: ChildProcess) {
+    private func freePlace() -> Int? {
+        vitals.freePlace(besides: Set(supervised.compactMap(\.place) + [successor?.place].compactMap { $0 }))
+    }
+
+    func watch(_ process: ChildProcess) {
         // Where that fails its end is noticed at the next wake-up.
         try? epoll.add(process.descriptor, .readable, token: 1)
     }
@@ -162,8 +226,9 @@ final class Supervisor {
     }
 
     private func nextDeadline() -> Int64? {
-        var deadlines = supervised.compactMap(\.restartsAt) + leaving.map(\.until)
+        var deadlines = supervised.compactMap(\.restartsAt) + leaving.map(\.until) + [looksAgainAt]
         if let successor { deadlines.append(successor.until) }
+        if let preflight { deadlines.append(preflight.until) }
         return deadlines.min()
     }
 
@@ -182,8 +247,9 @@ final class Supervisor {
         for process in supervised where process !== excluded {
             guard let child = process.process, let ending = child.ending() else { continue }
             child.killGroup()
+            if !stuck.contains(child.processID) { vitals.countRestart(process.role, .ended) }
+            stuck.remove(child.processID)
             let pause = process.planRestart(at: now())
-            restarts.countRestart(of: process.name)
             logger.warning(
                 "a process ended and is started again",
                 metadata: [
@@ -202,11 +268,63 @@ final class Supervisor {
             if time >= until { child.killGroup() }
             return false
         }
-        let own = supervised.compactMap(\.process) + leaving.map(\.process) + (successor.map { [$0.process] } ?? [])
+        let own =
+            supervised.compactMap(\.process) + leaving.map(\.process) + (successor.map { [$0.process] } ?? [])
+            + (preflight.map { [$0.process] } ?? []) + (migration?.process.map { [$0] } ?? [])
         ChildProcess.reapOrphans(except: own.map(\.processID))
     }
 
-    private func restart() {
+    // MARK: Watching
+
+    /// Processes that were ended because they did not respond, and whose end is still to come.
+    private var stuck: Set<Int32> = []
+
+    /// Ends processes whose loop does not turn.
+    private func look() {
+        guard now() >= looksAgainAt else { return }
+        looksAgainAt = now() + Watchdog.lookMilliseconds * 1000
+        var isAnyWaiting = false
+        for process in responders + [worker] {
+            guard let child = process.process, let place = process.place, !stuck.contains(child.processID),
+                let status = ProcessStatus(of: child.processID)
+            else { continue }
+            let sign = Watchdog.Sign(
+                beats: vitals.beats(place), isWaitingForLock: vitals.isWaiting(place), status: status)
+            isAnyWaiting = isAnyWaiting || sign.isWaitingForLock
+            guard case .stuck(let seconds, let what) = watchdog.look(at: child.processID, sign) else { continue }
+            logger.error(
+                "a process does not respond; it is ended and started again",
+                metadata: [
+                    "name": "\(process.name)", "process": "\(child.processID)", "state": "\(what)",
+                    "seconds": "\(seconds)",
+                ])
+            vitals.countRestart(process.role, .stuck)
+            stuck.insert(child.processID)
+            child.killGroup()
+        }
+        watchdog.keep(Set((responders + [worker]).compactMap { $0.process?.processID }))
+        looksWithoutLock = isAnyWaiting && stuck.isEmpty ? looksWithoutLock + 1 : 0
+        if looksWithoutLock > 0, looksWithoutLock % Self.looksForLock == 0 { tellWhoLocks() }
+    }
+
+    /// As long as processes that hold the lock themselves may take, and some.
+    private static let looksForLock = 20
+
+    /// Names the process that keeps all others from writing, where it is none of ours.
+    private func tellWhoLocks() {
+        let path = MappedStore.file(in: settings.dataDirectory)
+        guard let holder = MappedStore.writer(in: settings.dataDirectory),
+            !(supervised.compactMap(\.process) + leaving.map(\.process)).contains(where: { $0.processID == holder })
+        else { return }
+        logger.error(
+            "a process that is not part of the service holds the store's write lock, and all requests wait for it: end it, or have it go on",
+            metadata: [
+                "store": "\(path)", "process": "\(holder)",
+                "command": "\(Machine.commandLine(of: holder).joined(separator: " "))",
+            ])
+    }
+
+    func restart() {
         for process in supervised {
             if let time = process.restartsAt, now() >= time { launch(process) }
         }
@@ -214,12 +332,16 @@ final class Supervisor {
 
     // MARK: Replacing
 
+    /// Looks whether the program that is there can take this one's place.
     private func beginReplacing() {
-        replacesAgain = successor != nil
+        replacesAgain = successor != nil || preflight != nil || migration != nil || !replacing.isEmpty
         guard !replacesAgain else { return }
-        logger.info("replacing the responders and the worker")
         ServiceManager.tellReloading()
-        replacing = responders + [worker]
+        beginPreflight()
+    }
+
+    /// Has nginx read its configuration and certificates again, where they have changed.
+    private func renewNginx() {
         do throws(Refusal) {
             let isChanged = try files.write(workerUser: workerUser)
             let times = readCertificateTimes()
@@ -232,6 +354,18 @@ final class Supervisor {
         }
     }
 
+    /// Has a process finish what it has and end.
+    func leave(_ process: ChildProcess) {
+        process.send(Signal.terminate)
+        leaving.append((process, now() + Int64(settings.shutdownSeconds * 1e6)))
+    }
+
+    /// Begins anew where that was asked for meanwhile.
+    func endReload() {
+        ServiceManager.tellReady()
+        if replacesAgain { beginReplacing() }
+    }
+
     private func readCertificateTimes() -> [Int64?] {
         guard let tls = settings.tls else { return [] }
         return [tls.certificate, tls.key, tls.clientAuthority].map { $0.flatMap(Files.modificationTime) }
@@ -239,16 +373,12 @@ final class Supervisor {
 
     /// One at a time: the next one is started beside the old one, which leaves once the new one is seen to run.
     private func goOnReplacing() {
-        if let (process, child, ready, until) = successor {
+        if let (process, child, place, ready, until) = successor {
             if let ending = child.ending() {
                 keepOld(process, "the new process \(ending)")
             } else if isReady(ready) {
-                if let old = process.replace(with: child, at: now()) {
-                    old.send(Signal.terminate)
-                    leaving.append((old, now() + Int64(settings.shutdownSeconds * 1e6)))
-                }
+                if let old = process.replace(with: child, place: place, at: now()) { leave(old) }
                 endTrial()
-                if successor == nil, replacing.isEmpty { tellReloaded() }
             } else if now() >= until {
                 child.killGroup()
                 leaving.append((child, now()))
@@ -260,12 +390,14 @@ final class Supervisor {
             do throws(Errno) {
                 let (reading, writing) = try openPipe()
                 defer { try? writing.close() }
-                let child = try process.launchSuccessor(ready: writing)
+                let place = freePlace()
+                let child = try process.launchSuccessor(ready: writing, place: place)
                 watch(child)
                 try epoll.add(reading, .readable, token: 1)
-                successor = (process, child, reading, now() + Self.trialMicroseconds)
+                successor = (process, child, place, reading, now() + Self.trialMicroseconds)
             } catch {
                 logger.error("cannot replace a process", metadata: ["name": "\(process.name)", "error": "\(error)"])
+                if replacing.isEmpty { endReload() }
             }
         }
     }
@@ -279,21 +411,19 @@ final class Supervisor {
     private func endTrial() {
         try? successor?.ready.close()
         successor = nil
-        if replacing.isEmpty, replacesAgain { beginReplacing() }
-    }
-
-    private func tellReloaded() {
+        guard replacing.isEmpty, !isStopping else { return }
         logger.info(
             "the reload is done: the responders and the worker are new",
             metadata: ["responders": .stringConvertible(responders.count)])
-        ServiceManager.tellReady()
+        endReload()
     }
 
     private func keepOld(_ process: SupervisedProcess, _ reason: String) {
         logger.error("\(reason); the old ones stay", metadata: ["name": "\(process.name)"])
         replacing = []
         replacesAgain = false
-        endTrial()
+        try? successor?.ready.close()
+        successor = nil
         ServiceManager.tellReady()
     }
 
@@ -303,7 +433,11 @@ final class Supervisor {
     private func stop() {
         logger.info("stopping")
         ServiceManager.tellStopping()
+        isStopping = true
         let deadline = now() + Int64(settings.shutdownSeconds * 1e6)
+        for process in [preflight?.process, migration?.process].compactMap({ $0 }) {
+            leaving.append((process, deadline))
+        }
         if let successor { leaving.append((successor.process, deadline)) }
         replacing = []
         replacesAgain = false

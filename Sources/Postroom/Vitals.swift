@@ -21,7 +21,7 @@ struct Vitals {
         var word: String { ["responder", "worker", "nginx"][rawValue] }
     }
 
-    let counters: SharedCounters
+    let counters: SharedNumbers
 
     private static let format: UInt64 = 1
     /// The format, then the restarts, then two numbers for each process.
@@ -31,13 +31,13 @@ struct Vitals {
     static let childDescriptor: Int32 = 4
 
     init() throws(Errno) {
-        counters = try SharedCounters(count: Self.firstPlace + 2 * Self.places)
+        counters = try SharedNumbers(count: Self.firstPlace + 2 * Self.places)
         counters[0] = Self.format
     }
 
     /// Takes over what another process has made; `nil` where that was another version, which has another format.
     init?(_ descriptor: FileDescriptor) {
-        guard let counters = try? SharedCounters(mapping: descriptor),
+        guard let counters = try? SharedNumbers(mapping: descriptor),
             counters.count == Self.firstPlace + 2 * Self.places, counters[0] == Self.format
         else { return nil }
         self.counters = counters

@@ -22,12 +22,20 @@ struct Work: ParsableCommand {
     @Option(help: ArgumentHelp("Write a byte to this descriptor once the process serves.", visibility: .hidden))
     var ready: Int32?
 
+    @Option(
+        help: ArgumentHelp("Which place in the memory given as descriptor 4 is this process's.", visibility: .hidden))
+    var heartbeat: Int?
+
     func run() throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
         Signal.ignoreBrokenPipes()
         let settings = try Settings.inForce()
         let logger = settings.logger("worker \(Machine.processID)")
-        let store = try settings.openStore()
+        let vitals = heartbeat.flatMap { _ in Vitals(FileDescriptor(rawValue: Vitals.childDescriptor)) }
+        let store = try ServiceStore(
+            settings: settings, parent: parent, isSuccessor: ready != nil && heartbeat == nil, logger: logger
+        ).open()
+        store.heartbeat = heartbeat.flatMap { vitals?.heartbeat($0) }
         let secret = try EncryptionSecret(settings, for: store)
         try settings.sendOperationalEvents(of: store, sealing: secret.sealing)
         let multi = try Multi(
@@ -114,6 +122,7 @@ final class Worker {
         var hasMore = false
         while true {
             try wait(milliseconds: hasMore ? Self.pauseMilliseconds : nil)
+            store.heartbeat?.beat()
             guard !isStopping else { return try drain() }
             intake?.turn()
             match()
@@ -193,7 +202,7 @@ final class Worker {
                 matchesAgainAt = now + 10_000
                 return
             }
-            logger.warning("events have to wait", metadata: ["reason": "\(error)"])
+            logger.warning("events have to wait", metadata: ["reason": "\(reason(error))"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             matchesAgainAt = now + 1_000_000
         }
@@ -246,7 +255,7 @@ final class Worker {
                 deliversAgainAt = now + 10_000
                 return
             }
-            logger.warning("deliveries have to wait", metadata: ["reason": "\(error)"])
+            logger.warning("deliveries have to wait", metadata: ["reason": "\(reason(error))"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             deliversAgainAt = now + 1_000_000
         }
@@ -290,7 +299,7 @@ final class Worker {
                 stepSize = max(stepSize / 4, Self.stepSizes.lowerBound)
                 return true
             }
-            logger.warning("expiry has to wait", metadata: ["reason": "\(error)"])
+            logger.warning("expiry has to wait", metadata: ["reason": "\(reason(error))"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             return false
         }
@@ -304,6 +313,11 @@ final class Worker {
 
     private func forgetRequests() throws(StoreFailure) -> Bool {
         try store.forgetRequests(at: store.clock.now(), limit: 4 * stepSize) == 4 * stepSize
+    }
+
+    /// What an operator can do something about.
+    private func reason(_ failure: StoreFailure) -> String {
+        failure == .full ? store.spaceWhenFull.explanation : failure.explanation
     }
 
     private func renewMark() {
@@ -345,6 +359,7 @@ final class Worker {
     }
 
     private func sweep() throws(StoreFailure) -> Bool {
+        try store.checkFiles()
         try store.sweepDeadReaders()
         return false
     }

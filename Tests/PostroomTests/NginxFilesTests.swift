@@ -93,6 +93,23 @@ import Testing
         }
     }
 
+    @Test func `a template with a word of another version is refused, and no file is written`() throws {
+        try withTemporaryDirectory { directory in
+            var settings = Settings()
+            settings.dataDirectory = directory
+            try Files.makeDirectory(settings.runDirectory, permissions: .ownerReadWriteExecute)
+            let share = directory.appending("share")
+            try Files.makeDirectory(share, permissions: .ownerReadWriteExecute)
+            for name in NginxFiles.names { try Files.replace(share.appending(name), with: Array("@RUN@\n".utf8)) }
+            try Files.replace(share.appending("operations.conf"), with: Array("@RUN@ @OF_ANOTHER_VERSION@\n".utf8))
+            let files = NginxFiles(settings: settings, templates: share)
+            #expect { try files.write(workerUser: nil) } throws: {
+                "\($0)".contains("@OF_ANOTHER_VERSION@") && "\($0)".contains("operations.conf")
+            }
+            #expect(!Files.exists(settings.runDirectory.appending("nginx.conf")))
+        }
+    }
+
     @Test func `templates are found beside the program or in the checkout above it`() throws {
         let checkout = Self.templates.removingLastComponent()
         #expect(try NginxFiles.findTemplates(checkout.appending(".build/debug/postroom")) == Self.templates)
@@ -102,6 +119,10 @@ import Testing
             #expect(throws: Refusal.self) { try NginxFiles.findTemplates(directory.appending("bin/postroom")) }
             try Files.replace(share.appending("locations.conf"), with: [])
             #expect(try NginxFiles.findTemplates(directory.appending("bin/postroom")) == share)
+            // Those of this version have a directory of their own.
+            try Files.makeDirectory(share.appending("nginx"), permissions: .ownerReadWriteExecute)
+            try Files.replace(share.appending("nginx/locations.conf"), with: [])
+            #expect(try NginxFiles.findTemplates(directory.appending("bin/postroom")) == share.appending("nginx"))
         }
     }
 }

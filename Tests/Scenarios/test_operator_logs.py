@@ -168,7 +168,7 @@ def test_restarts_start_time_and_the_build_are_told_and_counts_outlast_processes
     assert service.hook(endpoint, "x").status == 200
     after = samples(metrics(port))
     for process, count in (("responder", 1), ("worker", 1), ("nginx", 0)):
-        assert after['postroom_restarts_total{process="%s"}' % process] == count
+        assert after['postroom_process_restarts_total{process="%s",cause="ended"}' % process] == count
     posted = 'postroom_requests_total{route="/webhook/{endpoint_id}",status="200"}'
     assert (before[posted], after[posted]) == (1, 2)
     assert after["postroom_start_time_seconds"] == before["postroom_start_time_seconds"]

@@ -1,0 +1,40 @@
+internal import Linux
+internal import Logging
+internal import SystemPackage
+
+/// A supervisor of an older version fills in the templates of this one by what it knows of them, and leaves words that it does
+/// not know: nginx goes on as it is, but cannot start again. Then a responder of this version that it starts writes nginx's
+/// files itself.
+struct NginxRepair {
+    let settings: Settings
+    let logger: Logger
+
+    func run() {
+        let texts = NginxFiles.names.compactMap { Files.contents(of: settings.runDirectory.appending($0)) }
+            .map { String(decoding: $0, as: UTF8.self) }
+        guard texts.contains(where: { $0.contains(/@[A-Z_]+@/) }), let program = Files.thisProgram() else { return }
+        do throws(Refusal) {
+            var files = NginxFiles(settings: settings, templates: try NginxFiles.findTemplates(program))
+            // What the supervisor has found out and this process may not.
+            let main = texts.first ?? ""
+            if let limit = main.firstMatch(of: /worker_rlimit_nofile ([0-9]+);/).flatMap({ Int($0.1) }) {
+                files.descriptorLimit = limit
+            }
+            let user = main.firstMatch(of: /(?m)^user ([^;]+);/).map { String($0.1) }
+            guard try files.write(workerUser: user) else { return }
+        } catch {
+            return logger.error(
+                "nginx's configuration has words that are not filled in", metadata: ["reason": "\(error)"])
+        }
+        logger.notice(
+            "the supervisor is of an older version and could not fill in nginx's configuration, so it was written in its place. Restart the service to have a supervisor of this version"
+        )
+        let leader = Files.contents(of: settings.runDirectory.appending("nginx.pid")).map {
+            SettingText.trimmed(String(decoding: $0, as: UTF8.self))
+        }
+        guard let processID = leader.flatMap({ Int32($0) }), processID > 1,
+            Machine.commandLine(of: processID).first?.contains("nginx") == true
+        else { return }
+        Signal.send(Signal.hangUp, to: processID)
+    }
+}

@@ -1,0 +1,27 @@
+internal import ArgumentParser
+internal import Gateway
+internal import Linux
+internal import MappedStore
+internal import SystemPackage
+
+/// Says whether this program could take over a running service: the supervisor starts it before it gives its place to it.
+struct Preflight: ParsableCommand {
+    static let configuration = CommandConfiguration(shouldDisplay: false)
+
+    /// The exit status where it could, once nobody has the store open: the store must be migrated.
+    static let migrates: Int32 = 10
+
+    func run() throws {
+        let settings = try Settings.inForce()
+        guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
+        let files = NginxFiles(settings: settings, templates: try NginxFiles.findTemplates(program))
+        for name in NginxFiles.names { _ = try files.filled(name, workerUser: nil) }
+        let layout: UInt64?
+        do throws(StoreError) {
+            layout = try MappedStore.layout(in: settings.dataDirectory)
+        } catch {
+            throw Refusal("cannot open the store: \(error)")
+        }
+        if let layout, layout < MappedStore.schemaVersion { throw ExitCode(Self.migrates) }
+    }
+}

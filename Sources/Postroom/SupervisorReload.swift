@@ -1,0 +1,157 @@
+internal import Gateway
+internal import Linux
+internal import Logging
+internal import MappedStore
+internal import SystemPackage
+
+/// A reload: the supervisor gives its place to the program that is there now, which brings its own templates for nginx, and
+/// replaces the responders and the worker by processes of its own. Where the store must be migrated, it has all of them end
+/// first; callers wait at the sockets.
+extension Supervisor {
+    enum Migration {
+        /// Others, such as an export, have the store open: the processes of before go on.
+        case waiting(toldAt: Int64?)
+        case stoppingWorker
+        case stoppingResponders(since: Int64)
+        case migrating(ChildProcess, since: Int64)
+
+        var process: ChildProcess? {
+            if case .migrating(let process, _) = self { process } else { nil }
+        }
+    }
+
+    private static let preflightMicroseconds: Int64 = 20_000_000
+
+    private var environment: [String] {
+        Machine.environmentList().filter { !$0.hasPrefix("DATA_DIR=") } + ["DATA_DIR=\(settings.dataDirectory)"]
+    }
+
+    // MARK: The new program
+
+    func beginPreflight() {
+        logger.info("reloading: checking the program", metadata: ["program": "\(program)"])
+        do throws(Errno) {
+            let process = try ChildProcess(program, ["preflight"], environment: environment)
+            watch(process)
+            preflight = (process, now() + Self.preflightMicroseconds)
+        } catch {
+            keepAll("cannot start \(program): \(error)")
+        }
+    }
+
+    func goOnWithPreflight() {
+        guard let (process, until) = preflight else { return }
+        if let ending = process.ending() {
+            preflight = nil
+            switch ending {
+            case .exited(0): becomeProgram(migrates: false)
+            case .exited(Preflight.migrates): becomeProgram(migrates: true)
+            default: keepAll("\(program) cannot take over: its check \(ending)")
+            }
+        } else if now() >= until {
+            preflight = nil
+            process.killGroup()
+            _ = try? process.waitForEnding()
+            keepAll("\(program) cannot take over: its check did not end in time")
+        }
+    }
+
+    private func keepAll(_ reason: String) {
+        logger.error("\(reason); the old ones stay")
+        endReload()
+    }
+
+    /// Does not return where it succeeds: processes and descriptors stay, the program is another one (execve(2)).
+    private func becomeProgram(migrates: Bool) {
+        func child(_ process: SupervisedProcess?) -> SupervisorState.Child? {
+            guard let process, let running = process.process else { return nil }
+            return SupervisorState.Child(processID: running.processID, place: process.place)
+        }
+        let state = SupervisorState(
+            lock: lock.descriptor.rawValue, sockets: sockets.map(\.rawValue),
+            vitals: vitals.counters.descriptor.rawValue,
+            nginxLog: [nginxLog.reading.rawValue, nginxLog.writing.rawValue], nginx: child(nginx), worker: child(worker),
+            responders: responders.map(child), leaving: leaving.map(\.process.processID), started: started,
+            certificateTimes: certificateTimes, migrates: migrates)
+        let kept = [lock.descriptor, vitals.counters.descriptor, nginxLog.reading, nginxLog.writing] + sockets
+        do {
+            let (reading, writing) = try openPipe()
+            defer {
+                try? reading.close()
+                try? writing.close()
+            }
+            try writing.writeAll(state.encoded)
+            for descriptor in kept + [reading] { try descriptor.setInherited(true) }
+            let options = nginx == nil ? ["--no-nginx"] : []
+            throw become(program, ["serve"] + options + ["--takeover", String(reading.rawValue)])
+        } catch {
+            for descriptor in kept { try? descriptor.setInherited(false) }
+            keepAll("\(program) cannot take over: \(error)")
+        }
+    }
+
+    // MARK: Migrating
+
+    func goOnMigrating() {
+        switch migration {
+        case nil: return
+        case .waiting(let toldAt): endWorker(toldAt)
+        case .stoppingWorker:
+            guard leaving.isEmpty else { return }
+            logger.notice("migrating the store: requests wait until it is done")
+            for process in responders {
+                if let running = process.process { leave(running) }
+                process.abandon()
+            }
+            migration = .stoppingResponders(since: now())
+        case .stoppingResponders(let since):
+            guard leaving.isEmpty else { return }
+            do throws(Errno) {
+                let process = try ChildProcess(program, ["store", "migrate"], environment: environment)
+                watch(process)
+                migration = .migrating(process, since: since)
+            } catch {
+                endMigration("cannot start \(program): \(error)", since: since)
+            }
+        case .migrating(let process, let since):
+            guard let ending = process.ending() else { return }
+            endMigration(ending == .exited(0) ? nil : "the migration \(ending)", since: since)
+        }
+    }
+
+    /// The worker first: what it is sending may take a while, and requests are answered meanwhile.
+    private func endWorker(_ toldAt: Int64?) {
+        let lock = settings.dataDirectory.appending("store.lock")
+        let own = supervised.compactMap { $0.process?.processID } + leaving.map(\.process.processID)
+        if let other = FileLock.holders(of: lock).first(where: { !own.contains($0) && $0 != Machine.processID }) {
+            guard toldAt.map({ now() - $0 >= 10_000_000 }) ?? true else { return }
+            logger.warning(
+                "the store has an older layout, and cannot be migrated while another process has it open: the old ones go on until that has ended",
+                metadata: [
+                    "process": "\(other)", "command": "\(Machine.commandLine(of: other).joined(separator: " "))",
+                ])
+            migration = .waiting(toldAt: now())
+            return
+        }
+        if let running = worker.process { leave(running) }
+        worker.abandon()
+        migration = .stoppingWorker
+    }
+
+    private func endMigration(_ failure: String?, since start: Int64) {
+        let seconds = Double(now() - start) / 1e6
+        if let failure {
+            logger.critical(
+                "THE STORE COULD NOT BE MIGRATED. The service goes on trying; see the message above.",
+                metadata: ["reason": "\(failure)"])
+        } else {
+            logger.notice(
+                "the store is migrated, and requests are answered again",
+                metadata: ["layout": "\(MappedStore.schemaVersion)", "seconds": "\(seconds)"])
+        }
+        migration = nil
+        for process in responders + [worker] { process.restart(at: now()) }
+        restart()
+        endReload()
+    }
+}

@@ -1,0 +1,93 @@
+internal import Linux
+internal import SystemPackage
+
+/// What a supervisor hands on to the program that takes its place: its processes and descriptors, which stay as they are.
+struct SupervisorState: Equatable {
+    /// A process that was started; its place is that of its heartbeat.
+    struct Child: Equatable {
+        var processID: Int32
+        var place: Int?
+    }
+
+    /// The lock on DATA_DIR, and the responders' sockets in order.
+    var lock: Int32
+    var sockets: [Int32]
+    /// The shared memory.
+    var vitals: Int32
+    /// The ends of the pipe that nginx writes its messages to: the one to read, the one to write.
+    var nginxLog: [Int32] = []
+    var nginx: Child?
+    var worker: Child?
+    /// In order; `nil` for one that waits to be started again.
+    var responders: [Child?]
+    /// Processes that were replaced and finish what they have.
+    var leaving: [Int32]
+    /// When the service was started, in microseconds since 1970.
+    var started: Int64
+    var certificateTimes: [Int64?]
+    /// Whether the store must be migrated before the program that takes over can use it.
+    var migrates: Bool
+
+    var encoded: [UInt8] {
+        func words(_ child: Child?) -> String { child.map { "\($0.processID):\($0.place ?? -1)" } ?? "-" }
+        let lines = [
+            "postroom-supervisor 1", "lock \(lock)", "vitals \(vitals)", "nginx \(words(nginx))",
+            "worker \(words(worker))", "started \(started)", "migrates \(migrates ? 1 : 0)",
+            (["sockets"] + sockets.map(String.init)).joined(separator: " "),
+            (["responders"] + responders.map(words)).joined(separator: " "),
+            (["nginx-log"] + nginxLog.map(String.init)).joined(separator: " "),
+            (["leaving"] + leaving.map(String.init)).joined(separator: " "),
+            (["certificates"] + certificateTimes.map { $0.map(String.init) ?? "-" }).joined(separator: " "),
+        ]
+        return Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+
+    /// `nil` where it is not what a supervisor has handed on.
+    init?(_ bytes: [UInt8]) {
+        var members: [String: [String]] = [:]
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            let words = line.split(separator: " ").map(String.init)
+            guard let name = words.first else { continue }
+            members[name] = Array(words.dropFirst())
+        }
+        func number<Number: FixedWidthInteger>(_ name: String) -> Number? {
+            members[name]?.first.flatMap { Number($0) }
+        }
+        func child(_ word: String?) -> Child? {
+            let parts = (word ?? "").split(separator: ":")
+            guard parts.count == 2, let processID = Int32(parts[0]), let place = Int(parts[1]) else { return nil }
+            return Child(processID: processID, place: place < 0 ? nil : place)
+        }
+        guard members["postroom-supervisor"] == ["1"], let lock: Int32 = number("lock"),
+            let vitals: Int32 = number("vitals"), let started: Int64 = number("started"),
+            let migrates: Int = number("migrates"), let sockets = members["sockets"], !sockets.isEmpty,
+            let responders = members["responders"], responders.count == sockets.count
+        else { return nil }
+        (self.lock, self.vitals, self.started, self.migrates) = (lock, vitals, started, migrates == 1)
+        self.sockets = sockets.compactMap { Int32($0) }
+        guard self.sockets.count == sockets.count else { return nil }
+        nginx = child(members["nginx"]?.first)
+        worker = child(members["worker"]?.first)
+        self.responders = responders.map(child)
+        nginxLog = (members["nginx-log"] ?? []).compactMap { Int32($0) }
+        leaving = (members["leaving"] ?? []).compactMap { Int32($0) }
+        certificateTimes = (members["certificates"] ?? []).map { Int64($0) }
+    }
+
+    init(
+        lock: Int32, sockets: [Int32], vitals: Int32, nginxLog: [Int32] = [], nginx: Child?, worker: Child?, responders: [Child?],
+        leaving: [Int32], started: Int64, certificateTimes: [Int64?], migrates: Bool
+    ) {
+        self.lock = lock
+        self.sockets = sockets
+        self.vitals = vitals
+        self.nginxLog = nginxLog
+        self.nginx = nginx
+        self.worker = worker
+        self.responders = responders
+        self.leaving = leaving
+        self.started = started
+        self.certificateTimes = certificateTimes
+        self.migrates = migrates
+    }
+}

@@ -1,0 +1,70 @@
+internal import Linux
+
+/// Finds processes whose loop does not turn any more: one that is stopped may hold the store's write lock, and then all
+/// others wait for it.
+///
+/// What counts is how often it was looked, half a second or more apart, and not the time in between: where the whole machine,
+/// or the supervisor, has stood still, nobody was silent.
+struct Watchdog {
+    /// What is known of a process.
+    struct Sign: Equatable {
+        /// How often its loop has turned; 0 while it starts.
+        var beats: UInt64
+        var isWaitingForLock: Bool
+        var status: ProcessStatus
+    }
+
+    enum Finding: Equatable {
+        case well
+        /// It must be ended; for how long it was silent, and what it did.
+        case stuck(seconds: Double, String)
+    }
+
+    static let lookMilliseconds: Int64 = 500
+    /// Looks after which a process that is stopped or sleeps, and one that works on the same turn or waits for a device is
+    /// taken for stuck. The latter are many: a large step is no fault, and ending one that waits for the disk has no effect.
+    private static let idleLooks = 16
+    private static let busyLooks = 120
+
+    private struct Record {
+        var sign: Sign
+        var stopped = 0
+        var idle = 0
+        var silent = 0
+    }
+
+    private var records: [Int32: Record] = [:]
+
+    /// - Parameter processID: tells the processes apart.
+    mutating func look(at processID: Int32, _ sign: Sign) -> Finding {
+        guard var record = records[processID] else {
+            records[processID] = Record(sign: sign)
+            return .well
+        }
+        defer { records[processID] = record }
+        let before = record.sign
+        record.sign = sign
+        let isStopped = sign.status.state == UInt8(ascii: "T")
+        record.stopped = isStopped ? record.stopped + 1 : 0
+        if record.stopped >= Self.idleLooks { return Self.stuck(record.stopped, "it is stopped") }
+        guard sign.beats == before.beats, sign.beats > 0, !sign.isWaitingForLock, !isStopped else {
+            (record.idle, record.silent) = (0, 0)
+            return .well
+        }
+        let isBusy =
+            sign.status.processorTicks != before.status.processorTicks
+            || [UInt8(ascii: "R"), UInt8(ascii: "D"), UInt8(ascii: "t")].contains(sign.status.state)
+        record.silent += 1
+        record.idle = isBusy ? 0 : record.idle + 1
+        if record.idle >= Self.idleLooks { return Self.stuck(record.idle, "it sleeps in the middle of its work") }
+        if record.silent >= Self.busyLooks { return Self.stuck(record.silent, "it does not get to an end") }
+        return .well
+    }
+
+    private static func stuck(_ looks: Int, _ what: String) -> Finding {
+        .stuck(seconds: Double(looks) * Double(lookMilliseconds) / 1000, what)
+    }
+
+    /// Forgets all processes but these.
+    mutating func keep(_ processIDs: Set<Int32>) { records = records.filter { processIDs.contains($0.key) } }
+}

@@ -1,0 +1,113 @@
+"""Processes that do not respond: the supervisor notices them and starts others in their place."""
+
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+from harness import ROOT, Senders, free_port, wait_for
+
+
+@pytest.fixture(scope="module")
+def slow_sync(tmp_path_factory):
+    """Tests/Support/slow_sync.c."""
+    if not shutil.which("cc"):
+        pytest.skip("there is no C compiler")
+    library = str(tmp_path_factory.mktemp("slow") / "slow_sync.so")
+    source = os.path.join(ROOT, "Tests", "Support", "slow_sync.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+def writer(service):
+    """The process that holds the store's write lock, or None."""
+    with open(os.path.join(service.directory, "store.mdb-lock"), "rb") as file:
+        file.seek(64)
+        (word,) = struct.unpack("<I", file.read(4))
+    return word & 0x3FFFFFFF or None
+
+
+def stop_the_writer(service, candidates):
+    """Stops a process in the middle of a commit."""
+
+    def stopped():
+        holder = writer(service)
+        if holder not in candidates:
+            return None
+        os.kill(holder, signal.SIGSTOP)
+        time.sleep(0.05)
+        if writer(service) == holder:
+            return holder
+        os.kill(holder, signal.SIGCONT)
+        return None
+
+    return wait_for(stopped, 20, 0.003)
+
+
+def metric(port, name):
+    import http.client
+
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    c.request("GET", "/metrics")
+    text = c.getresponse().read().decode()
+    c.close()
+    return next(int(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+
+def test_a_stopped_process_that_holds_the_write_lock_is_replaced(serve, slow_sync):
+    port = free_port()
+    service = serve(
+        RESPONDERS=2, OPS_SERVER_PORT=port, LD_PRELOAD=slow_sync, SLOW_SYNC_MICROSECONDS=30000, MAX_ENDPOINT_NOTIFICATIONS=100000
+    )
+    endpoint = service.create()
+    responders, workers = service.responders(), service.workers()
+    with Senders(service, [endpoint], 4) as senders:
+        holder = stop_the_writer(service, responders)
+        stopped = len(senders.sent())
+        # Those that wait for the lock are well, and intake goes on.
+        wait_for(lambda: len(senders.sent()) > stopped + 8, 20)
+        wait_for(lambda: len(service.responders()) == 2 and holder not in service.responders())
+    assert senders.failures == []
+    assert [pid for pid in responders if pid != holder][0] in service.responders() and service.workers() == workers
+    assert "a process does not respond" in service.log() and "process=%d" % holder in service.log()
+    assert metric(port, 'postroom_process_restarts_total{process="responder",cause="stuck"}') == 1
+    assert metric(port, 'postroom_process_restarts_total{process="responder",cause="ended"}') == 0
+    assert sorted(service.bodies(endpoint)) == senders.sent()
+    service.check()
+
+
+def test_a_stopped_worker_is_replaced(serve):
+    service = serve(RESPONDERS=1)
+    (worker,) = service.workers()
+    os.kill(worker, signal.SIGSTOP)
+    wait_for(lambda: service.workers() and service.workers() != [worker], 20)
+    assert "a process does not respond" in service.log()
+    assert service.hook(service.create(), "x").status == 200
+
+
+def test_a_process_of_somebody_else_that_holds_the_write_lock_is_named(serve, slow_sync):
+    """A tool that an operator has stopped in the middle of its work."""
+    from harness import PROGRAM, environment
+
+    service = serve(RESPONDERS=1)
+    config = os.path.join(service.directory, "options.conf")
+    with open(config, "w") as file:
+        file.write('{"listen_host": "x", "listen_port": 1, "users": [], "queues": [{"name": "a"}]}')
+    slow = {"LD_PRELOAD": slow_sync, "SLOW_SYNC_MICROSECONDS": "3000000"}
+    tool = subprocess.Popen([PROGRAM, "queues", "load"], env=environment(service.directory, **slow))
+    try:
+        assert stop_the_writer(service, [tool.pid]) == tool.pid
+        responders = service.responders()
+        connection = service.connection(60)
+        connection.request("POST", "/manage/endpoint")
+        wait_for(lambda: "process=%d" % tool.pid in service.log(), 20)
+        assert "queues load" in service.log()
+        os.kill(tool.pid, signal.SIGCONT)
+        assert connection.getresponse().status == 201
+        assert tool.wait(20) == 0 and service.responders() == responders
+    finally:
+        tool.kill()
+        tool.wait()
