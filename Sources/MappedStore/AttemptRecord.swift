@@ -19,6 +19,8 @@ struct AttemptRecord: Equatable {
     let isFinal: Bool
 
     private static let version: UInt8 = 2
+    /// Had no checksum; stores of layout 3 have these, until they are migrated.
+    private static let unsealedVersion: UInt8 = 1
 
     init(
         number: UInt64, destination: UInt64, parcel: UInt64, eventID: String, event: String, count: UInt32,
@@ -79,18 +81,24 @@ struct AttemptRecord: Equatable {
 
     init?(_ span: RawSpan) {
         guard span.byteCount >= 4 else { return nil }
-        self.init(unsealed: ByteReader(span.extracting(droppingLast: 4)))
+        var first = ByteReader(span.extracting(first: 1))
+        self.init(
+            unsealed: ByteReader(first.byte() == Self.unsealedVersion ? span : span.extracting(droppingLast: 4)))
     }
 
     /// - Parameter bytes: with the checksum.
     init?(sealed bytes: [UInt8]) {
         guard bytes.count >= 4 else { return nil }
-        self.init(unsealed: ByteReader(bytes.dropLast(4)))
+        self.init(unsealed: ByteReader(Self.isUnsealed(bytes) ? bytes : bytes.dropLast(4)))
     }
+
+    /// Whether a record has no checksum.
+    static func isUnsealed(_ bytes: [UInt8]) -> Bool { bytes.first == unsealedVersion }
 
     private init?(unsealed: ByteReader) {
         var reader = unsealed
-        guard reader.byte() == Self.version, let number = reader.number(), let destination = reader.number(),
+        guard let version = reader.byte(), version == Self.version || version == Self.unsealedVersion,
+            let number = reader.number(), let destination = reader.number(),
             let parcel = reader.number(), let count = reader.number().flatMap({ UInt32(exactly: $0) }),
             let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }), let flags = reader.byte(),
             let eventID = reader.text(), let event = reader.text(), let method = reader.text(),

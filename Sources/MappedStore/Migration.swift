@@ -7,6 +7,7 @@ extension Tables {
     /// - Parameter layout: which one the store has had.
     func migrate(from layout: UInt64, in transaction: inout Transaction) throws(LMDBError) {
         // Layout 6 has tables more, which are empty in the beginning.
+        if layout < 6 { try sealLines(in: &transaction) }
         if layout < 5 { try migrateToLayout5(in: &transaction) }
         if layout < 6 { try noteNumbers(in: &transaction) }
     }

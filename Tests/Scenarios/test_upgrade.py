@@ -216,6 +216,49 @@ def test_tools_do_not_migrate_a_store_that_others_use(serve):
     assert service.hook(endpoint, "x").status == 200
 
 
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
+def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lost(tmp_path, layout):
+    """The stores were written by the last program of each layout; stores/README.md says how."""
+    service = QueueService(
+        tmp_path, RESPONDERS=2, MAX_IDLE_DURATION_SECONDS="1e9", MAX_DURATION_SECONDS="1e9", WEBHOOKS_RETENTION="87600h",
+        WEBHOOKS_RETRY_INTERVAL="87600h", DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", MAX_ENDPOINT_NOTIFICATIONS=100000,
+    )  # fmt: skip
+    os.makedirs(service.directory)
+    with tarfile.open(os.path.join(STORES, "layout-%d.tar.xz" % layout)) as archive:
+        archive.extractall(service.directory)
+    with open(os.path.join(service.directory, "facts.json")) as file:
+        facts = json.load(file)
+    if layout < newest_layout():
+        result = postroom(service.directory, "store", "check")
+        assert result.returncode == 1 and b"schema version %d" % layout in result.stderr
+    service.start()
+    try:
+        service.check()
+        before = service.responders()
+        endpoint = service.create()
+        with Senders(service, [endpoint], 3) as senders:
+            service.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(service.responders()) == 2 and not set(service.responders()) & set(before))
+        assert senders.failures == [] and sorted(service.bodies(endpoint)) == senders.sent()
+        assert service.bodies(facts["endpoint"]) == facts["bodies"]
+        assert service.hook(facts["endpoint"], "next").status == 200 and service.hook(facts["disabled"]).status == 500
+        assert [n["id"] for n in service.collect(facts["endpoint"])] == [6]
+        if layout >= 2:
+            assert [list(entry) for entry in read_messages(service.read("reader"))] == facts["messages"]
+        if layout >= 3:
+            assert len(service.call("GET", "/api/webhooks/%s/logs" % facts["webhook"]).json()) == facts["logs"]
+            settings = service.call("GET", "/api/environments/%s/settings" % facts["environment"]).json()
+            assert settings["public_verification_key"]["key"] == facts["key"]
+        if layout >= 4:
+            assert service.call("GET", "/eventmatch/" + facts["subscription"]).json()["disabled"]
+            event = service.call("GET", "/events/" + facts["event"]).json()
+            assert event["matched"] == 1 and event["event"]["data"] == {"n": 1}
+        service.check()
+        assert service.stop() == 0
+    finally:
+        service.stop()
+
+
 def listener(path):
     s = socket.socket(socket.AF_UNIX)
     s.bind(path)
