@@ -14,6 +14,54 @@ HOOK = {"name": "w", "url": "http://127.0.0.1:9/", "events": ["job-created"], "s
 ENVIRONMENT = "0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50"
 
 
+def blocks(chapter):
+    """The commands of a chapter of the README, block by block."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        text = file.read()
+    (body,) = re.findall(r"^## %s\n(.*?)^## " % chapter, text, re.M | re.S)
+    for block in re.findall(r"^```\n(.*?)^```", body, re.M | re.S):
+        yield [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+
+
+def test_the_commands_of_the_readme_back_up_restore_and_upgrade(serve, tmp_path):
+    service = serve(RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8")
+    endpoint = service.create()
+    service.hook(endpoint, "kept")
+    answer = service.call(
+        "POST", "/environments/%s/webhooks" % ENVIRONMENT, json.dumps(HOOK), {"Content-Type": "application/json"}
+    )
+    assert answer.status < 300
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "postroom").symlink_to(PROGRAM)
+    # The service of this test, and not another one of this machine.
+    (programs / "pgrep").write_text("#!/bin/sh\necho %d\n" % service.process.pid)
+    (programs / "pgrep").chmod(0o755)
+    backup, restore, upgrade = blocks("Backup, restore, upgrade")
+    env = environment(service.directory)
+    env["PATH"] = "%s:%s" % (programs, env["PATH"])
+    script = "\n".join(["set -e", *backup, *restore])
+    result = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 endpoints, 1 notifications" in result.stdout and "sound" in result.stdout
+    assert (tmp_path / "backup.jsonl").stat().st_mode & 0o077 == 0
+
+    before = service.responders()
+    subprocess.run(["bash", "-c", "\n".join(upgrade)], env=env, check=True, timeout=20)
+    wait_for(lambda: service.responders() and not set(service.responders()) & set(before))
+    service.stop()
+
+    os.rename(tmp_path / "restored", tmp_path / "var")
+    twin = Service(tmp_path, RESPONDERS=1).start()
+    try:
+        assert twin.bodies(endpoint) == ["kept"]
+        # Its keys are sealed under the secret that was restored.
+        assert twin.call("GET", "/environments/%s/settings" % ENVIRONMENT).status == 200
+        twin.check()
+    finally:
+        twin.stop()
+
+
 def exported(service):
     result = postroom(service.directory, "store", "export")
     assert result.returncode == 0, result.stderr
