@@ -43,6 +43,7 @@ extension ImportCommand {
                 try store.settle()
             } catch {
                 for line in takeover.keptSummary { print(line) }
+                guard !takeover.keptSummary.isEmpty else { throw error }
                 complain("the import stopped before its end; the lines above say what it has taken over. Run it again")
                 throw error
             }
@@ -68,7 +69,7 @@ struct PacificaTakeover {
     private var events = MappedStore.Takeover()
     private var oldEvents = 0
     private var refusedEvents = 0
-    /// The summary as of the last commit.
+    /// The summary as of the last commit; empty where there was none.
     private(set) var keptSummary: [String] = []
 
     private static let subscriptionsPerPage = 200
@@ -88,7 +89,6 @@ struct PacificaTakeover {
     }
 
     mutating func run() throws {
-        keptSummary = summary
         do {
             try takeSubscriptions()
             try takeEvents()

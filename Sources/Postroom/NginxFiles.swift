@@ -56,7 +56,7 @@ struct NginxFiles {
     /// Looks for the templates beside the program: where `make install` puts them, or in the checkout it was built in.
     static func findTemplates(_ program: FilePath) throws(Refusal) -> FilePath {
         var directory = program.removingLastComponent()
-        // A supervisor from before 0.2 fills in whatever lies in share/postroom itself, by what it knows of it.
+        // A supervisor of an older release fills in what lies in share/postroom itself, by what it knows of it.
         let share = directory.removingLastComponent().appending("share/postroom")
         var candidates = [share.appending("nginx"), share]
         while !directory.isEmpty, directory != directory.removingLastComponent() {

@@ -309,3 +309,16 @@ def test_a_database_that_cannot_be_read_is_refused_in_one_line(tmp_path):
     older.connection.execute("UPDATE notificationsystem SET value = 2 WHERE part = 'major'")
     older.connection.commit()
     assert "schema 2" in refusal(older.url)
+
+
+def test_an_import_that_stops_before_its_end_says_what_it_has_taken_over(serve_webhooks, tmp_path):
+    service = serve_webhooks()
+    former = SQLite(tmp_path)
+    former.insert("eventmatch", [subscription(name="n%d" % i) for i in range(3)])
+    former.connection.execute("DROP TABLE eventlog")
+    former.connection.commit()
+    status, shown, complaints = take_over(former, service)
+    assert status == 1 and shown[0].startswith("subscriptions: 3 taken over") and shown[1].startswith("events: 0 taken over")
+    assert "stopped before its end" in complaints[0] and "no such table: eventlog" in complaints[1]
+    assert "3 subscriptions" in service.check()
+    former.stop()
