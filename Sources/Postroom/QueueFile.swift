@@ -10,7 +10,13 @@ final class QueueFile: ConfigurationFile {
     /// Some 100,000 queues.
     static let limitBytes = 16 << 20
 
-    init(_ path: FilePath) { self.path = path }
+    /// Held while the file is changed; it lies in DATA_DIR.
+    private let lockPath: FilePath
+
+    init(_ path: FilePath, _ settings: Settings) {
+        self.path = path
+        lockPath = settings.dataDirectory.appending("queues.lock")
+    }
 
     func read() throws(ConfigurationFailure) -> (bytes: [UInt8], state: FileState?) {
         do throws(SnapshotError) {
@@ -32,9 +38,9 @@ final class QueueFile: ConfigurationFile {
     ) throws(ConfigurationFailure) -> FileState? {
         let lock: FileLock
         do throws(Errno) {
-            lock = try FileLock(FilePath("\(path).lock"), exclusive: true, waits: true)
+            lock = try FileLock(lockPath, exclusive: true, waits: true)
         } catch {
-            throw .unwritable("\(path).lock: \(error)")
+            throw .unwritable("\(lockPath): \(error)")
         }
         defer { withExtendedLifetime(lock) {} }
         let (bytes, state) = try read()
@@ -57,7 +63,7 @@ extension QueueHandlers {
     ) {
         let clock = store.clock
         self.init(
-            store: store, file: QueueFile(settings.queueFile), hashKind: settings.queuePasswordHash,
+            store: store, file: QueueFile(settings.queueFile, settings), hashKind: settings.queuePasswordHash,
             maximumMessageBytes: settings.maximumMessageBytes, loginKey: loginKey, now: clock.now,
             random: SystemRandomNumberGenerator(), background: background, report: report)
     }

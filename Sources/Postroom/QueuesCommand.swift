@@ -51,7 +51,7 @@ extension QueuesCommand {
             let path = file.map { FilePath($0) } ?? settings.queueFile
             do throws(ConfigurationFailure) {
                 let reader = try ConfigurationReader(
-                    try QueueFile(path).read().bytes, maximumMessageBytes: settings.maximumMessageBytes)
+                    try QueueFile(path, settings).read().bytes, maximumMessageBytes: settings.maximumMessageBytes)
                 for warning in reader.warnings { print("\(path): \(warning) (a warning)") }
                 print("\(reader.configuration.queues.count) queues, \(reader.configuration.users.count) users: sound")
             } catch {

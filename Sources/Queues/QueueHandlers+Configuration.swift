@@ -143,7 +143,7 @@ extension QueueHandlers {
     }
 
     private func askForConfiguration(_ mark: [UInt8]) -> Answer {
-        ask { [configurations] in !configurations.isRunning(mark) }
+        ask(giveUp: response(to: .changing)) { [configurations] in !configurations.isRunning(mark) }
     }
 
     private func beginReload(left: Int, _ request: Request, _ mark: [UInt8]) throws(StoreFailure) -> Answer {

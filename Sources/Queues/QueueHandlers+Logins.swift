@@ -71,7 +71,9 @@ extension QueueHandlers {
     }
 
     /// Answers the request anew once `isOver` holds.
-    func ask(until isOver: @escaping () -> Bool) -> Answer { .ask(Pending(isOver: isOver, giveUp: { Self.busy })) }
+    func ask(giveUp: Response = busy, until isOver: @escaping () -> Bool) -> Answer {
+        .ask(Pending(isOver: isOver, giveUp: { giveUp }))
+    }
 
     static let busy = errorResponse(
         .serviceUnavailable, "Too many passwords and configurations are being worked on. Try again."
