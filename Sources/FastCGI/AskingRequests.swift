@@ -12,7 +12,7 @@ struct AskingRequests {
     }
 
     /// Together they hold their bodies in memory, and each one a connection of nginx.
-    static let limit = 1000
+    static let limit = 2000
     /// Of them, one address has no more than these.
     static let addressLimit = limit / 2
     /// What their bodies may have in all, and those of one address.

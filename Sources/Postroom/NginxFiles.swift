@@ -25,7 +25,7 @@ struct NginxFiles {
     var sharedRequests: Int { max(16, connections / 2 - max(8, connections / 32)) }
 
     /// Requests of one address that may be under way at a time.
-    var requestsPerAddress: Int { sharedRequests / 2 }
+    var requestsPerAddress: Int { sharedRequests * 3 / 4 }
 
     /// How many requests may wait for news at one responder, so that others still find connections of nginx.
     var parkedPerResponder: Int { max(4, sharedRequests * 3 / 4 / settings.responders) }

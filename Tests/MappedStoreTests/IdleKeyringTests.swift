@@ -40,15 +40,12 @@ import Webhooks
             var random = SystemRandomNumberGenerator()
             let (idle, used) = (UUID(random: &random), UUID(random: &random))
             let now = store.clock.now().wall
-            for environment in [idle, used] {
-                #expect(try store.keyring(of: environment) { Self.key(at: now) } != nil)
-            }
+            let key = Self.key(at: now)
+            _ = try store.keyring(of: idle) { key }
+            _ = try store.keyring(of: used) { key }
             try store.commit()
             let webhook = Self.webhook(in: used, store)
-            guard case .created = try store.create(webhook, for: nil, limit: 9, { nil }) else {
-                Issue.record("no webhook was made")
-                return
-            }
+            _ = try store.create(webhook, for: nil, limit: 9) { key }
             try store.commit()
             try Self.forget(store, after: 86_000)
             #expect(try store.hasKeyring(idle))
