@@ -8,7 +8,7 @@ package enum ContentCoding: Sendable {
     /// - Parameter name: as the field `Content-Encoding` has it, in any letter case.
     package init?(_ name: String) {
         switch name.lowercased() {
-        case "gzip", "x-gzip": self = .gzip
+        case "gzip": self = .gzip
         case "deflate": self = .deflate
         default: return nil
         }

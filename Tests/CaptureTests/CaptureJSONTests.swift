@@ -67,7 +67,7 @@ import Testing
     @Test(
         arguments: [
             ("", "The body is not JSON"), ("{", "The body is not JSON"),
-            ("\u{feff}{\"enabled\": true}", "The body is not JSON"),
+            ("\u{feff}\u{feff}{\"enabled\": true}", "The body is not JSON"),
             ("{\"enabled\": true} x", "The body is not JSON"), ("{\"enabled\": NaN}", "The body is not JSON"),
             ("[]", "must be an object"),
             ("true", "must be an object"), ("null", "must be an object"), ("{}", "\"enabled\" is missing"),

@@ -25,12 +25,13 @@ import Testing
     func `an object is an event, byte for byte`(body: String, type: String) throws {
         for contentType in [nil, "application/json", "text/plain; charset=utf-8", "junk", "application/cloud"] {
             let intake = try intake(body, type: contentType)
-            #expect(intake.events == [EventIntake.Event(type: type, body: Array(body.utf8))] && !intake.isBatch)
+            #expect(intake.bare == [EventIntake.Event(type: type, body: Array(body.utf8))] && !intake.isBatch)
         }
     }
 
     @Test(arguments: [
-        "", " ", "x", "[]", "null", "1", "\"x\"", "[{}]", "\u{feff}{}", "{", #"{"a": NaN}"#, #"{"extensions": 1}"#,
+        "", " ", "x", "[]", "null", "1", "\"x\"", "[{}]", "\u{feff}\u{feff}{}", "{", #"{"a": NaN}"#,
+        #"{"extensions": 1}"#,
         #"{"extensions": []}"#, #"{"extensions": "x"}"#, String(repeating: "[", count: 100_000),
         String(repeating: #"{"a":"#, count: 100_000),
     ])
@@ -57,7 +58,7 @@ import Testing
     ])
     func `a structured event is checked, and kept byte for byte`(type: String) throws {
         let body = " " + Self.event + "\n"
-        #expect(try intake(body, type: type).events == [EventIntake.Event(type: "t", body: Array(body.utf8))])
+        #expect(try intake(body, type: type).bare == [EventIntake.Event(type: "t", body: Array(body.utf8))])
         #expect(try intake(Self.older, type: type).events.map(\.type) == ["old"])
         #expect(fault { () throws(EventError) in try intake("{}", type: type) } == "specversion: it is missing.")
         // The media type goes before the headers.
@@ -74,7 +75,7 @@ import Testing
         let none = try intake("[ ]", type: type)
         #expect(none.events.isEmpty && none.isBatch)
         let one = try intake("[\(Self.event)]", type: type)
-        #expect(one.events == [EventIntake.Event(type: "t", body: Array(Self.event.utf8))] && one.isBatch)
+        #expect(one.bare == [EventIntake.Event(type: "t", body: Array(Self.event.utf8))] && one.isBatch)
         let many = try intake("[ \(Self.event) ,\n\(Self.older),\(Self.event)]", type: type)
         #expect(many.events.map(\.type) == ["t", "old", "t"])
         #expect(many.events.map { text($0.body) } == [Self.event, Self.older, Self.event])
@@ -119,4 +120,9 @@ import Testing
                 == true)
         #expect(throws: EventError.self) { try self.intake("", type: nil, Array(headers.dropLast())) }
     }
+}
+
+extension EventIntake {
+    /// The events without what makes them the same as others.
+    fileprivate var bare: [Event] { events.map { Event(type: $0.type, body: $0.body) } }
 }
