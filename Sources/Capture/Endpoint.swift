@@ -42,6 +42,10 @@ package struct Endpoint: Equatable, Sendable {
     /// How many notifications wait to be collected.
     package var count: UInt64 { next - uncollected - skipped }
 
+    /// Has the numbers that lack a notification count as skipped.
+    /// - Parameter kept: how many notifications there are between `uncollected` and `next`.
+    package mutating func skipMissing(kept: UInt64) { skipped = next - uncollected - min(kept, next - uncollected) }
+
     /// Gives a notification its number.
     /// - Parameters:
     ///   - size: what it takes up in the store.

@@ -78,7 +78,7 @@ struct EndpointImporter {
         guard var record = current else { return }
         current = nil
         // The numbers of those that are missing are not given again.
-        if isIncompleteAllowed { record.endpoint.skipped = record.endpoint.next - record.endpoint.uncollected - taken }
+        if isIncompleteAllowed { record.endpoint.skipMissing(kept: taken) }
         guard taken == record.endpoint.count else {
             throw line.fault("notifications of the endpoint before are missing")
         }

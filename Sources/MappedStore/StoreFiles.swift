@@ -128,7 +128,7 @@ extension MappedStore {
     package func space() throws(StoreFailure) -> StoreSpace {
         let isFull = try isFull()
         let free: Int
-        do throws(LMDBError) { free = try environment.freePages(upTo: .max) } catch { throw StoreFailure(error) }
+        do throws(LMDBError) { free = try environment.freePages(enough: .max).usable } catch { throw StoreFailure(error) }
         return StoreSpace(
             path: path, bytes: environment.usedBytes, limitBytes: environment.mapBytes,
             freeInsideBytes: free * environment.pageBytes, diskFreeBytes: Files.freeBytes(of: path) ?? 0, isFull: isFull

@@ -1,5 +1,6 @@
 internal import Linux
 internal import Logging
+internal import MappedStore
 internal import SystemPackage
 
 /// Starts nginx, the responders and the worker, starts again what dies or does not respond, gives its place to the program
