@@ -70,6 +70,10 @@ extension MappedStore: QueueStore {
         try read(of: "user \(name)") { (transaction) throws(LMDBError) in try user(name, in: transaction) }
     }
 
+    package func current(userNamed name: String) throws(StoreFailure) -> User? {
+        try write(of: "user \(name)") { (transaction) throws(LMDBError) in try user(name, in: transaction) }
+    }
+
     package func listen(
         _ client: String, of user: User, to queue: String, for request: RequestID?
     ) throws(StoreFailure) -> Listening {

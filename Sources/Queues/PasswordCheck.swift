@@ -28,7 +28,7 @@ final class PasswordCheck {
     }
 
     /// The name is part of it: a user's own password does not tell which hash another name is checked with.
-    func mark(_ password: [UInt8], _ hash: PasswordHash, of name: String) -> [UInt8] {
+    func mark(_ password: [UInt8], _ hash: PasswordHash, of name: String = "") -> [UInt8] {
         let parts = [Array(name.utf8), Array(hash.text.utf8), password]
         return DigestAlgorithm.sha256.authenticationCode(
             of: parts.flatMap { Array("\($0.count):".utf8) + $0 }, key: key)

@@ -51,14 +51,17 @@ extension QueueHandlers {
             if failure == .changing, changed.left > 1 {
                 return try beginPassword(changed.wish, left: changed.left - 1, request, mark)
             }
-            if failure == .loginChanged, let current = try store.user(named: changed.wish.user) {
-                // Another request was first: the file gets back what that one has put in force.
-                var wish = PasswordWish(user: current.name, login: nil, password: [])
-                (wish.hash, wish.isUndone) = (current.hash, true)
+            if failure == .loginChanged, let wish = try passwordInForce(of: changed.wish.user) {
                 return try beginPassword(wish, left: 1, request, mark)
             }
             return answer(to: failure.map { .failed($0) } ?? .changed)
         }
+    }
+
+    /// What the file gets back where another request was first: the password that this one has put in force.
+    private func passwordInForce(of user: String) throws(StoreFailure) -> PasswordWish? {
+        guard let current = try store.current(userNamed: user) else { return nil }
+        return PasswordWish(user: user, login: nil, password: [], hash: current.hash, isUndone: true)
     }
 
     private func answer(to change: PasswordChange) -> Answer {
@@ -104,10 +107,13 @@ extension QueueHandlers {
         return failure
     }
 
-    /// Changes a user's password in the file, and at once where the user is in force. No login is needed.
-    package func setPassword(of user: String, to password: String) throws(StoreFailure) -> PasswordChange {
+    /// Changes a user's password in the file, and at once where the user is in force.
+    /// - Parameter login: who asks for it; `nil`: an operator, who needs no login.
+    package func setPassword(
+        of user: String, to password: String, by login: User? = nil
+    ) throws(StoreFailure) -> PasswordChange {
         guard Self.isLongEnough(password) else { return .tooShort }
-        var wish = PasswordWish(user: user, login: nil, password: Array(password.utf8))
+        var wish = PasswordWish(user: user, login: login, password: Array(password.utf8))
         for left in 0..<4 {
             switch Self.writePassword(wish, hashKind, left: left, to: file) {
             case .failure(.noMemory): return .noMemory
@@ -116,6 +122,9 @@ extension QueueHandlers {
             case .success(let changed):
                 wish = changed.wish
                 let failure = try put(changed, for: nil)
+                if failure == .loginChanged, let before = try passwordInForce(of: user) {
+                    _ = Self.writePassword(before, hashKind, left: 1, to: file)
+                }
                 if failure != .changing { return failure.map { .failed($0) } ?? .changed }
             }
         }

@@ -28,6 +28,9 @@ package protocol QueueStore: AnyObject {
 
     func user(named name: String) throws(StoreFailure) -> User?
 
+    /// A user as it is in the transaction that writes: what the open turn has changed counts.
+    func current(userNamed name: String) throws(StoreFailure) -> User?
+
     /// Has a client of a user's follow a queue, from its newest message on.
     func listen(
         _ client: String, of user: User, to queue: String, for request: RequestID?

@@ -31,9 +31,14 @@ import Testing
     private func collect(
         _ store: MappedStore, for request: RequestID? = nil
     ) throws(StoreFailure) -> [NumberedNotification] {
-        let found = try store.collect(from: endpointID(1), for: request, at: store.clock.now(), Self.limits)
+        let found = try store.collect(
+            from: endpointID(1), for: request, at: store.clock.now(), Self.limits, mayBeLong: true)
         try store.commit()
-        return found ?? []
+        switch found {
+        case .unknownEndpoint, .tooLong: return []
+        case .notifications(let notifications): return notifications
+        case .long(let range): return try store.page(of: range, from: range.first, atMost: .max).map(\.numbered)
+        }
     }
 
     private static func request(_ number: Int, secondsAgo: Int64 = 0) -> RequestID {

@@ -37,16 +37,21 @@ extension MappedStore {
 
     func waiting(at number: Int) throws -> [UInt64]? {
         var found: [UInt64] = []
-        while true {
-            switch try look(
-                at: endpointID(number), after: found.last ?? 0, limit: 100_000, at: clock.now(), CaptureLimits(),
-                mayBeLong: true)
-            {
-            case .unknownEndpoint, .tooLong: return nil
-            case .notifications([]): return found
-            case .notifications(let more): found += more.map(\.number)
-            case .long(let range): found += try page(of: range, from: range.first, atMost: .max).map(\.numbered.number)
-            }
+        while let more = try looked(at: number, after: found.last ?? 0) {
+            guard !more.isEmpty else { return found }
+            found += more
+        }
+        return nil
+    }
+
+    /// The numbers that one look finds.
+    func looked(at number: Int, after last: UInt64, limit: Int = 100_000) throws -> [UInt64]? {
+        switch try look(
+            at: endpointID(number), after: last, limit: limit, at: clock.now(), CaptureLimits(), mayBeLong: true)
+        {
+        case .unknownEndpoint, .tooLong: nil
+        case .notifications(let found): found.map(\.number)
+        case .long(let range): try page(of: range, from: range.first, atMost: .max).map(\.numbered.number)
         }
     }
 }
@@ -243,9 +248,7 @@ extension MappedStore {
             #expect(try store.accept(at: 2) == .stored)
             try store.commit()
             #expect(throws: StoreFailure.self) { try store.waiting(at: 2) }
-            #expect(
-                try store.look(at: endpointID(2), after: 1, limit: 9, at: store.clock.now(), CaptureLimits())?.count
-                    == 2)
+            #expect(try store.looked(at: 2, after: 1, limit: 9)?.count == 2)
             #expect(try store.overview(newest: 10).newest.map(\.number) == [2])
             // Each is logged once.
             #expect(store.takeDamage().filter { $0.contains("\(id)") }.count == 1)
