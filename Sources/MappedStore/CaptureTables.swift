@@ -134,20 +134,21 @@ extension MappedStore {
             try notifications(of: range.endpoint, from: range.first, to: range.end, in: transaction))
     }
 
-    /// Where to end so that the records from `first` on have no more than so many bytes. The first record always fits, unless
-    /// the limit is strict.
+    /// Where to end so that there are no more than `count` records from `first` on, and they have no more than so many bytes.
+    /// The first record always fits, unless the limit is strict.
     func end(
-        of endpoint: UInt64, from first: UInt64, to end: UInt64, atMost limit: Int, isStrict: Bool = false,
-        in transaction: borrowing Transaction
+        of endpoint: UInt64, from first: UInt64, to end: UInt64, count: Int = .max, atMost limit: Int,
+        isStrict: Bool = false, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64 {
-        var bytes = 0
+        var (bytes, found) = (0, 0)
         var last = end
         try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { number, record in
             if isStrict { bytes += record.byteCount }
-            guard bytes < limit else {
+            guard bytes < limit, found < count else {
                 last = number
                 return false
             }
+            found += 1
             if !isStrict { bytes += record.byteCount }
             return true
         }

@@ -98,9 +98,9 @@ extension MappedStore: CaptureStore {
             (transaction) throws(LMDBError) -> (EndpointRecord, Finding)? in
             guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
             let first = max(record.endpoint.uncollected, number == .max ? .max : number + 1)
-            let most = min(record.endpoint.next, first.addingReportingOverflow(UInt64(limit)).partialValue)
             let end = try self.end(
-                of: record.endpoint.number, from: first, to: most, atMost: Self.lookBytes, in: transaction)
+                of: record.endpoint.number, from: first, to: record.endpoint.next, count: limit,
+                atMost: Self.lookBytes, in: transaction)
             let range = NotificationRange(endpoint: record.endpoint.number, first: first, end: end)
             return (record, try finding(range, mayBeLong: mayBeLong, in: transaction))
         }

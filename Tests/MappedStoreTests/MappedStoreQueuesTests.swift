@@ -30,8 +30,11 @@ extension MappedStore {
     func read(_ client: String, limit: Int = .max, of user: String = "u") throws -> [UInt64]? {
         let outcome = try read(client, of: listener(user), Reading(limit: limit), for: nil)
         try commit()
-        guard case .messages(let messages, _) = outcome else { return nil }
-        return messages.map(\.id)
+        switch outcome {
+        case .messages(let messages, _): return messages.map(\.id)
+        case .long(let range, _): return try page(of: range, after: range.after, atMost: .max)?.map(\.numbered.id)
+        default: return nil
+        }
     }
 
     func listen(_ client: String, to queue: String = "q", of user: String = "u") throws -> Listening {
