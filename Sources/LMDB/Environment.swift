@@ -105,12 +105,12 @@ internal import CLMDB
 
     /// Begins the one write transaction there can be; waits while another process has it.
     package func beginWrite() throws(LMDBError) -> Transaction {
-        unsafe Transaction(own: try begin(flags: 0))
+        unsafe Transaction(own: try begin(flags: 0), in: self)
     }
 
     /// Begins a view of everything committed so far. Tables opened in it stay open once it is committed.
     package func beginRead() throws(LMDBError) -> Transaction {
-        unsafe Transaction(own: try begin(flags: UInt32(MDB_RDONLY)))
+        unsafe Transaction(own: try begin(flags: UInt32(MDB_RDONLY)), in: self)
     }
 
     private func begin(flags: UInt32) throws(LMDBError) -> OpaquePointer {

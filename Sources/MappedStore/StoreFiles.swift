@@ -115,10 +115,13 @@ extension MappedStore {
         }
     }
 
-    /// Whether what needs room is refused. Must be followed by a commit.
+    /// What a store that is not full takes in one request, in bytes.
+    private static let ordinaryBytes = 64 << 10
+
+    /// Whether an ordinary request that needs room is refused. Must be followed by a commit.
     package func isFull() throws(StoreFailure) -> Bool {
         do throws(StoreFailure) {
-            return try write { (transaction) throws(LMDBError) in try !admit(bytes: 0, in: &transaction) }
+            return try write { (transaction) throws(LMDBError) in try !admit(bytes: Self.ordinaryBytes, in: &transaction) }
         } catch .full {
             return true
         }

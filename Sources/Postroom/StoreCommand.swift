@@ -51,6 +51,8 @@ extension StoreCommand {
         }
 
         private func isDoneElsewhere() throws -> Bool {
+            // Wrong settings are not damage.
+            _ = try Settings.inForce()
             do {
                 return try StoreReading.isDoneElsewhere(reading, ["check"])
             } catch let error as Refusal {

@@ -57,7 +57,8 @@ enum StoreReading {
 
     /// Refuses a store that cannot be opened and read without the process being ended by it.
     static func probe(_ settings: Settings) throws {
-        guard Files.exists(MappedStore.file(in: settings.dataDirectory)) else { return }
+        // An empty file is new, or one that was lost: opening it tells.
+        guard Files.size(of: MappedStore.file(in: settings.dataDirectory)) > 0 else { return }
         // A file that is too short is read as a whole: its last pages may be free.
         let isShort = StoreFile.fault(in: settings.dataDirectory) != nil
         let ending = try run(isShort ? ["check", "--quiet"] : ["probe"], settings)

@@ -109,7 +109,7 @@ def test_a_damaged_notification_is_left_out_and_named(serve):
     export = run(service, "store", "export", "--skip-damaged")
     assert export.returncode == 0
     assert "notification 2 of endpoint " + endpoint in export.stderr.decode()
-    bodies = [json.loads(line).get("body") for line in export.stdout.splitlines() if b'"notification"' in line]
+    bodies = [json.loads(line).get("body") for line in export.stdout.splitlines() if b'"kind": "notification"' in line]
     assert sorted(bodies) == ["first-of-three", "sound", "third-of-three"]
     repair = run(service, "store", "repair")
     assert repair.returncode == 0 and "notification 2 of endpoint " + endpoint in summary(repair)
