@@ -59,13 +59,23 @@ package struct AddressGuard: Sendable {
         "240.0.0.0/4",  // reserved, and 255.255.255.255
         "::/8",  // this host, and IPv4 in an older way to write it
         "64:ff9b:1::/48",  // a translator's own addresses (RFC 8215)
-        "100::/64",  // nobody
+        "100::/64",  // discarded
+        "100:0:0:1::/64",  // a dummy prefix (RFC 9780)
+        "2001::/32",  // Teredo: IPv4 addresses, any of them
+        "2001:2::/48",  // benchmarking
+        "2001:10::/28",  // ORCHID, returned in 2014
+        "2001::/23",  // protocols of the IETF
         "2001:db8::/32",  // documentation
         "2002::/16",  // 6to4: IPv4 addresses, whichever
+        "3fff::/20",  // documentation
+        "5f00::/16",  // segment routing
         "fc00::/7",  // private
         "fe80::/10",  // this link
         "fec0::/10",  // this site
         "ff00::/8",  // many receivers
+        // All global unicast addresses are in 2000::/3 (RFC 4291, section 2.4; IANA, IPv6 address space). What IANA reserves
+        // outside it later is closed too.
+        "::/3", "4000::/2", "8000::/1",
     ].map(network)
 
     private static func network(_ text: String) -> IPNetwork {

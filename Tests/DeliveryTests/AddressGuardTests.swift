@@ -33,12 +33,19 @@ import Testing
 
     @Test(arguments: [
         ("::", false), ("::1", false), ("::2", false), ("ff:ffff::1", false), ("100::", false), ("100::1", false),
-        ("100:0:0:1::", true), ("64:ff9b::7f00:1", false), ("64:ff9b::808:808", true), ("64:ff9b:1::", false),
+        ("100:0:0:1::", false), ("100:0:0:2::", false), ("64:ff9b::7f00:1", false), ("64:ff9b::808:808", true),
+        ("64:ff9b:1::", false),
         ("64:ff9b:1:ffff::808:808", false), ("64:ff9b:2::", false), ("64:ff9b:0:1::808:808", false),
         ("2001:db7:ffff::", true), ("2001:db8::", false), ("2001:db8:ffff:ffff::1", false), ("2001:db9::", true),
-        ("2001:ffff::", true), ("2002::", false), ("2002:808:808::1", false), ("2002:ffff::", false), ("2003::", true),
-        ("fbff::1", true), ("fc00::", false), ("fd00::1", false), ("fdff:ffff::1", false), ("fe00::", true),
-        ("fe7f::", true), ("fe80::1", false), ("febf:ffff::1", false), ("fec0::1", false), ("feff::1", false),
+        ("2001::", false), ("2001:0:4136:e378:8000:63bf:3fff:fdd2", false), ("2001:1::1", false), ("2001:2::1", false),
+        ("2001:3::1", false), ("2001:4:112::1", false), ("2001:10::1", false), ("2001:20::1", false),
+        ("2001:30::1", false),
+        ("2001:1ff:ffff::1", false), ("2001:200::", true), ("2001:ffff::", true), ("3ffe::1", true), ("3fff::1", false),
+        ("3fff:fff:ffff::1", false), ("3fff:1000::", true), ("4000::", false), ("5eff::1", false), ("5f00::", false),
+        ("5f00:ffff::1", false), ("5f01::", false), ("9000::1", false), ("1fff::1", false), ("2620:4f:8000::1", true),
+        ("2002::", false), ("2002:808:808::1", false), ("2002:ffff::", false), ("2003::", true),
+        ("fbff::1", false), ("fc00::", false), ("fd00::1", false), ("fdff:ffff::1", false), ("fe00::", false),
+        ("fe7f::", false), ("fe80::1", false), ("febf:ffff::1", false), ("fec0::1", false), ("feff::1", false),
         ("ff00::", false), ("ff02::1", false), ("ffff::", false), ("2606:4700::1111", true), ("2a00:1450::8", true),
     ])
     func `of IPv6 only what everyone reaches is called`(address: String, isAllowed: Bool) throws {
@@ -68,6 +75,14 @@ import Testing
         (
             "64:ff9b::a00:1",
             "the address 64:ff9b::a00:1 is in 10.0.0.0/8, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+        ),
+        (
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+            "the address 2001:0:4136:e378:8000:63bf:3fff:fdd2 is in 2001::/32, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+        ),
+        (
+            "5f00::1",
+            "the address 5f00::1 is in 5f00::/16, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
         ),
         ("1.1.1.1", nil),
     ])
