@@ -61,7 +61,7 @@ let package = Package(
         .target(
             name: "Queues", dependencies: ["ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", httpTypes],
             swiftSettings: settings),
-        .target(name: "Delivery", dependencies: ["Gateway", "Linux"], swiftSettings: settings),
+        .target(name: "Delivery", dependencies: ["ContentDecoding", "Gateway", "Linux"], swiftSettings: settings),
         .target(
             name: "Webhooks",
             dependencies: [
@@ -160,7 +160,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "DeliveryTests", dependencies: ["CCurl", "Delivery", "Gateway", "Linux"], swiftSettings: settings),
+            name: "DeliveryTests", dependencies: ["CCurl", "ContentDecoding", "Delivery", "Gateway", "Linux"],
+            swiftSettings: settings),
         .testTarget(
             name: "EventsTests",
             dependencies: [

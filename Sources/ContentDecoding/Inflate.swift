@@ -29,6 +29,29 @@ package enum DecompressionError: Error, Equatable, Sendable {
 /// Several gzip members in a row are joined (RFC 1952, section 2.2); `deflate` is taken with the zlib header it should
 /// have (RFC 1950) and without it, as some senders do.
 package func decompress(_ body: [UInt8], _ coding: ContentCoding, limit: Int) throws(DecompressionError) -> [UInt8] {
+    var output: [UInt8] = []
+    try inflateBody(body, coding, limit: limit, into: &output)
+    return output
+}
+
+/// Decompresses the beginning of a body, which may itself be only the beginning of one.
+/// - Returns: at most `limit` bytes, and whether these are all, and right.
+package func decompressedPrefix(
+    _ body: [UInt8], _ coding: ContentCoding, limit: Int
+) -> (bytes: [UInt8], isWhole: Bool) {
+    var output: [UInt8] = []
+    do throws(DecompressionError) {
+        try inflateBody(body, coding, limit: limit, into: &output)
+        return (output, true)
+    } catch {
+        return (output, false)
+    }
+}
+
+/// - Parameter output: has what there is also where this throws.
+private func inflateBody(
+    _ body: [UInt8], _ coding: ContentCoding, limit: Int, into output: inout [UInt8]
+) throws(DecompressionError) {
     var stream = unsafe z_stream()
     let hasZlibHeader = body.count >= 2 && body[0] & 0x0f == 8 && (Int(body[0]) << 8 | Int(body[1])) % 31 == 0
     let windowBits: CInt =
@@ -41,7 +64,6 @@ package func decompress(_ body: [UInt8], _ coding: ContentCoding, limit: Int) th
     defer { unsafe inflateEnd(&stream) }
 
     var input = body
-    var output: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: min(max(4 * body.count, 1024), 65536))
     let inputCount = input.count
     var consumed = 0
@@ -57,10 +79,11 @@ package func decompress(_ body: [UInt8], _ coding: ContentCoding, limit: Int) th
             }
         }
         consumed = inputCount - left
-        guard output.count + produced <= limit else { throw .tooLarge }
-        output += chunk[..<produced]
+        let taken = min(produced, limit - output.count)
+        output += chunk[..<taken]
+        guard taken == produced else { throw .tooLarge }
         switch code {
-        case Z_STREAM_END where left == 0: return output
+        case Z_STREAM_END where left == 0: return
         case Z_STREAM_END where coding == .gzip: unsafe inflateReset(&stream)
         case Z_OK where left > 0 || produced > 0: continue
         case Z_OK, Z_BUF_ERROR: throw .truncated

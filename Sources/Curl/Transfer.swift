@@ -21,6 +21,8 @@ internal import SystemPackage
     private var body: [UInt8] = []
     private var bodyBytes = 0
     private var headerBytes = 0
+    /// Whether the header of the last response came to its end; libcurl takes one for whole that breaks off.
+    private var isHeaderWhole = false
     private var stop: Stop?
     /// The first address that might not be called.
     private var refused: String?
@@ -108,10 +110,11 @@ internal import SystemPackage
             }, "curl_easy_setopt")
         try unsafe set(CURLOPT_HEADERDATA, this)
         try unsafe check(
-            postroom_curl_set_receiver(easy, CURLOPT_HEADERFUNCTION) { _, size, count, context in
+            postroom_curl_set_receiver(easy, CURLOPT_HEADERFUNCTION) { bytes, size, count, context in
                 guard let context = unsafe context else { return 0 }
+                let line = unsafe UnsafeRawBufferPointer(start: bytes, count: size * count)
                 let this = unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
-                return this.countHeader(size * count) ? size * count : Int(CURL_WRITEFUNC_ERROR)
+                return unsafe this.receive(headerLine: line) ? size * count : Int(CURL_WRITEFUNC_ERROR)
             }, "curl_easy_setopt")
         try unsafe set(CURLOPT_OPENSOCKETDATA, this)
         try unsafe check(
@@ -140,6 +143,7 @@ internal import SystemPackage
         body = []
         bodyBytes = 0
         headerBytes = 0
+        isHeaderWhole = false
         stop = nil
         refused = nil
         hasOpenedSocket = false
@@ -199,8 +203,14 @@ internal import SystemPackage
     }
 
     /// Interim responses and trailers count too, so that they have an end.
-    private func countHeader(_ count: Int) -> Bool {
-        headerBytes += count
+    private func receive(headerLine line: UnsafeRawBufferPointer) -> Bool {
+        headerBytes += line.count
+        // The line that ends a header is empty; trailers come after one that is whole.
+        if unsafe line.allSatisfy({ $0 == 0x0d || $0 == 0x0a }) {
+            isHeaderWhole = true
+        } else if unsafe line.starts(with: "HTTP/".utf8) {
+            isHeaderWhole = false
+        }
         let isWithin = headerBytes <= max(request?.readBytes ?? 0, request?.keptHeaderBytes ?? 0)
         if !isWithin { stop = .tooManyHeaders }
         return isWithin
@@ -256,6 +266,8 @@ internal import SystemPackage
             isReusedConnection: address != nil && number(CURLINFO_NUM_CONNECTS) == 0, remoteAddress: address,
             httpVersion: version)
         switch (code, stop) {
+        case (CURLE_OK, _) where !isHeaderWhole:
+            exchange.outcome = .failure(kind: .reset, text: "the connection ended within the response's header")
         case (CURLE_OK, _), (_, .enough): exchange.outcome = response
         case (_, .tooManyHeaders):
             exchange.outcome = .failure(kind: .protocolError, text: "the response's header has no end")
@@ -296,7 +308,7 @@ internal import SystemPackage
         // -1: of the last response, where interim ones came before it.
         while let header = unsafe curl_easy_nextheader(easy, UInt32(CURLH_HEADER), -1, last) {
             unsafe last = header
-            let field = unsafe (String(cString: header.pointee.name), String(cString: header.pointee.value))
+            let field = unsafe (fieldText(header.pointee.name), fieldText(header.pointee.value))
             bytes += field.0.utf8.count + field.1.utf8.count
             guard bytes <= request?.keptHeaderBytes ?? 0 else { break }
             headers.append(field)
@@ -359,6 +371,18 @@ internal import SystemPackage
         guard let value = unsafe value, unsafe value.pointee != 0 else { return nil }
         return unsafe String(cString: value)
     }
+}
+
+/// A field's value as text: UTF-8, or else ISO-8859-1, which is what other bytes meant (RFC 9110, section 5.5).
+@unsafe private func fieldText(_ text: UnsafePointer<CChar>) -> String {
+    if let valid = unsafe String(validatingCString: text) { return valid }
+    var bytes: [UInt8] = []
+    var next = unsafe text
+    while unsafe next.pointee != 0 {
+        unsafe bytes.append(UInt8(bitPattern: next.pointee))
+        unsafe next += 1
+    }
+    return String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
 }
 
 /// Names of header fields, which are ASCII, without regard to case.

@@ -172,7 +172,7 @@ extension Attempt {
         case .approval:
             guard let approval, let status = approval.status, status >= 500 else { return nil }
             return String(decoding: approval.body, as: UTF8.self)
-        case .status: return String(decoding: responseBody, as: UTF8.self)
+        case .status: return String(decoding: responseText, as: UTF8.self)
         default: return failure.text
         }
     }

@@ -23,7 +23,7 @@ package struct TargetURL: Hashable, Sendable {
     /// Where the host is an address: the one that would be called.
     package let address: IPAddress?
 
-    package static var maximumBytes: Int { 8000 }
+    package static var maximumBytes: Int { 16 << 10 }
 
     package init(_ text: String, httpsOnly: Bool = false) throws(Problem) {
         let bytes = Array(text.utf8)

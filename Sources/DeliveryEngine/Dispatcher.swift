@@ -335,8 +335,13 @@ extension Dispatcher {
         case .failure(_, let text):
             asked.approval = Attempt.Approval()
             fail(asked, .approval, "the policy service cannot be asked: \(text)")
-        case .response(let status, _, let body, _):
-            asked.approval = Attempt.Approval(status: status, body: body)
+        case .response(let status, let headers, let body, let isTruncated):
+            let value = { (name: String) in headers.first { $0.name.lowercased() == name }?.value }
+            asked.approval = Attempt.Approval(
+                status: status,
+                body: ResponseText.utf8(
+                    body, contentType: value("content-type"), contentCoding: value("content-encoding"),
+                    isTruncated: isTruncated))
             switch status {
             case 200..<300:
                 guard let parcel = entry.start.parcel else { return }

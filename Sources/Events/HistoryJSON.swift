@@ -66,7 +66,7 @@ extension DeliveryLine {
             json.member("policy_status_code", orNull: outcome.approval?.status)
             json.member("policy_resp_body", orNull: isShown ? outcome.approval?.body : nil)
             json.member("target_status_code", orNull: outcome.status)
-            json.member("target_resp_body", orNull: outcome.status == nil ? nil : outcome.responseBody)
+            json.member("target_resp_body", orNull: outcome.status == nil ? nil : outcome.responseText)
             json.member("error_kind", orNull: outcome.failure?.kind.word)
             json.member("error", orNull: outcome.failure?.text)
             json.member("duration_ms", outcome.durationMilliseconds)

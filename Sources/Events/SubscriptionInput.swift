@@ -126,7 +126,7 @@ struct SubscriptionInput {
     }
 
     static let maximumExpressionBytes = 16 << 10
-    static let maximumURLBytes = 2048
+    static let maximumURLBytes = TargetURL.maximumBytes
 
     private mutating func readTarget(_ urls: any URLRules) throws(EventError) {
         guard let text = try string("target_url") else { return }

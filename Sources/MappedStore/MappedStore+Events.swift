@@ -88,6 +88,7 @@ extension MappedStore: EventStore {
 
     private static func bytes(of subscription: Subscription) -> Int {
         4096 + subscription.expression.utf8.count + 2 * subscription.extensions.count
+            + subscription.target.utf8.count + subscription.destination.url.utf8.count
             + (subscription.sealedAuth?.count ?? 0)
     }
 

@@ -79,7 +79,7 @@ struct WebhookInput: Equatable, Sendable {
         "webhook_id", "environment_id", "created_at", "updated_at", "last_triggered", "last_errored", "disabled_reason",
     ]
 
-    static let maximumURLBytes = 2048
+    static let maximumURLBytes = TargetURL.maximumBytes
 
     private static func name(_ object: inout InputObject) -> String? {
         guard let name = object.string("name", maximumCharacters: 255) else { return nil }

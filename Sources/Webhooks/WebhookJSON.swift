@@ -90,8 +90,10 @@ extension LogEntry {
             json.member("status_code", orNull: outcome.status)
             json.name("response_headers")
             if hasResponse { json.headers(outcome.responseHeaders) } else { json.null() }
-            json.member("response_body", orNull: hasResponse ? outcome.responseBody : nil)
-            if hasResponse, String(validating: outcome.responseBody, as: UTF8.self) == nil {
+            let text = hasResponse ? outcome.responseText : nil
+            json.member("response_body", orNull: text)
+            // Where the text is another one than the bytes, these are beside it.
+            if let text, text != outcome.responseBody || !isUTF8(text) {
                 json.member("response_body_base64", Base64.standard.encode(outcome.responseBody))
             }
             json.member("response_truncated", outcome.isResponseTruncated)
