@@ -134,7 +134,7 @@ extension Attempt {
     ) -> Verdict {
         guard failure != nil else { return .delivered }
         if wish.abortsMessage || wish.disables || trigger == .test || trigger == .manual { return .givenUp }
-        if isFinal(kind) { return .givenUp }
+        if isFinal { return .givenUp }
         // Events are tried again when their schedule says so, or the receiver.
         let isOverloaded = kind == .webhook && (status == 429 || failure?.kind == .timeout)
         let wait = policy.wait(after: attempts, asked: wish.retryAfter, isOverloaded: isOverloaded, jitter: jitter)
@@ -144,13 +144,10 @@ extension Attempt {
 
 extension Attempt {
     /// Whether another attempt could mend nothing.
-    private func isFinal(_ kind: ProtocolKind) -> Bool {
+    private var isFinal: Bool {
         switch failure?.kind {
-        case .disabled, .unavailable, .withheld: return true
-        case .status:
-            guard kind == .event, let status else { return false }
-            return (400..<500).contains(status) && ![408, 425, 429].contains(status)
-        default: return false
+        case .disabled, .unavailable, .withheld: true
+        default: false
         }
     }
 

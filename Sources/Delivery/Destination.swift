@@ -88,8 +88,7 @@ package struct Destination: Equatable, Sendable {
 package enum ProtocolKind: UInt8, Equatable, Sendable {
     /// Headers that name event, delivery and attempt, and signatures; whatever is no 2xx is tried again.
     case webhook = 1
-    /// Nothing but the parcel's own headers and its id; what another attempt cannot mend disables the destination at once,
-    /// and so does the last attempt.
+    /// Nothing but the parcel's own headers and its id; the last attempt that fails disables the destination.
     case event
 }
 

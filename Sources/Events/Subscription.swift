@@ -2,6 +2,18 @@ package import Delivery
 package import Gateway
 package import JSONPath
 
+/// Events that a subscription matched while it was disabled, and that no replay has been asked for since.
+package struct MissedEvents: Equatable, Sendable {
+    package var count: UInt64
+    /// When the first of them came, by the time of day.
+    package var since: Timestamp
+
+    package init(count: UInt64, since: Timestamp) {
+        self.count = count
+        self.since = since
+    }
+}
+
 /// Which events a user wants, and where they go: what the API calls an event match.
 package struct Subscription: Equatable, Sendable {
     /// How an event is written for the target.
@@ -36,6 +48,8 @@ package struct Subscription: Equatable, Sendable {
     package var destination: Destination
     package var created: Timestamp
     package var updated: Timestamp
+    /// What it matched while it was disabled; `nil`: nothing. The store counts it and says it; a change does not write it.
+    package var missed: MissedEvents?
 
     package init(
         id: UUID, user: String, name: String, expression: String, dialect: JSONPath.Dialect? = nil,

@@ -25,6 +25,12 @@ extension Subscription {
             if let dialect { json.member("dialect", dialect.rawValue) }
             if format != .json { json.member("format", format.word) }
             if destination.consent != nil { json.member("handshake", true) }
+            if let missed {
+                json.member("missed") { json in
+                    json.member("count", missed.count)
+                    json.member("since", missed.since.naive)
+                }
+            }
         }
     }
 

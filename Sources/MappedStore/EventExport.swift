@@ -33,6 +33,12 @@ extension MappedStore {
                 json.subscription(subscription)
                 json.member("destination") { $0.destination(subscription.destination) }
                 json.member("state") { $0.state(state, at: moment) }
+                if let missed = subscription.missed {
+                    json.member("missed") { json in
+                        json.member("count", missed.count)
+                        json.member("since", missed.since)
+                    }
+                }
             }
         }
         return ids

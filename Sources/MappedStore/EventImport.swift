@@ -22,6 +22,10 @@ extension WebhookImporter {
             extensions: shape.extensions, sealedAuth: try line.bytes("sealedAuth"),
             sealedTarget: try line.bytes("sealedTarget"), target: try line.text("target"), format: shape.format,
             destination: form, created: try line.time("created"), updated: try line.time("updated"))
+        if line.json["missed"] != nil {
+            let part = try line.part("missed")
+            subscription.missed = MissedEvents(count: try part.count("count"), since: try part.time("since"))
+        }
         let isNew = try line.keep { (transaction) throws(LMDBError) in
             guard try store.subscriptionNumber(subscription.id, in: transaction) == nil else { return false }
             var common = try store.deliveryState(in: transaction)
@@ -30,6 +34,7 @@ extension WebhookImporter {
             try store.put(common, in: &transaction)
             subscription.destination = form.numbered(number, keyring: nil)
             try store.add(subscription, state, in: &transaction)
+            if let missed = subscription.missed { try store.put(missed, of: number, in: &transaction) }
             return true
         }
         guard isNew else { throw line.fault("the subscription is there twice") }

@@ -16,9 +16,11 @@ extension MappedStore {
         number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
         guard let destination = try destination(number, in: transaction) else { return nil }
-        return try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
+        var entry = try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
             SubscriptionRecord.decode($0, destination)
         }
+        entry?.subscription.missed = try missedEvents(of: number, in: transaction)
+        return entry
     }
 
     /// A subscription; `nil` also where it is damaged.

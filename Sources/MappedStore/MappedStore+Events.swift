@@ -149,6 +149,7 @@ extension MappedStore: EventStore {
                 try table.remove(key(number), in: &transaction)
             }
             try removeReplays(of: number, in: &transaction)
+            try tables.missedEvents.remove(key(number), in: &transaction)
             try put(.deliveries(destination: number), in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
@@ -336,12 +337,19 @@ extension MappedStore: EventStore {
             }
             if try tables.requests.outcome(of: request, in: transaction) == .done { return .accepted }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
-            guard let first = try firstRoutedEvent(since: since, in: transaction) else { return .accepted }
+            guard let first = try firstRoutedEvent(since: since, in: transaction) else {
+                // What was missed is no longer kept.
+                try forgetMissed(of: number, since: since, in: &transaction)
+                return .accepted
+            }
             let after = try firstRoutedEvent(since: until.adding(seconds: 1e-6), in: transaction)
             let end = if let after { after } else { try deliveryState(in: transaction).nextParcel }
             guard end > first else { return .accepted }
             let record = ReplayRecord(next: first, last: end - 1, all: all)
             guard try addReplay(record, of: number, in: &transaction) else { return .tooMany }
+            if after == nil {
+                try forgetMissed(of: number, since: since, in: &transaction)
+            }
             try remember(.done, of: request, in: &transaction)
             return .accepted
         }

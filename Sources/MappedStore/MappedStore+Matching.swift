@@ -125,7 +125,7 @@ extension MappedStore: MatchingStore {
     private static let deliveriesPerStep = 1000
 
     package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
-        var wanted: [EventMatches] = []
+        var wanted: [(match: EventMatches, disabled: [UInt64])] = []
         for match in matches { wanted.append(try enabled(match, at: moment)) }
         return try growing { (transaction) throws(LMDBError) -> Int? in
             let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
@@ -151,17 +151,20 @@ extension MappedStore: MatchingStore {
     }
 
     /// Leaves those out that are disabled, or gone, or damaged.
-    private func enabled(_ match: EventMatches, at moment: Moment) throws(StoreFailure) -> EventMatches {
+    /// - Returns: with those that are disabled.
+    private func enabled(
+        _ match: EventMatches, at moment: Moment
+    ) throws(StoreFailure) -> (match: EventMatches, disabled: [UInt64]) {
         try read { (transaction) throws(LMDBError) in
             // What was known before is kept in its order, as some deliveries have been made.
-            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions { return match }
-            var numbers: [UInt64] = []
+            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions { return (match, []) }
+            var (numbers, disabled): ([UInt64], [UInt64]) = ([], [])
             for number in match.subscriptions {
                 let found = try sparing("destination \(number)") { () throws(LMDBError) in
                     try destination(number, in: transaction)
                 }
-                guard let destination = found, !destination.isDisabled(at: moment.wall) else { continue }
-                numbers.append(number)
+                guard let destination = found else { continue }
+                if destination.isDisabled(at: moment.wall) { disabled.append(number) } else { numbers.append(number) }
             }
             return EventMatches(event: match.event, subscriptions: numbers)
         }

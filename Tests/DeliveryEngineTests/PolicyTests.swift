@@ -166,8 +166,10 @@ import Webhooks
 
     // MARK: The target
 
-    @Test(arguments: [(404, 1), (400, 1), (415, 1), (408, 3), (425, 3), (429, 3), (500, 3), (503, 3)])
-    func `what another attempt cannot mend disables at once, all else in the end`(status: Int, attempts: Int) throws {
+    @Test(arguments: [
+        (410, 1), (404, 3), (400, 3), (401, 3), (415, 3), (408, 3), (425, 3), (429, 3), (500, 3), (503, 3),
+    ])
+    func `410 disables at once, any other failure after the last attempt`(status: Int, attempts: Int) throws {
         try Delivering.with { test in
             let webhook = try create(test, target: "status=\(status)&body=so", policy: nil)
             try test.accept("a")

@@ -407,9 +407,9 @@ import Testing
             let (subscription, other) = (try test.create("$.a"), try test.create("$.b"))
             let id = try test.receive("{\"a\": 1}")[0]
             try test.match()
-            try test.work { _ in 404 }
+            try test.work { _ in 410 }
             let line = try #require(try test.lines(subscription).first)
-            #expect(try test.current(subscription).destination.disabledReason == "said 404")
+            #expect(try test.current(subscription).destination.disabledReason == "said 410")
             func redeliver(_ line: UInt64, _ subscription: Subscription, _ request: UInt64) throws -> Redelivery {
                 let outcome = try test.store.redeliver(
                     line, of: subscription.id, for: test.request(request), at: test.moment)
@@ -423,7 +423,7 @@ import Testing
             // By hand it goes to a disabled one too.
             #expect(
                 try test.work() == [.init(subscription: subscription.number, body: "{\"a\": 1}", trigger: .manual)])
-            #expect(try test.history(id).matches.first?.attempts.map(\.outcome.status) == [404, 200])
+            #expect(try test.history(id).matches.first?.attempts.map(\.outcome.status) == [410, 200])
         }
     }
 }

@@ -16,7 +16,7 @@ import Testing
             if number == 4 { try test.disable(subscription) }
             try test.receive("{\"n\": \(number)}", "{\"other\": \(number)}")
             try test.match()
-            try test.work { $0 == "{\"n\": 3}" ? 404 : 200 }
+            try test.work { $0 == "{\"n\": 3}" ? 410 : 200 }
             test.pass(seconds: 1)
         }
         try test.change(subscription) { $0.destination.enable() }
@@ -115,7 +115,7 @@ import Testing
             _ = try test.store.receive(events, for: nil, at: test.moment)
             try test.commit()
             try test.match()
-            #expect(try test.work { $0 == "{\"n\": 299}" ? 404 : 200 }.count == 300)
+            #expect(try test.work { $0 == "{\"n\": 299}" ? 410 : 200 }.count == 300)
             try test.change(subscription) { $0.destination.enable() }
             #expect(try test.replay(subscription, since: start))
             #expect(try test.match() == 2)

@@ -1,0 +1,61 @@
+internal import Events
+internal import Gateway
+internal import LMDB
+
+/// What disabled subscriptions missed, as it is stored under their number.
+enum MissedEventsRecord {
+    private static let version: UInt8 = 1
+
+    static func encode(_ missed: MissedEvents) -> [UInt8] {
+        var writer = ByteWriter(reserving: 24)
+        writer.byte(version)
+        writer.number(missed.count)
+        writer.fixed(missed.since.microseconds)
+        return writer.bytes
+    }
+
+    static func decode(_ span: RawSpan) -> MissedEvents? {
+        var reader = ByteReader(span)
+        // Bounded so that increments cannot overflow.
+        guard reader.byte() == version, let count = reader.number(), (1..<1 << 48).contains(count),
+            let since = reader.time(), reader.isAtEnd
+        else { return nil }
+        return MissedEvents(count: count, since: since)
+    }
+}
+
+/// Events that matched subscriptions while these were disabled.
+extension MappedStore {
+    /// What a subscription missed; `nil` where that is nothing, or the record is damaged.
+    func missedEvents(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> MissedEvents? {
+        try sparing("subscription \(number)") { () throws(LMDBError) in
+            try tables.missedEvents.record(at: key(number), "a count of missed events", in: transaction) {
+                MissedEventsRecord.decode($0)
+            }
+        }
+    }
+
+    func put(
+        _ missed: MissedEvents, of number: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        try tables.missedEvents.put(MissedEventsRecord.encode(missed), at: key(number), in: &transaction)
+    }
+
+    /// Counts events that a disabled subscription did not get.
+    func addMissed(
+        _ more: MissedEvents, of number: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        // The subscription may be gone by now.
+        guard try tables.subscriptions.contains(key(number), in: transaction) else { return }
+        var missed = try missedEvents(of: number, in: transaction) ?? MissedEvents(count: 0, since: more.since)
+        missed.count += more.count
+        missed.since = min(missed.since, more.since)
+        try put(missed, of: number, in: &transaction)
+    }
+
+    /// Forgets what a replay since a time delivers.
+    func forgetMissed(of number: UInt64, since: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
+        guard let missed = try missedEvents(of: number, in: transaction), missed.since >= since else { return }
+        try tables.missedEvents.remove(key(number), in: &transaction)
+    }
+}
