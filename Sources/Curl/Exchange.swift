@@ -36,6 +36,8 @@ package struct Exchange: Sendable {
     /// Whether the connection had carried another request before. A `reset` of such a one can be a receiver that closed it
     /// just when this request was sent: then it has not been worked on.
     package var isReusedConnection: Bool
+    /// Whether anything of a response came, an interim one included.
+    package var isAnswered: Bool
     /// The address called; of a failure that is `blocked`, the one refused.
     package var remoteAddress: String?
     /// Of the response.

@@ -23,6 +23,9 @@ package struct Outgoing: Sendable {
     /// As much of the response's header fields, in names and values, is handed out.
     package var keptHeaderBytes: Int
 
+    /// Whether it gets a connection of its own, and no kept one.
+    package var isFresh: Bool
+
     /// Asked for each address at the moment of connecting to it, and again before the request goes out, which may be
     /// over a connection that stood already.
     package var mayConnect: @Sendable (IPAddress) -> Bool
@@ -31,7 +34,7 @@ package struct Outgoing: Sendable {
         method: String = "POST", url: String, headers: [(name: String, value: String)] = [], body: [UInt8] = [],
         timeoutMilliseconds: Int = 10_000, connectTimeoutMilliseconds: Int = 3000, keptBytes: Int = 16 << 10,
         readBytes: Int = 128 << 10, keptHeaderBytes: Int = 16 << 10,
-        mayConnect: @escaping @Sendable (IPAddress) -> Bool
+        isFresh: Bool = false, mayConnect: @escaping @Sendable (IPAddress) -> Bool
     ) {
         self.method = method
         self.url = url
@@ -42,6 +45,7 @@ package struct Outgoing: Sendable {
         self.keptBytes = keptBytes
         self.readBytes = readBytes
         self.keptHeaderBytes = keptHeaderBytes
+        self.isFresh = isFresh
         self.mayConnect = mayConnect
     }
 

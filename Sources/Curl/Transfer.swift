@@ -153,6 +153,7 @@ internal import SystemPackage
 
         try set(CURLOPT_URL, request.url)
         try set(CURLOPT_CUSTOMREQUEST, request.method)
+        try set(CURLOPT_FRESH_CONNECT, request.isFresh ? 1 : 0)
         // The size comes first (CURLOPT_COPYPOSTFIELDS(3)).
         try set(CURLOPT_POSTFIELDSIZE, request.body.count)
         // An empty array too is passed as a pointer that is not null; null would mean a body that is read from elsewhere.
@@ -263,7 +264,8 @@ internal import SystemPackage
         var exchange = Exchange(
             outcome: .failure(kind: .protocolError, text: ""),
             durationMilliseconds: offset(CURLINFO_TOTAL_TIME_T) / 1000,
-            isReusedConnection: address != nil && number(CURLINFO_NUM_CONNECTS) == 0, remoteAddress: address,
+            isReusedConnection: address != nil && number(CURLINFO_NUM_CONNECTS) == 0,
+            isAnswered: headerBytes + bodyBytes > 0, remoteAddress: address,
             httpVersion: version)
         switch (code, stop) {
         case (CURLE_OK, _) where !isHeaderWhole:

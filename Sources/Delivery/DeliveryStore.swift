@@ -3,14 +3,17 @@ package import Gateway
 /// What the delivery engine needs of a store. Each operation is whole: it happens or it does not, also when the process dies
 /// in it. It takes effect for others, and lasts, once the engine's own `commit` has returned.
 package protocol DeliveryStore: AnyObject {
-    /// Ends attempts, and begins others: those that are due, oldest first, from as many destinations as there are.
+    /// Ends attempts, and begins others: those that are due, oldest first, of as many owners and destinations as there are
+    /// (`AttemptRoom`).
     ///
-    /// A delivery whose attempt has begun belongs to `owner` until its lease is over; then anybody may take it. What comes
-    /// in later than that changes nothing but the log.
+    /// A delivery whose attempt has begun belongs to `owner` until its lease is over; then any other worker may take it, but
+    /// `owner` only once it no longer holds the attempt (`AttemptRoom.held`): until then its lease is renewed. A success
+    /// ends the delivery however late it comes, whoever has it by then; a late failure changes nothing but the log.
     /// - Parameters:
     ///   - room: for how many attempts there is room. Here and in `inFlight` one with a large body counts for several
     ///     (`Parcel.places`), and where it counts for more than may be, it is begun while its destination has no other.
     ///   - policies: by which attempts that failed are made again.
+    ///   - leaseSeconds: of a lease, for each request that an attempt may make (`Destination.requests`).
     ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
     func turn(
         _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
@@ -18,39 +21,13 @@ package protocol DeliveryStore: AnyObject {
     ) throws(StoreFailure) -> DeliveryTurn
 
     /// Has all that was begun be due at once, for a worker that knows that no other one lives.
-    /// - Parameter leaseSeconds: no lease goes on for longer.
+    /// - Parameter leaseSeconds: of a lease, for each request that an attempt may make.
     /// - Returns: how many deliveries those were.
     @discardableResult
     func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int
 
     /// The keys of a keyring, sealed; `nil` where there is none.
     func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring?
-}
-
-/// For how many attempts there is room.
-package struct AttemptRoom: Equatable, Sendable {
-    package var all: Int
-    /// Of all, for destinations that somebody must agree for: who answers slowly there leaves room to others.
-    package var needingApproval: Int
-
-    package init(_ all: Int, needingApproval: Int? = nil) {
-        self.all = all
-        self.needingApproval = needingApproval ?? all
-    }
-
-    package func places(for destination: Destination) -> Int {
-        destination.approvalPath == nil ? all : min(all, needingApproval)
-    }
-
-    package mutating func take(_ start: DeliveryTurn.Start) {
-        all -= start.places
-        if start.destination.approvalPath != nil { needingApproval -= start.places }
-    }
-
-    package mutating func giveBack(_ start: DeliveryTurn.Start) {
-        all += start.places
-        if start.destination.approvalPath != nil { needingApproval += start.places }
-    }
 }
 
 /// An attempt that is over.
@@ -96,14 +73,17 @@ package struct DeliveryTurn: Equatable, Sendable {
     package struct Start: Equatable, Sendable {
         package let delivery: Delivery
         package let destination: Destination
+        /// Whose places it takes.
+        package let owner: UUID
         /// `nil` where it is no longer kept.
         package let parcel: Parcel?
 
         /// For how many attempts at a time it counts.
         package var places: Int { Parcel.places(bytes: parcel?.body.count ?? 0) }
 
-        package init(delivery: Delivery, destination: Destination, parcel: Parcel?) {
+        package init(delivery: Delivery, destination: Destination, owner: UUID, parcel: Parcel?) {
             self.delivery = delivery
+            self.owner = owner
             self.destination = destination
             self.parcel = parcel
         }

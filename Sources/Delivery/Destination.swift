@@ -62,6 +62,10 @@ package struct Destination: Equatable, Sendable {
         disabledUntil = .farAhead
     }
 
+    /// How many requests an attempt makes at the most, one after the other: for consent, for approval, and the call.
+    package var requests: Int { 1 + (lacksConsent ? 1 : 0) + (approvalPath == nil ? 0 : 1) }
+    package static let mostRequests = 3
+
     /// Whether the receiver has yet to agree to be sent anything.
     package var lacksConsent: Bool { consent.map { $0.url != url } ?? false }
 

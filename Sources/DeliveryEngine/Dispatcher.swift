@@ -8,9 +8,12 @@ package import SystemPackage
 package struct DispatcherSettings: Equatable, Sendable {
     /// Attempts at a time, to all destinations together; one with a large body counts for several (`Parcel.places`).
     package var inFlight = 512
+    /// Attempts beyond them, for owners that have few (`AttemptRoom`).
+    package var reserve = 64
     /// The part of them that may be to destinations somebody must agree for, where there is somebody to ask.
     package var approvalShare = 0.5
-    /// Of one attempt, from the name's resolution to the last byte of the response.
+    /// Of one request, from the name's resolution to the last byte of the response. An attempt makes up to three: for
+    /// consent, for approval, and the call.
     package var timeoutSeconds = 10.0
     package var connectTimeoutSeconds = 3.0
     /// Of the response's body: what the log keeps, and what is read.
@@ -24,7 +27,7 @@ package struct DispatcherSettings: Equatable, Sendable {
     package var overlapSeconds = 86400.0
     /// Where to ask for the agreement that destinations need; `nil`: nobody is asked.
     package var approvalURL: String?
-    /// A running attempt belongs to its worker for so much longer than it may take.
+    /// A running attempt belongs to its worker for so much longer than each of its requests may take.
     package var leaseMarginSeconds = 15.0
 
     /// - Parameter userAgent: how calls name their sender.
@@ -33,7 +36,7 @@ package struct DispatcherSettings: Equatable, Sendable {
     /// While nothing is being made.
     fileprivate var room: AttemptRoom {
         let part = Int((Double(inFlight) * approvalShare).rounded(.up))
-        return AttemptRoom(inFlight, needingApproval: approvalURL == nil ? nil : part)
+        return AttemptRoom(inFlight, needingApproval: approvalURL == nil ? nil : part, reserve: reserve)
     }
 }
 
@@ -66,6 +69,12 @@ package final class Dispatcher {
         let start: DeliveryTurn.Start
         let began: Timestamp
         var step: Step
+        /// When the request of this step has to be over, on the steady clock.
+        var stepEnds: Timestamp
+        /// Whether the request of this step is being sent a second time.
+        var isRepeated = false
+        /// What the requests took that were sent again.
+        var repeatedMilliseconds = 0
         var shownHeaders: [HeaderField] = []
         /// What was agreed to in this attempt.
         var consent: Consent?
@@ -121,6 +130,12 @@ package final class Dispatcher {
     }
 
     private func conclude(_ entry: Running, _ exchange: Exchange) {
+        if isWorthRepeating(entry, exchange), let parcel = entry.start.parcel {
+            var repeated = entry
+            repeated.isRepeated = true
+            repeated.repeatedMilliseconds += exchange.durationMilliseconds
+            return make(repeated, parcel)
+        }
         switch entry.step {
         case .consent: concludeConsent(entry, exchange)
         case .approval: concludeApproval(entry, exchange)
@@ -128,9 +143,20 @@ package final class Dispatcher {
         }
     }
 
+    /// Whether a request is sent again at once, on a connection of its own, and this counts as the same attempt: the receiver
+    /// closed a kept connection, and answered nothing. Most likely it closed it before the request came (RFC 9112, section
+    /// 9.3.1); where it did not, it knows the call again by its `webhook-id`.
+    private func isWorthRepeating(_ entry: Running, _ exchange: Exchange) -> Bool {
+        guard case .failure(.reset, _) = exchange.outcome, exchange.isReusedConnection, !exchange.isAnswered else {
+            return false
+        }
+        return !entry.isRepeated && now().steady < entry.stepEnds
+    }
+
     private func concludeSending(_ entry: Running, _ exchange: Exchange) {
         var attempt = Attempt(
-            requestHeaders: entry.shownHeaders, durationMilliseconds: UInt64(max(0, exchange.durationMilliseconds)),
+            requestHeaders: entry.shownHeaders,
+            durationMilliseconds: UInt64(max(0, entry.repeatedMilliseconds + exchange.durationMilliseconds)),
             triggeredAt: entry.began)
         switch exchange.outcome {
         case .response(let status, let headers, let body, let isTruncated):
@@ -189,7 +215,7 @@ package final class Dispatcher {
     /// Whether there is something to write, or something may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty { return true }
-        guard room.all > 0, !isDraining else { return false }
+        guard !room.isExhausted, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
 
@@ -224,6 +250,7 @@ package final class Dispatcher {
 
     /// Begins what a committed turn has found.
     package func begin(_ starts: [DeliveryTurn.Start]) {
+        for result in finished.prefix(concluded) { room.held.remove(result.delivery.number) }
         finished.removeFirst(concluded)
         for start in starts { begin(start) }
     }
@@ -231,7 +258,9 @@ package final class Dispatcher {
     private func begin(_ start: DeliveryTurn.Start) {
         inFlight[start.destination.number, default: 0] += start.places
         room.take(start)
-        let entry = Running(start: start, began: now().wall, step: .sending)
+        room.held.insert(start.delivery.number)
+        let moment = now()
+        let entry = Running(start: start, began: moment.wall, step: .sending, stepEnds: moment.steady)
         guard let parcel = start.parcel else {
             return fail(entry, .unavailable, "what was to be sent is no longer kept, or is damaged")
         }
@@ -241,12 +270,28 @@ package final class Dispatcher {
     /// Makes the next request of an attempt.
     private func advance(_ entry: Running, _ parcel: Parcel) {
         let destination = entry.start.destination
+        var next = entry
+        next.stepEnds = now().steady.adding(seconds: settings.timeoutSeconds)
+        next.isRepeated = false
+        next.repeatedMilliseconds = 0
         if destination.lacksConsent, entry.consent == nil {
-            askConsent(entry)
-        } else if let path = destination.approvalPath, let url = settings.approvalURL, entry.approval == nil {
-            askApproval(entry, parcel, url + path)
+            next.step = .consent
+        } else if destination.approvalPath != nil, settings.approvalURL != nil, entry.approval == nil {
+            next.step = .approval
         } else {
-            send(entry, parcel)
+            next.step = .sending
+        }
+        make(next, parcel)
+    }
+
+    /// Makes the request of a step.
+    private func make(_ entry: Running, _ parcel: Parcel) {
+        switch entry.step {
+        case .consent: askConsent(entry)
+        case .approval:
+            let path = entry.start.destination.approvalPath ?? ""
+            askApproval(entry, parcel, (settings.approvalURL ?? "") + path)
+        case .sending: send(entry, parcel)
         }
     }
 
@@ -254,7 +299,6 @@ package final class Dispatcher {
         do {
             let call = try writer.call(entry.start.delivery, entry.start.destination, parcel, at: now().wall)
             var sending = entry
-            sending.step = .sending
             sending.shownHeaders = call.shown
             start(
                 sending,
@@ -267,7 +311,14 @@ package final class Dispatcher {
         }
     }
 
-    private func start(_ entry: Running, _ request: Outgoing) {
+    private func start(_ entry: Running, _ wanted: Outgoing) {
+        var request = wanted
+        if entry.isRepeated {
+            request.isFresh = true
+            let left = max(1, Int(entry.stepEnds.seconds(since: now().steady) * 1000))
+            request.timeoutMilliseconds = min(request.timeoutMilliseconds, left)
+            request.connectTimeoutMilliseconds = min(request.connectTimeoutMilliseconds, left)
+        }
         do throws(CurlError) {
             try multi.start(request, token: nextToken)
             running[nextToken] = entry
@@ -296,10 +347,8 @@ extension Dispatcher {
 
     /// CloudEvents, http-webhook.md, section 4.1.
     private func askConsent(_ entry: Running) {
-        var asking = entry
-        asking.step = .consent
         let origin = HeaderField(name: "WebHook-Request-Origin", value: settings.headers.origin)
-        start(asking, outgoing("OPTIONS", entry.start.destination.url, [userAgent, origin], [], mayConnect))
+        start(entry, outgoing("OPTIONS", entry.start.destination.url, [userAgent, origin], [], mayConnect))
     }
 
     private func concludeConsent(_ entry: Running, _ exchange: Exchange) {
@@ -323,10 +372,8 @@ extension Dispatcher {
 
     /// The service that is asked is the operator's own, wherever it is.
     private func askApproval(_ entry: Running, _ parcel: Parcel, _ url: String) {
-        var asking = entry
-        asking.step = .approval
         let type = HeaderField(name: "Content-Type", value: "application/json")
-        start(asking, outgoing("POST", url, [type, userAgent], parcel.body, { _ in true }))
+        start(entry, outgoing("POST", url, [type, userAgent], parcel.body, { _ in true }))
     }
 
     private func concludeApproval(_ entry: Running, _ exchange: Exchange) {

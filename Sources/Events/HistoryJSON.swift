@@ -26,12 +26,15 @@ extension EventHistory.Match {
     fileprivate var wasApproved: Bool { attempts.contains(where: \.wasApproved) }
 
     /// Whether another attempt follows, or the first.
-    package var isUnderWay: Bool { attempts.last.map { !$0.isFinal } ?? true }
+    package var isUnderWay: Bool { last.map { !$0.isFinal } ?? true }
+
+    /// The last attempt that something follows from: not one that failed after another worker had taken the delivery.
+    private var last: DeliveryLine? { attempts.last { $0.isFinal || $0.nextRetryAt != nil } }
 
     /// How the delivery stands.
     package var state: String {
-        guard let last = attempts.last else { return "pending" }
-        if !last.isFinal { return last.nextRetryAt == nil ? "pending" : "retrying" }
+        guard let last else { return "pending" }
+        if !last.isFinal { return "retrying" }
         guard let failure = last.outcome.failure else { return "delivered" }
         return failure.kind == .withheld ? "withheld" : "failed"
     }

@@ -79,6 +79,25 @@ extension MappedStore {
         return first
     }
 
+    /// How many deliveries of a destination are looked at for one that is not where it was.
+    private static let lookedAtForLate = 20_000
+
+    /// A delivery as it is stored by now; `nil` where it is over. Another worker may have put it at another time.
+    func delivery(like known: Delivery, in transaction: borrowing Transaction) throws(LMDBError) -> Delivery? {
+        let place = DeliveryRecord.place(known)
+        let stored = try tables.deliveries.value(at: place, in: transaction) { span in
+            DeliveryRecord.decode(ByteReader(place), ByteReader(span))
+        }
+        if let stored { return stored }
+        var (found, seen): (Delivery?, Int) = (nil, 0)
+        try scanDeliveries(of: known.destination, in: transaction) { delivery in
+            if delivery.number == known.number { found = delivery }
+            seen += 1
+            return found == nil && seen < Self.lookedAtForLate
+        }
+        return found
+    }
+
     func dueDeliveries(
         of destination: UInt64, until now: Timestamp, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [Delivery] {
@@ -110,12 +129,12 @@ extension MappedStore {
     func putHead(
         of destination: Destination, at time: Timestamp, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let heads = destination.approvalPath == nil ? tables.deliveryHeads : tables.approvalHeads
-        try heads.put([], at: key(sortable(time), destination.number), in: &transaction)
+        let kind: OwnerHeads = destination.approvalPath == nil ? .plain : .needingApproval
+        try tables.putHead(kind, of: destination.number, at: time, in: &transaction)
     }
 
     func removeHead(of number: UInt64, at time: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
-        for heads in heads { try heads.remove(key(sortable(time), number), in: &transaction) }
+        try tables.removeHead(of: number, at: time, in: &transaction)
     }
 
     func removeHead(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {

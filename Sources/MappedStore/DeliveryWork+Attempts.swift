@@ -11,12 +11,11 @@ extension DeliveryWork {
         let number = result.delivery.destination
         // Where it is gone, its deliveries count as being made until they are removed.
         guard let (destination, _) = try destination(number, in: transaction) else { return }
-        let place = DeliveryRecord.place(result.delivery)
-        let stored = try store.tables.deliveries.value(at: place, in: transaction) { span in
-            DeliveryRecord.decode(ByteReader(place), ByteReader(span))
-        }
-        // Where the lease ran out, somebody else has the delivery; what became of this attempt is still told.
-        let isOurs = (stored ?? nil)?.owner == result.delivery.owner
+        // Where the lease ran out another worker may have the delivery; what became of this attempt is still told.
+        let stored = try store.delivery(like: result.delivery, in: transaction)
+        let isDelivered = result.attempt.failure == nil
+        let isOurs = stored?.owner == result.delivery.owner
+        let isOver = isOurs || isDelivered
         let parcel = try store.readableParcel(result.delivery.parcel, in: transaction)
         let attempts = result.delivery.attempts + 1
         let policy = policies[destination.policy]
@@ -28,7 +27,7 @@ extension DeliveryWork {
         if case .retry(let seconds) = verdict { nextRetryAt = moment.wall.adding(seconds: seconds) }
         let line = try log(
             result.attempt, of: result.delivery, destination, parcel, count: attempts,
-            nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOurs && nextRetryAt == nil, in: &transaction)
+            nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOver && nextRetryAt == nil, in: &transaction)
         let isForOperators = try store.operatorsDestination(in: transaction) == number
         if isForOperators {
             try store.count(operationalCall: result.attempt, in: &transaction)
@@ -36,30 +35,33 @@ extension DeliveryWork {
             metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
         }
         metrics.progressed = moment.steady
-        guard isOurs else { return }
-        state.inFlight -= min(state.inFlight, 1)
+        guard let stored, isOver else { return }
+        if stored.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
         if verdict == .delivered, !isForOperators, let parcel {
             metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
         }
-        try store.tables.deliveries.remove(place, in: &transaction)
-        var isOver = true
+        try store.tables.deliveries.remove(DeliveryRecord.place(stored), in: &transaction)
+        var isEnded = true
         var gate: Timestamp?
         if case .retry(let seconds) = verdict {
-            var next = result.delivery
+            var next = stored
             next.attempts = attempts
             next.owner = 0
             let due = moment.steady.adding(seconds: seconds)
             // One that is in front of others stays there, and the gate waits in its place.
             if destination.limits.isOrdered { gate = due } else { next.due = due }
             try put(next, in: &transaction)
-            isOver = false
+            isEnded = false
         }
-        if isOver { state.pending -= min(state.pending, 1) }
+        if isEnded {
+            state.pending -= min(state.pending, 1)
+            try store.tables.holds.remove(key(stored.parcel, stored.number), in: &transaction)
+        }
         let now = moment
         var (disabling, percent): (String?, Int?)
-        change(number) { [isOver, gate] destination, state in
+        change(number) { [isEnded, gate] destination, state in
             state.gate = gate
-            if isOver { state.pending -= min(state.pending, 1) }
+            if isEnded { state.pending -= min(state.pending, 1) }
             state.lastTriggered = line.summary
             if verdict != .delivered { state.lastErrored = line.summary }
             if let consent = result.consent { destination.accept(consent) }
@@ -89,13 +91,14 @@ extension DeliveryWork {
     private static let putAside = 64
 
     /// Whether there is anything that `begin` would do, or nothing to be done here any longer.
+    /// - Parameter room: how many places there are for it.
     mutating func canBegin(
-        _ number: UInt64, _ room: AttemptRoom, inFlight: Int, in transaction: borrowing Transaction
+        _ number: UInt64, places room: Int, inFlight: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard let (destination, state) = try destination(number, in: transaction) else { return true }
         guard let first = try store.firstDelivery(of: number, in: transaction) else { return true }
         if isPutAside(first, destination, state) { return first.due <= moment.steady }
-        let count = min(room.places(for: destination), allowance(destination, state, inFlight: inFlight))
+        let count = min(room, allowance(destination, state, inFlight: inFlight))
         return try places(for: first, count, taken: inFlight, in: transaction) != nil
     }
 
@@ -118,12 +121,17 @@ extension DeliveryWork {
     }
 
     /// Begins attempts for a destination whose time has come.
+    /// - Parameters:
+    ///   - room: how many places there are for it.
+    ///   - owner: the worker.
+    ///   - user: whose destination it is.
+    ///   - held: attempts that the worker still makes.
     mutating func begin(
-        _ number: UInt64, _ room: AttemptRoom, inFlight: Int, owner: UInt64, leaseSeconds: Double,
-        in transaction: inout Transaction
+        _ number: UInt64, places room: Int, of user: UUID, held: Set<UInt64>, inFlight: Int, owner: UInt64,
+        leaseSeconds: Double, in transaction: inout Transaction
     ) throws(LMDBError) -> [DeliveryTurn.Start] {
         guard let (destination, standing) = try destination(number, in: transaction) else { return [] }
-        let count = min(room.places(for: destination), allowance(destination, standing, inFlight: inFlight))
+        let count = min(room, allowance(destination, standing, inFlight: inFlight))
         let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
         guard looks > 0 else { return [] }
         let isForOperators = try store.operatorsDestination(in: transaction) == number
@@ -132,6 +140,13 @@ extension DeliveryWork {
         for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: looks, in: transaction) {
             if isPutAside(delivery, destination, standing) {
                 try putAside(delivery, destination, in: &transaction)
+                continue
+            }
+            let lease = moment.steady.adding(seconds: Double(destination.requests) * leaseSeconds)
+            if delivery.owner == owner, held.contains(delivery.number) {
+                // This worker was slow, and still makes the attempt.
+                try renew(delivery, destination, until: lease, in: &transaction)
+                if destination.limits.isOrdered { break }
                 continue
             }
             guard let places = try places(for: delivery, count - taken, taken: inFlight + taken, in: transaction) else {
@@ -144,20 +159,30 @@ extension DeliveryWork {
             if !isForOperators { metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due)) }
             var begun = delivery
             begun.owner = owner
-            let lease = moment.steady.adding(seconds: leaseSeconds)
-            if destination.limits.isOrdered {
-                change(number) { $1.gate = lease }
-            } else {
-                try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
-                begun.due = lease
-            }
-            try put(begun, in: &transaction)
+            begun = try renew(begun, destination, until: lease, in: &transaction)
             let now = moment.steady
             change(number) { $1.health.begin(destination, at: now) }
-            starts.append(DeliveryTurn.Start(delivery: begun, destination: destination, parcel: parcel))
+            starts.append(DeliveryTurn.Start(delivery: begun, destination: destination, owner: user, parcel: parcel))
             if destination.limits.isOrdered { break }
         }
         return starts
+    }
+
+    /// Has the lease of a delivery last until a time.
+    /// - Returns: the delivery as it is now.
+    @discardableResult
+    private mutating func renew(
+        _ delivery: Delivery, _ destination: Destination, until lease: Timestamp, in transaction: inout Transaction
+    ) throws(LMDBError) -> Delivery {
+        var leased = delivery
+        if destination.limits.isOrdered {
+            change(destination.number) { $1.gate = lease }
+        } else {
+            try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+            leased.due = lease
+        }
+        try put(leased, in: &transaction)
+        return leased
     }
 
     /// Has attempts that nobody makes any longer be due now, as if their leases were over.
@@ -189,6 +214,7 @@ extension DeliveryWork {
     ) throws(LMDBError) {
         let parcel = try store.readableParcel(delivery.parcel, in: transaction)
         try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+        try store.tables.holds.remove(key(delivery.parcel, delivery.number), in: &transaction)
         state.pending -= min(state.pending, 1)
         if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
         change(destination.number) { destination, state in

@@ -172,6 +172,7 @@ struct DeliveryWork {
         }
         state.nextDelivery += 1
         try put(delivery, in: &transaction)
+        try store.tables.holds.put(key(number), at: key(parcel.number, delivery.number), in: &transaction)
         if trigger == .recover || trigger == .manual {
             try store.takeUpLost(parcel.number, at: number, in: &transaction)
         }

@@ -50,6 +50,15 @@ enum SubscriptionRecord {
         return Expression(text: text, dialect: dialect)
     }
 
+    /// The user's name, and nothing more.
+    static func user(_ span: RawSpan) -> [UInt8]? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, reader.take(16) != nil, reader.number() != nil, reader.byte() != nil else {
+            return nil
+        }
+        return reader.counted()
+    }
+
     private static func word(_ dialect: JSONPath.Dialect?) -> UInt8 {
         switch dialect {
         case nil: 0

@@ -25,21 +25,8 @@ extension MappedStore: DeliveryStore {
             }
             try work.finish(in: &transaction)
             var turn = DeliveryTurn(concluded: taken.count)
-            var left = room
-            for due in try dueDestinations(until: moment.steady, room, in: transaction) {
-                guard left.all > 0 else { break }
-                guard left.needingApproval > 0 || !due.needsApproval else { continue }
-                guard try work.destination(due.number, in: transaction) != nil else {
-                    // It is damaged, and would stay the first for ever.
-                    try removeHead(of: due.number, at: due.time, in: &transaction)
-                    continue
-                }
-                let starts = try work.begin(
-                    due.number, left, inFlight: inFlight[due.number] ?? 0, owner: owner, leaseSeconds: leaseSeconds,
-                    in: &transaction)
-                for start in starts { left.take(start) }
-                turn.starts += starts
-            }
+            let worker = BeginningWorker(owner: owner, leaseSeconds: leaseSeconds)
+            turn.starts = try begin(room, inFlight, by: worker, &work, in: &transaction)
             try work.finish(in: &transaction)
             turn.nextDue = try nextHead(after: moment.steady, in: transaction)
             turn.events = work.events
@@ -66,17 +53,6 @@ extension MappedStore: DeliveryStore {
     private static let resultBytes = 4 << 10
     private static let briefResults = 64
 
-    private func canBegin(
-        _ room: AttemptRoom, _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> Bool {
-        var work = try DeliveryWork(self, at: moment, in: transaction)
-        for due in try dueDestinations(until: moment.steady, room, in: transaction)
-        where try work.canBegin(due.number, room, inFlight: inFlight[due.number] ?? 0, in: transaction) {
-            return true
-        }
-        return false
-    }
-
     /// When the next destination's time comes; what waits for a place alone is not among them.
     private func nextHead(
         after now: Timestamp, in transaction: borrowing Transaction
@@ -89,33 +65,6 @@ extension MappedStore: DeliveryStore {
             }
         }
         return next
-    }
-
-    /// How many destinations one turn looks at, of those that need nobody's agreement and of the others.
-    private static let lookedAt = 1024
-
-    private struct DueDestination {
-        let number: UInt64
-        let time: Timestamp
-        let needsApproval: Bool
-    }
-
-    /// Destinations whose time has come and for whom there may be room, the earliest first.
-    private func dueDestinations(
-        until now: Timestamp, _ room: AttemptRoom, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [DueDestination] {
-        guard room.all > 0 else { return [] }
-        var due: [DueDestination] = []
-        for needsApproval in room.needingApproval > 0 ? [false, true] : [false] {
-            let count = due.count
-            let heads = needsApproval ? tables.approvalHeads : tables.deliveryHeads
-            try scanHeads(heads, in: transaction) { time, number in
-                guard time <= now, due.count - count < Self.lookedAt else { return false }
-                due.append(DueDestination(number: number, time: time, needsApproval: needsApproval))
-                return true
-            }
-        }
-        return due.sorted { ($0.time, $0.number) < ($1.time, $1.number) }
     }
 
     package func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
@@ -134,7 +83,8 @@ extension MappedStore: DeliveryStore {
             }
             var count = 0
             for number in numbers where count < work.state.inFlight {
-                let end = moment.steady.adding(seconds: leaseSeconds)
+                let longest = Double(Destination.mostRequests) * leaseSeconds
+                let end = moment.steady.adding(seconds: longest)
                 count += try work.endLeases(of: number, until: end, in: &transaction)
             }
             try work.finish(in: &transaction)

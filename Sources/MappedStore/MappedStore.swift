@@ -37,7 +37,8 @@ package final class MappedStore {
     ///
     /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too; 4 routes events;
     /// 5 counts users' subscriptions and finds apart what somebody must agree to; 6 knows which numbers were given, who
-    /// created endpoints, and since when an environment has no webhooks.
+    /// created endpoints, and since when an environment has no webhooks, and finds deliveries by their owner and by what
+    /// they deliver.
     package static let schemaVersion: UInt64 = 6
 
     let environment: Environment
@@ -74,6 +75,10 @@ package final class MappedStore {
     var damage = DamageNotes()
     /// Events that cannot be read, and are not tried again by this process.
     var setAside: Set<UInt64> = []
+    /// Where the next look for owners whose deliveries are due begins.
+    var dueOwnersCursor: [UInt8] = []
+    /// Where the next look for what can be dropped begins.
+    var retention = RetentionSweep()
     /// Failed logins that the store had no room for.
     var loginsWithoutRoom = LoginsWithoutRoom()
 

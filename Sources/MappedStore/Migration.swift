@@ -9,7 +9,10 @@ extension Tables {
         // Layout 6 has tables more, which are empty in the beginning.
         if layout < 6 { try sealLines(in: &transaction) }
         if layout < 5 { try migrateToLayout5(in: &transaction) }
-        if layout < 6 { try noteNumbers(in: &transaction) }
+        if layout < 6 {
+            try noteNumbers(in: &transaction)
+            try indexDeliveriesByOwner(in: &transaction)
+        }
     }
 
     private func migrateToLayout5(in transaction: inout Transaction) throws(LMDBError) {
@@ -17,6 +20,32 @@ extension Tables {
         try moveApprovalHeads(in: &transaction)
         try noteSettled(in: &transaction)
         try noteTakenUp(in: &transaction)
+    }
+
+    /// Finds deliveries by their owner and by what they deliver.
+    private func indexDeliveriesByOwner(in transaction: inout Transaction) throws(LMDBError) {
+        for kind in OwnerHeads.allCases {
+            var heads: [(time: Timestamp, number: UInt64)] = []
+            try self.heads(kind).scan(in: transaction) { place, _ in
+                if let (time, number) = BoundedLog.entry(place) { heads.append((timestamp(sortable: time), number)) }
+                return true
+            }
+            for head in heads { try putHead(kind, of: head.number, at: head.time, in: &transaction) }
+        }
+        var last: [UInt8] = []
+        while true {
+            var found: [Delivery] = []
+            try deliveries.scan(from: last, in: transaction) { place, value in
+                if let delivery = DeliveryRecord.decode(place, value), copy(place) != last { found.append(delivery) }
+                return found.count < Self.migratedAtOnce
+            }
+            for delivery in found {
+                try holds.put(
+                    key(delivery.destination), at: key(delivery.parcel, delivery.number), in: &transaction)
+            }
+            guard let end = found.last, found.count == Self.migratedAtOnce else { return }
+            last = DeliveryRecord.place(end)
+        }
     }
 
     private func countSubscriptions(in transaction: inout Transaction) throws(LMDBError) {

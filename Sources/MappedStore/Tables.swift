@@ -40,10 +40,16 @@ struct Tables {
     let eventIDs: Table
     /// Destination number, time due, delivery number: `DeliveryRecord`.
     let deliveries: Table
-    /// Time from which something can be begun, destination number: nothing. Each destination with deliveries once.
+    /// Time from which something can be begun, destination number: the owner. Each destination with deliveries once.
     let deliveryHeads: Table
     /// The same of destinations that somebody must agree for.
     let approvalHeads: Table
+    /// Kind of head, owner, time, destination number: nothing. The heads again, by their owner.
+    let ownerHeads: Table
+    /// Kind of head, time of the owner's first head of the kind, owner: nothing.
+    let dueOwners: Table
+    /// Parcel number, delivery number: destination number. The deliveries that are not over, by what they deliver.
+    let holds: Table
     /// Log number: `AttemptRecord`.
     let attempts: Table
     /// Destination number, log number: nothing.
@@ -129,6 +135,9 @@ struct Tables {
         deliveries = try Table("deliveries", creating: creating, in: transaction)
         deliveryHeads = try Table("delivery-heads", creating: creating, in: transaction)
         approvalHeads = try Table("approval-heads", creating: creating, in: transaction)
+        ownerHeads = try Table("owner-heads", creating: creating, in: transaction)
+        dueOwners = try Table("due-owners", creating: creating, in: transaction)
+        holds = try Table("holds", creating: creating, in: transaction)
         attempts = try Table("attempts", creating: creating, in: transaction)
         attemptIndex = try Table("attempt-index", creating: creating, in: transaction)
         lostLines = try Table("lost-lines", creating: creating, in: transaction)

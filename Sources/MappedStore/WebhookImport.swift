@@ -198,6 +198,7 @@ struct WebhookImporter {
             try store.put(state, in: &transaction)
             try store.tables.deliveries.put(
                 DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
+            try store.tables.holds.put(key(number), at: key(parcel, delivery.number), in: &transaction)
             return number
         }
         guard let number else { throw line.fault("the delivery has no owner, or its parcel never came") }

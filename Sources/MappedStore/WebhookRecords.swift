@@ -34,6 +34,13 @@ enum WebhookRecord {
             lastTriggered: state.lastTriggered.map(summary), lastErrored: state.lastErrored.map(summary))
     }
 
+    /// Whose it is, and nothing more.
+    static func environment(_ span: RawSpan) -> UUID? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, reader.take(16) != nil else { return nil }
+        return reader.uuid()
+    }
+
     private static func texts(_ reader: inout ByteReader) -> [String]? {
         guard let count = reader.number() else { return nil }
         var texts: [String] = []

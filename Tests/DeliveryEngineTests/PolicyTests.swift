@@ -139,6 +139,7 @@ import Webhooks
             for number in 0..<3 { try test.accept("e\(number)") }
             let hanging = try test.dispatcher { settings in
                 settings.inFlight = 8
+                settings.reserve = 0
                 settings.approvalURL = "http://127.0.0.1:\(test.receiver.port)"
             }
             #expect(try test.work(hanging) { try test.log(other).count == 3 })

@@ -95,7 +95,7 @@ def test_a_delivery_is_pending_then_delivered(router, receive):
 
 def test_the_states_of_deliveries(serve_events, receive):
     policy = receive({"*": {"status": 200}, "/events/withheld": {"status": 412, "body": "not for you"}})
-    receiver = receive({"/flaky": {"status": [503, 200], "headers": {"Retry-After": "2"}}, "/bad": {"status": 404, "body": "gone fishing"}})
+    receiver = receive({"/flaky": {"status": [503, 200], "headers": {"Retry-After": "2"}}, "/bad": {"status": 410, "body": "gone fishing"}})
     service = serve_events(POLICY_URL=policy.url(""), EVENTS_RETRY_SCHEDULE="1s,1s", RESPONDERS=2)
     good = service.subscribe("good", receiver.url("/good"), "$")
     flaky = service.subscribe("flaky", receiver.url("/flaky"), "$")
@@ -126,7 +126,7 @@ def test_the_states_of_deliveries(serve_events, receive):
     assert receiver.arrivals("/withheld") == []
     (line,) = service.lines(bad)
     assert (line["type"], line["policy_resp_body"]) == ("t", "")
-    assert (line["policy_status_code"], line["target_status_code"], line["target_resp_body"]) == (200, 404, "gone fishing")
+    assert (line["policy_status_code"], line["target_status_code"], line["target_resp_body"]) == (200, 410, "gone fishing")
     assert service.subscription(bad)["error"] == "gone fishing"
     # Each sees the deliveries to own subscriptions, and how many there are.
     assert service.history(sent, "good")["matched"] == 4

@@ -126,7 +126,10 @@ def test_each_receiver_gets_its_attempts_a_second_apart(hub, receiver, outcomes,
         else:
             assert -0.002 <= moment(after["triggered_at"]) - moment(line["next_retry_at"]) <= LATE
     # All that was tried came, and nothing else.
-    if name != "reset-early":
+    if name in ("reset", "close"):
+        # What came over a kept connection was sent once more on another.
+        assert attempts <= len(receiver.wait(attempts, "/" + name)) <= 2 * attempts
+    elif name != "reset-early":
         assert len(receiver.wait(attempts, "/" + name)) == attempts
     statistics = hub.statistics(webhook)
     assert (statistics["pending"], statistics["circuit"]) == (0, "closed")

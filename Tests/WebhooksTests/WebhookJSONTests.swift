@@ -135,7 +135,8 @@ import Testing
     @Test func `a response that is no text is there as Base64 too`() throws {
         let json = try line(
             Attempt(
-                status: 200, responseBody: [0xff, 0x41], isResponseTruncated: true, triggeredAt: Example.moment.wall))
+                status: 200, responseHeaders: [HeaderField(name: "Content-Type", value: "image/gif")],
+                responseBody: [0xff, 0x41], isResponseTruncated: true, triggeredAt: Example.moment.wall))
         #expect(json["response_body"]?.string == "\u{fffd}A" && json["response_body_base64"]?.string == "/0E=")
         #expect(json["response_truncated"]?.bool == true)
     }

@@ -1,0 +1,143 @@
+import Delivery
+import Gateway
+import StoreSupport
+import Testing
+import Webhooks
+
+/// One environment's trouble is not another's: places for attempts, and what is kept.
+@Suite struct SharingStoreTests {
+    private func turn(_ test: EmptyStore, _ room: AttemptRoom) throws -> [DeliveryTurn.Start] {
+        let turn = try test.store.turn(
+            [], beginning: room, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(), at: test.moment)
+        try test.commit()
+        #expect(try test.faults() == [])
+        return turn.starts
+    }
+
+    private func count(_ starts: [DeliveryTurn.Start], _ webhooks: [Webhook]) -> Int {
+        let numbers = Set(webhooks.map(\.destination.number))
+        return starts.count { numbers.contains($0.destination.number) }
+    }
+
+    /// Webhooks of one environment, each with events that are due.
+    private func flood(_ test: EmptyStore, webhooks: Int, events: Int) throws -> [Webhook] {
+        let environment = test.newID()
+        let made = try (0..<webhooks).map { _ in try test.create(test.webhook(in: environment)) }
+        for number in 0..<events { try test.accept("e\(number)", in: environment) }
+        return made
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `places are shared by environment, not by webhook or by who came first`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let many = try flood(test, webhooks: 20, events: 10)
+            test.pass(seconds: 1)
+            let few = try flood(test, webhooks: 1, events: 3)
+            test.pass(seconds: 1)
+            let some = try flood(test, webhooks: 5, events: 10)
+            var room = AttemptRoom(60)
+            let first = try turn(test, room)
+            #expect(first.count == 60 && count(first, few) == 3)
+            #expect(abs(count(first, many) - count(first, some)) <= 1)
+            for start in first { room.take(start) }
+            // The next places go to who has the fewest.
+            test.pass(seconds: 1)
+            let late = try flood(test, webhooks: 2, events: 4)
+            for start in first.filter({ $0.owner == first[0].owner }).prefix(4) { room.giveBack(start) }
+            let second = try turn(test, room)
+            #expect(second.count == 4 && count(second, late) == 4)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `an environment alone has all places, and another that comes later one of the reserve`(
+        engine: WebhookEngine
+    ) throws {
+        try engine.withStore { test in
+            let many = try flood(test, webhooks: 10, events: 10)
+            var room = AttemptRoom(64, reserve: 16)
+            let first = try turn(test, room)
+            #expect(first.count == 64 && count(first, many) == 64)
+            for start in first { room.take(start) }
+            #expect(try turn(test, room).isEmpty)
+            let late = try flood(test, webhooks: 1, events: 20)
+            let second = try turn(test, room)
+            #expect(second.count == AttemptRoom.reservedEach && count(second, late) == second.count)
+        }
+    }
+
+    /// More destinations than one turn looks at.
+    @Test(arguments: WebhookEngine.allCases)
+    func `an environment's thousands of webhooks stand before no other's`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            _ = try flood(test, webhooks: 1100, events: 1)
+            test.pass(seconds: 1)
+            let late = try flood(test, webhooks: 1, events: 1)
+            let starts = try turn(test, AttemptRoom(8))
+            #expect(starts.count == 8 && count(starts, late) == 1)
+        }
+    }
+
+    // MARK: What is kept
+
+    /// Drops all that may be dropped, in steps.
+    private func dropAll(_ test: EmptyStore, before time: Timestamp, maximumBytes: UInt64 = .max) throws {
+        for _ in 0..<1000 {
+            let count = try test.dropOld(time, maximumBytes, 10)
+            try test.commit()
+            #expect(try test.faults() == [])
+            if count == 0 { return }
+        }
+        Issue.record("there is no end to it")
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `a flood of one environment evicts nothing that another's retry needs, nor what it has just lived through`(
+        engine: WebhookEngine
+    ) throws {
+        try engine.withStore { test in
+            let waiting = try test.create(.fixed(retries: 3, interval: 3600))
+            let worker = TestWorker(test)
+            try test.accept("done")
+            try worker.work()
+            try test.accept("waits")
+            try worker.work(.status(500))
+            test.pass(seconds: 1)
+            let environment = test.newID()
+            let flooding = try test.create(test.webhook(in: environment))
+            let body = String(repeating: "x", count: 20_000)
+            for number in 0..<40 {
+                try test.accept("f\(number)", body: body, in: environment)
+                try worker.work()
+                test.pass(seconds: 1)
+            }
+            for number in 40..<60 { try test.accept("f\(number)", body: body, in: environment) }
+            try dropAll(test, before: test.moment.wall.adding(seconds: -86400), maximumBytes: 450_000)
+            // Of the flood what was finished is gone, its oldest first; what is still to be delivered is not.
+            #expect(try test.log(flooding).count < 40)
+            #expect(try test.log(waiting).count == 2)
+            #expect(try worker.turn().events == (40..<56).map { "f\($0)" })
+            test.pass(seconds: 3600)
+            #expect(try worker.turn().events == ["waits"])
+            #expect(try test.accept("done").isRepeated)
+        }
+    }
+
+    @Test(arguments: WebhookEngine.allCases)
+    func `what waits for its retry is kept however old it is, until it is over`(engine: WebhookEngine) throws {
+        try engine.withStore { test in
+            let webhook = try test.create(.fixed(retries: 1, interval: 7200))
+            let worker = TestWorker(test)
+            try test.accept("waits", body: "body")
+            try worker.work(.status(500))
+            test.pass(seconds: 7199)
+            try dropAll(test, before: test.moment.wall, maximumBytes: 0)
+            test.pass(seconds: 1)
+            #expect(try worker.work(.ok).map(\.parcel?.body) == [Array("body".utf8)])
+            #expect(try test.pending(webhook) == 0)
+            test.pass(seconds: 1)
+            try dropAll(test, before: test.moment.wall)
+            #expect(try test.log(webhook).isEmpty && !test.accept("waits").isRepeated)
+        }
+    }
+}
