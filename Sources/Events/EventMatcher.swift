@@ -45,9 +45,13 @@ package final class EventMatcher {
         if begun.allSatisfy(\.isSlow) {
             steps += 1
             if steps % Self.replayEvery == 0, try replay(until: deadline, now: now) { return true }
+            if steps % Self.replayEvery == 2, try catchUp(until: deadline, now: now) { return true }
             // Every other step is for those that are slow.
             if begun.isEmpty || steps % 2 == 1 { try begin() }
-            if begun.isEmpty { return try replay(until: deadline, now: now) || !putBack.isEmpty }
+            if begun.isEmpty {
+                if try catchUp(until: deadline, now: now) { return true }
+                return try replay(until: deadline, now: now) || !putBack.isEmpty
+            }
         }
         goOn(until: deadline, now)
         // They are gone from here whatever becomes of them: what fails still waits in the store.
@@ -61,8 +65,13 @@ package final class EventMatcher {
         }
         (told, untold) = (untold, [])
         for subscription in told.sorted() { try store.reportExpression(of: subscription, Self.exceeded) }
-        let matches = over.map { EventMatches(event: $0.number, subscriptions: $0.known ?? $0.matching?.matched ?? []) }
+        let matches = over.map {
+            EventMatches(
+                event: $0.number, subscriptions: $0.known ?? $0.matching?.matched ?? [],
+                deferred: $0.known == nil ? $0.matching?.deferred ?? [] : [])
+        }
         let gone = try store.keep(matches, at: now())
+        for match in matches { index.lagging.formUnion(match.deferred) }
         skipping = gone > 0 ? Int.random(in: 1...Self.events) : 0
         return true
     }
@@ -74,7 +83,10 @@ package final class EventMatcher {
             guard time < deadline else { return }
             if let matching = begun[next].matching {
                 index.goOn(matching, at: time)
-                begun[next].seconds += now().steady.seconds(since: time)
+                let end = now().steady
+                let seconds = end.seconds(since: time)
+                begun[next].seconds += seconds
+                index.charge(seconds, at: end)
                 if matching.isFound, !begun[next].isSlow, begun[next].seconds > Self.slowSeconds {
                     letPass(next)
                 }
@@ -158,11 +170,12 @@ package final class EventMatcher {
                 revision = 0
                 continue
             }
+            if revision == 0 { index.lagging = try store.laggingSubscriptions() }
             for change in news.changes {
                 reported.remove(change.number)
                 untold.remove(change.number)
                 if let expression = change.expression {
-                    index.set(expression, of: change.number)
+                    index.set(expression, of: change.number, owner: change.owner)
                 } else {
                     index.remove(change.number)
                 }
@@ -170,6 +183,45 @@ package final class EventMatcher {
             revision = news.revision
             guard news.hasMore else { return }
         }
+    }
+
+    // MARK: Those that follow behind
+
+    /// Whose turn it was last, and the subscription of each owner whose turn it was last.
+    private var caughtUpLast: UUID?
+    private var caughtUpLasts: [UUID: UInt64] = [:]
+
+    /// Holds events against the expression of one subscription that follows behind: as many as there is time for, but one in
+    /// any case. Owners take turns, and an owner's subscriptions.
+    private func catchUp(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+        guard
+            var lag = try store.waitingLag(
+                after: caughtUpLast, caughtUpLasts, limit: Self.replayed, maximumBytes: Self.bytes)
+        else {
+            index.lagging = []
+            caughtUpLasts = [:]
+            return false
+        }
+        caughtUpLast = lag.owner
+        caughtUpLasts[lag.owner] = lag.subscription
+        index.lagging.insert(lag.subscription)
+        var matched: [UInt64] = []
+        for (position, event) in lag.events.enumerated() {
+            if position > 0, now().steady >= deadline {
+                lag.next = event.number
+                lag.isWhole = false
+                break
+            }
+            guard let expression = lag.expression, let value = try? JSON(parsing: event.body) else { continue }
+            switch index.attempt(value, expression, at: now().steady) {
+            case .matches: matched.append(event.number)
+            case .exceeds where reported.insert(lag.subscription).inserted:
+                try store.reportExpression(of: lag.subscription, Self.exceeded)
+            case .exceeds, .differs: break
+            }
+        }
+        if try !store.keep(matched, of: lag, at: now()) { index.lagging.remove(lag.subscription) }
+        return !lag.events.isEmpty || !lag.isAtEnd
     }
 
     // MARK: Replays

@@ -27,6 +27,22 @@ package protocol MatchingStore: AnyObject {
     /// gone on with it.
     func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure)
 
+    /// The subscriptions, by number, that follow behind (`WaitingLag`).
+    func laggingSubscriptions() throws(StoreFailure) -> Set<UInt64>
+
+    /// A subscription that is still to be tried with events that others have been matched with, and the next of these.
+    /// - Parameters:
+    ///   - owner: the one whose turn it was last; the next of the others is taken.
+    ///   - last: of each owner, the subscription whose turn it was last.
+    func waitingLag(
+        after owner: UUID?, _ last: [UUID: UInt64], limit: Int, maximumBytes: Int
+    ) throws(StoreFailure) -> WaitingLag?
+
+    /// Delivers what matched of a lag's events, and goes on behind the last of them. Does nothing where somebody else has
+    /// gone on with it.
+    /// - Returns: false where the subscription lags no longer.
+    func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool
+
     /// Says on a subscription that its expression took too long for an event.
     func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure)
 }
@@ -37,9 +53,12 @@ package struct ExpressionChanges: Equatable, Sendable {
         package let number: UInt64
         /// `nil`: it is gone.
         package let expression: Expression?
+        /// Whose time its expression takes.
+        package let owner: UUID?
 
-        package init(number: UInt64, expression: Expression?) {
+        package init(number: UInt64, expression: Expression?, owner: UUID? = nil) {
             self.number = number
+            self.owner = owner
             self.expression = expression
         }
     }
@@ -93,10 +112,41 @@ package struct WaitingEvent: Equatable, Sendable {
 package struct EventMatches: Equatable, Sendable {
     package let event: UInt64
     package let subscriptions: [UInt64]
+    /// Subscriptions that it was not held against yet, as their owners had taken their time; they follow behind.
+    package let deferred: [UInt64]
 
-    package init(event: UInt64, subscriptions: [UInt64]) {
+    package init(event: UInt64, subscriptions: [UInt64], deferred: [UInt64] = []) {
         self.event = event
+        self.deferred = deferred
         self.subscriptions = subscriptions
+    }
+}
+
+/// A subscription that follows behind, as its owner's expressions take much time, and what it is to be tried with next.
+package struct WaitingLag: Equatable, Sendable {
+    package let owner: UUID
+    package let subscription: UInt64
+    /// `nil` where it cannot be read.
+    package let expression: Expression?
+    /// Where it stood.
+    package let from: UInt64
+    /// Oldest first.
+    package var events: [WaitingEvent] = []
+    /// Events that are still to be matched by others, and were passed over.
+    package var passed: [UInt64] = []
+    /// Where to go on.
+    package var next: UInt64
+    /// Whether no event follows.
+    package var isAtEnd = false
+    /// Whether all of the events were tried.
+    package var isWhole = true
+
+    package init(owner: UUID, subscription: UInt64, expression: Expression?, from: UInt64) {
+        self.owner = owner
+        self.subscription = subscription
+        self.expression = expression
+        self.from = from
+        next = from
     }
 }
 

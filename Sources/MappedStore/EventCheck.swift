@@ -157,6 +157,15 @@ extension MappedStore {
             }
             if !events.contains(number) { check.report("Event \(number) waits, but is not there.") }
         }
+        try visit(tables.lags, "lags", &check, in: transaction) { place, value, check in
+            var reader = ByteReader(value)
+            guard let lag = Self.lag(at: place), reader.fixed() != nil, reader.isAtEnd else {
+                return check.report("The record of a subscription that lags cannot be read.")
+            }
+            if !subscriptions.contains(lag.number) {
+                check.report("Subscription \(lag.number) lags, but is not there.")
+            }
+        }
         try visit(tables.replays, "replays", &check, in: transaction) { key, value, check in
             guard let number = Self.replay(at: key)?.subscription, ReplayRecord(value) != nil else {
                 return check.report("The record of a replay cannot be read.")

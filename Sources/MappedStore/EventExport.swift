@@ -53,6 +53,15 @@ extension MappedStore {
             if let owner = Self.replay(at: key)?.subscription { replays.append((owner, ReplayRecord(value))) }
             return true
         }
+        // A subscription that lags goes on from where it is.
+        let end = try deliveryState(in: transaction).nextParcel
+        try tables.lags.scan(in: transaction) { place, value in
+            var reader = ByteReader(value)
+            if let lag = Self.lag(at: place), let next = reader.fixed(), next < end {
+                replays.append((lag.number, ReplayRecord(next: next, last: end - 1, all: false)))
+            }
+            return true
+        }
         for (owner, record) in replays {
             let found = try salvage.take("a replay of subscription number \(owner)") {
                 () throws(LMDBError) -> ReplayRecord in

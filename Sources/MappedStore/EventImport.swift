@@ -47,7 +47,7 @@ extension WebhookImporter {
             next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
         guard record.isPossible else { throw line.fault("\"next\" or \"last\" is out of range") }
         let isAdded = try line.keep { (transaction) throws(LMDBError) in
-            try store.addReplay(record, of: number, in: &transaction)
+            try store.addReplay(record, of: number, limit: ReplayRequest.limit + 1, in: &transaction)
         }
         guard isAdded else { throw line.fault("the subscription has too many replays") }
     }

@@ -140,6 +140,7 @@ extension MappedStore: EventStore {
             var revision = try readableSubscription(number, in: transaction)?.revision
             if revision == nil { revision = try expressionRevision(of: number, in: transaction) }
             try removeHead(of: number, in: &transaction)
+            try removeLag(of: number, in: &transaction)
             try noteGoneExpression(of: number, revision ?? 0, in: &transaction)
             try tables.userSubscriptions.remove(userKey(user, number), in: &transaction)
             let count = try subscriptionCount(of: user, in: transaction)
@@ -283,9 +284,11 @@ extension MappedStore: EventStore {
                     subscription: entry.subscription.id, user: entry.subscription.user,
                     attempts: lines[destination] ?? []))
         }
+        var isWaiting = try waitingRecord(number, in: transaction) != nil
+        if !isWaiting { isWaiting = try isLagging(behind: number, in: transaction) }
         return EventHistory(
             id: id, receivedAt: parcel.receivedAt, body: parcel.body,
-            isWaiting: try waitingRecord(number, in: transaction) != nil, matches: matches,
+            isWaiting: isWaiting, matches: matches,
             otherMatches: destinations.count - matches.count)
     }
 

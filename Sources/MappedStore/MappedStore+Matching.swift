@@ -43,11 +43,12 @@ extension MappedStore: MatchingStore {
         }
         var changes: [ExpressionChanges.Change] = []
         for number in numbers {
+            let owner = try tables.owner(of: number, in: transaction)
             // One that cannot be read asks for nothing.
             let expression = try sparing("subscription \(number)") { () throws(LMDBError) -> Expression? in
                 try self.expression(of: number, in: transaction)
             }
-            changes.append(ExpressionChanges.Change(number: number, expression: expression))
+            changes.append(ExpressionChanges.Change(number: number, expression: expression, owner: owner))
         }
         return (changes, last)
     }
@@ -128,7 +129,9 @@ extension MappedStore: MatchingStore {
         var wanted: [(match: EventMatches, disabled: [UInt64])] = []
         for match in matches { wanted.append(try enabled(match, at: moment)) }
         return try growing { (transaction) throws(LMDBError) -> Int? in
-            let count = wanted.reduce(0) { $0 + $1.subscriptions.count }
+            let count = wanted.reduce(0) {
+                $0 + $1.match.subscriptions.count + $1.disabled.count + $1.match.deferred.count
+            }
             // What came in before has the room to be matched, and that in turn leaves some to attempts that are over.
             let bytes = 512 * (1 + min(count, Self.deliveriesPerStep))
             guard
@@ -138,13 +141,26 @@ extension MappedStore: MatchingStore {
             var work = try DeliveryWork(self, at: moment, in: transaction)
             var left = Self.deliveriesPerStep
             var gone = 0
-            for match in wanted where left > 0 {
+            var missed: [UInt64: MissedEvents] = [:]
+            var lags: [UInt64: UInt64] = [:]
+            for (match, disabled) in wanted where left > 0 {
                 guard let waiting = try waitingRecord(match.event, in: transaction) else {
                     gone += 1
                     continue
                 }
+                for number in match.deferred { lags[number] = min(lags[number] ?? match.event, match.event) }
+                if !disabled.isEmpty, try routedEvent(match.event, in: transaction)?.matched == nil,
+                    let came = try readableParcel(match.event, in: transaction)?.receivedAt
+                {
+                    for number in disabled {
+                        let before = missed[number] ?? MissedEvents(count: 0, since: came)
+                        missed[number] = MissedEvents(count: before.count + 1, since: min(before.since, came))
+                    }
+                }
                 try dispatch(match, waiting, &left, &work, in: &transaction)
             }
+            try noteLags(lags, in: &transaction)
+            for (number, more) in missed { try addMissed(more, of: number, in: &transaction) }
             try work.finish(in: &transaction)
             return gone
         }
@@ -166,7 +182,9 @@ extension MappedStore: MatchingStore {
                 guard let destination = found else { continue }
                 if destination.isDisabled(at: moment.wall) { disabled.append(number) } else { numbers.append(number) }
             }
-            return EventMatches(event: match.event, subscriptions: numbers)
+            return (
+                EventMatches(event: match.event, subscriptions: numbers, deferred: match.deferred), disabled
+            )
         }
     }
 

@@ -134,7 +134,7 @@ extension MappedStore {
 
     /// Notes that an event matched one subscription more, so that the next replay knows of it.
     /// - Returns: whether the delivery is to be made; else it will be with those to others that are still to be made.
-    private func noteMatch(
+    func noteMatch(
         of event: UInt64, _ subscription: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) -> Bool {
         guard var record = try routedEvent(event, in: transaction), var matched = record.matched else { return true }
@@ -180,10 +180,11 @@ extension MappedStore {
 
     /// Has a replay done behind the subscription's others; false where there are too many.
     func addReplay(
-        _ record: ReplayRecord, of subscription: UInt64, in transaction: inout Transaction
+        _ record: ReplayRecord, of subscription: UInt64, limit: Int = ReplayRequest.limit,
+        in transaction: inout Transaction
     ) throws(LMDBError) -> Bool {
         let orders = try replayOrders(of: subscription, in: transaction)
-        guard orders.count < ReplayRequest.limit else { return false }
+        guard orders.count < limit else { return false }
         let place = Self.replayKey(subscription, orders.last.map { $0 + 1 } ?? 0)
         try tables.replays.put(record.encoded, at: place, in: &transaction)
         return true

@@ -88,6 +88,10 @@ struct Tables {
     let waitingEvents: Table
     /// Destination number, and, but for the first, the replay's: `ReplayRecord`.
     let replays: Table
+    /// Destination number: `MissedEventsRecord`. Subscriptions that missed something while they were disabled.
+    let missedEvents: Table
+    /// Owner, destination number: the first event that a subscription is still to be tried with (`MappedStore+Lags`).
+    let lags: Table
     /// `Garbage`: nothing.
     let garbage: Table
     /// Milliseconds and 16 bytes of request id: `Outcome`.
@@ -111,7 +115,7 @@ struct Tables {
     static let closedKey = Array("closed".utf8)
 
     /// How many tables there are, and room for a few more.
-    static let limit = 48
+    static let limit = 56
 
     init(creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
         meta = try Table("meta", creating: creating, in: transaction)
@@ -157,6 +161,8 @@ struct Tables {
         routedEvents = try Table("routed-events", creating: creating, in: transaction)
         waitingEvents = try Table("waiting-events", creating: creating, in: transaction)
         replays = try Table("replays", creating: creating, in: transaction)
+        missedEvents = try Table("missed-events", creating: creating, in: transaction)
+        lags = try Table("lags", creating: creating, in: transaction)
         garbage = try Table("garbage", creating: creating, in: transaction)
         requests = RecentRequests(table: try Table("requests", creating: creating, in: transaction))
     }

@@ -37,6 +37,19 @@ final class LateStore: MatchingStore {
         try store.keep(matched, of: replay, at: moment)
     }
 
+    func laggingSubscriptions() throws(StoreFailure) -> Set<UInt64> { try store.laggingSubscriptions() }
+
+    func waitingLag(
+        after owner: UUID?, _ last: [UUID: UInt64], limit: Int, maximumBytes: Int
+    ) throws(StoreFailure) -> WaitingLag? {
+        try store.waitingLag(after: owner, last, limit: limit, maximumBytes: maximumBytes)
+    }
+
+    func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool {
+        meanwhile()
+        return try store.keep(matched, of: lag, at: moment)
+    }
+
     func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure) {
         try store.reportExpression(of: subscription, text)
     }
