@@ -1,6 +1,6 @@
 # make run     serve on http://127.0.0.1:8080, in the foreground
 # make test    every test
-# The others:  build, bench, fuzz, sanitize, format, lint, install, image, clean
+# The others:  build, bench, fuzz, chaos, sanitize, format, lint, install, image, clean
 #
 # Each target installs the Debian packages that it misses (packages.txt) and builds what it needs.
 
@@ -11,7 +11,7 @@ program = .build/release/postroom
 # make another terminal build everything again.
 swift = env -u SDKROOT -u PKG_CONFIG_PATH -u CPATH -u LIBRARY_PATH PATH="$$PATH:/usr/bin:/bin" swift
 
-.PHONY: run test test-swift test-scenarios build bench fuzz sanitize format lint install image clean
+.PHONY: run test test-swift test-scenarios build bench fuzz chaos sanitize format lint install image clean
 
 run: build
 	@scripts/install-packages run
@@ -33,6 +33,11 @@ bench: build
 fuzz:
 	@scripts/install-packages build
 	scripts/fuzz
+
+# Ten minutes of faults against all four APIs at once; a short form is part of "make test".
+chaos: build
+	@scripts/install-packages run test
+	cd Tests/Scenarios && CHAOS_SECONDS="$${CHAOS_SECONDS:-600}" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -s test_chaos.py
 
 sanitize:
 	@scripts/install-packages build run test
