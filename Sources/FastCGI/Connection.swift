@@ -39,6 +39,8 @@ final class Connection {
     var readAt: Int64?
     /// The request, until its writes have taken effect: until then it may have to be made again.
     var request: Request?
+    /// Whether the request has waited for somebody outside for as long as it may.
+    var hasWaited = false
     /// Whether something may have arrived that no event will tell of.
     var mayHaveMore = false
     /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.

@@ -222,8 +222,9 @@ package final class ResponderLoop {
     /// Answers the requests of this turn: those that need no commit, then, once it is made, those whose writes are kept.
     private func finishTurn() {
         // A connection may hold its next request already; that one is answered in a turn of its own.
-        while !answered.isEmpty || hasAsked {
-            // A request that asks has written nothing, but may have opened a transaction that others wait for.
+        while !answered.isEmpty || hasAsked || service.isWriting {
+            // Other processes wait for a transaction that is open, also where it answers nothing: that of a request that
+            // asks, of a look that found nothing, or of a part of an answer.
             hasAsked = false
             sendCertain()
             let turn = uncertain
@@ -232,6 +233,7 @@ package final class ResponderLoop {
             let outcome = service.commit()
             lastCommitMicroseconds = now() - start
             if outcome.failureOfOne != nil, turn.count > 1 {
+                service.forgetTurn()
                 remakeOneByOne(turn)
                 continue
             }
@@ -264,7 +266,9 @@ package final class ResponderLoop {
             for (connection, answer) in certain {
                 switch answer {
                 case .wait(let waiting): park(connection, waiting)
-                case .ask(let pending): send(pending.giveUp(), to: connection)
+                case .ask(let pending):
+                    // One that was made again has not waited yet.
+                    if connection.hasWaited || !ask(pending, on: connection) { send(pending.giveUp(), to: connection) }
                 case .now(let response): send(response, to: connection)
                 case .afterCommit, .madeAfterCommit, .inParts: break
                 }
@@ -358,7 +362,14 @@ package final class ResponderLoop {
     /// Makes the next part of one answer. The others have their turns after those who have asked meanwhile.
     private func goOn() {
         guard !unfinished.isEmpty, let connection = connections[unfinished.removeFirst()] else { return }
-        do throws(StoreFailure) { try connection.makePart() } catch { return close(connection, "broken off: \(error)") }
+        do throws(StoreFailure) {
+            try connection.makePart()
+        } catch {
+            close(connection, "broken off: \(error)")
+            return finishTurn()
+        }
+        // What the part has written is committed before its bytes are sent.
+        finishTurn()
         advance(connection)
         finishTurn()
     }
@@ -486,22 +497,35 @@ package final class ResponderLoop {
         var request = request
         request.mayBeLong = hasRoom(connection)
         connection.request = request
+        connection.hasWaited = false
         let answer = service.answer(request)
         guard case .ask(let pending) = answer else {
             reserve(answer, connection)
             return note(answer, to: connection)
         }
         hasAsked = true
+        if !ask(pending, on: connection, until: until) {
+            connection.hasWaited = true
+            note(answer, to: connection)
+        }
+    }
+
+    /// Keeps the request of a connection until what it waits for is known; false where it may not wait.
+    private func ask(_ pending: Pending, on connection: Connection, until: Int64? = nil) -> Bool {
         let until = until ?? asking.deadline(now: now())
-        guard now() < until, asking.hasRoom(for: connection.client, request) else {
-            return note(answer, to: connection)
+        guard now() < until, let request = connection.request, asking.hasRoom(for: connection.client, request) else {
+            return false
         }
         // No event will tell of it again.
-        guard !connection.isHungUp else { return close(connection) }
+        guard !connection.isHungUp else {
+            close(connection)
+            return true
+        }
         connection.state = .asking
         asking.add(
             AskingRequests.Entry(request: request, pending: pending, until: until, client: connection.client),
             token: connection.token)
+        return true
     }
 
     /// Goes on with what others have been asked, and answers those who need not wait for it any longer.

@@ -4,6 +4,9 @@ package protocol Service: AnyObject {
     /// while this process waited for its turn to write.
     var gathers: Bool { get }
 
+    /// Whether a transaction is open that `commit` ends: while there is one, no other process writes.
+    var isWriting: Bool { get }
+
     /// Whether a request has broken the transaction that the turn's requests share. Nothing that the turn wrote is kept.
     var isTurnBroken: Bool { get }
 
@@ -36,6 +39,8 @@ package protocol Service: AnyObject {
 
 extension Service {
     package func count(_ target: Target?, status: Int, microseconds: Int64) {}
+    package var isWriting: Bool { false }
+
     package var isTurnBroken: Bool { false }
 
     package func forgetTurn() {}

@@ -50,7 +50,8 @@ final class Application: Service {
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
             webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
             random: SystemRandomNumberGenerator())
-        queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey, background: background) { failure in
+        queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey, background: background) {
+            failure in
             for line in failure.lines(settings.queueFile) { logger.error("\(line)") }
         }
     }
@@ -114,6 +115,8 @@ final class Application: Service {
 
     /// A turn that waits for the disk is long: requests that arrive while another process has its own shall be part of this
     /// one.
+    var isWriting: Bool { store.isWriting }
+
     var gathers: Bool { store.settlesLater && store.isWriting }
 
     func commit() -> CommitOutcome {
