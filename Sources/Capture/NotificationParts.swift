@@ -68,11 +68,8 @@ final class NotificationParts {
     private func nextPiece() throws(StoreFailure) -> NotificationPiece? {
         if page.isEmpty, number < range.end {
             page = try store.page(of: range, from: number, atMost: Self.pageBytes)
-            if page.isEmpty {
-                // A client that looks is shown what there is. One that collects was promised all of it.
-                if range.collectedBy != nil { throw .unavailable("collected notifications are gone") }
-                number = range.end
-            }
+            // Numbers behind the last notification were skipped, or their records are damaged.
+            if page.isEmpty { number = range.end }
         }
         guard !page.isEmpty else { return nil }
         let piece = page.removeFirst()

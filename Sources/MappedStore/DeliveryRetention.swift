@@ -132,6 +132,11 @@ extension MappedStore {
     /// Whether nothing is to be matched or delivered of a parcel any longer.
     private func isFinished(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         if try tables.waitingEvents.contains(key(number), in: transaction) { return false }
+        if try tables.routedEvents.contains(key(number), in: transaction),
+            try isLagging(behind: number, in: transaction)
+        {
+            return false
+        }
         var destinations: [UInt64] = []
         try tables.holds.scan(from: key(number), in: transaction) { place, value in
             guard let (parcel, _) = BoundedLog.entry(place), parcel == number else { return false }

@@ -77,12 +77,12 @@ struct EndpointImporter {
     mutating func finish(_ line: ImportLine) throws(ImportError) {
         guard var record = current else { return }
         current = nil
+        defer { taken = 0 }
         // The numbers of those that are missing are not given again.
         if isIncompleteAllowed { record.endpoint.skipMissing(kept: taken) }
         guard taken == record.endpoint.count else {
             throw line.fault("notifications of the endpoint before are missing")
         }
-        taken = 0
         try line.keep { [record] (transaction) throws(LMDBError) in
             _ = try store.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)

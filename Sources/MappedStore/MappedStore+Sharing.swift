@@ -60,6 +60,9 @@ extension MappedStore {
         _ room: AttemptRoom, _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard !room.isExhausted else { return false }
+        // The turn that begins looks at the same owners.
+        let cursor = dueOwnersCursor
+        defer { dueOwnersCursor = cursor }
         var work = try DeliveryWork(self, at: moment, in: transaction)
         for due in try dueOwners(room, until: moment.steady, in: transaction) {
             let places = room.places(for: due.owner, needsApproval: due.needsApproval)

@@ -306,7 +306,9 @@ package final class MappedStore {
         do throws(LMDBError) {
             let transaction = try environment.beginWrite()
             // The tightest of stores keeps the pages that its next change needs.
-            if reserve.left(environment) < Self.smallestRoom, try !hasSmallestRoom() { throw .full }
+            if reserve.left(environment) < Self.smallestRoom, !reserve.admits(0, environment), try !hasSmallestRoom() {
+                throw .full
+            }
             return transaction
         } catch {
             throw failure(error, nil)
@@ -315,10 +317,14 @@ package final class MappedStore {
 
     /// What a transaction that frees room may need: copies of the pages that it changes.
     private static let smallestRoom = 256 << 10
+    /// Pages that a transaction needs which changes one record.
+    private static let fewPages = 16
 
     private func hasSmallestRoom() throws(LMDBError) -> Bool {
         let wanted = (Self.smallestRoom - max(0, reserve.left(environment))) / environment.pageBytes
-        return try environment.freePages(enough: wanted).usable >= wanted
+        let free = try environment.freePages(enough: wanted)
+        // Pages that the last transaction has freed can be used after this one, which needs a few.
+        return free.usable >= wanted || (free.usable >= Self.fewPages && free.usable + free.pending >= wanted)
     }
 
     /// Whether the writes of a commit are kept for good only once the next commit, or `settle`, has returned.

@@ -121,7 +121,9 @@ extension MappedStore {
     /// Whether an ordinary request that needs room is refused. Must be followed by a commit.
     package func isFull() throws(StoreFailure) -> Bool {
         do throws(StoreFailure) {
-            return try write { (transaction) throws(LMDBError) in try !admit(bytes: Self.ordinaryBytes, in: &transaction) }
+            return try write { (transaction) throws(LMDBError) in
+                try !admit(bytes: Self.ordinaryBytes, in: &transaction)
+            }
         } catch .full {
             return true
         }
@@ -131,7 +133,9 @@ extension MappedStore {
     package func space() throws(StoreFailure) -> StoreSpace {
         let isFull = try isFull()
         let free: Int
-        do throws(LMDBError) { free = try environment.freePages(enough: .max).usable } catch { throw StoreFailure(error) }
+        do throws(LMDBError) { free = try environment.freePages(enough: .max).usable } catch {
+            throw StoreFailure(error)
+        }
         return StoreSpace(
             path: path, bytes: environment.usedBytes, limitBytes: environment.mapBytes,
             freeInsideBytes: free * environment.pageBytes, diskFreeBytes: Files.freeBytes(of: path) ?? 0, isFull: isFull

@@ -66,10 +66,10 @@ final class MessageParts {
 
     private func nextPiece() throws(StoreFailure) -> MessagePiece? {
         if page.isEmpty, id < range.last {
-            guard let found = try store.page(of: range, after: id, atMost: Self.pageBytes), !found.isEmpty else {
-                throw try broken()
-            }
+            guard let found = try store.page(of: range, after: id, atMost: Self.pageBytes) else { throw try broken() }
             page = found
+            // The records of the last messages are damaged.
+            if found.isEmpty { id = range.last }
         }
         guard !page.isEmpty else { return nil }
         let piece = page.removeFirst()

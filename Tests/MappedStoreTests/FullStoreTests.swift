@@ -172,3 +172,16 @@ import Testing
         }
     }
 }
+
+@Suite struct TableNamesTests {
+    @Test func `salvage knows every table`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
+            #expect(Mirror(reflecting: store.tables).children.count == Tables.names.count)
+            #expect(Set(Tables.names).count == Tables.names.count)
+            try store.environment.read { (transaction) throws(LMDBError) in
+                for name in Tables.names { _ = try Table(name, creating: false, in: transaction) }
+            }
+        }
+    }
+}
