@@ -5,12 +5,24 @@ internal import Queues
 struct LoginsWithoutRoom {
     private var addresses: [[UInt8]: Timestamp] = [:]
     private var users: [String: Timestamp] = [:]
+    /// Of users at addresses that they have logged in from.
+    private var usersAtAddresses: [AddressedUser: Timestamp] = [:]
+
+    private struct AddressedUser: Hashable {
+        let name: String
+        let network: [UInt8]?
+    }
+
+    private func addressed(_ attempt: LoginAttempt) -> AddressedUser {
+        AddressedUser(name: attempt.name, network: attempt.network)
+    }
+
     private var guesses: [[UInt8]: Timestamp] = [:]
 
     /// More are forgotten: by then every address has failed too often.
     private static let limit = 10_000
 
-    var isEmpty: Bool { addresses.isEmpty && users.isEmpty }
+    var isEmpty: Bool { addresses.isEmpty && users.isEmpty && usersAtAddresses.isEmpty }
 
     /// Whether the same wrong password has been counted here.
     func isRepeated(_ attempt: LoginAttempt, at now: Timestamp) -> Bool {
@@ -22,9 +34,10 @@ struct LoginsWithoutRoom {
     mutating func fail(_ attempt: LoginAttempt, at now: Timestamp, after stored: LoginRecord) {
         if guesses.count >= Self.limit { guesses = [:] }
         if let guess = attempt.guess { guesses[guess] = now.adding(seconds: LoginLimits.guessSeconds) }
-        if users.count >= Self.limit || addresses.count >= Self.limit { self = LoginsWithoutRoom() }
+        if max(users.count, addresses.count, usersAtAddresses.count) >= Self.limit { self = LoginsWithoutRoom() }
         let record = LoginLimits.failed(adding(to: stored, attempt), at: now)
         users[attempt.name] = record.user
+        usersAtAddresses[addressed(attempt)] = record.userAtAddress
         if let network = attempt.network { addresses[network] = record.address }
     }
 
@@ -36,7 +49,7 @@ struct LoginsWithoutRoom {
         }
         var record = stored
         record.user = later(stored.user, users[attempt.name])
-        record.userAtAddress = later(stored.userAtAddress, users[attempt.name])
+        record.userAtAddress = later(stored.userAtAddress, usersAtAddresses[addressed(attempt)])
         record.address = later(stored.address, attempt.network.flatMap { addresses[$0] })
         return record
     }
