@@ -151,12 +151,17 @@ final class SiteGuard {
 
     // MARK: Hosts
 
+    /// Domains that nobody can register: RFC 6761 (test), RFC 6762 (local), RFC 8375 (home.arpa), ICANN's "internal" of 2024,
+    /// and what clusters call their services.
+    private static let privateDomains = [".localhost", ".local", ".internal", ".home.arpa", ".test", ".svc"]
+
     /// Whether this service may be called so. No page has an address or `localhost` for its name, whatever that leads to; and
-    /// a name without a dot is given out by this network alone.
+    /// a name without a dot, or in a private domain, is given out by this network alone.
     private func isOurs(_ authority: Authority) -> Bool {
         let host = authority.host
         return !checksHosts || !host.contains(".") || isNamed(host) || host == own?.host
-            || host.hasSuffix(".localhost") || host == "localhost.localdomain" || IPAddress(host) != nil
+            || Self.privateDomains.contains { host.hasSuffix($0) } || host == "localhost.localdomain"
+            || IPAddress(host) != nil
     }
 
     /// Whether ALLOWED_HOSTS has it.
