@@ -36,6 +36,8 @@ final class Supervisor {
     private var replacesAgain = false
     /// Processes that were replaced and finish what they have, and when they are ended if they do not.
     private(set) var leaving: [(process: ChildProcess, until: Int64)] = []
+    /// The places of their heartbeats, by process: they are in use until these processes have ended.
+    private var leavingPlaces: [Int32: Int] = [:]
     private(set) var certificateTimes: [Int64?] = []
 
     let vitals: Vitals
@@ -209,7 +211,8 @@ final class Supervisor {
     }
 
     private func freePlace() -> Int? {
-        vitals.freePlace(besides: Set(supervised.compactMap(\.place) + [successor?.place].compactMap { $0 }))
+        vitals.freePlace(
+            besides: Set(supervised.compactMap(\.place) + [successor?.place].compactMap { $0 } + leavingPlaces.values))
     }
 
     func watch(_ process: ChildProcess) {
@@ -266,7 +269,10 @@ final class Supervisor {
         }
         let time = now()
         leaving.removeAll { child, until in
-            if child.ending() != nil { return true }
+            if child.ending() != nil {
+                leavingPlaces[child.processID] = nil
+                return true
+            }
             if time >= until { child.killGroup() }
             return false
         }
@@ -329,7 +335,11 @@ final class Supervisor {
             if let ending = child.ending() {
                 keepOld(process, "the new process \(ending)")
             } else if isReady(ready) {
-                if let old = process.replace(with: child, place: place, at: now()) { leave(old) }
+                let oldPlace = process.place
+                if let old = process.replace(with: child, place: place, at: now()) {
+                    leavingPlaces[old.processID] = oldPlace
+                    leave(old)
+                }
                 endTrial()
             } else if now() >= until {
                 child.killGroup()

@@ -272,6 +272,7 @@ final class Worker {
         intake?.close()
         let deadline = SystemClock.bootTimeMicroseconds() + Int64(settings.shutdownSeconds * 1e6)
         while dispatcher.attemptsInFlight > 0, SystemClock.bootTimeMicroseconds() < deadline {
+            store.heartbeat?.beat()
             try dispatcher.wait(milliseconds: 50, descriptors: [])
             deliver()
         }
