@@ -15,7 +15,8 @@ extension StoreFailure {
     package var explanation: String {
         switch self {
         case .full: "The store is full."
-        case .damaged(let what): "A stored record is damaged: \(what). \"postroom store repair\" drops what cannot be read."
+        case .damaged(let what):
+            "A stored record is damaged: \(what). \"postroom store repair\" drops what cannot be read."
         case .unavailable(let reason), .lost(let reason): "The store cannot be used: \(reason)."
         }
     }

@@ -70,7 +70,8 @@ extension Supervisor {
         let state = SupervisorState(
             lock: lock.descriptor.rawValue, sockets: sockets.map(\.rawValue),
             vitals: vitals.counters.descriptor.rawValue,
-            nginxLog: [nginxLog.reading.rawValue, nginxLog.writing.rawValue], nginx: child(nginx), worker: child(worker),
+            nginxLog: [nginxLog.reading.rawValue, nginxLog.writing.rawValue], nginx: child(nginx),
+            worker: child(worker),
             responders: responders.map(child), leaving: leaving.map(\.process.processID), started: started,
             certificateTimes: certificateTimes, migrates: migrates)
         let kept = [lock.descriptor, vitals.counters.descriptor, nginxLog.reading, nginxLog.writing] + sockets

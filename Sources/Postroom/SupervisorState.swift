@@ -75,7 +75,8 @@ struct SupervisorState: Equatable {
     }
 
     init(
-        lock: Int32, sockets: [Int32], vitals: Int32, nginxLog: [Int32] = [], nginx: Child?, worker: Child?, responders: [Child?],
+        lock: Int32, sockets: [Int32], vitals: Int32, nginxLog: [Int32] = [], nginx: Child?, worker: Child?,
+        responders: [Child?],
         leaving: [Int32], started: Int64, certificateTimes: [Int64?], migrates: Bool
     ) {
         self.lock = lock

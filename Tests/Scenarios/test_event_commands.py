@@ -42,7 +42,7 @@ def service(serve_webhooks):
 
 
 def test_events_are_shown_with_what_became_of_them(service, receive):
-    target = receive({"/no": {"status": 404}})
+    target = receive({"/no": {"status": 410}})
     taken, refused = subscribe(service, target.url("/yes")), subscribe(service, target.url("/no"))
     first = send(service, eventType="a", text="é\n")
     settled(service, first, 2)
@@ -55,8 +55,8 @@ def test_events_are_shown_with_what_became_of_them(service, receive):
     assert lines[1] == '{"eventType": "a", "text": "\\u00e9\\n"}'
     pattern = r"    ELM (\S+) \((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?)\) policy (\S+) target (\S+)"
     rows = [re.fullmatch(pattern, line).group(1, 3, 4) for line in lines[2:4]]
-    assert rows == [(taken, "-", "200"), (refused, "-", "404")]
-    assert len(lines) == 5 and re.fullmatch(r" {8}error status: .*404.*", lines[4])
+    assert rows == [(taken, "-", "200"), (refused, "-", "410")]
+    assert len(lines) == 5 and re.fullmatch(r" {8}error status: .*410.*", lines[4])
 
     # Between two dates: of the last day where none is given, and as many as were asked for.
     def found(*arguments):

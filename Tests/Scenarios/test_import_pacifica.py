@@ -213,7 +213,8 @@ def test_subscriptions_and_events_are_taken_over(former, serve_webhooks, receive
     assert attempt["created"] == rows[0]["created"].isoformat()
     lines = postroom(service.directory, "events", "get", str(second["uuid"])).stdout.decode().splitlines()
     when = rows[2]["created"].isoformat()
-    assert lines[2:] == ["    ELM %s (%s) policy %s target -" % (row["uuid"], when, code) for row, code in ((live, 200), (off, 500))]
+    rows_shown = [line for line in lines[2:] if line.startswith("    ELM")]
+    assert rows_shown == ["    ELM %s (%s) policy %s target -" % (row["uuid"], when, code) for row, code in ((live, 200), (off, 500))]
 
     # A second time changes nothing, also where an owner has changed something since.
     change = json.dumps({"name": "mine", "auth": auth, "extensions": {"k": 1}})

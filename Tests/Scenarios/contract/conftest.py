@@ -69,7 +69,7 @@ def pytest_configure(config):
     # The service has a worker of its own.
     config.worker = config.service.beside("work") if kind == "routing" else None
     os.environ["BASE_URL"] = "%s://127.0.0.1:%d%s" % (scheme, config.service.port, config.service.mount)
-    os.environ["PUBLIC_URL"] = "http://localhost:%d%s" % (config.service.port, config.service.mount)
+    os.environ["PUBLIC_URL"] = "%s://localhost:%d%s" % (scheme, config.service.port, config.service.mount)
 
 
 def pytest_unconfigure(config):
