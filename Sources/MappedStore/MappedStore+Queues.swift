@@ -366,7 +366,10 @@ extension MappedStore: QueueStore {
     ) throws(StoreFailure) -> ConfigurationFailure? {
         try write(of: "user \(user)") { (transaction) throws(LMDBError) in
             let current = try self.user(user, in: transaction)
-            if let login, current?.number != login.number || current?.hash != login.hash { return .loginChanged }
+            // A request that is answered again may have set this very hash.
+            if let login, current?.number != login.number || current?.hash != login.hash && current?.hash != hash {
+                return .loginChanged
+            }
             if let failure = save() { return failure }
             if var current {
                 current.hash = hash

@@ -27,11 +27,18 @@ final class BackgroundTasks<Value: Sendable> {
     }
 
     /// Begins a task; false where too much waits already.
-    func begin(_ mark: [UInt8], _ work: @escaping @Sendable () -> Value) -> Bool {
+    /// - Parameter next: called in the loop with a result, also where the client has gone; returns more work that the task
+    ///   has to do, or `nil` where it has ended with this result.
+    func begin(
+        _ mark: [UInt8], _ work: @escaping @Sendable () -> Value,
+        next: @escaping (Value) -> (@Sendable () -> Value)? = { _ in nil }
+    ) -> Bool {
         if tasks.count >= Self.limit { tasks = tasks.filter { if case .running = $0.value { true } else { false } } }
         tasks[mark] = .running
         let isBegun = background.run(work) { [weak self] value in
-            if self?.tasks[mark] != nil { self?.tasks[mark] = .done(value) }
+            guard let self, tasks[mark] != nil else { return }
+            if let more = next(value), begin(mark, more, next: next) { return }
+            tasks[mark] = .done(value)
         }
         if !isBegun { tasks[mark] = nil }
         return isBegun

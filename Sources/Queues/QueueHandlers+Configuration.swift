@@ -6,11 +6,15 @@ internal import Linux
 
 /// The configuration file, as it is put in force and as clients change it.
 extension QueueHandlers {
-    /// Changes the password of the user who asks. The hash is made and the file is replaced beside the loop; then the request
-    /// is answered anew, and the store has the new hash in one short transaction.
+    /// Changes the password of the user who asks. The hash is made and the file is replaced in another thread; then the loop
+    /// writes the hash to the store in one short transaction, and the request is answered again. A change that has begun is
+    /// finished when its client has gone, so that file and store do not differ.
     func setPassword(_ request: Request) throws(StoreFailure) -> Answer {
-        if try store.hasConfigured(request.id) { return .afterCommit(Self.done) }
         let mark = passwordChanges.mark(request)
+        if try store.hasConfigured(request.id) {
+            _ = passwordChanges.take(mark)
+            return .afterCommit(Self.done)
+        }
         if passwordChanges.isRunning(mark) { return askForPassword(mark) }
         if let result = passwordChanges.take(mark) { return try finishPassword(result, request, mark) }
         return try loggedIn(request) { user throws(StoreFailure) in
@@ -31,8 +35,8 @@ extension QueueHandlers {
     private func beginPassword(
         _ wish: PasswordWish, left: Int, _ request: Request, _ mark: [UInt8]
     ) throws(StoreFailure) -> Answer {
-        let (file, kind) = (file, hashKind)
-        let isBegun = passwordChanges.begin(mark) { Self.writePassword(wish, kind, left: left, to: file) }
+        let (work, id) = (writing(wish, left: left), request.id)
+        let isBegun = passwordChanges.begin(mark, work) { [weak self] in self?.nextStep(after: $0, for: id) }
         guard isBegun else { return .now(Self.busy) }
         // Without a thread of its own it is done by now.
         guard let result = passwordChanges.take(mark) else { return askForPassword(mark) }
@@ -48,14 +52,42 @@ extension QueueHandlers {
         case .success(let changed):
             guard !changed.wish.isUndone else { return answer(to: .failed(.loginChanged)) }
             let failure = try put(changed, for: request.id)
-            if failure == .changing, changed.left > 1 {
-                return try beginPassword(changed.wish, left: changed.left - 1, request, mark)
-            }
-            if failure == .loginChanged, let wish = try passwordInForce(of: changed.wish.user) {
-                return try beginPassword(wish, left: 1, request, mark)
+            if let again = try rewriting(changed, after: failure) {
+                return try beginPassword(again.wish, left: again.left, request, mark)
             }
             return answer(to: failure.map { .failed($0) } ?? .changed)
         }
+    }
+
+    /// Writes a password that is in the file to the store.
+    /// - Returns: what is to be written to the file now; `nil` where nothing is, and where the request has to be told of a
+    ///   failure.
+    private func nextStep(
+        after result: Result<ChangedPassword, PasswordFault>, for request: RequestID?
+    ) -> (@Sendable () -> Result<ChangedPassword, PasswordFault>)? {
+        guard case .success(let changed) = result, !changed.wish.isUndone else { return nil }
+        do throws(StoreFailure) {
+            let failure = try put(changed, for: request)
+            return try rewriting(changed, after: failure).map { writing($0.wish, left: $0.left) }
+        } catch {
+            // The request tries again, and is told.
+            return nil
+        }
+    }
+
+    private func writing(_ wish: PasswordWish, left: Int) -> @Sendable () -> Result<ChangedPassword, PasswordFault> {
+        let (file, kind) = (file, hashKind)
+        return { Self.writePassword(wish, kind, left: left, to: file) }
+    }
+
+    /// What to write to the file where the store did not take a password: the same again where the file has changed
+    /// meanwhile, the password in force where another request was first.
+    private func rewriting(
+        _ changed: ChangedPassword, after failure: ConfigurationFailure?
+    ) throws(StoreFailure) -> (wish: PasswordWish, left: Int)? {
+        if failure == .changing, changed.left > 1 { return (changed.wish, changed.left - 1) }
+        if failure == .loginChanged { return try passwordInForce(of: changed.wish.user).map { ($0, 1) } }
+        return nil
     }
 
     /// What the file gets back where another request was first: the password that this one has put in force.

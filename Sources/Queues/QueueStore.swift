@@ -92,7 +92,8 @@ package protocol QueueStore: AnyObject {
 
     /// Changes the password of a user; one that is not in force has it changed by `save` alone.
     /// - Parameters:
-    ///   - login: the user that the request has logged in as, whose password must still be the same; `nil`: no login is needed.
+    ///   - login: the user that the request has logged in as, whose password must still be the same, or be this one already;
+    ///     `nil`: no login is needed.
     ///   - save: changes it in the file; the same holds as for `load`.
     func setPassword(
         of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?,

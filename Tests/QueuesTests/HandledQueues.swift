@@ -79,17 +79,21 @@ final class HandledQueues {
             """)
 
     static func with(
-        _ text: String = text, hashKind: PasswordHash.Kind = .digest(.sha512), _ body: (HandledQueues) throws -> Void
+        _ text: String = text, hashKind: PasswordHash.Kind = .digest(.sha512),
+        background: any Background = NoBackground(), _ body: (HandledQueues) throws -> Void
     ) throws {
         try Engine.mapped.withStore { test in
-            let api = HandledQueues(test, ConfigurationText(text), hashKind)
+            let api = HandledQueues(test, ConfigurationText(text), hashKind, background)
             #expect(try api.handlers.configure() == nil)
             try test.commit()
             try body(api)
         }
     }
 
-    init(_ test: EmptyStore, _ file: ConfigurationText, _ hashKind: PasswordHash.Kind) {
+    init(
+        _ test: EmptyStore, _ file: ConfigurationText, _ hashKind: PasswordHash.Kind,
+        _ background: any Background = NoBackground()
+    ) {
         let clock = Clock()
         (self.test, self.file, self.clock) = (test, file, clock)
         handlers = QueueHandlers(
@@ -98,7 +102,7 @@ final class HandledQueues {
                 Moment(
                     wall: test.moment.wall.adding(seconds: clock.seconds),
                     steady: test.moment.steady.adding(seconds: clock.seconds))
-            }, random: SystemRandomNumberGenerator())
+            }, random: SystemRandomNumberGenerator(), background: background)
     }
 
     // MARK: Requests

@@ -292,6 +292,51 @@ import Testing
             #expect(try response.isError())
         }
     }
+
+    @Test(arguments: [0, 1, 2])
+    func `a password change is finished when its client has gone`(changesOfFile: Int) throws {
+        let later = Later()
+        try HandledQueues.with(background: later) { api throws in
+            guard case .ask = try api.answer(.post, "/setPassword", .whole(Array(object("sesame").utf8)), id: 1) else {
+                return #expect(Bool(false), "the change is not made in another thread")
+            }
+            api.file.changes = changesOfFile
+            while !later.work.isEmpty { later.work.removeFirst()() }
+            try api.test.commit()
+            let hash = try #require(try api.handlers.store.current(userNamed: "anna")).hash
+            #expect(hash.accepts(Array("sesame".utf8)))
+            #expect(api.file.text?.contains(hash.text) == true)
+            // Where the client is still there, the same request is answered now.
+            #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
+        }
+    }
+
+    @Test func `a change that another one was ahead of leaves the file as the store is`() throws {
+        let later = Later()
+        try HandledQueues.with(background: later) { api throws in
+            _ = try api.answer(.post, "/setPassword", .whole(Array(object("sesame").utf8)), id: 1)
+            #expect(try api.handlers.setPassword(of: "anna", to: "by an operator") == .changed)
+            while !later.work.isEmpty { later.work.removeFirst()() }
+            try api.test.commit()
+            let hash = try #require(try api.handlers.store.current(userNamed: "anna")).hash
+            #expect(hash.accepts(Array("by an operator".utf8)))
+            #expect(api.file.text?.contains(hash.text) == true)
+            #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 403)
+        }
+    }
+}
+
+/// Does nothing before it is told to.
+private final class Later: Background {
+    var work: [() -> Void] = []
+    var takesMore = true
+
+    func run<Value: Sendable>(
+        _ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void
+    ) -> Bool {
+        if takesMore { self.work.append { done(work()) } }
+        return takesMore
+    }
 }
 
 @Suite struct PasswordCheckTests {
@@ -306,19 +351,6 @@ import Testing
         ]
         for (password, hash, isRight) in cases + cases {
             #expect(check.check(Array(password.utf8), hash) == (isRight ? .right : .wrong))
-        }
-    }
-
-    /// Does nothing before it is told to.
-    private final class Later: Background {
-        var work: [() -> Void] = []
-        var takesMore = true
-
-        func run<Value: Sendable>(
-            _ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void
-        ) -> Bool {
-            if takesMore { self.work.append { done(work()) } }
-            return takesMore
         }
     }
 
