@@ -242,13 +242,17 @@ struct NginxFiles {
     }
 
     private var shareZones: String {
+        // Short bodies, and requests without one. A body of HTTP/2 may come without a length, and then nothing but the method
+        // says that there is one.
+        let others =
+            #""~^[^:]+:HTTP/1[.0-9]+:[0-9]{0,5}:$" ""; "~^[^:]+:HTTP/2[.0-9]+:[0-9]{1,5}:$" ""; "#
+            + #""~^(?:GET|HEAD|OPTIONS|DELETE):HTTP/2[.0-9]+::$" """#
+        let size = "$request_method:$server_protocol:$content_length:$http_transfer_encoding"
         let lines = [
             "map $remote_addr $postroom_all { \"unix:\" \"\"; default all; }",
             "map $remote_addr $postroom_address { \"unix:\" \"\"; default $binary_remote_addr; }",
-            "map \"$content_length:$http_transfer_encoding\" $postroom_upload "
-                + "{ \"~^[0-9]{0,5}:$\" \"\"; default $postroom_address; }",
-            "map \"$content_length:$http_transfer_encoding\" $postroom_any_upload "
-                + "{ \"~^[0-9]{0,5}:$\" \"\"; default $postroom_all; }",
+            "map \"\(size)\" $postroom_upload { \(others); default $postroom_address; }",
+            "map \"\(size)\" $postroom_any_upload { \(others); default $postroom_all; }",
             "limit_conn_zone $postroom_all zone=postroom_all:64k;",
             "limit_conn_zone $postroom_address zone=postroom_addresses:10m;",
             "limit_conn_zone $postroom_upload zone=postroom_uploads:10m;",

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from contract.conftest import certificate
 from harness import basic, configuration, new_environment, postroom, wait_for
 from test_waiting import Crowd
 
@@ -52,6 +53,28 @@ def test_slow_uploads_of_one_address_are_few(serve):
     assert service.hook(endpoint, "x" * 10_000).status == 200
     for s in slow:
         s.close()
+
+
+def test_slow_uploads_over_http_2_are_few_without_a_length_too(serve, tmp_path):
+    server, key = certificate(str(tmp_path))
+    service = serve(RESPONDERS=1, TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key)
+    command = ["curl", "-s", "--http2", "--cacert", server, "--max-time", "60", "-o", "/dev/null", "-w", "%{http_code}"]
+    url = "https://127.0.0.1:%d/webhook/x" % service.port
+    slow = [
+        subprocess.Popen([*command, "-T", "-", "-X", "POST", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(68)
+    ]
+    try:
+        assert wait_for(lambda: sum(p.poll() is not None for p in slow) == 4, 30)
+        assert {p.stdout.read() for p in slow if p.poll() is not None} == {b"429"}
+        # Requests without a body, and short ones, get through.
+        get = subprocess.run([*command, "https://127.0.0.1:%d/" % service.port], capture_output=True)
+        short = subprocess.run([*command, "-d", "x", url], capture_output=True)
+        assert b"429" not in (get.stdout, short.stdout), (get, short)
+    finally:
+        for p in slow:
+            p.kill()
+            p.communicate()
 
 
 @pytest.fixture(scope="session")
