@@ -83,7 +83,7 @@ extension Tables {
         try meta.put(state.encoded, at: Self.deliveryKey, in: &transaction)
     }
 
-    /// Sets the range of a store that has had none, by the numbers that it has given.
+    /// Sets the range of a store that has none, by the numbers that it has given.
     func noteNumbers(in transaction: inout Transaction) throws(LMDBError) {
         var highest: UInt64 = 0
         try endpoints.scan(in: transaction) { _, value in

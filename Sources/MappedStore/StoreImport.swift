@@ -33,7 +33,8 @@ package struct ImportCounts: Equatable, Sendable {
 extension MappedStore {
     /// Takes in what `export` wrote, into a store that has no endpoints, queues, users, webhooks and subscriptions. All of it, or nothing.
     ///
-    /// An endpoint lives on as if no time had passed since the export, and was used just now.
+    /// An endpoint lives on as if no time had passed since the export, and was used just now. Once the store is opened again,
+    /// numbers go on above all that the exported store can have given since.
     /// - Parameters:
     ///   - isIncompleteAllowed: whether an export that was cut off is taken in as far as it goes.
     ///   - leaveOut: is told of each line that does not fit the others, which is then left out; `nil`: that is an error.
@@ -172,6 +173,10 @@ private struct Importer {
         try endpoints.finish(end)
         try queues.finish(end)
         try webhooks.finish(end)
+        // The exported store may have given more numbers since, which clients know: the next opening goes on above them.
+        try end.keep { (transaction) throws(LMDBError) in
+            try store.tables.meta.remove(Tables.numbersKey, in: &transaction)
+        }
     }
 }
 

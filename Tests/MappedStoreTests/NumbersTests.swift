@@ -179,6 +179,30 @@ import Testing
         }
     }
 
+    @Test func `an import gives no number that the exported store has given since`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory, boot: "a")
+            try store.create(1)
+            try configure(store)
+            _ = try numbers(store)
+            var lines: [[UInt8]] = []
+            try store.export(at: store.clock.now()) { lines.append($0) }
+            let last = try numbers(store)
+            try withTemporaryDirectory { other in
+                do {
+                    let twin = try open(other, boot: "a")
+                    var rest = lines[...]
+                    _ = try twin.import(at: twin.clock.now()) { rest.popFirst() }
+                }
+                let twin = try open(other, boot: "a")
+                for (kind, number) in try numbers(twin) {
+                    #expect(number > last[kind]!, "\(kind)")
+                }
+                #expect(try twin.check().faults == [])
+            }
+        }
+    }
+
     @Test func `an older copy of the store that is put in place gives no number again`() throws {
         try withTemporaryDirectory { directory in
             let path = MappedStore.file(in: directory)
