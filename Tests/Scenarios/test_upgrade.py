@@ -279,13 +279,10 @@ def test_the_processes_of_an_older_supervisor_give_way_to_those_that_migrate(ser
 
     def start(*command, stdin=subprocess.DEVNULL, ready=False):
         reading, writing = os.pipe()
-        os.set_inheritable(writing, True)
-
-        def place():
-            os.dup2(writing, 3, inheritable=True)
-
         command = [PROGRAM, *command, *parent] + (["--ready", "3"] if ready else [])
-        process = subprocess.Popen(command, env=env, stdin=stdin, stderr=subprocess.PIPE, pass_fds=(3,), preexec_fn=place)
+        # The descriptor has to be 3 in that process. In this one the test runner may have a 3 of its own.
+        command = ["bash", "-c", 'exec "$@" 3>&%d' % writing, "bash", *command]
+        process = subprocess.Popen(command, env=env, stdin=stdin, stderr=subprocess.PIPE, pass_fds=(writing,))
         os.close(writing)
         started.append(process)
         return process, reading
@@ -295,8 +292,6 @@ def test_the_processes_of_an_older_supervisor_give_way_to_those_that_migrate(ser
         with open("/proc/locks") as file:
             return {int(line.split()[4]) for line in file if "FLOCK" in line and line.split()[5].endswith(":%d" % inode)}
 
-    keep = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(keep, 3) if keep != 3 else None
     try:
         old = []
         for process, reading in [start("respond", stdin=sock, ready=True) for sock in socks] + [start("work", ready=True)]:
