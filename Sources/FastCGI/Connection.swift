@@ -33,12 +33,13 @@ final class Connection {
     var state = State.receiving
     /// The request being answered.
     private(set) var outline = RequestOutline()
-    /// Where that goes; `nil` where it makes no sense.
-    private(set) var target: Target?
     /// When that was read, on the machine's clock; `nil` where it is not counted.
     var readAt: Int64?
-    /// The request, until its writes have taken effect: until then it may have to be made again.
+    /// The request, until its answer is sent: until its writes have taken effect it may have to be made again. `nil` where it
+    /// makes no sense.
     var request: Request?
+    /// The answer, until it is sent.
+    var answer: Answer?
     /// Whether the request has waited for somebody outside for as long as it may.
     var hasWaited = false
     /// Whether something may have arrived that no event will tell of.
@@ -129,11 +130,9 @@ final class Connection {
             return .ended("libfcgi cannot read the request")
         }
         state = .answering
-        target = nil
         client = ""
         do throws(ParameterError) {
             let request = try parameters.request(body: body.flatMap { $0.count <= bodyLimit ? $0 : nil })
-            target = request.target
             client = clientKey(request.remoteAddress)
             return .request(request)
         } catch {
@@ -186,7 +185,7 @@ final class Connection {
     }
 
     func send(_ response: Response) {
-        request = nil
+        (request, answer) = (nil, nil)
         state = .sending(ResponseBytes(response, to: outline.id, rest: rest))
         rest = nil
     }
@@ -242,6 +241,8 @@ private func write(_ bytes: ArraySlice<UInt8>, to file: FileDescriptor) throws(E
 /// What a client's address counts as where something is shared by address: IPv6 by networks of 64 bits.
 func clientKey(_ address: String?) -> String {
     guard let address else { return "" }
-    guard address.contains(":"), let bytes = IPAddress(address)?.bytes, bytes.count == 16 else { return address }
+    guard address.utf8.contains(UInt8(ascii: ":")), let bytes = IPAddress(address)?.bytes, bytes.count == 16 else {
+        return address
+    }
     return bytes.prefix(8).map { String($0) }.joined(separator: ".") + "/64"
 }

@@ -32,12 +32,12 @@ package final class ResponderLoop {
     /// Whether the inquiries can be gone on with.
     private var hasInquired = false
     private var ready: [(UInt64, Epoll.Events)] = []
-    /// Requests of this turn, and what to answer once it is committed.
-    private var answered: [(Connection, Answer)] = []
+    /// Connections whose requests were answered in this turn.
+    private var answered: [Connection] = []
     /// Those of them whose answers depend on the commit, while the other answers are sent.
-    private var uncertain: [(Connection, Answer)] = []
-    /// Answers that wait for their writes to be kept, and how many commits there had been with theirs.
-    private var unsettled: [(Connection, () -> Response)] = []
+    private var uncertain: [Connection] = []
+    /// Those whose answers wait for their writes to be kept, and how many commits there had been with theirs.
+    private var unsettled: [Connection] = []
     private var unsettledCommits = 0
     private var lastCommitMicroseconds: Int64 = 0
     /// Connections whose answers go on once their next part is made, the longest waiting first.
@@ -211,7 +211,7 @@ package final class ResponderLoop {
             answer(request, on: connection, until: nil)
         case .invalidRequest(let error):
             connection.readAt = now()
-            answered.append((connection, .now(.text(.badRequest, "\(error)."))))
+            add(.now(.text(.badRequest, "\(error).")), to: connection)
         case .nothing: if isStopping || connection.isHungUp { close(connection) }
         case .ended(let reason): close(connection, reason)
         }
@@ -244,12 +244,12 @@ package final class ResponderLoop {
             case .nothing, .failed:
                 break
             }
-            for (connection, answer) in turn {
-                let response = response(to: connection, answer)
-                connection.request = nil
+            for connection in turn {
                 switch outcome {
-                case .kept, .nothing: send(response(), to: connection)
-                case .keptByNext: unsettled.append((connection, response))
+                case .kept, .nothing: sendAnswer(to: connection)
+                case .keptByNext:
+                    connection.request?.dropBody()
+                    unsettled.append(connection)
                 case .failed(let failure): refuse(failure, to: connection)
                 }
             }
@@ -260,29 +260,41 @@ package final class ResponderLoop {
     /// answered may hold its next request; what that one writes is part of the turn, and so is its answer.
     private func sendCertain() {
         while !answered.isEmpty {
-            uncertain += answered.filter { $0.1.dependsOnCommit }
-            let certain = answered.filter { !$0.1.dependsOnCommit }
+            let turn = answered
             answered = []
-            for (connection, answer) in certain {
-                switch answer {
+            var certain: [Connection] = []
+            for connection in turn {
+                if connection.answer?.dependsOnCommit == true {
+                    uncertain.append(connection)
+                } else {
+                    certain.append(connection)
+                }
+            }
+            for connection in certain {
+                switch connection.answer {
                 case .wait(let waiting): park(connection, waiting)
                 case .ask(let pending):
                     // One that was made again has not waited yet.
-                    if connection.hasWaited || !ask(pending, on: connection) { send(pending.giveUp(), to: connection) }
-                case .now(let response): send(response, to: connection)
-                case .afterCommit, .madeAfterCommit, .inParts: break
+                    if connection.hasWaited || !ask(pending, on: connection) { sendAnswer(to: connection) }
+                case .now: sendAnswer(to: connection)
+                case .afterCommit, .madeAfterCommit, .inParts, nil: break
                 }
             }
         }
     }
 
-    private func response(to connection: Connection, _ answer: Answer) -> () -> Response {
-        switch answer {
-        case .now(let response), .afterCommit(let response): { response }
-        case .madeAfterCommit(let response): response
-        case .inParts(let response, let rest): { connection.extend(response, by: rest) }
-        case .wait(let waiting): preconditionFailure("a request waits for \(waiting.milliseconds) ms and for a commit")
-        case .ask(let pending): pending.giveUp
+    private func add(_ answer: Answer, to connection: Connection) {
+        connection.answer = answer
+        answered.append(connection)
+    }
+
+    private func sendAnswer(to connection: Connection) {
+        switch connection.answer {
+        case .now(let response), .afterCommit(let response): send(response, to: connection)
+        case .madeAfterCommit(let make): send(make(), to: connection)
+        case .inParts(let response, let rest): send(connection.extend(response, by: rest), to: connection)
+        case .ask(let pending): send(pending.giveUp(), to: connection)
+        case .wait, nil: preconditionFailure("there is no answer to send")
         }
     }
 
@@ -290,18 +302,20 @@ package final class ResponderLoop {
 
     /// Notes an answer. Where its request has broken the turn, the turn's other requests are made again without it.
     private func note(_ answer: Answer, to connection: Connection) {
-        answered.append((connection, final(answer, to: connection)))
+        add(final(answer, to: connection), to: connection)
         // Each round finds another request that breaks the turn, and leaves it out.
         while service.isTurnBroken {
             service.forgetTurn()
             let turn = uncertain + answered
             (uncertain, answered) = ([], [])
-            for (connection, answer) in turn {
-                guard answer.dependsOnCommit, !service.isTurnBroken, let request = connection.request else {
-                    answered.append((connection, answer))
+            for connection in turn {
+                guard connection.answer?.dependsOnCommit == true, !service.isTurnBroken,
+                    let request = connection.request
+                else {
+                    answered.append(connection)
                     continue
                 }
-                answered.append((connection, final(service.answer(request), to: connection)))
+                add(final(service.answer(request), to: connection), to: connection)
             }
         }
     }
@@ -310,14 +324,14 @@ package final class ResponderLoop {
     private func final(_ answer: Answer, to connection: Connection) -> Answer {
         guard answer.dependsOnCommit, service.isTurnBroken else { return answer }
         let failure = StoreFailure.unavailable("the transaction failed")
-        return .now(connection.target.map { service.response(to: failure, at: $0) } ?? .failure(failure))
+        return .now(response(to: failure, of: connection))
     }
 
     /// Makes the requests of a turn again whose commit has failed, each with a commit of its own.
-    private func remakeOneByOne(_ turn: [(Connection, Answer)]) {
-        for (connection, answer) in turn {
+    private func remakeOneByOne(_ turn: [Connection]) {
+        for connection in turn {
             guard let request = connection.request else {
-                note(answer, to: connection)
+                answered.append(connection)
                 continue
             }
             note(service.answer(request), to: connection)
@@ -326,16 +340,20 @@ package final class ResponderLoop {
     }
 
     /// Sends answers that waited for their writes to be kept; where these may be lost, says so instead.
-    private func release(_ answers: [(Connection, () -> Response)], _ failure: StoreFailure?) {
+    private func release(_ answers: [Connection], _ failure: StoreFailure?) {
         unsettled = []
-        for (connection, response) in answers {
-            if let failure { refuse(failure, to: connection) } else { send(response(), to: connection) }
+        for connection in answers {
+            if let failure { refuse(failure, to: connection) } else { sendAnswer(to: connection) }
         }
     }
 
     private func refuse(_ failure: StoreFailure, to connection: Connection) {
+        send(response(to: failure, of: connection), to: connection)
+    }
+
+    private func response(to failure: StoreFailure, of connection: Connection) -> Response {
         // Only what was understood has written something.
-        send(connection.target.map { service.response(to: failure, at: $0) } ?? .failure(failure), to: connection)
+        connection.request.map { service.response(to: failure, at: $0.target) } ?? .failure(failure)
     }
 
     /// Settles the writes of turns before this one, unless a commit since then has done so.
@@ -347,7 +365,7 @@ package final class ResponderLoop {
 
     private func send(_ response: Response, to connection: Connection) {
         if let readAt = connection.readAt {
-            service.count(connection.target, status: response.head.status.code, microseconds: now() - readAt)
+            service.count(connection.request?.target, status: response.head.status.code, microseconds: now() - readAt)
         }
         // The client has to try again: nothing may hold more memory than there is for answers.
         if response.body.count > AnswerRoom.freeBytes, !room.hasRoom(for: connection.client, bytes: response.body.count)
@@ -439,7 +457,7 @@ package final class ResponderLoop {
         let time = now()
         if self.waiting.isEmpty { nextLook = time + lookInterval }
         switch self.waiting.place(connection.token, address: connection.client, subject: waiting.subject) {
-        case .refused: return answered.append((connection, .now(waiting.tooMany)))
+        case .refused: return add(.now(waiting.tooMany), to: connection)
         case .placed: break
         case .insteadOf(let token):
             if let other = connections[token], case .waiting(let given, _) = other.state {
@@ -493,8 +511,7 @@ package final class ResponderLoop {
 
     /// Has a request answered, or keeps it until what it waits for is known.
     /// - Parameter until: where it has waited before: for how long it may.
-    private func answer(_ request: Request, on connection: Connection, until: Int64?) {
-        var request = request
+    private func answer(_ request: consuming Request, on connection: Connection, until: Int64?) {
         request.mayBeLong = hasRoom(connection)
         connection.request = request
         connection.hasWaited = false

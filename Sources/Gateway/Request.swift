@@ -53,7 +53,7 @@ package struct Request: Sendable {
     package let method: HTTPRequest.Method
     package let target: Target
     package let fields: FieldList
-    package let body: Body
+    package private(set) var body: Body
     /// The client's address as nginx vouches for it, without port; never taken from a header.
     package let remoteAddress: String?
     /// Whether it came in at the operations port.
@@ -79,4 +79,7 @@ package struct Request: Sendable {
         self.user = user
         self.id = id
     }
+
+    /// Gives up the memory of a body that nothing reads any more.
+    package mutating func dropBody() { body = .whole([]) }
 }
