@@ -60,7 +60,7 @@ package final class MappedStore {
     let path: FilePath
     /// Set by processes that are watched: waiting for the lock that another process holds is not being stuck.
     package var heartbeat: Heartbeat?
-    let files: StoreFiles
+    private(set) var files: StoreFiles
     /// The last transaction that this process committed and that nothing is known to have settled.
     private var unsettled: UInt64?
     /// What the commit that should have settled it met.
@@ -386,7 +386,7 @@ package final class MappedStore {
             throw StoreFailure(error)
         }
         // What was written to a file that nobody finds again is not kept.
-        if let failure = files.storeFailure { throw failure }
+        if let failure = files.failureAfterCommit() { throw failure }
         return true
     }
 

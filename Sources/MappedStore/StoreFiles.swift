@@ -20,6 +20,21 @@ struct StoreFiles {
         (self.store, self.lock) = (store, lock)
     }
 
+    /// When commits have looked last, by `SystemClock.bootTimeMicroseconds`.
+    private var checkedAt: Int64 = 0
+    /// Longer than many commits take, and short enough that what is written to a removed file hardly matters beside what was
+    /// in it.
+    private static let checkMicroseconds: Int64 = 50_000
+
+    /// The same as `storeFailure`, looked at no more often than commits can afford.
+    mutating func failureAfterCommit() -> StoreFailure? {
+        let now = SystemClock.bootTimeMicroseconds()
+        guard now - checkedAt >= Self.checkMicroseconds else { return nil }
+        let failure = storeFailure
+        if failure == nil { checkedAt = now }
+        return failure
+    }
+
     /// What is wrong with the store's file while this process has it open; `nil` where nothing is. One system call.
     var storeFailure: StoreFailure? {
         guard let found = FileIdentity(of: path) else {
