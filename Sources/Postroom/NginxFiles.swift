@@ -251,8 +251,9 @@ struct NginxFiles {
         let lines = [
             "map $remote_addr $postroom_all { \"unix:\" \"\"; default all; }",
             "map $remote_addr $postroom_address { \"unix:\" \"\"; default $binary_remote_addr; }",
-            "map \"\(size)\" $postroom_upload { \(others); default $postroom_address; }",
-            "map \"\(size)\" $postroom_any_upload { \(others); default $postroom_all; }",
+            "map \"\(size)\" $postroom_is_upload { \(others); default 1; }",
+            "map $postroom_is_upload $postroom_upload { \"\" \"\"; default $postroom_address; }",
+            "map $postroom_is_upload $postroom_any_upload { \"\" \"\"; default $postroom_all; }",
             "limit_conn_zone $postroom_all zone=postroom_all:64k;",
             "limit_conn_zone $postroom_address zone=postroom_addresses:10m;",
             "limit_conn_zone $postroom_upload zone=postroom_uploads:10m;",
