@@ -134,14 +134,15 @@ import Testing
     @Test func `what was collected can be asked for again although the endpoint was deleted meanwhile`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
+            let request = Self.request(1)
             try store.create(1)
             try store.commit()
             #expect(try post(store, body: 10))
-            #expect(try collect(store, for: Self.request(1)).count == 1)
+            #expect(try collect(store, for: request).count == 1)
             #expect(try post(store, body: 10))
             #expect(try store.delete(endpointID(1)))
             try store.commit()
-            #expect(try collect(store, for: Self.request(1)).map(\.number) == [1])
+            #expect(try collect(store, for: request).map(\.number) == [1])
             #expect(try store.check().faults == [])
             let now = store.clock.now()
             let later = Moment(wall: now.wall.adding(seconds: 200), steady: now.steady)
