@@ -14,6 +14,43 @@ let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-htt
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 
+/// The layers of `Sources`, each in a folder of its name. A module depends on modules of its own layer and of those further
+/// down; scripts/check-layers compares.
+enum Layer: String {
+    /// The program: commands, settings, the supervisor, and the wiring of all below.
+    case program = "Program"
+    /// The engines behind the store protocols of the APIs.
+    case store = "Store"
+    /// What serves requests, makes deliveries and asks other services.
+    case engines = "Engines"
+    /// The four APIs and what they share: values, rules, handlers, and the protocols of the stores they need.
+    case apis = "APIs"
+    /// Formats and algorithms that others have defined.
+    case formats = "Formats"
+    /// Swift over the C library and over system libraries.
+    case system = "System"
+    /// Module maps of system libraries.
+    case c = "C"
+}
+
+func module(_ layer: Layer, _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target
+{
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(layer.rawValue)/\(name)", exclude: exclude,
+        swiftSettings: settings)
+}
+
+func library(_ name: String, pkgConfig: String? = nil, package: String? = nil) -> Target {
+    .systemLibrary(
+        name: name, path: "Sources/C/\(name)", pkgConfig: pkgConfig, providers: package.map { [.apt([$0])] })
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.init(stringLiteral: name)] + dependencies, exclude: exclude,
+        swiftSettings: settings)
+}
+
 let package = Package(
     name: "postroom",
     products: [
@@ -26,68 +63,52 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
-        .systemLibrary(name: "CArgon2", pkgConfig: "libargon2", providers: [.apt(["libargon2-dev"])]),
-        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .systemLibrary(name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
-        .systemLibrary(name: "CKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
-        .systemLibrary(name: "CLMDB", pkgConfig: "lmdb", providers: [.apt(["liblmdb-dev"])]),
-        .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .systemLibrary(name: "CLinux"),
+        library("CArgon2", pkgConfig: "libargon2", package: "libargon2-dev"),
+        library("CCrypto", pkgConfig: "libcrypto", package: "libssl-dev"),
+        library("CCurl", pkgConfig: "libcurl", package: "libcurl4-openssl-dev"),
+        library("CFastCGI", pkgConfig: "fcgi", package: "libfcgi-dev"),
+        library("CKafka", pkgConfig: "rdkafka", package: "librdkafka-dev"),
+        library("CLMDB", pkgConfig: "lmdb", package: "liblmdb-dev"),
+        library("CPQ", pkgConfig: "libpq", package: "libpq-dev"),
+        library("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
+        library("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
+        library("CLinux"),
 
-        .target(name: "Linux", dependencies: ["CLinux", system], swiftSettings: settings),
-        .target(name: "LMDB", dependencies: ["CLMDB"], swiftSettings: settings),
-        .target(name: "ContentDecoding", dependencies: ["CZlib"], swiftSettings: settings),
-        .target(
-            name: "Cryptography", dependencies: ["CArgon2", "CCrypto", "ContentDecoding"], swiftSettings: settings),
-        .target(
-            name: "WebhookSignatures", dependencies: ["ContentDecoding", "Cryptography"], swiftSettings: settings),
-        .target(name: "Curl", dependencies: ["CCurl", "Linux", system], swiftSettings: settings),
-        .target(name: "Kafka", dependencies: ["CKafka", "Linux"], swiftSettings: settings),
-        .target(name: "PostgreSQL", dependencies: ["CPQ"], swiftSettings: settings),
-        .target(name: "SQLite", dependencies: ["CSQLite"], swiftSettings: settings),
-        .target(name: "JSON", swiftSettings: settings),
-        .target(
-            name: "JSONPath", dependencies: ["JSON"], exclude: ["DESIGN.md"], swiftSettings: settings),
-        .target(name: "Gateway", dependencies: [httpTypes], swiftSettings: settings),
-        .target(
-            name: "FastCGI", dependencies: ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system],
-            swiftSettings: settings),
+        module(.system, "Linux", ["CLinux", system]),
+        module(.system, "LMDB", ["CLMDB"]),
+        module(.system, "Curl", ["CCurl", "Linux", system]),
+        module(.system, "Kafka", ["CKafka", "Linux"]),
+        module(.system, "PostgreSQL", ["CPQ"]),
+        module(.system, "SQLite", ["CSQLite"]),
 
-        .target(
-            name: "Capture", dependencies: ["ContentDecoding", "Gateway", "JSON", httpTypes], swiftSettings: settings),
-        .target(
-            name: "Queues", dependencies: ["ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", httpTypes],
-            swiftSettings: settings),
-        .target(name: "Delivery", dependencies: ["ContentDecoding", "Gateway", "Linux"], swiftSettings: settings),
-        .target(
-            name: "Webhooks",
-            dependencies: [
-                "ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", "WebhookSignatures",
-                httpTypes,
-            ],
-            swiftSettings: settings),
-        .target(
-            name: "Events",
-            dependencies: ["ContentDecoding", "Delivery", "Gateway", "JSON", "JSONPath", httpTypes],
-            swiftSettings: settings),
-        .target(
-            name: "DeliveryEngine",
-            dependencies: ["Cryptography", "Curl", "Delivery", "Gateway", "Linux", "WebhookSignatures", system],
-            swiftSettings: settings),
-        .target(
-            name: "Lookups", dependencies: ["Curl", "Gateway", "Linux", "Webhooks", logging, system],
-            swiftSettings: settings),
-        .target(
-            name: "MappedStore",
-            dependencies: [
+        module(.formats, "ContentDecoding", ["CZlib"]),
+        module(.formats, "Cryptography", ["CArgon2", "CCrypto", "ContentDecoding"]),
+        module(.formats, "Gateway", [httpTypes]),
+        module(.formats, "JSON"),
+        module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
+        module(.formats, "WebhookSignatures", ["ContentDecoding", "Cryptography"]),
+
+        module(.apis, "Capture", ["ContentDecoding", "Gateway", "JSON", httpTypes]),
+        module(.apis, "Queues", ["ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", httpTypes]),
+        module(.apis, "Delivery", ["ContentDecoding", "Gateway", "Linux"]),
+        module(
+            .apis, "Webhooks",
+            ["ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", "WebhookSignatures", httpTypes]),
+        module(.apis, "Events", ["ContentDecoding", "Delivery", "Gateway", "JSON", "JSONPath", httpTypes]),
+
+        module(.engines, "FastCGI", ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system]),
+        module(
+            .engines, "DeliveryEngine",
+            ["Cryptography", "Curl", "Delivery", "Gateway", "Linux", "WebhookSignatures", system]),
+        module(.engines, "Lookups", ["Curl", "Gateway", "Linux", "Webhooks", logging, system]),
+
+        module(
+            .store, "MappedStore",
+            [
                 "Capture", "ContentDecoding", "Cryptography", "Delivery", "Events", "Gateway", "JSON", "JSONPath",
-                "LMDB",
-                "Linux", "Queues", "Webhooks", system,
-            ],
-            swiftSettings: settings),
+                "LMDB", "Linux", "Queues", "Webhooks", system,
+            ]),
+
         .executableTarget(
             name: "Postroom",
             dependencies: [
@@ -96,102 +117,73 @@ let package = Package(
                 "WebhookSignatures", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: settings),
+            path: "Sources/Program/Postroom", swiftSettings: settings),
 
         .executableTarget(
             name: "JSONPathBenchmark", dependencies: ["JSON", "JSONPath"], path: "Benchmarks/JSONPath",
             swiftSettings: settings),
 
         .target(
-            name: "TestSupport", dependencies: ["Linux", system], path: "Tests/TestSupport", swiftSettings: settings),
+            name: "TestSupport", dependencies: ["Linux", system], path: "Tests/Support/TestSupport",
+            swiftSettings: settings),
         .target(
             name: "StoreSupport",
             dependencies: [
                 "Capture", "Delivery", "Events", "Gateway", "MappedStore", "Queues", "TestSupport", "Webhooks", system,
             ],
-            path: "Tests/StoreSupport", swiftSettings: settings),
-        .testTarget(name: "LinuxTests", dependencies: ["Linux", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "LMDBTests", dependencies: ["LMDB", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "ContentDecodingTests", dependencies: ["CZlib", "ContentDecoding"], swiftSettings: settings),
-        .testTarget(
-            name: "CryptographyTests",
-            dependencies: ["CCrypto", "ContentDecoding", "Cryptography", "Linux", "TestSupport", system],
-            swiftSettings: settings),
-        .testTarget(
-            name: "WebhookSignaturesTests", dependencies: ["ContentDecoding", "Cryptography", "WebhookSignatures"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "CurlTests", dependencies: ["Curl", "Linux", "TestSupport", system], swiftSettings: settings),
-        .testTarget(name: "KafkaTests", dependencies: ["Kafka", "Linux"], swiftSettings: settings),
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: settings),
-        .testTarget(
-            name: "JSONPathTests", dependencies: ["JSON", "JSONPath"],
-            exclude: ["ComplianceSuite"], swiftSettings: settings),
-        .testTarget(name: "GatewayTests", dependencies: ["Gateway", httpTypes], swiftSettings: settings),
-        .testTarget(
-            name: "FastCGITests",
-            dependencies: ["FastCGI", "Gateway", "Linux", "TestSupport", httpTypes, logging, system],
-            swiftSettings: settings),
-        .testTarget(
-            name: "WebhooksTests",
-            dependencies: [
+            path: "Tests/Support/StoreSupport", swiftSettings: settings),
+        tests(of: "Linux", ["TestSupport", system]),
+        tests(of: "LMDB", ["TestSupport", system]),
+        tests(of: "ContentDecoding", ["CZlib"]),
+        tests(of: "Cryptography", ["CCrypto", "ContentDecoding", "Linux", "TestSupport", system]),
+        tests(of: "WebhookSignatures", ["ContentDecoding", "Cryptography"]),
+        tests(of: "Curl", ["Linux", "TestSupport", system]),
+        tests(of: "Kafka", ["Linux"]),
+        tests(of: "JSON", []),
+        tests(of: "JSONPath", ["JSON"], exclude: ["ComplianceSuite"]),
+        tests(of: "Gateway", [httpTypes]),
+        tests(of: "FastCGI", ["Gateway", "Linux", "TestSupport", httpTypes, logging, system]),
+        tests(
+            of: "Webhooks",
+            [
                 "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport",
-                "WebhookSignatures",
-                "Webhooks", httpTypes,
-                system,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "DeliveryEngineTests",
-            dependencies: [
-                "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Gateway", "Linux", "MappedStore", "TestSupport",
+                "WebhookSignatures", httpTypes, system,
+            ]),
+        tests(
+            of: "DeliveryEngine",
+            [
+                "Cryptography", "Curl", "Delivery", "Gateway", "Linux", "MappedStore", "TestSupport",
                 "WebhookSignatures", "Webhooks", system,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "LookupsTests",
-            dependencies: ["Curl", "Gateway", "Linux", "Lookups", "TestSupport", "Webhooks", logging, system],
-            swiftSettings: settings),
-        .testTarget(
-            name: "CaptureTests",
-            dependencies: [
-                "Capture", "ContentDecoding", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport",
-                httpTypes, system,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "DeliveryTests", dependencies: ["CCurl", "ContentDecoding", "Delivery", "Gateway", "Linux"],
-            swiftSettings: settings),
-        .testTarget(
-            name: "EventsTests",
-            dependencies: [
-                "Delivery", "Events", "Gateway", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport",
-                httpTypes, system,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "QueuesTests",
-            dependencies: [
-                "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "Queues", "StoreSupport",
-                "TestSupport",
-                httpTypes, system,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "MappedStoreTests",
-            dependencies: [
-                "Capture", "Cryptography", "Delivery", "Events", "Gateway", "LMDB", "Linux", "MappedStore", "Queues",
-                "TestSupport", "Webhooks", system,
-            ],
-            swiftSettings: settings),
-        .testTarget(
-            name: "PostroomTests",
-            dependencies: [
-                "Capture", "DeliveryEngine", "Events", "Gateway", "Kafka", "Linux", "Webhooks", "Postroom",
-                "TestSupport",
-                logging, system,
-            ],
-            swiftSettings: settings),
+            ]),
+        tests(of: "Lookups", ["Curl", "Gateway", "Linux", "TestSupport", "Webhooks", logging, system]),
+        tests(
+            of: "Capture",
+            ["ContentDecoding", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
+        tests(of: "Delivery", ["CCurl", "ContentDecoding", "Gateway", "Linux"]),
+        tests(
+            of: "Events",
+            [
+                "Delivery", "Gateway", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport", httpTypes,
+                system,
+            ]),
+        tests(
+            of: "Queues",
+            [
+                "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "StoreSupport",
+                "TestSupport", httpTypes, system,
+            ]),
+        tests(
+            of: "MappedStore",
+            [
+                "Capture", "Cryptography", "Delivery", "Events", "Gateway", "LMDB", "Linux", "Queues", "TestSupport",
+                "Webhooks", system,
+            ]),
+        tests(
+            of: "Postroom",
+            [
+                "Capture", "DeliveryEngine", "Events", "Gateway", "Kafka", "Linux", "Webhooks", "TestSupport", logging,
+                system,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

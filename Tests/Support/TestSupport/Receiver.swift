@@ -37,7 +37,7 @@ private struct Ready: Decodable { var port: Int }
 
 /// Lends a receiver on 127.0.0.1 that is gone afterwards.
 package func withReceiver<Result>(_ options: [String] = [], _ body: (Receiver) throws -> Result) throws -> Result {
-    let script = FilePath(#filePath).removingLastComponent().removingLastComponent().appending("Support/receiver.py")
+    let script = FilePath(#filePath).removingLastComponent().removingLastComponent().appending("receiver.py")
     return try withTemporaryDirectory { directory in
         let log = directory.appending("arrivals")
         let ready = directory.appending("ready")
