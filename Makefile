@@ -49,6 +49,7 @@ format:
 
 lint:
 	swift format lint --strict --recursive Package.swift Sources Tests
+	scripts/check-layers
 
 # Copies what "make build" has made, and builds nothing: as root it would leave files that others cannot replace.
 install:
