@@ -81,40 +81,40 @@ let package = Package(
         module(.system, "PostgreSQL", ["CPQ"]),
         module(.system, "SQLite", ["CSQLite"]),
 
-        module(.formats, "ContentDecoding", ["CZlib"]),
-        module(.formats, "Cryptography", ["CArgon2", "CCrypto", "ContentDecoding"]),
-        module(.formats, "Gateway", [httpTypes]),
+        module(.formats, "Encodings", ["CZlib"]),
+        module(.formats, "Cryptography", ["CArgon2", "CCrypto", "Encodings"]),
+        module(.formats, "HTTP", [httpTypes]),
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
-        module(.formats, "WebhookSignatures", ["ContentDecoding", "Cryptography"]),
+        module(.formats, "StandardWebhooks", ["Encodings", "Cryptography"]),
 
-        module(.apis, "Capture", ["ContentDecoding", "Gateway", "JSON", httpTypes]),
-        module(.apis, "Queues", ["ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", httpTypes]),
-        module(.apis, "Delivery", ["ContentDecoding", "Gateway", "Linux"]),
+        module(.apis, "Capture", ["Encodings", "HTTP", "JSON", httpTypes]),
+        module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", httpTypes]),
+        module(.apis, "Delivery", ["Encodings", "HTTP", "Linux"]),
         module(
             .apis, "Webhooks",
-            ["ContentDecoding", "Cryptography", "Delivery", "Gateway", "JSON", "Linux", "WebhookSignatures", httpTypes]),
-        module(.apis, "Events", ["ContentDecoding", "Delivery", "Gateway", "JSON", "JSONPath", httpTypes]),
+            ["Encodings", "Cryptography", "Delivery", "HTTP", "JSON", "Linux", "StandardWebhooks", httpTypes]),
+        module(.apis, "Events", ["Encodings", "Delivery", "HTTP", "JSON", "JSONPath", httpTypes]),
 
-        module(.engines, "FastCGI", ["CFastCGI", "Gateway", "Linux", httpTypes, logging, system]),
+        module(.engines, "FastCGI", ["CFastCGI", "HTTP", "Linux", httpTypes, logging, system]),
         module(
             .engines, "DeliveryEngine",
-            ["Cryptography", "Curl", "Delivery", "Gateway", "Linux", "WebhookSignatures", system]),
-        module(.engines, "Lookups", ["Curl", "Gateway", "Linux", "Webhooks", logging, system]),
+            ["Cryptography", "Curl", "Delivery", "HTTP", "Linux", "StandardWebhooks", system]),
+        module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Webhooks", logging, system]),
 
         module(
             .store, "MappedStore",
             [
-                "Capture", "ContentDecoding", "Cryptography", "Delivery", "Events", "Gateway", "JSON", "JSONPath",
+                "Capture", "Encodings", "Cryptography", "Delivery", "Events", "HTTP", "JSON", "JSONPath",
                 "LMDB", "Linux", "Queues", "Webhooks", system,
             ]),
 
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "Gateway", "JSON",
+                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "HTTP", "JSON",
                 "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
-                "WebhookSignatures", "Webhooks", httpTypes, logging, system,
+                "StandardWebhooks", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Program/Postroom", swiftSettings: settings),
@@ -129,59 +129,59 @@ let package = Package(
         .target(
             name: "StoreSupport",
             dependencies: [
-                "Capture", "Delivery", "Events", "Gateway", "MappedStore", "Queues", "TestSupport", "Webhooks", system,
+                "Capture", "Delivery", "Events", "HTTP", "MappedStore", "Queues", "TestSupport", "Webhooks", system,
             ],
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
         tests(of: "Linux", ["TestSupport", system]),
         tests(of: "LMDB", ["TestSupport", system]),
-        tests(of: "ContentDecoding", ["CZlib"]),
-        tests(of: "Cryptography", ["CCrypto", "ContentDecoding", "Linux", "TestSupport", system]),
-        tests(of: "WebhookSignatures", ["ContentDecoding", "Cryptography"]),
+        tests(of: "Encodings", ["CZlib"]),
+        tests(of: "Cryptography", ["CCrypto", "Encodings", "Linux", "TestSupport", system]),
+        tests(of: "StandardWebhooks", ["Encodings", "Cryptography"]),
         tests(of: "Curl", ["Linux", "TestSupport", system]),
         tests(of: "Kafka", ["Linux"]),
         tests(of: "JSON", []),
         tests(of: "JSONPath", ["JSON"], exclude: ["ComplianceSuite"]),
-        tests(of: "Gateway", [httpTypes]),
-        tests(of: "FastCGI", ["Gateway", "Linux", "TestSupport", httpTypes, logging, system]),
+        tests(of: "HTTP", [httpTypes]),
+        tests(of: "FastCGI", ["HTTP", "Linux", "TestSupport", httpTypes, logging, system]),
         tests(
             of: "Webhooks",
             [
-                "ContentDecoding", "Delivery", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport",
-                "WebhookSignatures", httpTypes, system,
+                "Encodings", "Delivery", "HTTP", "JSON", "MappedStore", "StoreSupport", "TestSupport",
+                "StandardWebhooks", httpTypes, system,
             ]),
         tests(
             of: "DeliveryEngine",
             [
-                "Cryptography", "Curl", "Delivery", "Gateway", "Linux", "MappedStore", "TestSupport",
-                "WebhookSignatures", "Webhooks", system,
+                "Cryptography", "Curl", "Delivery", "HTTP", "Linux", "MappedStore", "TestSupport",
+                "StandardWebhooks", "Webhooks", system,
             ]),
-        tests(of: "Lookups", ["Curl", "Gateway", "Linux", "TestSupport", "Webhooks", logging, system]),
+        tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", "Webhooks", logging, system]),
         tests(
             of: "Capture",
-            ["ContentDecoding", "Gateway", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
-        tests(of: "Delivery", ["CCurl", "ContentDecoding", "Gateway", "Linux"]),
+            ["Encodings", "HTTP", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
+        tests(of: "Delivery", ["CCurl", "Encodings", "HTTP", "Linux"]),
         tests(
             of: "Events",
             [
-                "Delivery", "Gateway", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport", httpTypes,
+                "Delivery", "HTTP", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport", httpTypes,
                 system,
             ]),
         tests(
             of: "Queues",
             [
-                "ContentDecoding", "Cryptography", "Gateway", "JSON", "Linux", "MappedStore", "StoreSupport",
+                "Encodings", "Cryptography", "HTTP", "JSON", "Linux", "MappedStore", "StoreSupport",
                 "TestSupport", httpTypes, system,
             ]),
         tests(
             of: "MappedStore",
             [
-                "Capture", "Cryptography", "Delivery", "Events", "Gateway", "LMDB", "Linux", "Queues", "TestSupport",
+                "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues", "TestSupport",
                 "Webhooks", system,
             ]),
         tests(
             of: "Postroom",
             [
-                "Capture", "DeliveryEngine", "Events", "Gateway", "Kafka", "Linux", "Webhooks", "TestSupport", logging,
+                "Capture", "DeliveryEngine", "Events", "HTTP", "Kafka", "Linux", "Webhooks", "TestSupport", logging,
                 system,
             ]),
     ],

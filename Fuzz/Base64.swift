@@ -1,4 +1,4 @@
-@testable import ContentDecoding
+@testable import Encodings
 
 /// Each run of bytes has one text, and each text that is taken is that of its bytes.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,7 +1,7 @@
 import HTTPTypes
 
-@testable import ContentDecoding
-@testable import Gateway
+@testable import Encodings
+@testable import HTTP
 @testable import Queues
 
 /// What a header shows is a name and a password, which written again show the same.

@@ -1,4 +1,4 @@
-@testable import ContentDecoding
+@testable import Encodings
 
 /// Decompressing ends, within its limit, and every charset turns bytes into UTF-8 or refuses them.
 @_cdecl("LLVMFuzzerTestOneInput")

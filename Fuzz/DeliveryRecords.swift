@@ -1,5 +1,5 @@
 @testable import Delivery
-@testable import Gateway
+@testable import HTTP
 @testable import JSON
 @testable import MappedStore
 @testable import Webhooks
@@ -26,7 +26,8 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         }
     }
     if let parcel = ParcelRecord.decode(span, number: 7) {
-        unsafe require(ParcelRecord.decode(ParcelRecord.encode(parcel).span.bytes, number: 7) == parcel, "another parcel")
+        unsafe require(
+            ParcelRecord.decode(ParcelRecord.encode(parcel).span.bytes, number: 7) == parcel, "another parcel")
     }
     if let line = AttemptRecord(span) {
         unsafe require(AttemptRecord(line.encoded.span.bytes) == line, "another line")

@@ -1,4 +1,4 @@
-@testable import Gateway
+@testable import HTTP
 @testable import JSON
 @testable import Webhooks
 

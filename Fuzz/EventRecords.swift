@@ -1,6 +1,6 @@
 @testable import Delivery
 @testable import Events
-@testable import Gateway
+@testable import HTTP
 @testable import MappedStore
 
 private let destination = Destination(
@@ -16,7 +16,8 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let again = unsafe SubscriptionRecord.decode(encoded.span.bytes, destination)
         require(again?.subscription == subscription && again?.revision == revision, "another subscription")
         let expression = SubscriptionRecord.expression(span)
-        require(expression == Expression(text: subscription.expression, dialect: subscription.dialect), "not what it asks")
+        require(
+            expression == Expression(text: subscription.expression, dialect: subscription.dialect), "not what it asks")
     }
     if let record = RoutedEventRecord(span) {
         unsafe require(RoutedEventRecord(record.encoded.span.bytes) == record, "other matches")

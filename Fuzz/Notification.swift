@@ -1,8 +1,8 @@
 import HTTPTypes
 
 @testable import Capture
-@testable import ContentDecoding
-@testable import Gateway
+@testable import Encodings
+@testable import HTTP
 @testable import JSON
 
 /// Whatever body comes under whatever coding and charset is kept within the limit and written as JSON, or refused.

@@ -1,5 +1,5 @@
 @testable import FastCGI
-@testable import Gateway
+@testable import HTTP
 
 /// Any list of parameters makes a request or a refusal.
 @_cdecl("LLVMFuzzerTestOneInput")

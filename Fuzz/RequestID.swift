@@ -1,4 +1,4 @@
-@testable import Gateway
+@testable import HTTP
 
 /// A request's id and time come to the numbers that they were written from.
 @_cdecl("LLVMFuzzerTestOneInput")

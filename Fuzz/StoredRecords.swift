@@ -1,5 +1,5 @@
 @testable import Capture
-@testable import Gateway
+@testable import HTTP
 @testable import MappedStore
 
 /// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.

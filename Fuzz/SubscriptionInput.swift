@@ -1,6 +1,6 @@
 @testable import Delivery
 @testable import Events
-@testable import Gateway
+@testable import HTTP
 @testable import JSON
 
 private struct URLs: URLRules {

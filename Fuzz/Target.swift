@@ -1,4 +1,4 @@
-@testable import Gateway
+@testable import HTTP
 
 /// Segments are the decoded parts of the path, and nothing that is no text gets through.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,4 +1,4 @@
-@testable import Gateway
+@testable import HTTP
 
 /// A time that is read, written and read again is the same, and any number of microseconds is a time.
 @_cdecl("LLVMFuzzerTestOneInput")

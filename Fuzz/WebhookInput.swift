@@ -1,5 +1,5 @@
 @testable import Delivery
-@testable import Gateway
+@testable import HTTP
 @testable import JSON
 @testable import Webhooks
 

@@ -1,5 +1,5 @@
 import Capture
-import Gateway
+import HTTP
 import StoreSupport
 import Testing
 

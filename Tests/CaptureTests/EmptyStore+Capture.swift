@@ -1,5 +1,5 @@
 import Capture
-import Gateway
+import HTTP
 import StoreSupport
 
 /// Short forms for what capture needs.

@@ -1,5 +1,5 @@
 import CCrypto
-import ContentDecoding
+import Encodings
 import Linux
 import SystemPackage
 import TestSupport

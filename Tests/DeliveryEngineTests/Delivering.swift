@@ -2,7 +2,7 @@ import Cryptography
 import Curl
 import Delivery
 import DeliveryEngine
-import Gateway
+import HTTP
 import Linux
 import MappedStore
 import SystemPackage

@@ -2,11 +2,11 @@ import Cryptography
 import Curl
 import Delivery
 import DeliveryEngine
-import Gateway
+import HTTP
 import MappedStore
+import StandardWebhooks
 import TestSupport
 import Testing
-import WebhookSignatures
 import Webhooks
 
 @Suite struct DispatcherTests {

@@ -1,6 +1,6 @@
 import Delivery
 import DeliveryEngine
-import Gateway
+import HTTP
 import MappedStore
 import TestSupport
 import Testing

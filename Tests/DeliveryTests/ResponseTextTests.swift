@@ -1,4 +1,4 @@
-import ContentDecoding
+import Encodings
 import Testing
 
 @testable import Delivery

@@ -1,5 +1,5 @@
 import Events
-import Gateway
+import HTTP
 
 /// A store in which something happens between what a matcher reads and what it writes.
 final class LateStore: MatchingStore {

@@ -1,5 +1,5 @@
-import Gateway
 import Glibc
+import HTTP
 import HTTPTypes
 import Linux
 import Logging

@@ -1,4 +1,4 @@
-import Gateway
+import HTTP
 import Testing
 
 @testable import Lookups

@@ -1,5 +1,5 @@
 import Curl
-import Gateway
+import HTTP
 import Linux
 import Logging
 import SystemPackage

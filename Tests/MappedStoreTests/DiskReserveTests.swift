@@ -1,6 +1,6 @@
 import Capture
-import Gateway
 import Glibc
+import HTTP
 import Linux
 import SystemPackage
 import TestSupport

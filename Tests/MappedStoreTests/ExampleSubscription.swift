@@ -1,6 +1,6 @@
 import Delivery
 import Events
-import Gateway
+import HTTP
 
 extension Subscription {
     /// One of the user "u" that is not kept yet.

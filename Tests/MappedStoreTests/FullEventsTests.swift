@@ -1,6 +1,6 @@
 import Delivery
 import Events
-import Gateway
+import HTTP
 import TestSupport
 import Testing
 

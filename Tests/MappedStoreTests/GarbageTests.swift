@@ -1,4 +1,4 @@
-import Gateway
+import HTTP
 import LMDB
 import Queues
 import TestSupport

@@ -1,6 +1,6 @@
 import Capture
 import Delivery
-import Gateway
+import HTTP
 import LMDB
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import Capture
 import Delivery
 import Events
-import Gateway
+import HTTP
 import LMDB
 import Linux
 import Queues

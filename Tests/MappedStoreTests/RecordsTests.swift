@@ -1,5 +1,5 @@
 import Capture
-import Gateway
+import HTTP
 import Testing
 
 @testable import MappedStore

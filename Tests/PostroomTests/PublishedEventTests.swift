@@ -1,4 +1,4 @@
-import Gateway
+import HTTP
 import Kafka
 import Testing
 import Webhooks

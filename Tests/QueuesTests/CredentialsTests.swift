@@ -1,5 +1,5 @@
-import ContentDecoding
-import Gateway
+import Encodings
+import HTTP
 import HTTPTypes
 import Testing
 

@@ -1,4 +1,4 @@
-import Gateway
+import HTTP
 import Linux
 import Queues
 import StoreSupport

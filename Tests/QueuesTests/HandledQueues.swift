@@ -1,6 +1,6 @@
-import ContentDecoding
 import Cryptography
-import Gateway
+import Encodings
+import HTTP
 import HTTPTypes
 import JSON
 import Linux

@@ -1,4 +1,4 @@
-import Gateway
+import HTTP
 import Queues
 import StoreSupport
 import Testing

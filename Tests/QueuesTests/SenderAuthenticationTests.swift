@@ -1,5 +1,5 @@
 import Cryptography
-import Gateway
+import HTTP
 import Testing
 
 @testable import Queues

@@ -1,5 +1,5 @@
 import Delivery
-import Gateway
+import HTTP
 import StoreSupport
 import Testing
 import Webhooks

@@ -1,5 +1,5 @@
 import Delivery
-import Gateway
+import HTTP
 import HTTPTypes
 import JSON
 import Testing

@@ -1,9 +1,9 @@
 import Delivery
-import Gateway
+import HTTP
 import HTTPTypes
 import JSON
+import StandardWebhooks
 import Testing
-import WebhookSignatures
 
 @testable import Webhooks
 

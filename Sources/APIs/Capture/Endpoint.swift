@@ -1,5 +1,5 @@
-internal import ContentDecoding
-package import Gateway
+internal import Encodings
+package import HTTP
 
 /// An address opened for a client: it accepts notifications and keeps them, in order, until they are collected.
 package struct Endpoint: Equatable, Sendable {

@@ -1,5 +1,5 @@
-internal import ContentDecoding
-package import Gateway
+internal import Encodings
+package import HTTP
 internal import HTTPTypes
 
 /// One request received at an endpoint, as it was sent.

@@ -1,5 +1,5 @@
-internal import ContentDecoding
-internal import Gateway
+internal import Encodings
+internal import HTTP
 internal import JSON
 
 /// The body of a long answer, `{"notifications": [...]}`, made in parts as its client takes them. Each part reads what it

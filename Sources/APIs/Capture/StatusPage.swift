@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// What the status page tells of the installation, besides what the store knows.
 package struct Installation: Sendable {

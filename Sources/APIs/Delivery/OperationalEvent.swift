@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// Something about deliveries that operators want to hear of.
 package struct OperationalEvent: Equatable, Sendable {

@@ -1,5 +1,5 @@
 internal import Cryptography
-internal import Gateway
+internal import HTTP
 
 /// What requests have had begun beside the loop, until they are answered anew and take the result.
 final class BackgroundTasks<Value: Sendable> {

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// One item of a queue, as it was sent.
 package struct Message: Equatable, Sendable {

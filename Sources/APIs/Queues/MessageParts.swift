@@ -1,6 +1,6 @@
-internal import ContentDecoding
 internal import Cryptography
-internal import Gateway
+internal import Encodings
+internal import HTTP
 internal import JSON
 
 /// The body of a long answer to a read, the original's MessageList, made in parts as its client takes them. Between two

@@ -1,5 +1,5 @@
 internal import Cryptography
-internal import Gateway
+internal import HTTP
 
 /// Checks passwords. A costly hash is computed beside the loop, and what came of it is remembered.
 final class PasswordCheck {

@@ -1,5 +1,5 @@
-internal import ContentDecoding
-package import Gateway
+internal import Encodings
+package import HTTP
 internal import HTTPTypes
 internal import JSON
 internal import Linux

@@ -1,5 +1,5 @@
 internal import Cryptography
-internal import Gateway
+internal import HTTP
 internal import HTTPTypes
 
 /// Who a request comes from.

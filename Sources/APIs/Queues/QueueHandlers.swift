@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 package import HTTPTypes
 
 /// The queue API: from a request and a store to an answer.

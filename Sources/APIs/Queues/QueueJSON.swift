@@ -1,6 +1,6 @@
-internal import ContentDecoding
 internal import Cryptography
-internal import Gateway
+internal import Encodings
+internal import HTTP
 internal import HTTPTypes
 internal import JSON
 

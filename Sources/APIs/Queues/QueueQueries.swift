@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 
 /// What a client asks of a read.
 struct ReadQuery: Equatable {

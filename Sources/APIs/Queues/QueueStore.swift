@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// What queues need of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
 ///

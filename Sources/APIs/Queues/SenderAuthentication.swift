@@ -1,5 +1,5 @@
 package import Cryptography
-internal import Gateway
+internal import HTTP
 
 /// How a sender proves that a message is its own, or is whole: a digest of the body in a header.
 package struct SenderAuthentication: Equatable, Sendable {

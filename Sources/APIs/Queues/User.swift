@@ -1,5 +1,5 @@
-internal import ContentDecoding
-internal import Gateway
+internal import Encodings
+internal import HTTP
 
 /// Somebody who may log in.
 package struct User: Equatable, Sendable {

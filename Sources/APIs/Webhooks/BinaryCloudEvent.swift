@@ -1,4 +1,4 @@
-internal import ContentDecoding
+internal import Encodings
 internal import JSON
 
 /// An event of CloudEvents 1.0 whose attributes stand beside its data (Kafka Protocol Binding for CloudEvents, section 3.2).

@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import JSON
 
 /// An environment's settings: the keys that its deliveries are verified with.

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 internal import JSON
 
 /// An event as it is published: `{"event", "event_id"?, "timestamp"?, "data"}`, or a structured one of CloudEvents 1.0 or 0.3.

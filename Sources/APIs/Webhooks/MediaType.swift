@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 
 /// What a body is said to be.
 enum MediaType {

@@ -1,4 +1,4 @@
-internal import ContentDecoding
+internal import Encodings
 
 /// A public key out of its SubjectPublicKeyInfo (RFC 5280, section 4.1), as far as a JSON Web Key needs it.
 struct PublicKey {

@@ -1,5 +1,5 @@
 package import Delivery
-package import Gateway
+package import HTTP
 
 /// A target URL and the events of one environment that are sent to it.
 package struct Webhook: Equatable, Sendable {

@@ -1,6 +1,6 @@
 internal import Delivery
-internal import Gateway
-internal import WebhookSignatures
+internal import HTTP
+internal import StandardWebhooks
 
 /// Turns what a client wants into the webhook that is kept: sealed where it is secret, and with what was kept before where
 /// the client was shown a mask.

@@ -1,8 +1,8 @@
 package import Delivery
-package import Gateway
+package import HTTP
 internal import HTTPTypes
 internal import JSON
-internal import WebhookSignatures
+internal import StandardWebhooks
 
 /// Whether an environment exists.
 package enum EnvironmentAnswer: Equatable, Sendable {

@@ -1,7 +1,7 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import JSON
-internal import WebhookSignatures
+internal import StandardWebhooks
 
 /// What becomes of one property of a webhook.
 enum Change<Value: Equatable & Sendable>: Equatable, Sendable {

@@ -1,8 +1,8 @@
-internal import ContentDecoding
 internal import Delivery
-internal import Gateway
+internal import Encodings
+internal import HTTP
 internal import JSON
-internal import WebhookSignatures
+internal import StandardWebhooks
 
 extension Webhook {
     /// The documented members and our own; those that need not be there are left out where they are not.

@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 
 /// Where a request to this API goes.
 enum WebhookRoute: Equatable {

@@ -1,4 +1,4 @@
-internal import WebhookSignatures
+internal import StandardWebhooks
 
 extension WebhookSecret {
     /// Stands for the secret in what clients are shown.

@@ -1,5 +1,5 @@
 package import Delivery
-package import Gateway
+package import HTTP
 
 /// What outbound webhooks need of a store. Each operation is whole: it happens or it does not, also when the process dies in
 /// it.

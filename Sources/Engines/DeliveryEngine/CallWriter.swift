@@ -1,7 +1,7 @@
 internal import Cryptography
 internal import Delivery
-internal import Gateway
-internal import WebhookSignatures
+internal import HTTP
+internal import StandardWebhooks
 
 /// The names of the headers that say what a call is about, and who made it.
 package struct CallHeaders: Equatable, Sendable {

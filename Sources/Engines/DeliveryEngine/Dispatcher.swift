@@ -1,6 +1,6 @@
 package import Curl
 package import Delivery
-package import Gateway
+package import HTTP
 package import Linux
 package import SystemPackage
 

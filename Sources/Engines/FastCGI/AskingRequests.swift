@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 
 /// The requests that wait for somebody outside to answer, and until when each does.
 struct AskingRequests {

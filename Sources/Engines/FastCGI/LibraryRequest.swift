@@ -1,6 +1,6 @@
 internal import CFastCGI
-internal import Gateway
 internal import Glibc
+internal import HTTP
 internal import SystemPackage
 
 /// libfcgi's own state of one request on one connection. It reads, and is kept from writing and from closing.

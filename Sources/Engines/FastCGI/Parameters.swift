@@ -1,5 +1,5 @@
-internal import Gateway
 internal import Glibc
+internal import HTTP
 internal import HTTPTypes
 
 /// What is wrong with a request's parameters, for the log.

@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 internal import HTTPTypes
 
 /// A response on its way to the server: written as far as the socket takes it, the rest made into records bit by bit.

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// What others have answered, for as long as it holds, and what they are being asked. These are the rules alone: the caller
 /// asks, and says what time it is.

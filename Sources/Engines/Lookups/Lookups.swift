@@ -1,5 +1,5 @@
 package import Curl
-package import Gateway
+package import HTTP
 package import Linux
 package import Logging
 package import SystemPackage

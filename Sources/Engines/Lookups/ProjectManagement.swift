@@ -1,5 +1,5 @@
 internal import Curl
-internal import Gateway
+internal import HTTP
 
 /// The service that knows which environments there are.
 package struct ProjectManagement: Sendable {

@@ -1,5 +1,5 @@
 internal import CCrypto
-internal import ContentDecoding
+internal import Encodings
 
 /// How a message is signed.
 package enum SignatureAlgorithm: String, CaseIterable, Sendable {

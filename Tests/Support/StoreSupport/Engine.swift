@@ -1,7 +1,7 @@
 package import Capture
 package import Delivery
 package import Events
-package import Gateway
+package import HTTP
 package import MappedStore
 package import Queues
 internal import TestSupport

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 package import MappedStore
 internal import TestSupport
 internal import Testing

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// One HTTP request made for a delivery, and its outcome.
 package struct Attempt: Equatable, Sendable {

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// For how many attempts there is room, and how owners share it: environments, and users of event routing.
 ///

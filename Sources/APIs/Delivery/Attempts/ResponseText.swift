@@ -1,4 +1,4 @@
-internal import ContentDecoding
+internal import Encodings
 
 extension Attempt {
     /// The response's body as text in UTF-8, for people to read: its coding undone and its charset converted, as far as the

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// Where things are delivered to, and how.
 package struct Destination: Equatable, Sendable {

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// How a destination has fared: what the circuit breaker, the rate limit and the automatic disabling go by. Times are of
 /// the steady clock.

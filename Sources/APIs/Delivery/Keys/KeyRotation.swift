@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// What receivers are shown of a keyring at one time.
 package struct KeyRotation: Equatable, Sendable {

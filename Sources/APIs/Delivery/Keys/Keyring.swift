@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// The keys that somebody's deliveries are signed with, private halves sealed. The newest that is in force signs; the one
 /// before it signs beside it for a while.

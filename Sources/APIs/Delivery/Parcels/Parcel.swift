@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// What is delivered: one body, kept once however many destinations it goes to.
 package struct Parcel: Equatable, Sendable {

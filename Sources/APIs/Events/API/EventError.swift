@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 package import HTTPTypes
 internal import JSON
 

@@ -1,5 +1,5 @@
-internal import ContentDecoding
-internal import Gateway
+internal import Encodings
+internal import HTTP
 internal import HTTPTypes
 internal import JSON
 

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// Where a request to this API goes.
 enum EventRoute: Equatable {
@@ -59,7 +59,7 @@ extension UUID {
         if rest.hasPrefix("urn:uuid:") { rest = rest.dropFirst(9) }
         if rest.hasPrefix("{"), rest.hasSuffix("}") { rest = rest.dropFirst().dropLast() }
         // There are as many bytes as a UUID has, or none.
-        guard let bytes = Gateway.bytes(hexadecimal: rest.filter { $0 != "-" }) else { return nil }
+        guard let bytes = HTTP.bytes(hexadecimal: rest.filter { $0 != "-" }) else { return nil }
         self.init(bytes: bytes)
     }
 }

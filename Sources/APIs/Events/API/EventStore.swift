@@ -1,5 +1,5 @@
 package import Delivery
-package import Gateway
+package import HTTP
 
 /// What event routing needs of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
 ///

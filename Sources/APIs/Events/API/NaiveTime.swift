@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 
 /// Times as this API writes them, without a zone: those of UTC.
 extension Timestamp {

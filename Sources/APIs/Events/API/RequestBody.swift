@@ -1,5 +1,5 @@
-internal import ContentDecoding
-internal import Gateway
+internal import Encodings
+internal import HTTP
 internal import HTTPTypes
 
 /// What a request's body stands for, whatever it was coded as on its way.
@@ -41,7 +41,7 @@ enum RequestBody {
     static func jsonText(_ body: [UInt8]) throws(EventError) -> [UInt8] {
         // Nearly all are UTF-8 without a mark, and stay as they are.
         guard let first = body.first, first >= 0xef || body.prefix(4).contains(0) else { return body }
-        guard let text = ContentDecoding.jsonText(body) else {
+        guard let text = Encodings.jsonText(body) else {
             throw EventError(.badRequest, "The body is not JSON: it is not UTF-8, UTF-16 or UTF-32.")
         }
         return text

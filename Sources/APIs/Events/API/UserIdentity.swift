@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 internal import HTTPTypes
 
 extension EventSettings {

@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import JSON
 
 /// How an event is written for one subscription: the format, and what is added to it.

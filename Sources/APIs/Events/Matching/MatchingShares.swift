@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 
 /// How much of the time for matching each owner's expressions have taken of late.
 ///

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 package import JSONPath
 
 /// What matching needs of a store: the expressions there are, the events that wait, and to keep what matched.

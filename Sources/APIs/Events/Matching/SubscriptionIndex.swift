@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 internal import JSON
 internal import JSONPath
 

@@ -1,4 +1,4 @@
-internal import ContentDecoding
+internal import Encodings
 internal import JSON
 
 /// What the member `auth` of a subscription says: how the target knows the sender.

@@ -1,6 +1,6 @@
-internal import ContentDecoding
 package import Delivery
-package import Gateway
+internal import Encodings
+package import HTTP
 internal import HTTPTypes
 internal import JSON
 

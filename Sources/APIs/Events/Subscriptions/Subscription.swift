@@ -1,5 +1,5 @@
 package import Delivery
-package import Gateway
+package import HTTP
 package import JSONPath
 
 /// Events that a subscription matched while it was disabled, and that no replay has been asked for since.

@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import JSON
 
 /// The JSON array of a user's subscriptions, in parts: a user may have very many. Each part shows them as they are when it

@@ -1,6 +1,6 @@
-internal import ContentDecoding
 internal import Delivery
-internal import Gateway
+internal import Encodings
+internal import HTTP
 
 /// The address of a subscription as it is called: what clients may write in a URL beyond what is sent taken away.
 struct SubscriptionTarget: Equatable {

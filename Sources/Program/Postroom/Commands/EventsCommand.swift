@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Delivery
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import JSON
 internal import Linux
 internal import MappedStore

@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import MappedStore
 internal import SystemPackage

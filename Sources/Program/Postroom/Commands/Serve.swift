@@ -1,5 +1,5 @@
 internal import ArgumentParser
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import Logging
 internal import MappedStore

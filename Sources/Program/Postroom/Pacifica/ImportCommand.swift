@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Delivery
 internal import DeliveryEngine
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import MappedStore
 

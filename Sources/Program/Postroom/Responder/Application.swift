@@ -1,7 +1,7 @@
 internal import Capture
 internal import Delivery
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import HTTPTypes
 internal import Linux
 internal import Logging

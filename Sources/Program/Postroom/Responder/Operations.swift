@@ -1,6 +1,6 @@
 internal import Capture
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import HTTPTypes
 internal import JSON
 internal import Logging

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Cryptography
 internal import Events
 internal import FastCGI
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups

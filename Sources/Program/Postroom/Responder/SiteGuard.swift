@@ -1,5 +1,5 @@
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import HTTPTypes
 internal import Linux
 

@@ -2,7 +2,7 @@ internal import Cryptography
 internal import Delivery
 internal import DeliveryEngine
 internal import FastCGI
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups

@@ -1,6 +1,6 @@
 internal import Cryptography
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import MappedStore
 internal import SystemPackage

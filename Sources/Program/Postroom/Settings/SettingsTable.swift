@@ -6,8 +6,8 @@ internal import HTTPTypes
 internal import Linux
 internal import Logging
 internal import Queues
+internal import StandardWebhooks
 internal import SystemPackage
-internal import WebhookSignatures
 internal import Webhooks
 
 extension Settings {

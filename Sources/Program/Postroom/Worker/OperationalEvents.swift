@@ -1,8 +1,8 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import Logging
 internal import MappedStore
-internal import WebhookSignatures
+internal import StandardWebhooks
 
 extension Logger {
     /// One line, whose message is the event's name.

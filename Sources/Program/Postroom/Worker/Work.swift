@@ -4,7 +4,7 @@ internal import Curl
 internal import Delivery
 internal import DeliveryEngine
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups

@@ -1,5 +1,5 @@
 internal import Capture
-internal import Gateway
+internal import HTTP
 internal import JSON
 internal import LMDB
 

@@ -1,5 +1,5 @@
 package import Capture
-package import Gateway
+package import HTTP
 internal import LMDB
 
 extension MappedStore: CaptureStore {

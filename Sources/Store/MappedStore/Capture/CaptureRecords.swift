@@ -1,5 +1,5 @@
 internal import Capture
-internal import Gateway
+internal import HTTP
 
 /// An endpoint as it is stored under its number.
 struct EndpointRecord {

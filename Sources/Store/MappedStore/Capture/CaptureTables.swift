@@ -1,5 +1,5 @@
 internal import Capture
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// Counters of this process that are not in the store yet.

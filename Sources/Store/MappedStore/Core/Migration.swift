@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// What an older layout lacks beside tables that are empty in the beginning.

@@ -1,6 +1,6 @@
 internal import Capture
 internal import Delivery
-package import Gateway
+package import HTTP
 internal import LMDB
 internal import Queues
 

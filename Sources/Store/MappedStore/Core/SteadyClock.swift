@@ -1,5 +1,5 @@
 internal import Delivery
-package import Gateway
+package import HTTP
 internal import Linux
 
 /// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,

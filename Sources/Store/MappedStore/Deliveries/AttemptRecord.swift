@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 
 /// A line of the log as it is stored under its number.
 struct AttemptRecord: Equatable {

@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 
 extension ByteWriter {
     /// Bytes that need not be there.

@@ -1,5 +1,5 @@
 internal import Delivery
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// How far the search for what a store over its limit can drop has come. It is not kept: another process begins anew.

@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// The steps that the operations of deliveries are made of.

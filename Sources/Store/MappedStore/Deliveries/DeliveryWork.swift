@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// Changes to destinations and their deliveries within one transaction. What is read is kept at hand, and written once, by

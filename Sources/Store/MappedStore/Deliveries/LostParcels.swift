@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// A parcel that a destination was given up for and that has not been delivered to it since.

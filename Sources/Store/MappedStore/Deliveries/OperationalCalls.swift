@@ -1,5 +1,5 @@
 internal import Delivery
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// How many calls to OPS_EVENTS_URL there were, since the store began. They are no deliveries of webhooks or events, and are

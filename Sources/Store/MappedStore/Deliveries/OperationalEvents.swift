@@ -1,6 +1,6 @@
 package import Delivery
 internal import Events
-package import Gateway
+package import HTTP
 internal import JSON
 internal import LMDB
 internal import Webhooks

@@ -1,6 +1,6 @@
 internal import Cryptography
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// The kinds of destinations that are indexed apart: who answers slowly where somebody is asked leaves room to others.

@@ -1,4 +1,4 @@
-internal import ContentDecoding
+internal import Encodings
 
 /// Builds keys and records. Numbers in keys are big-endian, so that they sort by value; numbers in records that are
 /// mostly small take one byte for every seven bits (LEB128).

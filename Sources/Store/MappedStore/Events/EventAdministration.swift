@@ -1,6 +1,6 @@
 internal import Delivery
 package import Events
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.

@@ -1,6 +1,6 @@
 internal import Delivery
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 extension MappedStore {

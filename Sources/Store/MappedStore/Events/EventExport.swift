@@ -1,6 +1,6 @@
 internal import Delivery
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import JSON
 internal import JSONPath
 internal import LMDB

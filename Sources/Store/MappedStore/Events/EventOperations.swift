@@ -1,6 +1,6 @@
 package import Delivery
 package import Events
-package import Gateway
+package import HTTP
 internal import LMDB
 
 extension MappedStore: EventStore {

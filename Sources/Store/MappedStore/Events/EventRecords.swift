@@ -1,6 +1,6 @@
 internal import Delivery
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import JSONPath
 
 /// What a subscription has beside its destination, as it is stored under that one's number.

@@ -1,7 +1,7 @@
 internal import Cryptography
 internal import Delivery
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// The steps that the operations of event routing are made of.

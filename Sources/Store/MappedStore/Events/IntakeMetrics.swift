@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// How many events that were published elsewhere have been left out, since the store began.

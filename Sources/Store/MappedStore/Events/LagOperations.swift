@@ -1,6 +1,6 @@
 internal import Delivery
 package import Events
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// Subscriptions that follow behind: events are held against their expressions one after the other, in their owner's turn,

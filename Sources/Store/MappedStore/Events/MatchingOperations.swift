@@ -1,6 +1,6 @@
 internal import Delivery
 package import Events
-package import Gateway
+package import HTTP
 internal import LMDB
 
 extension MappedStore: MatchingStore {

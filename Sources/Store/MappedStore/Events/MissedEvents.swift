@@ -1,5 +1,5 @@
 internal import Events
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// What disabled subscriptions missed, as it is stored under their number.

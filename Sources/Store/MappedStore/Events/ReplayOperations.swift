@@ -1,6 +1,6 @@
 internal import Delivery
 package import Events
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// Showing a subscription events of the past once more.

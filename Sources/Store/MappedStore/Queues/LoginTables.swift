@@ -1,5 +1,5 @@
 internal import Cryptography
-package import Gateway
+package import HTTP
 internal import LMDB
 internal import Queues
 

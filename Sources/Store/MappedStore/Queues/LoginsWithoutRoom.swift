@@ -1,4 +1,4 @@
-internal import Gateway
+internal import HTTP
 internal import Queues
 
 /// Failed logins that a full store has no room for: they count all the same, in this process.

@@ -1,4 +1,4 @@
-package import Gateway
+package import HTTP
 internal import LMDB
 package import Queues
 

@@ -1,5 +1,5 @@
 internal import Capture
-internal import Gateway
+internal import HTTP
 internal import LMDB
 
 /// What a request came to, so that its second attempt comes to the same.

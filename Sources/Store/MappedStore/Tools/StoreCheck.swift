@@ -1,5 +1,5 @@
 internal import Capture
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// Holds every record and index of a store against each other.

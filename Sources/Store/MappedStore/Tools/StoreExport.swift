@@ -1,6 +1,6 @@
 internal import Capture
-internal import ContentDecoding
-package import Gateway
+internal import Encodings
+package import HTTP
 internal import JSON
 internal import LMDB
 

@@ -1,5 +1,5 @@
 internal import Delivery
-package import Gateway
+package import HTTP
 internal import LMDB
 
 /// Keys of environments that have no webhooks: they are kept for a day.

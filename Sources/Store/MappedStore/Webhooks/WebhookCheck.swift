@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import LMDB
 internal import Webhooks
 

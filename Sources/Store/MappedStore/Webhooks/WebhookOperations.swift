@@ -1,5 +1,5 @@
 package import Delivery
-package import Gateway
+package import HTTP
 internal import LMDB
 package import Webhooks
 

@@ -1,5 +1,5 @@
 internal import Delivery
-internal import Gateway
+internal import HTTP
 internal import Webhooks
 
 /// What a webhook has beside its destination, as it is stored under that one's number.

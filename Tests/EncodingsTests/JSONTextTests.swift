@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ContentDecoding
+@testable import Encodings
 
 @Suite struct JSONTextTests {
     private static let encodings: [(mark: [UInt8], encode: @Sendable (String) -> [UInt8])] = [

@@ -1,7 +1,7 @@
 import HTTPTypes
 import Testing
 
-@testable import Gateway
+@testable import HTTP
 
 @Suite struct ResponseTests {
     @Test(arguments: [(.full, 507), (.unavailable("secret"), 503)] as [(StoreFailure, Int)])

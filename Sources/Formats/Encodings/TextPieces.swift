@@ -18,7 +18,7 @@ package struct TextPieces: Sendable {
             rest = Array(whole.suffix(count))
             whole.removeLast(count)
         }
-        if isUTF8, !ContentDecoding.isUTF8(whole) { isUTF8 = false }
+        if isUTF8, !Encodings.isUTF8(whole) { isUTF8 = false }
         return whole
     }
 

@@ -1,5 +1,5 @@
-internal import ContentDecoding
 package import Cryptography
+internal import Encodings
 
 /// One call of a webhook, as signatures cover it. Each attempt is a call of its own, with its own time.
 package struct WebhookCall: Sendable {

@@ -1,8 +1,8 @@
-import ContentDecoding
 import Cryptography
+import Encodings
 import Testing
 
-@testable import WebhookSignatures
+@testable import StandardWebhooks
 
 @Suite struct WebhookCallTests {
     /// The examples that every library of the standard is tested with.

@@ -1,8 +1,8 @@
-import ContentDecoding
 import Cryptography
+import Encodings
 import Testing
 
-@testable import WebhookSignatures
+@testable import StandardWebhooks
 
 @Suite struct WebhookKeyPairTests {
     /// Of Svix' own test (svix-server, worker.rs, test_asymmetric_key_signing).

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Gateway
+@testable import HTTP
 
 @Suite struct RFC3339Tests {
     @Test(

@@ -1,4 +1,4 @@
-internal import ContentDecoding
+internal import Encodings
 
 /// What the sender and the receiver of a webhook both know and `v1` tokens are made with: 24 to 64 bytes, shown as
 /// `whsec_` and their base64 (Standard Webhooks 1.0.0, "Signature scheme").

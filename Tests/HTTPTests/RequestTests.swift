@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Gateway
+@testable import HTTP
 
 @Suite struct RequestIDTests {
     private static let id = "00000000000000ffFFFFFFFFFFFFFFFE"

@@ -1,7 +1,7 @@
 import CZlib
 import Testing
 
-@testable import ContentDecoding
+@testable import Encodings
 
 /// Compresses as zlib does.
 /// - Parameter windowBits: 31 for gzip, 15 for zlib, -15 for neither's header.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import ContentDecoding
+@testable import Encodings
 
 @Suite struct CharsetTests {
     @Test(

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Gateway
+@testable import HTTP
 
 @Suite struct TimestampTests {
     @Test(

@@ -1,5 +1,5 @@
-internal import ContentDecoding
 package import Cryptography
+internal import Encodings
 
 /// An Ed25519 key that `v1a` tokens are made with (Standard Webhooks 1.0.0, "Signature scheme"): the sender's alone, while
 /// receivers have its public half.

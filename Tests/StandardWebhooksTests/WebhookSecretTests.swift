@@ -1,6 +1,6 @@
 import Testing
 
-@testable import WebhookSignatures
+@testable import StandardWebhooks
 
 @Suite struct WebhookSecretTests {
     @Test(arguments: [(23, false), (24, true), (32, true), (64, true), (65, false), (0, false)])
