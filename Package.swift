@@ -25,10 +25,10 @@ enum Layer: String {
     case engines = "Engines"
     /// The four APIs and what they share: values, rules, handlers, and the protocols of the stores they need.
     case apis = "APIs"
-    /// Formats and algorithms that others have defined.
-    case formats = "Formats"
     /// Swift over the C library and over system libraries.
     case system = "System"
+    /// Values, and formats and algorithms that others have defined.
+    case formats = "Formats"
     /// Module maps of system libraries.
     case c = "C"
 }
@@ -74,9 +74,9 @@ let package = Package(
         library("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
         library("CLinux"),
 
-        module(.system, "Linux", ["CLinux", system]),
+        module(.system, "Linux", ["CLinux", "Values", system]),
         module(.system, "LMDB", ["CLMDB"]),
-        module(.system, "Curl", ["CCurl", "Linux", system]),
+        module(.system, "Curl", ["CCurl", "Linux", "Values", system]),
         module(.system, "Kafka", ["CKafka", "Linux"]),
         module(.system, "PostgreSQL", ["CPQ"]),
         module(.system, "SQLite", ["CSQLite"]),
@@ -87,26 +87,27 @@ let package = Package(
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
         module(.formats, "StandardWebhooks", ["Encodings", "Cryptography"]),
+        module(.formats, "Values", ["CLinux"]),
 
         module(.apis, "Capture", ["Encodings", "HTTP", "JSON", httpTypes]),
-        module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", httpTypes]),
-        module(.apis, "Delivery", ["Encodings", "HTTP", "Linux"]),
+        module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", "Values", httpTypes]),
+        module(.apis, "Delivery", ["Encodings", "HTTP", "Values"]),
         module(
             .apis, "Webhooks",
             ["Encodings", "Cryptography", "Delivery", "HTTP", "JSON", "Linux", "StandardWebhooks", httpTypes]),
         module(.apis, "Events", ["Encodings", "Delivery", "HTTP", "JSON", "JSONPath", httpTypes]),
 
-        module(.engines, "FastCGI", ["CFastCGI", "HTTP", "Linux", httpTypes, logging, system]),
+        module(.engines, "FastCGI", ["CFastCGI", "HTTP", "Linux", "Values", httpTypes, logging, system]),
         module(
             .engines, "DeliveryEngine",
-            ["Cryptography", "Curl", "Delivery", "HTTP", "Linux", "StandardWebhooks", system]),
-        module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Webhooks", logging, system]),
+            ["Cryptography", "Curl", "Delivery", "HTTP", "Linux", "StandardWebhooks", "Values", system]),
+        module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Values", "Webhooks", logging, system]),
 
         module(
             .store, "MappedStore",
             [
                 "Capture", "Encodings", "Cryptography", "Delivery", "Events", "HTTP", "JSON", "JSONPath",
-                "LMDB", "Linux", "Queues", "Webhooks", system,
+                "LMDB", "Linux", "Queues", "Values", "Webhooks", system,
             ]),
 
         .executableTarget(
@@ -114,7 +115,7 @@ let package = Package(
             dependencies: [
                 "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "HTTP", "JSON",
                 "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
-                "StandardWebhooks", "Webhooks", httpTypes, logging, system,
+                "StandardWebhooks", "Values", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Program/Postroom", swiftSettings: settings),
@@ -132,16 +133,17 @@ let package = Package(
                 "Capture", "Delivery", "Events", "HTTP", "MappedStore", "Queues", "TestSupport", "Webhooks", system,
             ],
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
-        tests(of: "Linux", ["TestSupport", system]),
+        tests(of: "Linux", ["TestSupport", "Values", system]),
         tests(of: "LMDB", ["TestSupport", system]),
         tests(of: "Encodings", ["CZlib"]),
         tests(of: "Cryptography", ["CCrypto", "Encodings", "Linux", "TestSupport", system]),
         tests(of: "StandardWebhooks", ["Encodings", "Cryptography"]),
-        tests(of: "Curl", ["Linux", "TestSupport", system]),
+        tests(of: "Curl", ["Linux", "TestSupport", "Values", system]),
         tests(of: "Kafka", ["Linux"]),
         tests(of: "JSON", []),
         tests(of: "JSONPath", ["JSON"], exclude: ["ComplianceSuite"]),
         tests(of: "HTTP", [httpTypes]),
+        tests(of: "Values", []),
         tests(of: "FastCGI", ["HTTP", "Linux", "TestSupport", httpTypes, logging, system]),
         tests(
             of: "Webhooks",
@@ -153,13 +155,13 @@ let package = Package(
             of: "DeliveryEngine",
             [
                 "Cryptography", "Curl", "Delivery", "HTTP", "Linux", "MappedStore", "TestSupport",
-                "StandardWebhooks", "Webhooks", system,
+                "StandardWebhooks", "Webhooks", "Values", system,
             ]),
-        tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", "Webhooks", logging, system]),
+        tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", "Webhooks", logging, "Values", system]),
         tests(
             of: "Capture",
             ["Encodings", "HTTP", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
-        tests(of: "Delivery", ["CCurl", "Encodings", "HTTP", "Linux"]),
+        tests(of: "Delivery", ["CCurl", "Encodings", "HTTP", "Linux", "Values"]),
         tests(
             of: "Events",
             [
@@ -170,13 +172,13 @@ let package = Package(
             of: "Queues",
             [
                 "Encodings", "Cryptography", "HTTP", "JSON", "Linux", "MappedStore", "StoreSupport",
-                "TestSupport", httpTypes, system,
+                "TestSupport", httpTypes, "Values", system,
             ]),
         tests(
             of: "MappedStore",
             [
                 "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues", "TestSupport",
-                "Webhooks", system,
+                "Webhooks", "Values", system,
             ]),
         tests(
             of: "Postroom",

@@ -4,6 +4,7 @@ import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 
 @Suite struct GuardTests {
     private final class Asked: Sendable {

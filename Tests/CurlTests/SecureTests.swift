@@ -3,6 +3,7 @@ import Linux
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 
 @Suite struct SecureTests {
     /// Lends a certificate for localhost and 127.0.0.1 that only those trust who are told to, and its key.

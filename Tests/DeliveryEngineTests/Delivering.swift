@@ -8,6 +8,7 @@ import MappedStore
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 /// The real store, and a receiver that does what its URL says; time goes on by itself, and further where a test says so.

@@ -1,5 +1,6 @@
 import Linux
 import Testing
+import Values
 
 @testable import Delivery
 

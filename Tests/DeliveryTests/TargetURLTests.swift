@@ -2,6 +2,7 @@ import CCurl
 import Delivery
 import Linux
 import Testing
+import Values
 
 @Suite struct TargetURLTests {
     @Test(

@@ -2,6 +2,7 @@ import Linux
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 
 @Suite struct SharedCountersTests {
     @Test func `what one has counted the others see, and later ones too`() throws {

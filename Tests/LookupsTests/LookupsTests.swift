@@ -5,6 +5,7 @@ import Logging
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 @testable import Lookups

@@ -3,6 +3,7 @@ import HTTP
 import Linux
 import Queues
 import Testing
+import Values
 
 @testable import MappedStore
 

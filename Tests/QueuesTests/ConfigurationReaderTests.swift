@@ -2,6 +2,7 @@ import Cryptography
 import JSON
 import Linux
 import Testing
+import Values
 
 @testable import Queues
 

@@ -4,6 +4,7 @@ import Linux
 import Queues
 import StoreSupport
 import Testing
+import Values
 
 /// Reloads and passwords: what every engine must do. Contract, section 10, row by row.
 @Suite struct QueueStoreConfigurationTests {

@@ -1,6 +1,7 @@
 internal import Cryptography
 internal import JSON
 internal import Linux
+internal import Values
 
 /// Reads a configuration file, and holds all of it against what it may be before anything of it counts.
 package struct ConfigurationReader {

@@ -1,4 +1,4 @@
-package import Linux
+package import Values
 
 /// What the configuration says of a queue.
 package struct QueueSettings: Equatable, Sendable {

@@ -1,8 +1,9 @@
 package import Curl
 package import Delivery
 package import HTTP
-package import Linux
+internal import Linux
 package import SystemPackage
+package import Values
 
 /// How deliveries are made.
 package struct DispatcherSettings: Equatable, Sendable {

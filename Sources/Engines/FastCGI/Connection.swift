@@ -1,6 +1,7 @@
 internal import HTTP
 internal import Linux
 internal import SystemPackage
+internal import Values
 
 /// One connection from the server, and where it stands in the exchange.
 final class Connection {

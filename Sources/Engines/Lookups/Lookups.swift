@@ -1,8 +1,9 @@
 package import Curl
 package import HTTP
-package import Linux
+internal import Linux
 package import Logging
 package import SystemPackage
+package import Values
 package import Webhooks
 
 /// Asks others what only they know, without waiting for them, and remembers what they said for a while.

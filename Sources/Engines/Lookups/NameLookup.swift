@@ -1,6 +1,7 @@
 internal import Curl
 internal import Linux
 internal import Synchronization
+internal import Values
 
 /// Finds a name's addresses as a delivery would: a request for which each address is asked about, and none is connected to.
 struct NameLookup: Sendable {

@@ -1,6 +1,7 @@
 internal import CCurl
-package import Linux
+internal import Linux
 package import SystemPackage
+package import Values
 
 /// Many HTTP requests in flight in one thread (libcurl-multi(3)).
 ///

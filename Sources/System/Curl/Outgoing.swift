@@ -1,4 +1,5 @@
-package import Linux
+internal import Linux
+package import Values
 
 /// An HTTP request to be sent, and how much it may cost.
 package struct Outgoing: Sendable {

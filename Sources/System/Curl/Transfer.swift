@@ -2,6 +2,7 @@ internal import CCurl
 internal import Glibc
 internal import Linux
 internal import SystemPackage
+internal import Values
 
 /// An easy handle and the request it works on; when that is over it takes another.
 @safe final class Transfer {

@@ -1,4 +1,4 @@
-package import Linux
+package import Values
 
 /// Which addresses may be called: those of the Internet at large, and the networks an operator has opened.
 ///

@@ -1,4 +1,4 @@
-package import Linux
+package import Values
 
 /// A URL that can be called, as RFC 3986 writes it, and taken strictly: two programs never see different hosts in it.
 package struct TargetURL: Hashable, Sendable {

@@ -4,6 +4,7 @@ internal import Linux
 internal import Logging
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ internal import Events
 internal import HTTP
 internal import HTTPTypes
 internal import Linux
+internal import Values
 
 /// Keeps web pages of other sites, which a person on this network may have open, from using this service through that
 /// person's browser.

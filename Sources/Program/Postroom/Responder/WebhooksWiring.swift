@@ -7,6 +7,7 @@ internal import Linux
 internal import Logging
 internal import Lookups
 internal import MappedStore
+internal import Values
 internal import Webhooks
 
 extension WebhookHandlers {

@@ -4,6 +4,7 @@ internal import Events
 internal import HTTPTypes
 internal import Linux
 internal import SystemPackage
+internal import Values
 
 /// What an operator can set of event routing.
 extension Settings {

@@ -7,6 +7,7 @@ internal import Linux
 internal import Logging
 internal import Queues
 internal import SystemPackage
+internal import Values
 internal import Webhooks
 
 /// All that an operator can set, from environment variables. The table in the README says what each means.

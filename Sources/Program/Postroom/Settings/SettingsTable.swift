@@ -8,6 +8,7 @@ internal import Logging
 internal import Queues
 internal import StandardWebhooks
 internal import SystemPackage
+internal import Values
 internal import Webhooks
 
 extension Settings {

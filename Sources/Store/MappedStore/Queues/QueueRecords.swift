@@ -2,6 +2,7 @@ internal import Cryptography
 internal import HTTP
 internal import Linux
 internal import Queues
+internal import Values
 
 /// Names have any length, keys have not: a name stands in a key by its digest, and in full in the record.
 func nameKey(_ name: String) -> [UInt8] { DigestAlgorithm.sha256.digest(of: Array(name.utf8)) }

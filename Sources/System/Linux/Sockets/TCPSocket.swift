@@ -1,5 +1,6 @@
 internal import CLinux
 package import SystemPackage
+package import Values
 
 /// Sockets of the Internet (ip(7), ipv6(7)).
 package enum TCPSocket {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Linux
+@testable import Values
 
 @Suite struct IPAddressTests {
     @Test(
