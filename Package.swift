@@ -108,7 +108,7 @@ let package = Package(
             [
                 "Capture", "Encodings", "Cryptography", "Delivery", "Events", "HTTP", "JSON", "JSONPath",
                 "LMDB", "Linux", "Queues", "Values", "Webhooks", system,
-            ]),
+            ], exclude: ["README.md"]),
 
         .executableTarget(
             name: "Postroom",

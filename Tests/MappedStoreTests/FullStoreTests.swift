@@ -175,6 +175,16 @@ import Testing
 }
 
 @Suite struct TableNamesTests {
+    @Test func `the module's page lists every table, and no other`() throws {
+        let root = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        let page = root.appending("Sources/Store/MappedStore/README.md")
+        let text = String(decoding: try #require(Files.contents(of: page)), as: UTF8.self)
+        let rows = text.split(separator: "## Adding a table")[0].matches(of: /(?m)^\| `([a-z-]+)` \|/).map {
+            String($0.1)
+        }
+        #expect(rows.sorted() == Tables.names.sorted())
+    }
+
     @Test func `salvage knows every table`() throws {
         try withTemporaryDirectory { directory in
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
