@@ -66,6 +66,26 @@ import Testing
         }
     }
 
+    @Test func `a stop waits for what has begun, although its client has gone`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.inquiries.hasBegun.store(true, ordering: .sequentiallyConsistent)
+            loop.send(Signal.terminate)
+            SystemClock.sleep(microseconds: 100_000)
+            let hasEnded = loop.shared.hasEnded.load(ordering: .sequentiallyConsistent)
+            #expect(!hasEnded)
+            try loop.shared.inquiries.tell()
+            #expect(holds { loop.shared.hasEnded.load(ordering: .sequentiallyConsistent) })
+        }
+    }
+
+    @Test func `a stop does not wait for it for ever`() throws {
+        try RunningLoop.with(shutdownSeconds: 0.3) { loop in
+            loop.shared.inquiries.hasBegun.store(true, ordering: .sequentiallyConsistent)
+            loop.send(Signal.terminate)
+            #expect(holds { loop.shared.hasEnded.load(ordering: .sequentiallyConsistent) })
+        }
+    }
+
     @Test func `whoever goes away while asking is forgotten`() async {
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in

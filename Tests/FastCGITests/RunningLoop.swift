@@ -45,6 +45,8 @@ final class Shared: Sendable {
 final class TestInquiries: Inquiries, Sendable {
     private let pipe: (read: FileDescriptor, write: FileDescriptor)
     private let told = Mutex<String?>(nil)
+    /// Whether something is to be told before the loop ends.
+    let hasBegun = Atomic<Bool>(false)
 
     init() throws {
         let ends = try FileDescriptor.pipe()
@@ -63,6 +65,8 @@ final class TestInquiries: Inquiries, Sendable {
     var descriptor: FileDescriptor { pipe.read }
 
     var dueMicroseconds: Int64? { nil }
+
+    var isBusy: Bool { hasBegun.load(ordering: .sequentiallyConsistent) && reply == nil }
 
     func work() -> Bool {
         var byte: UInt8 = 0

@@ -172,3 +172,23 @@ def test_a_read_whose_messages_roll_off_while_it_is_read_is_told_of_the_loss(ser
         json.loads(reader.read()[1])
     answer = service.read("c")
     assert answer.status == 410 and answer.json()["refresh"] is True
+
+
+def test_what_waits_keeps_no_body_in_memory(serve):
+    service = serve(RESPONDERS=1, MAX_ACTIVE_ENDPOINTS=2000)
+    endpoints = [service.create() for _ in range(4)]
+
+    def waiters():
+        sockets = []
+        for number in range(400):
+            s = socket.create_connection(("127.0.0.1", service.port))
+            path = "/manage/endpoint/%s/notifications?wait=60" % endpoints[number % 4]
+            s.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nContent-Length: 99000\r\n\r\n" % path.encode() + b"x" * 99_000)
+            sockets.append(s)
+        return sockets
+
+    grown, sockets = held(service, waiters)
+    # The bodies have 40 MB together.
+    assert grown < 10, grown
+    for s in sockets:
+        s.close()

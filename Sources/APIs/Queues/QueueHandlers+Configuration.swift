@@ -50,7 +50,11 @@ extension QueueHandlers {
         case .failure(.noMemory): return answer(to: .noMemory)
         case .failure(.file(let failure)): return answer(to: .failed(failure))
         case .success(let changed):
-            guard !changed.wish.isUndone else { return answer(to: .failed(.loginChanged)) }
+            switch changed.wish.undone {
+            case .loginChanged: return answer(to: .failed(.loginChanged))
+            case .storeFailed(let failure): throw failure
+            case nil: break
+            }
             let failure = try put(changed, for: request.id)
             if let again = try rewriting(changed, after: failure) {
                 return try beginPassword(again.wish, left: again.left, request, mark)
@@ -65,13 +69,13 @@ extension QueueHandlers {
     private func nextStep(
         after result: Result<ChangedPassword, PasswordFault>, for request: RequestID?
     ) -> (@Sendable () -> Result<ChangedPassword, PasswordFault>)? {
-        guard case .success(let changed) = result, !changed.wish.isUndone else { return nil }
+        guard case .success(let changed) = result, changed.wish.undone == nil else { return nil }
         do throws(StoreFailure) {
             let failure = try put(changed, for: request)
             return try rewriting(changed, after: failure).map { writing($0.wish, left: $0.left) }
         } catch {
-            // The request tries again, and is told.
-            return nil
+            let before = try? passwordInForce(of: changed.wish.user, because: .storeFailed(error))
+            return before.map { writing($0, left: 1) }
         }
     }
 
@@ -90,10 +94,12 @@ extension QueueHandlers {
         return nil
     }
 
-    /// What the file gets back where another request was first: the password that this one has put in force.
-    private func passwordInForce(of user: String) throws(StoreFailure) -> PasswordWish? {
+    /// What the file gets back: the password in force, which another request has set, or which a store that failed still has.
+    private func passwordInForce(
+        of user: String, because reason: PasswordWish.Reason = .loginChanged
+    ) throws(StoreFailure) -> PasswordWish? {
         guard let current = try store.current(userNamed: user) else { return nil }
-        return PasswordWish(user: user, login: nil, password: [], hash: current.hash, isUndone: true)
+        return PasswordWish(user: user, login: nil, password: [], hash: current.hash, undone: reason)
     }
 
     private func answer(to change: PasswordChange) -> Answer {
@@ -268,8 +274,14 @@ struct PasswordWish: Sendable {
     let password: [UInt8]
     /// The hash of the password, where it was made before.
     var hash: PasswordHash?
-    /// Whether this puts back into the file what is in force already.
-    var isUndone = false
+    /// Why this puts back into the file what is in force already; `nil` where it does not.
+    var undone: Reason?
+
+    enum Reason {
+        /// Another request was first.
+        case loginChanged
+        case storeFailed(StoreFailure)
+    }
 }
 
 /// A password that the file has, and the store not yet.

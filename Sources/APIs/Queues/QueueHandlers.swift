@@ -152,7 +152,9 @@ package final class QueueHandlers {
         }
         var reading = query.reading
         reading.mayBeLong = request.mayBeLong
-        let first = try store.read(client, of: user, reading, for: request.id)
+        // Requests that wait must not hold on to the rest of the request.
+        let id = request.id
+        let first = try store.read(client, of: user, reading, for: id)
         guard case .messages([], _) = first, query.waitMilliseconds > 0 else {
             return try answer(first, query.reading, client, user)
         }
@@ -164,7 +166,7 @@ package final class QueueHandlers {
                     reading.mayBeLong = mayBeLong
                     do throws(StoreFailure) {
                         guard try store.hasNews(for: client, of: user) else { return nil }
-                        let found = try store.read(client, of: user, reading, for: request.id)
+                        let found = try store.read(client, of: user, reading, for: id)
                         // Another reader of the same client was faster.
                         if case .messages([], _) = found { return nil }
                         return try answer(found, reading, client, user)
@@ -176,7 +178,7 @@ package final class QueueHandlers {
                     reading.mayBeLong = mayBeLong
                     do throws(StoreFailure) {
                         return try answer(
-                            try store.read(client, of: user, reading, for: request.id), reading, client, user)
+                            try store.read(client, of: user, reading, for: id), reading, client, user)
                     } catch {
                         return .now(queueResponse(to: error))
                     }

@@ -16,5 +16,7 @@ package final class BackgroundThread: Background, Inquiries {
 
     package var dueMicroseconds: Int64? { nil }
 
+    package var isBusy: Bool { thread.isBusy }
+
     package func work() -> Bool { thread.finish() }
 }

@@ -8,7 +8,14 @@ package protocol Inquiries: AnyObject {
     /// When there is something to do all the same, by `SystemClock.bootTimeMicroseconds`.
     var dueMicroseconds: Int64? { get }
 
-    /// Does what can be done at once.
+    /// Whether something has begun that is to be finished before the process ends.
+    var isBusy: Bool { get }
+
+    /// Does what can be done at once. It may write to the store.
     /// - Returns: whether something has become known, or known not to be told.
     func work() -> Bool
+}
+
+extension Inquiries {
+    package var isBusy: Bool { false }
 }

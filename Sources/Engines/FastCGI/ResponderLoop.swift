@@ -97,7 +97,7 @@ package final class ResponderLoop {
     /// Serves until SIGTERM or SIGINT, then answers what it has and returns. SIGHUP answers those who wait, at once.
     /// - Parameter shutdownSeconds: how long the last answers may take to be read.
     package func run(shutdownSeconds: Double) throws(Errno) {
-        while !(isStopping && (connections.isEmpty || now() >= stopsAt)) {
+        while !isOver {
             heartbeat?.beat()
             // What has arrived meanwhile goes into the commit that settles the one before.
             let commits = unsettledCommits
@@ -117,6 +117,12 @@ package final class ResponderLoop {
             lookAgain()
             dropStalled()
         }
+    }
+
+    /// What has begun in the background is finished before the loop ends, also where its client has gone.
+    private var isOver: Bool {
+        guard isStopping else { return false }
+        return connections.isEmpty && !inquiries.contains(where: \.isBusy) || now() >= stopsAt
     }
 
     /// - Parameter inHalves: whether to make two turns out of one.
@@ -465,6 +471,8 @@ package final class ResponderLoop {
             }
         }
         connection.state = .waiting(waiting, until: time + Int64(waiting.milliseconds) * 1000)
+        // Many may wait for long, and what waits never reads its body again.
+        connection.request?.dropBody()
         if isStopping { release(connection, waiting.giveUp(mayBeLong: hasRoom(connection))) }
     }
 
@@ -553,6 +561,9 @@ package final class ResponderLoop {
             if inquiries.work() { hasNews = true }
         }
         hasInquired = false
+        // What the work itself has written belongs to no request: it is committed alone, or not at all.
+        if service.isTurnBroken { service.forgetTurn() }
+        finishTurn()
         guard hasNews || asking.nextDeadline != .max else { return }
         for (token, entry) in asking.takeOver(hasNews: hasNews, now: now()) {
             guard let connection = connections[token] else { continue }

@@ -90,6 +90,9 @@ package final class WorkThread {
         return true
     }
 
+    /// Whether something is not done yet, or not handed out.
+    package var isBusy: Bool { !waiting.isEmpty }
+
     /// Hands out what is done.
     /// - Returns: whether anything was.
     package func finish() -> Bool {
