@@ -34,8 +34,8 @@ struct NginxFiles {
     static let uploadsPerAddress = 64
     static let uploads = 256
 
-    /// Bytes of a body that nginx holds in memory.
-    private var bodyBufferBytes: Int { min(settings.maximumBodyBytes, 256 << 10) }
+    /// Bytes of a body that nginx holds in memory, the rest in a file. Each request under way may take as much.
+    private var bodyBufferBytes: Int { min(settings.maximumBodyBytes, 32 << 10) }
 
     /// nginx starts no attempt at a request this long after the first: longer than the longest wait. Requests are remembered
     /// for longer.
@@ -242,12 +242,16 @@ struct NginxFiles {
     }
 
     private var shareZones: String {
-        // Short bodies, and requests without one. A body of HTTP/2 may come without a length, and then nothing but the method
-        // says that there is one.
-        let others =
-            #""~^[^:]+:HTTP/1[.0-9]+:[0-9]{0,5}:$" ""; "~^[^:]+:HTTP/2[.0-9]+:[0-9]{1,5}:$" ""; "#
-            + #""~^(?:GET|HEAD|OPTIONS|DELETE):HTTP/2[.0-9]+::$" """#
-        let size = "$request_method:$server_protocol:$content_length:$http_transfer_encoding"
+        // Short bodies, and requests without one. A body of HTTP/2 may come without a length: there the method decides, and
+        // the path, as a POST to /read waits without a body. What escapes this has only as much memory as nginx's buffer.
+        let mount = settings.mountPoint.replacing(".", with: "\\.")
+        let others = [
+            #""~^[^:]+:HTTP/1[.0-9]+:[0-9]{0,5}::" """#,
+            #""~^[^:]+:HTTP/2[.0-9]+:[0-9]{1,5}::" """#,
+            #""~^(?:GET|HEAD|OPTIONS|DELETE):HTTP/2[.0-9]+:::" """#,
+            #""~^POST:HTTP/2[.0-9]+:::\#(mount)/read/" """#,
+        ].joined(separator: "; ")
+        let size = "$request_method:$server_protocol:$content_length:$http_transfer_encoding:$uri"
         let lines = [
             "map $remote_addr $postroom_all { \"unix:\" \"\"; default all; }",
             "map $remote_addr $postroom_address { \"unix:\" \"\"; default $binary_remote_addr; }",
