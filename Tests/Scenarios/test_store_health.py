@@ -4,6 +4,7 @@ import http.client
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 from harness import free_port, postroom, wait_for
@@ -72,12 +73,15 @@ def test_a_full_disk_is_told_apart(serve, tmp_path):
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_store_that_is_removed_while_it_is_used_acknowledges_nothing(serve):
-    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port())
+@pytest.mark.parametrize("durability", ["disk", "process"])
+def test_a_store_that_is_removed_while_it_is_used_acknowledges_nothing(serve, durability):
+    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), DURABILITY=durability)
     endpoint = service.create()
     assert service.hook(endpoint, "kept").status == 200
     path = os.path.join(service.directory, "store.mdb")
     os.rename(path, path + ".away")
+    if durability == "process":
+        time.sleep(0.06)
     for _ in range(8):
         assert service.hook(endpoint, "lost").status == 503
     status, text = operations(service, "/health/ready")

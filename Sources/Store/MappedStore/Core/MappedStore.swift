@@ -386,7 +386,7 @@ package final class MappedStore {
             throw StoreFailure(error)
         }
         // What was written to a file that nobody finds again is not kept.
-        if let failure = files.failureAfterCommit() { throw failure }
+        if let failure = files.failureAfterCommit(isDurable: isDurable) { throw failure }
         return true
     }
 

@@ -22,14 +22,13 @@ struct StoreFiles {
 
     /// When commits have looked last, by `SystemClock.bootTimeMicroseconds`.
     private var checkedAt: Int64 = 0
-    /// Longer than many commits take, and short enough that what is written to a removed file hardly matters beside what was
-    /// in it.
+    /// How often commits look that do not wait for the disk: beside those that do, a look costs nothing.
     private static let checkMicroseconds: Int64 = 50_000
 
-    /// The same as `storeFailure`, looked at no more often than commits can afford.
-    mutating func failureAfterCommit() -> StoreFailure? {
+    /// The same as `storeFailure`, for the end of a commit.
+    mutating func failureAfterCommit(isDurable: Bool) -> StoreFailure? {
         let now = SystemClock.bootTimeMicroseconds()
-        guard now - checkedAt >= Self.checkMicroseconds else { return nil }
+        guard isDurable || now - checkedAt >= Self.checkMicroseconds else { return nil }
         let failure = storeFailure
         if failure == nil { checkedAt = now }
         return failure
