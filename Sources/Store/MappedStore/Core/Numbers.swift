@@ -78,7 +78,8 @@ extension Tables {
         numbers.jump()
         try meta.put(numbers.encoded, at: Self.numbersKey, in: &transaction)
         let stored = try meta.value(at: Self.deliveryKey, in: transaction) { DeliveryState($0) }
-        guard var state = stored ?? nil, state.nextLog < 1 << 52 else { return }
+        // Where there is no record, the first one may be what a crash has undone; a damaged one is not for this to replace.
+        guard var state = stored ?? DeliveryState(), state.nextLog < 1 << 52 else { return }
         state.jump()
         try meta.put(state.encoded, at: Self.deliveryKey, in: &transaction)
     }
