@@ -2,13 +2,41 @@ internal import Delivery
 package import HTTP
 internal import LMDB
 
-/// How far the search for what a store over its limit can drop has come. It is not kept: another process begins anew.
+/// How far the searches for what can be dropped have come. They are not kept: another process begins anew.
 struct RetentionSweep {
-    /// Whose records are dropped; `nil`: that is to be found out.
-    var large: Set<UUID>?
-    /// The numbers of the line and of the parcel to look at next.
-    var line: UInt64 = 0
-    var parcel: UInt64 = 0
+    /// Of a store over its limit.
+    var excess = Pass()
+    /// Of a full store.
+    var room = Pass()
+    var stage = Stage.linesOfLargest
+
+    /// A search from the oldest record to the newest.
+    struct Pass {
+        /// Whose records are dropped; `nil`: that is to be found out.
+        var large: Set<UUID>?
+        /// The numbers of the line and of the parcel to look at next.
+        var line: UInt64 = 0
+        var parcel: UInt64 = 0
+        /// Whether it has found something to drop.
+        var hasFound = false
+    }
+
+    /// What a full store gives up: the later ones where it has nothing of the earlier.
+    enum Stage: Int {
+        case linesOfLargest
+        case linesOfAnyone
+        case parcelsOfLargest
+        case parcelsOfAnyone
+
+        var next: Stage? { Stage(rawValue: rawValue + 1) }
+        var wantsLines: Bool { self == .linesOfLargest || self == .linesOfAnyone }
+        var wantsLargest: Bool { self == .linesOfLargest || self == .parcelsOfLargest }
+    }
+
+    mutating func begin(_ stage: Stage) {
+        self.stage = stage
+        room = Pass()
+    }
 }
 
 /// What deliveries leave behind is dropped by age and by size, in small steps.
@@ -66,8 +94,8 @@ extension MappedStore {
     }
 
     /// Drops the oldest of the log's lines and of the parcels: those from before a time, and where there is more than
-    /// `maximumBytes`, the oldest of those owners that have the most. What is still to be matched or delivered is kept. Does
-    /// nothing, and writes nothing, where there is nothing to drop.
+    /// `maximumBytes`, the oldest of those owners that have the most. What is still to be matched or delivered is kept.
+    /// Subscriptions that lag keep nothing; they count it as missed. Writes nothing where there is nothing to drop.
     /// - Returns: how many it dropped; as many as `limit` means that there may be more.
     package func dropOldDeliveries(
         before oldest: Timestamp, maximumBytes: UInt64, limit: Int
@@ -79,15 +107,15 @@ extension MappedStore {
         return hasMore ? limit : dropped.count
     }
 
-    /// Drops the oldest of the log's lines of those owners that have the most, so that a full store has room for what is
-    /// being delivered.
-    /// - Returns: how many it dropped.
+    /// Drops what is finished, so that a full store has room for what is being delivered: the oldest of the log's
+    /// lines, first those of the owners that have the most. Where there are no lines, it drops parcels in the same way.
+    /// - Returns: how many it dropped; `limit` where there may be more, even if this step found nothing.
     package func dropOldestLines(limit: Int) throws(StoreFailure) -> Int {
-        let oldest = try read { (transaction) throws(LMDBError) in
-            try sweepLarge(limit: limit, excess: .max, in: transaction, lines: true, parcels: false).found
+        let (dropped, hasMore) = try read { (transaction) throws(LMDBError) in
+            try sweepForRoom(limit: limit, in: transaction)
         }
-        if !oldest.isEmpty { try drop(oldest) }
-        return oldest.count
+        if !dropped.isEmpty { try drop(dropped) }
+        return hasMore ? limit : dropped.count
     }
 
     private func drop(_ items: [Kept]) throws(StoreFailure) {
@@ -103,18 +131,21 @@ extension MappedStore {
     ) throws(LMDBError) {
         var lines: [PlacedLine] = []
         var damagedParcels: Set<UInt64> = []
+        var events: [DroppedEvent] = []
         for item in items {
             switch item.what {
             case .line(let line): lines.append(line)
             case .parcel(let parcel):
                 // By now somebody may have asked for it again.
                 guard try isFinished(parcel.number, in: transaction) else { continue }
+                if let event = try droppedEvent(parcel, in: transaction) { events.append(event) }
                 try removeParcel(parcel, &state, in: &transaction)
             case .damagedParcel(let parcel): damagedParcels.insert(parcel)
             }
         }
         try removeLines(lines, &state, in: &transaction)
         try removeDamagedParcels(damagedParcels, &state, in: &transaction)
+        try skip(events, in: &transaction)
     }
 
     private struct Kept {
@@ -129,29 +160,44 @@ extension MappedStore {
         }
     }
 
-    /// Whether nothing is to be matched or delivered of a parcel any longer.
+    /// Whether nothing is to be matched or delivered of a parcel any longer. Subscriptions that lag do not count: those
+    /// of one user would keep everybody's events.
     private func isFinished(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         if try tables.waitingEvents.contains(key(number), in: transaction) { return false }
-        if try tables.routedEvents.contains(key(number), in: transaction),
-            try isLagging(behind: number, in: transaction)
-        {
-            return false
-        }
-        var destinations: [UInt64] = []
-        try tables.holds.scan(from: key(number), in: transaction) { place, value in
-            guard let (parcel, _) = BoundedLog.entry(place), parcel == number else { return false }
-            var reader = ByteReader(value)
-            if let destination = reader.fixed() { destinations.append(destination) }
-            return destinations.count < Self.holdsLookedAt
-        }
-        // A delivery that was damaged when its destination was removed has left its hold.
-        for destination in destinations where try tables.destinations.contains(key(destination), in: transaction) {
-            return false
+        return try !isHeld(number, in: transaction)
+    }
+
+    /// Whether a parcel is still to be delivered, or has so many holds that one step cannot tell.
+    private func isHeld(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        var start = key(number)
+        for _ in 0..<Self.holdBatches {
+            var destinations: [UInt64] = []
+            var left = Self.holdsPerBatch
+            var next: [UInt8]?
+            try tables.holds.scan(from: start, in: transaction) { place, value in
+                guard let (parcel, _) = BoundedLog.entry(place), parcel == number else { return false }
+                guard left > 0 else {
+                    next = copy(place)
+                    return false
+                }
+                left -= 1
+                var reader = ByteReader(value)
+                if let destination = reader.fixed() { destinations.append(destination) }
+                return true
+            }
+            // Holds of a destination that is gone stay until its deliveries are removed; of a damaged one, for good.
+            for destination in destinations where try tables.destinations.contains(key(destination), in: transaction) {
+                return true
+            }
+            guard let next else { return false }
+            start = next
         }
         return true
     }
 
-    private static let holdsLookedAt = 64
+    /// Holds of one parcel that are looked at: so many at a time, and so many times.
+    private static let holdsPerBatch = 64
+    private static let holdBatches = 4
 
     /// What is to be dropped, oldest first, and whether there may be more. A parcel is older than the lines about it.
     private func droppable(
@@ -167,7 +213,7 @@ extension MappedStore {
         let dropped = found.reduce(0) { $0 + $1.bytes }
         guard bytes > maximumBytes, bytes - maximumBytes > dropped, found.count < limit else { return (found, false) }
         guard found.isEmpty else { return (found, true) }
-        let sweep = try sweepLarge(limit: limit, excess: bytes - maximumBytes, in: transaction)
+        let sweep = try sweepExcess(limit: limit, excess: bytes - maximumBytes, in: transaction)
         found = sweep.found
         return (found, sweep.hasMore)
     }
@@ -191,40 +237,76 @@ extension MappedStore {
     /// The next records of the owners that have the most, oldest first. It goes on where the last call ended, and begins anew
     /// at the end.
     /// - Parameter excess: bytes to find.
-    private func sweepLarge(
-        limit: Int, excess: UInt64, in transaction: borrowing Transaction, lines wantsLines: Bool = true,
-        parcels wantsParcels: Bool = true
+    private func sweepExcess(
+        limit: Int, excess: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Kept], hasMore: Bool) {
-        let isBeginning = retention.large == nil
-        if isBeginning { retention = RetentionSweep(large: try largestOwners(in: transaction)) }
-        let large = retention.large ?? []
-        var (lines, parcels) = (Look(), Look())
-        if wantsLines {
-            lines = try oldestRecords(
-                of: .lines, from: retention.line, limit: limit, lookingAt: Self.lookedAt, in: transaction
-            ) { (_, owner) throws(LMDBError) in try large.contains(owner()) }
-        }
-        if wantsParcels {
-            parcels = try oldestRecords(
-                of: .parcels, from: retention.parcel, limit: limit, lookingAt: Self.lookedAt, in: transaction
-            ) { (number, owner) throws(LMDBError) in
-                guard try large.contains(owner()) else { return false }
-                return try isFinished(number, in: transaction)
-            }
+        var pass = retention.excess
+        if pass.large == nil { pass.large = try largestOwners(of: [.lines, .parcels], in: transaction) }
+        let large = pass.large ?? []
+        let lines = try oldestRecords(
+            of: .lines, from: pass.line, limit: limit, lookingAt: Self.lookedAt, in: transaction
+        ) { (_, owner) throws(LMDBError) in try large.contains(owner()) }
+        let parcels = try oldestRecords(
+            of: .parcels, from: pass.parcel, limit: limit, lookingAt: Self.lookedAt, in: transaction
+        ) { (number, owner) throws(LMDBError) in
+            guard try large.contains(owner()) else { return false }
+            return try isFinished(number, in: transaction)
         }
         let found = merged(lines.found, parcels.found, limit: limit, excess: excess)
         if found.isEmpty {
-            retention.line = lines.next ?? retention.line
-            retention.parcel = parcels.next ?? retention.parcel
+            pass.line = lines.next ?? pass.line
+            pass.parcel = parcels.next ?? pass.parcel
+        } else {
+            pass.hasFound = true
         }
-        if lines.next == nil, parcels.next == nil, found.count == lines.found.count + parcels.found.count {
-            // The next pass asks anew who has the most.
-            retention.large = nil
-            // Nothing, from the beginning to the end.
-            if found.isEmpty, isBeginning || !wantsLines || !wantsParcels { return (found, false) }
-            return (found, found.count < limit && excess < .max)
+        guard lines.next == nil, parcels.next == nil, found.count == lines.found.count + parcels.found.count else {
+            retention.excess = pass
+            return (found, true)
         }
-        return (found, true)
+        // The next pass asks anew who has the most.
+        retention.excess = RetentionSweep.Pass()
+        return (found, pass.hasFound && found.count < limit)
+    }
+
+    /// The next records that make room in a full store, oldest first. It goes on where the last call ended; where a
+    /// whole pass has found nothing, it looks for what the next stage gives up.
+    private func sweepForRoom(
+        limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (found: [Kept], hasMore: Bool) {
+        while true {
+            let stage = retention.stage
+            var pass = retention.room
+            let kind: RecordKind = stage.wantsLines ? .lines : .parcels
+            if stage.wantsLargest, pass.large == nil { pass.large = try largestOwners(of: [kind], in: transaction) }
+            let large = pass.large
+            let look = try oldestRecords(
+                of: kind, from: stage.wantsLines ? pass.line : pass.parcel, limit: limit, lookingAt: Self.lookedAt,
+                in: transaction
+            ) { (number, owner) throws(LMDBError) in
+                if let large, try !large.contains(owner()) { return false }
+                if stage.wantsLines { return true }
+                return try isFinished(number, in: transaction)
+            }
+            if !look.found.isEmpty {
+                pass.hasFound = true
+                retention.room = pass
+                return (look.found, true)
+            }
+            if let next = look.next {
+                if stage.wantsLines { pass.line = next } else { pass.parcel = next }
+                retention.room = pass
+                return ([], true)
+            }
+            if pass.hasFound {
+                // Since it began there may be new lines, and others may have the most.
+                retention.begin(.linesOfLargest)
+            } else if let next = stage.next {
+                retention.begin(next)
+            } else {
+                retention.begin(.linesOfLargest)
+                return ([], false)
+            }
+        }
     }
 
     /// Records that one step looks at.
@@ -233,9 +315,12 @@ extension MappedStore {
     private static let sampled = 512
 
     /// The owners that have at least half as much as the one that has the most, estimated by a sample.
-    private func largestOwners(in transaction: borrowing Transaction) throws(LMDBError) -> Set<UUID> {
+    /// - Parameter kinds: of which records.
+    private func largestOwners(
+        of kinds: [RecordKind], in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Set<UUID> {
         var bytes: [UUID: Double] = [:]
-        for kind in [RecordKind.lines, .parcels] {
+        for kind in kinds {
             let sample = try sample(kind, in: transaction)
             for (owner, size) in sample.sizes { bytes[owner, default: 0] += Double(size) * sample.weight }
         }

@@ -6,7 +6,8 @@ internal import LMDB
 /// Subscriptions that follow behind: events are held against their expressions one after the other, in their owner's turn,
 /// as those take more time than an owner has while others wait.
 ///
-/// A record says from which event on a subscription has not been tried. It stays until there is none left.
+/// A record says from which event on a subscription has not been tried. It stays until there is none left. It keeps no
+/// event: what is dropped before its subscription has been tried with it is counted as missed.
 extension MappedStore {
     /// The numbers of the subscriptions that lag.
     package func laggingSubscriptions() throws(StoreFailure) -> Set<UInt64> {
@@ -167,5 +168,78 @@ extension MappedStore {
             try tables.lags.put(key(next), at: place, in: &transaction)
             return true
         }
+    }
+
+    // MARK: Events that are dropped
+
+    /// An event that is dropped, as far as subscriptions that lag need to know it.
+    struct DroppedEvent {
+        let number: UInt64
+        let receivedAt: Timestamp
+        let matched: Set<UInt64>
+    }
+
+    /// A parcel that is about to be removed; `nil` where it is not an event that subscriptions are tried with.
+    func droppedEvent(_ parcel: Parcel, in transaction: borrowing Transaction) throws(LMDBError) -> DroppedEvent? {
+        guard parcel.source == Self.routedSource else { return nil }
+        let record = try sparing("event \(parcel.number)") { () throws(LMDBError) in
+            try routedEvent(parcel.number, in: transaction)
+        }
+        guard let record, !record.isTakenOver else { return nil }
+        return DroppedEvent(
+            number: parcel.number, receivedAt: parcel.receivedAt, matched: Set(record.matched ?? []))
+    }
+
+    /// Has subscriptions that lag go on behind events that were removed, and count those as missed.
+    func skip(_ events: [DroppedEvent], in transaction: inout Transaction) throws(LMDBError) {
+        guard let last = events.map(\.number).max() else { return }
+        let lags = try lags(before: last, in: transaction)
+        var missed: [UInt64: MissedEvents] = [:]
+        for event in events {
+            for lag in lags where lag.next <= event.number && !event.matched.contains(lag.number) {
+                let before = missed[lag.number] ?? MissedEvents(count: 0, since: event.receivedAt)
+                let since = min(before.since, event.receivedAt)
+                missed[lag.number] = MissedEvents(count: before.count + 1, since: since)
+            }
+        }
+        // Where there is no room for the counts, they are given up: dropping the events is what makes room.
+        guard !missed.isEmpty,
+            try admit(
+                bytes: Self.skipBytes * missed.count, largest: Self.skipBytes, leaving: 0, in: &transaction)
+        else { return }
+        // Many lags may begin at the same event.
+        var nexts: [UInt64: UInt64] = [:]
+        for lag in lags {
+            guard let more = missed[lag.number] else { continue }
+            try addMissed(more, of: lag.number, in: &transaction)
+            var next = nexts[lag.next]
+            if next == nil { next = try nextRoutedEvent(from: lag.next, in: transaction) ?? last + 1 }
+            nexts[lag.next] = next
+            guard let next, next > lag.next else { continue }
+            try tables.lags.put(key(next), at: lag.owner.bytes + key(lag.number), in: &transaction)
+        }
+    }
+
+    /// What the records of a lag and of what its subscription missed take up.
+    private static let skipBytes = 128
+
+    /// A subscription that lags, and the first event that it is still to be tried with.
+    private struct Lag {
+        let owner: UUID
+        let number: UInt64
+        let next: UInt64
+    }
+
+    /// The lags that begin at an event or before it.
+    private func lags(before event: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Lag] {
+        var found: [Lag] = []
+        try tables.lags.scan(in: transaction) { place, value in
+            var reader = ByteReader(value)
+            if let lag = Self.lag(at: place), let next = reader.fixed(), next <= event {
+                found.append(Lag(owner: lag.owner, number: lag.number, next: next))
+            }
+            return true
+        }
+        return found
     }
 }

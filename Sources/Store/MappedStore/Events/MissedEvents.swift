@@ -2,7 +2,7 @@ internal import Events
 internal import HTTP
 internal import LMDB
 
-/// What disabled subscriptions missed, as it is stored under their number.
+/// What subscriptions missed, as it is stored under their number.
 enum MissedEventsRecord {
     private static let version: UInt8 = 1
 
@@ -24,7 +24,8 @@ enum MissedEventsRecord {
     }
 }
 
-/// Events that matched subscriptions while these were disabled.
+/// Events that matched subscriptions while these were disabled, and events that were dropped before subscriptions that
+/// lag were tried with them.
 extension MappedStore {
     /// What a subscription missed; `nil` where that is nothing, or the record is damaged.
     func missedEvents(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> MissedEvents? {
@@ -41,7 +42,7 @@ extension MappedStore {
         try tables.missedEvents.put(MissedEventsRecord.encode(missed), at: key(number), in: &transaction)
     }
 
-    /// Counts events that a disabled subscription did not get.
+    /// Counts events that a subscription did not get.
     func addMissed(
         _ more: MissedEvents, of number: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
