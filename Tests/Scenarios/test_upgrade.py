@@ -136,7 +136,7 @@ def test_what_ends_while_the_program_changes_is_started_again(installed):
 
 
 def newest_layout():
-    with open(os.path.join(ROOT, "Sources", "MappedStore", "MappedStore.swift")) as file:
+    with open(os.path.join(ROOT, "Sources", "Store", "MappedStore", "Core", "MappedStore.swift")) as file:
         return int(re.search(r"schemaVersion: UInt64 = (\d+)", file.read())[1])
 
 
@@ -216,18 +216,41 @@ def test_tools_do_not_migrate_a_store_that_others_use(serve):
     assert service.hook(endpoint, "x").status == 200
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
-def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lost(tmp_path, layout):
-    """The stores were written by the last program of each layout; stores/README.md says how."""
+def unpacked(directory, layout, **settings):
+    """A service, not started, that has a store of an older layout, and the facts on what is in it."""
     service = QueueService(
-        tmp_path, RESPONDERS=2, MAX_IDLE_DURATION_SECONDS="1e9", MAX_DURATION_SECONDS="1e9", WEBHOOKS_RETENTION="87600h",
+        directory, MAX_IDLE_DURATION_SECONDS="1e9", MAX_DURATION_SECONDS="1e9", WEBHOOKS_RETENTION="87600h",
         WEBHOOKS_RETRY_INTERVAL="87600h", DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", MAX_ENDPOINT_NOTIFICATIONS=100000,
+        **settings,
     )  # fmt: skip
     os.makedirs(service.directory)
     with tarfile.open(os.path.join(STORES, "layout-%d.tar.xz" % layout)) as archive:
         archive.extractall(service.directory)
     with open(os.path.join(service.directory, "facts.json")) as file:
-        facts = json.load(file)
+        return service, json.load(file)
+
+
+def expect_all(service, facts, layout):
+    """Everything that the older program kept is there."""
+    assert service.bodies(facts["endpoint"]) == facts["bodies"]
+    assert service.hook(facts["endpoint"], "next").status == 200 and service.hook(facts["disabled"]).status == 500
+    assert [n["body"] for n in service.look(facts["endpoint"]).json()["notifications"]] == ["next"]
+    if layout >= 2:
+        assert [list(entry) for entry in read_messages(service.read("reader"))] == facts["messages"]
+    if layout >= 3:
+        assert len(service.call("GET", "/api/webhooks/%s/logs" % facts["webhook"]).json()) == facts["logs"]
+        settings = service.call("GET", "/api/environments/%s/settings" % facts["environment"]).json()
+        assert settings["public_verification_key"]["key"] == facts["key"]
+    if layout >= 4:
+        assert service.call("GET", "/eventmatch/" + facts["subscription"]).json()["disabled"]
+        event = service.call("GET", "/events/" + facts["event"]).json()
+        assert event["matched"] == 1 and event["event"]["data"] == {"n": 1}
+
+
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
+def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lost(tmp_path, layout):
+    """The stores were written by the last program of each layout; stores/README.md says how."""
+    service, facts = unpacked(tmp_path, layout, RESPONDERS=2)
     if layout < newest_layout():
         result = postroom(service.directory, "store", "check")
         assert result.returncode == 1 and b"schema version %d" % layout in result.stderr
@@ -240,21 +263,52 @@ def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lo
             service.process.send_signal(signal.SIGHUP)
             wait_for(lambda: len(service.responders()) == 2 and not set(service.responders()) & set(before))
         assert senders.failures == [] and sorted(service.bodies(endpoint)) == senders.sent()
-        assert service.bodies(facts["endpoint"]) == facts["bodies"]
-        assert service.hook(facts["endpoint"], "next").status == 200 and service.hook(facts["disabled"]).status == 500
+        expect_all(service, facts, layout)
         assert [n["id"] for n in service.collect(facts["endpoint"])] == [6]
-        if layout >= 2:
-            assert [list(entry) for entry in read_messages(service.read("reader"))] == facts["messages"]
-        if layout >= 3:
-            assert len(service.call("GET", "/api/webhooks/%s/logs" % facts["webhook"]).json()) == facts["logs"]
-            settings = service.call("GET", "/api/environments/%s/settings" % facts["environment"]).json()
-            assert settings["public_verification_key"]["key"] == facts["key"]
-        if layout >= 4:
-            assert service.call("GET", "/eventmatch/" + facts["subscription"]).json()["disabled"]
-            event = service.call("GET", "/events/" + facts["event"]).json()
-            assert event["matched"] == 1 and event["event"]["data"] == {"n": 1}
         service.check()
         assert service.stop() == 0
+    finally:
+        service.stop()
+
+
+def note_crash(service):
+    """Leaves what a crash of the machine leaves of a service with DURABILITY=process."""
+    with open(os.path.join(service.directory, "running"), "w") as mark:
+        mark.write("another-start-of-the-machine process\n")
+
+
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
+def test_an_upgrade_after_a_crash_of_the_machine_migrates_the_store_and_checks_it(tmp_path, layout):
+    service, facts = unpacked(tmp_path, layout, RESPONDERS=1, DURABILITY="process")
+    note_crash(service)
+    service.start()
+    try:
+        assert "migrating it before the check" in service.log() and "the store is sound" in service.log()
+        expect_all(service, facts, layout)
+        service.check()
+        assert service.stop() == 0
+        assert not [name for name in os.listdir(service.directory) if ".damaged-" in name]
+        service.check()
+    finally:
+        service.stop()
+
+
+def test_an_upgrade_sets_a_store_aside_that_a_crash_of_the_machine_has_damaged(tmp_path):
+    service, _ = unpacked(tmp_path, 5, RESPONDERS=1, DURABILITY="process")
+    with open(os.path.join(service.directory, "store.mdb"), "r+b") as file:
+        pages = iter(lambda: file.read(4096), b"")
+        # The two at the front, the names of the tables, and the layout stay.
+        lost = [n for n, page in enumerate(pages) if n > 1 and b"schema" not in page and b"queue-logs" not in page]
+        for number in lost:
+            file.seek(number * 4096)
+            file.write(bytes(4096))
+    note_crash(service)
+    service.start()
+    try:
+        assert "migrating it before the check" in service.log() and "DAMAGED" in service.log()
+        assert [name for name in os.listdir(service.directory) if name.startswith("store.mdb.damaged-2")]
+        assert service.hook(service.create(), "anew").status == 200
+        service.check()
     finally:
         service.stop()
 

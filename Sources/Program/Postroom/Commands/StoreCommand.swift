@@ -28,11 +28,14 @@ extension StoreCommand {
 
         @OptionGroup var reading: ReadingOptions
         @Flag(help: ArgumentHelp("Print nothing.", visibility: .hidden)) var quiet = false
+        @Flag(help: ArgumentHelp("Exit with status 4 where the layout is an older one.", visibility: .hidden))
+        var reportOlderLayout = false
 
         func run() throws {
             if try isDoneElsewhere() { return }
             let check: StoreCheck
             do {
+                if reportOlderLayout, try hasOlderLayout() { throw ExitCode(Self.olderLayoutStatus) }
                 check = try StoreCommand.open(.readOnly).store.check()
             } catch let error as StoreError where error.isDamage {
                 throw unreadable("\(error)")
@@ -62,6 +65,15 @@ extension StoreCommand {
             }
         }
 
+        private func hasOlderLayout() throws -> Bool {
+            let directory = try Settings.inForce().dataDirectory
+            // An empty file has no layout. Opening it says what is wrong.
+            guard Files.size(of: MappedStore.file(in: directory)) > 0,
+                let layout = try MappedStore.layout(in: directory)
+            else { return false }
+            return layout < MappedStore.schemaVersion
+        }
+
         private func unreadable(_ reason: String) -> ExitCode {
             if quiet { return ExitCode(Self.unreadableStatus) }
             print("\(reason). \(StoreFile.remedy)")
@@ -72,6 +84,8 @@ extension StoreCommand {
         static let damageStatus: Int32 = 2
         /// Of a quiet check that cannot read the whole store.
         static let unreadableStatus: Int32 = 3
+        /// Of a check that was asked to report an older layout, and found one.
+        static let olderLayoutStatus: Int32 = 4
         private static let damage = ExitCode(damageStatus)
     }
 
@@ -218,8 +232,16 @@ extension StoreCommand {
             abstract: "Bring the store to this program's layout. \"postroom serve\" does so by itself.",
             discussion: "The service must be stopped.")
 
+        @OptionGroup var reading: ReadingOptions
+
         func run() throws {
-            _ = try StoreCommand.open(.exclusive)
+            if let parent = reading.parent { Signal.send(Signal.terminate, whenParentDies: parent) }
+            do {
+                _ = try StoreCommand.open(.exclusive)
+            } catch let error as StoreError where error.isDamage && reading.parent != nil {
+                print("\(error). \(StoreFile.remedy)")
+                throw ExitCode(Check.damageStatus)
+            }
             print("the store has layout \(MappedStore.schemaVersion)")
         }
     }

@@ -41,7 +41,7 @@ struct RunningMark {
             Files.exists(store)
         else { return false }
         logger.warning("the machine went down without a clean stop; checking the store")
-        if try isSound(program) {
+        if try isSound(logger) {
             logger.notice("the store is sound")
             return true
         }
@@ -59,15 +59,31 @@ struct RunningMark {
         return true
     }
 
-    private func isSound(_ program: FilePath) throws(Refusal) -> Bool {
-        do {
-            switch try StoreReading.run(["check"], settings) {
-            case .exited(0): return true
-            case .exited(StoreCommand.Check.damageStatus): return false
-            // It fell over what it read.
-            case .killed(let signal) where signal != Signal.kill: return false
-            case let ending: throw Refusal("the store may be damaged, and its check \(ending)")
+    /// Migrates a store of an older layout first, as the check reads this program's layout only.
+    private func isSound(_ logger: Logger) throws(Refusal) -> Bool {
+        var command = "check"
+        var ending = try run(["check", "--report-older-layout"])
+        if ending == .exited(StoreCommand.Check.olderLayoutStatus) {
+            logger.notice("the store has an older layout; migrating it before the check")
+            command = "migration"
+            ending = try run(["migrate"])
+            if ending == .exited(0) {
+                command = "check"
+                ending = try run(["check"])
             }
+        }
+        switch ending {
+        case .exited(0): return true
+        case .exited(StoreCommand.Check.damageStatus): return false
+        // It fell over what it read.
+        case .killed(let signal) where StoreReading.isCrash(signal): return false
+        default: throw Refusal("the store may be damaged, and its \(command) \(ending)")
+        }
+    }
+
+    private func run(_ arguments: [String]) throws(Refusal) -> ChildProcess.Ending {
+        do {
+            return try StoreReading.run(arguments, settings)
         } catch {
             throw error as? Refusal ?? Refusal("cannot check the store: \(error)")
         }

@@ -38,7 +38,7 @@ package enum Signal {
     package static var kill: CInt { SIGKILL }
     package static var quit: CInt { SIGQUIT }
     /// Those that end a program which has done what it may not.
-    package static var crashes: [CInt] { [SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE] }
+    package static var crashes: [CInt] { [SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGTRAP, SIGFPE] }
 
     /// Sends a signal to this process itself.
     package static func raise(_ signal: CInt) { _ = Glibc.raise(signal) }
