@@ -34,8 +34,9 @@ struct NginxFiles {
     static let uploadsPerAddress = 64
     static let uploads = 256
 
-    /// Bytes of a body that nginx holds in memory, the rest in a file. Each request under way may take as much.
-    private var bodyBufferBytes: Int { min(settings.maximumBodyBytes, 32 << 10) }
+    /// Bytes of a body that nginx holds in memory, the rest in a file. Each request under way may take as much; a body that
+    /// is not counted as an upload fits, so that it needs no room on a disk that may be full.
+    private var bodyBufferBytes: Int { min(settings.maximumBodyBytes, 128 << 10) }
 
     /// nginx starts no attempt at a request this long after the first: longer than the longest wait. Requests are remembered
     /// for longer.
