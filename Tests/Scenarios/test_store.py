@@ -134,7 +134,8 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
     assert shown(twin, endpoints) == before
     assert twin.hook(endpoints[1]).status == 500
     assert twin.hook(endpoints[0], "next").status == 200
-    assert twin.collect(endpoints[0])[-1]["id"] == 6
+    # The exported store may have given 6 and more to others.
+    assert twin.collect(endpoints[0])[-1]["id"] > 1000
     twin.check()
 
 
@@ -382,7 +383,9 @@ def test_export_and_import_carry_queues_over(serve, tmp_path):
     assert json.loads(copy.call("GET", "/read/ahead", headers=login).body)["messages"] == []
     assert copy.call("GET", "/read/behind", headers=login).status == 410
     assert copy.call("POST", "/q/a", b"5").status == 200
-    assert json.loads(copy.call("GET", "/read/behind", headers=login).body)["messages"] == [{"id": 5, "message": "5"}]
+    (read,) = json.loads(copy.call("GET", "/read/behind", headers=login).body)["messages"]
+    # The exported store may have given 5 and more to others.
+    assert read["message"] == "5" and read["id"] > 1000
     assert copy.call("POST", "/q/b", b"unsigned").status == 403
 
 
