@@ -83,7 +83,7 @@ let package = Package(
 
         module(.formats, "Encodings", ["CZlib"]),
         module(.formats, "Cryptography", ["CArgon2", "CCrypto", "Encodings"]),
-        module(.formats, "HTTP", [httpTypes]),
+        module(.formats, "HTTP", ["Encodings", httpTypes]),
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
         module(.formats, "StandardWebhooks", ["Encodings", "Cryptography"]),
@@ -97,10 +97,10 @@ let package = Package(
             ["Encodings", "Cryptography", "Delivery", "HTTP", "JSON", "Linux", "StandardWebhooks", httpTypes]),
         module(.apis, "Events", ["Encodings", "Delivery", "HTTP", "JSON", "JSONPath", httpTypes]),
 
-        module(.engines, "FastCGI", ["CFastCGI", "HTTP", "Linux", "Values", httpTypes, logging, system]),
+        module(.engines, "FastCGI", ["CFastCGI", "Encodings", "HTTP", "Linux", "Values", httpTypes, logging, system]),
         module(
             .engines, "DeliveryEngine",
-            ["Cryptography", "Curl", "Delivery", "HTTP", "Linux", "StandardWebhooks", "Values", system]),
+            ["Cryptography", "Curl", "Delivery", "Encodings", "HTTP", "Linux", "StandardWebhooks", "Values", system]),
         module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Values", "Webhooks", logging, system]),
 
         module(
@@ -113,7 +113,8 @@ let package = Package(
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Events", "FastCGI", "HTTP", "JSON",
+                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI",
+                "HTTP", "JSON",
                 "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
                 "StandardWebhooks", "Values", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

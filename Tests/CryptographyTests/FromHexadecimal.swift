@@ -1,3 +1,5 @@
+import Encodings
+
 /// The bytes that pairs of digits stand for, or `nil` for another text.
 func bytes(hexadecimal text: String) -> [UInt8]? {
     let digits = text.compactMap(\.hexDigitValue)

@@ -1,4 +1,5 @@
 import CCrypto
+import Encodings
 import Testing
 
 @testable import Cryptography

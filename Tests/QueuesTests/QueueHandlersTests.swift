@@ -1,4 +1,5 @@
 import Cryptography
+import Encodings
 import HTTP
 import HTTPTypes
 import JSON

@@ -1,4 +1,5 @@
 package import Cryptography
+internal import Encodings
 
 /// A stored password: `TYPE;SALT;VALUE`.
 package struct PasswordHash: Equatable, Sendable {

@@ -1,3 +1,4 @@
+internal import Encodings
 internal import HTTP
 
 /// What a client asks of a read.

@@ -1,4 +1,5 @@
 package import Cryptography
+internal import Encodings
 internal import HTTP
 
 /// How a sender proves that a message is its own, or is whole: a digest of the body in a header.

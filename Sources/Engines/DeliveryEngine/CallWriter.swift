@@ -1,5 +1,6 @@
 internal import Cryptography
 internal import Delivery
+internal import Encodings
 internal import HTTP
 internal import StandardWebhooks
 

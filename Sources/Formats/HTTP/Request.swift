@@ -1,3 +1,4 @@
+internal import Encodings
 package import HTTPTypes
 
 /// Identifies one request of a client, however often nginx tries it on another responder.

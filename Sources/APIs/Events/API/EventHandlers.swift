@@ -1,4 +1,5 @@
 package import Delivery
+internal import Encodings
 package import HTTP
 internal import HTTPTypes
 internal import JSON

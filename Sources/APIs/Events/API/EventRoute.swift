@@ -1,3 +1,4 @@
+internal import Encodings
 package import HTTP
 
 /// Where a request to this API goes.
@@ -59,7 +60,7 @@ extension UUID {
         if rest.hasPrefix("urn:uuid:") { rest = rest.dropFirst(9) }
         if rest.hasPrefix("{"), rest.hasSuffix("}") { rest = rest.dropFirst().dropLast() }
         // There are as many bytes as a UUID has, or none.
-        guard let bytes = HTTP.bytes(hexadecimal: rest.filter { $0 != "-" }) else { return nil }
+        guard let bytes = Encodings.bytes(hexadecimal: rest.filter { $0 != "-" }) else { return nil }
         self.init(bytes: bytes)
     }
 }

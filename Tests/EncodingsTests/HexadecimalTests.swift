@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Cryptography
+@testable import Encodings
 
 @Suite struct HexadecimalTests {
     @Test(
