@@ -123,7 +123,7 @@ class Postroom(Subject):
         self.settings = {
             "APP_HOST": "127.0.0.1", "APP_PORT": str(self.port), "DATA_DIR": str(self.directory), "OPS_SERVER_PORT": "0",
             "LOG_LEVEL": "ERROR",
-            "DURABILITY": durability, "MAX_ENDPOINT_NOTIFICATIONS": str(UNLIMITED),
+            "DURABILITY": durability, "MAX_ENDPOINT_NOTIFICATIONS": str(UNLIMITED), "MAX_ENDPOINT_BYTES": str(1 << 40),
             "MAX_ACTIVE_ENDPOINTS": str(UNLIMITED), **{name: str(value) for name, value in settings.items()},
         }
         self.endpoint = None
