@@ -26,7 +26,7 @@ def delivered(router, receiver, **members):
     "coding, coded",
     [
         ("gzip", gzip.compress), ("x-gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress), ("identity", bytes),
-        ("identity, gzip", gzip.compress), ("gzip, deflate", lambda body: zlib.compress(gzip.compress(body))),
+        ("identity, gzip", gzip.compress), ("gzip, deflate", lambda body: zlib.compress(gzip.compress(body, mtime=0))),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["binary", "structured", "batch", "plain"])
@@ -50,7 +50,7 @@ def test_bytes_that_were_compressed_are_told_apart_from_their_coding(router, rec
     router.subscribe(key, receiver.url("/" + key), '$[?(@["subject"] = "%s")]' % key, format="cloudevents-binary")
     image = bytes(range(256)) * 8
     headers = {**BINARY, "ce-subject": key, "Content-Type": "image/png"}
-    sent = router.send(gzip.compress(image), {**headers, "Content-Encoding": "gzip"})
+    sent = router.send(gzip.compress(image, mtime=0), {**headers, "Content-Encoding": "gzip"})
     assert base64.b64decode(router.history(sent, key)["event"]["data_base64"]) == image
 
 
@@ -70,7 +70,7 @@ def test_a_coding_that_cannot_be_undone_is_refused(router):
 
 def test_an_endpoint_is_configured_by_a_compressed_body_too(router):
     endpoint = router.create()
-    body = gzip.compress(b"\xef\xbb\xbf" + b'{"enabled": false}')
+    body = gzip.compress(b"\xef\xbb\xbf" + b'{"enabled": false}', mtime=0)
     assert router.call("PUT", "/manage/endpoint/" + endpoint, body, {"Content-Encoding": "gzip"}).status == 204
     assert router.hook(endpoint).status == 500
     assert router.call("PUT", "/manage/endpoint/" + endpoint, b"x", {"Content-Encoding": "gzip"}).status == 400
