@@ -64,8 +64,7 @@ extension QueueHandlers {
     }
 
     /// Writes a password that is in the file to the store.
-    /// - Returns: what is to be written to the file now; `nil` where nothing is, and where the request has to be told of a
-    ///   failure.
+    /// - Returns: what to write to the file next; `nil` where the change has ended, or the request reports its failure.
     private func nextStep(
         after result: Result<ChangedPassword, PasswordFault>, for request: RequestID?
     ) -> (@Sendable () -> Result<ChangedPassword, PasswordFault>)? {

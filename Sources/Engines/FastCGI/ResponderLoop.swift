@@ -561,9 +561,11 @@ package final class ResponderLoop {
             if inquiries.work() { hasNews = true }
         }
         hasInquired = false
-        // What the work itself has written belongs to no request: it is committed alone, or not at all.
-        if service.isTurnBroken { service.forgetTurn() }
-        finishTurn()
+        if hasNews {
+            // What the work itself has written belongs to no request: it is committed alone, or not at all.
+            if service.isTurnBroken { service.forgetTurn() }
+            finishTurn()
+        }
         guard hasNews || asking.nextDeadline != .max else { return }
         for (token, entry) in asking.takeOver(hasNews: hasNews, now: now()) {
             guard let connection = connections[token] else { continue }
