@@ -74,7 +74,7 @@ struct Serve: ParsableCommand {
         let room = StartingRoom(settings)
         room.release()
         let mark = RunningMark(settings)
-        let mayHaveLost = try mark.checkAfterCrash(program: program, logger: logger)
+        let mayHaveLost = try mark.checkAfterCrash(logger)
         try StoreReading.probe(settings)
         try prepareStore(settings, mayHaveLost: mayHaveLost, logger)
         try mark.set(logger)

@@ -33,7 +33,7 @@ struct RunningMark {
     ///
     /// The check is another process: LMDB trusts its file, and reading a damaged one may end the process.
     /// - Returns: whether the store may lack what was acknowledged.
-    func checkAfterCrash(program: FilePath, logger: Logger) throws(Refusal) -> Bool {
+    func checkAfterCrash(_ logger: Logger) throws(Refusal) -> Bool {
         guard let bytes = Files.contents(of: path) else { return false }
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
         let store = MappedStore.file(in: settings.dataDirectory)
