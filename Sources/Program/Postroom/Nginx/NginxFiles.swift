@@ -153,7 +153,7 @@ struct NginxFiles {
             ("OUTSIDE", settings.mountPoint.isEmpty ? "" : "location / { \(notFound) }"),
             ("BARE_MOUNT", settings.mountPoint.isEmpty ? "" : "location = \(settings.mountPoint) { \(notFound) }"),
             ("MOUNT", settings.mountPoint),
-            ("MOUNT_PATTERN", settings.mountPoint.replacing(".", with: "\\.")),
+            ("MOUNT_PATTERN", mountPattern),
         ]
     }
 
@@ -242,15 +242,17 @@ struct NginxFiles {
         return lines.joined(separator: "\n    ")
     }
 
+    /// The mount point in a regular expression.
+    private var mountPattern: String { settings.mountPoint.replacing(".", with: "\\.") }
+
     private var shareZones: String {
         // Short bodies, and requests without one. A body of HTTP/2 may come without a length: there the method decides, and
         // the path, as a POST to /read waits without a body. What escapes this has only as much memory as nginx's buffer.
-        let mount = settings.mountPoint.replacing(".", with: "\\.")
         let others = [
             #""~^[^:]+:HTTP/1[.0-9]+:[0-9]{0,5}::" """#,
             #""~^[^:]+:HTTP/2[.0-9]+:[0-9]{1,5}::" """#,
             #""~^(?:GET|HEAD|OPTIONS|DELETE):HTTP/2[.0-9]+:::" """#,
-            #""~^POST:HTTP/2[.0-9]+:::\#(mount)/read/" """#,
+            #""~^POST:HTTP/2[.0-9]+:::\#(mountPattern)/read/" """#,
         ].joined(separator: "; ")
         let size = "$request_method:$server_protocol:$content_length:$http_transfer_encoding:$uri"
         let lines = [
