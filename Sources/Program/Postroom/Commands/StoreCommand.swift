@@ -213,7 +213,7 @@ extension StoreCommand {
         private func warnOfOwner(_ settings: Settings) {
             let directory = settings.dataDirectory
             guard let owner = Files.owner(of: directory) else { return }
-            let names = ["store.mdb", "store.mdb-lock", "store.lock", "store.mark"]
+            let names = ["store.mdb", "store.mdb-lock", "store.lock", "store.mark", "store.mark.lock"]
             for name in names {
                 guard let other = Files.owner(of: directory.appending(name)), other != owner else { continue }
                 return complain(

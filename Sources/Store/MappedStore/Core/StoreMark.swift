@@ -33,9 +33,22 @@ struct StoreMark {
         return mark == nil
     }
 
-    /// Gives store and file another mark.
-    /// - Parameter keep: writes it into the store, for good.
-    func renew(from old: UInt64?, _ keep: (UInt64) throws(StoreFailure) -> Void) throws(StoreFailure) {
+    /// Gives store and file another mark. One process at a time: the file must name the store's mark at every moment, also
+    /// while a worker that ends and the one that replaces it both renew it.
+    /// - Parameters:
+    ///   - old: reads the store's mark.
+    ///   - keep: writes the new one into the store, for good.
+    func renew(
+        from old: () throws(StoreFailure) -> UInt64?, _ keep: (UInt64) throws(StoreFailure) -> Void
+    ) throws(StoreFailure) {
+        let lock: FileLock
+        do throws(Errno) {
+            lock = try FileLock(FilePath(path.string + ".lock"), exclusive: true, waits: true)
+        } catch {
+            throw StoreFailure(LMDBError(code: error.rawValue, function: "flock"))
+        }
+        defer { withExtendedLifetime(lock) {} }
+        let old = try old()
         let fresh = UInt64.random(in: 1 ... .max)
         // Whichever of them a crash leaves in the store, the file knows it.
         write([fresh, old].compactMap { $0 })
@@ -69,10 +82,13 @@ extension QueueState {
 extension MappedStore {
     /// Tells copies of the store that are made from now on from those before.
     package func renewMark() throws(StoreFailure) {
-        let old = try read { (transaction) throws(LMDBError) in
-            try tables.meta.number(at: Tables.markKey, in: transaction)
-        }
-        try mark.renew(from: old) { fresh throws(StoreFailure) in
+        try mark.renew {
+            () throws(StoreFailure) in
+            try read { (transaction) throws(LMDBError) in
+                try tables.meta.number(at: Tables.markKey, in: transaction)
+            }
+        } _: {
+            fresh throws(StoreFailure) in
             try write { (transaction) throws(LMDBError) in
                 try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)
             }
