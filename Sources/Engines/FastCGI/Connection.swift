@@ -40,7 +40,11 @@ final class Connection {
     /// makes no sense.
     var request: Request?
     /// The answer, until it is sent.
-    var answer: Answer?
+    var answer: Answer? {
+        didSet { dependsOnCommit = answer?.dependsOnCommit == true }
+    }
+    /// Whether that is true only once what the request wrote is kept.
+    private(set) var dependsOnCommit = false
     /// Whether the request has waited for somebody outside for as long as it may.
     var hasWaited = false
     /// Whether something may have arrived that no event will tell of.
@@ -242,8 +246,12 @@ private func write(_ bytes: ArraySlice<UInt8>, to file: FileDescriptor) throws(E
 /// What a client's address counts as where something is shared by address: IPv6 by networks of 64 bits.
 func clientKey(_ address: String?) -> String {
     guard let address else { return "" }
-    guard address.utf8.contains(UInt8(ascii: ":")), let bytes = IPAddress(address)?.bytes, bytes.count == 16 else {
-        return address
+    let span = address.utf8Span.span
+    var isDotted = false
+    for index in span.indices where span[index] == UInt8(ascii: ".") || span[index] == UInt8(ascii: ":") {
+        isDotted = span[index] == UInt8(ascii: ".")
+        break
     }
+    guard !isDotted, let bytes = IPAddress(address)?.bytes, bytes.count == 16 else { return address }
     return bytes.prefix(8).map { String($0) }.joined(separator: ".") + "/64"
 }

@@ -6,35 +6,65 @@ enum Records {
     /// The most content a record can have that needs no padding to a multiple of eight.
     static let maximumContent = 65_528
 
-    static func header(type: UInt8, requestID: UInt16, contentCount: Int, padding: Int = 0) -> [UInt8] {
-        [
-            1, type, UInt8(requestID >> 8), UInt8(requestID & 0xff), UInt8(contentCount >> 8),
-            UInt8(contentCount & 0xff),
-            UInt8(padding), 0,
-        ]
+    /// Appends the header of a record without padding.
+    static func appendHeader(type: UInt8, requestID: UInt16, contentCount: Int, to bytes: inout [UInt8]) {
+        bytes.append(1)
+        bytes.append(type)
+        bytes.append(UInt8(requestID >> 8))
+        bytes.append(UInt8(requestID & 0xff))
+        bytes.append(UInt8(contentCount >> 8))
+        bytes.append(UInt8(contentCount & 0xff))
+        bytes.append(0)
+        bytes.append(0)
+    }
+
+    private static func header(type: UInt8, requestID: UInt16, contentCount: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        appendHeader(type: type, requestID: requestID, contentCount: contentCount, to: &bytes)
+        return bytes
     }
 
     /// Ends a request (section 5.5).
     /// - Parameter protocolStatus: 0 where it was answered.
     static func end(requestID: UInt16, protocolStatus: UInt8 = 0) -> [UInt8] {
-        header(type: RecordType.endRequest, requestID: requestID, contentCount: 8) + [
-            0, 0, 0, 0, protocolStatus, 0, 0, 0,
-        ]
+        var bytes: [UInt8] = []
+        appendEnd(requestID: requestID, protocolStatus: protocolStatus, to: &bytes)
+        return bytes
+    }
+
+    static func appendEnd(requestID: UInt16, protocolStatus: UInt8 = 0, to bytes: inout [UInt8]) {
+        appendHeader(type: RecordType.endRequest, requestID: requestID, contentCount: 8, to: &bytes)
+        for position in 0..<8 { bytes.append(position == 4 ? protocolStatus : 0) }
     }
 
     /// Section 5.5, FCGI_UNKNOWN_ROLE.
     static let unknownRole: UInt8 = 3
+
+    /// Appends what `content` appends as a record of the standard output.
+    /// - Parameters:
+    ///   - content: appends the record's content; where it is more than one record can have, several are made of it.
+    static func appendOutput(requestID: UInt16, to bytes: inout [UInt8], _ content: (inout [UInt8]) -> Void) {
+        let start = bytes.count
+        appendHeader(type: RecordType.standardOutput, requestID: requestID, contentCount: 0, to: &bytes)
+        content(&bytes)
+        let count = bytes.count - start - 8
+        guard count <= maximumContent else {
+            let content = Array(bytes[(start + 8)...])
+            bytes.removeSubrange(start...)
+            return appendOutput(content[...], requestID: requestID, to: &bytes)
+        }
+        bytes[start + 4] = UInt8(count >> 8)
+        bytes[start + 5] = UInt8(count & 0xff)
+        bytes[start + 6] = UInt8(-count & 7)
+        for _ in 0..<(-count & 7) { bytes.append(0) }
+    }
 
     /// Appends content of the standard output, as records.
     static func appendOutput(_ content: ArraySlice<UInt8>, requestID: UInt16, to bytes: inout [UInt8]) {
         var rest = content
         while !rest.isEmpty {
             let part = rest.prefix(maximumContent)
-            let padding = -part.count & 7
-            bytes += header(
-                type: RecordType.standardOutput, requestID: requestID, contentCount: part.count, padding: padding)
-            bytes += part
-            for _ in 0..<padding { bytes.append(0) }
+            appendOutput(requestID: requestID, to: &bytes) { $0 += part }
             rest = rest.dropFirst(part.count)
         }
     }

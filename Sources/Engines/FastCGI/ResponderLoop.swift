@@ -270,7 +270,7 @@ package final class ResponderLoop {
             answered = []
             var certain: [Connection] = []
             for connection in turn {
-                if connection.answer?.dependsOnCommit == true {
+                if connection.dependsOnCommit {
                     uncertain.append(connection)
                 } else {
                     certain.append(connection)
@@ -315,7 +315,7 @@ package final class ResponderLoop {
             let turn = uncertain + answered
             (uncertain, answered) = ([], [])
             for connection in turn {
-                guard connection.answer?.dependsOnCommit == true, !service.isTurnBroken,
+                guard connection.dependsOnCommit, !service.isTurnBroken,
                     let request = connection.request
                 else {
                     answered.append(connection)

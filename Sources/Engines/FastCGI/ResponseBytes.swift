@@ -22,16 +22,20 @@ struct ResponseBytes {
         self.rest = rest
         isParted = rest != nil
         body = response.body[...]
-        let head = Self.head(of: response, isWhole: rest == nil)
-        if head.count + body.count <= Records.maximumContent {
-            buffer.reserveCapacity(head.count + body.count + 48)
-            Records.appendOutput((head + body)[...], requestID: requestID, to: &buffer)
-            body = []
-        } else {
-            Records.appendOutput(head[...], requestID: requestID, to: &buffer)
+        let isShort = body.count <= Self.shortBody
+        buffer.reserveCapacity((isShort ? body.count : 0) + Self.usualHead)
+        Records.appendOutput(requestID: requestID, to: &buffer) { bytes in
+            Self.appendHead(of: response, isWhole: rest == nil, to: &bytes)
+            if isShort { bytes += response.body }
         }
+        if isShort { body = [] }
         fill()
     }
+
+    /// Bytes of a body that shares its head's record.
+    private static let shortBody = 32 << 10
+    /// Room for a head without many fields, and the records around it.
+    private static let usualHead = 256
 
     /// Whether the body is made in parts.
     let isParted: Bool
@@ -71,24 +75,46 @@ struct ResponseBytes {
         // An empty slice would keep the memory of the whole part.
         body = part.count < body.count ? body.dropFirst(part.count) : []
         if body.isEmpty, rest == nil {
-            buffer += Records.header(type: RecordType.standardOutput, requestID: requestID, contentCount: 0)
-            buffer += Records.end(requestID: requestID)
+            Records.appendHeader(type: RecordType.standardOutput, requestID: requestID, contentCount: 0, to: &buffer)
+            Records.appendEnd(requestID: requestID, to: &buffer)
             isEnded = true
         }
     }
 
     /// The header fields as CGI writes them (RFC 3875, section 6.3), the length of the body among them where it is known.
-    private static func head(of response: Response, isWhole: Bool) -> [UInt8] {
+    private static func appendHead(of response: Response, isWhole: Bool, to bytes: inout [UInt8]) {
         let status = response.head.status
-        var head = Array("Status: \(status.code) \(status.reasonPhrase)\r\n".utf8)
+        append("Status: ", to: &bytes)
+        append(status.code, to: &bytes)
+        append(" ", to: &bytes)
+        bytes += status.reasonPhrase.utf8
+        append("\r\n", to: &bytes)
         for field in response.head.headerFields {
-            head += field.name.rawName.utf8
-            head += ": ".utf8
-            head += field.value.utf8
-            head += "\r\n".utf8
+            bytes += field.name.rawName.utf8
+            append(": ", to: &bytes)
+            bytes += field.value.utf8
+            append("\r\n", to: &bytes)
         }
-        if isWhole, status != .noContent { head += "Content-Length: \(response.body.count)\r\n".utf8 }
-        head += "\r\n".utf8
-        return head
+        if isWhole, status.code != 204 {
+            append("Content-Length: ", to: &bytes)
+            append(response.body.count, to: &bytes)
+            append("\r\n", to: &bytes)
+        }
+        append("\r\n", to: &bytes)
+    }
+
+    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
+        text.withUTF8Buffer { unsafe bytes += $0 }
+    }
+
+    /// Appends a number of zero or more in decimal digits.
+    private static func append(_ number: Int, to bytes: inout [UInt8]) {
+        let start = bytes.count
+        var rest = number
+        repeat {
+            bytes.append(UInt8(ascii: "0") + UInt8(rest % 10))
+            rest /= 10
+        } while rest > 0
+        bytes[start...].reverse()
     }
 }

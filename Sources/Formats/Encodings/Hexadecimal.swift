@@ -11,6 +11,7 @@ package func hexadecimal(_ bytes: some Collection<UInt8>) -> String {
 }
 
 /// The value of a hexadecimal digit of either letter case.
+@inlinable
 package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     switch byte {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")

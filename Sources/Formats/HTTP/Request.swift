@@ -32,12 +32,17 @@ package struct RequestID: Hashable, Sendable {
             guard !tooLarge else { return nil }
             milliseconds = tens &+ UInt64(byte - UInt8(ascii: "0"))
         }
-        var halves: [UInt64] = [0, 0]
-        for (offset, byte) in id.enumerated() {
+        guard let high = Self.half(id.prefix(16)), let low = Self.half(id.suffix(16)) else { return nil }
+        self.init(milliseconds: milliseconds, high: high, low: low)
+    }
+
+    private static func half(_ digits: ArraySlice<UInt8>) -> UInt64? {
+        var value: UInt64 = 0
+        for byte in digits {
             guard let digit = hexadecimalDigit(byte) else { return nil }
-            halves[offset / 16] = halves[offset / 16] << 4 | UInt64(digit)
+            value = value << 4 | UInt64(digit)
         }
-        self.init(milliseconds: milliseconds, high: halves[0], low: halves[1])
+        return value
     }
 }
 
