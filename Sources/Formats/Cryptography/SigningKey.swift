@@ -76,7 +76,8 @@ package enum SignatureAlgorithm: String, CaseIterable, Sendable {
 // MARK: What is stored and shown of a key
 
 extension SigningKey {
-    /// PKCS#8 in DER, not encrypted.
+    /// PKCS#8 in DER, not encrypted. Where several threads write the same elliptic key at a time, its parameters may be in
+    /// it twice (libcrypto 3.0 notes in the key itself that they are to be left out); it is the same key.
     package var privateKey: [UInt8] {
         let information = unsafe EVP_PKEY2PKCS8(handle)
         defer { unsafe PKCS8_PRIV_KEY_INFO_free(information) }
