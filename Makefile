@@ -37,7 +37,7 @@ fuzz:
 # Ten minutes of faults against all four APIs at once; a short form is part of "make test".
 chaos: build
 	@scripts/install-packages run test
-	cd Tests/Scenarios && CHAOS_SECONDS="$${CHAOS_SECONDS:-600}" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -s test_chaos.py
+	cd Tests/Scenarios && CHAOS_SECONDS="$${CHAOS_SECONDS:-600}" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -s store/test_chaos.py
 
 sanitize:
 	@scripts/install-packages build run test

@@ -2,14 +2,12 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
-
-sys.path.insert(0, os.path.dirname(__file__))
-
-from events import EventService  # noqa: E402
-from harness import ROOT, QueueService, Receiver, Resolver, Service, WebhookService  # noqa: E402
+from event_service import EventService
+from harness import ROOT, Service
+from queue_service import QueueService
+from webhook_service import Receiver, Resolver, WebhookService
 
 
 @contextlib.contextmanager

@@ -3,13 +3,11 @@
 import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-
-from harness import Service, WebhookService, free_port  # noqa: E402
+from certificates import certificate
+from harness import Service, free_port
+from webhook_service import WebhookService
 
 LIMITS = dict(
     MAX_ACTIVE_ENDPOINTS=4,
@@ -18,18 +16,6 @@ LIMITS = dict(
     MAX_DURATION_SECONDS=9,
     CLEANUP_FREQUENCY_SECONDS=0.25,
 )
-
-
-def certificate(directory):
-    """A certificate for 127.0.0.1 that is its own authority."""
-    key, cert = os.path.join(directory, "key.pem"), os.path.join(directory, "cert.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        + ["-keyout", key, "-out", cert, "-subj", "/CN=postroom test", "-addext", "subjectAltName=IP:127.0.0.1"],
-        check=True,
-        capture_output=True,
-    )
-    return cert, key
 
 
 def routing_settings():

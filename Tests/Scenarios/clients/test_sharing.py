@@ -1,0 +1,215 @@
+"""One client against the others: places, connections, keys and slow work are shared."""
+
+import os
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+from certificates import certificate
+from crowd import Crowd
+from harness import ROOT, postroom, wait_for
+from queue_service import basic, configuration
+from webhook_service import new_environment
+
+
+def test_parked_requests_leave_room_for_others_and_for_health(serve):
+    service = serve(RESPONDERS=2, MAX_CONNECTIONS=128, MAX_ACTIVE_ENDPOINTS=500)
+    endpoint, other = service.create(), service.create()
+    # More than nginx has connections for.
+    crowd = Crowd(service, [endpoint] * 150)
+    refused = [line for _, _, line in crowd.answers(3)]
+    assert refused and set(refused) == {b"HTTP/1.1 429 Too Many Requests"}
+    result = postroom(service.directory, "health", APP_PORT=service.port, MAX_CONNECTIONS=128)
+    assert result.returncode == 0, result.stderr
+    assert service.hook(other, "x").status == 200
+    assert service.hook(endpoint, "news").status == 200
+    answered = [line for _, _, line in crowd.answers(2)]
+    assert answered and set(answered) == {b"HTTP/1.1 200 OK"}
+    crowd.close()
+
+
+def test_slow_uploads_of_one_address_are_few(serve):
+    service = serve(RESPONDERS=1)
+    endpoint = service.create()
+    head = b"POST /webhook/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nx" % endpoint.encode()
+    slow = []
+    for _ in range(80):
+        s = socket.create_connection(("127.0.0.1", service.port))
+        s.sendall(head)
+        slow.append(s)
+
+    def refused():
+        found = 0
+        for s in slow:
+            s.setblocking(False)
+            try:
+                found += s.recv(64, socket.MSG_PEEK).startswith(b"HTTP/1.1 429")
+            except BlockingIOError:
+                pass
+        return found
+
+    assert wait_for(refused) and wait_for(lambda: refused() == 16)
+    # Short ones get through.
+    assert service.hook(endpoint, "x" * 10_000).status == 200
+    for s in slow:
+        s.close()
+
+
+class Streams:
+    """Requests on one connection of HTTP/2 whose bodies begin and do not end (RFC 9113; fields as RFC 7541, 6.2.2, has them)."""
+
+    def __init__(self, service, certificate, count, method, path):
+        context = ssl.create_default_context(cafile=certificate)
+        context.set_alpn_protocols(["h2"])
+        raw = socket.create_connection(("127.0.0.1", service.port))
+        self.socket = context.wrap_socket(raw, server_hostname="127.0.0.1")
+        self.buffer = b""
+        fields = [(":method", method), (":scheme", "https"), (":path", path), (":authority", "h")]
+        block = b"".join(b"\0" + bytes([len(n)]) + n.encode() + bytes([len(v)]) + v.encode() for n, v in fields)
+        self.socket.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + self.frame(4, 0, 0))
+        for stream in range(1, 2 * count, 2):
+            self.socket.sendall(self.frame(1, 4, stream, block) + self.frame(0, 0, stream, b"x"))
+
+    @staticmethod
+    def frame(kind, flags, stream, payload=b""):
+        return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+    def statuses(self, seconds):
+        """The statuses that come within the time, as they come."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.socket.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                self.buffer += self.socket.recv(65536)
+            except TimeoutError:
+                return
+            while len(self.buffer) >= 9 and len(self.buffer) >= 9 + int.from_bytes(self.buffer[:3], "big"):
+                size, kind = int.from_bytes(self.buffer[:3], "big"), self.buffer[3]
+                payload, self.buffer = self.buffer[9 : 9 + size], self.buffer[9 + size :]
+                if kind == 1:
+                    # Three digits behind the index of ":status" and their number (RFC 7541, 6.2).
+                    yield int(payload[2:5])
+
+
+def test_slow_uploads_over_http_2_are_few_without_a_length_too(serve, tmp_path):
+    server, key = certificate(str(tmp_path))
+    service = serve(RESPONDERS=1, TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key, API_SERVER_READ_TIMEOUT="60s")
+    slow = Streams(service, server, 80, "POST", "/webhook/x")
+    found = []
+    for status in slow.statuses(20):
+        found.append(status)
+        if len(found) == 16:
+            break
+    assert found == [429] * 16
+    assert list(slow.statuses(0.5)) == []
+    # Requests without a body, short ones, and a POST that waits without a body get through.
+    command = ["curl", "-s", "--http2", "--cacert", server, "-o", "/dev/null", "-w", "%{http_code}"]
+    url = "https://127.0.0.1:%d" % service.port
+    for arguments in (["/"], ["-d", "x", "/webhook/x"], ["-X", "POST", "/read/x?wait=60"]):
+        answer = subprocess.run([*command, *arguments[:-1], url + arguments[-1]], capture_output=True)
+        assert answer.stdout in (b"404", b"401"), (arguments, answer)
+    slow.socket.close()
+
+
+@pytest.fixture(scope="session")
+def slow_library(tmp_path_factory):
+    """Tests/Support/slow.c: keys, costly hashes and renamed files wait while a file is there."""
+    source = os.path.join(ROOT, "Tests", "Support", "slow.c")
+    library = str(tmp_path_factory.mktemp("slow") / "slow.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+class Brake:
+    """Holds up slow work for as long as a with block lasts; `begun` says how often some was begun."""
+
+    def __init__(self, directory, library):
+        self.path = os.path.join(str(directory), "brake")
+        self.settings = {"LD_PRELOAD": library, "TEST_BRAKE": self.path}
+
+    def __enter__(self):
+        open(self.path, "w").close()
+        return self
+
+    def __exit__(self, *_):
+        os.unlink(self.path)
+
+    def begun(self):
+        try:
+            return os.path.getsize(self.path + ".begun")
+        except FileNotFoundError:
+            return 0
+
+
+def beside(run):
+    """Runs something in a thread; returns a list that has its result at the end, and the thread."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run()))
+    thread.start()
+    return results, thread
+
+
+def test_others_are_served_while_a_key_is_made(serve_webhooks, tmp_path, slow_library):
+    brake = Brake(tmp_path, slow_library)
+    service = serve_webhooks(RESPONDERS=1, WEBHOOKS_SIGNATURE_ALGORITHM="rsa-sha256", **brake.settings)
+    endpoint = service.create()
+    environment = new_environment()
+    with brake:
+        keys, thread = beside(lambda: service.key(environment))
+        wait_for(brake.begun)
+        # By the same responder, and by another process that writes.
+        assert service.hook(endpoint, "x").status == 200
+        assert service.call("POST", "/manage/endpoint").status == 201
+        assert keys == []
+    thread.join()
+    assert keys[0]["algorithm"] == "rsa-sha256"
+    # It is the key of the webhooks that are made later.
+    service.add(environment, "http://127.0.0.1:9/")
+    assert service.key(environment)["key_id"] == keys[0]["key_id"]
+
+
+def test_others_are_served_while_a_password_is_hashed_and_written(serve_queues, tmp_path, slow_library):
+    brake = Brake(tmp_path, slow_library)
+    service = serve_queues(configuration(["orders"]), RESPONDERS=1, QUEUE_PASSWORD_HASH="argon2id", **brake.settings)
+    with brake:
+        changed, thread = beside(
+            lambda: service.call("POST", "/setPassword", '{"password": "new secret"}', basic("alice"))
+        )
+        wait_for(brake.begun)
+        assert service.post("orders", "x").status == 200
+        assert changed == []
+    thread.join()
+    assert changed[0].status == 200, changed[0].text
+    assert "argon2id" in open(service.config).read()
+    # So they are while one is checked.
+    hashed = brake.begun()
+    with brake:
+        listened, thread = beside(lambda: service.call("GET", "/listen/c/orders", headers=basic("alice", "new secret")))
+        wait_for(lambda: brake.begun() > hashed)
+        assert service.post("orders", "x").status == 200
+        assert listened == []
+    thread.join()
+    assert listened[0].status == 200
+    assert service.call("GET", "/read/c", headers=basic("alice")).status == 403
+
+
+def call_from(service, address, method, path):
+    """A request from another address of this machine."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30, source_address=(address, 0)) as s:
+        s.sendall(b"%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % (method, path))
+        with s.makefile("rb") as stream:
+            return int(stream.readline().split()[1])
+
+
+def test_one_address_cannot_keep_others_from_creating(serve):
+    service = serve(RESPONDERS=2, MAX_ACTIVE_ENDPOINTS=64)
+    c = service.connection()
+    created = [service.call("POST", "/manage/endpoint", connection=c).status for _ in range(70)]
+    assert created == [201] * 56 + [507] * 14
+    for _ in range(3):
+        assert call_from(service, "127.0.0.2", b"POST", b"/manage/endpoint") == 201
+    service.check()

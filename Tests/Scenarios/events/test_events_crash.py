@@ -1,0 +1,181 @@
+"""Any process may die at any instant, and others may be down: each event that was acknowledged has its fate."""
+
+import collections
+import json
+import os
+import random
+import signal
+import time
+
+from event_service import event
+from harness import Senders, wait_for
+
+SECONDS = float(os.environ.get("CRASH_SECONDS", "15"))
+# Attempts to one subscription at a time.
+IN_FLIGHT = 16
+# Longer than anybody is down here.
+PATIENT = "1s,1s,1s,2s,2s,5s,5s,5s,10s,10s,20s,20s,30s,30s,1m,1m"
+
+
+class EventSenders(Senders):
+    """Threads that post events to /receive; `ids` has what they are known by."""
+
+    def __init__(self, service, count, pause=0.02):
+        self.ids, self.pause = {}, pause
+        super().__init__(service, [None], count)
+
+    def post(self, _, text, connection):
+        body = json.dumps(event("text", text))
+        answer = self.service.call("POST", "/receive", body, {"Content-Type": "application/json"}, connection)
+        if answer.status == 200:
+            self.ids[text] = answer.text
+        time.sleep(self.pause)
+        return answer
+
+
+def kill(pids):
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def delivered(receivers, path):
+    """How often each event came to a target, over all that have stood there."""
+    return collections.Counter(
+        json.loads(arrival["body"])["data"]["text"] for receiver in receivers for arrival in receiver.arrivals(path)
+    )
+
+
+def unsettled(service, ids, user, states=("delivered",)):
+    """Events that a user's subscriptions have not all had."""
+
+    def is_over(found):
+        return found["state"] == "matched" and all(delivery["state"] in states for delivery in found["deliveries"])
+
+    connection = service.connection()
+    left = []
+    for text, sent in ids.items():
+        answer = service.ask("GET", "/events/" + sent, user=user, connection=connection)
+        assert answer.status == 200, (answer.status, answer.text)
+        if not is_over(answer.json()):
+            left.append(text)
+    connection.close()
+    return left
+
+
+def wait_settled(service, ids, user, seconds, **options):
+    left, deadline = dict(ids), time.monotonic() + seconds
+    while left:
+        left = {text: left[text] for text in unsettled(service, left, user, **options)}
+        assert not left or time.monotonic() < deadline, "%d of %d have no fate" % (len(left), len(ids))
+        time.sleep(0.2)
+
+
+def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_events, receive):
+    slow = {"*": {"delay": 0.02}}
+    policies, targets = [receive()], [receive(slow)]
+    steady = receive(slow)
+    service = serve_events(
+        POLICY_URL=policies[0].url(""), RESPONDERS=2, WEBHOOKS_WRITE_TIMEOUT="1s", EVENTS_RETRY_SCHEDULE=PATIENT
+    )
+    subscriptions = {
+        "/shaky": service.subscribe("u", targets[0].url("/shaky"), "$.data.text"),
+        "/steady": service.subscribe("u", steady.url("/steady"), "$[?(@.eventType)]"),
+        "/other": service.subscribe("u", steady.url("/other"), "$.data", format="cloudevents"),
+    }
+    workers, kills = [service.beside("work")], 0
+    ports = {"policy": policies[0].port, "target": targets[0].port}
+    # When each goes, and comes back: shares of the time.
+    plan = [(0.15, "policy"), (0.45, "policy"), (0.5, "target"), (0.85, "target")]
+    try:
+        with EventSenders(service, 3) as senders:
+            start = time.monotonic()
+            while time.monotonic() - start < SECONDS:
+                time.sleep(0.7)
+                while plan and time.monotonic() - start > plan[0][0] * SECONDS:
+                    _, what = plan.pop(0)
+                    stands = policies if what == "policy" else targets
+                    if len(stands) == 1 and stands[0].process.poll() is None:
+                        stands[0].stop()
+                    else:
+                        stands.append(receive(slow, "--port", str(ports[what])))
+                victim = workers.pop()
+                kill([victim.pid, *service.workers()])
+                victim.wait()
+                workers.append(service.beside("work"))
+                kills += 1
+        for what, stands in (("policy", policies), ("target", targets)):
+            if len(stands) == 1:
+                stands.append(receive(slow, "--port", str(ports[what])))
+        assert senders.failures == [] and len(senders.ids) > 10 * SECONDS
+        # A target that failed ten times in a row is left alone for half a minute; a lease lasts 16 s.
+        wait_settled(service, senders.ids, "u", 120)
+    finally:
+        for worker in workers:
+            worker.terminate()
+    assert [worker.wait(20) for worker in workers] == [0]
+    for path, made in subscriptions.items():
+        stood = [*targets, steady]
+        counts = delivered(stood, path)
+        assert sorted(counts) == sorted(senders.ids)
+        # What was in flight at a kill, and where the target itself went.
+        assert sum(counts.values()) - len(counts) <= (2 * kills + 1) * IN_FLIGHT
+        now = service.subscription(made)
+        assert (now["disabled"], now["error"]) == (None, None)
+    asked = sum(len(policy.arrivals("/events/u")) for policy in policies)
+    assert asked >= 3 * len(senders.ids)
+
+
+def test_responders_killed_under_load_lose_no_event(serve_events, receive):
+    receiver = receive()
+    service = serve_events(RESPONDERS=3)
+    service.subscribe("u", receiver.url("/"), "$.data.text")
+    kills = 0
+    with EventSenders(service, 8, pause=0) as senders:
+        deadline = time.monotonic() + SECONDS / 2
+        while time.monotonic() < deadline:
+            time.sleep(0.3)
+            kill([random.choice(wait_for(service.responders))])
+            kills += 1
+    assert senders.failures == [] and len(senders.ids) > 10 * kills > 0
+    assert len(set(senders.ids.values())) == len(senders.ids)
+    wait_settled(service, senders.ids, "u", 60)
+    # Nor is one of them twice, though nginx has tried some again.
+    assert delivered([receiver], "/") == collections.Counter(list(senders.ids))
+
+
+def test_two_workers_match_and_deliver_each_event_once(serve_events, receive):
+    receiver = receive()
+    service = serve_events(RESPONDERS=2)
+    for number in range(3):
+        service.subscribe("u", receiver.url("/%d" % number), "$.data.text")
+    others = [service.beside("work") for _ in range(2)]
+    try:
+        with EventSenders(service, 4) as senders:
+            time.sleep(4)
+        wait_settled(service, senders.ids, "u", 60)
+    finally:
+        for other in others:
+            other.terminate()
+    assert senders.failures == [] and [other.wait(20) for other in others] == [0, 0]
+    for number in range(3):
+        assert delivered([receiver], "/%d" % number) == collections.Counter(list(senders.ids))
+
+
+def test_killing_every_process_at_once_loses_no_event(serve_events, receive):
+    for durability in ("disk", "process"):
+        receiver = receive()
+        service = serve_events(RESPONDERS=2, DURABILITY=durability, WEBHOOKS_WRITE_TIMEOUT="1s")
+        service.subscribe("u", receiver.url("/"), "$.data.text")
+        with EventSenders(service, 4, pause=0.005) as senders:
+            time.sleep(2)
+            service.kill_all()
+        service.start()
+        wait_settled(service, senders.ids, "u", 60)
+        counts = delivered([receiver], "/")
+        assert set(senders.ids) <= set(counts)
+        # What was taken and not yet acknowledged may be there too, one of each sender.
+        assert len(counts) - len(senders.ids) <= 4
+        assert sum(counts.values()) - len(counts) <= IN_FLIGHT

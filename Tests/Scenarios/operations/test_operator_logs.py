@@ -1,0 +1,199 @@
+"""What an operator reads in the log and among the metrics."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+
+from event_service import event, on, token
+from harness import Answer, exchange, free_port, wait_for
+from webhook_service import new_environment
+
+
+def entries(service):
+    """Each line of the log but those that the start prints for people; all must be JSON."""
+    lines = [line for line in service.log().splitlines() if line.strip()]
+    people = ("Postroom ", "    curl ")
+    return [json.loads(line) for line in lines if not line.startswith(people)]
+
+
+def metrics(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics")
+    answer = Answer(connection.getresponse())
+    connection.close()
+    assert answer.status == 200
+    return answer.text
+
+
+def samples(text):
+    """Values by the name and labels as they are written."""
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
+
+
+def test_every_line_is_json_where_that_is_asked_for_nginxs_too(serve):
+    service = serve(LOG_FORMAT="json", LOG_LEVEL="DEBUG", RESPONDERS=1)
+    exchange(service, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    worker = next(pid for pid, line in service.children().items() if line.startswith("nginx: worker"))
+    os.kill(worker, signal.SIGKILL)
+
+    def told(text):
+        return [entry for entry in entries(service) if text in entry["message"]]
+
+    wait_for(lambda: told("worker process %d exited on signal 9" % worker))
+    (entry,) = told("worker process %d exited on signal 9" % worker)
+    assert (entry["process"], entry["level"]) == ("nginx", "critical") and isinstance(entry["pid"], int)
+    (entry,) = told("client sent HTTP/1.1 request without")
+    assert (entry["process"], entry["level"]) == ("nginx", "info")
+    os.kill(service.responders()[0], signal.SIGKILL)
+    wait_for(lambda: told("a process ended and is started again"))
+    (entry,) = told("a process ended and is started again")
+    assert type(entry["pause"]) in (int, float) and entry["ending"] == "was ended by signal 9"
+    service.stop()
+    # What nginx says last is there too.
+    assert told("exit") and entries(service)[-1]["message"] == "stopped"
+
+
+def test_nginx_waits_for_nobody_and_loses_nothing_of_what_it_says(serve):
+    """While the supervisor is stopped, more is said than a pipe holds by default."""
+    service = serve(LOG_FORMAT="json", LOG_LEVEL="DEBUG", RESPONDERS=1)
+    count = 800
+    path = "/" + "x" * 150
+    os.kill(service.process.pid, signal.SIGSTOP)
+    try:
+        for number in range(count):
+            # Too long for a line of the log to be short: some 200 bytes each.
+            answer = exchange(service, b"GET %s%d HTTP/1.1\r\nConnection: close\r\n\r\n" % (path.encode(), number))
+            assert b" 400 " in answer.split(b"\r\n")[0]
+    finally:
+        os.kill(service.process.pid, signal.SIGCONT)
+    wanted = "client sent HTTP/1.1 request without"
+    wait_for(lambda: len([1 for entry in entries(service) if wanted in entry["message"]]) == count)
+
+
+def test_the_start_and_a_reload_are_told(serve):
+    service = serve(LOG_FORMAT="json", RESPONDERS=2, MOUNT_POINT="/m", OPS_SERVER_PORT=(port := free_port()))
+    (entry,) = [entry for entry in entries(service) if entry["message"] == "serving"]
+    assert entry["address"] == "http://127.0.0.1:%d/m" % service.port and type(entry["layout"]) is int
+    assert entry["operations"] == "http://127.0.0.1:%d" % port and re.fullmatch(r"\d+\.\d+\.\d+", entry["version"])
+    service.process.send_signal(signal.SIGHUP)
+    done = "the reload is done: the responders and the worker are new"
+    wait_for(lambda: [entry for entry in entries(service) if entry["message"] == done])
+
+
+def test_text_values_are_quoted(serve):
+    service = serve(RESPONDERS=1)
+    os.kill(service.responders()[0], signal.SIGKILL)
+    wait_for(lambda: "a process ended" in service.log())
+    (line,) = [line for line in service.log().splitlines() if "a process ended" in line]
+    assert ' ending="was ended by signal 9" name="responder 1" pause=0.0' in line
+
+
+def test_a_routed_failure_names_its_subscription_user_and_url_in_a_short_line(serve_events, receive):
+    service = serve_events(LOG_FORMAT="json", RESPONDERS=1)
+    body = "line one\nline two\t%s\r\nend" % ("z" * 1000)
+    receiver = receive({"*": {"status": 410, "body": body}})
+    key = token()
+    made = service.subscribe("alice", receiver.url("/target?key=s3cret"), on(key))
+    sent = service.send(event(key))
+    assert service.wait_disabled(made)["error"] == body
+
+    def told(message):
+        return [entry for entry in entries(service) if entry["message"] == message]
+
+    wait_for(lambda: told("endpoint.disabled") and told("message.exhausted"))
+    (disabled,), (exhausted,) = told("endpoint.disabled"), told("message.exhausted")
+    for entry in (disabled, exhausted):
+        assert (entry["subscription"], entry["user"]) == (made["uuid"], "alice")
+        assert entry["url"] == receiver.url("/target?…")
+    assert disabled["reason"] == ("line one line two " + "z" * 200)[:200] + "…"
+    assert exhausted["event_id"] == sent and exhausted["attempts"] == 1 and exhausted["status_code"] == 410
+    assert "s3cret" not in service.log()
+
+
+def test_promtool_finds_nothing_and_requests_are_counted_by_route_and_status(serve):
+    port = free_port()
+    service = serve(OPS_SERVER_PORT=port, RESPONDERS=2, MOUNT_POINT="/api")
+    endpoint = service.create()
+    for _ in range(20):
+        assert service.hook(endpoint, "x", suffix="?n=1").status == 200
+    assert service.hook("x" * 32).status == 404
+    assert service.call("GET", "/nothing/here").status == 404
+    assert service.call("GET", "/q/none").status == 405
+    environment = new_environment()
+    for path in ("/environments/%s/webhooks", "/api/environments/%s/webhooks"):
+        assert service.call("GET", path % environment).status == 200
+    text = metrics(port)
+    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+    found = samples(text)
+
+    def requests(route, status):
+        return found.get('postroom_requests_total{route="%s",status="%s"}' % (route, status))
+
+    assert requests("/manage/endpoint", 201) == 1
+    assert (requests("/webhook/{endpoint_id}", 200), requests("/webhook/{endpoint_id}", 404)) == (20, 1)
+    assert requests("other", 404) == 1 and requests("/q/{queue}", 405) == 1
+    assert requests("/environments/{environment_id}/webhooks", 200) == 2
+    name = "postroom_request_duration_seconds"
+    assert found[name + '_count{route="/webhook/{endpoint_id}"}'] == 21
+    buckets = [value for key, value in found.items() if key.startswith(name + '_bucket{route="/webhook/{endpoint_id}"')]
+    assert buckets == sorted(buckets) and buckets[-1] == 21
+    assert 0 < found[name + '_sum{route="/webhook/{endpoint_id}"}'] < 21
+    # What operators ask for themselves is not among them.
+    assert not [key for key in found if "/metrics" in key]
+
+
+def test_waiting_counts_as_a_requests_time(serve):
+    port = free_port()
+    service = serve(OPS_SERVER_PORT=port, RESPONDERS=1)
+    service.look(service.create(), "?wait=1")
+    found = samples(metrics(port))
+    assert found['postroom_request_duration_seconds_sum{route="/manage/endpoint/{endpoint_id}/notifications"}'] >= 0.9
+
+
+def test_restarts_start_time_and_the_build_are_told_and_counts_outlast_processes(serve):
+    port = free_port()
+    service = serve(OPS_SERVER_PORT=port, RESPONDERS=1)
+    endpoint = service.create()
+    assert service.hook(endpoint, "x").status == 200
+    before = samples(metrics(port))
+    names = {key.split("{")[0]: key for key in before}
+    assert re.search('version="[0-9.]+",layout="[0-9]+",compiler="Swift 6', names["postroom_build_info"])
+    for pids in (service.responders(), service.workers()):
+        os.kill(pids[0], signal.SIGKILL)
+    wait_for(lambda: service.log().count("is started again") == 2 and service.responders() and service.workers())
+    assert service.hook(endpoint, "x").status == 200
+    after = samples(metrics(port))
+    for process, count in (("responder", 1), ("worker", 1), ("nginx", 0)):
+        assert after['postroom_process_restarts_total{process="%s",cause="ended"}' % process] == count
+    posted = 'postroom_requests_total{route="/webhook/{endpoint_id}",status="200"}'
+    assert (before[posted], after[posted]) == (1, 2)
+    assert after["postroom_start_time_seconds"] == before["postroom_start_time_seconds"]
+    with open("/proc/%d/stat" % service.process.pid) as stat, open("/proc/stat") as machine:
+        ticks = int(stat.read().rsplit(")", 1)[1].split()[19])
+        booted = next(int(line.split()[1]) for line in machine if line.startswith("btime"))
+    assert abs(booted + ticks / os.sysconf("SC_CLK_TCK") - after["postroom_start_time_seconds"]) < 5
+
+
+def test_calls_to_operators_are_counted_apart(serve_webhooks, receive):
+    port = free_port()
+    operators = receive({"/ops": {"status": [500, 200]}})
+    receiver = receive({"*": {"status": 410}})
+    service = serve_webhooks(
+        OPS_SERVER_PORT=port, OPS_EVENTS_URL=operators.url("/ops"), WEBHOOKS_RETRY_SCHEDULE="100ms,100ms,100ms",
+        RESPONDERS=1)
+    environment = new_environment()
+    service.add(environment, receiver.url("/"))
+    service.publish(environment, event_id="one")
+    operators.wait(3, "/ops")
+    wait_for(lambda: samples(metrics(port))["postroom_pending"] == 0)
+    found = samples(metrics(port))
+    assert found['postroom_operational_calls_total{result="failure"}'] == 1
+    assert found['postroom_operational_calls_total{result="success"}'] == 2
+    deliveries = {key: value for key, value in found.items() if key.startswith("postroom_deliveries_total") and value}
+    assert deliveries == {'postroom_deliveries_total{result="failure",error_kind="status"}': 1}
+    assert found["postroom_delivery_attempt_seconds_count"] == 1 and found["postroom_delivery_lag_seconds_count"] == 1
+    assert found["postroom_delivery_latency_seconds_count"] == 0

@@ -1,0 +1,250 @@
+"""Logins: guesses are slowed down for all responders together, and what is broken or hostile is told so."""
+
+import base64
+import itertools
+import string
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+import pytest
+from harness import exchange, wait_for
+from queue_service import QueueService, basic, configuration, error, password, read_messages
+
+USERS = ["user%d" % number for number in range(40)]
+users = iter(USERS)
+addresses = ("198.51.%d.%d" % (number // 250, number % 250 + 1) for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """A service that believes what address a test says it comes from; each takes users and addresses of its own."""
+    service = QueueService(
+        tmp_path_factory.mktemp("logins"), configuration(["a"], ["admin", "alice", *USERS]), TRUSTED_PROXIES="127.0.0.1", RESPONDERS=4
+    ).start()
+    yield service
+    service.stop()
+
+
+def attempt(service, user, secret, address, **options):
+    headers = {"X-Forwarded-For": address}
+    return service.read("nobody-listens-so", user=user, secret=secret, headers=headers, **options)
+
+
+numbers = itertools.count()
+
+
+def guess():
+    """A wrong password that was not tried before: the same one again is no further failure."""
+    return "guess-%d" % next(numbers)
+
+
+def guesses(service, names, address):
+    """The answers to one guess for each name, over eight connections at once."""
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda name: attempt(service, name, guess(), address), names))
+
+
+def seconds_to_wait(answer):
+    error(answer, 429)
+    seconds = int(answer.headers["retry-after"])
+    assert 1 <= seconds <= 60
+    return seconds
+
+
+def test_guesses_at_one_user_are_counted_over_all_responders(service):
+    user, other, address, elsewhere = next(users), next(users), next(addresses), next(addresses)
+    started = time.monotonic()
+    answers = guesses(service, [user] * 48, address)
+    looked_at = [answer for answer in answers if answer.status == 403]
+    # 20 at once and one more every 3 seconds; each responder may have one under way that the others do not know of.
+    assert 20 <= len(looked_at) <= 20 + 4 + (time.monotonic() - started) / 3
+    for answer in answers:
+        assert answer.status == 403 or seconds_to_wait(answer)
+    # Not even the right password is looked at, wherever it comes from.
+    seconds_to_wait(attempt(service, user, password(user), address))
+    seconds_to_wait(attempt(service, user, password(user), elsewhere))
+    assert attempt(service, other, password(other), address).status == 404
+
+
+def test_after_the_wait_the_right_password_is_taken(service):
+    user, address = next(users), next(addresses)
+    guesses(service, [user] * 24, address)
+    time.sleep(seconds_to_wait(attempt(service, user, guess(), address)))
+    assert attempt(service, user, password(user), address).status == 404
+    # It does not forgive what came before: one guess more, and it is to wait again.
+    assert attempt(service, user, guess(), next(addresses)).status in (403, 429)
+    seconds_to_wait(attempt(service, user, guess(), next(addresses)))
+
+
+def test_nobody_is_locked_out_by_failures_elsewhere(service):
+    user, home, elsewhere = next(users), next(addresses), next(addresses)
+    assert attempt(service, user, password(user), home).status == 404
+    assert guesses(service, [user] * 30, elsewhere)[-1].status == 429
+    for _ in range(5):
+        assert attempt(service, user, password(user), home).status == 404
+    seconds_to_wait(attempt(service, user, password(user), elsewhere))
+    # But at home, too, there is an end to guessing, and that is home's alone.
+    assert guesses(service, [user] * 30, home)[-1].status == 429
+    seconds_to_wait(attempt(service, user, password(user), home))
+
+
+def test_many_names_from_one_address_are_stopped_and_other_addresses_are_not(service):
+    user, address = next(users), next(addresses)
+    assert attempt(service, user, password(user), address).status == 404
+    started = time.monotonic()
+    answers = guesses(service, ["name%d" % number for number in range(150)], address)
+    refused = [answer for answer in answers if answer.status == 403]
+    assert 100 <= len(refused) <= 100 + 4 + (time.monotonic() - started)
+    assert seconds_to_wait(answers[-1])
+    seconds_to_wait(attempt(service, user, password(user), address))
+    assert attempt(service, user, password(user), next(addresses)).status == 404
+    # Messages need no login.
+    assert service.post("a", "x", {"X-Forwarded-For": address}).status == 200
+
+
+def test_the_addresses_of_one_customer_with_ipv6_are_one(service):
+    networks = ["2001:db8:0:%x::%x" % (number // 50, number + 1) for number in range(150)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: attempt(service, "v6-%d" % number, "x", networks[number]), range(150)))
+    assert {answer.status for answer in answers} == {403}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda number: attempt(service, "v6-%d" % number, "x", "2001:db8:1:1::%x" % number), range(1, 150))
+        )
+    assert answers[-1].status == 429
+
+
+def test_guesses_are_counted_whatever_route_they_are_made_on(service):
+    user, address = next(users), next(addresses)
+    headers = {"X-Forwarded-For": address}
+    routes = [("GET", "/queues"), ("POST", "/reload"), ("GET", "/listen/c/a"), ("POST", "/setPassword"), ("POST", "/ack/c/1")]
+    answers = [service.ask(*route, user=user, secret=guess(), headers=headers).status for route in routes * 5]
+    assert answers[:20] == [403] * 20 and set(answers[20:]) <= {403, 429} and answers[-1] == 429
+
+
+def test_the_count_outlives_a_restart(serve_queues):
+    service = serve_queues(configuration(["a"]))
+    for _ in range(30):
+        service.logs_in("bob", guess())
+    service.stop()
+    service.start()
+    assert service.logs_in("bob") is None and service.logs_in("alice")
+    service.check()
+
+
+# ---------------------------------------------------------------- hostile
+
+
+def encoded(credentials):
+    return "Basic " + base64.b64encode(credentials).decode()
+
+
+BROKEN = [
+    "", " ", "Basic", "Basic ", "Basic =", "Basic !!!!", "Basic YQ", "Basic YWxpY2U6YWxpY2Utc2VjcmV0 x", "Basic,", "Bearer x",
+    "Digest username=alice", "Negotiate", "basicYWxpY2U6YQ==", "Basic YWxpY2U", encoded(b"alice"), encoded(b""),
+    encoded(b"\xff:\xff"), encoded(b"alice:\xed\xa0\x80"), "Basic " + "A" * 6000, "Basic " + "/" * 6000, "Basic " + "=" * 6000,
+    "\xe9\xff Basic", encoded(b"alice:alice-secret") + ", " + encoded(b"alice:alice-secret"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", BROKEN, ids=[repr(field)[:30] for field in BROKEN])
+def test_a_login_that_is_not_to_be_understood_is_asked_for(service, field):
+    for method, path in (("GET", "/read/c"), ("GET", "/queues"), ("POST", "/setPassword")):
+        answer = service.call(method, path, headers={"Authorization": field})
+        error(answer, 401)
+        assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+def test_two_logins_are_none(service):
+    one = "Authorization: %s\r\n" % basic("alice")["Authorization"]
+    answer = exchange(service, ("GET /queues HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n" % (one + one)).encode())
+    assert answer.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 400 "))
+
+
+@pytest.mark.parametrize(
+    "name, secret",
+    [(b"", b""), (b"", b"x"), (b"a" * 5000, b"x"), (b"alice", b"x" * 5000), (b"\0", b"\0"), (b"alice\0", b"alice-secret")]
+    + [(b"alice\n", b"alice-secret"), (b"ALICE", b"alice-secret"), ("\u00e9" * 2000 + "\U0001f600", "\u00e9")]
+    + [("al\u00edce", "x"), (b"alice ", b"alice-secret"), (b"alice", b"alice-secret\0")],
+    ids=str,
+)
+def test_odd_names_and_passwords_are_wrong_ones(service, name, secret):
+    name, secret = (text.encode() if isinstance(text, str) else text for text in (name, secret))
+    headers = {"Authorization": encoded(name + b":" + secret), "X-Forwarded-For": next(addresses)}
+    error(service.call("GET", "/queues", headers=headers), 403)
+
+
+def status_of(service, request):
+    """The status of an answer, or None where the connection was closed without one."""
+    answer = exchange(service, request)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 ") and b"<html" not in answer, answer[:200]
+    return int(answer.split()[1]) if answer else None
+
+
+def test_fields_that_are_too_long_are_refused(service):
+    name = encoded(b"n" * 8192 + b":x")
+    for field in ("Authorization: " + name, "Authorization: Basic " + "A" * 1000000, "X-Any: " + "v" * 1000000, "n" * 1000000 + ": v"):
+        request = "GET /queues HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n\r\n" % field
+        # nginx need not read to the end of what it refuses: what it says may be lost with the connection.
+        assert status_of(service, request.encode()) in (431, 400, None)
+        assert service.logs_in("alice")
+    many = "".join("X-%d: %s\r\n" % (number, "v" * 1000) for number in range(1000))
+    assert status_of(service, ("GET /queues HTTP/1.1\r\nHost: h\r\n%s\r\n" % many).encode()) in (431, 400, None)
+    assert service.logs_in("alice")
+
+
+def test_a_name_of_8_kilobytes_is_a_wrong_one_where_fields_may_be_that_long(serve_queues):
+    service = serve_queues(configuration(["a"]), MAX_HEADER_BYTES="64k")
+    error(service.ask("GET", "/queues", user="n" * 8192), 403)
+    error(service.ask("GET", "/queues", user="alice", secret="n" * 40000), 403)
+    name = "c" * 40000
+    assert service.ask("GET", "/listen/%s/a" % name).status == 200
+    service.send("a", "x")
+    assert service.texts(name) == ["x"] and service.texts(name) == []
+
+
+PATHS = [
+    "/q/../manage", "/q/%2e%2e/manage", "//read/x", "/read//x", "/read/x/", "/read/", "/read", "/read/%2e%2e", "/read/..", "/read/.",
+    "/read/%00", "/read/x%00", "/read/%ff", "/read/%c3%28", "/read/%", "/read/%zz", "/read/a%2fb", "/read/a/b", "/listen/a", "/listen/a/",
+    "/listen//a", "/listen/../../a", "/listen/a/../../../etc/passwd", "/listen/a%2fa", "/listen/%ff/a", "/listen/a/%ff", "/ack/x",
+    "/ack/x/1/2", "/ack/%ff/1", "/queues/", "/queues/x", "/reload/", "/time/", "/time/x", "/.postroom-message", "/.postroom/413",
+    "/q/%2e%2e/.postroom-message", "/read/x;y", "/read/x?wait=%ff", "/read/x?ack=%00", "/Q/a", "/READ/x", "/read\\x", "/%72ead/x",
+    "http://127.0.0.1/read/x", "http:///read/x", "*",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_odd_paths_are_a_clear_4xx(service, method, path):
+    request = "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: %s\r\n\r\n"
+    status = status_of(service, (request % (method, path, basic("alice")["Authorization"])).encode())
+    assert status in (400, 404, 405)
+
+
+def test_odd_queues_are_not_there(service):
+    for path in ("/q/%ff", "/q/", "/q", "/q/a/b", "/q/a%2fb", "//q/a", "/q//a", "/q/../q/a", "/q/a/", "/q/a%00"):
+        status = status_of(service, ("POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx" % path).encode())
+        assert status in (400, 404), path
+    for path in ("/q/nonesuch", "/q/..", "/q/A", "/q/a+b", "/q/" + "a" * 4000):
+        request = "POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx" % path
+        assert status_of(service, request.encode()) in (200, 400, 404), path
+
+
+@pytest.mark.parametrize("name", ["n" * 4000, "\u00e9" * 600, *sorted(set(string.printable + "\x7f\u00a0\ufeff\U0001f600") - {"/"}), ".", "..", "%", "%2f"])
+def test_a_client_may_have_any_name_without_a_slash(service, name):
+    path = quote(name, safe="")
+    if name in (".", ".."):
+        path = path.replace(".", "%2e")
+    service.listen(path, "a")
+    service.send("a", "to " + name)
+    assert [text for _, text in read_messages(service.read(path))] == ["to " + name]
+    assert name in [client["name"] for client in service.overview()["clients"]]
+    assert service.ask("POST", "/unlisten/" + path).status == 200
+
+
+def test_the_service_lives(service):
+    """After all of the above: nothing has died, and the store is sound."""
+    wait_for(lambda: len(service.responders()) == 4)
+    assert "ended" not in service.log() and "Fatal" not in service.log(), service.log()[-2000:]
+    service.check()

@@ -1,0 +1,302 @@
+"""Starts the real thing: nginx, responders and worker from one `postroom serve`, on a port of 127.0.0.1."""
+
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+PROGRAM = os.environ.get("POSTROOM", os.path.join(ROOT, ".build", "release", "postroom"))
+
+
+# Tests open as many sockets as the system lets them.
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+
+
+given_ports = set()
+
+
+def free_port():
+    """A port that nobody listens at, and that this process was not given before."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in given_ports:
+            given_ports.add(port)
+            return port
+
+
+def wait_for(condition, seconds=20.0, pause=0.02):
+    """Waits until the condition holds, and returns what it returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, "it did not happen within %s s" % seconds
+        time.sleep(pause)
+
+
+def environment(directory, **settings):
+    plain = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LD_PRELOAD")}
+    plain["DATA_DIR"] = str(directory)
+    # Services of several tests run at a time.
+    plain["OPS_SERVER_PORT"] = "0"
+    plain.update({name: str(value) for name, value in settings.items()})
+    return plain
+
+
+def postroom(directory, *arguments, stdin=None, timeout=120, **settings):
+    """Runs a subcommand to its end."""
+    return subprocess.run(
+        [PROGRAM, *arguments], env=environment(directory, **settings), input=stdin, timeout=timeout, capture_output=True
+    )
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.body = response.read()
+
+    @property
+    def text(self):
+        return self.body.decode()
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Service:
+    def __init__(self, directory, program=PROGRAM, arguments=(), **settings):
+        os.makedirs(directory, exist_ok=True)
+        self.directory = os.path.join(str(directory), "var")
+        self.port = int(settings.pop("APP_PORT", 0)) or free_port()
+        self.host = settings.get("APP_HOST", "127.0.0.1")
+        self.mount = settings.get("MOUNT_POINT", "").rstrip("/")
+        self.settings = settings
+        self.command = [program, "serve", *arguments]
+        self.log_path = os.path.join(str(directory), "log")
+        self.process = None
+
+    def start(self, wait=True):
+        with open(self.log_path, "ab") as log:
+            start = log.tell()
+            self.process = subprocess.Popen(
+                self.command,
+                env=environment(self.directory, APP_PORT=self.port, **self.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if wait:
+            wait_for(lambda: self.process.poll() is not None or b"Create an endpoint" in self.raw_log()[start:], 30)
+            assert self.process.poll() is None, self.log()
+        return self
+
+    def raw_log(self):
+        with open(self.log_path, "rb") as log:
+            return log.read()
+
+    def log(self):
+        return self.raw_log().decode(errors="replace")
+
+    def stop(self, timeout=30):
+        """Ends the service in order, and returns its exit status."""
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                self.kill_all()
+                raise
+        return self.process.returncode
+
+    def children(self):
+        """The processes of this service but the supervisor: {pid: command line}."""
+        found, known = {}, {self.process.pid}
+        grew = True
+        table = {}
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            try:
+                with open("/proc/%s/stat" % name) as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+                with open("/proc/%s/cmdline" % name) as line:
+                    table[int(name)] = (int(fields[1]), fields[0], line.read().replace("\0", " ").strip())
+            except OSError:
+                continue
+        while grew:
+            grew = False
+            for pid, (parent, state, line) in table.items():
+                if parent in known and pid not in known and state != "Z":
+                    known.add(pid)
+                    found[pid] = line
+                    grew = True
+        return found
+
+    def responders(self):
+        return sorted(pid for pid, line in self.children().items() if " respond" in line)
+
+    def workers(self):
+        return sorted(pid for pid, line in self.children().items() if " work" in line and "nginx" not in line)
+
+    def kill_all(self):
+        """Every process of the service at once, as when the machine's memory runs out."""
+        pids = [self.process.pid, *self.children()]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        wait_for(lambda: not any(os.path.exists("/proc/%d" % pid) and alive(pid) for pid in pids))
+
+    # ------------------------------------------------------------ HTTP
+
+    def connection(self, timeout=30):
+        return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+
+    def call(self, method, path, body=None, headers=None, connection=None, timeout=30):
+        c = connection or self.connection(timeout)
+        c.request(method, self.mount + path, body=body, headers=headers or {})
+        answer = Answer(c.getresponse())
+        if connection is None:
+            c.close()
+        return answer
+
+    def create(self):
+        answer = self.call("POST", "/manage/endpoint")
+        assert answer.status == 201, (answer.status, answer.text)
+        return answer.json()["endpointId"]
+
+    def hook(self, endpoint, body=b"", headers=None, method="POST", suffix="", connection=None):
+        return self.call(method, "/webhook/" + endpoint + suffix, body, headers, connection)
+
+    def collect(self, endpoint):
+        answer = self.call("GET", "/manage/endpoint/" + endpoint)
+        assert answer.status == 200, (answer.status, answer.text)
+        return answer.json()["notifications"]
+
+    def look(self, endpoint, query="", **options):
+        return self.call("GET", "/manage/endpoint/%s/notifications%s" % (endpoint, query), **options)
+
+    def configure(self, endpoint, **members):
+        return self.call("PUT", "/manage/endpoint/" + endpoint, json.dumps(members))
+
+    def bodies(self, endpoint):
+        return [n["body"] for n in self.collect(endpoint)]
+
+    def check(self):
+        """`postroom store check`, which must find nothing."""
+        result = postroom(self.directory, "store", "check")
+        assert result.returncode == 0, result.stdout.decode() + result.stderr.decode()
+        return result.stdout.decode()
+
+
+def alive(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def exchange(service, request):
+    """Sends bytes on a connection of their own, and returns all that comes back."""
+    with socket.create_connection((service.host, service.port), timeout=10) as s:
+        s.sendall(request)
+        answer = b""
+        s.settimeout(10)
+        try:
+            while chunk := s.recv(65536):
+                answer += chunk
+        except (TimeoutError, ConnectionResetError):
+            pass
+    return answer
+
+
+def raw(service, request):
+    """What a whole request on a connection of its own is answered."""
+    head, _, text = exchange(service, request).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+    return SimpleNamespace(status=int(lines[0].split()[1]), headers=headers, text=text.decode(), json=lambda: json.loads(text))
+
+
+def together(count, run):
+    """Runs `run(0)`, `run(1)` and so on at the same moment, and returns what they returned."""
+    barrier = threading.Barrier(count)
+
+    def start(index):
+        barrier.wait(10)
+        return run(index)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, range(count)))
+
+
+class Threads:
+    """Runs `run` of the class in threads for as long as a with block lasts; `stopping` tells them of its end."""
+
+    def __init__(self, arguments):
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(argument,)) for argument in arguments]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+class Senders(Threads):
+    """Threads that post numbered bodies to endpoints as fast as they are answered, each on a kept connection."""
+
+    def __init__(self, service, endpoints, count):
+        self.service = service
+        self.endpoints = endpoints
+        self.acknowledged = [[] for _ in range(count)]
+        self.failures = []
+        super().__init__(range(count))
+
+    def run(self, index):
+        connection = self.service.connection()
+        number = 0
+        while not self.stopping.is_set():
+            body = "%d-%d" % (index, number)
+            number += 1
+            endpoint = self.endpoints[number % len(self.endpoints)]
+            try:
+                answer = self.post(endpoint, body, connection)
+                if answer.status == 200:
+                    self.acknowledged[index].append(body)
+                else:
+                    self.failures.append((body, answer.status, answer.text))
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append((body, repr(error)))
+                connection.close()
+                connection = self.service.connection()
+        connection.close()
+
+    def post(self, endpoint, body, connection):
+        return self.service.hook(endpoint, body, connection=connection)
+
+    def sent(self):
+        return sorted(body for bodies in self.acknowledged for body in bodies)

@@ -1,0 +1,138 @@
+"""What operators are told of: in the log, by the metrics, and by calls to a receiver of theirs."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import time
+
+import pytest
+from harness import free_port, wait_for
+from webhook_service import WebhookService, header_of, new_environment
+
+SECRET = bytes(range(24))
+
+
+@pytest.fixture
+def told(tmp_path, receive):
+    """A service that tells a receiver, and what that was told of: [(type, data)]."""
+    operators, port = receive(), free_port()
+    service = WebhookService(
+        tmp_path / "data", OPS_SERVER_PORT=port, OPS_EVENTS_URL=operators.url("/ops"),
+        OPS_EVENTS_SECRET="whsec_" + base64.b64encode(SECRET).decode(), WEBHOOKS_RETRY_INTERVAL="100ms",
+    ).start()
+
+    def events():
+        found = []
+        for arrival in operators.arrivals("/ops"):
+            body = json.loads(arrival["body"])
+            assert set(body) == {"type", "timestamp", "data"}
+            found.append((body["type"], body["data"]))
+        return found
+
+    yield service, operators, events, port
+    service.stop()
+
+
+def counted(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    head = "postroom_operational_events_total{"
+    lines = [line[len(head):] for line in text.splitlines() if line.startswith(head)]
+    return {line.split('"')[1]: int(line.rsplit(" ", 1)[1]) for line in lines}
+
+
+def test_what_fails_and_recovers_is_told_in_each_way(told, receive):
+    service, operators, events, port = told
+    receiver, environment = receive({"/hook": {"status": 500}}), new_environment()
+    webhook = service.add(environment, receiver.url("/hook"))
+    service.publish(environment, event_id="one")
+    wait_for(lambda: len(events()) >= 2)
+    assert sorted(name for name, _ in events()) == ["message.attempt.failing", "message.exhausted"]
+    for _, data in events():
+        assert (data["webhook_id"], data["environment_id"]) == (webhook["webhook_id"], environment)
+        assert (data["event"], data["event_id"], data["attempts"]) == ("pipeline-created", "one", 4)
+        assert (data["status_code"], data["error_kind"]) == (500, "status")
+    receiver.rule("/hook", status=200)
+    log = service.attempts(webhook)
+    service.api("POST", "/webhooks/%s/logs/%s/retry" % (webhook["webhook_id"], log[0]["log_id"]))
+    wait_for(lambda: len(events()) >= 3)
+    assert events()[2][0] == "message.recovered" and events()[2][1]["event_id"] == "one"
+    receiver.rule("/hook", status=410)
+    service.publish(environment, event_id="two")
+    wait_for(lambda: len(events()) >= 5)
+    assert {name: data.get("reason") for name, data in events()[3:]} == {
+        "message.exhausted": None, "endpoint.disabled": "the receiver answered 410 Gone",
+    }
+    time.sleep(0.5)
+    assert len(events()) == 5
+    expected = {
+        "endpoint.disabled": 1, "endpoint.failing": 0, "message.attempt.failing": 1, "message.exhausted": 2,
+        "message.recovered": 1,
+    }
+    assert counted(port) == expected
+    for name, count in expected.items():
+        lines = [line for line in service.log().splitlines() if ": %s " % name in line]
+        assert len(lines) == count and all("webhook_id=" + webhook["webhook_id"] in line for line in lines)
+    for arrival in operators.arrivals("/ops"):
+        identity, sent = header_of(arrival, "webhook-id"), header_of(arrival, "webhook-timestamp")
+        signed = ("%s.%s.%s" % (identity, sent, arrival["body"])).encode()
+        token = "v1," + base64.b64encode(hmac.new(SECRET, signed, hashlib.sha256).digest()).decode()
+        assert header_of(arrival, "webhook-signature") == token
+    service.stop()
+    service.check()
+    with_secret = open(service.directory + "/store.mdb", "rb").read()
+    assert SECRET not in with_secret and base64.b64encode(SECRET) not in with_secret
+
+
+def test_they_wait_for_a_receiver_that_is_away_and_tell_nothing_of_themselves(told, receive):
+    service, operators, events, port = told
+    operators.rule("/ops", status=[500, 500, 200])
+    service.settings["WEBHOOKS_RETRY_SCHEDULE"] = "200ms,200ms,200ms,200ms,200ms"
+    service.stop()
+    service.start()
+    receiver, environment = receive({"/hook": {"status": 500}}), new_environment()
+    service.add(environment, receiver.url("/hook"), retry_policy=[])
+    service.publish(environment, event_id="one")
+    wait_for(lambda: len(events()) == 3)
+    assert {name for name, _ in events()} == {"message.exhausted"}
+    assert len({header_of(arrival, "webhook-id") for arrival in operators.arrivals("/ops")}) == 1
+    operators.rule("/ops", status=410)
+    service.publish(environment, event_id="two")
+    wait_for(lambda: len(events()) == 4)
+    operators.rule("/ops", status=200)
+    # It was not disabled, and nothing was told of what it refused.
+    service.publish(environment, event_id="three")
+    wait_for(lambda: len(events()) == 5)
+    time.sleep(0.5)
+    assert [data["event_id"] for _, data in events()] == ["one"] * 3 + ["two", "three"]
+    assert counted(port)["message.exhausted"] == 3 and sum(counted(port).values()) == 3
+
+
+def test_an_event_outlasts_a_kill_and_a_change_of_the_address(told, tmp_path, receive):
+    service, operators, events, _ = told
+    operators.stop()
+    receiver, environment = receive({"/hook": {"status": 500}}), new_environment()
+    service.add(environment, receiver.url("/hook"), retry_policy=[])
+    service.publish(environment, event_id="one")
+    wait_for(lambda: ": message.exhausted " in service.log())
+    service.kill_all()
+    others = receive()
+    service.settings["OPS_EVENTS_URL"] = others.url("/others")
+    service.start()
+    (arrival,) = others.wait(1, "/others")[:1]
+    assert json.loads(arrival["body"])["data"]["event_id"] == "one"
+    service.stop()
+    service.check()
+    for name in ("OPS_EVENTS_URL", "OPS_EVENTS_SECRET"):
+        del service.settings[name]
+    service.start()
+    service.publish(environment, event_id="two")
+    wait_for(lambda: service.log().count(": message.exhausted ") == 2)
+    time.sleep(0.5)
+    assert len(others.arrivals("/others")) == 1
+    service.stop()
+    service.check()

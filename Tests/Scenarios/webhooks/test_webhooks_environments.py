@@ -1,0 +1,283 @@
+"""Which environments there are, where another service says so: PROJECT_MANAGEMENT_API_URI."""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from harness import free_port, postroom, wait_for
+from webhook_service import Receiver, WebhookService, new_environment, refusal
+
+WEBHOOK = {"name": "x", "url": "http://93.184.216.34/", "events": ["pipeline-created"]}
+EVENT = {"event": "pipeline-created", "data": {"pipeline_id": "p"}}
+# All that is done in an environment, and what it is answered where there is one.
+ROUTES = [
+    ("GET", "/webhooks", None, 200),
+    ("POST", "/webhooks", WEBHOOK, 201),
+    ("POST", "/events", EVENT, 202),
+    ("GET", "/settings", None, 200),
+    ("POST", "/settings/rotate", None, 200),
+]
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory):
+    """Stands in for the project management: any environment exists there unless a rule says otherwise."""
+    receiver = Receiver(tmp_path_factory.mktemp("projects"), {"/api/*": {"status": 200, "body": "{}"}})
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory, projects):
+    service = WebhookService(
+        tmp_path_factory.mktemp("told"), RESPONDERS=2, PROJECT_MANAGEMENT_API_URI=projects.url("/api/")
+    ).start()
+    yield service
+    service.stop()
+
+
+def place(environment):
+    return "/api/environments/" + environment
+
+
+def where(projects, **rule):
+    """An environment that the project management answers so for."""
+    environment = new_environment()
+    projects.rule(place(environment), **rule)
+    return environment
+
+
+def ask(service, environment, method="GET", path="/webhooks", body=None, prefix=""):
+    return service.api(method, "%s/environments/%s%s" % (prefix, environment, path), body)
+
+
+@pytest.mark.parametrize("prefix", ["", "/api"])
+def test_everything_is_done_in_an_environment_that_exists(told, projects, prefix):
+    environment = where(projects, status=204)
+    for method, path, body, status in ROUTES:
+        assert ask(told, environment, method, path, body, prefix).status == status
+    calls = projects.arrivals(place(environment))
+    # Once for each responder.
+    assert 1 <= len(calls) <= 2 and {call["method"] for call in calls} == {"GET"}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_nothing_is_done_in_an_environment_that_does_not_exist(told, projects, status):
+    environment = where(projects, status=status)
+    for method, path, body, _ in ROUTES:
+        refusal(ask(told, environment, method, path, body), 404, 1201)
+
+
+@pytest.mark.parametrize(
+    "rule", [{"status": s} for s in (301, 400, 401, 429, 500, 503)] + [{"fault": "close"}, {"fault": "garbage"}]
+)
+def test_what_is_no_answer_can_be_asked_again(told, projects, rule):
+    environment = where(projects, **rule)
+    for method, path, body, _ in ROUTES:
+        answer = ask(told, environment, method, path, body)
+        refusal(answer, 503, 1503)
+        assert answer.headers["retry-after"] == "5"
+    projects.rule(place(environment), status=200)
+    wait_for(lambda: ask(told, environment).status == 200)
+    assert ask(told, environment).json() == []
+
+
+def test_an_event_that_was_refused_meanwhile_is_taken_once_afterwards(told, projects, receiver):
+    environment = new_environment()
+    told.add(environment, receiver.url("/once-" + environment))
+    other = where(projects, status=500)
+    event = {**EVENT, "event_id": "e"}
+    refusal(ask(told, other, "POST", "/events", event), 503, 1503)
+    projects.rule(place(other), status=200)
+    told_once = wait_for(lambda: (a := ask(told, other, "POST", "/events", event)).status == 202 and a)
+    assert told_once.json() == {"event_id": "e", "deliveries": 0, "duplicate": False}
+    # What is known is not asked again: the outage of another environment's answer delays no event.
+    assert told.publish(environment)["deliveries"] == 1
+    receiver.wait(1, "/once-" + environment)
+
+
+def test_webhooks_and_what_names_none_need_nobody(told, projects):
+    before = len(projects.arrivals())
+    assert told.call("GET", "/webhooks/events").status == 200
+    refusal(told.call("GET", "/webhooks/" + new_environment()), 404, 1200)
+    refusal(told.call("GET", "/environments/x/webhooks"), 404, 1002)
+    refusal(told.call("DELETE", "/environments/%s/webhooks" % new_environment()), 405, 1300)
+    assert len(projects.arrivals()) == before
+
+
+def test_a_new_environment_is_soon_known(told, projects):
+    environment = where(projects, status=404)
+    refusal(ask(told, environment), 404, 1201)
+    projects.rule(place(environment), status=200)
+    start = time.monotonic()
+    wait_for(lambda: ask(told, environment).status == 200, 10)
+    assert time.monotonic() - start < 7
+
+
+def test_a_yes_bridges_an_outage(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
+    environment, other = new_environment(), where(projects, status=404)
+    assert ask(service, environment).status == 200
+    refusal(ask(service, other), 404, 1201)
+    for place_of in (environment, other):
+        projects.rule(place(place_of), fault="hang")
+    time.sleep(30.1)
+    start = time.monotonic()
+    # The first one waits until it is clear that nobody answers; after that nobody does.
+    assert ask(service, environment).status == 200
+    assert time.monotonic() - start > 2.9
+    while time.monotonic() < start + 8:
+        before = time.monotonic()
+        assert ask(service, environment, "POST", "/events", EVENT).status == 202
+        assert time.monotonic() - before < 1
+        time.sleep(0.05)
+    refusal(ask(service, other), 503, 1503)
+    calls = len(projects.arrivals(place(environment)))
+    assert 3 <= calls <= 4, calls
+    projects.rule(place(environment), status=404)
+    wait_for(lambda: ask(service, environment).status == 404, 10)
+
+
+def test_nobody_there_is_no_answer(serve_webhooks):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI="http://127.0.0.1:%d" % free_port(), RESPONDERS=1)
+    for _ in range(3):
+        refusal(ask(service, new_environment()), 503, 1503)
+    assert service.log().count("the project management does not answer") == 1
+
+
+def test_one_that_hangs_delays_nobody_else(told, projects):
+    known = new_environment()
+    hanging = [where(projects, fault="hang") for _ in range(8)]
+    with ThreadPoolExecutor(24) as pool:
+        for _ in range(8):
+            assert ask(told, known).status == 200
+        start = time.monotonic()
+        slow = [pool.submit(ask, told, environment) for environment in hanging * 3]
+        times = []
+        while time.monotonic() < start + 2:
+            before = time.monotonic()
+            assert ask(told, known, "POST", "/events", EVENT).status == 202
+            assert told.call("GET", "/webhooks/events").status == 200
+            times.append(time.monotonic() - before)
+        assert not any(answer.done() for answer in slow)
+        for answer in slow:
+            refusal(answer.result(), 503, 1503)
+        assert 2.9 < time.monotonic() - start < 6
+    assert max(times) < 1, max(times)
+    # Each responder asks once.
+    assert all(len(projects.arrivals(place(environment))) <= 2 for environment in hanging)
+
+
+class Crowd:
+    """Many requests at once, each on a connection of its own."""
+
+    def __init__(self, service, requests):
+        self.selector, self.found, self.times = selectors.DefaultSelector(), {}, {}
+        self.start = time.monotonic()
+        for number, (method, path) in enumerate(requests):
+            client = socket.create_connection((service.host, service.port))
+            client.sendall(("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % (method, path)).encode())
+            self.found[number] = b""
+            self.selector.register(client, selectors.EVENT_READ, number)
+
+    def answers(self, seconds=30):
+        """The status and body of each, once all have come."""
+        while self.selector.get_map():
+            assert time.monotonic() < self.start + seconds
+            for key, _ in self.selector.select(1):
+                data = key.fileobj.recv(65536)
+                self.found[key.data] += data
+                if not data:
+                    self.times[key.data] = time.monotonic() - self.start
+                    self.selector.unregister(key.fileobj)
+                    key.fileobj.close()
+        return [(int(a.split(b" ", 2)[1]), a.split(b"\r\n\r\n", 1)[1]) for _, a in sorted(self.found.items())]
+
+    def leave(self):
+        for key in list(self.selector.get_map().values()):
+            self.selector.unregister(key.fileobj)
+            key.fileobj.close()
+
+
+def test_thousands_who_want_to_know_the_same_share_one_question(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=4)
+    environment = where(projects, delay=1.5)
+    path = "/environments/%s/webhooks" % environment
+    answers = Crowd(service, [("GET", path)] * 2000).answers()
+    assert {status for status, _ in answers} == {200}
+    assert 1 <= len(projects.arrivals(place(environment))) <= 4
+
+
+def test_many_environments_are_asked_for_side_by_side(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
+    crowd = Crowd(service, [("GET", "/environments/%s/settings" % new_environment()) for _ in range(500)])
+    assert {status for status, _ in crowd.answers()} == {200}
+
+
+def test_no_more_wait_than_may(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
+    environment = where(projects, fault="hang")
+    crowd = Crowd(service, [("GET", "/environments/%s/webhooks" % environment)] * 1300)
+    codes = [json.loads(body)["error_code"] for status, body in crowd.answers() if status == 503]
+    assert (codes.count(1503), codes.count(1504)) == (1000, 300)
+    assert service.call("GET", "/webhooks/events").status == 200
+
+
+def test_whoever_leaves_makes_room(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
+    environment = where(projects, fault="hang")
+    for _ in range(3):
+        crowd = Crowd(service, [("GET", "/environments/%s/webhooks" % environment)] * 900)
+        time.sleep(0.5)
+        crowd.leave()
+    assert ask(service, new_environment()).status == 200
+    refusal(ask(service, environment), 503, 1503)
+
+
+def test_a_stop_answers_who_waits(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=2)
+    environment = where(projects, delay=1.5)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(ask, service, environment, "POST", "/events", EVENT) for _ in range(8)]
+        projects.wait(1, place(environment))
+        time.sleep(0.2)
+        assert service.stop() == 0
+        assert [answer.result().status for answer in waiting] == [202] * 8
+
+
+def test_a_killed_responder_costs_no_request_that_waits(serve_webhooks, projects):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=2)
+    environment = where(projects, delay=1.5)
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(ask, service, environment, "POST", "/events", EVENT) for _ in range(8)]
+        projects.wait(1, place(environment))
+        time.sleep(0.3)
+        os.kill(service.responders()[0], signal.SIGKILL)
+        answers = [answer.result() for answer in waiting]
+    assert [answer.status for answer in answers] == [202] * 8
+    assert len({answer.json()["event_id"] for answer in answers}) == 8
+
+
+def test_any_uuid_is_an_environment_where_nobody_is_asked(hub, projects):
+    before = len(projects.arrivals())
+    assert ask(hub, new_environment()).status == 200
+    assert len(projects.arrivals()) == before
+
+
+@pytest.mark.parametrize(
+    "value", ["localhost:8101/api", "ftp://x/", "http://", "http://user:word@x/", "http://x/?a=b", "http://x/#a", "x"]
+)
+def test_a_wrong_setting_is_refused(tmp_path, value):
+    result = postroom(tmp_path, "settings", PROJECT_MANAGEMENT_API_URI=value)
+    assert result.returncode != 0 and b"PROJECT_MANAGEMENT_API_URI is " in result.stderr
+
+
+def test_the_setting_is_shown(tmp_path):
+    for value in ("", "http://localhost:8101/api", "https://projects.example.org"):
+        shown = postroom(tmp_path, "settings", PROJECT_MANAGEMENT_API_URI=value).stdout.decode().splitlines()
+        assert "PROJECT_MANAGEMENT_API_URI=" + value in shown
