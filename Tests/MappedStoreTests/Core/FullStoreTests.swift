@@ -176,7 +176,7 @@ import Testing
 
 @Suite struct TableNamesTests {
     @Test func `the module's page lists every table, and no other`() throws {
-        let root = FilePath(#filePath).removingLastComponent().removingLastComponent().removingLastComponent()
+        let root = (0..<4).reduce(FilePath(#filePath)) { path, _ in path.removingLastComponent() }
         let page = root.appending("Sources/Store/MappedStore/README.md")
         let text = String(decoding: try #require(Files.contents(of: page)), as: UTF8.self)
         let rows = text.split(separator: "## Adding a table")[0].matches(of: /(?m)^\| `([a-z-]+)` \|/).map {
