@@ -15,12 +15,12 @@ import Testing
         var settings = Settings()
         settings.dataDirectory = "/data"
         change(&settings)
-        return NginxFiles(settings: settings, templates: "/share").fill(template, workerUser: "www-data")
+        return NginxFiles(settings: settings, templates: "/share/nginx").fill(template, workerUser: "www-data")
     }
 
     @Test(
         arguments: [
-            ("@USER@", "user www-data;"), ("@RUN@/x@RUN@", "/data/run/x/data/run"), ("@SHARE@", "/share"),
+            ("@USER@", "user www-data;"), ("@RUN@/x@RUN@", "/data/run/x/data/run"), ("@API_DIRECTORY@", "/share/api"),
             ("@BODY_BYTES@", "1048576"),
             ("@ADDRESS@@LISTEN_TLS@", "127.0.0.1:8080"), ("@MOUNT@/", "/"),
             ("@OUTSIDE@@BARE_MOUNT@@TLS@@LIMITS@@LIMIT_ZONES@@REAL_IP@", ""),
@@ -117,9 +117,9 @@ import Testing
             let share = directory.appending("share/postroom")
             try Files.makeDirectory(share, permissions: .ownerReadWriteExecute)
             #expect(throws: Refusal.self) { try NginxFiles.findTemplates(directory.appending("bin/postroom")) }
+            // Where older releases have theirs.
             try Files.replace(share.appending("locations.conf"), with: [])
-            #expect(try NginxFiles.findTemplates(directory.appending("bin/postroom")) == share)
-            // Those of this version have a directory of their own.
+            #expect(throws: Refusal.self) { try NginxFiles.findTemplates(directory.appending("bin/postroom")) }
             try Files.makeDirectory(share.appending("nginx"), permissions: .ownerReadWriteExecute)
             try Files.replace(share.appending("nginx/locations.conf"), with: [])
             #expect(try NginxFiles.findTemplates(directory.appending("bin/postroom")) == share.appending("nginx"))

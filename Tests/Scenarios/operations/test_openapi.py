@@ -23,7 +23,7 @@ def test_generated_requests_get_described_answers(serve_webhooks, paths):
     checks = ["not_a_server_error", "status_code_conformance", "content_type_conformance"]
     checks += ["response_headers_conformance", "response_schema_conformance"]
     run = subprocess.run(
-        [LIBRARIES + "/schemathesis", "run", os.path.join(ROOT, "nginx", "openapi.yaml")]
+        [LIBRARIES + "/schemathesis", "run", os.path.join(ROOT, "api", "openapi.yaml")]
         + ["--url", "http://127.0.0.1:%d" % service.port, "--checks", ",".join(checks), "--include-path-regex", paths]
         # One user, who finds what it has made.
         + ["--header", "Http-Remote-User: generated"]

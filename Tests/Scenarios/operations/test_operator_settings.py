@@ -155,7 +155,7 @@ def test_a_writer_of_its_own_may_use_the_old_names_of_the_headers(tmp_path):
 
 def test_make_install_only_copies(tmp_path):
     """A make of its own directory, with programs that tell if anything is built or installed."""
-    for name in ("Makefile", "systemd", "nginx"):
+    for name in ("Makefile", "systemd", "nginx", "api"):
         os.symlink(os.path.join(ROOT, name), tmp_path / name)
     programs = tmp_path / "programs"
     programs.mkdir()

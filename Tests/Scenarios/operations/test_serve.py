@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from certificates import certificate, client_certificate, secure
-from harness import PROGRAM, ROOT, Service, environment, free_port, postroom, wait_for
+from harness import PROGRAM, Service, environment, free_port, install_share, postroom, wait_for
 
 
 def test_the_last_line_of_the_start_is_a_command_that_creates_an_endpoint(serve):
@@ -131,10 +131,9 @@ def program_of(pid):
 
 
 def test_a_new_binary_is_picked_up(serve, tmp_path):
-    share = tmp_path / "prefix" / "share" / "postroom"
     program = tmp_path / "prefix" / "bin" / "postroom"
     os.makedirs(program.parent)
-    shutil.copytree(os.path.join(ROOT, "nginx"), share)
+    install_share(tmp_path / "prefix")
     shutil.copy(PROGRAM, program)
     service = Service(tmp_path / "data", program=str(program), RESPONDERS=2).start()
     try:
@@ -153,7 +152,7 @@ def test_a_new_binary_is_picked_up(serve, tmp_path):
 def test_a_new_binary_that_does_not_start_leaves_the_old_processes(serve, tmp_path):
     program = tmp_path / "prefix" / "bin" / "postroom"
     os.makedirs(program.parent)
-    shutil.copytree(os.path.join(ROOT, "nginx"), tmp_path / "prefix" / "share" / "postroom")
+    install_share(tmp_path / "prefix")
     shutil.copy(PROGRAM, program)
     service = Service(tmp_path / "data", program=str(program), RESPONDERS=2).start()
     try:

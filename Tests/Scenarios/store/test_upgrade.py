@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import tarfile
 
 import pytest
-from harness import PROGRAM, ROOT, Senders, Service, environment, postroom, wait_for
+from harness import PROGRAM, ROOT, Senders, Service, environment, install_share, postroom, wait_for
 from queue_service import QueueService, read_messages
 
 STORES = os.path.join(os.path.dirname(__file__), "stores")
@@ -21,10 +22,9 @@ class Installed(Service):
 
     def __init__(self, directory, **settings):
         self.prefix = directory / "prefix"
-        self.share = self.prefix / "share" / "postroom" / "nginx"
         self.program = self.prefix / "bin" / "postroom"
         os.makedirs(self.program.parent)
-        shutil.copytree(os.path.join(ROOT, "nginx"), self.share)
+        self.templates = pathlib.Path(install_share(self.prefix))
         shutil.copy(PROGRAM, self.program)
         super().__init__(directory, program=str(self.program), **settings)
 
@@ -84,7 +84,7 @@ class FreshSenders(Senders):
 def test_a_reload_brings_the_templates_of_the_new_program(installed):
     service = installed(RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
     supervisor, nginx, before = service.process.pid, service.nginx(), service.processes()
-    locations = service.share / "locations.conf"
+    locations = service.templates / "locations.conf"
     locations.write_text(locations.read_text() + "\nlocation = /new-in-this-version { return 204; }\n")
     endpoint = service.create()
     service.install()
@@ -111,7 +111,7 @@ def test_a_reload_brings_the_templates_of_the_new_program(installed):
 def test_templates_that_belong_to_another_version_are_not_filled_in(installed):
     service = installed(RESPONDERS=1)
     before = service.processes()
-    locations = service.share / "locations.conf"
+    locations = service.templates / "locations.conf"
     locations.write_text(locations.read_text() + "\n@WORD_OF_A_LATER_VERSION@\n")
     service.reload()
     wait_for(lambda: "the old ones stay" in service.log())

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,6 +53,13 @@ def environment(directory, **settings):
     plain["OPS_SERVER_PORT"] = "0"
     plain.update({name: str(value) for name, value in settings.items()})
     return plain
+
+
+def install_share(prefix):
+    """Puts what the program reads at run time where `make install` does; returns the directory of the templates."""
+    for name in ("nginx", "api"):
+        shutil.copytree(os.path.join(ROOT, name), os.path.join(prefix, "share", "postroom", name))
+    return os.path.join(prefix, "share", "postroom", "nginx")
 
 
 def postroom(directory, *arguments, stdin=None, timeout=120, **settings):

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import PROGRAM, ROOT, wait_for
+from harness import PROGRAM, ROOT, install_share, wait_for
 
 TARGET = """[Unit]
 Requires=basic.target
@@ -73,7 +73,7 @@ class Machine:
         shutil.copy(PROGRAM, self.path("/usr/bin/postroom"))
         os.chmod(self.path("/usr/bin/postroom"), 0o755)
         shutil.rmtree(self.path("/usr/share/postroom"), ignore_errors=True)
-        shutil.copytree(os.path.join(ROOT, "nginx"), self.path("/usr/share/postroom"))
+        install_share(self.path("/usr"))
         make_user = "id postroom 2>/dev/null || useradd --system --user-group --home-dir /var/lib/postroom " \
             "--shell /usr/sbin/nologin postroom"
         done = subprocess.run(["chroot", self.root, "/bin/sh", "-c", make_user], capture_output=True)

@@ -7,7 +7,7 @@ internal import SystemPackage
 /// nginx's configuration, filled in from the settings; what the loop and nginx must agree on has one source.
 struct NginxFiles {
     let settings: Settings
-    /// Where the templates and `openapi.yaml` are installed.
+    /// Where the templates are installed. The description of the API is in the directory `api` beside that.
     let templates: FilePath
     /// How many descriptors one of nginx's processes may open.
     var descriptorLimit = Int.max
@@ -57,9 +57,8 @@ struct NginxFiles {
     /// Looks for the templates beside the program: where `make install` puts them, or in the checkout it was built in.
     static func findTemplates(_ program: FilePath) throws(Refusal) -> FilePath {
         var directory = program.removingLastComponent()
-        // A supervisor of an older release fills in what lies in share/postroom itself, by what it knows of it.
-        let share = directory.removingLastComponent().appending("share/postroom")
-        var candidates = [share.appending("nginx"), share]
+        // Not share/postroom itself: older releases have theirs there.
+        var candidates = [directory.removingLastComponent().appending("share/postroom/nginx")]
         while !directory.isEmpty, directory != directory.removingLastComponent() {
             candidates.append(directory.appending("nginx"))
             directory = directory.removingLastComponent()
@@ -119,7 +118,7 @@ struct NginxFiles {
         [
             ("USER", workerUser.map { "user \($0);" } ?? ""),
             ("RUN", settings.runDirectory.string),
-            ("SHARE", templates.string),
+            ("API_DIRECTORY", templates.removingLastComponent().appending("api").string),
             ("LOG_LEVEL", settings.logLevel <= .debug ? "info" : "crit"),
             ("DESCRIPTORS", String(min(Self.descriptors(settings), descriptorLimit))),
             ("SHUTDOWN", String(max(1, Int(settings.shutdownSeconds)))),
