@@ -11,6 +11,7 @@ from harness import together, wait_for
 
 TARGET = "http://127.0.0.1:9/"
 
+
 def chain(depth, end):
     return {"a": chain(depth - 1, end)} if depth else end
 

@@ -1,0 +1,208 @@
+"""Capture: looking, acknowledging, subpaths, and the status page."""
+
+import http.client
+import json
+import re
+
+import pytest
+import yaml
+from harness import exchange, free_port
+
+MIB = 1 << 20
+
+# ---------------------------------------------------------------- looking and acknowledging
+
+
+def numbers(answer):
+    assert answer.status == 200, answer.text
+    return [n["id"] for n in answer.json()["notifications"]]
+
+
+def test_looking_leaves_everything_where_it_is(shared, endpoint):
+    for body in "abc":
+        shared.hook(endpoint, body)
+    assert numbers(shared.look(endpoint)) == [1, 2, 3]
+    assert numbers(shared.look(endpoint, "?after=1")) == [2, 3]
+    assert numbers(shared.look(endpoint, "?after=0&limit=2")) == [1, 2]
+    assert numbers(shared.look(endpoint, "?after=3")) == []
+    assert numbers(shared.look(endpoint, "?after=18446744073709551615")) == []
+    assert shared.bodies(endpoint) == ["a", "b", "c"]
+
+
+def test_acknowledging_drops_what_was_seen_and_no_more(shared, endpoint):
+    for body in "abcd":
+        shared.hook(endpoint, body)
+    path = "/manage/endpoint/%s/notifications?through=" % endpoint
+    assert shared.call("DELETE", path + "2").status == 204
+    assert numbers(shared.look(endpoint)) == [3, 4]
+    assert shared.call("DELETE", path + "2").status == 204
+    assert shared.call("DELETE", path + "0").status == 204
+    assert numbers(shared.look(endpoint)) == [3, 4]
+    assert shared.call("DELETE", path + "99").status == 204
+    assert numbers(shared.look(endpoint)) == []
+    shared.hook(endpoint, "e")
+    assert numbers(shared.look(endpoint)) == [5]
+
+
+@pytest.mark.parametrize(
+    "query", ["?after=x", "?after=-1", "?after=", "?limit=0", "?limit=1001", "?limit=x", "?wait=61", "?wait=-1", "?wait=x", "?wait=nan"]
+)
+def test_a_query_that_makes_no_sense_is_400(shared, endpoint, query):
+    assert shared.look(endpoint, query).status == 400
+
+
+def test_acknowledging_needs_a_number(shared, endpoint):
+    for query in ("", "?through=", "?through=x", "?through=-1", "?after=1"):
+        assert shared.call("DELETE", "/manage/endpoint/%s/notifications%s" % (endpoint, query)).status == 400
+
+
+def test_looking_and_acknowledging_at_nothing_is_404(shared):
+    for method, query in (("GET", ""), ("GET", "?wait=5"), ("DELETE", "?through=1")):
+        assert shared.call(method, "/manage/endpoint/%s/notifications%s" % ("x" * 32, query)).status == 404
+
+
+def test_other_methods_on_notifications_are_405(shared, endpoint):
+    answer = shared.call("POST", "/manage/endpoint/%s/notifications" % endpoint)
+    assert answer.status == 405 and answer.headers["allow"] == "DELETE,GET"
+
+
+# ---------------------------------------------------------------- subpaths
+
+
+def test_a_path_below_the_id_is_404_unless_asked_for(shared, endpoint):
+    assert shared.hook(endpoint, suffix="/any").status == 404
+    assert shared.configure(endpoint, enabled=True, subpaths=True).status == 204
+    assert shared.hook(endpoint, suffix="/any/th%2Fing//x/?q=1").status == 200
+    assert shared.hook(endpoint, suffix="/").status == 200
+    assert [(n["path"], n["query"]) for n in shared.collect(endpoint)] == [("/any/th%2Fing//x/", "q=1"), ("/", None)]
+    assert shared.configure(endpoint, enabled=True).status == 204
+    assert shared.hook(endpoint, suffix="/still").status == 200
+    assert shared.configure(endpoint, enabled=True, subpaths=False).status == 204
+    assert shared.hook(endpoint, suffix="/gone").status == 404
+
+
+# ---------------------------------------------------------------- status page
+
+
+def counters(service):
+    found = re.findall(r"Total (.*): (\d+) \(with (\d+) errors\)", service.call("GET", "/manage").text)
+    return {label: (int(total), int(errors)) for label, total, errors in found}
+
+
+def test_counters_are_right_whichever_responder_counts(serve):
+    service = serve(RESPONDERS=3)
+    endpoint = service.create()
+    for _ in range(20):
+        assert service.hook(endpoint).status == 200
+        assert service.hook("nope").status == 404
+    for _ in range(5):
+        service.collect(endpoint)
+        service.call("GET", "/manage/endpoint/nope")
+        service.configure(endpoint, enabled=True)
+        service.call("PUT", "/manage/endpoint/" + endpoint, "{")
+    service.hook(endpoint, b"x", {"Content-Encoding": "gzip"})
+    service.call("DELETE", "/manage/endpoint/" + endpoint)
+    service.call("DELETE", "/manage/endpoint/" + endpoint)
+    assert counters(service) == {
+        "created notifications": (1, 0),
+        "collection requests": (10, 5),
+        "received notifications": (41, 21),
+        "configure requests": (10, 5),
+        "deleted endpoints": (2, 1),
+    }
+
+
+def test_the_status_page_is_bounded(serve):
+    service = serve(MAX_ACTIVE_ENDPOINTS=3000)
+    c = service.connection()
+    for _ in range(1200):
+        service.call("POST", "/manage/endpoint", connection=c)
+    page = service.call("GET", "/manage").text
+    assert "ENDPOINTS (1200 total)" in page and "Only the newest 1000 are listed" in page
+    assert page.count("uncollected notifications") == 1000
+
+
+def test_the_openapi_document_is_served(shared):
+    answer = shared.call("GET", "/openapi.yaml")
+    assert answer.status == 200 and answer.text.startswith("openapi: 3.1")
+    assert answer.headers["content-type"] == "application/yaml"
+    # What scripts/openapi makes of it.
+    document = yaml.safe_load(answer.text)
+    for path in ("/openapi.json", "/api/openapi.json"):
+        answer = shared.call("GET", path)
+        assert answer.status == 200 and answer.headers["content-type"] == "application/json", path
+        assert answer.json() == document
+        assert shared.call("HEAD", path).status == 200
+        assert shared.call("POST", path, b"x").status == 405
+    for path in ("/.postroom-openapi.json", "/.postroom-openapi.", "/api/openapi.yaml"):
+        assert shared.call("GET", path).status == 404, path
+
+
+def test_the_openapi_document_is_served_below_a_mount_point_and_at_the_other_port(serve):
+    port = free_port()
+    service = serve(MOUNT_POINT="/a.b", API_SERVER_PORT=port, RESPONDERS=1)
+    document = service.call("GET", "/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for path in ("/a.b/openapi.json", "/a.b/api/openapi.json"):
+        connection.request("GET", path)
+        assert json.loads(connection.getresponse().read()) == document
+    for path in ("/openapi.json", "/a_b/openapi.json"):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (404, True)
+    connection.close()
+
+
+def test_large_answers_arrive_whole(shared, endpoint):
+    body = "0123456789abcdef" * 65536
+    for _ in range(30):
+        assert shared.hook(endpoint, body).status == 200
+    assert [n["body"] == body for n in shared.collect(endpoint)] == [True] * 30
+
+
+def test_pipelined_requests_are_answered_in_order(shared, endpoint):
+    one = b"POST /webhook/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n%s\r\n%d"
+    requests = b"".join(one % (endpoint.encode(), b"Connection: close\r\n" if i == 7 else b"", i) for i in range(8))
+    assert exchange(shared, requests).count(b"HTTP/1.1 200") == 8
+    assert shared.bodies(endpoint) == list("01234567")
+
+
+def test_json_of_everything_is_what_a_strict_parser_takes(shared, endpoint):
+    shared.hook(endpoint, bytes(range(256)), {"X-Q": '"\\'}, suffix="?%ff\\\"")
+    answer = shared.call("GET", "/manage/endpoint/" + endpoint)
+    assert answer.body.isascii()
+    json.loads(answer.body, parse_constant=lambda token: pytest.fail(token))
+
+
+def test_a_client_that_goes_away_disturbs_nobody(shared, endpoint):
+    for _ in range(20):
+        c = http.client.HTTPConnection("127.0.0.1", shared.port)
+        c.putrequest("GET", "/manage/endpoint/%s/notifications?wait=60" % endpoint)
+        c.endheaders()
+        c.close()
+    assert shared.hook(endpoint, "x").status == 200
+    assert shared.bodies(endpoint) == ["x"]
+
+
+def test_a_look_at_much_shows_some_megabytes_at_a_time(shared, endpoint):
+    for _ in range(12):
+        assert shared.hook(endpoint, "x" * MIB).status == 200
+    seen = []
+    while True:
+        found = numbers(shared.look(endpoint, "?after=%d" % (seen[-1] if seen else 0)))
+        if not found:
+            break
+        assert len(found) <= 5
+        seen += found
+    assert seen == list(range(1, 13))
+
+
+def test_an_endpoint_keeps_no_more_bytes_than_it_may(serve):
+    service = serve(MAX_ENDPOINT_BYTES="1m")
+    endpoint = service.create()
+    statuses = [service.hook(endpoint, "x" * 300_000).status for _ in range(5)]
+    assert statuses == [200, 200, 200, 507, 507]
+    assert service.hook(endpoint, "small").status == 200
+    assert len(service.collect(endpoint)) == 4
+    assert service.hook(endpoint, "x" * 300_000).status == 200

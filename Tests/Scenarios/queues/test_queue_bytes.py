@@ -1,0 +1,246 @@
+"""Queues: bytes, restarts, addresses and paths."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+from certificates import certificate
+from harness import exchange, postroom
+from queue_examples import NAMES, joined
+from queue_service import configuration, error, read_messages, roomy
+
+# ---------------------------------------------------------------- bytes
+
+
+@pytest.mark.parametrize("body", [b"\xff\x00\xfe", bytes(range(256)), b"caf\xe9", b"\xed\xa0\x80", b"\xf0\x9f\x98"])
+def test_bodies_that_are_no_text_come_back_byte_for_byte(queues, body):
+    queue = NAMES[0]
+    client = joined(queues, queue)
+    assert queues.post(queue, body).status == 200
+    (message,) = queues.read(client).json()["messages"]
+    assert base64.b64decode(message["messageBase64"]) == body
+    assert message["message"] == body.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("text", ["", "\u00e9\U0001f600", "\ufeffx\0\x7f\x1b\r\n", '"\\/', "a;b"])
+def test_text_has_no_second_form(queues, text):
+    queue = NAMES[0]
+    client = joined(queues, queue)
+    assert queues.post(queue, text.encode()).status == 200
+    (message,) = queues.read(client).json()["messages"]
+    assert set(message) == {"id", "message"} and message["message"] == text
+
+
+def signed(name):
+    return {"name": name, "auth": {"method": "hmac-sha256", "key": "k", "header_name": "X-Signature"}}
+
+
+def test_the_largest_messages_and_those_that_are_a_byte_too_long(serve_queues):
+    service = serve_queues(configuration([roomy("large"), signed("signed")], max_message_size=2000000), RESPONDERS=3)
+    service.listen("reader", "large")
+    body = os.urandom(1000000).hex()
+    service.send("large", body, body[::-1])
+    assert service.texts("reader") == [body, body[::-1]]
+    assert "2000000" in error(service.post("large", body + "x"), 413)
+    error(service.read("reader"), 410, refresh=True)
+    service.send("large", "next")
+    assert read_messages(service.read("reader")) == [(4, "next")]
+    # Nobody learns of what may be anybody's.
+    service.listen("other", "signed")
+    error(service.post("signed", body + "x", {"X-Signature": "0" * 64}), 403)
+    assert service.texts("other") == []
+
+
+def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_path):
+    cert, key = certificate(str(tmp_path))
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * 3000000)
+    service = serve_queues(
+        configuration(["open", signed("signed"), {"name": "closed", "whitelist_ip": ["192.0.2.1"]}]),
+        MAX_MESSAGE_BYTES=100000,
+        TLS_CERTIFICATE=cert,
+        TLS_CERTIFICATE_KEY=key,
+    )
+
+    def curl(path, *arguments):
+        result = subprocess.run(
+            ["curl", "-s", "--cacert", cert, "-w", "\n%{http_code} %{content_type}", *arguments]
+            + ["https://127.0.0.1:%d%s" % (service.port, path)],
+            capture_output=True,
+            timeout=60,
+        )
+        body, _, status = result.stdout.decode().rpartition("\n")
+        status, _, kind = status.partition(" ")
+        return int(status), kind, json.loads(body) if kind.startswith("application/json") else body
+
+    login = ["-u", "alice:alice-secret"]
+    for queue in ("open", "signed", "closed"):
+        assert curl("/listen/of-%s/%s" % (queue, queue), *login, "-d", "")[0] == 200
+    ways = [
+        ["--http1.1", "--data-binary", "@%s" % large],
+        ["--http1.1", "--data-binary", "@%s" % large, "-H", "Expect:"],
+        ["--http1.1", "-H", "Transfer-Encoding: chunked", "--data-binary", "@%s" % large],
+        ["--http2", "--data-binary", "@%s" % large],
+        ["--http2", "-T", "-", "-X", "POST"],
+    ]
+    for number, way in enumerate(ways, 1):
+        with open(large, "rb") as body:
+            result = subprocess.run(
+                ["curl", "-s", "--cacert", cert, "-w", "\n%{http_code}", *way, "https://127.0.0.1:%d/q/open" % service.port],
+                stdin=body, capture_output=True, timeout=60,
+            )  # fmt: skip
+        text, _, status = result.stdout.decode().rpartition("\n")
+        assert status == "413" and json.loads(text)["refresh"] is False, (way, result.stdout[:300], result.stderr)
+        status, _, told = curl("/read/of-open", *login)
+        assert (status, told["refresh"]) == (410, True), (way, told)
+        status, _, after = curl("/read/of-open", *login)
+        assert (status, after["messages"], after["current_message"]) == (200, [], number)
+        for arguments, expected in (([], 403), (["-H", "X-Signature: " + "0" * 64], 413)):
+            status, kind, told = curl("/q/signed", "-H", "Content-Type: text/plain", *arguments, "--data-binary", "@%s" % large)
+            assert (status, told["refresh"]) == (expected, False), told
+        assert curl("/q/closed", "--data-binary", "@%s" % large)[0] == 403
+        for client in ("of-signed", "of-closed"):
+            status, _, after = curl("/read/" + client, *login)
+            assert (status, after["messages"], after["current_message"]) == (200, [], 0)
+        # A queue that is not there tells nothing, as for a short message.
+        assert curl("/q/nonesuch", "--data-binary", "@%s" % large)[0] == 200
+
+
+# ---------------------------------------------------------------- restarts
+
+
+def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time(serve_queues):
+    service = serve_queues(configuration([roomy("a"), "small"], max_message_count=3))
+    for client in ("reader", "behind", "manual"):
+        service.listen(client, "a")
+    service.listen("lost", "small")
+    service.send("a", "1", "2")
+    assert service.texts("reader") == ["1", "2"]
+    service.acknowledge("manual", 1)
+    service.send("small", *"abcd")
+
+    def standing():
+        overview = service.overview()
+        for queue in overview["queues"]:
+            del queue["oldest_age_seconds"]
+        return overview
+
+    before = standing()
+    for stop in (service.stop, service.kill_all):
+        stop()
+        time.sleep(1.1)
+        service.start()
+        assert standing() == before and before["time"] == service.call("GET", "/time").text
+        error(service.ask("POST", "/listen/reader/a"), 400)
+    service.send("a", "3")
+    assert read_messages(service.read("reader")) == [(3, "3")]
+    assert read_messages(service.read("behind")) == [(1, "1"), (2, "2"), (3, "3")]
+    assert read_messages(service.read("manual", "?ack=manual")) == [(2, "2"), (3, "3")]
+    error(service.read("lost"), 410, refresh=True)
+    service.check()
+
+
+def test_the_time_is_that_of_the_store(serve_queues, tmp_path):
+    earliest = int(time.time())
+    service = serve_queues(configuration(["a"]))
+    started = service.call("GET", "/time")
+    assert started.headers["content-type"].startswith("text/plain") and started.headers["cache-control"] == "no-store"
+    assert earliest <= int(started.text) <= time.time()
+    service.listen("reader", "a")
+    service.send("a", "1")
+    service.load(configuration(["a", "b"]))
+    service.stop()
+    result = postroom(service.directory, "store", "compact")
+    assert result.returncode == 0, result.stderr
+    time.sleep(1.1)
+    service.start()
+    assert service.call("GET", "/time").text == started.text
+    assert read_messages(service.read("reader")) == [(1, "1")]
+    service.stop()
+    for name in os.listdir(service.directory):
+        if name.startswith("store.") or name == "secret.key":
+            os.remove(os.path.join(service.directory, name))
+    service.start()
+    # A new store: whoever compares the times knows that messages are lost.
+    assert int(service.call("GET", "/time").text) > int(started.text)
+    error(service.read("reader"), 404)
+
+
+# ---------------------------------------------------------------- addresses
+
+
+def guarded(*addresses):
+    return configuration([{"name": "guarded", "whitelist_ip": list(addresses)}])
+
+
+def posts_from(service, forwarded):
+    """Whether the queue takes a message with this header."""
+    status = service.post("guarded", "x", {} if forwarded is None else {"X-Forwarded-For": forwarded}).status
+    assert status in (200, 403)
+    return status == 200
+
+
+def test_a_trusted_proxy_names_the_address_that_is_looked_for(serve_queues):
+    service = serve_queues(
+        guarded("10.1.0.0/16", "203.0.113.7", "2001:db8:1::/48"), TRUSTED_PROXIES="127.0.0.1,10.200.0.0/24"
+    )
+    taken = ["10.1.0.0", "10.1.255.255", "203.0.113.7", "2001:db8:1::1", "2001:DB8:1:ffff::", "198.51.100.1, 10.1.2.3"]
+    taken += ["10.1.2.3, 10.200.0.9"]
+    assert [forwarded for forwarded in taken if not posts_from(service, forwarded)] == []
+    refused = [None, "10.2.0.0", "203.0.113.8", "2001:db8:2::1", "10.1.2.3, 198.51.100.1", "10.1.2.3, 10.200.1.9"]
+    refused += ["nonsense", "10.1.2", "", "10.1.2.3, nonsense"]
+    assert [forwarded for forwarded in refused if posts_from(service, forwarded)] == []
+    for name in ("X-Real-IP", "Forwarded", "Client-IP", "REMOTE_ADDR", "X-Forwarded-Host", "True-Client-IP"):
+        assert service.post("guarded", "x", {name: "10.1.2.3"}).status == 403, name
+
+
+def test_nobody_else_is_believed(serve_queues):
+    service = serve_queues(guarded("10.1.0.0/16"), TRUSTED_PROXIES="192.0.2.1")
+    assert not posts_from(service, "10.1.2.3")
+    service.load(guarded("127.0.0.0/8"))
+    assert posts_from(service, "10.1.2.3") and posts_from(service, None)
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no ::1 here")
+def test_addresses_of_ipv6_are_compared_as_addresses(serve_queues):
+    service = serve_queues(guarded("::1"), APP_HOST="::1")
+    for addresses, expected in (
+        (["::1"], True),
+        (["0:0:0:0:0:0:0:1"], True),
+        (["::/64"], True),
+        (["fe80::/10", "::1/128"], True),
+        (["::2"], False),
+        (["127.0.0.1", "0.0.0.0/0"], False),
+        (["2001:db8::/32"], False),
+    ):
+        service.load(guarded(*addresses))
+        assert posts_from(service, None) is expected, addresses
+
+
+# ---------------------------------------------------------------- paths
+
+
+def test_a_path_that_nginx_reads_otherwise_opens_no_way_around_limits(serve_queues):
+    """Each API has a body limit of its own, by what nginx makes of the path; the request goes by what was sent."""
+    service = serve_queues(configuration([roomy("q")], max_message_size=50000), MAX_BODY_BYTES=1000, MAX_MESSAGE_BYTES=100000)
+    endpoint = service.create()
+    service.configure(endpoint, enabled=True, subpaths=True)
+    for path in ("/webhook/%s/../../q/q" % endpoint, "/webhook/%s/%%2e%%2e/%%2e%%2e/q/q" % endpoint, "//webhook/%s/../../q/q" % endpoint):
+        request = "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n" % path
+        answer = exchange(service, request.encode() + b"x" * 5000)
+        assert answer.split()[1] in (b"400", b"404", b"413"), (path, answer[:100])
+    assert service.bodies(endpoint) == []
+    assert service.post("q", b"x" * 5000).status == 200

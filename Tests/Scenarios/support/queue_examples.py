@@ -1,0 +1,10 @@
+"""Queues for all tests of a file, and clients of them, each with a name of its own."""
+
+import itertools
+
+NAMES = ["queue%d" % number for number in range(40)]
+_names = ("client%d" % number for number in itertools.count())
+
+
+def joined(service, queue, **options):
+    return service.listen(next(_names), queue, **options)
