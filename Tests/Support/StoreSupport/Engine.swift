@@ -6,6 +6,7 @@ package import MappedStore
 package import Queues
 internal import TestSupport
 internal import Testing
+package import Values
 package import Webhooks
 
 /// The engines that can keep what the program needs. All of them must pass the same tests.

@@ -2,6 +2,7 @@ package import HTTP
 package import MappedStore
 internal import TestSupport
 internal import Testing
+package import Values
 
 /// The lines of a store's export.
 package func export(_ store: MappedStore, at moment: Moment) throws -> [[UInt8]] {
