@@ -83,19 +83,19 @@ let package = Package(
 
         module(.formats, "Encodings", ["CZlib"]),
         module(.formats, "Cryptography", ["CArgon2", "CCrypto", "Encodings"]),
-        module(.formats, "HTTP", ["Encodings", httpTypes]),
+        module(.formats, "HTTP", ["Encodings", "Values", httpTypes]),
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
         module(.formats, "StandardWebhooks", ["Encodings", "Cryptography"]),
         module(.formats, "Values", ["CLinux"]),
 
-        module(.apis, "Capture", ["Encodings", "HTTP", "JSON", httpTypes]),
+        module(.apis, "Capture", ["Encodings", "HTTP", "Values", "JSON", httpTypes]),
         module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", "Values", httpTypes]),
         module(.apis, "Delivery", ["Encodings", "HTTP", "Values"]),
         module(
             .apis, "Webhooks",
-            ["Encodings", "Cryptography", "Delivery", "HTTP", "JSON", "Linux", "StandardWebhooks", httpTypes]),
-        module(.apis, "Events", ["Encodings", "Delivery", "HTTP", "JSON", "JSONPath", httpTypes]),
+            ["Encodings", "Cryptography", "Delivery", "HTTP", "Values", "JSON", "Linux", "StandardWebhooks", httpTypes]),
+        module(.apis, "Events", ["Encodings", "Delivery", "HTTP", "Values", "JSON", "JSONPath", httpTypes]),
 
         module(.engines, "FastCGI", ["CFastCGI", "Encodings", "HTTP", "Linux", "Values", httpTypes, logging, system]),
         module(
@@ -143,13 +143,13 @@ let package = Package(
         tests(of: "Kafka", ["Linux"]),
         tests(of: "JSON", []),
         tests(of: "JSONPath", ["JSON"], exclude: ["ComplianceSuite"]),
-        tests(of: "HTTP", [httpTypes]),
+        tests(of: "HTTP", ["Values", httpTypes]),
         tests(of: "Values", []),
-        tests(of: "FastCGI", ["HTTP", "Linux", "TestSupport", httpTypes, logging, system]),
+        tests(of: "FastCGI", ["HTTP", "Values", "Linux", "TestSupport", httpTypes, logging, system]),
         tests(
             of: "Webhooks",
             [
-                "Encodings", "Delivery", "HTTP", "JSON", "MappedStore", "StoreSupport", "TestSupport",
+                "Encodings", "Delivery", "HTTP", "Values", "JSON", "MappedStore", "StoreSupport", "TestSupport",
                 "StandardWebhooks", httpTypes, system,
             ]),
         tests(
@@ -161,12 +161,13 @@ let package = Package(
         tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", "Webhooks", logging, "Values", system]),
         tests(
             of: "Capture",
-            ["Encodings", "HTTP", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
+            ["Encodings", "HTTP", "Values", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
         tests(of: "Delivery", ["CCurl", "Encodings", "HTTP", "Linux", "Values"]),
         tests(
             of: "Events",
             [
-                "Delivery", "HTTP", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport", httpTypes,
+                "Delivery", "HTTP", "Values", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport",
+                httpTypes,
                 system,
             ]),
         tests(
@@ -184,7 +185,8 @@ let package = Package(
         tests(
             of: "Postroom",
             [
-                "Capture", "DeliveryEngine", "Events", "HTTP", "Kafka", "Linux", "Webhooks", "TestSupport", logging,
+                "Capture", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks", "TestSupport",
+                logging,
                 system,
             ]),
     ],

@@ -3,6 +3,7 @@ import HTTPTypes
 import JSON
 import StoreSupport
 import Testing
+import Values
 
 @testable import Capture
 

@@ -2,6 +2,7 @@ import Capture
 import HTTP
 import StoreSupport
 import Testing
+import Values
 
 /// Requests that are tried again, expiry, and what the status page needs: the rest of what every engine must do.
 @Suite struct CaptureStoreRequestTests {

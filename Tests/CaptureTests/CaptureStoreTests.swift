@@ -2,6 +2,7 @@ import Capture
 import HTTP
 import StoreSupport
 import Testing
+import Values
 
 /// What every engine must do, as the protocol says it.
 @Suite struct CaptureStoreTests {

@@ -1,6 +1,7 @@
 import Capture
 import HTTP
 import StoreSupport
+import Values
 
 /// Short forms for what capture needs.
 extension EmptyStore {

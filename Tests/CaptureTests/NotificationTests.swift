@@ -1,6 +1,7 @@
 import HTTP
 import HTTPTypes
 import Testing
+import Values
 
 @testable import Capture
 

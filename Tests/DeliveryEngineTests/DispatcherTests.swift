@@ -7,6 +7,7 @@ import MappedStore
 import StandardWebhooks
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 @Suite struct DispatcherTests {

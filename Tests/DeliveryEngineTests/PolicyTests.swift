@@ -4,6 +4,7 @@ import HTTP
 import MappedStore
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 /// Destinations of events: whoever must agree is asked before each attempt, and what cannot be mended disables them.

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Testing
+import Values
 
 @testable import HTTP
 

@@ -1,6 +1,7 @@
 import HTTP
 import Kafka
 import Testing
+import Values
 import Webhooks
 
 @testable import Postroom

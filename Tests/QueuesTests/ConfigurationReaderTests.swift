@@ -41,7 +41,7 @@ private func unmarked(_ text: String) -> (text: [UInt8], places: [[Int]]) {
     return (bytes, places)
 }
 
-private func faults(_ text: [UInt8], maximumMessageBytes: Int = 1_000_000) throws -> [ConfigurationFault] {
+func faults(_ text: [UInt8], maximumMessageBytes: Int = 1_000_000) throws -> [ConfigurationFault] {
     do throws(ConfigurationFailure) {
         _ = try ConfigurationReader(text, maximumMessageBytes: maximumMessageBytes)
         return []
@@ -52,7 +52,7 @@ private func faults(_ text: [UInt8], maximumMessageBytes: Int = 1_000_000) throw
     }
 }
 
-private func read(_ text: String) throws -> ConfigurationReader {
+func readConfiguration(_ text: String) throws -> ConfigurationReader {
     try ConfigurationReader(Array(text.utf8), maximumMessageBytes: 1_000_000)
 }
 
@@ -281,7 +281,7 @@ private func read(_ text: String) throws -> ConfigurationReader {
     }
 
     @Test func `what is meant is not warned of`() throws {
-        let reader = try read(
+        let reader = try readConfiguration(
             configurationText(
                 users: #"{"name": "u", "pass_hash": "plain;;", "queues": ["q", "r"]}"#,
                 queues: """
@@ -289,128 +289,5 @@ private func read(_ text: String) throws -> ConfigurationReader {
                     {"name": "r", "auth": {"method": "hash-sha1", "header_name": "h"}}
                     """))
         #expect(reader.warnings == [])
-    }
-
-    // MARK: What is read
-
-    @Test func `a file is read as it is meant`() throws {
-        let configuration = try read(
-            configurationText(
-                users: """
-                    {"name": "anna", "pass_hash": "plain;;a;b", "queues": ["q", "none"], "can_reload": true},
-                    {"pass_hash": "sha1;s;*", "name": "bert"}
-                    """,
-                queues: """
-                    {"name": "q", "whitelist_ip": ["1.2.3.4", "10.1.2.3/8", "2001:db8::/32"],
-                     "auth": {"method": "hmac-sha256-what", "key": "schlüssel", "header_name": "X-Sig"}},
-                    {"name": "größe ∞"}
-                    """)
-        ).configuration
-        let users = [
-            QueueConfiguration.User(
-                name: "anna", hash: try #require(PasswordHash("plain;;a;b")), mayReload: true, queues: ["q", "none"]),
-            QueueConfiguration.User(name: "bert", hash: try #require(PasswordHash("sha1;s;*"))),
-        ]
-        #expect(configuration.users == users)
-        let authentication = SenderAuthentication(
-            process: .hmac, algorithm: .sha256, key: Array("schlüssel".utf8), headerName: "X-Sig")
-        #expect(configuration.queues.map(\.name) == ["q", "größe ∞"])
-        #expect(
-            configuration.queues[0].allowedNetworks.map(\.description) == ["1.2.3.4/32", "10.0.0.0/8", "2001:db8::/32"])
-        #expect(configuration.queues[0].authentication == authentication)
-        #expect(configuration.queues[1] == QueueSettings(name: "größe ∞"))
-    }
-
-    @Test(arguments: [
-        #"{"name": "q", "auth": null, "whitelist_ip": null}"#, #"{"name": "q", "auth": {}, "whitelist_ip": []}"#,
-        #"{"name": "q", "auth": {"key": null, "header_name": null}}"#, #"{"name": "q", "auth": {"key": "k"}}"#,
-        #"{"name": "q"}"#,
-    ])
-    func `a queue without a method and addresses takes everything`(queue: String) throws {
-        #expect(try read(configurationText(queues: queue)).configuration.queues == [QueueSettings(name: "q")])
-    }
-
-    @Test(
-        arguments: [
-            ("", false), (#", "can_reload": null"#, false), (#", "can_reload": false"#, false),
-            (#", "can_reload": 0"#, false), (#", "can_reload": 1"#, true), (#", "can_reload": true"#, true),
-        ])
-    func `a right to reload is true or 1, and queues may be null`(more: String, mayReload: Bool) throws {
-        for queues in ["", #", "queues": null"#, #", "queues": []"#] {
-            let users = try read(configurationText(users: #"{"name": "u", "pass_hash": "plain;;x"\#(more)\#(queues)}"#))
-                .configuration.users
-            #expect(users.map(\.mayReload) == [mayReload])
-            #expect(users.map(\.queues) == [[]])
-        }
-    }
-
-    @Test func `a queue's limits come before the file's, and those before what is built in`() throws {
-        func limits(_ queue: String, _ more: String) throws -> QueueLimits? {
-            try read(configurationText(queues: #"{"name": "q"\#(queue)}"#, more)).configuration.queues.first?.limits
-        }
-        let global = #", "max_message_count": 7, "max_message_size": 8, "max_queue_size": 9"#
-        let own = #", "max_message_count": 1, "max_message_size": 2, "max_queue_size": 3"#
-        #expect(try limits("", "") == QueueLimits())
-        #expect(try limits("", global) == QueueLimits(messageCount: 7, messageBytes: 8, queueBytes: 9))
-        #expect(try limits(own, global) == QueueLimits(messageCount: 1, messageBytes: 2, queueBytes: 3))
-        #expect(
-            try limits(#", "max_message_size": 0"#, #", "max_queue_size": 9"#)
-                == QueueLimits(messageCount: 100, messageBytes: 0, queueBytes: 9))
-        #expect(try limits(#", "max_message_size": 1000000"#, "")?.messageBytes == 1_000_000)
-    }
-
-    @Test func `of queues with one name the last counts, in its place`() throws {
-        let queues = #"{"name": "a", "max_message_count": 1}, {"name": "b"}, {"name": "a", "max_message_count": 2}"#
-        let found = try read(configurationText(queues: queues)).configuration.queues
-        #expect(found.map(\.name) == ["b", "a"])
-        #expect(found.last?.limits.messageCount == 2)
-    }
-
-    /// Swift takes é for equal to e with an accent behind it; a path does not.
-    @Test func `names that only look the same are different names`() throws {
-        let (composed, decomposed) = ("\u{e9}", "e\u{301}")
-        let reader = try read(
-            configurationText(
-                users: """
-                    {"name": "\(composed)", "pass_hash": "plain;;x", "queues": ["\(decomposed)"]},
-                    {"name": "\(decomposed)", "pass_hash": "plain;;y", "queues": ["\(composed)"]}
-                    """,
-                queues: #"{"name": "\#(composed)"}, {"name": "\#(decomposed)"}"#))
-        #expect(reader.warnings == [])
-        #expect(
-            reader.configuration.users.map { Array($0.name.utf8) } == [Array(composed.utf8), Array(decomposed.utf8)])
-        #expect(
-            reader.configuration.queues.map { Array($0.name.utf8) } == [Array(composed.utf8), Array(decomposed.utf8)])
-        let missing = try read(
-            configurationText(
-                users: #"{"name": "u", "pass_hash": "plain;;x", "queues": ["\#(composed)"]}"#,
-                queues: #"{"name": "\#(decomposed)"}"#))
-        #expect(missing.warnings.map(\.reason) == ["there is no such queue"])
-    }
-
-    @Test func `comments may stand wherever blanks may`() throws {
-        let text = """
-            // The queues of "here" { [
-            {/**/"listen_host"/*:*/:// host
-              "", "listen_port": 0, /* two
-              lines */ "users": [ // none
-              ], "queues": [{"name": "// no comment"}, /* { */ {"name": "/* none */"}]
-            } // end
-            """
-        #expect(try read(text).configuration.queues.map(\.name) == ["// no comment", "/* none */"])
-        #expect(throws: ConfigurationFailure.self) { try read(configurationText() + "/* no end") }
-        #expect(throws: ConfigurationFailure.self) { try read(configurationText() + "/") }
-    }
-
-    @Test func `a file cut short anywhere is refused`() throws {
-        let text = Array(
-            configurationText(
-                users: #"{"name": "anna", "pass_hash": "plain;;a;b", "queues": ["q"]}"#, queues: #"{"name": "q"}"#
-            ).utf8)
-        for count in 0..<text.count {
-            #expect(throws: ConfigurationFailure.self) {
-                try ConfigurationReader(Array(text.prefix(count)), maximumMessageBytes: 1_000_000)
-            }
-        }
     }
 }

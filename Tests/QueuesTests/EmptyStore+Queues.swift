@@ -3,6 +3,7 @@ import Linux
 import Queues
 import StoreSupport
 import Testing
+import Values
 
 extension Engine {
     /// Lends a store with one queue, "q", that one user, "u", may listen to.

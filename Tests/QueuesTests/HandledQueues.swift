@@ -7,6 +7,7 @@ import Linux
 import StoreSupport
 import SystemPackage
 import Testing
+import Values
 
 @testable import Queues
 

@@ -1,5 +1,6 @@
 import HTTP
 import Testing
+import Values
 
 @testable import Queues
 

@@ -3,6 +3,7 @@ import HTTP
 import HTTPTypes
 import StoreSupport
 import Testing
+import Values
 
 @testable import Queues
 

@@ -4,6 +4,7 @@ import HTTPTypes
 import JSON
 import StoreSupport
 import Testing
+import Values
 
 @testable import Queues
 

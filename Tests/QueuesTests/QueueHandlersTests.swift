@@ -5,6 +5,7 @@ import HTTPTypes
 import JSON
 import StoreSupport
 import Testing
+import Values
 
 @testable import Queues
 

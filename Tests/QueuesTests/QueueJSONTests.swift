@@ -2,6 +2,7 @@ import HTTP
 import HTTPTypes
 import JSON
 import Testing
+import Values
 
 @testable import Queues
 

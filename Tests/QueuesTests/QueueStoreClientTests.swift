@@ -2,6 +2,7 @@ import HTTP
 import Queues
 import StoreSupport
 import Testing
+import Values
 
 /// Clients and what they read: what every engine must do.
 @Suite struct QueueStoreClientTests {

@@ -2,6 +2,7 @@ import HTTP
 import Queues
 import StoreSupport
 import Testing
+import Values
 
 /// Requests that are tried again, and logins: the rest of what every engine must do.
 @Suite struct QueueStoreRequestTests {

@@ -2,6 +2,7 @@ import HTTP
 import Queues
 import StoreSupport
 import Testing
+import Values
 
 /// Messages: what every engine must do.
 @Suite struct QueueStoreTests {

@@ -1,5 +1,6 @@
-import HTTP
 import Testing
+
+@testable import Values
 
 @Suite struct HTTPDateTests {
     @Test(arguments: [

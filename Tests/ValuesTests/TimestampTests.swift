@@ -1,6 +1,6 @@
 import Testing
 
-@testable import HTTP
+@testable import Values
 
 @Suite struct TimestampTests {
     @Test(

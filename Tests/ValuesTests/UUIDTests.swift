@@ -1,6 +1,6 @@
 import Testing
 
-@testable import HTTP
+@testable import Values
 
 @Suite struct UUIDTests {
     /// RFC 9562, appendix A and section 5.9 and 5.10.

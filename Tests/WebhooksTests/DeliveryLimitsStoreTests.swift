@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import StoreSupport
 import Testing
+import Values
 import Webhooks
 
 /// In what order deliveries are made, and how many of them.

@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import StoreSupport
 import Testing
+import Values
 import Webhooks
 
 /// Deliveries and their attempts: what every engine must do.

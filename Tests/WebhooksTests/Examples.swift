@@ -1,6 +1,7 @@
 import Delivery
 import HTTP
 import JSON
+import Values
 
 @testable import Webhooks
 

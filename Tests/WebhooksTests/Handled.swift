@@ -3,6 +3,7 @@ import HTTP
 import HTTPTypes
 import JSON
 import Testing
+import Values
 
 @testable import Webhooks
 

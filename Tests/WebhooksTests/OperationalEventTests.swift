@@ -4,6 +4,7 @@ import JSON
 import MappedStore
 import StoreSupport
 import Testing
+import Values
 
 @testable import Webhooks
 

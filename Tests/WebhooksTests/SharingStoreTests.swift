@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import StoreSupport
 import Testing
+import Values
 import Webhooks
 
 /// One environment's trouble is not another's: places for attempts, and what is kept.

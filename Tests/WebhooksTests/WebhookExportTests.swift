@@ -5,6 +5,7 @@ import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 /// What is exported and imported again.

@@ -4,6 +4,7 @@ import HTTPTypes
 import JSON
 import StandardWebhooks
 import Testing
+import Values
 
 @testable import Webhooks
 

@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import StoreSupport
 import Testing
+import Values
 import Webhooks
 
 /// Logs, and deliveries that are made again.

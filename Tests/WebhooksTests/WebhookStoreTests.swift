@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import StoreSupport
 import Testing
+import Values
 import Webhooks
 
 /// Webhooks, events and logs: what every engine must do.

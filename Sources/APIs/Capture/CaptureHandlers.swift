@@ -1,6 +1,7 @@
 package import HTTP
 internal import HTTPTypes
 internal import JSON
+package import Values
 
 /// The capture API: from a request and a store to an answer.
 package final class CaptureHandlers {

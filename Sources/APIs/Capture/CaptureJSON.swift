@@ -1,6 +1,7 @@
 internal import Encodings
 internal import HTTP
 package import JSON
+internal import Values
 
 extension NumberedNotification {
     /// Writes the six members that clients of the original know, in its order, and after them what is new.

@@ -1,4 +1,5 @@
 package import HTTP
+package import Values
 
 /// What capture needs of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
 ///

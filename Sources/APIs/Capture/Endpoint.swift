@@ -1,5 +1,6 @@
 internal import Encodings
-package import HTTP
+internal import HTTP
+package import Values
 
 /// An address opened for a client: it accepts notifications and keeps them, in order, until they are collected.
 package struct Endpoint: Equatable, Sendable {

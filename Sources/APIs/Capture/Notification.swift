@@ -1,6 +1,7 @@
 internal import Encodings
 package import HTTP
 internal import HTTPTypes
+package import Values
 
 /// One request received at an endpoint, as it was sent.
 package struct Notification: Equatable, Sendable {

@@ -1,6 +1,7 @@
 internal import Encodings
 internal import HTTP
 internal import JSON
+internal import Values
 
 /// The body of a long answer, `{"notifications": [...]}`, made in parts as its client takes them. Each part reads what it
 /// needs from the store; between two parts only the notifications of one page are held, and of a long body nothing.

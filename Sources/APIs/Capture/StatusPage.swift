@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// What the status page tells of the installation, besides what the store knows.
 package struct Installation: Sendable {

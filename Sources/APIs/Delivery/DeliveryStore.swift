@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// What the delivery engine needs of a store. Each operation is whole: it happens or it does not, also when the process dies
 /// in it. It takes effect for others, and lasts, once the engine's own `commit` has returned.

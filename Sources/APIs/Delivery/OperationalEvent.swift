@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// Something about deliveries that operators want to hear of.
 package struct OperationalEvent: Equatable, Sendable {

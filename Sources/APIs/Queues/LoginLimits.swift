@@ -1,6 +1,6 @@
 internal import Cryptography
-package import HTTP
-internal import Values
+internal import HTTP
+package import Values
 
 /// Whose failed logins are counted together.
 package struct LoginAttempt: Equatable, Sendable {

@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// One item of a queue, as it was sent.
 package struct Message: Equatable, Sendable {

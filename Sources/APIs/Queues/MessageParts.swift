@@ -2,6 +2,7 @@ internal import Cryptography
 internal import Encodings
 internal import HTTP
 internal import JSON
+internal import Values
 
 /// The body of a long answer to a read, the original's MessageList, made in parts as its client takes them. Between two
 /// parts only the messages of one page are held, and of a long message nothing.

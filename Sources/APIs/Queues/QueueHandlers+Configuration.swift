@@ -3,6 +3,7 @@ package import HTTP
 internal import HTTPTypes
 internal import JSON
 internal import Linux
+package import Values
 
 /// The configuration file, as it is put in force and as clients change it.
 extension QueueHandlers {

@@ -1,6 +1,7 @@
 internal import Cryptography
 internal import HTTP
 internal import HTTPTypes
+internal import Values
 
 /// Who a request comes from.
 extension QueueHandlers {

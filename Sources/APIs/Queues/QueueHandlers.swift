@@ -1,5 +1,6 @@
 package import HTTP
 package import HTTPTypes
+package import Values
 
 /// The queue API: from a request and a store to an answer.
 package final class QueueHandlers {

@@ -3,6 +3,7 @@ internal import Encodings
 internal import HTTP
 internal import HTTPTypes
 internal import JSON
+internal import Values
 
 /// The original's MessageList.
 func messageListJSON(_ messages: [NumberedMessage], current: UInt64, time: UInt64) -> [UInt8] {

@@ -2,6 +2,7 @@ internal import Encodings
 package import HTTP
 package import HTTPTypes
 internal import JSON
+package import Values
 
 /// The numbers by which clients tell errors apart.
 package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {

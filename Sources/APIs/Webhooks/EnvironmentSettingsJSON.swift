@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import JSON
+internal import Values
 
 /// An environment's settings: the keys that its deliveries are verified with.
 func environmentSettingsJSON(_ rotation: KeyRotation, _ settings: WebhookSettings) -> [UInt8] {

@@ -1,5 +1,6 @@
-package import HTTP
+internal import HTTP
 internal import JSON
+package import Values
 
 /// An event as it is published: `{"event", "event_id"?, "timestamp"?, "data"}`, or a structured one of CloudEvents 1.0 or 0.3.
 package struct EventInput: Equatable, Sendable {

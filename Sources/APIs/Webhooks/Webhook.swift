@@ -1,5 +1,6 @@
 package import Delivery
-package import HTTP
+internal import HTTP
+package import Values
 
 /// A target URL and the events of one environment that are sent to it.
 package struct Webhook: Equatable, Sendable {

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import StandardWebhooks
+internal import Values
 
 /// Turns what a client wants into the webhook that is kept: sealed where it is secret, and with what was kept before where
 /// the client was shown a mask.

@@ -2,6 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import HTTPTypes
 internal import JSON
+internal import Values
 
 extension WebhookHandlers {
     // MARK: Events

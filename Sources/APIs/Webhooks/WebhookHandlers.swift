@@ -3,6 +3,7 @@ package import HTTP
 internal import HTTPTypes
 internal import JSON
 internal import StandardWebhooks
+package import Values
 
 /// Whether an environment exists.
 package enum EnvironmentAnswer: Equatable, Sendable {

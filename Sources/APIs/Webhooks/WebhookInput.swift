@@ -2,6 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import JSON
 internal import StandardWebhooks
+internal import Values
 
 /// What becomes of one property of a webhook.
 enum Change<Value: Equatable & Sendable>: Equatable, Sendable {

@@ -3,6 +3,7 @@ internal import Encodings
 internal import HTTP
 internal import JSON
 internal import StandardWebhooks
+internal import Values
 
 extension Webhook {
     /// The documented members and our own; those that need not be there are left out where they are not.

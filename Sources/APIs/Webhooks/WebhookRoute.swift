@@ -1,4 +1,5 @@
 internal import HTTP
+internal import Values
 
 /// Where a request to this API goes.
 enum WebhookRoute: Equatable {

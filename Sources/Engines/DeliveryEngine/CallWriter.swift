@@ -3,6 +3,7 @@ internal import Delivery
 internal import Encodings
 internal import HTTP
 internal import StandardWebhooks
+internal import Values
 
 /// The names of the headers that say what a call is about, and who made it.
 package struct CallHeaders: Equatable, Sendable {

@@ -1,4 +1,5 @@
 internal import HTTP
+internal import Values
 
 /// The requests that wait for somebody outside to answer, and until when each does.
 struct AskingRequests {

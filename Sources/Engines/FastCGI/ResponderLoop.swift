@@ -3,6 +3,7 @@ internal import HTTPTypes
 package import Linux
 package import Logging
 package import SystemPackage
+internal import Values
 
 /// One thread that reads the requests of all connections, has them answered, has what they wrote committed as one, and
 /// then sends the answers.

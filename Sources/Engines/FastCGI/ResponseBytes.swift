@@ -1,5 +1,6 @@
 internal import HTTP
 internal import HTTPTypes
+internal import Values
 
 /// A response on its way to the server: written as far as the socket takes it, the rest made into records bit by bit.
 struct ResponseBytes {

@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// What others have answered, for as long as it holds, and what they are being asked. These are the rules alone: the caller
 /// asks, and says what time it is.

@@ -1,5 +1,5 @@
 package import Curl
-package import HTTP
+internal import HTTP
 internal import Linux
 package import Logging
 package import SystemPackage

@@ -1,5 +1,6 @@
 internal import Curl
 internal import HTTP
+internal import Values
 
 /// The service that knows which environments there are.
 package struct ProjectManagement: Sendable {

@@ -1,4 +1,5 @@
 package import HTTPTypes
+package import Values
 
 /// One HTTP response with its whole body.
 package struct Response: Sendable {

@@ -1,3 +1,5 @@
+package import Values
+
 /// What a responder does with its requests: the one thing the loop that reads and writes them knows of the application.
 package protocol Service: AnyObject {
     /// Whether requests have written something that waits for `commit`, and more of them shall share it: those that came

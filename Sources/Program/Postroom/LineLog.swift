@@ -3,6 +3,7 @@ internal import JSON
 internal import Linux
 internal import Logging
 internal import SystemPackage
+internal import Values
 
 /// Writes one line for each message to standard error, as text or as JSON.
 ///

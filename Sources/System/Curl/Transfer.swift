@@ -328,52 +328,6 @@ internal import Values
         default: nil
         }
     }
-
-    // MARK: - Options and information
-
-    private func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
-        unsafe try check(postroom_curl_set_long(easy, option, value), "curl_easy_setopt")
-    }
-
-    private func set(_ option: CURLoption, _ value: String?) throws(CurlError) {
-        unsafe try check(postroom_curl_set_string(easy, option, value), "curl_easy_setopt")
-    }
-
-    @unsafe private func set(_ option: CURLoption, _ value: UnsafeMutableRawPointer) throws(CurlError) {
-        unsafe try check(postroom_curl_set_pointer(easy, option, value), "curl_easy_setopt")
-    }
-
-    @unsafe private func set(
-        _ option: CURLoption, _ lines: [String], keptIn list: inout UnsafeMutablePointer<curl_slist>?
-    ) throws(CurlError) {
-        for line in lines {
-            guard let longer = unsafe curl_slist_append(list, line) else {
-                throw CurlError(function: "curl_slist_append", code: 0, reason: "no memory")
-            }
-            unsafe list = longer
-        }
-        unsafe try check(postroom_curl_set_list(easy, option, list), "curl_easy_setopt")
-    }
-
-    private func number(_ information: CURLINFO) -> Int {
-        var value = 0
-        _ = unsafe postroom_curl_get_long(easy, information, &value)
-        return value
-    }
-
-    private func offset(_ information: CURLINFO) -> Int {
-        var value: curl_off_t = 0
-        _ = unsafe postroom_curl_get_offset(easy, information, &value)
-        return Int(value)
-    }
-
-    /// `nil` for an empty one too.
-    private func text(_ information: CURLINFO) -> String? {
-        var value: UnsafeMutablePointer<CChar>?
-        _ = unsafe postroom_curl_get_string(easy, information, &value)
-        guard let value = unsafe value, unsafe value.pointee != 0 else { return nil }
-        return unsafe String(cString: value)
-    }
 }
 
 /// A field's value as text: UTF-8, or else ISO-8859-1, which is what other bytes meant (RFC 9110, section 5.5).

@@ -8,6 +8,7 @@ import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 
 /// What is exported and imported again.
 @Suite struct EventExportTests {

@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import JSON
 import Testing
+import Values
 
 @testable import Events
 

@@ -3,6 +3,7 @@ import HTTP
 import JSONPath
 import StoreSupport
 import Testing
+import Values
 
 @testable import Events
 

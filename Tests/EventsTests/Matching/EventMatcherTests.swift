@@ -4,6 +4,7 @@ import JSONPath
 import MappedStore
 import StoreSupport
 import Testing
+import Values
 
 @testable import Events
 

@@ -2,6 +2,7 @@ import HTTP
 import JSON
 import JSONPath
 import Testing
+import Values
 
 @testable import Events
 

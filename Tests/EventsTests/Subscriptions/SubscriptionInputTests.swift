@@ -1,6 +1,7 @@
 import HTTP
 import JSONPath
 import Testing
+import Values
 
 @testable import Events
 

@@ -4,6 +4,7 @@ import HTTP
 import JSONPath
 import StoreSupport
 import Testing
+import Values
 
 typealias EventEngine = Engine
 typealias EmptyEventStore = EmptyStore

@@ -1,5 +1,6 @@
 import Events
 import HTTP
+import Values
 
 /// A store in which something happens between what a matcher reads and what it writes.
 final class LateStore: MatchingStore {

@@ -4,6 +4,7 @@ import LMDB
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 @testable import MappedStore

@@ -5,6 +5,7 @@ import Linux
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 
 @testable import MappedStore
 

@@ -3,6 +3,7 @@ import LMDB
 import Queues
 import TestSupport
 import Testing
+import Values
 
 @testable import MappedStore
 

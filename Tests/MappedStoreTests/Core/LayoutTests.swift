@@ -8,6 +8,7 @@ import Queues
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 @testable import MappedStore

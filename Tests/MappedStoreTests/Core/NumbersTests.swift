@@ -7,6 +7,7 @@ import Queues
 import SystemPackage
 import TestSupport
 import Testing
+import Values
 
 @testable import MappedStore
 

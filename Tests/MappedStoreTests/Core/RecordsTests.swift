@@ -1,6 +1,7 @@
 import Capture
 import HTTP
 import Testing
+import Values
 
 @testable import MappedStore
 

@@ -1,6 +1,7 @@
 import Delivery
 import HTTP
 import Testing
+import Values
 import Webhooks
 
 @testable import MappedStore

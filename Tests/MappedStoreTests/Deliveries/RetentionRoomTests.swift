@@ -3,6 +3,7 @@ import Events
 import HTTP
 import LMDB
 import Testing
+import Values
 
 @testable import MappedStore
 
@@ -55,7 +56,7 @@ import Testing
             try routing.match(subscription)
             #expect(try routing.deliver().count == 5)
             #expect(try routing.count(\.attempts) == 5)
-            #expect(try routing.store.dropOldestLines(limit: 5) > 0)
+            #expect(try routing.store.dropForRoom(limit: 5) > 0)
             try routing.store.commit()
             #expect(try routing.count(\.attempts) == 0 && routing.count(\.parcels) == 5)
         }
@@ -69,7 +70,7 @@ import Testing
             let pending = try receive(1000, routing)
             try routing.match(subscription)
             let waiting = try receive(1000, routing)
-            try dropAll(routing) { try $0.dropOldestLines(limit: 10) }
+            try dropAll(routing) { try $0.dropForRoom(limit: 10) }
             #expect(try routing.store.event(unwanted) == nil)
             for event in [pending, waiting] { #expect(try routing.store.event(event) != nil) }
             #expect(try routing.store.check().faults == [])
@@ -100,10 +101,10 @@ import Testing
                 try store.put(state, in: &transaction)
             }
             try store.commit()
-            #expect(try store.dropOldestLines(limit: 8) == 8)
+            #expect(try store.dropForRoom(limit: 8) == 8)
             try store.commit()
             #expect(try routing.count(\.attempts) == small + large, "those of the largest owner come later")
-            #expect(try store.dropOldestLines(limit: 8) == 8)
+            #expect(try store.dropForRoom(limit: 8) == 8)
             try store.commit()
             #expect(try routing.count(\.attempts) == small + large - 8)
         }
@@ -166,7 +167,7 @@ import Testing
             try match(routing, deferring: lagging)
             try dropAll(routing) {
                 try isFull
-                    ? $0.dropOldestLines(limit: 10)
+                    ? $0.dropForRoom(limit: 10)
                     : $0.dropOldDeliveries(before: Timestamp(microseconds: 0), maximumBytes: 0, limit: 10)
             }
             #expect(try routing.kept() == [0, 0, 0, 0, 0, 0, 0])

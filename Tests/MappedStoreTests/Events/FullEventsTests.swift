@@ -3,6 +3,7 @@ import Events
 import HTTP
 import TestSupport
 import Testing
+import Values
 
 @testable import MappedStore
 

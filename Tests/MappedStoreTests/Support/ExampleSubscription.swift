@@ -1,6 +1,7 @@
 import Delivery
 import Events
 import HTTP
+import Values
 
 extension Subscription {
     /// One of the user "u" that is not kept yet.

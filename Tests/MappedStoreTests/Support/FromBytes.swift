@@ -2,6 +2,7 @@ import Capture
 import Delivery
 import HTTP
 import Queues
+import Values
 import Webhooks
 
 @testable import MappedStore

@@ -4,6 +4,7 @@ import HTTP
 import LMDB
 import TestSupport
 import Testing
+import Values
 import Webhooks
 
 @testable import MappedStore

@@ -1,4 +1,4 @@
-package import HTTP
+internal import HTTP
 package import MappedStore
 internal import TestSupport
 internal import Testing

@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// One HTTP request made for a delivery, and its outcome.
 package struct Attempt: Equatable, Sendable {

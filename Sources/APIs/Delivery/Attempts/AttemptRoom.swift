@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// For how many attempts there is room, and how owners share it: environments, and users of event routing.
 ///

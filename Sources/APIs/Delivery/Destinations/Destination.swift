@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// Where things are delivered to, and how.
 package struct Destination: Equatable, Sendable {

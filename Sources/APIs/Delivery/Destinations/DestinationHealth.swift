@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// How a destination has fared: what the circuit breaker, the rate limit and the automatic disabling go by. Times are of
 /// the steady clock.

@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// What receivers are shown of a keyring at one time.
 package struct KeyRotation: Equatable, Sendable {

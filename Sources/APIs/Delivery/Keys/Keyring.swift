@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// The keys that somebody's deliveries are signed with, private halves sealed. The newest that is in force signs; the one
 /// before it signs beside it for a while.

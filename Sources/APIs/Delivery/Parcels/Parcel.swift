@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// What is delivered: one body, kept once however many destinations it goes to.
 package struct Parcel: Equatable, Sendable {

@@ -1,6 +1,7 @@
 package import HTTP
 package import HTTPTypes
 internal import JSON
+package import Values
 
 /// Why a request is not done, as clients of this API are told: an object of `status`, `message`, `traceback` and
 /// `version`.

@@ -3,6 +3,7 @@ internal import Encodings
 package import HTTP
 internal import HTTPTypes
 internal import JSON
+package import Values
 
 /// The event routing API: from a request and a store to an answer.
 package final class EventHandlers {

@@ -1,5 +1,6 @@
 internal import Encodings
-package import HTTP
+internal import HTTP
+package import Values
 
 /// Where a request to this API goes.
 enum EventRoute: Equatable {

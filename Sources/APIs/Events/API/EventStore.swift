@@ -1,5 +1,6 @@
 package import Delivery
 package import HTTP
+package import Values
 
 /// What event routing needs of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
 ///

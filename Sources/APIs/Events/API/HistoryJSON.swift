@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import JSON
+internal import Values
 
 extension EventHistory {
     /// - Parameters:

@@ -1,4 +1,5 @@
-package import HTTP
+internal import HTTP
+package import Values
 
 /// Times as this API writes them, without a zone: those of UTC.
 extension Timestamp {

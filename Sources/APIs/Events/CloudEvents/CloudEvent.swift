@@ -2,6 +2,7 @@ internal import Encodings
 internal import HTTP
 internal import HTTPTypes
 internal import JSON
+internal import Values
 
 /// An event of CloudEvents 1.0, or of 0.3 (github.com/cloudevents/spec, spec.md and formats/json-format.md).
 struct CloudEvent {

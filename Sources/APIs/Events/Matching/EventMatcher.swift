@@ -1,6 +1,7 @@
-package import HTTP
+internal import HTTP
 internal import JSON
 internal import JSONPath
+package import Values
 
 /// Holds the events that wait against all subscriptions, in small steps.
 ///

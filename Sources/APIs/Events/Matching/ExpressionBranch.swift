@@ -1,6 +1,7 @@
 internal import HTTP
 internal import JSON
 internal import JSONPath
+internal import Values
 
 /// A place in events, and what is asked for there and below it.
 final class ExpressionBranch {

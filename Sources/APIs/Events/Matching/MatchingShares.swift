@@ -1,4 +1,5 @@
 internal import HTTP
+internal import Values
 
 /// How much of the time for matching each owner's expressions have taken of late.
 ///

@@ -1,5 +1,6 @@
-package import HTTP
+internal import HTTP
 package import JSONPath
+package import Values
 
 /// What matching needs of a store: the expressions there are, the events that wait, and to keep what matched.
 package protocol MatchingStore: AnyObject {

@@ -1,6 +1,7 @@
 internal import HTTP
 internal import JSON
 internal import JSONPath
+internal import Values
 
 /// The expressions of all subscriptions, found by what they ask of an event first.
 ///

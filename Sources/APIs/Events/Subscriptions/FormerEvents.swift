@@ -1,8 +1,9 @@
 package import Delivery
 internal import Encodings
-package import HTTP
+internal import HTTP
 internal import HTTPTypes
 internal import JSON
+package import Values
 
 /// A subscription as pacifica-notifications keeps it: a row of its table `eventmatch`, in the texts of its columns.
 package struct FormerSubscription: Sendable {

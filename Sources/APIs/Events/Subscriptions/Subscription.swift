@@ -1,6 +1,7 @@
 package import Delivery
-package import HTTP
+internal import HTTP
 package import JSONPath
+package import Values
 
 /// Events that a subscription matched while it was disabled, and that no replay has been asked for since.
 package struct MissedEvents: Equatable, Sendable {

@@ -2,6 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import HTTPTypes
 internal import JSONPath
+internal import Values
 
 /// Turns what a client wants into the subscription that is kept.
 struct SubscriptionChange {

@@ -4,6 +4,7 @@ internal import HTTP
 internal import HTTPTypes
 internal import JSON
 internal import JSONPath
+internal import Values
 
 /// What a client wants a subscription to be. Members that mean nothing are left alone, as they always were.
 struct SubscriptionInput {

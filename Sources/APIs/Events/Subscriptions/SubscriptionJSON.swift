@@ -2,6 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import JSON
 internal import JSONPath
+internal import Values
 
 extension Subscription {
     /// The thirteen members in the order that clients have always seen, and those of ours that are not what they are by

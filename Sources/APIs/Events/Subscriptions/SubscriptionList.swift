@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import JSON
+internal import Values
 
 /// The JSON array of a user's subscriptions, in parts: a user may have very many. Each part shows them as they are when it
 /// is made.

@@ -6,6 +6,7 @@ internal import JSON
 internal import Linux
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ internal import HTTP
 internal import Logging
 internal import MappedStore
 internal import Queues
+internal import Values
 
 /// Puts QUEUE_CONFIG in force outside of a request.
 struct QueueLoading {

@@ -4,6 +4,7 @@ internal import Linux
 internal import MappedStore
 internal import Queues
 internal import SystemPackage
+internal import Values
 
 struct QueuesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

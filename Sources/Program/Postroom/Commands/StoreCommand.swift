@@ -3,6 +3,7 @@ internal import HTTP
 internal import Linux
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

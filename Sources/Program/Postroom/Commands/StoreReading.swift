@@ -3,6 +3,7 @@ internal import HTTP
 internal import Linux
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 /// Given to a command that another one has started to read the store for it.
 struct ReadingOptions: ParsableArguments {

@@ -5,6 +5,7 @@ internal import Logging
 internal import Lookups
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 internal import Webhooks
 
 /// Takes in the events that are published to Kafka.

@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Kafka
+internal import Values
 internal import Webhooks
 
 /// An event as a message of a topic has it.

@@ -5,6 +5,7 @@ internal import Events
 internal import HTTP
 internal import Linux
 internal import MappedStore
+internal import Values
 
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

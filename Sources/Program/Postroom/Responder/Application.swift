@@ -8,6 +8,7 @@ internal import Logging
 internal import Lookups
 internal import MappedStore
 internal import Queues
+internal import Values
 internal import Webhooks
 
 /// The whole application behind one loop: it sends each request to the API that it belongs to, and says what is to be

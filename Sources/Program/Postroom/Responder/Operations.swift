@@ -5,6 +5,7 @@ internal import HTTPTypes
 internal import JSON
 internal import Logging
 internal import MappedStore
+internal import Values
 internal import Webhooks
 
 /// What is told at the operations port: whether the service lives and works, how much it does, and which version it is.

@@ -8,6 +8,7 @@ internal import Logging
 internal import Lookups
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 struct Respond: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ internal import Linux
 internal import Logging
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 /// A file that is there while the service runs. One that is left from an earlier start of the machine tells that the
 /// machine went down without a clean stop.

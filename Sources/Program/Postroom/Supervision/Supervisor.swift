@@ -9,14 +9,14 @@ internal import SystemPackage
 /// It holds the responders' listening sockets, so that no caller is refused while there is none behind one.
 final class Supervisor {
     let settings: Settings
-    private let files: NginxFiles
-    private let workerUser: String?
+    let files: NginxFiles
+    let workerUser: String?
     let program: FilePath
     let lock: FileLock
     let sockets: [FileDescriptor]
     let started: Int64
     let logger: Logger
-    private let epoll: Epoll
+    let epoll: Epoll
     private let signals: SignalQueue
 
     let nginxLog: NginxLog
@@ -29,16 +29,15 @@ final class Supervisor {
     var preflight: (process: ChildProcess, until: Int64)?
     var migration: Migration?
     /// Responders and the worker still to be replaced, and the one being replaced now.
-    private var replacing: [SupervisedProcess] = []
-    private var successor:
-        (of: SupervisedProcess, process: ChildProcess, place: Int?, ready: FileDescriptor, until: Int64)?
+    var replacing: [SupervisedProcess] = []
+    var successor: (of: SupervisedProcess, process: ChildProcess, place: Int?, ready: FileDescriptor, until: Int64)?
     /// Whether to begin anew once all are replaced, as the program may have changed again.
-    private var replacesAgain = false
+    var replacesAgain = false
     /// Processes that were replaced and finish what they have, and when they are ended if they do not.
-    private(set) var leaving: [(process: ChildProcess, until: Int64)] = []
+    var leaving: [(process: ChildProcess, until: Int64)] = []
     /// The places of their heartbeats, by process: they are in use until these processes have ended.
-    private var leavingPlaces: [Int32: Int] = [:]
-    private(set) var certificateTimes: [Int64?] = []
+    var leavingPlaces: [Int32: Int] = [:]
+    var certificateTimes: [Int64?] = []
 
     let vitals: Vitals
     var watchdog = Watchdog()
@@ -49,7 +48,7 @@ final class Supervisor {
     var stuck: Set<Int32> = []
 
     /// How long a successor may take until it serves.
-    private static let trialMicroseconds: Int64 = 10_000_000
+    static let trialMicroseconds: Int64 = 10_000_000
     private static let tellReady = ["--ready", "3"]
 
     /// - Parameters:
@@ -210,7 +209,7 @@ final class Supervisor {
         }
     }
 
-    private func freePlace() -> Int? {
+    func freePlace() -> Int? {
         vitals.freePlace(
             besides: Set(supervised.compactMap(\.place) + [successor?.place].compactMap { $0 } + leavingPlaces.values))
     }
@@ -286,107 +285,6 @@ final class Supervisor {
         for process in supervised {
             if let time = process.restartsAt, now() >= time { launch(process) }
         }
-    }
-
-    // MARK: Replacing
-
-    /// Looks whether the program that is there can take this one's place.
-    private func beginReplacing() {
-        replacesAgain = successor != nil || preflight != nil || migration != nil || !replacing.isEmpty
-        guard !replacesAgain else { return }
-        ServiceManager.tellReloading()
-        beginPreflight()
-    }
-
-    /// Has nginx read its configuration and certificates again, where they have changed.
-    private func renewNginx() {
-        do throws(Refusal) {
-            let isChanged = try files.write(workerUser: workerUser)
-            let times = readCertificateTimes()
-            guard isChanged || times != certificateTimes else { return }
-            certificateTimes = times
-            logger.info("nginx reads its configuration and certificates again")
-            nginx?.process?.send(Signal.hangUp)
-        } catch {
-            logger.error("nginx keeps its configuration", metadata: ["reason": "\(error)"])
-        }
-    }
-
-    /// Has a process finish what it has and end.
-    func leave(_ process: ChildProcess) {
-        process.send(Signal.terminate)
-        leaving.append((process, now() + Int64(settings.shutdownSeconds * 1e6)))
-    }
-
-    /// Begins anew where that was asked for meanwhile.
-    func endReload() {
-        ServiceManager.tellReady()
-        if replacesAgain { beginReplacing() }
-    }
-
-    private func readCertificateTimes() -> [Int64?] {
-        guard let tls = settings.tls else { return [] }
-        return [tls.certificate, tls.key, tls.clientAuthority].map { $0.flatMap(Files.modificationTime) }
-    }
-
-    /// One at a time: the next one is started beside the old one, which leaves once the new one is seen to run.
-    private func goOnReplacing() {
-        if let (process, child, place, ready, until) = successor {
-            if let ending = child.ending() {
-                keepOld(process, "the new process \(ending)")
-            } else if isReady(ready) {
-                let oldPlace = process.place
-                if let old = process.replace(with: child, place: place, at: now()) {
-                    leavingPlaces[old.processID] = oldPlace
-                    leave(old)
-                }
-                endTrial()
-            } else if now() >= until {
-                child.killGroup()
-                leaving.append((child, now()))
-                keepOld(process, "the new process did not serve in time")
-            }
-        }
-        while successor == nil, !replacing.isEmpty {
-            let process = replacing.removeFirst()
-            do throws(Errno) {
-                let (reading, writing) = try openPipe()
-                defer { try? writing.close() }
-                let place = freePlace()
-                let child = try process.launchSuccessor(ready: writing, place: place)
-                watch(child)
-                try epoll.add(reading, .readable, token: 1)
-                successor = (process, child, place, reading, now() + Self.trialMicroseconds)
-            } catch {
-                logger.error("cannot replace a process", metadata: ["name": "\(process.name)", "error": "\(error)"])
-                if replacing.isEmpty { endReload() }
-            }
-        }
-    }
-
-    private func isReady(_ pipe: FileDescriptor) -> Bool {
-        var byte: UInt8 = 0
-        let count = try? unsafe withUnsafeMutableBytes(of: &byte) { unsafe try pipe.read(into: $0) }
-        return count == 1
-    }
-
-    private func endTrial() {
-        try? successor?.ready.close()
-        successor = nil
-        guard replacing.isEmpty, !isStopping else { return }
-        logger.info(
-            "the reload is done: the responders and the worker are new",
-            metadata: ["responders": .stringConvertible(responders.count)])
-        endReload()
-    }
-
-    private func keepOld(_ process: SupervisedProcess, _ reason: String) {
-        logger.error("\(reason); the old ones stay", metadata: ["name": "\(process.name)"])
-        replacing = []
-        replacesAgain = false
-        try? successor?.ready.close()
-        successor = nil
-        ServiceManager.tellReady()
     }
 
     // MARK: Stopping

@@ -10,6 +10,7 @@ internal import Logging
 internal import Lookups
 internal import MappedStore
 internal import SystemPackage
+internal import Values
 
 struct Work: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -263,7 +264,7 @@ final class Worker {
 
     /// Gives up the oldest of the log for what is being delivered; false where there is none.
     private func makeRoom() -> Bool {
-        step { () throws(StoreFailure) in try store.dropOldestLines(limit: Self.linesForRoom) > 0 }
+        step { () throws(StoreFailure) in try store.dropForRoom(limit: Self.linesForRoom) > 0 }
     }
 
     /// Begins nothing any longer, and waits for what is being sent.

@@ -1,6 +1,7 @@
 package import Capture
 package import HTTP
 internal import LMDB
+package import Values
 
 extension MappedStore: CaptureStore {
     /// What one look shows at the most, after its first notification: a client goes on with what follows.

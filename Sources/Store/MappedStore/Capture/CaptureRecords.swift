@@ -1,5 +1,6 @@
 internal import Capture
 internal import HTTP
+internal import Values
 
 /// An endpoint as it is stored under its number.
 struct EndpointRecord {

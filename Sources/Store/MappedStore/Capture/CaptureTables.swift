@@ -1,6 +1,7 @@
 internal import Capture
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// Counters of this process that are not in the store yet.
 struct PendingCounters {

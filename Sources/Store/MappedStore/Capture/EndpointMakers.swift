@@ -1,7 +1,7 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Linux
-internal import Values
+package import Values
 
 /// Which addresses created which endpoints.
 extension MappedStore {

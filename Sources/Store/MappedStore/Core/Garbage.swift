@@ -1,6 +1,7 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Queues
+package import Values
 
 /// What is of no use any longer and is removed in small steps, so that nobody waits for it.
 enum Garbage: Hashable {

@@ -1,7 +1,8 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 package import Linux
 package import SystemPackage
+package import Values
 
 /// The store on one memory-mapped file (LMDB) that every process of an installation shares.
 ///
@@ -125,121 +126,6 @@ package final class MappedStore {
         // A transaction ends before the environment that it belongs to.
         turn = nil
         reserve.close()
-    }
-
-    /// Keeps others from opening the store, for as long as what is returned lives.
-    package static func lock(_ directory: FilePath) throws(StoreError) -> StoreLock {
-        try StoreLock(in: directory, .exclusive)
-    }
-
-    /// Reads what a start reads, and writes nothing. A damaged page may end the process.
-    package static func probe(_ directory: FilePath) throws(StoreError) {
-        let path = file(in: directory)
-        do throws(LMDBError) {
-            let environment = try Environment(
-                path: path.string, tables: Tables.limit, readers: 1024,
-                Environment.Options(mapBytes: 1 << 20, isDurable: false, isReadOnly: true))
-            _ = try environment.freePages(enough: .max)
-            let transaction = try environment.beginRead()
-            for name in Tables.names {
-                guard let table = try? Table(name, creating: false, in: transaction) else { continue }
-                try table.scan(in: transaction) { _, _ in Tables.readAtStart.contains(name) }
-                try table.scan(backwards: true, in: transaction) { _, _ in false }
-            }
-        } catch {
-            throw StoreError(error, path)
-        }
-    }
-
-    package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
-
-    private static func reserve(_ path: FilePath, _ environment: Environment) throws(LMDBError) -> DiskReserve {
-        do throws(Errno) {
-            return try DiskReserve(path, environment: environment)
-        } catch {
-            throw LMDBError(code: error.rawValue, function: "open")
-        }
-    }
-
-    /// The layout of the store in a directory; `nil` where there is no store, or an empty one. Nothing is changed.
-    package static func layout(in directory: FilePath) throws(StoreError) -> UInt64? {
-        let path = file(in: directory)
-        guard Files.exists(path) else { return nil }
-        let lock = try StoreLock(in: directory, .readOnly)
-        defer { withExtendedLifetime(lock) {} }
-        do throws(LMDBError) {
-            return try layout(
-                Environment(
-                    path: path.string, tables: Tables.limit, readers: 1024,
-                    Environment.Options(mapBytes: 64 << 30, isDurable: true, isReadOnly: true)))
-        } catch {
-            throw StoreError(error, path)
-        }
-    }
-
-    /// `nil` where the store is new; throws where this program does not know it.
-    private static func layout(_ environment: Environment) throws(LMDBError) -> UInt64? {
-        let transaction = try environment.beginRead()
-        guard let meta = try Table(ifThere: "meta", in: transaction) else { return nil }
-        return try Tables.schema(of: meta, in: transaction)
-    }
-
-    /// Opens the tables and sets the clock; makes what is not there yet, and migrates a store of an older layout: nobody
-    /// else has it open then.
-    private static func prepare(
-        _ environment: Environment, _ path: FilePath, bootID: String
-    ) throws(LMDBError) -> (Tables, SteadyClock) {
-        var transaction = try environment.beginWrite()
-        let meta = try Table("meta", creating: true, in: transaction)
-        let schema = try Tables.schema(of: meta, in: transaction)
-        let tables = try Tables(creating: true, in: transaction)
-        if let schema { try tables.migrate(from: schema, in: &transaction) }
-        if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
-        let isKnown = try StoreMark(path).recognise(tables, in: &transaction)
-        let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
-        var clock = SteadyClock.starting(bootID: bootID, after: try lastShown(tables, in: transaction))
-        if let stored = stored ?? nil, stored.bootID == clock.bootID { clock = stored }
-        let wasClosed = try tables.meta.remove(Tables.closedKey, in: &transaction)
-        if schema == nil {
-            try tables.meta.put(Numbers().encoded, at: Tables.numbersKey, in: &transaction)
-        } else {
-            // What clients were shown last may not be in the store.
-            let hasNumbers = try tables.numbers(in: transaction) != nil
-            if !isKnown || !hasNumbers || (clock != stored && !wasClosed) { try tables.jump(in: &transaction) }
-        }
-        if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
-        try transaction.commit()
-        // A crash of the machine must not bring back a store that says it was closed.
-        if wasClosed { try environment.sync() }
-        return (tables, clock)
-    }
-
-    /// The latest time of the steady clock that the store knows of: an attempt that ended, or a use of an endpoint.
-    private static func lastShown(_ tables: Tables, in transaction: borrowing Transaction) throws(LMDBError)
-        -> Timestamp?
-    {
-        let metrics = try tables.meta.value(at: Tables.metricsKey, in: transaction) { DeliveryMetricsRecord($0) } ?? nil
-        var last = metrics?.progressed
-        try tables.endpointUses.scan(backwards: true, in: transaction) { key, _ in
-            if let (time, _) = EndpointRecord.use(fromKey: key) { last = max(last ?? time, time) }
-            return false
-        }
-        return last
-    }
-
-    /// Opens the tables of a store that is not to be changed.
-    private static func look(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
-        let transaction = try environment.beginRead()
-        let meta = try Table("meta", creating: false, in: transaction)
-        guard let schema = try Tables.schema(of: meta, in: transaction) else { throw .damaged("the schema's version") }
-        guard schema == schemaVersion else {
-            throw .unknownVersion("schema version \(schema); \"postroom store migrate\" brings it to \(schemaVersion)")
-        }
-        let tables = try Tables(creating: false, in: transaction)
-        let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
-        try transaction.commit()
-        guard let clock = clock ?? nil else { throw .damaged("the clock") }
-        return (tables, clock)
     }
 
     // MARK: Transactions
@@ -433,36 +319,6 @@ package final class MappedStore {
         }
     }
 
-    /// Whether it is known under which secret this store's secrets are sealed.
-    package func isSealed() throws(StoreFailure) -> Bool {
-        try read { (transaction) throws(LMDBError) in try tables.meta.contains(Tables.sealKey, in: transaction) }
-    }
-
-    /// Notes under which secret this store's secrets are sealed, by something sealed under it.
-    /// - Parameters:
-    ///   - isOurs: whether what is there was sealed under the secret in force.
-    ///   - make: seals something under it, for a store that has none yet.
-    /// - Returns: false where it was another secret; then nothing is written.
-    package func claimSeal(isOurs: ([UInt8]) -> Bool, make: () -> [UInt8]) throws(StoreFailure) -> Bool {
-        let found = try read { (transaction) throws(LMDBError) in
-            try tables.meta.value(at: Tables.sealKey, in: transaction) { copy($0) }
-        }
-        if let found { return isOurs(found) }
-        // Two first starts may have found nothing: the second one compares with what the first one wrote meanwhile.
-        let meanwhile = try write { (transaction) throws(LMDBError) -> [UInt8]? in
-            let found = try tables.meta.value(at: Tables.sealKey, in: transaction) { copy($0) }
-            if found == nil { try tables.meta.put(make(), at: Tables.sealKey, in: &transaction) }
-            return found
-        }
-        if let meanwhile {
-            rollBack()
-            return isOurs(meanwhile)
-        }
-        try commit()
-        try settle()
-        return true
-    }
-
     // MARK: Room
 
     /// Lets the open transaction put in so many bytes more; false where there is no room, and nothing of them is written.
@@ -504,51 +360,5 @@ package final class MappedStore {
             try tables.meta.put([], at: Tables.touchKey, in: &transaction)
         }
         return false
-    }
-}
-
-/// Why a store cannot be opened, for its operator.
-package struct StoreError: Error, Sendable, CustomStringConvertible {
-    package let description: String
-    /// Whether the file itself is at fault, not its surroundings.
-    package let isDamage: Bool
-
-    /// Whether the store has an older layout and cannot be migrated, as others have it open.
-    package let awaitsMigration: Bool
-
-    init(_ error: LMDBError, _ path: FilePath) {
-        isDamage = error.isDamage
-        awaitsMigration = false
-        description = "\(path): \(error)"
-    }
-
-    package init(_ description: String) {
-        self.description = description
-        isDamage = false
-        awaitsMigration = false
-    }
-
-    init(olderLayout: UInt64, usedBy users: String, _ path: FilePath) {
-        isDamage = false
-        awaitsMigration = true
-        description = """
-            \(path) has layout \(olderLayout), and this program needs layout \(MappedStore.schemaVersion). It cannot be \
-            migrated while other processes have it open\(users): stop them, or restart the service
-            """
-    }
-}
-
-extension StoreFailure {
-    init(_ error: LMDBError) {
-        self =
-            if error.isFull {
-                .full
-            } else if error.isFatal {
-                .lost(error.description)
-            } else if error.isDamage {
-                .damaged(error.description)
-            } else {
-                .unavailable(error.description)
-            }
     }
 }

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// What an older layout lacks beside tables that are empty in the beginning.
 extension Tables {

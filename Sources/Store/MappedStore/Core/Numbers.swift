@@ -1,8 +1,9 @@
 internal import Capture
 internal import Delivery
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Queues
+package import Values
 
 /// Which numbers may be given to notifications and messages, so that no number is given twice.
 ///

@@ -1,6 +1,7 @@
 internal import Delivery
-package import HTTP
+internal import HTTP
 internal import Linux
+package import Values
 
 /// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,
 /// moved once so that it began at the time of day.

@@ -1,7 +1,8 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Linux
 package import SystemPackage
+package import Values
 
 /// The files that a process has opened as the store, to notice when they are removed or others are put in their place.
 struct StoreFiles {

@@ -1,7 +1,8 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Linux
 internal import SystemPackage
+package import Values
 
 /// Tells a store from an older copy of itself that was put in its place.
 ///

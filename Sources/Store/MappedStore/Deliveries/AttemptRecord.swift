@@ -1,5 +1,6 @@
 internal import Delivery
 internal import HTTP
+internal import Values
 
 /// A line of the log as it is stored under its number.
 struct AttemptRecord: Equatable {

@@ -1,7 +1,8 @@
 package import Delivery
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Queues
+package import Values
 
 /// The metrics of deliveries, and when one was last made, as they are stored.
 struct DeliveryMetricsRecord: Equatable {

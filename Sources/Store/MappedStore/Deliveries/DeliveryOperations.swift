@@ -1,6 +1,7 @@
 package import Delivery
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 extension MappedStore: DeliveryStore {
     package func turn(

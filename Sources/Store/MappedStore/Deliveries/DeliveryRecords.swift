@@ -1,5 +1,6 @@
 internal import Delivery
 internal import HTTP
+internal import Values
 
 extension ByteWriter {
     /// Bytes that need not be there.

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// The steps that the operations of deliveries are made of.
 extension MappedStore {

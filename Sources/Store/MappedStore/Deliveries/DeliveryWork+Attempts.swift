@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// Attempts that begin and end.
 extension DeliveryWork {

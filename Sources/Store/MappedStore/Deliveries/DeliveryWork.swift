@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// Changes to destinations and their deliveries within one transaction. What is read is kept at hand, and written once, by
 /// `finish`.

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// A parcel that a destination was given up for and that has not been delivered to it since.
 struct LostParcel: Equatable {

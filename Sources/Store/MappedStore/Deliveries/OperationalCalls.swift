@@ -1,6 +1,7 @@
 internal import Delivery
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// How many calls to OPS_EVENTS_URL there were, since the store began. They are no deliveries of webhooks or events, and are
 /// counted apart from these.

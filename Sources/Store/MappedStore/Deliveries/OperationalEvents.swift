@@ -1,8 +1,9 @@
 package import Delivery
 internal import Events
-package import HTTP
+internal import HTTP
 internal import JSON
 internal import LMDB
+package import Values
 internal import Webhooks
 
 extension DeliveryWork {

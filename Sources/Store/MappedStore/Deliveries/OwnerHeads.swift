@@ -2,6 +2,7 @@ internal import Cryptography
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// The kinds of destinations that are indexed apart: who answers slowly where somebody is asked leaves room to others.
 enum OwnerHeads: UInt8, CaseIterable {

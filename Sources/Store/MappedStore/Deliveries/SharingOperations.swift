@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// Who begins attempts.
 struct BeginningWorker {

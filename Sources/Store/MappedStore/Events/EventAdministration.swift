@@ -1,7 +1,8 @@
 internal import Delivery
 package import Events
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
 extension MappedStore {

@@ -2,6 +2,7 @@ internal import Delivery
 internal import Events
 internal import HTTP
 internal import LMDB
+internal import Values
 
 extension MappedStore {
     /// Checks subscriptions, their expressions, routed events and what waits to be done with them.

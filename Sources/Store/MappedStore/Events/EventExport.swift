@@ -4,6 +4,7 @@ internal import HTTP
 internal import JSON
 internal import JSONPath
 internal import LMDB
+internal import Values
 
 extension MappedStore {
     /// - Returns: by number, the subscriptions' ids.

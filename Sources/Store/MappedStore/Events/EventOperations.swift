@@ -2,6 +2,7 @@ package import Delivery
 package import Events
 package import HTTP
 internal import LMDB
+package import Values
 
 extension MappedStore: EventStore {
     // MARK: Subscriptions

@@ -2,6 +2,7 @@ internal import Delivery
 internal import Events
 internal import HTTP
 internal import JSONPath
+internal import Values
 
 /// What a subscription has beside its destination, as it is stored under that one's number.
 enum SubscriptionRecord {

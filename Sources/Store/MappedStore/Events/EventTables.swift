@@ -4,6 +4,7 @@ internal import Encodings
 internal import Events
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// The steps that the operations of event routing are made of.
 extension MappedStore {

@@ -1,7 +1,8 @@
 internal import Delivery
 package import Events
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// What was routed elsewhere becomes history here.
 extension MappedStore {

@@ -1,5 +1,6 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// How many events that were published elsewhere have been left out, since the store began.
 package struct IntakeMetrics: Equatable, Sendable {

@@ -1,7 +1,8 @@
 internal import Delivery
 package import Events
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// Subscriptions that follow behind: events are held against their expressions one after the other, in their owner's turn,
 /// as those take more time than an owner has while others wait.

@@ -1,7 +1,8 @@
 internal import Delivery
 package import Events
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 extension MappedStore: MatchingStore {
     package func expressions(since revision: UInt64, limit: Int) throws(StoreFailure) -> ExpressionChanges {

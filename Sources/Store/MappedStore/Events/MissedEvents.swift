@@ -1,6 +1,7 @@
 internal import Events
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// What subscriptions missed, as it is stored under their number.
 enum MissedEventsRecord {

@@ -1,7 +1,8 @@
 internal import Delivery
 package import Events
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// Showing a subscription events of the past once more.
 extension MappedStore {

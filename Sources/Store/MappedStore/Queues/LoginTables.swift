@@ -1,7 +1,8 @@
 internal import Cryptography
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Queues
+package import Values
 
 /// The counts of logins, each under its own key; a count is the time at which it is over.
 extension MappedStore {

@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Queues
+internal import Values
 
 /// Failed logins that a full store has no room for: they count all the same, in this process.
 struct LoginsWithoutRoom {

@@ -1,6 +1,7 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 package import Queues
+package import Values
 
 /// What a configuration changes of that in force.
 struct ConfigurationChange {

@@ -1,6 +1,7 @@
 package import HTTP
 internal import LMDB
 package import Queues
+package import Values
 
 extension MappedStore: QueueStore {
     package func time() throws(StoreFailure) -> UInt64 {
@@ -262,75 +263,6 @@ extension MappedStore: QueueStore {
             let queues = try queueEntries(try rights(of: user.number, in: transaction).map(\.queue), in: transaction)
             let (clients, next) = try clientEntries(of: user.number, after: key, limit: limit, in: transaction)
             return QueueOverview(queues: queues, clients: clients, next: next)
-        }
-    }
-
-    // MARK: Logins
-
-    package func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord {
-        // Failures of the open turn count too: many guesses that come at once are as many guesses.
-        let stored =
-            if loginFailedInTurn {
-                try write { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
-            } else {
-                try read { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
-            }
-        return loginsWithoutRoom.isEmpty ? stored : loginsWithoutRoom.adding(to: stored, attempt)
-    }
-
-    package func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
-        // Nothing is written for a client that goes on with an old password.
-        if try read({ (transaction) throws(LMDBError) in try guess(attempt, in: transaction) })
-            .map({ LoginLimits.isRepeated($0, at: now) && !LoginLimits.isDue($0, at: now) }) ?? false
-        {
-            return
-        }
-        if loginsWithoutRoom.isRepeated(attempt, at: now) { return }
-        var isCounted = true
-        var record = LoginRecord()
-        var isStored = false
-        do throws(StoreFailure) {
-            isStored = try write { (transaction) throws(LMDBError) in
-                let earlier = try guess(attempt, in: transaction)
-                isCounted = !LoginLimits.isRepeated(earlier, at: now)
-                guard isCounted || LoginLimits.isDue(earlier, at: now) else { return true }
-                record = try loginRecord(attempt, in: transaction)
-                guard try admit(bytes: 256, in: &transaction) else { return false }
-                try put(guess: now.adding(seconds: LoginLimits.guessSeconds), of: attempt, in: &transaction)
-                guard isCounted else { return true }
-                try put(LoginLimits.failed(record, at: now), of: attempt, in: &transaction)
-                return true
-            }
-        } catch {
-            guard error == .full, !isTurnBroken else { throw error }
-        }
-        guard isCounted else { return }
-        loginFailedInTurn = true
-        // What finds no room in the store is counted by this process alone.
-        if !isStored { loginsWithoutRoom.fail(attempt, at: now, after: record) }
-    }
-
-    package func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
-        do throws(StoreFailure) {
-            try write { (transaction) throws(LMDBError) in
-                let record = try loginRecord(attempt, in: transaction)
-                guard let changed = LoginLimits.succeeded(record, at: now) else { return }
-                try put(changed, of: attempt, in: &transaction)
-            }
-        } catch {
-            // Whoever may read can do so where the store is full.
-            guard error == .full, !isTurnBroken else { throw error }
-        }
-    }
-
-    package func hashesInForce() throws(StoreFailure) -> [PasswordHash] {
-        try read { (transaction) throws(LMDBError) in
-            var hashes: [String: PasswordHash] = [:]
-            try tables.users.scan(in: transaction) { _, value in
-                if let hash = UserRecord.decode(value)?.hash { hashes[hash.work] = hash }
-                return true
-            }
-            return Array(hashes.values)
         }
     }
 

@@ -1,6 +1,7 @@
 internal import HTTP
 internal import LMDB
 internal import Queues
+internal import Values
 
 /// The steps that the operations of queues are made of.
 extension MappedStore {

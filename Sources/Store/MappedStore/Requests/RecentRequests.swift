@@ -1,6 +1,7 @@
 internal import Capture
 internal import HTTP
 internal import LMDB
+internal import Values
 
 /// What a request came to, so that its second attempt comes to the same.
 enum Outcome: Equatable {

@@ -1,6 +1,7 @@
 internal import Capture
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// Holds every record and index of a store against each other.
 package struct StoreCheck: Sendable {

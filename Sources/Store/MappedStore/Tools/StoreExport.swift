@@ -1,8 +1,9 @@
 internal import Capture
 internal import Encodings
-package import HTTP
+internal import HTTP
 internal import JSON
 internal import LMDB
+package import Values
 
 extension MappedStore {
     /// Writes all that is kept as JSON, a line at a time, as of one moment; others may go on using the store.

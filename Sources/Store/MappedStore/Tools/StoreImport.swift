@@ -1,7 +1,8 @@
 internal import Encodings
-package import HTTP
+internal import HTTP
 internal import JSON
 internal import LMDB
+package import Values
 
 /// Why a line cannot be imported.
 package struct ImportError: Error, Equatable, Sendable, CustomStringConvertible {

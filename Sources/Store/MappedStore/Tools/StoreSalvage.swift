@@ -1,7 +1,8 @@
-package import HTTP
+internal import HTTP
 internal import LMDB
 internal import Linux
 package import SystemPackage
+package import Values
 
 /// Copies what can be read of a store whose pages are damaged, record by record.
 ///

@@ -1,6 +1,7 @@
 internal import Delivery
-package import HTTP
+internal import HTTP
 internal import LMDB
+package import Values
 
 /// Keys of environments that have no webhooks: they are kept for a day.
 extension MappedStore {

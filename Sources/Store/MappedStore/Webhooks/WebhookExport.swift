@@ -3,6 +3,7 @@ internal import Encodings
 internal import HTTP
 internal import JSON
 internal import LMDB
+internal import Values
 internal import Webhooks
 
 extension MappedStore {

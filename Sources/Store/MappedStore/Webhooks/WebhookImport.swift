@@ -2,6 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import JSON
 internal import LMDB
+internal import Values
 internal import Webhooks
 
 /// Takes in environments with their keys, webhooks, parcels, deliveries, and the log.

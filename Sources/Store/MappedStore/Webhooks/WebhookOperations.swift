@@ -1,6 +1,7 @@
 package import Delivery
 package import HTTP
 internal import LMDB
+package import Values
 package import Webhooks
 
 extension MappedStore: WebhookStore {

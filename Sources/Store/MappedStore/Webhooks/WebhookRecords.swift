@@ -1,5 +1,6 @@
 internal import Delivery
 internal import HTTP
+internal import Values
 internal import Webhooks
 
 /// What a webhook has beside its destination, as it is stored under that one's number.

@@ -2,6 +2,7 @@ internal import Cryptography
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Values
 internal import Webhooks
 
 /// The steps that the operations of outbound webhooks are made of.

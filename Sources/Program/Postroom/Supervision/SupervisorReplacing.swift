@@ -1,0 +1,105 @@
+internal import Linux
+internal import Logging
+internal import SystemPackage
+
+/// How a reload replaces processes: one at a time, each by one that is seen to run before.
+extension Supervisor {
+    /// Looks whether the program that is there can take this one's place.
+    func beginReplacing() {
+        replacesAgain = successor != nil || preflight != nil || migration != nil || !replacing.isEmpty
+        guard !replacesAgain else { return }
+        ServiceManager.tellReloading()
+        beginPreflight()
+    }
+
+    /// Has nginx read its configuration and certificates again, where they have changed.
+    func renewNginx() {
+        do throws(Refusal) {
+            let isChanged = try files.write(workerUser: workerUser)
+            let times = readCertificateTimes()
+            guard isChanged || times != certificateTimes else { return }
+            certificateTimes = times
+            logger.info("nginx reads its configuration and certificates again")
+            nginx?.process?.send(Signal.hangUp)
+        } catch {
+            logger.error("nginx keeps its configuration", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Has a process finish what it has and end.
+    func leave(_ process: ChildProcess) {
+        process.send(Signal.terminate)
+        leaving.append((process, now() + Int64(settings.shutdownSeconds * 1e6)))
+    }
+
+    /// Begins anew where that was asked for meanwhile.
+    func endReload() {
+        ServiceManager.tellReady()
+        if replacesAgain { beginReplacing() }
+    }
+
+    func readCertificateTimes() -> [Int64?] {
+        guard let tls = settings.tls else { return [] }
+        return [tls.certificate, tls.key, tls.clientAuthority].map { $0.flatMap(Files.modificationTime) }
+    }
+
+    /// One at a time: the next one is started beside the old one, which leaves once the new one is seen to run.
+    func goOnReplacing() {
+        if let (process, child, place, ready, until) = successor {
+            if let ending = child.ending() {
+                keepOld(process, "the new process \(ending)")
+            } else if isReady(ready) {
+                let oldPlace = process.place
+                if let old = process.replace(with: child, place: place, at: now()) {
+                    leavingPlaces[old.processID] = oldPlace
+                    leave(old)
+                }
+                endTrial()
+            } else if now() >= until {
+                child.killGroup()
+                leaving.append((child, now()))
+                keepOld(process, "the new process did not serve in time")
+            }
+        }
+        while successor == nil, !replacing.isEmpty {
+            let process = replacing.removeFirst()
+            do throws(Errno) {
+                let (reading, writing) = try openPipe()
+                defer { try? writing.close() }
+                let place = freePlace()
+                let child = try process.launchSuccessor(ready: writing, place: place)
+                watch(child)
+                try epoll.add(reading, .readable, token: 1)
+                successor = (process, child, place, reading, now() + Self.trialMicroseconds)
+            } catch {
+                logger.error("cannot replace a process", metadata: ["name": "\(process.name)", "error": "\(error)"])
+                if replacing.isEmpty { endReload() }
+            }
+        }
+    }
+
+    private func isReady(_ pipe: FileDescriptor) -> Bool {
+        var byte: UInt8 = 0
+        let count = try? unsafe withUnsafeMutableBytes(of: &byte) { unsafe try pipe.read(into: $0) }
+        return count == 1
+    }
+
+    func endTrial() {
+        try? successor?.ready.close()
+        successor = nil
+        guard replacing.isEmpty, !isStopping else { return }
+        logger.info(
+            "the reload is done: the responders and the worker are new",
+            metadata: ["responders": .stringConvertible(responders.count)])
+        endReload()
+    }
+
+    private func keepOld(_ process: SupervisedProcess, _ reason: String) {
+        logger.error("\(reason); the old ones stay", metadata: ["name": "\(process.name)"])
+        replacing = []
+        replacesAgain = false
+        try? successor?.ready.close()
+        successor = nil
+        ServiceManager.tellReady()
+    }
+}

@@ -1,0 +1,49 @@
+internal import LMDB
+internal import SystemPackage
+internal import Values
+
+/// Why a store cannot be opened, for its operator.
+package struct StoreError: Error, Sendable, CustomStringConvertible {
+    package let description: String
+    /// Whether the file itself is at fault, not its surroundings.
+    package let isDamage: Bool
+
+    /// Whether the store has an older layout and cannot be migrated, as others have it open.
+    package let awaitsMigration: Bool
+
+    init(_ error: LMDBError, _ path: FilePath) {
+        isDamage = error.isDamage
+        awaitsMigration = false
+        description = "\(path): \(error)"
+    }
+
+    package init(_ description: String) {
+        self.description = description
+        isDamage = false
+        awaitsMigration = false
+    }
+
+    init(olderLayout: UInt64, usedBy users: String, _ path: FilePath) {
+        isDamage = false
+        awaitsMigration = true
+        description = """
+            \(path) has layout \(olderLayout), and this program needs layout \(MappedStore.schemaVersion). It cannot be \
+            migrated while other processes have it open\(users): stop them, or restart the service
+            """
+    }
+}
+
+extension StoreFailure {
+    init(_ error: LMDBError) {
+        self =
+            if error.isFull {
+                .full
+            } else if error.isFatal {
+                .lost(error.description)
+            } else if error.isDamage {
+                .damaged(error.description)
+            } else {
+                .unavailable(error.description)
+            }
+    }
+}

@@ -1,0 +1,122 @@
+internal import LMDB
+internal import Linux
+package import SystemPackage
+internal import Values
+
+/// What opening a store consists of.
+extension MappedStore {
+    /// Keeps others from opening the store, for as long as what is returned lives.
+    package static func lock(_ directory: FilePath) throws(StoreError) -> StoreLock {
+        try StoreLock(in: directory, .exclusive)
+    }
+
+    /// Reads what a start reads, and writes nothing. A damaged page may end the process.
+    package static func probe(_ directory: FilePath) throws(StoreError) {
+        let path = file(in: directory)
+        do throws(LMDBError) {
+            let environment = try Environment(
+                path: path.string, tables: Tables.limit, readers: 1024,
+                Environment.Options(mapBytes: 1 << 20, isDurable: false, isReadOnly: true))
+            _ = try environment.freePages(enough: .max)
+            let transaction = try environment.beginRead()
+            for name in Tables.names {
+                guard let table = try? Table(name, creating: false, in: transaction) else { continue }
+                try table.scan(in: transaction) { _, _ in Tables.readAtStart.contains(name) }
+                try table.scan(backwards: true, in: transaction) { _, _ in false }
+            }
+        } catch {
+            throw StoreError(error, path)
+        }
+    }
+
+    package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
+
+    static func reserve(_ path: FilePath, _ environment: Environment) throws(LMDBError) -> DiskReserve {
+        do throws(Errno) {
+            return try DiskReserve(path, environment: environment)
+        } catch {
+            throw LMDBError(code: error.rawValue, function: "open")
+        }
+    }
+
+    /// The layout of the store in a directory; `nil` where there is no store, or an empty one. Nothing is changed.
+    package static func layout(in directory: FilePath) throws(StoreError) -> UInt64? {
+        let path = file(in: directory)
+        guard Files.exists(path) else { return nil }
+        let lock = try StoreLock(in: directory, .readOnly)
+        defer { withExtendedLifetime(lock) {} }
+        do throws(LMDBError) {
+            return try layout(
+                Environment(
+                    path: path.string, tables: Tables.limit, readers: 1024,
+                    Environment.Options(mapBytes: 64 << 30, isDurable: true, isReadOnly: true)))
+        } catch {
+            throw StoreError(error, path)
+        }
+    }
+
+    /// `nil` where the store is new; throws where this program does not know it.
+    static func layout(_ environment: Environment) throws(LMDBError) -> UInt64? {
+        let transaction = try environment.beginRead()
+        guard let meta = try Table(ifThere: "meta", in: transaction) else { return nil }
+        return try Tables.schema(of: meta, in: transaction)
+    }
+
+    /// Opens the tables and sets the clock; makes what is not there yet, and migrates a store of an older layout: nobody
+    /// else has it open then.
+    static func prepare(
+        _ environment: Environment, _ path: FilePath, bootID: String
+    ) throws(LMDBError) -> (Tables, SteadyClock) {
+        var transaction = try environment.beginWrite()
+        let meta = try Table("meta", creating: true, in: transaction)
+        let schema = try Tables.schema(of: meta, in: transaction)
+        let tables = try Tables(creating: true, in: transaction)
+        if let schema { try tables.migrate(from: schema, in: &transaction) }
+        if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
+        let isKnown = try StoreMark(path).recognise(tables, in: &transaction)
+        let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        var clock = SteadyClock.starting(bootID: bootID, after: try lastShown(tables, in: transaction))
+        if let stored = stored ?? nil, stored.bootID == clock.bootID { clock = stored }
+        let wasClosed = try tables.meta.remove(Tables.closedKey, in: &transaction)
+        if schema == nil {
+            try tables.meta.put(Numbers().encoded, at: Tables.numbersKey, in: &transaction)
+        } else {
+            // What clients were shown last may not be in the store.
+            let hasNumbers = try tables.numbers(in: transaction) != nil
+            if !isKnown || !hasNumbers || (clock != stored && !wasClosed) { try tables.jump(in: &transaction) }
+        }
+        if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
+        try transaction.commit()
+        // A crash of the machine must not bring back a store that says it was closed.
+        if wasClosed { try environment.sync() }
+        return (tables, clock)
+    }
+
+    /// The latest time of the steady clock that the store knows of: an attempt that ended, or a use of an endpoint.
+    static func lastShown(_ tables: Tables, in transaction: borrowing Transaction) throws(LMDBError)
+        -> Timestamp?
+    {
+        let metrics = try tables.meta.value(at: Tables.metricsKey, in: transaction) { DeliveryMetricsRecord($0) } ?? nil
+        var last = metrics?.progressed
+        try tables.endpointUses.scan(backwards: true, in: transaction) { key, _ in
+            if let (time, _) = EndpointRecord.use(fromKey: key) { last = max(last ?? time, time) }
+            return false
+        }
+        return last
+    }
+
+    /// Opens the tables of a store that is not to be changed.
+    static func look(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
+        let transaction = try environment.beginRead()
+        let meta = try Table("meta", creating: false, in: transaction)
+        guard let schema = try Tables.schema(of: meta, in: transaction) else { throw .damaged("the schema's version") }
+        guard schema == schemaVersion else {
+            throw .unknownVersion("schema version \(schema); \"postroom store migrate\" brings it to \(schemaVersion)")
+        }
+        let tables = try Tables(creating: false, in: transaction)
+        let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        try transaction.commit()
+        guard let clock = clock ?? nil else { throw .damaged("the clock") }
+        return (tables, clock)
+    }
+}

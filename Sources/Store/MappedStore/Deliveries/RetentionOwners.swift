@@ -1,0 +1,61 @@
+internal import Delivery
+internal import LMDB
+internal import Values
+
+/// Who has the most, so that it is theirs that is dropped first.
+extension MappedStore {
+    /// Records by which it is estimated who has the most, of lines and of parcels each.
+    private static let sampled = 512
+
+    /// The owners that have at least half as much as the one that has the most, estimated by a sample.
+    /// - Parameter kinds: of which records.
+    func largestOwners(
+        of kinds: [Retention.Kind], in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Set<UUID> {
+        var bytes: [UUID: Double] = [:]
+        for kind in kinds {
+            let sample = try sample(kind, in: transaction)
+            for (owner, size) in sample.sizes { bytes[owner, default: 0] += Double(size) * sample.weight }
+        }
+        let most = bytes.values.max() ?? 0
+        return Set(bytes.filter { $0.value * 2 >= most }.keys)
+    }
+
+    /// Some records of a kind, each with its owner and its size.
+    /// - Returns: with how many records each stands for.
+    private func sample(
+        _ kind: Retention.Kind, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> (sizes: [(UUID, Int)], weight: Double) {
+        let table = kind == .lines ? tables.attempts : tables.parcels
+        let count = try table.count(in: transaction)
+        var first: UInt64?
+        try table.scan(in: transaction) { place, _ in
+            var reader = ByteReader(place)
+            first = reader.fixed()
+            return false
+        }
+        let state = try deliveryState(in: transaction)
+        let end = kind == .lines ? state.nextLog : state.nextParcel
+        var sizes: [(UUID, Int)] = []
+        if let first, first < end, count > 4 * Self.sampled {
+            for _ in 0..<8 * Self.sampled where sizes.count < Self.sampled {
+                // Numbers that are gone count for nobody, so that who comes after many of them does not seem large.
+                let number = UInt64.random(in: first..<end)
+                let found =
+                    try table.value(at: key(number), in: transaction) { Self.ownership(kind, number, $0) } ?? nil
+                guard let found else { continue }
+                sizes.append((try owner(found, in: transaction), found.bytes))
+            }
+            if sizes.count >= Self.sampled / 8 { return (sizes, Double(count) / Double(sizes.count)) }
+            sizes = []
+        }
+        var found: [Retention.Ownership] = []
+        try table.scan(in: transaction) { place, value in
+            var reader = ByteReader(place)
+            if let number = reader.fixed(), let one = Self.ownership(kind, number, value) { found.append(one) }
+            return found.count < Retention.lookedAt
+        }
+        for one in found { sizes.append((try owner(one, in: transaction), one.bytes)) }
+        return (sizes, Double(count) / Double(max(1, sizes.count)))
+    }
+}

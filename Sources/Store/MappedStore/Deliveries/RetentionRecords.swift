@@ -1,0 +1,157 @@
+internal import Delivery
+internal import LMDB
+internal import Values
+
+/// What retention looks at: the log's lines, and the parcels.
+enum Retention {
+    enum Kind { case lines, parcels }
+
+    /// Records that one step looks at.
+    static let lookedAt = 10_000
+
+    /// Whose a record is.
+    struct Ownership {
+        let destination: UInt64?
+        let source: UUID?
+        let bytes: Int
+    }
+
+    /// A record that may be dropped.
+    struct Item {
+        let what: What
+        let time: Timestamp
+        let bytes: UInt64
+
+        enum What {
+            case line(PlacedLine)
+            case parcel(Parcel)
+            case damagedParcel(UInt64)
+        }
+    }
+
+    /// What a look at a kind of records has found.
+    struct Look {
+        var found: [Item] = []
+        /// Where to go on; `nil` at the end.
+        var next: UInt64?
+    }
+
+    struct Record {
+        let number: UInt64
+        let bytes: UInt64
+        /// `nil` where it is damaged.
+        let content: (what: Item.What, time: Timestamp, ownership: Ownership)?
+    }
+}
+
+extension MappedStore {
+    static func ownership(_ kind: Retention.Kind, _ number: UInt64, _ value: RawSpan) -> Retention.Ownership? {
+        switch kind {
+        case .lines:
+            AttemptRecord(value).map {
+                Retention.Ownership(destination: $0.destination, source: nil, bytes: value.byteCount)
+            }
+        case .parcels:
+            ParcelRecord.decode(value, number: number).map {
+                Retention.Ownership(destination: nil, source: $0.source, bytes: value.byteCount)
+            }
+        }
+    }
+
+    /// Of a routed event the owner is its source, which all of them have in common.
+    func owner(_ record: Retention.Ownership, in transaction: borrowing Transaction) throws(LMDBError) -> UUID {
+        if let source = record.source { return source }
+        guard let destination = record.destination else { return Self.routedSource }
+        return try tables.owner(of: destination, in: transaction)
+    }
+
+    /// Records of a kind, oldest first. What is damaged is as old as the next that is not.
+    /// - Parameters:
+    ///   - oldest: `nil` for those of any time.
+    ///   - isWanted: whether to take one, by its number and its owner.
+    func oldestRecords(
+        of kind: Retention.Kind, from start: UInt64 = 0, before oldest: Timestamp? = nil, limit: Int,
+        lookingAt looks: Int = Retention.lookedAt, in transaction: borrowing Transaction,
+        _ isWanted: (_ number: UInt64, _ owner: () throws(LMDBError) -> UUID) throws(LMDBError) -> Bool
+    ) throws(LMDBError) -> Retention.Look {
+        var look = Retention.Look()
+        var damaged: [Retention.Item.What] = []
+        var damagedBytes: [UInt64] = []
+        func append(_ time: Timestamp) {
+            for (what, bytes) in zip(damaged, damagedBytes) {
+                look.found.append(Retention.Item(what: what, time: time, bytes: bytes))
+            }
+            (damaged, damagedBytes) = ([], [])
+        }
+        var (next, left) = (start, looks)
+        while look.found.count < limit, left > 0 {
+            let batch = try records(kind, from: next, limit: min(left, 256), in: transaction)
+            for record in batch {
+                next = record.number + 1
+                left -= 1
+                guard let (what, time, ownership) = record.content else {
+                    let gone: Retention.Item.What =
+                        kind == .lines ? .line(PlacedLine(number: record.number)) : .damagedParcel(record.number)
+                    // Where there are enough of them, no more is wanted than their time.
+                    if look.found.count + damaged.count < limit {
+                        damaged.append(gone)
+                        damagedBytes.append(record.bytes)
+                    }
+                    continue
+                }
+                guard oldest.map({ time < $0 }) ?? true else { return look }
+                append(time)
+                guard look.found.count < limit else { break }
+                if try isWanted(record.number, { () throws(LMDBError) in try owner(ownership, in: transaction) }) {
+                    look.found.append(Retention.Item(what: what, time: time, bytes: record.bytes))
+                }
+            }
+            if batch.count < min(left + batch.count, 256) {
+                if oldest == nil { append(Timestamp(microseconds: .min)) }
+                return look
+            }
+        }
+        look.next = next
+        return look
+    }
+
+    private func records(
+        _ kind: Retention.Kind, from start: UInt64, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [Retention.Record] {
+        let table = kind == .lines ? tables.attempts : tables.parcels
+        var found: [Retention.Record] = []
+        try table.scan(from: key(start), in: transaction) { place, value in
+            var reader = ByteReader(place)
+            guard found.count < limit, let number = reader.fixed(), number < .max else { return false }
+            found.append(
+                Retention.Record(
+                    number: number, bytes: UInt64(value.byteCount), content: Self.content(kind, number, value)))
+            return true
+        }
+        return found
+    }
+
+    private static func content(
+        _ kind: Retention.Kind, _ number: UInt64, _ value: RawSpan
+    ) -> (what: Retention.Item.What, time: Timestamp, ownership: Retention.Ownership)? {
+        switch kind {
+        case .lines:
+            guard let record = AttemptRecord(value) else { return nil }
+            let line = PlacedLine(number: number, destination: record.destination, parcel: record.parcel)
+            return (
+                .line(line), record.attempt.triggeredAt,
+                Retention.Ownership(destination: record.destination, source: nil, bytes: value.byteCount)
+            )
+        case .parcels:
+            guard let parcel = ParcelRecord.decode(value, number: number) else { return nil }
+            // Without its body, as there may be hundreds of them.
+            let bare = Parcel.Content(
+                eventID: parcel.eventID, idempotencyKey: parcel.idempotencyKey, event: parcel.event,
+                source: parcel.source, body: [])
+            return (
+                .parcel(Parcel(number: number, bare, receivedAt: parcel.receivedAt)), parcel.receivedAt,
+                Retention.Ownership(destination: nil, source: parcel.source, bytes: value.byteCount)
+            )
+        }
+    }
+}
