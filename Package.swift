@@ -84,6 +84,7 @@ let package = Package(
         module(.formats, "Encodings", ["CZlib"]),
         module(.formats, "Cryptography", ["CArgon2", "CCrypto", "Encodings"]),
         module(.formats, "HTTP", ["Encodings", "Values", httpTypes]),
+        module(.formats, "CloudEvents", ["Encodings", "HTTP", "JSON", "Values"]),
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
         module(.formats, "StandardWebhooks", ["Encodings", "Cryptography"]),
@@ -94,8 +95,13 @@ let package = Package(
         module(.apis, "Delivery", ["Encodings", "HTTP", "Values"]),
         module(
             .apis, "Webhooks",
-            ["Encodings", "Cryptography", "Delivery", "HTTP", "Values", "JSON", "Linux", "StandardWebhooks", httpTypes]),
-        module(.apis, "Events", ["Encodings", "Delivery", "HTTP", "Values", "JSON", "JSONPath", httpTypes]),
+            [
+                "CloudEvents", "Encodings", "Cryptography", "Delivery", "HTTP", "Values", "JSON", "Linux",
+                "StandardWebhooks",
+                httpTypes,
+            ]),
+        module(
+            .apis, "Events", ["CloudEvents", "Encodings", "Delivery", "HTTP", "Values", "JSON", "JSONPath", httpTypes]),
 
         module(.engines, "FastCGI", ["CFastCGI", "Encodings", "HTTP", "Linux", "Values", httpTypes, logging, system]),
         module(
@@ -141,6 +147,7 @@ let package = Package(
         tests(of: "StandardWebhooks", ["Encodings", "Cryptography"]),
         tests(of: "Curl", ["Linux", "TestSupport", "Values", system]),
         tests(of: "Kafka", ["Linux"]),
+        tests(of: "CloudEvents", ["HTTP", "JSON", "TestSupport"]),
         tests(of: "JSON", []),
         tests(of: "JSONPath", ["JSON"], exclude: ["ComplianceSuite"]),
         tests(of: "HTTP", ["Values", httpTypes]),
@@ -166,7 +173,8 @@ let package = Package(
         tests(
             of: "Events",
             [
-                "Delivery", "HTTP", "Values", "JSON", "JSONPath", "MappedStore", "StoreSupport", "TestSupport",
+                "CloudEvents", "Delivery", "HTTP", "Values", "JSON", "JSONPath", "MappedStore", "StoreSupport",
+                "TestSupport",
                 httpTypes,
                 system,
             ]),

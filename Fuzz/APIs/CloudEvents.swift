@@ -1,3 +1,4 @@
+@testable import CloudEvents
 @testable import Delivery
 @testable import Events
 @testable import HTTP

@@ -50,7 +50,7 @@ import Values
                 {"event": "job-created", "event_id": "made", "environment_id": "\(Example.environment)", \
                 "timestamp": "2026-11-22T06:05:37.619Z", "data": null}
                 """)
-        let bare = try self.input(#"{"specversion": "1.0", "id": "1", "type": "job-created"}"#)
+        let bare = try self.input(#"{"specversion": "1.0", "id": "1", "source": "/s", "type": "job-created"}"#)
         #expect(bare.data == Array("null".utf8))
     }
 
@@ -74,9 +74,13 @@ import Values
             (#"{"event": "job-created", "data": 1, "event_id": 1}"#, .validation, "event_id: 1 to 255"),
             (#"{"event": "job-created", "data": 1, "timestamp": "now"}"#, .validation, "timestamp: a date and time"),
             (#"{"event": "job-created", "data": 1, "environment_id": "x"}"#, .validation, "environment_id: a UUID"),
-            (#"{"specversion": "0.4", "id": "1", "type": "job-created"}"#, .validation, "specversion: \"1.0\""),
-            (#"{"specversion": "1.0", "type": "job-created"}"#, .validation, "id: it is missing."),
+            (
+                #"{"specversion": "0.4", "id": "1", "source": "/s", "type": "job-created"}"#, .validation,
+                "specversion: \"1.0\""
+            ),
+            (#"{"specversion": "1.0", "source": "/s", "type": "job-created"}"#, .validation, "id: it is missing."),
             (#"{"specversion": "1.0", "id": "1"}"#, .validation, "type: it is missing."),
+            (#"{"specversion": "1.0", "id": "1", "type": "job-created"}"#, .validation, "source: it is missing."),
             (#"{"specversion": "1.0", "id": "1", "type": "x"}"#, .unknownEvent, "type: there is no event"),
             (
                 #"{"specversion": "1.0", "id": "1", "type": "job-created", "data_base64": "AA=="}"#, .validation,

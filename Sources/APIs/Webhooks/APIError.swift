@@ -141,6 +141,9 @@ struct InputObject {
         }
     }
 
+    /// All members, in no order.
+    var all: [JSON.Member] { members.map { JSON.Member($0.key, $0.value.value) } }
+
     func has(_ name: String) -> Bool { members[name] != nil }
 
     /// `nil` where it is not there, or null.

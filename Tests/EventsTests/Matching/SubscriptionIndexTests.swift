@@ -1,6 +1,7 @@
 import HTTP
 import JSON
 import JSONPath
+import TestSupport
 import Testing
 import Values
 

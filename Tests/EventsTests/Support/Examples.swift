@@ -69,3 +69,10 @@ func object(_ text: String) -> [JSON.Member] {
 }
 
 func parsed(_ text: String) throws -> JSON { try JSON(parsing: Array(text.utf8)) }
+
+extension JSON {
+    func members() -> [JSON.Member] {
+        guard case .object(let members) = self else { return [] }
+        return members
+    }
+}

@@ -23,8 +23,9 @@ EVENT_REFUSED = [
     ({"event": "job-created", "data": 1, "environment_id": "x"}, 1001, "environment_id: "),
     ({"event": "job-created", "data": 1, "environment_id": NOBODY}, 1001, "environment_id: "),
     ({"event": "job-created", "data": 1, "eventid": "x"}, 1001, "eventid: "),
-    ({"specversion": "0.4", "id": "1", "type": "job-created", "data": 1}, 1001, "specversion: "),
-    ({"specversion": "1.0", "type": "job-created", "data": 1}, 1001, "id: "),
+    ({"specversion": "0.4", "id": "1", "source": "/", "type": "job-created", "data": 1}, 1001, "specversion: "),
+    ({"specversion": "1.0", "source": "/", "type": "job-created", "data": 1}, 1001, "id: "),
+    ({"specversion": "1.0", "id": "1", "type": "job-created", "data": 1}, 1001, "source: "),
     ({"specversion": "1.0", "id": "1", "type": "job-created", "data_base64": "eA=="}, 1001, "data_base64: "),
 ]
 

@@ -1,3 +1,4 @@
+internal import CloudEvents
 internal import Encodings
 internal import HTTP
 internal import HTTPTypes
@@ -37,7 +38,11 @@ struct EventIntake {
         if mediaType.hasPrefix("application/cloudevents") {
             events = [try Self.structured(try RequestBody.jsonText(body))]
         } else if BinaryMode.isUsed(in: fields) {
-            events = [Self.event(try BinaryMode.read(fields, contentType: contentType, body: body))]
+            let event = try Self.checked { () throws(CloudEventFault) in
+                try BinaryMode.read(
+                    fields, contentType: contentType, body: body, maximumValues: Self.maximumValues)
+            }
+            events = [Self.event(event)]
         } else if mediaType == "application/x-www-form-urlencoded" || mediaType.hasPrefix("multipart/") {
             throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
         } else {
@@ -69,11 +74,19 @@ struct EventIntake {
 
     static func type(of value: JSON) -> String { value["eventType"]?.string ?? value["type"]?.string ?? "" }
 
+    private static func type(ofChecked members: [JSON.Member]) throws(EventError) -> String {
+        try checked { () throws(CloudEventFault) in try CloudEvent(checking: members) }.type
+    }
+
+    private static func checked(_ read: () throws(CloudEventFault) -> CloudEvent) throws(EventError) -> CloudEvent {
+        do throws(CloudEventFault) { return try read() } catch { throw EventError(.badRequest, "\(error)") }
+    }
+
     private static func structured(_ body: [UInt8]) throws(EventError) -> Event {
         let value = try json(body)
         guard case .object(let members) = value else { throw EventError(.badRequest, "An event is a JSON object.") }
         // Version 0.1 is taken as it always was.
-        let type = value["cloudEventsVersion"] != nil ? try checkPlain(value) : try CloudEvent(checking: members).type
+        let type = value["cloudEventsVersion"] != nil ? try checkPlain(value) : try Self.type(ofChecked: members)
         return Event(type: type, body: body, identity: identity(of: value))
     }
 
@@ -96,7 +109,7 @@ struct EventIntake {
                 }
                 let text = Array(body[node.range])
                 let isOlder = node.value["cloudEventsVersion"] != nil
-                let type = isOlder ? try checkPlain(node.value) : try CloudEvent(checking: members).type
+                let type = isOlder ? try checkPlain(node.value) : try Self.type(ofChecked: members)
                 events.append(Event(type: type, body: text, identity: identity(of: node.value)))
             } catch {
                 throw EventError(error.status, "[\(index)]: \(error.message)")

@@ -1,3 +1,4 @@
+internal import CloudEvents
 internal import Delivery
 internal import HTTP
 internal import JSON

@@ -1,3 +1,4 @@
+import CloudEvents
 import Delivery
 import JSON
 import Testing

@@ -1,9 +1,9 @@
-internal import JSON
+package import JSON
 
 /// Events of whatever kind as CloudEvents 1.0.
-enum CloudEventConversion {
+package enum CloudEventConversion {
     /// - Parameter id: stands in for the one that the event does not have.
-    static func event(_ members: [JSON.Member], id: String) -> CloudEvent {
+    package static func event(_ members: [JSON.Member], id: String) -> CloudEvent {
         if let event = (try? CloudEvent(checking: members))?.current {
             // What 0.1 calls extensions are attributes here.
             let own = event.attributes.filter { $0.name != CloudEvent.extensionsName }
@@ -67,7 +67,7 @@ enum CloudEventConversion {
 
     /// Members as extension attributes: those whose names have nothing that an attribute's may have are left out, and values
     /// that no attribute can have are written as JSON.
-    static func attributes(_ members: [JSON.Member]) -> [JSON.Member] {
+    package static func attributes(_ members: [JSON.Member]) -> [JSON.Member] {
         let names = members.map { attributeName($0.name) }
         // Where a name is there again, the last one counts.
         let places = Dictionary(zip(names, names.indices), uniquingKeysWith: { $1 })

@@ -1,39 +1,37 @@
 internal import Encodings
-internal import HTTP
-internal import HTTPTypes
-internal import JSON
+package import JSON
 internal import Values
 
 /// An event of CloudEvents 1.0, or of 0.3 (github.com/cloudevents/spec, spec.md and formats/json-format.md).
-struct CloudEvent {
+package struct CloudEvent {
     /// The context attributes, extensions among them, in their order; none is null.
-    let attributes: [JSON.Member]
-    let data: Data
+    package let attributes: [JSON.Member]
+    package let data: Data
 
-    enum Data: Equatable {
+    package enum Data: Equatable {
         case none
         case json(JSON)
         case bytes([UInt8])
     }
 
-    static let version = "1.0"
+    package static let version = "1.0"
     /// The version before, which some senders still write. It has `schemaurl` for `dataschema`, and Base64 in `data` where
     /// `datacontentencoding` says so.
-    static let formerVersion = "0.3"
+    package static let formerVersion = "0.3"
     static let dataEncoding = "datacontentencoding"
     static let required = ["id", "source", "type"]
     /// What an event of version 0.1 has instead of attributes of its own; senders of that version go on writing it.
-    static let extensionsName = "extensions"
+    package static let extensionsName = "extensions"
 
-    var type: String { text("type") ?? "" }
+    package var type: String { text("type") ?? "" }
 
     var isFormer: Bool { text("specversion") == Self.formerVersion }
 
-    func text(_ name: String) -> String? { attributes.first { $0.name == name }?.value.string }
+    package func text(_ name: String) -> String? { attributes.first { $0.name == name }?.value.string }
 
-    /// Checks what claims to be an event in structured mode.
+    /// Checks an event in structured mode.
     /// - Parameter members: of a JSON object.
-    init(checking members: [JSON.Member]) throws(EventError) {
+    package init(checking members: [JSON.Member]) throws(CloudEventFault) {
         var attributes: [JSON.Member] = []
         var data = Data.none
         var seen: Set<String> = []
@@ -80,19 +78,12 @@ struct CloudEvent {
     }
 
     /// Makes one whose attributes are known to be good.
-    init(attributes: [JSON.Member], data: Data) {
+    package init(attributes: [JSON.Member], data: Data) {
         self.attributes = attributes
         self.data = data
     }
 
-    private static func fault(_ place: String, _ reason: String) -> EventError {
-        EventError(.badRequest, "\(shown(place)): \(reason).")
-    }
-
-    /// A name that a client chose, short enough to be shown.
-    private static func shown(_ name: String) -> String {
-        name.unicodeScalars.count > 64 ? "\(String(String.UnicodeScalarView(name.unicodeScalars.prefix(64))))…" : name
-    }
+    private static func fault(_ place: String, _ reason: String) -> CloudEventFault { CloudEventFault(place, reason) }
 
     // MARK: Attributes
 
@@ -128,7 +119,7 @@ struct CloudEvent {
     }
 
     /// - Parameter isFormer: whether it is one of version 0.3.
-    static func check(_ attribute: JSON.Member, isFormer: Bool = false) throws(EventError) {
+    static func check(_ attribute: JSON.Member, isFormer: Bool = false) throws(CloudEventFault) {
         let name = attribute.name
         guard isName(name), name.utf8.count <= 64 else {
             throw fault(name, "the name of an attribute was expected: up to 64 lower-case letters and digits")
@@ -171,7 +162,7 @@ struct CloudEvent {
     ]
 
     /// No control characters, no noncharacters (spec.md, "Type System"). Half surrogate pairs have become U+FFFD.
-    static func isText(_ text: String) -> Bool {
+    package static func isText(_ text: String) -> Bool {
         text.unicodeScalars.allSatisfy { scalar in
             let value = scalar.value
             let isControl = value < 0x20 || (0x7f...0x9f).contains(value)
@@ -211,7 +202,7 @@ struct CloudEvent {
     }
 
     /// Whether data of a type is written as JSON in structured mode (json-format.md, section 3.1).
-    static func isJSON(_ mediaType: String?) -> Bool {
+    package static func isJSON(_ mediaType: String?) -> Bool {
         guard let mediaType else { return true }
         let type = mediaType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         return type.hasSuffix("/json") || type.hasSuffix("+json")
@@ -220,7 +211,7 @@ struct CloudEvent {
     // MARK: Text
 
     /// In structured mode.
-    func write(to json: inout JSONWriter) {
+    package func write(to json: inout JSONWriter) {
         json.object { json in
             for attribute in attributes { json.member(attribute.name, attribute.value) }
             switch data {

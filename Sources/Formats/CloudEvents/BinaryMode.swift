@@ -1,32 +1,35 @@
 internal import Encodings
-internal import HTTP
-internal import HTTPTypes
+package import HTTP
 internal import JSON
 
 /// CloudEvents 1.0 and 0.3 in binary mode of HTTP: attributes as headers `ce-…`, data as the body
 /// (github.com/cloudevents/spec, bindings/http-protocol-binding.md, section 3.1).
-enum BinaryMode {
+package enum BinaryMode {
     private static let prefix = "ce-"
 
     /// Whether a request claims to be such an event.
-    static func isUsed(in fields: FieldList) -> Bool { fields.firstValue(of: "ce-specversion") != nil }
+    package static func isUsed(in fields: FieldList) -> Bool { fields.firstValue(of: "ce-specversion") != nil }
 
-    /// - Parameter contentType: as the request has it.
-    static func read(_ fields: FieldList, contentType: String?, body: [UInt8]) throws(EventError) -> CloudEvent {
+    /// - Parameters:
+    ///   - contentType: as the request has it.
+    ///   - maximumValues: how many values data that is JSON may have.
+    package static func read(
+        _ fields: FieldList, contentType: String?, body: [UInt8], maximumValues: Int = .max
+    ) throws(CloudEventFault) -> CloudEvent {
         var members: [JSON.Member] = []
         for index in 0..<fields.count {
             let name = String(decoding: fields.name(at: index), as: UTF8.self).lowercased()
             guard name.hasPrefix(prefix) else { continue }
             let attribute = String(name.dropFirst(prefix.count))
             guard CloudEvent.isName(attribute) else {
-                throw EventError(.badRequest, "\(name.prefix(64)): this is the header of no attribute.")
+                throw CloudEventFault(name, "this is the header of no attribute")
             }
             // The Content-Type says it.
             guard attribute != "datacontenttype" else {
-                throw EventError(.badRequest, "ce-datacontenttype: the header Content-Type says what the data is.")
+                throw CloudEventFault(name, "the header Content-Type says what the data is")
             }
             guard let value = value(of: attribute, fields.value(at: index)) else {
-                throw EventError(.badRequest, "\(name): the value is not UTF-8.")
+                throw CloudEventFault(name, "the value is not UTF-8")
             }
             members.append(JSON.Member(attribute, .string(value)))
         }
@@ -34,17 +37,17 @@ enum BinaryMode {
             members.append(JSON.Member("datacontenttype", .string(contentType)))
         }
         let event = try CloudEvent(checking: members)
-        if event.isFormer { return try former(event, contentType, body) }
-        return CloudEvent(attributes: event.attributes, data: try data(body, contentType))
+        if event.isFormer { return try former(event, contentType, body, maximumValues) }
+        return CloudEvent(attributes: event.attributes, data: try data(body, contentType, maximumValues))
     }
 
     /// An event of version 0.3, which keeps bytes as Base64.
     private static func former(
-        _ event: CloudEvent, _ contentType: String?, _ body: [UInt8]
-    ) throws(EventError) -> CloudEvent {
+        _ event: CloudEvent, _ contentType: String?, _ body: [UInt8], _ maximumValues: Int
+    ) throws(CloudEventFault) -> CloudEvent {
         var attributes = event.attributes
         if event.text(CloudEvent.dataEncoding) == nil {
-            let data = try data(body, contentType)
+            let data = try data(body, contentType, maximumValues)
             guard case .bytes(let bytes) = data else { return CloudEvent(attributes: attributes, data: data) }
             attributes.append(JSON.Member(CloudEvent.dataEncoding, .string("base64")))
             return CloudEvent(attributes: attributes, data: .json(.string(Base64.standard.encode(bytes))))
@@ -54,7 +57,9 @@ enum BinaryMode {
         return try CloudEvent(checking: attributes + [data])
     }
 
-    private static func data(_ body: [UInt8], _ contentType: String?) throws(EventError) -> CloudEvent.Data {
+    private static func data(
+        _ body: [UInt8], _ contentType: String?, _ maximumValues: Int
+    ) throws(CloudEventFault) -> CloudEvent.Data {
         guard !body.isEmpty else { return .none }
         guard CloudEvent.isJSON(contentType) else {
             guard contentType?.lowercased().hasPrefix("text/") ?? false,
@@ -65,10 +70,10 @@ enum BinaryMode {
         do throws(JSONError) {
             // It becomes a member of the event.
             let text = jsonText(body) ?? body
-            return .json(try JSON(parsing: text, maximumValues: EventIntake.maximumValues, depth: 1))
+            return .json(try JSON(parsing: text, maximumValues: maximumValues, depth: 1))
         } catch {
             guard contentType != nil else { return .bytes(body) }
-            throw EventError(.badRequest, "The data is not JSON, though the Content-Type says so: \(error).")
+            throw CloudEventFault(nil, "The data is not JSON, though the Content-Type says so: \(error)")
         }
     }
 
@@ -133,7 +138,7 @@ enum BinaryMode {
     // MARK: Sending
 
     /// The headers, `Content-Type` among them where there is data or a type of it, and the body.
-    static func write(_ event: CloudEvent) -> (headers: [(name: String, value: String)], body: [UInt8]) {
+    package static func write(_ event: CloudEvent) -> (headers: [(name: String, value: String)], body: [UInt8]) {
         var headers: [(name: String, value: String)] = []
         var contentType: String?
         for attribute in event.attributes {

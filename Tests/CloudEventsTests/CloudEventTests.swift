@@ -1,12 +1,12 @@
 import JSON
 import Testing
 
-@testable import Events
+@testable import CloudEvents
 
 @Suite struct CloudEventTests {
     private static let required = #""specversion": "1.0", "id": "i", "source": "/s", "type": "t""#
 
-    private func event(_ more: String = "") throws(EventError) -> CloudEvent {
+    private func event(_ more: String = "") throws(CloudEventFault) -> CloudEvent {
         try CloudEvent(checking: object("{\(Self.required)\(more.isEmpty ? "" : ", ")\(more)}"))
     }
 
@@ -27,9 +27,9 @@ import Testing
     func `what is required is there, not null, not empty, and a text`(name: String) {
         let members = object("{\(Self.required)}")
         let without = members.filter { $0.name != name }
-        #expect(fault { () throws(EventError) in try CloudEvent(checking: without) } == "\(name): it is missing.")
+        #expect(fault { () throws(CloudEventFault) in try CloudEvent(checking: without) } == "\(name): it is missing.")
         for value in [JSON.null, .string(""), .number("1"), .bool(true), .array([]), .object([])] {
-            let message = fault { () throws(EventError) in
+            let message = fault { () throws(CloudEventFault) in
                 try CloudEvent(checking: without + [JSON.Member(name, value)])
             }
             #expect(message?.hasPrefix("\(name): ") == true, "\(value)")
@@ -39,7 +39,7 @@ import Testing
     @Test(arguments: ["0.1", "0.4", "1.1", "1", "1.0 ", "v1.0"])
     func `no other version is taken`(version: String) {
         let members = object("{\(Self.required)}").filter { $0.name != "specversion" }
-        #expect(throws: EventError.self) {
+        #expect(throws: CloudEventFault.self) {
             try CloudEvent(checking: members + [JSON.Member("specversion", .string(version))])
         }
     }
@@ -75,14 +75,14 @@ import Testing
     func `attributes that are wrong are refused by name`(name: String, value: String) {
         let rest = object("{\(Self.required)}").filter { $0.name != name }
         let member = object("{\"\(name)\": \(value)}")
-        let message = fault { () throws(EventError) in try CloudEvent(checking: rest + member) }
+        let message = fault { () throws(CloudEventFault) in try CloudEvent(checking: rest + member) }
         #expect(message?.hasPrefix("\(name): ") == true, "\(message ?? "taken")")
     }
 
     @Test func `names have 64 characters at the most, and long ones are told cut short`() throws {
         let name = String(repeating: "a", count: 64)
         _ = try event("\"\(name)\": 1")
-        let message = fault { () throws(EventError) in try event("\"\(name)b\": 1") }
+        let message = fault { () throws(CloudEventFault) in try event("\"\(name)b\": 1") }
         #expect(message?.hasPrefix("\(name)…: ") == true)
     }
 
@@ -94,7 +94,9 @@ import Testing
     @Test(arguments: ["id", "ext", "data"])
     func `nothing is there twice`(name: String) {
         #expect(
-            fault { () throws(EventError) in try event("\"\(name)\": \"1\", \"\(name)\": \"2\", \"\(name)\": \"3\"") }
+            fault { () throws(CloudEventFault) in
+                try event("\"\(name)\": \"1\", \"\(name)\": \"2\", \"\(name)\": \"3\"")
+            }
                 == "\(name): it is there twice.")
     }
 
@@ -119,7 +121,7 @@ import Testing
     ])
     func `data is there in one way, and readable`(members: String) {
         #expect(
-            fault { () throws(EventError) in try event(members) }?.hasPrefix("data_base64: ") == true)
+            fault { () throws(CloudEventFault) in try event(members) }?.hasPrefix("data_base64: ") == true)
     }
 
     @Test(
@@ -129,12 +131,5 @@ import Testing
         ])
     func `which types are JSON`(type: String?, isJSON: Bool) {
         #expect(CloudEvent.isJSON(type) == isJSON)
-    }
-}
-
-extension JSON {
-    func members() -> [JSON.Member] {
-        guard case .object(let members) = self else { return [] }
-        return members
     }
 }

@@ -1,19 +1,20 @@
 import HTTP
 import JSON
+import TestSupport
 import Testing
 
-@testable import Events
+@testable import CloudEvents
 
 @Suite struct BinaryModeTests {
     private static let required = [("CE-SpecVersion", "1.0"), ("ce-id", "i"), ("Ce-Source", "/s"), ("ce-type", "t")]
 
     private func read(
         _ more: [(String, String)] = [], type: String? = nil, _ body: [UInt8] = []
-    ) throws(EventError) -> CloudEvent {
+    ) throws(CloudEventFault) -> CloudEvent {
         try BinaryMode.read(fields(Self.required + more), contentType: type, body: body)
     }
 
-    private func value(_ header: String) throws(EventError) -> String? {
+    private func value(_ header: String) throws(CloudEventFault) -> String? {
         try read([("ce-ext", header)]).attributes.first { $0.name == "ext" }?.value.string
     }
 
@@ -46,7 +47,7 @@ import Testing
 
     @Test(arguments: ["%FF", "%C3", "%ED%A0%80", "%00", "a%0D%0Ab", "%EF%BF%BF"])
     func `bytes that are no text, and characters that no attribute has, are refused`(header: String) {
-        #expect(fault { () throws(EventError) in try value(header) }?.contains("ext: ") == true)
+        #expect(fault { () throws(CloudEventFault) in try value(header) }?.contains("ext: ") == true)
     }
 
     @Test func `data is no deeper than an event that holds it may be`() throws {
@@ -58,12 +59,12 @@ import Testing
         var json = JSONWriter()
         try read([], type: type, nested(most)).write(to: &json)
         #expect(throws: Never.self) { try JSON(parsing: json.bytes) }
-        #expect(throws: EventError.self) { try read([], type: type, nested(most + 1)) }
+        #expect(throws: CloudEventFault.self) { try read([], type: type, nested(most + 1)) }
     }
 
     @Test(arguments: ["ce-datacontenttype", "ce-data", "ce-", "ce-a-b", "ce-id", "ce-data_base64"])
     func `headers that are no attributes are refused`(name: String) {
-        #expect(throws: EventError.self) { try read([(name, "x")]) }
+        #expect(throws: CloudEventFault.self) { try read([(name, "x")]) }
     }
 
     @Test(
@@ -78,7 +79,7 @@ import Testing
     }
 
     @Test func `a body that is not the JSON it is said to be is refused`() {
-        #expect(throws: EventError.self) { try read(type: "application/json", Array("{".utf8)) }
+        #expect(throws: CloudEventFault.self) { try read(type: "application/json", Array("{".utf8)) }
     }
 
     // MARK: Sending
@@ -145,21 +146,5 @@ import Testing
         let read = try BinaryMode.read(fields(headers), contentType: type, body: body)
         #expect(read.attributes.dropLast() == event.attributes[...])
         #expect(read.data == event.data)
-    }
-}
-
-/// Numbers that look random, and are the same each time.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
-
-    // SplitMix64 (Steele, Lea and Flood, 2014).
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
     }
 }
