@@ -49,7 +49,8 @@ package struct Subscription: Equatable, Sendable {
     package var destination: Destination
     package var created: Timestamp
     package var updated: Timestamp
-    /// What it matched while it was disabled; `nil`: nothing. The store counts it and says it; a change does not write it.
+    /// What it missed: matches while it was disabled, and events that were dropped before it came to them. `nil`: nothing.
+    /// The store counts it; a change does not write it.
     package var missed: MissedEvents?
 
     package init(

@@ -88,7 +88,7 @@ struct Tables {
     let waitingEvents: Table
     /// Destination number, and, but for the first, the replay's: `ReplayRecord`.
     let replays: Table
-    /// Destination number: `MissedEventsRecord`. Subscriptions that missed something while they were disabled.
+    /// Destination number: `MissedEventsRecord`. Subscriptions that missed something: while they were disabled, or as they lagged.
     let missedEvents: Table
     /// Owner, destination number: the first event that a subscription is still to be tried with (`MappedStore+Lags`).
     let lags: Table
