@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from event_service import error, event, on, token
+from event_service import EventService, error, event, on, token
 from harness import postroom, wait_for
 
 ABSENT = "6cf47199-5abf-4ae3-a40d-9d6283d0ee21"
@@ -16,8 +16,6 @@ ABSENT = "6cf47199-5abf-4ae3-a40d-9d6283d0ee21"
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory):
     """A service that calls public addresses alone."""
-    from events import EventService
-
     service = EventService(tmp_path_factory.mktemp("closed"), RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="").start()
     yield service
     service.stop()
