@@ -1,6 +1,6 @@
 @testable import HTTP
 @testable import JSON
-import Values
+@testable import Values
 @testable import Webhooks
 
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)

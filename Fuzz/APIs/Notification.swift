@@ -4,7 +4,7 @@ import HTTPTypes
 @testable import Encodings
 @testable import HTTP
 @testable import JSON
-import Values
+@testable import Values
 
 /// Whatever body comes under whatever coding and charset is kept within the limit and written as JSON, or refused.
 @_cdecl("LLVMFuzzerTestOneInput")

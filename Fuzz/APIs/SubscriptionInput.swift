@@ -2,7 +2,7 @@
 @testable import Events
 @testable import HTTP
 @testable import JSON
-import Values
+@testable import Values
 
 private struct URLs: URLRules {
     func fault(_ url: String) -> String? {

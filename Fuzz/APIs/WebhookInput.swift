@@ -1,7 +1,7 @@
 @testable import Delivery
 @testable import HTTP
 @testable import JSON
-import Values
+@testable import Values
 @testable import Webhooks
 
 private struct URLs: URLChecking {

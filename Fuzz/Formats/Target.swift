@@ -1,4 +1,4 @@
-import Encodings
+@testable import Encodings
 @testable import HTTP
 
 /// Segments are the decoded parts of the path, and nothing that is no text gets through.

@@ -1,5 +1,5 @@
 @testable import HTTP
-import Values
+@testable import Values
 
 /// A time that is read, written and read again is the same, and any number of microseconds is a time.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -2,7 +2,7 @@
 @testable import HTTP
 @testable import JSON
 @testable import MappedStore
-import Values
+@testable import Values
 @testable import Webhooks
 
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)

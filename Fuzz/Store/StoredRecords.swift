@@ -1,7 +1,7 @@
 @testable import Capture
 @testable import HTTP
 @testable import MappedStore
-import Values
+@testable import Values
 
 /// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.
 @_cdecl("LLVMFuzzerTestOneInput")

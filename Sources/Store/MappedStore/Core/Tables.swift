@@ -90,7 +90,7 @@ struct Tables {
     let replays: Table
     /// Destination number: `MissedEventsRecord`. Subscriptions that missed something: while they were disabled, or as they lagged.
     let missedEvents: Table
-    /// Owner, destination number: the first event that a subscription is still to be tried with (`MappedStore+Lags`).
+    /// Owner, destination number: the first event that a subscription is still to be tried with (`LagOperations`).
     let lags: Table
     /// `Garbage`: nothing.
     let garbage: Table
