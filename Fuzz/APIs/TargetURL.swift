@@ -1,4 +1,5 @@
 @testable import Delivery
+@testable import Values
 @testable import Linux
 
 private let addresses = AddressGuard()

@@ -68,6 +68,13 @@ struct HeaderRules {
         return isReserved ? "this header is the sender's own" : nil
     }
 
+    /// Whether a signature may be in the header of that name: it is not one that the sender makes of something else.
+    static func mayHaveSignature(_ name: String) -> Bool {
+        let folded = Self.folded(name)
+        return !reserved.contains(folded) && !["content-type", "content-encoding", "user-agent"].contains(folded)
+            && !folded.hasPrefix("webhook-")
+    }
+
     /// To many receivers `_` and `-` are the same, as CGI does not tell them apart.
     private static func folded(_ name: String) -> String {
         String(name.lowercased().map { $0 == "_" ? "-" : $0 })

@@ -1,5 +1,8 @@
 /// What an operator has decided about webhooks.
 package struct WebhookSettings: Equatable, Sendable {
+    /// Whether a signature, or its time, may be in the header of that name.
+    package static func mayHaveSignature(_ name: String) -> Bool { HeaderRules.mayHaveSignature(name) }
+
     /// How many an environment may have.
     package var webhooksPerEnvironment = 100
     /// Of a request's body, an event's among them.

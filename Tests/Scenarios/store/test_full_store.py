@@ -9,6 +9,7 @@ import time
 import uuid
 
 from harness import PROGRAM, environment, wait_for
+from queue_service import configuration, roomy
 
 
 def fill(service, endpoint, refusals, body=b"x" * 100000, collects=False):
@@ -105,3 +106,23 @@ def test_a_full_store_knows_a_request_for_as_long_as_nginx_may_try_it_again(serv
     _, content = responder.ask("GET", manage, collect)
     assert [n["body"] for n in json.loads(content)["notifications"]] == ["collected once"]
     assert [n["body"] for n in service.look(endpoint).json()["notifications"]] == ["posted once"]
+
+
+def test_a_full_store_takes_the_configuration_that_empties_it(serve_queues):
+    """Whoever else has taken of the last room before."""
+    service = serve_queues(configuration([roomy("large"), {"name": "small"}]), MAX_STORE_BYTES="16m")
+    while service.post("large", b"z" * 15000).status == 200:
+        pass
+    service.ask("POST", "/setPassword", b'{"password":"alice-secret"}')
+    service.ask("POST", "/listen/reader/large")
+    service.ask("POST", "/unlisten/reader")
+    service.call("POST", "/manage/endpoint")
+    service.ask("GET", "/queues", secret="wrong")
+    subscription = json.dumps({"name": "a", "jsonpath": "$.a", "target_url": "http://192.0.2.1/"})
+    service.call("POST", "/eventmatch", subscription.encode(), {"Content-Type": "application/json"})
+    for _ in range(3):
+        service.call("POST", "/receive", b'{"eventType":"a","extensions":{}}', {"Content-Type": "application/json"})
+    service.write(configuration([{"name": "small"}]))
+    assert service.reload().status == 200
+    wait_for(lambda: service.post("small", b"x" * 5000).status == 200)
+    assert [queue["name"] for queue in service.overview(user="admin")["queues"]] == ["small"]

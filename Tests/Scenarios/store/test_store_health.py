@@ -1,8 +1,10 @@
 """What an operator hears of a store that is full, lost or damaged."""
 
+import contextlib
 import http.client
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -136,3 +138,48 @@ def test_a_truncated_store_is_not_ready(serve):
     os.truncate(path, os.path.getsize(path) - (1 << 20))
     status, text = operations(service, "/health/ready")
     assert status == 503 and "damaged" in text and path in text, text
+
+
+@pytest.mark.parametrize("left", [0, 16384])
+def test_a_store_that_was_cut_short_is_told_of_whoever_asks_first(serve, left):
+    """The processes that read it crash; those that are started instead say why, until the file is whole again."""
+    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=1000)
+    endpoint = service.create()
+    for _ in range(20):
+        assert service.hook(endpoint, b"x" * 50000).status == 200
+    path = os.path.join(service.directory, "store.mdb")
+    shutil.copyfile(path, path + ".whole")
+    os.truncate(path, left)
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        service.hook(endpoint, "x")
+    wait_for(lambda: "all requests are answered with 503" in service.log())
+
+    def refused():
+        try:
+            status, text = operations(service, "/health/ready")
+        except (OSError, http.client.HTTPException):
+            return False
+        return status == 503 and path in text and "backup" in text and service.hook(endpoint, "x").status == 503
+
+    wait_for(refused)
+    with open(path + ".whole", "rb") as whole, open(path, "r+b") as file:
+        shutil.copyfileobj(whole, file)
+
+    def answers():
+        try:
+            return service.hook(endpoint, "x").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    wait_for(answers, 60)
+    assert len(service.bodies(endpoint)) >= 20
+
+
+def test_a_stop_with_a_store_that_was_cut_short_ends_with_a_sentence(serve):
+    service = serve(RESPONDERS=1)
+    service.create()
+    path = os.path.join(service.directory, "store.mdb")
+    os.truncate(path, 16384)
+    service.process.send_signal(signal.SIGTERM)
+    assert service.process.wait(20) == 1
+    assert path in service.log().splitlines()[-1] and "store repair" in service.log().splitlines()[-1]

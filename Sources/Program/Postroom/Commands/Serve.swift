@@ -111,6 +111,7 @@ struct Serve: ParsableCommand {
 
     /// Has the disk hold everything, and the store know that.
     private func closeStore(_ settings: Settings) throws {
+        if StoreFile.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
         var options = settings.storeOptions
         options.access = .exclusive
         guard let store = try? MappedStore(directory: settings.dataDirectory, options) else {

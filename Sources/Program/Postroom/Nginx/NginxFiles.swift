@@ -65,7 +65,8 @@ struct NginxFiles {
         }
         for candidate in candidates where Files.exists(candidate.appending("locations.conf")) { return candidate }
         throw Refusal(
-            "cannot find nginx's templates: neither in ../share/postroom/nginx beside \(program) nor in a checkout above")
+            "cannot find nginx's templates: neither in ../share/postroom/nginx beside \(program) nor in a checkout above"
+        )
     }
 
     /// The files that nginx reads.

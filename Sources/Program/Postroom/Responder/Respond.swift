@@ -40,9 +40,19 @@ struct Respond: ParsableCommand {
         let vitals = heartbeat.flatMap { _ in Vitals(FileDescriptor(rawValue: Vitals.childDescriptor)) }
         // A supervisor of this version gives every process a heartbeat.
         let isOfOlderSupervisor = parent != nil && ready != nil && heartbeat == nil
-        let store = try ServiceStore(
-            settings: settings, parent: parent, isSuccessor: isOfOlderSupervisor, logger: logger
-        ).open()
+        let serviceStore = ServiceStore(
+            settings: settings, parent: parent, isSuccessor: isOfOlderSupervisor, logger: logger)
+        let store: MappedStore
+        do {
+            // With a file that was cut short since the service began this process would crash.
+            let isReplacement = parent != nil && ready == nil
+            if isReplacement, StoreFile.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
+            store = try serviceStore.open()
+        } catch let error as Refusal {
+            // A successor leaves its place to the process that is there.
+            guard parent != nil, ready == nil else { throw error }
+            return try refuse(error, socket, settings, heartbeat.flatMap { vitals?.heartbeat($0) }, logger)
+        }
         if isOfOlderSupervisor { NginxRepair(settings: settings, logger: logger).run() }
         store.heartbeat = heartbeat.flatMap { vitals?.heartbeat($0) }
         let secret = try EncryptionSecret(settings, for: store)
@@ -62,5 +72,16 @@ struct Respond: ParsableCommand {
         logger.debug("ready")
         try loop.run(shutdownSeconds: settings.shutdownSeconds)
         logger.debug("stopped")
+    }
+
+    /// Tells all callers that the store cannot be used, until it may be whole again.
+    private func refuse(
+        _ refusal: Refusal, _ socket: FileDescriptor, _ settings: Settings, _ heartbeat: Heartbeat?, _ logger: Logger
+    ) throws {
+        logger.critical("\(refusal); all requests are answered with 503")
+        let loop = try ResponderLoop(
+            listener: socket, service: UnavailableService(reason: "\(refusal)"),
+            inquiries: [try StoreReturn(settings.dataDirectory)], bodyLimit: 0, heartbeat: heartbeat, logger: logger)
+        try loop.run(shutdownSeconds: settings.shutdownSeconds)
     }
 }

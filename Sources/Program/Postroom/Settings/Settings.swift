@@ -185,6 +185,11 @@ extension Settings {
         if requestsPerSecond == nil, let burst = requestBurst {
             fault("RATE_LIMIT_BURST", String(burst), "effect only with RATE_LIMIT")
         }
+        if webhooks.signatureHeader.lowercased() == webhooks.signatureTimestampHeader.lowercased() {
+            fault(
+                "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", webhooks.signatureTimestampHeader,
+                "another header than the signature's")
+        }
         if operationalURL == nil, operationalSecret != nil {
             fault("OPS_EVENTS_SECRET", "…", "effect only with OPS_EVENTS_URL")
         }

@@ -135,11 +135,11 @@ extension Settings {
                 SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")),
             .text(
                 "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_HEADER", \.webhooks.signatureHeader,
-                "the name of a header", isFieldName
+                "the name of a header that has no other use", isSignatureHeader
             ).alias("WEBHOOKS_SIGNATURE_HEADER"),
             .text(
                 "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", \.webhooks.signatureTimestampHeader,
-                "the name of a header", isFieldName
+                "the name of a header that has no other use", isSignatureHeader
             ).alias("WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER"),
             Variable(
                 name: "WEBHOOKS_ROTATION_OVERLAP", takes: "a length of time from 0 to 168h, such as 24h",
@@ -230,6 +230,10 @@ extension Settings {
     ]
 
     /// Whether a header may have this name (RFC 9110, section 5.1).
+    private static func isSignatureHeader(_ text: String) -> Bool {
+        isFieldName(text) && WebhookSettings.mayHaveSignature(text)
+    }
+
     private static func isFieldName(_ text: String) -> Bool { HTTPField.Name(text) != nil }
 
     private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } }

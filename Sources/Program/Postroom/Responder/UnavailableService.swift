@@ -1,0 +1,64 @@
+internal import FastCGI
+internal import HTTP
+internal import HTTPTypes
+internal import Linux
+internal import MappedStore
+internal import SystemPackage
+internal import Values
+
+/// Answers every request with 503 while the store cannot be opened, so that callers and those who look at its health are told
+/// at once. Operators are told the reason.
+final class UnavailableService: Service {
+    private let reason: String
+
+    init(reason: String) { self.reason = reason }
+
+    var gathers: Bool { false }
+    var version: UInt64? { nil }
+
+    func answer(_ request: Request) -> Answer {
+        let text = request.isOperational ? reason + "\n" : "The store cannot be used at the moment.\n"
+        return .now(.text(.serviceUnavailable, text))
+    }
+
+    func commit() -> CommitOutcome { .nothing }
+
+    func settle() -> StoreFailure? { nil }
+
+    func response(to failure: StoreFailure, at target: Target) -> Response { .failure(failure) }
+}
+
+/// Ends the process once the store may be whole again, so that the one that is started in its place tries anew.
+final class StoreReturn: Inquiries {
+    let descriptor: FileDescriptor
+    private let writing: FileDescriptor
+    private let directory: FilePath
+    private let began = SystemClock.bootTimeMicroseconds()
+    private var looksAt: Int64
+
+    /// Where nothing is known to be wrong with the file, the next attempt comes no sooner.
+    private static let leastMicroseconds: Int64 = 5_000_000
+    private static let pauseMicroseconds: Int64 = 500_000
+
+    init(_ directory: FilePath) throws(Errno) {
+        self.directory = directory
+        (descriptor, writing) = try openPipe()
+        looksAt = began + Self.pauseMicroseconds
+    }
+
+    deinit {
+        try? descriptor.close()
+        try? writing.close()
+    }
+
+    var dueMicroseconds: Int64? { looksAt }
+
+    func work() -> Bool {
+        let now = SystemClock.bootTimeMicroseconds()
+        looksAt = now + Self.pauseMicroseconds
+        if now - began >= Self.leastMicroseconds, StoreFile.fault(in: directory) == nil {
+            Signal.raise(Signal.terminate)
+        }
+        return false
+    }
+}
