@@ -78,6 +78,13 @@ struct ConfigurationChange {
 
 /// How a configuration is put in force: what differs is written, all else stays.
 extension MappedStore {
+    /// Queues that are taken away, and limits that are lowered, are what makes room: a configuration with no more queues
+    /// than before may use the last of it.
+    func admit(_ change: ConfigurationChange, in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        let leaving = change.newQueues.count > change.goneQueues.count ? DiskReserve.deliveryBytes : 0
+        return try admit(bytes: change.growth, largest: 4096, leaving: leaving, in: &transaction)
+    }
+
     func apply(_ change: ConfigurationChange, in transaction: inout Transaction) throws(LMDBError) {
         for queue in change.queues {
             if change.newQueues.contains(queue.number) {

@@ -284,10 +284,7 @@ extension MappedStore: QueueStore {
                 // Another request has changed what is in force meanwhile.
                 change = try ConfigurationChange(to: configuration, self, in: transaction)
             }
-            // Queues that are taken away, and limits that are lowered, are what makes room: it may use the last of it.
-            if change.growth > 0, try !admit(bytes: change.growth, largest: 4096, leaving: 0, in: &transaction) {
-                return nil
-            }
+            if change.growth > 0, try !admit(change, in: &transaction) { return nil }
             try apply(change, in: &transaction)
             try bumpQueueRevision(in: &transaction)
             try remember(.done, of: request, in: &transaction)
