@@ -42,15 +42,15 @@ struct Respond: ParsableCommand {
         let isOfOlderSupervisor = parent != nil && ready != nil && heartbeat == nil
         let serviceStore = ServiceStore(
             settings: settings, parent: parent, isSuccessor: isOfOlderSupervisor, logger: logger)
+        // A successor leaves its place to the process that is there, and one without a supervisor tells who started it.
+        let mayRefuse = parent != nil && ready == nil
         let store: MappedStore
         do {
             // With a file that was cut short since the service began this process would crash.
-            let isReplacement = parent != nil && ready == nil
-            if isReplacement, StoreFile.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
+            if mayRefuse, StoreFile.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
             store = try serviceStore.open()
         } catch let error as Refusal {
-            // A successor leaves its place to the process that is there.
-            guard parent != nil, ready == nil else { throw error }
+            guard mayRefuse else { throw error }
             return try refuse(error, socket, settings, heartbeat.flatMap { vitals?.heartbeat($0) }, logger)
         }
         if isOfOlderSupervisor { NginxRepair(settings: settings, logger: logger).run() }
