@@ -1,11 +1,9 @@
 import contextlib
-import os
 import shutil
-import subprocess
 
 import pytest
 from event_service import EventService
-from harness import ROOT, Service
+from harness import Service, compiled
 from queue_service import QueueService
 from webhook_service import Receiver, Resolver, WebhookService
 
@@ -121,10 +119,7 @@ def resolver_library(tmp_path_factory):
     """Tests/Support/resolver.c."""
     if not shutil.which("cc"):
         pytest.skip("there is no C compiler")
-    library = str(tmp_path_factory.mktemp("resolver") / "resolver.so")
-    source = os.path.join(ROOT, "Tests", "Support", "resolver.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
+    return compiled("resolver", tmp_path_factory.mktemp("resolver"))
 
 
 @pytest.fixture(scope="module")

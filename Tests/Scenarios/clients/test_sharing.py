@@ -11,7 +11,7 @@ import time
 import pytest
 from certificates import certificate
 from crowd import Crowd
-from harness import ROOT, postroom, wait_for
+from harness import compiled, postroom, wait_for
 from queue_service import basic, configuration
 from webhook_service import new_environment
 
@@ -118,10 +118,7 @@ def test_slow_uploads_over_http_2_are_few_without_a_length_too(serve, tmp_path):
 @pytest.fixture(scope="session")
 def slow_library(tmp_path_factory):
     """Tests/Support/slow.c: keys, costly hashes and renamed files wait while a file is there."""
-    source = os.path.join(ROOT, "Tests", "Support", "slow.c")
-    library = str(tmp_path_factory.mktemp("slow") / "slow.so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
+    return compiled("slow", tmp_path_factory.mktemp("slow"))
 
 
 class Brake:

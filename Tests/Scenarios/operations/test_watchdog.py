@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from harness import ROOT, Senders, free_port, wait_for
+from harness import Senders, compiled, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +16,7 @@ def slow_sync(tmp_path_factory):
     """Tests/Support/slow_sync.c."""
     if not shutil.which("cc"):
         pytest.skip("there is no C compiler")
-    library = str(tmp_path_factory.mktemp("slow") / "slow_sync.so")
-    source = os.path.join(ROOT, "Tests", "Support", "slow_sync.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
+    return compiled("slow_sync", tmp_path_factory.mktemp("slow"))
 
 
 def writer(service):

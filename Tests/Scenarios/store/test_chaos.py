@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from chaos import SECONDS, SEED, Collectors, Faults, Hooks, Memory, Messages, QueueClients, RoutedEvents, WebhookEvents
+from disks import needs_root
 from event_service import EventService, on, token
 from harness import postroom, wait_for
 from queue_service import basic, configuration, plain_user, roomy
@@ -20,7 +21,6 @@ MEMORY_LIMIT_MEGABYTES = 400
 # Attempts to one destination at a time: what a killed worker may have to send again.
 IN_FLIGHT = 16
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own needs root to be mounted")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import pytest
+from disks import needs_root
 from harness import free_port, postroom, wait_for
 
 
@@ -54,7 +55,7 @@ def test_a_full_store_is_not_ready_and_says_what_to_do(serve):
     assert after["full"] == 0 and after["free_bytes"] > before["free_bytes"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own needs root to be mounted")
+@needs_root
 def test_a_full_disk_is_told_apart(serve, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -24,6 +24,14 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_N
 given_ports = set()
 
 
+def compiled(name, directory):
+    """Tests/Support/NAME.c as a library for LD_PRELOAD."""
+    library = os.path.join(str(directory), name + ".so")
+    source = os.path.join(ROOT, "Tests", "Support", name + ".c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
 def free_port():
     """A port that nobody listens at, and that this process was not given before."""
     while True:
