@@ -1,6 +1,7 @@
 import HTTP
 import HTTPTypes
 import JSON
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -17,7 +18,7 @@ struct Handled {
             let installation = Installation(
                 version: "1", started: test.moment.wall, cleanupSeconds: 1, mountPoint: "/", serverURL: "http://x")
             let handlers = CaptureHandlers(
-                store: test.store, limits: limits, installation: installation, webhookURL: "http://x/webhook/",
+                store: test.capture, limits: limits, installation: installation, webhookURL: "http://x/webhook/",
                 bodyLimit: 100,
                 now: { test.moment }, random: SystemRandomNumberGenerator())
             try body(Handled(test: test, handlers: handlers))
@@ -167,7 +168,7 @@ struct Handled {
                 _ = try api.response(.put, target)
                 _ = try api.response(.delete, target)
             }
-            let counters = try api.test.store.overview(newest: 0).counters
+            let counters = try api.test.capture.overview(newest: 0).counters
             #expect(CaptureEvent.allCases.map { counters[$0] } == [1, 1, 1, 1, 1, 2, 1, 3, 1, 1])
             let page = String(decoding: try api.response(.get, "/manage").body, as: UTF8.self)
             #expect(page.contains("Total received notifications: 3 (with 2 errors)"))

@@ -1,5 +1,6 @@
 import Capture
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -13,15 +14,17 @@ import Values
         try engine.withStore { test in
             let limits = CaptureLimits(endpoints: 1)
             #expect(
-                try test.store.create(test.id(1), for: test.request(1), at: test.moment, limits) == .created(test.id(1))
+                try test.capture.create(test.id(1), for: test.request(1), at: test.moment, limits)
+                    == .created(test.id(1))
             )
             if isCommitted { try test.commit() }
             #expect(
-                try test.store.create(test.id(2), for: test.request(1), at: test.moment, limits) == .created(test.id(1))
+                try test.capture.create(test.id(2), for: test.request(1), at: test.moment, limits)
+                    == .created(test.id(1))
             )
             try test.commit()
-            #expect(try test.store.overview(newest: 10).newest.map(\.id) == [test.id(1)])
-            #expect(try test.store.create(test.id(2), for: test.request(2), at: test.moment, limits) == .tooMany)
+            #expect(try test.capture.overview(newest: 10).newest.map(\.id) == [test.id(1)])
+            #expect(try test.capture.create(test.id(2), for: test.request(2), at: test.moment, limits) == .tooMany)
         }
     }
 
@@ -32,7 +35,7 @@ import Values
             let limits = CaptureLimits(notificationsPerEndpoint: 1)
             for _ in 0..<3 {
                 #expect(
-                    try test.store.accept(test.notification(), at: id, for: test.request(1), at: test.moment, limits)
+                    try test.capture.accept(test.notification(), at: id, for: test.request(1), at: test.moment, limits)
                         == .stored)
                 if isCommitted { try test.commit() }
             }
@@ -49,7 +52,7 @@ import Values
         try engine.withStore { test in
             let id = try test.create()
             #expect(
-                try test.store.accept(
+                try test.capture.accept(
                     test.notification("a"), at: id, for: test.request(1), at: test.moment, CaptureLimits()) == .stored)
             test.rollBack()
             #expect(try test.accept("b", at: id, for: test.request(1)) == .stored)
@@ -69,7 +72,7 @@ import Values
             #expect(try test.collect(from: id, for: test.request(2)) == ["c"])
             #expect(try test.collect(from: id, for: test.request(3)) == [])
             #expect(try test.collect(from: id, for: test.request(1)) == ["a", "b"])
-            #expect(try test.store.overview(newest: 1).newest.first?.count == 0)
+            #expect(try test.capture.overview(newest: 1).newest.first?.count == 0)
         }
     }
 
@@ -95,19 +98,19 @@ import Values
         try engine.withStore { test in
             let limits = CaptureLimits(idleSeconds: 10)
             let id = try test.create(1, limits)
-            #expect(try test.store.removeOverdue(at: test.later(10), limits, limit: 10) == 0)
-            #expect(try !test.store.hasNews(at: id, after: 0, at: test.later(10), limits))
+            #expect(try test.capture.removeOverdue(at: test.later(10), limits, limit: 10) == 0)
+            #expect(try !test.capture.hasNews(at: id, after: 0, at: test.later(10), limits))
             let late = test.later(10.000_001)
-            #expect(try test.store.hasNews(at: id, after: 0, at: late, limits))
+            #expect(try test.capture.hasNews(at: id, after: 0, at: late, limits))
             #expect(try test.look(at: id, at: late, limits) == nil)
             #expect(try test.accept(at: id, at: late, limits) == .unknownEndpoint)
             #expect(try test.collect(from: id, at: late, limits) == nil)
-            #expect(try !test.store.configure(id, Configuration(isEnabled: true), at: late, limits))
-            #expect(try !test.store.acknowledge(through: 1, at: id, at: late, limits))
-            #expect(try test.store.removeOverdue(at: late, limits, limit: 10) == 1)
+            #expect(try !test.capture.configure(id, Configuration(isEnabled: true), at: late, limits))
+            #expect(try !test.capture.acknowledge(through: 1, at: id, at: late, limits))
+            #expect(try test.capture.removeOverdue(at: late, limits, limit: 10) == 1)
             try test.commit()
-            #expect(try test.store.overview(newest: 10).total == 0)
-            #expect(try test.store.removeOverdue(at: late, limits, limit: 10) == 0)
+            #expect(try test.capture.overview(newest: 10).total == 0)
+            #expect(try test.capture.removeOverdue(at: late, limits, limit: 10) == 0)
         }
     }
 
@@ -117,8 +120,8 @@ import Values
             ("accepting", { _ = try $0.accept(at: $1, at: $2, $3) }),
             ("collecting", { _ = try $0.collect(from: $1, at: $2, $3) }),
             ("looking", { _ = try $0.look(at: $1, at: $2, $3) }),
-            ("acknowledging", { _ = try $0.store.acknowledge(through: 0, at: $1, at: $2, $3) }),
-            ("configuring", { _ = try $0.store.configure($1, Configuration(isEnabled: true), at: $2, $3) }),
+            ("acknowledging", { _ = try $0.capture.acknowledge(through: 0, at: $1, at: $2, $3) }),
+            ("configuring", { _ = try $0.capture.configure($1, Configuration(isEnabled: true), at: $2, $3) }),
         ]
 
     @Test(arguments: Engine.allCases, 0..<5)
@@ -128,11 +131,11 @@ import Values
             let id = try test.create(1, limits)
             try Self.uses[use].use(test, id, test.later(10), limits)
             try test.commit()
-            #expect(try test.store.removeOverdue(at: test.later(15), limits, limit: 10) <= 1)
+            #expect(try test.capture.removeOverdue(at: test.later(15), limits, limit: 10) <= 1)
             try test.commit()
-            #expect(try !test.store.hasNews(at: id, after: 9, at: test.later(20), limits), "\(Self.uses[use].name)")
-            #expect(try test.store.hasNews(at: id, after: 9, at: test.later(20.000_001), limits))
-            #expect(try test.store.removeOverdue(at: test.later(21), limits, limit: 10) == 1)
+            #expect(try !test.capture.hasNews(at: id, after: 9, at: test.later(20), limits), "\(Self.uses[use].name)")
+            #expect(try test.capture.hasNews(at: id, after: 9, at: test.later(20.000_001), limits))
+            #expect(try test.capture.removeOverdue(at: test.later(21), limits, limit: 10) == 1)
             try test.commit()
             #expect(try test.look(at: id, at: test.later(11), limits) == nil)
         }
@@ -144,7 +147,7 @@ import Values
             let limits = CaptureLimits(notificationsPerEndpoint: 0, idleSeconds: 10)
             let id = try test.create(1, limits)
             #expect(try test.accept(at: id, at: test.later(9), limits) == .tooMany)
-            #expect(try test.store.hasNews(at: id, after: 0, at: test.later(11), limits))
+            #expect(try test.capture.hasNews(at: id, after: 0, at: test.later(11), limits))
             #expect(try test.look(at: id, at: test.later(11), limits) == nil)
         }
     }
@@ -159,9 +162,9 @@ import Values
             }
             let late = test.later(25.000_001)
             #expect(try test.accept(at: id, at: late, limits) == .unknownEndpoint)
-            #expect(try test.store.removeOverdue(at: late, limits, limit: 10) >= 1)
+            #expect(try test.capture.removeOverdue(at: late, limits, limit: 10) >= 1)
             try test.commit()
-            #expect(try test.store.overview(newest: 10).total == 0)
+            #expect(try test.capture.overview(newest: 10).total == 0)
         }
     }
 
@@ -174,14 +177,14 @@ import Values
                 #expect(try test.accept(at: test.id(number), at: test.later(9), limits) == .stored)
             }
             var steps = 0
-            while try test.store.removeOverdue(at: test.later(11), limits, limit: 7) == 7 {
+            while try test.capture.removeOverdue(at: test.later(11), limits, limit: 7) == 7 {
                 try test.commit()
                 steps += 1
                 #expect(steps < 20)
                 if steps >= 20 { return }
             }
             try test.commit()
-            let left = try test.store.overview(newest: 100).newest.map(\.id)
+            let left = try test.capture.overview(newest: 100).newest.map(\.id)
             #expect(left == (UInt8(0)..<5).map(test.id) + (UInt8(30)..<50).map(test.id))
         }
     }
@@ -193,25 +196,25 @@ import Values
         try engine.withStore { test in
             var expected = CaptureCounters()
             for (index, event) in CaptureEvent.allCases.enumerated() {
-                for _ in 0...index { test.store.count(event) }
+                for _ in 0...index { test.capture.count(event) }
                 expected[event] = UInt64(index + 1)
             }
-            #expect(try test.store.overview(newest: 0).counters == expected)
+            #expect(try test.capture.overview(newest: 0).counters == expected)
             try test.commit()
-            #expect(try test.store.overview(newest: 0).counters == expected)
-            test.store.count(.deleted)
+            #expect(try test.capture.overview(newest: 0).counters == expected)
+            test.capture.count(.deleted)
             try test.create()
-            #expect(try test.store.overview(newest: 0).counters[.deleted] == expected[.deleted] + 1)
+            #expect(try test.capture.overview(newest: 0).counters[.deleted] == expected[.deleted] + 1)
         }
     }
 
     @Test(arguments: Engine.allCases)
     func `what is counted is kept where what was written is thrown away`(engine: Engine) throws {
         try engine.withStore { test in
-            test.store.count(.received)
+            test.capture.count(.received)
             test.rollBack()
             try test.commit()
-            #expect(try test.store.overview(newest: 0).counters[.received] == 1)
+            #expect(try test.capture.overview(newest: 0).counters[.received] == 1)
         }
     }
 
@@ -219,20 +222,20 @@ import Values
     func `the newest endpoints are listed in the order they were created`(engine: Engine) throws {
         try engine.withStore { test in
             for number in [5, 3, 9, 1] as [UInt8] { try test.create(number) }
-            _ = try test.store.delete(test.id(3))
+            _ = try test.capture.delete(test.id(3))
             #expect(try test.accept(at: test.id(9)) == .stored)
-            _ = try test.store.configure(
+            _ = try test.capture.configure(
                 test.id(1), Configuration(isEnabled: false), at: test.later(1), CaptureLimits())
             try test.commit()
-            let overview = try test.store.overview(newest: 2)
+            let overview = try test.capture.overview(newest: 2)
             #expect(overview.total == 3)
             #expect(overview.newest.map(\.id) == [test.id(9), test.id(1)])
             #expect(overview.newest.map(\.count) == [1, 0])
             #expect(overview.newest.map(\.isEnabled) == [true, false])
             #expect(overview.newest.map(\.lastUsed) == [test.moment.steady, test.later(1).steady])
             #expect(overview.newest.allSatisfy { $0.created == test.moment.steady })
-            #expect(try test.store.overview(newest: 0).newest == [])
-            #expect(try test.store.overview(newest: 10).newest.count == 3)
+            #expect(try test.capture.overview(newest: 0).newest == [])
+            #expect(try test.capture.overview(newest: 10).newest.count == 3)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Capture
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -10,7 +11,7 @@ import Values
     func `an endpoint that was opened accepts, and hands out in order what it accepted`(engine: Engine) throws {
         try engine.withStore { test in
             #expect(
-                try test.store.create(test.id(1), for: nil, at: test.moment, CaptureLimits()) == .created(test.id(1)))
+                try test.capture.create(test.id(1), for: nil, at: test.moment, CaptureLimits()) == .created(test.id(1)))
             try test.commit()
             for body in ["one", "two", ""] { #expect(try test.accept(body, at: test.id(1)) == .stored) }
             #expect(try test.collect(from: test.id(1)) == ["one", "two", ""])
@@ -36,11 +37,12 @@ import Values
             }
             for notification in sent {
                 #expect(
-                    try test.store.accept(notification, at: id, for: nil, at: test.moment, CaptureLimits()) == .stored)
+                    try test.capture.accept(notification, at: id, for: nil, at: test.moment, CaptureLimits()) == .stored
+                )
             }
             try test.commit()
             let found = try test.all(
-                test.store.collect(from: id, for: nil, at: test.moment, CaptureLimits(), mayBeLong: true))
+                test.capture.collect(from: id, for: nil, at: test.moment, CaptureLimits(), mayBeLong: true))
             #expect(found == sent.enumerated().map { NumberedNotification(number: UInt64($0 + 1), notification: $1) })
         }
     }
@@ -52,7 +54,7 @@ import Values
             #expect(try test.accept("a", at: test.id(2)) == .stored)
             #expect(try test.accept("b", at: test.id(3)) == .stored)
             #expect(try test.collect(from: test.id(1)) == [])
-            #expect(try test.store.delete(test.id(2)))
+            #expect(try test.capture.delete(test.id(2)))
             #expect(try test.collect(from: test.id(3)) == ["b"])
         }
     }
@@ -65,12 +67,12 @@ import Values
             #expect(try test.accept(at: id) == .unknownEndpoint)
             #expect(try test.collect(from: id) == nil)
             #expect(try test.look(at: id) == nil)
-            #expect(try test.store.hasNews(at: id, after: 0, at: test.moment, limits))
-            #expect(try !test.store.acknowledge(through: 1, at: id, at: test.moment, limits))
-            #expect(try !test.store.configure(id, Configuration(isEnabled: true), at: test.moment, limits))
-            #expect(try !test.store.delete(id))
+            #expect(try test.capture.hasNews(at: id, after: 0, at: test.moment, limits))
+            #expect(try !test.capture.acknowledge(through: 1, at: id, at: test.moment, limits))
+            #expect(try !test.capture.configure(id, Configuration(isEnabled: true), at: test.moment, limits))
+            #expect(try !test.capture.delete(id))
             try test.commit()
-            #expect(try test.store.overview(newest: 10).total == 0)
+            #expect(try test.capture.overview(newest: 10).total == 0)
         }
     }
 
@@ -80,8 +82,8 @@ import Values
         try engine.withStore { test in
             let id = try test.create()
             #expect(try test.accept(at: id) == .stored)
-            #expect(try test.store.delete(id))
-            #expect(try !test.store.delete(id))
+            #expect(try test.capture.delete(id))
+            #expect(try !test.capture.delete(id))
             try test.commit()
             #expect(try test.collect(from: id) == nil)
             try test.create()
@@ -96,7 +98,8 @@ import Values
             #expect(try test.accept("before", at: id) == .stored)
             for isEnabled in [false, false, true] {
                 #expect(
-                    try test.store.configure(id, Configuration(isEnabled: isEnabled), at: test.moment, CaptureLimits()))
+                    try test.capture.configure(
+                        id, Configuration(isEnabled: isEnabled), at: test.moment, CaptureLimits()))
                 try test.commit()
                 #expect(try test.accept("\(isEnabled)", at: id) == (isEnabled ? .stored : .disabled))
             }
@@ -110,17 +113,17 @@ import Values
             let id = try test.create()
             let limits = CaptureLimits()
             let below = test.notification("x", path: "/a%20b")
-            #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
+            #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
             for (subpaths, expected) in [(true, .stored), (nil, .stored), (false, .unknownEndpoint)]
                 as [(Bool?, Acceptance)]
             {
                 let configuration = Configuration(isEnabled: true, takesSubpaths: subpaths)
-                #expect(try test.store.configure(id, configuration, at: test.moment, limits))
-                #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == expected)
+                #expect(try test.capture.configure(id, configuration, at: test.moment, limits))
+                #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == expected)
                 #expect(try test.accept(at: id) == .stored)
             }
             let found = try test.all(
-                test.store.collect(from: id, for: nil, at: test.moment, limits, mayBeLong: true))
+                test.capture.collect(from: id, for: nil, at: test.moment, limits, mayBeLong: true))
             #expect(found?.first?.notification.path == Array("/a%20b".utf8))
         }
     }
@@ -133,15 +136,15 @@ import Values
             let limits = CaptureLimits(endpoints: limit)
             for number in 0..<max(0, limit) {
                 #expect(
-                    try test.store.create(test.id(UInt8(number)), for: nil, at: test.moment, limits)
+                    try test.capture.create(test.id(UInt8(number)), for: nil, at: test.moment, limits)
                         == .created(test.id(UInt8(number))))
             }
-            #expect(try test.store.create(test.id(100), for: nil, at: test.moment, limits) == .tooMany)
+            #expect(try test.capture.create(test.id(100), for: nil, at: test.moment, limits) == .tooMany)
             try test.commit()
-            #expect(try test.store.overview(newest: 10).total == max(0, limit))
+            #expect(try test.capture.overview(newest: 10).total == max(0, limit))
             guard limit > 0 else { return }
-            #expect(try test.store.delete(test.id(0)))
-            #expect(try test.store.create(test.id(100), for: nil, at: test.moment, limits) == .created(test.id(100)))
+            #expect(try test.capture.delete(test.id(0)))
+            #expect(try test.capture.create(test.id(100), for: nil, at: test.moment, limits) == .created(test.id(100)))
         }
     }
 
@@ -152,7 +155,7 @@ import Values
             try test.create(1, limits)
             try test.create(2, limits)
             let later = test.later(11)
-            #expect(try test.store.create(test.id(3), for: nil, at: later, limits) == .created(test.id(3)))
+            #expect(try test.capture.create(test.id(3), for: nil, at: later, limits) == .created(test.id(3)))
             #expect(try test.look(at: test.id(1), at: later, limits) == nil)
         }
     }
@@ -169,7 +172,7 @@ import Values
             }
             guard limit > 1 else { return }
             for _ in 0..<limit { #expect(try test.accept(at: id, limits) == .stored) }
-            #expect(try test.store.acknowledge(through: UInt64(2 * limit + 1), at: id, at: test.moment, limits))
+            #expect(try test.capture.acknowledge(through: UInt64(2 * limit + 1), at: id, at: test.moment, limits))
             #expect(try test.accept(at: id, limits) == .stored)
             #expect(try test.accept(at: id, limits) == .tooMany)
         }
@@ -180,10 +183,10 @@ import Values
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits(notificationsPerEndpoint: 0)
-            _ = try test.store.configure(id, Configuration(isEnabled: false), at: test.moment, limits)
+            _ = try test.capture.configure(id, Configuration(isEnabled: false), at: test.moment, limits)
             #expect(try test.accept(at: id, limits) == .disabled)
             let below = test.notification("x", path: "/a")
-            #expect(try test.store.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
+            #expect(try test.capture.accept(below, at: id, for: nil, at: test.moment, limits) == .unknownEndpoint)
         }
     }
 
@@ -200,12 +203,12 @@ import Values
             #expect(try test.look(at: id, limit: 0) == [])
             for number: UInt64 in [5, 6, 1 << 63, .max - 1, .max] {
                 #expect(try test.look(at: id, after: number, limit: 1000) == [])
-                #expect(try !test.store.hasNews(at: id, after: number, at: test.moment, CaptureLimits()))
+                #expect(try !test.capture.hasNews(at: id, after: number, at: test.moment, CaptureLimits()))
             }
-            #expect(try test.store.hasNews(at: id, after: 4, at: test.moment, CaptureLimits()))
+            #expect(try test.capture.hasNews(at: id, after: 4, at: test.moment, CaptureLimits()))
             #expect(try test.collect(from: id)?.count == 5)
             #expect(try test.look(at: id) == [])
-            #expect(try !test.store.hasNews(at: id, after: 0, at: test.moment, CaptureLimits()))
+            #expect(try !test.capture.hasNews(at: id, after: 0, at: test.moment, CaptureLimits()))
         }
     }
 
@@ -216,14 +219,14 @@ import Values
             let limits = CaptureLimits()
             for _ in 0..<6 { #expect(try test.accept(at: id) == .stored) }
             for (number, left) in [(0, 1...6), (2, 3...6), (1, 3...6), (4, 5...6)] as [(UInt64, ClosedRange<UInt64>)] {
-                #expect(try test.store.acknowledge(through: number, at: id, at: test.moment, limits))
+                #expect(try test.capture.acknowledge(through: number, at: id, at: test.moment, limits))
                 try test.commit()
                 #expect(try test.look(at: id) == Array(left))
             }
-            #expect(try test.store.acknowledge(through: .max, at: id, at: test.moment, limits))
+            #expect(try test.capture.acknowledge(through: .max, at: id, at: test.moment, limits))
             try test.commit()
             #expect(try test.look(at: id) == [])
-            #expect(try test.store.overview(newest: 1).newest.first.map { [$0.count, $0.bytes] } == [0, 0])
+            #expect(try test.capture.overview(newest: 1).newest.first.map { [$0.count, $0.bytes] } == [0, 0])
             #expect(try test.accept("next", at: id) == .stored)
             #expect(try test.look(at: id) == [7])
         }
@@ -236,8 +239,8 @@ import Values
         try engine.withStore { test in
             let limits = CaptureLimits()
             let id = try test.create()
-            #expect(try test.store.accept(test.notification(), at: id, for: nil, at: test.moment, limits) == .stored)
-            _ = try test.store.create(test.id(2), for: nil, at: test.moment, limits)
+            #expect(try test.capture.accept(test.notification(), at: id, for: nil, at: test.moment, limits) == .stored)
+            _ = try test.capture.create(test.id(2), for: nil, at: test.moment, limits)
             #expect(try test.look(at: id) == [])
             test.rollBack()
             try test.commit()
@@ -254,7 +257,7 @@ import Values
             let limits = CaptureLimits(endpoints: 16)
             func create(_ number: UInt8, from address: String) throws -> Creation {
                 defer { try? test.commit() }
-                return try test.store.create(
+                return try test.capture.create(
                     test.id(number), for: nil, from: address, at: test.moment, limits)
             }
             for number in UInt8(1)...14 {
@@ -267,7 +270,7 @@ import Values
             #expect(try create(16, from: "192.0.2.2") == .created(test.id(16)))
             #expect(try create(17, from: "192.0.2.3") == .tooMany)
             // What is deleted no longer counts.
-            for number in UInt8(1)...4 { #expect(try test.store.delete(test.id(number))) }
+            for number in UInt8(1)...4 { #expect(try test.capture.delete(test.id(number))) }
             try test.commit()
             #expect(try create(18, from: "192.0.2.1") == .created(test.id(18)))
         }

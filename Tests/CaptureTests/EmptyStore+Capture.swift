@@ -1,5 +1,6 @@
 import Capture
 import HTTP
+import MappedStore
 import StoreSupport
 import Values
 
@@ -18,7 +19,7 @@ extension EmptyStore {
     func create(_ number: UInt8 = 1, at time: Moment? = nil, _ limits: CaptureLimits = CaptureLimits()) throws
         -> Endpoint.ID
     {
-        _ = try store.create(id(number), for: nil, at: time ?? moment, limits)
+        _ = try capture.create(id(number), for: nil, at: time ?? moment, limits)
         try commit()
         return id(number)
     }
@@ -31,7 +32,7 @@ extension EmptyStore {
         _ body: String = "x", at id: Endpoint.ID, for request: RequestID? = nil, at time: Moment? = nil,
         _ limits: CaptureLimits = CaptureLimits()
     ) throws -> Acceptance {
-        let acceptance = try store.accept(notification(body), at: id, for: request, at: time ?? moment, limits)
+        let acceptance = try capture.accept(notification(body), at: id, for: request, at: time ?? moment, limits)
         try commit()
         return acceptance
     }
@@ -40,7 +41,7 @@ extension EmptyStore {
         from id: Endpoint.ID, for request: RequestID? = nil, at time: Moment? = nil,
         _ limits: CaptureLimits = CaptureLimits()
     ) throws -> [String]? {
-        let found = try store.collect(from: id, for: request, at: time ?? moment, limits, mayBeLong: true)
+        let found = try capture.collect(from: id, for: request, at: time ?? moment, limits, mayBeLong: true)
         try commit()
         return try all(found)?.map { String(decoding: $0.notification.body, as: UTF8.self) }
     }
@@ -51,7 +52,7 @@ extension EmptyStore {
         case .unknownEndpoint, .tooLong: return nil
         case .notifications(let notifications): return notifications
         case .long(let range):
-            return try store.page(of: range, from: range.first, atMost: .max).map(\.numbered)
+            return try capture.page(of: range, from: range.first, atMost: .max).map(\.numbered)
         }
     }
 
@@ -61,7 +62,7 @@ extension EmptyStore {
         _ limits: CaptureLimits = CaptureLimits()
     ) throws -> [UInt64]? {
         try all(
-            store.look(at: id, after: number, limit: limit, at: time ?? moment, limits, mayBeLong: true))?
+            capture.look(at: id, after: number, limit: limit, at: time ?? moment, limits, mayBeLong: true))?
             .map(\.number)
     }
 }

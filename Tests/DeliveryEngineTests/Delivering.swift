@@ -63,7 +63,7 @@ final class Delivering {
         let addresses = AddressGuard(allowing: blocksLoopback ? [] : [network])
         let multi = try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60)
         return Dispatcher(
-            store: store, multi: multi, settings: settings, sealing: Self.sealing, shaping: Unshaped(),
+            store: store.deliveries, multi: multi, settings: settings, sealing: Self.sealing, shaping: Unshaped(),
             mayConnect: { addresses.allows($0) }, now: { [unowned self] in now },
             random: SystemRandomNumberGenerator())
     }
@@ -83,7 +83,7 @@ final class Delivering {
             id: "key", algorithm: "ed25519", publicKey: signingKey.publicKeyPEM,
             sealedPrivateKey: Self.sealing.seal(signingKey.privateKey, .privateKey), created: now.wall,
             signsFrom: now.wall)
-        guard case .created(let made) = try store.create(webhook, for: nil, limit: 100, { key }) else {
+        guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, { key }) else {
             throw Errno.invalidArgument
         }
         try store.commit()
@@ -93,20 +93,20 @@ final class Delivering {
     func accept(_ ids: String..., type: String = "job-created", body: String = "{}") throws {
         for id in ids {
             let event = Event(id: id, type: type, body: Array(body.utf8))
-            #expect(try store.accept(event, in: environment, for: nil, at: now).deliveries > 0)
+            #expect(try store.webhooks.accept(event, in: environment, for: nil, at: now).deliveries > 0)
         }
         try store.commit()
     }
 
     func log(_ webhook: Webhook) throws -> [LogEntry] {
-        try #require(try store.log(of: webhook.id, LogQuery(limit: 1000))).entries
+        try #require(try store.webhooks.log(of: webhook.id, LogQuery(limit: 1000))).entries
     }
 
     /// The deliveries of all webhooks of the environment that are not over.
     func pending() throws -> Int {
         var pending = 0
-        for webhook in try store.webhooks(of: environment) {
-            pending += try store.statistics(of: webhook.id)?.pending ?? 0
+        for webhook in try store.webhooks.webhooks(of: environment) {
+            pending += try store.webhooks.statistics(of: webhook.id)?.pending ?? 0
         }
         return pending
     }

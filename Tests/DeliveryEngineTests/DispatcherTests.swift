@@ -118,7 +118,7 @@ import Webhooks
             try test.accept("a")
             let dispatcher = try test.dispatcher { $0.disablesOnGone = disablesOnGone }
             try test.settle(dispatcher)
-            let found = try #require(try test.store.webhook(webhook.id))
+            let found = try #require(try test.store.webhooks.webhook(webhook.id))
             #expect((found.destination.disabledUntil != nil) == isDisabled)
             let retries = rule.contains("410") && !disablesOnGone
             #expect(try test.pending() == (retries ? 1 : 0))

@@ -39,7 +39,7 @@ import Webhooks
     }
 
     private func destination(_ test: Delivering, _ webhook: Webhook) throws -> Destination {
-        try #require(try test.store.webhook(webhook.id)).destination
+        try #require(try test.store.webhooks.webhook(webhook.id)).destination
     }
 
     @Test(arguments: [200, 204])
@@ -98,7 +98,7 @@ import Webhooks
             #expect(try calls(test, "/target").isEmpty)
             // It is kept, and can be delivered once there is somebody to ask.
             let line = try #require(log.first)
-            let again = try test.store.retry(line.id, of: webhook.id, for: nil, at: test.now)
+            let again = try test.store.webhooks.retry(line.id, of: webhook.id, for: nil, at: test.now)
             guard case .started = again else {
                 Issue.record("\(again)")
                 return

@@ -1,5 +1,6 @@
 import HTTP
 import Linux
+import MappedStore
 import Queues
 import StoreSupport
 import Testing
@@ -40,24 +41,24 @@ extension EmptyStore {
     }
 
     func configure(_ configuration: QueueConfiguration, for request: RequestID? = nil) throws {
-        #expect(try store.configure(for: request) { .success(configuration) } == nil)
+        #expect(try queues.configure(for: request) { .success(configuration) } == nil)
         try commit()
     }
 
-    func queue(_ name: String = "q") throws -> Queue { try #require(try store.queue(named: name)) }
+    func queue(_ name: String = "q") throws -> Queue { try #require(try queues.queue(named: name)) }
 
-    func user(_ name: String = "u") throws -> User { try #require(try store.user(named: name)) }
+    func user(_ name: String = "u") throws -> User { try #require(try queues.user(named: name)) }
 
     // MARK: Messages
 
     func post(_ bodies: String..., to name: String = "q", for request: RequestID? = nil) throws {
         let queue = try queue(name)
-        for body in bodies { #expect(try store.post(message(body), to: queue, for: request)) }
+        for body in bodies { #expect(try queues.post(message(body), to: queue, for: request)) }
         try commit()
     }
 
     func skip(in name: String = "q", for request: RequestID? = nil) throws {
-        try store.skip(in: queue(name), for: request)
+        try queues.skip(in: queue(name), for: request)
         try commit()
     }
 
@@ -66,7 +67,7 @@ extension EmptyStore {
     func listen(_ client: String, of name: String = "u", to queue: String = "q", for request: RequestID? = nil) throws
         -> Listening
     {
-        let outcome = try store.listen(client, of: user(name), to: queue, for: request)
+        let outcome = try queues.listen(client, of: user(name), to: queue, for: request)
         try commit()
         return outcome
     }
@@ -77,7 +78,7 @@ extension EmptyStore {
     }
 
     func unlisten(_ client: String, of name: String = "u", for request: RequestID? = nil) throws -> Bool {
-        let outcome = try store.unlisten(client, of: user(name), for: request)
+        let outcome = try queues.unlisten(client, of: user(name), for: request)
         try commit()
         return outcome
     }
@@ -87,21 +88,21 @@ extension EmptyStore {
         for request: RequestID? = nil
     ) throws -> ReadOutcome {
         let how = Reading(limit: limit, isManual: isManual)
-        let outcome = try store.read(client, of: user(name), how, for: request)
+        let outcome = try queues.read(client, of: user(name), how, for: request)
         try commit()
         guard case .long(let range, let current) = outcome else { return outcome }
-        let pieces = try store.page(of: range, after: range.after, atMost: .max)
+        let pieces = try queues.page(of: range, after: range.after, atMost: .max)
         return .messages(pieces?.map(\.numbered) ?? [], current: current)
     }
 
     func acknowledge(_ id: UInt64, by client: String, of name: String = "u") throws -> Acknowledgement {
-        let outcome = try store.acknowledge(through: id, by: client, of: user(name))
+        let outcome = try queues.acknowledge(through: id, by: client, of: user(name))
         try commit()
         return outcome
     }
 
     func overview(of name: String = "u", after key: [UInt8] = [], limit: Int = 1000) throws -> QueueOverview {
-        try store.overview(of: user(name), after: key, limit: limit)
+        try queues.overview(of: user(name), after: key, limit: limit)
     }
 
     /// What a read comes to that finds these messages.

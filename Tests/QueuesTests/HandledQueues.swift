@@ -98,7 +98,7 @@ final class HandledQueues {
         let clock = Clock()
         (self.test, self.file, self.clock) = (test, file, clock)
         handlers = QueueHandlers(
-            store: test.store, file: file, hashKind: hashKind, maximumMessageBytes: Self.maximumMessageBytes,
+            store: test.queues, file: file, hashKind: hashKind, maximumMessageBytes: Self.maximumMessageBytes,
             now: {
                 Moment(
                     wall: test.moment.wall.adding(seconds: clock.seconds),

@@ -1,6 +1,7 @@
 import Cryptography
 import HTTP
 import HTTPTypes
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -108,9 +109,9 @@ import Values
             #expect(attempt.guess != other.guess)
             func fail(_ attempt: LoginAttempt, after seconds: Double) throws -> Double {
                 let now = test.moment.steady.adding(seconds: seconds)
-                try test.store.recordFailure(attempt, at: now)
+                try test.queues.recordFailure(attempt, at: now)
                 try test.commit()
-                return try #require(try test.store.logins(attempt).user).seconds(since: now)
+                return try #require(try test.queues.logins(attempt).user).seconds(since: now)
             }
             #expect(try fail(attempt, after: 0) == 3)
             #expect(try fail(attempt, after: 299) == 3 - 299)
@@ -121,9 +122,9 @@ import Values
             #expect(try fail(other, after: 1701) == 6)
             // In one turn as well, before anything of it is committed.
             let third = LoginAttempt(name: "v", address: nil).guessing(Array("x".utf8), key: [1])
-            for _ in 0..<5 { try test.store.recordFailure(third, at: test.moment.steady) }
+            for _ in 0..<5 { try test.queues.recordFailure(third, at: test.moment.steady) }
             try test.commit()
-            #expect(try test.store.logins(third).user == test.moment.steady.adding(seconds: 3))
+            #expect(try test.queues.logins(third).user == test.moment.steady.adding(seconds: 3))
         }
     }
 }
@@ -138,18 +139,18 @@ import Values
 
     @Test func `a message is not kept by limits that are no longer in force`() throws {
         try HandledQueues.with(Self.text(1)) { api throws in
-            let stale = try #require(try api.test.store.queue(named: "q"))
+            let stale = try #require(try api.test.queues.queue(named: "q"))
             api.file.text = Self.text(10)
             #expect(try api.handlers.configure() == nil)
             try api.test.commit()
             #expect(try api.status(.get, "/listen/c/q") == 200)
             for body in ["a", "b"] { #expect(try api.status(.post, "/q/q", body) == 200) }
             let message = Message(body: Array("c".utf8), receivedAt: api.test.moment.wall)
-            #expect(try !api.test.store.post(message, to: stale, for: nil))
-            #expect(try !api.test.store.skip(in: stale, for: nil))
-            let current = try #require(try api.test.store.current(stale))
+            #expect(try !api.test.queues.post(message, to: stale, for: nil))
+            #expect(try !api.test.queues.skip(in: stale, for: nil))
+            let current = try #require(try api.test.queues.current(stale))
             #expect(current.settings.limits.messageCount == 10 && current.number == stale.number)
-            #expect(try api.test.store.post(message, to: current, for: nil))
+            #expect(try api.test.queues.post(message, to: current, for: nil))
             try api.test.commit()
             #expect(try api.read("c") == ["1 a", "2 b", "3 c"])
         }
@@ -157,7 +158,7 @@ import Values
 
     @Test func `a password is not changed by a login that is no longer right`() throws {
         try HandledQueues.with(Self.text(1)) { api throws in
-            let stale = try #require(try api.test.store.user(named: "anna"))
+            let stale = try #require(try api.test.queues.user(named: "anna"))
             #expect(try api.handlers.setPassword(of: "anna", to: "second", by: stale) == .changed)
             // Also in the turn that has changed it, before that is committed.
             #expect(try api.handlers.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))

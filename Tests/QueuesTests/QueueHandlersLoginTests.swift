@@ -2,6 +2,7 @@ import Cryptography
 import HTTP
 import HTTPTypes
 import JSON
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -304,7 +305,7 @@ import Values
             api.file.changes = changesOfFile
             while !later.work.isEmpty { later.work.removeFirst()() }
             try api.test.commit()
-            let hash = try #require(try api.handlers.store.current(userNamed: "anna")).hash
+            let hash = try #require(try api.test.queues.current(userNamed: "anna")).hash
             #expect(hash.accepts(Array("sesame".utf8)))
             #expect(api.file.text?.contains(hash.text) == true)
             // Where the client is still there, the same request is answered now.
@@ -319,7 +320,7 @@ import Values
             #expect(try api.handlers.setPassword(of: "anna", to: "by an operator") == .changed)
             while !later.work.isEmpty { later.work.removeFirst()() }
             try api.test.commit()
-            let hash = try #require(try api.handlers.store.current(userNamed: "anna")).hash
+            let hash = try #require(try api.test.queues.current(userNamed: "anna")).hash
             #expect(hash.accepts(Array("by an operator".utf8)))
             #expect(api.file.text?.contains(hash.text) == true)
             #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 403)

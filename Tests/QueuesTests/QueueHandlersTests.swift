@@ -3,6 +3,7 @@ import Encodings
 import HTTP
 import HTTPTypes
 import JSON
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -40,7 +41,7 @@ import Values
                 #expect(response.head.headerFields[.contentType] == "text/plain; charset=utf-8")
                 #expect(response.head.headerFields[.noSniff] == "nosniff")
                 #expect(response.head.headerFields[.cacheControl] == "no-store")
-                #expect(response.body == Array("\(try api.test.store.time())".utf8))
+                #expect(response.body == Array("\(try api.test.queues.time())".utf8))
             }
         }
     }

@@ -1,4 +1,5 @@
 import HTTP
+import MappedStore
 import Queues
 import StoreSupport
 import Testing
@@ -50,8 +51,8 @@ import Values
     @Test(arguments: Engine.allCases)
     func `of two that listen under one name in one turn, one does`(engine: Engine) throws {
         try engine.withQueue { test in
-            #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
-            #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(2)) == .inUse)
+            #expect(try test.queues.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
+            #expect(try test.queues.listen("c", of: test.user(), to: "q", for: test.request(2)) == .inUse)
             try test.commit()
             #expect(try test.read("c") == .messages([], current: 0))
         }
@@ -81,7 +82,7 @@ import Values
             #expect(try test.unlisten("c"))
             #expect(try test.read("c") == .unknownClient)
             #expect(try test.unlisten("c") == false)
-            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.queues.hasNews(for: "c", of: test.user()))
             try test.follow("c")
             #expect(try test.read("c") == .messages([], current: 1))
         }
@@ -111,11 +112,12 @@ import Values
             let user = try test.user()
             let first = Reading(limit: 2)
             #expect(
-                try test.store.read("c", of: user, first, for: test.request(1))
+                try test.queues.read("c", of: user, first, for: test.request(1))
                     == test.found([1: "a", 2: "b"], current: 3))
             #expect(
-                try test.store.read("c", of: user, Reading(), for: test.request(2)) == test.found([3: "c"], current: 3))
-            #expect(try test.store.read("c", of: user, Reading(), for: test.request(3)) == .messages([], current: 3))
+                try test.queues.read("c", of: user, Reading(), for: test.request(2)) == test.found([3: "c"], current: 3)
+            )
+            #expect(try test.queues.read("c", of: user, Reading(), for: test.request(3)) == .messages([], current: 3))
             test.rollBack()
             #expect(try test.read("c") == test.found([1: "a", 2: "b", 3: "c"], current: 3))
         }
@@ -131,7 +133,7 @@ import Values
             let queue = try test.queue("q")
             let body = [UInt8](repeating: 1, count: 1_000_000)
             for _ in 0..<40 {
-                _ = try test.store.post(Message(body: body, receivedAt: test.moment.wall), to: queue, for: nil)
+                _ = try test.queues.post(Message(body: body, receivedAt: test.moment.wall), to: queue, for: nil)
                 try test.commit()
             }
             var ids: [[UInt64]] = []
@@ -150,7 +152,7 @@ import Values
             try test.follow("c")
             try test.post("a", "b", "c", "d", "e")
             #expect(try test.read("c", limit: 2) == test.found([1: "a", 2: "b"], current: 5))
-            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.queues.hasNews(for: "c", of: test.user()))
             #expect(try test.read("c", limit: 2) == test.found([3: "c", 4: "d"], current: 5))
             #expect(try test.read("c", limit: 2) == test.found([5: "e"], current: 5))
             #expect(try test.read("c", limit: 2) == .messages([], current: 5))
@@ -219,7 +221,7 @@ import Values
                 users: ["u": ["r", "q", "none"], "v": []],
                 queues: ["r": QueueLimits(messageCount: 1), "s": QueueLimits(), "q": QueueLimits()])
             let first = Message(body: [1, 2, 3], receivedAt: Timestamp(microseconds: 5))
-            #expect(try test.store.post(first, to: test.queue("q"), for: nil))
+            #expect(try test.queues.post(first, to: test.queue("q"), for: nil))
             try test.post("x", to: "q")
             try test.post("a", "bc", to: "r")
             let overview = try test.overview()

@@ -1,6 +1,7 @@
 import Cryptography
 import HTTP
 import Linux
+import MappedStore
 import Queues
 import StoreSupport
 import Testing
@@ -69,7 +70,7 @@ import Values
             let before = try test.queue()
             try test.configure(queues: [:])
             for _ in 0..<2 { #expect(try test.read("c") == .disconnected) }
-            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.queues.hasNews(for: "c", of: test.user()))
             #expect(try test.listen("c") == .unknownQueue)
             #expect(try test.read("c") == .disconnected)
             #expect(try test.unlisten("e"))
@@ -95,7 +96,7 @@ import Values
             try test.follow("c", of: "v")
             for users in [["u": [], "v": ["q"]], ["u": ["q"], "v": ["q"]]] as [KeyValuePairs<String, [String]>] {
                 let configuration = try EmptyStore.configuration(users: users)
-                #expect(try test.store.configure(for: nil) { .success(configuration) } == nil)
+                #expect(try test.queues.configure(for: nil) { .success(configuration) } == nil)
                 if isCommitted {
                     try test.commit()
                     #expect(try test.read("c") == .disconnected)
@@ -133,8 +134,8 @@ import Values
             try test.follow("c")
             let before = try test.user()
             try test.configure(users: [:])
-            #expect(try test.store.user(named: "u") == nil)
-            #expect(try test.store.read("c", of: before, Reading(), for: nil) == .disconnected)
+            #expect(try test.queues.user(named: "u") == nil)
+            #expect(try test.queues.read("c", of: before, Reading(), for: nil) == .disconnected)
             try test.configure()
             #expect(try test.user().number != before.number)
             #expect(try test.read("c") == .unknownClient)
@@ -197,8 +198,8 @@ import Values
             try test.post("a", to: decomposed)
             #expect(try test.read("c", of: composed) == test.found([1: "a"], current: 1))
             try test.configure(users: [composed: [decomposed]], queues: [decomposed: QueueLimits()])
-            #expect(try test.store.queue(named: composed) == nil)
-            #expect(try test.store.user(named: decomposed) == nil)
+            #expect(try test.queues.queue(named: composed) == nil)
+            #expect(try test.queues.user(named: decomposed) == nil)
             #expect(try test.read("c", of: composed) == .messages([], current: 1))
         }
     }
@@ -209,10 +210,10 @@ import Values
     {
         try engine.withQueue { test in
             try test.follow("c")
-            #expect(try test.store.post(test.message("a"), to: test.queue(), for: nil))
-            #expect(try test.store.configure(for: test.request(1)) { .failure(.missing) } == .missing)
+            #expect(try test.queues.post(test.message("a"), to: test.queue(), for: nil))
+            #expect(try test.queues.configure(for: test.request(1)) { .failure(.missing) } == .missing)
             try test.commit()
-            #expect(try !test.store.hasConfigured(test.request(1)))
+            #expect(try !test.queues.hasConfigured(test.request(1)))
             #expect(try test.read("c") == test.found([1: "a"], current: 1))
         }
     }
@@ -242,7 +243,7 @@ import Values
             var wanted = try (test.user(), test.user("v"))
             wanted.0.hash = try #require(PasswordHash("plain;;new"))
             var saves = 0
-            let failure = try test.store.setPassword(of: "u", to: wanted.0.hash, for: test.request(1)) {
+            let failure = try test.queues.setPassword(of: "u", to: wanted.0.hash, for: test.request(1)) {
                 saves += 1
                 return nil
             }
@@ -250,7 +251,7 @@ import Values
             #expect(failure == nil && saves == 1)
             #expect(try test.user() == wanted.0)
             #expect(try test.user("v") == wanted.1)
-            #expect(try test.store.hasConfigured(test.request(1)))
+            #expect(try test.queues.hasConfigured(test.request(1)))
             #expect(try test.read("c") == .messages([], current: 0))
         }
     }
@@ -261,10 +262,10 @@ import Values
             let before = try test.user()
             let hash = try #require(PasswordHash("plain;;new"))
             let failure = ConfigurationFailure.unwritable("no room")
-            #expect(try test.store.setPassword(of: "u", to: hash, for: test.request(1)) { failure } == failure)
+            #expect(try test.queues.setPassword(of: "u", to: hash, for: test.request(1)) { failure } == failure)
             try test.commit()
             #expect(try test.user() == before)
-            #expect(try !test.store.hasConfigured(test.request(1)))
+            #expect(try !test.queues.hasConfigured(test.request(1)))
         }
     }
 
@@ -273,13 +274,13 @@ import Values
         try engine.withQueue { test in
             var saves = 0
             let hash = try #require(PasswordHash("plain;;new"))
-            let failure = try test.store.setPassword(of: "new", to: hash, for: nil) {
+            let failure = try test.queues.setPassword(of: "new", to: hash, for: nil) {
                 saves += 1
                 return nil
             }
             try test.commit()
             #expect(failure == nil && saves == 1)
-            #expect(try test.store.user(named: "new") == nil)
+            #expect(try test.queues.user(named: "new") == nil)
         }
     }
 }

@@ -1,4 +1,5 @@
 import HTTP
+import MappedStore
 import Queues
 import StoreSupport
 import Testing
@@ -13,10 +14,10 @@ import Values
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
-                #expect(try test.store.post(test.message("a"), to: test.queue(), for: test.request(1)))
+                #expect(try test.queues.post(test.message("a"), to: test.queue(), for: test.request(1)))
                 if isCommitted { try test.commit() }
             }
-            #expect(try test.store.post(test.message("a"), to: test.queue(), for: test.request(2)))
+            #expect(try test.queues.post(test.message("a"), to: test.queue(), for: test.request(2)))
             try test.commit()
             #expect(try test.read("c") == test.found([1: "a", 2: "a"], current: 2))
         }
@@ -27,7 +28,7 @@ import Values
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
-                try test.store.skip(in: test.queue(), for: test.request(1))
+                try test.queues.skip(in: test.queue(), for: test.request(1))
                 if isCommitted { try test.commit() }
             }
             try test.commit()
@@ -43,7 +44,7 @@ import Values
     ) throws {
         try engine.withQueue { test in
             for _ in 0..<3 {
-                #expect(try test.store.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
+                #expect(try test.queues.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
                 if isCommitted { try test.commit() }
             }
             try test.commit()
@@ -62,7 +63,7 @@ import Values
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
-                #expect(try test.store.unlisten("c", of: test.user(), for: test.request(1)))
+                #expect(try test.queues.unlisten("c", of: test.user(), for: test.request(1)))
                 if isCommitted { try test.commit() }
             }
             try test.commit()
@@ -79,7 +80,7 @@ import Values
             try test.follow("c")
             try test.post("a", "b", "c")
             for _ in 0..<3 {
-                let found = try test.store.read("c", of: test.user(), Reading(limit: 2), for: test.request(1))
+                let found = try test.queues.read("c", of: test.user(), Reading(limit: 2), for: test.request(1))
                 #expect(found == test.found([1: "a", 2: "b"], current: 3))
                 if isCommitted { try test.commit() }
             }
@@ -98,7 +99,7 @@ import Values
             try test.follow("c")
             try test.skip()
             for _ in 0..<3 {
-                let found = try test.store.read("c", of: test.user(), Reading(), for: test.request(1))
+                let found = try test.queues.read("c", of: test.user(), Reading(), for: test.request(1))
                 #expect(found == .lost(current: 1))
                 if isCommitted { try test.commit() }
             }
@@ -153,16 +154,16 @@ import Values
     @Test(arguments: Engine.allCases)
     func `a change of the configuration is known by its request`(engine: Engine) throws {
         try engine.withQueue { test in
-            #expect(try !test.store.hasConfigured(test.request(9)))
-            #expect(try !test.store.hasConfigured(nil))
+            #expect(try !test.queues.hasConfigured(test.request(9)))
+            #expect(try !test.queues.hasConfigured(nil))
             try test.configure(for: test.request(9))
-            #expect(try test.store.hasConfigured(test.request(9)))
-            #expect(try !test.store.hasConfigured(test.request(8)))
+            #expect(try test.queues.hasConfigured(test.request(9)))
+            #expect(try !test.queues.hasConfigured(test.request(8)))
             let hash = try #require(PasswordHash("plain;;new"))
-            #expect(try test.store.setPassword(of: "u", to: hash, for: test.request(8)) { nil } == nil)
-            #expect(try !test.store.hasConfigured(test.request(8)))
+            #expect(try test.queues.setPassword(of: "u", to: hash, for: test.request(8)) { nil } == nil)
+            #expect(try !test.queues.hasConfigured(test.request(8)))
             try test.commit()
-            #expect(try test.store.hasConfigured(test.request(8)))
+            #expect(try test.queues.hasConfigured(test.request(8)))
         }
     }
 
@@ -185,7 +186,7 @@ import Values
     @Test(arguments: Engine.allCases)
     func `of who never tried nothing is known`(engine: Engine) throws {
         try engine.withStore { test in
-            let record = try test.store.logins(Self.here)
+            let record = try test.queues.logins(Self.here)
             #expect(record == LoginRecord())
         }
     }
@@ -196,15 +197,15 @@ import Values
             let now = test.moment.steady
             let once = LoginLimits.failed(LoginRecord(), at: now)
             let twice = LoginLimits.failed(once, at: now)
-            try test.store.recordFailure(Self.here, at: now)
-            #expect(try test.store.logins(Self.here) == once)
+            try test.queues.recordFailure(Self.here, at: now)
+            #expect(try test.queues.logins(Self.here) == once)
             test.rollBack()
-            #expect(try test.store.logins(Self.here) == LoginRecord())
-            try test.store.recordFailure(Self.here, at: now)
-            try test.store.recordFailure(Self.here, at: now)
-            #expect(try test.store.logins(Self.here) == twice)
+            #expect(try test.queues.logins(Self.here) == LoginRecord())
+            try test.queues.recordFailure(Self.here, at: now)
+            try test.queues.recordFailure(Self.here, at: now)
+            #expect(try test.queues.logins(Self.here) == twice)
             try test.commit()
-            #expect(try test.store.logins(Self.here) == twice)
+            #expect(try test.queues.logins(Self.here) == twice)
         }
     }
 
@@ -213,11 +214,11 @@ import Values
         try engine.withStore { test in
             var looked = 0
             for _ in 0..<1000 {
-                guard try LoginLimits.delay(test.store.logins(Self.here), at: test.moment.steady) == nil else {
+                guard try LoginLimits.delay(test.queues.logins(Self.here), at: test.moment.steady) == nil else {
                     continue
                 }
                 looked += 1
-                try test.store.recordFailure(Self.here, at: test.moment.steady)
+                try test.queues.recordFailure(Self.here, at: test.moment.steady)
             }
             #expect(looked == 20)
         }
@@ -227,11 +228,11 @@ import Values
     func `users and addresses are counted apart`(engine: Engine) throws {
         try engine.withStore { test in
             let now = test.moment.steady
-            try test.store.recordFailure(Self.here, at: now)
+            try test.queues.recordFailure(Self.here, at: now)
             try test.commit()
             let once = LoginLimits.failed(LoginRecord(), at: now)
             func record(_ name: String, _ address: String?) throws -> LoginRecord {
-                try test.store.logins(LoginAttempt(name: name, address: address))
+                try test.queues.logins(LoginAttempt(name: name, address: address))
             }
             #expect(try record("u", "1.2.3.5") == LoginRecord(user: once.user))
             #expect(try record("v", "1.2.3.4") == LoginRecord(address: once.address))
@@ -250,10 +251,10 @@ import Values
             ]
             for name in names {
                 let attempt = LoginAttempt(name: name, address: nil)
-                #expect(try test.store.logins(attempt) == LoginRecord())
-                try test.store.recordFailure(attempt, at: test.moment.steady)
+                #expect(try test.queues.logins(attempt) == LoginRecord())
+                try test.queues.recordFailure(attempt, at: test.moment.steady)
                 try test.commit()
-                #expect(try test.store.logins(attempt).user != nil)
+                #expect(try test.queues.logins(attempt).user != nil)
             }
         }
     }
@@ -263,19 +264,19 @@ import Values
         try engine.withStore { test in
             let now = test.moment.steady
             let known = try #require(LoginLimits.succeeded(LoginRecord(), at: now))
-            try test.store.recordSuccess(Self.here, at: now)
+            try test.queues.recordSuccess(Self.here, at: now)
             try test.commit()
-            #expect(try test.store.logins(Self.here) == known)
-            try test.store.recordSuccess(Self.here, at: now.adding(seconds: 60))
-            try test.store.recordFailure(Self.here, at: now)
+            #expect(try test.queues.logins(Self.here) == known)
+            try test.queues.recordSuccess(Self.here, at: now.adding(seconds: 60))
+            try test.queues.recordFailure(Self.here, at: now)
             try test.commit()
-            #expect(try test.store.logins(Self.here) == LoginLimits.failed(known, at: now))
+            #expect(try test.queues.logins(Self.here) == LoginLimits.failed(known, at: now))
             let elsewhere = LoginAttempt(name: "u", address: "5.6.7.8")
-            #expect(try test.store.logins(elsewhere) == LoginRecord())
-            for _ in 0..<30 { try test.store.recordFailure(elsewhere, at: now) }
+            #expect(try test.queues.logins(elsewhere) == LoginRecord())
+            for _ in 0..<30 { try test.queues.recordFailure(elsewhere, at: now) }
             try test.commit()
-            #expect(try LoginLimits.delay(test.store.logins(elsewhere), at: now) != nil)
-            #expect(try LoginLimits.delay(test.store.logins(Self.here), at: now) == nil)
+            #expect(try LoginLimits.delay(test.queues.logins(elsewhere), at: now) != nil)
+            #expect(try LoginLimits.delay(test.queues.logins(Self.here), at: now) == nil)
         }
     }
 }

@@ -1,4 +1,5 @@
 import HTTP
+import MappedStore
 import Queues
 import StoreSupport
 import Testing
@@ -10,24 +11,24 @@ import Values
     func `an empty store has a time, and nothing else`(engine: Engine) throws {
         try engine.withStore { test in
             let seconds = UInt64(test.moment.wall.microseconds / 1_000_000)
-            let time = try test.store.time()
+            let time = try test.queues.time()
             #expect(time <= seconds + 1 && time + 60 > seconds)
-            #expect(try test.store.queue(named: "q") == nil)
-            #expect(try test.store.user(named: "u") == nil)
+            #expect(try test.queues.queue(named: "q") == nil)
+            #expect(try test.queues.user(named: "u") == nil)
         }
     }
 
     @Test(arguments: Engine.allCases)
     func `nothing that is done to queues changes the time`(engine: Engine) throws {
         try engine.withQueue { test in
-            let time = try test.store.time()
+            let time = try test.queues.time()
             try test.follow("c")
             try test.post("a")
             try test.skip()
             _ = try test.read("c")
             try test.configure(queues: [:])
             try test.configure()
-            #expect(try test.store.time() == time)
+            #expect(try test.queues.time() == time)
         }
     }
 
@@ -53,7 +54,7 @@ import Values
             try test.follow("c")
             for time in [0, -1, 1_700_000_000_123_456, Int64.max] {
                 let message = Message(body: body, receivedAt: Timestamp(microseconds: time))
-                #expect(try test.store.post(message, to: test.queue(), for: nil))
+                #expect(try test.queues.post(message, to: test.queue(), for: nil))
                 try test.commit()
                 guard case .messages(let found, _) = try test.read("c") else {
                     Issue.record("nothing is read")
@@ -114,17 +115,17 @@ import Values
         try engine.withQueue { test in
             try test.follow("c")
             let (queue, user) = (try test.queue(), try test.user())
-            #expect(try test.store.post(test.message("a"), to: queue, for: test.request(1)))
-            try test.store.skip(in: queue, for: test.request(2))
-            #expect(try test.store.listen("d", of: user, to: "q", for: test.request(3)) == .listening)
-            #expect(try test.store.unlisten("c", of: user, for: test.request(4)))
+            #expect(try test.queues.post(test.message("a"), to: queue, for: test.request(1)))
+            try test.queues.skip(in: queue, for: test.request(2))
+            #expect(try test.queues.listen("d", of: user, to: "q", for: test.request(3)) == .listening)
+            #expect(try test.queues.unlisten("c", of: user, for: test.request(4)))
             let other = try EmptyStore.configuration(users: ["v": []], queues: [:])
-            #expect(try test.store.configure(for: test.request(5)) { .success(other) } == nil)
+            #expect(try test.queues.configure(for: test.request(5)) { .success(other) } == nil)
             test.rollBack()
             #expect(try test.read("c") == .messages([], current: 0))
             #expect(try test.read("d") == .unknownClient)
-            #expect(try test.store.user(named: "v") == nil)
-            #expect(try !test.store.hasConfigured(test.request(5)))
+            #expect(try test.queues.user(named: "v") == nil)
+            #expect(try !test.queues.hasConfigured(test.request(5)))
             // Nor were the requests.
             try test.post("b", for: test.request(1))
             #expect(try test.read("c") == test.found([1: "b"], current: 1))
@@ -137,11 +138,11 @@ import Values
     func `what is not committed is not read`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
-            #expect(try test.store.post(test.message("a"), to: test.queue(), for: nil))
-            #expect(try test.store.read("c", of: test.user(), Reading(), for: nil) == .messages([], current: 0))
-            #expect(try !test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.queues.post(test.message("a"), to: test.queue(), for: nil))
+            #expect(try test.queues.read("c", of: test.user(), Reading(), for: nil) == .messages([], current: 0))
+            #expect(try !test.queues.hasNews(for: "c", of: test.user()))
             try test.commit()
-            #expect(try test.store.hasNews(for: "c", of: test.user()))
+            #expect(try test.queues.hasNews(for: "c", of: test.user()))
             #expect(try test.read("c") == test.found([1: "a"], current: 1))
         }
     }
@@ -151,11 +152,11 @@ import Values
         try engine.withQueue { test in
             let queue = try test.queue()
             try test.configure(queues: [:])
-            #expect(try test.store.queue(named: "q") == nil)
-            #expect(try !test.store.post(test.message("a"), to: queue, for: nil))
-            try test.store.skip(in: queue, for: nil)
+            #expect(try test.queues.queue(named: "q") == nil)
+            #expect(try !test.queues.post(test.message("a"), to: queue, for: nil))
+            try test.queues.skip(in: queue, for: nil)
             try test.configure()
-            #expect(try !test.store.post(test.message("b"), to: queue, for: nil))
+            #expect(try !test.queues.post(test.message("b"), to: queue, for: nil))
             try test.commit()
             #expect(try test.overview().queues.map(\.log) == [QueueLog()])
         }
@@ -250,10 +251,10 @@ import Values
                     current += 1
                 case .listen(let client): try test.follow(client)
                 case .lost(let client):
-                    #expect(try test.store.hasNews(for: client, of: test.user()), place)
+                    #expect(try test.queues.hasNews(for: client, of: test.user()), place)
                     #expect(try test.read(client) == .lost(current: current), place)
                 case .read(let client, let ids):
-                    #expect(try test.store.hasNews(for: client, of: test.user()) == !ids.isEmpty, place)
+                    #expect(try test.queues.hasNews(for: client, of: test.user()) == !ids.isEmpty, place)
                     guard case .messages(let found, current) = try test.read(client) else {
                         Issue.record(place)
                         return

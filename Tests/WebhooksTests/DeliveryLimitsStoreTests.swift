@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -25,12 +26,12 @@ import Webhooks
             test.pass(seconds: 1)
             let successor = TestWorker(test, owner: 2)
             #expect(try successor.turn().isEmpty)
-            #expect(try test.store.endLeases(longest: 25, at: test.moment) == begun.count - 1)
+            #expect(try test.deliveries.endLeases(longest: 25, at: test.moment) == begun.count - 1)
             try test.commit()
             #expect(try test.faults() == [])
             let again = try successor.turn()
             #expect(Set(again.map(\.delivery.id)) == Set(begun.dropFirst().map(\.delivery.id)))
-            #expect(try test.store.endLeases(longest: 25, at: test.moment) == again.count)
+            #expect(try test.deliveries.endLeases(longest: 25, at: test.moment) == again.count)
             try test.commit()
         }
     }

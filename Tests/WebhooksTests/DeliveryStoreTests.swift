@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -119,7 +120,7 @@ import Webhooks
             let log = try test.log(webhook)
             #expect(log.map(\.attempt) == [3, 2, 1] && log.map(\.isFinal) == [true, false, false])
             #expect(log.map { $0.nextRetryAt == nil } == [true, false, false])
-            let health = try #require(try test.store.statistics(of: webhook.id)).health
+            let health = try #require(try test.webhooks.statistics(of: webhook.id)).health
             #expect(health.failedAttempts == 3 && health.givenUp == 1 && health.delivered == 0)
         }
     }
@@ -239,11 +240,11 @@ import Webhooks
             #expect(try test.pending(webhook) == 1)
             #expect(try test.log(webhook).map(\.isFinal) == [false])
             #expect(try test.log(webhook).first?.nextRetryAt == nil)
-            #expect(try test.store.statistics(of: webhook.id)?.health.failedAttempts == 0)
+            #expect(try test.webhooks.statistics(of: webhook.id)?.health.failedAttempts == 0)
             try other.end((taken[0], .ok))
             #expect(try test.pending(webhook) == 0)
             try lost.end((begun[0], .ok))
-            #expect(try test.store.statistics(of: webhook.id)?.health.delivered == 1)
+            #expect(try test.webhooks.statistics(of: webhook.id)?.health.delivered == 1)
             #expect(try test.log(webhook).count == 3)
         }
     }
@@ -257,7 +258,7 @@ import Webhooks
             let begun = try worker.turn()
             #expect(try test.delete(webhook))
             try worker.end((begun[0], .ok))
-            #expect(try test.store.webhook(webhook.id) == nil)
+            #expect(try test.webhooks.webhook(webhook.id) == nil)
         }
     }
 

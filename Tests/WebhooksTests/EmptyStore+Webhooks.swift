@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -36,7 +37,7 @@ extension EmptyStore {
 
     @discardableResult
     func create(_ webhook: Webhook? = nil, for request: RequestID? = nil) throws -> Webhook {
-        let outcome = try store.create(webhook ?? self.webhook(), for: request, limit: 10_000) { key() }
+        let outcome = try webhooks.create(webhook ?? self.webhook(), for: request, limit: 10_000) { key() }
         try commit()
         guard case .created(let made) = outcome else {
             throw Refused(outcome: "\(outcome)")
@@ -51,10 +52,10 @@ extension EmptyStore {
         _ policy: RetryPolicy, limits: DestinationLimits = DestinationLimits()
     ) throws -> Webhook { try create(webhook(.own(policy), limits: limits)) }
 
-    func current(_ webhook: Webhook) throws -> Webhook { try #require(try store.webhook(webhook.id)) }
+    func current(_ webhook: Webhook) throws -> Webhook { try #require(try webhooks.webhook(webhook.id)) }
 
     func change(_ webhook: Webhook, _ body: (inout Webhook) -> Void) throws {
-        let changed = try store.change(webhook.id) {
+        let changed = try webhooks.change(webhook.id) {
             body(&$0)
             return true
         }
@@ -68,7 +69,7 @@ extension EmptyStore {
     }
 
     func delete(_ webhook: Webhook, for request: RequestID? = nil) throws -> Bool {
-        let outcome = try store.delete(webhook.id, for: request)
+        let outcome = try webhooks.delete(webhook.id, for: request)
         try commit()
         return outcome
     }
@@ -82,20 +83,20 @@ extension EmptyStore {
         for request: RequestID? = nil
     ) throws -> EventAcceptance {
         let event = Event(id: id, idempotencyKey: key, type: type, body: Array(body.utf8))
-        let outcome = try store.accept(event, in: environment ?? self.environment, for: request, at: moment)
+        let outcome = try webhooks.accept(event, in: environment ?? self.environment, for: request, at: moment)
         try commit()
         return outcome
     }
 
     func testCall(_ webhook: Webhook, for request: RequestID? = nil) throws -> UUID? {
         let event = Event(id: "t-\(newID())", type: "job-created", body: [])
-        let outcome = try store.test(event, to: webhook.id, for: request, at: moment)
+        let outcome = try webhooks.test(event, to: webhook.id, for: request, at: moment)
         try commit()
         return outcome
     }
 
     func retry(_ entry: UInt64, of webhook: Webhook, for request: RequestID? = nil) throws -> Redelivery {
-        let outcome = try store.retry(entry, of: webhook.id, for: request, at: moment)
+        let outcome = try webhooks.retry(entry, of: webhook.id, for: request, at: moment)
         try commit()
         return outcome
     }
@@ -104,7 +105,7 @@ extension EmptyStore {
     func recover(
         _ webhook: Webhook, seconds: Double = 86_400, limit: Int = 100, for request: RequestID? = nil
     ) throws -> Int? {
-        let outcome = try store.recover(
+        let outcome = try webhooks.recover(
             webhook.id, since: moment.wall.adding(seconds: -seconds), until: moment.wall.adding(seconds: 1),
             limit: limit, for: request, at: moment)
         try commit()
@@ -112,11 +113,11 @@ extension EmptyStore {
     }
 
     func log(_ webhook: Webhook, _ query: LogQuery = LogQuery()) throws -> [LogEntry] {
-        try #require(try store.log(of: webhook.id, query)).entries
+        try #require(try webhooks.log(of: webhook.id, query)).entries
     }
 
     func pending(_ webhook: Webhook) throws -> Int {
-        try #require(try store.statistics(of: webhook.id)).pending
+        try #require(try webhooks.statistics(of: webhook.id)).pending
     }
 }
 
@@ -155,7 +156,7 @@ final class TestWorker {
         }
         var inFlight: [UInt64: Int] = [:]
         for start in running { inFlight[start.destination.number, default: 0] += 1 }
-        let turn = try test.store.turn(
+        let turn = try test.deliveries.turn(
             results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
             policies: policies, at: test.moment)
         try test.commit()

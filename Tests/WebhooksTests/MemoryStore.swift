@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import Values
 
 @testable import Webhooks

@@ -18,9 +18,9 @@ import Values
     }
 
     private func send(_ test: EmptyWebhookStore, to url: String?) throws {
-        let mapped = try #require(test.store as? MappedStore)
+        let mapped = test.store
         let wanted = url.map { Destination(number: 0, url: $0, policy: .standard) }
-        try mapped.sendOperationalEvents(to: wanted) { $0.url == url }
+        try mapped.deliveries.sendOperationalEvents(to: wanted) { $0.url == url }
         try test.commit()
     }
 
@@ -81,12 +81,12 @@ import Values
             try test.accept("a")
             #expect(try work(worker, .status(500)) == ["message.exhausted"])
             let line = try #require(try test.log(webhook).first)
-            _ = try test.store.retry(line.id, of: webhook.id, for: nil, at: test.moment)
+            _ = try test.webhooks.retry(line.id, of: webhook.id, for: nil, at: test.moment)
             try test.commit()
             #expect(try work(worker, .ok) == ["message.recovered"])
             // By hand again, what had succeeded has not recovered.
             let success = try #require(try test.log(webhook).first)
-            _ = try test.store.retry(success.id, of: webhook.id, for: nil, at: test.moment)
+            _ = try test.webhooks.retry(success.id, of: webhook.id, for: nil, at: test.moment)
             try test.commit()
             #expect(try work(worker, .ok) == [])
             try test.accept("b")
@@ -129,7 +129,7 @@ import Values
             #expect(data["environment_id"]?.string == test.environment.description)
             #expect(data["event_id"]?.string == "a" && data["event"]?.string == "job-created")
             #expect(data["attempts"]?.integer == 1 && data["status_code"]?.integer == 503)
-            let mapped = try #require(test.store as? MappedStore)
+            let mapped = test.store
             #expect(try mapped.metrics(at: test.moment).deliveries.events == [0, 0, 0, 1, 0])
         }
     }
@@ -140,7 +140,7 @@ import Values
             try test.accept("a")
             _ = try worker.work(.status(500))
             #expect(try test.delete(webhook))
-            let mapped = try #require(test.store as? MappedStore)
+            let mapped = test.store
             for _ in 0..<12 {
                 test.pass(seconds: 100 * 3600)
                 try worker.work(.status(410))

@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -8,7 +9,7 @@ import Webhooks
 /// One environment's trouble is not another's: places for attempts, and what is kept.
 @Suite struct SharingStoreTests {
     private func turn(_ test: EmptyStore, _ room: AttemptRoom) throws -> [DeliveryTurn.Start] {
-        let turn = try test.store.turn(
+        let turn = try test.deliveries.turn(
             [], beginning: room, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(), at: test.moment)
         try test.commit()
         #expect(try test.faults() == [])

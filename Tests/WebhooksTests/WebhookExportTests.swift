@@ -20,7 +20,7 @@ import Webhooks
         let ordered = test.webhook(.standard, limits: DestinationLimits(isOrdered: true))
         let elsewhere = test.webhook(in: test.newID())
         let made = try [test.create(first), test.create(ordered), test.create(elsewhere), test.create()]
-        _ = try test.store.rotate(
+        _ = try test.webhooks.rotate(
             test.environment, to: test.key("second"), at: test.moment.wall, overlapSeconds: 60)
         try test.commit()
         let worker = TestWorker(test)
@@ -39,7 +39,7 @@ import Webhooks
     @Test func `all of it comes over, and is exported the same again`() throws {
         try WebhookEngine.mapped.withStore { test in
             let made = try fill(test)
-            let mapped = try #require(test.store as? MappedStore)
+            let mapped = test.store
             #expect(try mapped.claimSeal(isOurs: { _ in false }, make: { [9, 0xff] }))
             let lines = try export(mapped, at: test.moment)
             try withImport(lines, at: test.moment) { store, counts in
@@ -48,22 +48,24 @@ import Webhooks
                 #expect(try export(store, at: test.moment).dropFirst() == lines.dropFirst())
                 #expect(try store.claimSeal(isOurs: { $0 == [9, 0xff] }, make: { [] }))
                 for webhook in made {
-                    var (before, after) = (try test.current(webhook), try #require(try store.webhook(webhook.id)))
+                    var (before, after) = (
+                        try test.current(webhook), try #require(try store.webhooks.webhook(webhook.id))
+                    )
                     #expect(after.lastTriggered == before.lastTriggered && after.lastErrored == before.lastErrored)
                     // Numbers are the store's own affair.
                     before.destination = after.destination
                     #expect(after == before)
                     after = before
-                    #expect(try store.log(of: webhook.id, LogQuery())?.entries == test.log(webhook))
-                    let pending = try store.statistics(of: webhook.id)?.pending
+                    #expect(try store.webhooks.log(of: webhook.id, LogQuery())?.entries == test.log(webhook))
+                    let pending = try store.webhooks.statistics(of: webhook.id)?.pending
                     #expect(try pending == test.pending(webhook))
-                    let keyring = try store.keyring(of: webhook.environment) { nil }
-                    #expect(try keyring?.keys == test.store.keyring(of: webhook.environment) { nil }?.keys)
+                    let keyring = try store.webhooks.keyring(of: webhook.environment) { nil }
+                    #expect(try keyring?.keys == test.webhooks.keyring(of: webhook.environment) { nil }?.keys)
                     #expect(keyring?.number == after.destination.keyring)
                 }
                 // What was known is known.
                 let again = Event(id: "x", idempotencyKey: "key", type: "job-created", body: [])
-                let acceptance = try store.accept(again, in: test.environment, for: nil, at: test.moment)
+                let acceptance = try store.webhooks.accept(again, in: test.environment, for: nil, at: test.moment)
                 #expect(acceptance == EventAcceptance(eventID: "e1", deliveries: 3, isRepeated: true))
             }
         }
@@ -77,10 +79,10 @@ import Webhooks
             try worker.work(.status(500))
             try test.accept("b")
             #expect(try worker.turn().events == ["b"])
-            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let lines = try export(test.store, at: test.moment)
             try withImport(lines, at: test.moment) { store, _ in
                 func begin() throws -> [String] {
-                    let turn = try store.turn(
+                    let turn = try store.deliveries.turn(
                         [], beginning: AttemptRoom(10), inFlight: [:], owner: 9, leaseSeconds: 1000,
                         policies: RetryPolicies(),
                         at: test.moment)
@@ -93,7 +95,7 @@ import Webhooks
                 #expect(try begin() == ["b"])
                 test.pass(seconds: 35)
                 #expect(try begin() == ["a"])
-                #expect(try store.statistics(of: webhook.id)?.pending == 2)
+                #expect(try store.webhooks.statistics(of: webhook.id)?.pending == 2)
             }
             #expect(try test.pending(webhook) == 2)
         }
@@ -110,14 +112,14 @@ import Webhooks
     ) throws {
         try WebhookEngine.mapped.withStore { test in
             let webhook = try test.create(test.webhook(.fixed))
-            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let lines = try export(test.store, at: test.moment)
             let older = lines.map { line in
                 let text = String(decoding: line, as: UTF8.self)
                 return Array(text.replacing(#""retryPolicy": "fixed""#, with: members).utf8)
             }
             #expect(older != lines)
             try withImport(older, at: test.moment) { store, _ in
-                let found = try store.webhook(webhook.id)
+                let found = try store.webhooks.webhook(webhook.id)
                 #expect(found?.destination.policy == policy)
             }
         }
@@ -127,7 +129,7 @@ import Webhooks
     func `what is there twice, or without what it needs, is refused`(kind: String) throws {
         try WebhookEngine.mapped.withStore { test in
             _ = try fill(test)
-            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let lines = try export(test.store, at: test.moment)
             let head = Array("{\"kind\": \"\(kind)\"".utf8)
             let index = try #require(lines.firstIndex { $0.starts(with: head) })
             #expect(throws: ImportError.self) {

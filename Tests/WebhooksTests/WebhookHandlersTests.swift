@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import HTTPTypes
 import JSON
+import MappedStore
 import StandardWebhooks
 import Testing
 import Values

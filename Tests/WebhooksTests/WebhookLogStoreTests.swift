@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -153,12 +154,12 @@ import Webhooks
                 try worker.work(.status(500))
             }
             #expect(
-                try test.store.recover(
+                try test.webhooks.recover(
                     webhook.id, since: first, until: first.adding(seconds: 50), limit: 10, for: nil, at: test.moment)
                     == 0)
             let later = first.adding(seconds: 1500)
             #expect(
-                try test.store.recover(
+                try test.webhooks.recover(
                     webhook.id, since: later, until: later.adding(seconds: 50), limit: 10, for: nil, at: test.moment)
                     == 2)
             try test.commit()
@@ -200,14 +201,14 @@ import Webhooks
             var pages = 0
             var query = LogQuery(limit: 1000)
             repeat {
-                let page = try #require(try test.store.log(of: webhook.id, query))
+                let page = try #require(try test.webhooks.log(of: webhook.id, query))
                 #expect(page.entries.count <= 9)
                 found += page.entries.map(\.eventID)
                 query.before = page.next
                 pages += 1
             } while query.before != nil
             #expect(pages == 3 && found.count == 20 && Set(found).count == 20)
-            let all = try #require(try test.store.log(of: webhook.id, LogQuery(limit: 8)))
+            let all = try #require(try test.webhooks.log(of: webhook.id, LogQuery(limit: 8)))
             #expect(all.entries.count == 8 && all.next == 13)
         }
     }

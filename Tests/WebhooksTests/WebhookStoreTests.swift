@@ -1,5 +1,6 @@
 import Delivery
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -11,17 +12,17 @@ import Webhooks
     func `an empty store knows nothing`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let id = test.newID()
-            let found = try test.store.webhooks(of: id)
+            let found = try test.webhooks.webhooks(of: id)
             #expect(found.isEmpty)
-            #expect(try test.store.webhook(id) == nil)
-            #expect(try test.store.change(id) { _ in true } == nil)
-            #expect(try !test.store.delete(id, for: nil))
-            #expect(try test.store.log(of: id, LogQuery()) == nil)
-            #expect(try test.store.statistics(of: id) == nil)
-            #expect(try test.store.retry(1, of: id, for: nil, at: test.moment) == .unknownDestination)
+            #expect(try test.webhooks.webhook(id) == nil)
+            #expect(try test.webhooks.change(id) { _ in true } == nil)
+            #expect(try !test.webhooks.delete(id, for: nil))
+            #expect(try test.webhooks.log(of: id, LogQuery()) == nil)
+            #expect(try test.webhooks.statistics(of: id) == nil)
+            #expect(try test.webhooks.retry(1, of: id, for: nil, at: test.moment) == .unknownDestination)
             #expect(try test.testCall(test.webhook()) == nil)
             #expect(try test.recover(test.webhook()) == nil)
-            #expect(try test.store.rotate(id, to: test.key(), at: test.moment.wall, overlapSeconds: 60) == nil)
+            #expect(try test.webhooks.rotate(id, to: test.key(), at: test.moment.wall, overlapSeconds: 60) == nil)
             #expect(try test.accept("a") == EventAcceptance(eventID: "a", deliveries: 0, isRepeated: false))
         }
     }
@@ -54,13 +55,14 @@ import Webhooks
         try engine.withStore { test in
             let other = test.newID()
             let made = try [test.create(), test.create(test.webhook(in: other)), test.create(), test.create()]
-            #expect(try test.store.webhooks(of: test.environment).map(\.id) == [made[0], made[2], made[3]].map(\.id))
-            #expect(try test.store.webhooks(of: other).map(\.id) == [made[1].id])
+            #expect(
+                try test.webhooks.webhooks(of: test.environment).map(\.id) == [made[0], made[2], made[3]].map(\.id))
+            #expect(try test.webhooks.webhooks(of: other).map(\.id) == [made[1].id])
             // Of one environment all have the same keys, of another others.
             #expect(made[0].destination.keyring == made[2].destination.keyring)
             #expect(made[0].destination.keyring != made[1].destination.keyring)
             #expect(try test.delete(made[0]))
-            #expect(try test.store.webhooks(of: test.environment).map(\.id) == [made[2], made[3]].map(\.id))
+            #expect(try test.webhooks.webhooks(of: test.environment).map(\.id) == [made[2], made[3]].map(\.id))
             let more = try test.create()
             #expect(more.destination.number > made[3].destination.number)
         }
@@ -70,10 +72,10 @@ import Webhooks
     func `an environment has no more webhooks than it may`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             for _ in 0..<2 { try test.create() }
-            #expect(try test.store.create(test.webhook(), for: nil, limit: 2) { nil } == .tooMany)
-            #expect(try test.store.create(test.webhook(in: test.newID()), for: nil, limit: 2) { nil } == .noKey)
+            #expect(try test.webhooks.create(test.webhook(), for: nil, limit: 2) { nil } == .tooMany)
+            #expect(try test.webhooks.create(test.webhook(in: test.newID()), for: nil, limit: 2) { nil } == .noKey)
             try test.commit()
-            #expect(try test.store.webhooks(of: test.environment).count == 2)
+            #expect(try test.webhooks.webhooks(of: test.environment).count == 2)
         }
     }
 
@@ -83,7 +85,7 @@ import Webhooks
             let request = test.request(1)
             let made = try test.create(for: request)
             #expect(try test.create(for: request) == made)
-            #expect(try test.store.webhooks(of: test.environment).count == 1)
+            #expect(try test.webhooks.webhooks(of: test.environment).count == 1)
             #expect(try test.delete(made, for: test.request(2)))
             #expect(try test.delete(made, for: test.request(2)))
             #expect(try !test.delete(made, for: test.request(3)))
@@ -104,7 +106,7 @@ import Webhooks
             wanted.events = ["job-completed"]
             wanted.destination.url = "http://elsewhere.test/"
             #expect(try test.current(webhook) == wanted)
-            let refused = try test.store.change(webhook.id) {
+            let refused = try test.webhooks.change(webhook.id) {
                 $0.name = "never"
                 return false
             }
@@ -205,7 +207,7 @@ import Webhooks
         try engine.withStore { test in
             try test.create()
             let event = Event(id: "a", type: "job-created", body: [])
-            #expect(try test.store.accept(event, in: test.environment, for: nil, at: test.moment).deliveries == 1)
+            #expect(try test.webhooks.accept(event, in: test.environment, for: nil, at: test.moment).deliveries == 1)
             let worker = TestWorker(test)
             #expect(try worker.turn().isEmpty)
             #expect(try worker.turn().count == 1)
@@ -294,21 +296,21 @@ import Webhooks
     @Test(arguments: WebhookEngine.allCases)
     func `an environment has one keyring, and its keys rotate`(engine: WebhookEngine) throws {
         try engine.withStore { test in
-            #expect(try test.store.keyring(of: test.environment) { nil } == nil)
+            #expect(try test.webhooks.keyring(of: test.environment) { nil } == nil)
             try test.commit()
-            let made = try #require(try test.store.keyring(of: test.environment) { test.key("one") })
+            let made = try #require(try test.webhooks.keyring(of: test.environment) { test.key("one") })
             try test.commit()
             #expect(made.keys.map(\.id) == ["one"])
-            #expect(try test.store.keyring(of: test.environment) { test.key("never") } == made)
-            #expect(try test.store.keyring(made.number) == made)
-            #expect(try test.store.keyring(made.number + 1) == nil)
+            #expect(try test.webhooks.keyring(of: test.environment) { test.key("never") } == made)
+            #expect(try test.deliveries.keyring(made.number) == made)
+            #expect(try test.deliveries.keyring(made.number + 1) == nil)
             #expect(try test.create().destination.keyring == made.number)
             let rotated = try #require(
-                try test.store.rotate(
+                try test.webhooks.rotate(
                     test.environment, to: test.key("two"), at: test.moment.wall, overlapSeconds: 60))
             try test.commit()
             #expect(rotated.keys.map(\.id) == ["one", "two"])
-            #expect(try test.store.keyring(made.number) == rotated)
+            #expect(try test.deliveries.keyring(made.number) == rotated)
         }
     }
 }

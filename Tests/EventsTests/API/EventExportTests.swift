@@ -48,7 +48,7 @@ import Values
     @Test func `all of it comes over, and is exported the same again`() throws {
         try EventEngine.mapped.withStore { test in
             let (made, events) = try fill(test)
-            let mapped = try #require(test.store as? MappedStore)
+            let mapped = test.store
             #expect(try mapped.claimSeal(isOurs: { _ in false }, make: { [9, 0xff] }))
             let lines = try export(mapped, at: test.moment)
             try withImport(lines, at: test.moment) { store, counts in
@@ -62,7 +62,7 @@ import Values
                 #expect(try store.claimSeal(isOurs: { $0 == [9, 0xff] }, make: { [] }))
                 for subscription in made {
                     let before = try test.current(subscription)
-                    var after = try #require(try store.subscription(subscription.id))
+                    var after = try #require(try store.events.subscription(subscription.id))
                     // Numbers are the store's own affair; all else is the same.
                     #expect(after.destination.shape == before.destination.shape)
                     #expect(after.destination.consent == before.destination.consent)
@@ -72,12 +72,13 @@ import Values
                     #expect(after.destination.sealedHeaders == before.destination.sealedHeaders)
                     after.destination = before.destination
                     #expect(after == before)
-                    #expect(try store.subscriptions(of: before.user, after: nil, limit: 9).map(\.id) == [before.id])
-                    let history = try store.deliveries(of: before.id, DeliveryQuery())
+                    #expect(
+                        try store.events.subscriptions(of: before.user, after: nil, limit: 9).map(\.id) == [before.id])
+                    let history = try store.events.deliveries(of: before.id, DeliveryQuery())
                     #expect(try history == test.lines(before))
                 }
                 for id in events {
-                    let (before, after) = (try test.history(id), try #require(try store.event(id)))
+                    let (before, after) = (try test.history(id), try #require(try store.events.event(id)))
                     #expect(after.body == before.body && after.receivedAt == before.receivedAt)
                     #expect(after.isWaiting == before.isWaiting && after.matches == before.matches)
                 }
@@ -88,7 +89,7 @@ import Values
     @Test func `what waits is matched, replayed and delivered from there`() throws {
         try EventEngine.mapped.withStore { test in
             let (made, _) = try fill(test)
-            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let lines = try export(test.store, at: test.moment)
             try withImport(lines, at: test.moment) { store, _ in
                 let other = EmptyEventStore(store, at: test.moment)
                 try other.match()
@@ -97,7 +98,7 @@ import Values
                 // To the first what waited, and what was replayed; to the second all but what it had.
                 #expect(bodies.filter { $0 == "{\"a\": 1}" }.count == 3)
                 #expect(bodies.contains("{\"b\": 3}"))
-                let history = try #require(try store.deliveries(of: made[0].id, DeliveryQuery(succeeded: true)))
+                let history = try #require(try store.events.deliveries(of: made[0].id, DeliveryQuery(succeeded: true)))
                 #expect(history.count == 4)
                 #expect(try store.check().faults == [])
             }
@@ -107,19 +108,20 @@ import Values
     @Test func `what was routed elsewhere is not replayed from there either`() throws {
         try EventEngine.mapped.withStore { test in
             let subscription = try test.create()
-            let mapped = try #require(test.store as? MappedStore)
+            let mapped = test.store
             let former = try FormerEvent(
                 id: test.newID().description, body: "{}", created: test.moment.wall.adding(seconds: -60).naive,
                 now: test.moment.wall)
-            #expect(try mapped.takeOver([former]).events == 1)
+            #expect(try mapped.events.takeOver([former]).events == 1)
             try test.commit()
             try withImport(try export(mapped, at: test.moment), at: test.moment) { store, _ in
-                #expect(try store.event(former.event.id) != nil)
+                #expect(try store.events.event(former.event.id) != nil)
                 let since = test.moment.wall.adding(seconds: -1000)
                 #expect(
-                    try store.replay(subscription.id, since: since, until: .farAhead, all: true, for: nil) == .accepted)
+                    try store.events.replay(subscription.id, since: since, until: .farAhead, all: true, for: nil)
+                        == .accepted)
                 try store.commit()
-                #expect(try store.waitingReplay(after: nil, limit: 9, maximumBytes: 1000) == nil)
+                #expect(try store.matching.waitingReplay(after: nil, limit: 9, maximumBytes: 1000) == nil)
             }
         }
     }
@@ -127,7 +129,7 @@ import Values
     @Test func `nothing that is sealed is exported in the clear`() throws {
         try EventEngine.mapped.withStore { test in
             _ = try richest(test)
-            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let lines = try export(test.store, at: test.moment)
             let line = try #require(lines.first { $0.starts(with: Array("{\"kind\": \"subscription\"".utf8)) })
             let json = try JSON(parsing: line)
             #expect(json["sealedAuthBase64"]?.string == "AP8=" && json["sealedTargetBase64"]?.string == "AQ==")
@@ -140,7 +142,7 @@ import Values
     func `what is there twice, or without what it needs, is refused`(kind: String) throws {
         try EventEngine.mapped.withStore { test in
             _ = try fill(test)
-            let lines = try export(try #require(test.store as? MappedStore), at: test.moment)
+            let lines = try export(test.store, at: test.moment)
             let head = Array("{\"kind\": \"\(kind)\"".utf8)
             let index = try #require(lines.firstIndex { $0.starts(with: head) })
             #expect(throws: ImportError.self) {
@@ -165,7 +167,7 @@ import Values
     @Test func `a store that has subscriptions takes no import`() throws {
         try EventEngine.mapped.withStore { test in
             try test.create()
-            let mapped = try #require(test.store as? MappedStore)
+            let mapped = test.store
             var lines = try export(mapped, at: test.moment)[...]
             #expect(throws: ImportError.self) {
                 try mapped.import(at: test.moment) { () throws(ImportError) in lines.popFirst() }

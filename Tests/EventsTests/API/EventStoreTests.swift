@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import JSONPath
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -12,14 +13,14 @@ import Values
     func `an empty store knows nothing`(engine: EventEngine) throws {
         try engine.withStore { test in
             let id = test.newID()
-            let found = try test.store.subscriptions(of: "u", after: nil, limit: 10)
+            let found = try test.events.subscriptions(of: "u", after: nil, limit: 10)
             #expect(found == [])
-            #expect(try test.store.subscription(id) == nil)
-            #expect(try test.store.event(id) == nil)
-            #expect(try test.store.change(id) { _ in true } == nil)
-            #expect(try !test.store.deleteSubscription(id, of: "u", for: nil))
-            #expect(try test.store.deliveries(of: id, DeliveryQuery()) == nil)
-            #expect(try test.store.redeliver(1, of: id, for: nil, at: test.moment) == .unknownDestination)
+            #expect(try test.events.subscription(id) == nil)
+            #expect(try test.events.event(id) == nil)
+            #expect(try test.events.change(id) { _ in true } == nil)
+            #expect(try !test.events.deleteSubscription(id, of: "u", for: nil))
+            #expect(try test.events.deliveries(of: id, DeliveryQuery()) == nil)
+            #expect(try test.events.redeliver(1, of: id, for: nil, at: test.moment) == .unknownDestination)
             #expect(try !test.replay(test.subscription(), since: test.moment.wall))
             #expect(try test.match() == 0)
         }
@@ -64,8 +65,8 @@ import Values
             let made = try users.map { user in try (0..<3).map { _ in try test.create(of: user).id } }
             for (user, ids) in zip(users, made) {
                 func list(after: UUID? = nil, limit: Int = 100) throws -> [UUID] {
-                    let number = try after.map { try test.store.subscription($0)?.number ?? .max }
-                    return try test.store.subscriptions(of: user, after: number, limit: limit).map(\.id)
+                    let number = try after.map { try test.events.subscription($0)?.number ?? .max }
+                    return try test.events.subscriptions(of: user, after: number, limit: limit).map(\.id)
                 }
                 #expect(try list() == ids)
                 #expect(try list(limit: 2) == Array(ids[..<2]))
@@ -73,8 +74,8 @@ import Values
                 #expect(try list(after: ids[0], limit: 1) == [ids[1]])
                 #expect(try list(after: test.newID()) == [])
             }
-            #expect(try test.delete(try #require(try test.store.subscription(made[0][1]))))
-            #expect(try test.store.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == [made[0][0], made[0][2]])
+            #expect(try test.delete(try #require(try test.events.subscription(made[0][1]))))
+            #expect(try test.events.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == [made[0][0], made[0][2]])
         }
     }
 
@@ -88,7 +89,7 @@ import Values
                 id: first.id, user: "other", name: "n", expression: "$", target: "", destination: second.destination,
                 created: test.moment.wall, updated: test.moment.wall)
             #expect(try test.create(second) == nil)
-            #expect(try test.store.subscriptions(of: "other", after: nil, limit: 9) == [])
+            #expect(try test.events.subscriptions(of: "other", after: nil, limit: 9) == [])
             #expect(try test.delete(made))
             let again = try #require(try test.create(second))
             #expect(again.number > made.number)
@@ -105,7 +106,7 @@ import Values
             let made = try test.create(subscription, for: test.request(1))
             // The id of the second attempt is another one, as clients let us choose it.
             #expect(try test.create(test.subscription(), for: test.request(1)) == made)
-            #expect(try test.store.subscriptions(of: "u", after: nil, limit: 9).count == 1)
+            #expect(try test.events.subscriptions(of: "u", after: nil, limit: 9).count == 1)
             #expect(try test.delete(subscription, for: test.request(2)))
             #expect(try test.delete(subscription, for: test.request(2)))
             #expect(try !test.delete(subscription, for: test.request(3)))
@@ -118,7 +119,7 @@ import Values
     ) throws {
         try engine.withStore { test in
             func create(limit: Int, for request: RequestID? = nil) throws -> SubscriptionCreation {
-                let outcome = try test.store.create(test.subscription(), for: request, limit: limit)
+                let outcome = try test.events.create(test.subscription(), for: request, limit: limit)
                 try test.commit()
                 return outcome
             }
@@ -135,7 +136,7 @@ import Values
             // Whoever takes subscriptions over is not bound by it, and counts.
             try test.create()
             #expect(try create(limit: 3) == .tooMany)
-            let all = try test.store.subscriptions(of: "u", after: nil, limit: 9)
+            let all = try test.events.subscriptions(of: "u", after: nil, limit: 9)
             #expect(all.count == 3)
             for subscription in all { #expect(try test.delete(subscription)) }
             #expect(try create(limit: 0) == .tooMany && create(limit: 1) != .tooMany)
@@ -153,7 +154,7 @@ import Values
             wanted.destination.disabledReason = "so"
             try test.change(made) { $0 = wanted }
             #expect(try test.current(made) == wanted)
-            let refused = try test.store.change(made.id) {
+            let refused = try test.events.change(made.id) {
                 $0.name = "never"
                 return false
             }
@@ -197,30 +198,30 @@ import Values
     func `changes of expressions are told once, oldest first, in portions`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try ["$.a", "$.b", "$.c", "$.d"].map { try test.create($0) }
-            let all = try test.store.expressions(since: 0, limit: 100)
+            let all = try test.matching.expressions(since: 0, limit: 100)
             #expect(all.changes.map(\.number) == made.map(\.number) && !all.hasMore && !all.isIncomplete)
             #expect(all.changes.map { $0.expression?.text } == ["$.a", "$.b", "$.c", "$.d"])
-            let none = try test.store.expressions(since: all.revision, limit: 100)
+            let none = try test.matching.expressions(since: all.revision, limit: 100)
             #expect(none.changes == [] && none.revision == all.revision)
             // What is no change of an expression is none here.
             try test.change(made[0]) { $0.name = "other" }
-            #expect(try test.store.expressions(since: all.revision, limit: 100).changes == [])
+            #expect(try test.matching.expressions(since: all.revision, limit: 100).changes == [])
             try test.change(made[1]) { $0.dialect = .legacy }
             try test.change(made[0]) { $0.expression = "$.e" }
             #expect(try test.delete(made[2]))
-            let news = try test.store.expressions(since: all.revision, limit: 100)
+            let news = try test.matching.expressions(since: all.revision, limit: 100)
             #expect(news.changes.map(\.number) == [made[1].number, made[0].number, made[2].number])
             #expect(news.changes.map { $0.expression?.text } == ["$.b", "$.e", nil])
             var (revision, seen) = (all.revision, [UInt64]())
             while true {
-                let part = try test.store.expressions(since: revision, limit: 1)
+                let part = try test.matching.expressions(since: revision, limit: 1)
                 seen += part.changes.map(\.number)
                 revision = part.revision
                 if !part.hasMore { break }
             }
             #expect(seen == [made[1], made[0], made[2]].map(\.number) && revision == news.revision)
             // From the beginning all are told at once, and what is gone is not.
-            let anew = try test.store.expressions(since: 0, limit: 1)
+            let anew = try test.matching.expressions(since: 0, limit: 1)
             #expect(anew.changes.map(\.number) == [made[3], made[1], made[0]].map(\.number) && !anew.hasMore)
             #expect(anew.revision == news.revision)
         }
@@ -231,14 +232,14 @@ import Values
         try engine.withStore { test in
             let stays = try ["$.a", "$.b", "$.c"].map { try test.create($0) }
             for number in 0..<10_001 {
-                let made = try #require(try test.store.create(test.subscription("$.d")))
-                #expect(try test.store.deleteSubscription(made.id, of: made.user, for: nil))
+                let made = try #require(try test.events.create(test.subscription("$.d")))
+                #expect(try test.events.deleteSubscription(made.id, of: made.user, for: nil))
                 if number % 100 == 0 { try test.commit() }
             }
             try test.commit()
-            let part = try test.store.expressions(since: 0, limit: 2)
+            let part = try test.matching.expressions(since: 0, limit: 2)
             #expect(part.changes.map(\.number) == stays.map(\.number) && !part.hasMore && !part.isIncomplete)
-            #expect(try !test.store.expressions(since: part.revision, limit: 2).isIncomplete)
+            #expect(try !test.matching.expressions(since: part.revision, limit: 2).isIncomplete)
         }
     }
 
@@ -246,7 +247,7 @@ import Values
     func `an expression that only looks like the one before is a change`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try test.create("$[\"\u{e9}\"]")
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             try test.receive("{\"\u{e9}\": 1}")
             try test.match(matcher)
             try test.change(made) { $0.expression = "$[\"e\u{301}\"]" }
@@ -260,23 +261,23 @@ import Values
     func `who has not looked for so long that what is gone was forgotten reads all anew`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (stays, first) = (try test.create("$.a"), try test.create("$.b"))
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             try test.receive("{\"b\": 1}")
             try test.match(matcher)
-            let revision = try test.store.expressions(since: 0, limit: 100).revision
+            let revision = try test.matching.expressions(since: 0, limit: 100).revision
             #expect(try test.delete(first))
             for number in 0..<10_001 {
-                let made = try #require(try test.store.create(test.subscription("$.c")))
-                #expect(try test.store.deleteSubscription(made.id, of: made.user, for: nil))
+                let made = try #require(try test.events.create(test.subscription("$.c")))
+                #expect(try test.events.deleteSubscription(made.id, of: made.user, for: nil))
                 if number % 100 == 0 { try test.commit() }
             }
             try test.commit()
-            let news = try test.store.expressions(since: revision, limit: 100)
+            let news = try test.matching.expressions(since: revision, limit: 100)
             #expect(news.isIncomplete && news.changes == [])
             try test.receive("{\"a\": 2, \"b\": 2, \"c\": 2}")
             try test.match(matcher)
             #expect(try test.work().map(\.subscription) == [stays.number])
-            let all = try test.store.expressions(since: 0, limit: 100)
+            let all = try test.matching.expressions(since: 0, limit: 100)
             #expect(all.changes.map(\.number) == [stays.number] && !all.isIncomplete)
         }
     }

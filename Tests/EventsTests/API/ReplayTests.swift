@@ -1,6 +1,7 @@
 import Delivery
 import HTTP
 import JSONPath
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -29,7 +30,7 @@ import Values
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             #expect(try test.replay(subscription, since: start, all: true))
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             for _ in 0..<12 {
                 try test.receive("{\"other\": 0}", "{\"other\": 1}")
                 #expect(try matcher.turn(until: .farAhead, now: { test.moment }))
@@ -91,7 +92,7 @@ import Values
             for number in 0..<200 {
                 let body = "{\"\(number % 2 == 0 ? "even" : "odd")\": \(number)}"
                 let event = ReceivedEvent(id: test.newID(), type: "", body: Array(body.utf8))
-                _ = try test.store.receive([event], for: nil, at: test.moment)
+                _ = try test.events.receive([event], for: nil, at: test.moment)
             }
             try test.commit()
             try test.match()
@@ -113,7 +114,7 @@ import Values
             let events = (0..<300).map { number in
                 ReceivedEvent(id: test.newID(), type: "", body: Array("{\"n\": \(number)}".utf8))
             }
-            _ = try test.store.receive(events, for: nil, at: test.moment)
+            _ = try test.events.receive(events, for: nil, at: test.moment)
             try test.commit()
             try test.match()
             #expect(try test.work { $0 == "{\"n\": 299}" ? 410 : 200 }.count == 300)
@@ -158,7 +159,7 @@ import Values
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             #expect(try test.replay(subscription, since: start, until: start.adding(seconds: 2.5)))
-            let late = LateStore(test.store)
+            let late = LateStore(test.matching)
             late.meanwhile = {
                 late.meanwhile = {}
                 _ = try? test.replay(subscription, since: start, all: true)
@@ -209,7 +210,7 @@ import Values
             try test.match()
             try test.work()
             for subscription in [first, second] { #expect(try test.replay(subscription, since: start, all: true)) }
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             for _ in 0..<4 {
                 #expect(try matcher.turn(at: test.moment))
                 try test.commit()
@@ -228,7 +229,7 @@ import Values
             try test.match()
             try test.work()
             #expect(try test.replay(subscription, since: start, all: true))
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             var made: [String] = []
             for _ in 0..<10 {
                 // Late from the first: one event in any case.
@@ -248,7 +249,7 @@ import Values
             try test.receive("{\"n\": 1}")
             #expect(try test.replay(subscription, since: start))
             // Behind the replay's turn.
-            let replay = try #require(try test.store.waitingReplay(after: nil, limit: 9, maximumBytes: 999))
+            let replay = try #require(try test.matching.waitingReplay(after: nil, limit: 9, maximumBytes: 999))
             #expect(replay.events == [])
             try test.match()
             #expect(try test.work().map(\.trigger) == [.scheduled])
@@ -260,8 +261,8 @@ import Values
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             #expect(try test.replay(subscription, since: start, all: true))
-            let other = EventMatcher(store: test.store)
-            let late = LateStore(test.store)
+            let other = EventMatcher(store: test.matching)
+            let late = LateStore(test.matching)
             late.meanwhile = { _ = try? other.turn(until: .farAhead, now: { test.moment }) }
             try test.match(EventMatcher(store: late))
             #expect(try test.work().count == 5)

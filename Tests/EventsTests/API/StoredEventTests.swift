@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import JSONPath
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -16,7 +17,7 @@ import Values
             try test.match()
             try test.work()
             for (user, own) in [("u", [u.id]), ("v", [v.id]), ("w", [])] {
-                let history = try #require(try test.store.event(id, for: user))
+                let history = try #require(try test.events.event(id, for: user))
                 #expect(history.matches.map(\.subscription) == own && history.otherMatches == 2 - own.count)
                 #expect(history.matches.allSatisfy { $0.attempts.count == 1 })
             }
@@ -75,8 +76,8 @@ import Values
             }
             // Two events and two lines; the event that is still to be matched stays.
             #expect(dropped == 4)
-            for id in old { #expect(try test.store.event(id) == nil) }
-            #expect(try test.store.event(waiting) != nil)
+            for id in old { #expect(try test.events.event(id) == nil) }
+            #expect(try test.events.event(waiting) != nil)
             #expect(try test.lines(subscription) == [])
             try test.match()
             #expect(try test.work().map(\.body) == ["{\"n\": 3}", "{\"n\": 4}"])
@@ -97,7 +98,7 @@ import Values
             // The event goes first, as it is older than both; it takes no line with it.
             #expect(try test.dropOld(test.moment.wall.adding(seconds: -5), 1) == 1)
             try test.commit()
-            #expect(try test.store.event(id) == nil)
+            #expect(try test.events.event(id) == nil)
             #expect(try test.faults() == [])
             #expect(try test.dropOld(test.moment.wall.adding(seconds: 1), 10) == 2)
             try test.commit()
@@ -138,7 +139,7 @@ import Values
             let line = try #require(try test.lines(subscription).first)
             #expect(try test.current(subscription).destination.disabledReason == "said 410")
             func redeliver(_ line: UInt64, _ subscription: Subscription, _ request: UInt64) throws -> Redelivery {
-                let outcome = try test.store.redeliver(
+                let outcome = try test.events.redeliver(
                     line, of: subscription.id, for: test.request(request), at: test.moment)
                 try test.commit()
                 return outcome

@@ -84,7 +84,7 @@ private struct AnyTarget: URLChecking {
     ) throws {
         try Engine.mapped.withStore { test throws in
             let mine = try test.create("$", of: "thief")
-            let store = InterruptedStore(test.store)
+            let store = InterruptedStore(test.events)
             var theirs: Subscription?
             var event: UUID?
             store.meanwhile = { () throws in

@@ -15,7 +15,7 @@ import Values
         try engine.withStore { test in
             let (a, b, all) = (try test.create("$.a"), try test.create("$.b"), try test.create("$"))
             let ids = try test.receive("{\"a\": 1}", "{\"b\": null}", "{}", "{\"a\": 1, \"b\": 2}")
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             #expect(try test.match(matcher) == 1)
             let made = try test.work()
             for (subscription, bodies) in [
@@ -34,7 +34,7 @@ import Values
     @Test(arguments: EventEngine.allCases)
     func `a matcher learns what was made, changed and deleted since`(engine: EventEngine) throws {
         try engine.withStore { test in
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             let a = try test.create("$.a")
             func reached(_ event: String) throws -> [UInt64] {
                 try test.receive(event)
@@ -59,7 +59,7 @@ import Values
     @Test(arguments: EventEngine.allCases)
     func `a subscription that is made after an event gets it, unless that was matched`(engine: EventEngine) throws {
         try engine.withStore { test in
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             try test.receive("{\"n\": 1}")
             try test.match(matcher)
             try test.receive("{\"n\": 2}")
@@ -110,17 +110,17 @@ import Values
         try engine.withStore { test in
             var numbers: [UInt64] = []
             for _ in 0..<2500 {
-                numbers.append(try #require(try test.store.create(test.subscription())).number)
+                numbers.append(try #require(try test.events.create(test.subscription())).number)
             }
             try test.commit()
             let id = try test.receive("{\"n\": 1}", "{\"n\": 2}")[0]
-            let first = EventMatcher(store: test.store)
+            let first = EventMatcher(store: test.matching)
             #expect(try first.turn(until: .farAhead, now: { test.moment }))
             try test.commit()
             #expect(try test.history(id).isWaiting)
             #expect(try test.faults() == [])
             // Another one goes on where that one has stopped; who comes or goes meanwhile changes nothing for this event.
-            let deleted = try #require(try test.store.subscriptions(of: "u", after: nil, limit: 9999).last)
+            let deleted = try #require(try test.events.subscriptions(of: "u", after: nil, limit: 9999).last)
             #expect(try test.delete(deleted))
             try test.create()
             #expect(try test.match() >= 2)
@@ -135,20 +135,20 @@ import Values
     @Test(arguments: EventEngine.allCases)
     func `events are delivered in the order they came, however many match`(engine: EventEngine) throws {
         try engine.withStore { test in
-            for _ in 0..<100 { _ = try test.store.create(test.subscription()) }
+            for _ in 0..<100 { _ = try test.events.create(test.subscription()) }
             for number in 0..<200 {
                 let event = ReceivedEvent(id: test.newID(), type: "", body: Array("{\"n\": \(number)}".utf8))
-                _ = try test.store.receive([event], for: nil, at: test.moment)
+                _ = try test.events.receive([event], for: nil, at: test.moment)
             }
             try test.commit()
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             var matched: [Int] = []
             while try matcher.turn(until: .farAhead, now: { test.moment }) {
                 try test.commit()
-                let waiting = try test.store.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: .max)
+                let waiting = try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: .max)
                     .count
                 matched.append(200 - waiting)
-                let first = try test.store.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).first
+                let first = try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).first
                 // What waits are the last ones.
                 #expect(first.map { text($0.body) == "{\"n\": \(200 - waiting)}" } ?? true)
                 guard matched.count < 100 else { break }
@@ -164,12 +164,12 @@ import Values
             try test.create("$.a")
             for number in 0..<500 {
                 let event = ReceivedEvent(id: test.newID(), type: "", body: Array("{\"a\": \(number)}".utf8))
-                _ = try test.store.receive([event], for: nil, at: test.moment)
+                _ = try test.events.receive([event], for: nil, at: test.moment)
             }
             try test.commit()
             // Each sees the store as it is before the other has kept anything.
-            let slow = LateStore(test.store)
-            let (one, two) = (EventMatcher(store: test.store), EventMatcher(store: slow))
+            let slow = LateStore(test.matching)
+            let (one, two) = (EventMatcher(store: test.matching), EventMatcher(store: slow))
             var steps = 0
             slow.meanwhile = {
                 _ = try? one.turn(until: .farAhead, now: { test.moment })
@@ -193,7 +193,7 @@ import Values
             let other = try test.create("$.a")
             let deep = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
             let event = "{\"a\": [\(deep), \(deep)]}"
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             try test.receive(event, event)
             try test.match(matcher)
             #expect(try test.work().map(\.subscription) == [other.number, other.number])
@@ -217,7 +217,7 @@ import Values
             let large = "{\"n\": 0, \"list\": [\((0..<100).map { "{\"b\": \($0)}" }.joined(separator: ","))]}"
             try test.receive(large, "{\"n\": 1}", "{\"n\": 2}")
             let clock = Slow(test.moment)
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             var order: [String] = []
             for number in 3..<100 where order.count < 8 || !order.contains(large) {
                 clock.moment = test.moment
@@ -233,7 +233,7 @@ import Values
             // All matches of it, once.
             try test.match(matcher)
             try test.work()
-            #expect(try test.store.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
+            #expect(try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
             #expect(try test.lines(all).count { $0.isFinal } == Set(try test.lines(all).map(\.event)).count)
         }
     }
@@ -246,7 +246,7 @@ import Values
             let list = (0..<100).map { "{\"b\": \($0)}" }.joined(separator: ",")
             for number in 0..<8 { try test.receive("{\"n\": \(number), \"list\": [\(list)]}") }
             let clock = Slow(test.moment)
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             func turn() throws {
                 _ = try matcher.turn(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now)
                 try test.commit()
@@ -256,7 +256,7 @@ import Values
             for _ in 0..<4 { try turn() }
             test.pass(seconds: 100)
             #expect(try test.work().contains { $0.body == "{\"n\": 8}" })
-            #expect(try test.store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).count > 4)
+            #expect(try test.matching.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).count > 4)
             try test.match(matcher)
             try test.work()
             #expect(try test.lines(all).count == 9)
@@ -272,7 +272,7 @@ import Values
             let changed = try test.create(expressions.before)
             try test.receive("{\"a\": 1}")
             let clock = Slow(test.moment, seconds: 0.03)
-            let matcher = EventMatcher(store: test.store)
+            let matcher = EventMatcher(store: test.matching)
             // The event is parsed, found to be slow, and held against no more than one expression.
             _ = try matcher.turn(until: clock.moment.steady.adding(seconds: 0.2), now: clock.now)
             try test.commit()
@@ -291,10 +291,10 @@ import Values
     @Test(arguments: EventEngine.allCases)
     func `a step matches no more events than it can make deliveries for`(engine: EventEngine) throws {
         try engine.withStore { test in
-            for _ in 0..<1000 { _ = try test.store.create(test.subscription("$.a")) }
+            for _ in 0..<1000 { _ = try test.events.create(test.subscription("$.a")) }
             let none = (0..<5).map { _ in "{}" }
             for body in ["{\"a\": 1}", "{\"a\": 2}"] + none { try test.receive(body) }
-            let store = LateStore(test.store)
+            let store = LateStore(test.matching)
             try test.match(EventMatcher(store: store))
             #expect(store.kept == [1, 1, 5])
             #expect(try test.work().count == 2000)
@@ -322,7 +322,7 @@ import Values
             let number = first[0].destination.number
             let others = Dictionary(uniqueKeysWithValues: second.map { ($0.destination.number, 21) })
             #expect(try test.turn([], beginning: 100, inFlight: others).map(\.places) == [6, 10])
-            let store = try #require(test.store as? MappedStore)
+            let store = test.store
             let version = try store.version()
             #expect(try test.turn([], beginning: 100, inFlight: others.merging([number: 16]) { $1 }).isEmpty)
             #expect(try test.turn([], beginning: 0).isEmpty)

@@ -1,6 +1,7 @@
 import Delivery
 import HTTP
 import JSON
+import MappedStore
 import StoreSupport
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 
 @Suite struct SubscriptionListTests {
     private func list(_ test: EmptyEventStore, after: UInt64? = nil, limit: Int = .max) -> SubscriptionList {
-        SubscriptionList(of: "u", after: after, limit: limit, test.store, Example.sealing)
+        SubscriptionList(of: "u", after: after, limit: limit, test.events, Example.sealing)
     }
 
     /// What is left of a list.
@@ -28,7 +29,7 @@ import Testing
         let made = try (0..<count).map { number in
             var subscription = test.subscription()
             subscription.name = "\(number)"
-            return try #require(try test.store.create(subscription))
+            return try #require(try test.events.create(subscription))
         }
         try test.commit()
         return made

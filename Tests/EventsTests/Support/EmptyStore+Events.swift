@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import JSONPath
+import MappedStore
 import StoreSupport
 import Testing
 import Values
@@ -26,7 +27,7 @@ extension EmptyStore {
 
     @discardableResult
     func create(_ subscription: Subscription, for request: RequestID? = nil) throws -> Subscription? {
-        let outcome = try store.create(subscription, for: request, limit: .max)
+        let outcome = try events.create(subscription, for: request, limit: .max)
         try commit()
         guard case .made(let made) = outcome else { return nil }
         return made
@@ -38,11 +39,11 @@ extension EmptyStore {
     }
 
     func current(_ subscription: Subscription) throws -> Subscription {
-        try #require(try store.subscription(subscription.id))
+        try #require(try events.subscription(subscription.id))
     }
 
     func change(_ subscription: Subscription, _ body: (inout Subscription) -> Void) throws {
-        let changed = try store.change(subscription.id) {
+        let changed = try events.change(subscription.id) {
             body(&$0)
             return true
         }
@@ -56,7 +57,7 @@ extension EmptyStore {
     }
 
     func delete(_ subscription: Subscription, for request: RequestID? = nil) throws -> Bool {
-        let outcome = try store.deleteSubscription(subscription.id, of: subscription.user, for: request)
+        let outcome = try events.deleteSubscription(subscription.id, of: subscription.user, for: request)
         try commit()
         return outcome
     }
@@ -66,18 +67,18 @@ extension EmptyStore {
     @discardableResult
     func receive(_ bodies: String..., for request: RequestID? = nil) throws -> [UUID] {
         let events = bodies.map { ReceivedEvent(id: newID(), type: "t", body: Array($0.utf8)) }
-        let ids = try store.receive(events, for: request, at: moment)
+        let ids = try self.events.receive(events, for: request, at: moment)
         try commit()
         return ids
     }
 
-    func history(_ id: UUID) throws -> EventHistory { try #require(try store.event(id)) }
+    func history(_ id: UUID) throws -> EventHistory { try #require(try events.event(id)) }
 
     /// Matches until there is nothing to do.
     /// - Returns: how many steps it took.
     @discardableResult
     func match(_ matcher: EventMatcher? = nil) throws -> Int {
-        let matcher = matcher ?? EventMatcher(store: store)
+        let matcher = matcher ?? EventMatcher(store: matching)
         var steps = 0
         while try matcher.turn(until: .farAhead, now: { moment }) {
             try commit()
@@ -94,7 +95,7 @@ extension EmptyStore {
         _ subscription: Subscription, since: Timestamp, until: Timestamp? = nil, all: Bool = false,
         for request: RequestID? = nil
     ) throws -> Bool {
-        let outcome = try store.replay(
+        let outcome = try events.replay(
             subscription.id, since: since, until: until ?? moment.wall, all: all, for: request)
         try commit()
         return outcome == .accepted
@@ -141,7 +142,7 @@ extension EmptyStore {
     func turn(
         _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int] = [:]
     ) throws -> [DeliveryTurn.Start] {
-        let turn = try store.turn(
+        let turn = try deliveries.turn(
             results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: 1, leaseSeconds: 25,
             policies: RetryPolicies(),
             at: moment)
@@ -151,7 +152,7 @@ extension EmptyStore {
     }
 
     func lines(_ subscription: Subscription, _ query: DeliveryQuery = DeliveryQuery()) throws -> [DeliveryLine] {
-        try #require(try store.deliveries(of: subscription.id, query))
+        try #require(try events.deliveries(of: subscription.id, query))
     }
 }
 

@@ -31,7 +31,7 @@ import Webhooks
             let key = Keyring.Key(
                 id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
                 signsFrom: now.wall)
-            guard case .created(let made) = try store.create(webhook, for: nil, limit: 100, { key }) else {
+            guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, { key }) else {
                 throw Errno.invalidArgument
             }
             try store.commit()
@@ -40,7 +40,7 @@ import Webhooks
 
         func accept(_ id: String) throws {
             let event = Event(id: id, type: "job-created", body: Array("{}".utf8))
-            _ = try store.accept(event, in: environment, for: nil, at: now)
+            _ = try store.webhooks.accept(event, in: environment, for: nil, at: now)
             try store.commit()
         }
 
@@ -59,7 +59,7 @@ import Webhooks
         }
 
         func turn(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryTurn {
-            let turn = try store.turn(
+            let turn = try store.deliveries.turn(
                 results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
                 policies: RetryPolicies(), at: now)
             try store.commit()
@@ -91,14 +91,14 @@ import Webhooks
         }
 
         func recover(_ webhook: Webhook, limit: Int = 100) throws -> Int? {
-            let count = try store.recover(
+            let count = try store.webhooks.recover(
                 webhook.id, since: now.wall, until: now.wall, limit: limit, for: nil, at: now)
             try store.commit()
             return count
         }
 
         func log(_ webhook: Webhook) throws -> [String] {
-            try #require(try store.log(of: webhook.id, LogQuery(limit: 100))).entries.map(\.eventID)
+            try #require(try store.webhooks.log(of: webhook.id, LogQuery(limit: 100))).entries.map(\.eventID)
         }
     }
 
@@ -187,7 +187,7 @@ import Webhooks
             #expect(test.store.takeDamage().count == 1)
             func drop(after seconds: Double) throws -> Int {
                 let oldest = test.now.wall.adding(seconds: seconds - 30)
-                let dropped = try test.store.dropOldDeliveries(before: oldest, maximumBytes: .max, limit: 100)
+                let dropped = try test.store.retention.dropOldDeliveries(before: oldest, maximumBytes: .max, limit: 100)
                 try test.store.commit()
                 return dropped
             }
@@ -209,7 +209,7 @@ import Webhooks
             }
             try test.damage(test.store.tables.parcels)
             #expect(try test.log(webhook) == ["b", "a"])
-            let dropped = try test.store.dropOldDeliveries(
+            let dropped = try test.store.retention.dropOldDeliveries(
                 before: test.now.wall.adding(seconds: 1), maximumBytes: .max, limit: 100)
             try test.store.commit()
             #expect(dropped == 4)
@@ -257,7 +257,7 @@ import Webhooks
             let webhook = try test.webhook()
             try test.refuse(["a"])
             try test.damage(test.store.tables[keyPath: table])
-            #expect(try test.store.retry(1, of: webhook.id, for: nil, at: test.now) == outcome)
+            #expect(try test.store.webhooks.retry(1, of: webhook.id, for: nil, at: test.now) == outcome)
             let isRead = outcome != .unknownDestination
             #expect(try test.recover(webhook) == (isRead ? (outcome == .gone ? 0 : 1) : nil))
         }
@@ -274,7 +274,7 @@ import Webhooks
             }
             try test.store.commit()
             let end = test.now.wall.adding(seconds: 1)
-            #expect(try test.store.dropOldDeliveries(before: end, maximumBytes: .max, limit: 100) == 2)
+            #expect(try test.store.retention.dropOldDeliveries(before: end, maximumBytes: .max, limit: 100) == 2)
             try test.store.commit()
             #expect(try test.store.count(\.attempts) == 0)
         }
@@ -290,7 +290,7 @@ import Webhooks
             var steps: [Int] = []
             repeat {
                 steps.append(
-                    try test.store.dropOldDeliveries(
+                    try test.store.retention.dropOldDeliveries(
                         before: test.now.wall.adding(seconds: 1), maximumBytes: .max, limit: limit))
                 try test.store.commit()
             } while steps.last == limit
@@ -308,7 +308,7 @@ import Webhooks
             let webhook = try test.webhook()
             try test.refuse(["a", "b", "c"])
             try test.damage(test.store.tables.attempts, count: 2)
-            #expect(try test.store.delete(webhook.id, for: nil))
+            #expect(try test.store.webhooks.delete(webhook.id, for: nil))
             try test.store.commit()
             while try test.store.removeGarbage(limit: 2) == 2 { try test.store.commit() }
             try test.store.commit()

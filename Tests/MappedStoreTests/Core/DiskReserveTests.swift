@@ -34,7 +34,7 @@ import Values
         for count in 0..<10_000 {
             do throws(StoreFailure) {
                 guard
-                    try store.accept(
+                    try store.capture.accept(
                         notification([UInt8](repeating: 1, count: body)), at: endpointID(1), for: nil,
                         at: store.clock.now(), Self.limits) == .stored
                 else {
@@ -62,12 +62,12 @@ import Values
             let first = try fill(store, body: body)
             #expect(first > 3)
             let now = store.clock.now()
-            #expect(try store.configure(endpointID(2), Configuration(isEnabled: false), at: now, Self.limits))
+            #expect(try store.capture.configure(endpointID(2), Configuration(isEnabled: false), at: now, Self.limits))
             try store.commit()
             #expect(try store.waiting(at: 1)?.count == first)
-            #expect(try store.delete(endpointID(2)))
+            #expect(try store.capture.delete(endpointID(2)))
             try store.commit()
-            #expect(try store.acknowledge(through: .max, at: endpointID(1), at: now, Self.limits))
+            #expect(try store.capture.acknowledge(through: .max, at: endpointID(1), at: now, Self.limits))
             try store.commit()
             for _ in 0..<3 {
                 try store.touch()
@@ -88,7 +88,8 @@ import Values
             let first = try fill(store, body: body)
             #expect(first > 10)
             #expect(
-                try store.acknowledge(through: UInt64(first), at: endpointID(1), at: store.clock.now(), Self.limits))
+                try store.capture.acknowledge(
+                    through: UInt64(first), at: endpointID(1), at: store.clock.now(), Self.limits))
             try store.commit()
             for _ in 0..<3 {
                 try store.touch()
@@ -105,12 +106,12 @@ import Values
             try store.commit()
             _ = try fill(store, body: 300_000)
             #expect(
-                try store.configure(
+                try store.capture.configure(
                     endpointID(1), Configuration(isEnabled: true, takesSubpaths: true), at: store.clock.now(),
                     Self.limits))
             #expect(throws: StoreFailure.full) { try store.accept([UInt8](repeating: 1, count: 1 << 20), at: 1) }
             try store.commit()
-            #expect(try store.overview(newest: 1).newest.first?.takesSubpaths == true)
+            #expect(try store.capture.overview(newest: 1).newest.first?.takesSubpaths == true)
         }
     }
 }

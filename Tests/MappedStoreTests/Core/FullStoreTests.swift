@@ -16,7 +16,7 @@ import Values
     /// Posts once; false where there is no room.
     private func post(_ store: MappedStore, body: Int, for request: RequestID? = nil) throws -> Bool {
         do throws(StoreFailure) {
-            let acceptance = try store.accept(
+            let acceptance = try store.capture.accept(
                 notification([UInt8](repeating: 1, count: body)), at: endpointID(1), for: request,
                 at: store.clock.now(), Self.limits)
             #expect(acceptance == .stored)
@@ -32,19 +32,19 @@ import Values
     private func collect(
         _ store: MappedStore, for request: RequestID? = nil
     ) throws(StoreFailure) -> [NumberedNotification] {
-        let found = try store.collect(
+        let found = try store.capture.collect(
             from: endpointID(1), for: request, at: store.clock.now(), Self.limits, mayBeLong: true)
         try store.commit()
         switch found {
         case .unknownEndpoint, .tooLong: return []
         case .notifications(let notifications): return notifications
-        case .long(let range): return try store.page(of: range, from: range.first, atMost: .max).map(\.numbered)
+        case .long(let range): return try store.capture.page(of: range, from: range.first, atMost: .max).map(\.numbered)
         }
     }
 
     /// Acknowledges all that is there, which frees its room at once.
     private func empty(_ store: MappedStore) throws(StoreFailure) {
-        _ = try store.acknowledge(through: 1 << 50, at: endpointID(1), at: store.clock.now(), Self.limits)
+        _ = try store.capture.acknowledge(through: 1 << 50, at: endpointID(1), at: store.clock.now(), Self.limits)
         try store.commit()
     }
 
@@ -62,7 +62,7 @@ import Values
             #expect(try post(store, body: body))
             var first = 0
             do {
-                let snapshot = try store.environment.beginRead()
+                let snapshot = try store.core.environment.beginRead()
                 var refused = 0
                 while refused < 300 {
                     if try post(store, body: body) { first += 1 } else { refused += 1 }
@@ -141,7 +141,7 @@ import Values
             #expect(try post(store, body: 10))
             #expect(try collect(store, for: request).count == 1)
             #expect(try post(store, body: 10))
-            #expect(try store.delete(endpointID(1)))
+            #expect(try store.capture.delete(endpointID(1)))
             try store.commit()
             #expect(try collect(store, for: request).map(\.number) == [1])
             #expect(try store.check().faults == [])
@@ -161,16 +161,16 @@ import Values
             try store.create(1)
             try store.commit()
             for _ in 0..<10 { #expect(try post(store, body: 300_000)) }
-            let snapshot = try store.environment.beginRead()
+            let snapshot = try store.core.environment.beginRead()
             try empty(store)
             for _ in 0..<3 {
                 try store.touch()
                 try store.commit()
             }
-            #expect(try store.environment.freePages(enough: .max).usable < 100)
+            #expect(try store.core.environment.freePages(enough: .max).usable < 100)
             try snapshot.commit()
-            #expect(try store.environment.freePages(enough: .max).usable > 700)
-            #expect(try store.environment.freePages(enough: .max, runs: 9, of: 74).runs >= 9)
+            #expect(try store.core.environment.freePages(enough: .max).usable > 700)
+            #expect(try store.core.environment.freePages(enough: .max, runs: 9, of: 74).runs >= 9)
         }
     }
 }
@@ -191,7 +191,7 @@ import Values
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
             #expect(Mirror(reflecting: store.tables).children.count == Tables.names.count)
             #expect(Set(Tables.names).count == Tables.names.count)
-            try store.environment.read { (transaction) throws(LMDBError) in
+            try store.core.environment.read { (transaction) throws(LMDBError) in
                 for name in Tables.names { _ = try Table(name, creating: false, in: transaction) }
             }
         }

@@ -25,7 +25,7 @@ import Values
                 #expect(try store.count(\.messages.table) == left)
             }
             #expect(try store.count(\.garbage) == 0)
-            let queues = try store.overview(of: store.listener(), after: [], limit: 1).queues
+            let queues = try store.queues.overview(of: store.listener(), after: [], limit: 1).queues
             #expect(queues.map(\.log.count) == [250, 10, 250])
         }
     }
@@ -79,7 +79,8 @@ import Values
             try store.post()
             try store.commit()
             #expect(try store.count(\.messages.table) == 100_001)
-            #expect(try store.overview(of: store.listener(), after: [], limit: 1).queues.map(\.log.count) == [10])
+            #expect(
+                try store.queues.overview(of: store.listener(), after: [], limit: 1).queues.map(\.log.count) == [10])
             #expect(try store.read("c") == nil)
             #expect(try store.listen("d") == .listening)
             var steps = 0
@@ -116,19 +117,19 @@ import Values
             let now = store.clock.now().steady
             for number in 0..<30 {
                 let attempt = LoginAttempt(name: "u\(number)", address: nil)
-                try store.recordFailure(attempt, at: number < 20 ? now : now.adding(seconds: 60))
+                try store.queues.recordFailure(attempt, at: number < 20 ? now : now.adding(seconds: 60))
             }
             try store.commit()
             #expect(try store.count(\.logins) == 30)
             var start: [UInt8] = []
             var left: [Int] = []
             repeat {
-                try store.forgetLogins(at: now.adding(seconds: 3), from: &start, limit: 10)
+                try store.queues.forgetLogins(at: now.adding(seconds: 3), from: &start, limit: 10)
                 try store.commit()
                 left.append(try store.count(\.logins))
             } while !start.isEmpty
             #expect(left.count == 3 && left.last == 10)
-            try store.forgetLogins(at: now.adding(seconds: 64), from: &start, limit: 100)
+            try store.queues.forgetLogins(at: now.adding(seconds: 64), from: &start, limit: 100)
             try store.commit()
             #expect(try store.count(\.logins) == 0 && start.isEmpty)
         }

@@ -55,7 +55,7 @@ import Webhooks
                 id: Self.id, environment: Self.id, name: "n", events: ["job-created"],
                 destination: Destination(number: 0, url: "http://receiver.test/", policy: .own(.schedule([]))),
                 created: now.wall, updated: now.wall)
-            let created = try store.create(webhook, for: nil, limit: 9) {
+            let created = try store.webhooks.create(webhook, for: nil, limit: 9) {
                 Keyring.Key(
                     id: "k", algorithm: "ed25519", publicKey: "PEM", sealedPrivateKey: [0], created: now.wall,
                     signsFrom: now.wall)
@@ -63,7 +63,7 @@ import Webhooks
             guard case .created = created else { throw StoreError("\(created)") }
             for name in ["refused", "waits"] {
                 let event = Event(id: name, type: "job-created", body: Array(name.utf8))
-                _ = try store.accept(event, in: Self.id, for: nil, at: now)
+                _ = try store.webhooks.accept(event, in: Self.id, for: nil, at: now)
                 try store.commit()
                 if name == "refused" { try refuse(try begin(store), store) }
             }
@@ -73,7 +73,7 @@ import Webhooks
     }
 
     private func begin(_ store: MappedStore) throws -> [DeliveryTurn.Start] {
-        let turn = try store.turn(
+        let turn = try store.deliveries.turn(
             [], beginning: AttemptRoom(9), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
             at: store.clock.now())
         try store.commit()
@@ -92,7 +92,7 @@ import Webhooks
                 delivery: start.delivery, attempt: attempt,
                 wish: ReceiverWish(attempt, now: now.wall, disablesOnGone: true), jitter: 0)
         }
-        _ = try store.turn(
+        _ = try store.deliveries.turn(
             results, beginning: AttemptRoom(0), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
             at: now)
         try store.commit()
@@ -101,7 +101,7 @@ import Webhooks
     /// Checks that what `fill` put in is there, and of use.
     private func expectFilled(_ store: MappedStore, layout: UInt64) throws {
         #expect(try store.waiting(at: 1) == [1])
-        #expect(try store.isConfigured() == (layout >= 2))
+        #expect(try store.queues.isConfigured() == (layout >= 2))
         #expect(try store.count(\.messages.table) == (layout >= 2 ? 1 : 0))
         if layout >= 2 {
             _ = try store.listen("c")
@@ -111,10 +111,10 @@ import Webhooks
             let numbers = try store.read("c") ?? []
             #expect(numbers.count == 1 && numbers[0] >= 2)
         }
-        #expect(try store.hasDestinations() == (layout >= 3))
+        #expect(try store.deliveries.hasDestinations() == (layout >= 3))
         guard layout >= 3 else { return }
-        #expect(try store.webhook(Self.id)?.destination.url == "http://receiver.test/")
-        let entries = try store.log(of: Self.id, LogQuery())?.entries ?? []
+        #expect(try store.webhooks.webhook(Self.id)?.destination.url == "http://receiver.test/")
+        let entries = try store.webhooks.log(of: Self.id, LogQuery())?.entries ?? []
         #expect(entries.map(\.eventID) == ["refused"])
         let bodies = ["waits"] + (layout >= 4 ? ["{}"] : [])
         #expect(try begin(store).map { $0.parcel?.body } == bodies.map { Array($0.utf8) })
@@ -123,12 +123,12 @@ import Webhooks
     /// Has the store route an event.
     private func route(_ store: MappedStore, _ id: UUID) throws {
         let now = store.clock.now()
-        #expect(try store.create(.example(id, approvalPath: "/events/u", at: now.wall)) != nil)
-        _ = try store.receive([ReceivedEvent(id: id, type: "", body: Array("{}".utf8))], for: nil, at: now)
+        #expect(try store.events.create(.example(id, approvalPath: "/events/u", at: now.wall)) != nil)
+        _ = try store.events.receive([ReceivedEvent(id: id, type: "", body: Array("{}".utf8))], for: nil, at: now)
         try store.commit()
-        let matcher = EventMatcher(store: store)
+        let matcher = EventMatcher(store: store.matching)
         while try matcher.turn(until: .farAhead, now: { now }) { try store.commit() }
-        #expect(try store.event(id)?.matches.isEmpty == false)
+        #expect(try store.events.event(id)?.matches.isEmpty == false)
     }
 
     private struct Entry: Hashable {
@@ -199,7 +199,7 @@ import Webhooks
                     directory: directory, MappedStore.Options(maximumBytes: 64 << 20, isDurable: false, access: access))
                 #expect(try store.check().faults == [])
                 try expectFilled(store, layout: layout)
-                time = try store.time()
+                time = try store.queues.time()
                 #expect(time > 1_700_000_000)
                 if layout < 2 {
                     try store.configure()
@@ -210,7 +210,7 @@ import Webhooks
             }
             let store = try open(directory)
             #expect(try store.waiting(at: 1) == [1])
-            #expect(try store.time() == time)
+            #expect(try store.queues.time() == time)
             #expect(try store.count(\.messages.table) == (layout < 2 ? 1 : 2))
             let version = try store.read { (transaction) throws(LMDBError) in
                 try store.tables.meta.number(at: Tables.schemaKey, in: transaction)
@@ -223,16 +223,17 @@ import Webhooks
     private func giveUp(_ store: MappedStore) throws {
         for name in ["saved", "twice", "underway"] {
             let event = Event(id: name, type: "job-created", body: [])
-            _ = try store.accept(event, in: Self.id, for: nil, at: store.clock.now())
+            _ = try store.webhooks.accept(event, in: Self.id, for: nil, at: store.clock.now())
         }
         let test = Event(id: "test", type: "job-created", body: [])
-        _ = try store.test(test, to: Self.id, for: nil, at: store.clock.now())
+        _ = try store.webhooks.test(test, to: Self.id, for: nil, at: store.clock.now())
         try store.commit()
         try refuse(try begin(store), store)
         func sendAgain(_ names: String...) throws {
-            for entry in try #require(try store.log(of: Self.id, LogQuery())).entries
+            for entry in try #require(try store.webhooks.log(of: Self.id, LogQuery())).entries
             where names.contains(entry.eventID) {
-                guard case .started = try store.retry(entry.id, of: Self.id, for: nil, at: store.clock.now()) else {
+                guard case .started = try store.webhooks.retry(entry.id, of: Self.id, for: nil, at: store.clock.now())
+                else {
                     throw StoreError("\(entry)")
                 }
             }
@@ -261,7 +262,8 @@ import Webhooks
             let store = try open(directory)
             let now = store.clock.now()
             let since = now.wall.adding(seconds: -100)
-            #expect(try store.recover(Self.id, since: since, until: now.wall, limit: 9, for: nil, at: now) == 3)
+            #expect(
+                try store.webhooks.recover(Self.id, since: since, until: now.wall, limit: 9, for: nil, at: now) == 3)
             try store.commit()
             let sent = try begin(store).compactMap(\.parcel?.eventID)
             #expect(Set(sent) == ["refused", "waits", "twice", "underway"] && sent.count == 4)
@@ -306,14 +308,14 @@ import Webhooks
                 try store.configure()
                 try store.post()
                 try store.commit()
-                before = try store.time()
+                before = try store.queues.time()
                 try closing(store)
             }
             try change(MappedStore.file(in: directory))
             func reopened() throws -> UInt64 {
                 let store = try open(directory)
                 #expect(try store.count(\.messages.table) == 1)
-                return try store.time()
+                return try store.queues.time()
             }
             return (before, try reopened(), try reopened())
         }
@@ -368,13 +370,13 @@ import Webhooks
     @Test func `a store that begins anew has another time, each time`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
-            var times = [try store.time()]
+            var times = [try store.queues.time()]
             for _ in 0..<3 {
-                try store.beginAnew()
-                times.append(try store.time())
+                try store.queues.beginAnew()
+                times.append(try store.queues.time())
             }
             #expect(times == times.sorted() && Set(times).count == 4)
-            #expect(try open(directory).time() == times.last)
+            #expect(try open(directory).queues.time() == times.last)
         }
     }
 }

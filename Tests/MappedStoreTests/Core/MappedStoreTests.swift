@@ -28,12 +28,14 @@ func notification(_ body: [UInt8] = [0x78]) -> Notification {
 extension MappedStore {
     func create(_ number: Int, for request: RequestID? = nil) throws {
         let limits = CaptureLimits(endpoints: 100_000)
-        #expect(try create(endpointID(number), for: request, at: clock.now(), limits) == .created(endpointID(number)))
+        #expect(
+            try capture.create(endpointID(number), for: request, at: clock.now(), limits)
+                == .created(endpointID(number)))
     }
 
     func accept(_ body: [UInt8] = [0x78], at number: Int, for request: RequestID? = nil) throws -> Acceptance {
         let limits = CaptureLimits(notificationsPerEndpoint: 1_000_000)
-        return try accept(notification(body), at: endpointID(number), for: request, at: clock.now(), limits)
+        return try capture.accept(notification(body), at: endpointID(number), for: request, at: clock.now(), limits)
     }
 
     func waiting(at number: Int) throws -> [UInt64]? {
@@ -47,12 +49,12 @@ extension MappedStore {
 
     /// The numbers that one look finds.
     func looked(at number: Int, after last: UInt64, limit: Int = 100_000) throws -> [UInt64]? {
-        switch try look(
+        switch try capture.look(
             at: endpointID(number), after: last, limit: limit, at: clock.now(), CaptureLimits(), mayBeLong: true)
         {
         case .unknownEndpoint, .tooLong: nil
         case .notifications(let found): found.map(\.number)
-        case .long(let range): try page(of: range, from: range.first, atMost: .max).map(\.numbered.number)
+        case .long(let range): try capture.page(of: range, from: range.first, atMost: .max).map(\.numbered.number)
         }
     }
 }
@@ -79,7 +81,7 @@ extension MappedStore {
                 let store = try open(directory, isDurable: isDurable)
                 try store.create(1)
                 #expect(try store.accept(at: 1) == .stored)
-                store.count(.received)
+                store.capture.count(.received)
                 try store.commit()
                 try store.sync()
                 #expect(try store.accept(at: 1) == .stored)
@@ -88,10 +90,10 @@ extension MappedStore {
             let store = try open(directory)
             #expect(try store.waiting(at: 1) == [1])
             #expect(try store.waiting(at: 2) == nil)
-            #expect(try store.overview(newest: 1).counters[.received] == 1)
+            #expect(try store.capture.overview(newest: 1).counters[.received] == 1)
             try store.create(3)
             try store.commit()
-            #expect(try store.overview(newest: 10).newest.map(\.number) == [1, 2])
+            #expect(try store.capture.overview(newest: 10).newest.map(\.number) == [1, 2])
         }
     }
 
@@ -126,7 +128,7 @@ extension MappedStore {
             async let second: Void = Self.write(from: 1001, directory.string)
             _ = await (first, second)
             let store = try open(directory)
-            let overview = try store.overview(newest: 1000)
+            let overview = try store.capture.overview(newest: 1000)
             #expect(overview.total == 201)
             #expect(Set(overview.newest.map(\.number)).count == 201)
             #expect(overview.counters[.received] == 200)
@@ -140,7 +142,7 @@ extension MappedStore {
             for index in number..<(number + 100) {
                 try store.create(index)
                 #expect(try store.accept(at: 0) == .stored)
-                store.count(.received)
+                store.capture.count(.received)
                 try store.commit()
             }
         }
@@ -162,7 +164,7 @@ extension MappedStore {
                 killThisProcess()
             }
             #expect(try store.waiting(at: 1) == [1])
-            #expect(try store.overview(newest: 1).total == 1)
+            #expect(try store.capture.overview(newest: 1).total == 1)
             #expect(try store.accept(at: 1) == .stored)
             try store.commit()
             #expect(try store.waiting(at: 1) == [1, 2])
@@ -250,7 +252,7 @@ extension MappedStore {
             try store.commit()
             #expect(throws: StoreFailure.self) { try store.waiting(at: 2) }
             #expect(try store.looked(at: 2, after: 1, limit: 9)?.count == 2)
-            #expect(try store.overview(newest: 10).newest.map(\.number) == [2])
+            #expect(try store.capture.overview(newest: 10).newest.map(\.number) == [2])
             // Each is logged once.
             #expect(store.takeDamage().filter { $0.contains("\(id)") }.count == 1)
             #expect(throws: StoreFailure.self) { try store.accept(at: 1) }
@@ -287,8 +289,8 @@ extension MappedStore {
             let store = try open(directory)
             let version = try store.version()
             try store.commit()
-            _ = try store.overview(newest: 1)
-            #expect(try store.removeOverdue(at: store.clock.now(), CaptureLimits(), limit: 10) == 0)
+            _ = try store.capture.overview(newest: 1)
+            #expect(try store.capture.removeOverdue(at: store.clock.now(), CaptureLimits(), limit: 10) == 0)
             #expect(try store.forgetRequests(at: store.clock.now(), limit: 10) == 0)
             try store.commit()
             #expect(try store.version() == version)
@@ -309,7 +311,7 @@ extension MappedStore {
                 #expect(try store.accept(at: 1, for: request) == .stored)
             }
             let collecting = RequestID(milliseconds: milliseconds, high: 1, low: 0)
-            let found = try store.collect(
+            let found = try store.capture.collect(
                 from: endpointID(1), for: collecting, at: now, CaptureLimits(), mayBeLong: false)
             guard case .notifications(let notifications) = found else { return #expect(found == .notifications([])) }
             #expect(notifications.count == 10)

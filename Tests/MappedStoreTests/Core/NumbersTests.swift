@@ -27,27 +27,27 @@ import Values
             QueueSettings(name: "q", limits: QueueLimits(messageCount: 100, messageBytes: 100, queueBytes: 10_000))
         ]
         let loaded = configuration
-        #expect(try store.configure(for: nil) { .success(loaded) } == nil)
+        #expect(try store.queues.configure(for: nil) { .success(loaded) } == nil)
         try store.commit()
     }
 
     /// The numbers that clients see of what is made now, by what they count.
     private func numbers(_ store: MappedStore) throws -> [String: UInt64] {
         #expect(try store.accept(at: 1) == .stored)
-        let queue = try #require(try store.queue(named: "q"))
+        let queue = try #require(try store.queues.queue(named: "q"))
         let now = store.clock.now()
-        #expect(try store.post(Message(body: [1], receivedAt: now.wall), to: queue, for: nil))
+        #expect(try store.queues.post(Message(body: [1], receivedAt: now.wall), to: queue, for: nil))
         let id = UUID(bytes: (0..<16).map { _ in UInt8.random(in: 0...255) })!
-        let made = try store.create(.example(id, at: now.wall), for: nil, limit: 100)
+        let made = try store.events.create(.example(id, at: now.wall), for: nil, limit: 100)
         guard case .made(let subscription) = made else { throw Errno.invalidArgument }
         let event = UUID(bytes: (0..<16).map { _ in UInt8.random(in: 0...255) })!
-        _ = try store.receive([ReceivedEvent(id: event, type: "", body: Array("{}".utf8))], for: nil, at: now)
+        _ = try store.events.receive([ReceivedEvent(id: event, type: "", body: Array("{}".utf8))], for: nil, at: now)
         try store.commit()
         return try store.read { (transaction) throws(LMDBError) in
-            let state = try store.deliveryState(in: transaction)
-            let log = try store.queueLog(queue.number, in: transaction)
+            let state = try store.deliveries.deliveryState(in: transaction)
+            let log = try store.queues.queueLog(queue.number, in: transaction)
             return [
-                "notification": try store.stored(endpointID(1), in: transaction)!.endpoint.next - 1,
+                "notification": try store.capture.stored(endpointID(1), in: transaction)!.endpoint.next - 1,
                 "message": log!.current, "destination": subscription.destination.number,
                 "parcel": state.nextParcel - 1, "line": state.nextLog, "delivery": state.nextDelivery,
             ]
@@ -138,18 +138,18 @@ import Values
             #expect(numbers.count == 5 && numbers.prefix(3) == [1, 2, 3] && numbers[4] == numbers[3] + 1)
             let now = store.clock.now()
             let limits = CaptureLimits(notificationsPerEndpoint: 5)
-            #expect(try store.accept(notification(), at: endpointID(1), for: nil, at: now, limits) == .tooMany)
+            #expect(try store.capture.accept(notification(), at: endpointID(1), for: nil, at: now, limits) == .tooMany)
             #expect(try store.looked(at: 1, after: 2, limit: 2)?.count == 2)
-            #expect(try store.overview(newest: 1).newest.first?.count == 5)
+            #expect(try store.capture.overview(newest: 1).newest.first?.count == 5)
             #expect(try store.check().faults == [])
-            #expect(try store.acknowledge(through: 2, at: endpointID(1), at: now, limits))
+            #expect(try store.capture.acknowledge(through: 2, at: endpointID(1), at: now, limits))
             try store.commit()
-            #expect(try store.overview(newest: 1).newest.first?.count == 3)
-            #expect(try store.acknowledge(through: numbers[3], at: endpointID(1), at: now, limits))
+            #expect(try store.capture.overview(newest: 1).newest.first?.count == 3)
+            #expect(try store.capture.acknowledge(through: numbers[3], at: endpointID(1), at: now, limits))
             try store.commit()
-            #expect(try store.overview(newest: 1).newest.first?.count == 1)
+            #expect(try store.capture.overview(newest: 1).newest.first?.count == 1)
             #expect(try store.check().faults == [])
-            let found = try store.collect(from: endpointID(1), for: nil, at: now, limits, mayBeLong: false)
+            let found = try store.capture.collect(from: endpointID(1), for: nil, at: now, limits, mayBeLong: false)
             guard case .notifications(let left) = found else { return #expect(found == .notifications([])) }
             #expect(left.map(\.number) == [numbers[4]])
             try store.commit()

@@ -53,7 +53,8 @@ import Values
                 shown = store.clock.now().steady.adding(seconds: seconds)
                 let moment = Moment(wall: shown, steady: shown)
                 #expect(
-                    try store.create(endpointID(1), for: nil, at: moment, CaptureLimits()) == .created(endpointID(1)))
+                    try store.capture.create(endpointID(1), for: nil, at: moment, CaptureLimits())
+                        == .created(endpointID(1)))
                 let old = SteadyClock(bootID: "another start", offsetMicroseconds: 0)
                 try store.write { (transaction) throws(LMDBError) in
                     try store.tables.meta.put(old.encoded, at: Tables.clockKey, in: &transaction)

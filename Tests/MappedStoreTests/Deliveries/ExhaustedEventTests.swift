@@ -27,13 +27,13 @@ import Webhooks
             let key = Keyring.Key(
                 id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
                 signsFrom: now.wall)
-            _ = try store.create(webhook, for: nil, limit: 100, { key })
+            _ = try store.webhooks.create(webhook, for: nil, limit: 100, { key })
             let event = Event(id: "job-17", type: "job-created", body: Array("{}".utf8))
-            _ = try store.accept(event, in: environment, for: nil, at: now)
+            _ = try store.webhooks.accept(event, in: environment, for: nil, at: now)
             try store.commit()
 
             func turn(_ results: [DeliveryResult], _ room: Int) throws -> DeliveryTurn {
-                let turn = try store.turn(
+                let turn = try store.deliveries.turn(
                     results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
                     policies: RetryPolicies(), at: now)
                 try store.commit()

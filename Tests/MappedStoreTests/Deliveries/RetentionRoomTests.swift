@@ -15,18 +15,19 @@ import Values
         var random = SystemRandomNumberGenerator()
         let body = Array("{\"a\": \"\(String(repeating: "x", count: bytes))\"}".utf8)
         let event = ReceivedEvent(id: UUID(random: &random), type: "t", body: body)
-        #expect(try routing.store.receive([event], for: nil, at: routing.moment) == [event.id])
+        #expect(try routing.store.events.receive([event], for: nil, at: routing.moment) == [event.id])
         try routing.store.commit()
         return event.id
     }
 
     /// Has every event that waits be tried with a subscription later.
     private func match(_ routing: Routing, _ subscriptions: [UInt64] = [], deferring lagging: UInt64) throws {
-        let waiting = try routing.store.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
+        let waiting = try routing.store.matching.waitingEvents(
+            besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
         let matches = waiting.map {
             EventMatches(event: $0.number, subscriptions: subscriptions, deferred: [lagging])
         }
-        _ = try routing.store.keep(matches, at: routing.moment)
+        _ = try routing.store.matching.keep(matches, at: routing.moment)
         try routing.store.commit()
     }
 
@@ -42,7 +43,7 @@ import Values
 
     private func dropByAge(_ routing: Routing, secondsAgo: Double) throws -> Int {
         let oldest = routing.moment.wall.adding(seconds: -secondsAgo)
-        let count = try routing.store.dropOldDeliveries(before: oldest, maximumBytes: .max, limit: 100)
+        let count = try routing.store.retention.dropOldDeliveries(before: oldest, maximumBytes: .max, limit: 100)
         try routing.store.commit()
         return count
     }
@@ -56,7 +57,7 @@ import Values
             try routing.match(subscription)
             #expect(try routing.deliver().count == 5)
             #expect(try routing.count(\.attempts) == 5)
-            #expect(try routing.store.dropForRoom(limit: 5) > 0)
+            #expect(try routing.store.retention.dropForRoom(limit: 5) > 0)
             try routing.store.commit()
             #expect(try routing.count(\.attempts) == 0 && routing.count(\.parcels) == 5)
         }
@@ -70,9 +71,9 @@ import Values
             let pending = try receive(1000, routing)
             try routing.match(subscription)
             let waiting = try receive(1000, routing)
-            try dropAll(routing) { try $0.dropForRoom(limit: 10) }
-            #expect(try routing.store.event(unwanted) == nil)
-            for event in [pending, waiting] { #expect(try routing.store.event(event) != nil) }
+            try dropAll(routing) { try $0.retention.dropForRoom(limit: 10) }
+            #expect(try routing.store.events.event(unwanted) == nil)
+            for event in [pending, waiting] { #expect(try routing.store.events.event(event) != nil) }
             #expect(try routing.store.check().faults == [])
         }
     }
@@ -83,7 +84,7 @@ import Values
             let store = routing.store
             let (small, large) = (10_050, 1000)
             try store.write { (transaction) throws(LMDBError) in
-                var state = try store.deliveryState(in: transaction)
+                var state = try store.deliveries.deliveryState(in: transaction)
                 for number in 1...UInt64(small + large) {
                     // Each of the small ones has an owner of its own.
                     let destination = number > UInt64(small) ? 1_000_000 : number
@@ -98,13 +99,13 @@ import Values
                     try store.tables.attempts.put(bytes, at: key(number), in: &transaction)
                 }
                 state.nextLog = UInt64(small + large) + 1
-                try store.put(state, in: &transaction)
+                try store.deliveries.put(state, in: &transaction)
             }
             try store.commit()
-            #expect(try store.dropForRoom(limit: 8) == 8)
+            #expect(try store.retention.dropForRoom(limit: 8) == 8)
             try store.commit()
             #expect(try routing.count(\.attempts) == small + large, "those of the largest owner come later")
-            #expect(try store.dropForRoom(limit: 8) == 8)
+            #expect(try store.retention.dropForRoom(limit: 8) == 8)
             try store.commit()
             #expect(try routing.count(\.attempts) == small + large - 8)
         }
@@ -117,19 +118,20 @@ import Values
             let ids = (1...70).map { Routing.id($0) }
             let subscriptions = try ids.map { try routing.subscribe($0) }
             let event = try routing.receive(secondsAgo: 1000)
-            let waiting = try routing.store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: 1 << 20)
+            let waiting = try routing.store.matching.waitingEvents(
+                besides: [], skipping: 0, limit: 9, maximumBytes: 1 << 20)
             let matches = waiting.map { EventMatches(event: $0.number, subscriptions: subscriptions) }
-            _ = try routing.store.keep(matches, at: routing.moment)
+            _ = try routing.store.matching.keep(matches, at: routing.moment)
             try routing.store.commit()
             #expect(try routing.count(\.holds) == 70)
-            for id in ids[..<69] { #expect(try routing.store.deleteSubscription(id, of: "me", for: nil)) }
+            for id in ids[..<69] { #expect(try routing.store.events.deleteSubscription(id, of: "me", for: nil)) }
             try routing.store.commit()
             #expect(try dropByAge(routing, secondsAgo: 500) == 0)
-            #expect(try routing.store.event(event) != nil)
-            #expect(try routing.store.deleteSubscription(ids[69], of: "me", for: nil))
+            #expect(try routing.store.events.event(event) != nil)
+            #expect(try routing.store.events.deleteSubscription(ids[69], of: "me", for: nil))
             try routing.store.commit()
             #expect(try dropByAge(routing, secondsAgo: 500) == 1)
-            #expect(try routing.store.event(event) == nil)
+            #expect(try routing.store.events.event(event) == nil)
         }
     }
 
@@ -142,17 +144,18 @@ import Values
             try match(routing, deferring: lagging)
             let young = try routing.receive()
             try match(routing, deferring: lagging)
-            #expect(try routing.store.laggingSubscriptions() == [lagging])
+            #expect(try routing.store.matching.laggingSubscriptions() == [lagging])
             #expect(try dropByAge(routing, secondsAgo: 500) == 3)
-            for event in old { #expect(try routing.store.event(event) == nil) }
+            for event in old { #expect(try routing.store.events.event(event) == nil) }
             let since = routing.moment.wall.adding(seconds: -1000)
-            #expect(try routing.store.subscription(Routing.id(1))?.missed == MissedEvents(count: 3, since: since))
-            let found = try routing.store.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
+            #expect(
+                try routing.store.events.subscription(Routing.id(1))?.missed == MissedEvents(count: 3, since: since))
+            let found = try routing.store.matching.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
             let lag = try #require(found)
             #expect(lag.subscription == lagging && lag.from == lag.events.first?.number && lag.events.count == 1)
-            #expect(try !routing.store.keep(lag.events.map(\.number), of: lag, at: routing.moment))
+            #expect(try !routing.store.matching.keep(lag.events.map(\.number), of: lag, at: routing.moment))
             try routing.store.commit()
-            #expect(try routing.store.laggingSubscriptions().isEmpty)
+            #expect(try routing.store.matching.laggingSubscriptions().isEmpty)
             #expect(try routing.deliver() == [.scheduled])
             #expect(try routing.history(young).matches.map(\.subscription) == [Routing.id(1)])
             #expect(try routing.store.check().faults == [])
@@ -167,17 +170,17 @@ import Values
             try match(routing, deferring: lagging)
             try dropAll(routing) {
                 try isFull
-                    ? $0.dropForRoom(limit: 10)
-                    : $0.dropOldDeliveries(before: Timestamp(microseconds: 0), maximumBytes: 0, limit: 10)
+                    ? $0.retention.dropForRoom(limit: 10)
+                    : $0.retention.dropOldDeliveries(before: Timestamp(microseconds: 0), maximumBytes: 0, limit: 10)
             }
             #expect(try routing.kept() == [0, 0, 0, 0, 0, 0, 0])
-            #expect(try routing.store.subscription(Routing.id(1))?.missed?.count == 3)
-            let found = try routing.store.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
+            #expect(try routing.store.events.subscription(Routing.id(1))?.missed?.count == 3)
+            let found = try routing.store.matching.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
             let lag = try #require(found)
             #expect(lag.events.isEmpty && lag.isAtEnd)
-            #expect(try !routing.store.keep([], of: lag, at: routing.moment))
+            #expect(try !routing.store.matching.keep([], of: lag, at: routing.moment))
             try routing.store.commit()
-            #expect(try routing.store.laggingSubscriptions().isEmpty)
+            #expect(try routing.store.matching.laggingSubscriptions().isEmpty)
         }
     }
 
@@ -190,9 +193,9 @@ import Values
             let dropped = try routing.receive(secondsAgo: 1000)
             try match(routing, deferring: lagging)
             #expect(try dropByAge(routing, secondsAgo: 500) == 1)
-            #expect(try routing.store.event(dropped) == nil && routing.store.event(kept) != nil)
-            #expect(try routing.store.subscription(Routing.id(1))?.missed?.count == 1)
-            let lag = try routing.store.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
+            #expect(try routing.store.events.event(dropped) == nil && routing.store.events.event(kept) != nil)
+            #expect(try routing.store.events.subscription(Routing.id(1))?.missed?.count == 1)
+            let lag = try routing.store.matching.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
             #expect(lag?.events.count == 1)
         }
     }

@@ -32,7 +32,7 @@ struct Routing {
                 number: 0, url: "http://target.test/", policy: .events, protocolKind: .event,
                 shape: [0] + Array("{}".utf8)),
             created: moment.wall, updated: moment.wall)
-        let made = try store.create(subscription)
+        let made = try store.events.create(subscription)
         try store.commit()
         return try #require(made).destination.number
     }
@@ -45,15 +45,15 @@ struct Routing {
         let then = Moment(
             wall: moment.wall.adding(seconds: -secondsAgo), steady: moment.steady.adding(seconds: -secondsAgo))
         let event = ReceivedEvent(id: id, type: "t", body: Array(#"{"a": 1}"#.utf8))
-        #expect(try store.receive([event], for: nil, at: then) == [id])
+        #expect(try store.events.receive([event], for: nil, at: then) == [id])
         try store.commit()
         return id
     }
 
     /// Has every event that waits match the same subscriptions.
     func match(_ subscriptions: UInt64...) throws {
-        let waiting = try store.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
-        _ = try store.keep(
+        let waiting = try store.matching.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
+        _ = try store.matching.keep(
             waiting.map { EventMatches(event: $0.number, subscriptions: $0.matched ?? subscriptions) }, at: moment)
         try store.commit()
     }
@@ -62,7 +62,7 @@ struct Routing {
     @discardableResult
     func deliver(status: Int = 200) throws -> [Trigger] {
         func turn(_ results: [DeliveryResult], _ capacity: Int) throws -> [DeliveryTurn.Start] {
-            let turn = try store.turn(
+            let turn = try store.deliveries.turn(
                 results, beginning: AttemptRoom(capacity), inFlight: [:], owner: 1, leaseSeconds: 25,
                 policies: RetryPolicies(),
                 at: moment)
@@ -81,7 +81,7 @@ struct Routing {
         return starts.map(\.delivery.trigger)
     }
 
-    func history(_ id: UUID) throws -> EventHistory { try #require(try store.event(id)) }
+    func history(_ id: UUID) throws -> EventHistory { try #require(try store.events.event(id)) }
 
     func count(_ table: KeyPath<Tables, Table>) throws -> Int {
         try store.read { (transaction) throws(LMDBError) in try store.tables[keyPath: table].count(in: transaction) }
@@ -106,7 +106,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             let ids = try [400, 300, 200, 100].map { try routing.receive(secondsAgo: $0) }
             func found(_ start: Double, _ end: Double, limit: Int = 10) throws -> [UUID] {
                 let wall = routing.moment.wall
-                return try routing.store.events(
+                return try routing.store.events.events(
                     from: 0, after: wall.adding(seconds: -start), before: wall.adding(seconds: -end), limit: limit
                 ).events.map(\.id)
             }
@@ -124,7 +124,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             for _ in 0..<600 { ids.append(try routing.receive(secondsAgo: 10)) }
             var (found, next, steps): ([UUID], UInt64?, Int) = ([], 0, 0)
             while let from = next {
-                let page = try routing.store.events(
+                let page = try routing.store.events.events(
                     from: from, after: Timestamp(microseconds: 0), before: .farAhead, limit: .max)
                 found += page.events.map(\.id)
                 next = page.next
@@ -143,7 +143,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             try routing.match(first)
             #expect(try routing.deliver() == [.scheduled])
             let second = try routing.subscribe(Routing.id(2))
-            #expect(try routing.store.redispatch(event) == .started)
+            #expect(try routing.store.events.redispatch(event) == .started)
             try routing.store.commit()
             #expect(try routing.history(event).isWaiting)
             try routing.match(second)
@@ -157,12 +157,12 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
     @Test func `what waits is not begun twice, and what is not there not at all`() throws {
         try withRouting { routing in
             let event = try routing.receive()
-            #expect(try routing.store.redispatch(event) == .waiting)
-            #expect(try routing.store.redispatch(Routing.id(9)) == .unknown)
+            #expect(try routing.store.events.redispatch(event) == .waiting)
+            #expect(try routing.store.events.redispatch(Routing.id(9)) == .unknown)
             try routing.match()
-            #expect(try routing.store.redispatch(event) == .started)
+            #expect(try routing.store.events.redispatch(event) == .started)
             try routing.store.commit()
-            #expect(try routing.store.redispatch(event) == .waiting)
+            #expect(try routing.store.events.redispatch(event) == .waiting)
         }
     }
 
@@ -176,20 +176,20 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             for subscription in subscriptions {
                 try routing.match(subscription)
                 try routing.deliver()
-                for id in [event, other] { _ = try routing.store.redispatch(id) }
+                for id in [event, other] { _ = try routing.store.events.redispatch(id) }
                 try routing.store.commit()
             }
             try routing.match()
             #expect(try routing.kept() == [2, 2, 2, 0, 10, 10, 10])
-            var steps: [MappedStore.Purge] = []
+            var steps: [MappedEvents.Purge] = []
             while steps.last != .removed, steps.count < 10 {
-                steps.append(try routing.store.purge(event, limit: 2))
+                steps.append(try routing.store.events.purge(event, limit: 2))
                 try routing.store.commit()
             }
             #expect(steps == [.begun, .begun, .removed])
             #expect(try routing.kept() == [1, 1, 1, 0, 5, 5, 5])
-            #expect(try routing.store.event(event) == nil)
-            #expect(try routing.store.purge(event, limit: 2) == .unknown)
+            #expect(try routing.store.events.event(event) == nil)
+            #expect(try routing.store.events.purge(event, limit: 2) == .unknown)
             #expect(try routing.history(other).matches.count == 5)
         }
     }
@@ -201,15 +201,15 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             for _ in 0..<3 {
                 try routing.match(subscription)
                 try routing.deliver()
-                _ = try routing.store.redispatch(event)
+                _ = try routing.store.events.redispatch(event)
                 try routing.store.commit()
             }
             try routing.match()
             try routing.store.write { (transaction) throws(LMDBError) in
                 try routing.store.tables.attempts.put([0xff], at: key(2), in: &transaction)
             }
-            #expect(try routing.store.purge(event, limit: 3) == .begun)
-            #expect(try routing.store.purge(event, limit: 3) == .removed)
+            #expect(try routing.store.events.purge(event, limit: 3) == .begun)
+            #expect(try routing.store.events.purge(event, limit: 3) == .removed)
             try routing.store.commit()
             #expect(try routing.kept() == [0, 0, 0, 0, 0, 0, 0])
         }
@@ -226,12 +226,12 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             try routing.deliver(status: 503)
             let unmatched = try routing.receive(secondsAgo: 1000)
             let young = try routing.receive(secondsAgo: 10)
-            let step = try routing.store.purgeEvents(
+            let step = try routing.store.events.purgeEvents(
                 from: 0, before: routing.moment.wall.adding(seconds: -500), limit: 100)
             try routing.store.commit()
             #expect(step.removed == 1 && step.unfinished == 2 && step.next == nil)
-            #expect(try routing.store.event(delivered) == nil)
-            for id in [retried, unmatched, young] { #expect(try routing.store.event(id) != nil) }
+            #expect(try routing.store.events.event(delivered) == nil)
+            for id in [retried, unmatched, young] { #expect(try routing.store.events.event(id) != nil) }
         }
     }
 
@@ -243,7 +243,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             while try !routing.deliver().isEmpty {}
             var (removed, next, steps): (Int, UInt64?, Int) = (0, 0, 0)
             while let from = next, steps < 100 {
-                let step = try routing.store.purgeEvents(from: from, before: routing.moment.wall, limit: 7)
+                let step = try routing.store.events.purgeEvents(from: from, before: routing.moment.wall, limit: 7)
                 try routing.store.commit()
                 removed += step.removed
                 next = step.next
@@ -259,9 +259,9 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             let subscription = try routing.subscribe(Routing.id(1))
             let event = try routing.receive()
             try routing.match(subscription)
-            #expect(try routing.store.purge(event, limit: 10) == .removed)
+            #expect(try routing.store.events.purge(event, limit: 10) == .removed)
             try routing.store.commit()
-            let turn = try routing.store.turn(
+            let turn = try routing.store.deliveries.turn(
                 [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
                 at: routing.moment)
             #expect(turn.starts.count == 1 && turn.starts.first?.parcel == nil)

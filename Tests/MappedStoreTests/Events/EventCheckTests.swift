@@ -19,28 +19,29 @@ import Values
             var random = SystemRandomNumberGenerator()
             let now = store.clock.now()
             func subscribe() throws -> Subscription {
-                try #require(try store.create(.example(UUID(random: &random), at: now.wall)))
+                try #require(try store.events.create(.example(UUID(random: &random), at: now.wall)))
             }
             func receive() throws {
                 let event = ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
-                _ = try store.receive([event], for: nil, at: now)
+                _ = try store.events.receive([event], for: nil, at: now)
             }
             let (stays, gone) = (try subscribe(), try subscribe())
-            #expect(try store.deleteSubscription(gone.id, of: gone.user, for: nil))
+            #expect(try store.events.deleteSubscription(gone.id, of: gone.user, for: nil))
             try receive()
             try store.commit()
-            let matcher = EventMatcher(store: store)
+            let matcher = EventMatcher(store: store.matching)
             while try matcher.turn(until: .farAhead, now: { now }) { try store.commit() }
-            _ = try store.change(stays.id) { (subscription: inout Subscription) in
+            _ = try store.events.change(stays.id) { (subscription: inout Subscription) in
                 subscription.destination.disable(since: now.wall)
                 return true
             }
             try store.commit()
-            _ = try store.turn(
+            _ = try store.deliveries.turn(
                 [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 1, policies: RetryPolicies(),
                 at: now)
             try receive()
-            #expect(try store.replay(stays.id, since: now.wall, until: now.wall, all: true, for: nil) == .accepted)
+            #expect(
+                try store.events.replay(stays.id, since: now.wall, until: now.wall, all: true, for: nil) == .accepted)
             try store.commit()
             #expect(try store.check().faults == [])
             try body(store)

@@ -16,7 +16,7 @@ import Values
         let now = store.clock.now().wall
         for _ in 0..<count {
             let subscription = Subscription.example(UUID(random: &random), "$.a", inFlight: 10_000, at: now)
-            #expect(try store.create(subscription) != nil)
+            #expect(try store.events.create(subscription) != nil)
         }
         try store.commit()
     }
@@ -24,7 +24,7 @@ import Values
     private static func receive(_ store: MappedStore, _ bodies: [String]) throws {
         var random = SystemRandomNumberGenerator()
         let events = bodies.map { ReceivedEvent(id: UUID(random: &random), type: "", body: Array($0.utf8)) }
-        _ = try store.receive(events, for: nil, at: store.clock.now())
+        _ = try store.events.receive(events, for: nil, at: store.clock.now())
     }
 
     @Test func `what was acknowledged is matched once, whoever was killed in between`() async throws {
@@ -36,7 +36,7 @@ import Values
                     let store = try open(FilePath(path))
                     try Self.receive(store, ["{\"a\": \(round)}", "{\"b\": \(round)}", "{\"a\": -\(round)}"])
                     try store.commit()
-                    let matcher = EventMatcher(store: store)
+                    let matcher = EventMatcher(store: store.matching)
                     // A step makes 1000 deliveries; of 1200 the second is lost.
                     _ = try matcher.turn(until: .farAhead, now: store.clock.now)
                     if round % 2 == 0 { try store.commit() }
@@ -47,7 +47,7 @@ import Values
             }
             let store = try open(directory)
             #expect(try store.check().faults == [])
-            let matcher = EventMatcher(store: store)
+            let matcher = EventMatcher(store: store.matching)
             while try matcher.turn(until: .farAhead, now: store.clock.now) { try store.commit() }
             #expect(try store.check().faults == [])
             #expect(try store.count(\.deliveries) == 4 * 2 * 600)
@@ -60,16 +60,16 @@ import Values
             do { try Self.subscribe(open(directory), count: 10) }
             await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in
                 let store = try open(FilePath(path))
-                let ids = try store.subscriptions(of: "u", after: nil, limit: 100).map(\.id)
-                for id in ids[..<5] { #expect(try store.deleteSubscription(id, of: "u", for: nil)) }
+                let ids = try store.events.subscriptions(of: "u", after: nil, limit: 100).map(\.id)
+                for id in ids[..<5] { #expect(try store.events.deleteSubscription(id, of: "u", for: nil)) }
                 try store.commit()
-                for id in ids[5...] { #expect(try store.deleteSubscription(id, of: "u", for: nil)) }
+                for id in ids[5...] { #expect(try store.events.deleteSubscription(id, of: "u", for: nil)) }
                 killThisProcess()
             }
             let store = try open(directory)
             #expect(try store.check().faults == [])
-            #expect(try store.subscriptions(of: "u", after: nil, limit: 100).count == 5)
-            let news = try store.expressions(since: 1, limit: 100)
+            #expect(try store.events.subscriptions(of: "u", after: nil, limit: 100).count == 5)
+            let news = try store.matching.expressions(since: 1, limit: 100)
             #expect(news.changes.count { $0.expression == nil } == 5)
         }
     }

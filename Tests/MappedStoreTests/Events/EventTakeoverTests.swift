@@ -37,7 +37,7 @@ import Values
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
             let event = try former(routing, secondsAgo: 60, [(Routing.id(1), policy, target)])
-            let takeover = try routing.store.takeOver([event])
+            let takeover = try routing.store.events.takeOver([event])
             try routing.store.commit()
             #expect(takeover.events == 1 && takeover.attempts == 1)
             let history = try routing.history(event.event.id)
@@ -56,9 +56,9 @@ import Values
             try routing.subscribe(Routing.id(1))
             let event = try former(
                 routing, secondsAgo: 60, [(Routing.id(1), "200", "200"), (Routing.id(2), "200", "200")])
-            let first = try routing.store.takeOver([event])
+            let first = try routing.store.events.takeOver([event])
             #expect(first.attempts == 1 && first.strayAttempts == 1)
-            let second = try routing.store.takeOver([event])
+            let second = try routing.store.events.takeOver([event])
             try routing.store.commit()
             #expect(second.known == 1 && second.events == 0 && second.attempts == 0)
             #expect(try routing.kept() == [1, 1, 1, 0, 1, 1, 1])
@@ -71,7 +71,7 @@ import Values
             let number = try routing.subscribe(Routing.id(1))
             let early = try routing.receive(secondsAgo: 500)
             let formers = try (1...50).map { try former(routing, secondsAgo: Double(1000 - $0)) }
-            _ = try routing.store.takeOver(formers)
+            _ = try routing.store.events.takeOver(formers)
             try routing.store.commit()
             let late = try routing.receive(secondsAgo: 100)
             try routing.match()
@@ -79,18 +79,18 @@ import Values
             for (seconds, expected) in [(2000.0, [early, late]), (300, [late]), (50, [])] {
                 let wall = routing.moment.wall
                 #expect(
-                    try routing.store.replay(
+                    try routing.store.events.replay(
                         Routing.id(1), since: wall.adding(seconds: -seconds), until: wall, all: true, for: nil)
                         == .accepted)
                 try routing.store.commit()
-                let replay = try routing.store.waitingReplay(after: nil, limit: 1000, maximumBytes: 1 << 20)
-                let ids = try routing.store.events(
+                let replay = try routing.store.matching.waitingReplay(after: nil, limit: 1000, maximumBytes: 1 << 20)
+                let ids = try routing.store.events.events(
                     from: 0, after: Timestamp(microseconds: 0), before: .farAhead, limit: 1000
                 ).events.map(\.id)
                 #expect(ids.count == 52)
                 #expect((replay?.events ?? []).count == expected.count)
                 if let replay {
-                    try routing.store.keep(replay.events.map(\.number), of: replay, at: routing.moment)
+                    try routing.store.matching.keep(replay.events.map(\.number), of: replay, at: routing.moment)
                     try routing.store.commit()
                 }
                 while try !routing.deliver().isEmpty {}
@@ -104,15 +104,15 @@ import Values
         try withRouting { routing in
             let number = try routing.subscribe(Routing.id(1))
             let event = try former(routing, secondsAgo: 1000, [(Routing.id(1), "200", "503")])
-            _ = try routing.store.takeOver([event])
+            _ = try routing.store.events.takeOver([event])
             try routing.store.commit()
-            #expect(try routing.store.redispatch(event.event.id) == .started)
+            #expect(try routing.store.events.redispatch(event.event.id) == .started)
             try routing.store.commit()
             try routing.match(number)
             #expect(try routing.deliver() == [.recover])
             #expect(try routing.history(event.event.id).matches.first?.attempts.count == 2)
             let found = try routing.store.read { (transaction) throws(LMDBError) in
-                try routing.store.nextRoutedEvent(from: 0, in: transaction)
+                try routing.store.events.nextRoutedEvent(from: 0, in: transaction)
             }
             #expect(found == nil)
         }
@@ -122,9 +122,9 @@ import Values
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
             let event = try former(routing, secondsAgo: 1000, [(Routing.id(1), "200", "200")])
-            _ = try routing.store.takeOver([event])
+            _ = try routing.store.events.takeOver([event])
             try routing.store.commit()
-            let step = try routing.store.purgeEvents(from: 0, before: routing.moment.wall, limit: 10)
+            let step = try routing.store.events.purgeEvents(from: 0, before: routing.moment.wall, limit: 10)
             try routing.store.commit()
             #expect(step.removed == 1)
             #expect(try routing.kept() == [0, 0, 0, 0, 0, 0, 0])

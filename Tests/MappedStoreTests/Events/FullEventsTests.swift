@@ -14,14 +14,14 @@ import Values
                 directory: directory, MappedStore.Options(maximumBytes: 16 << 20, isDurable: false))
             var random = SystemRandomNumberGenerator()
             let now = store.clock.now()
-            #expect(try store.create(.example(UUID(random: &random), at: now.wall)) != nil)
+            #expect(try store.events.create(.example(UUID(random: &random), at: now.wall)) != nil)
             try store.commit()
             var (received, refused) = (0, 0)
             let body = Array("{\"a\": \"\(String(repeating: "x", count: 10_000))\"}".utf8)
             while refused < 50 {
                 let event = ReceivedEvent(id: UUID(random: &random), type: "", body: body)
                 do throws(StoreFailure) {
-                    _ = try store.receive([event], for: nil, at: now)
+                    _ = try store.events.receive([event], for: nil, at: now)
                     received += 1
                 } catch {
                     #expect(error == .full)
@@ -29,7 +29,7 @@ import Values
                 }
                 try store.commit()
             }
-            let matcher = EventMatcher(store: store)
+            let matcher = EventMatcher(store: store.matching)
             while try matcher.turn(until: .farAhead, now: store.clock.now) { try store.commit() }
             try store.commit()
             let check = try store.check()

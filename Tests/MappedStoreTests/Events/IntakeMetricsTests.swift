@@ -12,10 +12,10 @@ import Testing
             do {
                 let store = try open(directory)
                 #expect(try store.metrics(at: store.clock.now()).intake == IntakeMetrics())
-                try store.count(IntakeMetrics())
+                try store.webhooks.count(IntakeMetrics())
                 #expect(try store.commit() == false)
-                try store.count(some)
-                try store.count(some)
+                try store.webhooks.count(some)
+                try store.webhooks.count(some)
                 #expect(try store.commit())
             }
             let store = try open(directory)

@@ -27,14 +27,15 @@ import Values
             var subscriptions: [Subscription] = []
             for _ in 0..<3 {
                 let subscription = Subscription.example(UUID(random: &random), at: now.wall)
-                subscriptions.append(try #require(try store.create(subscription)))
+                subscriptions.append(try #require(try store.events.create(subscription)))
             }
             let events = (0..<3).map { _ in
                 ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
             }
-            _ = try store.receive(events, for: nil, at: now)
+            _ = try store.events.receive(events, for: nil, at: now)
             try store.commit()
-            let numbers = try store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).map(\.number)
+            let numbers = try store.matching.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).map(
+                \.number)
             try body(Filled(store: store, now: now, subscriptions: subscriptions, events: numbers))
         }
     }
@@ -45,7 +46,7 @@ import Values
     }
 
     private func match(_ filled: Filled, _ matcher: EventMatcher? = nil) throws {
-        let matcher = matcher ?? EventMatcher(store: filled.store)
+        let matcher = matcher ?? EventMatcher(store: filled.store.matching)
         var steps = 0
         while try matcher.turn(until: .farAhead, now: { filled.now }) {
             try filled.store.commit()
@@ -61,7 +62,7 @@ import Values
             var counts: [Int] = []
             for subscription in filled.subscriptions {
                 var count = 0
-                try filled.store.scanDeliveries(of: subscription.destination.number, in: transaction) { _ in
+                try filled.store.deliveries.scanDeliveries(of: subscription.destination.number, in: transaction) { _ in
                     count += 1
                     return true
                 }
@@ -80,7 +81,7 @@ import Values
         let path = try #require(Self.events.first { $0.name == name }).path
         try withFilledStore { filled in
             try damage(filled.store.tables[keyPath: path], at: key(filled.events[0]), of: filled.store)
-            let matcher = EventMatcher(store: filled.store)
+            let matcher = EventMatcher(store: filled.store.matching)
             try match(filled, matcher)
             #expect(try deliveries(filled) == [2, 2, 2])
             let told = filled.store.takeDamage()
@@ -88,7 +89,8 @@ import Values
             try match(filled, matcher)
             #expect(filled.store.takeDamage() == [])
             // It is still there.
-            #expect(try filled.store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max) == [])
+            #expect(
+                try filled.store.matching.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max) == [])
             #expect((try? filled.store.check().faults) != [])
         }
     }
@@ -98,7 +100,7 @@ import Values
             for event in filled.events[..<2] {
                 try damage(filled.store.tables.waitingEvents, at: key(event), of: filled.store)
             }
-            let events = try filled.store.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1)
+            let events = try filled.store.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1)
             #expect(events.map(\.number) == [filled.events[2]])
         }
     }
@@ -161,7 +163,7 @@ import Values
             try match(filled)
             for subscription in filled.subscriptions {
                 #expect(
-                    try filled.store.replay(
+                    try filled.store.events.replay(
                         subscription.id, since: filled.now.wall, until: filled.now.wall, all: true, for: nil)
                         == .accepted)
             }
@@ -184,7 +186,7 @@ import Values
         try withFilledStore { filled in
             try match(filled)
             let slow = filled.subscriptions[0]
-            _ = try filled.store.change(slow.id) { (subscription: inout Subscription) in
+            _ = try filled.store.events.change(slow.id) { (subscription: inout Subscription) in
                 subscription.expression = "$" + String(repeating: "..*", count: 12) + "[?(@ = \"never\")]"
                 return true
             }
@@ -192,14 +194,14 @@ import Values
             var random = SystemRandomNumberGenerator()
             let event = ReceivedEvent(
                 id: UUID(random: &random), type: "", body: Array("{\"a\": [\(deep), \(deep)]}".utf8))
-            _ = try filled.store.receive([event], for: nil, at: filled.now)
+            _ = try filled.store.events.receive([event], for: nil, at: filled.now)
             try filled.store.commit()
-            let matcher = EventMatcher(store: filled.store)
+            let matcher = EventMatcher(store: filled.store.matching)
             #expect(try matcher.turn(until: .farAhead, now: { filled.now }))
             filled.store.rollBack()
             matcher.rolledBack()
             try match(filled, matcher)
-            let told = try #require(try filled.store.subscription(slow.id)).destination.disabledReason
+            let told = try #require(try filled.store.events.subscription(slow.id)).destination.disabledReason
             #expect(told?.contains("takes too long") == true)
         }
     }
@@ -214,14 +216,16 @@ import Values
             for step in 1..<6 {
                 let event = ReceivedEvent(id: UUID(random: &random), type: "", body: Array("{}".utf8))
                 let moment = Moment(wall: filled.now.wall.adding(seconds: Double(step)), steady: filled.now.steady)
-                _ = try store.receive([event], for: nil, at: moment)
+                _ = try store.events.receive([event], for: nil, at: moment)
             }
             try store.commit()
-            let events = try store.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).map(\.number)
+            let events = try store.matching.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).map(
+                \.number)
             try damage(store.tables[keyPath: table], at: key(events[damaged]), of: store)
             let subscription = filled.subscriptions[0]
             let (since, until) = (filled.now.wall.adding(seconds: 2), filled.now.wall.adding(seconds: 4))
-            #expect(try store.replay(subscription.id, since: since, until: until, all: true, for: nil) == .accepted)
+            #expect(
+                try store.events.replay(subscription.id, since: since, until: until, all: true, for: nil) == .accepted)
             try store.commit()
             let stored = try store.read { (transaction) throws(LMDBError) in
                 try store.tables.replays.record(at: key(subscription.destination.number), "a replay", in: transaction) {
@@ -243,7 +247,7 @@ import Values
                 try store.tables.replays.put(record.encoded, at: key(number), in: &transaction)
             }
             try store.commit()
-            #expect(try store.waitingReplay(after: nil, limit: 9, maximumBytes: .max) == nil)
+            #expect(try store.matching.waitingReplay(after: nil, limit: 9, maximumBytes: .max) == nil)
             #expect(store.takeDamage() == ["a replay of subscription \(number)"])
         }
     }
@@ -258,12 +262,12 @@ import Values
             try damage(store.tables[keyPath: path], at: key(gone.destination.number), of: store)
             let isListed = name == "destination-states"
             let shown = filled.subscriptions.filter { $0.id != gone.id || isListed }.map(\.id)
-            #expect(try store.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == shown)
+            #expect(try store.events.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == shown)
             // A list ends where there are fewer than were asked for.
-            #expect(try store.subscriptions(of: "u", after: nil, limit: 2).map(\.id) == Array(shown.prefix(2)))
-            #expect(try !store.deleteSubscription(gone.id, of: "other", for: nil))
-            #expect(try store.deleteSubscription(gone.id, of: "u", for: nil))
-            #expect(try !store.deleteSubscription(gone.id, of: "u", for: nil))
+            #expect(try store.events.subscriptions(of: "u", after: nil, limit: 2).map(\.id) == Array(shown.prefix(2)))
+            #expect(try !store.events.deleteSubscription(gone.id, of: "other", for: nil))
+            #expect(try store.events.deleteSubscription(gone.id, of: "u", for: nil))
+            #expect(try !store.events.deleteSubscription(gone.id, of: "u", for: nil))
             try store.commit()
             #expect(try store.removeGarbage(limit: 100) < 100)
             try store.commit()

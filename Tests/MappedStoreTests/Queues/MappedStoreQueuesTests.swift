@@ -11,35 +11,38 @@ import Values
 
 extension MappedStore {
     /// Puts queues in force that one user, "u", may listen to.
-    func configure(_ limits: QueueLimits = QueueLimits(), queues: [String] = ["q"], users: [String] = ["u"]) throws {
+    func configure(
+        _ limits: QueueLimits = QueueLimits(), queues names: [String] = ["q"], users: [String] = ["u"]
+    ) throws {
         let hash = try #require(PasswordHash("plain;;secret"))
         let configuration = QueueConfiguration(
-            users: users.map { QueueConfiguration.User(name: $0, hash: hash, queues: queues) },
-            queues: queues.map { QueueSettings(name: $0, limits: limits) })
-        #expect(try configure(for: nil) { .success(configuration) } == nil)
+            users: users.map { QueueConfiguration.User(name: $0, hash: hash, queues: names) },
+            queues: names.map { QueueSettings(name: $0, limits: limits) })
+        #expect(try queues.configure(for: nil) { .success(configuration) } == nil)
         try commit()
     }
 
-    func listener(_ name: String = "u") throws -> User { try #require(try user(named: name)) }
+    func listener(_ name: String = "u") throws -> User { try #require(try queues.user(named: name)) }
 
     func post(_ body: [UInt8] = [0x78], to name: String = "q", for request: RequestID? = nil) throws {
-        let queue = try #require(try queue(named: name))
-        #expect(try post(Message(body: body, receivedAt: Timestamp(microseconds: 1)), to: queue, for: request))
+        let queue = try #require(try queues.queue(named: name))
+        #expect(try queues.post(Message(body: body, receivedAt: Timestamp(microseconds: 1)), to: queue, for: request))
     }
 
     /// Has a client read, and returns the ids that it found.
     func read(_ client: String, limit: Int = .max, of user: String = "u") throws -> [UInt64]? {
-        let outcome = try read(client, of: listener(user), Reading(limit: limit), for: nil)
+        let outcome = try queues.read(client, of: listener(user), Reading(limit: limit), for: nil)
         try commit()
         switch outcome {
         case .messages(let messages, _): return messages.map(\.id)
-        case .long(let range, _): return try page(of: range, after: range.after, atMost: .max)?.map(\.numbered.id)
+        case .long(let range, _):
+            return try queues.page(of: range, after: range.after, atMost: .max)?.map(\.numbered.id)
         default: return nil
         }
     }
 
     func listen(_ client: String, to queue: String = "q", of user: String = "u") throws -> Listening {
-        let outcome = try listen(client, of: listener(user), to: queue, for: nil)
+        let outcome = try queues.listen(client, of: listener(user), to: queue, for: nil)
         try commit()
         return outcome
     }
@@ -50,15 +53,15 @@ extension MappedStore {
 
     /// Puts so many messages into a queue's log at once.
     func fill(_ name: String = "q", with messages: Int) throws {
-        let number = try #require(try queue(named: name)).number
+        let number = try #require(try queues.queue(named: name)).number
         let record = MessageRecord.encode(Message(body: [0x78], receivedAt: Timestamp(microseconds: 1)))
         try write { (transaction) throws(LMDBError) in
-            var log = try queueLog(number, in: transaction) ?? QueueLog()
+            var log = try queues.queueLog(number, in: transaction) ?? QueueLog()
             for _ in 0..<messages {
                 let id = log.append(bytes: 1)
                 try tables.messages.put(record, of: number, at: id, in: &transaction)
             }
-            try put(log, of: number, in: &transaction)
+            try queues.put(log, of: number, in: &transaction)
         }
         try commit()
     }
@@ -72,20 +75,20 @@ extension MappedStore {
             let time: UInt64
             do {
                 let store = try open(directory, isDurable: true)
-                #expect(try !store.isConfigured())
+                #expect(try !store.queues.isConfigured())
                 try store.configure()
-                #expect(try store.isConfigured())
+                #expect(try store.queues.isConfigured())
                 #expect(try store.listen("c") == .listening)
                 for _ in 0..<3 { try store.post() }
                 try store.commit()
                 #expect(try store.read("c", limit: 1) == [1])
                 try store.settle()
                 try store.post()
-                time = try store.time()
+                time = try store.queues.time()
             }
             let store = try open(directory)
-            #expect(try store.isConfigured())
-            #expect(try store.time() == time)
+            #expect(try store.queues.isConfigured())
+            #expect(try store.queues.time() == time)
             #expect(try store.listen("c") == .inUse)
             #expect(try store.read("c") == [2, 3])
             try store.post()
@@ -112,8 +115,8 @@ extension MappedStore {
                         try store.commit()
                     }
                     for _ in 0..<(round * 3) { try store.post([UInt8](repeating: 2, count: 3000)) }
-                    _ = try store.listen("d", of: store.listener(), to: "q", for: nil)
-                    _ = try store.read("c", of: store.listener(), Reading(), for: nil)
+                    _ = try store.queues.listen("d", of: store.listener(), to: "q", for: nil)
+                    _ = try store.queues.read("c", of: store.listener(), Reading(), for: nil)
                     killThisProcess()
                 }
             }
@@ -190,10 +193,10 @@ extension MappedStore {
                 let other = try open(FilePath(path))
                 try other.configure(queues: ["q", "r"])
                 let hash = try #require(PasswordHash("plain;;new"))
-                #expect(try other.setPassword(of: "u", to: hash, for: nil) { nil } == nil)
+                #expect(try other.queues.setPassword(of: "u", to: hash, for: nil) { nil } == nil)
                 try other.commit()
             }
-            #expect(try store.queue(named: "r") != nil)
+            #expect(try store.queues.queue(named: "r") != nil)
             #expect(try store.listener().hash.text == "plain;;new")
             try store.post()
             try store.commit()
@@ -211,12 +214,12 @@ extension MappedStore {
             let version = try store.version()
             #expect(try store.read("c") == [])
             #expect(try store.read("d") == nil)
-            _ = try store.read("c", of: store.listener(), Reading(isManual: true), for: nil)
-            #expect(try !store.hasNews(for: "c", of: store.listener()))
-            _ = try store.overview(of: store.listener(), after: [], limit: 10)
+            _ = try store.queues.read("c", of: store.listener(), Reading(isManual: true), for: nil)
+            #expect(try !store.queues.hasNews(for: "c", of: store.listener()))
+            _ = try store.queues.overview(of: store.listener(), after: [], limit: 10)
             #expect(try store.removeGarbage(limit: 10) == 0)
             var start: [UInt8] = []
-            try store.forgetLogins(at: store.clock.now().steady, from: &start, limit: 10)
+            try store.queues.forgetLogins(at: store.clock.now().steady, from: &start, limit: 10)
             try store.commit()
             #expect(try store.version() == version)
         }
@@ -243,9 +246,9 @@ extension MappedStore {
             }
             store.rollBack()
             // Nor is there room for ids that are used up, or a new queue; the configuration in force needs none.
-            let queue = try #require(try store.queue(named: "q"))
+            let queue = try #require(try store.queues.queue(named: "q"))
             #expect(throws: StoreFailure.full) {
-                while true { try store.skip(in: queue, for: nil) }
+                while true { try store.queues.skip(in: queue, for: nil) }
             }
             store.rollBack()
             try store.configure(QueueLimits(messageCount: 1_000_000, queueBytes: 1 << 40))
@@ -255,8 +258,8 @@ extension MappedStore {
             // Failed logins are counted all the same.
             let attempt = LoginAttempt(name: "u", address: "192.0.2.1")
             let now = store.clock.now().steady
-            for _ in 0..<20 { try store.recordFailure(attempt, at: now) }
-            #expect(try LoginLimits.delay(store.logins(attempt), at: now) == 3)
+            for _ in 0..<20 { try store.queues.recordFailure(attempt, at: now) }
+            #expect(try LoginLimits.delay(store.queues.logins(attempt), at: now) == 3)
             store.rollBack()
             #expect(kept > 10)
             #expect(try store.read("c") == Array(1...kept))
@@ -272,7 +275,7 @@ extension MappedStore {
             for client in ["c", "d"] { #expect(try store.listen(client) == .listening) }
             try store.post()
             try store.commit()
-            let (queue, user) = (try #require(try store.queue(named: "q")), try store.listener())
+            let (queue, user) = (try #require(try store.queues.queue(named: "q")), try store.listener())
             func damage(_ table: KeyPath<Tables, Table>, _ key: [UInt8], _ bytes: [UInt8] = [9]) throws {
                 try store.write { (transaction) throws(LMDBError) in
                     try store.tables[keyPath: table].put(bytes, at: key, in: &transaction)
@@ -280,34 +283,38 @@ extension MappedStore {
                 try store.commit()
             }
             try damage(\.clients, ClientRecord.place(user.number, "d"))
-            #expect(throws: StoreFailure.self) { try store.read("d", of: user, Reading(), for: nil) }
-            #expect(try store.overview(of: user, after: [], limit: 10).clients.map(\.name) == ["c"])
+            #expect(throws: StoreFailure.self) { try store.queues.read("d", of: user, Reading(), for: nil) }
+            #expect(try store.queues.overview(of: user, after: [], limit: 10).clients.map(\.name) == ["c"])
             // A cursor ahead of its queue.
             let ahead = try #require(
                 try store.read { (transaction) throws(LMDBError) in
-                    try store.client("c", of: user.number, in: transaction)
+                    try store.queues.client("c", of: user.number, in: transaction)
                 })
             let record = ClientRecord(name: "d", queue: ahead.queue, right: ahead.right, cursor: .max)
             try damage(\.clients, ClientRecord.place(user.number, "d"), record.encoded)
             #expect(try store.read("d") == [])
             #expect(
-                try store.overview(of: user, after: [], limit: 10).clients.contains { $0.name == "d" && $0.lag == 0 })
+                try store.queues.overview(of: user, after: [], limit: 10).clients.contains {
+                    $0.name == "d" && $0.lag == 0
+                })
 
             try damage(\.messages.table, key(queue.number, 1))
-            #expect(throws: StoreFailure.self) { try store.read("c", of: user, Reading(isManual: true), for: nil) }
-            try damage(\.queueLogs, key(queue.number))
-            #expect(throws: StoreFailure.self) { try store.read("c", of: user, Reading(), for: nil) }
             #expect(throws: StoreFailure.self) {
-                try store.post(Message(body: [], receivedAt: Timestamp(microseconds: 0)), to: queue, for: nil)
+                try store.queues.read("c", of: user, Reading(isManual: true), for: nil)
+            }
+            try damage(\.queueLogs, key(queue.number))
+            #expect(throws: StoreFailure.self) { try store.queues.read("c", of: user, Reading(), for: nil) }
+            #expect(throws: StoreFailure.self) {
+                try store.queues.post(Message(body: [], receivedAt: Timestamp(microseconds: 0)), to: queue, for: nil)
             }
             store.rollBack()
             try damage(\.queues, key(queue.number))
-            #expect(throws: StoreFailure.self) { try store.queue(named: "q") }
+            #expect(throws: StoreFailure.self) { try store.queues.queue(named: "q") }
             try damage(\.users, nameKey("u"))
-            #expect(throws: StoreFailure.self) { try store.user(named: "u") }
+            #expect(throws: StoreFailure.self) { try store.queues.user(named: "u") }
             #expect(throws: StoreFailure.self) { try store.configure() }
             store.rollBack()
-            #expect(try store.queue(named: "r") != nil)
+            #expect(try store.queues.queue(named: "r") != nil)
         }
     }
 
@@ -315,18 +322,18 @@ extension MappedStore {
         try withTemporaryDirectory { directory in
             let store = try open(directory, isDurable: true)
             try store.configure()
-            let user = try #require(try store.user(named: "u"))
+            let user = try #require(try store.queues.user(named: "u"))
             let request = RequestID(milliseconds: UInt64(store.clock.now().wall.microseconds / 1000), high: 1, low: 1)
-            #expect(try !store.unlisten("nobody", of: user, for: nil))
+            #expect(try !store.queues.unlisten("nobody", of: user, for: nil))
             let before = try store.version()
             #expect(try store.commit())
             #expect(try store.version() == before + 1)
 
-            #expect(try store.listen("c", of: user, to: "q", for: request) == .listening)
+            #expect(try store.queues.listen("c", of: user, to: "q", for: request) == .listening)
             try store.commit()
-            #expect(try store.listen("c", of: user, to: "q", for: request) == .listening)
+            #expect(try store.queues.listen("c", of: user, to: "q", for: request) == .listening)
             #expect(try store.commit())
-            #expect(try store.hasConfigured(request))
+            #expect(try store.queues.hasConfigured(request))
             #expect(try store.commit())
             #expect(try store.version() == before + 4)
         }

@@ -30,7 +30,7 @@ import Webhooks
         var start: [UInt8] = []
         repeat {
             let now = store.clock.now().wall.adding(seconds: seconds)
-            try store.forgetIdleKeyrings(at: now, from: &start, limit: 1)
+            try store.webhooks.forgetIdleKeyrings(at: now, from: &start, limit: 1)
             try store.commit()
         } while !start.isEmpty
     }
@@ -42,25 +42,25 @@ import Webhooks
             let (idle, used) = (UUID(random: &random), UUID(random: &random))
             let now = store.clock.now().wall
             let key = Self.key(at: now)
-            _ = try store.keyring(of: idle) { key }
-            _ = try store.keyring(of: used) { key }
+            _ = try store.webhooks.keyring(of: idle) { key }
+            _ = try store.webhooks.keyring(of: used) { key }
             try store.commit()
             let webhook = Self.webhook(in: used, store)
-            _ = try store.create(webhook, for: nil, limit: 9) { key }
+            _ = try store.webhooks.create(webhook, for: nil, limit: 9) { key }
             try store.commit()
             try Self.forget(store, after: 86_000)
-            #expect(try store.hasKeyring(idle))
+            #expect(try store.webhooks.hasKeyring(idle))
             try Self.forget(store, after: 86_500)
-            #expect(try !store.hasKeyring(idle) && store.hasKeyring(used))
+            #expect(try !store.webhooks.hasKeyring(idle) && store.webhooks.hasKeyring(used))
 
             // The day begins when the last webhook is deleted.
-            #expect(try store.delete(webhook.id, for: nil))
+            #expect(try store.webhooks.delete(webhook.id, for: nil))
             try store.commit()
             #expect(try store.check().faults == [])
             try Self.forget(store, after: 86_000)
-            #expect(try store.hasKeyring(used))
+            #expect(try store.webhooks.hasKeyring(used))
             try Self.forget(store, after: 86_500)
-            #expect(try !store.hasKeyring(used))
+            #expect(try !store.webhooks.hasKeyring(used))
             _ = try store.removeGarbage(limit: 100)
             try store.commit()
             #expect(try store.check().faults == [])
@@ -71,15 +71,15 @@ import Webhooks
         try withTemporaryDirectory { directory in
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
             for number in 1...5 {
-                _ = try store.create(
+                _ = try store.capture.create(
                     endpointID(number), for: nil, from: "192.0.2.\(number)", at: store.clock.now(), CaptureLimits())
             }
             try store.commit()
-            for number in 1...3 { #expect(try store.delete(endpointID(number))) }
+            for number in 1...3 { #expect(try store.capture.delete(endpointID(number))) }
             try store.commit()
             var start: [UInt8] = []
             repeat {
-                try store.forgetMakers(from: &start, limit: 2)
+                try store.capture.forgetMakers(from: &start, limit: 2)
                 try store.commit()
             } while !start.isEmpty
             let count = try store.read { (transaction) throws(LMDBError) in

@@ -1,13 +1,8 @@
-package import Capture
-package import Delivery
-package import Events
 package import HTTP
 package import MappedStore
-package import Queues
 internal import TestSupport
 internal import Testing
 package import Values
-package import Webhooks
 
 /// The engines that can keep what the program needs. All of them must pass the same tests.
 package enum Engine: CaseIterable, CustomTestStringConvertible {
@@ -35,9 +30,13 @@ package enum Engine: CaseIterable, CustomTestStringConvertible {
 
 /// A store as a test begins with it. The tests of each domain have short forms of their own that commit what they do.
 package final class EmptyStore {
-    package typealias Store = CaptureStore & DeliveryStore & EventStore & MatchingStore & QueueStore & WebhookStore
-
-    package let store: any Store
+    package let store: MappedStore
+    package var capture: MappedCapture { store.capture }
+    package var queues: MappedQueues { store.queues }
+    package var webhooks: MappedWebhooks { store.webhooks }
+    package var deliveries: MappedDeliveries { store.deliveries }
+    package var events: MappedEvents { store.events }
+    package var matching: MappedMatching { store.matching }
     package let commit: () throws(StoreFailure) -> Void
     package let rollBack: () -> Void
     /// What records and indexes contradict one another in.
@@ -55,7 +54,7 @@ package final class EmptyStore {
         rollBack = store.rollBack
         faults = { try store.check().faults }
         removeGarbage = { try store.removeGarbage(limit: $0) }
-        drop = { try store.dropOldDeliveries(before: $0, maximumBytes: $1, limit: $2) }
+        drop = { try store.retention.dropOldDeliveries(before: $0, maximumBytes: $1, limit: $2) }
         self.moment = moment ?? store.clock.now()
     }
 

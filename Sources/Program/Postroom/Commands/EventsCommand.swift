@@ -63,7 +63,11 @@ extension EventsCommand {
             let now = store.clock.now().wall
             guard ids.isEmpty else {
                 for id in ids {
-                    if let event = try store.event(id) { event.printOut() } else { EventsCommand.tellUnknown(id) }
+                    if let event = try store.events.event(id) {
+                        event.printOut()
+                    } else {
+                        EventsCommand.tellUnknown(id)
+                    }
                 }
                 return
             }
@@ -73,7 +77,7 @@ extension EventsCommand {
             var next: UInt64? = 0
             var left = max(0, limit)
             while left > 0, let from = next {
-                let page = try store.events(from: from, after: start, before: end, limit: left)
+                let page = try store.events.events(from: from, after: start, before: end, limit: left)
                 for event in page.events { event.printOut() }
                 left -= page.events.count
                 next = page.next
@@ -91,7 +95,7 @@ extension EventsCommand {
             let ids = try EventsCommand.ids(events)
             let store = try Settings.inForce().openStore()
             for id in ids {
-                switch try store.redispatch(id) {
+                switch try store.events.redispatch(id) {
                 case .started: print("\(id) - None")
                 case .waiting: complain("event \(id) is waiting to be matched already")
                 case .unknown: EventsCommand.tellUnknown(id)
@@ -127,9 +131,9 @@ extension EventsCommand {
         private func purge(_ store: MappedStore, _ ids: [UUID]) throws {
             var removed = 0
             for id in ids {
-                var outcome = MappedStore.Purge.begun
+                var outcome = MappedEvents.Purge.begun
                 while outcome == .begun {
-                    outcome = try store.purge(id, limit: EventsCommand.stepSize)
+                    outcome = try store.events.purge(id, limit: EventsCommand.stepSize)
                     try store.commit()
                 }
                 if outcome == .removed { removed += 1 } else { EventsCommand.tellUnknown(id) }
@@ -141,7 +145,7 @@ extension EventsCommand {
             var (removed, unfinished) = (0, 0)
             var next: UInt64? = 0
             while let from = next {
-                let step = try store.purgeEvents(from: from, before: end, limit: EventsCommand.stepSize)
+                let step = try store.events.purgeEvents(from: from, before: end, limit: EventsCommand.stepSize)
                 try store.commit()
                 removed += step.removed
                 unfinished += step.unfinished

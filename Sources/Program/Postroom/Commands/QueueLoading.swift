@@ -24,7 +24,7 @@ struct QueueLoading {
     /// What a start does. A file that is missing or at fault ends no queue that is in force; where none ever was, a faulty
     /// one stops the start, and a missing one means that there are no queues.
     func start(_ logger: Logger) throws {
-        let isConfigured = try store.isConfigured()
+        let isConfigured = try store.queues.isConfigured()
         let failure: ConfigurationFailure?
         do {
             failure = try load()

@@ -82,7 +82,7 @@ extension QueuesCommand {
         func run() throws {
             let (store, _) = try StoreCommand.open(.readOnly)
             let now = store.clock.now().wall
-            for (queue, clients) in try store.allQueues() {
+            for (queue, clients) in try store.queues.allQueues() {
                 let age = queue.oldest.map { ", the oldest \(Int(max(0, now.seconds(since: $0)))) s old" } ?? ""
                 print(
                     "\(queue.name): \(queue.log.count) messages, \(queue.log.bytes) bytes\(age); last id \(queue.log.current); \(clients) clients"

@@ -145,7 +145,7 @@ struct Serve: ParsableCommand {
                 metadata: ["file": "\(EncryptionSecret.file(settings))"])
         }
         try store.sync()
-        if mayHaveLost { try store.beginAnew() }
+        if mayHaveLost { try store.queues.beginAnew() }
         try QueueLoading(store: store, settings: settings).start(logger)
     }
 

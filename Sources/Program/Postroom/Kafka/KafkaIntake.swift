@@ -159,9 +159,10 @@ final class KafkaIntake {
         guard !batch.isEmpty || leftOut != IntakeMetrics() else { return true }
         do throws(StoreFailure) {
             for (published, _) in batch {
-                _ = try store.accept(published.event, in: published.environment, for: nil, at: store.clock.now())
+                _ = try store.webhooks.accept(
+                    published.event, in: published.environment, for: nil, at: store.clock.now())
             }
-            try store.count(leftOut)
+            try store.webhooks.count(leftOut)
             try store.commit()
             try store.settle()
             isWaiting = false

@@ -67,7 +67,7 @@ struct PacificaTakeover {
     private let oldest: Timestamp
 
     private var subscriptions = (new: 0, known: 0, deleted: 0, disabled: 0, refused: 0)
-    private var events = MappedStore.Takeover()
+    private var events = MappedEvents.Takeover()
     private var oldEvents = 0
     private var refusedEvents = 0
     /// The summary as of the last commit; empty where there was none.
@@ -130,7 +130,7 @@ struct PacificaTakeover {
             subscriptions.deleted += 1
             return
         }
-        if let id = row["uuid"].flatMap({ UUID(lenient: $0) }), try store.subscription(id) != nil {
+        if let id = row["uuid"].flatMap({ UUID(lenient: $0) }), try store.events.subscription(id) != nil {
             subscriptions.known += 1
             return
         }
@@ -141,7 +141,7 @@ struct PacificaTakeover {
             subscriptions.refused += 1
             return complain("\(name) is left out: \(error.message)")
         }
-        guard try store.create(subscription) != nil else {
+        guard try store.events.create(subscription) != nil else {
             subscriptions.known += 1
             return
         }
@@ -171,7 +171,7 @@ struct PacificaTakeover {
     }
 
     private mutating func take(_ taken: inout [FormerEvent]) throws {
-        events += try store.takeOver(taken)
+        events += try store.events.takeOver(taken)
         try store.commit()
         keptSummary = summary
         taken = []

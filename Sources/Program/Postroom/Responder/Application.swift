@@ -45,7 +45,7 @@ final class Application: Service {
             store: store, settings: settings, counters: counters, started: started, vitals: vitals)
         siteGuard = SiteGuard(settings)
         capture = CaptureHandlers(
-            store: store, limits: settings.limits,
+            store: store.capture, limits: settings.limits,
             installation: Installation(
                 version: postroomVersion, started: started, cleanupSeconds: settings.cleanupSeconds,
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),

@@ -10,7 +10,7 @@ extension EventHandlers {
     convenience init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, logger: Logger) {
         var complainsAgainAt: Int64 = 0
         self.init(
-            store: store, settings: settings.events, urls: TargetChecking(settings, lookups, httpsOnly: false),
+            store: store.events, settings: settings.events, urls: TargetChecking(settings, lookups, httpsOnly: false),
             sealing: sealing, now: store.clock.now, random: SystemRandomNumberGenerator(),
             ignored: {
                 let now = SystemClock.bootTimeMicroseconds()

@@ -68,7 +68,7 @@ struct Operations {
     private func metrics() throws(StoreFailure) -> Response {
         let space = try store.space()
         let metrics = try store.metrics(at: store.clock.now())
-        let capture = try store.overview(newest: 0).counters
+        let capture = try store.capture.overview(newest: 0).counters
         var text = MetricsText()
         text.family("info", "gauge", "The program, and where it runs.")
         text.sample("info", identity, 1)
@@ -79,7 +79,7 @@ struct Operations {
         text.family("start_time_seconds", "gauge", "When the service was started, in seconds since 1970.")
         text.sample("start_time_seconds", [], text: "\(Double(started.microseconds) / 1e6)")
         text.add(counters)
-        let calls = try store.operationalCalls()
+        let calls = try store.deliveries.operationalCalls()
         text.family("operational_calls_total", "counter", "Calls to OPS_EVENTS_URL, which are no deliveries.")
         text.sample("operational_calls_total", [("result", "success")], calls.successes)
         text.sample("operational_calls_total", [("result", "failure")], calls.failures)

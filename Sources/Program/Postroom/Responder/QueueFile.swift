@@ -63,7 +63,7 @@ extension QueueHandlers {
     ) {
         let clock = store.clock
         self.init(
-            store: store, file: QueueFile(settings.queueFile, settings), hashKind: settings.queuePasswordHash,
+            store: store.queues, file: QueueFile(settings.queueFile, settings), hashKind: settings.queuePasswordHash,
             maximumMessageBytes: settings.maximumMessageBytes, loginKey: loginKey, now: clock.now,
             random: SystemRandomNumberGenerator(), background: background, report: report)
     }

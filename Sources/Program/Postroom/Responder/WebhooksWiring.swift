@@ -18,7 +18,7 @@ extension WebhookHandlers {
         let algorithm = settings.webhookSignatureAlgorithm
         let stock = KeyStock(algorithm, background)
         self.init(
-            store: store, settings: settings.webhooks,
+            store: store.webhooks, settings: settings.webhooks,
             urls: TargetChecking(settings, lookups, httpsOnly: settings.webhooksAreHTTPSOnly), sealing: sealing,
             makeKey: { signsFrom in
                 guard let key = stock.take() else { return nil }

@@ -27,7 +27,7 @@ extension Settings {
             Destination(
                 number: 0, url: url, sealedSecret: secret.map { sealing.seal($0, .secret) }, policy: .standard)
         }
-        try store.sendOperationalEvents(to: wanted) { found in
+        try store.deliveries.sendOperationalEvents(to: wanted) { found in
             found.url == operationalURL && found.sealedSecret.flatMap { sealing.open($0, .secret) } == secret
         }
         try store.commit()

@@ -44,7 +44,7 @@ struct Work: ParsableCommand {
         let addresses = AddressGuard(allowing: settings.allowedSubnets)
         let clock = store.clock
         let dispatcher = Dispatcher(
-            store: store, multi: multi, settings: settings.delivery, sealing: secret.sealing,
+            store: store.deliveries, multi: multi, settings: settings.delivery, sealing: secret.sealing,
             shaping: EventShaper(), mayConnect: { addresses.allows($0) }, now: clock.now,
             random: SystemRandomNumberGenerator())
         let intake =
@@ -108,7 +108,7 @@ final class Worker {
         self.settings = settings
         self.dispatcher = dispatcher
         self.intake = intake
-        matcher = EventMatcher(store: store)
+        matcher = EventMatcher(store: store.matching)
         self.logger = logger
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
@@ -239,7 +239,7 @@ final class Worker {
             let hasChanged = version != seenVersion
             if hasChanged {
                 changedAt = now
-                hasDestinations = try store.hasDestinations()
+                hasDestinations = try store.deliveries.hasDestinations()
             }
             guard dispatcher.hasWork(storeHasChanged: hasChanged) else {
                 seenVersion = version
@@ -264,7 +264,7 @@ final class Worker {
 
     /// Gives up the oldest of the log for what is being delivered; false where there is none.
     private func makeRoom() -> Bool {
-        step { () throws(StoreFailure) in try store.dropForRoom(limit: Self.linesForRoom) > 0 }
+        step { () throws(StoreFailure) in try store.retention.dropForRoom(limit: Self.linesForRoom) > 0 }
     }
 
     /// Begins nothing any longer, and waits for what is being sent.
@@ -284,7 +284,7 @@ final class Worker {
     private func dropOldDeliveries() throws(StoreFailure) -> Bool {
         let oldest = store.clock.now().wall.adding(seconds: -settings.webhookRetentionSeconds)
         let limit = 2 * stepSize
-        return try store.dropOldDeliveries(
+        return try store.retention.dropOldDeliveries(
             before: oldest, maximumBytes: UInt64(settings.webhookLogBytes), limit: limit) == limit
     }
 
@@ -308,7 +308,7 @@ final class Worker {
     }
 
     private func removeOverdue() throws(StoreFailure) -> Bool {
-        let count = try store.removeOverdue(at: store.clock.now(), settings.limits, limit: stepSize)
+        let count = try store.capture.removeOverdue(at: store.clock.now(), settings.limits, limit: stepSize)
         if count > 0 { logger.debug("removed endpoints", metadata: ["count": .stringConvertible(count)]) }
         return count == stepSize
     }
@@ -339,7 +339,7 @@ final class Worker {
     private var nextLogin: [UInt8] = []
 
     private func forgetLogins() throws(StoreFailure) -> Bool {
-        try store.forgetLogins(at: store.clock.now().steady, from: &nextLogin, limit: 4 * stepSize)
+        try store.queues.forgetLogins(at: store.clock.now().steady, from: &nextLogin, limit: 4 * stepSize)
         return !nextLogin.isEmpty
     }
 
@@ -351,12 +351,12 @@ final class Worker {
     private var nextMaker: [UInt8] = []
 
     private func forgetKeyrings() throws(StoreFailure) -> Bool {
-        try store.forgetIdleKeyrings(at: store.clock.now().wall, from: &nextKeyring, limit: 4 * stepSize)
+        try store.webhooks.forgetIdleKeyrings(at: store.clock.now().wall, from: &nextKeyring, limit: 4 * stepSize)
         return !nextKeyring.isEmpty
     }
 
     private func forgetMakers() throws(StoreFailure) -> Bool {
-        try store.forgetMakers(from: &nextMaker, limit: 4 * stepSize)
+        try store.capture.forgetMakers(from: &nextMaker, limit: 4 * stepSize)
         return !nextMaker.isEmpty
     }
 

@@ -6,7 +6,7 @@ internal import Values
 
 /// Takes in endpoints, each with its notifications behind it.
 struct EndpointImporter {
-    let store: MappedStore
+    let store: MappedCapture
     let moment: Moment
     /// The endpoint whose notifications are being read; it is written once the next one begins.
     private var current: EndpointRecord?
@@ -20,7 +20,7 @@ struct EndpointImporter {
     /// Whether the last endpoint may lack some of its notifications.
     var isIncompleteAllowed = false
 
-    init(store: MappedStore, moment: Moment) {
+    init(store: MappedCapture, moment: Moment) {
         self.store = store
         self.moment = moment
         exportedAt = moment.wall
@@ -30,9 +30,9 @@ struct EndpointImporter {
         var counters = CaptureCounters()
         for event in CaptureEvent.allCases { counters[event] = try line.count("\(event)") }
         try line.keep { [counters] (transaction) throws(LMDBError) in
-            var state = try store.captureState(in: transaction)
+            var state = try store.core.captureState(in: transaction)
             state.counters = counters
-            try store.put(state, in: &transaction)
+            try store.core.put(state, in: &transaction)
         }
     }
 
@@ -47,10 +47,10 @@ struct EndpointImporter {
         }
         let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
             guard try !store.tables.endpointIDs.contains(id.bytes, in: transaction) else { return nil }
-            var state = try store.captureState(in: transaction)
+            var state = try store.core.captureState(in: transaction)
             let number = state.nextEndpoint
             state.nextEndpoint += 1
-            try store.put(state, in: &transaction)
+            try store.core.put(state, in: &transaction)
             try store.tables.endpointIDs.put(key(number), at: id.bytes, in: &transaction)
             return number
         }
@@ -85,7 +85,7 @@ struct EndpointImporter {
             throw line.fault("notifications of the endpoint before are missing")
         }
         try line.keep { [record] (transaction) throws(LMDBError) in
-            _ = try store.lowestNumber(after: record.endpoint.next, in: &transaction)
+            _ = try store.core.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)
             try store.tables.endpointUses.put([], at: record.useKey, in: &transaction)
         }

@@ -3,7 +3,7 @@ package import HTTP
 internal import LMDB
 package import Values
 
-extension MappedStore: CaptureStore {
+extension MappedCapture: CaptureStore {
     /// What one look shows at the most, after its first notification: a client goes on with what follows.
     private static let lookBytes = 4 << 20
 
@@ -24,12 +24,12 @@ extension MappedStore: CaptureStore {
                 guard limits.mayCreate(total: total, own: own) else { return .tooManyOfAddress }
             }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
-            var state = try captureState(in: transaction)
+            var state = try core.captureState(in: transaction)
             let endpoint = Endpoint(
                 id: id, number: state.nextEndpoint, created: moment.steady, lastUsed: moment.steady)
             let record = EndpointRecord(endpoint: endpoint, indexedUse: moment.steady)
             state.nextEndpoint += 1
-            try put(state, in: &transaction)
+            try core.put(state, in: &transaction)
             try put(record, in: &transaction)
             try tables.endpointIDs.put(key(endpoint.number), at: id.bytes, in: &transaction)
             try tables.endpointUses.put([], at: record.useKey, in: &transaction)
@@ -51,7 +51,7 @@ extension MappedStore: CaptureStore {
             guard acceptance == .stored else { return acceptance }
             let bytes = NotificationRecord.encode(notification)
             guard try admit(bytes: bytes.count, in: &transaction) else { return nil }
-            let floor = try lowestNumber(after: record.endpoint.next, in: &transaction)
+            let floor = try core.lowestNumber(after: record.endpoint.next, in: &transaction)
             let number = record.endpoint.append(bytes: bytes.count, from: floor)
             record.endpoint.lastUsed = moment.steady
             try tables.notifications.put(bytes, of: record.endpoint.number, at: number, in: &transaction)
@@ -116,7 +116,7 @@ extension MappedStore: CaptureStore {
                 }
             } catch {
                 // A full store can still be looked at.
-                guard error == .full, !isTurnBroken else { throw error }
+                guard error == .full, !core.isTurnBroken else { throw error }
             }
         }
         return finding
@@ -144,7 +144,7 @@ extension MappedStore: CaptureStore {
                         bodyBytes: piece.bodyBytes))
                 return true
             }
-            for number in damaged { damage.note("a notification's record is damaged: number \(number)") }
+            for number in damaged { noteDamage("a notification's record is damaged: number \(number)") }
             return found
         }
     }
@@ -222,24 +222,24 @@ extension MappedStore: CaptureStore {
         }
     }
 
-    package func count(_ event: CaptureEvent) { pendingCounters.capture[event] += 1 }
+    package func count(_ event: CaptureEvent) { pending.counters[event] += 1 }
 
     package func overview(newest limit: Int) throws(StoreFailure) -> Overview {
-        let pending = pendingCounters.capture
+        let counted = pending.counters
         return try read { (transaction) throws(LMDBError) in
             var newest: [Endpoint] = []
             try tables.endpoints.scan(backwards: true, in: transaction) { key, value in
                 var reader = ByteReader(key)
                 guard newest.count < limit else { return false }
                 guard let number = reader.fixed(), let record = EndpointRecord(value, number: number) else {
-                    damage.note("an endpoint's record is damaged")
+                    noteDamage("an endpoint's record is damaged")
                     return true
                 }
                 newest.append(record.endpoint)
                 return true
             }
             return Overview(
-                counters: try captureState(in: transaction).counters + pending,
+                counters: try core.captureState(in: transaction).counters + counted,
                 total: try tables.endpoints.count(in: transaction), newest: newest.reversed())
         }
     }

@@ -1,33 +1,10 @@
 internal import Capture
 internal import HTTP
 internal import LMDB
-package import Values
-
-/// Counters of this process that are not in the store yet.
-struct PendingCounters {
-    var capture = CaptureCounters()
-
-    var isEmpty: Bool { capture.isEmpty }
-
-    /// What was counted as done came to nothing.
-    mutating func refuse() { capture.refuse() }
-
-    /// What was counted as done is done again, and counted then.
-    mutating func forget() { capture.forgetDone() }
-}
+internal import Values
 
 /// The steps that the operations of capture are made of.
-extension MappedStore {
-    /// Writes what may grow the file; a body that finds no room returns `nil` before it writes anything.
-    /// - Parameter subject: as in `write`.
-    func growing<Result>(
-        of subject: @autoclosure () -> String? = nil,
-        _ body: (inout Transaction) throws(LMDBError) -> Result?
-    ) throws(StoreFailure) -> Result {
-        guard let result = try write(of: subject(), body) else { throw .full }
-        return result
-    }
-
+extension MappedCapture {
     // MARK: Endpoints
 
     func stored(_ id: Endpoint.ID, in transaction: borrowing Transaction) throws(LMDBError) -> EndpointRecord? {
@@ -154,73 +131,5 @@ extension MappedStore {
             return true
         }
         return last
-    }
-
-    // MARK: Counters
-
-    func captureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
-        try shared(
-            at: Tables.captureKey, "the record of the counters", in: transaction, { CaptureState($0) },
-            rebuilt: { () throws(LMDBError) in try tables.rebuiltCaptureState(in: transaction) }) ?? CaptureState()
-    }
-
-    func put(_ state: CaptureState, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.meta.put(state.encoded, at: Tables.captureKey, in: &transaction)
-    }
-
-    func addPendingCounters(in transaction: inout Transaction) throws(LMDBError) {
-        guard !pendingCounters.isEmpty else { return }
-        var state = try captureState(in: transaction)
-        state.counters = state.counters + pendingCounters.capture
-        try put(state, in: &transaction)
-    }
-
-    // MARK: Requests
-
-    func remember(
-        _ outcome: Outcome, of request: RequestID?, in transaction: inout Transaction
-    ) throws(LMDBError) {
-        guard let request else { return }
-        try tables.requests.remember(outcome, of: request, in: &transaction)
-        rememberedInTurn += 1
-    }
-
-    /// Requests that came before this time, in milliseconds since 1970, need not be remembered any longer.
-    static func forgetTime(_ nowMicroseconds: Int64) -> UInt64 {
-        UInt64(max(0, nowMicroseconds / 1000 - Int64(RecentRequests.memoryMilliseconds)))
-    }
-
-    /// Forgets old requests, and with them the notifications that were kept for a second attempt at collecting them.
-    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
-    @discardableResult
-    func forgetRequests(
-        before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
-    ) throws(LMDBError) -> Int {
-        let forgotten = try tables.requests.forget(before: milliseconds, limit: limit, in: &transaction)
-        for case .collected(let endpoint, let first, let end) in forgotten {
-            try tables.notifications.remove(of: endpoint, from: first, to: end, in: &transaction)
-        }
-        return forgotten.count
-    }
-}
-
-extension MappedStore {
-    /// Forgets requests that can no longer be tried again; does nothing, and writes nothing, where there are none.
-    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
-    package func forgetRequests(at moment: Moment, limit: Int) throws(StoreFailure) -> Int {
-        let time = Self.forgetTime(moment.wall.microseconds)
-        let isDue = try read { (transaction) throws(LMDBError) in
-            var isDue = false
-            try tables.requests.table.scan(in: transaction) { key, _ in
-                var reader = ByteReader(key)
-                isDue = reader.fixed().map { $0 < time } ?? false
-                return false
-            }
-            return isDue
-        }
-        guard isDue else { return 0 }
-        return try write { (transaction) throws(LMDBError) in
-            try forgetRequests(before: time, limit: limit, in: &transaction)
-        }
     }
 }

@@ -4,7 +4,7 @@ internal import Linux
 package import Values
 
 /// Which addresses created which endpoints.
-extension MappedStore {
+extension MappedCapture {
     /// What an address counts as: IPv6 by networks of 64 bits. Keys of the same length begin with it.
     static func makerKey(_ address: String?) -> [UInt8] {
         let bytes = address.flatMap { IPAddress($0)?.bytes } ?? []

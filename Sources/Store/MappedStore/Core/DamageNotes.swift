@@ -19,10 +19,7 @@ struct DamageNotes {
     }
 }
 
-extension MappedStore {
-    /// What was found damaged since this was asked last; what is damaged is told of once.
-    package func takeDamage() -> [String] { damage.takeNews() }
-
+extension StoreCore {
     /// Does without a record that is damaged: the others have nothing to do with it.
     /// - Parameter what: which one it is.
     /// - Returns: `nil` where it is damaged, as where it is not there.

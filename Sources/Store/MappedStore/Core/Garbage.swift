@@ -40,11 +40,13 @@ enum Garbage: Hashable {
     }
 }
 
-extension MappedStore {
+extension StoreCore {
     func put(_ garbage: Garbage, in transaction: inout Transaction) throws(LMDBError) {
         try tables.garbage.put([], at: garbage.key, in: &transaction)
     }
+}
 
+extension MappedStore {
     /// Removes garbage; does nothing, and writes nothing, where there is none.
     /// - Returns: how many records it removed; as many as `limit` means that there may be more.
     package func removeGarbage(limit: Int) throws(StoreFailure) -> Int {
@@ -68,7 +70,7 @@ extension MappedStore {
         var found: Garbage?
         try tables.garbage.scan(in: transaction) { key, _ in
             found = Garbage(key: key)
-            if found == nil { damage.note("an entry of the list of what is to be removed is damaged") }
+            if found == nil { noteDamage("an entry of the list of what is to be removed is damaged") }
             return found == nil
         }
         return found
@@ -82,17 +84,17 @@ extension MappedStore {
             // Where the log is damaged it does not say which messages are left.
             let log: QueueLog?
             do throws(LMDBError) {
-                log = try queueLog(queue, in: transaction)
+                log = try queues.queueLog(queue, in: transaction)
             } catch {
                 guard error.isRecordDamage else { throw error }
-                damage.note("\(error): queue number \(queue)")
+                noteDamage("\(error): queue number \(queue)")
                 return 0
             }
             let end = log?.first ?? .max
             return try tables.messages.remove(of: queue, from: 0, to: end, limit: limit, in: &transaction).count
         case .clients(let user):
             var keys: [[UInt8]] = []
-            try scanClients(of: user, in: transaction) { key, _ in
+            try queues.scanClients(of: user, in: transaction) { key, _ in
                 guard keys.count < limit else { return false }
                 keys.append(copy(key))
                 return true
@@ -100,7 +102,7 @@ extension MappedStore {
             for key in keys { try tables.clients.remove(key, in: &transaction) }
             return keys.count
         case .deliveries(let destination):
-            return try removeDeliveries(of: destination, limit: limit, in: &transaction)
+            return try deliveries.removeDeliveries(of: destination, limit: limit, in: &transaction)
         }
     }
 }

@@ -3,7 +3,7 @@ internal import Delivery
 internal import HTTP
 internal import LMDB
 internal import Queues
-package import Values
+internal import Values
 
 /// Which numbers may be given to notifications and messages, so that no number is given twice.
 ///
@@ -102,7 +102,7 @@ extension Tables {
     }
 }
 
-extension MappedStore {
+extension StoreCore {
     /// The lowest number that may be given to a record's next item.
     /// - Parameter last: the number before it.
     func lowestNumber(after last: UInt64, in transaction: inout Transaction) throws(LMDBError) -> UInt64 {
@@ -113,15 +113,5 @@ extension MappedStore {
         stored.raise(above: number)
         if stored != before { try tables.meta.put(stored.encoded, at: Tables.numbersKey, in: &transaction) }
         return numbers.floor
-    }
-
-    /// Notes that the store is closed and that nothing of it can be undone: numbers go on without a gap at the next start.
-    /// Nobody else has the store open.
-    package func noteClosed() throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
-            try tables.meta.put([], at: Tables.closedKey, in: &transaction)
-        }
-        try commit()
-        try sync()
     }
 }

@@ -79,7 +79,7 @@ extension Tables {
     }
 }
 
-extension MappedStore {
+extension StoreCore {
     /// A record of all, or what it is made anew as where it is damaged.
     /// - Returns: `nil` where there is none.
     func shared<Record>(

@@ -95,10 +95,10 @@ extension MappedStore {
     private static let lookedAtForMetrics = 10_000
 
     package func metrics(at moment: Moment) throws(StoreFailure) -> StoreMetrics {
-        let bytes = environment.usedBytes
+        let bytes = core.environment.usedBytes
         return try read { (transaction) throws(LMDBError) in
-            let record = try deliveryMetrics(in: transaction)
-            let state = try deliveryState(in: transaction)
+            let record = try deliveries.deliveryMetrics(in: transaction)
+            let state = try deliveries.deliveryState(in: transaction)
             var (disabled, seen) = (0, 0)
             try tables.destinations.scan(in: transaction) { key, value in
                 var reader = ByteReader(key)
@@ -117,15 +117,15 @@ extension MappedStore {
                 return true
             }
             var oldest: Timestamp?
-            for heads in heads {
-                try scanHeads(heads, in: transaction) { time, _ in
+            for heads in deliveries.heads {
+                try deliveries.scanHeads(heads, in: transaction) { time, _ in
                     oldest = min(oldest ?? time, time)
                     return false
                 }
             }
             let isLate = oldest.map { moment.steady.seconds(since: $0) > 60 } ?? false
             return StoreMetrics(
-                deliveries: record.metrics, intake: try intakeMetrics(in: transaction), pending: state.pending,
+                deliveries: record.metrics, intake: try webhooks.intakeMetrics(in: transaction), pending: state.pending,
                 inFlight: state.inFlight,
                 destinations: try tables.destinations.count(in: transaction), disabledDestinations: disabled,
                 subscriptions: try tables.subscriptions.count(in: transaction),
@@ -136,9 +136,11 @@ extension MappedStore {
                 areDeliveriesStalled: isLate && moment.steady.seconds(since: record.progressed) > 60)
         }
     }
+}
 
+extension MappedDeliveries {
     func deliveryMetrics(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryMetricsRecord {
-        try shared(
+        try core.shared(
             at: Tables.metricsKey, "the metrics of deliveries", in: transaction, { DeliveryMetricsRecord($0) },
             rebuilt: { () throws(LMDBError) in DeliveryMetricsRecord() }) ?? DeliveryMetricsRecord()
     }

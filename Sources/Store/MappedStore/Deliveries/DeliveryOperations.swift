@@ -3,7 +3,7 @@ internal import HTTP
 internal import LMDB
 package import Values
 
-extension MappedStore: DeliveryStore {
+extension MappedDeliveries: DeliveryStore {
     package func turn(
         _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment

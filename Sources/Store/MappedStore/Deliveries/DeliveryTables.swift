@@ -4,7 +4,7 @@ internal import LMDB
 internal import Values
 
 /// The steps that the operations of deliveries are made of.
-extension MappedStore {
+extension MappedDeliveries {
     // MARK: Destinations
 
     func destination(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Destination? {
@@ -23,7 +23,7 @@ extension MappedStore {
         try removeHead(of: number, in: &transaction)
         try tables.destinations.remove(key(number), in: &transaction)
         try tables.destinationStates.remove(key(number), in: &transaction)
-        try put(.deliveries(destination: number), in: &transaction)
+        try core.put(.deliveries(destination: number), in: &transaction)
     }
 
     func destinationState(
@@ -63,7 +63,7 @@ extension MappedStore {
             var reader = ByteReader(place)
             guard reader.fixed() == destination else { return false }
             guard let delivery = DeliveryRecord.decode(place, record) else {
-                damage.note("a delivery of destination \(destination)")
+                noteDamage("a delivery of destination \(destination)")
                 return true
             }
             return body(delivery)
@@ -161,12 +161,22 @@ extension MappedStore {
     // MARK: State
 
     func deliveryState(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryState {
-        try shared(
+        try core.shared(
             at: Tables.deliveryKey, "the state of deliveries", in: transaction, { DeliveryState($0) },
             rebuilt: { () throws(LMDBError) in try tables.rebuiltDeliveryState(in: transaction) }) ?? DeliveryState()
     }
 
     func put(_ state: DeliveryState, in transaction: inout Transaction) throws(LMDBError) {
         try tables.meta.put(state.encoded, at: Tables.deliveryKey, in: &transaction)
+    }
+}
+
+extension Destination {
+    func numbered(_ number: UInt64, keyring: UInt64?) -> Destination {
+        Destination(
+            number: number, url: url, method: method, contentType: contentType, sealedHeaders: sealedHeaders,
+            keyring: keyring, sealedSecret: sealedSecret, policy: policy, limits: limits,
+            disabledUntil: disabledUntil, disabledReason: disabledReason, disabledAt: disabledAt,
+            protocolKind: protocolKind, approvalPath: approvalPath, consent: consent, shape: shape)
     }
 }

@@ -6,7 +6,7 @@ internal import Values
 /// Changes to destinations and their deliveries within one transaction. What is read is kept at hand, and written once, by
 /// `finish`.
 struct DeliveryWork {
-    let store: MappedStore
+    let store: MappedDeliveries
     let moment: Moment
     var state: DeliveryState
     private let stateBefore: DeliveryState
@@ -24,7 +24,7 @@ struct DeliveryWork {
     }
 
     init(
-        _ store: MappedStore, at moment: Moment, in transaction: borrowing Transaction
+        _ store: MappedDeliveries, at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         self.store = store
         self.moment = moment

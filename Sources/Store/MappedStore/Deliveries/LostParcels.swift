@@ -56,7 +56,7 @@ struct LostParcel: Equatable {
 }
 
 /// What was given up is found by its lines and by its parcels, without a look at the rest of the log.
-extension MappedStore {
+extension MappedDeliveries {
     /// Notes that a line of the log has given a parcel up.
     func addLost(
         _ line: LostParcel.Line, of parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
@@ -179,7 +179,7 @@ extension MappedStore {
             {
                 return (line, found.parcel)
             }
-            damage.note("the index of lost parcels is damaged: line \(found.line)")
+            noteDamage("the index of lost parcels is damaged: line \(found.line)")
             start = found.line + 1
         }
         return nil
@@ -194,7 +194,7 @@ extension MappedStore {
             guard let (owner, line) = BoundedLog.entry(place), owner == destination, line < .max else { return false }
             var reader = ByteReader(value)
             guard let parcel = reader.fixed() else {
-                damage.note("the index of lost parcels is damaged: line \(line)")
+                noteDamage("the index of lost parcels is damaged: line \(line)")
                 return true
             }
             found = (line, parcel)

@@ -31,7 +31,7 @@ package struct OperationalCalls: Equatable, Sendable {
     }
 }
 
-extension MappedStore {
+extension MappedDeliveries {
     package func operationalCalls() throws(StoreFailure) -> OperationalCalls {
         try read { (transaction) throws(LMDBError) in try operationalCalls(in: transaction) }
     }

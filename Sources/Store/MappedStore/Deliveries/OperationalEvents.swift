@@ -31,25 +31,41 @@ extension DeliveryWork {
             found.append((.endpointFailing, [OperationalEvent.Detail("percent", .number(percent))]))
         }
         guard !found.isEmpty else { return }
-        var subject = [OperationalEvent.Detail("destination", .number(Int(clamping: number)))]
-        if let webhook = try store.webhook(number: number, in: transaction) {
-            subject = [
-                OperationalEvent.Detail("webhook_id", .text(webhook.id.description)),
-                OperationalEvent.Detail("environment_id", .text(webhook.environment.description)),
-            ]
-        } else if let (subscription, _) = try store.readableSubscription(number, in: transaction) {
-            // A query may hold a token.
-            let url = subscription.destination.url
-            let end = url.firstIndex(of: "?")
-            subject = [
-                OperationalEvent.Detail("subscription", .text(subscription.id.description)),
-                OperationalEvent.Detail("user", .text(subscription.user)),
-                OperationalEvent.Detail("url", .text(end.map { "\(url[...$0])…" } ?? url)),
-            ]
-        }
+        let subject = try subject(of: number, in: transaction)
         for (kind, details) in found {
             try tell(OperationalEvent(kind, at: moment.wall, subject + details), in: &transaction)
         }
+    }
+
+    /// Whose a destination is, as operators are told.
+    private func subject(
+        of number: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [OperationalEvent.Detail] {
+        let unnamed = [OperationalEvent.Detail("destination", .number(Int(clamping: number)))]
+        guard let destination = try store.destination(number, in: transaction) else { return unnamed }
+        if let state = try store.destinationState(number, in: transaction),
+            let webhook = try store.tables.webhooks.record(
+                at: key(number), "a webhook", in: transaction, { WebhookRecord.decode($0, destination, state) })
+        {
+            return [
+                OperationalEvent.Detail("webhook_id", .text(webhook.id.description)),
+                OperationalEvent.Detail("environment_id", .text(webhook.environment.description)),
+            ]
+        }
+        let found = try store.sparing("subscription \(number)") { () throws(LMDBError) -> Subscription? in
+            try store.tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
+                SubscriptionRecord.decode($0, destination)
+            }?.subscription
+        }
+        guard let subscription = found else { return unnamed }
+        // A query may hold a token.
+        let url = destination.url
+        let end = url.firstIndex(of: "?")
+        return [
+            OperationalEvent.Detail("subscription", .text(subscription.id.description)),
+            OperationalEvent.Detail("user", .text(subscription.user)),
+            OperationalEvent.Detail("url", .text(end.map { "\(url[...$0])…" } ?? url)),
+        ]
     }
 
     /// A line of the same parcel that names its event, or the line itself where there is none.
@@ -143,7 +159,7 @@ extension OperationalEvent {
     }
 }
 
-extension MappedStore {
+extension MappedDeliveries {
     /// Where operational events are delivered to; `nil`: nowhere.
     func operatorsDestination(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try tables.meta.number(at: Tables.operatorsKey, in: transaction)
@@ -171,7 +187,7 @@ extension MappedStore {
                 return try remove(destination: number, in: &transaction)
             }
             guard let wanted else { return }
-            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var work = try DeliveryWork(self, at: core.clock.now(), in: transaction)
             let made = wanted.numbered(work.takeDestinationNumber(), keyring: nil)
             try put(made, in: &transaction)
             try put(DestinationState(), of: made.number, in: &transaction)

@@ -10,7 +10,7 @@ struct BeginningWorker {
 }
 
 /// Which attempts are begun: places are shared among owners (`AttemptRoom`), and an owner's among its destinations by time.
-extension MappedStore {
+extension MappedDeliveries {
     /// Owners that one turn looks at, and destinations of each; those that follow are looked at in the next turn.
     ///
     /// A destination that is due and can begin nothing has attempts in flight, so that no more than there are places are

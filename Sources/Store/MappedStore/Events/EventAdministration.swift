@@ -5,7 +5,7 @@ internal import LMDB
 package import Values
 
 /// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
-extension MappedStore {
+extension MappedEvents {
     package struct EventPage: Equatable, Sendable {
         package let events: [EventHistory]
         /// Where the next step begins; `nil` at the end.
@@ -27,7 +27,7 @@ extension MappedStore {
                     return EventPage(events: events, next: nil)
                 }
                 next = found + 1
-                guard let parcel = try parcel(found, in: transaction), parcel.receivedAt > start,
+                guard let parcel = try deliveries.parcel(found, in: transaction), parcel.receivedAt > start,
                     parcel.receivedAt < end, let history = try history(of: found, in: transaction)
                 else { continue }
                 events.append(history)
@@ -48,7 +48,7 @@ extension MappedStore {
     /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
     package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
         try growing { (transaction) throws(LMDBError) -> Redispatch? in
-            guard let number = try tables.eventIDs.number(at: routedEventKey(id.description), in: transaction),
+            guard let number = try tables.eventIDs.number(at: EventIDs.key(routed: id.description), in: transaction),
                 var record = try routedEvent(number, in: transaction)
             else { return .unknown }
             guard try waitingRecord(number, in: transaction) == nil else { return .waiting }
@@ -75,9 +75,9 @@ extension MappedStore {
     /// - Parameter limit: how many lines of its history one step removes.
     package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> Purge {
         try write { (transaction) throws(LMDBError) in
-            let place = routedEventKey(id.description)
+            let place = EventIDs.key(routed: id.description)
             guard let number = try tables.eventIDs.number(at: place, in: transaction),
-                let parcel = try parcel(number, in: transaction)
+                let parcel = try deliveries.parcel(number, in: transaction)
             else { return .unknown }
             let removed = try remove(parcel, limit: limit, in: &transaction)
             return removed.isWhole ? .removed : .begun
@@ -107,7 +107,9 @@ extension MappedStore {
                     break
                 }
                 step.next = found + 1
-                guard let parcel = try parcel(found, in: transaction), parcel.receivedAt < end else { continue }
+                guard let parcel = try deliveries.parcel(found, in: transaction), parcel.receivedAt < end else {
+                    continue
+                }
                 if try isUnfinished(found, in: transaction) {
                     step.unfinished += 1
                     continue
@@ -128,12 +130,13 @@ extension MappedStore {
     private func remove(
         _ parcel: Parcel, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> (count: Int, isWhole: Bool) {
-        var state = try deliveryState(in: transaction)
-        let lines = try lineNumbers(ofParcel: parcel.number, limit: limit, in: transaction)
-        try removeLines(lines.map { PlacedLine(number: $0, parcel: parcel.number) }, &state, in: &transaction)
+        var state = try deliveries.deliveryState(in: transaction)
+        let lines = try deliveries.lineNumbers(ofParcel: parcel.number, limit: limit, in: transaction)
+        try deliveries.removeLines(
+            lines.map { PlacedLine(number: $0, parcel: parcel.number) }, &state, in: &transaction)
         let isWhole = lines.count < limit
         if isWhole {
-            try removeParcel(parcel, &state, in: &transaction)
+            try deliveries.removeParcel(parcel, &state, in: &transaction)
         } else {
             // What it matched would seem to be under way once the lines that say otherwise are gone.
             var record = try routedEvent(parcel.number, in: transaction) ?? RoutedEventRecord()
@@ -141,7 +144,7 @@ extension MappedStore {
             try tables.routedEvents.put(record.encoded, at: key(parcel.number), in: &transaction)
             try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
         }
-        try put(state, in: &transaction)
+        try deliveries.put(state, in: &transaction)
         return (lines.count + (isWhole ? 1 : 0), isWhole)
     }
 }

@@ -4,7 +4,7 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-extension MappedStore {
+extension MappedEvents {
     /// Checks subscriptions, their expressions, routed events and what waits to be done with them.
     func checkEvents(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         let found = try tables.meta.value(at: Tables.eventsKey, in: transaction) { EventsState($0) }
@@ -32,7 +32,7 @@ extension MappedStore {
             check.countSubscription()
         }
         for number in numbers.sorted() {
-            guard let destination = try destination(number, in: transaction) else {
+            guard let destination = try deliveries.destination(number, in: transaction) else {
                 check.report("Subscription \(number) has no destination.")
                 continue
             }
@@ -122,23 +122,24 @@ extension MappedStore {
         }
         var identities = 0
         for number in numbers.sorted() {
-            guard let parcel = try parcel(number, in: transaction), parcel.source == Self.routedSource else {
+            guard let parcel = try deliveries.parcel(number, in: transaction), parcel.source == EventIDs.routedSource
+            else {
                 check.report("Routed event \(number) has no parcel of its kind.")
                 continue
             }
-            if try tables.eventIDs.number(at: routedEventKey(parcel.eventID), in: transaction) != number {
+            if try tables.eventIDs.number(at: EventIDs.key(routed: parcel.eventID), in: transaction) != number {
                 check.report("Routed event \(number) is not found by its id.")
             }
             if let identity = parcel.idempotencyKey,
-                try tables.eventIDs.number(at: routedIdentityKey(identity), in: transaction) == number
+                try tables.eventIDs.number(at: EventIDs.key(routedIdentity: identity), in: transaction) == number
             {
                 identities += 1
             }
         }
         var ids = 0
-        try tables.eventIDs.scan(from: Self.routedSource.bytes, in: transaction) { place, _ in
+        try tables.eventIDs.scan(from: EventIDs.routedSource.bytes, in: transaction) { place, _ in
             var reader = ByteReader(place)
-            guard reader.uuid() == Self.routedSource else { return false }
+            guard reader.uuid() == EventIDs.routedSource else { return false }
             ids += 1
             return true
         }

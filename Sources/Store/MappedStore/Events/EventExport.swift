@@ -6,7 +6,7 @@ internal import JSONPath
 internal import LMDB
 internal import Values
 
-extension MappedStore {
+extension MappedEvents {
     /// - Returns: by number, the subscriptions' ids.
     func exportSubscriptions(
         at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
@@ -24,7 +24,7 @@ extension MappedStore {
             let state =
                 try salvage.take("the delivery statistics of subscription \(subscription.id)") {
                     () throws(LMDBError) -> DestinationState in
-                    guard let state = try destinationState(number, in: transaction) else {
+                    guard let state = try deliveries.destinationState(number, in: transaction) else {
                         throw .damaged("a destination's state")
                     }
                     return state
@@ -55,7 +55,7 @@ extension MappedStore {
             return true
         }
         // A subscription that lags goes on from where it is.
-        let end = try deliveryState(in: transaction).nextParcel
+        let end = try deliveries.deliveryState(in: transaction).nextParcel
         try tables.lags.scan(in: transaction) { place, value in
             var reader = ByteReader(value)
             if let lag = Self.lag(at: place), let next = reader.fixed(), next < end {

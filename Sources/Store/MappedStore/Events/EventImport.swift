@@ -28,14 +28,14 @@ extension WebhookImporter {
             subscription.missed = MissedEvents(count: try part.count("count"), since: try part.time("since"))
         }
         let isNew = try line.keep { (transaction) throws(LMDBError) in
-            guard try store.subscriptionNumber(subscription.id, in: transaction) == nil else { return false }
-            var common = try store.deliveryState(in: transaction)
+            guard try store.events.subscriptionNumber(subscription.id, in: transaction) == nil else { return false }
+            var common = try store.deliveries.deliveryState(in: transaction)
             let number = common.nextDestination
             common.nextDestination += 1
-            try store.put(common, in: &transaction)
+            try store.deliveries.put(common, in: &transaction)
             subscription.destination = form.numbered(number, keyring: nil)
-            try store.add(subscription, state, in: &transaction)
-            if let missed = subscription.missed { try store.put(missed, of: number, in: &transaction) }
+            try store.events.add(subscription, state, in: &transaction)
+            if let missed = subscription.missed { try store.events.put(missed, of: number, in: &transaction) }
             return true
         }
         guard isNew else { throw line.fault("the subscription is there twice") }
@@ -48,7 +48,7 @@ extension WebhookImporter {
             next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
         guard record.isPossible else { throw line.fault("\"next\" or \"last\" is out of range") }
         let isAdded = try line.keep { (transaction) throws(LMDBError) in
-            try store.addReplay(record, of: number, limit: ReplayRequest.limit + 1, in: &transaction)
+            try store.events.addReplay(record, of: number, limit: ReplayRequest.limit + 1, in: &transaction)
         }
         guard isAdded else { throw line.fault("the subscription has too many replays") }
     }
@@ -68,7 +68,7 @@ struct RoutedImport {
             for text in ids {
                 guard let id = text.string.flatMap({ UUID($0) }),
                     let number = try line.keep({ (transaction) throws(LMDBError) in
-                        try line.store.subscriptionNumber(id, in: transaction)
+                        try line.store.events.subscriptionNumber(id, in: transaction)
                     })
                 else { throw line.fault("the event matched a subscription that is not there") }
                 numbers.append(number)
@@ -91,9 +91,9 @@ struct RoutedImport {
     func put(of parcel: Parcel, in transaction: inout Transaction) throws(LMDBError) {
         let place = key(parcel.number)
         try store.tables.routedEvents.put(record.encoded, at: place, in: &transaction)
-        try store.tables.eventIDs.put(place, at: store.routedEventKey(parcel.eventID), in: &transaction)
+        try store.tables.eventIDs.put(place, at: EventIDs.key(routed: parcel.eventID), in: &transaction)
         if let identity = parcel.idempotencyKey {
-            try store.tables.eventIDs.put(place, at: store.routedIdentityKey(identity), in: &transaction)
+            try store.tables.eventIDs.put(place, at: EventIDs.key(routedIdentity: identity), in: &transaction)
         }
         if let waiting { try store.tables.waitingEvents.put(waiting.encoded, at: place, in: &transaction) }
     }
@@ -112,7 +112,8 @@ extension ImportLine {
         let id = try uuid(isSubscription ? "subscription" : "webhook")
         return try keep { (transaction) throws(LMDBError) in
             isSubscription
-                ? try store.subscriptionNumber(id, in: transaction) : try store.webhookNumber(id, in: transaction)
+                ? try store.events.subscriptionNumber(id, in: transaction)
+                : try store.webhooks.webhookNumber(id, in: transaction)
         }
     }
 

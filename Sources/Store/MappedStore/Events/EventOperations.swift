@@ -4,7 +4,7 @@ package import HTTP
 internal import LMDB
 package import Values
 
-extension MappedStore: EventStore {
+extension MappedEvents: EventStore {
     // MARK: Subscriptions
 
     package func subscriptions(of user: String, after: UInt64?, limit: Int) throws(StoreFailure) -> [Subscription] {
@@ -63,7 +63,7 @@ extension MappedStore: EventStore {
                 return .tooMany
             }
             guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             var made = subscription
             made.destination = subscription.destination.numbered(work.takeDestinationNumber(), keyring: nil)
             try add(made, DestinationState(), in: &transaction)
@@ -84,7 +84,7 @@ extension MappedStore: EventStore {
         try tables.userSubscriptions.put([], at: userKey(subscription.user, number), in: &transaction)
         let count = try subscriptionCount(of: subscription.user, in: transaction)
         try put(subscriptionCount: count + 1, of: subscription.user, in: &transaction)
-        try put(state, of: number, in: &transaction)
+        try deliveries.put(state, of: number, in: &transaction)
     }
 
     private static func bytes(of subscription: Subscription) -> Int {
@@ -96,7 +96,7 @@ extension MappedStore: EventStore {
     private func put(
         _ subscription: Subscription, revision: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        try put(subscription.destination, in: &transaction)
+        try deliveries.put(subscription.destination, in: &transaction)
         try tables.subscriptions.put(
             SubscriptionRecord.encode(subscription, revision: revision),
             at: key(subscription.destination.number), in: &transaction)
@@ -119,7 +119,7 @@ extension MappedStore: EventStore {
             }
             try put(subscription, revision: revision, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
-            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             try work.reconsider(number, before: before.destination, in: transaction)
             try work.finish(in: &transaction)
             return .some(subscription)
@@ -140,7 +140,7 @@ extension MappedStore: EventStore {
             else { return false }
             var revision = try readableSubscription(number, in: transaction)?.revision
             if revision == nil { revision = try expressionRevision(of: number, in: transaction) }
-            try removeHead(of: number, in: &transaction)
+            try deliveries.removeHead(of: number, in: &transaction)
             try removeLag(of: number, in: &transaction)
             try noteGoneExpression(of: number, revision ?? 0, in: &transaction)
             try tables.userSubscriptions.remove(userKey(user, number), in: &transaction)
@@ -152,7 +152,7 @@ extension MappedStore: EventStore {
             }
             try removeReplays(of: number, in: &transaction)
             try tables.missedEvents.remove(key(number), in: &transaction)
-            try put(.deliveries(destination: number), in: &transaction)
+            try core.put(.deliveries(destination: number), in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
         }
@@ -176,23 +176,24 @@ extension MappedStore: EventStore {
             let bytes = fresh.reduce(0) { $0 + $1.body.count + 512 }
             let largest = fresh.reduce(0) { max($0, $1.body.count + 512) }
             guard try admit(bytes: bytes, largest: largest, in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             for event in fresh {
-                let identity = event.identity.map { identityKey($0) }
+                let identity = event.identity.map { EventIDs.text(of: $0) }
                 let content = Parcel.Content(
                     eventID: event.id.description, idempotencyKey: identity, event: event.type,
-                    source: Self.routedSource, body: event.body)
+                    source: EventIDs.routedSource, body: event.body)
                 let parcel = try work.keep(content, in: &transaction)
                 if let identity {
-                    try tables.eventIDs.put(key(parcel.number), at: routedIdentityKey(identity), in: &transaction)
+                    try tables.eventIDs.put(
+                        key(parcel.number), at: EventIDs.key(routedIdentity: identity), in: &transaction)
                 }
                 try tables.routedEvents.put(RoutedEventRecord().encoded, at: key(parcel.number), in: &transaction)
                 try tables.waitingEvents.put(WaitingRecord().encoded, at: key(parcel.number), in: &transaction)
-                try tables.eventIDs.put(key(parcel.number), at: routedEventKey(parcel.eventID), in: &transaction)
+                try tables.eventIDs.put(key(parcel.number), at: EventIDs.key(routed: parcel.eventID), in: &transaction)
             }
             try work.finish(in: &transaction)
             if let first = fresh.first {
-                try remember(.event(routedEventKey(first.id.description)), of: request, in: &transaction)
+                try remember(.event(EventIDs.key(routed: first.id.description)), of: request, in: &transaction)
             }
             return ids
         }
@@ -224,9 +225,9 @@ extension MappedStore: EventStore {
     private func knownEvent(
         _ identity: ReceivedEvent.Identity, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (number: UInt64, id: UUID)? {
-        let place = routedIdentityKey(identityKey(identity))
+        let place = EventIDs.key(routedIdentity: EventIDs.text(of: identity))
         guard let number = try tables.eventIDs.number(at: place, in: transaction),
-            let id = try readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) })
+            let id = try deliveries.readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) })
         else { return nil }
         return (number, id)
     }
@@ -245,7 +246,9 @@ extension MappedStore: EventStore {
                 ids.append(known.id)
                 continue
             }
-            guard let id = try readableParcel(next, in: transaction).flatMap({ UUID($0.eventID) }) else { return nil }
+            guard let id = try deliveries.readableParcel(next, in: transaction).flatMap({ UUID($0.eventID) }) else {
+                return nil
+            }
             ids.append(id)
             next += 1
         }
@@ -254,7 +257,7 @@ extension MappedStore: EventStore {
 
     package func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory? {
         try read(of: "event \(id)") { (transaction) throws(LMDBError) in
-            let place = routedEventKey(id.description)
+            let place = EventIDs.key(routed: id.description)
             guard let number = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
             return try history(of: number, for: user, in: transaction)
         }
@@ -264,13 +267,13 @@ extension MappedStore: EventStore {
     func history(
         of number: UInt64, for user: String? = nil, in transaction: borrowing Transaction
     ) throws(LMDBError) -> EventHistory? {
-        guard let parcel = try parcel(number, in: transaction), let id = UUID(parcel.eventID),
+        guard let parcel = try deliveries.parcel(number, in: transaction), let id = UUID(parcel.eventID),
             let record = try routedEvent(number, in: transaction)
         else { return nil }
         // What was delivered again by hand need not have matched.
         var destinations = Set(record.matched ?? [])
         var lines: [UInt64: [DeliveryLine]] = [:]
-        try scanLines(ofParcel: number, in: transaction) { (record) throws(LMDBError) in
+        try deliveries.scanLines(ofParcel: number, in: transaction) { (record) throws(LMDBError) in
             destinations.insert(record.destination)
             if try isShown(record.destination, to: user, in: transaction), let line = deliveryLine(record) {
                 lines[record.destination, default: []].append(line)
@@ -310,7 +313,7 @@ extension MappedStore: EventStore {
             var lines: [DeliveryLine] = []
             var seen = 0
             var bytes = 0
-            try scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
+            try deliveries.scanLog(of: number, before: query.before ?? .max, in: transaction) { record in
                 seen += 1
                 if query.succeeded.map({ $0 == (record.attempt.failure == nil) }) ?? true,
                     let line = deliveryLine(record)
@@ -318,7 +321,8 @@ extension MappedStore: EventStore {
                     bytes += record.attempt.loggedBytes
                     lines.append(line)
                 }
-                return lines.count < query.limit && seen < Self.linesLookedAt && bytes < Self.logBytes
+                return lines.count < query.limit && seen < MappedDeliveries.linesLookedAt
+                    && bytes < MappedDeliveries.logBytes
             }
             return lines
         }
@@ -327,7 +331,7 @@ extension MappedStore: EventStore {
     package func redeliver(
         _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Redelivery {
-        try redeliver(line, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
+        try deliveries.redeliver(line, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
             try subscriptionNumber(subscription, in: transaction)
         }
     }
@@ -347,7 +351,7 @@ extension MappedStore: EventStore {
                 return .accepted
             }
             let after = try firstRoutedEvent(since: until.adding(seconds: 1e-6), in: transaction)
-            let end = if let after { after } else { try deliveryState(in: transaction).nextParcel }
+            let end = if let after { after } else { try deliveries.deliveryState(in: transaction).nextParcel }
             guard end > first else { return .accepted }
             let record = ReplayRecord(next: first, last: end - 1, all: all)
             guard try addReplay(record, of: number, in: &transaction) else { return .tooMany }

@@ -7,7 +7,7 @@ internal import LMDB
 internal import Values
 
 /// The steps that the operations of event routing are made of.
-extension MappedStore {
+extension MappedEvents {
     // MARK: Subscriptions
 
     func subscriptionNumber(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
@@ -17,7 +17,7 @@ extension MappedStore {
     func subscriptionEntry(
         number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
-        guard let destination = try destination(number, in: transaction) else { return nil }
+        guard let destination = try deliveries.destination(number, in: transaction) else { return nil }
         var entry = try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
             SubscriptionRecord.decode($0, destination)
         }
@@ -59,7 +59,7 @@ extension MappedStore {
     // MARK: Expressions
 
     func eventsState(in transaction: borrowing Transaction) throws(LMDBError) -> EventsState {
-        try shared(
+        try core.shared(
             at: Tables.eventsKey, "the state of events", in: transaction, { EventsState($0) },
             rebuilt: { () throws(LMDBError) in try tables.rebuiltEventsState(in: transaction) }) ?? EventsState()
     }
@@ -122,24 +122,6 @@ extension MappedStore {
 
     // MARK: Events
 
-    /// By what an event that is routed is found: the id that it was given here.
-    func routedEventKey(_ id: String) -> [UInt8] { eventKey(Self.routedSource, .routed, id) }
-
-    /// An identity as parcels keep it: of a bounded length, whatever the source's is.
-    func identityKey(_ identity: ReceivedEvent.Identity) -> String {
-        let text = "\(identity.source.utf8.count):\(identity.source)\(identity.id)"
-        return hexadecimal(DigestAlgorithm.sha256.digest(of: Array(text.utf8)))
-    }
-
-    /// By what an event that is routed is found: the identity that it came with.
-    /// - Parameter identity: as a parcel keeps it.
-    func routedIdentityKey(_ identity: String) -> [UInt8] {
-        eventKey(Self.routedSource, .idempotencyKey, identity)
-    }
-
-    /// Stands where events of other kinds have their environment.
-    static let routedSource = UUID("00000000-0000-0000-0000-000000000000")!
-
     func routedEvent(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> RoutedEventRecord? {
@@ -150,39 +132,13 @@ extension MappedStore {
         try tables.waitingEvents.record(at: key(number), "a waiting event", in: transaction) { WaitingRecord($0) }
     }
 
-    /// The numbers of the log's lines about a parcel, oldest first, of those too that are damaged.
-    func lineNumbers(
-        ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [UInt64] {
-        var lines: [UInt64] = []
-        try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
-            guard lines.count < limit, let (parcel, line) = BoundedLog.entry(place), parcel == number else {
-                return false
-            }
-            lines.append(line)
-            return true
-        }
-        return lines
-    }
-
-    /// Shows the log's lines about a parcel, oldest first, until `body` wants no more: where the parcel went to many, they are
-    /// too many to be held at once.
-    func scanLines(
-        ofParcel number: UInt64, in transaction: borrowing Transaction,
-        _ body: (AttemptRecord) throws(LMDBError) -> Bool
-    ) throws(LMDBError) {
-        for line in try lineNumbers(ofParcel: number, in: transaction) {
-            if let record = try readableLine(line, in: transaction), try !body(record) { return }
-        }
-    }
-
     /// The first routed event that came at a time or later; `nil` where there is none.
     func firstRoutedEvent(
         since time: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64? {
         // Parcels are numbered as they come.
         var low: UInt64 = 0
-        var high = try deliveryState(in: transaction).nextParcel
+        var high = try deliveries.deliveryState(in: transaction).nextParcel
         while low < high {
             let middle = low + (high - low) / 2
             if let next = try readableRoutedEvent(from: middle, before: high, in: transaction), next.receivedAt < time {
@@ -202,7 +158,7 @@ extension MappedStore {
         while let next = try nextRoutedEvent(from: start, in: transaction), next < end {
             let parcel = try sparing("event \(next)") { () throws(LMDBError) -> Parcel? in
                 guard try routedEvent(next, in: transaction) != nil else { return nil }
-                return try self.parcel(next, in: transaction)
+                return try deliveries.parcel(next, in: transaction)
             }
             if let parcel { return parcel }
             start = next + 1

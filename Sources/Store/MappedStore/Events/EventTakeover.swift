@@ -5,7 +5,7 @@ internal import LMDB
 package import Values
 
 /// What was routed elsewhere becomes history here.
-extension MappedStore {
+extension MappedEvents {
     package struct Takeover: Equatable, Sendable {
         package fileprivate(set) var events = 0
         /// Events that are there already, and stay as they are.
@@ -26,12 +26,12 @@ extension MappedStore {
 
     /// Keeps events with what became of them; nothing of it is delivered. The subscriptions are there already.
     package func takeOver(_ events: [FormerEvent]) throws(StoreFailure) -> Takeover {
-        let steady = clock.now().steady
+        let steady = core.clock.now().steady
         return try growing { (transaction) throws(LMDBError) -> Takeover? in
             var takeover = Takeover()
             var fresh: [FormerEvent] = []
             for event in events {
-                let place = routedEventKey(event.event.id.description)
+                let place = EventIDs.key(routed: event.event.id.description)
                 if try tables.eventIDs.contains(place, in: transaction) {
                     takeover.known += 1
                 } else {
@@ -48,7 +48,7 @@ extension MappedStore {
             guard try admit(bytes: bytes, largest: largest, in: &transaction) else { return nil }
             for event in fresh {
                 var work = try DeliveryWork(
-                    self, at: Moment(wall: event.receivedAt, steady: steady), in: transaction)
+                    deliveries, at: Moment(wall: event.receivedAt, steady: steady), in: transaction)
                 try keep(event, &work, &takeover, in: &transaction)
                 try work.finish(in: &transaction)
             }
@@ -63,12 +63,12 @@ extension MappedStore {
         let id = event.event.id.description
         let parcel = try work.keep(
             Parcel.Content(
-                eventID: id, event: event.event.type, source: Self.routedSource, body: event.event.body),
+                eventID: id, event: event.event.type, source: EventIDs.routedSource, body: event.event.body),
             in: &transaction)
         var matched: Set<UInt64> = []
         for match in event.matches {
             guard let number = try subscriptionNumber(match.subscription, in: transaction),
-                let destination = try destination(number, in: transaction)
+                let destination = try deliveries.destination(number, in: transaction)
             else {
                 takeover.strayAttempts += 1
                 continue
@@ -80,6 +80,6 @@ extension MappedStore {
         takeover.events += 1
         let record = RoutedEventRecord(matched: matched.sorted(), isTakenOver: true)
         try tables.routedEvents.put(record.encoded, at: key(parcel.number), in: &transaction)
-        try tables.eventIDs.put(key(parcel.number), at: routedEventKey(id), in: &transaction)
+        try tables.eventIDs.put(key(parcel.number), at: EventIDs.key(routed: id), in: &transaction)
     }
 }

@@ -4,10 +4,10 @@ internal import HTTP
 internal import LMDB
 package import Values
 
-extension MappedStore: MatchingStore {
+extension MappedMatching: MatchingStore {
     package func expressions(since revision: UInt64, limit: Int) throws(StoreFailure) -> ExpressionChanges {
         try read { (transaction) throws(LMDBError) in
-            let state = try eventsState(in: transaction)
+            let state = try events.eventsState(in: transaction)
             let newest = state.nextRevision - 1
             if revision == newest { return ExpressionChanges(changes: [], revision: newest) }
             if revision != 0, revision < state.rememberedSince {
@@ -108,10 +108,10 @@ extension MappedStore: MatchingStore {
         var bytes = 0
         for number in numbers where bytes < maximumBytes {
             let event = try sparing("event \(number)") { () throws(LMDBError) -> WaitingEvent in
-                _ = try waitingRecord(number, in: transaction)
-                let body = try parcel(number, in: transaction)?.body ?? []
+                _ = try self.events.waitingRecord(number, in: transaction)
+                let body = try deliveries.parcel(number, in: transaction)?.body ?? []
                 return WaitingEvent(
-                    number: number, body: body, matched: try routedEvent(number, in: transaction)?.matched)
+                    number: number, body: body, matched: try self.events.routedEvent(number, in: transaction)?.matched)
             }
             guard let event else {
                 setAside.insert(number)
@@ -139,19 +139,19 @@ extension MappedStore: MatchingStore {
                 try admit(
                     bytes: bytes, largest: 512, leaving: DiskReserve.deliveryBytes / 2, in: &transaction)
             else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             var left = Self.deliveriesPerStep
             var gone = 0
             var missed: [UInt64: MissedEvents] = [:]
             var lags: [UInt64: UInt64] = [:]
             for (match, disabled) in wanted where left > 0 {
-                guard let waiting = try waitingRecord(match.event, in: transaction) else {
+                guard let waiting = try events.waitingRecord(match.event, in: transaction) else {
                     gone += 1
                     continue
                 }
                 for number in match.deferred { lags[number] = min(lags[number] ?? match.event, match.event) }
-                if !disabled.isEmpty, try routedEvent(match.event, in: transaction)?.matched == nil,
-                    let came = try readableParcel(match.event, in: transaction)?.receivedAt
+                if !disabled.isEmpty, try events.routedEvent(match.event, in: transaction)?.matched == nil,
+                    let came = try deliveries.readableParcel(match.event, in: transaction)?.receivedAt
                 {
                     for number in disabled {
                         let before = missed[number] ?? MissedEvents(count: 0, since: came)
@@ -160,8 +160,8 @@ extension MappedStore: MatchingStore {
                 }
                 try dispatch(match, waiting, &left, &work, in: &transaction)
             }
-            try noteLags(lags, in: &transaction)
-            for (number, more) in missed { try addMissed(more, of: number, in: &transaction) }
+            try events.noteLags(lags, in: &transaction)
+            for (number, more) in missed { try events.addMissed(more, of: number, in: &transaction) }
             try work.finish(in: &transaction)
             return gone
         }
@@ -174,11 +174,13 @@ extension MappedStore: MatchingStore {
     ) throws(StoreFailure) -> (match: EventMatches, disabled: [UInt64]) {
         try read { (transaction) throws(LMDBError) in
             // What was known before is kept in its order, as some deliveries have been made.
-            if try routedEvent(match.event, in: transaction)?.matched == match.subscriptions { return (match, []) }
+            if try events.routedEvent(match.event, in: transaction)?.matched == match.subscriptions {
+                return (match, [])
+            }
             var (numbers, disabled): ([UInt64], [UInt64]) = ([], [])
             for number in match.subscriptions {
                 let found = try sparing("destination \(number)") { () throws(LMDBError) in
-                    try destination(number, in: transaction)
+                    try deliveries.destination(number, in: transaction)
                 }
                 guard let destination = found else { continue }
                 if destination.isDisabled(at: moment.wall) { disabled.append(number) } else { numbers.append(number) }
@@ -195,11 +197,11 @@ extension MappedStore: MatchingStore {
     ) throws(LMDBError) {
         var waiting = record
         let place = key(match.event)
-        guard let parcel = try parcel(match.event, in: transaction) else {
+        guard let parcel = try deliveries.parcel(match.event, in: transaction) else {
             try tables.waitingEvents.remove(place, in: &transaction)
             return
         }
-        var routed = try routedEvent(match.event, in: transaction) ?? RoutedEventRecord()
+        var routed = try events.routedEvent(match.event, in: transaction) ?? RoutedEventRecord()
         let numbers = routed.matched ?? match.subscriptions
         if routed.matched == nil {
             routed.matched = numbers
@@ -219,11 +221,11 @@ extension MappedStore: MatchingStore {
     package func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             let found = try sparing("destination \(subscription)") { () throws(LMDBError) -> Destination? in
-                try destination(subscription, in: transaction)
+                try deliveries.destination(subscription, in: transaction)
             }
             guard var destination = found, destination.disabledReason != text else { return }
             destination.disabledReason = text
-            try put(destination, in: &transaction)
+            try deliveries.put(destination, in: &transaction)
         }
     }
 }

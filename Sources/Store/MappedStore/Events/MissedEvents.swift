@@ -27,7 +27,7 @@ enum MissedEventsRecord {
 
 /// Events that matched subscriptions while these were disabled, and events that were dropped before subscriptions that
 /// lag were tried with them.
-extension MappedStore {
+extension MappedEvents {
     /// What a subscription missed; `nil` where that is nothing, or the record is damaged.
     func missedEvents(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> MissedEvents? {
         try sparing("subscription \(number)") { () throws(LMDBError) in

@@ -118,13 +118,13 @@ extension MappedStore {
     /// Whether the file is still the one that this process has opened, and as long as it must be. The sentence of a
     /// failure is for operators.
     package func checkFiles() throws(StoreFailure) {
-        if let failure = files.failure { throw failure }
-        let (needed, found) = (environment.usedBytes, Files.size(of: path))
+        if let failure = core.files.failure { throw failure }
+        let (needed, found) = (core.environment.usedBytes, Files.size(of: core.path))
         // The last pages may have been given up before they were written (mdb.c, loose pages).
         guard found >= needed - (256 << 10) else {
             throw .unavailable(
                 """
-                \(path) is damaged: it has \(found) bytes, and its last page ends at \(needed). Stop the service and \
+                \(core.path) is damaged: it has \(found) bytes, and its last page ends at \(needed). Stop the service and \
                 restore a backup
                 """)
         }
@@ -148,19 +148,21 @@ extension MappedStore {
     package func space() throws(StoreFailure) -> StoreSpace {
         let isFull = try isFull()
         let free: Int
-        do throws(LMDBError) { free = try environment.freePages(enough: .max).usable } catch {
+        do throws(LMDBError) { free = try core.environment.freePages(enough: .max).usable } catch {
             throw StoreFailure(error)
         }
         return StoreSpace(
-            path: path, bytes: environment.usedBytes, limitBytes: environment.mapBytes,
-            freeInsideBytes: free * environment.pageBytes, diskFreeBytes: Files.freeBytes(of: path) ?? 0, isFull: isFull
+            path: core.path, bytes: core.environment.usedBytes, limitBytes: core.environment.mapBytes,
+            freeInsideBytes: free * core.environment.pageBytes, diskFreeBytes: Files.freeBytes(of: core.path) ?? 0,
+            isFull: isFull
         )
     }
 
     /// The same of a store that was found to be full, without its free pages.
     package var spaceWhenFull: StoreSpace {
         StoreSpace(
-            path: path, bytes: environment.usedBytes, limitBytes: environment.mapBytes, freeInsideBytes: 0,
-            diskFreeBytes: Files.freeBytes(of: path) ?? 0, isFull: true)
+            path: core.path, bytes: core.environment.usedBytes, limitBytes: core.environment.mapBytes,
+            freeInsideBytes: 0,
+            diskFreeBytes: Files.freeBytes(of: core.path) ?? 0, isFull: true)
     }
 }

@@ -83,7 +83,7 @@ extension QueueState {
 extension MappedStore {
     /// Tells copies of the store that are made from now on from those before.
     package func renewMark() throws(StoreFailure) {
-        try mark.renew {
+        try core.mark.renew {
             () throws(StoreFailure) in
             try read { (transaction) throws(LMDBError) in
                 try tables.meta.number(at: Tables.markKey, in: transaction)
@@ -96,15 +96,5 @@ extension MappedStore {
             try commit()
             try settle()
         }
-    }
-
-    /// Tells clients of queues that messages may have been lost.
-    package func beginAnew() throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
-            let state = try queueState(in: transaction).begunAnew(at: StoreMark.seconds())
-            try put(state, in: &transaction)
-        }
-        try commit()
-        try settle()
     }
 }

@@ -31,14 +31,6 @@ extension MappedStore {
 
     package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
 
-    static func reserve(_ path: FilePath, _ environment: Environment) throws(LMDBError) -> DiskReserve {
-        do throws(Errno) {
-            return try DiskReserve(path, environment: environment)
-        } catch {
-            throw LMDBError(code: error.rawValue, function: "open")
-        }
-    }
-
     /// The layout of the store in a directory; `nil` where there is no store, or an empty one. Nothing is changed.
     package static func layout(in directory: FilePath) throws(StoreError) -> UInt64? {
         let path = file(in: directory)
@@ -46,12 +38,22 @@ extension MappedStore {
         let lock = try StoreLock(in: directory, .readOnly)
         defer { withExtendedLifetime(lock) {} }
         do throws(LMDBError) {
-            return try layout(
+            return try StoreCore.layout(
                 Environment(
                     path: path.string, tables: Tables.limit, readers: 1024,
                     Environment.Options(mapBytes: 64 << 30, isDurable: true, isReadOnly: true)))
         } catch {
             throw StoreError(error, path)
+        }
+    }
+}
+
+extension StoreCore {
+    static func reserve(_ path: FilePath, _ environment: Environment) throws(LMDBError) -> DiskReserve {
+        do throws(Errno) {
+            return try DiskReserve(path, environment: environment)
+        } catch {
+            throw LMDBError(code: error.rawValue, function: "open")
         }
     }
 
@@ -72,7 +74,9 @@ extension MappedStore {
         let schema = try Tables.schema(of: meta, in: transaction)
         let tables = try Tables(creating: true, in: transaction)
         if let schema { try tables.migrate(from: schema, in: &transaction) }
-        if schema != schemaVersion { try meta.put(key(schemaVersion), at: Tables.schemaKey, in: &transaction) }
+        if schema != MappedStore.schemaVersion {
+            try meta.put(key(MappedStore.schemaVersion), at: Tables.schemaKey, in: &transaction)
+        }
         let isKnown = try StoreMark(path).recognise(tables, in: &transaction)
         let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
         var clock = SteadyClock.starting(bootID: bootID, after: try lastShown(tables, in: transaction))
@@ -110,8 +114,9 @@ extension MappedStore {
         let transaction = try environment.beginRead()
         let meta = try Table("meta", creating: false, in: transaction)
         guard let schema = try Tables.schema(of: meta, in: transaction) else { throw .damaged("the schema's version") }
-        guard schema == schemaVersion else {
-            throw .unknownVersion("schema version \(schema); \"postroom store migrate\" brings it to \(schemaVersion)")
+        guard schema == MappedStore.schemaVersion else {
+            throw .unknownVersion(
+                "schema version \(schema); \"postroom store migrate\" brings it to \(MappedStore.schemaVersion)")
         }
         let tables = try Tables(creating: false, in: transaction)
         let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }

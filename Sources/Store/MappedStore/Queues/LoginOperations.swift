@@ -4,11 +4,11 @@ package import Queues
 package import Values
 
 /// Failed and accepted logins of the users of queues.
-extension MappedStore {
+extension MappedQueues {
     package func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord {
         // Failures of the open turn count too: many guesses that come at once are as many guesses.
         let stored =
-            if loginFailedInTurn {
+            if turn.haveFailed {
                 try write { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
             } else {
                 try read { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
@@ -40,10 +40,10 @@ extension MappedStore {
                 return true
             }
         } catch {
-            guard error == .full, !isTurnBroken else { throw error }
+            guard error == .full, !core.isTurnBroken else { throw error }
         }
         guard isCounted else { return }
-        loginFailedInTurn = true
+        turn.haveFailed = true
         // What finds no room in the store is counted by this process alone.
         if !isStored { loginsWithoutRoom.fail(attempt, at: now, after: record) }
     }
@@ -57,7 +57,7 @@ extension MappedStore {
             }
         } catch {
             // Whoever may read can do so where the store is full.
-            guard error == .full, !isTurnBroken else { throw error }
+            guard error == .full, !core.isTurnBroken else { throw error }
         }
     }
 

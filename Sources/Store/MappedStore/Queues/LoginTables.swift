@@ -5,7 +5,7 @@ internal import Queues
 package import Values
 
 /// The counts of logins, each under its own key; a count is the time at which it is over.
-extension MappedStore {
+extension MappedQueues {
     private enum LoginCount: UInt8 {
         case address = 1
         case user, userAtAddress, known, guess

@@ -2,7 +2,7 @@ internal import HTTP
 internal import LMDB
 internal import Queues
 
-extension MappedStore {
+extension MappedQueues {
     func checkQueues(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         guard let state = try tables.meta.value(at: Tables.queuesKey, in: transaction, { QueueState($0) }) ?? nil else {
             return check.report("The record of the state of queues cannot be read.")

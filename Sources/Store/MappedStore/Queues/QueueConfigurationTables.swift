@@ -20,7 +20,7 @@ struct ConfigurationChange {
     private(set) var growth = 0
 
     init(
-        to configuration: QueueConfiguration, _ store: MappedStore, in transaction: borrowing Transaction
+        to configuration: QueueConfiguration, _ store: MappedQueues, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         state = try store.queueState(in: transaction)
         let numbers = compareQueues(configuration.queues, try store.queuesInForce(in: transaction))
@@ -77,7 +77,7 @@ struct ConfigurationChange {
 }
 
 /// How a configuration is put in force: what differs is written, all else stays.
-extension MappedStore {
+extension MappedQueues {
     /// Queues that are taken away, and limits that are lowered, are what makes room: a configuration with no more queues
     /// than before may use the last of it.
     func admit(_ change: ConfigurationChange, in transaction: inout Transaction) throws(LMDBError) -> Bool {
@@ -98,14 +98,14 @@ extension MappedStore {
             try tables.queueNames.remove(nameKey(queue.settings.name), in: &transaction)
             try tables.queues.remove(key(queue.number), in: &transaction)
             try tables.queueLogs.remove(key(queue.number), in: &transaction)
-            try put(.messages(queue: queue.number), in: &transaction)
+            try core.put(.messages(queue: queue.number), in: &transaction)
         }
         for user in change.users {
             try tables.users.put(UserRecord.encode(user), at: nameKey(user.name), in: &transaction)
         }
         for user in change.goneUsers {
             try tables.users.remove(nameKey(user.name), in: &transaction)
-            try put(.clients(user: user.number), in: &transaction)
+            try core.put(.clients(user: user.number), in: &transaction)
         }
         for (user, queue) in change.goneRights { try tables.rights.remove(key(user, queue), in: &transaction) }
         var state = change.state
@@ -142,7 +142,7 @@ extension MappedStore {
             return true
         }
         if isDamaged, !spares { throw .damaged("a queue's settings") }
-        if isDamaged { damage.note("a queue's settings are damaged") }
+        if isDamaged { noteDamage("a queue's settings are damaged") }
         return queues
     }
 
@@ -161,7 +161,7 @@ extension MappedStore {
             return true
         }
         if isDamaged, !spares { throw .damaged("a user") }
-        if isDamaged { damage.note("a user's record is damaged") }
+        if isDamaged { noteDamage("a user's record is damaged") }
         return users
     }
 
@@ -219,7 +219,7 @@ extension MappedStore {
                 return false
             }
             guard let record = ClientRecord(value) else {
-                damage.note("a client of user number \(user) is damaged")
+                noteDamage("a client of user number \(user) is damaged")
                 return true
             }
             records.append(record)
@@ -245,7 +245,7 @@ extension MappedStore {
     }
 }
 
-extension MappedStore {
+extension MappedQueues {
     /// Every queue that is in force, by name, and how many clients follow each.
     package func allQueues() throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)] {
         try read { (transaction) throws(LMDBError) in

@@ -6,7 +6,7 @@ internal import Linux
 internal import Queues
 internal import Values
 
-extension MappedStore {
+extension MappedQueues {
     /// Writes queues, each with its messages behind it, then users, each with its clients behind it.
     func exportQueues(
         _ salvage: Salvage, in transaction: borrowing Transaction,

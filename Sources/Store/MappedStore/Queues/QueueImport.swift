@@ -8,13 +8,13 @@ internal import Values
 
 /// Takes in queues, each with its messages behind it, then users, each with its clients behind it.
 struct QueueImporter {
-    let store: MappedStore
+    let store: MappedQueues
     let moment: Moment
     /// The queue whose messages are being read; its log is written once the next one begins.
     private var current: (queue: Queue, log: QueueLog, last: UInt64)?
     private var user: User?
 
-    init(store: MappedStore, moment: Moment) {
+    init(store: MappedQueues, moment: Moment) {
         self.store = store
         self.moment = moment
     }
@@ -94,7 +94,7 @@ struct QueueImporter {
         guard let (queue, log, _) = current else { return }
         current = nil
         try line.keep { (transaction) throws(LMDBError) in
-            _ = try store.lowestNumber(after: log.current, in: &transaction)
+            _ = try store.core.lowestNumber(after: log.current, in: &transaction)
             try store.put(log, of: queue.number, in: &transaction)
         }
     }

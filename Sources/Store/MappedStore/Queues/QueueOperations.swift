@@ -3,7 +3,7 @@ internal import LMDB
 package import Queues
 package import Values
 
-extension MappedStore: QueueStore {
+extension MappedQueues: QueueStore {
     package func time() throws(StoreFailure) -> UInt64 {
         try read { (transaction) throws(LMDBError) in try queueState(in: transaction).time }
     }
@@ -34,7 +34,7 @@ extension MappedStore: QueueStore {
             let record = MessageRecord.encode(message)
             guard try admit(bytes: record.count, in: &transaction) else { return nil }
             let id = log.append(
-                bytes: message.body.count, from: try lowestNumber(after: log.current, in: &transaction))
+                bytes: message.body.count, from: try core.lowestNumber(after: log.current, in: &transaction))
             try tables.messages.put(record, of: queue.number, at: id, in: &transaction)
             try trim(&log, of: queue, in: &transaction)
             try put(log, of: queue.number, in: &transaction)
@@ -51,7 +51,7 @@ extension MappedStore: QueueStore {
                 try queueSettings(queue.number, in: transaction) == queue.settings
             else { return false }
             guard try admit(bytes: 64, in: &transaction) else { return nil }
-            log.skip(from: try lowestNumber(after: log.current, in: &transaction))
+            log.skip(from: try core.lowestNumber(after: log.current, in: &transaction))
             try put(log, of: queue.number, in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
@@ -110,7 +110,7 @@ extension MappedStore: QueueStore {
 
     /// Names a client and, where that can be read, its queue.
     private func subject(_ client: String, _ user: User) -> String {
-        let name = try? environment.read { (transaction) throws(LMDBError) -> String? in
+        let name = try? core.environment.read { (transaction) throws(LMDBError) -> String? in
             guard let number = try self.client(client, of: user.number, in: transaction)?.queue else { return nil }
             return try queueSettings(number, in: transaction)?.name
         }
@@ -170,7 +170,7 @@ extension MappedStore: QueueStore {
                         numbered: NumberedMessage(id: id, message: piece.message), bodyBytes: piece.bodyBytes))
                 return true
             }
-            for id in damaged { damage.note("a message's record is damaged: number \(id)") }
+            for id in damaged { noteDamage("a message's record is damaged: number \(id)") }
             return found
         }
     }

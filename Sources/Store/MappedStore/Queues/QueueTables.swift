@@ -1,10 +1,10 @@
 internal import HTTP
 internal import LMDB
 internal import Queues
-internal import Values
+package import Values
 
 /// The steps that the operations of queues are made of.
-extension MappedStore {
+extension MappedQueues {
     // MARK: Queues
 
     func queueNumber(_ name: String, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
@@ -88,7 +88,7 @@ extension MappedStore {
         if before - log.count <= Self.removedAtOnce {
             try tables.messages.remove(of: queue.number, from: start, to: log.first, in: &transaction)
         } else {
-            try put(.messages(queue: queue.number), in: &transaction)
+            try core.put(.messages(queue: queue.number), in: &transaction)
         }
     }
 
@@ -139,7 +139,7 @@ extension MappedStore {
     // MARK: State
 
     func queueState(in transaction: borrowing Transaction) throws(LMDBError) -> QueueState {
-        let found = try shared(
+        let found = try core.shared(
             at: Tables.queuesKey, "the state of queues", in: transaction, { QueueState($0) },
             rebuilt: { () throws(LMDBError) in
                 try tables.rebuiltQueueState(at: StoreMark.seconds(), in: transaction)
@@ -160,6 +160,18 @@ extension MappedStore {
 
     func put(_ state: QueueState, in transaction: inout Transaction) throws(LMDBError) {
         try tables.meta.put(state.encoded, at: Tables.queuesKey, in: &transaction)
+    }
+}
+
+extension MappedQueues {
+    /// Tells clients of queues that messages may have been lost.
+    package func beginAnew() throws(StoreFailure) {
+        try write { (transaction) throws(LMDBError) in
+            let state = try queueState(in: transaction).begunAnew(at: StoreMark.seconds())
+            try put(state, in: &transaction)
+        }
+        try core.commit()
+        try core.settle()
     }
 }
 

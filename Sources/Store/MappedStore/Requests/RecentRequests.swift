@@ -140,3 +140,50 @@ extension RequestID {
             low: .random(in: 0 ... .max))
     }
 }
+
+extension StoreCore {
+    func remember(
+        _ outcome: Outcome, of request: RequestID?, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard let request else { return }
+        try tables.requests.remember(outcome, of: request, in: &transaction)
+        rememberedInTurn += 1
+    }
+
+    /// Requests that came before this time, in milliseconds since 1970, need not be remembered any longer.
+    static func forgetTime(_ nowMicroseconds: Int64) -> UInt64 {
+        UInt64(max(0, nowMicroseconds / 1000 - Int64(RecentRequests.memoryMilliseconds)))
+    }
+
+    /// Forgets old requests, and with them the notifications that were kept for a second attempt at collecting them.
+    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    @discardableResult
+    func forgetRequests(
+        before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
+    ) throws(LMDBError) -> Int {
+        let forgotten = try tables.requests.forget(before: milliseconds, limit: limit, in: &transaction)
+        for case .collected(let endpoint, let first, let end) in forgotten {
+            try tables.notifications.remove(of: endpoint, from: first, to: end, in: &transaction)
+        }
+        return forgotten.count
+    }
+
+    /// Forgets requests that can no longer be tried again; does nothing, and writes nothing, where there are none.
+    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    func forgetRequests(at moment: Moment, limit: Int) throws(StoreFailure) -> Int {
+        let time = Self.forgetTime(moment.wall.microseconds)
+        let isDue = try read { (transaction) throws(LMDBError) in
+            var isDue = false
+            try tables.requests.table.scan(in: transaction) { key, _ in
+                var reader = ByteReader(key)
+                isDue = reader.fixed().map { $0 < time } ?? false
+                return false
+            }
+            return isDue
+        }
+        guard isDue else { return 0 }
+        return try write { (transaction) throws(LMDBError) in
+            try forgetRequests(before: time, limit: limit, in: &transaction)
+        }
+    }
+}

@@ -10,7 +10,7 @@ struct PlacedLine {
 
 /// What is damaged is dropped too once its time has come. As it does not say where else it is noted, that is looked for, and
 /// for all that is dropped at a time at once.
-extension MappedStore {
+extension MappedDeliveries {
     /// Lines with all by which they are found: as they say themselves, or, where they are damaged, as the indexes do.
     func placed(_ lines: [PlacedLine], in transaction: borrowing Transaction) throws(LMDBError) -> [PlacedLine] {
         var lines = lines
@@ -21,7 +21,7 @@ extension MappedStore {
                 lines[index].destination = record.destination
                 lines[index].parcel = record.parcel
             } else {
-                damage.note("a log's line is damaged and was dropped: \(number)")
+                noteDamage("a log's line is damaged and was dropped: \(number)")
             }
         }
         let places = [(tables.attemptIndex, \PlacedLine.destination), (tables.attemptParcels, \PlacedLine.parcel)]
@@ -53,7 +53,7 @@ extension MappedStore {
     ) throws(LMDBError) {
         guard !numbers.isEmpty else { return }
         for number in numbers {
-            damage.note("a parcel is damaged and was dropped: \(number)")
+            noteDamage("a parcel is damaged and was dropped: \(number)")
             let size = try tables.parcels.value(at: key(number), in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
             for table in [tables.parcels, tables.routedEvents, tables.waitingEvents] {
@@ -62,7 +62,7 @@ extension MappedStore {
         }
         var ids: [[UInt8]] = []
         try tables.eventIDs.scan(in: transaction) { place, value in
-            if let parcel = Self.parcel(ofEventID: place, value), numbers.contains(parcel) { ids.append(copy(place)) }
+            if let parcel = EventIDs.parcel(at: place, value), numbers.contains(parcel) { ids.append(copy(place)) }
             return true
         }
         for id in ids { try tables.eventIDs.remove(id, in: &transaction) }

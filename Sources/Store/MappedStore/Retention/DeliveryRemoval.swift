@@ -3,7 +3,7 @@ internal import LMDB
 internal import Values
 
 /// What is removed with a delivery, a line of the log or a parcel.
-extension MappedStore {
+extension MappedDeliveries {
     /// Removes deliveries, and lines of the log, of a destination that is gone.
     func removeDeliveries(
         of destination: UInt64, limit: Int, in transaction: inout Transaction
@@ -64,17 +64,17 @@ extension MappedStore {
         try tables.parcels.remove(key(parcel.number), in: &transaction)
         if try tables.routedEvents.remove(key(parcel.number), in: &transaction) {
             try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
-            try tables.eventIDs.remove(routedEventKey(parcel.eventID), in: &transaction)
+            try tables.eventIDs.remove(EventIDs.key(routed: parcel.eventID), in: &transaction)
             if let identity = parcel.idempotencyKey {
-                let place = routedIdentityKey(identity)
+                let place = EventIDs.key(routedIdentity: identity)
                 let isOwn = try tables.eventIDs.number(at: place, in: transaction) == parcel.number
                 if isOwn { try tables.eventIDs.remove(place, in: &transaction) }
             }
             return
         }
-        try tables.eventIDs.remove(eventKey(parcel.source, .id, parcel.eventID), in: &transaction)
+        try tables.eventIDs.remove(EventIDs.key(parcel.source, .id, parcel.eventID), in: &transaction)
         if let text = parcel.idempotencyKey {
-            try tables.eventIDs.remove(eventKey(parcel.source, .idempotencyKey, text), in: &transaction)
+            try tables.eventIDs.remove(EventIDs.key(parcel.source, .idempotencyKey, text), in: &transaction)
         }
     }
 }

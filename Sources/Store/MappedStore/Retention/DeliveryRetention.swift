@@ -41,7 +41,7 @@ struct RetentionSweep {
 }
 
 /// What deliveries leave behind is dropped by age and by size, in small steps.
-extension MappedStore {
+extension MappedRetention {
     /// Drops the oldest of the log's lines and of the parcels: those from before a time, and where there is more than
     /// `maximumBytes`, the oldest of those owners that have the most. What is still to be matched or delivered is kept.
     /// Subscriptions that lag keep nothing; they count it as missed. Writes nothing where there is nothing to drop.
@@ -69,9 +69,9 @@ extension MappedStore {
 
     private func drop(_ items: [Retention.Item]) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
-            var state = try deliveryState(in: transaction)
+            var state = try deliveries.deliveryState(in: transaction)
             try drop(items, &state, in: &transaction)
-            try put(state, in: &transaction)
+            try deliveries.put(state, in: &transaction)
         }
     }
 
@@ -80,21 +80,21 @@ extension MappedStore {
     ) throws(LMDBError) {
         var lines: [PlacedLine] = []
         var damagedParcels: Set<UInt64> = []
-        var events: [DroppedEvent] = []
+        var dropped: [MappedEvents.DroppedEvent] = []
         for item in items {
             switch item.what {
             case .line(let line): lines.append(line)
             case .parcel(let parcel):
                 // By now somebody may have asked for it again.
                 guard try isFinished(parcel.number, in: transaction) else { continue }
-                if let event = try droppedEvent(parcel, in: transaction) { events.append(event) }
-                try removeParcel(parcel, &state, in: &transaction)
+                if let event = try events.droppedEvent(parcel, in: transaction) { dropped.append(event) }
+                try deliveries.removeParcel(parcel, &state, in: &transaction)
             case .damagedParcel(let parcel): damagedParcels.insert(parcel)
             }
         }
-        try removeLines(lines, &state, in: &transaction)
-        try removeDamagedParcels(damagedParcels, &state, in: &transaction)
-        try skip(events, in: &transaction)
+        try deliveries.removeLines(lines, &state, in: &transaction)
+        try deliveries.removeDamagedParcels(damagedParcels, &state, in: &transaction)
+        try events.skip(dropped, in: &transaction)
     }
 
     /// Whether nothing is to be matched or delivered of a parcel any longer. Subscriptions that lag do not count: those
@@ -146,13 +146,13 @@ extension MappedStore {
                 (number, _) throws(LMDBError) in
                 try isFinished(number, in: transaction)
             }.found, limit: limit)
-        let bytes = try deliveryState(in: transaction).bytes
+        let bytes = try deliveries.deliveryState(in: transaction).bytes
         let dropped = found.reduce(0) { $0 + $1.bytes }
         guard bytes > maximumBytes, bytes - maximumBytes > dropped, found.count < limit else { return (found, false) }
         guard found.isEmpty else { return (found, true) }
-        let sweep = try sweepExcess(limit: limit, excess: bytes - maximumBytes, in: transaction)
-        found = sweep.found
-        return (found, sweep.hasMore)
+        let look = try sweepExcess(limit: limit, excess: bytes - maximumBytes, in: transaction)
+        found = look.found
+        return (found, look.hasMore)
     }
 
     /// Two lists that are in the order of time, as one.
@@ -179,7 +179,7 @@ extension MappedStore {
     private func sweepExcess(
         limit: Int, excess: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
-        var pass = retention.excess
+        var pass = sweep.excess
         if pass.large == nil { pass.large = try largestOwners(of: [.lines, .parcels], in: transaction) }
         let large = pass.large ?? []
         let lines = try oldestRecords(
@@ -199,11 +199,11 @@ extension MappedStore {
             pass.hasFound = true
         }
         guard lines.next == nil, parcels.next == nil, found.count == lines.found.count + parcels.found.count else {
-            retention.excess = pass
+            sweep.excess = pass
             return (found, true)
         }
         // The next pass asks anew who has the most.
-        retention.excess = RetentionSweep.Pass()
+        sweep.excess = RetentionSweep.Pass()
         return (found, pass.hasFound && found.count < limit)
     }
 
@@ -213,8 +213,8 @@ extension MappedStore {
         limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
         while true {
-            let stage = retention.stage
-            var pass = retention.room
+            let stage = sweep.stage
+            var pass = sweep.room
             let kind: Retention.Kind = stage.wantsLines ? .lines : .parcels
             if stage.wantsLargest, pass.large == nil { pass.large = try largestOwners(of: [kind], in: transaction) }
             let large = pass.large
@@ -228,21 +228,21 @@ extension MappedStore {
             }
             if !look.found.isEmpty {
                 pass.hasFound = true
-                retention.room = pass
+                sweep.room = pass
                 return (look.found, true)
             }
             if let next = look.next {
                 if stage.wantsLines { pass.line = next } else { pass.parcel = next }
-                retention.room = pass
+                sweep.room = pass
                 return ([], true)
             }
             if pass.hasFound {
                 // Since it began there may be new lines, and others may have the most.
-                retention.begin(.linesOfLargest)
+                sweep.begin(.linesOfLargest)
             } else if let next = stage.next {
-                retention.begin(next)
+                sweep.begin(next)
             } else {
-                retention.begin(.linesOfLargest)
+                sweep.begin(.linesOfLargest)
                 return ([], false)
             }
         }

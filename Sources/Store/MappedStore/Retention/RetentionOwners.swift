@@ -3,7 +3,7 @@ internal import LMDB
 internal import Values
 
 /// Who has the most, so that it is theirs that is dropped first.
-extension MappedStore {
+extension MappedRetention {
     /// Records by which it is estimated who has the most, of lines and of parcels each.
     private static let sampled = 512
 
@@ -34,7 +34,7 @@ extension MappedStore {
             first = reader.fixed()
             return false
         }
-        let state = try deliveryState(in: transaction)
+        let state = try deliveries.deliveryState(in: transaction)
         let end = kind == .lines ? state.nextLog : state.nextParcel
         var sizes: [(UUID, Int)] = []
         if let first, first < end, count > 4 * Self.sampled {

@@ -44,7 +44,7 @@ enum Retention {
     }
 }
 
-extension MappedStore {
+extension MappedRetention {
     static func ownership(_ kind: Retention.Kind, _ number: UInt64, _ value: RawSpan) -> Retention.Ownership? {
         switch kind {
         case .lines:
@@ -61,7 +61,7 @@ extension MappedStore {
     /// Of a routed event the owner is its source, which all of them have in common.
     func owner(_ record: Retention.Ownership, in transaction: borrowing Transaction) throws(LMDBError) -> UUID {
         if let source = record.source { return source }
-        guard let destination = record.destination else { return Self.routedSource }
+        guard let destination = record.destination else { return EventIDs.routedSource }
         return try tables.owner(of: destination, in: transaction)
     }
 

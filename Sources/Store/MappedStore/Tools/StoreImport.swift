@@ -50,7 +50,7 @@ extension MappedStore {
                 do throws(ImportError) {
                     try importer.take(text)
                 } catch {
-                    guard let leaveOut, !isTurnBroken else { throw error }
+                    guard let leaveOut, !core.isTurnBroken else { throw error }
                     leaveOut(error.reason)
                 }
             }
@@ -84,8 +84,8 @@ private struct Importer {
     init(store: MappedStore, moment: Moment, isIncompleteAllowed: Bool) {
         self.store = store
         self.isIncompleteAllowed = isIncompleteAllowed
-        endpoints = EndpointImporter(store: store, moment: moment)
-        queues = QueueImporter(store: store, moment: moment)
+        endpoints = EndpointImporter(store: store.capture, moment: moment)
+        queues = QueueImporter(store: store.queues, moment: moment)
         webhooks = WebhookImporter(store: store, moment: moment)
     }
 

@@ -4,7 +4,7 @@ internal import LMDB
 package import Values
 
 /// Keys of environments that have no webhooks: they are kept for a day.
-extension MappedStore {
+extension MappedWebhooks {
     /// How long the keys stay after they were made, or after the environment's last webhook was deleted.
     package static let idleKeyringSeconds = 86_400.0
 
@@ -62,7 +62,7 @@ extension MappedStore {
             let keyring = try sparing(
                 "keyring \(number)",
                 { () throws(LMDBError) in
-                    try keyring(number, in: transaction)
+                    try deliveries.keyring(number, in: transaction)
                 })
         else { return false }
         let noted = try tables.environments.value(at: environment.bytes, in: transaction) { span -> Int64? in

@@ -4,7 +4,7 @@ internal import LMDB
 internal import Values
 internal import Webhooks
 
-extension MappedStore {
+extension MappedWebhooks {
     /// Checks webhooks, destinations, deliveries and what they leave behind.
     func checkWebhooks(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         let found = try tables.meta.value(at: Tables.deliveryKey, in: transaction) { DeliveryState($0) }
@@ -214,7 +214,7 @@ extension MappedStore {
             check.report("Parcels and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
         }
         try visit(tables.eventIDs, "event-ids", &check, in: transaction) { key, value, check in
-            guard key.byteCount == 48, let parcel = Self.parcel(ofEventID: key, value) else {
+            guard key.byteCount == 48, let parcel = EventIDs.parcel(at: key, value) else {
                 return check.report("The record of an event's id cannot be read.")
             }
             if !parcels.contains(parcel) {
@@ -247,17 +247,6 @@ extension MappedStore {
             else { return check.report("An entry of the index of lost parcels leads to none.") }
         }
         if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost parcels.") }
-    }
-
-    /// Where an event is routed, no more than its parcel stands there.
-    static func parcel(ofEventID place: RawSpan, _ value: RawSpan) -> UInt64? {
-        var source = ByteReader(place)
-        var reader = ByteReader(value)
-        let isRouted = source.uuid() == routedSource
-        guard let parcel = isRouted ? reader.fixed() : reader.number(), isRouted || reader.number() != nil,
-            reader.isAtEnd
-        else { return nil }
-        return parcel
     }
 
     private func checkWebhookRecords(

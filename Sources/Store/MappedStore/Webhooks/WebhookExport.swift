@@ -22,7 +22,7 @@ extension MappedStore {
         }
         try exportEnvironments(salvage, in: transaction, line)
         let webhooks = try exportWebhookRecords(at: moment, salvage, in: transaction, line)
-        let subscriptions = try exportSubscriptions(at: moment, salvage, in: transaction, line)
+        let subscriptions = try events.exportSubscriptions(at: moment, salvage, in: transaction, line)
         let owners = webhooks.mapValues { ("webhook", $0) }
             .merging(subscriptions.mapValues { ("subscription", $0) }) { first, _ in first }
         let kept = try salvage.take("the numbers of deliveries, which are made anew") { () throws(LMDBError) in
@@ -42,7 +42,7 @@ extension MappedStore {
                 var reader = ByteReader(place)
                 guard reader.fixed() == number else { return false }
                 guard let delivery = DeliveryRecord.decode(place, record), delivery.parcel < state.nextParcel else {
-                    damage.note("a delivery of destination \(number)")
+                    noteDamage("a delivery of destination \(number)")
                     salvage.note("a delivery to \(owner.0) \(owner.1)")
                     return true
                 }
@@ -71,7 +71,7 @@ extension MappedStore {
             return true
         }
         if isDamaged, salvage.isStrict { throw .damaged("a log's line") }
-        try exportReplays(subscriptions, salvage, in: transaction, line)
+        try events.exportReplays(subscriptions, salvage, in: transaction, line)
     }
 
     private func exportEnvironments(
@@ -86,7 +86,7 @@ extension MappedStore {
         }
         for (id, number) in environments.sorted(by: { $0.keyring < $1.keyring }) {
             let found = try salvage.take("the keys of environment \(id)") { () throws(LMDBError) -> Keyring in
-                guard let keyring = try keyring(number, in: transaction) else { throw .damaged("a keyring") }
+                guard let keyring = try deliveries.keyring(number, in: transaction) else { throw .damaged("a keyring") }
                 return keyring
             }
             guard let keyring = found else { continue }
@@ -116,14 +116,14 @@ extension MappedStore {
             // Its statistics can be damaged alone.
             let kept = try salvage.take("the delivery statistics of webhook number \(number)") {
                 () throws(LMDBError) -> DestinationState in
-                guard let state = try destinationState(number, in: transaction) else {
+                guard let state = try deliveries.destinationState(number, in: transaction) else {
                     throw .damaged("a destination's state")
                 }
                 return state
             }
             let state = kept ?? DestinationState()
             let found = try salvage.take("webhook number \(number)") { () throws(LMDBError) -> Webhook in
-                guard let destination = try destination(number, in: transaction),
+                guard let destination = try deliveries.destination(number, in: transaction),
                     let webhook = try tables.webhooks.record(
                         at: key(number), "a webhook", in: transaction,
                         { WebhookRecord.decode($0, destination, state) })
@@ -149,23 +149,23 @@ extension MappedStore {
             let found = try salvage.take("event number \(number)") { () throws(LMDBError) -> Parcel? in
                 let isWhole = try tables.parcels.value(at: key(number), in: transaction) { isIntact($0) }
                 guard isWhole == true else { throw .damaged("a parcel") }
-                return try parcel(number, in: transaction)
+                return try deliveries.parcel(number, in: transaction)
             }
             guard let parcel = found else { continue }
             let known = try tables.eventIDs.value(
-                at: eventKey(parcel.source, .id, parcel.eventID), in: transaction
+                at: EventIDs.key(parcel.source, .id, parcel.eventID), in: transaction
             ) { span -> UInt64? in
                 var reader = ByteReader(span)
                 return reader.number() == parcel.number ? reader.number() : nil
             }
             // What it has matched can be damaged alone: then it is matched again.
             var routed = try salvage.take("what event \(parcel.eventID) has matched; it is matched again") {
-                () throws(LMDBError) in try routedEvent(parcel.number, in: transaction)
+                () throws(LMDBError) in try events.routedEvent(parcel.number, in: transaction)
             }
             var waiting = try salvage.take("how far event \(parcel.eventID) was dispatched; it is dispatched again") {
-                () throws(LMDBError) in try waitingRecord(parcel.number, in: transaction)
+                () throws(LMDBError) in try events.waitingRecord(parcel.number, in: transaction)
             }
-            if parcel.source == Self.routedSource, routed == nil {
+            if parcel.source == EventIDs.routedSource, routed == nil {
                 routed = RoutedEventRecord()
                 waiting = WaitingRecord()
             }

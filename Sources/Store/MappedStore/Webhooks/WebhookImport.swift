@@ -41,12 +41,12 @@ struct WebhookImporter {
         }
         guard !keys.isEmpty else { throw line.fault("the environment has no keys") }
         let isNew = try line.keep { [keys] (transaction) throws(LMDBError) in
-            guard try store.keyringNumber(of: id, in: transaction) == nil else { return false }
-            var state = try store.deliveryState(in: transaction)
-            try store.put(Keyring(number: state.nextKeyring, keys: keys), in: &transaction)
+            guard try store.webhooks.keyringNumber(of: id, in: transaction) == nil else { return false }
+            var state = try store.deliveries.deliveryState(in: transaction)
+            try store.webhooks.put(Keyring(number: state.nextKeyring, keys: keys), in: &transaction)
             try store.tables.environments.put(key(state.nextKeyring), at: id.bytes, in: &transaction)
             state.nextKeyring += 1
-            try store.put(state, in: &transaction)
+            try store.deliveries.put(state, in: &transaction)
             return true
         }
         guard isNew else { throw line.fault("the environment is there twice") }
@@ -60,18 +60,18 @@ struct WebhookImporter {
         let form = try destination(line.part("destination"))
         let state = try state(line.part("state"))
         let isNew = try line.keep { (transaction) throws(LMDBError) in
-            guard try store.webhookNumber(id, in: transaction) == nil else { return false }
-            var common = try store.deliveryState(in: transaction)
+            guard try store.webhooks.webhookNumber(id, in: transaction) == nil else { return false }
+            var common = try store.deliveries.deliveryState(in: transaction)
             let number = common.nextDestination
             common.nextDestination += 1
-            try store.put(common, in: &transaction)
-            let keyring = try store.keyringNumber(of: environment, in: transaction)
+            try store.deliveries.put(common, in: &transaction)
+            let keyring = try store.webhooks.keyringNumber(of: environment, in: transaction)
             let webhook = Webhook(
                 id: id, environment: environment, name: name, description: description, events: events,
                 headerNames: headerNames, destination: form.numbered(number, keyring: keyring), created: created,
                 updated: updated)
-            try store.put(webhook, in: &transaction)
-            try store.put(state, of: number, in: &transaction)
+            try store.webhooks.put(webhook, in: &transaction)
+            try store.deliveries.put(state, of: number, in: &transaction)
             return true
         }
         guard isNew else { throw line.fault("the webhook is there twice") }
@@ -143,9 +143,9 @@ struct WebhookImporter {
     func deliveries(_ line: ImportLine) throws(ImportError) {
         let (parcel, log) = (try line.count("nextParcel"), try line.count("nextLine"))
         try line.keep { (transaction) throws(LMDBError) in
-            var state = try store.deliveryState(in: transaction)
+            var state = try store.deliveries.deliveryState(in: transaction)
             (state.nextParcel, state.nextLog) = (parcel, log)
-            try store.put(state, in: &transaction)
+            try store.deliveries.put(state, in: &transaction)
         }
     }
 
@@ -158,22 +158,22 @@ struct WebhookImporter {
         let deliveries = line.json["deliveries"] == nil ? nil : try line.count("deliveries")
         let routed = line.json["routed"] == nil ? nil : try RoutedImport(line.part("routed"))
         let isNew = try line.keep { (transaction) throws(LMDBError) in
-            var state = try store.deliveryState(in: transaction)
+            var state = try store.deliveries.deliveryState(in: transaction)
             guard parcel.number < state.nextParcel,
                 try !store.tables.parcels.contains(key(parcel.number), in: transaction)
             else { return false }
             let record = ParcelRecord.encode(parcel)
             state.bytes += UInt64(record.count)
-            try store.put(state, in: &transaction)
+            try store.deliveries.put(state, in: &transaction)
             try store.tables.parcels.put(record, at: key(parcel.number), in: &transaction)
             try routed?.put(of: parcel, in: &transaction)
             guard let deliveries else { return true }
             var entry = ByteWriter(reserving: 16)
             entry.number(parcel.number)
             entry.number(deliveries)
-            var places = [store.eventKey(parcel.source, .id, parcel.eventID)]
+            var places = [EventIDs.key(parcel.source, .id, parcel.eventID)]
             if let text = parcel.idempotencyKey {
-                places.append(store.eventKey(parcel.source, .idempotencyKey, text))
+                places.append(EventIDs.key(parcel.source, .idempotencyKey, text))
             }
             for place in places { try store.tables.eventIDs.put(entry.bytes, at: place, in: &transaction) }
             return true
@@ -189,14 +189,14 @@ struct WebhookImporter {
         }
         let (due, created) = (steady(try line.time("due")), steady(try line.time("created")))
         let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
-            var state = try store.deliveryState(in: transaction)
+            var state = try store.deliveries.deliveryState(in: transaction)
             guard parcel < state.nextParcel, let number = owner else { return nil }
             let delivery = Delivery(
                 number: state.nextDelivery, destination: number, parcel: parcel, id: id, trigger: trigger,
                 isRepair: line.json["repair"]?.bool ?? false, attempts: attempts, due: due, created: created)
             state.nextDelivery += 1
             state.pending += 1
-            try store.put(state, in: &transaction)
+            try store.deliveries.put(state, in: &transaction)
             try store.tables.deliveries.put(
                 DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
             try store.tables.holds.put(key(number), at: key(parcel, delivery.number), in: &transaction)
@@ -212,21 +212,22 @@ struct WebhookImporter {
         guard let destination = try line.owner() else { throw line.fault("the attempt has no owner") }
         let record = try attempt(line, of: destination)
         let isNew = try line.keep { (transaction) throws(LMDBError) in
-            var state = try store.deliveryState(in: transaction)
+            var state = try store.deliveries.deliveryState(in: transaction)
             guard record.number < state.nextLog,
                 try !store.tables.attempts.contains(key(record.number), in: transaction)
             else { return false }
             let bytes = record.encoded
             state.bytes += UInt64(bytes.count)
-            try store.put(state, in: &transaction)
+            try store.deliveries.put(state, in: &transaction)
             try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
             try store.tables.attemptIndex.put([], at: key(destination, record.number), in: &transaction)
             try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
             guard record.isFinal, record.trigger != .test else { return true }
             if record.attempt.failure != nil {
-                try store.addLost(LostParcel.Line(record), of: record.parcel, at: destination, in: &transaction)
+                try store.deliveries.addLost(
+                    LostParcel.Line(record), of: record.parcel, at: destination, in: &transaction)
             } else {
-                try store.removeLost(record.parcel, at: destination, in: &transaction)
+                try store.deliveries.removeLost(record.parcel, at: destination, in: &transaction)
             }
             return true
         }
@@ -265,13 +266,13 @@ struct WebhookImporter {
         guard !pending.isEmpty else { return }
         try line.keep { (transaction) throws(LMDBError) in
             for (number, count) in pending {
-                guard var state = try store.destinationState(number, in: transaction) else { continue }
+                guard var state = try store.deliveries.destinationState(number, in: transaction) else { continue }
                 state.pending = count
-                try store.put(state, of: number, in: &transaction)
+                try store.deliveries.put(state, of: number, in: &transaction)
             }
-            var work = try DeliveryWork(store, at: moment, in: transaction)
+            var work = try DeliveryWork(store.deliveries, at: moment, in: transaction)
             for entry in takenUp {
-                try store.takeUpLost(entry.parcel, at: entry.destination, in: &transaction)
+                try store.deliveries.takeUpLost(entry.parcel, at: entry.destination, in: &transaction)
             }
             for number in pending.keys { _ = try work.destination(number, in: transaction) }
             try work.finish(in: &transaction)

@@ -4,7 +4,7 @@ internal import LMDB
 package import Values
 package import Webhooks
 
-extension MappedStore: WebhookStore {
+extension MappedWebhooks: WebhookStore {
     // MARK: Webhooks
 
     package func webhooks(of environment: UUID) throws(StoreFailure) -> [Webhook] {
@@ -35,14 +35,14 @@ extension MappedStore: WebhookStore {
             }
             guard try subscriptions(of: webhook.environment, in: transaction).count < limit else { return .tooMany }
             guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             guard let keyring = try keyring(of: webhook.environment, &work, in: &transaction, makeKey) else {
                 return .noKey
             }
             var made = webhook
             made.destination = webhook.destination.numbered(work.takeDestinationNumber(), keyring: keyring.number)
             try put(made, in: &transaction)
-            try put(DestinationState(), of: made.destination.number, in: &transaction)
+            try deliveries.put(DestinationState(), of: made.destination.number, in: &transaction)
             try work.finish(in: &transaction)
             try remember(.made(webhook.id), of: request, in: &transaction)
             return .created(made)
@@ -57,7 +57,7 @@ extension MappedStore: WebhookStore {
             guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
             try put(webhook, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
-            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             try work.reconsider(webhook.destination.number, before: before.destination, in: transaction)
             if before.destination.limits.isOrdered, !webhook.destination.limits.isOrdered {
                 try work.endOrder(of: webhook.destination.number, in: &transaction)
@@ -76,8 +76,8 @@ extension MappedStore: WebhookStore {
             try tables.environmentWebhooks.remove(webhook.environment.bytes + key(number), in: &transaction)
             try tables.webhookIDs.remove(id.bytes, in: &transaction)
             try tables.webhooks.remove(key(number), in: &transaction)
-            try remove(destination: number, in: &transaction)
-            try noteIdle(webhook.environment, at: clock.now().wall, in: &transaction)
+            try deliveries.remove(destination: number, in: &transaction)
+            try noteIdle(webhook.environment, at: core.clock.now().wall, in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
         }
@@ -99,8 +99,8 @@ extension MappedStore: WebhookStore {
             if case .event = try tables.requests.outcome(of: request, in: transaction) {
                 return EventAcceptance(eventID: event.id, deliveries: wanted.count, isRepeated: false)
             }
-            var places = [eventKey(environment, .id, event.id)]
-            if let text = event.idempotencyKey { places.append(eventKey(environment, .idempotencyKey, text)) }
+            var places = [EventIDs.key(environment, .id, event.id)]
+            if let text = event.idempotencyKey { places.append(EventIDs.key(environment, .idempotencyKey, text)) }
             for place in places {
                 if let known = try knownEvent(at: place, in: transaction) { return known }
             }
@@ -109,7 +109,7 @@ extension MappedStore: WebhookStore {
                     bytes: event.body.count + 512 * (1 + wanted.count), largest: event.body.count + 512,
                     in: &transaction)
             else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             let parcel = try work.keep(event.parcel(from: environment), in: &transaction)
             var count: UInt64 = 0
             for (number, _) in wanted {
@@ -134,7 +134,7 @@ extension MappedStore: WebhookStore {
                 let found = try self.webhook(number: number, in: transaction)
             else { return .some(nil) }
             guard try admit(bytes: event.body.count + 1024, in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             let parcel = try work.keep(event.parcel(from: found.environment), in: &transaction)
             guard let id = try work.deliver(parcel, to: number, .test, in: &transaction) else { return .some(nil) }
             try work.finish(in: &transaction)
@@ -145,10 +145,6 @@ extension MappedStore: WebhookStore {
 
     // MARK: Logs
 
-    /// Lines that one question of a log looks at, and bytes of them that it hands out.
-    static let linesLookedAt = 5000
-    static let logBytes = 8 << 20
-
     package func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> LogPage? {
         try read(of: "webhook \(webhook)") { (transaction) throws(LMDBError) in
             guard let found = try self.webhook(webhook, in: transaction) else { return nil }
@@ -156,9 +152,12 @@ extension MappedStore: WebhookStore {
             var seen = 0
             var bytes = 0
             let number = found.destination.number
-            try scanLog(of: number, before: query.before ?? .max, in: transaction) { record throws(LMDBError) in
+            try deliveries.scanLog(of: number, before: query.before ?? .max, in: transaction) {
+                record throws(LMDBError) in
                 // There is one more, which the next question begins with.
-                guard page.entries.count < query.limit, seen < Self.linesLookedAt, bytes < Self.logBytes else {
+                guard page.entries.count < query.limit, seen < MappedDeliveries.linesLookedAt,
+                    bytes < MappedDeliveries.logBytes
+                else {
                     page.next = record.number + 1
                     return false
                 }
@@ -176,32 +175,8 @@ extension MappedStore: WebhookStore {
     package func retry(
         _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Redelivery {
-        try redeliver(entry, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
+        try deliveries.redeliver(entry, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
             try webhookNumber(webhook, in: transaction)
-        }
-    }
-
-    /// - Parameter owner: whose log has the line.
-    func redeliver(
-        _ entry: UInt64, for request: RequestID?, at moment: Moment,
-        _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?
-    ) throws(StoreFailure) -> Redelivery {
-        try growing(of: "line \(entry) of the log") { (transaction) throws(LMDBError) in
-            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
-            guard let number = try owner(transaction) else { return .unknownDestination }
-            guard let record = try readableLine(entry, in: transaction), record.destination == number else {
-                return .unknownLine
-            }
-            guard let parcel = try readableParcel(record.parcel, in: transaction) else { return .gone }
-            guard try admit(bytes: 1024, in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
-            let isRepair = record.isFinal && record.attempt.failure != nil
-            guard let id = try work.deliver(parcel, to: number, .manual, isRepair: isRepair, in: &transaction) else {
-                return .unknownDestination
-            }
-            try work.finish(in: &transaction)
-            try remember(.made(id), of: request, in: &transaction)
-            return .started(id)
         }
     }
 
@@ -213,22 +188,22 @@ extension MappedStore: WebhookStore {
                 return .some(Int(clamping: count))
             }
             guard let number = try webhookNumber(webhook, in: transaction) else { return .some(nil) }
-            var lost = try lostParcels(of: number, since: since, until: until, limit: limit, in: transaction)
+            var lost = try deliveries.lostParcels(of: number, since: since, until: until, limit: limit, in: transaction)
             guard try admit(bytes: 1024 * lost.count, largest: 1024, in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: moment, in: transaction)
+            var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             var count = 0
             guard try work.destination(number, in: transaction) != nil else { return .some(nil) }
             // Those that are no longer kept, or damaged, give their places to others.
             while count < limit, !lost.isEmpty {
                 for parcel in lost {
-                    guard let kept = try readableParcel(parcel, in: transaction) else {
-                        try removeLost(parcel, at: number, in: &transaction)
+                    guard let kept = try deliveries.readableParcel(parcel, in: transaction) else {
+                        try deliveries.removeLost(parcel, at: number, in: &transaction)
                         continue
                     }
                     _ = try work.deliver(kept, to: number, .recover, isRepair: true, in: &transaction)
                     count += 1
                 }
-                lost = try lostParcels(
+                lost = try deliveries.lostParcels(
                     of: number, since: since, until: until, limit: limit - count, in: transaction)
             }
             try work.finish(in: &transaction)
@@ -240,7 +215,7 @@ extension MappedStore: WebhookStore {
     package func statistics(of webhook: UUID) throws(StoreFailure) -> WebhookStatistics? {
         try read(of: "webhook \(webhook)") { (transaction) throws(LMDBError) in
             guard let number = try webhookNumber(webhook, in: transaction),
-                let state = try destinationState(number, in: transaction)
+                let state = try deliveries.destinationState(number, in: transaction)
             else { return nil }
             return WebhookStatistics(health: state.health, pending: Int(clamping: state.pending))
         }
@@ -257,12 +232,12 @@ extension MappedStore: WebhookStore {
     ) throws(StoreFailure) -> Keyring? {
         let found = try read(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring? in
             guard let number = try keyringNumber(of: environment, in: transaction) else { return nil }
-            return try keyring(number, in: transaction)
+            return try deliveries.keyring(number, in: transaction)
         }
         if let found { return found }
         return try growing(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring?? in
             guard try admit(bytes: 4096, in: &transaction) else { return nil }
-            var work = try DeliveryWork(self, at: clock.now(), in: transaction)
+            var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             let keyring = try keyring(of: environment, &work, in: &transaction, make)
             try work.finish(in: &transaction)
             return .some(keyring)
@@ -274,7 +249,7 @@ extension MappedStore: WebhookStore {
     ) throws(StoreFailure) -> Keyring? {
         try write(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) in
             guard let number = try keyringNumber(of: environment, in: transaction),
-                let keyring = try keyring(number, in: transaction)
+                let keyring = try deliveries.keyring(number, in: transaction)
             else { return nil }
             guard let rotated = keyring.announcing(key, at: now, overlapSeconds: overlapSeconds) else { return keyring }
             try put(rotated, in: &transaction)
@@ -294,15 +269,5 @@ extension LogQuery {
 extension Event {
     fileprivate func parcel(from environment: UUID) -> Parcel.Content {
         Parcel.Content(eventID: id, idempotencyKey: idempotencyKey, event: type, source: environment, body: body)
-    }
-}
-
-extension Destination {
-    func numbered(_ number: UInt64, keyring: UInt64?) -> Destination {
-        Destination(
-            number: number, url: url, method: method, contentType: contentType, sealedHeaders: sealedHeaders,
-            keyring: keyring, sealedSecret: sealedSecret, policy: policy, limits: limits,
-            disabledUntil: disabledUntil, disabledReason: disabledReason, disabledAt: disabledAt,
-            protocolKind: protocolKind, approvalPath: approvalPath, consent: consent, shape: shape)
     }
 }

@@ -6,14 +6,14 @@ internal import Values
 internal import Webhooks
 
 /// The steps that the operations of outbound webhooks are made of.
-extension MappedStore {
+extension MappedWebhooks {
     func webhookNumber(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try tables.webhookIDs.number(at: id.bytes, in: transaction)
     }
 
     func webhook(number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Webhook? {
-        guard let destination = try destination(number, in: transaction),
-            let state = try destinationState(number, in: transaction)
+        guard let destination = try deliveries.destination(number, in: transaction),
+            let state = try deliveries.destinationState(number, in: transaction)
         else { return nil }
         return try tables.webhooks.record(at: key(number), "a webhook", in: transaction) {
             WebhookRecord.decode($0, destination, state)
@@ -28,7 +28,7 @@ extension MappedStore {
     /// Writes a webhook and its destination, and not how that one stands.
     func put(_ webhook: Webhook, in transaction: inout Transaction) throws(LMDBError) {
         let number = webhook.destination.number
-        try put(webhook.destination, in: &transaction)
+        try deliveries.put(webhook.destination, in: &transaction)
         try tables.webhooks.put(WebhookRecord.encode(webhook), at: key(number), in: &transaction)
         try tables.webhookIDs.put(key(number), at: webhook.id.bytes, in: &transaction)
         try tables.environmentWebhooks.put(
@@ -61,7 +61,7 @@ extension MappedStore {
         _ make: () -> Keyring.Key?
     ) throws(LMDBError) -> Keyring? {
         if let number = try keyringNumber(of: environment, in: transaction) {
-            return try keyring(number, in: transaction)
+            return try deliveries.keyring(number, in: transaction)
         }
         guard let first = make() else { return nil }
         let keyring = Keyring(number: work.takeKeyringNumber(), keys: [first])
@@ -76,68 +76,22 @@ extension MappedStore {
 
     // MARK: Events
 
-    /// What an event is known by: its own id, or the idempotency key that it came with.
-    func eventKey(_ environment: UUID, _ kind: EventKey, _ text: String) -> [UInt8] {
-        environment.bytes + DigestAlgorithm.sha256.digest(of: [kind.rawValue] + Array(text.utf8))
-    }
-
-    enum EventKey: UInt8 {
-        case id = 1
-        case idempotencyKey
-        /// Of an event that is routed, under the id that it was given here.
-        case routed
-    }
-
     func knownEvent(
         at place: [UInt8], in transaction: borrowing Transaction
     ) throws(LMDBError) -> EventAcceptance? {
         let found = try tables.eventIDs.record(at: place, "an event's id", in: transaction) {
             span -> (UInt64, UInt64)? in
             var reader = ByteReader(span)
-            guard let parcel = reader.number(), let deliveries = reader.number(), reader.isAtEnd else { return nil }
-            return (parcel, deliveries)
+            guard let parcel = reader.number(), let count = reader.number(), reader.isAtEnd else { return nil }
+            return (parcel, count)
         }
-        guard let (number, deliveries) = found, let parcel = try readableParcel(number, in: transaction) else {
+        guard let (number, count) = found, let parcel = try deliveries.readableParcel(number, in: transaction) else {
             return nil
         }
-        return EventAcceptance(eventID: parcel.eventID, deliveries: Int(clamping: deliveries), isRepeated: true)
+        return EventAcceptance(eventID: parcel.eventID, deliveries: Int(clamping: count), isRepeated: true)
     }
 
     // MARK: Logs
-
-    /// Lends a destination's log backwards from before a line, newest first, until the body says no. Lines that are damaged are
-    /// passed over.
-    func scanLog(
-        of destination: UInt64, before: UInt64 = .max, in transaction: borrowing Transaction,
-        _ body: (AttemptRecord) throws(LMDBError) -> Bool
-    ) throws(LMDBError) {
-        var end = before
-        while true {
-            var lines: [UInt64] = []
-            try tables.attemptIndex.scanBackwards(before: key(destination, end), in: transaction) { place, _ in
-                guard let (owner, line) = BoundedLog.entry(place), owner == destination, lines.count < 256 else {
-                    return false
-                }
-                lines.append(line)
-                return true
-            }
-            for line in lines {
-                guard let record = try readableLine(line, in: transaction) else { continue }
-                guard try body(record) else { return }
-            }
-            guard let last = lines.last, lines.count == 256 else { return }
-            end = last
-        }
-    }
-
-    func logLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
-        try tables.attempts.record(at: key(number), "a log's line", in: transaction) { AttemptRecord($0) }
-    }
-
-    /// A line of the log; `nil` also where it is damaged.
-    func readableLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
-        try sparing("number \(number)") { () throws(LMDBError) in try logLine(number, in: transaction) }
-    }
 
     func logEntry(
         _ record: AttemptRecord, _ webhook: Webhook, in transaction: borrowing Transaction
@@ -146,7 +100,7 @@ extension MappedStore {
             id: record.number, webhook: webhook.id, environment: webhook.environment, event: record.event,
             eventID: record.eventID, attempt: record.count, trigger: record.trigger, method: record.method,
             url: record.url, outcome: record.attempt,
-            requestBody: try readableParcel(record.parcel, in: transaction)?.body,
+            requestBody: try deliveries.readableParcel(record.parcel, in: transaction)?.body,
             nextRetryAt: record.nextRetryAt, isFinal: record.isFinal)
     }
 }

@@ -30,7 +30,7 @@ package struct IntakeMetrics: Equatable, Sendable {
     }
 }
 
-extension MappedStore {
+extension MappedWebhooks {
     /// Counts what has been left out besides what was before.
     package func count(_ leftOut: IntakeMetrics) throws(StoreFailure) {
         guard leftOut != IntakeMetrics() else { return }

@@ -1,0 +1,101 @@
+internal import Capture
+internal import HTTP
+internal import LMDB
+internal import Values
+
+extension MappedCapture {
+    /// Checks endpoints, their notifications, and what requests remember of them.
+    func checkEndpoints(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
+        let kept = try checkRequests(&check, in: transaction)
+        try checkRecords(&check, kept: kept, in: transaction)
+        try checkIndexes(&check, in: transaction)
+        if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }),
+            found == nil
+        {
+            check.report("The record of the counters cannot be read.")
+        }
+    }
+
+    /// Returns, by endpoint, the notifications that are kept for a second attempt at collecting them.
+    private func checkRequests(
+        _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64: [Range<UInt64>]] {
+        var kept: [UInt64: [Range<UInt64>]] = [:]
+        try visit(tables.requests.table, "requests", &check, in: transaction) { key, value, check in
+            guard key.byteCount == 24, let outcome = Outcome(value) else {
+                return check.report("A remembered request cannot be read.")
+            }
+            guard case .collected(let endpoint, let first, let end) = outcome, first < end else { return }
+            kept[endpoint, default: []].append(first..<end)
+        }
+        return kept
+    }
+
+    private func checkRecords(
+        _ check: inout StoreCheck, kept: [UInt64: [Range<UInt64>]], in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var records: [UInt64: EndpointRecord] = [:]
+        var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
+        let next =
+            (try tables.meta.value(at: Tables.captureKey, in: transaction) { CaptureState($0) } ?? nil)?.nextEndpoint
+            ?? 1
+        try visit(tables.endpoints, "endpoints", &check, in: transaction) { key, value, check in
+            var reader = ByteReader(key)
+            guard let number = reader.fixed(), reader.isAtEnd, let record = EndpointRecord(value, number: number) else {
+                return check.report("The record of an endpoint cannot be read.")
+            }
+            if number >= next { check.report("Endpoint \(number) has a number that was not given out yet.") }
+            if record.indexedUse > record.endpoint.lastUsed {
+                check.report("Endpoint \(number) is indexed later than it was used.")
+            }
+            records[number] = record
+            check.countEndpoint()
+        }
+        try visit(tables.notifications.table, "notifications", &check, in: transaction) { key, value, check in
+            check.countNotification()
+            guard let (owner, number) = BoundedLog.entry(key) else {
+                return check.report("The key of a notification cannot be read.")
+            }
+            if !isIntact(value) || NotificationRecord.decode(value) == nil {
+                check.report("Notification \(number) of endpoint \(owner) is damaged.")
+            }
+            guard let endpoint = records[owner]?.endpoint else {
+                if kept[owner]?.contains(where: { $0.contains(number) }) == true { return }
+                return check.report("Notification \(number) belongs to endpoint \(owner), which is not there.")
+            }
+            if number >= endpoint.next {
+                check.report("Notification \(number) of endpoint \(owner) has a number that was not given out yet.")
+            } else if number >= endpoint.uncollected {
+                found[owner, default: (0, 0)].count += 1
+                found[owner, default: (0, 0)].bytes += UInt64(value.byteCount)
+            } else if kept[owner]?.contains(where: { $0.contains(number) }) != true {
+                check.report("Notification \(number) of endpoint \(owner) was collected, but is still there.")
+            }
+        }
+        for (number, record) in records {
+            let (count, bytes) = found[number] ?? (0, 0)
+            if count != record.endpoint.count {
+                check.report(
+                    "Endpoint \(number) says that \(record.endpoint.count) notifications wait, but \(count) do.")
+            } else if bytes != record.endpoint.bytes {
+                check.report("Endpoint \(number) says that \(record.endpoint.bytes) bytes wait, but \(bytes) do.")
+            }
+            let id = record.endpoint.id.bytes
+            let listed = try tables.endpointIDs.value(at: id, in: transaction) { copy($0) }
+            if listed != key(number) { check.report("Endpoint \(number) is not found by its id.") }
+            if try !tables.endpointUses.contains(record.useKey, in: transaction) {
+                check.report("Endpoint \(number) is not in the index by use.")
+            }
+        }
+    }
+
+    private func checkIndexes(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
+        // Each endpoint is in both indexes; where these have no more entries than there are endpoints, they have no others.
+        let count = try tables.endpoints.count(in: transaction)
+        for (table, name) in [(tables.endpointIDs, "ids"), (tables.endpointUses, "uses")] {
+            try visit(table, name, &check, in: transaction) { _, _, _ in }
+            let entries = try table.count(in: transaction)
+            if entries != count { check.report("The index of \(name) has \(entries) entries for \(count) endpoints.") }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+internal import Capture
+internal import Encodings
+internal import HTTP
+internal import JSON
+internal import LMDB
+internal import Values
+
+extension MappedCapture {
+    func exportEndpoints(
+        at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
+        _ line: (String, (inout JSONWriter) -> Void) -> Void
+    ) throws(LMDBError) {
+        for number in try numbers(in: tables.endpoints, transaction) {
+            let kept = try salvage.take("endpoint number \(number)") { () throws(LMDBError) in
+                try stored(number: number, in: transaction)?.endpoint
+            }
+            let found = if let kept { kept } else { try rebuiltEndpoint(number, at: moment, salvage, in: transaction) }
+            guard let endpoint = found else { continue }
+            var waiting: [UInt64] = []
+            try tables.notifications.scan(
+                of: number, from: endpoint.uncollected, to: endpoint.next, in: transaction
+            ) { id, record in
+                if salvage.isStrict || (isIntact(record) && NotificationRecord.decode(record) != nil) {
+                    waiting.append(id)
+                } else {
+                    salvage.note("notification \(id) of endpoint \(endpoint.id)")
+                }
+                return true
+            }
+            if UInt64(waiting.count) != endpoint.count, salvage.isStrict {
+                throw .damaged("endpoint \(endpoint.id)'s count of notifications")
+            }
+            line("endpoint") { json in
+                json.member("id", endpoint.id.description)
+                json.member("enabled", endpoint.isEnabled)
+                json.member("subpaths", endpoint.takesSubpaths)
+                json.member("created", moment.wall(at: endpoint.created))
+                json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
+                json.member("uncollected", endpoint.uncollected)
+                json.member("next", endpoint.next)
+                // Where numbers were skipped, it is not what lies between them.
+                if UInt64(waiting.count) != endpoint.next - endpoint.uncollected {
+                    json.member("waiting", waiting.count)
+                }
+            }
+            for id in waiting {
+                let found = try notifications(of: number, from: id, to: id + 1, in: transaction)
+                guard let notification = found.first?.notification else {
+                    throw .damaged("notification \(id) of endpoint \(endpoint.id)")
+                }
+                line("notification") { json in
+                    json.member("endpoint", endpoint.id.description)
+                    json.member("id", id)
+                    json.notification(notification)
+                }
+            }
+        }
+    }
+
+    /// An endpoint whose record is damaged, as far as indexes and notifications say what was in it.
+    private func rebuiltEndpoint(
+        _ number: UInt64, at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Endpoint? {
+        var id: Endpoint.ID?
+        try tables.endpointIDs.scan(in: transaction) { place, value in
+            var reader = ByteReader(value)
+            if reader.fixed() == number { id = Endpoint.ID(bytes: copy(place)) }
+            return id == nil
+        }
+        guard let id else { return nil }
+        var first: UInt64?
+        var last: UInt64 = 0
+        try tables.notifications.scan(of: number, from: 0, to: .max, in: transaction) { entry, _ in
+            first = first ?? entry
+            last = entry
+            return true
+        }
+        salvage.note("endpoint \(id) is made anew: enabled, with the notifications that are stored")
+        return Endpoint(
+            id: id, number: number, created: moment.steady, lastUsed: moment.steady, uncollected: first ?? last + 1,
+            next: last + 1)
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func notification(_ notification: Notification) {
+        member("receivedAt", notification.receivedAt)
+        member("method", notification.method)
+        if let remote = notification.remote { member("remote", remote) }
+        member("path", bytes: notification.path)
+        if let query = notification.query { member("query", bytes: query) }
+        member("headers", arrayOf: 0..<notification.fields.count) { json, index in
+            json.object { json in
+                json.member("name", bytes: notification.fields.name(at: index))
+                json.member("value", bytes: notification.fields.value(at: index))
+            }
+        }
+        switch notification.bodyKind {
+        case .text:
+            member("body", bytes: notification.body)
+        case .binary:
+            member("bodyBase64", Base64.standard.encode(notification.body))
+        case .encodedText(let label):
+            member("charset", label)
+            member("bodyBase64", Base64.standard.encode(notification.body))
+        }
+    }
+}

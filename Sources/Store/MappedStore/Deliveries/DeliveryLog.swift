@@ -1,0 +1,95 @@
+internal import Delivery
+internal import HTTP
+internal import LMDB
+internal import Values
+
+/// The log: a line for each attempt, found by its destination and by its parcel.
+extension MappedDeliveries {
+    /// Lines that one question of a log looks at, and bytes of them that it hands out.
+    static let linesLookedAt = 5000
+    static let logBytes = 8 << 20
+
+    /// Lends a destination's log backwards from before a line, newest first, until the body says no. Lines that are damaged are
+    /// passed over.
+    func scanLog(
+        of destination: UInt64, before: UInt64 = .max, in transaction: borrowing Transaction,
+        _ body: (AttemptRecord) throws(LMDBError) -> Bool
+    ) throws(LMDBError) {
+        var end = before
+        while true {
+            var lines: [UInt64] = []
+            try tables.attemptIndex.scanBackwards(before: key(destination, end), in: transaction) { place, _ in
+                guard let (owner, line) = BoundedLog.entry(place), owner == destination, lines.count < 256 else {
+                    return false
+                }
+                lines.append(line)
+                return true
+            }
+            for line in lines {
+                guard let record = try readableLine(line, in: transaction) else { continue }
+                guard try body(record) else { return }
+            }
+            guard let last = lines.last, lines.count == 256 else { return }
+            end = last
+        }
+    }
+
+    func logLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
+        try tables.attempts.record(at: key(number), "a log's line", in: transaction) { AttemptRecord($0) }
+    }
+
+    /// A line of the log; `nil` also where it is damaged.
+    func readableLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
+        try sparing("number \(number)") { () throws(LMDBError) in try logLine(number, in: transaction) }
+    }
+
+    /// The numbers of the log's lines about a parcel, oldest first, of those too that are damaged.
+    func lineNumbers(
+        ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64] {
+        var lines: [UInt64] = []
+        try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
+            guard lines.count < limit, let (parcel, line) = BoundedLog.entry(place), parcel == number else {
+                return false
+            }
+            lines.append(line)
+            return true
+        }
+        return lines
+    }
+
+    /// Shows the log's lines about a parcel, oldest first, until `body` wants no more: where the parcel went to many, they are
+    /// too many to be held at once.
+    func scanLines(
+        ofParcel number: UInt64, in transaction: borrowing Transaction,
+        _ body: (AttemptRecord) throws(LMDBError) -> Bool
+    ) throws(LMDBError) {
+        for line in try lineNumbers(ofParcel: number, in: transaction) {
+            if let record = try readableLine(line, in: transaction), try !body(record) { return }
+        }
+    }
+
+    /// - Parameter owner: whose log has the line.
+    func redeliver(
+        _ entry: UInt64, for request: RequestID?, at moment: Moment,
+        _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?
+    ) throws(StoreFailure) -> Redelivery {
+        try growing(of: "line \(entry) of the log") { (transaction) throws(LMDBError) in
+            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
+            guard let number = try owner(transaction) else { return .unknownDestination }
+            guard let record = try readableLine(entry, in: transaction), record.destination == number else {
+                return .unknownLine
+            }
+            guard let parcel = try readableParcel(record.parcel, in: transaction) else { return .gone }
+            guard try admit(bytes: 1024, in: &transaction) else { return nil }
+            var work = try DeliveryWork(self, at: moment, in: transaction)
+            let isRepair = record.isFinal && record.attempt.failure != nil
+            guard let id = try work.deliver(parcel, to: number, .manual, isRepair: isRepair, in: &transaction) else {
+                return .unknownDestination
+            }
+            try work.finish(in: &transaction)
+            try remember(.made(id), of: request, in: &transaction)
+            return .started(id)
+        }
+    }
+}

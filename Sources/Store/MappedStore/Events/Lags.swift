@@ -1,0 +1,117 @@
+internal import Delivery
+internal import Events
+internal import HTTP
+internal import LMDB
+internal import Values
+
+/// The records of subscriptions that follow behind (`LagOperations`).
+extension MappedEvents {
+    /// Notes that subscriptions are still to be tried with an event, each under its number.
+    func noteLags(_ first: [UInt64: UInt64], in transaction: inout Transaction) throws(LMDBError) {
+        for (number, event) in first {
+            guard try tables.subscriptions.contains(key(number), in: transaction) else { continue }
+            let place = try lagKey(of: number, in: transaction)
+            if let next = try tables.lags.number(at: place, in: transaction), next <= event { continue }
+            try tables.lags.put(key(event), at: place, in: &transaction)
+        }
+    }
+
+    /// Forgets that a subscription lags; it is still there.
+    func removeLag(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        try tables.lags.remove(try lagKey(of: number, in: transaction), in: &transaction)
+    }
+
+    private func lagKey(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [UInt8] {
+        try tables.owner(of: number, in: transaction).bytes + key(number)
+    }
+
+    static func lag(at place: RawSpan) -> (owner: UUID, number: UInt64)? {
+        var reader = ByteReader(place)
+        guard let owner = reader.uuid(), let number = reader.fixed(), reader.isAtEnd else { return nil }
+        return (owner, number)
+    }
+
+    /// Whether an event is still to be held against a subscription that lags.
+    func isLagging(behind event: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        var isFound = false
+        try tables.lags.scan(in: transaction) { _, value in
+            var reader = ByteReader(value)
+            isFound = reader.fixed().map { $0 <= event } ?? false
+            return !isFound
+        }
+        return isFound
+    }
+
+    // MARK: Events that are dropped
+
+    /// An event that is dropped, as far as subscriptions that lag need to know it.
+    struct DroppedEvent {
+        let number: UInt64
+        let receivedAt: Timestamp
+        let matched: Set<UInt64>
+    }
+
+    /// A parcel that is about to be removed; `nil` where it is not an event that subscriptions are tried with.
+    func droppedEvent(_ parcel: Parcel, in transaction: borrowing Transaction) throws(LMDBError) -> DroppedEvent? {
+        guard parcel.source == EventIDs.routedSource else { return nil }
+        let record = try sparing("event \(parcel.number)") { () throws(LMDBError) in
+            try routedEvent(parcel.number, in: transaction)
+        }
+        guard let record, !record.isTakenOver else { return nil }
+        return DroppedEvent(
+            number: parcel.number, receivedAt: parcel.receivedAt, matched: Set(record.matched ?? []))
+    }
+
+    /// Has subscriptions that lag go on behind events that were removed, and count those as missed.
+    func skip(_ events: [DroppedEvent], in transaction: inout Transaction) throws(LMDBError) {
+        guard let last = events.map(\.number).max() else { return }
+        let lags = try lags(before: last, in: transaction)
+        var missed: [UInt64: MissedEvents] = [:]
+        for event in events {
+            for lag in lags where lag.next <= event.number && !event.matched.contains(lag.number) {
+                let before = missed[lag.number] ?? MissedEvents(count: 0, since: event.receivedAt)
+                let since = min(before.since, event.receivedAt)
+                missed[lag.number] = MissedEvents(count: before.count + 1, since: since)
+            }
+        }
+        // Where there is no room for the counts, they are given up: dropping the events is what makes room.
+        guard !missed.isEmpty,
+            try admit(
+                bytes: Self.skipBytes * missed.count, largest: Self.skipBytes, leaving: 0, in: &transaction)
+        else { return }
+        // Many lags may begin at the same event.
+        var nexts: [UInt64: UInt64] = [:]
+        for lag in lags {
+            guard let more = missed[lag.number] else { continue }
+            try addMissed(more, of: lag.number, in: &transaction)
+            var next = nexts[lag.next]
+            if next == nil { next = try nextRoutedEvent(from: lag.next, in: transaction) ?? last + 1 }
+            nexts[lag.next] = next
+            guard let next, next > lag.next else { continue }
+            try tables.lags.put(key(next), at: lag.owner.bytes + key(lag.number), in: &transaction)
+        }
+    }
+
+    /// What the records of a lag and of what its subscription missed take up.
+    private static let skipBytes = 128
+
+    /// A subscription that lags, and the first event that it is still to be tried with.
+    private struct Lag {
+        let owner: UUID
+        let number: UInt64
+        let next: UInt64
+    }
+
+    /// The lags that begin at an event or before it.
+    private func lags(before event: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Lag] {
+        var found: [Lag] = []
+        try tables.lags.scan(in: transaction) { place, value in
+            var reader = ByteReader(value)
+            if let lag = Self.lag(at: place), let next = reader.fixed(), next <= event {
+                found.append(Lag(owner: lag.owner, number: lag.number, next: next))
+            }
+            return true
+        }
+        return found
+    }
+}
