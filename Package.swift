@@ -103,6 +103,10 @@ let package = Package(
         module(
             .apis, "Events", ["CloudEvents", "Encodings", "Delivery", "HTTP", "Values", "JSON", "JSONPath", httpTypes]),
 
+        module(
+            .apis, "Storage", ["Capture", "Delivery", "Events", "Linux", "Queues", "Values", "Webhooks"],
+            exclude: ["README.md"]),
+
         module(.engines, "FastCGI", ["CFastCGI", "Encodings", "HTTP", "Linux", "Values", httpTypes, logging, system]),
         module(
             .engines, "DeliveryEngine",
@@ -113,7 +117,7 @@ let package = Package(
             .store, "MappedStore",
             [
                 "Capture", "Encodings", "Cryptography", "Delivery", "Events", "HTTP", "JSON", "JSONPath",
-                "LMDB", "Linux", "Queues", "Values", "Webhooks", system,
+                "LMDB", "Linux", "Queues", "Storage", "Values", "Webhooks", system,
             ], exclude: ["README.md"]),
 
         .executableTarget(
@@ -122,7 +126,7 @@ let package = Package(
                 "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI",
                 "HTTP", "JSON",
                 "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
-                "StandardWebhooks", "Values", "Webhooks", httpTypes, logging, system,
+                "StandardWebhooks", "Storage", "Values", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/Program/Postroom", swiftSettings: settings),
@@ -137,7 +141,9 @@ let package = Package(
         .target(
             name: "StoreSupport",
             dependencies: [
-                "Capture", "Delivery", "Events", "HTTP", "MappedStore", "Queues", "TestSupport", "Webhooks", system,
+                "Capture", "Delivery", "Events", "HTTP", "MappedStore", "Queues", "Storage", "TestSupport", "Values",
+                "Webhooks",
+                system,
             ],
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
         tests(of: "Linux", ["TestSupport", "Values", system]),
@@ -156,7 +162,8 @@ let package = Package(
         tests(
             of: "Webhooks",
             [
-                "Encodings", "Delivery", "HTTP", "Values", "JSON", "MappedStore", "StoreSupport", "TestSupport",
+                "Encodings", "Delivery", "HTTP", "Values", "JSON", "MappedStore", "StoreSupport", "Storage",
+                "TestSupport",
                 "StandardWebhooks", httpTypes, system,
             ]),
         tests(
@@ -174,7 +181,7 @@ let package = Package(
             of: "Events",
             [
                 "CloudEvents", "Delivery", "HTTP", "Values", "JSON", "JSONPath", "MappedStore", "StoreSupport",
-                "TestSupport",
+                "Storage", "TestSupport",
                 httpTypes,
                 system,
             ]),
@@ -187,13 +194,15 @@ let package = Package(
         tests(
             of: "MappedStore",
             [
-                "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues", "TestSupport",
+                "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues", "Storage",
+                "TestSupport",
                 "Webhooks", "Values", system,
             ]),
         tests(
             of: "Postroom",
             [
-                "Capture", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks", "TestSupport",
+                "Capture", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks", "Storage",
+                "TestSupport",
                 logging,
                 system,
             ]),

@@ -2,6 +2,7 @@ import Delivery
 import HTTP
 import JSON
 import MappedStore
+import Storage
 import StoreSupport
 import Testing
 import Values

@@ -1,6 +1,7 @@
 import Delivery
 import HTTP
 import MappedStore
+import Storage
 import StoreSupport
 import SystemPackage
 import TestSupport

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Linux
-internal import MappedStore
 internal import SystemPackage
 
 @main
@@ -69,23 +68,6 @@ extension Settings {
             return try Settings(environment: Machine.environment())
         } catch {
             throw Refusal(error)
-        }
-    }
-
-    var storeOptions: MappedStore.Options {
-        MappedStore.Options(maximumBytes: maximumStoreBytes, isDurable: durability == .disk)
-    }
-
-    /// Opens the store for this process and holds it against `compact` and `import`, which want it alone.
-    /// - Parameter mayReplaceLost: whether an empty store may take the place of one that is gone.
-    func openStore(mayReplaceLost: Bool = false) throws(Refusal) -> MappedStore {
-        try makeDataDirectory()
-        var options = storeOptions
-        options.mayReplaceLost = mayReplaceLost
-        do throws(StoreError) {
-            return try MappedStore(directory: dataDirectory, options)
-        } catch {
-            throw Refusal("cannot open the store: \(error)")
         }
     }
 

@@ -4,6 +4,7 @@ import HTTP
 import JSON
 import JSONPath
 import MappedStore
+import Storage
 import StoreSupport
 import SystemPackage
 import TestSupport

@@ -1,6 +1,7 @@
 import Delivery
 import HTTP
 import LMDB
+import Storage
 import SystemPackage
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import LMDB
+import Storage
 import TestSupport
 import Testing
 import Values
@@ -181,7 +182,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             }
             try routing.match()
             #expect(try routing.kept() == [2, 2, 2, 0, 10, 10, 10])
-            var steps: [MappedEvents.Purge] = []
+            var steps: [PurgeOutcome] = []
             while steps.last != .removed, steps.count < 10 {
                 steps.append(try routing.store.events.purge(event, limit: 2))
                 try routing.store.commit()

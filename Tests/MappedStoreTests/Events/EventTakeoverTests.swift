@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import LMDB
+import Storage
 import TestSupport
 import Testing
 import Values

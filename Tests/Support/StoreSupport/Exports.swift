@@ -1,5 +1,6 @@
 internal import HTTP
 package import MappedStore
+package import Storage
 internal import TestSupport
 internal import Testing
 package import Values

@@ -4,7 +4,7 @@ internal import Events
 internal import HTTP
 internal import JSON
 internal import Linux
-internal import MappedStore
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -59,7 +59,7 @@ extension EventsCommand {
 
         func run() throws {
             let ids = try EventsCommand.ids(events)
-            let (store, _) = try StoreCommand.open(.readOnly)
+            let store = try Settings.inForce().readStore()
             let now = store.clock.now().wall
             guard ids.isEmpty else {
                 for id in ids {
@@ -128,10 +128,10 @@ extension EventsCommand {
             try store.settle()
         }
 
-        private func purge(_ store: MappedStore, _ ids: [UUID]) throws {
+        private func purge(_ store: any StorageEngine, _ ids: [UUID]) throws {
             var removed = 0
             for id in ids {
-                var outcome = MappedEvents.Purge.begun
+                var outcome = PurgeOutcome.begun
                 while outcome == .begun {
                     outcome = try store.events.purge(id, limit: EventsCommand.stepSize)
                     try store.commit()
@@ -141,7 +141,7 @@ extension EventsCommand {
             print("removed \(removed) events")
         }
 
-        private func purge(_ store: MappedStore, before end: Timestamp) throws {
+        private func purge(_ store: any StorageEngine, before end: Timestamp) throws {
             var (removed, unfinished) = (0, 0)
             var next: UInt64? = 0
             while let from = next {

@@ -1,12 +1,12 @@
 internal import HTTP
 internal import Logging
-internal import MappedStore
 internal import Queues
+internal import Storage
 internal import Values
 
 /// Puts QUEUE_CONFIG in force outside of a request.
 struct QueueLoading {
-    let store: MappedStore
+    let store: any StorageEngine
     let settings: Settings
 
     /// Returns why it was not put in force; then what was stays.

@@ -1,8 +1,8 @@
 internal import ArgumentParser
 internal import HTTP
 internal import Linux
-internal import MappedStore
 internal import Queues
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -80,7 +80,7 @@ extension QueuesCommand {
             abstract: "Show the queues in force: what each keeps, and how many clients follow it.")
 
         func run() throws {
-            let (store, _) = try StoreCommand.open(.readOnly)
+            let store = try Settings.inForce().readStore()
             let now = store.clock.now().wall
             for (queue, clients) in try store.queues.allQueues() {
                 let age = queue.oldest.map { ", the oldest \(Int(max(0, now.seconds(since: $0)))) s old" } ?? ""

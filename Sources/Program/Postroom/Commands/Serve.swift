@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import Logging
-internal import MappedStore
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -93,7 +93,7 @@ struct Serve: ParsableCommand {
             logger.info(
                 "serving",
                 metadata: [
-                    "version": "\(postroomVersion)", "layout": .stringConvertible(Int(MappedStore.schemaVersion)),
+                    "version": "\(postroomVersion)", "layout": .stringConvertible(Int(StoreOnDisk.layoutVersion)),
                     "address": "\(nginx ? address(settings) : settings.runDirectory.string)",
                     "operations": "\(operationsAddress(settings))", "data": "\(settings.dataDirectory)",
                 ])
@@ -104,24 +104,9 @@ struct Serve: ParsableCommand {
     }
 
     private func finish(_ settings: Settings, _ logger: Logger) throws {
-        try closeStore(settings)
+        try settings.closeStore()
         RunningMark(settings).clear()
         logger.info("stopped")
-    }
-
-    /// Has the disk hold everything, and the store know that.
-    private func closeStore(_ settings: Settings) throws {
-        if StoreFile.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
-        var options = settings.storeOptions
-        options.access = .exclusive
-        guard let store = try? MappedStore(directory: settings.dataDirectory, options) else {
-            // Another process goes on with it.
-            return try settings.openStore().sync()
-        }
-        do throws(StoreFailure) { try store.noteClosed() } catch {
-            store.rollBack()
-            try store.sync()
-        }
     }
 
     private func readState(_ pipe: FileDescriptor, _ settings: inout Settings) throws -> SupervisorState {

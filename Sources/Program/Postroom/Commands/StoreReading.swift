@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import HTTP
 internal import Linux
 internal import MappedStore
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -246,7 +247,7 @@ extension StoreCommand {
     }
 }
 
-extension MappedStore {
+extension StorageEngine {
     /// Writes an export to a file.
     func export(to output: FileDescriptor, leavingOut leaveOut: ((String) -> Void)? = nil) throws {
         var buffer: [UInt8] = []

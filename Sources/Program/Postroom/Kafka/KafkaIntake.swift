@@ -3,7 +3,7 @@ internal import Kafka
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import MappedStore
+internal import Storage
 internal import SystemPackage
 internal import Values
 internal import Webhooks
@@ -16,7 +16,7 @@ internal import Webhooks
 final class KafkaIntake {
     private let settings: KafkaSettings
     private let maximumBytes: Int
-    private let store: MappedStore
+    private let store: any StorageEngine
     private let logger: Logger
     private let consumer: Consumer
     private let lookups: Lookups
@@ -42,7 +42,7 @@ final class KafkaIntake {
     private static let batchBytes = 4 << 20
 
     init(
-        _ settings: KafkaSettings, maximumBytes: Int, store: MappedStore, lookups: Lookups, logger: Logger
+        _ settings: KafkaSettings, maximumBytes: Int, store: any StorageEngine, lookups: Lookups, logger: Logger
     ) throws(KafkaError) {
         self.settings = settings
         self.maximumBytes = maximumBytes

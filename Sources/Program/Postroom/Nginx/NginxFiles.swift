@@ -1,7 +1,6 @@
 internal import Events
 internal import Linux
 internal import Logging
-internal import MappedStore
 internal import SystemPackage
 
 /// nginx's configuration, filled in from the settings; what the loop and nginx must agree on has one source.

@@ -4,7 +4,7 @@ internal import DeliveryEngine
 internal import Events
 internal import HTTP
 internal import Linux
-internal import MappedStore
+internal import Storage
 internal import Values
 
 struct ImportCommand: ParsableCommand {
@@ -59,7 +59,7 @@ extension ImportCommand {
 /// Carries what pacifica-notifications keeps into the store, a page in a transaction.
 struct PacificaTakeover {
     private let source: PacificaDatabase
-    private let store: MappedStore
+    private let store: any StorageEngine
     private let settings: Settings
     private let takeover: SubscriptionTakeover
     private let now: Timestamp
@@ -67,7 +67,7 @@ struct PacificaTakeover {
     private let oldest: Timestamp
 
     private var subscriptions = (new: 0, known: 0, deleted: 0, disabled: 0, refused: 0)
-    private var events = MappedEvents.Takeover()
+    private var events = Takeover()
     private var oldEvents = 0
     private var refusedEvents = 0
     /// The summary as of the last commit; empty where there was none.
@@ -79,7 +79,7 @@ struct PacificaTakeover {
     private static let maximumBytes = 4 << 20
     private static let maximumMatches = 2000
 
-    init(_ source: PacificaDatabase, _ store: MappedStore, _ settings: Settings, _ sealing: Sealing) {
+    init(_ source: PacificaDatabase, _ store: any StorageEngine, _ settings: Settings, _ sealing: Sealing) {
         self.source = source
         self.store = store
         self.settings = settings

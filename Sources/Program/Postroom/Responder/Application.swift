@@ -6,15 +6,15 @@ internal import HTTPTypes
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import MappedStore
 internal import Queues
+internal import Storage
 internal import Values
 internal import Webhooks
 
 /// The whole application behind one loop: it sends each request to the API that it belongs to, and says what is to be
 /// said when the store fails.
 final class Application: Service {
-    private let store: MappedStore
+    private let store: any StorageEngine
     private let capture: CaptureHandlers
     private let queues: QueueHandlers
     private let webhooks: WebhookHandlers
@@ -29,7 +29,7 @@ final class Application: Service {
 
     /// - Parameter loginKey: see `QueueHandlers`.
     init(
-        store: MappedStore, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
+        store: any StorageEngine, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
         background: any Background, started: Timestamp, vitals: Vitals? = nil, logger: Logger
     ) {
         self.store = store
@@ -114,16 +114,17 @@ final class Application: Service {
         return .afterCommit(.text(.ok, "ok\n"))
     }
 
-    /// A turn that waits for the disk is long: requests that arrive while another process has its own shall be part of this
-    /// one.
     var isWriting: Bool { store.isWriting }
 
-    var gathers: Bool { store.settlesLater && store.isWriting }
+    var gathers: Bool { store.gathers }
 
     func commit() -> CommitOutcome {
         do throws(StoreFailure) {
-            guard try store.commit() else { return .nothing }
-            return store.settlesLater ? .keptByNext : .kept
+            switch try store.commit() {
+            case .empty: return .nothing
+            case .durable: return .kept
+            case .durableWithNext: return .keptByNext
+            }
         } catch {
             report(error)
             return .failed(error)
@@ -155,7 +156,7 @@ final class Application: Service {
             let now = SystemClock.bootTimeMicroseconds()
             if now >= complainsAgainAt {
                 logger.warning(
-                    "the store is full, and refuses what needs room. \(store.spaceWhenFull.explanation)")
+                    "the store is full, and refuses what needs room. \(store.fullExplanation)")
                 complainsAgainAt = now + 10_000_000
             }
         case .damaged:

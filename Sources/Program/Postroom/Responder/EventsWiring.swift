@@ -4,10 +4,10 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import MappedStore
+internal import Storage
 
 extension EventHandlers {
-    convenience init(store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, logger: Logger) {
+    convenience init(store: any StorageEngine, settings: Settings, sealing: Sealing, lookups: Lookups, logger: Logger) {
         var complainsAgainAt: Int64 = 0
         self.init(
             store: store.events, settings: settings.events, urls: TargetChecking(settings, lookups, httpsOnly: false),

@@ -4,13 +4,13 @@ internal import HTTP
 internal import HTTPTypes
 internal import JSON
 internal import Logging
-internal import MappedStore
+internal import Storage
 internal import Values
 internal import Webhooks
 
 /// What is told at the operations port: whether the service lives and works, how much it does, and which version it is.
 struct Operations {
-    let store: MappedStore
+    let store: any StorageEngine
     let settings: Settings
     let counters: ServiceCounters
     /// When the service was started.
@@ -50,12 +50,12 @@ struct Operations {
     /// Ready is what has a store that is there, sound and not full, can commit, and delivers what is due.
     private func ready() -> Answer {
         do throws(StoreFailure) {
-            try store.checkFiles()
+            try store.checkHealth()
             if try store.metrics(at: store.clock.now()).areDeliveriesStalled {
                 return .now(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
             }
             guard try !store.isFull() else {
-                return .now(.text(.serviceUnavailable, "\(store.spaceWhenFull.explanation)\n"))
+                return .now(.text(.serviceUnavailable, "\(store.fullExplanation)\n"))
             }
             try store.touch()
         } catch {
@@ -75,7 +75,7 @@ struct Operations {
         text.family("build_info", "gauge", "The program, the layout of the store that it writes, and its compiler.")
         text.sample(
             "build_info",
-            [("version", postroomVersion), ("layout", "\(MappedStore.schemaVersion)"), ("compiler", Self.compiler)], 1)
+            [("version", postroomVersion), ("layout", "\(store.layoutVersion)"), ("compiler", Self.compiler)], 1)
         text.family("start_time_seconds", "gauge", "When the service was started, in seconds since 1970.")
         text.sample("start_time_seconds", [], text: "\(Double(started.microseconds) / 1e6)")
         text.add(counters)

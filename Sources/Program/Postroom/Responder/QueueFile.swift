@@ -1,7 +1,7 @@
 internal import HTTP
 internal import Linux
-internal import MappedStore
 internal import Queues
+internal import Storage
 internal import SystemPackage
 
 /// The configuration file of queues, QUEUE_CONFIG.
@@ -57,7 +57,7 @@ final class QueueFile: ConfigurationFile {
 
 extension QueueHandlers {
     convenience init(
-        store: MappedStore, settings: Settings, loginKey: [UInt8]? = nil,
+        store: any StorageEngine, settings: Settings, loginKey: [UInt8]? = nil,
         background: any Background = NoBackground(),
         report: @escaping (ConfigurationFailure) -> Void = { _ in }
     ) {

@@ -6,7 +6,7 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import MappedStore
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -44,10 +44,10 @@ struct Respond: ParsableCommand {
             settings: settings, parent: parent, isSuccessor: isOfOlderSupervisor, logger: logger)
         // A successor leaves its place to the process that is there, and one without a supervisor tells who started it.
         let mayRefuse = parent != nil && ready == nil
-        let store: MappedStore
+        let store: any StorageEngine
         do {
             // With a file that was cut short since the service began this process would crash.
-            if mayRefuse, StoreFile.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
+            if mayRefuse, StoreOnDisk.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
             store = try serviceStore.open()
         } catch let error as Refusal {
             guard mayRefuse else { throw error }

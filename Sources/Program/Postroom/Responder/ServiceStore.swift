@@ -2,6 +2,7 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import MappedStore
+internal import Storage
 internal import SystemPackage
 
 /// Opens the store for a responder or the worker.
@@ -22,7 +23,7 @@ struct ServiceStore {
     private static let waitMicroseconds: Int64 = 9_000_000
     private static let pauseMicroseconds: UInt32 = 50_000
 
-    func open() throws(Refusal) -> MappedStore {
+    func open() throws(Refusal) -> any StorageEngine {
         try settings.makeDataDirectory()
         let deadline = SystemClock.bootTimeMicroseconds() + (parent == nil ? 0 : Self.waitMicroseconds)
         var others = Others()

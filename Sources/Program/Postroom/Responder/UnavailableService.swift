@@ -2,7 +2,6 @@ internal import FastCGI
 internal import HTTP
 internal import HTTPTypes
 internal import Linux
-internal import MappedStore
 internal import SystemPackage
 internal import Values
 
@@ -56,7 +55,7 @@ final class StoreReturn: Inquiries {
     func work() -> Bool {
         let now = SystemClock.bootTimeMicroseconds()
         looksAt = now + Self.pauseMicroseconds
-        if now - began >= Self.leastMicroseconds, StoreFile.fault(in: directory) == nil {
+        if now - began >= Self.leastMicroseconds, StoreOnDisk.fault(in: directory) == nil {
             Signal.raise(Signal.terminate)
         }
         return false

@@ -6,13 +6,13 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import MappedStore
+internal import Storage
 internal import Values
 internal import Webhooks
 
 extension WebhookHandlers {
     convenience init(
-        store: MappedStore, settings: Settings, sealing: Sealing, lookups: Lookups, background: any Background
+        store: any StorageEngine, settings: Settings, sealing: Sealing, lookups: Lookups, background: any Background
     ) {
         let clock = store.clock
         let algorithm = settings.webhookSignatureAlgorithm

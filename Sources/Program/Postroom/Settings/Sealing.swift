@@ -2,7 +2,7 @@ internal import Cryptography
 internal import Delivery
 internal import HTTP
 internal import Linux
-internal import MappedStore
+internal import Storage
 internal import SystemPackage
 
 /// The secret that private keys, credentials and the values of custom headers are sealed under: DB_ENCRYPTION_SECRET, or a
@@ -15,7 +15,7 @@ struct EncryptionSecret {
     static func file(_ settings: Settings) -> FilePath { settings.dataDirectory.appending("secret.key") }
 
     /// Reads the secret; makes one where none is set, none was made, and nothing in the store is sealed.
-    init(_ settings: Settings, for store: MappedStore) throws {
+    init(_ settings: Settings, for store: any SecretSeal) throws {
         if let text = settings.encryptionSecret {
             guard let key = SealingKey(bytes: Array(text.utf8)) else {
                 preconditionFailure("the setting has 32 bytes, or was refused")
@@ -42,7 +42,7 @@ struct EncryptionSecret {
         return key
     }
 
-    private static func make(_ path: FilePath, for store: MappedStore) throws -> SealingKey {
+    private static func make(_ path: FilePath, for store: any SecretSeal) throws -> SealingKey {
         guard try !store.isSealed() else {
             throw Refusal(
                 """
@@ -73,7 +73,7 @@ struct EncryptionSecret {
     private static let markContext = Array("store".utf8)
 
     /// Refuses a store whose secrets were sealed under another key, before anything is written to it.
-    private func claim(_ store: MappedStore) throws {
+    private func claim(_ store: any SecretSeal) throws {
         let key = key
         let isOurs = try store.claimSeal(
             isOurs: { key.open($0, for: Self.markContext) != nil },

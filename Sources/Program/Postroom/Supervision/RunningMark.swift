@@ -1,7 +1,6 @@
 internal import HTTP
 internal import Linux
 internal import Logging
-internal import MappedStore
 internal import SystemPackage
 internal import Values
 
@@ -37,7 +36,7 @@ struct RunningMark {
     func checkAfterCrash(_ logger: Logger) throws(Refusal) -> Bool {
         guard let bytes = Files.contents(of: path) else { return false }
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
-        let store = MappedStore.file(in: settings.dataDirectory)
+        let store = StoreOnDisk.path(in: settings.dataDirectory)
         guard words.count == 2, words[0] != Machine.bootID(), words[1] == Settings.Durability.process.rawValue,
             Files.exists(store)
         else { return false }

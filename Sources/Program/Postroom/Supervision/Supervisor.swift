@@ -1,6 +1,5 @@
 internal import Linux
 internal import Logging
-internal import MappedStore
 internal import SystemPackage
 
 /// Starts nginx, the responders and the worker, starts again what dies or does not respond, gives its place to the program
@@ -260,7 +259,7 @@ final class Supervisor {
                     "name": "\(process.name)", "ending": "\(ending)", "pause": .stringConvertible(pause),
                 ])
             if case .killed(let signal) = ending, StoreReading.isCrash(signal) {
-                let fault = StoreFile.fault(in: settings.dataDirectory)
+                let fault = StoreOnDisk.fault(in: settings.dataDirectory)
                 logger.error(
                     "a process crashed; the store may be damaged: run \"postroom store check\"",
                     metadata: fault.map { ["fault": "\($0)"] })

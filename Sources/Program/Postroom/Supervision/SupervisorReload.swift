@@ -1,7 +1,6 @@
 internal import HTTP
 internal import Linux
 internal import Logging
-internal import MappedStore
 internal import SystemPackage
 
 /// A reload: the supervisor gives its place to the program that is there now, which brings its own templates for nginx, and
@@ -148,7 +147,7 @@ extension Supervisor {
         } else {
             logger.notice(
                 "the store is migrated, and requests are answered again",
-                metadata: ["layout": "\(MappedStore.schemaVersion)", "seconds": "\(seconds)"])
+                metadata: ["layout": "\(StoreOnDisk.layoutVersion)", "seconds": "\(seconds)"])
         }
         migration = nil
         for process in responders + [worker] { process.restart(at: now()) }

@@ -1,6 +1,5 @@
 internal import Linux
 internal import Logging
-internal import MappedStore
 internal import SystemPackage
 
 /// Processes that do not respond.
@@ -38,8 +37,8 @@ extension Supervisor {
 
     /// Names the process that keeps all others from writing, where it is none of ours.
     private func tellWhoLocks() {
-        let path = MappedStore.file(in: settings.dataDirectory)
-        guard let holder = MappedStore.writer(in: settings.dataDirectory),
+        let path = StoreOnDisk.path(in: settings.dataDirectory)
+        guard let holder = StoreOnDisk.writer(in: settings.dataDirectory),
             ProcessStatus(of: holder)?.parent != Machine.processID
         else { return }
         logger.error(

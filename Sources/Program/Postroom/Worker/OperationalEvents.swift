@@ -1,8 +1,8 @@
 internal import Delivery
 internal import HTTP
 internal import Logging
-internal import MappedStore
 internal import StandardWebhooks
+internal import Storage
 
 extension Logger {
     /// One line, whose message is the event's name.
@@ -21,7 +21,7 @@ extension Logger {
 
 extension Settings {
     /// Has operational events delivered where the settings say.
-    func sendOperationalEvents(of store: MappedStore, sealing: Sealing) throws {
+    func sendOperationalEvents(of store: any StorageEngine, sealing: Sealing) throws {
         let secret = operationalSecret.flatMap { WebhookSecret($0)?.bytes }
         let wanted = operationalURL.map { url in
             Destination(

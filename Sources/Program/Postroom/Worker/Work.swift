@@ -8,7 +8,7 @@ internal import HTTP
 internal import Linux
 internal import Logging
 internal import Lookups
-internal import MappedStore
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -63,7 +63,7 @@ struct Work: ParsableCommand {
     /// Every worker holds a lock with the others. One that finds nobody holding it need not wait for the leases of those
     /// that were there before.
     private func takeOver(
-        _ dispatcher: Dispatcher, _ store: MappedStore, _ settings: Settings, _ logger: Logger
+        _ dispatcher: Dispatcher, _ store: any StorageEngine, _ settings: Settings, _ logger: Logger
     ) throws -> FileLock {
         let path = settings.dataDirectory.appending("worker.lock")
         if let alone = try? FileLock(path, exclusive: true) {
@@ -82,7 +82,7 @@ struct Work: ParsableCommand {
 
 /// The loop of the worker: takes events in, makes the deliveries that are due, and removes in small steps what has expired.
 final class Worker {
-    private let store: MappedStore
+    private let store: any StorageEngine
     private let settings: Settings
     private let logger: Logger
     private let dispatcher: Dispatcher
@@ -102,7 +102,7 @@ final class Worker {
     private static let lookMilliseconds = (busy: 5, idle: 20, unused: 50)
 
     init(
-        store: MappedStore, settings: Settings, dispatcher: Dispatcher, intake: KafkaIntake?, logger: Logger
+        store: any StorageEngine, settings: Settings, dispatcher: Dispatcher, intake: KafkaIntake?, logger: Logger
     ) throws(Errno) {
         self.store = store
         self.settings = settings
@@ -319,7 +319,7 @@ final class Worker {
 
     /// What an operator can do something about.
     private func reason(_ failure: StoreFailure) -> String {
-        failure == .full ? store.spaceWhenFull.explanation : failure.explanation
+        failure == .full ? store.fullExplanation : failure.explanation
     }
 
     private func renewMark() {
@@ -361,7 +361,7 @@ final class Worker {
     }
 
     private func sweep() throws(StoreFailure) -> Bool {
-        try store.checkFiles()
+        try store.checkHealth()
         try store.sweepDeadReaders()
         return false
     }

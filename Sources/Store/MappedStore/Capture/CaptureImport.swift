@@ -2,6 +2,7 @@ internal import Capture
 internal import HTTP
 internal import JSON
 internal import LMDB
+internal import Storage
 internal import Values
 
 /// Takes in endpoints, each with its notifications behind it.

@@ -1,10 +1,11 @@
 internal import HTTP
 internal import LMDB
 internal import Linux
+internal import Storage
 package import Values
 
 /// Which addresses created which endpoints.
-extension MappedCapture {
+extension MappedCapture: CaptureMaintenance {
     /// What an address counts as: IPv6 by networks of 64 bits. Keys of the same length begin with it.
     static func makerKey(_ address: String?) -> [UInt8] {
         let bytes = address.flatMap { IPAddress($0)?.bytes } ?? []

@@ -1,11 +1,12 @@
 internal import LMDB
 package import Linux
+package import Storage
 package import SystemPackage
 package import Values
 
 /// The store on one memory-mapped file (LMDB) that every process of an installation shares: what the domains share, and
 /// each domain over it. One thread.
-package final class MappedStore: MappedDomain {
+package final class MappedStore: MappedDomain, StorageEngine {
     package struct Options: Sendable {
         /// The most the file may grow to.
         package var maximumBytes: Int
@@ -64,6 +65,8 @@ package final class MappedStore: MappedDomain {
 
     package var clock: SteadyClock { core.clock }
 
+    package var layoutVersion: UInt64 { Self.schemaVersion }
+
     /// Set by processes that are watched: waiting for the lock that another process holds is not being stuck.
     package var heartbeat: Heartbeat? {
         get { core.heartbeat }
@@ -79,13 +82,13 @@ package final class MappedStore: MappedDomain {
     /// the turn can be made again.
     package var isTurnBroken: Bool { core.isTurnBroken }
 
-    /// Whether the writes of a commit are kept for good only once the next commit, or `settle`, has returned.
-    package var settlesLater: Bool { core.settlesLater }
+    /// A turn that waits for the disk is long: requests that arrive while another process has its own shall be part of this
+    /// one.
+    package var gathers: Bool { core.settlesLater && core.isWriting }
 
-    /// Makes what was written since the last commit take effect, as one; see `settlesLater` for when it is kept for good.
-    /// - Returns: whether there was anything.
+    /// Makes what was written since the last commit take effect, as one.
     @discardableResult
-    package func commit() throws(StoreFailure) -> Bool { try core.commit() }
+    package func commit() throws(StoreFailure) -> Commit { try core.commit() }
 
     /// Waits until the last commit of this process is kept for good.
     package func settle() throws(StoreFailure) { try core.settle() }

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import Linux
+internal import Storage
 package import Values
 
 /// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,
@@ -8,7 +9,7 @@ package import Values
 ///
 /// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew, and goes on
 /// from what it last showed where the time of day has gone back since: what was due then is due.
-package struct SteadyClock: Equatable, Sendable {
+package struct SteadyClock: StorageClock, Equatable {
     let bootID: String
     let offsetMicroseconds: Int64
 

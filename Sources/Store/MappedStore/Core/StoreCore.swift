@@ -1,6 +1,7 @@
 internal import HTTP
 internal import LMDB
 internal import Linux
+internal import Storage
 internal import SystemPackage
 internal import Values
 
@@ -197,15 +198,14 @@ final class StoreCore {
     }
 
     /// Makes what was written since the last commit take effect, as one; see `settlesLater` for when it is kept for good.
-    /// - Returns: whether there was anything.
     @discardableResult
-    func commit() throws(StoreFailure) -> Bool {
+    func commit() throws(StoreFailure) -> Commit {
         defer { rollBack() }
         if let turnFailure {
             for participant in participants { participant.turnFailed() }
             throw turnFailure
         }
-        guard turn != nil || participants.contains(where: { $0.isPending }) else { return false }
+        guard turn != nil || participants.contains(where: { $0.isPending }) else { return .empty }
         try write { (transaction) throws(LMDBError) in
             for participant in participants where participant.isPending {
                 try participant.writePending(self, in: &transaction)
@@ -234,7 +234,7 @@ final class StoreCore {
         }
         // What was written to a file that nobody finds again is not kept.
         if let failure = files.failureAfterCommit(isDurable: isDurable) { throw failure }
-        return true
+        return settlesLater ? .durableWithNext : .durable
     }
 
     /// Throws away what was written since the last commit, so that the requests that wrote it can be made again.

@@ -1,7 +1,8 @@
-package import Delivery
+internal import Delivery
 internal import HTTP
 internal import LMDB
 internal import Queues
+package import Storage
 package import Values
 
 /// The metrics of deliveries, and when one was last made, as they are stored.
@@ -65,31 +66,6 @@ struct DeliveryMetricsRecord: Equatable {
     }
 }
 
-/// What an operator is shown of a store.
-package struct StoreMetrics: Sendable {
-    package let deliveries: DeliveryMetrics
-    package let intake: IntakeMetrics
-    /// Deliveries that are not over, and those of them that are being made.
-    package let pending: UInt64
-    package let inFlight: UInt64
-    /// Destinations in all, and those that are disabled.
-    package let destinations: Int
-    package let disabledDestinations: Int
-    /// Subscriptions to events, and events that wait to be matched.
-    package let subscriptions: Int
-    package let waitingEvents: Int
-    package let endpoints: Int
-    package let queues: Int
-    package let queuedMessages: UInt64
-    package let queuedBytes: UInt64
-    /// Ids that the queues in force have given out.
-    package let queuedEver: UInt64
-    /// What the file has grown to.
-    package let storeBytes: Int
-    /// What is due has been so for a minute, and for a minute nothing has been delivered.
-    package let areDeliveriesStalled: Bool
-}
-
 extension MappedStore {
     /// Destinations that are looked at for whether they are disabled.
     private static let lookedAtForMetrics = 10_000
@@ -124,16 +100,23 @@ extension MappedStore {
                 }
             }
             let isLate = oldest.map { moment.steady.seconds(since: $0) > 60 } ?? false
-            return StoreMetrics(
-                deliveries: record.metrics, intake: try webhooks.intakeMetrics(in: transaction), pending: state.pending,
-                inFlight: state.inFlight,
-                destinations: try tables.destinations.count(in: transaction), disabledDestinations: disabled,
-                subscriptions: try tables.subscriptions.count(in: transaction),
-                waitingEvents: try tables.waitingEvents.count(in: transaction),
-                endpoints: try tables.endpoints.count(in: transaction),
-                queues: try tables.queues.count(in: transaction), queuedMessages: messages,
-                queuedBytes: messageBytes, queuedEver: ever, storeBytes: bytes,
-                areDeliveriesStalled: isLate && moment.steady.seconds(since: record.progressed) > 60)
+            var metrics = StoreMetrics()
+            metrics.deliveries = record.metrics
+            metrics.intake = try webhooks.intakeMetrics(in: transaction)
+            metrics.pending = state.pending
+            metrics.inFlight = state.inFlight
+            metrics.destinations = try tables.destinations.count(in: transaction)
+            metrics.disabledDestinations = disabled
+            metrics.subscriptions = try tables.subscriptions.count(in: transaction)
+            metrics.waitingEvents = try tables.waitingEvents.count(in: transaction)
+            metrics.endpoints = try tables.endpoints.count(in: transaction)
+            metrics.queues = try tables.queues.count(in: transaction)
+            metrics.queuedMessages = messages
+            metrics.queuedBytes = messageBytes
+            metrics.queuedEver = ever
+            metrics.storeBytes = bytes
+            metrics.areDeliveriesStalled = isLate && moment.steady.seconds(since: record.progressed) > 60
+            return metrics
         }
     }
 }

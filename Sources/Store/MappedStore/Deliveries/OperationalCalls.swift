@@ -1,16 +1,10 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+package import Storage
 package import Values
 
-/// How many calls to OPS_EVENTS_URL there were, since the store began. They are no deliveries of webhooks or events, and are
-/// counted apart from these.
-package struct OperationalCalls: Equatable, Sendable {
-    package var successes: UInt64 = 0
-    package var failures: UInt64 = 0
-
-    package init() {}
-
+extension OperationalCalls {
     private static let version: UInt8 = 1
 
     fileprivate var encoded: [UInt8] {
@@ -26,6 +20,7 @@ package struct OperationalCalls: Equatable, Sendable {
         guard reader.byte() == Self.version, let successes = reader.number(), let failures = reader.number() else {
             return nil
         }
+        self.init()
         self.successes = successes
         self.failures = failures
     }

@@ -3,6 +3,7 @@ internal import Events
 internal import HTTP
 internal import JSON
 internal import LMDB
+internal import Storage
 package import Values
 internal import Webhooks
 
@@ -159,7 +160,7 @@ extension OperationalEvent {
     }
 }
 
-extension MappedDeliveries {
+extension MappedDeliveries: DeliveryAdministration {
     /// Where operational events are delivered to; `nil`: nowhere.
     func operatorsDestination(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try tables.meta.number(at: Tables.operatorsKey, in: transaction)

@@ -1,17 +1,12 @@
 internal import Delivery
-package import Events
+internal import Events
 internal import HTTP
 internal import LMDB
+package import Storage
 package import Values
 
 /// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
-extension MappedEvents {
-    package struct EventPage: Equatable, Sendable {
-        package let events: [EventHistory]
-        /// Where the next step begins; `nil` at the end.
-        package let next: UInt64?
-    }
-
+extension MappedEvents: EventAdministration {
     /// Events that one step looks at.
     private static let eventsPerStep = 256
 
@@ -38,13 +33,6 @@ extension MappedEvents {
 
     // MARK: Retrying
 
-    package enum Redispatch: Equatable, Sendable {
-        case started
-        /// It is still to be matched, or to be dispatched to what it has matched.
-        case waiting
-        case unknown
-    }
-
     /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
     package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
         try growing { (transaction) throws(LMDBError) -> Redispatch? in
@@ -63,17 +51,10 @@ extension MappedEvents {
 
     // MARK: Purging
 
-    package enum Purge: Equatable, Sendable {
-        case removed
-        /// Its history is too long for one step.
-        case begun
-        case unknown
-    }
-
     /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
     /// and its subscription's history says so.
     /// - Parameter limit: how many lines of its history one step removes.
-    package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> Purge {
+    package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> PurgeOutcome {
         try write { (transaction) throws(LMDBError) in
             let place = EventIDs.key(routed: id.description)
             guard let number = try tables.eventIDs.number(at: place, in: transaction),
@@ -82,14 +63,6 @@ extension MappedEvents {
             let removed = try remove(parcel, limit: limit, in: &transaction)
             return removed.isWhole ? .removed : .begun
         }
-    }
-
-    package struct PurgeStep: Equatable, Sendable {
-        package internal(set) var removed = 0
-        /// Events that are old enough, but still to be matched or delivered.
-        package internal(set) var unfinished = 0
-        /// Where the next step begins; `nil` at the end.
-        package internal(set) var next: UInt64?
     }
 
     /// Removes events that came before a time, with their history; those that are still to be matched or delivered stay.

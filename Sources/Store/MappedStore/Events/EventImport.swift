@@ -4,6 +4,7 @@ internal import HTTP
 internal import JSON
 internal import JSONPath
 internal import LMDB
+internal import Storage
 internal import Values
 
 /// Takes in subscriptions, and replays that wait.

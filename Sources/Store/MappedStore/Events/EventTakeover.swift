@@ -2,28 +2,11 @@ internal import Delivery
 package import Events
 internal import HTTP
 internal import LMDB
+package import Storage
 package import Values
 
 /// What was routed elsewhere becomes history here.
 extension MappedEvents {
-    package struct Takeover: Equatable, Sendable {
-        package fileprivate(set) var events = 0
-        /// Events that are there already, and stay as they are.
-        package fileprivate(set) var known = 0
-        package fileprivate(set) var attempts = 0
-        /// Attempts for subscriptions that are not there.
-        package fileprivate(set) var strayAttempts = 0
-
-        package init() {}
-
-        package static func += (left: inout Takeover, right: Takeover) {
-            left.events += right.events
-            left.known += right.known
-            left.attempts += right.attempts
-            left.strayAttempts += right.strayAttempts
-        }
-    }
-
     /// Keeps events with what became of them; nothing of it is delivered. The subscriptions are there already.
     package func takeOver(_ events: [FormerEvent]) throws(StoreFailure) -> Takeover {
         let steady = core.clock.now().steady

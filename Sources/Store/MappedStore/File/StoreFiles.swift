@@ -1,6 +1,7 @@
 internal import HTTP
 internal import LMDB
 internal import Linux
+package import Storage
 package import SystemPackage
 package import Values
 
@@ -83,31 +84,6 @@ struct StoreFiles {
     }
 }
 
-/// How much room the store has.
-package struct StoreSpace: Sendable {
-    package let path: FilePath
-    /// What the file has grown to; it never shrinks.
-    package let bytes: Int
-    /// What it may grow to (MAX_STORE_BYTES).
-    package let limitBytes: Int
-    /// Pages in the file that hold nothing, in bytes.
-    package let freeInsideBytes: Int
-    /// What the file system has left.
-    package let diskFreeBytes: Int
-    /// Whether something that needs room, of a small size, would be refused.
-    package let isFull: Bool
-
-    /// Why it is full, and what to do about it.
-    package var explanation: String {
-        let isAtLimit = bytes + DiskReserve.bytes + DiskReserve.deliveryBytes + (256 << 10) > limitBytes
-        return isAtLimit
-            ? "\(path) is full: it has grown to \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
-                + "Raise MAX_STORE_BYTES, or collect or delete what is kept."
-            : "\(path) is full: its disk has \(diskFreeBytes) bytes left. "
-                + "Free room on the disk, or collect or delete what is kept."
-    }
-}
-
 extension MappedStore {
     /// The process that has the write transaction of the store in a directory; `nil` where none has, or it cannot be told.
     /// Not for a process that has the store open.
@@ -117,7 +93,7 @@ extension MappedStore {
 
     /// Whether the file is still the one that this process has opened, and as long as it must be. The sentence of a
     /// failure is for operators.
-    package func checkFiles() throws(StoreFailure) {
+    package func checkHealth() throws(StoreFailure) {
         if let failure = core.files.failure { throw failure }
         let (needed, found) = (core.environment.usedBytes, Files.size(of: core.path))
         // The last pages may have been given up before they were written (mdb.c, loose pages).
@@ -152,17 +128,19 @@ extension MappedStore {
             throw StoreFailure(error)
         }
         return StoreSpace(
-            path: core.path, bytes: core.environment.usedBytes, limitBytes: core.environment.mapBytes,
+            bytes: core.environment.usedBytes, limitBytes: core.environment.mapBytes,
             freeInsideBytes: free * core.environment.pageBytes, diskFreeBytes: Files.freeBytes(of: core.path) ?? 0,
-            isFull: isFull
-        )
+            isFull: isFull)
     }
 
-    /// The same of a store that was found to be full, without its free pages.
-    package var spaceWhenFull: StoreSpace {
-        StoreSpace(
-            path: core.path, bytes: core.environment.usedBytes, limitBytes: core.environment.mapBytes,
-            freeInsideBytes: 0,
-            diskFreeBytes: Files.freeBytes(of: core.path) ?? 0, isFull: true)
+    /// Why a store that was found to be full is, and what to do about it.
+    package var fullExplanation: String {
+        let (bytes, limitBytes) = (core.environment.usedBytes, core.environment.mapBytes)
+        let isAtLimit = bytes + DiskReserve.bytes + DiskReserve.deliveryBytes + (256 << 10) > limitBytes
+        return isAtLimit
+            ? "\(core.path) is full: it has grown to \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
+                + "Raise MAX_STORE_BYTES, or collect or delete what is kept."
+            : "\(core.path) is full: its disk has \(Files.freeBytes(of: core.path) ?? 0) bytes left. "
+                + "Free room on the disk, or collect or delete what is kept."
     }
 }

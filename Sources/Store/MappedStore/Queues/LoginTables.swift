@@ -2,10 +2,11 @@ internal import Cryptography
 internal import HTTP
 internal import LMDB
 internal import Queues
+internal import Storage
 package import Values
 
 /// The counts of logins, each under its own key; a count is the time at which it is over.
-extension MappedQueues {
+extension MappedQueues: QueueMaintenance {
     private enum LoginCount: UInt8 {
         case address = 1
         case user, userAtAddress, known, guess

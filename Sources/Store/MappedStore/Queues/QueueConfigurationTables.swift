@@ -1,6 +1,7 @@
 internal import HTTP
 internal import LMDB
 package import Queues
+internal import Storage
 package import Values
 
 /// What a configuration changes of that in force.
@@ -245,7 +246,7 @@ extension MappedQueues {
     }
 }
 
-extension MappedQueues {
+extension MappedQueues: QueueAdministration {
     /// Every queue that is in force, by name, and how many clients follow each.
     package func allQueues() throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)] {
         try read { (transaction) throws(LMDBError) in

@@ -4,6 +4,7 @@ internal import JSON
 internal import LMDB
 internal import Linux
 internal import Queues
+internal import Storage
 internal import Values
 
 /// Takes in queues, each with its messages behind it, then users, each with its clients behind it.

@@ -1,6 +1,7 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Storage
 package import Values
 
 /// How far the searches for what can be dropped have come. They are not kept: another process begins anew.
@@ -41,7 +42,7 @@ struct RetentionSweep {
 }
 
 /// What deliveries leave behind is dropped by age and by size, in small steps.
-extension MappedRetention {
+extension MappedRetention: DeliveryRetention {
     /// Drops the oldest of the log's lines and of the parcels: those from before a time, and where there is more than
     /// `maximumBytes`, the oldest of those owners that have the most. What is still to be matched or delivered is kept.
     /// Subscriptions that lag keep nothing; they count it as missed. Writes nothing where there is nothing to drop.

@@ -2,34 +2,8 @@ internal import Encodings
 internal import HTTP
 internal import JSON
 internal import LMDB
+package import Storage
 package import Values
-
-/// Why a line cannot be imported.
-package struct ImportError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Counted from 1; 0 where no line is at fault.
-    package let line: Int
-    package let reason: String
-
-    package init(line: Int = 0, reason: String) {
-        self.line = line
-        self.reason = reason
-    }
-
-    package var description: String { line == 0 ? reason : "line \(line): \(reason)" }
-}
-
-/// How much was imported.
-package struct ImportCounts: Equatable, Sendable {
-    package internal(set) var endpoints = 0
-    package internal(set) var notifications = 0
-    package internal(set) var queues = 0
-    package internal(set) var messages = 0
-    package internal(set) var webhooks = 0
-    package internal(set) var subscriptions = 0
-    package internal(set) var deliveries = 0
-    /// Whether the export had its end: all that was written is here.
-    package internal(set) var isComplete = false
-}
 
 extension MappedStore {
     /// Takes in what `export` wrote, into a store that has no endpoints, queues, users, webhooks and subscriptions. All of it, or nothing.

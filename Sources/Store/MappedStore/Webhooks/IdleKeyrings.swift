@@ -1,10 +1,11 @@
 internal import Delivery
 internal import HTTP
 internal import LMDB
+internal import Storage
 package import Values
 
 /// Keys of environments that have no webhooks: they are kept for a day.
-extension MappedWebhooks {
+extension MappedWebhooks: WebhookMaintenance {
     /// How long the keys stay after they were made, or after the environment's last webhook was deleted.
     package static let idleKeyringSeconds = 86_400.0
 

@@ -1,15 +1,9 @@
 internal import HTTP
 internal import LMDB
+package import Storage
 package import Values
 
-/// How many events that were published elsewhere have been left out, since the store began.
-package struct IntakeMetrics: Equatable, Sendable {
-    /// Of messages that could not be understood.
-    package var unreadable: UInt64 = 0
-    package var ofUnknownEnvironments: UInt64 = 0
-
-    package init() {}
-
+extension IntakeMetrics {
     private static let version: UInt8 = 1
 
     fileprivate var encoded: [UInt8] {
@@ -25,6 +19,7 @@ package struct IntakeMetrics: Equatable, Sendable {
         guard reader.byte() == Self.version, let unreadable = reader.number(), let unknown = reader.number() else {
             return nil
         }
+        self.init()
         self.unreadable = unreadable
         ofUnknownEnvironments = unknown
     }

@@ -2,6 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import JSON
 internal import LMDB
+internal import Storage
 internal import Values
 internal import Webhooks
 

@@ -1,0 +1,107 @@
+package import Delivery
+package import Events
+package import Queues
+package import Values
+
+/// What an operator does with queues beside the service.
+package protocol QueueAdministration: AnyObject {
+    /// Whether a configuration was ever put in force.
+    func isConfigured() throws(StoreFailure) -> Bool
+
+    /// Every queue that is in force, by name, and how many clients follow each.
+    func allQueues() throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)]
+
+    /// Tells clients that messages may have been lost.
+    func beginAnew() throws(StoreFailure)
+}
+
+/// What an operator does with deliveries beside the service.
+package protocol DeliveryAdministration: AnyObject {
+    func hasDestinations() throws(StoreFailure) -> Bool
+
+    /// Has operational events delivered from now on, those that wait among them, or no longer. Writes nothing where all is as it
+    /// is wanted.
+    /// - Parameters:
+    ///   - wanted: its number does not matter.
+    ///   - isSame: whether a destination is as wanted.
+    func sendOperationalEvents(to wanted: Destination?, isSame: (Destination) -> Bool) throws(StoreFailure)
+
+    func operationalCalls() throws(StoreFailure) -> OperationalCalls
+}
+
+/// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
+package protocol EventAdministration: AnyObject {
+    /// Events that came between two times, neither included, in the order they are kept.
+    func events(
+        from number: UInt64, after start: Timestamp, before end: Timestamp, limit: Int
+    ) throws(StoreFailure) -> EventPage
+
+    /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
+    func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch
+
+    /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
+    /// and its subscription's history says so.
+    /// - Parameter limit: how many lines of its history one step removes.
+    func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> PurgeOutcome
+
+    /// Removes events that came before a time, with their history; those that are still to be matched or delivered stay.
+    /// - Parameter limit: how many events and lines one step removes.
+    func purgeEvents(from number: UInt64, before end: Timestamp, limit: Int) throws(StoreFailure) -> PurgeStep
+
+    /// Keeps events that were routed elsewhere with what became of them; nothing of it is delivered. The subscriptions are
+    /// there already.
+    func takeOver(_ events: [FormerEvent]) throws(StoreFailure) -> Takeover
+}
+
+package struct EventPage: Equatable, Sendable {
+    package let events: [EventHistory]
+    /// Where the next step begins; `nil` at the end.
+    package let next: UInt64?
+
+    package init(events: [EventHistory], next: UInt64?) {
+        self.events = events
+        self.next = next
+    }
+}
+
+package enum Redispatch: Equatable, Sendable {
+    case started
+    /// It is still to be matched, or to be dispatched to what it has matched.
+    case waiting
+    case unknown
+}
+
+package enum PurgeOutcome: Equatable, Sendable {
+    case removed
+    /// Its history is too long for one step.
+    case begun
+    case unknown
+}
+
+package struct PurgeStep: Equatable, Sendable {
+    package var removed = 0
+    /// Events that are old enough, but still to be matched or delivered.
+    package var unfinished = 0
+    /// Where the next step begins; `nil` at the end.
+    package var next: UInt64?
+
+    package init(next: UInt64?) { self.next = next }
+}
+
+package struct Takeover: Equatable, Sendable {
+    package var events = 0
+    /// Events that are there already, and stay as they are.
+    package var known = 0
+    package var attempts = 0
+    /// Attempts for subscriptions that are not there.
+    package var strayAttempts = 0
+
+    package init() {}
+
+    package static func += (left: inout Takeover, right: Takeover) {
+        left.events += right.events
+        left.known += right.known
+        left.attempts += right.attempts
+        left.strayAttempts += right.strayAttempts
+    }
+}
