@@ -159,19 +159,4 @@ extension Attempt {
         default: true
         }
     }
-
-    /// Why a destination of events is to be disabled once a delivery is given up; `nil` where it is not.
-    ///
-    /// What the receiver, or whoever was asked before it, has said of it stands as it was said.
-    package func disablingText(_ trigger: Trigger) -> String? {
-        guard let failure, trigger != .manual, trigger != .test else { return nil }
-        switch failure.kind {
-        case .disabled, .unavailable, .withheld: return nil
-        case .approval:
-            guard let approval, let status = approval.status, status >= 500 else { return nil }
-            return String(decoding: approval.body, as: UTF8.self)
-        case .status: return String(decoding: responseText, as: UTF8.self)
-        default: return failure.text
-        }
-    }
 }

@@ -66,17 +66,7 @@ extension DeliveryWork {
             state.lastTriggered = line.summary
             if verdict != .delivered { state.lastErrored = line.summary }
             if let consent = result.consent { destination.accept(consent) }
-            var reason: String?
-            // What others did not agree to is no fault of the receiver.
-            if result.attempt.reachedReceiver {
-                reason = state.health.conclude(verdict, policy, destination.protocolKind, at: now.steady)
-            }
-            if result.wish.disables {
-                reason = result.attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
-            }
-            if destination.protocolKind == .event, verdict == .givenUp, !result.wish.abortsMessage {
-                reason = result.attempt.disablingText(result.delivery.trigger)
-            }
+            let reason = state.health.conclude(result, verdict, policy, destination.protocolKind, at: now.steady)
             percent = state.health.newPercent(at: now.steady)
             guard let reason, !isForOperators, !destination.isDisabled(at: now.wall) else { return }
             destination.disable(since: now.wall)
