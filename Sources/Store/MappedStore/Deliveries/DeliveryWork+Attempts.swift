@@ -3,81 +3,8 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// Attempts that begin and end.
+/// Attempts that begin, and leases that end.
 extension DeliveryWork {
-    /// Ends an attempt: its delivery is over, or waits for the next one.
-    mutating func conclude(
-        _ result: DeliveryResult, _ policies: RetryPolicies, in transaction: inout Transaction
-    ) throws(LMDBError) {
-        let number = result.delivery.destination
-        // Where it is gone, its deliveries count as being made until they are removed.
-        guard let (destination, _) = try destination(number, in: transaction) else { return }
-        // Where the lease ran out another worker may have the delivery; what became of this attempt is still told.
-        let stored = try store.delivery(like: result.delivery, in: transaction)
-        let isDelivered = result.attempt.failure == nil
-        let isOurs = stored?.owner == result.delivery.owner
-        let isOver = isOurs || isDelivered
-        let parcel = try store.readableParcel(result.delivery.parcel, in: transaction)
-        let attempts = result.delivery.attempts + 1
-        let policy = policies[destination.policy]
-        let verdict = result.attempt.verdict(
-            policy, destination.protocolKind, attempts: Int(attempts), trigger: result.delivery.trigger,
-            wish: result.wish,
-            jitter: result.jitter)
-        var nextRetryAt: Timestamp?
-        if case .retry(let seconds) = verdict { nextRetryAt = moment.wall.adding(seconds: seconds) }
-        let line = try log(
-            result.attempt, of: result.delivery, destination, parcel, count: attempts,
-            nextRetryAt: isOurs ? nextRetryAt : nil, isFinal: isOver && nextRetryAt == nil, in: &transaction)
-        let isForOperators = try store.operatorsDestination(in: transaction) == number
-        if isForOperators {
-            try store.count(operationalCall: result.attempt, in: &transaction)
-        } else {
-            metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
-        }
-        metrics.progressed = moment.steady
-        guard let stored, isOver else { return }
-        if stored.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
-        if verdict == .delivered, !isForOperators, let parcel {
-            metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
-        }
-        try store.tables.deliveries.remove(DeliveryRecord.place(stored), in: &transaction)
-        var isEnded = true
-        var gate: Timestamp?
-        if case .retry(let seconds) = verdict {
-            var next = stored
-            next.attempts = attempts
-            next.owner = 0
-            let due = moment.steady.adding(seconds: seconds)
-            // One that is in front of others stays there, and the gate waits in its place.
-            if destination.limits.isOrdered { gate = due } else { next.due = due }
-            try put(next, in: &transaction)
-            isEnded = false
-        }
-        if isEnded {
-            state.pending -= min(state.pending, 1)
-            try store.tables.holds.remove(key(stored.parcel, stored.number), in: &transaction)
-        }
-        let now = moment
-        var (disabling, percent): (String?, Int?)
-        change(number) { [isEnded, gate] destination, state in
-            state.gate = gate
-            if isEnded { state.pending -= min(state.pending, 1) }
-            state.lastTriggered = line.summary
-            if verdict != .delivered { state.lastErrored = line.summary }
-            if let consent = result.consent { destination.accept(consent) }
-            let reason = state.health.conclude(result, verdict, policy, destination.protocolKind, at: now.steady)
-            percent = state.health.newPercent(at: now.steady)
-            guard let reason, !isForOperators, !destination.isDisabled(at: now.wall) else { return }
-            destination.disable(since: now.wall)
-            destination.disabledReason = reason
-            disabling = reason
-        }
-        if !isForOperators {
-            try tell(result, verdict, line, disabling: disabling, percent: percent, in: &transaction)
-        }
-    }
-
     /// Deliveries of a disabled destination that one turn puts aside.
     private static let putAside = 64
 

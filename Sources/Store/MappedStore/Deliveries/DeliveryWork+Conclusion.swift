@@ -1,0 +1,138 @@
+internal import Delivery
+internal import HTTP
+internal import LMDB
+internal import Values
+
+/// An attempt that is over, and what follows from it.
+private struct Conclusion {
+    let result: DeliveryResult
+    let destination: Destination
+    /// `nil` where it is no longer kept, or damaged.
+    let parcel: Parcel?
+    let policy: RetryPolicy
+    let verdict: Verdict
+    let isForOperators: Bool
+    /// The delivery as it is stored by now; `nil` where it is over.
+    let stored: Delivery?
+
+    /// How many attempts there were, this one included.
+    var attempts: UInt32 { result.delivery.attempts + 1 }
+
+    /// Whether nobody else has the delivery. Where the lease ran out another worker may have it.
+    var isOurs: Bool { stored?.owner == result.delivery.owner }
+
+    /// Whether this attempt ends, or puts off, what is stored; else another worker's will.
+    var counts: Bool { isOurs || result.attempt.failure == nil }
+
+    /// How many seconds to wait for the next attempt; `nil` where there is none.
+    var wait: Double? { if case .retry(let seconds) = verdict { seconds } else { nil } }
+}
+
+/// Attempts that end.
+extension DeliveryWork {
+    /// Ends an attempt: its delivery is over, or waits for the next one.
+    mutating func conclude(
+        _ result: DeliveryResult, _ policies: RetryPolicies, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        guard let conclusion = try conclusion(of: result, policies, in: transaction) else { return }
+        // What became of an attempt is told even where another worker has the delivery.
+        let line = try log(conclusion, in: &transaction)
+        try count(conclusion, in: &transaction)
+        guard let stored = conclusion.stored, conclusion.counts else { return }
+        let gate = try advance(stored, conclusion, in: &transaction)
+        let news = note(conclusion, line, gate: gate)
+        if !conclusion.isForOperators {
+            try tell(
+                result, conclusion.verdict, line, disabling: news.disabling, percent: news.percent, in: &transaction)
+        }
+    }
+
+    /// What follows from an attempt; `nil` where its destination is gone: its deliveries count as being made until they are
+    /// removed.
+    private mutating func conclusion(
+        of result: DeliveryResult, _ policies: RetryPolicies, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Conclusion? {
+        let number = result.delivery.destination
+        guard let (destination, _) = try destination(number, in: transaction) else { return nil }
+        let policy = policies[destination.policy]
+        let verdict = result.attempt.verdict(
+            policy, destination.protocolKind, attempts: Int(result.delivery.attempts) + 1,
+            trigger: result.delivery.trigger, wish: result.wish, jitter: result.jitter)
+        let stored = try store.delivery(like: result.delivery, in: transaction)
+        return Conclusion(
+            result: result, destination: destination,
+            parcel: try store.readableParcel(result.delivery.parcel, in: transaction), policy: policy,
+            verdict: verdict, isForOperators: try store.operatorsDestination(in: transaction) == number,
+            stored: stored)
+    }
+
+    private mutating func log(
+        _ conclusion: Conclusion, in transaction: inout Transaction
+    ) throws(LMDBError) -> AttemptRecord {
+        let nextRetryAt = conclusion.wait.map { moment.wall.adding(seconds: $0) }
+        return try log(
+            conclusion.result.attempt, of: conclusion.result.delivery, conclusion.destination, conclusion.parcel,
+            count: conclusion.attempts, nextRetryAt: conclusion.isOurs ? nextRetryAt : nil,
+            isFinal: conclusion.counts && nextRetryAt == nil, in: &transaction)
+    }
+
+    private mutating func count(_ conclusion: Conclusion, in transaction: inout Transaction) throws(LMDBError) {
+        let result = conclusion.result
+        if conclusion.isForOperators {
+            try store.count(operationalCall: result.attempt, in: &transaction)
+        } else {
+            metrics.metrics.count(result.attempt, isReusedConnection: result.isReusedConnection)
+        }
+        metrics.progressed = moment.steady
+    }
+
+    /// Removes a delivery that is over, or puts it where its next attempt is due.
+    /// - Returns: until when its destination waits for that, where its order counts.
+    private mutating func advance(
+        _ stored: Delivery, _ conclusion: Conclusion, in transaction: inout Transaction
+    ) throws(LMDBError) -> Timestamp? {
+        if stored.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
+        if conclusion.verdict == .delivered, !conclusion.isForOperators, let parcel = conclusion.parcel {
+            metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
+        }
+        try store.tables.deliveries.remove(DeliveryRecord.place(stored), in: &transaction)
+        guard let wait = conclusion.wait else {
+            state.pending -= min(state.pending, 1)
+            try store.tables.holds.remove(key(stored.parcel, stored.number), in: &transaction)
+            return nil
+        }
+        var next = stored
+        next.attempts = conclusion.attempts
+        next.owner = 0
+        let due = moment.steady.adding(seconds: wait)
+        // One that is in front of others stays there, and the gate waits in its place.
+        let isOrdered = conclusion.destination.limits.isOrdered
+        if !isOrdered { next.due = due }
+        try put(next, in: &transaction)
+        return isOrdered ? due : nil
+    }
+
+    /// Notes on the destination how the attempt ended.
+    /// - Returns: why the destination was disabled just now, and how far it has come on the way to that.
+    private mutating func note(
+        _ conclusion: Conclusion, _ line: AttemptRecord, gate: Timestamp?
+    ) -> (disabling: String?, percent: Int?) {
+        let now = moment
+        var news: (disabling: String?, percent: Int?)
+        change(conclusion.destination.number) { destination, state in
+            state.gate = gate
+            if conclusion.wait == nil { state.pending -= min(state.pending, 1) }
+            state.lastTriggered = line.summary
+            if conclusion.verdict != .delivered { state.lastErrored = line.summary }
+            if let consent = conclusion.result.consent { destination.accept(consent) }
+            let reason = state.health.conclude(
+                conclusion.result, conclusion.verdict, conclusion.policy, destination.protocolKind, at: now.steady)
+            news.percent = state.health.newPercent(at: now.steady)
+            guard let reason, !conclusion.isForOperators, !destination.isDisabled(at: now.wall) else { return }
+            destination.disable(since: now.wall)
+            destination.disabledReason = reason
+            news.disabling = reason
+        }
+        return news
+    }
+}
