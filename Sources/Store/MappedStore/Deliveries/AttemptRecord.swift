@@ -127,7 +127,7 @@ struct AttemptRecord: Equatable {
                 requestHeaders: requestHeaders, status: status == 0 ? nil : status, responseHeaders: responseHeaders,
                 responseBody: reader.rest(), isResponseTruncated: flags & 2 != 0, failure: failure,
                 durationMilliseconds: duration, triggeredAt: triggeredAt, approval: approval),
-            nextRetryAt: nextRetryAt, isFinal: flags & 1 != 0)
+            nextRetryAt: nextRetryAt.value, isFinal: flags & 1 != 0)
     }
 
     private static func fields(_ reader: inout ByteReader) -> [HeaderField]? {

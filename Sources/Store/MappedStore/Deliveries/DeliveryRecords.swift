@@ -20,26 +20,28 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    // Each returns `nil` where the record breaks off, and `.some(nil)` where the value is not there.
+    // Each returns `nil` where the record breaks off.
 
-    mutating func optionalBytes() -> [UInt8]?? {
+    mutating func optionalBytes() -> Presence<[UInt8]>? {
         switch byte() {
-        case 0: .some(nil)
-        case 1: counted().map { .some($0) }
+        case 0: .absent
+        case 1: counted().map { .present($0) }
         default: nil
         }
     }
 
-    mutating func optionalText() -> String?? {
-        guard let bytes = optionalBytes() else { return nil }
-        guard let bytes else { return .some(nil) }
-        return String(validating: bytes, as: UTF8.self).map { .some($0) }
+    mutating func optionalText() -> Presence<String>? {
+        switch byte() {
+        case 0: .absent
+        case 1: text().map { .present($0) }
+        default: nil
+        }
     }
 
-    mutating func optionalTime() -> Timestamp?? {
+    mutating func optionalTime() -> Presence<Timestamp>? {
         switch byte() {
-        case 0: .some(nil)
-        case 1: time().map { .some($0) }
+        case 0: .absent
+        case 1: time().map { .present($0) }
         default: nil
         }
     }
@@ -112,11 +114,11 @@ enum DestinationRecord {
             let disabledReason = reader.optionalText()
         else { return nil }
         var destination = Destination(
-            number: number, url: url, method: method, contentType: contentType, sealedHeaders: headers,
-            keyring: keyring == 0 ? nil : keyring, sealedSecret: secret, policy: policy,
+            number: number, url: url, method: method, contentType: contentType, sealedHeaders: headers.value,
+            keyring: keyring == 0 ? nil : keyring, sealedSecret: secret.value, policy: policy,
             limits: DestinationLimits(
                 inFlight: Int(inFlight), rate: rate > 0 ? rate : nil, isOrdered: ordered != 0),
-            disabledUntil: disabledUntil, disabledReason: disabledReason)
+            disabledUntil: disabledUntil.value, disabledReason: disabledReason.value)
         if version == Self.version, !readMore(&reader, into: &destination) { return nil }
         return reader.isAtEnd ? destination : nil
     }
@@ -127,11 +129,11 @@ enum DestinationRecord {
             let consentedURL = reader.optionalText(), let rate = reader.number().flatMap({ Int(exactly: $0) }),
             let shape = reader.optionalBytes()
         else { return false }
-        destination.disabledAt = disabledAt
+        destination.disabledAt = disabledAt.value
         destination.protocolKind = kind
-        destination.approvalPath = approvalPath
-        if hasConsent != 0 { destination.consent = Consent(url: consentedURL, rate: rate == 0 ? nil : rate) }
-        destination.shape = shape
+        destination.approvalPath = approvalPath.value
+        if hasConsent != 0 { destination.consent = Consent(url: consentedURL.value, rate: rate == 0 ? nil : rate) }
+        destination.shape = shape.value
         return true
     }
 
@@ -209,7 +211,7 @@ struct DestinationState: Equatable {
         var times: [Timestamp?] = []
         for _ in 0..<6 {
             guard let time = reader.optionalTime() else { return nil }
-            times.append(time)
+            times.append(time.value)
         }
         guard let triggered = reader.optionalBytes(), let errored = reader.optionalBytes(),
             let toldPercent = version == 1 ? 0 : reader.number(), reader.isAtEnd
@@ -226,9 +228,11 @@ struct DestinationState: Equatable {
         health.openSeconds = openSeconds
         (health.failingSince, health.givenUpSince, health.opensAt) = (times[0], times[1], times[2])
         (health.rateFree, head, gate) = (times[3], times[4], times[5])
-        lastTriggered = triggered.flatMap { AttemptRecord(sealed: $0) }
-        lastErrored = errored.flatMap { AttemptRecord(sealed: $0) }
-        if (triggered == nil) != (lastTriggered == nil) || (errored == nil) != (lastErrored == nil) { return nil }
+        lastTriggered = triggered.value.flatMap { AttemptRecord(sealed: $0) }
+        lastErrored = errored.value.flatMap { AttemptRecord(sealed: $0) }
+        guard (triggered.value == nil) == (lastTriggered == nil), (errored.value == nil) == (lastErrored == nil) else {
+            return nil
+        }
     }
 }
 
@@ -256,7 +260,7 @@ enum ParcelRecord {
             let eventID = reader.text(), let idempotencyKey = reader.optionalText(), let event = reader.text()
         else { return nil }
         return Parcel(
-            number: number, eventID: eventID, idempotencyKey: idempotencyKey, event: event, source: source,
+            number: number, eventID: eventID, idempotencyKey: idempotencyKey.value, event: event, source: source,
             body: reader.rest(), receivedAt: receivedAt)
     }
 }

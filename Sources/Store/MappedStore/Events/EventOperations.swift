@@ -105,13 +105,13 @@ extension MappedEvents: EventStore {
     package func change(
         _ id: UUID, _ change: (inout Subscription) -> Bool
     ) throws(StoreFailure) -> Subscription? {
-        try growing(of: "subscription \(id)") { (transaction) throws(LMDBError) -> Subscription?? in
+        try growing(of: "subscription \(id)") { (transaction) throws(LMDBError) -> Presence<Subscription>? in
             guard let number = try subscriptionNumber(id, in: transaction),
                 let entry = try subscriptionEntry(number: number, in: transaction)
-            else { return .some(nil) }
+            else { return .absent }
             let before = entry.subscription
             var subscription = before
-            guard change(&subscription) else { return .some(before) }
+            guard change(&subscription) else { return .present(before) }
             guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
             var revision = entry.revision
             if subscription.asked != before.asked {
@@ -122,8 +122,8 @@ extension MappedEvents: EventStore {
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             try work.reconsider(number, before: before.destination, in: transaction)
             try work.finish(in: &transaction)
-            return .some(subscription)
-        }
+            return .present(subscription)
+        }.value
     }
 
     package func deleteSubscription(

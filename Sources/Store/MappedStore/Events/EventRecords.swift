@@ -35,8 +35,8 @@ enum SubscriptionRecord {
             let updated = reader.time(), reader.isAtEnd, let shape = Subscription.shape(of: destination)
         else { return nil }
         let subscription = Subscription(
-            id: id, user: user, name: name, expression: expression, dialect: dialect, version: version,
-            extensions: shape.extensions, sealedAuth: auth, sealedTarget: sealedTarget, target: target,
+            id: id, user: user, name: name, expression: expression, dialect: dialect.value, version: version,
+            extensions: shape.extensions, sealedAuth: auth.value, sealedTarget: sealedTarget.value, target: target,
             format: shape.format, destination: destination, created: created, updated: updated)
         return (subscription, revision)
     }
@@ -48,7 +48,7 @@ enum SubscriptionRecord {
             let dialect = reader.byte().flatMap(dialect(word:)), reader.counted() != nil, reader.counted() != nil,
             let text = reader.text()
         else { return nil }
-        return Expression(text: text, dialect: dialect)
+        return Expression(text: text, dialect: dialect.value)
     }
 
     /// The user's name, and nothing more.
@@ -68,11 +68,11 @@ enum SubscriptionRecord {
         }
     }
 
-    private static func dialect(word: UInt8) -> JSONPath.Dialect?? {
+    private static func dialect(word: UInt8) -> Presence<JSONPath.Dialect>? {
         switch word {
-        case 0: .some(nil)
-        case 1: .some(.legacy)
-        case 2: .some(.rfc9535)
+        case 0: .absent
+        case 1: .present(.legacy)
+        case 2: .present(.rfc9535)
         default: nil
         }
     }

@@ -110,11 +110,14 @@ extension MappedQueues: QueueStore {
 
     /// Names a client and, where that can be read, its queue.
     private func subject(_ client: String, _ user: User) -> String {
-        let name = try? core.environment.read { (transaction) throws(LMDBError) -> String? in
-            guard let number = try self.client(client, of: user.number, in: transaction)?.queue else { return nil }
-            return try queueSettings(number, in: transaction)?.name
+        let queue = try? core.environment.read { (transaction) throws(LMDBError) -> String in
+            let number = try self.client(client, of: user.number, in: transaction)?.queue
+            let name = try number.flatMap { number throws(LMDBError) in
+                try queueSettings(number, in: transaction)?.name
+            }
+            return name.map { ", queue \($0)" } ?? ""
         }
-        return "client \(client) of user \(user.name)" + ((name ?? nil).map { ", queue \($0)" } ?? "")
+        return "client \(client) of user \(user.name)" + (queue ?? "")
     }
 
     package func read(
@@ -277,8 +280,8 @@ extension MappedQueues: QueueStore {
         let (prepared, revision) = try read { (transaction) throws(LMDBError) in
             (try ConfigurationChange(to: configuration, self, in: transaction), try queueRevision(in: transaction))
         }
-        return try growing { (transaction) throws(LMDBError) -> ConfigurationFailure?? in
-            if let failure = load().failure { return .some(failure) }
+        let outcome = try growing { (transaction) throws(LMDBError) -> Result<Void, ConfigurationFailure>? in
+            if let failure = load().failure { return .failure(failure) }
             var change = prepared
             if try queueRevision(in: transaction) != revision {
                 // Another request has changed what is in force meanwhile.
@@ -288,8 +291,9 @@ extension MappedQueues: QueueStore {
             try apply(change, in: &transaction)
             try bumpQueueRevision(in: &transaction)
             try remember(.done, of: request, in: &transaction)
-            return .some(nil)
+            return .success(())
         }
+        return outcome.failure
     }
 
     package func setPassword(
@@ -327,8 +331,8 @@ extension MappedQueues: QueueStore {
     }
 }
 
-extension Result where Success == QueueConfiguration, Failure == ConfigurationFailure {
-    fileprivate var failure: ConfigurationFailure? {
+extension Result {
+    fileprivate var failure: Failure? {
         if case .failure(let failure) = self { failure } else { nil }
     }
 }

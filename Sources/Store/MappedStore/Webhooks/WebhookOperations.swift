@@ -50,10 +50,10 @@ extension MappedWebhooks: WebhookStore {
     }
 
     package func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook? {
-        try growing(of: "webhook \(id)") { (transaction) throws(LMDBError) -> Webhook?? in
-            guard let before = try webhook(id, in: transaction) else { return .some(nil) }
+        try growing(of: "webhook \(id)") { (transaction) throws(LMDBError) -> Presence<Webhook>? in
+            guard let before = try webhook(id, in: transaction) else { return .absent }
             var webhook = before
-            guard change(&webhook) else { return .some(before) }
+            guard change(&webhook) else { return .present(before) }
             guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
             try put(webhook, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
@@ -63,8 +63,8 @@ extension MappedWebhooks: WebhookStore {
                 try work.endOrder(of: webhook.destination.number, in: &transaction)
             }
             try work.finish(in: &transaction)
-            return .some(webhook)
-        }
+            return .present(webhook)
+        }.value
     }
 
     package func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
@@ -128,19 +128,19 @@ extension MappedWebhooks: WebhookStore {
     package func test(
         _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> UUID? {
-        try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> UUID?? in
-            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .some(id) }
+        try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> Presence<UUID>? in
+            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .present(id) }
             guard let number = try webhookNumber(webhook, in: transaction),
                 let found = try self.webhook(number: number, in: transaction)
-            else { return .some(nil) }
+            else { return .absent }
             guard try admit(bytes: event.body.count + 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             let parcel = try work.keep(event.parcel(from: found.environment), in: &transaction)
-            guard let id = try work.deliver(parcel, to: number, .test, in: &transaction) else { return .some(nil) }
+            guard let id = try work.deliver(parcel, to: number, .test, in: &transaction) else { return .absent }
             try work.finish(in: &transaction)
             try remember(.made(id), of: request, in: &transaction)
-            return .some(id)
-        }
+            return .present(id)
+        }.value
     }
 
     // MARK: Logs
@@ -183,16 +183,16 @@ extension MappedWebhooks: WebhookStore {
     package func recover(
         _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Int? {
-        try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> Int?? in
+        try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> Presence<Int>? in
             if case .count(let count) = try tables.requests.outcome(of: request, in: transaction) {
-                return .some(Int(clamping: count))
+                return .present(Int(clamping: count))
             }
-            guard let number = try webhookNumber(webhook, in: transaction) else { return .some(nil) }
+            guard let number = try webhookNumber(webhook, in: transaction) else { return .absent }
             var lost = try deliveries.lostParcels(of: number, since: since, until: until, limit: limit, in: transaction)
             guard try admit(bytes: 1024 * lost.count, largest: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             var count = 0
-            guard try work.destination(number, in: transaction) != nil else { return .some(nil) }
+            guard try work.destination(number, in: transaction) != nil else { return .absent }
             // Those that are no longer kept, or damaged, give their places to others.
             while count < limit, !lost.isEmpty {
                 for parcel in lost {
@@ -208,8 +208,8 @@ extension MappedWebhooks: WebhookStore {
             }
             try work.finish(in: &transaction)
             try remember(.count(UInt64(count)), of: request, in: &transaction)
-            return .some(count)
-        }
+            return .present(count)
+        }.value
     }
 
     package func statistics(of webhook: UUID) throws(StoreFailure) -> WebhookStatistics? {
@@ -235,13 +235,14 @@ extension MappedWebhooks: WebhookStore {
             return try deliveries.keyring(number, in: transaction)
         }
         if let found { return found }
-        return try growing(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring?? in
+        return try growing(of: "keys of environment \(environment)") {
+            (transaction) throws(LMDBError) -> Presence<Keyring>? in
             guard try admit(bytes: 4096, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             let keyring = try keyring(of: environment, &work, in: &transaction, make)
             try work.finish(in: &transaction)
-            return .some(keyring)
-        }
+            return Presence(keyring)
+        }.value
     }
 
     package func rotate(

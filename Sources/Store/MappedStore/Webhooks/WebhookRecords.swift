@@ -30,7 +30,7 @@ enum WebhookRecord {
             let updated = reader.time(), let events = texts(&reader), let headerNames = texts(&reader), reader.isAtEnd
         else { return nil }
         return Webhook(
-            id: id, environment: environment, name: name, description: description, events: events,
+            id: id, environment: environment, name: name, description: description.value, events: events,
             headerNames: headerNames, destination: destination, created: created, updated: updated,
             lastTriggered: state.lastTriggered.map(summary), lastErrored: state.lastErrored.map(summary))
     }
