@@ -36,9 +36,8 @@ extension MappedCapture {
     ) throws(LMDBError) {
         var records: [UInt64: EndpointRecord] = [:]
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
-        let next =
-            (try tables.meta.value(at: Tables.captureKey, in: transaction) { CaptureState($0) } ?? nil)?.nextEndpoint
-            ?? 1
+        let state = try tables.meta.readable(at: Tables.captureKey, in: transaction) { CaptureState($0) }
+        let next = state?.nextEndpoint ?? 1
         try visit(tables.endpoints, "endpoints", &check, in: transaction) { key, value, check in
             var reader = ByteReader(key)
             guard let number = reader.fixed(), reader.isAtEnd, let record = EndpointRecord(value, number: number) else {

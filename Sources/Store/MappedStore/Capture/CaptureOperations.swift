@@ -153,9 +153,9 @@ extension MappedCapture: CaptureStore {
         of range: NotificationRange, at number: UInt64, bytes: Range<Int>, of bodyBytes: Int
     ) throws(StoreFailure) -> [UInt8]? {
         try read { (transaction) throws(LMDBError) in
-            try tables.notifications.value(of: range.endpoint, at: number, in: transaction) {
+            try tables.notifications.readable(of: range.endpoint, at: number, in: transaction) {
                 NotificationRecord.body(of: $0, bytes, bodyBytes: bodyBytes)
-            } ?? nil
+            }
         }
     }
 

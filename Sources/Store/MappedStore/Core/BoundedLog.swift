@@ -20,6 +20,13 @@ struct BoundedLog {
         try table.value(at: key(owner, number), in: transaction, body)
     }
 
+    /// The same; `nil` also where the record cannot be read.
+    func readable<Result>(
+        of owner: UInt64, at number: UInt64, in transaction: borrowing Transaction, _ decode: (RawSpan) -> Result?
+    ) throws(LMDBError) -> Result? {
+        try table.readable(at: key(owner, number), in: transaction, decode)
+    }
+
     /// Lends an owner's records from `first` up to, without, `end`, oldest first, until the body says no.
     func scan(
         of owner: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction,

@@ -69,7 +69,7 @@ extension DeliveryState {
 extension Tables {
     /// - Returns: `nil` where it is not there, or damaged.
     func numbers(in transaction: borrowing Transaction) throws(LMDBError) -> Numbers? {
-        try meta.value(at: Self.numbersKey, in: transaction) { Numbers($0) } ?? nil
+        try meta.readable(at: Self.numbersKey, in: transaction) { Numbers($0) }
     }
 
     /// Has all numbers that clients see go on above those that may have been shown.

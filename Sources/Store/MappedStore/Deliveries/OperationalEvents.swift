@@ -83,10 +83,10 @@ extension DeliveryWork {
             return true
         }
         for number in numbers where found == nil {
-            let other = try store.tables.attempts.value(at: key(number), in: transaction) {
+            let other = try store.tables.attempts.readable(at: key(number), in: transaction) {
                 AttemptRecord($0)
             }
-            if let other = other ?? nil, !other.eventID.isEmpty { found = other }
+            if let other, !other.eventID.isEmpty { found = other }
         }
         return found ?? line
     }

@@ -20,10 +20,10 @@ extension Tables {
 
     /// Whose a destination is. One that is nobody's, as that of operators, is its own owner.
     func owner(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UUID {
-        let environment = try webhooks.value(at: key(number), in: transaction) { WebhookRecord.environment($0) }
-        if let environment = environment ?? nil { return environment }
-        let user = try subscriptions.value(at: key(number), in: transaction) { SubscriptionRecord.user($0) }
-        let name = (user ?? nil) ?? key(number)
+        let environment = try webhooks.readable(at: key(number), in: transaction) { WebhookRecord.environment($0) }
+        if let environment { return environment }
+        let user = try subscriptions.readable(at: key(number), in: transaction) { SubscriptionRecord.user($0) }
+        let name = user ?? key(number)
         let digest = DigestAlgorithm.sha256.digest(of: name).prefix(16)
         guard let owner = UUID(bytes: Array(digest)) else { preconditionFailure("a digest has 16 bytes and more") }
         return owner
@@ -50,8 +50,8 @@ extension Tables {
     ) throws(LMDBError) {
         let place = key(sortable(time), number)
         for kind in OwnerHeads.allCases {
-            let stored = try heads(kind).value(at: place, in: transaction) { UUID(bytes: copy($0)) }
-            guard try heads(kind).remove(place, in: &transaction), let owner = stored ?? nil else { continue }
+            let stored = try heads(kind).readable(at: place, in: transaction) { UUID(bytes: copy($0)) }
+            guard try heads(kind).remove(place, in: &transaction), let owner = stored else { continue }
             try removeOwned(kind, owner, of: number, at: time, in: &transaction)
         }
     }

@@ -36,10 +36,10 @@ extension MappedEvents {
                 check.report("Subscription \(number) has no destination.")
                 continue
             }
-            let record = try tables.subscriptions.value(at: key(number), in: transaction) {
+            let record = try tables.subscriptions.readable(at: key(number), in: transaction) {
                 SubscriptionRecord.decode($0, destination)
             }
-            guard let (subscription, revision) = record ?? nil else {
+            guard let (subscription, revision) = record else {
                 check.report("The record of subscription \(number) cannot be read.")
                 continue
             }

@@ -65,10 +65,10 @@ extension Tables {
             return true
         }
         for (place, number) in found {
-            let destination = try destinations.value(at: key(number), in: transaction) {
+            let destination = try destinations.readable(at: key(number), in: transaction) {
                 DestinationRecord.decode($0, number: number)
             }
-            guard (destination ?? nil)?.approvalPath != nil else { continue }
+            guard destination?.approvalPath != nil else { continue }
             try deliveryHeads.remove(place, in: &transaction)
             try approvalHeads.put([], at: place, in: &transaction)
         }
@@ -151,8 +151,7 @@ extension Tables {
         _ change: (inout LostParcel) -> Void
     ) throws(LMDBError) {
         let place = key(destination, parcel)
-        let stored = try lostParcels.value(at: place, in: transaction) { LostParcel($0) }
-        let before = (stored ?? nil) ?? LostParcel()
+        let before = try lostParcels.readable(at: place, in: transaction) { LostParcel($0) } ?? LostParcel()
         var lost = before
         change(&lost)
         guard lost != before else { return }

@@ -17,15 +17,15 @@ struct StoreMark {
     /// Has the store's time begin anew where the store is not the one that the file knows, or is new.
     /// - Returns: false where the store is an older copy of itself.
     func recognise(_ tables: Tables, in transaction: inout Transaction) throws(LMDBError) -> Bool {
-        let found = try tables.meta.value(at: Tables.queuesKey, in: transaction) { QueueState($0) }
-        let mark =
-            try tables.meta.value(at: Tables.markKey, in: transaction) { span in
-                var reader = ByteReader(span)
-                return reader.fixed()
-            } ?? nil
-        var stored = found ?? nil
-        if found != nil, stored == nil { stored = try tables.rebuiltQueueState(at: Self.seconds(), in: transaction) }
-        if let mark, let state = found, state != nil, known().contains(mark) { return true }
+        var stored = try tables.meta.readable(at: Tables.queuesKey, in: transaction) { QueueState($0) }
+        let mark = try tables.meta.readable(at: Tables.markKey, in: transaction) { span in
+            var reader = ByteReader(span)
+            return reader.fixed()
+        }
+        if let mark, stored != nil, known().contains(mark) { return true }
+        if stored == nil, try tables.meta.contains(Tables.queuesKey, in: transaction) {
+            stored = try tables.rebuiltQueueState(at: Self.seconds(), in: transaction)
+        }
         let now = QueueState(time: Self.seconds())
         let fresh = UInt64.random(in: 1 ... .max)
         try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)

@@ -78,9 +78,9 @@ extension StoreCore {
             try meta.put(key(MappedStore.schemaVersion), at: Tables.schemaKey, in: &transaction)
         }
         let isKnown = try StoreMark(path).recognise(tables, in: &transaction)
-        let stored = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        let stored = try tables.meta.readable(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
         var clock = SteadyClock.starting(bootID: bootID, after: try lastShown(tables, in: transaction))
-        if let stored = stored ?? nil, stored.bootID == clock.bootID { clock = stored }
+        if let stored, stored.bootID == clock.bootID { clock = stored }
         let wasClosed = try tables.meta.remove(Tables.closedKey, in: &transaction)
         if schema == nil {
             try tables.meta.put(Numbers().encoded, at: Tables.numbersKey, in: &transaction)
@@ -100,7 +100,7 @@ extension StoreCore {
     static func lastShown(_ tables: Tables, in transaction: borrowing Transaction) throws(LMDBError)
         -> Timestamp?
     {
-        let metrics = try tables.meta.value(at: Tables.metricsKey, in: transaction) { DeliveryMetricsRecord($0) } ?? nil
+        let metrics = try tables.meta.readable(at: Tables.metricsKey, in: transaction) { DeliveryMetricsRecord($0) }
         var last = metrics?.progressed
         try tables.endpointUses.scan(backwards: true, in: transaction) { key, _ in
             if let (time, _) = EndpointRecord.use(fromKey: key) { last = max(last ?? time, time) }
@@ -119,9 +119,9 @@ extension StoreCore {
                 "schema version \(schema); \"postroom store migrate\" brings it to \(MappedStore.schemaVersion)")
         }
         let tables = try Tables(creating: false, in: transaction)
-        let clock = try tables.meta.value(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        let clock = try tables.meta.readable(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
         try transaction.commit()
-        guard let clock = clock ?? nil else { throw .damaged("the clock") }
+        guard let clock else { throw .damaged("the clock") }
         return (tables, clock)
     }
 }

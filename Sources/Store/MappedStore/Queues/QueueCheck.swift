@@ -4,7 +4,7 @@ internal import Queues
 
 extension MappedQueues {
     func checkQueues(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
-        guard let state = try tables.meta.value(at: Tables.queuesKey, in: transaction, { QueueState($0) }) ?? nil else {
+        guard let state = try tables.meta.readable(at: Tables.queuesKey, in: transaction, { QueueState($0) }) else {
             return check.report("The record of the state of queues cannot be read.")
         }
         let garbage = try checkGarbage(&check, in: transaction)

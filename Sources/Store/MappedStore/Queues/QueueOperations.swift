@@ -180,8 +180,9 @@ extension MappedQueues: QueueStore {
 
     package func body(of range: MessageRange, at id: UInt64, bytes: Range<Int>) throws(StoreFailure) -> [UInt8]? {
         try read { (transaction) throws(LMDBError) in
-            try tables.messages.value(of: range.queue, at: id, in: transaction) { MessageRecord.body(of: $0, bytes) }
-                ?? nil
+            try tables.messages.readable(of: range.queue, at: id, in: transaction) {
+                MessageRecord.body(of: $0, bytes)
+            }
         }
     }
 

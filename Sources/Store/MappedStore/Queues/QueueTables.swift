@@ -185,6 +185,14 @@ extension Table {
         return record
     }
 
+    /// A record under a key; `nil` where there is none, as where it cannot be read.
+    func readable<Record>(
+        at key: [UInt8], in transaction: borrowing Transaction, _ decode: (RawSpan) -> Record?
+    ) throws(LMDBError) -> Record? {
+        guard let record = try value(at: key, in: transaction, decode) else { return nil }
+        return record
+    }
+
     /// A number of eight bytes under a key; `nil` where there is none.
     func number(at key: [UInt8], in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try record(at: key, "a number", in: transaction) { span in

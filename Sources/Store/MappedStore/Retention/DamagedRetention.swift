@@ -16,8 +16,8 @@ extension MappedDeliveries {
         var lines = lines
         for index in lines.indices where lines[index].destination == nil || lines[index].parcel == nil {
             let number = lines[index].number
-            let record = try tables.attempts.value(at: key(number), in: transaction) { AttemptRecord($0) }
-            if let record = record ?? nil {
+            let record = try tables.attempts.readable(at: key(number), in: transaction) { AttemptRecord($0) }
+            if let record {
                 lines[index].destination = record.destination
                 lines[index].parcel = record.parcel
             } else {

@@ -41,8 +41,7 @@ extension MappedRetention {
             for _ in 0..<8 * Self.sampled where sizes.count < Self.sampled {
                 // Numbers that are gone count for nobody, so that who comes after many of them does not seem large.
                 let number = UInt64.random(in: first..<end)
-                let found =
-                    try table.value(at: key(number), in: transaction) { Self.ownership(kind, number, $0) } ?? nil
+                let found = try table.readable(at: key(number), in: transaction) { Self.ownership(kind, number, $0) }
                 guard let found else { continue }
                 sizes.append((try owner(found, in: transaction), found.bytes))
             }

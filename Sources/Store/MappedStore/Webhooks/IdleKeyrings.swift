@@ -66,13 +66,13 @@ extension MappedWebhooks: WebhookMaintenance {
                     try deliveries.keyring(number, in: transaction)
                 })
         else { return false }
-        let noted = try tables.environments.value(at: environment.bytes, in: transaction) { span -> Int64? in
+        let noted = try tables.environments.readable(at: environment.bytes, in: transaction) { span -> Int64? in
             var reader = ByteReader(span)
             _ = reader.fixed()
             return reader.fixedSigned()
         }
         let made = keyring.keys.map(\.created).max() ?? now
-        let since = (noted ?? nil).map { max(made, Timestamp(microseconds: $0)) } ?? made
+        let since = noted.map { max(made, Timestamp(microseconds: $0)) } ?? made
         return now.seconds(since: since) > Self.idleKeyringSeconds
     }
 }

@@ -152,7 +152,7 @@ extension MappedStore {
                 return try deliveries.parcel(number, in: transaction)
             }
             guard let parcel = found else { continue }
-            let known = try tables.eventIDs.value(
+            let known = try tables.eventIDs.readable(
                 at: EventIDs.key(parcel.source, .id, parcel.eventID), in: transaction
             ) { span -> UInt64? in
                 var reader = ByteReader(span)
@@ -177,7 +177,7 @@ extension MappedStore {
                 json.member("event", parcel.event)
                 json.member("receivedAt", parcel.receivedAt)
                 // Not there where the event is not known again, as that of a test is not.
-                if let deliveries = known ?? nil { json.member("deliveries", deliveries) }
+                if let deliveries = known { json.member("deliveries", deliveries) }
                 if let routed { json.routed(routed, waiting, subscriptions) }
                 json.member("body", bytes: parcel.body)
             }
