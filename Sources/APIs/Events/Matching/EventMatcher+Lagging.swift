@@ -1,0 +1,41 @@
+internal import HTTP
+internal import JSON
+internal import JSONPath
+internal import Values
+
+/// Subscriptions that lag behind, as the expressions of their owners take much time (`MatchingShares`).
+extension EventMatcher {
+    /// Tries events with one lagging subscription: as many as there is time for, and at least one. Owners take turns, and so
+    /// do the subscriptions of an owner.
+    /// - Returns: whether there was something to do.
+    func tryLagging(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+        let waiting = try store.waitingLag(
+            after: lastLaggingOwner, lastLagging, limit: Self.eventsPerSubscription, maximumBytes: Self.maximumBytes)
+        guard var lag = waiting else {
+            index.lagging = []
+            lastLagging = [:]
+            return false
+        }
+        lastLaggingOwner = lag.owner
+        lastLagging[lag.owner] = lag.subscription
+        index.lagging.insert(lag.subscription)
+        var matched: [UInt64] = []
+        for (position, event) in lag.events.enumerated() {
+            if position > 0, now().steady >= deadline {
+                lag.next = event.number
+                lag.isWhole = false
+                break
+            }
+            guard let expression = lag.expression, let value = try? JSON(parsing: event.body) else { continue }
+            switch index.attempt(value, expression, at: now().steady) {
+            case .matches: matched.append(event.number)
+            case .exceeds: reports.add(lag.subscription)
+            case .differs: break
+            }
+        }
+        try writeReports()
+        let stillLags = try store.keep(matched, of: lag, at: now())
+        if !stillLags { index.lagging.remove(lag.subscription) }
+        return !lag.events.isEmpty || !lag.isAtEnd
+    }
+}

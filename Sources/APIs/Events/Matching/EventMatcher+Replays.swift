@@ -1,0 +1,29 @@
+internal import HTTP
+internal import JSON
+internal import JSONPath
+internal import Values
+
+/// Subscriptions that are sent events of the past.
+extension EventMatcher {
+    /// Tries events with one subscription that replays them: as many as there is time for, and at least one.
+    /// - Returns: whether a replay waited.
+    func replay(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+        let waiting = try store.waitingReplay(
+            after: lastReplayed, limit: Self.eventsPerSubscription, maximumBytes: Self.maximumBytes)
+        guard var replay = waiting else { return false }
+        lastReplayed = replay.subscription
+        let query = try? JSONPath(parsing: replay.expression.text, dialect: replay.expression.dialect)
+        var matched: [UInt64] = []
+        for (position, event) in replay.events.enumerated() {
+            if position > 0, now().steady >= deadline {
+                replay.nextEvent = event.number
+                break
+            }
+            guard let query, let value = try? JSON(parsing: event.body) else { continue }
+            let matches = try? query.matches(JSONPathDocument(value))
+            if matches ?? false { matched.append(event.number) }
+        }
+        try store.keep(matched, of: replay, at: now())
+        return true
+    }
+}
