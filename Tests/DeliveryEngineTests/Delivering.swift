@@ -55,15 +55,17 @@ final class Delivering {
             sealed.starts(with: purpose.context) ? sealed.dropFirst(purpose.context.count).reversed() : nil
         })
 
+    /// - Parameter other: a store to use instead of the real one.
     func dispatcher(
-        blocksLoopback: Bool = false, _ change: (inout DispatcherSettings) -> Void = { _ in }
+        over other: (any DeliveryStore)? = nil, blocksLoopback: Bool = false,
+        _ change: (inout DispatcherSettings) -> Void = { _ in }
     ) throws -> Dispatcher {
         var settings = DispatcherSettings()
         change(&settings)
         let addresses = AddressGuard(allowing: blocksLoopback ? [] : [network])
         let multi = try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60)
         return Dispatcher(
-            store: store.deliveries, multi: multi, settings: settings, sealing: Self.sealing, shaping: Unshaped(),
+            store: other ?? store.deliveries, multi: multi, settings: settings, sealing: Self.sealing, shaping: Unshaped(),
             mayConnect: { addresses.allows($0) }, now: { [unowned self] in now },
             random: SystemRandomNumberGenerator())
     }

@@ -30,8 +30,13 @@ struct CallWriter {
     /// How long a key that no longer signs alone signs beside its successor.
     private let overlapSeconds: Double
 
-    /// Why nothing can be sent.
-    struct Refusal: Error { let text: String }
+    /// Why a call cannot be written.
+    enum Fault: Error {
+        /// Another attempt would not help. The text is for the delivery's log.
+        case unavailable(String)
+        /// The store could not be read. This is not for the delivery's log: it says nothing of the delivery.
+        case store(StoreFailure)
+    }
 
     init(
         store: any DeliveryStore, sealing: Sealing, names: CallHeaders, shaping: any ParcelShaping,
@@ -54,13 +59,13 @@ struct CallWriter {
 
     mutating func call(
         _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, at now: Timestamp
-    ) throws -> Call {
+    ) throws(Fault) -> Call {
         let shaped = try shaped(parcel, destination)
         let (sent, shown) = try headers(delivery, destination, parcel, shaped, at: now)
         return Call(sent: sent, shown: shown, body: shaped.body)
     }
 
-    private func shaped(_ parcel: Parcel, _ destination: Destination) throws -> ShapedParcel {
+    private func shaped(_ parcel: Parcel, _ destination: Destination) throws(Fault) -> ShapedParcel {
         guard let shape = destination.shape else {
             let type = HeaderField(name: "Content-Type", value: destination.contentType)
             return ShapedParcel(headers: [type], body: parcel.body)
@@ -68,16 +73,16 @@ struct CallWriter {
         do throws(ShapingFault) {
             return try shaping.shape(parcel, as: shape)
         } catch {
-            throw Refusal(text: error.reason)
+            throw .unavailable(error.reason)
         }
     }
 
     private mutating func headers(
         _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
-    ) throws -> (sent: [HeaderField], shown: [HeaderField]) {
+    ) throws(Fault) -> (sent: [HeaderField], shown: [HeaderField]) {
         let seconds = now.microseconds / 1_000_000
         guard let call = WebhookCall(id: Self.callID(parcel), seconds: seconds, body: shaped.body) else {
-            throw Refusal(text: "the event's id cannot be sent")
+            throw .unavailable("the event's id cannot be sent")
         }
         var fields = shaped.headers + [HeaderField(name: "User-Agent", value: names.userAgent)]
         switch destination.protocolKind {
@@ -99,7 +104,7 @@ struct CallWriter {
         fields += try signatures(call, destination, at: now)
         guard let sealed = destination.sealedHeaders else { return (fields, fields) }
         guard let custom = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
-            throw Refusal(text: "the custom headers cannot be opened: they were sealed under another secret")
+            throw .unavailable("the custom headers cannot be opened: they were sealed under another secret")
         }
         // These two a client may choose; neither may be there twice (RFC 9110, section 5.3).
         let chosen = Set(custom.map { $0.name.lowercased() }).intersection(["content-type", "user-agent"])
@@ -116,22 +121,20 @@ struct CallWriter {
 
     private mutating func signatures(
         _ call: WebhookCall, _ destination: Destination, at now: Timestamp
-    ) throws -> [HeaderField] {
+    ) throws(Fault) -> [HeaderField] {
         var fields: [HeaderField] = []
         var secrets: [WebhookSecret] = []
         if let sealed = destination.sealedSecret {
             guard let secret = sealing.open(sealed, .secret).flatMap({ WebhookSecret(bytes: $0) }) else {
-                throw Refusal(text: "the secret cannot be opened: it was sealed under another secret")
+                throw .unavailable("the secret cannot be opened: it was sealed under another secret")
             }
             secrets.append(secret)
         }
         var pairs: [WebhookKeyPair] = []
-        if let number = destination.keyring, let keyring = try store.keyring(number),
-            let rotation = KeyRotation(keyring, at: now, overlapSeconds: overlapSeconds)
-        {
+        if let rotation = try rotation(destination, at: now) {
             let current = try key(rotation.current)
             guard let signature = call.bodySignature(by: current) else {
-                throw Refusal(text: "the call cannot be signed")
+                throw .unavailable("the call cannot be signed")
             }
             fields.append(HeaderField(name: names.signature, value: signature))
             fields.append(HeaderField(name: names.timestamp, value: call.timestamp))
@@ -145,11 +148,24 @@ struct CallWriter {
         return fields
     }
 
-    private mutating func key(_ key: Keyring.Key) throws -> SigningKey {
+    /// The keys that sign a destination's calls; `nil` where it has none.
+    private func rotation(_ destination: Destination, at now: Timestamp) throws(Fault) -> KeyRotation? {
+        guard let number = destination.keyring else { return nil }
+        let keyring: Keyring?
+        do throws(StoreFailure) {
+            keyring = try store.keyring(number)
+        } catch {
+            guard case .damaged = error else { throw .store(error) }
+            throw .unavailable("the signing keys are damaged")
+        }
+        return keyring.flatMap { KeyRotation($0, at: now, overlapSeconds: overlapSeconds) }
+    }
+
+    private mutating func key(_ key: Keyring.Key) throws(Fault) -> SigningKey {
         if let known = keys[key.id] { return known }
         guard let opened = sealing.open(key.sealedPrivateKey, .privateKey),
             let signing = SigningKey(privateKey: opened)
-        else { throw Refusal(text: "the signing key cannot be opened: it was sealed under another secret") }
+        else { throw .unavailable("the signing key cannot be opened: it was sealed under another secret") }
         if keys.count >= 4096 { keys.removeAll() }
         keys[key.id] = signing
         return signing

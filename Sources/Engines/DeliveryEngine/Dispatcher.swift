@@ -21,6 +21,8 @@ package final class Dispatcher {
     private let owner: UInt64
 
     private var running: [UInt64: Running] = [:]
+    /// Attempts that wait for the store: it failed when their call was to be written.
+    private var unsent: [Running] = []
     /// Places that attempts take, by destination, and what is left for all together.
     private var inFlight: [UInt64: Int] = [:]
     private var room: AttemptRoom
@@ -84,7 +86,7 @@ package final class Dispatcher {
     private var leaseSeconds: Double { settings.timeoutSeconds + settings.leaseMarginSeconds }
 
     /// How many attempts are being made.
-    package var attemptsInFlight: Int { running.count }
+    package var attemptsInFlight: Int { running.count + unsent.count }
 
     /// Waits until an attempt is over, a descriptor can be read, or the time is up.
     package func wait(milliseconds: Int, descriptors: [FileDescriptor]) throws(CurlError) {
@@ -179,7 +181,7 @@ package final class Dispatcher {
 
     /// Whether there is something to write, or something may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
-        if !finished.isEmpty { return true }
+        if !finished.isEmpty || !unsent.isEmpty { return true }
         guard !room.isExhausted, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
@@ -191,13 +193,19 @@ package final class Dispatcher {
     package func drain() { isDraining = true }
 
     private var isDraining = false
+    /// Why the attempts of `unsent` wait.
+    private var storeFailure: StoreFailure?
 
     /// When something will be due of itself, on the steady clock.
     package var nextDue: Timestamp? { looksAt }
 
     /// Writes what became of attempts, and which begin. They are begun by `begin`, once that is committed.
+    ///
+    /// The attempts that wait for the store are sent first. Where it still fails, its failure is thrown and they wait for the
+    /// next turn.
     /// - Returns: what to begin.
     package func turn() throws(StoreFailure) -> [DeliveryTurn.Start] {
+        try sendUnsent()
         let turn = try store.turn(
             finished, beginning: isDraining ? AttemptRoom(0) : room, inFlight: inFlight, owner: owner,
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
@@ -261,19 +269,32 @@ package final class Dispatcher {
     }
 
     private func send(_ entry: Running, _ parcel: Parcel) {
-        do {
-            let call = try writer.call(entry.start.delivery, entry.start.destination, parcel, at: now().wall)
-            var sending = entry
-            sending.shownHeaders = call.shown
-            start(
-                sending,
-                outgoing(
-                    entry.start.destination.method, entry.start.destination.url, call.sent, call.body, mayConnect))
-        } catch let refusal as CallWriter.Refusal {
-            fail(entry, .unavailable, refusal.text)
+        let (delivery, destination) = (entry.start.delivery, entry.start.destination)
+        let call: CallWriter.Call
+        do throws(CallWriter.Fault) {
+            call = try writer.call(delivery, destination, parcel, at: now().wall)
         } catch {
-            fail(entry, .connect, "the attempt cannot be begun: \(error)")
+            switch error {
+            case .unavailable(let reason): fail(entry, .unavailable, reason)
+            case .store(let failure):
+                unsent.append(entry)
+                storeFailure = failure
+            }
+            return
         }
+        var sending = entry
+        sending.shownHeaders = call.shown
+        start(sending, outgoing(destination.method, destination.url, call.sent, call.body, mayConnect))
+    }
+
+    /// Sends what waits for the store.
+    private func sendUnsent() throws(StoreFailure) {
+        let waiting = unsent
+        (unsent, storeFailure) = ([], nil)
+        for entry in waiting {
+            if let parcel = entry.start.parcel { advance(entry, parcel) }
+        }
+        if let storeFailure { throw storeFailure }
     }
 
     private func start(_ entry: Running, _ wanted: Outgoing) {
