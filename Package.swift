@@ -201,7 +201,7 @@ let package = Package(
         tests(
             of: "Postroom",
             [
-                "Capture", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks", "Storage",
+                "Capture", "Delivery", "DeliveryEngine", "Events", "HTTP", "Values", "Kafka", "Linux", "Webhooks",
                 "TestSupport",
                 logging,
                 system,

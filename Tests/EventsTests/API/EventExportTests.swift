@@ -110,9 +110,9 @@ import Values
         try EventEngine.mapped.withStore { test in
             let subscription = try test.create()
             let mapped = test.store
-            let former = try FormerEvent(
-                id: test.newID().description, body: "{}", created: test.moment.wall.adding(seconds: -60).naive,
-                now: test.moment.wall)
+            let former = FormerEvent(
+                event: ReceivedEvent(id: test.newID(), type: "", body: Array("{}".utf8)),
+                receivedAt: test.moment.wall.adding(seconds: -60))
             #expect(try mapped.events.takeOver([former]).events == 1)
             try test.commit()
             try withImport(try export(mapped, at: test.moment), at: test.moment) { store, _ in

@@ -120,7 +120,7 @@ import Values
         let url = "http://receiver.test/"
         let rest = String(repeating: "a", count: SubscriptionInput.maximumURLBytes - url.utf8.count)
         _ = try input(subscription(["target_url": "\"\(url)\(rest)\""]))
-        let error = String(repeating: "é", count: SubscriptionInput.maximumErrorCharacters)
+        let error = String(repeating: "é", count: Subscription.maximumErrorCharacters)
         _ = try input(subscription(["error": "\"\(error)\""]))
         for (member, text) in [("jsonpath", expression), ("target_url", url + rest), ("error", error)] {
             let message = fault { () throws(EventError) in try input(subscription([member: "\"\(text)a\""])) }

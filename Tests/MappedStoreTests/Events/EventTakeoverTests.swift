@@ -10,53 +10,51 @@ import Values
 @testable import MappedStore
 
 @Suite struct EventTakeoverTests {
-    /// An event of another service that came so many seconds ago, and how targets answered.
+    /// An event of another service that came so many seconds ago, with attempts for subscriptions.
     private func former(
-        _ routing: Routing, secondsAgo: Double, _ answers: [(subscription: UUID, policy: String, target: String)] = []
-    ) throws -> FormerEvent {
+        _ routing: Routing, secondsAgo: Double, _ attempts: [(subscription: UUID, attempt: Attempt)] = []
+    ) -> FormerEvent {
         var random = SystemRandomNumberGenerator()
-        let created = routing.moment.wall.adding(seconds: -secondsAgo).naive
-        var event = try FormerEvent(
-            id: UUID(random: &random).description, body: #"{"eventType": "t"}"#, created: created,
-            now: routing.moment.wall)
-        for answer in answers {
-            try event.add(
-                subscription: answer.subscription.description, policy: (answer.policy, "agreed"),
-                target: (answer.target, "answer"), created: created, keptBytes: 3)
-        }
-        return event
+        return FormerEvent(
+            event: ReceivedEvent(
+                id: UUID(random: &random), type: "t", body: Array(#"{"eventType": "t"}"#.utf8)),
+            receivedAt: routing.moment.wall.adding(seconds: -secondsAgo),
+            matches: attempts.map { FormerEvent.Match(subscription: $0.subscription, attempt: $0.attempt) })
+    }
+
+    private func attempt(_ routing: Routing, status: Int? = 200, _ kind: Attempt.ErrorKind? = nil) -> Attempt {
+        Attempt(
+            status: status, responseBody: Array("ans".utf8), isResponseTruncated: true,
+            failure: kind.map { Attempt.Failure(kind: $0, text: "a failure") }, triggeredAt: routing.moment.wall,
+            approval: Attempt.Approval(status: 200, body: Array("agr".utf8)))
     }
 
     @Test(arguments: [
-        ("200", "200", "delivered", nil), ("200", "302", "delivered", nil),
-        ("200", "503", "failed", Attempt.ErrorKind.status), ("200", "404", "failed", .status),
-        ("500", "", "failed", .approval), ("200", "", "failed", .connect),
+        (200 as Int?, nil, "delivered"), (503, Attempt.ErrorKind.status, "failed"), (nil, .approval, "failed"),
+        (nil, .connect, "failed"),
     ])
-    func `what became of an event is told as the other service kept it`(
-        policy: String, target: String, state: String, kind: Attempt.ErrorKind?
+    func `what became of an event is stored as the other service kept it`(
+        status: Int?, kind: Attempt.ErrorKind?, state: String
     ) throws {
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
-            let event = try former(routing, secondsAgo: 60, [(Routing.id(1), policy, target)])
+            let attempt = attempt(routing, status: status, kind)
+            let event = former(routing, secondsAgo: 60, [(Routing.id(1), attempt)])
             let takeover = try routing.store.events.takeOver([event])
             try routing.store.commit()
             #expect(takeover.events == 1 && takeover.attempts == 1)
             let history = try routing.history(event.event.id)
             #expect(!history.isWaiting && history.receivedAt == event.receivedAt && history.body == event.event.body)
             let match = try #require(history.matches.first)
-            #expect(match.state == state && match.attempts.count == 1)
-            let outcome = try #require(match.attempts.first).outcome
-            #expect(outcome.failure?.kind == kind && outcome.status == Int(target))
-            #expect(outcome.approval == Attempt.Approval(status: Int(policy), body: Array("agr".utf8)))
-            #expect(outcome.responseBody == Array("ans".utf8) && outcome.isResponseTruncated)
+            #expect(match.state == state && match.attempts.map(\.outcome) == [attempt])
         }
     }
 
     @Test func `a second time changes nothing, and attempts need their subscription`() throws {
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
-            let event = try former(
-                routing, secondsAgo: 60, [(Routing.id(1), "200", "200"), (Routing.id(2), "200", "200")])
+            let attempt = attempt(routing)
+            let event = former(routing, secondsAgo: 60, [(Routing.id(1), attempt), (Routing.id(2), attempt)])
             let first = try routing.store.events.takeOver([event])
             #expect(first.attempts == 1 && first.strayAttempts == 1)
             let second = try routing.store.events.takeOver([event])
@@ -71,7 +69,7 @@ import Values
         try withRouting { routing in
             let number = try routing.subscribe(Routing.id(1))
             let early = try routing.receive(secondsAgo: 500)
-            let formers = try (1...50).map { try former(routing, secondsAgo: Double(1000 - $0)) }
+            let formers = (1...50).map { former(routing, secondsAgo: Double(1000 - $0)) }
             _ = try routing.store.events.takeOver(formers)
             try routing.store.commit()
             let late = try routing.receive(secondsAgo: 100)
@@ -104,7 +102,7 @@ import Values
     @Test func `who asks for one by its id has it matched, and it stays where replays do not look`() throws {
         try withRouting { routing in
             let number = try routing.subscribe(Routing.id(1))
-            let event = try former(routing, secondsAgo: 1000, [(Routing.id(1), "200", "503")])
+            let event = former(routing, secondsAgo: 1000, [(Routing.id(1), attempt(routing, status: 503, .status))])
             _ = try routing.store.events.takeOver([event])
             try routing.store.commit()
             #expect(try routing.store.events.redispatch(event.event.id) == .started)
@@ -122,7 +120,7 @@ import Values
     @Test func `it can be purged`() throws {
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
-            let event = try former(routing, secondsAgo: 1000, [(Routing.id(1), "200", "200")])
+            let event = former(routing, secondsAgo: 1000, [(Routing.id(1), attempt(routing))])
             _ = try routing.store.events.takeOver([event])
             try routing.store.commit()
             let step = try routing.store.events.purgeEvents(from: 0, before: routing.moment.wall, limit: 10)

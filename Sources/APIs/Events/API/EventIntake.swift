@@ -2,13 +2,13 @@ internal import CloudEvents
 internal import Encodings
 internal import HTTP
 internal import HTTPTypes
-internal import JSON
+package import JSON
 
 /// The events that a request to `/receive` holds.
 ///
 /// Batched and structured mode are told by the Content-Type, binary mode by its headers
 /// (http-protocol-binding.md, section 3); all else is one event, and any JSON object may be one.
-struct EventIntake {
+package struct EventIntake {
     /// An event without the id that it is given here.
     struct Event: Equatable {
         let type: String
@@ -72,7 +72,8 @@ struct EventIntake {
         return type(of: value)
     }
 
-    static func type(of value: JSON) -> String { value["eventType"]?.string ?? value["type"]?.string ?? "" }
+    /// The type that an event states; empty where it states none.
+    package static func type(of value: JSON) -> String { value["eventType"]?.string ?? value["type"]?.string ?? "" }
 
     private static func type(ofChecked members: [JSON.Member]) throws(EventError) -> String {
         try checked { () throws(CloudEventFault) in try CloudEvent(checking: members) }.type

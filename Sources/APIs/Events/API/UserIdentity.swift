@@ -22,7 +22,7 @@ extension EventSettings {
 
     /// Refuses who cannot be asked about: in a path these stand for other paths, however they are escaped (RFC 3986,
     /// section 5.2.4).
-    static func check(user: String) throws(EventError) {
+    package static func check(user: String) throws(EventError) {
         guard user != ".", user != "..", user.utf8.count <= maximumUserBytes else {
             throw EventError(
                 .badRequest, "The user's name is \".\", \"..\" or longer than \(maximumUserBytes) bytes.")

@@ -81,6 +81,7 @@ package struct Subscription: Equatable, Sendable {
     }
 
     package static let defaultVersion = "v0.1"
+    package static let maximumErrorCharacters = 64 << 10
     package static let noExtensions = Array("{}".utf8)
 }
 

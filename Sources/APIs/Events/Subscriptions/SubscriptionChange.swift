@@ -1,8 +1,8 @@
-internal import Delivery
+package import Delivery
 internal import HTTP
 internal import HTTPTypes
 internal import JSONPath
-internal import Values
+package import Values
 
 /// Turns what a client wants into the subscription that is kept.
 struct SubscriptionChange {
@@ -103,6 +103,21 @@ struct SubscriptionChange {
         let wasAsked = destination.consent != nil
         let isAsked = input.asksConsent ?? wasAsked
         if isAsked != wasAsked || isAsked && isMoved { destination.askConsent(isAsked) }
+    }
+}
+
+extension Subscription {
+    /// A new subscription, as the API makes it of the body of a request.
+    /// - Parameters:
+    ///   - id: where the body has none.
+    ///   - urls: which targets may be called.
+    package init(
+        parsing body: [UInt8], id: UUID, of user: String, _ settings: EventSettings, _ urls: any URLRules,
+        _ sealing: Sealing, now: Timestamp
+    ) throws(EventError) {
+        let input = try SubscriptionInput(parsing: body, isNew: true, urls)
+        let change = SubscriptionChange(input: input, settings: settings, sealing: sealing, now: now)
+        self = try change.subscription(id, of: user)
     }
 }
 

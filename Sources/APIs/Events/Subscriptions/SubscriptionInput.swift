@@ -164,11 +164,9 @@ struct SubscriptionInput {
             asksConsent = wanted
         }
         error = try nullable("error") { name throws(EventError) in
-            try string(name, maximumCharacters: Self.maximumErrorCharacters)
+            try string(name, maximumCharacters: Subscription.maximumErrorCharacters)
         }
     }
-
-    static let maximumErrorCharacters = 64 << 10
 
     private mutating func readTimes() throws(EventError) {
         disabled = try nullable("disabled") { name throws(EventError) in try time(name) }

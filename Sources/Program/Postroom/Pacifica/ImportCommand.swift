@@ -61,7 +61,7 @@ struct PacificaTakeover {
     private let source: PacificaDatabase
     private let store: any StorageEngine
     private let settings: Settings
-    private let takeover: SubscriptionTakeover
+    private let takeover: PacificaSubscriptions
     private let now: Timestamp
     /// Older ones would be dropped at once.
     private let oldest: Timestamp
@@ -84,7 +84,7 @@ struct PacificaTakeover {
         self.store = store
         self.settings = settings
         now = store.clock.now().wall
-        takeover = SubscriptionTakeover(
+        takeover = PacificaSubscriptions(
             settings: settings.events, urls: EventTargets(settings), sealing: sealing, now: now)
         oldest = now.adding(seconds: -settings.webhookRetentionSeconds)
     }
@@ -116,27 +116,26 @@ struct PacificaTakeover {
     // MARK: Subscriptions
 
     private mutating func takeSubscriptions() throws {
-        let columns = FormerSubscription.names + ["deleted"]
-        try source.pages(of: "eventmatch", columns, size: Self.subscriptionsPerPage) { rows in
-            for row in rows { try takeSubscription(row) }
+        try source.pages(of: "eventmatch", PacificaSubscription.columns, size: Self.subscriptionsPerPage) { rows in
+            for row in rows { try take(PacificaSubscription(row: row)) }
             try store.commit()
             keptSummary = summary
         }
     }
 
-    private mutating func takeSubscription(_ row: PacificaDatabase.Row) throws {
-        let name = "subscription \(row["uuid"] ?? "")"
-        if row["deleted"] != nil {
+    private mutating func take(_ former: PacificaSubscription) throws {
+        let name = "subscription \(former.row["uuid"] ?? "")"
+        if former.isDeleted {
             subscriptions.deleted += 1
             return
         }
-        if let id = row["uuid"].flatMap({ UUID(lenient: $0) }), try store.events.subscription(id) != nil {
+        if let id = former.id, try store.events.subscription(id) != nil {
             subscriptions.known += 1
             return
         }
         let (subscription, fault): (Subscription, String?)
         do throws(EventError) {
-            (subscription, fault) = try takeover.subscription(FormerSubscription(columns: row))
+            (subscription, fault) = try takeover.subscription(former)
         } catch {
             subscriptions.refused += 1
             return complain("\(name) is left out: \(error.message)")
@@ -154,7 +153,7 @@ struct PacificaTakeover {
     // MARK: Events
 
     private mutating func takeEvents() throws {
-        try source.pages(of: "eventlog", ["uuid", "jsondata", "created"], size: Self.eventsPerPage) { rows in
+        try source.pages(of: "eventlog", FormerEvent.columns, size: Self.eventsPerPage) { rows in
             var taken: [FormerEvent] = []
             var (bytes, matches) = (0, 0)
             for row in rows {
@@ -177,24 +176,18 @@ struct PacificaTakeover {
         taken = []
     }
 
-    private static let matchColumns = [
-        "event_match_id", "policy_status_code", "policy_resp_body", "target_status_code", "target_resp_body", "created",
-    ]
-
     private mutating func event(_ row: PacificaDatabase.Row) throws -> FormerEvent? {
         let id = row["uuid"] ?? ""
         do {
-            var event = try FormerEvent(id: id, body: row["jsondata"], created: row["created"], now: now)
+            var event = try FormerEvent(row: row, now: now)
             guard event.receivedAt >= oldest else {
                 oldEvents += 1
                 return nil
             }
-            for match in try source.rows(of: "eventlogmatch", Self.matchColumns, where: "event_log_id", is: id) {
-                try event.add(
-                    subscription: match["event_match_id"],
-                    policy: (match["policy_status_code"], match["policy_resp_body"]),
-                    target: (match["target_status_code"], match["target_resp_body"]), created: match["created"],
-                    keptBytes: settings.delivery.keptBytes)
+            for match in try source.rows(
+                of: "eventlogmatch", FormerEvent.matchColumns, where: "event_log_id", is: id)
+            {
+                try event.addMatch(row: match, keptBytes: settings.delivery.keptBytes)
             }
             return event
         } catch let fault as EventError {

@@ -1,0 +1,98 @@
+internal import Delivery
+internal import Events
+internal import HTTP
+internal import HTTPTypes
+internal import JSON
+internal import Values
+
+/// A subscription of pacifica-notifications: a row of its table `eventmatch`.
+struct PacificaSubscription {
+    static let columns = [
+        "uuid", "name", "jsonpath", "user", "disabled", "error", "target_url", "version", "extensions", "auth",
+        "created", "updated", "deleted",
+    ]
+
+    /// By `columns`; those that are null are left out.
+    let row: PacificaDatabase.Row
+
+    var id: UUID? { row["uuid"].flatMap { UUID(lenient: $0) } }
+    var isDeleted: Bool { row["deleted"] != nil }
+
+    /// The row as the API takes a subscription, but for the user, which the API does not read, and with another expression.
+    fileprivate func json(expression: String) throws(EventError) -> [UInt8] {
+        var json = JSONWriter()
+        json.beginObject()
+        for name in ["uuid", "name", "target_url", "version", "disabled", "error", "created", "updated"] {
+            guard let text = row[name] else { continue }
+            json.name(name)
+            // An answer's whole body, however long it was.
+            json.string(
+                name == "error" ? String(text.unicodeScalars.prefix(Subscription.maximumErrorCharacters)) : text)
+        }
+        json.member("jsonpath", expression)
+        for name in ["extensions", "auth"] {
+            guard let text = row[name] else { continue }
+            let value: JSON
+            do throws(JSONError) { value = try JSON(parsing: Array(text.utf8)) } catch {
+                throw EventError(.badRequest, "\(name): it is not JSON: \(error).")
+            }
+            // None is written so, and taken in no other way than by leaving it out.
+            if name == "auth", value == .object([]) || value == .null { continue }
+            json.member(name, text: text.utf8)
+        }
+        json.endObject()
+        return json.bytes
+    }
+}
+
+/// Makes subscriptions of those of pacifica-notifications.
+struct PacificaSubscriptions {
+    private let settings: EventSettings
+    private let urls: any URLRules
+    private let sealing: Sealing
+    private let now: Timestamp
+
+    /// - Parameter urls: which targets may be called.
+    init(settings: EventSettings, urls: any URLRules, sealing: Sealing, now: Timestamp) {
+        self.settings = settings
+        self.urls = urls
+        self.sealing = sealing
+        self.now = now
+    }
+
+    /// - Returns: the subscription. Where its expression or its target cannot be used it is disabled, and `fault` says why.
+    /// - Throws: what else is wrong with it.
+    func subscription(
+        _ former: PacificaSubscription
+    ) throws(EventError) -> (subscription: Subscription, fault: String?) {
+        let expression = former.row["jsonpath"] ?? ""
+        do throws(EventError) {
+            return (try make(former, expression: expression, urls), nil)
+        } catch {
+            // An expression and rules that take any subscription.
+            var made = try make(former, expression: "$", AnyTarget())
+            made.expression = expression
+            if (try? TargetURL(made.destination.url)) == nil { made.destination.url = "" }
+            if made.destination.disabledAt == nil { made.destination.disable(since: now) }
+            made.destination.disabledReason = error.message
+            return (made, error.message)
+        }
+    }
+
+    private func make(
+        _ former: PacificaSubscription, expression: String, _ urls: any URLRules
+    ) throws(EventError) -> Subscription {
+        guard let id = former.id else {
+            throw EventError(.badRequest, "uuid: a UUID was expected.")
+        }
+        let user = former.row["user"] ?? ""
+        try EventSettings.check(user: user)
+        return try Subscription(
+            parsing: former.json(expression: expression), id: id, of: user, settings, urls, sealing, now: now)
+    }
+}
+
+/// Takes any URL.
+private struct AnyTarget: URLRules {
+    func fault(_ url: String) -> String? { nil }
+}

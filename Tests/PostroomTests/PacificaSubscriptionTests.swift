@@ -1,0 +1,50 @@
+import Delivery
+import Events
+import HTTP
+import Testing
+import Values
+
+@testable import Postroom
+
+@Suite struct PacificaSubscriptionTests {
+    private struct WebURLs: URLRules {
+        func fault(_ url: String) -> String? { url.hasPrefix("http://") ? nil : "it does not begin with http://" }
+    }
+
+    private static let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
+
+    private func takenOver(_ columns: [String: String]) throws(EventError) -> (Subscription, String?) {
+        let takeover = PacificaSubscriptions(
+            settings: EventSettings(version: "1"), urls: WebURLs(), sealing: Self.sealing,
+            now: Timestamp(microseconds: 0))
+        let all = [
+            "uuid": "00000000000000000000000000000001", "name": "n", "jsonpath": "$", "user": "u",
+            "target_url": "http://receiver.test/",
+        ]
+        let (subscription, fault) = try takeover.subscription(
+            PacificaSubscription(row: all.merging(columns) { $1 }))
+        return (subscription, fault)
+    }
+
+    @Test(arguments: [".", "..", String(repeating: "u", count: 256)])
+    func `a user whom nobody could be asked about is refused`(user: String) throws {
+        #expect(throws: EventError.self) { try takenOver(["user": user]) }
+        // Nor with what else would have it taken over disabled.
+        #expect(throws: EventError.self) { try takenOver(["user": user, "jsonpath": "$["]) }
+    }
+
+    @Test(arguments: ["", "...", "a/b", String(repeating: "u", count: 255)])
+    func `any other user keeps subscriptions`(user: String) throws {
+        let (subscription, fault) = try takenOver(["user": user])
+        #expect(subscription.user == user && fault == nil)
+    }
+
+    @Test(arguments: [["jsonpath": "$["], ["target_url": "nowhere"]])
+    func `an expression or a target that cannot be used is taken over disabled`(columns: [String: String]) throws {
+        let (subscription, fault) = try takenOver(columns)
+        #expect(fault != nil && subscription.destination.disabledReason == fault)
+        #expect(subscription.destination.disabledAt == Timestamp(microseconds: 0))
+        #expect(subscription.expression == columns["jsonpath"] ?? "$")
+        #expect(subscription.destination.url == (columns["target_url"] == nil ? "http://receiver.test/" : ""))
+    }
+}
