@@ -82,12 +82,12 @@ let package = Package(
         module(.system, "SQLite", ["CSQLite"]),
 
         module(.formats, "Encodings", ["CZlib"]),
-        module(.formats, "Cryptography", ["CArgon2", "CCrypto", "Encodings"]),
+        module(.formats, "Cryptography", ["CArgon2", "CCrypto", "Encodings", "Values"]),
         module(.formats, "HTTP", ["Encodings", "Values", httpTypes]),
         module(.formats, "CloudEvents", ["Encodings", "HTTP", "JSON", "Values"]),
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
-        module(.formats, "StandardWebhooks", ["Encodings", "Cryptography"]),
+        module(.formats, "StandardWebhooks", ["Encodings", "Cryptography", "Values"]),
         module(.formats, "Values", ["CLinux"]),
 
         module(.apis, "Capture", ["Encodings", "HTTP", "Values", "JSON", httpTypes]),

@@ -98,7 +98,7 @@ extension Endpoint {
         package let bytes: [UInt8]
 
         package init(random: inout some RandomNumberGenerator) {
-            bytes = (0..<24).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+            bytes = [UInt8](randomCount: 24, using: &random)
         }
 
         package init?(bytes: [UInt8]) {

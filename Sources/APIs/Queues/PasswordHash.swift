@@ -1,5 +1,6 @@
 package import Cryptography
 internal import Encodings
+internal import Values
 
 /// A stored password: `TYPE;SALT;VALUE`.
 package struct PasswordHash: Equatable, Sendable {
@@ -35,7 +36,7 @@ package struct PasswordHash: Equatable, Sendable {
     /// Hashes a password under a new salt.
     /// - Returns: `nil` where there is no memory for it.
     package init?(_ password: [UInt8], _ kind: Kind, random: inout some RandomNumberGenerator) {
-        let salt = hexadecimal((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+        let salt = hexadecimal([UInt8](randomCount: 16, using: &random))
         guard let value = Self.value(kind, password, Array(salt.utf8)) else { return nil }
         self.init("\(kind.name);\(salt);\(String(decoding: value, as: UTF8.self))")
     }

@@ -1,3 +1,5 @@
+internal import Values
+
 /// A key that secrets are sealed under where they are kept.
 ///
 /// A sealed value says nothing of what is in it but its length, and opens only as it was sealed and only where it belongs.
@@ -34,7 +36,7 @@ package struct SealingKey: Sendable, CustomStringConvertible {
     package func seal(
         _ plain: [UInt8], for context: [UInt8], random: inout some RandomNumberGenerator
     ) -> [UInt8] {
-        let nonce = (0..<AES256GCM.nonceByteCount).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        let nonce = [UInt8](randomCount: AES256GCM.nonceByteCount, using: &random)
         let cipher = AES256GCM.encrypt(plain, key: bytes, nonce: nonce, authenticating: [Self.version] + context)
         return [Self.version] + nonce + cipher
     }

@@ -1,4 +1,5 @@
 internal import Encodings
+internal import Values
 
 /// What the sender and the receiver of a webhook both know and `v1` tokens are made with: 24 to 64 bytes, shown as
 /// `whsec_` and their base64 (Standard Webhooks 1.0.0, "Signature scheme").
@@ -15,7 +16,7 @@ package struct WebhookSecret: Sendable, CustomStringConvertible {
 
     /// A new one, of as many bytes as its HMAC has.
     package init(random: inout some RandomNumberGenerator) {
-        bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        bytes = [UInt8](randomCount: 32, using: &random)
     }
 
     /// Reads what `text` shows; padding may be left out. A text without the prefix is refused: a key of another kind would

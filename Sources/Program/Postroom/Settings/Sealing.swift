@@ -4,6 +4,7 @@ internal import HTTP
 internal import Linux
 internal import Storage
 internal import SystemPackage
+internal import Values
 
 /// The secret that private keys, credentials and the values of custom headers are sealed under: DB_ENCRYPTION_SECRET, or a
 /// key made at the first start.
@@ -52,7 +53,7 @@ struct EncryptionSecret {
         }
         var random = SystemRandomNumberGenerator()
         do throws(Errno) {
-            try Files.create(path, with: (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+            try Files.create(path, with: [UInt8](randomCount: 32, using: &random))
         } catch .fileExists {
             // Another process was faster.
         } catch {

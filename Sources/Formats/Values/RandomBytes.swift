@@ -1,0 +1,6 @@
+extension [UInt8] {
+    /// So many random bytes.
+    package init(randomCount count: Int, using random: inout some RandomNumberGenerator) {
+        self = (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+    }
+}
