@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import Delivery
 internal import HTTP
 internal import JSON

@@ -25,7 +25,7 @@ package enum SignatureAlgorithm: String, CaseIterable, Sendable {
     private init?(_ handle: OpaquePointer?) {
         defer { ERR_clear_error() }
         guard let handle = unsafe handle else { return nil }
-        guard let algorithm = unsafe Self.algorithm(of: handle) else {
+        guard let algorithm = unsafe SignatureAlgorithm(of: handle) else {
             unsafe EVP_PKEY_free(handle)
             return nil
         }
@@ -96,12 +96,7 @@ extension SigningKey {
 
     /// The 32 bytes of Ed25519 (RFC 8032); for the other algorithms their SubjectPublicKeyInfo in DER.
     package var publicKeyBytes: [UInt8] {
-        guard algorithm == .ed25519 else { return subjectPublicKeyInfo }
-        var key = [UInt8](repeating: 0, count: 32)
-        var count = key.count
-        let code = unsafe EVP_PKEY_get_raw_public_key(handle, &key, &count)
-        precondition(code == 1 && count == 32, "an Ed25519 key has 32 public bytes")
-        return key
+        algorithm == .ed25519 ? unsafe rawPublicKey(of: handle) : subjectPublicKeyInfo
     }
 
     /// SubjectPublicKeyInfo (RFC 7468, section 13), each line closed by a line feed.
@@ -115,41 +110,11 @@ extension SigningKey {
         return text + "-----END PUBLIC KEY-----\n"
     }
 
-    /// The members of the public key as a JSON Web Key (RFC 7517), without its name (`kid`): `x` of Ed25519 (RFC 8037),
-    /// `x` and `y` of P-256, `n` and `e` of RSA (RFC 7518, section 6).
-    package var jwk: [(String, String)] {
-        switch algorithm {
-        case .ed25519:
-            [("kty", "OKP"), ("crv", "Ed25519"), ("x", Base64.url.encode(publicKeyBytes))]
-        case .ecdsaP256SHA256:
-            [
-                ("kty", "EC"), ("crv", "P-256"),
-                ("x", Base64.url.encode(number(OSSL_PKEY_PARAM_EC_PUB_X, byteCount: 32))),
-                ("y", Base64.url.encode(number(OSSL_PKEY_PARAM_EC_PUB_Y, byteCount: 32))),
-            ]
-        case .rsaSHA256:
-            [
-                ("kty", "RSA"), ("n", Base64.url.encode(number(OSSL_PKEY_PARAM_RSA_N))),
-                ("e", Base64.url.encode(number(OSSL_PKEY_PARAM_RSA_E))),
-            ]
-        }
-    }
+    /// The members of the public key as a JSON Web Key, without its name (`kid`).
+    package var jwk: [(String, String)] { unsafe jsonWebKey(of: handle, algorithm) }
 
     private var subjectPublicKeyInfo: [UInt8] {
         unsafe Self.bytes { end in unsafe i2d_PUBKEY(handle, end) }
-    }
-
-    /// A number of the key in big-endian order: in so many bytes, or in as few as hold it.
-    private func number(_ name: String, byteCount: Int? = nil) -> [UInt8] {
-        var number: OpaquePointer?
-        let code = unsafe EVP_PKEY_get_bn_param(handle, name, &number)
-        precondition(code == 1, "a key of its kind has the number \(name)")
-        defer { unsafe BN_free(number) }
-        let byteCount = byteCount ?? Int(unsafe BN_num_bits(number) + 7) / 8
-        var bytes = [UInt8](repeating: 0, count: byteCount)
-        let written = unsafe BN_bn2binpad(number, &bytes, CInt(byteCount))
-        precondition(Int(written) == byteCount, "a coordinate is not longer than its field")
-        return bytes
     }
 
     /// What one of libcrypto's `i2d` functions writes: it answers how much that is, moves the end over it if there is one,
@@ -170,19 +135,6 @@ extension SigningKey {
 // MARK: Where a handle comes from
 
 extension SigningKey {
-    private static func algorithm(of handle: OpaquePointer) -> SignatureAlgorithm? {
-        if unsafe EVP_PKEY_is_a(handle, "ED25519") == 1 { return .ed25519 }
-        if unsafe EVP_PKEY_is_a(handle, "RSA") == 1 {
-            return unsafe EVP_PKEY_get_bits(handle) >= 2048 ? .rsaSHA256 : nil
-        }
-        guard unsafe EVP_PKEY_is_a(handle, "EC") == 1 else { return nil }
-        var name = [CChar](repeating: 0, count: 32)
-        var count = 0
-        guard unsafe EVP_PKEY_get_group_name(handle, &name, name.count, &count) == 1 else { return nil }
-        // P-256, as libcrypto calls it.
-        return name.prefix(count).elementsEqual("prime256v1".utf8.map { CChar($0) }) ? .ecdsaP256SHA256 : nil
-    }
-
     private static func generate(_ algorithm: SignatureAlgorithm) -> OpaquePointer? {
         let name =
             switch algorithm {

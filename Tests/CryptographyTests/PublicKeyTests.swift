@@ -1,8 +1,13 @@
+import Cryptography
 import Testing
 
-@testable import Webhooks
-
 @Suite struct PublicKeyTests {
+    private static let ed25519 = """
+        -----BEGIN PUBLIC KEY-----
+        MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+        -----END PUBLIC KEY-----
+
+        """
     private static let p256 = """
         -----BEGIN PUBLIC KEY-----
         MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAESi9IwCDefdMWIvlF+WatWsnMq4iH
@@ -31,7 +36,7 @@ import Testing
     // Keys and numbers are as openssl(1) writes them.
     @Test(
         arguments: [
-            (Example.pem, ["kty OKP", "crv Ed25519", "x Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE"]),
+            (ed25519, ["kty OKP", "crv Ed25519", "x Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE"]),
             (
                 p256,
                 [
@@ -63,6 +68,13 @@ import Testing
     ])
     func `other text is no key`(pem: String) {
         #expect(PublicKey(pem: pem) == nil)
+    }
+
+    @Test(arguments: SignatureAlgorithm.allCases)
+    func `a new key has the JSON Web Key of its public half`(algorithm: SignatureAlgorithm) throws {
+        let key = try #require(SigningKey(generating: algorithm))
+        let publicKey = try #require(PublicKey(pem: key.publicKeyPEM))
+        #expect(publicKey.algorithm == algorithm && "\(publicKey.jwk)" == "\(key.jwk)")
     }
 
     @Test func `a key that breaks off is none`() {
