@@ -55,12 +55,6 @@ static inline int postroom_set_nonblocking(int descriptor) {
 /// fcntl(2) is variadic. A pipe holds so many bytes from now on (linux/fcntl.h, F_SETPIPE_SZ).
 static inline int postroom_set_pipe_size(int descriptor, int bytes) { return fcntl(descriptor, 1031, bytes); }
 
-/// Swift has atomic operations on memory of its own only. The order of different counters does not matter.
-static inline void postroom_add(uint64_t *counter, uint64_t number) {
-    __atomic_fetch_add(counter, number, __ATOMIC_RELAXED);
-}
-static inline uint64_t postroom_value(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
-
 /// syscall(2) is variadic, and the C library of Debian 12 has pidfd_open(2) in no header that Swift can see.
 static inline int postroom_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 

@@ -1,8 +1,8 @@
 internal import CLinux
 package import SystemPackage
 
-/// Numbers in memory that a process shares with the programs it starts. Each number is read and written as a whole; there
-/// is no order between them. They are gone with the last process that has them.
+/// Numbers in memory that processes share: a process with the programs it starts, or all that map the same file. Each number is
+/// read and written as a whole; there is no order between them.
 // @unchecked: the memory is mapped for as long as the object lives, and is touched by atomic operations alone.
 @safe package final class SharedNumbers: @unchecked Sendable {
     /// Leads to the memory; a program that inherits it can map the same. Its number is 10 or above, so that it is not in
@@ -11,12 +11,28 @@ package import SystemPackage
     package let count: Int
     private let memory: UnsafeMutableRawPointer
 
-    /// Makes `count` numbers, all 0.
+    /// Makes `count` numbers, all 0. They are gone with the last process that has them.
     package convenience init(count: Int) throws(Errno) {
         let made = try systemCall { unsafe memfd_create("postroom", postroom_memfd_close_on_exec) }
         defer { try? FileDescriptor(rawValue: made).close() }
         try systemCall { ftruncate(made, off_t(count * MemoryLayout<UInt64>.size)) }
         try self.init(mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(made, 10) }))
+    }
+
+    /// Maps the numbers of a file, which is made where there is none.
+    package convenience init(file path: FilePath, count: Int) throws(Errno) {
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .closeOnExec], permissions: [.ownerReadWrite, .groupRead])
+        } catch {
+            throw error as? Errno ?? .ioError
+        }
+        defer { try? file.close() }
+        // With its blocks, as a write to memory cannot report a full disk.
+        let code = posix_fallocate(file.rawValue, 0, off_t(count * MemoryLayout<UInt64>.size))
+        guard code == 0 else { throw Errno(rawValue: code) }
+        try self.init(mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(file.rawValue, 10) }))
     }
 
     /// Maps numbers that another process made; takes the descriptor over.
@@ -38,17 +54,17 @@ package import SystemPackage
 
     package subscript(index: Int) -> UInt64 {
         get {
-            precondition(index < count, "a shared number that is not there")
+            precondition(index >= 0 && index < count, "no such shared number")
             return unsafe postroom_load(memory, index)
         }
         set {
-            precondition(index < count, "a shared number that is not there")
+            precondition(index >= 0 && index < count, "no such shared number")
             unsafe postroom_store(memory, index, newValue)
         }
     }
 
     package func add(_ value: UInt64 = 1, at index: Int) {
-        precondition(index < count, "a shared number that is not there")
+        precondition(index >= 0 && index < count, "no such shared number")
         unsafe postroom_add_at(memory, index, value)
     }
 }
