@@ -41,9 +41,9 @@ enum StoreReading {
         _ arguments: [String], _ settings: Settings, output: FileDescriptor? = nil
     ) throws -> ChildProcess {
         guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
-        let environment = Machine.environmentList() + ["DATA_DIR=\(settings.dataDirectory)"]
         return try ChildProcess(
-            program, ["store"] + arguments + ["--parent", "\(Machine.processID)"], environment: environment,
+            program, ["store"] + arguments + ["--parent", "\(Machine.processID)"],
+            environment: settings.childEnvironment,
             output: output)
     }
 

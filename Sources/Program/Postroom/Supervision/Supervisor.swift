@@ -50,6 +50,9 @@ final class Supervisor {
     static let trialMicroseconds: Int64 = 10_000_000
     private static let tellReady = ["--ready", "3"]
 
+    /// The environment of this program's other processes.
+    let environment: [String]
+
     /// - Parameters:
     ///   - program: this program's file; started anew for each process.
     ///   - lock: of DATA_DIR.
@@ -75,11 +78,8 @@ final class Supervisor {
         epoll = try Epoll()
         try epoll.add(signals.descriptor, .readable, token: 0)
 
-        // What the service manager is told is this process's to say.
-        let others = Machine.environmentList().filter {
-            !$0.hasPrefix("DATA_DIR=") && !$0.hasPrefix("\(ServiceManager.variable)=")
-        }
-        let environment = others + ["DATA_DIR=\(settings.dataDirectory)"]
+        let environment = settings.childEnvironment
+        self.environment = environment
         // nginx takes NGINX for a list of sockets that it inherits, and has no use for passwords.
         let ours = Settings.variables.flatMap { [$0.name] + ($0.alias.map { [$0] } ?? []) }.filter { $0 != "TZ" }
         let nginxEnvironment = environment.filter { !ours.contains(String($0.prefix { $0 != "=" })) }

@@ -21,10 +21,6 @@ extension Supervisor {
 
     private static let preflightMicroseconds: Int64 = 20_000_000
 
-    private var environment: [String] {
-        Machine.environmentList().filter { !$0.hasPrefix("DATA_DIR=") } + ["DATA_DIR=\(settings.dataDirectory)"]
-    }
-
     // MARK: The new program
 
     func beginPreflight() {
