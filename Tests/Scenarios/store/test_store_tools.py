@@ -159,8 +159,7 @@ def test_a_store_that_was_damaged_when_the_machine_went_down_is_set_aside(serve,
     service.kill_all()
     path = os.path.join(service.directory, "store.mdb")
     corrupt(path, seed)
-    with open(os.path.join(service.directory, "running"), "w") as mark:
-        mark.write("another-start-of-the-machine process\n")
+    service.note_crash()
     service.start()
     assert "DAMAGED" in service.log()
     assert [name for name in os.listdir(service.directory) if name.startswith("store.mdb.damaged-2")]
@@ -172,8 +171,7 @@ def test_a_sound_store_stays_when_the_machine_went_down(serve):
     endpoint = service.create()
     service.hook(endpoint, "kept")
     service.kill_all()
-    with open(os.path.join(service.directory, "running"), "w") as mark:
-        mark.write("another-start-of-the-machine process\n")
+    service.note_crash()
     service.start()
     assert "the store is sound" in service.log()
     assert service.bodies(endpoint) == ["kept"]
@@ -241,8 +239,7 @@ def test_a_store_that_cannot_be_checked_is_not_set_aside(serve):
 
     service = serve(DURABILITY="process")
     service.kill_all()
-    with open(os.path.join(service.directory, "running"), "w") as mark:
-        mark.write("another-start-of-the-machine process\n")
+    service.note_crash()
     with open(os.path.join(service.directory, "store.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         service.start(wait=False)

@@ -272,16 +272,10 @@ def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lo
         service.stop()
 
 
-def note_crash(service):
-    """Leaves what a crash of the machine leaves of a service with DURABILITY=process."""
-    with open(os.path.join(service.directory, "running"), "w") as mark:
-        mark.write("another-start-of-the-machine process\n")
-
-
 @pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
 def test_an_upgrade_after_a_crash_of_the_machine_migrates_the_store_and_checks_it(tmp_path, layout):
     service, facts = unpacked(tmp_path, layout, RESPONDERS=1, DURABILITY="process")
-    note_crash(service)
+    service.note_crash()
     service.start()
     try:
         assert "migrating it before the check" in service.log() and "the store is sound" in service.log()
@@ -303,7 +297,7 @@ def test_an_upgrade_sets_a_store_aside_that_a_crash_of_the_machine_has_damaged(t
         for number in lost:
             file.seek(number * 4096)
             file.write(bytes(4096))
-    note_crash(service)
+    service.note_crash()
     service.start()
     try:
         assert "migrating it before the check" in service.log() and "DAMAGED" in service.log()

@@ -180,6 +180,11 @@ class Service:
         self.process.wait()
         wait_for(lambda: not any(os.path.exists("/proc/%d" % pid) and alive(pid) for pid in pids))
 
+    def note_crash(self):
+        """Leaves the running mark of a service with DURABILITY=process whose machine crashed."""
+        with open(os.path.join(self.directory, "running"), "w") as mark:
+            mark.write("another-start-of-the-machine process\n")
+
     # ------------------------------------------------------------ HTTP
 
     def connection(self, timeout=30):
