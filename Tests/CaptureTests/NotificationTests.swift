@@ -98,18 +98,4 @@ import Values
             try Notification(request, segments: 2, bodyLimit: 10, receivedAt: Timestamp(microseconds: 0))
         }
     }
-
-    @Test(
-        arguments: [
-            ("text/plain", nil), ("", nil), ("text/plain; charset=utf-8", "utf-8"),
-            ("text/plain;charset=\"utf-8\"", "utf-8"),
-            ("text/plain; a=b ; Charset = \t x ", "x"), ("charset=utf-8", nil),
-            ("x; a=\"; charset=no\"; charset=yes", "yes"),
-            ("x; charset=", ""), ("x; charset=\"\"", ""), ("x; charset=a; charset=b", "a"), ("x; charset", nil),
-            ("x; charset=\"a\\\"b\"", "a\"b"), ("x; charset=\"unclosed", "\"unclosed"), ("x; a=\"\\", nil),
-            ("x;;charset=y", "y"),
-        ] as [(String, String?)])
-    func `the charset is the parameter of that name`(type: String, label: String?) {
-        #expect(charsetLabel(Array(type.utf8)[...]) == label)
-    }
 }

@@ -81,7 +81,7 @@ extension Notification {
         self.init(
             method: request.method.rawValue, path: Array(request.target.rest(after: segments)),
             query: request.target.query.map(Array.init), fields: request.fields, body: body,
-            bodyKind: Self.kind(of: body, contentType: request.fields.firstValue(of: "content-type")),
+            bodyKind: Self.kind(of: body, request.fields.mediaType),
             receivedAt: receivedAt, remote: request.remoteAddress)
     }
 
@@ -105,51 +105,12 @@ extension Notification {
         }
     }
 
-    private static func kind(of body: [UInt8], contentType: ArraySlice<UInt8>?) -> BodyKind {
-        let label = contentType.flatMap(charsetLabel) ?? ""
+    private static func kind(of body: [UInt8], _ type: MediaType?) -> BodyKind {
+        let label = type?.parameter("charset") ?? ""
         guard !body.isEmpty, let charset = Charset(label: label), charset != .utf8 else {
             let isUnknown = !body.isEmpty && Charset(label: label) == nil
             return !isUnknown && isUTF8(body) ? .text : .binary
         }
         return charset.decode(body) == nil ? .binary : .encodedText(label)
     }
-}
-
-/// The `charset` parameter of a media type (RFC 9110, section 8.3.1), unquoted; `nil` where there is none.
-func charsetLabel(_ contentType: ArraySlice<UInt8>) -> String? {
-    var parameters: [ArraySlice<UInt8>] = []
-    var start = contentType.startIndex
-    var isQuoted = false
-    var index = start
-    while index < contentType.endIndex {
-        switch contentType[index] {
-        case UInt8(ascii: "\""): isQuoted.toggle()
-        case UInt8(ascii: "\\") where isQuoted: index += 1
-        case UInt8(ascii: ";") where !isQuoted:
-            parameters.append(contentType[start..<index])
-            start = index + 1
-        default: break
-        }
-        index += 1
-    }
-    parameters.append(contentType[start...])
-
-    for parameter in parameters.dropFirst() {
-        guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
-        let name = String(decoding: trimmed(parameter[..<equals]), as: UTF8.self)
-        guard name.lowercased() == "charset" else { continue }
-        var value = trimmed(parameter[(equals + 1)...])
-        if value.count >= 2, value.first == UInt8(ascii: "\""), value.last == UInt8(ascii: "\"") {
-            value = value.dropFirst().dropLast()
-        }
-        return String(decoding: value.filter { $0 != UInt8(ascii: "\\") }, as: UTF8.self)
-    }
-    return nil
-}
-
-private func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-    let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-    var rest = bytes.drop(while: isBlank)
-    while let last = rest.last, isBlank(last) { rest.removeLast() }
-    return rest
 }

@@ -1,4 +1,5 @@
 internal import Encodings
+internal import HTTP
 internal import JSON
 
 /// An event of CloudEvents 1.0 whose attributes stand beside its data (Kafka Protocol Binding for CloudEvents, section 3.2).
@@ -25,9 +26,9 @@ package struct BinaryCloudEvent {
     }
 
     private func checked(_ data: [UInt8]) throws(APIError) -> [UInt8] {
-        let type = contentType?.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased() ?? ""
-        guard type.isEmpty || MediaType.isJSON(type) else {
-            throw APIError(.wrongMediaType, "Only JSON can be delivered, and the data is \(shown(type)).")
+        let type = MediaType(contentType ?? "")
+        guard type.name.isEmpty || type.isDeliverable else {
+            throw APIError(.wrongMediaType, "Only JSON can be delivered, and the data is \(shown(type.name)).")
         }
         guard let text = jsonText(data) else { throw APIError(.malformedJSON, "The data is not UTF-8.") }
         do throws(JSONError) {

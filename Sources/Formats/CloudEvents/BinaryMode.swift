@@ -62,7 +62,7 @@ package enum BinaryMode {
     ) throws(CloudEventFault) -> CloudEvent.Data {
         guard !body.isEmpty else { return .none }
         guard CloudEvent.isJSON(contentType) else {
-            guard contentType?.lowercased().hasPrefix("text/") ?? false,
+            guard let contentType, MediaType(contentType).isText,
                 let text = String(validating: body, as: UTF8.self)
             else { return .bytes(body) }
             return .json(.string(text))

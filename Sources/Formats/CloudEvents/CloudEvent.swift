@@ -1,4 +1,5 @@
 internal import Encodings
+internal import HTTP
 package import JSON
 internal import Values
 
@@ -151,7 +152,7 @@ package struct CloudEvent {
         "id": text, "type": text, "subject": text,
         "source": Rule(takes: "a URI or a reference to one") { !$0.isEmpty && isURIReference($0) },
         "dataschema": Rule(takes: "a URI") { isURI($0) },
-        "datacontenttype": Rule(takes: "a media type") { isMediaType($0) },
+        "datacontenttype": Rule(takes: "a media type") { MediaType.isWellFormed($0) },
         "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
     ]
 
@@ -190,22 +191,9 @@ package struct CloudEvent {
         return scheme.allSatisfy { (97...122).contains($0 | 0x20) || (48...57).contains($0) || "+-.".utf8.contains($0) }
     }
 
-    /// RFC 9110, section 8.3.1, without looking at parameters.
-    private static func isMediaType(_ text: String) -> Bool {
-        let type = text.prefix { $0 != ";" }.split(separator: "/", omittingEmptySubsequences: false)
-        return type.count == 2
-            && type.allSatisfy { part in
-                let name = part.utf8.drop { $0 == 0x20 }.reversed().drop { $0 == 0x20 }
-                return !name.isEmpty
-                    && name.allSatisfy { $0 > 0x20 && $0 < 0x7f && !"()<>@,;:\\\"[]?=".utf8.contains($0) }
-            }
-    }
-
     /// Whether data of a type is written as JSON in structured mode (json-format.md, section 3.1).
     package static func isJSON(_ mediaType: String?) -> Bool {
-        guard let mediaType else { return true }
-        let type = mediaType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        return type.hasSuffix("/json") || type.hasSuffix("+json")
+        mediaType.map { MediaType($0).isJSON } ?? true
     }
 
     // MARK: Text

@@ -1,4 +1,5 @@
 internal import Encodings
+internal import HTTP
 
 extension Attempt {
     /// The response's body as text in UTF-8, for people to read: its coding undone and its charset converted, as far as the
@@ -54,46 +55,15 @@ package enum ResponseText {
         if let known = marks.first(where: { bytes.starts(with: $0.mark) }) {
             found.append((known.label, known.mark.count))
         }
-        let parts = parts(contentType ?? "")
-        if let label = parts.charset { found.append((label, 0)) }
-        if parts.charset == nil, let label = declared(bytes, parts.type) { found.append((label, 0)) }
+        let type = MediaType(contentType ?? "")
+        // Some write other quotes than those of the standard, or do not close them.
+        let charset = type.parameter("charset").map { $0.filter { $0 != "'" && $0 != "\"" } }
+        if let label = charset ?? declared(bytes, type.name) { found.append((label, 0)) }
         found.append(("utf-8", 0))
         let isText =
-            parts.type.isEmpty || parts.type.hasPrefix("text/") || parts.type.hasSuffix("xml")
-            || parts.type.hasSuffix("json")
+            type.name.isEmpty || type.isText || type.name.hasSuffix("xml") || type.name.hasSuffix("json")
         if isText { found += [("windows-1252", 0), ("iso-8859-1", 0)] }
         return found
-    }
-
-    /// The media type in lower case, and the parameter `charset` (RFC 9110, section 5.6.6).
-    private static func parts(_ value: String) -> (type: String, charset: String?) {
-        let type = trimmed(value.prefix { $0 != ";" }).lowercased()
-        var rest = value.dropFirst(value.prefix { $0 != ";" }.count)
-        while rest.first == ";" {
-            rest = rest.dropFirst().drop { $0 == " " || $0 == "\t" }
-            let name = rest.prefix { $0 != "=" && $0 != ";" }
-            rest = rest.dropFirst(name.count)
-            guard rest.first == "=" else { continue }
-            rest = rest.dropFirst()
-            var text = ""
-            if rest.first == "\"" || rest.first == "'" {
-                let quote = rest.removeFirst()
-                while let character = rest.popFirst(), character != quote {
-                    if character == "\\", let next = rest.popFirst() {
-                        text.append(next)
-                    } else {
-                        text.append(character)
-                    }
-                }
-                rest = rest.drop { $0 != ";" }
-            } else {
-                let token = rest.prefix { $0 != ";" }
-                text = trimmed(token)
-                rest = rest.dropFirst(token.count)
-            }
-            if trimmed(name).lowercased() == "charset" { return (type, text) }
-        }
-        return (type, nil)
     }
 
     /// What a page or an XML document says of itself in its first kilobyte.

@@ -27,15 +27,14 @@ package struct EventIntake {
 
     init(_ fields: FieldList, body: [UInt8]) throws(EventError) {
         let contentType = fields.firstValue(of: "content-type").map { String(decoding: $0, as: UTF8.self) }
-        let mediaType =
-            contentType.map { $0.prefix { $0 != ";" }.filter { $0 != " " && $0 != "\t" }.lowercased() } ?? ""
-        if mediaType.hasPrefix("application/cloudevents-batch") {
+        let type = MediaType(contentType ?? "")
+        if type.name.hasPrefix("application/cloudevents-batch") {
             events = try Self.batch(try RequestBody.jsonText(body))
             isBatch = true
             return
         }
         isBatch = false
-        if mediaType.hasPrefix("application/cloudevents") {
+        if type.name.hasPrefix("application/cloudevents") {
             events = [try Self.structured(try RequestBody.jsonText(body))]
         } else if BinaryMode.isUsed(in: fields) {
             let event = try Self.checked { () throws(CloudEventFault) in
@@ -43,7 +42,7 @@ package struct EventIntake {
                     fields, contentType: contentType, body: body, maximumValues: Self.maximumValues)
             }
             events = [Self.event(event)]
-        } else if mediaType == "application/x-www-form-urlencoded" || mediaType.hasPrefix("multipart/") {
+        } else if type.isForm {
             throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
         } else {
             let body = try RequestBody.jsonText(body)

@@ -42,7 +42,7 @@ struct PublishedEvent: Equatable {
             if name == "content-type" { contentType = try text(header) }
             if name.hasPrefix("ce_") { attributes.append((String(name.dropFirst(3)), try text(header))) }
         }
-        let isStructured = contentType?.lowercased().hasPrefix("application/cloudevents") ?? false
+        let isStructured = MediaType(contentType ?? "").name.hasPrefix("application/cloudevents")
         if !isStructured, attributes.contains(where: { $0.name == "specversion" }) {
             return try BinaryCloudEvent(attributes: attributes, contentType: contentType, data: message.value)
                 .structured()
