@@ -32,7 +32,7 @@ extension LegacyParser {
         scanner.skipBlanks()
         let start = scanner.position
         guard scanner.take(keyword) else { return false }
-        if let byte = scanner.next, byte.isLetter || byte.isDigit || byte == UInt8(ascii: "_") {
+        if let byte = scanner.next, byte.isWordByte {
             scanner.position = start
             return false
         }
@@ -60,12 +60,7 @@ extension LegacyParser {
 
     private mutating func takeComparison() -> Program.Comparison? {
         scanner.skipBlanks()
-        let comparison: Program.Comparison? =
-            if scanner.take("=") { .equal } else if scanner.take("!=") { .notEqual } else if scanner.take("<=") {
-                .lessOrEqual
-            } else if scanner.take(">=") { .greaterOrEqual } else if scanner.take("<") {
-                .less
-            } else if scanner.take(">") { .greater } else { nil }
+        let comparison = scanner.takeComparison(equal: "=")
         scanner.skipBlanks()
         return comparison
     }

@@ -3,10 +3,7 @@ import JSON
 /// Reads a query as jsonpath2 0.4.5 does, the library behind the event routing that Postroom replaces.
 ///
 /// Blanks may stand between any two words. Escapes are decoded, which the original left undone.
-struct LegacyParser {
-    typealias Fault = JSONPathError.Fault
-    typealias Reference = Program.Reference
-
+struct LegacyParser: QueryParser {
     var scanner: TextScanner
     var builder = ProgramBuilder()
     private var functionCount = 0
@@ -17,24 +14,11 @@ struct LegacyParser {
 
     /// Reads the whole text.
     static func read(_ text: [UInt8]) throws(Fault) -> ProgramBuilder.Outcome {
-        var parser = LegacyParser(text)
-        parser.scanner.skipBlanks()
-        guard parser.scanner.isNext("$") else { throw parser.scanner.failure("\"$\" was expected") }
-        let query = try parser.query()
-        guard parser.scanner.isAtEnd else { throw parser.scanner.failure("a subscript was expected") }
-        return parser.builder.finished(main: query)
+        try read(text, skippingBlanks: true, expecting: "a subscript")
     }
 
-    /// A query from `$` or `@`, where one of them is next, and the blanks after it.
-    mutating func query() throws(Fault) -> Reference {
-        let isAbsolute = scanner.take("$")
-        if !isAbsolute { try scanner.require("@") }
-        var segments: [ProgramBuilder.Segment] = []
-        while let segment = try segment() { segments.append(segment) }
-        return builder.query(isAbsolute: isAbsolute, segments)
-    }
-
-    private mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
+    /// The blanks after it are read also where no segment follows.
+    mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
         scanner.skipBlanks()
         if scanner.isNext("[") { return .init(descends: false, selectors: try bracketed()) }
         if scanner.take("..") {
@@ -67,19 +51,7 @@ struct LegacyParser {
         return word
     }
 
-    private mutating func bracketed() throws(Fault) -> [Reference] {
-        try scanner.require("[")
-        var selectors: [Reference] = []
-        repeat {
-            scanner.skipBlanks()
-            selectors.append(try selector())
-            scanner.skipBlanks()
-        } while scanner.take(",")
-        try scanner.require("]")
-        return selectors
-    }
-
-    private mutating func selector() throws(Fault) -> Reference {
+    mutating func selector() throws(Fault) -> Reference {
         let start = scanner.position
         switch scanner.next {
         case UInt8(ascii: "\""): return builder.name(try scanner.quoted(allowsHalves: true))
@@ -154,19 +126,10 @@ struct LegacyParser {
         try scanner.require(")")
         return builder.add(.subscriptFunction(function, arguments: builder.list(arguments)))
     }
-
-    mutating func nested<Result>(
-        _ read: (inout LegacyParser) throws(Fault) -> Result
-    ) throws(Fault) -> Result {
-        try scanner.descend()
-        let result = try read(&self)
-        scanner.ascend()
-        return result
-    }
 }
 
 extension UInt8 {
-    fileprivate var isWordByte: Bool { isLetter || isDigit || self == UInt8(ascii: "_") }
+    var isWordByte: Bool { isLetter || isDigit || self == UInt8(ascii: "_") }
 }
 
 extension Program.SubscriptFunction {

@@ -80,12 +80,7 @@ extension RFC9535Parser {
     private mutating func takeComparison() -> Program.Comparison? {
         let start = scanner.position
         scanner.skipBlanks()
-        let comparison: Program.Comparison? =
-            if scanner.take("==") { .equal } else if scanner.take("!=") { .notEqual } else if scanner.take("<=") {
-                .lessOrEqual
-            } else if scanner.take(">=") { .greaterOrEqual } else if scanner.take("<") {
-                .less
-            } else if scanner.take(">") { .greater } else { nil }
+        let comparison = scanner.takeComparison(equal: "==")
         if comparison == nil { scanner.position = start } else { scanner.skipBlanks() }
         return comparison
     }
@@ -95,7 +90,8 @@ extension RFC9535Parser {
         switch scanner.next {
         case UInt8(ascii: "@"), UInt8(ascii: "$"):
             let query = try query()
-            return Operand(reference: query.reference, kind: .query(isSingular: query.isSingular), start: start)
+            let isSingular = builder.program.query(query).isSingular
+            return Operand(reference: query, kind: .query(isSingular: isSingular), start: start)
         case UInt8(ascii: "\""), UInt8(ascii: "'"):
             return literal(.string(try scanner.quoted(allowsHalves: false)), at: start)
         case let byte? where byte.isLowercaseLetter: return try word()
@@ -152,7 +148,7 @@ extension RFC9535Parser {
     private mutating func nodesArgument() throws(Fault) -> Reference {
         scanner.skipBlanks()
         guard scanner.isNext("@") || scanner.isNext("$") else { throw scanner.failure("a query was expected") }
-        return try query().reference
+        return try query()
     }
 
     private mutating func match(isSearch: Bool) throws(Fault) -> Reference {

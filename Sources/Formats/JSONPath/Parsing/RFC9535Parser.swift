@@ -1,10 +1,7 @@
 import JSON
 
 /// Reads a query as RFC 9535 writes it, and refuses what is not well-typed (2.4.3).
-struct RFC9535Parser {
-    typealias Fault = JSONPathError.Fault
-    typealias Reference = Program.Reference
-
+struct RFC9535Parser: QueryParser {
     var scanner: TextScanner
     var builder = ProgramBuilder()
 
@@ -15,24 +12,11 @@ struct RFC9535Parser {
 
     /// Reads the whole text.
     static func read(_ text: [UInt8]) throws(Fault) -> ProgramBuilder.Outcome {
-        var parser = RFC9535Parser(text)
-        guard parser.scanner.isNext("$") else { throw parser.scanner.failure("\"$\" was expected") }
-        let query = try parser.query()
-        guard parser.scanner.isAtEnd else { throw parser.scanner.failure("a segment was expected") }
-        return parser.builder.finished(main: query.reference)
+        try read(text, skippingBlanks: false, expecting: "a segment")
     }
 
-    /// A query from `$` or `@`, where one of them is next.
-    mutating func query() throws(Fault) -> (reference: Reference, isSingular: Bool) {
-        let isAbsolute = scanner.take("$")
-        if !isAbsolute { try scanner.require("@") }
-        var segments: [ProgramBuilder.Segment] = []
-        while let segment = try segment() { segments.append(segment) }
-        let reference = builder.query(isAbsolute: isAbsolute, segments)
-        return (reference, builder.program.query(reference).isSingular)
-    }
-
-    private mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
+    /// Blanks that no segment follows are not read.
+    mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
         let start = scanner.position
         scanner.skipBlanks()
         if scanner.isNext("[") { return .init(descends: false, selectors: try bracketed()) }
@@ -54,19 +38,7 @@ struct RFC9535Parser {
         return builder.name(scanner.run(while: \.isNameByte))
     }
 
-    private mutating func bracketed() throws(Fault) -> [Reference] {
-        try scanner.require("[")
-        var selectors: [Reference] = []
-        repeat {
-            scanner.skipBlanks()
-            selectors.append(try selector())
-            scanner.skipBlanks()
-        } while scanner.take(",")
-        try scanner.require("]")
-        return selectors
-    }
-
-    private mutating func selector() throws(Fault) -> Reference {
+    mutating func selector() throws(Fault) -> Reference {
         switch scanner.next {
         case UInt8(ascii: "\""), UInt8(ascii: "'"):
             return builder.name(try scanner.quoted(allowsHalves: false))
@@ -110,15 +82,6 @@ struct RFC9535Parser {
             throw scanner.failure("the integer is out of range", at: start)
         }
         return value
-    }
-
-    mutating func nested<Result>(
-        _ read: (inout RFC9535Parser) throws(Fault) -> Result
-    ) throws(Fault) -> Result {
-        try scanner.descend()
-        let result = try read(&self)
-        scanner.ascend()
-        return result
     }
 }
 
