@@ -88,7 +88,7 @@ let package = Package(
         module(.formats, "JSON"),
         module(.formats, "JSONPath", ["JSON"], exclude: ["DESIGN.md"]),
         module(.formats, "StandardWebhooks", ["Encodings", "Cryptography", "Values"]),
-        module(.formats, "Values", ["CLinux"]),
+        module(.formats, "Values", ["CLinux", "Encodings"]),
 
         module(.apis, "Capture", ["Encodings", "HTTP", "Values", "JSON", httpTypes]),
         module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", "Values", httpTypes]),

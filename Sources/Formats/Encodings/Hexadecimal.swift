@@ -1,13 +1,18 @@
 /// Two digits for each byte (RFC 4648, section 8), in lower case.
 package func hexadecimal(_ bytes: some Collection<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []
     text.reserveCapacity(2 * bytes.count)
     for byte in Array(bytes) {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 0xf)])
+        text.append(digit(hexadecimal: byte >> 4))
+        text.append(digit(hexadecimal: byte & 0xf))
     }
     return String(decoding: text, as: UTF8.self)
+}
+
+/// The digit of a value below 16, in lower case.
+@inlinable
+package func digit(hexadecimal value: UInt8) -> UInt8 {
+    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
 }
 
 /// The value of a hexadecimal digit of either letter case.

@@ -228,14 +228,14 @@ struct JSONParser {
         case UInt8(ascii: "u"): break
         default: throw failure("unknown escape", at: position - 2)
         }
-        let first = try hexadecimal()
+        let first = try codeUnit()
         if let scalar = Unicode.Scalar(first) { return scalar }
         let resume = position
         guard first < 0xdc00, take("\\"), take("u") else {
             position = resume
             return "\u{fffd}"
         }
-        let second = try hexadecimal()
+        let second = try codeUnit()
         guard (0xdc00..<0xe000).contains(second) else {
             position = resume
             return "\u{fffd}"
@@ -243,12 +243,11 @@ struct JSONParser {
         return Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00)) ?? "\u{fffd}"
     }
 
-    private mutating func hexadecimal() throws(JSONError) -> UInt32 {
-        guard position + 4 <= text.count,
-            text[position..<position + 4].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
-            let value = UInt32(String(decoding: text[position..<position + 4], as: UTF8.self), radix: 16)
-        else { throw failure("four hexadecimal digits were expected") }
+    private mutating func codeUnit() throws(JSONError) -> UInt32 {
+        guard let unit = escapedCodeUnit(in: text, at: position) else {
+            throw failure("four hexadecimal digits were expected")
+        }
         position += 4
-        return value
+        return UInt32(unit)
     }
 }

@@ -1,3 +1,5 @@
+internal import Encodings
+
 /// A universally unique identifier (RFC 9562), of whatever version.
 ///
 /// The order is that of the bytes, and of the texts.
@@ -27,7 +29,7 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
             if Self.hyphens.contains(index) {
                 guard character == UInt8(ascii: "-") else { return nil }
             } else {
-                guard let digit = Self.value(ofDigit: character) else { return nil }
+                guard let digit = hexadecimalDigit(character) else { return nil }
                 value = value << 4 | UInt128(digit)
             }
         }
@@ -45,8 +47,7 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
         text.reserveCapacity(36)
         for shift in stride(from: 124, through: 0, by: -4) {
             if Self.hyphens.contains(text.count) { text.append(UInt8(ascii: "-")) }
-            let digit = UInt8(truncatingIfNeeded: value >> shift) & 0xf
-            text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            text.append(digit(hexadecimal: UInt8(truncatingIfNeeded: value >> shift) & 0xf))
         }
         return String(decoding: text, as: UTF8.self)
     }
@@ -54,13 +55,4 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
     package static func < (left: UUID, right: UUID) -> Bool { left.value < right.value }
 
     private static let hyphens = [8, 13, 18, 23]
-
-    private static func value(ofDigit character: UInt8) -> UInt8? {
-        switch character {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
-        default: nil
-        }
-    }
 }

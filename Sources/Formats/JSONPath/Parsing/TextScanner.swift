@@ -1,3 +1,5 @@
+internal import JSON
+
 /// Reads a query's text byte by byte; both grammars are built on it.
 struct TextScanner {
     let text: [UInt8]
@@ -115,12 +117,11 @@ extension TextScanner {
     }
 
     private mutating func codeUnit() throws(Fault) -> UInt16 {
-        guard position + 4 <= text.count,
-            text[position..<position + 4].allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
-            let value = UInt16(String(decoding: text[position..<position + 4], as: UTF8.self), radix: 16)
-        else { throw failure("four hexadecimal digits were expected") }
+        guard let unit = escapedCodeUnit(in: text, at: position) else {
+            throw failure("four hexadecimal digits were expected")
+        }
         position += 4
-        return value
+        return unit
     }
 
     /// A whole number without needless zeros, or `nil` where none stands.
