@@ -1,4 +1,4 @@
-/// Bytes as text (RFC 4648).
+/// Bytes as text (RFC 4648). It is our own for exactness: it decodes nothing but what it encodes.
 package enum Base64: Sendable {
     /// Section 4, with padding.
     case standard

@@ -1,7 +1,7 @@
 /// A JSON value (RFC 8259).
 ///
 /// Numbers keep the text they were written in, so that none loses digits; objects keep the order and the repetitions
-/// of their members.
+/// of their members. Foundation keeps neither, so this is our own.
 package indirect enum JSON: Equatable, Sendable {
     case null
     case bool(Bool)

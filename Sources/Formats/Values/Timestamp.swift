@@ -1,4 +1,5 @@
-/// A time of day, in microseconds since 1970-01-01T00:00:00Z.
+/// A time of day, in microseconds since 1970-01-01T00:00:00Z. It is our own because it must be exact: Foundation's `Date` is a
+/// `Double`.
 package struct Timestamp: Hashable, Comparable, Sendable {
     package let microseconds: Int64
 

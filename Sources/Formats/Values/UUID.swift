@@ -2,7 +2,8 @@ internal import Encodings
 
 /// A universally unique identifier (RFC 9562), of whatever version.
 ///
-/// The order is that of the bytes, and of the texts.
+/// The order is that of the bytes, and of the texts. It is our own because Foundation's writes upper case, and nothing else here
+/// needs Foundation.
 package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The bytes in big-endian order.
     private let value: UInt128

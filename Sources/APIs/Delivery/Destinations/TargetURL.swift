@@ -1,6 +1,7 @@
 package import Values
 
-/// A URL that can be called, as RFC 3986 writes it, and taken strictly: two programs never see different hosts in it.
+/// A URL that can be called, as RFC 3986 writes it, and taken strictly: two programs never see different hosts in it. It is our
+/// own because Foundation's `URL` repairs what is invalid.
 package struct TargetURL: Hashable, Sendable {
     package enum Scheme: String, Sendable {
         case http, https
