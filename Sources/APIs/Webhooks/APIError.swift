@@ -192,6 +192,4 @@ struct InputObject {
 }
 
 /// A name that a client chose, short enough to be shown.
-func shown(_ name: String) -> String {
-    name.unicodeScalars.count > 64 ? "\(String(String.UnicodeScalarView(name.unicodeScalars.prefix(64))))…" : name
-}
+func shown(_ name: String) -> String { name.shortened(to: 64) }
