@@ -331,6 +331,11 @@ package final class Dispatcher {
 extension Dispatcher {
     private var userAgent: HeaderField { HeaderField(name: "User-Agent", value: settings.headers.userAgent) }
 
+    /// - Parameter name: in lower case.
+    private static func value(of name: String, _ headers: [(name: String, value: String)]) -> String? {
+        headers.first { $0.name.lowercased() == name }?.value
+    }
+
     /// CloudEvents, http-webhook.md, section 4.1.
     private func askConsent(_ entry: Running) {
         let origin = HeaderField(name: "WebHook-Request-Origin", value: settings.headers.origin)
@@ -341,8 +346,7 @@ extension Dispatcher {
         switch exchange.outcome {
         case .failure(let kind, let text): fail(entry, Self.kind(kind), text)
         case .response(let status, let headers, _, _):
-            let value = { (name: String) in headers.first { $0.name.lowercased() == name }?.value }
-            let allowed = value("webhook-allowed-origin")?.lowercased()
+            let allowed = Self.value(of: "webhook-allowed-origin", headers)?.lowercased()
             guard allowed == "*" || allowed == settings.headers.origin.lowercased(), let parcel = entry.start.parcel
             else {
                 return fail(
@@ -350,7 +354,7 @@ extension Dispatcher {
                     "the receiver answered \(status) and did not allow \(settings.headers.origin) to send")
             }
             var agreed = entry
-            let rate = value("webhook-allowed-rate").flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
+            let rate = Self.value(of: "webhook-allowed-rate", headers).flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
             agreed.consent = Consent(url: entry.start.destination.url, rate: rate)
             advance(agreed, parcel)
         }
@@ -369,12 +373,11 @@ extension Dispatcher {
             asked.approval = Attempt.Approval()
             fail(asked, .approval, "the policy service cannot be asked: \(text)")
         case .response(let status, let headers, let body, let isTruncated):
-            let value = { (name: String) in headers.first { $0.name.lowercased() == name }?.value }
             asked.approval = Attempt.Approval(
                 status: status,
                 body: ResponseText.utf8(
-                    body, contentType: value("content-type"), contentCoding: value("content-encoding"),
-                    isTruncated: isTruncated))
+                    body, contentType: Self.value(of: "content-type", headers),
+                    contentCoding: Self.value(of: "content-encoding", headers), isTruncated: isTruncated))
             switch status {
             case 200..<300:
                 guard let parcel = entry.start.parcel else { return }
