@@ -76,7 +76,7 @@ let package = Package(
 
         module(.system, "Linux", ["CLinux", "Values", system]),
         module(.system, "LMDB", ["CLMDB"]),
-        module(.system, "Curl", ["CCurl", "Linux", "Values", system]),
+        module(.system, "Curl", ["CCurl", "HTTP", "Linux", "Values", system]),
         module(.system, "Kafka", ["CKafka", "Linux"]),
         module(.system, "PostgreSQL", ["CPQ"]),
         module(.system, "SQLite", ["CSQLite"]),

@@ -1,3 +1,4 @@
+internal import HTTP
 internal import JSON
 
 /// A custom header as a client asks for it.
@@ -57,7 +58,7 @@ struct HeaderRules {
     }
 
     private func fault(ofName name: String) -> String? {
-        guard !name.isEmpty, name.utf8.count <= Self.maximumNameBytes, name.utf8.allSatisfy(Self.isTokenByte) else {
+        guard !name.isEmpty, name.utf8.count <= Self.maximumNameBytes, name.utf8.allSatisfy(\.isTokenByte) else {
             return "the name of a header was expected: letters, digits and !#$%&'*+-.^_`|~, "
                 + "no more than \(Self.maximumNameBytes)"
         }
@@ -78,16 +79,6 @@ struct HeaderRules {
     /// To many receivers `_` and `-` are the same, as CGI does not tell them apart.
     private static func folded(_ name: String) -> String {
         String(name.lowercased().map { $0 == "_" ? "-" : $0 })
-    }
-
-    /// RFC 9110, section 5.6.2.
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-            UInt8(ascii: "A")...UInt8(ascii: "Z"):
-            true
-        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
-        }
     }
 
     /// RFC 9110, section 5.5.

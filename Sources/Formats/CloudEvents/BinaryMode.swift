@@ -96,8 +96,7 @@ package enum BinaryMode {
 
     /// A header's value without blanks and quotes around it.
     private static func unquoted(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var bytes = value.drop { $0 == 0x20 || $0 == 0x09 }
-        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        var bytes = value.withoutOuterBlanks
         if bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") {
             bytes = unescaped(bytes.dropFirst().dropLast())[...]
         }

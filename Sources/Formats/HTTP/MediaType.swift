@@ -9,7 +9,7 @@ package struct MediaType: Equatable, Sendable {
     package init(_ text: some StringProtocol) { self.init(bytes: Array(text.utf8)[...]) }
 
     package init(bytes: ArraySlice<UInt8>) {
-        let name = bytes.prefix { $0 != UInt8(ascii: ";") }.filter { !Self.isBlank($0) }
+        let name = bytes.prefix { $0 != UInt8(ascii: ";") }.filter { !$0.isFieldBlank }
         self.name = String(decoding: name, as: UTF8.self).lowercased()
         self.bytes = bytes
     }
@@ -26,9 +26,9 @@ package struct MediaType: Equatable, Sendable {
     package func parameter(_ name: String) -> String? {
         for parameter in parts.dropFirst() {
             guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let found = String(decoding: Self.trimmed(parameter[..<equals]), as: UTF8.self)
+            let found = String(decoding: parameter[..<equals].withoutOuterBlanks, as: UTF8.self)
             guard found.lowercased() == name else { continue }
-            var value = Self.trimmed(parameter[(equals + 1)...])
+            var value = parameter[(equals + 1)...].withoutOuterBlanks
             if value.count >= 2, value.first == UInt8(ascii: "\""), value.last == UInt8(ascii: "\"") {
                 value = value.dropFirst().dropLast()
             }
@@ -66,14 +66,6 @@ package struct MediaType: Equatable, Sendable {
             index += 1
         }
         return parts + [bytes[start...]]
-    }
-
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var rest = bytes.drop(while: isBlank)
-        while let last = rest.last, isBlank(last) { rest.removeLast() }
-        return rest
     }
 }
 

@@ -39,7 +39,7 @@ package enum ResponseText {
 
     /// The names of old stand for the same (RFC 9110, section 8.4.1.3).
     private static func coding(_ value: String) -> ContentCoding? {
-        var name = trimmed(value).lowercased()
+        var name = String(decoding: Array(value.utf8)[...].withoutOuterBlanks, as: UTF8.self).lowercased()
         if name.hasPrefix("x-") { name.removeFirst(2) }
         return ContentCoding(name)
     }
@@ -96,10 +96,5 @@ package enum ResponseText {
             if let decoded = known.decode(Array(text.dropLast(missing))) { return decoded }
         }
         return nil
-    }
-
-    private static func trimmed(_ text: some StringProtocol) -> String {
-        let isBlank = { (character: Character) in character == " " || character == "\t" }
-        return String(text.drop(while: isBlank).reversed().drop(while: isBlank).reversed())
     }
 }

@@ -10,7 +10,7 @@ extension EventSettings {
         case .none: return defaultUser
         case .header:
             guard let value = request.fields.joinedValue(of: userHeader) else { return defaultUser }
-            user = try Self.text(Self.trimmed(value[...]))
+            user = try Self.text(value[...].withoutOuterBlanks)
         case .basic: user = try Self.found(request.user)
         case .certificate: user = try Self.found(request.user.flatMap(Self.unescaped))
         }
@@ -61,10 +61,5 @@ extension EventSettings {
             throw EventError(.badRequest, "The user's name is not UTF-8.")
         }
         return text
-    }
-
-    private static func trimmed(_ value: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-        return value.drop(while: isBlank).reversed().drop(while: isBlank).reversed()[...]
     }
 }

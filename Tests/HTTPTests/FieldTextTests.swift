@@ -1,0 +1,16 @@
+import HTTP
+import Testing
+
+@Suite struct FieldTextTests {
+    @Test func `a token has letters, digits and some signs`() {
+        let bytes = (UInt8.min ... .max).filter(\.isTokenByte)
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(
+            text == "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~")
+    }
+
+    @Test(arguments: [("", ""), (" \t ", ""), ("a", "a"), ("\t a b \t", "a b"), ("\na ", "\na")])
+    func `blanks and tabs at the ends are left out`(text: String, inner: String) {
+        #expect(String(decoding: Array(text.utf8)[...].withoutOuterBlanks, as: UTF8.self) == inner)
+    }
+}
