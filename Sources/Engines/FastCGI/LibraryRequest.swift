@@ -44,14 +44,18 @@ internal import SystemPackage
             unsafe entry = entry?.advanced(by: 1)
         }
         guard bodyIsThere else { return (parameters, nil) }
-        let body = unsafe [UInt8](unsafeUninitializedCapacity: outline.bodyBytes) { buffer, count in
+        let body = outline.bodyBytes == 0 ? [] : readBody(outline.bodyBytes)
+        // The end of the body is a record of its own.
+        guard body.count == outline.bodyBytes, unsafe FCGX_GetChar(request.pointee.in) < 0 else { return nil }
+        return (parameters, body)
+    }
+
+    private func readBody(_ bytes: Int) -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: bytes) { buffer, count in
             unsafe buffer.withMemoryRebound(to: CChar.self) { characters in
                 count = unsafe Int(
                     FCGX_GetStr(characters.baseAddress, CInt(clamping: characters.count), request.pointee.in))
             }
         }
-        // The end of the body is a record of its own.
-        guard body.count == outline.bodyBytes, unsafe FCGX_GetChar(request.pointee.in) < 0 else { return nil }
-        return (parameters, body)
     }
 }
