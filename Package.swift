@@ -93,7 +93,7 @@ let package = Package(
 
         module(.apis, "Capture", ["Encodings", "HTTP", "Values", "JSON", httpTypes]),
         module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", "Values", httpTypes]),
-        module(.apis, "Delivery", ["Encodings", "HTTP", "Values"]),
+        module(.apis, "Delivery", ["Encodings", "HTTP", "JSON", "Values"]),
         module(
             .apis, "Webhooks",
             [
@@ -142,9 +142,9 @@ let package = Package(
         .target(
             name: "StoreSupport",
             dependencies: [
-                "Capture", "Delivery", "Events", "HTTP", "MappedStore", "Queues", "Storage", "TestSupport", "Values",
-                "Webhooks",
-                system,
+                "Storage", "Capture", "Delivery", "Events", "HTTP", "Linux", "MappedStore", "Queues", "TestSupport",
+                "Values",
+                "Webhooks", system,
             ],
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
         tests(of: "Linux", ["TestSupport", "Values", system]),
@@ -163,7 +163,7 @@ let package = Package(
         tests(
             of: "Webhooks",
             [
-                "Encodings", "Delivery", "HTTP", "Values", "JSON", "MappedStore", "StoreSupport", "Storage",
+                "Storage", "Encodings", "Delivery", "HTTP", "Values", "JSON", "Linux", "MappedStore", "StoreSupport",
                 "TestSupport",
                 "StandardWebhooks", httpTypes, system,
             ]),
@@ -176,13 +176,17 @@ let package = Package(
         tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", "Webhooks", logging, "Values", system]),
         tests(
             of: "Capture",
-            ["Encodings", "HTTP", "Values", "JSON", "MappedStore", "StoreSupport", "TestSupport", httpTypes, system]),
+            [
+                "Encodings", "HTTP", "Values", "JSON", "Linux", "MappedStore", "StoreSupport", "TestSupport", httpTypes,
+                system,
+            ]),
         tests(of: "Delivery", ["CCurl", "Encodings", "HTTP", "Linux", "Values"]),
         tests(
             of: "Events",
             [
-                "CloudEvents", "Delivery", "HTTP", "Values", "JSON", "JSONPath", "MappedStore", "StoreSupport",
-                "Storage", "TestSupport",
+                "Storage", "CloudEvents", "Delivery", "HTTP", "Values", "JSON", "JSONPath", "Linux", "MappedStore",
+                "StoreSupport",
+                "TestSupport",
                 httpTypes,
                 system,
             ]),
@@ -195,8 +199,8 @@ let package = Package(
         tests(
             of: "MappedStore",
             [
-                "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues", "Storage",
-                "TestSupport",
+                "Storage", "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues",
+                "StoreSupport", "TestSupport",
                 "Webhooks", "Values", system,
             ]),
         tests(

@@ -1,8 +1,10 @@
 import HTTP
 import HTTPTypes
 import JSON
+import Linux
 import MappedStore
 import StoreSupport
+import TestSupport
 import Testing
 import Values
 
@@ -25,30 +27,35 @@ struct Handled {
         }
     }
 
-    func answer(
+    func run(
         _ method: HTTPRequest.Method, _ target: String, body: Request.Body = .whole([]), id: UInt64? = nil
-    ) throws -> Answer? {
+    ) throws -> HandlerRun {
         let target = Target(raw: Array(target.utf8)[...], mountPoint: [])
         let request = Request(method: method, target: target, body: body, id: id.map(test.request))
-        let answer = try handlers.answer(request, path: try #require(target.segments))
+        let path = try #require(target.segments)
+        let run = HandlerRun(commit: test.commit).begin { [handlers] context async throws(StoreFailure) in
+            try await handlers.answer(request, path: path, context)
+        }
         try test.commit()
-        return answer
+        return run
     }
 
     func response(_ method: HTTPRequest.Method, _ target: String, body: Request.Body = .whole([]), id: UInt64? = nil)
         throws -> Response
     {
-        switch try #require(try answer(method, target, body: body, id: id)) {
-        case .now(let response), .afterCommit(let response): return response
-        case .madeAfterCommit(let make): return make()
-        case .inParts(var response, let rest):
-            while let part = try rest() { response.body += part }
-            return response
-        case .wait, .ask: throw Waits()
-        }
+        try #require(try run(method, target, body: body, id: id).response())
     }
 
-    struct Waits: Error {}
+    /// Has a request go on that waits, where there is news for it.
+    /// - Returns: its answer; `nil` where it still waits.
+    func look(_ run: HandlerRun) throws -> Response? {
+        let interest = try #require(run.interest as? EndpointInterest)
+        let hasNews = try LoopExecutor.complete { [handlers] () async throws(StoreFailure) in
+            try await handlers.news(for: [interest])
+        }
+        if hasNews == [true] { run.wake(.news) }
+        return run.isWaiting ? nil : try run.response()
+    }
 
     func create() throws -> String {
         let response = try response(.post, "/manage/endpoint")
@@ -98,7 +105,7 @@ struct Handled {
     ])
     func `other paths belong to nobody here`(target: String) throws {
         try Handled.with { api in
-            let answer = try api.answer(.get, target)
+            let answer = try api.run(.get, target).response()
             #expect(answer == nil)
         }
     }
@@ -213,31 +220,37 @@ struct Handled {
     @Test func `a wait looks until there is something, and gives up with an empty list`() throws {
         try Handled.with { api in
             let id = try api.create()
-            guard case .wait(let waiting) = try api.answer(.get, "/manage/endpoint/\(id)/notifications?wait=1.5") else {
-                Issue.record("does not wait")
-                return
-            }
-            #expect(waiting.milliseconds == 1500)
-            #expect(waiting.look() == nil)
-            guard case .madeAfterCommit(let nothing) = waiting.giveUp() else { return #expect(Bool(false)) }
-            #expect(nothing().body == Array(#"{"notifications": []}"#.utf8))
+            let path = "/manage/endpoint/\(id)/notifications?wait=1.5"
+            var waiting = try api.run(.get, path)
+            #expect(waiting.isWaiting && waiting.milliseconds == 1500)
+            #expect(try api.look(waiting) == nil)
+            waiting.wake(.over)
+            #expect(try waiting.response()?.body == Array(#"{"notifications": []}"#.utf8))
+            waiting = try api.run(.get, path)
             _ = try api.response(.post, "/webhook/\(id)")
-            guard case .madeAfterCommit(let news) = waiting.look() else { return #expect(Bool(false)) }
-            #expect(try JSON(parsing: news().body)["notifications"]?.array?.count == 1)
+            let news = try #require(try api.look(waiting))
+            #expect(try JSON(parsing: news.body)["notifications"]?.array?.count == 1)
+            _ = try api.response(.get, "/manage/endpoint/\(id)")
+            waiting = try api.run(.get, path)
             _ = try api.response(.delete, "/manage/endpoint/\(id)")
-            guard case .now(let gone) = waiting.look() else { return #expect(Bool(false)) }
-            #expect(gone.head.status == .notFound)
+            #expect(try api.look(waiting)?.head.status == .notFound)
+            #expect(waiting.interest == nil)
+        }
+    }
+
+    @Test func `too many who wait are told so`() throws {
+        try Handled.with { api in
+            let waiting = try api.run(.get, "/manage/endpoint/\(try api.create())/notifications?wait=1")
+            waiting.wake(.refused)
+            #expect(try waiting.response()?.head.status == .tooManyRequests)
         }
     }
 
     @Test func `whoever waits is sent home before the endpoint counts as idle`() throws {
         try Handled.with(limits: CaptureLimits(idleSeconds: 10)) { api in
             let id = try api.create()
-            guard case .wait(let waiting) = try api.answer(.get, "/manage/endpoint/\(id)/notifications?wait=60") else {
-                Issue.record("does not wait")
-                return
-            }
-            #expect(waiting.milliseconds == 5000)
+            let waiting = try api.run(.get, "/manage/endpoint/\(id)/notifications?wait=60")
+            #expect(waiting.isWaiting && waiting.milliseconds == 5000)
         }
     }
 }

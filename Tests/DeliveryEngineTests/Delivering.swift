@@ -65,7 +65,8 @@ final class Delivering {
         let addresses = AddressGuard(allowing: blocksLoopback ? [] : [network])
         let multi = try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60)
         return Dispatcher(
-            store: other ?? store.deliveries, multi: multi, settings: settings, sealing: Self.sealing, shaping: Unshaped(),
+            store: other ?? store.deliveries, multi: multi, settings: settings, sealing: Self.sealing,
+            shaping: Unshaped(),
             mayConnect: { addresses.allows($0) }, now: { [unowned self] in now },
             random: SystemRandomNumberGenerator())
     }
@@ -85,7 +86,7 @@ final class Delivering {
             id: "key", algorithm: "ed25519", publicKey: signingKey.publicKeyPEM,
             sealedPrivateKey: Self.sealing.seal(signingKey.privateKey, .privateKey), created: now.wall,
             signsFrom: now.wall)
-        guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, { key }) else {
+        guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, key: key) else {
             throw Errno.invalidArgument
         }
         try store.commit()
@@ -134,7 +135,7 @@ final class Delivering {
     func round(_ dispatcher: Dispatcher) throws {
         try dispatcher.wait(milliseconds: dispatcher.hasFinished ? 0 : 5, descriptors: [])
         guard dispatcher.hasWork(storeHasChanged: true) else { return }
-        let starts = try dispatcher.turn()
+        let starts = try dispatcher.turnNow()
         try store.commit()
         dispatcher.begin(starts)
     }
@@ -149,5 +150,12 @@ extension Receiver.Arrival {
 final class Unshaped: ParcelShaping {
     func shape(_ parcel: Parcel, as shape: [UInt8]) throws(ShapingFault) -> ShapedParcel {
         throw ShapingFault(reason: "no destination has a shape")
+    }
+}
+
+extension Dispatcher {
+    /// A turn on the test's thread.
+    func turnNow() throws(StoreFailure) -> [DeliveryTurn.Start] {
+        try LoopExecutor.complete { () async throws(StoreFailure) in try await turn() }
     }
 }

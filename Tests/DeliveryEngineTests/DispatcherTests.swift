@@ -221,7 +221,7 @@ import Webhooks
             try test.accept("a", "b")
             do {
                 let lost = try test.dispatcher()
-                #expect(try lost.turn().count == 2)
+                #expect(try lost.turnNow().count == 2)
                 try test.store.commit()
             }
             let other = try test.dispatcher()
@@ -258,7 +258,7 @@ import Webhooks
             let dispatcher = try test.dispatcher()
             #expect(try test.work(dispatcher) { dispatcher.attemptsInFlight == 1 })
             while !dispatcher.hasFinished { try dispatcher.wait(milliseconds: 5, descriptors: []) }
-            _ = try dispatcher.turn()
+            _ = try dispatcher.turnNow()
             test.store.rollBack()
             #expect(try test.log(webhook).isEmpty && dispatcher.hasFinished)
             try test.settle(dispatcher)

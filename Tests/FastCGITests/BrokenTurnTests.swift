@@ -19,20 +19,20 @@ private final class SharingService: Service {
     /// Holds the first answer until all requests of the test are there.
     var holds: (() -> Void)?
 
-    func answer(_ request: Request) -> Answer {
+    func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         holds?()
         holds = nil
         let path = request.target.segments ?? []
-        if isTurnBroken { return .now(.text(.serviceUnavailable, "broken")) }
+        if isTurnBroken { return .whole(.text(.serviceUnavailable, "broken")) }
         switch path.first {
         case "breaks":
             isTurnBroken = true
-            return .now(.text(.internalServerError, "damaged"))
+            return .whole(.text(.internalServerError, "damaged"))
         case "kept":
-            return .now(.text(.ok, kept.joined(separator: " ")))
+            return .whole(.text(.ok, kept.joined(separator: " ")))
         default:
             open.append(path.joined(separator: "/"))
-            return .afterCommit(.text(.created, path.joined(separator: "/")))
+            return try await context.committed(.text(.created, path.joined(separator: "/")))
         }
     }
 
@@ -77,7 +77,7 @@ private final class SharingService: Service {
                         listener: listener, service: service, bodyLimit: 1000,
                         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                     isSent.isReady.store(true, ordering: .sequentiallyConsistent)
-                    try loop.run(shutdownSeconds: 5)
+                    try ResponderLoop.run(loop, shutdownSeconds: 5)
                 } catch {
                     Issue.record("the loop ended: \(error)")
                 }

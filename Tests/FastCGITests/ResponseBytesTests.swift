@@ -49,10 +49,7 @@ import Values
     func `an answer in parts is all of them, without a length`(beginning: Int, count: Int) throws {
         var left = 3
         let response = Response(.ok, body: [UInt8](repeating: 1, count: beginning))
-        var bytes = ResponseBytes(response, to: 1) { () throws(StoreFailure) in
-            left -= 1
-            return left < 0 ? nil : [UInt8](repeating: 2, count: left == 1 ? 0 : count)
-        }
+        var bytes = ResponseBytes(response, to: 1, rest: NoParts())
         var sent: [UInt8] = []
         var parts = 0
         while !bytes.isDone {
@@ -63,7 +60,8 @@ import Values
             }
             guard bytes.awaitsPart else { continue }
             parts += 1
-            try bytes.makePart()
+            left -= 1
+            bytes.add(left < 0 ? nil : [UInt8](repeating: 2, count: left == 1 ? 0 : count))
         }
         #expect(parts == 4)
         let text = output(sent)
@@ -93,4 +91,9 @@ import Values
         var bytes = ResponseBytes(Response(.ok), to: 1)
         #expect(throws: Failure.self) { try bytes.advance { (_, _) throws(Failure) in throw Failure() } }
     }
+}
+
+/// The test makes the parts itself.
+private final class NoParts: BodyParts {
+    func next() async throws(StoreFailure) -> [UInt8]? { nil }
 }

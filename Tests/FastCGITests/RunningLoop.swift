@@ -32,9 +32,9 @@ final class Shared: Sendable {
     /// Until then `/parts` goes on, unless it fails.
     let endsParts = Atomic<Bool>(false)
     let failsParts = Atomic<Bool>(false)
-    let inquiries: TestInquiries
+    let source: TestSource
 
-    init() throws { inquiries = try TestInquiries() }
+    init() throws { source = try TestSource() }
 
     func publish() {
         news.store(true, ordering: .sequentiallyConsistent)
@@ -43,9 +43,11 @@ final class Shared: Sendable {
 }
 
 /// What `/ask` waits for: it is told in another thread, and then known to the loop's once that has worked.
-final class TestInquiries: Inquiries, Sendable {
+final class TestSource: LoopSource, Sendable {
     private let pipe: (read: FileDescriptor, write: FileDescriptor)
     private let told = Mutex<String?>(nil)
+    /// The requests that wait for it; the loop's thread alone uses them.
+    nonisolated(unsafe) var waiting: [Wakeup] = []
     /// Whether something is to be told before the loop ends.
     let hasBegun = Atomic<Bool>(false)
 
@@ -73,8 +75,23 @@ final class TestInquiries: Inquiries, Sendable {
         var byte: UInt8 = 0
         _ = unsafe withUnsafeMutableBytes(of: &byte) { unsafe try? pipe.read.read(into: $0) }
         told.withLock { $0 = "told" }
+        for wakeup in unsafe waiting { wakeup.wake() }
         return true
     }
+}
+
+private final class TestInterest: Interest {
+    let subject: String
+
+    init(_ subject: String) { self.subject = subject }
+}
+
+private final class TestParts: BodyParts {
+    private let make: () throws(StoreFailure) -> [UInt8]?
+
+    init(_ make: @escaping () throws(StoreFailure) -> [UInt8]?) { self.make = make }
+
+    func next() async throws(StoreFailure) -> [UInt8]? { try make() }
 }
 
 /// Answers by the path that it is asked for.
@@ -83,46 +100,66 @@ final class TestService: Service {
 
     init(_ shared: Shared) { self.shared = shared }
 
-    func answer(_ request: Request) -> Answer {
+    var sources: [any LoopSource] { [shared.source] }
+
+    func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         shared.answered.wrappingAdd(1, ordering: .relaxed)
         switch request.target.segments?.first {
         case "body":
-            return .now(.text(.ok, describe(request)))
+            return .whole(.text(.ok, describe(request)))
         case "large":
             let count = request.target.queryValue("bytes").flatMap { Int($0) } ?? 0
-            return .now(Response(.ok, body: largeBody(count)))
+            return .whole(Response(.ok, body: largeBody(count)))
         case "stored":
-            return .afterCommit(.text(.created, "stored"))
+            return try await context.committed(.text(.created, "stored"))
         case "parts":
-            return .inParts(.text(.ok, "begun ")) { [shared] () throws(StoreFailure) in
+            let parts = TestParts { [shared] () throws(StoreFailure) in
                 if shared.failsParts.load(ordering: .sequentiallyConsistent) { throw .unavailable("broken") }
                 if shared.endsParts.load(ordering: .sequentiallyConsistent) { return nil }
                 shared.parts.wrappingAdd(1, ordering: .relaxed)
                 return Array("part ".utf8)
             }
+            return try await context.committed(.text(.ok, "begun "), parts)
         case "long":
-            guard request.mayBeLong else { return .now(.text(.serviceUnavailable, "no room")) }
-            return .inParts(.text(.ok, "")) { () throws(StoreFailure) in [UInt8](repeating: 1, count: 65_536) }
-        case "wait":
-            let milliseconds = request.target.queryValue("ms").flatMap { Int($0) } ?? 60_000
-            shared.parked.wrappingAdd(1, ordering: .relaxed)
-            return .wait(
-                Waiting(
-                    milliseconds: milliseconds, subject: request.target.queryValue("for") ?? "",
-                    tooMany: .text(.tooManyRequests, "too many wait")
-                ) { [shared] _ in
-                    shared.looks.wrappingAdd(1, ordering: .relaxed)
-                    return shared.news.load(ordering: .sequentiallyConsistent) ? .afterCommit(.text(.ok, "news")) : nil
-                } giveUp: { _ in
-                    .now(.text(.ok, "nothing"))
-                })
+            guard context.mayBeLong else { return .whole(.text(.serviceUnavailable, "no room")) }
+            let parts = TestParts { () throws(StoreFailure) in [UInt8](repeating: 1, count: 65_536) }
+            return try await context.committed(.text(.ok, ""), parts)
+        case "wait": return try await wait(request, context)
         case "ask":
-            let inquiries = shared.inquiries
-            if let reply = inquiries.reply { return .afterCommit(.text(.ok, "\(reply) \(describe(request))")) }
-            shared.parked.wrappingAdd(1, ordering: .relaxed)
-            return .ask(Pending(isOver: { inquiries.reply != nil }, giveUp: { .text(.serviceUnavailable, "too late") }))
+            let source = shared.source
+            while true {
+                if let reply = source.reply {
+                    return try await context.committed(.text(.ok, "\(reply) \(describe(request))"))
+                }
+                shared.parked.wrappingAdd(1, ordering: .relaxed)
+                guard await context.outside({ unsafe source.waiting.append($0) }) else {
+                    return .whole(.text(.serviceUnavailable, "too late"))
+                }
+            }
         default:
-            return .now(.notFound)
+            return .whole(.notFound)
+        }
+    }
+
+    private func wait(
+        _ request: Request, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        let milliseconds = request.target.queryValue("ms").flatMap { Int($0) } ?? 60_000
+        let interest = TestInterest(request.target.queryValue("for") ?? "")
+        let deadline = context.deadline(milliseconds: milliseconds)
+        shared.parked.wrappingAdd(1, ordering: .relaxed)
+        switch await context.news(for: interest, until: deadline) {
+        case .news: return try await context.committed(.text(.ok, "news"))
+        case .over: return .whole(.text(.ok, "nothing"))
+        case .gone: return .whole(.text(.ok, "gone"))
+        case .refused: return .whole(.text(.tooManyRequests, "too many wait"))
+        }
+    }
+
+    func news(for interests: [any Interest]) async -> [Bool] {
+        interests.map { _ in
+            shared.looks.wrappingAdd(1, ordering: .relaxed)
+            return shared.news.load(ordering: .sequentiallyConsistent)
         }
     }
 
@@ -190,12 +227,12 @@ struct RunningLoop {
             let thread = PlainThread {
                 do {
                     let loop = try ResponderLoop(
-                        listener: listener, service: TestService(shared), inquiries: [shared.inquiries],
+                        listener: listener, service: TestService(shared),
                         bodyLimit: bodyLimit, parkedLimit: parkedLimit, sendSeconds: sendSeconds,
                         answerBytes: answerBytes,
                         logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
                     shared.isReady.store(true, ordering: .sequentiallyConsistent)
-                    try loop.run(shutdownSeconds: shutdownSeconds)
+                    try ResponderLoop.run(loop, shutdownSeconds: shutdownSeconds)
                 } catch {
                     Issue.record("the loop ended: \(error)")
                 }

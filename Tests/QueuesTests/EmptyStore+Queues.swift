@@ -41,7 +41,7 @@ extension EmptyStore {
     }
 
     func configure(_ configuration: QueueConfiguration, for request: RequestID? = nil) throws {
-        #expect(try queues.configure(for: request) { .success(configuration) } == nil)
+        #expect(try queues.configure(configuration, since: nil, for: request))
         try commit()
     }
 

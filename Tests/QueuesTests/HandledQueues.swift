@@ -6,6 +6,7 @@ import JSON
 import Linux
 import StoreSupport
 import SystemPackage
+import TestSupport
 import Testing
 import Values
 
@@ -60,6 +61,9 @@ final class HandledQueues {
         var seconds = 0.0
     }
 
+    /// What a commit meets that requests wait for.
+    var commitFailure: StoreFailure?
+
     static let maximumMessageBytes = 1_000_000
 
     /// Two users, of whom the first may reload.
@@ -85,7 +89,7 @@ final class HandledQueues {
     ) throws {
         try Engine.mapped.withStore { test in
             let api = HandledQueues(test, ConfigurationText(text), hashKind, background)
-            #expect(try api.handlers.configure() == nil)
+            #expect(try api.configure() == .done)
             try test.commit()
             try body(api)
         }
@@ -114,10 +118,11 @@ final class HandledQueues {
     /// - Parameters:
     ///   - login: name and password with a colon between.
     ///   - fields: further header fields.
-    func answer(
+    func run(
         _ method: HTTPRequest.Method, _ target: String, _ body: Request.Body = .whole([]), login: String? = anna,
-        fields: KeyValuePairs<String, String> = [:], from address: String? = "10.0.0.1", id: UInt64? = nil
-    ) throws -> Answer? {
+        fields: KeyValuePairs<String, String> = [:], from address: String? = "10.0.0.1", id: UInt64? = nil,
+        mayBeLong: Bool = true
+    ) throws -> HandlerRun {
         let target = Target(raw: Array(target.utf8)[...], mountPoint: [])
         var list = FieldList()
         if let login {
@@ -127,30 +132,51 @@ final class HandledQueues {
         for (name, value) in fields { list.append(name: name.utf8, value: value.utf8) }
         let request = Request(
             method: method, target: target, fields: list, body: body, remoteAddress: address, id: id.map(test.request))
-        let answer = try handlers.answer(request, path: try #require(target.segments))
+        let path = try #require(target.segments)
+        let run = HandlerRun(commit: { [self] () throws(StoreFailure) in
+            if let commitFailure {
+                test.rollBack()
+                throw commitFailure
+            }
+            try test.commit()
+        })
+        run.mayBeLong = mayBeLong
+        _ = run.begin { [handlers] context async throws(StoreFailure) in
+            try await handlers.answer(request, path: path, context)
+        }
         try test.commit()
-        return answer
+        return run
     }
 
     func response(
         _ method: HTTPRequest.Method, _ target: String, _ body: Request.Body = .whole([]), login: String? = anna,
         fields: KeyValuePairs<String, String> = [:], from address: String? = "10.0.0.1", id: UInt64? = nil
     ) throws -> Response {
-        try made(try answer(method, target, body, login: login, fields: fields, from: address, id: id))
+        try #require(
+            try run(method, target, body, login: login, fields: fields, from: address, id: id).response())
     }
 
-    func made(_ answer: Answer?) throws -> Response {
-        switch try #require(answer) {
-        case .now(let response), .afterCommit(let response): return response
-        case .madeAfterCommit(let make): return make()
-        case .inParts(var response, let rest):
-            while let part = try rest() { response.body += part }
-            return response
-        case .wait, .ask: throw Waits()
+    /// Has a request go on that waits, where there is news for it.
+    /// - Returns: its answer; `nil` where it still waits.
+    func look(_ run: HandlerRun) throws -> Response? {
+        let interest = try #require(run.interest as? ClientInterest)
+        let hasNews = try LoopExecutor.complete { [handlers] () async throws(StoreFailure) in
+            try await handlers.news(for: [interest])
+        }
+        if hasNews == [true] { run.wake(.news) }
+        return run.isWaiting ? nil : try run.response()
+    }
+
+    /// Puts the file in force.
+    func configure() throws -> Configuring {
+        try LoopExecutor.complete { [handlers] () async throws(StoreFailure) in try await handlers.configure() }
+    }
+
+    func setPassword(of user: String, to password: String, by login: User? = nil) throws -> PasswordChange {
+        try LoopExecutor.complete { [handlers] () async throws(StoreFailure) in
+            try await handlers.setPassword(of: user, to: password, by: login)
         }
     }
-
-    struct Waits: Error {}
 
     func status(
         _ method: HTTPRequest.Method, _ target: String, _ body: String = "", login: String? = anna,

@@ -141,7 +141,7 @@ import Values
         try HandledQueues.with(Self.text(1)) { api throws in
             let stale = try #require(try api.test.queues.queue(named: "q"))
             api.file.text = Self.text(10)
-            #expect(try api.handlers.configure() == nil)
+            #expect(try api.configure() == .done)
             try api.test.commit()
             #expect(try api.status(.get, "/listen/c/q") == 200)
             for body in ["a", "b"] { #expect(try api.status(.post, "/q/q", body) == 200) }
@@ -159,14 +159,14 @@ import Values
     @Test func `a password is not changed by a login that is no longer right`() throws {
         try HandledQueues.with(Self.text(1)) { api throws in
             let stale = try #require(try api.test.queues.user(named: "anna"))
-            #expect(try api.handlers.setPassword(of: "anna", to: "second", by: stale) == .changed)
+            #expect(try api.setPassword(of: "anna", to: "second", by: stale) == .changed)
             // Also in the turn that has changed it, before that is committed.
-            #expect(try api.handlers.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
+            #expect(try api.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
             try api.test.commit()
-            #expect(try api.handlers.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
+            #expect(try api.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
             try api.test.commit()
             #expect(try api.status(.get, "/queues", login: "anna:second") == 200)
-            #expect(try api.handlers.setPassword(of: "anna", to: "by an operator") == .changed)
+            #expect(try api.setPassword(of: "anna", to: "by an operator") == .changed)
         }
     }
 }

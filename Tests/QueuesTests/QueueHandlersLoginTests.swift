@@ -218,9 +218,9 @@ import Values
     @Test func `passwords are also set for users who are yet to be in force`() throws {
         try HandledQueues.with { api throws in
             api.file.text = configurationText(users: #"{"name": "new", "pass_hash": "plain;;*"}"#)
-            #expect(try api.handlers.setPassword(of: "new", to: "12345") == .tooShort)
-            #expect(try api.handlers.setPassword(of: "old", to: "123456") == .failed(.unknownUser("old")))
-            #expect(try api.handlers.setPassword(of: "new", to: "123456") == .changed)
+            #expect(try api.setPassword(of: "new", to: "12345") == .tooShort)
+            #expect(try api.setPassword(of: "old", to: "123456") == .failed(.unknownUser("old")))
+            #expect(try api.setPassword(of: "new", to: "123456") == .changed)
             try api.test.commit()
             #expect(try api.status(.get, "/queues", login: "new:123456") == 403)
             #expect(try api.status(.post, "/reload") == 200)
@@ -299,16 +299,19 @@ import Values
     func `a password change is finished when its client has gone`(changesOfFile: Int) throws {
         let later = Later()
         try HandledQueues.with(background: later) { api throws in
-            guard case .ask = try api.answer(.post, "/setPassword", .whole(Array(object("sesame").utf8)), id: 1) else {
-                return #expect(Bool(false), "the change is not made in another thread")
-            }
+            later.isPrompt = false
+            let run = try api.run(.post, "/setPassword", .whole(Array(object("sesame").utf8)), id: 1)
+            #expect(run.isWaiting && !later.work.isEmpty)
             api.file.changes = changesOfFile
-            while !later.work.isEmpty { later.work.removeFirst()() }
-            try api.test.commit()
+            while !later.work.isEmpty {
+                later.work.removeFirst()()
+                run.goOn()
+            }
+            #expect(try run.response()?.isEmptySuccess == true)
             let hash = try #require(try api.test.queues.current(userNamed: "anna")).hash
             #expect(hash.accepts(Array("sesame".utf8)))
             #expect(api.file.text?.contains(hash.text) == true)
-            // Where the client is still there, the same request is answered now.
+            // The same request, tried again elsewhere.
             #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
         }
     }
@@ -316,14 +319,47 @@ import Values
     @Test func `a change that another one was ahead of leaves the file as the store is`() throws {
         let later = Later()
         try HandledQueues.with(background: later) { api throws in
-            _ = try api.answer(.post, "/setPassword", .whole(Array(object("sesame").utf8)), id: 1)
-            #expect(try api.handlers.setPassword(of: "anna", to: "by an operator") == .changed)
-            while !later.work.isEmpty { later.work.removeFirst()() }
+            later.isPrompt = false
+            let run = try api.run(.post, "/setPassword", .whole(Array(object("sesame").utf8)), id: 1)
+            let first = later.work.removeFirst()
+            later.isPrompt = true
+            #expect(try api.setPassword(of: "anna", to: "by an operator") == .changed)
             try api.test.commit()
+            first()
+            run.goOn()
+            #expect(try run.response()?.head.status == .forbidden)
             let hash = try #require(try api.test.queues.current(userNamed: "anna")).hash
             #expect(hash.accepts(Array("by an operator".utf8)))
             #expect(api.file.text?.contains(hash.text) == true)
-            #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 403)
+        }
+    }
+
+    @Test func `a change whose commit fails leaves the file as the store is`() throws {
+        try HandledQueues.with { api throws in
+            let before = api.file.text
+            api.commitFailure = .full
+            let run = try api.run(.post, "/setPassword", .whole(Array(object("sesame").utf8)))
+            #expect(throws: StoreFailure.full) { _ = try run.response() }
+            #expect(api.file.text == before)
+        }
+    }
+
+    @Test func `a reload that reads what another one has put in force meanwhile begins anew`() throws {
+        let later = Later()
+        try HandledQueues.with(background: later) { api throws in
+            later.isPrompt = false
+            let run = try api.run(.post, "/reload", id: 1)
+            // It has read the file; then the file is changed, and another one puts that in force.
+            later.work.removeFirst()()
+            later.isPrompt = true
+            api.file.text = configurationText(
+                users: #"{"name": "anna", "pass_hash": "plain;;secret", "can_reload": true}"#,
+                queues: #"{"name": "new"}"#)
+            #expect(try api.configure() == .done)
+            try api.test.commit()
+            run.goOn()
+            #expect(try run.response()?.isEmptySuccess == true)
+            #expect(try api.test.queues.queue(named: "new") != nil && api.test.queues.queue(named: "open") == nil)
         }
     }
 }
@@ -332,46 +368,17 @@ import Values
 private final class Later: Background {
     var work: [() -> Void] = []
     var takesMore = true
+    /// Whether it does at once what comes.
+    var isPrompt = true
 
     func run<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void
     ) -> Bool {
-        if takesMore { self.work.append { done(work()) } }
-        return takesMore
-    }
-}
-
-@Suite struct PasswordCheckTests {
-    @Test func `a costly password that was right is so again, and no other`() throws {
-        var random: any RandomNumberGenerator = SystemRandomNumberGenerator()
-        let check = PasswordCheck(NoBackground(), random: &random)
-        let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
-        let hash = try #require(PasswordHash("argon2id;;\(encoded)"))
-        let other = try #require(PasswordHash("argon2id;other;\(encoded.dropLast())A"))
-        let cases = [
-            ("password", hash, true), ("Password", hash, false), ("", hash, false), ("password", other, false),
-        ]
-        for (password, hash, isRight) in cases + cases {
-            #expect(check.check(Array(password.utf8), hash) == (isRight ? .right : .wrong))
+        if isPrompt {
+            done(work())
+        } else if takesMore {
+            self.work.append { done(work()) }
         }
-    }
-
-    @Test func `a costly password is looked at beside the loop, once for all who show it`() throws {
-        var random: any RandomNumberGenerator = SystemRandomNumberGenerator()
-        let later = Later()
-        let check = PasswordCheck(later, random: &random)
-        let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
-        let hash = try #require(PasswordHash("argon2id;;\(encoded)"))
-        let plain = try #require(PasswordHash("plain;;password"))
-        let (right, wrong) = (Array("password".utf8), Array("wrong".utf8))
-        #expect(check.check(right, plain) == .right && check.check(wrong, plain) == .wrong)
-        for _ in 0..<2 { #expect(check.check(right, hash) == .pending && check.check(wrong, hash) == .pending) }
-        #expect(later.work.count == 2)
-        #expect(!check.isKnown(check.mark(right, hash)))
-        for work in later.work { work() }
-        #expect(check.isKnown(check.mark(right, hash)))
-        later.takesMore = false
-        #expect(check.check(right, hash) == .right && check.check(wrong, hash) == .wrong)
-        #expect(check.check(Array("another".utf8), hash) == .tooMany)
+        return takesMore
     }
 }

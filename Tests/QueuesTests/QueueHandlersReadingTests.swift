@@ -56,19 +56,23 @@ import Testing
 
     // MARK: Waiting
 
-    private func waiting(_ api: HandledQueues, _ query: String, id: UInt64? = nil) throws -> Waiting {
-        guard case .wait(let waiting) = try api.answer(.get, "/read/c?\(query)", id: id) else {
-            throw DoesNotWait()
-        }
-        return waiting
+    private func waiting(_ api: HandledQueues, _ query: String, id: UInt64? = nil) throws -> HandlerRun {
+        let run = try api.run(.get, "/read/c?\(query)", id: id)
+        guard run.isWaiting else { throw DoesNotWait() }
+        return run
     }
 
     private struct DoesNotWait: Error {}
 
-    private func texts(_ api: HandledQueues, _ answer: Answer?) throws -> [String?]? {
-        let response = try api.made(answer)
-        try api.test.commit()
+    private func texts(_ response: Response?) throws -> [String?]? {
+        guard let response else { return nil }
         return try JSON(parsing: response.body)["messages"]?.array?.map { $0["message"]?.string }
+    }
+
+    /// The answer to a request whose time is up.
+    private func over(_ run: HandlerRun) throws -> Response? {
+        run.wake(.over)
+        return try run.response()
     }
 
     @Test func `who waits is answered by the next message, once`() throws {
@@ -76,11 +80,11 @@ import Testing
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=1.5")
             #expect(waiting.milliseconds == 1500)
-            #expect(waiting.look() == nil)
+            #expect(try api.look(waiting) == nil)
             #expect(try api.status(.post, "/q/hidden", "a") == 200)
-            #expect(waiting.look() == nil)
+            #expect(try api.look(waiting) == nil)
             #expect(try api.status(.post, "/q/open", "a") == 200)
-            #expect(try texts(api, waiting.look()) == ["a"])
+            #expect(try texts(try api.look(waiting)) == ["a"])
             #expect(try api.read("c") == [])
         }
     }
@@ -88,12 +92,24 @@ import Testing
     @Test func `whoever waits in vain is given an empty list`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
-            #expect(try texts(api, try waiting(api, "wait=60").giveUp()) == [])
+            #expect(try texts(try over(try waiting(api, "wait=60"))) == [])
             // Something has come between the last look and the end.
             let waiting = try waiting(api, "wait=60&limit=1")
             for body in ["a", "b"] { #expect(try api.status(.post, "/q/open", body) == 200) }
-            #expect(try texts(api, waiting.giveUp()) == ["a"])
+            #expect(try texts(try over(waiting)) == ["a"])
             #expect(try api.read("c") == ["2 b"])
+        }
+    }
+
+    @Test func `whoever goes away while it waits has read nothing`() throws {
+        try HandledQueues.with { api throws in
+            #expect(try api.status(.get, "/listen/c/open") == 200)
+            let waiting = try waiting(api, "wait=60")
+            #expect(try api.status(.post, "/q/open", "a") == 200)
+            waiting.wake(.gone)
+            #expect(!waiting.isWaiting)
+            try api.test.commit()
+            #expect(try api.read("c") == ["1 a"])
         }
     }
 
@@ -102,17 +118,14 @@ import Testing
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=5&ack=manual")
             #expect(try api.status(.post, "/q/open", "a") == 200)
-            #expect(try texts(api, waiting.look()) == ["a"])
+            #expect(try texts(try api.look(waiting)) == ["a"])
             #expect(try api.read("c", "?ack=manual") == ["1 a"])
         }
     }
 
     @Test func `who waits is sent home when the client ends, is cut off or has lost something`() throws {
         try HandledQueues.with { api throws in
-            func status(_ waiting: Waiting) throws -> Int {
-                defer { try? api.test.commit() }
-                return try api.made(waiting.look()).head.status.code
-            }
+            func status(_ waiting: HandlerRun) throws -> Int? { try api.look(waiting)?.head.status.code }
             #expect(try api.status(.get, "/listen/c/small") == 200)
             var waiting = try waiting(api, "wait=5")
             #expect(try api.status(.post, "/q/small", "longer than that") == 413)
@@ -145,7 +158,7 @@ import Testing
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=5", id: 7)
             #expect(try api.status(.post, "/q/open", "a") == 200)
-            #expect(try texts(api, waiting.look()) == ["a"])
+            #expect(try texts(try api.look(waiting)) == ["a"])
             #expect(try api.read("c", "?wait=5", id: 7) == ["1 a"])
             #expect(try api.read("c") == [])
         }

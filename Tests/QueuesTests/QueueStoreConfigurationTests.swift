@@ -96,7 +96,7 @@ import Values
             try test.follow("c", of: "v")
             for users in [["u": [], "v": ["q"]], ["u": ["q"], "v": ["q"]]] as [KeyValuePairs<String, [String]>] {
                 let configuration = try EmptyStore.configuration(users: users)
-                #expect(try test.queues.configure(for: nil) { .success(configuration) } == nil)
+                #expect(try test.queues.configure(configuration, since: nil, for: nil))
                 if isCommitted {
                     try test.commit()
                     #expect(try test.read("c") == .disconnected)
@@ -205,16 +205,25 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a configuration that cannot be read changes nothing, and undoes nothing of its turn`(engine: Engine)
-        throws
-    {
+    func `a configuration read before another one came into force takes the place of none`(engine: Engine) throws {
         try engine.withQueue { test in
-            try test.follow("c")
-            #expect(try test.queues.post(test.message("a"), to: test.queue(), for: nil))
-            #expect(try test.queues.configure(for: test.request(1)) { .failure(.missing) } == .missing)
-            try test.commit()
+            let revision = try test.queues.configurationRevision()
+            let older = try EmptyStore.configuration(users: ["u": ["q"]], queues: ["q": QueueLimits()])
+            try test.configure(users: ["u": ["q"]], queues: ["q": QueueLimits(), "r": QueueLimits()])
+            #expect(try test.queues.configurationRevision() != revision)
+            #expect(try !test.queues.configure(older, since: revision, for: test.request(1)))
             #expect(try !test.queues.hasConfigured(test.request(1)))
-            #expect(try test.read("c") == test.found([1: "a"], current: 1))
+            try test.commit()
+            #expect(try test.queues.queue(named: "r") != nil)
+            // A password counts as well: the file that was read may have the one before.
+            let later = try test.queues.configurationRevision()
+            #expect(try test.queues.setPassword(of: "u", to: try #require(PasswordHash("plain;;new")), for: nil))
+            #expect(try !test.queues.configure(older, since: later, for: nil))
+            try test.commit()
+            let current = try test.queues.configurationRevision()
+            #expect(try test.queues.configure(older, since: current, for: nil))
+            try test.commit()
+            #expect(try test.queues.queue(named: "r") == nil)
         }
     }
 
@@ -242,13 +251,8 @@ import Values
             try test.follow("c")
             var wanted = try (test.user(), test.user("v"))
             wanted.0.hash = try #require(PasswordHash("plain;;new"))
-            var saves = 0
-            let failure = try test.queues.setPassword(of: "u", to: wanted.0.hash, for: test.request(1)) {
-                saves += 1
-                return nil
-            }
+            #expect(try test.queues.setPassword(of: "u", to: wanted.0.hash, for: test.request(1)))
             try test.commit()
-            #expect(failure == nil && saves == 1)
             #expect(try test.user() == wanted.0)
             #expect(try test.user("v") == wanted.1)
             #expect(try test.queues.hasConfigured(test.request(1)))
@@ -257,29 +261,11 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a password that cannot be saved stays as it was`(engine: Engine) throws {
+    func `the password of a user who is not in force makes no user`(engine: Engine) throws {
         try engine.withQueue { test in
-            let before = try test.user()
             let hash = try #require(PasswordHash("plain;;new"))
-            let failure = ConfigurationFailure.unwritable("no room")
-            #expect(try test.queues.setPassword(of: "u", to: hash, for: test.request(1)) { failure } == failure)
+            #expect(try test.queues.setPassword(of: "new", to: hash, for: nil))
             try test.commit()
-            #expect(try test.user() == before)
-            #expect(try !test.queues.hasConfigured(test.request(1)))
-        }
-    }
-
-    @Test(arguments: Engine.allCases)
-    func `the password of a user who is not in force is saved, and makes no user`(engine: Engine) throws {
-        try engine.withQueue { test in
-            var saves = 0
-            let hash = try #require(PasswordHash("plain;;new"))
-            let failure = try test.queues.setPassword(of: "new", to: hash, for: nil) {
-                saves += 1
-                return nil
-            }
-            try test.commit()
-            #expect(failure == nil && saves == 1)
             #expect(try test.queues.user(named: "new") == nil)
         }
     }

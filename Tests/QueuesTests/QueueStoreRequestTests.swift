@@ -160,7 +160,7 @@ import Values
             #expect(try test.queues.hasConfigured(test.request(9)))
             #expect(try !test.queues.hasConfigured(test.request(8)))
             let hash = try #require(PasswordHash("plain;;new"))
-            #expect(try test.queues.setPassword(of: "u", to: hash, for: test.request(8)) { nil } == nil)
+            #expect(try test.queues.setPassword(of: "u", to: hash, for: test.request(8)))
             #expect(try !test.queues.hasConfigured(test.request(8)))
             try test.commit()
             #expect(try test.queues.hasConfigured(test.request(8)))

@@ -120,7 +120,7 @@ import Values
             #expect(try test.queues.listen("d", of: user, to: "q", for: test.request(3)) == .listening)
             #expect(try test.queues.unlisten("c", of: user, for: test.request(4)))
             let other = try EmptyStore.configuration(users: ["v": []], queues: [:])
-            #expect(try test.queues.configure(for: test.request(5)) { .success(other) } == nil)
+            #expect(try test.queues.configure(other, since: nil, for: test.request(5)))
             test.rollBack()
             #expect(try test.read("c") == .messages([], current: 0))
             #expect(try test.read("d") == .unknownClient)

@@ -37,7 +37,7 @@ extension EmptyStore {
 
     @discardableResult
     func create(_ webhook: Webhook? = nil, for request: RequestID? = nil) throws -> Webhook {
-        let outcome = try webhooks.create(webhook ?? self.webhook(), for: request, limit: 10_000) { key() }
+        let outcome = try webhooks.create(webhook ?? self.webhook(), for: request, limit: 10_000, key: key())
         try commit()
         guard case .created(let made) = outcome else {
             throw Refused(outcome: "\(outcome)")
@@ -55,11 +55,10 @@ extension EmptyStore {
     func current(_ webhook: Webhook) throws -> Webhook { try #require(try webhooks.webhook(webhook.id)) }
 
     func change(_ webhook: Webhook, _ body: (inout Webhook) -> Void) throws {
-        let changed = try webhooks.change(webhook.id) {
-            body(&$0)
-            return true
-        }
-        #expect(changed != nil)
+        let before = try #require(try webhooks.webhook(webhook.id))
+        var changed = before
+        body(&changed)
+        #expect(try webhooks.replace(before, by: changed) == .replaced)
         try commit()
     }
 

@@ -44,7 +44,7 @@ struct SecureURLs: URLChecking {
 
     func fault(_ url: String) -> String? { url.hasPrefix("https://") ? nil : "it does not begin with https://" }
 
-    func reach(_ url: String) -> Reach { reached() }
+    func reach(_ url: String, _ context: any RequestContext) async -> Reach { reached() }
 }
 
 func members(_ json: JSON?) -> [String] {

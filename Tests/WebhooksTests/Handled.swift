@@ -2,13 +2,14 @@ import Delivery
 import HTTP
 import HTTPTypes
 import JSON
+import StoreSupport
 import Testing
 import Values
 
 @testable import Webhooks
 
 /// The handlers on a store in memory.
-final class Handled {
+final class Handled: KeyMaking, EnvironmentDirectory {
     let store = MemoryStore()
     var moment = Example.moment
     var environmentAnswer = EnvironmentAnswer.yes
@@ -18,14 +19,18 @@ final class Handled {
     private let settings: WebhookSettings
     private lazy var handlers = WebhookHandlers(
         store: store, settings: settings, urls: SecureURLs { [unowned self] in reach }, sealing: Example.sealing,
-        makeKey: { [unowned self] signsFrom in
-            guard makesKeys else { return nil }
-            keyCount += 1
-            return Example.key("key\(keyCount)", signsFrom: signsFrom)
-        }, environmentExists: { [unowned self] _ in environmentAnswer }, now: { [unowned self] in moment },
+        keys: self, environments: self, now: { [unowned self] in moment },
         random: SystemRandomNumberGenerator())
 
     init(_ settings: WebhookSettings = WebhookSettings()) { self.settings = settings }
+
+    func key(signsFrom time: Timestamp) async -> KeyMade {
+        guard makesKeys else { return .failed }
+        keyCount += 1
+        return .key(Example.key("key\(keyCount)", signsFrom: time))
+    }
+
+    func environment(_ id: UUID, _ context: any RequestContext) async -> EnvironmentAnswer { environmentAnswer }
 
     func pass(seconds: Double) {
         moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))
@@ -41,24 +46,11 @@ final class Handled {
         let request = Request(
             method: method, target: target, fields: list, body: body,
             id: id.map { RequestID(milliseconds: 1, high: 1, low: $0) })
-        switch try handlers.answer(request, path: try #require(target.segments)) {
-        case nil: return nil
-        case .now(let response), .afterCommit(let response): return response
-        case .madeAfterCommit(let make): return make()
-        case .inParts(var response, let rest):
-            while let part = try rest() { response.body += part }
-            return response
-        case .wait: throw Waits()
-        case .ask(let pending): throw Asks(isOver: pending.isOver(), refusal: pending.giveUp())
+        let path = try #require(target.segments)
+        let run = HandlerRun().begin { [handlers] context async throws(StoreFailure) in
+            try await handlers.answer(request, path: path, context)
         }
-    }
-
-    struct Waits: Error {}
-
-    /// The request is answered once others have answered.
-    struct Asks: Error {
-        let isOver: Bool
-        let refusal: Response
+        return try run.response()
     }
 
     /// The status and the JSON of an answer.

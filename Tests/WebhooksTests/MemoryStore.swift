@@ -19,6 +19,8 @@ final class MemoryStore: WebhookStore {
     var redelivery = Redelivery.unknownLine
     var health = DestinationHealth()
     var failure: StoreFailure?
+    /// Whether environments have keys that cannot be read.
+    var takesNoKeys = false
     private var created: [RequestID: Webhook] = [:]
     private let delivery = UUID("dddddddd-0000-4000-8000-000000000000")!
 
@@ -37,21 +39,30 @@ final class MemoryStore: WebhookStore {
     }
 
     func create(
-        _ webhook: Webhook, for request: RequestID?, limit: Int, _ makeKey: () -> Keyring.Key?
+        _ webhook: Webhook, for request: RequestID?, limit: Int, key: Keyring.Key?
     ) throws(StoreFailure) -> WebhookCreation {
         if let request, let created = created[request] { return .created(created) }
         guard try webhooks(of: webhook.environment).count < limit else { return .tooMany }
-        guard try keyring(of: webhook.environment, makeKey) != nil else { return .noKey }
+        if keyrings[webhook.environment] == nil {
+            guard let key, !takesNoKeys else { return .noKey }
+            _ = try keyring(of: webhook.environment, beginning: key)
+        }
         webhooks.append(webhook)
         if let request { created[request] = webhook }
         return .created(webhook)
     }
 
-    func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook? {
-        guard let index = webhooks.firstIndex(where: { $0.id == id }) else { return nil }
-        var webhook = webhooks[index]
-        if change(&webhook) { webhooks[index] = webhook }
-        return webhooks[index]
+    /// What happens before a webhook is replaced, once.
+    var meanwhile: (() -> Void)?
+
+    func replace(_ webhook: Webhook, by changed: Webhook) throws(StoreFailure) -> Replacement<Webhook> {
+        let interrupt = meanwhile
+        meanwhile = nil
+        interrupt?()
+        guard let index = webhooks.firstIndex(where: { $0.id == webhook.id }) else { return .gone }
+        guard webhooks[index] == webhook else { return .differs(webhooks[index]) }
+        webhooks[index] = changed
+        return .replaced
     }
 
     func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
@@ -110,14 +121,16 @@ final class MemoryStore: WebhookStore {
         return WebhookStatistics(health: health, pending: 4)
     }
 
-    func hasKeyring(_ environment: UUID) throws(StoreFailure) -> Bool { keyrings[environment] != nil }
-
-    func keyring(of environment: UUID, _ make: () -> Keyring.Key?) throws(StoreFailure) -> Keyring? {
+    func keyring(of environment: UUID) throws(StoreFailure) -> Keyring? {
         try work()
-        if let keyring = keyrings[environment] { return keyring }
-        guard let key = make() else { return nil }
-        keyrings[environment] = Keyring(number: UInt64(keyrings.count + 1), keys: [key])
         return keyrings[environment]
+    }
+
+    func keyring(of environment: UUID, beginning key: Keyring.Key) throws(StoreFailure) -> Keyring {
+        try work()
+        let keyring = keyrings[environment] ?? Keyring(number: UInt64(keyrings.count + 1), keys: [key])
+        keyrings[environment] = keyring
+        return keyring
     }
 
     func rotate(

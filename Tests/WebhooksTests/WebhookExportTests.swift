@@ -60,8 +60,8 @@ import Webhooks
                     #expect(try store.webhooks.log(of: webhook.id, LogQuery())?.entries == test.log(webhook))
                     let pending = try store.webhooks.statistics(of: webhook.id)?.pending
                     #expect(try pending == test.pending(webhook))
-                    let keyring = try store.webhooks.keyring(of: webhook.environment) { nil }
-                    #expect(try keyring?.keys == test.webhooks.keyring(of: webhook.environment) { nil }?.keys)
+                    let keyring = try store.webhooks.keyring(of: webhook.environment)
+                    #expect(try keyring?.keys == test.webhooks.keyring(of: webhook.environment)?.keys)
                     #expect(keyring?.number == after.destination.keyring)
                 }
                 // What was known is known.

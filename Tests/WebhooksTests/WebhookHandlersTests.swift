@@ -183,11 +183,6 @@ import Values
         api.environmentAnswer = .tooMany
         let refused = try api.call(method, Self.ours + path, Example.minimal)
         #expect(refused.status == 503 && refused.json["error_code"]?.integer == 1504)
-        api.environmentAnswer = .pending
-        let asks = try #require(throws: Handled.Asks.self) {
-            _ = try api.call(method, Self.ours + path, Example.minimal)
-        }
-        #expect(!asks.isOver && asks.refusal.head.status == .serviceUnavailable)
         #expect(api.store.webhooks.isEmpty && api.store.keyrings.isEmpty && api.store.events.isEmpty)
     }
 
@@ -209,11 +204,6 @@ import Values
                 #expect(code != 1004 || answer.json["message"]?.string == "url: it is closed.")
             }
         }
-        api.reach = .pending
-        for (method, target, body) in new {
-            let asks = try #require(throws: Handled.Asks.self) { _ = try api.call(method, target, body) }
-            #expect(!asks.isOver && asks.refusal.head.status == .serviceUnavailable)
-        }
         // What is wrong with the rest is said first, and what the webhook has already is not looked at again.
         #expect(try api.call(.post, Self.ours + "/webhooks", "{}").status == 400)
         for body in [#"{"name": "y"}"#, #"{"url": "\#(url)"}"#] {
@@ -221,6 +211,30 @@ import Values
         }
         #expect(api.store.webhooks.map(\.destination.url) == before.map(\.destination.url))
         #expect(api.store.events.isEmpty)
+    }
+
+    @Test func `a change is made to the webhook as it is by then, and a URL that is new by then is looked at`() throws {
+        let api = Handled()
+        let id = try api.create()
+        let url = try #require(try JSON(parsing: Array(Example.minimal.utf8))["url"]?.string)
+        api.store.meanwhile = { api.store.webhooks[0].description = "theirs" }
+        let changed = try api.call(.patch, "/webhooks/\(id)", #"{"name": "mine"}"#)
+        #expect(changed.json["name"]?.string == "mine" && changed.json["description"]?.string == "theirs")
+        #expect(api.store.webhooks[0].name == "mine" && api.store.webhooks[0].description == "theirs")
+        // The URL that it keeps has been changed meanwhile.
+        api.reach = .closed("it is closed")
+        api.store.meanwhile = { api.store.webhooks[0].destination.url = "https://other.test/" }
+        #expect(try api.call(.patch, "/webhooks/\(id)", #"{"url": "\#(url)"}"#).status == 400)
+        #expect(api.store.webhooks[0].destination.url == "https://other.test/")
+        api.store.meanwhile = { api.store.webhooks = [] }
+        #expect(try api.call(.patch, "/webhooks/\(id)", #"{"name": "x"}"#).status == 404)
+    }
+
+    @Test func `an environment whose keys are gone is told so, and no key is made for ever`() throws {
+        let api = Handled()
+        api.store.takesNoKeys = true
+        let answer = try api.call(.post, Self.ours + "/webhooks", Example.minimal)
+        #expect(answer.status == 500 && api.store.webhooks.isEmpty)
     }
 
     // MARK: Bodies

@@ -31,63 +31,78 @@ package final class CaptureHandlers {
 
     /// Answers what belongs to this API, and `nil` to all else.
     /// - Parameter path: the segments of the request's path below the mount point.
-    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+    package func answer(
+        _ request: Request, path: [String], _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
         switch (path.first, path.count) {
         case ("webhook", 2...):
-            return try receive(request, at: path[1])
+            return try await receive(request, at: path[1], context)
         case ("manage", 1):
-            guard request.method == .get else { return .now(.methodNotAllowed(allowed: "GET")) }
-            return try status()
+            guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
+            return try await status()
         case ("manage", 2) where path[1] == "endpoint":
-            guard request.method == .post else { return .now(.methodNotAllowed(allowed: "POST")) }
-            return try create(request)
+            guard request.method == .post else { return .whole(.methodNotAllowed(allowed: "POST")) }
+            return try await create(request, context)
         case ("manage", 3) where path[1] == "endpoint":
             switch request.method {
-            case .get: return try collect(request, from: path[2])
-            case .put: return try configure(request, path[2])
-            case .delete: return try delete(path[2])
-            default: return .now(.methodNotAllowed(allowed: "DELETE,GET,PUT"))
+            case .get: return try await collect(request, from: path[2], context)
+            case .put: return try await configure(request, path[2], context)
+            case .delete: return try await delete(path[2], context)
+            default: return .whole(.methodNotAllowed(allowed: "DELETE,GET,PUT"))
             }
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "notifications":
             switch request.method {
-            case .get: return try look(request, at: path[2])
-            case .delete: return try acknowledge(request, at: path[2])
-            default: return .now(.methodNotAllowed(allowed: "DELETE,GET"))
+            case .get: return try await look(request, at: path[2], context)
+            case .delete: return try await acknowledge(request, at: path[2], context)
+            default: return .whole(.methodNotAllowed(allowed: "DELETE,GET"))
             }
         default:
             return nil
         }
     }
 
+    /// Whether there is something new to look at for each of those who wait.
+    package func news(for interests: [EndpointInterest]) async throws(StoreFailure) -> [Bool] {
+        try await store.hasNews(at: interests.map { ($0.endpoint, $0.after) }, at: now(), limits)
+    }
+
     // MARK: The original's routes
 
-    private func receive(_ request: Request, at text: String) throws(StoreFailure) -> Answer {
+    private func receive(
+        _ request: Request, at text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         let moment = now()
         let notification: Notification
         do throws(BodyRefusal) {
             notification = try Notification(request, segments: 2, bodyLimit: bodyLimit, receivedAt: moment.wall)
         } catch {
             store.count(.receptionRefused)
-            return .now(refusal(error))
+            return .whole(refusal(error))
         }
         var acceptance = Acceptance.unknownEndpoint
-        defer { store.count(acceptance == .stored ? .received : .receptionRefused) }
         if let id = Endpoint.ID(text) {
-            acceptance = try store.accept(notification, at: id, for: request.id, at: moment, limits)
+            do throws(StoreFailure) {
+                acceptance = try await store.accept(notification, at: id, for: request.id, at: moment, limits)
+            } catch {
+                store.count(.receptionRefused)
+                throw error
+            }
         }
+        store.count(acceptance == .stored ? .received : .receptionRefused)
         switch acceptance {
         case .stored:
-            return .afterCommit(Self.accepted)
+            try await context.committed()
+            return .whole(Self.accepted)
         case .unknownEndpoint:
-            return .now(unknown(text))
+            return .whole(unknown(text))
         case .disabled:
-            return .now(.text(.internalServerError, "Endpoint '\(text)' is disabled, as its owner asked."))
+            return .whole(.text(.internalServerError, "Endpoint '\(text)' is disabled, as its owner asked."))
         case .tooManyBytes:
             let limit = limits.bytesPerEndpoint
-            return .now(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) bytes."))
+            return .whole(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) bytes."))
         case .tooMany:
             let limit = limits.notificationsPerEndpoint
-            return .now(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) notifications."))
+            return .whole(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) notifications."))
         }
     }
 
@@ -104,131 +119,153 @@ package final class CaptureHandlers {
         .text(.notFound, "Endpoint '\(id)' does not exist or was removed.")
     }
 
-    private func create(_ request: Request) throws(StoreFailure) -> Answer {
+    private func create(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         let id = Endpoint.ID(random: &random)
-        switch try store.create(id, for: request.id, from: request.remoteAddress, at: now(), limits) {
+        switch try await store.create(id, for: request.id, from: request.remoteAddress, at: now(), limits) {
         case .created(let id):
             store.count(.created)
             let body = objectJSON { json in
                 json.member("endpointId", id.description)
                 json.member("fullyQualifiedEndpoint", webhookURL + id.description)
             }
-            return .afterCommit(.json(.created, body))
+            return try await context.committed(.json(.created, body))
         case .tooManyOfAddress:
             store.count(.creationRefused)
             let text = "Your address has too many endpoints: the last places are for addresses that have fewer."
-            return .now(.text(.insufficientStorage, text))
+            return .whole(.text(.insufficientStorage, text))
         case .tooMany:
             store.count(.creationRefused)
-            return .now(.text(.insufficientStorage, "There are no more than \(limits.endpoints) endpoints."))
+            return .whole(.text(.insufficientStorage, "There are no more than \(limits.endpoints) endpoints."))
         }
     }
 
-    private func collect(_ request: Request, from text: String) throws(StoreFailure) -> Answer {
-        let found =
-            try Endpoint.ID(text).map { id throws(StoreFailure) in
-                try store.collect(from: id, for: request.id, at: now(), limits, mayBeLong: request.mayBeLong)
-            } ?? .unknownEndpoint
+    private func collect(
+        _ request: Request, from text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        var found = Finding.unknownEndpoint
+        if let id = Endpoint.ID(text) {
+            found = try await store.collect(
+                from: id, for: request.id, at: now(), limits, mayBeLong: context.mayBeLong)
+        }
         switch found {
         case .unknownEndpoint, .tooLong: store.count(.collectionRefused)
         case .notifications, .long: store.count(.collected)
         }
-        return answer(found, text)
+        return try await answer(found, text, context)
     }
 
-    private func answer(_ found: Finding, _ id: String) -> Answer {
+    private func answer(
+        _ found: Finding, _ id: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         switch found {
-        case .unknownEndpoint: return .now(unknown(id))
-        case .tooLong: return .now(.text(.serviceUnavailable, Response.noRoomText).retryAfter(5))
-        case .notifications(let notifications): return .madeAfterCommit { .json(.ok, notificationsJSON(notifications)) }
+        case .unknownEndpoint: return .whole(unknown(id))
+        case .tooLong: return .whole(.text(.serviceUnavailable, Response.noRoomText).retryAfter(5))
+        case .notifications(let notifications):
+            // It takes long to make, and others wait for the transaction.
+            try await context.committed()
+            return .whole(.json(.ok, notificationsJSON(notifications)))
         case .long(let range):
-            return .inParts(.json(.ok, []), rest: NotificationParts(range, store, now: now).next)
+            return try await context.committed(.json(.ok, []), NotificationParts(range, store, now: now))
         }
     }
 
-    private func configure(_ request: Request, _ text: String) throws(StoreFailure) -> Answer {
+    private func configure(
+        _ request: Request, _ text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         let body: [UInt8]
         do throws(BodyRefusal) {
             body = try Notification.decompressed(request, limit: bodyLimit)
         } catch {
             store.count(.configurationRefused)
-            return .now(refusal(error))
+            return .whole(refusal(error))
         }
         let configuration: Configuration
         do throws(ConfigurationError) {
             configuration = try Configuration(parsing: body)
         } catch {
             store.count(.configurationRefused)
-            return .now(.text(.badRequest, error.reason))
+            return .whole(.text(.badRequest, error.reason))
         }
-        guard let id = Endpoint.ID(text), try store.configure(id, configuration, at: now(), limits) else {
+        guard let id = Endpoint.ID(text), try await store.configure(id, configuration, at: now(), limits) else {
             store.count(.configurationRefused)
-            return .now(unknown(text))
+            return .whole(unknown(text))
         }
         store.count(.configured)
-        return .afterCommit(Response(.noContent))
+        return try await context.committed(Response(.noContent))
     }
 
-    private func delete(_ text: String) throws(StoreFailure) -> Answer {
-        let wasThere: Bool = if let id = Endpoint.ID(text) { try store.delete(id) } else { false }
+    private func delete(_ text: String, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
+        let wasThere: Bool = if let id = Endpoint.ID(text) { try await store.delete(id) } else { false }
         store.count(wasThere ? .deleted : .deletionRefused)
-        return .afterCommit(Response(.noContent))
+        return try await context.committed(Response(.noContent))
     }
 
-    private func status() throws(StoreFailure) -> Answer {
-        let overview = try store.overview(newest: statusPageEndpoints)
-        return .now(.text(.ok, statusPage(installation, limits, overview, at: now())))
+    private func status() async throws(StoreFailure) -> Answer {
+        let overview = try await store.overview(newest: statusPageEndpoints)
+        return .whole(.text(.ok, statusPage(installation, limits, overview, at: now())))
     }
 
     // MARK: Looking and acknowledging, which the original has not
 
-    private func look(_ request: Request, at text: String) throws(StoreFailure) -> Answer {
+    private func look(
+        _ request: Request, at text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         let window: Window
         do throws(QueryError) {
             window = try Window(request.target)
         } catch {
-            return .now(.text(.badRequest, error.reason))
+            return .whole(.text(.badRequest, error.reason))
         }
-        guard let id = Endpoint.ID(text) else { return .now(unknown(text)) }
-        let first = try look(at: id, window, mayBeLong: request.mayBeLong)
-        guard first == .notifications([]), window.waitMilliseconds > 0 else { return answer(first, text) }
-
-        let again = { [self] (mayBeLong: Bool) throws(StoreFailure) -> Answer in
-            answer(try look(at: id, window, mayBeLong: mayBeLong), text)
-        }
+        guard let id = Endpoint.ID(text) else { return .whole(unknown(text)) }
         // A client that waits uses its endpoint: it is sent home before the endpoint counts as idle.
-        let idleMilliseconds = limits.idleSeconds * 500
-        return .wait(
-            Waiting(
-                milliseconds: Int(min(Double(window.waitMilliseconds), max(0, idleMilliseconds))), subject: text,
-                tooMany: .text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5),
-                look: { [self] mayBeLong in
-                    do throws(StoreFailure) {
-                        guard try store.hasNews(at: id, after: window.after, at: now(), limits) else { return nil }
-                        return try again(mayBeLong)
-                    } catch {
-                        return .now(.failure(error))
-                    }
-                },
-                giveUp: { mayBeLong in
-                    do throws(StoreFailure) { return try again(mayBeLong) } catch { return .now(.failure(error)) }
-                }))
+        let milliseconds = min(Double(window.waitMilliseconds), max(0, limits.idleSeconds * 500))
+        let deadline = context.deadline(milliseconds: Int(milliseconds))
+        var found = try await look(at: id, window, context)
+        waiting: while found == .notifications([]), window.waitMilliseconds > 0 {
+            switch await context.news(for: EndpointInterest(id, after: window.after), until: deadline) {
+            case .news:
+                found = try await look(at: id, window, context)
+            case .over:
+                found = try await look(at: id, window, context)
+                break waiting
+            case .refused, .gone:
+                return .whole(.text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
+            }
+        }
+        return try await answer(found, text, context)
     }
 
-    private func look(at id: Endpoint.ID, _ window: Window, mayBeLong: Bool) throws(StoreFailure) -> Finding {
-        try store.look(
-            at: id, after: window.after, limit: window.limit, at: now(), limits, mayBeLong: mayBeLong)
+    private func look(
+        at id: Endpoint.ID, _ window: Window, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Finding {
+        try await store.look(
+            at: id, after: window.after, limit: window.limit, at: now(), limits, mayBeLong: context.mayBeLong)
     }
 
-    private func acknowledge(_ request: Request, at text: String) throws(StoreFailure) -> Answer {
+    private func acknowledge(
+        _ request: Request, at text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         guard let value = request.target.queryValue("through"), let number = UInt64(value) else {
-            return .now(.text(.badRequest, "The query parameter \"through\" takes the id of a notification."))
+            return .whole(.text(.badRequest, "The query parameter \"through\" takes the id of a notification."))
         }
-        guard let id = Endpoint.ID(text), try store.acknowledge(through: number, at: id, at: now(), limits) else {
-            return .now(unknown(text))
-        }
-        return .afterCommit(Response(.noContent))
+        guard let id = Endpoint.ID(text), try await store.acknowledge(through: number, at: id, at: now(), limits)
+        else { return .whole(unknown(text)) }
+        return try await context.committed(Response(.noContent))
     }
+}
+
+/// What a client that looks at an endpoint waits for.
+package final class EndpointInterest: Interest {
+    package let endpoint: Endpoint.ID
+    /// The number of the notification behind which there is to be another one.
+    package let after: UInt64
+
+    init(_ endpoint: Endpoint.ID, after: UInt64) {
+        self.endpoint = endpoint
+        self.after = after
+    }
+
+    package var subject: String { endpoint.description }
 }
 
 /// Which notifications a client wants to look at.

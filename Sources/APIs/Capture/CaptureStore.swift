@@ -10,13 +10,13 @@ package protocol CaptureStore: AnyObject {
     /// - Parameter address: the client's; an IPv6 network of 64 bits counts as one.
     func create(
         _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Creation
+    ) async throws(StoreFailure) -> Creation
 
     /// Keeps a notification for collection.
     func accept(
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
         _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Acceptance
+    ) async throws(StoreFailure) -> Acceptance
 
     /// Hands out all that waits, oldest first, each to one collector only.
     ///
@@ -25,7 +25,7 @@ package protocol CaptureStore: AnyObject {
     /// - Parameter mayBeLong: whether the caller can take `.long`; if not, nothing is changed and the finding is `.tooLong`.
     func collect(
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
-    ) throws(StoreFailure) -> Finding
+    ) async throws(StoreFailure) -> Finding
 
     /// Shows what waits after `number`, oldest first, and leaves it there. It may be less than there is, but never nothing
     /// where there is something.
@@ -34,53 +34,53 @@ package protocol CaptureStore: AnyObject {
     func look(
         at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
         mayBeLong: Bool
-    ) throws(StoreFailure) -> Finding
+    ) async throws(StoreFailure) -> Finding
 
     /// Reads the notifications of a range from `number` on, until so many bytes were read; of the last one perhaps only the
     /// beginning of its body. Those that are gone are left out.
     func page(
         of range: NotificationRange, from number: UInt64, atMost bytes: Int
-    ) throws(StoreFailure) -> [NotificationPiece]
+    ) async throws(StoreFailure) -> [NotificationPiece]
 
     /// Reads bytes of a notification's body, which has `bodyBytes` in all; `nil` where the notification is gone.
     func body(
         of range: NotificationRange, at number: UInt64, bytes: Range<Int>, of bodyBytes: Int
-    ) throws(StoreFailure) -> [UInt8]?
+    ) async throws(StoreFailure) -> [UInt8]?
 
     /// Keeps what was collected readable for two more minutes, from `number` on, while a client is still reading it.
     /// - Returns: the range under which to ask again; `nil` where it is gone.
     func keepCollected(
         _ range: NotificationRange, from number: UInt64, at moment: Moment
-    ) throws(StoreFailure) -> NotificationRange?
+    ) async throws(StoreFailure) -> NotificationRange?
 
-    /// Whether `look` would show something, or would find no endpoint.
+    /// Whether `look` would show something, or would find no endpoint: for each endpoint, behind a number.
     func hasNews(
-        at id: Endpoint.ID, after number: UInt64, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Bool
+        at endpoints: [(id: Endpoint.ID, after: UInt64)], at moment: Moment, _ limits: CaptureLimits
+    ) async throws(StoreFailure) -> [Bool]
 
     /// Drops what waits up to and with `number`; false where there is no such endpoint.
     func acknowledge(
         through number: UInt64, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Bool
+    ) async throws(StoreFailure) -> Bool
 
     /// Changes an endpoint; false where there is none.
     func configure(
         _ id: Endpoint.ID, _ configuration: Configuration, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Bool
+    ) async throws(StoreFailure) -> Bool
 
     /// Removes an endpoint and all it keeps; false where there was none.
-    func delete(_ id: Endpoint.ID) throws(StoreFailure) -> Bool
+    func delete(_ id: Endpoint.ID) async throws(StoreFailure) -> Bool
 
     /// Adds one to a shared counter. It is not worth failing for: where it cannot be kept now, it is kept later.
     func count(_ event: CaptureEvent)
 
     /// The shared counters, and the newest endpoints in the order they were created.
-    func overview(newest limit: Int) throws(StoreFailure) -> Overview
+    func overview(newest limit: Int) async throws(StoreFailure) -> Overview
 
     /// Removes endpoints that are overdue.
     /// - Parameter limit: the most endpoints to deal with in this one operation.
     /// - Returns: how many it dealt with; as many as `limit` means that there may be more.
-    func removeOverdue(at moment: Moment, _ limits: CaptureLimits, limit: Int) throws(StoreFailure) -> Int
+    func removeOverdue(at moment: Moment, _ limits: CaptureLimits, limit: Int) async throws(StoreFailure) -> Int
 }
 
 /// What a client is shown of an endpoint.
@@ -125,13 +125,6 @@ package struct NotificationPiece: Equatable, Sendable {
     }
 
     package var isWhole: Bool { numbered.notification.body.count == bodyBytes }
-}
-
-extension CaptureStore {
-    /// The same for a client whose address is not known.
-    package func create(
-        _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Creation { try create(id, for: request, from: nil, at: moment, limits) }
 }
 
 package enum Creation: Equatable, Sendable {

@@ -5,13 +5,13 @@ internal import Values
 
 /// The body of a long answer, `{"notifications": [...]}`, made in parts as its client takes them. Each part reads what it
 /// needs from the store; between two parts only the notifications of one page are held, and of a long body nothing.
-final class NotificationParts {
+final class NotificationParts: BodyParts {
     private let store: any CaptureStore
     private let now: () -> Moment
     private var range: NotificationRange
     private var number: UInt64
     private var page: [NotificationPiece] = []
-    private var body: BodyParts?
+    private var body: LongBody?
     private var json = JSONWriter()
     private var hasBegun = false
     private var isOver = false
@@ -34,7 +34,7 @@ final class NotificationParts {
     }
 
     /// The next part; `nil` once the body is over. Throws where something that was promised is gone.
-    func next() throws(StoreFailure) -> [UInt8]? {
+    func next() async throws(StoreFailure) -> [UInt8]? {
         guard !isOver else { return nil }
         if !hasBegun {
             hasBegun = true
@@ -42,11 +42,11 @@ final class NotificationParts {
             json.name("notifications")
             json.beginArray()
         }
-        try keep()
+        try await keep()
         while json.bytes.count < Self.partBytes, !isOver {
             if let body {
-                if try body.write(to: &json, store, range) { self.body = nil }
-            } else if let piece = try nextPiece() {
+                if try await body.write(to: &json, store, range) { self.body = nil }
+            } else if let piece = try await nextPiece() {
                 write(piece)
             } else {
                 json.endArray()
@@ -63,12 +63,12 @@ final class NotificationParts {
         piece.numbered.writeBeforeBody(to: &json)
         json.name("body")
         json.beginString()
-        body = BodyParts(piece)
+        body = LongBody(piece)
     }
 
-    private func nextPiece() throws(StoreFailure) -> NotificationPiece? {
+    private func nextPiece() async throws(StoreFailure) -> NotificationPiece? {
         if page.isEmpty, number < range.end {
-            page = try store.page(of: range, from: number, atMost: Self.pageBytes)
+            page = try await store.page(of: range, from: number, atMost: Self.pageBytes)
             // Numbers behind the last notification were skipped, or their records are damaged.
             if page.isEmpty { number = range.end }
         }
@@ -78,12 +78,12 @@ final class NotificationParts {
         return piece
     }
 
-    private func keep() throws(StoreFailure) {
+    private func keep() async throws(StoreFailure) {
         guard range.collectedBy != nil else { return }
         let moment = now()
         guard moment.steady.seconds(since: kept) >= Self.keepSeconds else { return }
         let first = body?.number ?? page.first?.numbered.number ?? number
-        guard let range = try store.keepCollected(range, from: first, at: moment) else {
+        guard let range = try await store.keepCollected(range, from: first, at: moment) else {
             throw .unavailable("collected notifications are gone")
         }
         self.range = range
@@ -91,7 +91,7 @@ final class NotificationParts {
     }
 
     /// One body that is longer than what is read at a time.
-    private final class BodyParts {
+    private final class LongBody {
         private let piece: NotificationPiece
         private let decoder: CharsetStream?
         private var text = TextPieces()
@@ -132,9 +132,10 @@ final class NotificationParts {
         /// Writes the next piece; true once the notification is written to its end.
         func write(
             to json: inout JSONWriter, _ store: any CaptureStore, _ range: NotificationRange
-        ) throws(StoreFailure) -> Bool {
+        ) async throws(StoreFailure) -> Bool {
             let end = min(offset + Self.bytes, piece.bodyBytes)
-            guard let bytes = try store.body(of: range, at: number, bytes: offset..<end, of: piece.bodyBytes) else {
+            guard let bytes = try await store.body(of: range, at: number, bytes: offset..<end, of: piece.bodyBytes)
+            else {
                 throw .unavailable("a notification is gone while it is read")
             }
             offset = end

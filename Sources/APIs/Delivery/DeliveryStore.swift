@@ -19,16 +19,13 @@ package protocol DeliveryStore: AnyObject {
     func turn(
         _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
-    ) throws(StoreFailure) -> DeliveryTurn
+    ) async throws(StoreFailure) -> DeliveryTurn
 
     /// Has all that was begun be due at once, for a worker that knows that no other one lives.
     /// - Parameter leaseSeconds: of a lease, for each request that an attempt may make.
     /// - Returns: how many deliveries those were.
     @discardableResult
-    func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int
-
-    /// The keys of a keyring, sealed; `nil` where there is none.
-    func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring?
+    func endLeases(longest leaseSeconds: Double, at moment: Moment) async throws(StoreFailure) -> Int
 }
 
 /// An attempt that is over.
@@ -78,16 +75,28 @@ package struct DeliveryTurn: Equatable, Sendable {
         package let owner: UUID
         /// `nil` where it is no longer kept.
         package let parcel: Parcel?
+        package let keys: Keys
 
         /// For how many attempts at a time it counts.
         package var places: Int { Parcel.places(bytes: parcel?.body.count ?? 0) }
 
-        package init(delivery: Delivery, destination: Destination, owner: UUID, parcel: Parcel?) {
+        package init(
+            delivery: Delivery, destination: Destination, owner: UUID, parcel: Parcel?, keys: Keys = .none
+        ) {
             self.delivery = delivery
             self.owner = owner
             self.destination = destination
             self.parcel = parcel
+            self.keys = keys
         }
+    }
+
+    /// What signs a call beside the destination's own secret.
+    package enum Keys: Equatable, Sendable {
+        case none
+        case keyring(Keyring)
+        /// They cannot be read, or are gone.
+        case damaged
     }
 
     package var starts: [Start]

@@ -23,5 +23,7 @@ package enum PasswordChange: Equatable, Sendable {
     case changed
     case tooShort
     case noMemory
+    /// Too many passwords and configurations are being worked on.
+    case busy
     case failed(ConfigurationFailure)
 }

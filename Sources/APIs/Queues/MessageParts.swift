@@ -6,13 +6,13 @@ internal import Values
 
 /// The body of a long answer to a read, the original's MessageList, made in parts as its client takes them. Between two
 /// parts only the messages of one page are held, and of a long message nothing.
-final class MessageParts {
+final class MessageParts: BodyParts {
     private let store: any QueueStore
     private let range: MessageRange
     private let current: UInt64
     private let time: UInt64
-    /// Called where messages have rolled off before they were handed out.
-    private let rolledOff: () throws(StoreFailure) -> Void
+    /// Whose read is taken back where messages have rolled off before they were handed out; `nil`: nobody's.
+    private let reader: Reader?
     private var id: UInt64
     private var page: [MessagePiece] = []
     /// The message that is written in pieces, and how far.
@@ -20,6 +20,11 @@ final class MessageParts {
     private var json = JSONWriter()
     private var hasBegun = false
     private var isOver = false
+
+    struct Reader {
+        let client: String
+        let user: User
+    }
 
     /// A part ends with the piece that makes it as long.
     private static let partBytes = 48 << 10
@@ -30,18 +35,18 @@ final class MessageParts {
 
     init(
         _ range: MessageRange, current: UInt64, time: UInt64, _ store: any QueueStore,
-        rolledOff: @escaping () throws(StoreFailure) -> Void
+        takingBackFrom reader: Reader?
     ) {
         self.range = range
         self.current = current
         self.time = time
         self.store = store
-        self.rolledOff = rolledOff
+        self.reader = reader
         id = range.after
     }
 
     /// The next part; `nil` once the body is over. Throws where messages have rolled off.
-    func next() throws(StoreFailure) -> [UInt8]? {
+    func next() async throws(StoreFailure) -> [UInt8]? {
         guard !isOver else { return nil }
         if !hasBegun {
             hasBegun = true
@@ -52,8 +57,8 @@ final class MessageParts {
         }
         while json.bytes.count < Self.partBytes, !isOver {
             if long != nil {
-                try writePiece()
-            } else if let piece = try nextPiece() {
+                try await writePiece()
+            } else if let piece = try await nextPiece() {
                 write(piece)
             } else {
                 json.endArray()
@@ -65,9 +70,11 @@ final class MessageParts {
         return json.takeBytes()
     }
 
-    private func nextPiece() throws(StoreFailure) -> MessagePiece? {
+    private func nextPiece() async throws(StoreFailure) -> MessagePiece? {
         if page.isEmpty, id < range.last {
-            guard let found = try store.page(of: range, after: id, atMost: Self.pageBytes) else { throw try broken() }
+            guard let found = try await store.page(of: range, after: id, atMost: Self.pageBytes) else {
+                throw try await broken()
+            }
             page = found
             // The records of the last messages are damaged.
             if found.isEmpty { id = range.last }
@@ -78,8 +85,8 @@ final class MessageParts {
         return piece
     }
 
-    private func broken() throws(StoreFailure) -> StoreFailure {
-        try rolledOff()
+    private func broken() async throws(StoreFailure) -> StoreFailure {
+        if let reader { try await store.takeBack(range, of: reader.client, reader.user) }
         return .unavailable("messages rolled off while they were read")
     }
 
@@ -95,12 +102,12 @@ final class MessageParts {
         long = (emptied, 0, TextPieces(), false)
     }
 
-    private func writePiece() throws(StoreFailure) {
+    private func writePiece() async throws(StoreFailure) {
         guard let (piece, start, before, wasInBase64) = long else { return }
         var (offset, text, isInBase64) = (start, before, wasInBase64)
         let end = min(offset + Self.pieceBytes, piece.bodyBytes)
-        guard let bytes = try store.body(of: range, at: piece.numbered.id, bytes: offset..<end) else {
-            throw try broken()
+        guard let bytes = try await store.body(of: range, at: piece.numbered.id, bytes: offset..<end) else {
+            throw try await broken()
         }
         let isLast = end == piece.bodyBytes
         if isInBase64 {

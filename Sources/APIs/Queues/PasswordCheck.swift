@@ -6,7 +6,7 @@ final class PasswordCheck {
     enum Finding {
         case right
         case wrong
-        /// It is being found out; `isKnown` says when it is.
+        /// It is being found out; `wait` returns once it is.
         case pending
         /// Too many passwords are being checked.
         case tooMany
@@ -17,7 +17,8 @@ final class PasswordCheck {
     private let background: any Background
     /// Whether a password has a hash, by the mark of both.
     private var known: [[UInt8]: Bool] = [:]
-    private var pending: Set<[UInt8]> = []
+    /// The requests that wait for what is being found out, by the same mark.
+    private var waiting: [[UInt8]: [Wakeup]] = [:]
     private static let limit = 1024
     /// Called for each hash that is made, so that tests can count them.
     var onHash: (PasswordHash) -> Void = { _ in }
@@ -34,9 +35,6 @@ final class PasswordCheck {
             of: parts.flatMap { Array("\($0.count):".utf8) + $0 }, key: key)
     }
 
-    /// Whether it is known, or no longer being found out, what comes of a password.
-    func isKnown(_ mark: [UInt8]) -> Bool { !pending.contains(mark) }
-
     /// - Parameter name: the user that the client claims to be.
     func check(_ password: [UInt8], _ hash: PasswordHash, of name: String = "") -> Finding {
         guard hash.kind == .argon2id else {
@@ -44,12 +42,12 @@ final class PasswordCheck {
             return hash.accepts(password) ? .right : .wrong
         }
         let mark = mark(password, hash, of: name)
-        if known[mark] == nil, !pending.contains(mark) {
-            pending.insert(mark)
+        if known[mark] == nil, waiting[mark] == nil {
+            waiting[mark] = []
             let isBegun = background.run(
                 { hash.accepts(password) }, done: { [weak self] isRight in self?.settle(mark, isRight) })
             guard isBegun else {
-                pending.remove(mark)
+                waiting[mark] = nil
                 return .tooMany
             }
             onHash(hash)
@@ -57,9 +55,19 @@ final class PasswordCheck {
         return known[mark].map { $0 ? .right : .wrong } ?? .pending
     }
 
+    /// Waits until what `check` called pending is known.
+    /// - Returns: false where the request cannot wait, or not any longer.
+    func wait(
+        _ password: [UInt8], _ hash: PasswordHash, of name: String, _ context: any RequestContext
+    ) async -> Bool {
+        let mark = mark(password, hash, of: name)
+        return await context.outside { waiting[mark, default: []].append($0) }
+    }
+
     private func settle(_ mark: [UInt8], _ isRight: Bool) {
-        pending.remove(mark)
+        let waiting = waiting.removeValue(forKey: mark) ?? []
         if known.count >= Self.limit { known.removeAll() }
         known[mark] = isRight
+        for wakeup in waiting { wakeup.wake() }
     }
 }

@@ -12,68 +12,73 @@ extension QueueHandlers {
 
     var wrongLogin: Response { errorResponse(.forbidden, "The user or the password is wrong.") }
 
-    func loggedIn(_ request: Request, _ body: (User) throws(StoreFailure) -> Answer) throws(StoreFailure)
-        -> Answer
-    {
-        switch try logIn(request) {
-        case .user(let user): try body(user)
+    func loggedIn(
+        _ request: Request, _ context: any RequestContext, _ body: (User) async throws(StoreFailure) -> Answer
+    ) async throws(StoreFailure) -> Answer {
+        switch try await logIn(request, context) {
+        case .user(let user): try await body(user)
         case .refused(let answer): answer
         }
     }
 
-    func logIn(_ request: Request) throws(StoreFailure) -> Login {
+    func logIn(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Login {
         guard let credentials = Credentials(request) else {
             var response = errorResponse(.unauthorized, "A login is needed: HTTP Basic, UTF-8.")
             response.head.headerFields[.wwwAuthenticate] = "Basic realm=\"Postroom\", charset=\"UTF-8\""
-            return .refused(.now(response))
+            return .refused(.whole(response))
         }
-        let time = now().steady
         let attempt = LoginAttempt(name: credentials.name, address: request.remoteAddress)
-        let record = try store.logins(attempt)
+        // While a hash is made others may fail, or the password may be changed: all is looked at anew then.
+        while true {
+            switch try await decide(credentials, attempt, context) {
+            case .done(let login): return login
+            case .pending(let hash):
+                guard await passwords.wait(credentials.password, hash, of: credentials.name, context) else {
+                    return .refused(.whole(Self.busy))
+                }
+            }
+        }
+    }
+
+    private enum Decision {
+        case done(Login)
+        /// It is not known yet whether the password has this hash.
+        case pending(PasswordHash)
+    }
+
+    private func decide(
+        _ credentials: Credentials, _ attempt: LoginAttempt, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Decision {
+        let time = now().steady
+        let record = try await store.logins(attempt)
         if let seconds = LoginLimits.delay(record, at: time) {
             var response = errorResponse(.tooManyRequests, "Too many logins have failed. Try again later.")
             response.head.headerFields[.retryAfter] = String(Int(seconds.rounded(.up)))
-            return .refused(.now(response))
+            return .done(.refused(.whole(response)))
         }
-        let user = try store.user(named: credentials.name)
+        let user = try await store.user(named: credentials.name)
         if let user {
-            switch check(credentials, user.hash) {
+            switch passwords.check(credentials.password, user.hash, of: credentials.name) {
             case .right:
-                if LoginLimits.succeeded(record, at: time) != nil { try store.recordSuccess(attempt, at: time) }
-                return .user(user)
+                if LoginLimits.succeeded(record, at: time) != nil {
+                    try await store.recordSuccess(attempt, at: time)
+                }
+                return .done(.user(user))
             case .wrong: break
-            case .later(let answer): return .refused(answer)
+            case .pending: return .pending(user.hash)
+            case .tooMany: return .done(.refused(.whole(Self.busy)))
             }
         }
         // Every failure takes the same time, whether or not there is such a user: each kind of hash that users have is made.
-        for hash in try hashesInForce(at: time) where hash.work != user?.hash.work {
-            if case .later(let answer) = check(credentials, hash) { return .refused(answer) }
+        for hash in try await hashesInForce(at: time) where hash.work != user?.hash.work {
+            switch passwords.check(credentials.password, hash, of: credentials.name) {
+            case .right, .wrong: break
+            case .pending: return .pending(hash)
+            case .tooMany: return .done(.refused(.whole(Self.busy)))
+            }
         }
-        try store.recordFailure(attempt.guessing(credentials.password, key: loginKey), at: time)
-        return .refused(.afterCommit(wrongLogin))
-    }
-
-    private enum Finding {
-        case right
-        case wrong
-        /// Answers the request anew once the hash is made, or refuses it where too many are being made.
-        case later(Answer)
-    }
-
-    private func check(_ credentials: Credentials, _ hash: PasswordHash) -> Finding {
-        switch passwords.check(credentials.password, hash, of: credentials.name) {
-        case .right: return .right
-        case .wrong: return .wrong
-        case .tooMany: return .later(.now(Self.busy))
-        case .pending:
-            let mark = passwords.mark(credentials.password, hash, of: credentials.name)
-            return .later(ask { [passwords] in passwords.isKnown(mark) })
-        }
-    }
-
-    /// Answers the request anew once `isOver` holds.
-    func ask(giveUp: Response = busy, until isOver: @escaping () -> Bool) -> Answer {
-        .ask(Pending(isOver: isOver, giveUp: { giveUp }))
+        try await store.recordFailure(attempt.guessing(credentials.password, key: loginKey), at: time)
+        return .done(.refused(try await context.committed(wrongLogin)))
     }
 
     static let busy = errorResponse(
@@ -84,9 +89,9 @@ extension QueueHandlers {
     private static let hashesSeconds = 10.0
 
     /// A hash for each kind of work that users' hashes take; where there are no users, one that a new password would have.
-    private func hashesInForce(at now: Timestamp) throws(StoreFailure) -> [PasswordHash] {
+    private func hashesInForce(at now: Timestamp) async throws(StoreFailure) -> [PasswordHash] {
         if let known = knownHashes, now < known.until { return known.hashes }
-        var hashes = try store.hashesInForce()
+        var hashes = try await store.hashesInForce()
         if hashes.isEmpty, let hash = PasswordHash([], hashKind, random: &random) { hashes = [hash] }
         knownHashes = (hashes, now.adding(seconds: Self.hashesSeconds))
         return hashes

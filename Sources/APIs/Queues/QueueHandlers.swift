@@ -12,8 +12,7 @@ package final class QueueHandlers {
     var random: any RandomNumberGenerator
     let report: (ConfigurationFailure) -> Void
     let passwords: PasswordCheck
-    let passwordChanges: BackgroundTasks<Result<ChangedPassword, PasswordFault>>
-    let configurations: BackgroundTasks<LoadedConfiguration>
+    let background: any Background
     /// Keys the digests of wrong passwords that the store keeps.
     let loginKey: [UInt8]
     /// One of each kind that users have, and until when that is taken to hold.
@@ -41,33 +40,39 @@ package final class QueueHandlers {
         passwords = PasswordCheck(background, random: &random)
         self.loginKey = loginKey ?? (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
         self.random = random
-        passwordChanges = BackgroundTasks(background)
-        configurations = BackgroundTasks(background)
+        self.background = background
     }
 
     /// Answers what belongs to this API, and `nil` to all else.
     /// - Parameter path: the segments of the request's path below the mount point.
-    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+    package func answer(
+        _ request: Request, path: [String], _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
         guard let (allowed, isOurs) = Self.routes[path.first ?? ""], isOurs.contains(path.count) else { return nil }
         // A slash within a name is one in the path to the original, and leads nowhere.
         guard !path.contains(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "/")) }) else { return nil }
         guard allowed.contains(request.method.rawValue) else {
-            return .now(methodNotAllowed(allowed.joined(separator: ",")))
+            return .whole(methodNotAllowed(allowed.joined(separator: ",")))
         }
         guard request.target.isText else {
-            return .now(errorResponse(.badRequest, "The path is not UTF-8, or has a broken escape."))
+            return .whole(errorResponse(.badRequest, "The path is not UTF-8, or has a broken escape."))
         }
         switch path[0] {
-        case "q": return try post(request, to: path[1])
-        case "read": return try read(request, path[1])
-        case "listen": return try listen(request, path[1], to: path[2])
-        case "unlisten": return try unlisten(request, path[1])
-        case "ack": return try acknowledge(request, path[1], through: path[2])
-        case "queues": return try overview(request)
-        case "setPassword": return try setPassword(request)
-        case "reload": return try reload(request)
-        default: return .now(plain(String(try store.time())))
+        case "q": return try await post(request, to: path[1], context)
+        case "read": return try await read(request, path[1], context)
+        case "listen": return try await listen(request, path[1], to: path[2], context)
+        case "unlisten": return try await unlisten(request, path[1], context)
+        case "ack": return try await acknowledge(request, path[1], through: path[2], context)
+        case "queues": return try await overview(request, context)
+        case "setPassword": return try await setPassword(request, context)
+        case "reload": return try await reload(request, context)
+        default: return .whole(plain(String(try await store.time())))
         }
+    }
+
+    /// Whether there is something new to read for each of those who wait.
+    package func news(for interests: [ClientInterest]) async throws(StoreFailure) -> [Bool] {
+        try await store.hasNews(for: interests.map { ($0.client, $0.user) })
     }
 
     /// Whether what follows a path is told in this API's words.
@@ -96,19 +101,23 @@ package final class QueueHandlers {
 
     // MARK: Messages
 
-    private func post(_ request: Request, to name: String) throws(StoreFailure) -> Answer {
+    private func post(
+        _ request: Request, to name: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         // As the original: names are not told, and senders do not try again.
-        guard let queue = try store.queue(named: name) else { return .now(Self.done) }
-        if let answer = try post(request, to: queue) { return answer }
+        guard let queue = try await store.queue(named: name) else { return .whole(Self.done) }
+        if let answer = try await post(request, to: queue, context) { return answer }
         // A reload has changed the queue since: what is in force by now decides, and stays until this is committed.
-        guard let changed = try store.current(queue) else { return .now(Self.done) }
-        return try post(request, to: changed) ?? .now(Self.done)
+        guard let changed = try await store.current(queue) else { return .whole(Self.done) }
+        return try await post(request, to: changed, context) ?? .whole(Self.done)
     }
 
     /// - Returns: `nil` where the queue is no longer as given; then nothing is done.
-    private func post(_ request: Request, to queue: Queue) throws(StoreFailure) -> Answer? {
+    private func post(
+        _ request: Request, to queue: Queue, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
         guard queue.settings.allows(request.remoteAddress) else {
-            return .now(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
+            return .whole(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
         }
         let authentication = queue.settings.authentication
         let limit = queue.settings.limits.messageBytes
@@ -117,98 +126,90 @@ package final class QueueHandlers {
         }
         switch request.body {
         case .incomplete:
-            return .now(errorResponse(.badRequest, "The body is shorter than announced."))
+            return .whole(errorResponse(.badRequest, "The body is shorter than announced."))
         case .tooLarge:
             if let authentication {
                 // Nothing can be said of its signature: readers are not to learn of what may be anybody's.
-                return .now(authentication.claim(in: request.fields) == nil ? Self.unsigned : tooLarge())
+                return .whole(authentication.claim(in: request.fields) == nil ? Self.unsigned : tooLarge())
             }
-            guard try store.skip(in: queue, for: request.id) else { return nil }
-            return .afterCommit(tooLarge())
+            guard try await store.skip(in: queue, for: request.id) else { return nil }
+            return try await context.committed(tooLarge())
         case .whole(let body):
-            guard authentication?.accepts(body, request.fields) ?? true else { return .now(Self.unsigned) }
+            guard authentication?.accepts(body, request.fields) ?? true else { return .whole(Self.unsigned) }
             guard body.count <= limit else {
-                guard try store.skip(in: queue, for: request.id) else { return nil }
-                return .afterCommit(tooLarge())
+                guard try await store.skip(in: queue, for: request.id) else { return nil }
+                return try await context.committed(tooLarge())
             }
             let message = Message(body: body, receivedAt: now().wall)
-            guard try store.post(message, to: queue, for: request.id) else { return nil }
-            return .afterCommit(Self.done)
+            guard try await store.post(message, to: queue, for: request.id) else { return nil }
+            return try await context.committed(Self.done)
         }
     }
 
     private static let unsigned = errorResponse(.forbidden, "The signature of the message is missing or wrong.")
 
-    private func read(_ request: Request, _ client: String) throws(StoreFailure) -> Answer {
+    private func read(
+        _ request: Request, _ client: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         let query: ReadQuery
         do throws(QueryError) {
             query = try ReadQuery(request.target)
         } catch {
-            return .now(errorResponse(.badRequest, error.reason))
+            return .whole(errorResponse(.badRequest, error.reason))
         }
         let user: User
-        switch try logIn(request) {
+        switch try await logIn(request, context) {
         case .user(let found): user = found
         case .refused(let answer): return answer
         }
-        var reading = query.reading
-        reading.mayBeLong = request.mayBeLong
-        // Requests that wait must not hold on to the rest of the request.
-        let id = request.id
-        let first = try store.read(client, of: user, reading, for: id)
-        guard case .messages([], _) = first, query.waitMilliseconds > 0 else {
-            return try answer(first, query.reading, client, user)
+        let reader = MessageParts.Reader(client: client, user: user)
+        let deadline = context.deadline(milliseconds: query.waitMilliseconds)
+        var found = try await read(query.reading, reader, for: request.id, context)
+        waiting: while case .messages([], _) = found, query.waitMilliseconds > 0 {
+            switch await context.news(for: ClientInterest(client, of: user), until: deadline) {
+            case .news:
+                found = try await read(query.reading, reader, for: request.id, context)
+            case .over:
+                found = try await read(query.reading, reader, for: request.id, context)
+                break waiting
+            case .refused, .gone:
+                return .whole(errorResponse(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
+            }
         }
-        return .wait(
-            Waiting(
-                milliseconds: query.waitMilliseconds, subject: "user \(user.number)",
-                tooMany: errorResponse(.tooManyRequests, Response.tooManyWaitText).retryAfter(5),
-                look: { [self] mayBeLong in
-                    reading.mayBeLong = mayBeLong
-                    do throws(StoreFailure) {
-                        guard try store.hasNews(for: client, of: user) else { return nil }
-                        let found = try store.read(client, of: user, reading, for: id)
-                        // Another reader of the same client was faster.
-                        if case .messages([], _) = found { return nil }
-                        return try answer(found, reading, client, user)
-                    } catch {
-                        return .now(queueResponse(to: error))
-                    }
-                },
-                giveUp: { [self] mayBeLong in
-                    reading.mayBeLong = mayBeLong
-                    do throws(StoreFailure) {
-                        return try answer(
-                            try store.read(client, of: user, reading, for: id), reading, client, user)
-                    } catch {
-                        return .now(queueResponse(to: error))
-                    }
-                }))
+        return try await answer(found, query.reading, reader, context)
+    }
+
+    private func read(
+        _ reading: Reading, _ reader: MessageParts.Reader, for request: RequestID?, _ context: any RequestContext
+    ) async throws(StoreFailure) -> ReadOutcome {
+        var reading = reading
+        reading.mayBeLong = context.mayBeLong
+        return try await store.read(reader.client, of: reader.user, reading, for: request)
     }
 
     private func answer(
-        _ outcome: ReadOutcome, _ reading: Reading, _ client: String, _ user: User
-    ) throws(StoreFailure) -> Answer {
+        _ outcome: ReadOutcome, _ reading: Reading, _ reader: MessageParts.Reader, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         switch outcome {
-        case .unknownClient: return .now(Self.unknownClient)
-        case .disconnected: return .now(Self.disconnected)
-        case .tooLong: return .now(errorResponse(.serviceUnavailable, Response.noRoomText).retryAfter(5))
+        case .unknownClient: return .whole(Self.unknownClient)
+        case .disconnected: return .whole(Self.disconnected)
+        case .tooLong: return .whole(errorResponse(.serviceUnavailable, Response.noRoomText).retryAfter(5))
         case .lost(let current) where reading.isManual:
             let message = "Messages were lost. Acknowledge \"current_message\" to go on behind it."
-            return .now(errorResponse(.gone, message, refresh: true, current: current))
+            return .whole(errorResponse(.gone, message, refresh: true, current: current))
         case .lost:
             let message = "Messages were lost. The next read goes on behind the newest one."
-            return .afterCommit(errorResponse(.gone, message, refresh: true))
+            return try await context.committed(errorResponse(.gone, message, refresh: true))
         case .messages(let messages, let current):
-            let time = try store.time()
-            if messages.isEmpty { return .now(.json(.ok, messageListJSON([], current: current, time: time))) }
-            return .madeAfterCommit { .json(.ok, messageListJSON(messages, current: current, time: time)) }
+            let time = try await store.time()
+            // The list takes long to make, and others wait for the transaction.
+            if !messages.isEmpty { try await context.committed() }
+            return .whole(.json(.ok, messageListJSON(messages, current: current, time: time)))
         case .long(let range, let current):
-            let parts = MessageParts(range, current: current, time: try store.time(), store) {
-                [store] () throws(StoreFailure) in
-                if !reading.isManual { try store.takeBack(range, of: client, user) }
-            }
-            return .inParts(.json(.ok, []), rest: parts.next)
+            let parts = MessageParts(
+                range, current: current, time: try await store.time(), store,
+                takingBackFrom: reading.isManual ? nil : reader)
+            return try await context.committed(.json(.ok, []), parts)
         }
     }
 
@@ -217,49 +218,70 @@ package final class QueueHandlers {
 
     // MARK: Clients
 
-    private func listen(_ request: Request, _ client: String, to queue: String) throws(StoreFailure) -> Answer {
-        try loggedIn(request) { user throws(StoreFailure) in
-            switch try store.listen(client, of: user, to: queue, for: request.id) {
-            case .listening: .afterCommit(Self.done)
-            case .unknownQueue: .now(errorResponse(.notFound, "There is no such queue that you may listen to."))
-            case .inUse: .now(errorResponse(.badRequest, "The client is listening already."))
+    private func listen(
+        _ request: Request, _ client: String, to queue: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        try await loggedIn(request, context) { user async throws(StoreFailure) in
+            switch try await store.listen(client, of: user, to: queue, for: request.id) {
+            case .listening: try await context.committed(Self.done)
+            case .unknownQueue: .whole(errorResponse(.notFound, "There is no such queue that you may listen to."))
+            case .inUse: .whole(errorResponse(.badRequest, "The client is listening already."))
             }
         }
     }
 
-    private func unlisten(_ request: Request, _ client: String) throws(StoreFailure) -> Answer {
-        try loggedIn(request) { user throws(StoreFailure) in
-            try store.unlisten(client, of: user, for: request.id) ? .afterCommit(Self.done) : .now(Self.unknownClient)
+    private func unlisten(
+        _ request: Request, _ client: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        try await loggedIn(request, context) { user async throws(StoreFailure) in
+            guard try await store.unlisten(client, of: user, for: request.id) else {
+                return .whole(Self.unknownClient)
+            }
+            return try await context.committed(Self.done)
         }
     }
 
-    private func acknowledge(_ request: Request, _ client: String, through text: String) throws(StoreFailure) -> Answer
-    {
-        try loggedIn(request) { user throws(StoreFailure) in
+    private func acknowledge(
+        _ request: Request, _ client: String, through text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        try await loggedIn(request, context) { user async throws(StoreFailure) in
             guard let id = UInt64(text) else {
-                return .now(errorResponse(.badRequest, "The id of a message was expected, a whole number."))
+                return .whole(errorResponse(.badRequest, "The id of a message was expected, a whole number."))
             }
-            return switch try store.acknowledge(through: id, by: client, of: user) {
-            case .done: .afterCommit(Self.done)
-            case .unknownClient: .now(Self.unknownClient)
-            case .disconnected: .now(Self.disconnected)
-            case .unknownMessage: .now(errorResponse(.badRequest, "No message has this id yet."))
+            return switch try await store.acknowledge(through: id, by: client, of: user) {
+            case .done: try await context.committed(Self.done)
+            case .unknownClient: .whole(Self.unknownClient)
+            case .disconnected: .whole(Self.disconnected)
+            case .unknownMessage: .whole(errorResponse(.badRequest, "No message has this id yet."))
             }
         }
     }
 
-    private func overview(_ request: Request) throws(StoreFailure) -> Answer {
+    private func overview(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         let page: Page
         do throws(QueryError) {
             page = try Page(request.target)
         } catch {
-            return .now(errorResponse(.badRequest, error.reason))
+            return .whole(errorResponse(.badRequest, error.reason))
         }
-        return try loggedIn(request) { user throws(StoreFailure) in
-            let overview = try store.overview(of: user, after: page.after, limit: page.limit)
-            return .now(.json(.ok, overviewJSON(overview, time: try store.time(), at: now().wall)))
+        return try await loggedIn(request, context) { user async throws(StoreFailure) in
+            let overview = try await store.overview(of: user, after: page.after, limit: page.limit)
+            return .whole(.json(.ok, overviewJSON(overview, time: try await store.time(), at: now().wall)))
         }
     }
+}
+
+/// What a client that reads waits for.
+package final class ClientInterest: Interest {
+    package let client: String
+    package let user: User
+
+    init(_ client: String, of user: User) {
+        self.client = client
+        self.user = user
+    }
+
+    package var subject: String { "user \(user.number)" }
 }
 
 /// An error in this API's words.

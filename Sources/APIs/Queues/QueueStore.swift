@@ -7,111 +7,104 @@ package import Values
 /// Where a request has an id, doing it again with the same id changes nothing and answers the same.
 package protocol QueueStore: AnyObject {
     /// When this store began, in seconds since 1970. Another value tells clients that messages may have been lost.
-    func time() throws(StoreFailure) -> UInt64
+    func time() async throws(StoreFailure) -> UInt64
 
     // MARK: Messages
 
-    func queue(named name: String) throws(StoreFailure) -> Queue?
+    func queue(named name: String) async throws(StoreFailure) -> Queue?
 
     /// A queue as it is in the transaction that writes; no other process changes it before `commit`.
-    func current(_ queue: Queue) throws(StoreFailure) -> Queue?
+    func current(_ queue: Queue) async throws(StoreFailure) -> Queue?
 
     /// Keeps a message under the next id, and lets the oldest roll off where the queue has become too large; false, and
     /// nothing done, where the queue is gone or its settings are other ones by now.
-    func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool
+    func post(_ message: Message, to queue: Queue, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     /// Uses up the next id for a message that is too large; false, and nothing done, where the queue is gone or its settings
     /// are other ones by now.
     @discardableResult
-    func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool
+    func skip(in queue: Queue, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     // MARK: Clients
 
-    func user(named name: String) throws(StoreFailure) -> User?
+    func user(named name: String) async throws(StoreFailure) -> User?
 
     /// A user as it is in the transaction that writes: what the open turn has changed counts.
-    func current(userNamed name: String) throws(StoreFailure) -> User?
+    func current(userNamed name: String) async throws(StoreFailure) -> User?
 
     /// Has a client of a user's follow a queue, from its newest message on.
     func listen(
         _ client: String, of user: User, to queue: String, for request: RequestID?
-    ) throws(StoreFailure) -> Listening
+    ) async throws(StoreFailure) -> Listening
 
     /// Forgets a client; false where there is none.
-    func unlisten(_ client: String, of user: User, for request: RequestID?) throws(StoreFailure) -> Bool
+    func unlisten(_ client: String, of user: User, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     /// Hands out what a client has not read yet, oldest first, each message to one reader of that client only.
     func read(
         _ client: String, of user: User, _ how: Reading, for request: RequestID?
-    ) throws(StoreFailure) -> ReadOutcome
+    ) async throws(StoreFailure) -> ReadOutcome
 
     /// Reads the messages of a range behind `id`, until so many bytes were read; of the last one perhaps only the beginning.
     /// - Returns: `nil` where messages of the range that come next have rolled off.
-    func page(of range: MessageRange, after id: UInt64, atMost bytes: Int) throws(StoreFailure) -> [MessagePiece]?
+    func page(of range: MessageRange, after id: UInt64, atMost bytes: Int) async throws(StoreFailure) -> [MessagePiece]?
 
     /// Reads bytes of a message; `nil` where it has rolled off.
-    func body(of range: MessageRange, at id: UInt64, bytes: Range<Int>) throws(StoreFailure) -> [UInt8]?
+    func body(of range: MessageRange, at id: UInt64, bytes: Range<Int>) async throws(StoreFailure) -> [UInt8]?
 
     /// Takes back a read whose answer could not be made to its end, as messages rolled off meanwhile: the client's next read
     /// tells it that messages were lost.
-    func takeBack(_ range: MessageRange, of client: String, _ user: User) throws(StoreFailure)
+    func takeBack(_ range: MessageRange, of client: String, _ user: User) async throws(StoreFailure)
 
-    /// Whether `read` would find something else than that there is nothing new.
-    func hasNews(for client: String, of user: User) throws(StoreFailure) -> Bool
+    /// Whether `read` would find something else than that there is nothing new: for each client of a user.
+    func hasNews(for clients: [(name: String, user: User)]) async throws(StoreFailure) -> [Bool]
 
     /// Counts messages as read, up to and with `id`.
     func acknowledge(
         through id: UInt64, by client: String, of user: User
-    ) throws(StoreFailure) -> Acknowledgement
+    ) async throws(StoreFailure) -> Acknowledgement
 
     /// A user's queues by name, and its clients in an order of their own.
     /// - Parameters:
     ///   - key: only clients behind this one; empty for all.
     ///   - limit: how many clients at the most.
-    func overview(of user: User, after key: [UInt8], limit: Int) throws(StoreFailure) -> QueueOverview
+    func overview(of user: User, after key: [UInt8], limit: Int) async throws(StoreFailure) -> QueueOverview
 
     // MARK: Logins
 
     /// What is known of earlier logins, those of the open turn among them.
-    func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord
+    func logins(_ attempt: LoginAttempt) async throws(StoreFailure) -> LoginRecord
 
     /// Counts a failure, unless the same wrong password has been counted not long ago (`LoginAttempt.guess`).
-    func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure)
+    func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) async throws(StoreFailure)
 
-    func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure)
+    func recordSuccess(_ attempt: LoginAttempt, at now: Timestamp) async throws(StoreFailure)
 
     /// A hash for each kind of work that users' hashes take (`PasswordHash.work`), in no certain order.
-    func hashesInForce() throws(StoreFailure) -> [PasswordHash]
+    func hashesInForce() async throws(StoreFailure) -> [PasswordHash]
 
     // MARK: Configuration
 
-    /// Puts a configuration in force: queues that are in both keep their messages, ids and clients, users theirs.
-    /// - Parameter load: returns the configuration; no other process changes it, or sets a password, meanwhile.
-    func configure(
-        for request: RequestID?, _ load: () -> Result<QueueConfiguration, ConfigurationFailure>
-    ) throws(StoreFailure) -> ConfigurationFailure?
+    /// Differs whenever another configuration or password has been put in force.
+    func configurationRevision() async throws(StoreFailure) -> UInt64
 
-    /// Changes the password of a user; one that is not in force has it changed by `save` alone.
-    /// - Parameters:
-    ///   - login: the user that the request has logged in as, whose password must still be the same, or be this one already;
-    ///     `nil`: no login is needed.
-    ///   - save: changes it in the file; the same holds as for `load`.
+    /// Puts a configuration in force: queues that are in both keep their messages, ids and clients, users theirs.
+    /// - Parameter revision: what `configurationRevision` was before the configuration was read; `nil`: whatever it was.
+    /// - Returns: false, and nothing done, where it is another one by now: what was put in force since may be newer.
+    func configure(
+        _ configuration: QueueConfiguration, since revision: UInt64?, for request: RequestID?
+    ) async throws(StoreFailure) -> Bool
+
+    /// Changes the password of a user; nothing is done for one that is not in force.
+    /// - Parameter login: the user that the request has logged in as, whose password must still be the same, or be this one
+    ///   already; `nil`: no login is needed.
+    /// - Returns: false, and nothing done, where the login is no longer right.
     func setPassword(
-        of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?,
-        _ save: () -> ConfigurationFailure?
-    ) throws(StoreFailure) -> ConfigurationFailure?
+        of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?
+    ) async throws(StoreFailure) -> Bool
 
     /// Whether a request was done that changed its own login, or its right to be there.
-    func hasConfigured(_ request: RequestID?) throws(StoreFailure) -> Bool
-}
-
-extension QueueStore {
-    /// Changes the password of a user for whoever needs no login.
-    package func setPassword(
-        of user: String, to hash: PasswordHash, for request: RequestID?, _ save: () -> ConfigurationFailure?
-    ) throws(StoreFailure) -> ConfigurationFailure? {
-        try setPassword(of: user, to: hash, by: nil, for: request, save)
-    }
+    func hasConfigured(_ request: RequestID?) async throws(StoreFailure) -> Bool
 }
 
 package enum Listening: Equatable, Sendable {

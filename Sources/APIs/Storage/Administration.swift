@@ -17,7 +17,7 @@ package protocol QueueAdministration: AnyObject {
 
 /// What an operator does with deliveries beside the service.
 package protocol DeliveryAdministration: AnyObject {
-    func hasDestinations() throws(StoreFailure) -> Bool
+    func hasDestinations() async throws(StoreFailure) -> Bool
 
     /// Has operational events delivered from now on, those that wait among them, or no longer. Writes nothing where all is as it
     /// is wanted.
@@ -26,7 +26,7 @@ package protocol DeliveryAdministration: AnyObject {
     ///   - isSame: whether a destination is as wanted.
     func sendOperationalEvents(to wanted: Destination?, isSame: (Destination) -> Bool) throws(StoreFailure)
 
-    func operationalCalls() throws(StoreFailure) -> OperationalCalls
+    func operationalCalls() async throws(StoreFailure) -> OperationalCalls
 }
 
 /// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.

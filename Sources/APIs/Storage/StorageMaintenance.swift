@@ -4,14 +4,14 @@ package import Values
 package protocol StorageMaintenance: AnyObject {
     /// Forgets requests that can no longer be tried again; writes nothing where there are none.
     /// - Returns: how many it forgot; as many as `limit` means that there may be more.
-    func forgetRequests(at moment: Moment, limit: Int) throws(StoreFailure) -> Int
+    func forgetRequests(at moment: Moment, limit: Int) async throws(StoreFailure) -> Int
 
     /// Removes what has lost its owner; writes nothing where there is none.
     /// - Returns: how many records it removed; as many as `limit` means that there may be more.
-    func removeGarbage(limit: Int) throws(StoreFailure) -> Int
+    func removeGarbage(limit: Int) async throws(StoreFailure) -> Int
 
     /// Frees what processes held that have died.
-    func sweepDeadReaders() throws(StoreFailure)
+    func sweepDeadReaders() async throws(StoreFailure)
 
     /// Tells copies of the store that are made from now on from those before.
     func renewMark() throws(StoreFailure)
@@ -23,24 +23,27 @@ package protocol StorageMaintenance: AnyObject {
 package protocol CaptureMaintenance: AnyObject {
     /// Forgets the makers of endpoints that are gone; writes nothing where there are none.
     /// - Parameters:
-    ///   - start: where to begin; set to where to go on, empty where all have been looked at.
+    ///   - start: where to begin.
     ///   - limit: how many to look at.
-    func forgetMakers(from start: inout [UInt8], limit: Int) throws(StoreFailure)
+    /// - Returns: where to go on; empty where all have been looked at.
+    func forgetMakers(from start: [UInt8], limit: Int) async throws(StoreFailure) -> [UInt8]
 }
 
 package protocol QueueMaintenance: AnyObject {
     /// Forgets logins whose count is over; writes nothing where there are none. The parameters are those of `forgetMakers`.
-    func forgetLogins(at now: Timestamp, from start: inout [UInt8], limit: Int) throws(StoreFailure)
+    func forgetLogins(at now: Timestamp, from start: [UInt8], limit: Int) async throws(StoreFailure) -> [UInt8]
 }
 
 package protocol WebhookMaintenance: AnyObject {
     /// Removes keys that nothing was signed with for a day; writes nothing where there are none. The parameters are those of
     /// `forgetMakers`.
     /// - Parameter now: by the time of day.
-    func forgetIdleKeyrings(at now: Timestamp, from start: inout [UInt8], limit: Int) throws(StoreFailure)
+    func forgetIdleKeyrings(
+        at now: Timestamp, from start: [UInt8], limit: Int
+    ) async throws(StoreFailure) -> [UInt8]
 
     /// Counts what has been left out besides what was before.
-    func count(_ leftOut: IntakeMetrics) throws(StoreFailure)
+    func count(_ leftOut: IntakeMetrics) async throws(StoreFailure)
 }
 
 /// Drops what deliveries leave behind: lines of the log, and parcels that nobody waits for.
@@ -51,9 +54,9 @@ package protocol DeliveryRetention: AnyObject {
     /// - Returns: how many it dropped; as many as `limit` means that there may be more.
     func dropOldDeliveries(
         before oldest: Timestamp, maximumBytes: UInt64, limit: Int
-    ) throws(StoreFailure) -> Int
+    ) async throws(StoreFailure) -> Int
 
     /// Drops the oldest of what is finished, so that a full store has room for what is being delivered.
     /// - Returns: how many it dropped; `limit` where there may be more, even if this step found nothing.
-    func dropForRoom(limit: Int) throws(StoreFailure) -> Int
+    func dropForRoom(limit: Int) async throws(StoreFailure) -> Int
 }

@@ -3,19 +3,19 @@ package import Values
 
 /// What operators are told of a store.
 package protocol StorageMonitoring: AnyObject {
-    func metrics(at moment: Moment) throws(StoreFailure) -> StoreMetrics
+    func metrics(at moment: Moment) async throws(StoreFailure) -> StoreMetrics
 
     /// Must be followed by a commit.
-    func space() throws(StoreFailure) -> StoreSpace
+    func space() async throws(StoreFailure) -> StoreSpace
 
     /// Whether an ordinary request that needs room is refused. Must be followed by a commit.
-    func isFull() throws(StoreFailure) -> Bool
+    func isFull() async throws(StoreFailure) -> Bool
 
     /// Why a store that was found to be full is, and what to do about it.
     var fullExplanation: String { get }
 
     /// Whether the store that this process has opened is still in place. The sentence of a failure is for operators.
-    func checkHealth() throws(StoreFailure)
+    func checkHealth() async throws(StoreFailure)
 
     /// What was found damaged since this was asked last; what is damaged is told of once.
     func takeDamage() -> [String]

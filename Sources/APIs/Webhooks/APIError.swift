@@ -52,11 +52,16 @@ package struct APIError: Error, Equatable, Sendable {
     package let message: String
     /// For operators; clients see it while debugging alone.
     package let internalMessage: String
+    /// What the store could not do, where that is the reason.
+    package let failure: StoreFailure?
 
-    package init(_ code: ErrorCode, _ message: String, internalMessage: String = "") {
+    package init(
+        _ code: ErrorCode, _ message: String, internalMessage: String = "", failure: StoreFailure? = nil
+    ) {
         self.code = code
         self.message = message
         self.internalMessage = internalMessage
+        self.failure = failure
     }
 
     package func response(isDebugging: Bool = false) -> Response {
@@ -80,10 +85,15 @@ package struct APIError: Error, Equatable, Sendable {
     package init(_ failure: StoreFailure) {
         switch failure {
         case .full:
-            self.init(.storeUnavailable, "The store is full. What is kept can be read and deleted.")
-        case .damaged(let what): self.init(.failure, Response.damageText, internalMessage: what)
+            self.init(
+                .storeUnavailable, "The store is full. What is kept can be read and deleted.", failure: failure)
+        case .damaged(let what): self.init(.failure, Response.damageText, internalMessage: what, failure: failure)
         case .unavailable(let reason), .lost(let reason):
-            self.init(.storeUnavailable, "The store cannot be used at the moment.", internalMessage: reason)
+            self.init(
+                .storeUnavailable, "The store cannot be used at the moment.", internalMessage: reason,
+                failure: failure)
+        case .rolledBack:
+            self.init(.storeUnavailable, "The store cannot be used at the moment.", failure: failure)
         }
     }
 }

@@ -7,47 +7,46 @@ internal import Values
 extension WebhookHandlers {
     // MARK: Events
 
-    func publish(_ request: Request, in environment: UUID) throws(StoreFailure) -> Answer {
+    func publish(
+        _ request: Request, in environment: UUID, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
         let moment = now()
-        let parse = { (body: [UInt8]) throws(APIError) -> Event in
-            let input = try EventInput(parsing: body)
-            if let named = input.environment, named != environment {
-                throw APIError(.validation, "environment_id: it is another one than in the path.")
-            }
-            let key = try idempotencyKey(of: request)
-            let id = input.id ?? UUID(random: &self.random).description
-            return input.event(id: id, idempotencyKey: key, in: environment, at: moment.wall)
+        let event = try event(in: request, environment, at: moment)
+        let acceptance = try await stored { () async throws(StoreFailure) in
+            try await store.accept(event, in: environment, for: request.id, at: moment)
         }
-        return try reading(request, parse) { event throws(StoreFailure) in
-            let acceptance = try store.accept(event, in: environment, for: request.id, at: moment)
-            return .afterCommit(.json(.accepted, acceptance.json))
+        return try await committed(.json(.accepted, acceptance.json), context)
+    }
+
+    private func event(
+        in request: Request, _ environment: UUID, at moment: Moment
+    ) throws(APIError) -> Event {
+        let input = try EventInput(parsing: try bytes(of: request))
+        if let named = input.environment, named != environment {
+            throw APIError(.validation, "environment_id: it is another one than in the path.")
         }
+        let key = try idempotencyKey(of: request)
+        let id = input.id ?? UUID(random: &random).description
+        return input.event(id: id, idempotencyKey: key, in: environment, at: moment.wall)
     }
 
     /// Delivers an example.
-    func test(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {
-        try reading(request, isOptional: true, testedType) { type throws(StoreFailure) in
-            guard let webhook = try store.webhook(id) else { return unknownWebhook }
-            guard let type = type ?? webhook.events.first.flatMap(EventType.named) else {
-                return refuse(.unknownEvent, "The webhook has no event.")
-            }
-            return try reaching(webhook.destination.url) { () throws(StoreFailure) in
-                try test(webhook, type, for: request.id)
-            }
+    func test(_ request: Request, _ id: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
+        let wanted = try testedType(try bytes(of: request, isOptional: true))
+        let webhook = try await webhook(id)
+        guard let type = wanted ?? webhook.events.first.flatMap(EventType.named) else {
+            throw APIError(.unknownEvent, "The webhook has no event.")
         }
-    }
-
-    private func test(
-        _ webhook: Webhook, _ type: EventType, for request: RequestID?
-    ) throws(StoreFailure) -> Answer {
+        try await checkReach(of: webhook.destination.url, context)
         let moment = now()
         let data = valueJSON { json in json.value(type.exampleData) }
         let event = EventInput(type: type.name, data: data)
             .event(id: UUID(random: &random).description, in: webhook.environment, at: moment.wall)
-        guard let delivery = try store.test(event, to: webhook.id, for: request, at: moment) else {
-            return unknownWebhook
+        let delivery = try await stored { () async throws(StoreFailure) in
+            try await store.test(event, to: webhook.id, for: request.id, at: moment)
         }
-        return accepted { json in
+        guard let delivery else { throw Self.unknownWebhook }
+        return try await accepted(context) { json in
             json.member("event", type.name)
             json.member("delivery_id", delivery.description)
         }
@@ -63,20 +62,18 @@ extension WebhookHandlers {
         return type
     }
 
-    private func accepted(_ write: (inout JSONWriter) -> Void) -> Answer {
-        .afterCommit(.json(.accepted, objectJSON(write)))
+    private func accepted(
+        _ context: any RequestContext, _ write: (inout JSONWriter) -> Void
+    ) async throws(APIError) -> Answer {
+        try await committed(.json(.accepted, objectJSON(write)), context)
     }
 
     // MARK: Logs
 
-    func log(_ request: Request, of id: UUID) throws(StoreFailure) -> Answer {
-        let query: LogQuery
-        do throws(APIError) {
-            query = try LogQuery(request.target)
-        } catch {
-            return refuse(error)
-        }
-        guard let page = try store.log(of: id, query) else { return unknownWebhook }
+    func log(_ request: Request, of id: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
+        let query = try LogQuery(request.target)
+        let found = try await stored { () async throws(StoreFailure) in try await store.log(of: id, query) }
+        guard let page = found else { throw Self.unknownWebhook }
         let count = page.entries.reduce(64) { $0 + ($1.requestBody?.count ?? 0) + $1.outcome.loggedBytes + 1024 }
         var response = Response.json(.ok, [])
         // RFC 8288. A client that asks for failures among many may get none, and a place to go on.
@@ -84,78 +81,104 @@ extension WebhookHandlers {
             response.head.headerFields[link] = "<?\(query.text(before: next))>; rel=\"next\""
         }
         guard count <= Self.shortBytes else {
-            return long(request, page.entries.map(\.id), with: response) { [store] line, json throws(StoreFailure) in
+            return try await long(page.entries.map(\.id), with: response, context) {
+                [store] line, json async throws(StoreFailure) in
                 let one = LogQuery(limit: 1, before: line + 1)
                 // A line that is gone is left out.
-                guard let entry = try store.log(of: id, one)?.entries.first, entry.id == line else { return }
+                guard let entry = try await store.log(of: id, one)?.entries.first, entry.id == line else { return }
                 entry.write(to: &json)
             }
         }
-        return .madeAfterCommit {
+        return try await committed(context) {
             response.body = arrayJSON(page.entries, reserving: count) { json, entry in entry.write(to: &json) }
             return response
         }
     }
 
-    func retry(_ request: Request, _ text: String, of id: UUID) throws(StoreFailure) -> Answer {
-        let unknownEntry = refuse(.unknownLog, "The webhook's log has no such line.")
-        guard let entry = UInt64(text) else { return unknownEntry }
-        switch try store.retry(entry, of: id, for: request.id, at: now()) {
-        case .started(let delivery): return accepted { json in json.member("delivery_id", delivery.description) }
-        case .unknownDestination: return unknownWebhook
-        case .unknownLine: return unknownEntry
-        case .gone: return refuse(.unknownLog, "What was sent is no longer kept.")
+    func retry(
+        _ request: Request, _ text: String, of id: UUID, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
+        let unknownEntry = APIError(.unknownLog, "The webhook's log has no such line.")
+        guard let entry = UInt64(text) else { throw unknownEntry }
+        let moment = now()
+        let redelivery = try await stored { () async throws(StoreFailure) in
+            try await store.retry(entry, of: id, for: request.id, at: moment)
+        }
+        switch redelivery {
+        case .started(let delivery):
+            return try await accepted(context) { json in json.member("delivery_id", delivery.description) }
+        case .unknownDestination: throw Self.unknownWebhook
+        case .unknownLine: throw unknownEntry
+        case .gone: throw APIError(.unknownLog, "What was sent is no longer kept.")
         }
     }
 
-    func recover(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {
+    func recover(_ request: Request, _ id: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
         let moment = now()
-        let parse = { (body: [UInt8]) throws(APIError) in try RecoverInput(parsing: body, at: moment.wall) }
-        return try reading(request, parse) { input throws(StoreFailure) in
-            let limit = settings.recoverLimit
-            let count = try store.recover(
+        let input = try RecoverInput(parsing: try bytes(of: request), at: moment.wall)
+        let limit = settings.recoverLimit
+        let count = try await stored { () async throws(StoreFailure) in
+            try await store.recover(
                 id, since: input.since, until: input.until, limit: limit, for: request.id, at: moment)
-            guard let count else { return unknownWebhook }
-            return accepted { json in
-                json.member("deliveries", count)
-                json.member("more", count >= limit)
-            }
+        }
+        guard let count else { throw Self.unknownWebhook }
+        return try await accepted(context) { json in
+            json.member("deliveries", count)
+            json.member("more", count >= limit)
         }
     }
 
-    func statistics(of id: UUID) throws(StoreFailure) -> Answer {
-        guard let statistics = try store.statistics(of: id) else { return unknownWebhook }
+    func statistics(of id: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
+        let found = try await stored { () async throws(StoreFailure) in try await store.statistics(of: id) }
+        guard let statistics = found else { throw Self.unknownWebhook }
         let moment = now()
-        return .afterCommit(.json(.ok, objectJSON { json in statistics.writeMembers(to: &json, at: moment) }))
+        let body = objectJSON { json in statistics.writeMembers(to: &json, at: moment) }
+        return try await committed(.json(.ok, body), context)
     }
 
     // MARK: Settings
 
-    func showSettings(_ environment: UUID) throws(StoreFailure) -> Answer {
+    func showSettings(_ environment: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
         let now = now().wall
-        guard let keyring = try store.keyring(of: environment, { self.makeKey(now) }) else { return noKey }
-        return show(keyring, at: now)
+        return try await show(try await keyring(of: environment, at: now, context), at: now, context)
     }
 
     /// Announces a new key. Where one is announced already, it stays with that.
-    func rotate(_ environment: UUID) throws(StoreFailure) -> Answer {
+    func rotate(_ environment: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
         let now = now().wall
         let overlap = settings.rotationSeconds
-        guard let keyring = try store.keyring(of: environment, { self.makeKey(now) }),
-            let rotation = KeyRotation(keyring, at: now, overlapSeconds: overlap)
-        else { return noKey }
-        guard rotation.next == nil else { return show(keyring, at: now) }
-        guard let key = makeKey(now.adding(seconds: overlap)),
-            let rotated = try store.rotate(environment, to: key, at: now, overlapSeconds: overlap)
-        else { return noKey }
-        return show(rotated, at: now)
+        let keyring = try await keyring(of: environment, at: now, context)
+        guard let rotation = KeyRotation(keyring, at: now, overlapSeconds: overlap) else { throw Self.noKey }
+        guard rotation.next == nil else { return try await show(keyring, at: now, context) }
+        let key = try await newKey(signsFrom: now.adding(seconds: overlap))
+        let rotated = try await stored { () async throws(StoreFailure) in
+            try await store.rotate(environment, to: key, at: now, overlapSeconds: overlap)
+        }
+        guard let rotated else { throw Self.noKey }
+        return try await show(rotated, at: now, context)
     }
 
-    private func show(_ keyring: Keyring, at now: Timestamp) -> Answer {
-        guard let rotation = KeyRotation(keyring, at: now, overlapSeconds: settings.rotationSeconds) else {
-            return noKey
+    /// The keys of an environment; made where there are none.
+    private func keyring(
+        of environment: UUID, at now: Timestamp, _ context: any RequestContext
+    ) async throws(APIError) -> Keyring {
+        let found = try await stored { () async throws(StoreFailure) in try await store.keyring(of: environment) }
+        if let found { return found }
+        let key = try await newKey(signsFrom: now)
+        return try await stored { () async throws(StoreFailure) in
+            let keyring = try await store.keyring(of: environment, beginning: key)
+            try await context.committed()
+            return keyring
         }
-        return .afterCommit(.json(.ok, environmentSettingsJSON(rotation, settings)))
+    }
+
+    private func show(
+        _ keyring: Keyring, at now: Timestamp, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
+        guard let rotation = KeyRotation(keyring, at: now, overlapSeconds: settings.rotationSeconds) else {
+            throw Self.noKey
+        }
+        return try await committed(.json(.ok, environmentSettingsJSON(rotation, settings)), context)
     }
 }
 

@@ -17,13 +17,24 @@ package enum EnvironmentAnswer: Equatable, Sendable {
     case tooMany
 }
 
-/// Whether keys can be made at once.
-package enum KeyStanding: Equatable, Sendable {
-    case ready
-    /// They are being made.
-    case pending
+/// Makes the keys that environments sign with.
+package protocol KeyMaking: AnyObject {
+    /// A new pair of keys, the private half sealed. It may take long.
+    func key(signsFrom: Timestamp) async -> KeyMade
+}
+
+package enum KeyMade: Equatable, Sendable {
+    case key(Keyring.Key)
+    /// libcrypto has made none.
+    case failed
     /// Too many are being made.
     case tooMany
+}
+
+/// Knows which environments there are.
+package protocol EnvironmentDirectory: AnyObject {
+    /// - Parameter context: of the request that waits for it.
+    func environment(_ id: UUID, _ context: any RequestContext) async -> EnvironmentAnswer
 }
 
 /// The webhooks API: from a request and a store to an answer.
@@ -33,20 +44,14 @@ package final class WebhookHandlers {
     private let rules: WebhookInput.Rules
     private let urls: any URLChecking
     private let sealing: Sealing
-    let makeKey: (_ signsFrom: Timestamp) -> Keyring.Key?
-    private let keys: (_ count: Int) -> KeyStanding
-    private let environmentExists: (UUID) -> EnvironmentAnswer
+    private let keys: any KeyMaking
+    private let environments: any EnvironmentDirectory
     let now: () -> Moment
     var random: any RandomNumberGenerator
 
-    /// - Parameters:
-    ///   - makeKey: makes a key pair, the private half sealed; `nil` where that fails. It is called within a transaction.
-    ///   - keys: says whether `makeKey` returns at once if it is called so often, and if not begins to make keys.
     package init(
         store: any WebhookStore, settings: WebhookSettings, urls: any URLChecking, sealing: Sealing,
-        makeKey: @escaping (_ signsFrom: Timestamp) -> Keyring.Key?,
-        keys: @escaping (_ count: Int) -> KeyStanding = { _ in .ready },
-        environmentExists: @escaping (UUID) -> EnvironmentAnswer, now: @escaping () -> Moment,
+        keys: any KeyMaking, environments: any EnvironmentDirectory, now: @escaping () -> Moment,
         random: any RandomNumberGenerator
     ) {
         self.store = store
@@ -57,58 +62,62 @@ package final class WebhookHandlers {
             headers: HeaderRules(signatureHeaders: [settings.signatureHeader, settings.signatureTimestampHeader]),
             maximumRetrySeconds: settings.retentionSeconds)
         self.sealing = sealing
-        self.makeKey = makeKey
         self.keys = keys
-        self.environmentExists = environmentExists
+        self.environments = environments
         self.now = now
         self.random = random
     }
 
     /// Answers what belongs to this API, and `nil` to all else.
     /// - Parameter path: the segments of the request's path below the mount point.
-    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+    package func answer(
+        _ request: Request, path: [String], _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
         guard let own = WebhookRoute.own(path) else { return nil }
-        guard let route = WebhookRoute(own) else {
-            return refuse(.nothingThere, "There is nothing at this path.")
+        do throws(APIError) {
+            guard let route = WebhookRoute(own) else {
+                throw APIError(.nothingThere, "There is nothing at this path.")
+            }
+            // What is named by no UUID is not there, whatever is to be done with it.
+            if let name = route.unreadableID { throw APIError(.nothingThere, "The \(name)'s id is no UUID.") }
+            guard route.methods.contains(request.method.rawValue) else {
+                let allowed = route.methods.joined(separator: ",")
+                var response = APIError(.wrongMethod, "Only \(allowed) can be used here.").response()
+                response.head.headerFields[.allow] = allowed
+                return .whole(response)
+            }
+            return try await answer(request, route, context)
+        } catch {
+            if let failure = error.failure { throw failure }
+            return .whole(error.response(isDebugging: settings.isDebugging))
         }
-        // What is named by no UUID is not there, whatever is to be done with it.
-        if let name = route.unreadableID { return refuse(.nothingThere, "The \(name)'s id is no UUID.") }
-        guard route.methods.contains(request.method.rawValue) else {
-            let allowed = route.methods.joined(separator: ",")
-            var response = APIError(.wrongMethod, "Only \(allowed) can be used here.").response()
-            response.head.headerFields[.allow] = allowed
-            return .now(response)
-        }
+    }
+
+    private func answer(
+        _ request: Request, _ route: WebhookRoute, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
         switch route {
-        case .webhooks(let environment):
-            return try inEnvironment(environment) { id throws(StoreFailure) in
-                request.method == .post ? try create(request, in: id) : try list(request, id)
-            }
-        case .publish(let environment):
-            return try inEnvironment(environment) { id throws(StoreFailure) in try publish(request, in: id) }
-        case .settings(let environment):
-            return try inEnvironment(environment) { id throws(StoreFailure) in
-                try withKeys(for: id, { $0 ? 0 : 1 }) { () throws(StoreFailure) in try showSettings(id) }
-            }
-        case .rotate(let environment):
-            return try inEnvironment(environment) { id throws(StoreFailure) in
-                try withKeys(for: id, { $0 ? 1 : 2 }) { () throws(StoreFailure) in try rotate(id) }
-            }
-        case .eventTypes: return .now(.json(.ok, Self.eventTypes))
+        case .webhooks(let text):
+            let environment = try await environment(text, context)
+            return request.method == .post
+                ? try await create(request, in: environment, context) : try await list(request, environment, context)
+        case .publish(let text):
+            return try await publish(request, in: try await environment(text, context), context)
+        case .settings(let text): return try await showSettings(try await environment(text, context), context)
+        case .rotate(let text): return try await rotate(try await environment(text, context), context)
+        case .eventTypes: return .whole(.json(.ok, Self.eventTypes))
         case .webhook(let text):
-            return try atWebhook(text) { id throws(StoreFailure) in
-                switch request.method {
-                case .put, .patch: try update(request, id)
-                case .delete: try delete(request, id)
-                default: try show(id)
-                }
+            let id = try id(text)
+            switch request.method {
+            case .put, .patch: return try await update(request, id, context)
+            case .delete: return try await delete(request, id, context)
+            default: return try await show(id, context)
             }
-        case .log(let text): return try atWebhook(text) { id throws(StoreFailure) in try log(request, of: id) }
-        case .retry(let text, let entry):
-            return try atWebhook(text) { id throws(StoreFailure) in try retry(request, entry, of: id) }
-        case .test(let text): return try atWebhook(text) { id throws(StoreFailure) in try test(request, id) }
-        case .recover(let text): return try atWebhook(text) { id throws(StoreFailure) in try recover(request, id) }
-        case .statistics(let text): return try atWebhook(text) { id throws(StoreFailure) in try statistics(of: id) }
+        case .log(let text): return try await log(request, of: try id(text), context)
+        case .retry(let text, let entry): return try await retry(request, entry, of: try id(text), context)
+        case .test(let text): return try await test(request, try id(text), context)
+        case .recover(let text): return try await recover(request, try id(text), context)
+        case .statistics(let text): return try await statistics(of: try id(text), context)
         }
     }
 
@@ -119,85 +128,70 @@ package final class WebhookHandlers {
 
     // MARK: What several routes do
 
-    func refuse(_ error: APIError) -> Answer { .now(error.response(isDebugging: settings.isDebugging)) }
+    static let unknownWebhook = APIError(.unknownWebhook, "There is no such webhook.")
 
-    func refuse(_ code: ErrorCode, _ message: String) -> Answer { refuse(APIError(code, message)) }
+    static let noKey = APIError(
+        .failure, "A key to sign with could not be made.", internalMessage: "libcrypto has made no key pair")
 
-    var unknownWebhook: Answer { refuse(.unknownWebhook, "There is no such webhook.") }
+    private static let busy = APIError(
+        .busy, "Too much has to be asked elsewhere at the moment. The request can be sent again.")
 
-    private func inEnvironment(
-        _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
-    ) throws(StoreFailure) -> Answer {
-        guard let id = UUID(text) else { return refuse(.nothingThere, "The id is no UUID.") }
-        switch environmentExists(id) {
-        case .yes: return try body(id)
-        case .no: return refuse(.unknownEnvironment, "There is no such environment.")
-        case .pending: return ask { [environmentExists] in environmentExists(id) != .pending }
-        case .tooMany: return .now(busy)
+    /// Passes on what a store's failure is to this API's clients.
+    func stored<Value>(_ body: () async throws(StoreFailure) -> Value) async throws(APIError) -> Value {
+        do throws(StoreFailure) { return try await body() } catch { throw APIError(error) }
+    }
+
+    /// An answer once all that the request has written is kept.
+    /// - Parameter response: made then, as others wait for the transaction.
+    func committed(
+        _ context: any RequestContext, _ response: () -> Response
+    ) async throws(APIError) -> Answer {
+        try await stored { () async throws(StoreFailure) in try await context.committed() }
+        return .whole(response())
+    }
+
+    func committed(_ response: Response, _ context: any RequestContext) async throws(APIError) -> Answer {
+        try await committed(context) { response }
+    }
+
+    private func id(_ text: String) throws(APIError) -> UUID {
+        guard let id = UUID(text) else { throw APIError(.nothingThere, "The id is no UUID.") }
+        return id
+    }
+
+    /// An environment that exists.
+    private func environment(_ text: String, _ context: any RequestContext) async throws(APIError) -> UUID {
+        let id = try id(text)
+        switch await environments.environment(id, context) {
+        case .yes: return id
+        case .no: throw APIError(.unknownEnvironment, "There is no such environment.")
+        case .pending, .tooMany: throw Self.busy
         case .unknown:
-            return refuse(.projectsUnavailable, "It cannot be told at the moment what environments there are.")
+            throw APIError(
+                .projectsUnavailable, "It cannot be told at the moment what environments there are.")
         }
     }
 
-    private var busy: Response {
-        APIError(.busy, "Too much has to be asked elsewhere at the moment. The request can be sent again.")
-            .response(isDebugging: settings.isDebugging)
-    }
-
-    private func ask(until isOver: @escaping () -> Bool) -> Answer {
-        .ask(Pending(isOver: isOver, giveUp: { self.busy }))
-    }
-
-    /// Goes on where a URL's name leads to nothing that may not be called, as far as that can be told.
-    /// - Parameter url: `nil`: it is not to be looked at.
-    func reaching(_ url: String?, _ body: () throws(StoreFailure) -> Answer) throws(StoreFailure) -> Answer {
-        guard let url else { return try body() }
-        switch urls.reach(url) {
-        case .open: return try body()
-        case .closed(let reason):
-            return refuse(APIError([InputFault(code: .badURL, place: "url", reason: reason)]))
-        case .pending: return ask { [urls] in urls.reach(url) != .pending }
-        case .tooMany: return .now(busy)
+    /// Refuses a URL whose name leads to what may not be called, as far as that can be told.
+    func checkReach(of url: String, _ context: any RequestContext) async throws(APIError) {
+        switch await urls.reach(url, context) {
+        case .open: return
+        case .closed(let reason): throw APIError([InputFault(code: .badURL, place: "url", reason: reason)])
+        case .tooMany: throw Self.busy
         }
     }
 
-    /// Goes on once keys can be made in no time.
-    /// - Parameter count: how many, for an environment that has keys, or has none.
-    func withKeys(
-        for environment: UUID, _ count: (_ hasKeys: Bool) -> Int, _ body: () throws(StoreFailure) -> Answer
-    ) throws(StoreFailure) -> Answer {
-        let count = count(try store.hasKeyring(environment))
-        guard count > 0 else { return try body() }
-        switch keys(count) {
-        case .ready: return try body()
-        case .pending: return ask { [keys] in keys(count) != .pending }
-        case .tooMany: return .now(busy)
+    func newKey(signsFrom time: Timestamp) async throws(APIError) -> Keyring.Key {
+        switch await keys.key(signsFrom: time) {
+        case .key(let key): return key
+        case .failed: throw Self.noKey
+        case .tooMany: throw Self.busy
         }
     }
 
-    private func atWebhook(
-        _ text: String, _ body: (UUID) throws(StoreFailure) -> Answer
-    ) throws(StoreFailure) -> Answer {
-        guard let id = UUID(text) else { return refuse(.nothingThere, "The id is no UUID.") }
-        return try body(id)
-    }
-
-    /// Reads a request's body, and refuses what cannot be read.
-    /// - Parameter isOptional: whether there need not be one; `parse` is given `{}` then.
-    func reading<Value>(
-        _ request: Request, isOptional: Bool = false, _ parse: ([UInt8]) throws(APIError) -> Value,
-        _ body: (Value) throws(StoreFailure) -> Answer
-    ) throws(StoreFailure) -> Answer {
-        let value: Value
-        do throws(APIError) {
-            value = try parse(try bytes(of: request, isOptional: isOptional))
-        } catch {
-            return refuse(error)
-        }
-        return try body(value)
-    }
-
-    private func bytes(of request: Request, isOptional: Bool) throws(APIError) -> [UInt8] {
+    /// A request's body.
+    /// - Parameter isOptional: whether there need not be one; then it is `{}`.
+    func bytes(of request: Request, isOptional: Bool = false) throws(APIError) -> [UInt8] {
         switch request.body {
         case .whole([]) where isOptional: return Array("{}".utf8)
         case .incomplete: throw APIError(.malformedJSON, "The body is shorter than announced.")
@@ -215,111 +209,109 @@ package final class WebhookHandlers {
     /// JSON of up to so many bytes is made at once; what is longer, in parts.
     static let shortBytes = 32 << 10
 
-    /// An array, in parts where it is long.
-    /// - Parameters:
-    ///   - items: what the parts are made of.
+    /// An array in parts.
+    /// - Parameter items: what the parts are made of.
     func long<Item>(
-        _ request: Request, _ items: [Item], with response: Response = .json(.ok, []),
-        _ write: @escaping (Item, inout JSONWriter) throws(StoreFailure) -> Void
-    ) -> Answer {
-        guard request.mayBeLong else {
-            return .now(APIError(.busy, Response.noRoomText).response(isDebugging: settings.isDebugging))
+        _ items: [Item], with response: Response = .json(.ok, []), _ context: any RequestContext,
+        _ write: @escaping (Item, inout JSONWriter) async throws(StoreFailure) -> Void
+    ) async throws(APIError) -> Answer {
+        guard context.mayBeLong else { throw APIError(.busy, Response.noRoomText) }
+        return try await stored { () async throws(StoreFailure) in
+            try await context.committed(response, JSONArrayParts(items, write: write))
         }
-        return .inParts(response, rest: JSONArrayParts(items, write: write).next)
     }
 
-    private func list(_ request: Request, _ environment: UUID) throws(StoreFailure) -> Answer {
-        let webhooks = try store.webhooks(of: environment)
+    private func list(
+        _ request: Request, _ environment: UUID, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
+        let webhooks = try await stored { () async throws(StoreFailure) in
+            try await store.webhooks(of: environment)
+        }
         let bytes = webhooks.reduce(0) { $0 + $1.jsonBytes }
         guard bytes <= Self.shortBytes else {
-            return long(request, webhooks.map(\.id)) { [store] id, json throws(StoreFailure) in
-                if let webhook = try store.webhook(id) { webhook.write(to: &json) }
+            return try await long(webhooks.map(\.id), context) { [store] id, json async throws(StoreFailure) in
+                if let webhook = try await store.webhook(id) { webhook.write(to: &json) }
             }
         }
-        return .madeAfterCommit { .json(.ok, arrayJSON(webhooks) { json, webhook in webhook.write(to: &json) }) }
+        return try await committed(context) {
+            .json(.ok, arrayJSON(webhooks) { json, webhook in webhook.write(to: &json) })
+        }
     }
 
-    private func show(_ id: UUID) throws(StoreFailure) -> Answer {
-        guard let webhook = try store.webhook(id) else { return unknownWebhook }
-        return .afterCommit(.json(.ok, valueJSON { json in webhook.write(to: &json) }))
+    func webhook(_ id: UUID) async throws(APIError) -> Webhook {
+        let found = try await stored { () async throws(StoreFailure) in try await store.webhook(id) }
+        guard let found else { throw Self.unknownWebhook }
+        return found
     }
 
-    private func create(_ request: Request, in environment: UUID) throws(StoreFailure) -> Answer {
+    private func show(_ id: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
+        let webhook = try await webhook(id)
+        return try await committed(.json(.ok, valueJSON { json in webhook.write(to: &json) }), context)
+    }
+
+    private func create(
+        _ request: Request, in environment: UUID, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
         let moment = now()
-        let parse = { (body: [UInt8]) throws(APIError) -> (Webhook, WebhookInput) in
-            let input = try WebhookInput(parsing: body, isPartial: false, self.rules)
-            let id = UUID(random: &self.random)
-            return (try self.change(input, at: moment.wall).webhook(id, in: environment), input)
-        }
-        return try reading(request, parse) { (webhook, input) throws(StoreFailure) in
-            try reaching(webhook.destination.url) { () throws(StoreFailure) in
-                try withKeys(for: environment, { $0 ? 0 : 1 }) { () throws(StoreFailure) in
-                    let make = { self.makeKey(moment.wall) }
-                    let limit = settings.webhooksPerEnvironment
-                    switch try store.create(webhook, for: request.id, limit: limit, make) {
-                    case .created(let created): return .afterCommit(.json(.created, json(created, changedBy: input)))
-                    case .tooMany: return refuse(.validation, "An environment has no more than \(limit) webhooks.")
-                    case .noKey: return noKey
-                    }
-                }
+        let input = try WebhookInput(parsing: try bytes(of: request), isPartial: false, rules)
+        let id = UUID(random: &random)
+        let webhook = try change(input, at: moment.wall).webhook(id, in: environment)
+        try await checkReach(of: webhook.destination.url, context)
+        let limit = settings.webhooksPerEnvironment
+        var key: Keyring.Key?
+        while true {
+            let creation = try await stored { [key] () async throws(StoreFailure) in
+                try await store.create(webhook, for: request.id, limit: limit, key: key)
+            }
+            switch creation {
+            case .created(let created):
+                return try await committed(.json(.created, json(created, changedBy: input)), context)
+            case .tooMany: throw APIError(.validation, "An environment has no more than \(limit) webhooks.")
+            case .noKey:
+                // One that was given is not taken where the environment's own cannot be read.
+                guard key == nil else { throw Self.noKey }
+                key = try await newKey(signsFrom: moment.wall)
             }
         }
     }
 
-    private func update(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {
+    private func update(
+        _ request: Request, _ id: UUID, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
         let isPartial = request.method == .patch
-        let parse = { (body: [UInt8]) throws(APIError) in
-            try WebhookInput(parsing: body, isPartial: isPartial, self.rules)
-        }
-        return try reading(request, parse) { input throws(StoreFailure) in
-            let url = try newURL(input, of: id)
-            return try reaching(url) { () throws(StoreFailure) in
-                if let answer = try update(id, to: input, checked: url != nil) { return answer }
-                // The URL that it had, and was to keep, has been changed meanwhile: now it is a new one.
-                guard case .set(let url) = input.url else { preconditionFailure("only a URL is checked") }
-                return try reaching(url) { () throws(StoreFailure) in
-                    try update(id, to: input, checked: true) ?? unknownWebhook
-                }
-            }
-        }
-    }
-
-    /// The URL that a webhook does not have yet.
-    private func newURL(_ input: WebhookInput, of id: UUID) throws(StoreFailure) -> String? {
-        guard case .set(let url) = input.url, let webhook = try store.webhook(id), webhook.destination.url != url
-        else { return nil }
-        return url
-    }
-
-    /// - Parameter isChecked: whether the URL in `input` may be called.
-    /// - Returns: `nil` where it is not known to, and would be a new one; then nothing is changed.
-    private func update(_ id: UUID, to input: WebhookInput, checked isChecked: Bool) throws(StoreFailure) -> Answer? {
+        let input = try WebhookInput(parsing: try bytes(of: request), isPartial: isPartial, rules)
         let change = change(input, at: now().wall)
-        var refusal: APIError?
-        var needsCheck = false
-        let webhook = try store.change(id) { webhook in
-            guard !input.isEmpty else { return false }
-            if case .set(let url) = input.url, !isChecked, webhook.destination.url != url {
-                needsCheck = true
-                return false
+        var webhook = try await webhook(id)
+        var checkedURL: String?
+        while !input.isEmpty {
+            // The URL that it had, and was to keep, may be changed meanwhile: then it is a new one.
+            if case .set(let url) = input.url, url != webhook.destination.url, url != checkedURL {
+                try await checkReach(of: url, context)
+                checkedURL = url
             }
-            do throws(APIError) {
-                try change.apply(to: &webhook)
-                return true
-            } catch {
-                refusal = error
-                return false
+            let before = webhook
+            try change.apply(to: &webhook)
+            let changed = webhook
+            let replacement = try await stored { () async throws(StoreFailure) in
+                try await store.replace(before, by: changed)
+            }
+            switch replacement {
+            case .replaced: return try await committed(.json(.ok, json(changed, changedBy: input)), context)
+            case .differs(let current): webhook = current
+            case .gone: throw Self.unknownWebhook
             }
         }
-        guard let webhook else { return unknownWebhook }
-        if needsCheck { return nil }
-        if let refusal { return refuse(refusal) }
-        return .afterCommit(.json(.ok, json(webhook, changedBy: input)))
+        return try await committed(.json(.ok, json(webhook, changedBy: input)), context)
     }
 
-    private func delete(_ request: Request, _ id: UUID) throws(StoreFailure) -> Answer {
-        guard try store.delete(id, for: request.id) else { return unknownWebhook }
-        return .afterCommit(Response(.noContent))
+    private func delete(
+        _ request: Request, _ id: UUID, _ context: any RequestContext
+    ) async throws(APIError) -> Answer {
+        let isDone = try await stored { () async throws(StoreFailure) in
+            try await store.delete(id, for: request.id)
+        }
+        guard isDone else { throw Self.unknownWebhook }
+        return try await committed(Response(.noContent), context)
     }
 
     private func change(_ input: WebhookInput, at now: Timestamp) -> WebhookChange {
@@ -339,12 +331,6 @@ package final class WebhookHandlers {
             }
         let secret = isShown ? webhook.destination.sealedSecret.flatMap { sealing.open($0, .secret) } : nil
         return valueJSON { json in webhook.write(to: &json, secret: secret) }
-    }
-
-    var noKey: Answer {
-        refuse(
-            APIError(
-                .failure, "A key to sign with could not be made.", internalMessage: "libcrypto has made no key pair"))
     }
 }
 

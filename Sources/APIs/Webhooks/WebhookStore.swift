@@ -11,24 +11,23 @@ package protocol WebhookStore: AnyObject {
     // MARK: Webhooks
 
     /// An environment's webhooks, in the order they were made.
-    func webhooks(of environment: UUID) throws(StoreFailure) -> [Webhook]
+    func webhooks(of environment: UUID) async throws(StoreFailure) -> [Webhook]
 
-    func webhook(_ id: UUID) throws(StoreFailure) -> Webhook?
+    func webhook(_ id: UUID) async throws(StoreFailure) -> Webhook?
 
     /// Makes a webhook, and gives its destination a number and its environment's keyring.
     /// - Parameters:
-    ///   - keyring: makes the environment's first key where it has none.
+    ///   - key: the environment's first one, where it has none.
     ///   - limit: how many webhooks an environment may have.
     func create(
-        _ webhook: Webhook, for request: RequestID?, limit: Int, _ keyring: () -> Keyring.Key?
-    ) throws(StoreFailure) -> WebhookCreation
+        _ webhook: Webhook, for request: RequestID?, limit: Int, key: Keyring.Key?
+    ) async throws(StoreFailure) -> WebhookCreation
 
-    /// Changes a webhook; `nil` where there is none.
-    /// - Parameter change: the webhook as it is, to be changed; what returns false changes nothing.
-    func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook?
+    /// Puts a webhook in the place of one that is as it was read.
+    func replace(_ webhook: Webhook, by changed: Webhook) async throws(StoreFailure) -> Replacement<Webhook>
 
     /// Removes a webhook with its pending deliveries and its log; false where there is none.
-    func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool
+    func delete(_ id: UUID, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     // MARK: Events
 
@@ -36,40 +35,38 @@ package protocol WebhookStore: AnyObject {
     /// is the same event.
     func accept(
         _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> EventAcceptance
+    ) async throws(StoreFailure) -> EventAcceptance
 
     /// Delivers an event once to one webhook, whatever it subscribes to; `nil` where there is none.
     func test(
         _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> UUID?
+    ) async throws(StoreFailure) -> UUID?
 
     // MARK: Logs
 
     /// A webhook's log, newest first; `nil` where there is none.
-    func log(of webhook: UUID, _ query: LogQuery) throws(StoreFailure) -> LogPage?
+    func log(of webhook: UUID, _ query: LogQuery) async throws(StoreFailure) -> LogPage?
 
     /// Delivers again what a line of the log is about.
     func retry(
         _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> Redelivery
+    ) async throws(StoreFailure) -> Redelivery
 
     /// Delivers again what was given up between two times; `nil` where there is no such webhook.
     /// - Returns: how many deliveries were made; as many as `limit` means that there may be more.
     func recover(
         _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> Int?
+    ) async throws(StoreFailure) -> Int?
 
-    func statistics(of webhook: UUID) throws(StoreFailure) -> WebhookStatistics?
+    func statistics(of webhook: UUID) async throws(StoreFailure) -> WebhookStatistics?
 
     // MARK: Settings
 
-    /// Whether an environment has keys.
-    func hasKeyring(_ environment: UUID) throws(StoreFailure) -> Bool
+    /// The keys of an environment; `nil` where it has none.
+    func keyring(of environment: UUID) async throws(StoreFailure) -> Keyring?
 
-    /// The keys of an environment; made where there are none.
-    func keyring(
-        of environment: UUID, _ make: () -> Keyring.Key?
-    ) throws(StoreFailure) -> Keyring?
+    /// The keys of an environment, which begin with `key` where it has none.
+    func keyring(of environment: UUID, beginning key: Keyring.Key) async throws(StoreFailure) -> Keyring
 
     /// Announces a key in an environment's keyring, unless another one is announced already; decides in the transaction that
     /// writes, so that of two rotations at once one key is announced.
@@ -79,7 +76,7 @@ package protocol WebhookStore: AnyObject {
     /// - Returns: the keyring as it is then; `nil` where the environment has none.
     func rotate(
         _ environment: UUID, to key: Keyring.Key, at now: Timestamp, overlapSeconds: Double
-    ) throws(StoreFailure) -> Keyring?
+    ) async throws(StoreFailure) -> Keyring?
 }
 
 /// Something that happened in an environment.
@@ -105,7 +102,7 @@ package enum WebhookCreation: Equatable, Sendable {
     case created(Webhook)
     /// The environment has as many as it may.
     case tooMany
-    /// There is no key to sign with.
+    /// The environment has no key yet, and none was given.
     case noKey
 }
 

@@ -21,7 +21,6 @@ package struct CallHeaders: Equatable, Sendable {
 
 /// Writes the headers of the call that an attempt is.
 struct CallWriter {
-    private let store: any DeliveryStore
     private let sealing: Sealing
     private let names: CallHeaders
     private let shaping: any ParcelShaping
@@ -30,20 +29,13 @@ struct CallWriter {
     /// How long a key that no longer signs alone signs beside its successor.
     private let overlapSeconds: Double
 
-    /// Why a call cannot be written.
-    enum Fault: Error {
-        /// Another attempt would not help. The text is for the delivery's log.
-        case unavailable(String)
-        /// The store could not be read. This is not for the delivery's log: it says nothing of the delivery.
-        case store(StoreFailure)
-    }
+    /// Why a call cannot be written, and another attempt would not help. The text is for the delivery's log.
+    struct Fault: Error { let reason: String }
 
     init(
-        store: any DeliveryStore, sealing: Sealing, names: CallHeaders, shaping: any ParcelShaping,
-        overlapSeconds: Double
+        sealing: Sealing, names: CallHeaders, shaping: any ParcelShaping, overlapSeconds: Double
     ) {
         self.shaping = shaping
-        self.store = store
         self.sealing = sealing
         self.names = names
         self.overlapSeconds = overlapSeconds
@@ -57,11 +49,9 @@ struct CallWriter {
         let body: [UInt8]
     }
 
-    mutating func call(
-        _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, at now: Timestamp
-    ) throws(Fault) -> Call {
-        let shaped = try shaped(parcel, destination)
-        let (sent, shown) = try headers(delivery, destination, parcel, shaped, at: now)
+    mutating func call(_ start: DeliveryTurn.Start, _ parcel: Parcel, at now: Timestamp) throws(Fault) -> Call {
+        let shaped = try shaped(parcel, start.destination)
+        let (sent, shown) = try headers(start, parcel, shaped, at: now)
         return Call(sent: sent, shown: shown, body: shaped.body)
     }
 
@@ -73,16 +63,17 @@ struct CallWriter {
         do throws(ShapingFault) {
             return try shaping.shape(parcel, as: shape)
         } catch {
-            throw .unavailable(error.reason)
+            throw Fault(reason: error.reason)
         }
     }
 
     private mutating func headers(
-        _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
+        _ start: DeliveryTurn.Start, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
     ) throws(Fault) -> (sent: [HeaderField], shown: [HeaderField]) {
+        let (delivery, destination) = (start.delivery, start.destination)
         let seconds = now.microseconds / 1_000_000
         guard let call = WebhookCall(id: Self.callID(parcel), seconds: seconds, body: shaped.body) else {
-            throw .unavailable("the event's id cannot be sent")
+            throw Fault(reason: "the event's id cannot be sent")
         }
         var fields = shaped.headers + [HeaderField(name: "User-Agent", value: names.userAgent)]
         switch destination.protocolKind {
@@ -101,10 +92,10 @@ struct CallWriter {
             HeaderField(name: "webhook-id", value: call.id),
             HeaderField(name: "webhook-timestamp", value: call.timestamp),
         ]
-        fields += try signatures(call, destination, at: now)
+        fields += try signatures(call, start, at: now)
         guard let sealed = destination.sealedHeaders else { return (fields, fields) }
         guard let custom = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
-            throw .unavailable("the custom headers cannot be opened: they were sealed under another secret")
+            throw Fault(reason: "the custom headers cannot be opened: they were sealed under another secret")
         }
         // These two a client may choose; neither may be there twice (RFC 9110, section 5.3).
         let chosen = Set(custom.map { $0.name.lowercased() }).intersection(["content-type", "user-agent"])
@@ -120,21 +111,21 @@ struct CallWriter {
     }
 
     private mutating func signatures(
-        _ call: WebhookCall, _ destination: Destination, at now: Timestamp
+        _ call: WebhookCall, _ start: DeliveryTurn.Start, at now: Timestamp
     ) throws(Fault) -> [HeaderField] {
         var fields: [HeaderField] = []
         var secrets: [WebhookSecret] = []
-        if let sealed = destination.sealedSecret {
+        if let sealed = start.destination.sealedSecret {
             guard let secret = sealing.open(sealed, .secret).flatMap({ WebhookSecret(bytes: $0) }) else {
-                throw .unavailable("the secret cannot be opened: it was sealed under another secret")
+                throw Fault(reason: "the secret cannot be opened: it was sealed under another secret")
             }
             secrets.append(secret)
         }
         var pairs: [WebhookKeyPair] = []
-        if let rotation = try rotation(destination, at: now) {
+        if let rotation = try rotation(start, at: now) {
             let current = try key(rotation.current)
             guard let signature = call.bodySignature(by: current) else {
-                throw .unavailable("the call cannot be signed")
+                throw Fault(reason: "the call cannot be signed")
             }
             fields.append(HeaderField(name: names.signature, value: signature))
             fields.append(HeaderField(name: names.timestamp, value: call.timestamp))
@@ -148,24 +139,20 @@ struct CallWriter {
         return fields
     }
 
-    /// The keys that sign a destination's calls; `nil` where it has none.
-    private func rotation(_ destination: Destination, at now: Timestamp) throws(Fault) -> KeyRotation? {
-        guard let number = destination.keyring else { return nil }
-        let keyring: Keyring?
-        do throws(StoreFailure) {
-            keyring = try store.keyring(number)
-        } catch {
-            guard case .damaged = error else { throw .store(error) }
-            throw .unavailable("the signing keys are damaged")
+    /// The keys that sign a call; `nil` where there are none.
+    private func rotation(_ start: DeliveryTurn.Start, at now: Timestamp) throws(Fault) -> KeyRotation? {
+        switch start.keys {
+        case .none: return nil
+        case .keyring(let keyring): return KeyRotation(keyring, at: now, overlapSeconds: overlapSeconds)
+        case .damaged: throw Fault(reason: "the signing keys are damaged")
         }
-        return keyring.flatMap { KeyRotation($0, at: now, overlapSeconds: overlapSeconds) }
     }
 
     private mutating func key(_ key: Keyring.Key) throws(Fault) -> SigningKey {
         if let known = keys[key.id] { return known }
         guard let opened = sealing.open(key.sealedPrivateKey, .privateKey),
             let signing = SigningKey(privateKey: opened)
-        else { throw .unavailable("the signing key cannot be opened: it was sealed under another secret") }
+        else { throw Fault(reason: "the signing key cannot be opened: it was sealed under another secret") }
         if keys.count >= 4096 { keys.removeAll() }
         keys[key.id] = signing
         return signing

@@ -21,8 +21,6 @@ package final class Dispatcher {
     private let owner: UInt64
 
     private var running: [UInt64: Running] = [:]
-    /// Attempts that wait for the store: it failed when their call was to be written.
-    private var unsent: [Running] = []
     /// Places that attempts take, by destination, and what is left for all together.
     private var inFlight: [UInt64: Int] = [:]
     private var room: AttemptRoom
@@ -71,7 +69,7 @@ package final class Dispatcher {
         self.now = now
         self.random = random
         writer = CallWriter(
-            store: store, sealing: sealing, names: settings.headers, shaping: shaping,
+            sealing: sealing, names: settings.headers, shaping: shaping,
             overlapSeconds: settings.overlapSeconds)
         room = settings.room
         owner = UInt64.random(in: 1 ... .max, using: &self.random)
@@ -79,14 +77,14 @@ package final class Dispatcher {
 
     /// Takes over what other workers had begun, where none of them lives any longer.
     /// - Returns: how many deliveries those were.
-    package func takeOver() throws(StoreFailure) -> Int {
-        try store.endLeases(longest: leaseSeconds, at: now())
+    package func takeOver() async throws(StoreFailure) -> Int {
+        try await store.endLeases(longest: leaseSeconds, at: now())
     }
 
     private var leaseSeconds: Double { settings.timeoutSeconds + settings.leaseMarginSeconds }
 
     /// How many attempts are being made.
-    package var attemptsInFlight: Int { running.count + unsent.count }
+    package var attemptsInFlight: Int { running.count }
 
     /// Waits until an attempt is over, a descriptor can be read, or the time is up.
     package func wait(milliseconds: Int, descriptors: [FileDescriptor]) throws(CurlError) {
@@ -181,7 +179,7 @@ package final class Dispatcher {
 
     /// Whether there is something to write, or something may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
-        if !finished.isEmpty || !unsent.isEmpty { return true }
+        if !finished.isEmpty { return true }
         guard !room.isExhausted, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
@@ -193,8 +191,6 @@ package final class Dispatcher {
     package func drain() { isDraining = true }
 
     private var isDraining = false
-    /// Why the attempts of `unsent` wait.
-    private var storeFailure: StoreFailure?
 
     /// When something will be due of itself, on the steady clock.
     package var nextDue: Timestamp? { looksAt }
@@ -204,9 +200,8 @@ package final class Dispatcher {
     /// The attempts that wait for the store are sent first. Where it still fails, its failure is thrown and they wait for the
     /// next turn.
     /// - Returns: what to begin.
-    package func turn() throws(StoreFailure) -> [DeliveryTurn.Start] {
-        try sendUnsent()
-        let turn = try store.turn(
+    package func turn() async throws(StoreFailure) -> [DeliveryTurn.Start] {
+        let turn = try await store.turn(
             finished, beginning: isDraining ? AttemptRoom(0) : room, inFlight: inFlight, owner: owner,
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
         looksAt = turn.nextDue
@@ -269,32 +264,16 @@ package final class Dispatcher {
     }
 
     private func send(_ entry: Running, _ parcel: Parcel) {
-        let (delivery, destination) = (entry.start.delivery, entry.start.destination)
+        let destination = entry.start.destination
         let call: CallWriter.Call
         do throws(CallWriter.Fault) {
-            call = try writer.call(delivery, destination, parcel, at: now().wall)
+            call = try writer.call(entry.start, parcel, at: now().wall)
         } catch {
-            switch error {
-            case .unavailable(let reason): fail(entry, .unavailable, reason)
-            case .store(let failure):
-                unsent.append(entry)
-                storeFailure = failure
-            }
-            return
+            return fail(entry, .unavailable, error.reason)
         }
         var sending = entry
         sending.shownHeaders = call.shown
         start(sending, outgoing(destination.method, destination.url, call.sent, call.body, mayConnect))
-    }
-
-    /// Sends what waits for the store.
-    private func sendUnsent() throws(StoreFailure) {
-        let waiting = unsent
-        (unsent, storeFailure) = ([], nil)
-        for entry in waiting {
-            if let parcel = entry.start.parcel { advance(entry, parcel) }
-        }
-        if let storeFailure { throw storeFailure }
     }
 
     private func start(_ entry: Running, _ wanted: Outgoing) {

@@ -3,7 +3,7 @@ internal import Linux
 package import SystemPackage
 
 /// What takes long, done in a thread of its own; the loop goes on with the requests that wait for it.
-package final class BackgroundThread: Background, Inquiries {
+package final class BackgroundThread: Background, LoopSource {
     private let thread: WorkThread
 
     package init() throws(Errno) { thread = try WorkThread() }

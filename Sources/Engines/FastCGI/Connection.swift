@@ -4,18 +4,19 @@ internal import SystemPackage
 internal import Values
 
 /// One connection from the server, and where it stands in the exchange.
-final class Connection {
+@safe final class Connection {
+    /// What its task does, or waits for.
     enum State {
-        /// Between requests, or in the middle of receiving one.
+        /// Waits for a request, of which some may be there.
         case receiving
-        /// The request has been read and is being answered.
+        /// Answers a request, or waits for its transaction or for a thread.
         case answering
-        /// The answer waits for something.
-        case waiting(Waiting, until: Int64)
-        /// The request waits for somebody outside to answer.
-        case asking
-        /// The answer is written, as far as the server takes it.
-        case sending(ResponseBytes)
+        /// Waits for news of the store, until a time by `SystemClock.bootTimeMicroseconds`.
+        case parked(any Interest, until: Int64)
+        /// Waits for somebody outside to answer.
+        case outside
+        /// Sends an answer, or waits for the server to take more of it, or for its turn to make the next part.
+        case sending
     }
 
     /// What came of looking for a request.
@@ -31,22 +32,26 @@ final class Connection {
 
     let descriptor: FileDescriptor
     let token: UInt64
+    unowned let loop: ResponderLoop
     var state = State.receiving
+    /// Where its task goes on; `nil` while that runs.
+    var continuation: UnsafeContinuation<Void, Never>?
     /// The request being answered.
     private(set) var outline = RequestOutline()
     /// When that was read, on the machine's clock; `nil` where it is not counted.
     var readAt: Int64?
-    /// The request, until its answer is sent: until its writes have taken effect it may have to be made again. `nil` where it
-    /// makes no sense.
+    /// The request that is read and not answered yet.
     var request: Request?
-    /// The answer, until it is sent.
-    var answer: Answer? {
-        didSet { dependsOnCommit = answer?.dependsOnCommit == true }
-    }
-    /// Whether that is true only once what the request wrote is kept.
-    private(set) var dependsOnCommit = false
-    /// Whether the request has waited for somebody outside for as long as it may.
-    var hasWaited = false
+    /// The answer on its way.
+    var response: ResponseBytes?
+    /// Why the writes that its task has waited for are not kept.
+    var commitFailure: StoreFailure?
+    /// Why its task waits for news no longer.
+    var waking = Waking.news
+    /// Until when the request may wait for somebody outside.
+    var outsideDeadline: Int64?
+    /// Whether nothing more can be received or sent.
+    private(set) var isClosed = false
     /// Whether something may have arrived that no event will tell of.
     var mayHaveMore = false
     /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.
@@ -57,20 +62,23 @@ final class Connection {
     private(set) var client = ""
     /// When the server last took some of the answer, by `SystemClock.bootTimeMicroseconds`.
     var progressAt: Int64 = 0
-    /// What follows the body of the response that is sent next.
-    private var rest: BodyParts?
 
     private let library = LibraryRequest()
     /// Gathers a request that the socket does not hold in one piece.
     private var spool: Spool?
 
-    init(_ descriptor: FileDescriptor, token: UInt64) {
+    init(_ descriptor: FileDescriptor, token: UInt64, loop: ResponderLoop) {
         self.descriptor = descriptor
         self.token = token
+        self.loop = loop
     }
 
-    deinit {
-        spool?.close()
+    deinit { close() }
+
+    func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        dropSpool()
         try? descriptor.close()
     }
 
@@ -134,7 +142,6 @@ final class Connection {
         guard let (parameters, body) = library.read(from: source, outline, bodyIsThere: bodyIsThere) else {
             return .ended("libfcgi cannot read the request")
         }
-        state = .answering
         client = ""
         do throws(ParameterError) {
             let request = try parameters.request(body: body.flatMap { $0.count <= bodyLimit ? $0 : nil })
@@ -183,55 +190,38 @@ final class Connection {
         guard try UnixSocket.send(bytes, from: 0, to: descriptor) == bytes.count else { throw .brokenPipe }
     }
 
-    /// Returns a response, which is sent next, and has its body go on.
-    func extend(_ response: Response, by rest: @escaping BodyParts) -> Response {
-        self.rest = rest
-        return response
-    }
+    /// Whether the server goes on using the connection after this request.
+    var isKept: Bool { outline.keepsConnection }
 
-    func send(_ response: Response) {
-        (request, answer) = (nil, nil)
-        state = .sending(ResponseBytes(response, to: outline.id, rest: rest))
-        rest = nil
+    func begin(_ answer: Answer) {
+        // An answer may take long to be sent.
+        request?.dropBody()
+        request = nil
+        state = .sending
+        response =
+            switch answer {
+            case .whole(let response): ResponseBytes(response, to: outline.id)
+            case .inParts(let response, let rest): ResponseBytes(response, to: outline.id, rest: rest)
+            }
     }
 
     /// Bytes of the answer that were taken so far, and memory that it holds.
     var sending: (sentBytes: Int, heldBytes: Int)? {
-        guard case .sending(let bytes) = state else { return nil }
-        let held = bytes.heldBytes
-        return (bytes.sentBytes, bytes.isParted ? max(held, AnswerRoom.partedBytes) : held)
+        guard let response else { return nil }
+        let held = response.heldBytes
+        return (response.sentBytes, response.isParted ? max(held, AnswerRoom.partedBytes) : held)
     }
 
-    /// Whether the answer goes on once its next part is made.
-    var awaitsPart: Bool {
-        guard case .sending(let bytes) = state else { return false }
-        return bytes.awaitsPart
-    }
-
-    func makePart() throws(StoreFailure) {
-        guard case .sending(var bytes) = state else { return }
-        state = .answering
-        try bytes.makePart()
-        state = .sending(bytes)
-    }
-
-    /// Sends on; false once the connection is of no more use.
+    /// Sends on, as far as the server takes it and parts are made; false once the connection is of no more use.
     func advance() -> Bool {
-        guard case .sending(var bytes) = state else { return true }
-        state = .answering
         do throws(Errno) {
-            try bytes.advance { (buffer, start) throws(Errno) in
+            try response?.advance { (buffer, start) throws(Errno) in
                 try UnixSocket.send(buffer, from: start, to: descriptor)
             }
+            return true
         } catch {
             return false
         }
-        guard bytes.isDone else {
-            state = .sending(bytes)
-            return true
-        }
-        state = .receiving
-        return outline.keepsConnection
     }
 }
 

@@ -1,4 +1,4 @@
-package import HTTP
+internal import HTTP
 internal import HTTPTypes
 package import Linux
 package import Logging
@@ -8,12 +8,17 @@ internal import Values
 /// One thread that reads the requests of all connections, has them answered, has what they wrote committed as one, and
 /// then sends the answers.
 ///
-/// While a commit waits for the disk the next requests gather, so that as many as wait share the next one.
+/// Each connection has a task, which reads, answers and sends, and waits where it has to (`serve`). The loop has the tasks go
+/// on: where a socket can be read or takes bytes again, where a transaction is committed, where there is news. While a commit
+/// waits for the disk the next requests gather, so that as many as wait share the next one.
 package final class ResponderLoop {
     private let listener: FileDescriptor
     let service: any Service
-    let inquiries: [any Inquiries]
-    private let bodyLimit: Int
+    let sources: [any LoopSource]
+    let bodyLimit: Int
+    /// Where the tasks of the connections run.
+    let executor = LoopExecutor()
+    var tasks: ConnectionTasks?
     private let heartbeat: Heartbeat?
     let logger: Logger
     let epoll: Epoll
@@ -27,23 +32,19 @@ package final class ResponderLoop {
     var stalled: Set<UInt64> = []
     var nextStallCheck: Int64 = 0
     let sendMicroseconds: Int64
-    var asking = AskingRequests()
-    /// Whether a request of this turn asks somebody.
-    var hasAsked = false
-    /// Whether the inquiries can be gone on with.
-    var hasInquired = false
+    var outside = OutsideWaits()
+    /// Whether a source can be gone on with.
+    var hasReadySource = false
     private var ready: [(UInt64, Epoll.Events)] = []
-    /// Connections whose requests were answered in this turn.
-    var answered: [Connection] = []
-    /// Those of them whose answers depend on the commit, while the other answers are sent.
-    var uncertain: [Connection] = []
-    /// Those whose answers wait for their writes to be kept, and how many commits there had been with theirs.
+    /// Connections whose requests wait for the transaction of this turn.
+    var committing: [Connection] = []
+    /// Those whose writes are committed and not kept yet, and how many commits there had been with theirs.
     var unsettled: [Connection] = []
     var unsettledCommits = 0
     var lastCommitMicroseconds: Int64 = 0
     /// Connections whose answers go on once their next part is made, the longest waiting first.
     var unfinished: [UInt64] = []
-    private var buffer = [UInt8](repeating: 0, count: 65536)
+    var buffer = [UInt8](repeating: 0, count: 65536)
 
     var isStopping = false
     private var stopsAt = Int64.max
@@ -52,31 +53,31 @@ package final class ResponderLoop {
     var seenVersion: UInt64?
     var nextLook: Int64 = 0
     var lookInterval: Int64 = 5000
+    var isLooking = false
 
     private enum Token {
         static let listener: UInt64 = 0
         static let signals: UInt64 = 1
-        /// One for each of the inquiries.
-        static let inquiries: UInt64 = 2
+        /// One for each of the sources.
+        static let sources: UInt64 = 2
         static let first: UInt64 = 16
     }
 
     /// - Parameters:
     ///   - listener: a listening socket; it is shared with other processes and stays open.
-    ///   - inquiries: what requests of the service wait for besides its store.
     ///   - bodyLimit: bytes that a request's body may have; of a longer one, the handler is told just that.
     ///   - parkedLimit: how many requests may wait for news. Each one holds a connection of the server.
     ///   - sendSeconds: a connection is closed where no byte of an answer was taken for so long.
     ///   - answerBytes: memory that answers may hold while their clients take them.
     ///   - heartbeat: shows the supervisor that the loop turns.
     package init(
-        listener: FileDescriptor, service: any Service, inquiries: [any Inquiries] = [], bodyLimit: Int,
+        listener: FileDescriptor, service: any Service, bodyLimit: Int,
         parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20, heartbeat: Heartbeat? = nil,
         logger: Logger
     ) throws(Errno) {
         self.listener = listener
         self.service = service
-        self.inquiries = inquiries
+        sources = service.sources
         self.bodyLimit = bodyLimit
         self.heartbeat = heartbeat
         self.logger = logger
@@ -90,14 +91,24 @@ package final class ResponderLoop {
         try UnixSocket.makeNonBlocking(listener)
         try epoll.add(listener, .readable, token: Token.listener)
         try epoll.add(signals.descriptor, .readable, token: Token.signals)
-        for (index, inquiries) in inquiries.enumerated() {
-            try epoll.add(inquiries.descriptor, .readable, token: Token.inquiries + UInt64(index))
+        for (index, source) in sources.enumerated() {
+            try epoll.add(source.descriptor, .readable, token: Token.sources + UInt64(index))
         }
     }
 
     /// Serves until SIGTERM or SIGINT, then answers what it has and returns. SIGHUP answers those who wait, at once.
     /// - Parameter shutdownSeconds: how long the last answers may take to be read.
-    package func run(shutdownSeconds: Double) throws(Errno) {
+    package static func run(_ loop: sending ResponderLoop, shutdownSeconds: Double) throws(Errno) {
+        let executor = loop.executor
+        let tasks = ConnectionTasks(loop, executor)
+        try executor.run { () async throws(Errno) in try await tasks.run(shutdownSeconds: shutdownSeconds) }
+    }
+
+    func run(shutdownSeconds: Double) throws(Errno) {
+        defer {
+            for connection in connections.values { close(connection) }
+            goOnWithTasks()
+        }
         while !isOver {
             heartbeat?.beat()
             // What has arrived meanwhile goes into the commit that settles the one before.
@@ -105,6 +116,7 @@ package final class ResponderLoop {
             let waits = unsettled.isEmpty && unfinished.isEmpty
             try epoll.wait(milliseconds: waits ? timeout() : 0) { ready.append(($0, $1)) }
             handleReady(shutdownSeconds, inHalves: breaksStep)
+            goOnWithTasks()
             if service.gathers {
                 // Where another process wrote, requests have gathered while this one waited for its turn.
                 try epoll.wait(milliseconds: 0) { ready.append(($0, $1)) }
@@ -114,7 +126,7 @@ package final class ResponderLoop {
             settle(after: commits)
             goOn()
             resumeAccepting()
-            inquire()
+            goOnWithSources()
             lookAgain()
             dropStalled()
         }
@@ -123,7 +135,7 @@ package final class ResponderLoop {
     /// What has begun in the background is finished before the loop ends, also where its client has gone.
     private var isOver: Bool {
         guard isStopping else { return false }
-        return connections.isEmpty && !inquiries.contains(where: \.isBusy) || now() >= stopsAt
+        return connections.isEmpty && !sources.contains(where: \.isBusy) || now() >= stopsAt
     }
 
     /// - Parameter inHalves: whether to make two turns out of one.
@@ -134,7 +146,7 @@ package final class ResponderLoop {
             switch token {
             case Token.listener: accept()
             case Token.signals: takeSignals(shutdownSeconds)
-            case Token.inquiries..<Token.first: hasInquired = true
+            case Token.sources..<Token.first: hasReadySource = true
             default: handle(token, events)
             }
         }
@@ -144,8 +156,8 @@ package final class ResponderLoop {
     func now() -> Int64 { SystemClock.bootTimeMicroseconds() }
 
     private func timeout() -> Int? {
-        var next = min(stopsAt, asking.nextDeadline)
-        for inquiries in inquiries { next = min(next, inquiries.dueMicroseconds ?? .max) }
+        var next = min(stopsAt, outside.nextDeadline)
+        for source in sources { next = min(next, source.dueMicroseconds ?? .max) }
         if !waiting.isEmpty { next = min(next, nextLook) }
         if !stalled.isEmpty { next = min(next, nextStallCheck) }
         if let acceptsAgainAt { next = min(next, acceptsAgainAt) }
@@ -159,10 +171,11 @@ package final class ResponderLoop {
         do throws(Errno) {
             for _ in 0..<256 {
                 guard let descriptor = try UnixSocket.accept(listener) else { return }
-                let connection = Connection(descriptor, token: nextToken)
+                let connection = Connection(descriptor, token: nextToken, loop: self)
                 nextToken += 1
                 try epoll.add(descriptor, [.readable, .hangUp, .edgeTriggered], token: connection.token)
                 connections[connection.token] = connection
+                tasks?.begin(connection.token)
             }
         } catch {
             // Too many open files, as a rule: those who wait stay in the backlog meanwhile.
@@ -178,13 +191,20 @@ package final class ResponderLoop {
         try? epoll.add(listener, .readable, token: Token.listener)
     }
 
+    /// Closes a connection. Its task ends, once it goes on: at once, unless it answers a request.
     func close(_ connection: Connection, _ reason: String? = nil) {
         if let reason { logger.warning("closed a connection", metadata: ["reason": "\(reason)"]) }
         connections[connection.token] = nil
         waiting.remove(connection.token)
-        asking.remove(connection.token)
+        outside.remove(connection.token)
         room.release(connection.token)
         stalled.remove(connection.token)
+        connection.close()
+        switch connection.state {
+        case .receiving, .sending: connection.goOn()
+        case .parked, .outside: wake(connection, .gone)
+        case .answering: break
+        }
     }
 
     private func handle(_ token: UInt64, _ events: Epoll.Events) {
@@ -192,15 +212,16 @@ package final class ResponderLoop {
         if !events.isDisjoint(with: .hangUp) { connection.isHungUp = true }
         switch connection.state {
         case .receiving:
-            receive(connection)
+            connection.mayHaveMore = true
+            connection.goOn()
         case .answering:
             connection.mayHaveMore = true
-        case .waiting, .asking:
+        case .parked, .outside:
             // The server closes the connection when its client has gone. It sends nothing else before the answer.
             close(connection)
         case .sending:
             if events.contains(.readable) { connection.mayHaveMore = true }
-            advance(connection)
+            if !connection.awaitsPart { connection.goOn() }
         }
     }
 
@@ -210,19 +231,6 @@ package final class ResponderLoop {
     /// meanwhile. Once they are two groups, the commit of the one settles that of the other, which is answered and sends
     /// again during the next.
     private var breaksStep: Bool { unsettled.isEmpty && ready.count >= 16 && lastCommitMicroseconds >= 1000 }
-
-    func receive(_ connection: Connection) {
-        switch connection.receive(&buffer, bodyLimit: bodyLimit) {
-        case .request(let request):
-            connection.readAt = request.isOperational ? nil : now()
-            answer(request, on: connection, until: nil)
-        case .invalidRequest(let error):
-            connection.readAt = now()
-            add(.now(.text(.badRequest, "\(error).")), to: connection)
-        case .nothing: if isStopping || connection.isHungUp { close(connection) }
-        case .ended(let reason): close(connection, reason)
-        }
-    }
 
     // MARK: Stopping
 
@@ -234,10 +242,7 @@ package final class ResponderLoop {
 
     private func releaseAll() {
         for token in waiting.tokens {
-            guard let connection = connections[token], case .waiting(let waiting, _) = connection.state else {
-                continue
-            }
-            release(connection, waiting.giveUp(mayBeLong: hasRoom(connection)))
+            if let connection = connections[token] { wake(connection, .over) }
         }
     }
 
@@ -249,9 +254,11 @@ package final class ResponderLoop {
         acceptsAgainAt = nil
         releaseAll()
         // Half of the time, so that the other half is left for the answers to be read.
-        asking.end(by: now() + Int64(seconds * 0.5e6))
+        outside.end(by: now() + Int64(seconds * 0.5e6))
         for connection in connections.values {
-            if case .receiving = connection.state { receive(connection) }
+            guard case .receiving = connection.state else { continue }
+            connection.mayHaveMore = true
+            connection.goOn()
         }
     }
 }

@@ -7,49 +7,31 @@ internal import Values
 
 /// Answers on their way: parts that are made one by one, and clients that do not read.
 extension ResponderLoop {
-    func send(_ response: Response, to connection: Connection) {
+    /// Begins to send an answer; false where it cannot be, and the connection has been closed.
+    func begin(_ answer: Answer, on connection: Connection) -> Bool {
+        let response =
+            switch answer {
+            case .whole(let response), .inParts(let response, _): response
+            }
         if let readAt = connection.readAt {
             service.count(connection.request?.target, status: response.head.status.code, microseconds: now() - readAt)
         }
         // The client has to try again: nothing may hold more memory than there is for answers.
         if response.body.count > AnswerRoom.freeBytes, !room.hasRoom(for: connection.client, bytes: response.body.count)
         {
-            return close(connection, "no memory for an answer of \(response.body.count) bytes to \(connection.client)")
+            close(connection, "no memory for an answer of \(response.body.count) bytes to \(connection.client)")
+            return false
         }
         connection.progressAt = now()
-        connection.send(response)
-        advance(connection)
+        connection.begin(answer)
+        return true
     }
 
-    /// Makes the next part of one answer. The others have their turns after those who have asked meanwhile.
+    /// Has the longest waiting answer in parts go on.
     func goOn() {
-        guard !unfinished.isEmpty, let connection = connections[unfinished.removeFirst()] else { return }
-        do throws(StoreFailure) {
-            try connection.makePart()
-        } catch {
-            close(connection, "broken off: \(error)")
-            return finishTurn()
-        }
-        // What the part has written is committed before its bytes are sent.
+        guard !unfinished.isEmpty else { return }
+        connections[unfinished.removeFirst()]?.goOn()
         finishTurn()
-        advance(connection)
-        finishTurn()
-    }
-
-    func advance(_ connection: Connection) {
-        let before = connection.sending?.sentBytes
-        guard connection.advance() else { return close(connection) }
-        note(connection, sentBefore: before)
-        switch connection.state {
-        case .sending where connection.awaitsPart:
-            if !unfinished.contains(connection.token) { unfinished.append(connection.token) }
-        case .sending: watch(connection, forRoom: true)
-        case .receiving where isStopping: close(connection)
-        case .receiving:
-            watch(connection, forRoom: false)
-            if connection.mayHaveMore { receive(connection) }
-        default: break
-        }
     }
 
     /// Notes what the answer on a connection holds now, and whether the server has taken some of it.

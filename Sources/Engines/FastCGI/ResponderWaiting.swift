@@ -2,124 +2,147 @@ internal import HTTP
 internal import Linux
 internal import Values
 
+/// What handlers wait for, by the connection that their request came by.
+extension Connection: RequestContext {
+    var mayBeLong: Bool { loop.room.hasRoom(for: client) }
+
+    func reserveForParts() {
+        guard !isClosed else { return }
+        loop.room.hold(AnswerRoom.partedBytes, for: client, token: token)
+    }
+
+    func committed() async throws(StoreFailure) {
+        commitFailure = nil
+        loop.committing.append(self)
+        unsafe await withUnsafeContinuation { unsafe continuation = $0 }
+        guard let failure = commitFailure else { return }
+        if failure == .rolledBack { commitFailure = nil }
+        throw failure
+    }
+
+    func deadline(milliseconds: Int) -> Deadline {
+        Deadline(microseconds: loop.now() + Int64(milliseconds) * 1000)
+    }
+
+    func news(for interest: any Interest, until deadline: Deadline) async -> Waking {
+        guard loop.park(self, interest, until: deadline.microseconds) else { return waking }
+        await pause()
+        state = .answering
+        return waking
+    }
+
+    func outside(_ enrol: (Wakeup) -> Void) async -> Bool {
+        guard let wakeup = loop.waitOutside(self) else { return false }
+        enrol(wakeup)
+        await pause()
+        state = .answering
+        return waking == .news
+    }
+}
+
 /// Requests that wait: for news of the store, or for somebody outside.
 extension ResponderLoop {
-    // MARK: Requests that wait
+    // MARK: News
 
-    func park(_ connection: Connection, _ waiting: Waiting) {
+    /// Gives a request a place to wait.
+    /// - Returns: false where it does not wait; the connection's `waking` says why.
+    func park(_ connection: Connection, _ interest: any Interest, until deadline: Int64) -> Bool {
         // No event will tell of it again.
-        guard !connection.isHungUp else { return close(connection) }
-        let time = now()
-        if self.waiting.isEmpty { nextLook = time + lookInterval }
-        switch self.waiting.place(connection.token, address: connection.client, subject: waiting.subject) {
-        case .refused: return add(.now(waiting.tooMany), to: connection)
-        case .placed: break
-        case .insteadOf(let token):
-            if let other = connections[token], case .waiting(let given, _) = other.state {
-                release(other, .now(given.tooMany))
-            }
+        if connection.isHungUp { close(connection) }
+        guard !connection.isClosed, !isStopping else {
+            connection.waking = connection.isClosed ? .gone : .over
+            return false
         }
-        connection.state = .waiting(waiting, until: time + Int64(waiting.milliseconds) * 1000)
+        let time = now()
+        if waiting.isEmpty { nextLook = time + lookInterval }
+        switch waiting.place(connection.token, address: connection.client, subject: interest.subject) {
+        case .refused:
+            connection.waking = .refused
+            return false
+        case .placed: break
+        case .insteadOf(let token): if let other = connections[token] { wake(other, .refused) }
+        }
+        connection.state = .parked(interest, until: deadline)
         // Many may wait for long, and what waits never reads its body again.
         connection.request?.dropBody()
-        if isStopping { release(connection, waiting.giveUp(mayBeLong: hasRoom(connection))) }
+        return true
     }
 
-    func hasRoom(_ connection: Connection) -> Bool { room.hasRoom(for: connection.client) }
-
-    /// Sets memory aside for an answer that is made in parts, before it is begun.
-    func reserve(_ answer: Answer, _ connection: Connection) {
-        guard case .inParts = answer else { return }
-        room.hold(AnswerRoom.partedBytes, for: connection.client, token: connection.token)
-    }
-
-    func release(_ connection: Connection, _ answer: Answer) {
+    func wake(_ connection: Connection, _ waking: Waking) {
         waiting.remove(connection.token)
         connection.state = .answering
-        reserve(answer, connection)
-        note(answer, to: connection)
+        connection.waking = waking
+        connection.goOn()
     }
 
-    /// Looks whether those who wait can be answered: all of them when the store has changed, and those whose time is up.
-    ///
-    /// A round that takes long makes the next one come later, so that looking costs a tenth of the time at the most.
+    /// Has it found out whether those who wait can be answered: all of them when the store has changed, and those whose time
+    /// is up.
     func lookAgain() {
+        guard !waiting.isEmpty, !isLooking, now() >= nextLook else { return }
+        isLooking = true
         let start = now()
-        guard !waiting.isEmpty, start >= nextLook else { return }
-        let version = service.version
-        let isChanged = version == nil || version != seenVersion
-        seenVersion = version
-        for token in waiting.tokens {
-            guard let connection = connections[token], case .waiting(let waiting, let deadline) = connection.state
-            else { continue }
-            if isChanged, let answer = waiting.look(mayBeLong: hasRoom(connection)) {
-                release(connection, answer)
-            } else if start >= deadline {
-                release(connection, waiting.giveUp(mayBeLong: hasRoom(connection)))
-            }
-        }
+        tasks?.look()
         finishTurn()
+        // A round that takes long makes the next one come later, so that looking costs a tenth of the time at the most.
         let end = now()
         lookInterval = min(max(5000, 10 * (end - start)), 200_000)
         nextLook = end + lookInterval
     }
 
-    // MARK: Requests that wait for somebody outside
-
-    /// Has a request answered, or keeps it until what it waits for is known.
-    /// - Parameter until: where it has waited before: for how long it may.
-    func answer(_ request: consuming Request, on connection: Connection, until: Int64?) {
-        request.mayBeLong = hasRoom(connection)
-        connection.request = request
-        connection.hasWaited = false
-        let answer = service.answer(request)
-        guard case .ask(let pending) = answer else {
-            reserve(answer, connection)
-            return note(answer, to: connection)
+    func lookForNews() async {
+        let start = now()
+        let version = service.version
+        let isChanged = version == nil || version != seenVersion
+        seenVersion = version
+        var parked: [(token: UInt64, interest: any Interest, until: Int64)] = []
+        for token in waiting.tokens {
+            guard case .parked(let interest, let deadline)? = connections[token]?.state else { continue }
+            if isChanged || start >= deadline { parked.append((token, interest, deadline)) }
         }
-        hasAsked = true
-        if !ask(pending, on: connection, until: until) {
-            connection.hasWaited = true
-            note(answer, to: connection)
+        let hasNews = isChanged && !parked.isEmpty ? await service.news(for: parked.map(\.interest)) : []
+        for (index, (token, interest, deadline)) in parked.enumerated() {
+            guard let connection = connections[token], case .parked(let current, _) = connection.state,
+                current === interest
+            else { continue }
+            if isChanged, hasNews[index] {
+                wake(connection, .news)
+            } else if start >= deadline {
+                wake(connection, .over)
+            }
         }
+        isLooking = false
     }
 
-    /// Keeps the request of a connection until what it waits for is known; false where it may not wait.
-    func ask(_ pending: Pending, on connection: Connection, until: Int64? = nil) -> Bool {
-        let until = until ?? asking.deadline(now: now())
-        guard now() < until, let request = connection.request, asking.hasRoom(for: connection.client, request) else {
-            return false
+    // MARK: Somebody outside
+
+    /// Has a request wait for somebody outside; `nil` where it may not.
+    func waitOutside(_ connection: Connection) -> Wakeup? {
+        if connection.isHungUp { close(connection) }
+        let until = connection.outsideDeadline ?? outside.deadline(now: now())
+        connection.outsideDeadline = until
+        let bytes = if case .whole(let body)? = connection.request?.body { body.count } else { 0 }
+        guard !connection.isClosed, now() < until, outside.hasRoom(for: connection.client, bodyBytes: bytes) else {
+            return nil
         }
-        // No event will tell of it again.
-        guard !connection.isHungUp else {
-            close(connection)
-            return true
-        }
-        connection.state = .asking
-        asking.add(
-            AskingRequests.Entry(request: request, pending: pending, until: until, client: connection.client),
+        let wakeup = Wakeup()
+        connection.state = .outside
+        outside.add(
+            OutsideWaits.Entry(wakeup: wakeup, until: until, client: connection.client, bodyBytes: bytes),
             token: connection.token)
-        return true
+        return wakeup
     }
 
-    /// Goes on with what others have been asked, and answers those who need not wait for it any longer.
-    func inquire() {
-        guard !inquiries.isEmpty else { return }
+    /// Goes on with what others have been asked, and has those go on who need not wait for it any longer.
+    func goOnWithSources() {
+        guard !sources.isEmpty else { return }
         var hasNews = false
-        for inquiries in inquiries where hasInquired || inquiries.dueMicroseconds.map({ $0 <= now() }) == true {
-            if inquiries.work() { hasNews = true }
+        for source in sources where hasReadySource || source.dueMicroseconds.map({ $0 <= now() }) == true {
+            if source.work() { hasNews = true }
         }
-        hasInquired = false
-        if hasNews {
-            // What the work itself has written belongs to no request: it is committed alone, or not at all.
-            if service.isTurnBroken { service.forgetTurn() }
-            finishTurn()
-        }
-        guard hasNews || asking.nextDeadline != .max else { return }
-        for (token, entry) in asking.takeOver(hasNews: hasNews, now: now()) {
-            guard let connection = connections[token] else { continue }
-            connection.state = .answering
-            answer(entry.request, on: connection, until: entry.until)
+        hasReadySource = false
+        guard hasNews || outside.nextDeadline != .max else { return }
+        for (token, isDue) in outside.takeOver(hasNews: hasNews, now: now()) {
+            if let connection = connections[token] { wake(connection, isDue ? .news : .over) }
         }
         finishTurn()
     }

@@ -7,7 +7,7 @@ struct ResponseBytes {
     private let requestID: UInt16
     private var body: ArraySlice<UInt8>
     /// What follows that, unless it has ended.
-    private var rest: BodyParts?
+    private(set) var rest: (any BodyParts)?
     private var isEnded = false
     private var buffer: [UInt8] = []
     private var sent = 0
@@ -18,7 +18,7 @@ struct ResponseBytes {
     private static let portion = 3 * Records.maximumContent
 
     /// - Parameter rest: parts that follow the response's body.
-    init(_ response: Response, to requestID: UInt16, rest: BodyParts? = nil) {
+    init(_ response: Response, to requestID: UInt16, rest: (any BodyParts)? = nil) {
         self.requestID = requestID
         self.rest = rest
         isParted = rest != nil
@@ -46,11 +46,12 @@ struct ResponseBytes {
 
     var isDone: Bool { isEnded && sent == buffer.count }
 
-    /// Whether all that there is was sent, and the next part has to be made.
+    /// Whether all that there is was sent, and `rest` has to make the next part.
     var awaitsPart: Bool { !isEnded && body.isEmpty && sent == buffer.count }
 
-    mutating func makePart() throws(StoreFailure) {
-        if let part = try rest?() { body = part[...] } else { rest = nil }
+    /// - Parameter part: what `rest` has made.
+    mutating func add(_ part: [UInt8]?) {
+        if let part { body = part[...] } else { rest = nil }
         fill()
     }
 

@@ -1,5 +1,5 @@
 package import Curl
-internal import HTTP
+package import HTTP
 internal import Linux
 package import Logging
 package import SystemPackage
@@ -8,11 +8,11 @@ package import Webhooks
 
 /// Asks others what only they know, without waiting for them, and remembers what they said for a while.
 ///
-/// For one thread. What is not known yet is `pending`, and comes with a later `work`.
+/// For one thread. What is not known yet is `pending`, and comes with a later `work`; requests can wait for it.
 package final class Lookups {
-    private enum Question {
+    private enum Question: Hashable {
         case environment(UUID)
-        case name(String, NameLookup)
+        case name(String)
     }
 
     private let multi: Multi
@@ -21,6 +21,10 @@ package final class Lookups {
     private var environments = AnswerCache(ProjectManagement.rules)
     private var names = AnswerCache(NameLookup.rules)
     private var running: [UInt64: Question] = [:]
+    /// The names that are being looked up.
+    private var nameLookups: [String: NameLookup] = [:]
+    /// The requests that wait for a reply.
+    private var waiting: [Question: [Wakeup]] = [:]
     private var nextToken: UInt64 = 1
     /// Whether the last question about an environment was not answered.
     private var isUnanswered = false
@@ -64,7 +68,8 @@ package final class Lookups {
         var (finding, isToAsk) = names.find(host, at: now)
         if isToAsk {
             let lookup = NameLookup()
-            ask(lookup.question(host), .name(host, lookup))
+            nameLookups[host] = lookup
+            ask(lookup.question(host), .name(host))
             (finding, _) = names.find(host, at: now)
         }
         switch finding {
@@ -72,6 +77,30 @@ package final class Lookups {
         case .pending: return .pending
         case .unanswered, .refused: return .tooMany
         }
+    }
+
+    /// Whether there is an environment, once that is known.
+    /// - Returns: never `pending`.
+    package func environment(_ id: UUID, _ context: any RequestContext) async -> EnvironmentAnswer {
+        while true {
+            let answer = environment(id)
+            guard answer == .pending else { return answer }
+            guard await wait(for: .environment(id), context) else { return .tooMany }
+        }
+    }
+
+    /// Where a name leads, once that is known.
+    /// - Returns: never `pending`.
+    package func addresses(of host: String, _ context: any RequestContext) async -> Addresses {
+        while true {
+            let answer = addresses(of: host)
+            guard case .pending = answer else { return answer }
+            guard await wait(for: .name(host), context) else { return .tooMany }
+        }
+    }
+
+    private func wait(for question: Question, _ context: any RequestContext) async -> Bool {
+        await context.outside { waiting[question, default: []].append($0) }
     }
 
     private func ask(_ request: Outgoing, _ question: Question) {
@@ -87,12 +116,14 @@ package final class Lookups {
 
     private func settle(_ question: Question, _ exchange: Exchange?, _ failure: String) {
         switch question {
-        case .name(let host, let lookup): names.settle(host, lookup.addresses, at: now)
+        case .name(let host):
+            names.settle(host, nameLookups.removeValue(forKey: host)?.addresses ?? [], at: now)
         case .environment(let id):
             let reply = exchange.flatMap(ProjectManagement.reply)
             environments.settle(id, reply, at: now)
             report(isUnanswered: reply == nil, failure)
         }
+        for wakeup in waiting.removeValue(forKey: question) ?? [] { wakeup.wake() }
     }
 
     /// Once for each time that it begins or ends.

@@ -17,3 +17,18 @@ package final class NoBackground: Background {
         return true
     }
 }
+
+extension Background {
+    /// The result of `work`, which is done in another thread meanwhile; `nil` where too much waits to be done already.
+    package func result<Value: Sendable>(of work: @escaping @Sendable () -> Value) async -> Value? {
+        var result: Value?
+        unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let isBegun = run(work) { value in
+                result = value
+                unsafe continuation.resume()
+            }
+            if !isBegun { unsafe continuation.resume() }
+        }
+        return result
+    }
+}

@@ -47,7 +47,7 @@ package struct RequestID: Hashable, Sendable {
 }
 
 /// One HTTP request, as a handler sees it.
-package struct Request: Sendable {
+package struct Request {
     package enum Body: Equatable, Sendable {
         case whole([UInt8])
         /// Longer than what this service takes; its bytes were thrown away.
@@ -59,7 +59,7 @@ package struct Request: Sendable {
     package let method: HTTPRequest.Method
     package let target: Target
     package let fields: FieldList
-    package private(set) var body: Body
+    package var body: Body { content.body }
     /// The client's address as nginx vouches for it, without port; never taken from a header.
     package let remoteAddress: String?
     /// Whether it came in at the operations port.
@@ -68,9 +68,14 @@ package struct Request: Sendable {
     package let user: String?
     /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
     package let id: RequestID?
-    /// Whether there is memory for an answer that is made in parts. Where this is false such an answer is refused before
-    /// anything is changed; short answers are always made.
-    package var mayBeLong = true
+    private let content: Content
+
+    /// Copies of the request share its body, so that all of them give it up.
+    private final class Content {
+        var body: Body
+
+        init(_ body: Body) { self.body = body }
+    }
 
     package init(
         method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),
@@ -79,13 +84,13 @@ package struct Request: Sendable {
         self.method = method
         self.target = target
         self.fields = fields
-        self.body = body
+        content = Content(body)
         self.remoteAddress = remoteAddress
         self.isOperational = isOperational
         self.user = user
         self.id = id
     }
 
-    /// Gives up the memory of a body that nothing reads any more.
-    package mutating func dropBody() { body = .whole([]) }
+    /// Gives up the memory of a body that nothing reads any more, in all copies of the request.
+    package func dropBody() { content.body = .whole([]) }
 }

@@ -71,7 +71,7 @@ extension Response {
             case .full:
                 .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
             case .damaged: .text(.internalServerError, damageText)
-            case .unavailable, .lost: .text(.serviceUnavailable, "The store cannot be used at the moment.")
+            case .unavailable, .lost, .rolledBack: .text(.serviceUnavailable, "The store cannot be used at the moment.")
             }
         if case .damaged = failure { return response }
         response.head.headerFields[.retryAfter] = "5"

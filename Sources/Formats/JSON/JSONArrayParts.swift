@@ -2,7 +2,7 @@
 /// long array is held.
 package final class JSONArrayParts<Item, Failure: Error> {
     private var items: ArraySlice<Item>
-    private let write: (Item, inout JSONWriter) throws(Failure) -> Void
+    private let write: (Item, inout JSONWriter) async throws(Failure) -> Void
     private var json = JSONWriter()
     private var hasBegun = false
     private var isOver = false
@@ -11,17 +11,17 @@ package final class JSONArrayParts<Item, Failure: Error> {
     private static var partBytes: Int { 48 << 10 }
 
     /// - Parameter write: writes one item, or nothing where there is none any longer.
-    package init(_ items: [Item], write: @escaping (Item, inout JSONWriter) throws(Failure) -> Void) {
+    package init(_ items: [Item], write: @escaping (Item, inout JSONWriter) async throws(Failure) -> Void) {
         self.items = items[...]
         self.write = write
     }
 
     /// The next part; `nil` once the array is over.
-    package func next() throws(Failure) -> [UInt8]? {
+    package func next() async throws(Failure) -> [UInt8]? {
         guard !isOver else { return nil }
         if !hasBegun { json.beginArray() }
         hasBegun = true
-        while json.bytes.count < Self.partBytes, let item = items.popFirst() { try write(item, &json) }
+        while json.bytes.count < Self.partBytes, let item = items.popFirst() { try await write(item, &json) }
         if items.isEmpty {
             json.endArray()
             isOver = true

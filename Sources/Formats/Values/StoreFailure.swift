@@ -8,6 +8,9 @@ package enum StoreFailure: Error, Equatable, Sendable {
     case unavailable(String)
     /// The engine failed, and this process can use it no more; another one can.
     case lost(String)
+    /// The transaction that the request shared with others was rolled back on account of another one of them. Nothing that it
+    /// wrote is kept; whoever made it makes it again.
+    case rolledBack
 }
 
 extension StoreFailure {
@@ -17,6 +20,7 @@ extension StoreFailure {
         case .full: "The store is full."
         case .damaged(let what):
             "A stored record is damaged: \(what). \"postroom store repair\" drops what cannot be read."
+        case .rolledBack: "The store has rolled the transaction back."
         case .unavailable(let reason), .lost(let reason): "The store cannot be used: \(reason)."
         }
     }

@@ -28,8 +28,9 @@ import Values
 
     @Test(arguments: [(StoreFailure.full, 507), (.unavailable(""), 503), (.lost(""), 503)])
     func `a store that fails is told so, and when to come again`(failure: StoreFailure, status: Int) {
-        let response = eventResponse(to: failure, version: "1")
+        let response = eventResponse(to: failure, at: ["receive"], version: "1")
         #expect(response.head.status.code == status)
         #expect(response.head.headerFields[.retryAfter] == "5")
+        #expect(response.head.headerFields[.allow] == "OPTIONS, POST")
     }
 }

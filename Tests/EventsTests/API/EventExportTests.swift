@@ -119,7 +119,7 @@ import Values
                 #expect(try store.events.event(former.event.id) != nil)
                 let since = test.moment.wall.adding(seconds: -1000)
                 #expect(
-                    try store.events.replay(subscription.id, since: since, until: .farAhead, all: true, for: nil)
+                    try store.events.replay(subscription, since: since, until: .farAhead, all: true, for: nil)
                         == .accepted)
                 try store.commit()
                 #expect(try store.matching.waitingReplay(after: nil, limit: 9, maximumBytes: 1000) == nil)

@@ -17,10 +17,11 @@ import Values
             #expect(found == [])
             #expect(try test.events.subscription(id) == nil)
             #expect(try test.events.event(id) == nil)
-            #expect(try test.events.change(id) { _ in true } == nil)
+            let never = test.subscription()
+            #expect(try test.events.replace(never, by: never) == .gone)
             #expect(try !test.events.deleteSubscription(id, of: "u", for: nil))
             #expect(try test.events.deliveries(of: id, DeliveryQuery()) == nil)
-            #expect(try test.events.redeliver(1, of: id, for: nil, at: test.moment) == .unknownDestination)
+            #expect(try test.events.redeliver(1, of: never, for: nil, at: test.moment) == .unknownDestination)
             #expect(try !test.replay(test.subscription(), since: test.moment.wall))
             #expect(try test.match() == 0)
         }
@@ -144,7 +145,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a change is kept, and one that is refused changes nothing`(engine: EventEngine) throws {
+    func `a change is kept, and one of what has been changed since is not`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try test.create("$.a")
             var wanted = made
@@ -154,12 +155,9 @@ import Values
             wanted.destination.disabledReason = "so"
             try test.change(made) { $0 = wanted }
             #expect(try test.current(made) == wanted)
-            let refused = try test.events.change(made.id) {
-                $0.name = "never"
-                return false
-            }
+            // It is no longer as it was read.
+            #expect(try test.events.replace(made, by: made) == .differs(wanted))
             try test.commit()
-            #expect(refused == wanted)
             #expect(try test.current(made) == wanted)
         }
     }

@@ -33,7 +33,7 @@ import Values
             let matcher = EventMatcher(store: test.matching)
             for _ in 0..<12 {
                 try test.receive("{\"other\": 0}", "{\"other\": 1}")
-                #expect(try matcher.turn(until: .farAhead, now: { test.moment }))
+                #expect(try matcher.step(until: .farAhead, now: { test.moment }))
                 try test.commit()
             }
             #expect(try test.work().count == 5)
@@ -233,7 +233,7 @@ import Values
             var made: [String] = []
             for _ in 0..<10 {
                 // Late from the first: one event in any case.
-                #expect(try matcher.turn(until: test.moment.steady, now: { test.moment }))
+                #expect(try matcher.step(until: test.moment.steady, now: { test.moment }))
                 try test.commit()
                 made += try test.work().map(\.body)
             }
@@ -263,7 +263,7 @@ import Values
             #expect(try test.replay(subscription, since: start, all: true))
             let other = EventMatcher(store: test.matching)
             let late = LateStore(test.matching)
-            late.meanwhile = { _ = try? other.turn(until: .farAhead, now: { test.moment }) }
+            late.meanwhile = { _ = try? other.step(until: .farAhead, now: { test.moment }) }
             try test.match(EventMatcher(store: late))
             #expect(try test.work().count == 5)
         }

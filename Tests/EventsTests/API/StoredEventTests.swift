@@ -140,7 +140,7 @@ import Values
             #expect(try test.current(subscription).destination.disabledReason == "said 410")
             func redeliver(_ line: UInt64, _ subscription: Subscription, _ request: UInt64) throws -> Redelivery {
                 let outcome = try test.events.redeliver(
-                    line, of: subscription.id, for: test.request(request), at: test.moment)
+                    line, of: subscription, for: test.request(request), at: test.moment)
                 try test.commit()
                 return outcome
             }

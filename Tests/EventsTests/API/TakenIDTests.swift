@@ -14,62 +14,64 @@ private final class InterruptedStore: EventStore {
 
     init(_ store: any EventStore) { self.store = store }
 
-    func subscription(_ id: UUID) throws(StoreFailure) -> Subscription? {
-        let found = try store.subscription(id)
+    func subscription(_ id: UUID) async throws(StoreFailure) -> Subscription? {
+        let found = try await store.subscription(id)
         let interrupt = meanwhile
         meanwhile = nil
         do { try interrupt?() } catch { throw .unavailable("\(error)") }
         return found
     }
 
-    func subscriptions(of user: String, after: UInt64?, limit: Int) throws(StoreFailure) -> [Subscription] {
-        try store.subscriptions(of: user, after: after, limit: limit)
+    func subscriptions(of user: String, after: UInt64?, limit: Int) async throws(StoreFailure) -> [Subscription] {
+        try await store.subscriptions(of: user, after: after, limit: limit)
     }
 
     func create(
         _ subscription: Subscription, for request: RequestID?, limit: Int
-    ) throws(StoreFailure) -> SubscriptionCreation {
-        try store.create(subscription, for: request, limit: limit)
+    ) async throws(StoreFailure) -> SubscriptionCreation {
+        try await store.create(subscription, for: request, limit: limit)
     }
 
-    func change(_ id: UUID, _ change: (inout Subscription) -> Bool) throws(StoreFailure) -> Subscription? {
-        try store.change(id, change)
+    func replace(
+        _ subscription: Subscription, by changed: Subscription
+    ) async throws(StoreFailure) -> Replacement<Subscription> {
+        try await store.replace(subscription, by: changed)
     }
 
-    func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) throws(StoreFailure) -> Bool {
-        try store.deleteSubscription(id, of: user, for: request)
+    func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) async throws(StoreFailure) -> Bool {
+        try await store.deleteSubscription(id, of: user, for: request)
     }
 
     func receive(
         _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> [UUID] {
-        try store.receive(events, for: request, at: moment)
+    ) async throws(StoreFailure) -> [UUID] {
+        try await store.receive(events, for: request, at: moment)
     }
 
-    func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory? {
-        try store.event(id, for: user)
+    func event(_ id: UUID, for user: String?) async throws(StoreFailure) -> EventHistory? {
+        try await store.event(id, for: user)
     }
 
-    func deliveries(of subscription: UUID, _ query: DeliveryQuery) throws(StoreFailure) -> [DeliveryLine]? {
-        try store.deliveries(of: subscription, query)
+    func deliveries(of subscription: UUID, _ query: DeliveryQuery) async throws(StoreFailure) -> [DeliveryLine]? {
+        try await store.deliveries(of: subscription, query)
     }
 
     func redeliver(
-        _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> Redelivery {
-        try store.redeliver(line, of: subscription, for: request, at: moment)
+        _ line: UInt64, of subscription: Subscription, for request: RequestID?, at moment: Moment
+    ) async throws(StoreFailure) -> Redelivery {
+        try await store.redeliver(line, of: subscription, for: request, at: moment)
     }
 
     func replay(
-        _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
-    ) throws(StoreFailure) -> ReplayRequest {
-        try store.replay(subscription, since: since, until: until, all: all, for: request)
+        _ subscription: Subscription, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
+    ) async throws(StoreFailure) -> ReplayRequest {
+        try await store.replay(subscription, since: since, until: until, all: all, for: request)
     }
 }
 
 private struct AnyTarget: URLChecking {
     func fault(_ url: String) -> String? { nil }
-    func reach(_ url: String) -> Reach { .open }
+    func reach(_ url: String, _ context: any RequestContext) async -> Reach { .open }
 }
 
 /// Users choose the ids of their subscriptions: one that was deleted may be another user's a moment later.
@@ -110,13 +112,10 @@ private struct AnyTarget: URLChecking {
             // A DELETE names the owner in the transaction that writes, and reads nothing before.
             if method == .delete { try store.meanwhile?() }
             let segments = try #require(target.segments)
-            let answer = try #require(try handlers.answer(request, path: segments))
-            let response: Response
-            switch answer {
-            case .now(let made), .afterCommit(let made): response = made
-            case .madeAfterCommit(let make): response = make()
-            case .inParts, .wait, .ask: throw Unanswered()
+            let run = HandlerRun(commit: test.commit).begin { context async throws(StoreFailure) in
+                try await handlers.answer(request, path: segments, context)
             }
+            let response = try #require(try run.response())
             try test.commit()
             #expect(response.head.status == .forbidden)
             let owned = try #require(theirs)

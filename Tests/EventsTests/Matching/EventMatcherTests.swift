@@ -115,7 +115,7 @@ import Values
             try test.commit()
             let id = try test.receive("{\"n\": 1}", "{\"n\": 2}")[0]
             let first = EventMatcher(store: test.matching)
-            #expect(try first.turn(until: .farAhead, now: { test.moment }))
+            #expect(try first.step(until: .farAhead, now: { test.moment }))
             try test.commit()
             #expect(try test.history(id).isWaiting)
             #expect(try test.faults() == [])
@@ -143,7 +143,7 @@ import Values
             try test.commit()
             let matcher = EventMatcher(store: test.matching)
             var matched: [Int] = []
-            while try matcher.turn(until: .farAhead, now: { test.moment }) {
+            while try matcher.step(until: .farAhead, now: { test.moment }) {
                 try test.commit()
                 let waiting = try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: .max)
                     .count
@@ -172,9 +172,9 @@ import Values
             let (one, two) = (EventMatcher(store: test.matching), EventMatcher(store: slow))
             var steps = 0
             slow.meanwhile = {
-                _ = try? one.turn(until: .farAhead, now: { test.moment })
+                _ = try? one.step(until: .farAhead, now: { test.moment })
             }
-            while try two.turn(until: .farAhead, now: { test.moment }) {
+            while try two.step(until: .farAhead, now: { test.moment }) {
                 try test.commit()
                 steps += 1
                 guard steps < 100 else { break }
@@ -221,7 +221,7 @@ import Values
             var order: [String] = []
             for number in 3..<100 where order.count < 8 || !order.contains(large) {
                 clock.moment = test.moment
-                #expect(try matcher.turn(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now))
+                #expect(try matcher.step(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now))
                 try test.commit()
                 test.pass(seconds: 1)
                 order += try test.work().filter { $0.subscription == all.number }.map(\.body)
@@ -248,7 +248,7 @@ import Values
             let clock = Slow(test.moment)
             let matcher = EventMatcher(store: test.matching)
             func turn() throws {
-                _ = try matcher.turn(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now)
+                _ = try matcher.step(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now)
                 try test.commit()
             }
             for _ in 0..<12 { try turn() }
@@ -274,12 +274,12 @@ import Values
             let clock = Slow(test.moment, seconds: 0.03)
             let matcher = EventMatcher(store: test.matching)
             // The event is parsed, found to be slow, and held against no more than one expression.
-            _ = try matcher.turn(until: clock.moment.steady.adding(seconds: 0.2), now: clock.now)
+            _ = try matcher.step(until: clock.moment.steady.adding(seconds: 0.2), now: clock.now)
             try test.commit()
             try test.change(changed) { $0.expression = expressions.after }
             try test.receive("{\"b\": 1}")
             for _ in 0..<20 {
-                _ = try matcher.turn(until: .farAhead, now: clock.now)
+                _ = try matcher.step(until: .farAhead, now: clock.now)
                 try test.commit()
             }
             test.pass(seconds: 100)

@@ -1,9 +1,11 @@
 import Delivery
 import HTTP
 import JSON
+import Linux
 import MappedStore
 import StoreSupport
 import Testing
+import Values
 
 @testable import Events
 
@@ -15,7 +17,9 @@ import Testing
     /// What is left of a list.
     private func parts(_ list: SubscriptionList) throws -> [[UInt8]] {
         var parts: [[UInt8]] = []
-        while let part = try list.next() { parts.append(part) }
+        try LoopExecutor.complete { () async throws(StoreFailure) in
+            while let part = try await list.next() { parts.append(part) }
+        }
         #expect(list.isOver)
         return parts
     }
@@ -54,7 +58,8 @@ import Testing
         try EventEngine.mapped.withStore { test in
             let made = try create(700, test)
             let list = list(test)
-            let first = try #require(try list.next())
+            let part = try LoopExecutor.complete { () async throws(StoreFailure) in try await list.next() }
+            let first = try #require(part)
             #expect(!list.isOver && !list.isEmpty)
             let shown = try JSON(parsing: first + Array("]".utf8)).array?.count ?? 0
             for subscription in made[(shown - 20)..<(shown + 20)] { #expect(try test.delete(subscription)) }

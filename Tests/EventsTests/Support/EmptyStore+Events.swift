@@ -43,11 +43,10 @@ extension EmptyStore {
     }
 
     func change(_ subscription: Subscription, _ body: (inout Subscription) -> Void) throws {
-        let changed = try events.change(subscription.id) {
-            body(&$0)
-            return true
-        }
-        #expect(changed != nil)
+        let before = try current(subscription)
+        var changed = before
+        body(&changed)
+        #expect(try events.replace(before, by: changed) == .replaced)
         try commit()
     }
 
@@ -80,7 +79,7 @@ extension EmptyStore {
     func match(_ matcher: EventMatcher? = nil) throws -> Int {
         let matcher = matcher ?? EventMatcher(store: matching)
         var steps = 0
-        while try matcher.turn(until: .farAhead, now: { moment }) {
+        while try matcher.step(until: .farAhead, now: { moment }) {
             try commit()
             steps += 1
             guard steps < 1000 else { throw Endless() }
@@ -96,7 +95,7 @@ extension EmptyStore {
         for request: RequestID? = nil
     ) throws -> Bool {
         let outcome = try events.replay(
-            subscription.id, since: since, until: until ?? moment.wall, all: all, for: request)
+            subscription, since: since, until: until ?? moment.wall, all: all, for: request)
         try commit()
         return outcome == .accepted
     }
@@ -163,6 +162,6 @@ extension Subscription {
 extension EventMatcher {
     /// A step for which there is time enough.
     func turn(at moment: Moment) throws(StoreFailure) -> Bool {
-        try turn(until: moment.steady.adding(seconds: 1), now: { moment })
+        try step(until: moment.steady.adding(seconds: 1), now: { moment })
     }
 }

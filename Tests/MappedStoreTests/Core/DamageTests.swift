@@ -32,7 +32,7 @@ import Webhooks
             let key = Keyring.Key(
                 id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
                 signsFrom: now.wall)
-            guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, { key }) else {
+            guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, key: key) else {
                 throw Errno.invalidArgument
             }
             try store.commit()

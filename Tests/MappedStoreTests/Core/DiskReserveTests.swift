@@ -2,6 +2,7 @@ import Capture
 import Glibc
 import HTTP
 import Linux
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@ import Capture
 import HTTP
 import LMDB
 import Linux
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing

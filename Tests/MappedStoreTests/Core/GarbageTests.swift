@@ -1,6 +1,7 @@
 import HTTP
 import LMDB
 import Queues
+import StoreSupport
 import TestSupport
 import Testing
 import Values
@@ -124,12 +125,12 @@ import Values
             var start: [UInt8] = []
             var left: [Int] = []
             repeat {
-                try store.queues.forgetLogins(at: now.adding(seconds: 3), from: &start, limit: 10)
+                start = try store.queues.forgetLogins(at: now.adding(seconds: 3), from: start, limit: 10)
                 try store.commit()
                 left.append(try store.count(\.logins))
             } while !start.isEmpty
             #expect(left.count == 3 && left.last == 10)
-            try store.queues.forgetLogins(at: now.adding(seconds: 64), from: &start, limit: 100)
+            start = try store.queues.forgetLogins(at: now.adding(seconds: 64), from: start, limit: 100)
             try store.commit()
             #expect(try store.count(\.logins) == 0 && start.isEmpty)
         }

@@ -5,6 +5,7 @@ import HTTP
 import LMDB
 import Linux
 import Queues
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
@@ -55,11 +56,10 @@ import Webhooks
                 id: Self.id, environment: Self.id, name: "n", events: ["job-created"],
                 destination: Destination(number: 0, url: "http://receiver.test/", policy: .own(.schedule([]))),
                 created: now.wall, updated: now.wall)
-            let created = try store.webhooks.create(webhook, for: nil, limit: 9) {
-                Keyring.Key(
-                    id: "k", algorithm: "ed25519", publicKey: "PEM", sealedPrivateKey: [0], created: now.wall,
-                    signsFrom: now.wall)
-            }
+            let key = Keyring.Key(
+                id: "k", algorithm: "ed25519", publicKey: "PEM", sealedPrivateKey: [0], created: now.wall,
+                signsFrom: now.wall)
+            let created = try store.webhooks.create(webhook, for: nil, limit: 9, key: key)
             guard case .created = created else { throw StoreError("\(created)") }
             for name in ["refused", "waits"] {
                 let event = Event(id: name, type: "job-created", body: Array(name.utf8))
@@ -127,7 +127,7 @@ import Webhooks
         _ = try store.events.receive([ReceivedEvent(id: id, type: "", body: Array("{}".utf8))], for: nil, at: now)
         try store.commit()
         let matcher = EventMatcher(store: store.matching)
-        while try matcher.turn(until: .farAhead, now: { now }) { try store.commit() }
+        while try matcher.step(until: .farAhead, now: { now }) { try store.commit() }
         #expect(try store.events.event(id)?.matches.isEmpty == false)
     }
 

@@ -4,6 +4,7 @@ import Events
 import HTTP
 import LMDB
 import Queues
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
@@ -26,8 +27,7 @@ import Values
         configuration.queues = [
             QueueSettings(name: "q", limits: QueueLimits(messageCount: 100, messageBytes: 100, queueBytes: 10_000))
         ]
-        let loaded = configuration
-        #expect(try store.queues.configure(for: nil) { .success(loaded) } == nil)
+        #expect(try store.queues.configure(configuration, since: nil, for: nil))
         try store.commit()
     }
 

@@ -27,7 +27,7 @@ import Webhooks
             let key = Keyring.Key(
                 id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
                 signsFrom: now.wall)
-            _ = try store.webhooks.create(webhook, for: nil, limit: 100, { key })
+            _ = try store.webhooks.create(webhook, for: nil, limit: 100, key: key)
             let event = Event(id: "job-17", type: "job-created", body: Array("{}".utf8))
             _ = try store.webhooks.accept(event, in: environment, for: nil, at: now)
             try store.commit()

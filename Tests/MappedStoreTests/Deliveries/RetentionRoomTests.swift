@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import LMDB
+import StoreSupport
 import Testing
 import Values
 

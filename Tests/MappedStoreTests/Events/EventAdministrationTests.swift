@@ -3,6 +3,7 @@ import Events
 import HTTP
 import LMDB
 import Storage
+import StoreSupport
 import TestSupport
 import Testing
 import Values

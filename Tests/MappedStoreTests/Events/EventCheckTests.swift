@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import LMDB
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
@@ -30,10 +31,9 @@ import Values
             try receive()
             try store.commit()
             let matcher = EventMatcher(store: store.matching)
-            while try matcher.turn(until: .farAhead, now: { now }) { try store.commit() }
-            _ = try store.events.change(stays.id) { (subscription: inout Subscription) in
+            while try matcher.step(until: .farAhead, now: { now }) { try store.commit() }
+            try store.events.change(stays.id) { (subscription: inout Subscription) in
                 subscription.destination.disable(since: now.wall)
-                return true
             }
             try store.commit()
             _ = try store.deliveries.turn(
@@ -41,7 +41,7 @@ import Values
                 at: now)
             try receive()
             #expect(
-                try store.events.replay(stays.id, since: now.wall, until: now.wall, all: true, for: nil) == .accepted)
+                try store.events.replay(stays, since: now.wall, until: now.wall, all: true, for: nil) == .accepted)
             try store.commit()
             #expect(try store.check().faults == [])
             try body(store)

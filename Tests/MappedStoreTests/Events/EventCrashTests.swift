@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import Linux
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
@@ -38,17 +39,17 @@ import Values
                     try store.commit()
                     let matcher = EventMatcher(store: store.matching)
                     // A step makes 1000 deliveries; of 1200 the second is lost.
-                    _ = try matcher.turn(until: .farAhead, now: store.clock.now)
+                    _ = try matcher.step(until: .farAhead, now: store.clock.now)
                     if round % 2 == 0 { try store.commit() }
                     try Self.receive(store, ["{\"a\": \"lost\"}"])
-                    _ = try matcher.turn(until: .farAhead, now: store.clock.now)
+                    _ = try matcher.step(until: .farAhead, now: store.clock.now)
                     killThisProcess()
                 }
             }
             let store = try open(directory)
             #expect(try store.check().faults == [])
             let matcher = EventMatcher(store: store.matching)
-            while try matcher.turn(until: .farAhead, now: store.clock.now) { try store.commit() }
+            while try matcher.step(until: .farAhead, now: store.clock.now) { try store.commit() }
             #expect(try store.check().faults == [])
             #expect(try store.count(\.deliveries) == 4 * 2 * 600)
             #expect(try store.count(\.routedEvents) == 12 && store.count(\.waitingEvents) == 0)

@@ -3,6 +3,7 @@ import Events
 import HTTP
 import LMDB
 import Storage
+import StoreSupport
 import TestSupport
 import Testing
 import Values
@@ -79,7 +80,8 @@ import Values
                 let wall = routing.moment.wall
                 #expect(
                     try routing.store.events.replay(
-                        Routing.id(1), since: wall.adding(seconds: -seconds), until: wall, all: true, for: nil)
+                        try #require(try routing.store.events.subscription(Routing.id(1))),
+                        since: wall.adding(seconds: -seconds), until: wall, all: true, for: nil)
                         == .accepted)
                 try routing.store.commit()
                 let replay = try routing.store.matching.waitingReplay(after: nil, limit: 1000, maximumBytes: 1 << 20)

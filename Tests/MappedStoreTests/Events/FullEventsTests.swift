@@ -1,6 +1,7 @@
 import Delivery
 import Events
 import HTTP
+import StoreSupport
 import TestSupport
 import Testing
 import Values
@@ -30,7 +31,7 @@ import Values
                 try store.commit()
             }
             let matcher = EventMatcher(store: store.matching)
-            while try matcher.turn(until: .farAhead, now: store.clock.now) { try store.commit() }
+            while try matcher.step(until: .farAhead, now: store.clock.now) { try store.commit() }
             try store.commit()
             let check = try store.check()
             #expect(check.deliveries == received && received > 500 && check.faults == [])

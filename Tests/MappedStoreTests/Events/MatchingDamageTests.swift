@@ -2,6 +2,7 @@ import Delivery
 import Events
 import HTTP
 import LMDB
+import StoreSupport
 import TestSupport
 import Testing
 import Values
@@ -48,7 +49,7 @@ import Values
     private func match(_ filled: Filled, _ matcher: EventMatcher? = nil) throws {
         let matcher = matcher ?? EventMatcher(store: filled.store.matching)
         var steps = 0
-        while try matcher.turn(until: .farAhead, now: { filled.now }) {
+        while try matcher.step(until: .farAhead, now: { filled.now }) {
             try filled.store.commit()
             steps += 1
             try #require(steps < 100)
@@ -164,7 +165,7 @@ import Values
             for subscription in filled.subscriptions {
                 #expect(
                     try filled.store.events.replay(
-                        subscription.id, since: filled.now.wall, until: filled.now.wall, all: true, for: nil)
+                        subscription, since: filled.now.wall, until: filled.now.wall, all: true, for: nil)
                         == .accepted)
             }
             try filled.store.commit()
@@ -186,9 +187,8 @@ import Values
         try withFilledStore { filled in
             try match(filled)
             let slow = filled.subscriptions[0]
-            _ = try filled.store.events.change(slow.id) { (subscription: inout Subscription) in
+            try filled.store.events.change(slow.id) { (subscription: inout Subscription) in
                 subscription.expression = "$" + String(repeating: "..*", count: 12) + "[?(@ = \"never\")]"
-                return true
             }
             let deep = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
             var random = SystemRandomNumberGenerator()
@@ -197,7 +197,7 @@ import Values
             _ = try filled.store.events.receive([event], for: nil, at: filled.now)
             try filled.store.commit()
             let matcher = EventMatcher(store: filled.store.matching)
-            #expect(try matcher.turn(until: .farAhead, now: { filled.now }))
+            #expect(try matcher.step(until: .farAhead, now: { filled.now }))
             filled.store.rollBack()
             matcher.rolledBack()
             try match(filled, matcher)
@@ -225,7 +225,7 @@ import Values
             let subscription = filled.subscriptions[0]
             let (since, until) = (filled.now.wall.adding(seconds: 2), filled.now.wall.adding(seconds: 4))
             #expect(
-                try store.events.replay(subscription.id, since: since, until: until, all: true, for: nil) == .accepted)
+                try store.events.replay(subscription, since: since, until: until, all: true, for: nil) == .accepted)
             try store.commit()
             let stored = try store.read { (transaction) throws(LMDBError) in
                 try store.tables.replays.record(at: key(subscription.destination.number), "a replay", in: transaction) {

@@ -3,6 +3,7 @@ import LMDB
 import Linux
 import Queues
 import Storage
+import StoreSupport
 import SystemPackage
 import TestSupport
 import Testing
@@ -19,7 +20,7 @@ extension MappedStore {
         let configuration = QueueConfiguration(
             users: users.map { QueueConfiguration.User(name: $0, hash: hash, queues: names) },
             queues: names.map { QueueSettings(name: $0, limits: limits) })
-        #expect(try queues.configure(for: nil) { .success(configuration) } == nil)
+        #expect(try queues.configure(configuration, since: nil, for: nil))
         try commit()
     }
 
@@ -194,7 +195,7 @@ extension MappedStore {
                 let other = try open(FilePath(path))
                 try other.configure(queues: ["q", "r"])
                 let hash = try #require(PasswordHash("plain;;new"))
-                #expect(try other.queues.setPassword(of: "u", to: hash, for: nil) { nil } == nil)
+                #expect(try other.queues.setPassword(of: "u", to: hash, for: nil))
                 try other.commit()
             }
             #expect(try store.queues.queue(named: "r") != nil)
@@ -220,7 +221,7 @@ extension MappedStore {
             _ = try store.queues.overview(of: store.listener(), after: [], limit: 10)
             #expect(try store.removeGarbage(limit: 10) == 0)
             var start: [UInt8] = []
-            try store.queues.forgetLogins(at: store.clock.now().steady, from: &start, limit: 10)
+            start = try store.queues.forgetLogins(at: store.clock.now().steady, from: start, limit: 10)
             try store.commit()
             #expect(try store.version() == version)
         }

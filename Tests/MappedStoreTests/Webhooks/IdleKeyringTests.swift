@@ -2,6 +2,7 @@ import Capture
 import Delivery
 import HTTP
 import LMDB
+import StoreSupport
 import TestSupport
 import Testing
 import Values
@@ -30,7 +31,7 @@ import Webhooks
         var start: [UInt8] = []
         repeat {
             let now = store.clock.now().wall.adding(seconds: seconds)
-            try store.webhooks.forgetIdleKeyrings(at: now, from: &start, limit: 1)
+            start = try store.webhooks.forgetIdleKeyrings(at: now, from: start, limit: 1)
             try store.commit()
         } while !start.isEmpty
     }
@@ -42,25 +43,25 @@ import Webhooks
             let (idle, used) = (UUID(random: &random), UUID(random: &random))
             let now = store.clock.now().wall
             let key = Self.key(at: now)
-            _ = try store.webhooks.keyring(of: idle) { key }
-            _ = try store.webhooks.keyring(of: used) { key }
+            _ = try store.webhooks.keyring(of: idle, beginning: key)
+            _ = try store.webhooks.keyring(of: used, beginning: key)
             try store.commit()
             let webhook = Self.webhook(in: used, store)
-            _ = try store.webhooks.create(webhook, for: nil, limit: 9) { key }
+            _ = try store.webhooks.create(webhook, for: nil, limit: 9, key: key)
             try store.commit()
             try Self.forget(store, after: 86_000)
-            #expect(try store.webhooks.hasKeyring(idle))
+            #expect(try store.webhooks.keyring(of: idle) != nil)
             try Self.forget(store, after: 86_500)
-            #expect(try !store.webhooks.hasKeyring(idle) && store.webhooks.hasKeyring(used))
+            #expect(try store.webhooks.keyring(of: idle) == nil && store.webhooks.keyring(of: used) != nil)
 
             // The day begins when the last webhook is deleted.
             #expect(try store.webhooks.delete(webhook.id, for: nil))
             try store.commit()
             #expect(try store.check().faults == [])
             try Self.forget(store, after: 86_000)
-            #expect(try store.webhooks.hasKeyring(used))
+            #expect(try store.webhooks.keyring(of: used) != nil)
             try Self.forget(store, after: 86_500)
-            #expect(try !store.webhooks.hasKeyring(used))
+            #expect(try store.webhooks.keyring(of: used) == nil)
             _ = try store.removeGarbage(limit: 100)
             try store.commit()
             #expect(try store.check().faults == [])
@@ -79,7 +80,7 @@ import Webhooks
             try store.commit()
             var start: [UInt8] = []
             repeat {
-                try store.capture.forgetMakers(from: &start, limit: 2)
+                start = try store.capture.forgetMakers(from: start, limit: 2)
                 try store.commit()
             } while !start.isEmpty
             let count = try store.read { (transaction) throws(LMDBError) in

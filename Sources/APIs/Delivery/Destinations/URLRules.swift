@@ -1,3 +1,5 @@
+package import HTTP
+
 /// Says whether something may be delivered to a URL.
 package protocol URLRules {
     /// What is wrong with it, as the rest of a sentence; `nil` where nothing is.
@@ -7,7 +9,8 @@ package protocol URLRules {
 /// Says of a URL as well where it leads.
 package protocol URLChecking: URLRules {
     /// Whether what its host stands for may be called. A URL that has a `fault` may be one for the receiver alone to tell.
-    func reach(_ url: String) -> Reach
+    /// - Parameter context: of the request that waits for it.
+    func reach(_ url: String, _ context: any RequestContext) async -> Reach
 }
 
 /// Where a URL leads.
@@ -16,8 +19,6 @@ package enum Reach: Equatable, Sendable {
     case open
     /// - Parameter reason: why it may not be called, as the rest of a sentence.
     case closed(String)
-    /// The name is being looked up.
-    case pending
     /// Too many names are being looked up to look up this one too.
     case tooMany
 }

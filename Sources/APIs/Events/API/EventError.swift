@@ -9,10 +9,13 @@ package struct EventError: Error, Equatable, Sendable {
     package let status: HTTPResponse.Status
     /// Sentences.
     package let message: String
+    /// What the store could not do, where that is the reason.
+    package let failure: StoreFailure?
 
-    package init(_ status: HTTPResponse.Status, _ message: String) {
+    package init(_ status: HTTPResponse.Status, _ message: String, failure: StoreFailure? = nil) {
         self.status = status
         self.message = message
+        self.failure = failure
     }
 
     /// What clients have always been told of what is not there, is deleted, or belongs to somebody else.
@@ -39,9 +42,12 @@ package struct EventError: Error, Equatable, Sendable {
     /// What a client is told when the store fails.
     package init(_ failure: StoreFailure) {
         switch failure {
-        case .full: self.init(.insufficientStorage, "The store is full. What is kept can be read and deleted.")
-        case .damaged: self.init(.internalServerError, Response.damageText)
-        case .unavailable, .lost: self.init(.serviceUnavailable, "The store cannot be used at the moment.")
+        case .full:
+            self.init(
+                .insufficientStorage, "The store is full. What is kept can be read and deleted.", failure: failure)
+        case .damaged: self.init(.internalServerError, Response.damageText, failure: failure)
+        case .unavailable, .lost, .rolledBack:
+            self.init(.serviceUnavailable, "The store cannot be used at the moment.", failure: failure)
         }
     }
 }

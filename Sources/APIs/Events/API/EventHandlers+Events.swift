@@ -8,7 +8,7 @@ extension EventHandlers {
     // MARK: Receiving
 
     /// The ids by which the events are known here: one for an event, a line for each of a batch.
-    func receive(_ request: Request) throws(EventError) -> Answer {
+    func receive(_ request: Request, _ context: any RequestContext) async throws(EventError) -> Answer {
         let body = try body(of: request, atMost: settings.maximumEventBytes)
         let intake = try EventIntake(request.fields, body: body)
         let events = intake.events.map { event in
@@ -16,13 +16,16 @@ extension EventHandlers {
                 id: UUID(random: &random), type: event.type, body: event.body,
                 identity: settings.deduplicates ? event.identity : nil)
         }
-        let ids = try asking { () throws(StoreFailure) in
-            events.isEmpty ? [] : try store.receive(events, for: request.id, at: now())
+        var ids: [UUID] = []
+        if !events.isEmpty {
+            ids = try await stored { () async throws(StoreFailure) in
+                try await store.receive(events, for: request.id, at: now())
+            }
         }
         let text = ids.map(\.description).joined(separator: "\n")
-        return .afterCommit(
-            Response(
-                .ok, fields: [.contentType: "text/html;charset=utf-8", .noSniff: "nosniff"], body: Array(text.utf8)))
+        let response = Response(
+            .ok, fields: [.contentType: "text/html;charset=utf-8", .noSniff: "nosniff"], body: Array(text.utf8))
+        return try await committed(response, context)
     }
 
     /// Tells a sender that asks first whether it may send
@@ -40,43 +43,52 @@ extension EventHandlers {
         var response = Response(.ok)
         response.head.headerFields[.allowedOrigin] = settings.allowedOrigins.contains("*") ? "*" : origin
         response.head.headerFields[.allowedRate] = settings.allowedRate.map(String.init) ?? "*"
-        return .afterCommit(response)
+        return .whole(response)
     }
 
     // MARK: History
 
     /// What became of an event; of its deliveries a user sees those to own subscriptions. Who has its id may see it, unless
     /// the policy service has a say in that: withheld deliveries, too, tell the id.
-    func history(_ text: String, of user: String) throws(EventError) -> Answer {
+    func history(
+        _ text: String, of user: String, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         let id = try id(text)
-        guard let event = try asking({ () throws(StoreFailure) in try store.event(id, for: user) }) else {
-            throw EventError.forbidden
-        }
+        let found = try await stored { () async throws(StoreFailure) in try await store.event(id, for: user) }
+        guard let event = found else { throw EventError.forbidden }
         let needsApproval = settings.policyURL != nil
-        return .madeAfterCommit {
+        return try await committed(context) {
             .plainJSON(.ok, valueJSON { json in event.write(to: &json, for: user, needsApproval: needsApproval) })
         }
     }
 
-    func deliveries(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
+    func deliveries(
+        _ request: Request, _ found: Subscription, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         let query = try DeliveryQuery(request.target)
-        let lines = try asking { () throws(StoreFailure) in try store.deliveries(of: found.id, query) }
+        let lines = try await stored { () async throws(StoreFailure) in
+            try await store.deliveries(of: found.id, query)
+        }
         // Numbers are never used twice: where it is the same one now, the lines are its own.
-        let current = try asking { () throws(StoreFailure) in try store.subscription(found.id) }
+        let current = try await stored { () async throws(StoreFailure) in try await store.subscription(found.id) }
         guard let lines, current?.destination.number == found.destination.number else { throw EventError.forbidden }
         let needsApproval = settings.policyURL != nil
         // Up to so many bytes are made at once; what is longer, in parts.
         guard lines.reduce(0, { $0 + 512 + $1.outcome.loggedBytes }) <= 32 << 10 else {
-            guard request.mayBeLong else { throw EventError(.serviceUnavailable, Response.noRoomText) }
-            let parts = JSONArrayParts(lines.map(\.id)) { [store] line, json throws(StoreFailure) in
+            guard context.mayBeLong else { throw EventError(.serviceUnavailable, Response.noRoomText) }
+            let parts = JSONArrayParts(lines.map(\.id)) { [store] line, json async throws(StoreFailure) in
                 let one = DeliveryQuery(limit: 1, before: line + 1)
                 // A line that is gone is left out.
-                guard let found = try store.deliveries(of: found.id, one)?.first, found.id == line else { return }
+                guard let found = try await store.deliveries(of: found.id, one)?.first, found.id == line else {
+                    return
+                }
                 found.write(to: &json, needsApproval: needsApproval)
             }
-            return .inParts(.plainJSON(.ok, []), rest: parts.next)
+            return try await stored { () async throws(StoreFailure) in
+                try await context.committed(.plainJSON(.ok, []), parts)
+            }
         }
-        return .madeAfterCommit {
+        return try await committed(context) {
             .plainJSON(
                 .ok,
                 arrayJSON(lines, reserving: 512 * lines.count) { json, line in
@@ -85,36 +97,33 @@ extension EventHandlers {
         }
     }
 
-    func retry(_ request: Request, _ text: String, _ found: Subscription) throws(EventError) -> Answer {
+    func retry(
+        _ request: Request, _ text: String, _ found: Subscription, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         guard let line = UInt64(text) else {
             throw EventError(.badRequest, "The id of a delivery in the path must be a whole number.")
         }
-        try checkStillThere(found)
-        let outcome = try asking { () throws(StoreFailure) in
-            try store.redeliver(line, of: found.id, for: request.id, at: now())
+        let redelivery = try await stored { () async throws(StoreFailure) in
+            try await store.redeliver(line, of: found, for: request.id, at: now())
         }
-        switch outcome {
+        switch redelivery {
         case .started(let delivery):
-            return .afterCommit(
-                .plainJSON(
-                    .accepted,
-                    objectJSON { json in
-                        json.member("delivery_id", delivery.description)
-                    }))
-        case .unknownDestination: throw EventError.forbidden
-        case .unknownLine: throw EventError.forbidden
+            let body = objectJSON { json in json.member("delivery_id", delivery.description) }
+            return try await committed(.plainJSON(.accepted, body), context)
+        case .unknownDestination, .unknownLine: throw EventError.forbidden
         case .gone: throw EventError(.gone, "The event is no longer kept.")
         }
     }
 
-    func replay(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
+    func replay(
+        _ request: Request, _ found: Subscription, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumBodyBytes))
         let input = try ReplayInput(parsing: body, now: now().wall)
-        try checkStillThere(found)
-        let outcome = try asking { () throws(StoreFailure) in
-            try store.replay(found.id, since: input.since, until: input.until, all: input.all, for: request.id)
+        let replay = try await stored { () async throws(StoreFailure) in
+            try await store.replay(found, since: input.since, until: input.until, all: input.all, for: request.id)
         }
-        switch outcome {
+        switch replay {
         case .accepted: break
         case .unknownSubscription: throw EventError.forbidden
         case .tooMany:
@@ -122,14 +131,12 @@ extension EventHandlers {
                 .conflict,
                 "\(ReplayRequest.limit) replays of the subscription wait already. Ask again when one is over.")
         }
-        return .afterCommit(
-            .plainJSON(
-                .accepted,
-                objectJSON { json in
-                    json.member("since", input.since.naive)
-                    json.member("until", input.until.naive)
-                    json.member("all", input.all)
-                }))
+        let answer = objectJSON { json in
+            json.member("since", input.since.naive)
+            json.member("until", input.until.naive)
+            json.member("all", input.all)
+        }
+        return try await committed(.plainJSON(.accepted, answer), context)
     }
 }
 

@@ -37,7 +37,9 @@ package final class EventHandlers {
 
     /// Answers what belongs to this API, and `nil` to all else.
     /// - Parameter path: the segments of the request's path below the mount point.
-    package func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer? {
+    package func answer(
+        _ request: Request, path: [String], _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
         guard let own = EventRoute.own(path) else { return nil }
         guard let route = EventRoute(own) else { return refuse(.init(.notFound, "Nothing matches the given URI.")) }
         let allowed = route.methods.joined(separator: ", ")
@@ -46,8 +48,9 @@ package final class EventHandlers {
         }
         do throws(EventError) {
             try check(request, route)
-            return try handle(request, route).allowing(allowed)
+            return try await handle(request, route, context).allowing(allowed)
         } catch {
+            if let failure = error.failure { throw failure }
             return refuse(error, allowed: allowed)
         }
     }
@@ -58,32 +61,40 @@ package final class EventHandlers {
         }
     }
 
-    private func handle(_ request: Request, _ route: EventRoute) throws(EventError) -> Answer {
-        if route == .receive { return request.method == .options ? try consent(request) : try receive(request) }
+    private func handle(
+        _ request: Request, _ route: EventRoute, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
+        if route == .receive {
+            return request.method == .options ? try consent(request) : try await receive(request, context)
+        }
         if settings.userSource == .none, request.fields.joinedValue(of: settings.userHeader) != nil { ignored() }
         let user = try settings.user(of: request)
         switch route {
         case .receive: preconditionFailure("it has been handled")
         case .subscriptions:
-            if let text = request.target.queryValue("event_uuid") { return try atSubscription(request, text, of: user) }
+            if let text = request.target.queryValue("event_uuid") {
+                return try await atSubscription(request, text, of: user, context)
+            }
             switch request.method {
-            case .post: return try create(request, of: user)
-            case .get, .head: return try list(request, of: user)
+            case .post: return try await create(request, of: user, context)
+            case .get, .head: return try await list(request, of: user, context)
             default: throw EventError(.notFound, "Missing parameters: event_uuid")
             }
-        case .subscription(let text): return try atSubscription(request, text, of: user)
-        case .deliveries(let text): return try deliveries(request, try own(text, of: user))
-        case .retry(let text, let line): return try retry(request, line, try own(text, of: user))
-        case .replay(let text): return try replay(request, try own(text, of: user))
-        case .event(let text): return try history(text, of: user)
+        case .subscription(let text): return try await atSubscription(request, text, of: user, context)
+        case .deliveries(let text): return try await deliveries(request, try await own(text, of: user), context)
+        case .retry(let text, let line): return try await retry(request, line, try await own(text, of: user), context)
+        case .replay(let text): return try await replay(request, try await own(text, of: user), context)
+        case .event(let text): return try await history(text, of: user, context)
         }
     }
 
-    private func atSubscription(_ request: Request, _ text: String, of user: String) throws(EventError) -> Answer {
+    private func atSubscription(
+        _ request: Request, _ text: String, of user: String, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         switch request.method {
-        case .get, .head: return .afterCommit(shown(try own(text, of: user)))
-        case .put: return try update(request, try own(text, of: user))
-        case .delete: return try delete(request, try id(text), of: user)
+        case .get, .head: return try await committed(shown(try await own(text, of: user)), context)
+        case .put: return try await update(request, try await own(text, of: user), context)
+        case .delete: return try await delete(request, try id(text), of: user, context)
         default: throw EventError(.notFound, "Nothing matches the given URI.")
         }
     }
@@ -91,14 +102,27 @@ package final class EventHandlers {
     // MARK: What several routes do
 
     /// Passes on what a store's failure is to this API's clients.
-    func asking<Value>(_ body: () throws(StoreFailure) -> Value) throws(EventError) -> Value {
-        do throws(StoreFailure) { return try body() } catch { throw EventError(error) }
+    func stored<Value>(_ body: () async throws(StoreFailure) -> Value) async throws(EventError) -> Value {
+        do throws(StoreFailure) { return try await body() } catch { throw EventError(error) }
+    }
+
+    /// An answer once all that the request has written is kept.
+    /// - Parameter response: made then, as others wait for the transaction.
+    func committed(
+        _ context: any RequestContext, _ response: () -> Response
+    ) async throws(EventError) -> Answer {
+        try await stored { () async throws(StoreFailure) in try await context.committed() }
+        return .whole(response())
+    }
+
+    func committed(_ response: Response, _ context: any RequestContext) async throws(EventError) -> Answer {
+        try await committed(context) { response }
     }
 
     func refuse(_ error: EventError, allowed: String? = nil) -> Answer {
         var response = error.response(version: settings.version)
         if let allowed { response.head.headerFields[.allow] = allowed }
-        return .now(response)
+        return .whole(response)
     }
 
     func id(_ text: String) throws(EventError) -> UUID {
@@ -107,19 +131,11 @@ package final class EventHandlers {
     }
 
     /// The user's own subscription; of all others nothing is told.
-    private func own(_ text: String, of user: String) throws(EventError) -> Subscription {
+    private func own(_ text: String, of user: String) async throws(EventError) -> Subscription {
         let id = try id(text)
-        guard let found = try asking({ () throws(StoreFailure) in try store.subscription(id) }),
-            found.belongs(to: user)
-        else { throw EventError.forbidden }
+        let found = try await stored { () async throws(StoreFailure) in try await store.subscription(id) }
+        guard let found, found.belongs(to: user) else { throw EventError.forbidden }
         return found
-    }
-
-    /// Checks, in the transaction that is about to write, that a subscription is still the one that was found: since then it
-    /// may have been deleted, and another user may have taken its id.
-    func checkStillThere(_ found: Subscription) throws(EventError) {
-        let current = try asking { () throws(StoreFailure) in try store.change(found.id) { _ in false } }
-        guard current?.destination.number == found.destination.number else { throw EventError.forbidden }
     }
 
     /// A request's body without its content coding.
@@ -140,7 +156,9 @@ package final class EventHandlers {
 
     private static let listed = 1...1000
 
-    private func list(_ request: Request, of user: String) throws(EventError) -> Answer {
+    private func list(
+        _ request: Request, of user: String, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         let limit: Int
         do throws(QueryError) {
             limit = try request.target.wholeNumber("limit", in: Self.listed) ?? .max
@@ -150,14 +168,16 @@ package final class EventHandlers {
         var after: UInt64?
         if let text = request.target.queryValue("after") {
             let id = try id(text)
-            after = try asking { () throws(StoreFailure) in try store.subscription(id)?.destination.number ?? .max }
+            let found = try await stored { () async throws(StoreFailure) in try await store.subscription(id) }
+            after = found?.destination.number ?? .max
         }
         let list = SubscriptionList(of: user, after: after, limit: limit, store, sealing)
-        let beginning = try asking { () throws(StoreFailure) in try list.next() }
+        let beginning = try await stored { () async throws(StoreFailure) in try await list.next() }
         // Clients of the service before know a user without any by this.
         guard !list.isEmpty || after != nil else { throw EventError.forbidden }
         let response = Response.plainJSON(.ok, beginning ?? [])
-        return list.isOver ? .afterCommit(response) : .inParts(response, rest: list.next)
+        if list.isOver { return try await committed(response, context) }
+        return try await stored { () async throws(StoreFailure) in try await context.committed(response, list) }
     }
 
     private func input(_ request: Request, isNew: Bool) throws(EventError) -> SubscriptionInput {
@@ -175,109 +195,80 @@ package final class EventHandlers {
         SubscriptionChange(input: input, settings: settings, sealing: sealing, now: now().wall)
     }
 
-    /// Goes on where a target's name leads to nothing that may not be called, as far as that can be told.
-    /// - Parameter url: `nil`: it is not to be looked at.
-    private func reaching(
-        _ url: String?, _ body: () throws(EventError) -> Answer
-    ) throws(EventError) -> Answer {
-        let busy = EventError(.serviceUnavailable, "Too many lookups are pending. Try again.")
-        guard let url else { return try body() }
-        switch urls.reach(url) {
-        case .open: return try body()
+    /// Refuses a target whose name leads to what may not be called, as far as that can be told.
+    private func checkReach(of url: String, _ context: any RequestContext) async throws(EventError) {
+        switch await urls.reach(url, context) {
+        case .open: return
         case .closed(let reason): throw EventError(.badRequest, "target_url: \(reason).")
-        case .pending:
-            let version = settings.version
-            return .ask(
-                Pending(
-                    isOver: { [urls] in urls.reach(url) != .pending },
-                    giveUp: { busy.response(version: version) }))
-        case .tooMany: throw busy
+        case .tooMany: throw EventError(.serviceUnavailable, "Too many lookups are pending. Try again.")
         }
     }
 
-    private func create(_ request: Request, of user: String) throws(EventError) -> Answer {
+    private func create(
+        _ request: Request, of user: String, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         let input = try input(request, isNew: true)
         let subscription = try change(input).subscription(UUID(random: &random), of: user)
         // What is made as deleted is never seen; clients know the answer to it.
         if case .value = input.deleted { throw EventError.forbidden }
-        return try reaching(subscription.destination.url) { () throws(EventError) in
-            try create(subscription, for: request.id)
-        }
-    }
-
-    private func create(_ subscription: Subscription, for request: RequestID?) throws(EventError) -> Answer {
+        try await checkReach(of: subscription.destination.url, context)
         let limit = settings.subscriptionsPerUser
-        let outcome = try asking { () throws(StoreFailure) in
-            try store.create(subscription, for: request, limit: limit)
+        let creation = try await stored { () async throws(StoreFailure) in
+            try await store.create(subscription, for: request.id, limit: limit)
         }
-        switch outcome {
-        case .made(let made): return .afterCommit(shown(made))
+        switch creation {
+        case .made(let made): return try await committed(shown(made), context)
         case .idTaken: throw EventError(.conflict, "uuid: there is such a subscription already.")
         case .tooMany: throw EventError(.conflict, "A user may have no more than \(limit) subscriptions.")
         }
     }
 
-    private func update(_ request: Request, _ found: Subscription) throws(EventError) -> Answer {
+    private func update(
+        _ request: Request, _ found: Subscription, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         let input = try input(request, isNew: false)
         let change = change(input)
         if case .value = input.deleted {
             var checked = found
             try change.apply(to: &checked)
-            _ = try asking { () throws(StoreFailure) in
-                try store.deleteSubscription(found.id, of: found.user, for: request.id)
+            _ = try await stored { () async throws(StoreFailure) in
+                try await store.deleteSubscription(found.id, of: found.user, for: request.id)
             }
-            return .afterCommit(EventError.forbidden.response(version: settings.version))
+            return try await committed(EventError.forbidden.response(version: settings.version), context)
         }
-        let url = input.target.map(\.called.url)
-        let newURL = url == found.destination.url ? nil : url
-        return try reaching(newURL) { () throws(EventError) in
-            if let answer = try update(found, change, checked: newURL) { return answer }
-            // The URL that it had, and was to keep, has been changed meanwhile: now it is a new one.
-            return try reaching(url) { () throws(EventError) in
-                guard let answer = try update(found, change, checked: url) else {
-                    preconditionFailure("the URL has been checked")
-                }
-                return answer
+        var subscription = found
+        var checkedURL: String?
+        while true {
+            guard subscription.destination.number == found.destination.number else { throw EventError.forbidden }
+            let before = subscription
+            try change.apply(to: &subscription)
+            let changed = subscription
+            // The URL that it had, and was to keep, may be changed meanwhile: then it is a new one.
+            let url = changed.destination.url
+            if url != before.destination.url, url != checkedURL {
+                try await checkReach(of: url, context)
+                checkedURL = url
+            }
+            let replacement = try await stored { () async throws(StoreFailure) in
+                try await store.replace(before, by: changed)
+            }
+            switch replacement {
+            case .replaced: return try await committed(shown(changed), context)
+            case .differs(let current): subscription = current
+            case .gone: throw EventError.forbidden
             }
         }
     }
 
-    /// - Parameter checked: the URL that is known to lead to what may be called; `nil`: none is.
-    /// - Returns: `nil` where the URL would be another one that is not; then nothing is changed.
-    private func update(
-        _ found: Subscription, _ change: SubscriptionChange, checked: String?
-    ) throws(EventError) -> Answer? {
-        var refusal: EventError?
-        var needsCheck = false
-        let changed = try asking { () throws(StoreFailure) in
-            try store.change(found.id) { subscription in
-                do throws(EventError) {
-                    guard subscription.destination.number == found.destination.number else {
-                        throw EventError.forbidden
-                    }
-                    let url = subscription.destination.url
-                    try change.apply(to: &subscription)
-                    needsCheck = subscription.destination.url != url && subscription.destination.url != checked
-                    return !needsCheck
-                } catch {
-                    refusal = error
-                    return false
-                }
-            }
-        }
-        if let refusal { throw refusal }
-        if needsCheck { return nil }
-        guard let changed else { throw EventError.forbidden }
-        return .afterCommit(shown(changed))
-    }
-
-    private func delete(_ request: Request, _ id: UUID, of user: String) throws(EventError) -> Answer {
+    private func delete(
+        _ request: Request, _ id: UUID, of user: String, _ context: any RequestContext
+    ) async throws(EventError) -> Answer {
         // A second attempt of the request that removed it finds it gone, and is answered as the first.
-        let isDone = try asking { () throws(StoreFailure) in
-            try store.deleteSubscription(id, of: user, for: request.id)
+        let isDone = try await stored { () async throws(StoreFailure) in
+            try await store.deleteSubscription(id, of: user, for: request.id)
         }
         guard isDone else { throw EventError.forbidden }
-        return .afterCommit(.plainJSON(.ok, []))
+        return try await committed(.plainJSON(.ok, []), context)
     }
 }
 
@@ -311,16 +302,17 @@ extension Answer {
             return response
         }
         switch self {
-        case .now(let response): return .now(marked(response))
-        case .afterCommit(let response): return .afterCommit(marked(response))
-        case .madeAfterCommit(let make): return .madeAfterCommit { marked(make()) }
+        case .whole(let response): return .whole(marked(response))
         case .inParts(let response, let rest): return .inParts(marked(response), rest: rest)
-        case .wait, .ask: return self
         }
     }
 }
 
 /// What a client is told when the store fails.
-package func eventResponse(to failure: StoreFailure, version: String) -> Response {
-    EventError(failure).response(version: version)
+/// - Parameter path: the segments of the request's path below the mount point.
+package func eventResponse(to failure: StoreFailure, at path: [String], version: String) -> Response {
+    var response = EventError(failure).response(version: version)
+    let route = EventRoute.own(path).flatMap { EventRoute($0) }
+    response.head.headerFields[.allow] = route?.methods.joined(separator: ", ")
+    return response
 }

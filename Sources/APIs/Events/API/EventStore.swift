@@ -11,22 +11,23 @@ package protocol EventStore: AnyObject {
 
     /// A user's subscriptions in the order they were made.
     /// - Parameter after: the number of the destination after which they begin.
-    func subscriptions(of user: String, after: UInt64?, limit: Int) throws(StoreFailure) -> [Subscription]
+    func subscriptions(of user: String, after: UInt64?, limit: Int) async throws(StoreFailure) -> [Subscription]
 
-    func subscription(_ id: UUID) throws(StoreFailure) -> Subscription?
+    func subscription(_ id: UUID) async throws(StoreFailure) -> Subscription?
 
     /// Makes a subscription and gives its destination a number.
     /// - Parameter limit: how many the user may have.
     func create(
         _ subscription: Subscription, for request: RequestID?, limit: Int
-    ) throws(StoreFailure) -> SubscriptionCreation
+    ) async throws(StoreFailure) -> SubscriptionCreation
 
-    /// Changes a subscription; `nil` where there is none.
-    /// - Parameter change: the subscription as it is, to be changed; what returns false changes nothing.
-    func change(_ id: UUID, _ change: (inout Subscription) -> Bool) throws(StoreFailure) -> Subscription?
+    /// Puts a subscription in the place of one that is as it was read.
+    func replace(
+        _ subscription: Subscription, by changed: Subscription
+    ) async throws(StoreFailure) -> Replacement<Subscription>
 
     /// Removes a user's subscription with its pending deliveries and its history; false where the user has none of that id.
-    func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) throws(StoreFailure) -> Bool
+    func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     // MARK: Events
 
@@ -35,27 +36,28 @@ package protocol EventStore: AnyObject {
     ///   there is such an event already.
     func receive(
         _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> [UUID]
+    ) async throws(StoreFailure) -> [UUID]
 
     /// An event and what became of it; `nil` where it is not there, or no longer.
     /// - Parameter user: whose subscriptions to tell of; `nil`: everyone's.
-    func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory?
+    func event(_ id: UUID, for user: String?) async throws(StoreFailure) -> EventHistory?
 
     // MARK: Deliveries
 
     /// What became of a subscription's events, newest attempt first.
-    func deliveries(of subscription: UUID, _ query: DeliveryQuery) throws(StoreFailure) -> [DeliveryLine]?
+    func deliveries(of subscription: UUID, _ query: DeliveryQuery) async throws(StoreFailure) -> [DeliveryLine]?
 
-    /// Delivers again what a line of the history is about.
+    /// Delivers again what a line of the history is about, unless the subscription is gone: another one may have its id since.
     func redeliver(
-        _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
-    ) throws(StoreFailure) -> Redelivery
+        _ line: UInt64, of subscription: Subscription, for request: RequestID?, at moment: Moment
+    ) async throws(StoreFailure) -> Redelivery
 
-    /// Has the events between two times matched against one subscription once more, behind what was asked for before.
+    /// Has the events between two times matched against one subscription once more, behind what was asked for before; unless the
+    /// subscription is gone: another one may have its id since.
     /// - Parameter all: whether those are delivered again that were delivered.
     func replay(
-        _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
-    ) throws(StoreFailure) -> ReplayRequest
+        _ subscription: Subscription, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
+    ) async throws(StoreFailure) -> ReplayRequest
 }
 
 /// What becomes of a request for a replay.
@@ -67,16 +69,6 @@ package enum ReplayRequest: Equatable, Sendable {
 
     /// How many of one subscription may wait, the one that is under way among them.
     package static let limit = 16
-}
-
-extension EventStore {
-    package func event(_ id: UUID) throws(StoreFailure) -> EventHistory? { try event(id, for: nil) }
-
-    /// Makes a subscription, however many its user has; `nil` where the id is taken.
-    package func create(_ subscription: Subscription) throws(StoreFailure) -> Subscription? {
-        guard case .made(let made) = try create(subscription, for: nil, limit: .max) else { return nil }
-        return made
-    }
 }
 
 package enum SubscriptionCreation: Equatable, Sendable {

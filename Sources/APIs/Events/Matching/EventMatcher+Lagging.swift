@@ -8,8 +8,8 @@ extension EventMatcher {
     /// Tries events with one lagging subscription: as many as there is time for, and at least one. Owners take turns, and so
     /// do the subscriptions of an owner.
     /// - Returns: whether there was something to do.
-    func tryLagging(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
-        let waiting = try store.waitingLag(
+    func tryLagging(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
+        let waiting = try await store.waitingLag(
             after: lastLaggingOwner, lastLagging, limit: Self.eventsPerSubscription, maximumBytes: Self.maximumBytes)
         guard var lag = waiting else {
             index.lagging = []
@@ -33,8 +33,8 @@ extension EventMatcher {
             case .differs: break
             }
         }
-        try writeReports()
-        let stillLags = try store.keep(matched, of: lag, at: now())
+        try await writeReports()
+        let stillLags = try await store.keep(matched, of: lag, at: now())
         if !stillLags { index.lagging.remove(lag.subscription) }
         return !lag.events.isEmpty || !lag.isAtEnd
     }

@@ -7,8 +7,8 @@ internal import Values
 extension EventMatcher {
     /// Tries events with one subscription that replays them: as many as there is time for, and at least one.
     /// - Returns: whether a replay waited.
-    func replay(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
-        let waiting = try store.waitingReplay(
+    func replay(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
+        let waiting = try await store.waitingReplay(
             after: lastReplayed, limit: Self.eventsPerSubscription, maximumBytes: Self.maximumBytes)
         guard var replay = waiting else { return false }
         lastReplayed = replay.subscription
@@ -23,7 +23,7 @@ extension EventMatcher {
             let matches = try? query.matches(JSONPathDocument(value))
             if matches ?? false { matched.append(event.number) }
         }
-        try store.keep(matched, of: replay, at: now())
+        try await store.keep(matched, of: replay, at: now())
         return true
     }
 }

@@ -39,24 +39,24 @@ package final class EventMatcher {
     /// call `rolledBack`.
     /// - Parameter deadline: on the steady clock. No expression is begun after it.
     /// - Returns: whether there may be more to do at once.
-    package func turn(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
+    package func turn(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
         reports.beginStep()
         if inProgress.hasOnlySlow {
             let work = schedule.next()
             switch work {
-            case .newEvents: try beginEvents()
-            case .laggingSubscription: if try tryLagging(until: deadline, now: now) { return true }
-            case .replay: if try replay(until: deadline, now: now) { return true }
+            case .newEvents: try await beginEvents()
+            case .laggingSubscription: if try await tryLagging(until: deadline, now: now) { return true }
+            case .replay: if try await replay(until: deadline, now: now) { return true }
             }
-            if inProgress.isEmpty, work != .newEvents { try beginEvents() }
+            if inProgress.isEmpty, work != .newEvents { try await beginEvents() }
             if inProgress.isEmpty {
-                if try tryLagging(until: deadline, now: now) { return true }
-                if try replay(until: deadline, now: now) { return true }
+                if try await tryLagging(until: deadline, now: now) { return true }
+                if try await replay(until: deadline, now: now) { return true }
                 return inProgress.hasPostponed
             }
         }
         inProgress.match(with: index, until: deadline, now: now)
-        try keepFinished(at: now)
+        try await keepFinished(at: now)
         return true
     }
 
@@ -69,58 +69,58 @@ package final class EventMatcher {
     // MARK: Events
 
     /// Begins events that wait, where there are any.
-    private func beginEvents() throws(StoreFailure) {
+    private func beginEvents() async throws(StoreFailure) {
         inProgress.readmitPostponed()
-        var waiting = try waitingEvents()
+        var waiting = try await waitingEvents()
         if waiting.isEmpty, skipping > 0 {
             skipping = 0
-            waiting = try waitingEvents()
+            waiting = try await waitingEvents()
         }
         guard !waiting.isEmpty else { return }
         // After the events are read: an expression that was changed before an event came is known then.
-        try updateIndex()
+        try await updateIndex()
         inProgress.begin(waiting)
     }
 
-    private func waitingEvents() throws(StoreFailure) -> [WaitingEvent] {
-        try store.waitingEvents(
+    private func waitingEvents() async throws(StoreFailure) -> [WaitingEvent] {
+        try await store.waitingEvents(
             besides: inProgress.excluded, skipping: skipping, limit: Self.eventLimit, maximumBytes: Self.maximumBytes)
     }
 
     /// Stores what the finished events match. They are no longer in progress even if that fails: they wait in the store.
-    private func keepFinished(at now: () -> Moment) throws(StoreFailure) {
+    private func keepFinished(at now: () -> Moment) async throws(StoreFailure) {
         let finished = inProgress.takeFinished()
         guard !finished.isEmpty else { return }
         for event in finished {
             for subscription in event.exceeded { reports.add(subscription) }
         }
-        try writeReports()
+        try await writeReports()
         let matches = finished.map {
             EventMatches(event: $0.number, subscriptions: $0.matches, deferred: $0.deferred)
         }
-        let taken = try store.keep(matches, at: now())
+        let taken = try await store.keep(matches, at: now())
         for match in matches { index.lagging.formUnion(match.deferred) }
         skipping = taken > 0 ? Int.random(in: 1...Self.eventLimit) : 0
     }
 
-    func writeReports() throws(StoreFailure) {
+    func writeReports() async throws(StoreFailure) {
         for subscription in reports.takePending() {
-            try store.reportExpression(of: subscription, ExpressionReports.text)
+            try await store.reportExpression(of: subscription, ExpressionReports.text)
         }
     }
 
     // MARK: Expressions
 
     /// Brings the index up to date with the store's expressions.
-    private func updateIndex() throws(StoreFailure) {
+    private func updateIndex() async throws(StoreFailure) {
         while true {
-            let changes = try store.expressions(since: revision, limit: Self.changeLimit)
+            let changes = try await store.expressions(since: revision, limit: Self.changeLimit)
             if changes.isIncomplete {
                 index = SubscriptionIndex()
                 revision = 0
                 continue
             }
-            if revision == 0 { index.lagging = try store.laggingSubscriptions() }
+            if revision == 0 { index.lagging = try await store.laggingSubscriptions() }
             for change in changes.changes {
                 reports.forget(change.number)
                 if let expression = change.expression {

@@ -6,30 +6,30 @@ package import Values
 package protocol MatchingStore: AnyObject {
     /// Expressions that are new, changed or gone since a revision, oldest change first. Revision 0 is before all, and asks for
     /// all there are, whatever the limit.
-    func expressions(since revision: UInt64, limit: Int) throws(StoreFailure) -> ExpressionChanges
+    func expressions(since revision: UInt64, limit: Int) async throws(StoreFailure) -> ExpressionChanges
 
     /// Events that wait, oldest first, from the one after `skipping` others on.
     /// - Parameter excluded: events, by number, that are left out and not counted.
     func waitingEvents(
         besides excluded: Set<UInt64>, skipping: Int, limit: Int, maximumBytes: Int
-    ) throws(StoreFailure) -> [WaitingEvent]
+    ) async throws(StoreFailure) -> [WaitingEvent]
 
     /// Keeps what events matched and makes the deliveries, some of them where there are many; then the event goes on
     /// waiting, and `waitingEvents` has what it matched. What no longer waits is left alone: somebody else was faster.
     /// - Returns: how many of the events waited no longer.
-    func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int
+    func keep(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int
 
     /// A subscription that is to be shown events of the past, and the next of them.
     /// - Parameter subscription: the one whose turn it was last; the next of the others that wait is taken.
-    func waitingReplay(after subscription: UInt64?, limit: Int, maximumBytes: Int) throws(StoreFailure)
+    func waitingReplay(after subscription: UInt64?, limit: Int, maximumBytes: Int) async throws(StoreFailure)
         -> WaitingReplay?
 
     /// Delivers what matched of a replay's events, and goes on behind the last of them. Does nothing where somebody else has
     /// gone on with it.
-    func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure)
+    func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) async throws(StoreFailure)
 
     /// The subscriptions, by number, that follow behind (`WaitingLag`).
-    func laggingSubscriptions() throws(StoreFailure) -> Set<UInt64>
+    func laggingSubscriptions() async throws(StoreFailure) -> Set<UInt64>
 
     /// A subscription that is still to be tried with events that others have been matched with, and the next of these.
     /// - Parameters:
@@ -37,15 +37,15 @@ package protocol MatchingStore: AnyObject {
     ///   - last: of each owner, the subscription whose turn it was last.
     func waitingLag(
         after owner: UUID?, _ last: [UUID: UInt64], limit: Int, maximumBytes: Int
-    ) throws(StoreFailure) -> WaitingLag?
+    ) async throws(StoreFailure) -> WaitingLag?
 
     /// Delivers what matched of a lag's events, and goes on behind the last of them. Does nothing where somebody else has
     /// gone on with it.
     /// - Returns: false where the subscription lags no longer.
-    func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool
+    func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) async throws(StoreFailure) -> Bool
 
     /// Says on a subscription that its expression took too long for an event.
-    func reportExpression(of subscription: UInt64, _ text: String) throws(StoreFailure)
+    func reportExpression(of subscription: UInt64, _ text: String) async throws(StoreFailure)
 }
 
 package struct ExpressionChanges: Equatable, Sendable {

@@ -5,7 +5,7 @@ internal import Values
 
 /// The JSON array of a user's subscriptions, in parts: a user may have very many. Each part shows them as they are when it
 /// is made.
-final class SubscriptionList {
+final class SubscriptionList: BodyParts {
     private let user: String
     private let store: any EventStore
     private let sealing: Sealing
@@ -33,11 +33,11 @@ final class SubscriptionList {
     }
 
     /// The next part; `nil` once it is over.
-    func next() throws(StoreFailure) -> [UInt8]? {
+    func next() async throws(StoreFailure) -> [UInt8]? {
         guard !isOver else { return nil }
         while json.bytes.count < Self.partBytes {
             let wanted = min(left, Self.pageSize)
-            let found = try store.subscriptions(of: user, after: after, limit: wanted)
+            let found = try await store.subscriptions(of: user, after: after, limit: wanted)
             for subscription in found { subscription.write(to: &json, sealing) }
             left -= found.count
             if let last = found.last {

@@ -63,7 +63,10 @@ extension EventsCommand {
             let now = store.clock.now().wall
             guard ids.isEmpty else {
                 for id in ids {
-                    if let event = try store.events.event(id) {
+                    let found = try LoopExecutor.complete { () async throws(StoreFailure) in
+                        try await store.events.event(id, for: nil)
+                    }
+                    if let event = found {
                         event.printOut()
                     } else {
                         EventsCommand.tellUnknown(id)

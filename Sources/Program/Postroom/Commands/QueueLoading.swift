@@ -1,4 +1,5 @@
 internal import HTTP
+internal import Linux
 internal import Logging
 internal import Queues
 internal import Storage
@@ -11,14 +12,18 @@ struct QueueLoading {
 
     /// Returns why it was not put in force; then what was stays.
     func load() throws -> ConfigurationFailure? {
-        let failure = try QueueHandlers(store: store, settings: settings).configure()
-        guard failure == nil else {
+        let handlers = QueueHandlers(store: store, settings: settings)
+        let outcome = try LoopExecutor.complete { () async throws(StoreFailure) in try await handlers.configure() }
+        switch outcome {
+        case .done:
+            try store.commit()
+            try store.settle()
+            return nil
+        case .busy: preconditionFailure("nothing else is worked on")
+        case .failed(let failure):
             store.rollBack()
             return failure
         }
-        try store.commit()
-        try store.settle()
-        return nil
     }
 
     /// What a start does. A file that is missing or at fault ends no queue that is in force; where none ever was, a faulty

@@ -105,10 +105,13 @@ extension QueuesCommand {
             }
             let store = try settings.openStore()
             let handlers = QueueHandlers(store: store, settings: settings)
-            switch try handlers.setPassword(of: user, to: password) {
+            let change = try LoopExecutor.complete { () async throws(StoreFailure) in
+                try await handlers.setPassword(of: user, to: password)
+            }
+            switch change {
             case .changed: break
             case .tooShort: throw Refusal("a password has at least 6 characters")
-            case .noMemory: throw Refusal("there is no memory to hash the password")
+            case .noMemory, .busy: throw Refusal("there is no memory to hash the password")
             case .failed(let failure):
                 store.rollBack()
                 throw Refusal("nothing was changed: " + failure.lines(settings.queueFile).joined(separator: "\n"))

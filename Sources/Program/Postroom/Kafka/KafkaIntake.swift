@@ -66,11 +66,11 @@ final class KafkaIntake {
     var descriptor: FileDescriptor { lookups.descriptor }
 
     /// Takes in one batch, if there is something.
-    func turn() {
+    func turn() async {
         _ = lookups.work()
         guard SystemClock.bootTimeMicroseconds() >= triesAgainAt else { return }
         if offsets.isEmpty { collect() }
-        guard !offsets.isEmpty, knowsEnvironments(), keep() else { return }
+        guard !offsets.isEmpty, knowsEnvironments(), await keep() else { return }
         do throws(KafkaError) {
             try consumer.commit(Array(offsets.values))
         } catch {
@@ -155,14 +155,14 @@ final class KafkaIntake {
     }
 
     /// - Returns: whether the batch is kept for good.
-    private func keep() -> Bool {
+    private func keep() async -> Bool {
         guard !batch.isEmpty || leftOut != IntakeMetrics() else { return true }
         do throws(StoreFailure) {
             for (published, _) in batch {
-                _ = try store.webhooks.accept(
+                _ = try await store.webhooks.accept(
                     published.event, in: published.environment, for: nil, at: store.clock.now())
             }
-            try store.webhooks.count(leftOut)
+            try await store.webhooks.count(leftOut)
             try store.commit()
             try store.settle()
             isWaiting = false

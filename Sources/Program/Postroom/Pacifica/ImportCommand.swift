@@ -129,7 +129,7 @@ struct PacificaTakeover {
             subscriptions.deleted += 1
             return
         }
-        if let id = former.id, try store.events.subscription(id) != nil {
+        if let id = former.id, try isKept(id) {
             subscriptions.known += 1
             return
         }
@@ -140,7 +140,10 @@ struct PacificaTakeover {
             subscriptions.refused += 1
             return complain("\(name) is left out: \(error.message)")
         }
-        guard try store.events.create(subscription) != nil else {
+        let creation = try LoopExecutor.complete { [store] () async throws(StoreFailure) in
+            try await store.events.create(subscription, for: nil, limit: .max)
+        }
+        guard case .made = creation else {
             subscriptions.known += 1
             return
         }
@@ -148,6 +151,10 @@ struct PacificaTakeover {
         guard let fault else { return }
         subscriptions.disabled += 1
         complain("\(name) is disabled: \(fault)")
+    }
+
+    private func isKept(_ id: UUID) throws(StoreFailure) -> Bool {
+        try LoopExecutor.complete { () async throws(StoreFailure) in try await store.events.subscription(id) != nil }
     }
 
     // MARK: Events

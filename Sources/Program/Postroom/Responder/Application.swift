@@ -1,6 +1,7 @@
 internal import Capture
 internal import Delivery
 internal import Events
+internal import FastCGI
 internal import HTTP
 internal import HTTPTypes
 internal import Linux
@@ -15,6 +16,7 @@ internal import Webhooks
 /// said when the store fails.
 final class Application: Service {
     private let store: any StorageEngine
+    let sources: [any LoopSource]
     private let capture: CaptureHandlers
     private let queues: QueueHandlers
     private let webhooks: WebhookHandlers
@@ -30,10 +32,11 @@ final class Application: Service {
     /// - Parameter loginKey: see `QueueHandlers`.
     init(
         store: any StorageEngine, settings: Settings, sealing: Sealing, loginKey: [UInt8], lookups: Lookups,
-        background: any Background, started: Timestamp, vitals: Vitals? = nil, logger: Logger
+        background: BackgroundThread, started: Timestamp, vitals: Vitals? = nil, logger: Logger
     ) {
         self.store = store
         self.logger = logger
+        sources = [lookups, background]
         let clock = store.clock
         webhooks = WebhookHandlers(
             store: store, settings: settings, sealing: sealing, lookups: lookups, background: background)
@@ -61,27 +64,43 @@ final class Application: Service {
 
     func forgetTurn() { store.forgetTurn() }
 
-    func answer(_ request: Request) -> Answer {
+    func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         defer { reportDamage() }
-        return madeAnswer(request)
+        guard let path = request.target.segments else { return .whole(.notFound) }
+        if let refusal = siteGuard.refusal(of: request, path: request.isOperational ? nil : path) {
+            return .whole(response(to: refusal, at: path, isOperational: request.isOperational))
+        }
+        if request.isOperational { return try await operations.answer(request, path: path, context) }
+        if path == ["healthz"] { return try await health(request, context) }
+        if let answer = try await capture.answer(request, path: path, context) { return answer }
+        if let answer = try await queues.answer(request, path: path, context) { return answer }
+        if let answer = try await events.answer(request, path: path, context) { return answer }
+        return try await webhooks.answer(request, path: path, context) ?? .whole(.notFound)
     }
 
-    private func madeAnswer(_ request: Request) -> Answer {
-        guard let path = request.target.segments else { return .now(.notFound) }
-        do throws(StoreFailure) {
-            if let refusal = siteGuard.refusal(of: request, path: request.isOperational ? nil : path) {
-                return .now(response(to: refusal, at: path, isOperational: request.isOperational))
+    func news(for interests: [any Interest]) async -> [Bool] {
+        var endpoints: [(place: Int, interest: EndpointInterest)] = []
+        var clients: [(place: Int, interest: ClientInterest)] = []
+        for (place, interest) in interests.enumerated() {
+            switch interest {
+            case let interest as EndpointInterest: endpoints.append((place, interest))
+            case let interest as ClientInterest: clients.append((place, interest))
+            default: preconditionFailure("a request waits for what no API knows")
             }
-            if request.isOperational { return try operations.answer(request, path: path) }
-            if path == ["healthz"] { return try health(request) }
-            if let answer = try capture.answer(request, path: path) { return answer }
-            if let answer = try queues.answer(request, path: path) { return answer }
-            if let answer = try events.answer(request, path: path) { return answer }
-            return try webhooks.answer(request, path: path) ?? .now(.notFound)
+        }
+        // Where it cannot be told, those who wait find out why.
+        var hasNews = interests.map { _ in true }
+        do throws(StoreFailure) {
+            for (entry, isNew) in zip(endpoints, try await capture.news(for: endpoints.map(\.interest))) {
+                hasNews[entry.place] = isNew
+            }
+            for (entry, isNew) in zip(clients, try await queues.news(for: clients.map(\.interest))) {
+                hasNews[entry.place] = isNew
+            }
         } catch {
             report(error)
-            return .now(response(to: error, at: request.target))
         }
+        return hasNews
     }
 
     func count(_ target: Target?, status: Int, microseconds: Int64) {
@@ -91,7 +110,7 @@ final class Application: Service {
     func response(to failure: StoreFailure, at target: Target) -> Response {
         let path = target.segments ?? []
         if QueueHandlers.owns(path) { return queueResponse(to: failure) }
-        if EventHandlers.owns(path) { return eventResponse(to: failure, version: postroomVersion) }
+        if EventHandlers.owns(path) { return eventResponse(to: failure, at: path, version: postroomVersion) }
         if WebhookHandlers.owns(path) { return webhookResponse(to: failure, isDebugging: isDebugging) }
         return .failure(failure)
     }
@@ -106,12 +125,12 @@ final class Application: Service {
     }
 
     /// Healthy is what can commit.
-    private func health(_ request: Request) throws(StoreFailure) -> Answer {
+    private func health(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         guard request.method == .get || request.method == .head else {
-            return .now(.methodNotAllowed(allowed: "GET,HEAD"))
+            return .whole(.methodNotAllowed(allowed: "GET,HEAD"))
         }
         try store.touch()
-        return .afterCommit(.text(.ok, "ok\n"))
+        return try await context.committed(.text(.ok, "ok\n"))
     }
 
     var isWriting: Bool { store.isWriting }
@@ -150,7 +169,7 @@ final class Application: Service {
         for damage in store.takeDamage() { logger.error(.damage, metadata: ["damage": "\(damage)"]) }
     }
 
-    private func report(_ failure: StoreFailure) {
+    func report(_ failure: StoreFailure) {
         switch failure {
         case .full:
             let now = SystemClock.bootTimeMicroseconds()
@@ -159,6 +178,9 @@ final class Application: Service {
                     "the store is full, and refuses what needs room. \(store.fullExplanation)")
                 complainsAgainAt = now + 10_000_000
             }
+        case .rolledBack:
+            // The request is answered anew.
+            break
         case .damaged:
             // The store has noted which record it is.
             break

@@ -19,23 +19,25 @@ struct Operations {
     let vitals: Vitals?
 
     /// - Parameter path: the segments of the request's path.
-    func answer(_ request: Request, path: [String]) throws(StoreFailure) -> Answer {
+    func answer(
+        _ request: Request, path: [String], _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
         guard request.method == .get || request.method == .head else {
-            return .now(.methodNotAllowed(allowed: "GET,HEAD"))
+            return .whole(.methodNotAllowed(allowed: "GET,HEAD"))
         }
         switch path {
-        case ["health", "live"]: return .now(.text(.ok, "ok\n"))
-        case ["health", "ready"]: return ready()
-        case ["metrics"]: return .now(try metrics())
+        case ["health", "live"]: return .whole(.text(.ok, "ok\n"))
+        case ["health", "ready"]: return try await ready(context)
+        case ["metrics"]: return .whole(try await metrics())
         case ["version"]:
             let body = objectJSON { json in
                 for (name, value) in identity { json.member(name, value) }
             }
-            return .now(.json(.ok, body))
+            return .whole(.json(.ok, body))
         case ["debug", "settings"] where settings.webhooks.isDebugging:
             let lines = Settings.variables.map { "\($0.line(settings))\n" }.joined()
-            return .now(.text(.ok, lines))
-        default: return .now(.notFound)
+            return .whole(.text(.ok, lines))
+        default: return .whole(.notFound)
         }
     }
 
@@ -48,27 +50,27 @@ struct Operations {
     }
 
     /// Ready is what has a store that is there, sound and not full, can commit, and delivers what is due.
-    private func ready() -> Answer {
+    private func ready(_ context: any RequestContext) async throws(StoreFailure) -> Answer {
         do throws(StoreFailure) {
-            try store.checkHealth()
-            if try store.metrics(at: store.clock.now()).areDeliveriesStalled {
-                return .now(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
+            try await store.checkHealth()
+            if try await store.metrics(at: store.clock.now()).areDeliveriesStalled {
+                return .whole(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
             }
-            guard try !store.isFull() else {
-                return .now(.text(.serviceUnavailable, "\(store.fullExplanation)\n"))
+            guard try await !store.isFull() else {
+                return .whole(.text(.serviceUnavailable, "\(store.fullExplanation)\n"))
             }
             try store.touch()
         } catch {
-            return .now(.text(.serviceUnavailable, "\(error.explanation)\n"))
+            return .whole(.text(.serviceUnavailable, "\(error.explanation)\n"))
         }
-        return .afterCommit(.text(.ok, "ok\n"))
+        return try await context.committed(.text(.ok, "ok\n"))
     }
 
     /// In the text format of Prometheus (version 0.0.4).
-    private func metrics() throws(StoreFailure) -> Response {
-        let space = try store.space()
-        let metrics = try store.metrics(at: store.clock.now())
-        let capture = try store.capture.overview(newest: 0).counters
+    private func metrics() async throws(StoreFailure) -> Response {
+        let space = try await store.space()
+        let metrics = try await store.metrics(at: store.clock.now())
+        let capture = try await store.capture.overview(newest: 0).counters
         var text = MetricsText()
         text.family("info", "gauge", "The program, and where it runs.")
         text.sample("info", identity, 1)
@@ -79,7 +81,7 @@ struct Operations {
         text.family("start_time_seconds", "gauge", "When the service was started, in seconds since 1970.")
         text.sample("start_time_seconds", [], text: "\(Double(started.microseconds) / 1e6)")
         text.add(counters)
-        let calls = try store.deliveries.operationalCalls()
+        let calls = try await store.deliveries.operationalCalls()
         text.family("operational_calls_total", "counter", "Calls to OPS_EVENTS_URL, which are no deliveries.")
         text.sample("operational_calls_total", [("result", "success")], calls.successes)
         text.sample("operational_calls_total", [("result", "failure")], calls.failures)

@@ -63,25 +63,29 @@ struct Respond: ParsableCommand {
             store: store, settings: settings, sealing: secret.sealing,
             loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups, background: background,
             started: Timestamp(microseconds: start), vitals: vitals, logger: logger)
-        let loop = try ResponderLoop(
-            listener: socket, service: application, inquiries: [lookups, background],
+        // Nothing that the loop has is used here any more.
+        nonisolated(unsafe) let loop = try ResponderLoop(
+            listener: socket, service: application,
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
             parkedLimit: NginxFiles(settings: settings, templates: "", descriptorLimit: descriptors).parkedPerResponder,
             heartbeat: store.heartbeat, logger: logger)
         tellReady(ready)
         logger.debug("ready")
-        try loop.run(shutdownSeconds: settings.shutdownSeconds)
+        try unsafe ResponderLoop.run(loop, shutdownSeconds: settings.shutdownSeconds)
         logger.debug("stopped")
     }
 
     /// Tells all callers that the store cannot be used, until it may be whole again.
     private func refuse(
-        _ refusal: Refusal, _ socket: FileDescriptor, _ settings: Settings, _ heartbeat: Heartbeat?, _ logger: Logger
+        _ refusal: Refusal, _ socket: FileDescriptor, _ settings: Settings, _ heartbeat: sending Heartbeat?,
+        _ logger: Logger
     ) throws {
         logger.critical("\(refusal); all requests are answered with 503")
         let loop = try ResponderLoop(
-            listener: socket, service: UnavailableService(reason: "\(refusal)"),
-            inquiries: [try StoreReturn(settings.dataDirectory)], bodyLimit: 0, heartbeat: heartbeat, logger: logger)
-        try loop.run(shutdownSeconds: settings.shutdownSeconds)
+            listener: socket,
+            service: UnavailableService(
+                reason: "\(refusal)", sources: [try StoreReturn(settings.dataDirectory)]),
+            bodyLimit: 0, heartbeat: heartbeat, logger: logger)
+        try ResponderLoop.run(loop, shutdownSeconds: settings.shutdownSeconds)
     }
 }

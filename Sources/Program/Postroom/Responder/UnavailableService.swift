@@ -9,15 +9,20 @@ internal import Values
 /// at once. Operators are told the reason.
 final class UnavailableService: Service {
     private let reason: String
+    let sources: [any LoopSource]
 
-    init(reason: String) { self.reason = reason }
+    /// - Parameter sources: what ends the process once the store may be whole again.
+    init(reason: String, sources: [any LoopSource]) {
+        self.reason = reason
+        self.sources = sources
+    }
 
     var gathers: Bool { false }
     var version: UInt64? { nil }
 
-    func answer(_ request: Request) -> Answer {
+    func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         let text = request.isOperational ? reason + "\n" : "The store cannot be used at the moment.\n"
-        return .now(.text(.serviceUnavailable, text))
+        return .whole(.text(.serviceUnavailable, text))
     }
 
     func commit() -> CommitOutcome { .nothing }
@@ -28,7 +33,7 @@ final class UnavailableService: Service {
 }
 
 /// Ends the process once the store may be whole again, so that the one that is started in its place tries anew.
-final class StoreReturn: Inquiries {
+final class StoreReturn: LoopSource {
     let descriptor: FileDescriptor
     private let writing: FileDescriptor
     private let directory: FilePath

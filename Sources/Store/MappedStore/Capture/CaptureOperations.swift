@@ -177,12 +177,24 @@ extension MappedCapture: CaptureStore {
     }
 
     package func hasNews(
-        at id: Endpoint.ID, after number: UInt64, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Bool {
-        try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
-            guard let endpoint = try current(id, at: moment, limits, in: transaction)?.endpoint else { return true }
-            return endpoint.count > 0 && endpoint.next - 1 > number
+        at endpoints: [(id: Endpoint.ID, after: UInt64)], at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> [Bool] {
+        var news: [Bool] = []
+        for (id, number) in endpoints {
+            do throws(StoreFailure) {
+                let isNew = try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+                    guard let endpoint = try current(id, at: moment, limits, in: transaction)?.endpoint else {
+                        return true
+                    }
+                    return endpoint.count > 0 && endpoint.next - 1 > number
+                }
+                news.append(isNew)
+            } catch {
+                // Whoever waits for a damaged one is told by looking at it.
+                news.append(true)
+            }
         }
+        return news
     }
 
     package func acknowledge(

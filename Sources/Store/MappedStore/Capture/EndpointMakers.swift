@@ -53,21 +53,23 @@ extension MappedCapture: CaptureMaintenance {
 
     /// Removes entries of endpoints that are gone; writes nothing where there are none.
     /// - Parameters:
-    ///   - start: the key to begin at; set to the one to go on at, empty where all have been looked at.
+    ///   - start: the key to begin at.
     ///   - limit: how many to look at.
-    package func forgetMakers(from start: inout [UInt8], limit: Int) throws(StoreFailure) {
+    /// - Returns: the key to go on at; empty where all have been looked at.
+    package func forgetMakers(from start: [UInt8], limit: Int) throws(StoreFailure) -> [UInt8] {
         var gone: [[UInt8]] = []
-        let page = try read { [start] (transaction) throws(LMDBError) in
+        let page = try read { (transaction) throws(LMDBError) in
             let page = try makers(from: start, limit: limit, in: transaction)
             for (place, number) in page where try !tables.endpoints.contains(key(number), in: transaction) {
                 gone.append(place)
             }
             return page
         }
-        start = page.count < limit ? [] : (page.last.map { $0.place + [0] } ?? [])
-        guard !gone.isEmpty else { return }
+        let next = page.count < limit ? [] : (page.last.map { $0.place + [0] } ?? [])
+        guard !gone.isEmpty else { return next }
         try write { (transaction) throws(LMDBError) in
             for place in gone { try tables.endpointMakers.remove(place, in: &transaction) }
         }
+        return next
     }
 }

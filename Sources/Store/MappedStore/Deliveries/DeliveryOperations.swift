@@ -97,10 +97,6 @@ extension MappedDeliveries: DeliveryStore {
         try read { (transaction) throws(LMDBError) in try tables.destinations.count(in: transaction) > 0 }
     }
 
-    package func keyring(_ number: UInt64) throws(StoreFailure) -> Keyring? {
-        try read { (transaction) throws(LMDBError) in try keyring(number, in: transaction) }
-    }
-
     func keyring(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Keyring? {
         try tables.keyrings.record(at: key(number), "a keyring", in: transaction) {
             KeyringRecord.decode($0, number: number)

@@ -80,10 +80,24 @@ extension DeliveryWork {
             begun = try renew(begun, destination, until: lease, in: &transaction)
             let now = moment.steady
             change(number) { $1.health.begin(destination, at: now) }
-            starts.append(DeliveryTurn.Start(delivery: begun, destination: destination, owner: user, parcel: parcel))
+            let keys = try keys(of: destination, in: transaction)
+            starts.append(
+                DeliveryTurn.Start(
+                    delivery: begun, destination: destination, owner: user, parcel: parcel, keys: keys))
             if destination.limits.isOrdered { break }
         }
         return starts
+    }
+
+    /// What signs a destination's calls. Damaged keys are its own deliveries' misfortune alone.
+    private func keys(
+        of destination: Destination, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> DeliveryTurn.Keys {
+        guard let number = destination.keyring else { return .none }
+        let keyring = try store.sparing("keyring \(number)") { () throws(LMDBError) in
+            try store.keyring(number, in: transaction)
+        }
+        return keyring.map { .keyring($0) } ?? .damaged
     }
 
     /// Has the lease of a delivery last until a time.

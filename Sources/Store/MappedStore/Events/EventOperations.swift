@@ -102,28 +102,27 @@ extension MappedEvents: EventStore {
             at: key(subscription.destination.number), in: &transaction)
     }
 
-    package func change(
-        _ id: UUID, _ change: (inout Subscription) -> Bool
-    ) throws(StoreFailure) -> Subscription? {
-        try growing(of: "subscription \(id)") { (transaction) throws(LMDBError) -> Presence<Subscription>? in
-            guard let number = try subscriptionNumber(id, in: transaction),
+    package func replace(
+        _ subscription: Subscription, by changed: Subscription
+    ) throws(StoreFailure) -> Replacement<Subscription> {
+        try growing(of: "subscription \(subscription.id)") {
+            (transaction) throws(LMDBError) -> Replacement<Subscription>? in
+            guard let number = try subscriptionNumber(subscription.id, in: transaction),
                 let entry = try subscriptionEntry(number: number, in: transaction)
-            else { return .absent }
-            let before = entry.subscription
-            var subscription = before
-            guard change(&subscription) else { return .present(before) }
-            guard try admit(bytes: Self.bytes(of: subscription), in: &transaction) else { return nil }
+            else { return .gone }
+            guard entry.subscription == subscription else { return .differs(entry.subscription) }
+            guard try admit(bytes: Self.bytes(of: changed), in: &transaction) else { return nil }
             var revision = entry.revision
-            if subscription.asked != before.asked {
+            if changed.asked != subscription.asked {
                 revision = try noteExpression(of: number, instead: revision, in: &transaction)
             }
-            try put(subscription, revision: revision, in: &transaction)
+            try put(changed, revision: revision, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
-            try work.reconsider(number, before: before.destination, in: transaction)
+            try work.reconsider(number, before: subscription.destination, in: transaction)
             try work.finish(in: &transaction)
-            return .present(subscription)
-        }.value
+            return .replaced
+        }
     }
 
     package func deleteSubscription(
@@ -329,20 +328,27 @@ extension MappedEvents: EventStore {
     }
 
     package func redeliver(
-        _ line: UInt64, of subscription: UUID, for request: RequestID?, at moment: Moment
+        _ line: UInt64, of subscription: Subscription, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Redelivery {
         try deliveries.redeliver(line, for: request, at: moment) { (transaction) throws(LMDBError) -> UInt64? in
-            try subscriptionNumber(subscription, in: transaction)
+            try isThere(subscription, in: transaction) ? subscription.destination.number : nil
         }
     }
 
+    /// Whether a subscription is still the one that was read: since then another one may have taken its id.
+    private func isThere(
+        _ subscription: Subscription, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Bool {
+        try subscriptionNumber(subscription.id, in: transaction) == subscription.destination.number
+    }
+
     package func replay(
-        _ subscription: UUID, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
+        _ subscription: Subscription, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
     ) throws(StoreFailure) -> ReplayRequest {
-        try growing(of: "subscription \(subscription)") { (transaction) throws(LMDBError) -> ReplayRequest? in
-            guard let number = try subscriptionNumber(subscription, in: transaction) else {
-                return .unknownSubscription
-            }
+        let number = subscription.destination.number
+        return try growing(of: "subscription \(subscription.id)") {
+            (transaction) throws(LMDBError) -> ReplayRequest? in
+            guard try isThere(subscription, in: transaction) else { return .unknownSubscription }
             if try tables.requests.outcome(of: request, in: transaction) == .done { return .accepted }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
             guard let first = try firstRoutedEvent(since: since, in: transaction) else {

@@ -72,12 +72,13 @@ extension MappedQueues: QueueMaintenance {
 
     /// Removes counts that are over; does nothing, and writes nothing, where there are none.
     /// - Parameters:
-    ///   - start: the key to begin at; set to the one to go on at, empty where all have been looked at.
+    ///   - start: the key to begin at.
     ///   - limit: how many to look at.
-    package func forgetLogins(at now: Timestamp, from start: inout [UInt8], limit: Int) throws(StoreFailure) {
+    /// - Returns: the key to go on at; empty where all have been looked at.
+    package func forgetLogins(at now: Timestamp, from start: [UInt8], limit: Int) throws(StoreFailure) -> [UInt8] {
         var over: [[UInt8]] = []
         var next: [UInt8] = []
-        try read { [start] (transaction) throws(LMDBError) in
+        try read { (transaction) throws(LMDBError) in
             var seen = 0
             try tables.logins.scan(from: start, in: transaction) { key, value in
                 guard seen < limit else {
@@ -90,8 +91,7 @@ extension MappedQueues: QueueMaintenance {
                 return true
             }
         }
-        start = next
-        guard !over.isEmpty else { return }
+        guard !over.isEmpty else { return next }
         try write { (transaction) throws(LMDBError) in
             for key in over {
                 // It may have been counted again meanwhile.
@@ -101,5 +101,6 @@ extension MappedQueues: QueueMaintenance {
                 try tables.logins.remove(key, in: &transaction)
             }
         }
+        return next
     }
 }

@@ -237,13 +237,23 @@ extension MappedQueues: QueueStore {
         }
     }
 
-    package func hasNews(for client: String, of user: User) throws(StoreFailure) -> Bool {
-        try read(of: subject(client, user)) { (transaction) throws(LMDBError) in
-            guard let record = try self.client(client, of: user.number, in: transaction),
-                let log = try log(of: record, of: user.number, in: transaction)
-            else { return true }
-            return log.standing(of: record.cursor) != .upToDate
+    package func hasNews(for clients: [(name: String, user: User)]) throws(StoreFailure) -> [Bool] {
+        var news: [Bool] = []
+        for (name, user) in clients {
+            do throws(StoreFailure) {
+                let isNew = try read(of: subject(name, user)) { (transaction) throws(LMDBError) in
+                    guard let record = try self.client(name, of: user.number, in: transaction),
+                        let log = try log(of: record, of: user.number, in: transaction)
+                    else { return true }
+                    return log.standing(of: record.cursor) != .upToDate
+                }
+                news.append(isNew)
+            } catch {
+                // Whoever waits for a damaged one is told by reading it.
+                news.append(true)
+            }
         }
+        return news
     }
 
     package func acknowledge(
@@ -272,49 +282,47 @@ extension MappedQueues: QueueStore {
 
     // MARK: Configuration
 
+    package func configurationRevision() throws(StoreFailure) -> UInt64 {
+        try read { (transaction) throws(LMDBError) in try queueRevision(in: transaction) }
+    }
+
     package func configure(
-        for request: RequestID?, _ load: () -> Result<QueueConfiguration, ConfigurationFailure>
-    ) throws(StoreFailure) -> ConfigurationFailure? {
+        _ configuration: QueueConfiguration, since known: UInt64?, for request: RequestID?
+    ) throws(StoreFailure) -> Bool {
         // What differs is found out before others have to wait.
-        let loaded = load()
-        guard case .success(let configuration) = loaded else { return loaded.failure }
         let (prepared, revision) = try read { (transaction) throws(LMDBError) in
             (try ConfigurationChange(to: configuration, self, in: transaction), try queueRevision(in: transaction))
         }
-        let outcome = try growing { (transaction) throws(LMDBError) -> Result<Void, ConfigurationFailure>? in
-            if let failure = load().failure { return .failure(failure) }
-            var change = prepared
-            if try queueRevision(in: transaction) != revision {
-                // Another request has changed what is in force meanwhile.
-                change = try ConfigurationChange(to: configuration, self, in: transaction)
-            }
+        return try growing { (transaction) throws(LMDBError) -> Bool? in
+            let current = try queueRevision(in: transaction)
+            if let known, known != current { return false }
+            // Another request may have changed what is in force meanwhile.
+            let change =
+                current == revision ? prepared : try ConfigurationChange(to: configuration, self, in: transaction)
             if change.growth > 0, try !admit(change, in: &transaction) { return nil }
             try apply(change, in: &transaction)
             try bumpQueueRevision(in: &transaction)
             try remember(.done, of: request, in: &transaction)
-            return .success(())
+            return true
         }
-        return outcome.failure
     }
 
     package func setPassword(
-        of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?,
-        _ save: () -> ConfigurationFailure?
-    ) throws(StoreFailure) -> ConfigurationFailure? {
+        of user: String, to hash: PasswordHash, by login: User?, for request: RequestID?
+    ) throws(StoreFailure) -> Bool {
         try write(of: "user \(user)") { (transaction) throws(LMDBError) in
             let current = try self.user(user, in: transaction)
             // A request that is answered again may have set this very hash.
             if let login, current?.number != login.number || current?.hash != login.hash && current?.hash != hash {
-                return .loginChanged
+                return false
             }
-            if let failure = save() { return failure }
             if var current {
                 current.hash = hash
                 try tables.users.put(UserRecord.encode(current), at: nameKey(user), in: &transaction)
                 try bumpQueueRevision(in: &transaction)
             }
             try remember(.done, of: request, in: &transaction)
-            return nil
+            return true
         }
     }
 
@@ -329,11 +337,5 @@ extension MappedQueues: QueueStore {
     /// Whether a configuration was ever put in force.
     package func isConfigured() throws(StoreFailure) -> Bool {
         try read { (transaction) throws(LMDBError) in try queueState(in: transaction).isConfigured }
-    }
-}
-
-extension Result {
-    fileprivate var failure: Failure? {
-        if case .failure(let failure) = self { failure } else { nil }
     }
 }

@@ -21,13 +21,14 @@ extension MappedWebhooks: WebhookMaintenance {
     /// Removes keys that nothing was signed with for a day; writes nothing where there are none.
     /// - Parameters:
     ///   - now: by the time of day.
-    ///   - start: the key to begin at; set to the one to go on at, empty where all have been looked at.
+    ///   - start: the key to begin at.
     ///   - limit: how many environments to look at.
+    /// - Returns: the key to go on at; empty where all have been looked at.
     package func forgetIdleKeyrings(
-        at now: Timestamp, from start: inout [UInt8], limit: Int
-    ) throws(StoreFailure) {
+        at now: Timestamp, from start: [UInt8], limit: Int
+    ) throws(StoreFailure) -> [UInt8] {
         var next: [UInt8] = []
-        let idle = try read { [start] (transaction) throws(LMDBError) in
+        let idle = try read { (transaction) throws(LMDBError) in
             var places: [[UInt8]] = []
             try tables.environments.scan(from: start, in: transaction) { place, _ in
                 guard places.count < limit else {
@@ -44,8 +45,7 @@ extension MappedWebhooks: WebhookMaintenance {
             }
             return idle
         }
-        start = next
-        guard !idle.isEmpty else { return }
+        guard !idle.isEmpty else { return next }
         try write { (transaction) throws(LMDBError) in
             for environment in idle where try isIdle(environment, at: now, in: transaction) {
                 guard let number = try keyringNumber(of: environment, in: transaction) else { continue }
@@ -53,6 +53,7 @@ extension MappedWebhooks: WebhookMaintenance {
                 try tables.environments.remove(environment.bytes, in: &transaction)
             }
         }
+        return next
     }
 
     private func isIdle(

@@ -25,7 +25,7 @@ extension MappedWebhooks: WebhookStore {
     }
 
     package func create(
-        _ webhook: Webhook, for request: RequestID?, limit: Int, _ makeKey: () -> Keyring.Key?
+        _ webhook: Webhook, for request: RequestID?, limit: Int, key: Keyring.Key?
     ) throws(StoreFailure) -> WebhookCreation {
         try growing(of: "webhooks of environment \(webhook.environment)") { (transaction) throws(LMDBError) in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
@@ -36,7 +36,7 @@ extension MappedWebhooks: WebhookStore {
             guard try subscriptions(of: webhook.environment, in: transaction).count < limit else { return .tooMany }
             guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
-            guard let keyring = try keyring(of: webhook.environment, &work, in: &transaction, makeKey) else {
+            guard let keyring = try keyring(of: webhook.environment, beginning: key, &work, in: &transaction) else {
                 return .noKey
             }
             var made = webhook
@@ -49,22 +49,21 @@ extension MappedWebhooks: WebhookStore {
         }
     }
 
-    package func change(_ id: UUID, _ change: (inout Webhook) -> Bool) throws(StoreFailure) -> Webhook? {
-        try growing(of: "webhook \(id)") { (transaction) throws(LMDBError) -> Presence<Webhook>? in
-            guard let before = try webhook(id, in: transaction) else { return .absent }
-            var webhook = before
-            guard change(&webhook) else { return .present(before) }
-            guard try admit(bytes: 4096 + webhook.destination.url.utf8.count, in: &transaction) else { return nil }
-            try put(webhook, in: &transaction)
+    package func replace(_ webhook: Webhook, by changed: Webhook) throws(StoreFailure) -> Replacement<Webhook> {
+        try growing(of: "webhook \(webhook.id)") { (transaction) throws(LMDBError) -> Replacement<Webhook>? in
+            guard let current = try self.webhook(webhook.id, in: transaction) else { return .gone }
+            guard current == webhook else { return .differs(current) }
+            guard try admit(bytes: 4096 + changed.destination.url.utf8.count, in: &transaction) else { return nil }
+            try put(changed, in: &transaction)
             // Where it was disabled, or is no longer, its deliveries are due at another time.
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
-            try work.reconsider(webhook.destination.number, before: before.destination, in: transaction)
-            if before.destination.limits.isOrdered, !webhook.destination.limits.isOrdered {
-                try work.endOrder(of: webhook.destination.number, in: &transaction)
+            try work.reconsider(changed.destination.number, before: webhook.destination, in: transaction)
+            if webhook.destination.limits.isOrdered, !changed.destination.limits.isOrdered {
+                try work.endOrder(of: changed.destination.number, in: &transaction)
             }
             try work.finish(in: &transaction)
-            return .present(webhook)
-        }.value
+            return .replaced
+        }
     }
 
     package func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
@@ -223,26 +222,24 @@ extension MappedWebhooks: WebhookStore {
 
     // MARK: Settings
 
-    package func hasKeyring(_ environment: UUID) throws(StoreFailure) -> Bool {
-        try read { (transaction) throws(LMDBError) in try keyringNumber(of: environment, in: transaction) != nil }
-    }
-
-    package func keyring(
-        of environment: UUID, _ make: () -> Keyring.Key?
-    ) throws(StoreFailure) -> Keyring? {
-        let found = try read(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring? in
+    package func keyring(of environment: UUID) throws(StoreFailure) -> Keyring? {
+        try read(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring? in
             guard let number = try keyringNumber(of: environment, in: transaction) else { return nil }
             return try deliveries.keyring(number, in: transaction)
         }
-        if let found { return found }
-        return try growing(of: "keys of environment \(environment)") {
-            (transaction) throws(LMDBError) -> Presence<Keyring>? in
+    }
+
+    package func keyring(
+        of environment: UUID, beginning key: Keyring.Key
+    ) throws(StoreFailure) -> Keyring {
+        try growing(of: "keys of environment \(environment)") { (transaction) throws(LMDBError) -> Keyring? in
             guard try admit(bytes: 4096, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
-            let keyring = try keyring(of: environment, &work, in: &transaction, make)
+            let keyring = try keyring(of: environment, beginning: key, &work, in: &transaction)
             try work.finish(in: &transaction)
-            return Presence(keyring)
-        }.value
+            guard let keyring else { throw .damaged("the keys of an environment") }
+            return keyring
+        }
     }
 
     package func rotate(

@@ -55,15 +55,15 @@ extension MappedWebhooks {
         try tables.environments.number(at: environment.bytes, in: transaction)
     }
 
-    /// An environment's keyring; made where there is none, and `nil` where no key could be made.
+    /// An environment's keyring; `nil` where there is none and no key to begin one with.
     func keyring(
-        of environment: UUID, _ work: inout DeliveryWork, in transaction: inout Transaction,
-        _ make: () -> Keyring.Key?
+        of environment: UUID, beginning first: Keyring.Key?, _ work: inout DeliveryWork,
+        in transaction: inout Transaction
     ) throws(LMDBError) -> Keyring? {
         if let number = try keyringNumber(of: environment, in: transaction) {
             return try deliveries.keyring(number, in: transaction)
         }
-        guard let first = make() else { return nil }
+        guard let first else { return nil }
         let keyring = Keyring(number: work.takeKeyringNumber(), keys: [first])
         try put(keyring, in: &transaction)
         try tables.environments.put(key(keyring.number), at: environment.bytes, in: &transaction)

@@ -2,14 +2,14 @@ internal import HTTP
 internal import Values
 
 /// The requests that wait for somebody outside to answer, and until when each does.
-struct AskingRequests {
+struct OutsideWaits {
     struct Entry {
-        let request: Request
-        let pending: Pending
+        let wakeup: Wakeup
         /// By `SystemClock.bootTimeMicroseconds`.
-        let until: Int64
+        var until: Int64
         /// Whose request it is, as `clientKey` has it.
         let client: String
+        let bodyBytes: Int
     }
 
     /// Together they hold their bodies in memory, and each one a connection of nginx.
@@ -32,26 +32,21 @@ struct AskingRequests {
     private var byAddress: [String: (count: Int, bytes: Int)] = [:]
 
     /// Whether one more may wait.
-    func hasRoom(for client: String, _ request: Request) -> Bool {
-        let (own, more) = (byAddress[client] ?? (0, 0), Self.bytes(request))
+    func hasRoom(for client: String, bodyBytes more: Int) -> Bool {
+        let own = byAddress[client] ?? (0, 0)
         return entries.count < Self.limit && own.count < Self.addressLimit && bytes + more <= Self.bodyBytes
             && own.bytes + more <= Self.addressBodyBytes
     }
 
-    private static func bytes(_ request: Request) -> Int {
-        guard case .whole(let body) = request.body else { return 0 }
-        return body.count
-    }
-
     private mutating func count(_ entry: Entry, _ sign: Int) {
-        bytes += sign * Self.bytes(entry.request)
+        bytes += sign * entry.bodyBytes
         var own = byAddress[entry.client] ?? (0, 0)
         own.count += sign
-        own.bytes += sign * Self.bytes(entry.request)
+        own.bytes += sign * entry.bodyBytes
         byAddress[entry.client] = own.count > 0 ? own : nil
     }
 
-    /// Until when a request that begins to wait now does so.
+    /// Until when a request that begins to wait now may do so.
     func deadline(now: Int64) -> Int64 { min(now + Self.microseconds, end) }
 
     mutating func add(_ entry: Entry, token: UInt64) {
@@ -68,20 +63,18 @@ struct AskingRequests {
     /// Has nobody wait any longer than until `time`.
     mutating func end(by time: Int64) {
         end = time
-        for (token, entry) in entries {
-            let shorter = Entry(
-                request: entry.request, pending: entry.pending, until: min(entry.until, time), client: entry.client)
-            add(shorter, token: token)
-        }
+        for (token, entry) in entries where entry.until > time { entries[token]?.until = time }
+        if !entries.isEmpty { nextDeadline = min(nextDeadline, time) }
     }
 
     /// Those that need not wait any longer; they are no longer among these.
     /// - Parameter hasNews: whether something has become known.
-    mutating func takeOver(hasNews: Bool, now: Int64) -> [(token: UInt64, Entry)] {
+    /// - Returns: with whether that was what they wait for.
+    mutating func takeOver(hasNews: Bool, now: Int64) -> [(token: UInt64, isDue: Bool)] {
         guard !entries.isEmpty, hasNews || now >= nextDeadline else { return [] }
-        let over = entries.filter { now >= $0.value.until || hasNews && $0.value.pending.isOver() }
+        let over = entries.filter { $0.value.wakeup.isDue || now >= $0.value.until }
         for token in over.keys { remove(token) }
         nextDeadline = entries.values.reduce(.max) { min($0, $1.until) }
-        return over.map { ($0.key, $0.value) }
+        return over.map { ($0.key, $0.value.wakeup.isDue) }
     }
 }

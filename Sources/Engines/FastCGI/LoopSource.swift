@@ -1,7 +1,7 @@
 package import SystemPackage
 
-/// Questions to others that requests wait for, asked without a thread that waits: the loop says when to go on with them.
-package protocol Inquiries: AnyObject {
+/// Something besides the store that requests wait for. The loop watches it, and says when to go on with it.
+package protocol LoopSource: AnyObject {
     /// Can be read when there is something to do.
     var descriptor: FileDescriptor { get }
 
@@ -16,6 +16,6 @@ package protocol Inquiries: AnyObject {
     func work() -> Bool
 }
 
-extension Inquiries {
+extension LoopSource {
     package var isBusy: Bool { false }
 }

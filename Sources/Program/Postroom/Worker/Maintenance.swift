@@ -1,0 +1,162 @@
+internal import Capture
+internal import Linux
+internal import Logging
+internal import Storage
+internal import Values
+
+/// Removes what has expired, in small steps. Each is one transaction, and other processes get their turn between two of them.
+final class Maintenance {
+    private let store: any StorageEngine
+    private let settings: Settings
+    private let logger: Logger
+
+    private static let stepSizes = 8...250
+    /// Smaller where the store is so full that a step finds no room for the pages which it changes.
+    private var stepSize = Maintenance.stepSizes.upperBound
+    /// Whether the last steps have left something.
+    private var hasMore = false
+
+    private static let pauseMilliseconds = 2
+    /// Lines of the log that are given up at a time where the store is full.
+    private static let linesForRoom = 64
+    /// How often old requests are forgotten and dead readers swept, where nothing asks for it more often.
+    private static let tickMicroseconds: Int64 = 5_000_000
+    /// Keys and makers are looked through once an hour.
+    private static let forgetMicroseconds: Int64 = 3_600_000_000
+
+    // By `SystemClock.bootTimeMicroseconds`.
+    private var ticksAt: Int64
+    private var cleansAt: Int64
+    private var forgetsAt: Int64 = 0
+
+    // Where the next steps of looking for what is of no more use begin.
+    private var nextLogin: [UInt8] = []
+    private var nextKeyring: [UInt8] = []
+    private var nextMaker: [UInt8] = []
+
+    init(_ store: any StorageEngine, _ settings: Settings, _ logger: Logger) {
+        self.store = store
+        self.settings = settings
+        self.logger = logger
+        let now = SystemClock.bootTimeMicroseconds()
+        ticksAt = now + Self.tickMicroseconds
+        cleansAt = now + Int64(settings.cleanupSeconds * 1e6)
+    }
+
+    /// After how long the next step is due; `nil`: no sooner than anything else.
+    var pauseMilliseconds: Int? { hasMore ? Self.pauseMilliseconds : nil }
+
+    /// Does a step of each kind that is due.
+    func work() async {
+        let now = SystemClock.bootTimeMicroseconds()
+        guard hasMore || now >= ticksAt || now >= cleansAt else { return }
+        hasMore = false
+        note(await step { () async throws(StoreFailure) in try await forgetRequests() })
+        note(await step { () async throws(StoreFailure) in try await removeGarbage() })
+        note(await step { () async throws(StoreFailure) in try await dropOldDeliveries() })
+        if now >= cleansAt { await clean() }
+        if !hasMore { _ = await step { () async throws(StoreFailure) in try await sweep() } }
+        ticksAt = SystemClock.bootTimeMicroseconds() + Self.tickMicroseconds
+    }
+
+    private func note(_ isMore: Bool) { hasMore = hasMore || isMore }
+
+    private func clean() async {
+        let moreEndpoints = await step { () async throws(StoreFailure) in try await removeOverdue() }
+        let moreLogins = await step { () async throws(StoreFailure) in try await forgetLogins() }
+        note(moreEndpoints || moreLogins)
+        if SystemClock.bootTimeMicroseconds() >= forgetsAt { await forgetUnused() }
+        if !moreEndpoints, !moreLogins {
+            cleansAt = SystemClock.bootTimeMicroseconds() + Int64(settings.cleanupSeconds * 1e6)
+        }
+    }
+
+    private func forgetUnused() async {
+        let moreKeyrings = await step { () async throws(StoreFailure) in try await forgetKeyrings() }
+        let moreMakers = await step { () async throws(StoreFailure) in try await forgetMakers() }
+        note(moreKeyrings || moreMakers)
+        if !moreKeyrings, !moreMakers { forgetsAt = SystemClock.bootTimeMicroseconds() + Self.forgetMicroseconds }
+    }
+
+    /// Does one step and commits it; a failure is logged, and tried again at the next tick.
+    /// - Parameter body: returns whether it has left something.
+    private func step(_ body: () async throws(StoreFailure) -> Bool) async -> Bool {
+        do throws(StoreFailure) {
+            let hasMore = try await body()
+            try store.commit()
+            stepSize = min(2 * stepSize, Self.stepSizes.upperBound)
+            return hasMore
+        } catch {
+            store.rollBack()
+            if error == .full, stepSize > Self.stepSizes.lowerBound {
+                stepSize = max(stepSize / 4, Self.stepSizes.lowerBound)
+                return true
+            }
+            logger.warning("expiry has to wait", metadata: ["reason": "\(store.reason(of: error))"])
+            if case .lost = error { Signal.raise(Signal.terminate) }
+            return false
+        }
+    }
+
+    /// Gives up the oldest of the log for what is being delivered; false where there is none.
+    func makeRoom() async -> Bool {
+        await step { () async throws(StoreFailure) in
+            try await store.retention.dropForRoom(limit: Self.linesForRoom) > 0
+        }
+    }
+
+    func renewMark() {
+        do throws(StoreFailure) {
+            try store.renewMark()
+        } catch {
+            store.rollBack()
+            logger.warning("an older copy of the store would go unnoticed", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    // MARK: Steps
+
+    private func forgetRequests() async throws(StoreFailure) -> Bool {
+        try await store.forgetRequests(at: store.clock.now(), limit: 4 * stepSize) == 4 * stepSize
+    }
+
+    private func removeGarbage() async throws(StoreFailure) -> Bool {
+        try await store.removeGarbage(limit: stepSize) == stepSize
+    }
+
+    private func dropOldDeliveries() async throws(StoreFailure) -> Bool {
+        let oldest = store.clock.now().wall.adding(seconds: -settings.webhookRetentionSeconds)
+        let limit = 2 * stepSize
+        return try await store.retention.dropOldDeliveries(
+            before: oldest, maximumBytes: UInt64(settings.webhookLogBytes), limit: limit) == limit
+    }
+
+    private func removeOverdue() async throws(StoreFailure) -> Bool {
+        let count = try await store.capture.removeOverdue(at: store.clock.now(), settings.limits, limit: stepSize)
+        if count > 0 { logger.debug("removed endpoints", metadata: ["count": .stringConvertible(count)]) }
+        return count == stepSize
+    }
+
+    private func forgetLogins() async throws(StoreFailure) -> Bool {
+        nextLogin = try await store.queues.forgetLogins(
+            at: store.clock.now().steady, from: nextLogin, limit: 4 * stepSize)
+        return !nextLogin.isEmpty
+    }
+
+    private func forgetKeyrings() async throws(StoreFailure) -> Bool {
+        nextKeyring = try await store.webhooks.forgetIdleKeyrings(
+            at: store.clock.now().wall, from: nextKeyring, limit: 4 * stepSize)
+        return !nextKeyring.isEmpty
+    }
+
+    private func forgetMakers() async throws(StoreFailure) -> Bool {
+        nextMaker = try await store.capture.forgetMakers(from: nextMaker, limit: 4 * stepSize)
+        return !nextMaker.isEmpty
+    }
+
+    private func sweep() async throws(StoreFailure) -> Bool {
+        try await store.checkHealth()
+        try await store.sweepDeadReaders()
+        return false
+    }
+}

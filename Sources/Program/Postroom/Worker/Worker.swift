@@ -1,0 +1,110 @@
+internal import DeliveryEngine
+internal import Events
+internal import Linux
+internal import Logging
+internal import Storage
+internal import SystemPackage
+internal import Values
+
+/// The loop of the worker: takes events in, matches them, makes the deliveries that are due, and removes in small steps what
+/// has expired.
+final class Worker {
+    private let store: any StorageEngine
+    private let shutdownSeconds: Double
+    private let logger: Logger
+    private let intake: KafkaIntake?
+    private let matching: MatchingWork
+    private let deliveries: DeliveryWork
+    private let maintenance: Maintenance
+    private let signals: SignalQueue
+    private var isStopping = false
+
+    init(
+        store: any StorageEngine, settings: Settings, dispatcher: Dispatcher, intake: KafkaIntake?, logger: Logger
+    ) throws(Errno) {
+        self.store = store
+        shutdownSeconds = settings.shutdownSeconds
+        self.intake = intake
+        self.logger = logger
+        maintenance = Maintenance(store, settings, logger)
+        let failures = WorkFailures(store, maintenance, logger)
+        matching = MatchingWork(store, failures)
+        deliveries = DeliveryWork(store, dispatcher, failures, logger)
+        signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
+    }
+
+    /// Works until SIGTERM or SIGINT.
+    func run() async throws {
+        maintenance.renewMark()
+        defer { maintenance.renewMark() }
+        while true {
+            try wait()
+            store.heartbeat?.beat()
+            guard !isStopping else { return try await drain() }
+            await intake?.turn()
+            await matching.work()
+            await deliveries.work()
+            tellDamage()
+            await maintenance.work()
+        }
+    }
+
+    /// Waits for attempts that end, for signals, and until it is time to look again.
+    private func wait() throws {
+        var pause = maintenance.pauseMilliseconds ?? deliveries.lookMilliseconds
+        if matching.isDue { pause = 0 }
+        if let milliseconds = deliveries.retryMilliseconds { pause = milliseconds }
+        var descriptors = [signals.descriptor]
+        if let intake {
+            pause = min(pause, intake.pauseMilliseconds)
+            descriptors.append(intake.descriptor)
+        }
+        try deliveries.dispatcher.wait(milliseconds: pause, descriptors: descriptors)
+        while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
+    }
+
+    /// What is damaged is done without, and its operator hears of it.
+    private func tellDamage() {
+        for damage in store.takeDamage() {
+            logger.error(.damage, metadata: ["damage": "\(damage)"])
+        }
+    }
+
+    /// Begins nothing any longer, and waits for what is being sent.
+    private func drain() async throws {
+        intake?.close()
+        try await deliveries.drain(seconds: shutdownSeconds)
+    }
+}
+
+/// What follows from a step of the worker that failed.
+struct WorkFailures {
+    private let store: any StorageEngine
+    private let maintenance: Maintenance
+    private let logger: Logger
+
+    init(_ store: any StorageEngine, _ maintenance: Maintenance, _ logger: Logger) {
+        self.store = store
+        self.maintenance = maintenance
+        self.logger = logger
+    }
+
+    /// Throws away what the step has written, and makes room where there is none. A store that is lost ends the process.
+    /// - Parameter message: what has to wait.
+    /// - Returns: when to try again, by `SystemClock.bootTimeMicroseconds`.
+    func handle(_ failure: StoreFailure, _ message: Logger.Message) async -> Int64 {
+        let now = SystemClock.bootTimeMicroseconds()
+        store.rollBack()
+        if failure == .full, await maintenance.makeRoom() { return now + 10_000 }
+        logger.warning(message, metadata: ["reason": "\(store.reason(of: failure))"])
+        if case .lost = failure { Signal.raise(Signal.terminate) }
+        return now + 1_000_000
+    }
+}
+
+extension StorageEngine {
+    /// What an operator can do something about.
+    func reason(of failure: StoreFailure) -> String {
+        failure == .full ? fullExplanation : failure.explanation
+    }
+}

@@ -1,0 +1,48 @@
+import Delivery
+import DeliveryEngine
+import HTTP
+import MappedStore
+import TestSupport
+import Testing
+import Values
+import Webhooks
+
+/// Keys that cannot be read: that is not the receiver's fault.
+@Suite struct DamagedKeysTests {
+    /// The real store, whose keyrings cannot be read.
+    private final class DamagedStore: DeliveryStore {
+        private let store: MappedDeliveries
+
+        init(_ store: MappedDeliveries) { self.store = store }
+
+        func turn(
+            _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
+            leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
+        ) throws(StoreFailure) -> DeliveryTurn {
+            var turn = try store.turn(
+                results, beginning: room, inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
+                policies: policies, at: moment)
+            turn.starts = turn.starts.map {
+                DeliveryTurn.Start(
+                    delivery: $0.delivery, destination: $0.destination, owner: $0.owner, parcel: $0.parcel,
+                    keys: .damaged)
+            }
+            return turn
+        }
+
+        func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
+            try store.endLeases(longest: leaseSeconds, at: moment)
+        }
+    }
+
+    @Test func `damaged keys end the delivery as unavailable`() throws {
+        try Delivering.with { test in
+            let webhook = try test.create()
+            try test.accept("a", "b")
+            try test.settle(try test.dispatcher(over: DamagedStore(test.store.deliveries)))
+            let failure = Attempt.Failure(kind: .unavailable, text: "the signing keys are damaged")
+            #expect(try test.log(webhook).map(\.outcome.failure) == [failure, failure])
+            #expect(try test.pending() == 0 && test.receiver.arrivals().isEmpty)
+        }
+    }
+}
