@@ -9,8 +9,15 @@ package struct MediaType: Equatable, Sendable {
     package init(_ text: some StringProtocol) { self.init(bytes: Array(text.utf8)[...]) }
 
     package init(bytes: ArraySlice<UInt8>) {
-        let name = bytes.prefix { $0 != UInt8(ascii: ";") }.filter { !$0.isFieldBlank }
-        self.name = String(decoding: name, as: UTF8.self).lowercased()
+        var name: [UInt8] = []
+        name.reserveCapacity(bytes.count)
+        for byte in bytes {
+            if byte == UInt8(ascii: ";") { break }
+            if byte.isFieldBlank { continue }
+            let isUpper = byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z")
+            name.append(isUpper ? byte | 0x20 : byte)
+        }
+        self.name = String(decoding: name, as: UTF8.self)
         self.bytes = bytes
     }
 
@@ -24,6 +31,7 @@ package struct MediaType: Equatable, Sendable {
     /// The first parameter of a name, unquoted; `nil` where it has none.
     /// - Parameter name: in lower case.
     package func parameter(_ name: String) -> String? {
+        guard bytes.contains(UInt8(ascii: ";")) else { return nil }
         for parameter in parts.dropFirst() {
             guard let equals = parameter.firstIndex(of: UInt8(ascii: "=")) else { continue }
             let found = String(decoding: parameter[..<equals].withoutOuterBlanks, as: UTF8.self)
