@@ -31,7 +31,7 @@ import Testing
         }
         executor.drain()
         unsafe #expect(events == ["a begins", "b begins", "c begins"])
-        for unsafecontinuation in unsafe waiting.reversed() { unsafe continuation.resume() }
+        while unsafe !waiting.isEmpty { unsafe waiting.removeLast().resume() }
         unsafe #expect(events.count == 3)
         executor.drain()
         unsafe #expect(events.suffix(3) == ["c goes on", "b goes on", "a goes on"])
