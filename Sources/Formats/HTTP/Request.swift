@@ -46,8 +46,8 @@ package struct RequestID: Hashable, Sendable {
     }
 }
 
-/// One HTTP request, as a handler sees it.
-package struct Request {
+/// One HTTP request, as a handler sees it. All who hold it share its body, so that it can be given up.
+package final class Request {
     package enum Body: Equatable, Sendable {
         case whole([UInt8])
         /// Longer than what this service takes; its bytes were thrown away.
@@ -59,7 +59,7 @@ package struct Request {
     package let method: HTTPRequest.Method
     package let target: Target
     package let fields: FieldList
-    package var body: Body { content.body }
+    package private(set) var body: Body
     /// The client's address as nginx vouches for it, without port; never taken from a header.
     package let remoteAddress: String?
     /// Whether it came in at the operations port.
@@ -68,14 +68,6 @@ package struct Request {
     package let user: String?
     /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
     package let id: RequestID?
-    private let content: Content
-
-    /// Copies of the request share its body, so that all of them give it up.
-    private final class Content {
-        var body: Body
-
-        init(_ body: Body) { self.body = body }
-    }
 
     package init(
         method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),
@@ -84,13 +76,13 @@ package struct Request {
         self.method = method
         self.target = target
         self.fields = fields
-        content = Content(body)
+        self.body = body
         self.remoteAddress = remoteAddress
         self.isOperational = isOperational
         self.user = user
         self.id = id
     }
 
-    /// Gives up the memory of a body that nothing reads any more, in all copies of the request.
-    package func dropBody() { content.body = .whole([]) }
+    /// Gives up the memory of a body that nothing reads any more.
+    package func dropBody() { body = .whole([]) }
 }
