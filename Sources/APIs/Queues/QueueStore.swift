@@ -85,7 +85,7 @@ package protocol QueueStore: AnyObject {
 
     // MARK: Configuration
 
-    /// Differs whenever another configuration or password has been put in force.
+    /// Differs whenever another configuration or password has been put in force; the same one again makes no difference.
     func configurationRevision() async throws(StoreFailure) -> UInt64
 
     /// Puts a configuration in force: queues that are in both keep their messages, ids and clients, users theirs.

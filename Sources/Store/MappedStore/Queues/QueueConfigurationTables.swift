@@ -20,6 +20,12 @@ struct ConfigurationChange {
     /// Bytes that it may add to the file.
     private(set) var growth = 0
 
+    /// Whether all is as it is wanted.
+    var isEmpty: Bool {
+        queues.isEmpty && goneQueues.isEmpty && users.isEmpty && goneUsers.isEmpty && newRights.isEmpty
+            && goneRights.isEmpty && state.isConfigured
+    }
+
     init(
         to configuration: QueueConfiguration, _ store: MappedQueues, in transaction: borrowing Transaction
     ) throws(LMDBError) {

@@ -300,8 +300,10 @@ extension MappedQueues: QueueStore {
             let change =
                 current == revision ? prepared : try ConfigurationChange(to: configuration, self, in: transaction)
             if change.growth > 0, try !admit(change, in: &transaction) { return nil }
-            try apply(change, in: &transaction)
-            try bumpQueueRevision(in: &transaction)
+            if !change.isEmpty {
+                try apply(change, in: &transaction)
+                try bumpQueueRevision(in: &transaction)
+            }
             try remember(.done, of: request, in: &transaction)
             return true
         }
