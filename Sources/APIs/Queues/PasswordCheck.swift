@@ -1,5 +1,6 @@
 internal import Cryptography
 internal import HTTP
+internal import Values
 
 /// Checks passwords. A costly hash is computed beside the loop, and what came of it is remembered.
 final class PasswordCheck {
@@ -25,7 +26,7 @@ final class PasswordCheck {
 
     init(_ background: any Background, random: inout any RandomNumberGenerator) {
         self.background = background
-        key = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        key = [UInt8](randomCount: 32, using: &random)
     }
 
     /// The name is part of it: a user's own password does not tell which hash another name is checked with.

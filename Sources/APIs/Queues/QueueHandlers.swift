@@ -38,7 +38,7 @@ package final class QueueHandlers {
         self.now = now
         var random = random
         passwords = PasswordCheck(background, random: &random)
-        self.loginKey = loginKey ?? (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+        self.loginKey = loginKey ?? [UInt8](randomCount: 32, using: &random)
         self.random = random
         self.background = background
     }
