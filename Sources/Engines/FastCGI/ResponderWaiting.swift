@@ -15,9 +15,7 @@ extension Connection: RequestContext {
         commitFailure = nil
         loop.committing.append(self)
         unsafe await withUnsafeContinuation { unsafe continuation = $0 }
-        guard let failure = commitFailure else { return }
-        if failure == .rolledBack { commitFailure = nil }
-        throw failure
+        if let commitFailure { throw commitFailure }
     }
 
     func deadline(milliseconds: Int) -> Deadline {
@@ -27,7 +25,6 @@ extension Connection: RequestContext {
     func news(for interest: any Interest, until deadline: Deadline) async -> Waking {
         guard loop.park(self, interest, until: deadline.microseconds) else { return waking }
         await pause()
-        state = .answering
         return waking
     }
 
@@ -35,7 +32,6 @@ extension Connection: RequestContext {
         guard let wakeup = loop.waitOutside(self) else { return false }
         enrol(wakeup)
         await pause()
-        state = .answering
         return waking == .news
     }
 }
