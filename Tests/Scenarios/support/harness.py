@@ -1,6 +1,7 @@
 """Starts the real thing: nginx, responders and worker from one `postroom serve`, on a port of 127.0.0.1."""
 
 import http.client
+import itertools
 import json
 import os
 import resource
@@ -21,7 +22,11 @@ PROGRAM = os.environ.get("POSTROOM", os.path.join(ROOT, ".build", "release", "po
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
-given_ports = set()
+# Every process of a test run has ports of its own, below those that the system gives to outgoing connections (from 32768 on):
+# a service that is stopped and started again finds its port free.
+PORTS_PER_PROCESS = 2_000
+process_number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+ports = itertools.cycle(range(12_000 + process_number * PORTS_PER_PROCESS, 12_000 + (process_number + 1) * PORTS_PER_PROCESS))
 
 
 def compiled(name, directory):
@@ -33,14 +38,16 @@ def compiled(name, directory):
 
 
 def free_port():
-    """A port that nobody listens at, and that this process was not given before."""
-    while True:
+    """A port of 127.0.0.1 that nobody listens at, and that no other process of this test run is given."""
+    for port in itertools.islice(ports, PORTS_PER_PROCESS):
         with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
-            return port
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("all ports of this test process are taken")
 
 
 def wait_for(condition, seconds=20.0, pause=0.02):
