@@ -12,8 +12,8 @@ private let now = Timestamp(microseconds: 1_800_000_000_000_000)
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
     let span = unsafe bytes.span.bytes
-    if let destination = DestinationRecord.decode(span, number: 7) {
-        let again = unsafe DestinationRecord.decode(DestinationRecord.encode(destination).span.bytes, number: 7)
+    if let destination = DestinationRecord.decode(span, at: 7) {
+        let again = unsafe DestinationRecord.decode(DestinationRecord.encode(destination).span.bytes, at: 7)
         require(again == destination, "another destination")
         _ = destination.isDisabled(at: now)
         use(destination, DestinationState())
@@ -26,9 +26,9 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             use(Destination(number: 1, url: id.description, policy: .own(.fixed(retries: 1, interval: 1))), state)
         }
     }
-    if let parcel = ParcelRecord.decode(span, number: 7) {
+    if let parcel = ParcelRecord.decode(span, at: 7) {
         unsafe require(
-            ParcelRecord.decode(ParcelRecord.encode(parcel).span.bytes, number: 7) == parcel, "another parcel")
+            ParcelRecord.decode(ParcelRecord.encode(parcel).span.bytes, at: 7) == parcel, "another parcel")
     }
     if let line = AttemptRecord(span) {
         unsafe require(AttemptRecord(line.encoded.span.bytes) == line, "another line")
@@ -37,29 +37,36 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let verdict = line.attempt.verdict(.standard, attempts: 1, trigger: line.trigger, wish: wish, jitter: 1)
         if case .retry(let seconds) = verdict { _ = now.adding(seconds: seconds) }
     }
-    if let keyring = KeyringRecord.decode(span, number: 7) {
+    if let keyring = KeyringRecord.decode(span, at: 7) {
         unsafe require(
-            KeyringRecord.decode(KeyringRecord.encode(keyring).span.bytes, number: 7) == keyring, "another keyring")
+            KeyringRecord.decode(KeyringRecord.encode(keyring).span.bytes, at: 7) == keyring, "another keyring")
         _ = KeyRotation(keyring, at: now, overlapSeconds: 86_400)
     }
     if let state = DeliveryState(span) {
         unsafe require(DeliveryState(state.encoded.span.bytes) == state, "other counts")
     }
     let destination = Destination(number: 7, url: "http://x/", policy: .standard)
-    if let webhook = WebhookRecord.decode(span, destination, DestinationState()) {
-        let again = unsafe WebhookRecord.decode(
-            WebhookRecord.encode(webhook).span.bytes, destination, DestinationState())
-        require(again == webhook, "another webhook")
-        _ = valueJSON { json in webhook.write(to: &json) }
+    if let record = WebhookRecord(span) {
+        unsafe require(WebhookRecord(record.encoded.span.bytes) == record, "another webhook")
+        _ = valueJSON { json in record.webhook(destination, DestinationState()).write(to: &json) }
     }
-    _ = WebhookRecord.events(span)
-    if bytes.count > 24 {
-        let place = Array(bytes[..<24])
-        let record = Array(bytes[24...])
-        if let delivery = unsafe DeliveryRecord.decode(place.span.bytes, record.span.bytes) {
-            require(DeliveryRecord.place(delivery) == place, "another place")
+    if let environment = EnvironmentRecord(span) {
+        unsafe require(EnvironmentRecord(environment.encoded.span.bytes) == environment, "another environment")
+    }
+    if let key = DeliveryKey(keyBytes: Array(bytes.prefix(24))) {
+        require(key.keyBytes == Array(bytes.prefix(24)), "another key")
+        let record = Array(bytes.dropFirst(24))
+        if let delivery = unsafe DeliveryRecord.decode(record.span.bytes, at: key) {
+            require(DeliveryKey(delivery) == key, "another key")
             let encoded = DeliveryRecord.encode(delivery)
-            unsafe require(DeliveryRecord.decode(place.span.bytes, encoded.span.bytes) == delivery, "another delivery")
+            unsafe require(DeliveryRecord.decode(encoded.span.bytes, at: key) == delivery, "another delivery")
+        }
+    }
+    if let key = EventKey(keyBytes: Array(bytes.prefix(48))) {
+        let record = Array(bytes.dropFirst(48))
+        if let known = unsafe EventIDRecord.decode(record.span.bytes, at: key) {
+            let encoded = EventIDRecord.encode(known)
+            unsafe require(EventIDRecord.decode(encoded.span.bytes, at: key) == known, "another event")
         }
     }
     return 0

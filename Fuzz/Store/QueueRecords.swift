@@ -7,34 +7,35 @@
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
     let span = unsafe bytes.span.bytes
-    if let settings = QueueSettingsRecord.decode(span) {
-        let again = unsafe QueueSettingsRecord.decode(QueueSettingsRecord.encode(settings).span.bytes)
+    if let settings = QueueSettingsRecord.decode(span, at: 7) {
+        let again = unsafe QueueSettingsRecord.decode(QueueSettingsRecord.encode(settings).span.bytes, at: 7)
         require(again == settings, "other settings")
         _ = settings.allows("10.0.0.1")
         _ = settings.authentication?.accepts(bytes, FieldList())
     }
-    if let log = QueueLogRecord.decode(span) {
-        let again = unsafe QueueLogRecord.decode(QueueLogRecord.encode(log).span.bytes)
+    if let log = QueueLogRecord.decode(span, at: 7) {
+        let again = unsafe QueueLogRecord.decode(QueueLogRecord.encode(log).span.bytes, at: 7)
         require(again == log, "another log")
         use(log)
     }
-    if let message = MessageRecord.decode(span) {
-        let again = unsafe MessageRecord.decode(MessageRecord.encode(message).span.bytes)
+    if let message = MessageRecord.decode(span, at: OwnedNumber(7, 7)) {
+        let again = unsafe MessageRecord.decode(MessageRecord.encode(message).span.bytes, at: OwnedNumber(7, 7))
         require(again == message, "another message")
     }
-    if let user = UserRecord.decode(span) {
-        unsafe require(UserRecord.decode(UserRecord.encode(user).span.bytes) == user, "another user")
+    let name = NameDigest("name")
+    if let user = UserRecord.decode(span, at: name) {
+        unsafe require(UserRecord.decode(UserRecord.encode(user).span.bytes, at: name) == user, "another user")
     }
     if let client = ClientRecord(span) {
         unsafe require(ClientRecord(client.encoded.span.bytes) == client, "another client")
-        _ = ClientRecord.place(client.queue, client.name)
+        _ = ClientKey(client.queue, client.name).keyBytes
     }
     if var state = QueueState(span) {
         unsafe require(QueueState(state.encoded.span.bytes) == state, "another state")
         (state.time, state.nextQueue) = (state.time + 1, state.nextQueue + 1)
         (state.nextUser, state.nextRight) = (state.nextUser + 1, state.nextRight + 1)
     }
-    if let garbage = Garbage(key: span) { require(garbage.key == bytes, "other garbage") }
+    if let garbage = Garbage(keyBytes: span) { require(garbage.keyBytes == bytes, "other garbage") }
     _ = isIntact(span)
     return 0
 }

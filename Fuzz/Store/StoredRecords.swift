@@ -8,16 +8,16 @@
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
     let span = unsafe bytes.span.bytes
-    if let record = EndpointRecord(span, number: 7) {
-        let again = unsafe EndpointRecord(record.encoded.span.bytes, number: 7)
+    if let record = EndpointRecord.decode(span, at: 7) {
+        let again = unsafe EndpointRecord.decode(EndpointRecord.encode(record).span.bytes, at: 7)
         require(again?.endpoint == record.endpoint && again?.indexedUse == record.indexedUse, "another endpoint")
         _ = record.endpoint.count
         _ = record.endpoint.isOverdue(at: Timestamp(microseconds: 1_800_000_000_000_000), CaptureLimits())
-        let use = unsafe EndpointRecord.use(fromKey: record.useKey.span.bytes)
-        require(use?.time == record.indexedUse && use?.number == 7, "another key")
+        require(TimedNumber(keyBytes: record.useKey.keyBytes) == record.useKey, "another key")
     }
-    if let notification = NotificationRecord.decode(span) {
-        let again = unsafe NotificationRecord.decode(NotificationRecord.encode(notification).span.bytes)
+    let key = OwnedNumber(7, 7)
+    if let notification = NotificationRecord.decode(span, at: key) {
+        let again = unsafe NotificationRecord.decode(NotificationRecord.encode(notification).span.bytes, at: key)
         require(again == notification, "another notification")
     }
     if let outcome = Outcome(span) { unsafe require(Outcome(outcome.encoded.span.bytes) == outcome, "another outcome") }

@@ -107,7 +107,7 @@ import Webhooks
         try withTemporaryDirectory { directory in try body(try Damaging(directory)) }
     }
 
-    @Test(arguments: [\Tables.destinations, \Tables.destinationStates, \Tables.deliveries])
+    @Test(arguments: [\Tables.destinations.bytes, \Tables.destinationStates.bytes, \Tables.deliveries.bytes])
     func `others are delivered to`(table: any KeyPath<Tables, Table> & Sendable) throws {
         try with { test in
             let (first, second) = (try test.webhook(), try test.webhook())
@@ -123,7 +123,7 @@ import Webhooks
         }
     }
 
-    @Test(arguments: [\Tables.destinations, \Tables.destinationStates])
+    @Test(arguments: [\Tables.destinations.bytes, \Tables.destinationStates.bytes])
     func `a destination that cannot be called does not count as late`(
         table: any KeyPath<Tables, Table> & Sendable
     ) throws {
@@ -145,7 +145,7 @@ import Webhooks
             let webhook = try test.webhook()
             try test.accept("a")
             _ = try test.work()
-            try test.damage(test.store.tables.parcels)
+            try test.damage(test.store.tables.parcels.bytes)
             try test.accept("a")
             #expect(try test.work().map { $0.parcel?.eventID } == ["a"])
             #expect(try test.log(webhook) == ["a", "a"])
@@ -157,7 +157,7 @@ import Webhooks
             _ = try test.webhook()
             try test.accept("a")
             try test.accept("b")
-            try test.damage(test.store.tables.parcels)
+            try test.damage(test.store.tables.parcels.bytes)
             #expect(try test.work().map { $0.parcel?.eventID } == [nil, "b"])
             #expect(test.store.takeDamage() == ["a parcel is damaged: number 1"])
         }
@@ -169,7 +169,7 @@ import Webhooks
             let other = try test.webhook()
             try test.accept("a")
             let starts = try test.turn([], beginning: 10).starts
-            try test.damage(test.store.tables.destinations)
+            try test.damage(test.store.tables.destinations.bytes)
             try test.end(starts)
             #expect(try test.log(other) == ["a"])
         }
@@ -183,7 +183,7 @@ import Webhooks
                 _ = try test.work()
                 test.now = Moment(wall: test.now.wall.adding(seconds: 10), steady: test.now.steady)
             }
-            try test.damage(test.store.tables.attempts)
+            try test.damage(test.store.tables.attempts.bytes)
             #expect(try test.log(webhook) == ["c", "b"])
             #expect(test.store.takeDamage().count == 1)
             func drop(after seconds: Double) throws -> Int {
@@ -208,7 +208,7 @@ import Webhooks
                 try test.accept(id)
                 _ = try test.work()
             }
-            try test.damage(test.store.tables.parcels)
+            try test.damage(test.store.tables.parcels.bytes)
             #expect(try test.log(webhook) == ["b", "a"])
             let dropped = try test.store.retention.dropOldDeliveries(
                 before: test.now.wall.adding(seconds: 1), maximumBytes: .max, limit: 100)
@@ -218,7 +218,7 @@ import Webhooks
         }
     }
 
-    @Test(arguments: [\Tables.lostParcels, \Tables.lostLines, \Tables.parcels])
+    @Test(arguments: [\Tables.lostParcels.bytes, \Tables.lostLines.bytes, \Tables.parcels.bytes])
     func `what was given up is recovered but for what cannot be read`(
         table: any KeyPath<Tables, Table> & Sendable
     ) throws {
@@ -241,7 +241,7 @@ import Webhooks
             #expect(try test.recover(webhook, limit: 1) == 1)
             let place = key(webhook.destination.number, 1)
             try test.store.write { (transaction) throws(LMDBError) in
-                try test.store.tables.lostLines.put(key(1), at: place, in: &transaction)
+                try test.store.tables.lostLines.bytes.put(key(1), at: place, in: &transaction)
             }
             #expect(try test.recover(webhook) == 1)
             #expect(try test.work().map { $0.parcel?.eventID } == ["a", "b"])
@@ -249,7 +249,8 @@ import Webhooks
     }
 
     @Test(arguments: [
-        (\Tables.parcels, Redelivery.gone), (\.attempts, .unknownLine), (\.destinations, .unknownDestination),
+        (\Tables.parcels.bytes, Redelivery.gone), (\.attempts.bytes, .unknownLine),
+        (\.destinations.bytes, .unknownDestination),
     ])
     func `what cannot be read is not sent again, and fails nothing else of its turn`(
         table: any KeyPath<Tables, Table> & Sendable, outcome: Redelivery
@@ -264,7 +265,7 @@ import Webhooks
         }
     }
 
-    @Test(arguments: [\Tables.lostParcels, \Tables.lostLines])
+    @Test(arguments: [\Tables.lostParcels.bytes, \Tables.lostLines.bytes])
     func `lines are dropped though what they gave up is damaged`(table: any KeyPath<Tables, Table> & Sendable) throws {
         try with { test in
             let webhook = try test.webhook()
@@ -277,7 +278,7 @@ import Webhooks
             let end = test.now.wall.adding(seconds: 1)
             #expect(try test.store.retention.dropOldDeliveries(before: end, maximumBytes: .max, limit: 100) == 2)
             try test.store.commit()
-            #expect(try test.store.count(\.attempts) == 0)
+            #expect(try test.store.count(\.attempts.bytes) == 0)
         }
     }
 
@@ -286,8 +287,8 @@ import Webhooks
         try with { test in
             let webhooks = try (0..<2).map { _ in try test.webhook() }
             try test.refuse((0..<6).map { "\($0)" })
-            try test.damage(test.store.tables.attempts, count: 9)
-            try test.damage(test.store.tables.parcels, count: 4)
+            try test.damage(test.store.tables.attempts.bytes, count: 9)
+            try test.damage(test.store.tables.parcels.bytes, count: 4)
             var steps: [Int] = []
             repeat {
                 steps.append(
@@ -297,7 +298,10 @@ import Webhooks
             } while steps.last == limit
             #expect(steps.reduce(0, +) == 12 + 6 && steps.allSatisfy { $0 <= limit })
             #expect(try webhooks.map { try test.log($0) } == [[], []])
-            for table in [\Tables.attemptIndex, \.attemptParcels, \.lostLines, \.lostParcels, \.eventIDs] {
+            for table in [
+                \Tables.attemptIndex.bytes, \.attemptParcels.bytes, \.lostLines.bytes, \.lostParcels.bytes,
+                \.eventIDs.bytes,
+            ] {
                 #expect(try test.store.count(table) == 0)
             }
             #expect(try test.store.check().faults == [])
@@ -308,12 +312,12 @@ import Webhooks
         try with { test in
             let webhook = try test.webhook()
             try test.refuse(["a", "b", "c"])
-            try test.damage(test.store.tables.attempts, count: 2)
+            try test.damage(test.store.tables.attempts.bytes, count: 2)
             #expect(try test.store.webhooks.delete(webhook.id, for: nil))
             try test.store.commit()
             while try test.store.removeGarbage(limit: 2) == 2 { try test.store.commit() }
             try test.store.commit()
-            #expect(try test.store.count(\.attemptParcels) == 0)
+            #expect(try test.store.count(\.attemptParcels.bytes) == 0)
             #expect(try test.store.check().faults == [])
         }
     }

@@ -151,7 +151,7 @@ import Values
             #expect(try store.forgetRequests(at: later, limit: 100) == 1)
             try store.commit()
             try store.read { (transaction) throws(LMDBError) in
-                #expect(try store.tables.notifications.table.count(in: transaction) == 0)
+                #expect(try store.tables.notifications.table.bytes.count(in: transaction) == 0)
             }
         }
     }
@@ -190,7 +190,10 @@ import Values
     @Test func `salvage knows every table`() throws {
         try withTemporaryDirectory { directory in
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
-            #expect(Mirror(reflecting: store.tables).children.count == Tables.names.count)
+            let others = Mirror(reflecting: store.tables).children.filter {
+                !"\(type(of: $0.value))".contains("SingleRecord")
+            }
+            #expect(others.count + 1 == Tables.names.count)
             #expect(Set(Tables.names).count == Tables.names.count)
             try store.core.environment.read { (transaction) throws(LMDBError) in
                 for name in Tables.names { _ = try Table(name, creating: false, in: transaction) }

@@ -17,15 +17,15 @@ import Values
             for name in ["p", "q", "r"] { try store.fill(name, with: 250) }
             try store.configure(limits, queues: ["p", "r"])
             try store.configure(limits, queues: ["p", "q", "r"])
-            #expect(try store.count(\.messages.table) == 750)
+            #expect(try store.count(\.messages.table.bytes) == 750)
             #expect(try store.listen("c", to: "p") == .listening)
             try store.fill("q", with: 10)
             for (removed, left) in [(100, 660), (100, 560), (50, 510), (0, 510)] {
                 #expect(try store.removeGarbage(limit: 100) == removed)
                 try store.commit()
-                #expect(try store.count(\.messages.table) == left)
+                #expect(try store.count(\.messages.table.bytes) == left)
             }
-            #expect(try store.count(\.garbage) == 0)
+            #expect(try store.count(\.garbage.bytes) == 0)
             let queues = try store.queues.overview(of: store.listener(), after: [], limit: 1).queues
             #expect(queues.map(\.log.count) == [250, 10, 250])
         }
@@ -44,9 +44,9 @@ import Values
             for (removed, left) in [(10, 66), (10, 56), (5, 51), (0, 51)] {
                 #expect(try store.removeGarbage(limit: 10) == removed)
                 try store.commit()
-                #expect(try store.count(\.clients) == left)
+                #expect(try store.count(\.clients.bytes) == left)
             }
-            #expect(try store.count(\.garbage) == 0)
+            #expect(try store.count(\.garbage.bytes) == 0)
             #expect(try store.read("c0") == [])
             #expect(try store.read("c24", of: "v") == [])
         }
@@ -65,7 +65,7 @@ import Values
                 try store.commit()
             } while steps.last == 7
             #expect(steps == [7, 7, 3])
-            #expect(try store.count(\.garbage) == 0)
+            #expect(try store.count(\.garbage.bytes) == 0)
         }
     }
 
@@ -76,10 +76,10 @@ import Values
             #expect(try store.listen("c") == .listening)
             try store.fill(with: 100_000)
             try store.configure(QueueLimits(messageCount: 10))
-            #expect(try store.count(\.messages.table) == 100_000)
+            #expect(try store.count(\.messages.table.bytes) == 100_000)
             try store.post()
             try store.commit()
-            #expect(try store.count(\.messages.table) == 100_001)
+            #expect(try store.count(\.messages.table.bytes) == 100_001)
             #expect(
                 try store.queues.overview(of: store.listener(), after: [], limit: 1).queues.map(\.log.count) == [10])
             #expect(try store.read("c") == nil)
@@ -94,7 +94,7 @@ import Values
             }
             try store.commit()
             // What rolled off meanwhile was removed with what had before.
-            #expect(try store.count(\.messages.table) == 10)
+            #expect(try store.count(\.messages.table.bytes) == 10)
             #expect(steps == 99 || steps == 100)
         }
     }
@@ -108,7 +108,7 @@ import Values
             try store.configure(QueueLimits(messageCount: 10))
             try store.post()
             try store.commit()
-            #expect(try store.count(\.messages.table) == kept)
+            #expect(try store.count(\.messages.table.bytes) == kept)
         }
     }
 
@@ -121,18 +121,18 @@ import Values
                 try store.queues.recordFailure(attempt, at: number < 20 ? now : now.adding(seconds: 60))
             }
             try store.commit()
-            #expect(try store.count(\.logins) == 30)
+            #expect(try store.count(\.logins.bytes) == 30)
             var start: [UInt8] = []
             var left: [Int] = []
             repeat {
                 start = try store.queues.forgetLogins(at: now.adding(seconds: 3), from: start, limit: 10)
                 try store.commit()
-                left.append(try store.count(\.logins))
+                left.append(try store.count(\.logins.bytes))
             } while !start.isEmpty
             #expect(left.count == 3 && left.last == 10)
             start = try store.queues.forgetLogins(at: now.adding(seconds: 64), from: start, limit: 100)
             try store.commit()
-            #expect(try store.count(\.logins) == 0 && start.isEmpty)
+            #expect(try store.count(\.logins.bytes) == 0 && start.isEmpty)
         }
     }
 }

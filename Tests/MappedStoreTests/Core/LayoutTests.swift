@@ -34,9 +34,8 @@ import Webhooks
 
     /// Records by name that a layout did not have.
     private static let laterKeys = [
-        1: [Tables.queuesKey, Tables.markKey, Tables.schemaKey], 2: [Tables.schemaKey], 3: [Tables.schemaKey],
-        4: [Tables.schemaKey],
-    ]
+        1: ["queues", "mark", "schema"], 2: ["schema"], 3: ["schema"], 4: ["schema"],
+    ].mapValues { $0.map { Array($0.utf8) } }
 
     private static let id = UUID("6cf47199-5abf-4ae3-a40d-9d6283d0ee21")!
     private static let routedID = UUID("0f9b5e35-6fbb-4a36-9a44-3b5b1d36a0f6")!
@@ -102,7 +101,7 @@ import Webhooks
     private func expectFilled(_ store: MappedStore, layout: UInt64) throws {
         #expect(try store.waiting(at: 1) == [1])
         #expect(try store.queues.isConfigured() == (layout >= 2))
-        #expect(try store.count(\.messages.table) == (layout >= 2 ? 1 : 0))
+        #expect(try store.count(\.messages.table.bytes) == (layout >= 2 ? 1 : 0))
         if layout >= 2 {
             _ = try store.listen("c")
             try store.post()
@@ -176,7 +175,8 @@ import Webhooks
         for entry in entries where Self.laterKeys[Int(layout)]?.contains(entry.key) == false {
             try Table(entry.table, creating: false, in: transaction).put(entry.value, at: entry.key, in: &transaction)
         }
-        try Table("meta", creating: false, in: transaction).put(key(layout), at: Tables.schemaKey, in: &transaction)
+        try Table("meta", creating: false, in: transaction).put(
+            key(layout), at: Array("schema".utf8), in: &transaction)
         try transaction.commit()
         return Set(left)
     }
@@ -211,9 +211,9 @@ import Webhooks
             let store = try open(directory)
             #expect(try store.waiting(at: 1) == [1])
             #expect(try store.queues.time() == time)
-            #expect(try store.count(\.messages.table) == (layout < 2 ? 1 : 2))
+            #expect(try store.count(\.messages.table.bytes) == (layout < 2 ? 1 : 2))
             let version = try store.read { (transaction) throws(LMDBError) in
-                try store.tables.meta.number(at: Tables.schemaKey, in: transaction)
+                try store.tables.schema.value(in: transaction)
             }
             #expect(version == MappedStore.schemaVersion)
         }
@@ -314,7 +314,7 @@ import Webhooks
             try change(MappedStore.file(in: directory))
             func reopened() throws -> UInt64 {
                 let store = try open(directory)
-                #expect(try store.count(\.messages.table) == 1)
+                #expect(try store.count(\.messages.table.bytes) == 1)
                 return try store.queues.time()
             }
             return (before, try reopened(), try reopened())

@@ -201,7 +201,7 @@ extension MappedStore {
             do {
                 let store = try open(directory)
                 try store.write { (transaction) throws(LMDBError) in
-                    try store.tables.meta.put(key(version), at: Tables.schemaKey, in: &transaction)
+                    try store.tables.schema.put(version, in: &transaction)
                 }
                 try store.commit()
             }
@@ -238,8 +238,8 @@ extension MappedStore {
             try store.create(2)
             #expect(try store.accept(at: 2) == .stored)
             try store.write { (transaction) throws(LMDBError) in
-                try store.tables.endpoints.put([1, 2, 3], at: key(1), in: &transaction)
-                try store.tables.notifications.table.put([9], at: key(2, 1), in: &transaction)
+                try store.tables.endpoints.bytes.put([1, 2, 3], at: key(1), in: &transaction)
+                try store.tables.notifications.table.bytes.put([9], at: key(2, 1), in: &transaction)
             }
             try store.commit()
             // What shares the transaction with it is stored.
@@ -270,7 +270,7 @@ extension MappedStore {
             let failure = LMDBError.damaged("a test")
             #expect(throws: StoreFailure.damaged(failure.description)) {
                 try store.write { (transaction) throws(LMDBError) in
-                    try store.tables.meta.put([], at: Tables.touchKey, in: &transaction)
+                    try store.tables.touched.put((), in: &transaction)
                     throw failure
                 }
             }
@@ -319,7 +319,7 @@ extension MappedStore {
             try store.commit()
             func kept() throws -> Int {
                 try store.read { (transaction) throws(LMDBError) in
-                    try store.tables.notifications.table.count(in: transaction)
+                    try store.tables.notifications.table.bytes.count(in: transaction)
                 }
             }
             #expect(try kept() == 10)

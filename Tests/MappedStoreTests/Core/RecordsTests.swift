@@ -58,12 +58,12 @@ import Values
     private func damaged(_ bytes: [UInt8]) -> [[UInt8]] { (0..<bytes.count).map { Array(bytes.prefix($0)) } }
 
     @Test func `an endpoint comes back as it was, and damaged is none`() throws {
-        let bytes = record(try endpoint()).encoded
-        let found = try #require(EndpointRecord(bytes, number: 9))
+        let bytes = EndpointRecord.encode(record(try endpoint()))
+        let found = try #require(EndpointRecord.decode(bytes, at: 9))
         #expect(try found.endpoint == endpoint())
         #expect(found.indexedUse == Timestamp(microseconds: -5))
         for bytes in damaged(bytes) + [bytes + [0], [2] + bytes.dropFirst(), [1, 4] + bytes.dropFirst(2)] {
-            #expect(EndpointRecord(bytes, number: 9) == nil)
+            #expect(EndpointRecord.decode(bytes, at: 9) == nil)
         }
     }
 
@@ -71,19 +71,19 @@ import Values
     func `an endpoint that has collected more than came is damaged`(uncollected: UInt64, next: UInt64) throws {
         var endpoint = try endpoint()
         (endpoint.uncollected, endpoint.next) = (uncollected, next)
-        #expect(EndpointRecord(record(endpoint).encoded, number: 9) == nil)
+        #expect(EndpointRecord.decode(EndpointRecord.encode(record(endpoint)), at: 9) == nil)
     }
 
     @Test(arguments: [Int64.min, -1, 0, 1, .max])
     func `keys by use sort by time, before 1970 too`(time: Int64) throws {
-        let key = EndpointRecord.useKey(Timestamp(microseconds: time), 3)
-        #expect(
-            EndpointRecord.use(fromKey: key).map { [$0.time.microseconds, Int64($0.number)] } == [time, 3])
+        let key = TimedNumber(Timestamp(microseconds: time), 3)
+        #expect(TimedNumber(keyBytes: key.keyBytes) == key)
         if time < .max {
-            #expect(key.lexicographicallyPrecedes(EndpointRecord.useKey(Timestamp(microseconds: time + 1), 0)))
+            let next = TimedNumber(Timestamp(microseconds: time + 1), 0)
+            #expect(key.keyBytes.lexicographicallyPrecedes(next.keyBytes))
         }
-        #expect(EndpointRecord.use(fromKey: (key + [0])) == nil)
-        #expect(EndpointRecord.use(fromKey: Array(key.dropLast())) == nil)
+        #expect(TimedNumber(keyBytes: key.keyBytes + [0]) == nil)
+        #expect(TimedNumber(keyBytes: Array(key.keyBytes.dropLast())) == nil)
     }
 
     @Test(

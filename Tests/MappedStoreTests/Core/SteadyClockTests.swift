@@ -20,7 +20,7 @@ import Values
                 first = store.clock
                 if let stored {
                     try store.write { (transaction) throws(LMDBError) in
-                        try store.tables.meta.put(stored.encoded, at: Tables.clockKey, in: &transaction)
+                        try store.tables.clock.put(stored, in: &transaction)
                     }
                 }
                 try store.commit()
@@ -58,7 +58,7 @@ import Values
                         == .created(endpointID(1)))
                 let old = SteadyClock(bootID: "another start", offsetMicroseconds: 0)
                 try store.write { (transaction) throws(LMDBError) in
-                    try store.tables.meta.put(old.encoded, at: Tables.clockKey, in: &transaction)
+                    try store.tables.clock.put(old, in: &transaction)
                 }
                 try store.commit()
             }

@@ -33,15 +33,15 @@ import Webhooks
     @Test(arguments: destinations)
     func `a destination comes back as it was, and damaged is none`(destination: Destination) {
         let bytes = DestinationRecord.encode(destination)
-        #expect(DestinationRecord.decode(bytes, number: destination.number) == destination)
-        for bytes in damaged(bytes) { #expect(DestinationRecord.decode(bytes, number: 1) == nil) }
+        #expect(DestinationRecord.decode(bytes, at: destination.number) == destination)
+        for bytes in damaged(bytes) { #expect(DestinationRecord.decode(bytes, at: 1) == nil) }
     }
 
     @Test(arguments: [Double.nan, .infinity, -.infinity])
     func `a time that is no number is damage`(value: Double) {
         for policy in [RetryPolicy.fixed(retries: 1, interval: value), .schedule([1, value])] {
             let bytes = DestinationRecord.encode(Destination(number: 1, url: "u", policy: .own(policy)))
-            #expect(DestinationRecord.decode(bytes, number: 1) == nil)
+            #expect(DestinationRecord.decode(bytes, at: 1) == nil)
         }
         var state = DestinationState()
         state.health.openSeconds = value
@@ -87,7 +87,7 @@ import Webhooks
         for rate in [-1, 1e7, 1e300] {
             let destination = Destination(
                 number: 7, url: "http://x/", policy: .standard, limits: DestinationLimits(rate: rate))
-            #expect(DestinationRecord.decode(DestinationRecord.encode(destination), number: 7) == nil)
+            #expect(DestinationRecord.decode(DestinationRecord.encode(destination), at: 7) == nil)
         }
         let fixed = Destination(number: 7, url: "", policy: .fixed, limits: DestinationLimits(inFlight: 1))
         var bytes = DestinationRecord.encode(fixed)
@@ -95,7 +95,7 @@ import Webhooks
         let place = 1 + 1 + 5 + 17 + 1 + 1 + 1 + 1
         #expect(bytes[place] == 1)
         bytes[place] = 0
-        #expect(DestinationRecord.decode(bytes, number: 7) == nil)
+        #expect(DestinationRecord.decode(bytes, at: 7) == nil)
         for change in [\DestinationHealth.delivered, \.failedAttempts, \.windowAttempts, \.windowFailures] {
             var state = DestinationState()
             state.health[keyPath: change] = .max
@@ -135,9 +135,9 @@ import Webhooks
             number: 3, eventID: "e", idempotencyKey: key, event: "job-created", source: try #require(Self.id),
             body: body, receivedAt: Self.time)
         let bytes = ParcelRecord.encode(parcel)
-        #expect(ParcelRecord.decode(bytes, number: 3) == parcel && ParcelRecord.isWhole(bytes))
+        #expect(ParcelRecord.decode(bytes, at: 3) == parcel && ParcelRecord.isWhole(bytes))
         for count in 0..<min(bytes.count, 100) {
-            _ = ParcelRecord.decode(Array(bytes.prefix(count)), number: 3)
+            _ = ParcelRecord.decode(Array(bytes.prefix(count)), at: 3)
             #expect(!ParcelRecord.isWhole(Array(bytes.prefix(count))))
         }
         for bytes in longer(bytes) { #expect(!ParcelRecord.isWhole(bytes)) }
@@ -161,18 +161,18 @@ import Webhooks
         let delivery = Delivery(
             number: 1, destination: 300, parcel: .max, id: try #require(Self.id), trigger: trigger, isRepair: due > 0,
             attempts: .max, due: Timestamp(microseconds: due), owner: .max, created: Self.time)
-        let (place, bytes) = (DeliveryRecord.place(delivery), DeliveryRecord.encode(delivery))
-        #expect(DeliveryRecord.decode(ByteReader(place), ByteReader(bytes)) == delivery)
-        for bytes in damaged(bytes) { #expect(DeliveryRecord.decode(ByteReader(place), ByteReader(bytes)) == nil) }
-        for count in 0..<place.count {
-            #expect(DeliveryRecord.decode(ByteReader(Array(place.prefix(count))), ByteReader(bytes)) == nil)
-        }
+        let (key, bytes) = (DeliveryKey(delivery), DeliveryRecord.encode(delivery))
+        #expect(DeliveryRecord.decode(bytes, at: key) == delivery)
+        #expect(DeliveryKey(keyBytes: key.keyBytes) == key)
+        for bytes in damaged(bytes) { #expect(DeliveryRecord.decode(bytes, at: key) == nil) }
+        for count in 0..<key.keyBytes.count { #expect(DeliveryKey(keyBytes: Array(key.keyBytes.prefix(count))) == nil) }
     }
 
     @Test func `deliveries sort by the time they are due at, those before 1970 first`() throws {
         let times = [Int64.min, -2, -1, 0, 1, 256, .max].map { Timestamp(microseconds: $0) }
-        #expect(times.map(sortable) == times.map(sortable).sorted())
-        #expect(times.map { timestamp(sortable: sortable($0)) } == times)
+        let keys = times.map { DeliveryKey(destination: 1, due: $0).keyBytes }
+        for (earlier, later) in zip(keys, keys.dropFirst()) { #expect(earlier.lexicographicallyPrecedes(later)) }
+        #expect(keys.map { DeliveryKey(keyBytes: $0)?.due } == times)
     }
 
     @Test func `keys come back as they were, and damaged are none`() {
@@ -183,9 +183,9 @@ import Webhooks
         }
         let keyring = Keyring(number: 4, keys: keys)
         let bytes = KeyringRecord.encode(keyring)
-        #expect(KeyringRecord.decode(bytes, number: 4) == keyring)
-        for bytes in damaged(bytes) { #expect(KeyringRecord.decode(bytes, number: 4) == nil) }
-        #expect(KeyringRecord.decode(KeyringRecord.encode(Keyring(number: 1, keys: [])), number: 1) == nil)
+        #expect(KeyringRecord.decode(bytes, at: 4) == keyring)
+        for bytes in damaged(bytes) { #expect(KeyringRecord.decode(bytes, at: 4) == nil) }
+        #expect(KeyringRecord.decode(KeyringRecord.encode(Keyring(number: 1, keys: [])), at: 1) == nil)
     }
 
     @Test func `a webhook comes back as it was, and damaged is none`() throws {
@@ -196,11 +196,9 @@ import Webhooks
                 id: id, environment: id, name: "größe", description: description, events: ["a", "b"],
                 headerNames: ["X-A"], destination: Self.destinations[0], created: Self.time,
                 updated: Timestamp(microseconds: -1))
-            let bytes = WebhookRecord.encode(webhook)
-            #expect(WebhookRecord.decode(bytes, Self.destinations[0], state) == webhook)
-            for bytes in damaged(bytes) {
-                #expect(WebhookRecord.decode(bytes, Self.destinations[0], state) == nil)
-            }
+            let bytes = WebhookRecord(webhook).encoded
+            #expect(WebhookRecord(bytes)?.webhook(Self.destinations[0], state) == webhook)
+            for bytes in damaged(bytes) { #expect(WebhookRecord(bytes) == nil) }
         }
     }
 

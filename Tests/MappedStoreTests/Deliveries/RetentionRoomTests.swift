@@ -57,10 +57,10 @@ import Values
             for _ in 0..<5 { try receive(20_000, routing) }
             try routing.match(subscription)
             #expect(try routing.deliver().count == 5)
-            #expect(try routing.count(\.attempts) == 5)
+            #expect(try routing.count(\.attempts.bytes) == 5)
             #expect(try routing.store.retention.dropForRoom(limit: 5) > 0)
             try routing.store.commit()
-            #expect(try routing.count(\.attempts) == 0 && routing.count(\.parcels) == 5)
+            #expect(try routing.count(\.attempts.bytes) == 0 && routing.count(\.parcels.bytes) == 5)
         }
     }
 
@@ -97,7 +97,7 @@ import Values
                         isFinal: true)
                     let bytes = record.encoded
                     state.bytes += UInt64(bytes.count)
-                    try store.tables.attempts.put(bytes, at: key(number), in: &transaction)
+                    try store.tables.attempts.bytes.put(bytes, at: key(number), in: &transaction)
                 }
                 state.nextLog = UInt64(small + large) + 1
                 try store.deliveries.put(state, in: &transaction)
@@ -105,10 +105,10 @@ import Values
             try store.commit()
             #expect(try store.retention.dropForRoom(limit: 8) == 8)
             try store.commit()
-            #expect(try routing.count(\.attempts) == small + large, "those of the largest owner come later")
+            #expect(try routing.count(\.attempts.bytes) == small + large, "those of the largest owner come later")
             #expect(try store.retention.dropForRoom(limit: 8) == 8)
             try store.commit()
-            #expect(try routing.count(\.attempts) == small + large - 8)
+            #expect(try routing.count(\.attempts.bytes) == small + large - 8)
         }
     }
 
@@ -124,7 +124,7 @@ import Values
             let matches = waiting.map { EventMatches(event: $0.number, subscriptions: subscriptions) }
             _ = try routing.store.matching.keep(matches, at: routing.moment)
             try routing.store.commit()
-            #expect(try routing.count(\.holds) == 70)
+            #expect(try routing.count(\.holds.bytes) == 70)
             for id in ids[..<69] { #expect(try routing.store.events.deleteSubscription(id, of: "me", for: nil)) }
             try routing.store.commit()
             #expect(try dropByAge(routing, secondsAgo: 500) == 0)

@@ -91,7 +91,10 @@ struct Routing {
 
     /// What is kept of events and their deliveries.
     func kept() throws -> [Int] {
-        try [\.parcels, \.eventIDs, \.routedEvents, \.waitingEvents, \.attempts, \.attemptIndex, \.attemptParcels].map(
+        try [
+            \.parcels.bytes, \.eventIDs.bytes, \.routedEvents.bytes, \.waitingEvents.bytes, \.attempts.bytes,
+            \.attemptIndex.bytes, \.attemptParcels.bytes,
+        ].map(
             count)
     }
 }
@@ -208,7 +211,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             }
             try routing.match()
             try routing.store.write { (transaction) throws(LMDBError) in
-                try routing.store.tables.attempts.put([0xff], at: key(2), in: &transaction)
+                try routing.store.tables.attempts.bytes.put([0xff], at: key(2), in: &transaction)
             }
             #expect(try routing.store.events.purge(event, limit: 3) == .begun)
             #expect(try routing.store.events.purge(event, limit: 3) == .removed)

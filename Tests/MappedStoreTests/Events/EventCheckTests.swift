@@ -50,12 +50,13 @@ import Values
 
     private static var tables: [(name: String, path: KeyPath<Tables, Table>)] {
         [
-            ("subscriptions", \.subscriptions), ("subscription-ids", \.subscriptionIDs),
-            ("user-subscriptions", \.userSubscriptions), ("subscription-counts", \.subscriptionCounts),
-            ("expressions", \.expressions),
-            ("gone-expressions", \.goneExpressions), ("routed-events", \.routedEvents),
-            ("attempt-parcels", \.attemptParcels), ("waiting-events", \.waitingEvents), ("replays", \.replays),
-            ("event-ids", \.eventIDs),
+            ("subscriptions", \.subscriptions.bytes), ("subscription-ids", \.subscriptionIDs.bytes),
+            ("user-subscriptions", \.userSubscriptions.bytes), ("subscription-counts", \.subscriptionCounts.bytes),
+            ("expressions", \.expressions.bytes),
+            ("gone-expressions", \.goneExpressions.bytes), ("routed-events", \.routedEvents.bytes),
+            ("attempt-parcels", \.attemptParcels.bytes), ("waiting-events", \.waitingEvents.bytes),
+            ("replays", \.replays.bytes),
+            ("event-ids", \.eventIDs.bytes),
         ]
     }
 

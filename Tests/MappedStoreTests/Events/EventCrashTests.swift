@@ -51,8 +51,8 @@ import Values
             let matcher = EventMatcher(store: store.matching)
             while try matcher.step(until: .farAhead, now: store.clock.now) { try store.commit() }
             #expect(try store.check().faults == [])
-            #expect(try store.count(\.deliveries) == 4 * 2 * 600)
-            #expect(try store.count(\.routedEvents) == 12 && store.count(\.waitingEvents) == 0)
+            #expect(try store.count(\.deliveries.bytes) == 4 * 2 * 600)
+            #expect(try store.count(\.routedEvents.bytes) == 12 && store.count(\.waitingEvents.bytes) == 0)
         }
     }
 

@@ -74,7 +74,10 @@ import Values
     }
 
     private static var events: [(name: String, path: KeyPath<Tables, Table>)] {
-        [("parcels", \.parcels), ("routed-events", \.routedEvents), ("waiting-events", \.waitingEvents)]
+        [
+            ("parcels", \.parcels.bytes), ("routed-events", \.routedEvents.bytes),
+            ("waiting-events", \.waitingEvents.bytes),
+        ]
     }
 
     @Test(arguments: events.map(\.name))
@@ -99,7 +102,7 @@ import Values
     @Test func `where all events of a step cannot be read, those behind them are matched`() throws {
         try withFilledStore { filled in
             for event in filled.events[..<2] {
-                try damage(filled.store.tables.waitingEvents, at: key(event), of: filled.store)
+                try damage(filled.store.tables.waitingEvents.bytes, at: key(event), of: filled.store)
             }
             let events = try filled.store.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1)
             #expect(events.map(\.number) == [filled.events[2]])
@@ -108,8 +111,8 @@ import Values
 
     private static var subscriptions: [(name: String, path: KeyPath<Tables, Table>)] {
         [
-            ("subscriptions", \.subscriptions), ("destinations", \.destinations),
-            ("destination-states", \.destinationStates),
+            ("subscriptions", \.subscriptions.bytes), ("destinations", \.destinations.bytes),
+            ("destination-states", \.destinationStates.bytes),
         ]
     }
 
@@ -130,12 +133,12 @@ import Values
         try withFilledStore { filled in
             var first: [UInt8] = []
             try filled.store.read { (transaction) throws(LMDBError) in
-                try filled.store.tables.expressions.scan(in: transaction) { key, _ in
+                try filled.store.tables.expressions.bytes.scan(in: transaction) { key, _ in
                     first = copy(key)
                     return false
                 }
             }
-            try damage(filled.store.tables.expressions, at: first, of: filled.store)
+            try damage(filled.store.tables.expressions.bytes, at: first, of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [0, 3, 3])
         }
@@ -148,12 +151,12 @@ import Values
             let numbers = filled.subscriptions.map(\.destination.number)
             try filled.store.write { (transaction) throws(LMDBError) in
                 for event in filled.events {
-                    try filled.store.tables.routedEvents.put(
+                    try filled.store.tables.routedEvents.bytes.put(
                         RoutedEventRecord(matched: numbers).encoded, at: key(event), in: &transaction)
-                    try filled.store.tables.waitingEvents.put(waiting.encoded, at: key(event), in: &transaction)
+                    try filled.store.tables.waitingEvents.bytes.put(waiting.encoded, at: key(event), in: &transaction)
                 }
             }
-            try damage(filled.store.tables.destinations, at: key(numbers[1]), of: filled.store)
+            try damage(filled.store.tables.destinations.bytes, at: key(numbers[1]), of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [0, 0, 3])
         }
@@ -170,9 +173,9 @@ import Values
             }
             try filled.store.commit()
             let numbers = filled.subscriptions.map(\.destination.number)
-            try damage(filled.store.tables.replays, at: key(numbers[0]), of: filled.store)
-            try damage(filled.store.tables.subscriptions, at: key(numbers[1]), of: filled.store)
-            try damage(filled.store.tables.parcels, at: key(filled.events[1]), of: filled.store)
+            try damage(filled.store.tables.replays.bytes, at: key(numbers[0]), of: filled.store)
+            try damage(filled.store.tables.subscriptions.bytes, at: key(numbers[1]), of: filled.store)
+            try damage(filled.store.tables.parcels.bytes, at: key(filled.events[1]), of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [3, 3, 5])
             let wanted = [
@@ -206,7 +209,7 @@ import Values
         }
     }
 
-    @Test(arguments: [\Tables.parcels, \Tables.routedEvents], 0..<8)
+    @Test(arguments: [\Tables.parcels.bytes, \Tables.routedEvents.bytes], 0..<8)
     func `a replay has the events of its time, though one cannot be read`(
         table: any KeyPath<Tables, Table> & Sendable, damaged: Int
     ) throws {
@@ -228,9 +231,7 @@ import Values
                 try store.events.replay(subscription, since: since, until: until, all: true, for: nil) == .accepted)
             try store.commit()
             let stored = try store.read { (transaction) throws(LMDBError) in
-                try store.tables.replays.record(at: key(subscription.destination.number), "a replay", in: transaction) {
-                    ReplayRecord($0)
-                }
+                try store.tables.replays.value(at: ReplayKey(subscription.destination.number, 0), in: transaction)
             }
             let record = try #require(stored)
             let found = events.filter { (record.next...record.last).contains($0) && $0 != events[damaged] }
@@ -244,7 +245,7 @@ import Values
             let store = filled.store
             let number = filled.subscriptions[0].destination.number
             try store.write { (transaction) throws(LMDBError) in
-                try store.tables.replays.put(record.encoded, at: key(number), in: &transaction)
+                try store.tables.replays.bytes.put(record.encoded, at: key(number), in: &transaction)
             }
             try store.commit()
             #expect(try store.matching.waitingReplay(after: nil, limit: 9, maximumBytes: .max) == nil)

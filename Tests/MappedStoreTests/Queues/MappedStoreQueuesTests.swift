@@ -56,7 +56,7 @@ extension MappedStore {
     /// Puts so many messages into a queue's log at once.
     func fill(_ name: String = "q", with messages: Int) throws {
         let number = try #require(try queues.queue(named: name)).number
-        let record = MessageRecord.encode(Message(body: [0x78], receivedAt: Timestamp(microseconds: 1)))
+        let record = Encoded<MessageRecord>(Message(body: [0x78], receivedAt: Timestamp(microseconds: 1)))
         try write { (transaction) throws(LMDBError) in
             var log = try queues.queueLog(number, in: transaction) ?? QueueLog()
             for _ in 0..<messages {
@@ -126,7 +126,7 @@ extension MappedStore {
             #expect(try store.read("d") == nil)
             #expect(try store.read("c") == Array(1...100))
             #expect(try store.read("c") == [])
-            #expect(try store.count(\.messages.table) == 100)
+            #expect(try store.count(\.messages.table.bytes) == 100)
         }
     }
 
@@ -173,7 +173,7 @@ extension MappedStore {
                 try #require(Files.contents(of: directory.appending($0))).count
             }
             #expect(winners.reduce(0, +) == 100)
-            #expect(try open(directory).count(\.clients) == 100)
+            #expect(try open(directory).count(\.clients.bytes) == 100)
         }
     }
 
@@ -284,7 +284,7 @@ extension MappedStore {
                 }
                 try store.commit()
             }
-            try damage(\.clients, ClientRecord.place(user.number, "d"))
+            try damage(\.clients.bytes, ClientKey(user.number, "d").keyBytes)
             #expect(throws: StoreFailure.self) { try store.queues.read("d", of: user, Reading(), for: nil) }
             #expect(try store.queues.overview(of: user, after: [], limit: 10).clients.map(\.name) == ["c"])
             // A cursor ahead of its queue.
@@ -293,26 +293,26 @@ extension MappedStore {
                     try store.queues.client("c", of: user.number, in: transaction)
                 })
             let record = ClientRecord(name: "d", queue: ahead.queue, right: ahead.right, cursor: .max)
-            try damage(\.clients, ClientRecord.place(user.number, "d"), record.encoded)
+            try damage(\.clients.bytes, ClientKey(user.number, "d").keyBytes, record.encoded)
             #expect(try store.read("d") == [])
             #expect(
                 try store.queues.overview(of: user, after: [], limit: 10).clients.contains {
                     $0.name == "d" && $0.lag == 0
                 })
 
-            try damage(\.messages.table, key(queue.number, 1))
+            try damage(\.messages.table.bytes, key(queue.number, 1))
             #expect(throws: StoreFailure.self) {
                 try store.queues.read("c", of: user, Reading(isManual: true), for: nil)
             }
-            try damage(\.queueLogs, key(queue.number))
+            try damage(\.queueLogs.bytes, key(queue.number))
             #expect(throws: StoreFailure.self) { try store.queues.read("c", of: user, Reading(), for: nil) }
             #expect(throws: StoreFailure.self) {
                 try store.queues.post(Message(body: [], receivedAt: Timestamp(microseconds: 0)), to: queue, for: nil)
             }
             store.rollBack()
-            try damage(\.queues, key(queue.number))
+            try damage(\.queues.bytes, key(queue.number))
             #expect(throws: StoreFailure.self) { try store.queues.queue(named: "q") }
-            try damage(\.users, nameKey("u"))
+            try damage(\.users.bytes, NameDigest("u").keyBytes)
             #expect(throws: StoreFailure.self) { try store.queues.user(named: "u") }
             #expect(throws: StoreFailure.self) { try store.configure() }
             store.rollBack()

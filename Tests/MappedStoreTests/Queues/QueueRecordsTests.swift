@@ -124,7 +124,7 @@ import Values
 
     @Test func `places of clients have one length, whatever their names`() {
         let names = ["", "c", "C", "\u{e9}", "e\u{301}", String(repeating: "x", count: 8192)]
-        let places = names.map { ClientRecord.place(7, $0) }
+        let places = names.map { ClientKey(7, $0).keyBytes }
         #expect(places.allSatisfy { $0.count == 40 && $0.starts(with: key(7)) })
         #expect(Set(places).count == names.count)
     }
@@ -143,7 +143,7 @@ import Values
 
     @Test(arguments: [Garbage.messages(queue: 0), .messages(queue: .max), .clients(user: 300)])
     func `garbage comes back as it was, and damaged is none`(garbage: Garbage) {
-        #expect(Garbage(key: garbage.key) == garbage)
-        for bytes in damaged(garbage.key) { #expect(Garbage(key: bytes) == nil) }
+        #expect(Garbage(keyBytes: garbage.keyBytes) == garbage)
+        for bytes in damaged(garbage.keyBytes) { #expect(Garbage(keyBytes: bytes) == nil) }
     }
 }

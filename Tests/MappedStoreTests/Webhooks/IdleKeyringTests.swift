@@ -84,7 +84,7 @@ import Webhooks
                 try store.commit()
             } while !start.isEmpty
             let count = try store.read { (transaction) throws(LMDBError) in
-                try store.tables.endpointMakers.count(in: transaction)
+                try store.tables.endpointMakers.bytes.count(in: transaction)
             }
             #expect(count == 2)
         }

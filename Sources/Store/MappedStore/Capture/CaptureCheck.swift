@@ -9,9 +9,7 @@ extension MappedCapture {
         let kept = try checkRequests(&check, in: transaction)
         try checkRecords(&check, kept: kept, in: transaction)
         try checkIndexes(&check, in: transaction)
-        if let found = try tables.meta.value(at: Tables.captureKey, in: transaction, { CaptureState($0) }),
-            found == nil
-        {
+        if try tables.captureState.isDamaged(in: transaction) {
             check.report("The record of the counters cannot be read.")
         }
     }
@@ -21,8 +19,8 @@ extension MappedCapture {
         _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64: [Range<UInt64>]] {
         var kept: [UInt64: [Range<UInt64>]] = [:]
-        try visit(tables.requests.table, "requests", &check, in: transaction) { key, value, check in
-            guard key.byteCount == 24, let outcome = Outcome(value) else {
+        try visit(tables.requests.table, &check, in: transaction) { key, value, check in
+            guard key != nil, let outcome = Outcome(value) else {
                 return check.report("A remembered request cannot be read.")
             }
             guard case .collected(let endpoint, let first, let end) = outcome, first < end else { return }
@@ -36,11 +34,9 @@ extension MappedCapture {
     ) throws(LMDBError) {
         var records: [UInt64: EndpointRecord] = [:]
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
-        let state = try tables.meta.readable(at: Tables.captureKey, in: transaction) { CaptureState($0) }
-        let next = state?.nextEndpoint ?? 1
-        try visit(tables.endpoints, "endpoints", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, let record = EndpointRecord(value, number: number) else {
+        let next = try tables.captureState.readable(in: transaction)?.nextEndpoint ?? 1
+        try visit(tables.endpoints, &check, in: transaction) { number, value, check in
+            guard let number, let record = EndpointRecord.decode(value, at: number) else {
                 return check.report("The record of an endpoint cannot be read.")
             }
             if number >= next { check.report("Endpoint \(number) has a number that was not given out yet.") }
@@ -50,12 +46,11 @@ extension MappedCapture {
             records[number] = record
             check.countEndpoint()
         }
-        try visit(tables.notifications.table, "notifications", &check, in: transaction) { key, value, check in
+        try visit(tables.notifications.table, &check, in: transaction) { key, value, check in
             check.countNotification()
-            guard let (owner, number) = BoundedLog.entry(key) else {
-                return check.report("The key of a notification cannot be read.")
-            }
-            if !isIntact(value) || NotificationRecord.decode(value) == nil {
+            guard let key else { return check.report("The key of a notification cannot be read.") }
+            let (owner, number) = (key.owner, key.number)
+            if !isIntact(value) || NotificationRecord.decode(value, at: key) == nil {
                 check.report("Notification \(number) of endpoint \(owner) is damaged.")
             }
             guard let endpoint = records[owner]?.endpoint else {
@@ -79,9 +74,9 @@ extension MappedCapture {
             } else if bytes != record.endpoint.bytes {
                 check.report("Endpoint \(number) says that \(record.endpoint.bytes) bytes wait, but \(bytes) do.")
             }
-            let id = record.endpoint.id.bytes
-            let listed = try tables.endpointIDs.value(at: id, in: transaction) { copy($0) }
-            if listed != key(number) { check.report("Endpoint \(number) is not found by its id.") }
+            if try tables.endpointIDs.readable(at: record.endpoint.id, in: transaction) != number {
+                check.report("Endpoint \(number) is not found by its id.")
+            }
             if try !tables.endpointUses.contains(record.useKey, in: transaction) {
                 check.report("Endpoint \(number) is not in the index by use.")
             }
@@ -91,10 +86,16 @@ extension MappedCapture {
     private func checkIndexes(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         // Each endpoint is in both indexes; where these have no more entries than there are endpoints, they have no others.
         let count = try tables.endpoints.count(in: transaction)
-        for (table, name) in [(tables.endpointIDs, "ids"), (tables.endpointUses, "uses")] {
-            try visit(table, name, &check, in: transaction) { _, _, _ in }
-            let entries = try table.count(in: transaction)
-            if entries != count { check.report("The index of \(name) has \(entries) entries for \(count) endpoints.") }
-        }
+        try checkIndex(tables.endpointIDs, "ids", endpoints: count, &check, in: transaction)
+        try checkIndex(tables.endpointUses, "uses", endpoints: count, &check, in: transaction)
+    }
+
+    private func checkIndex<Record>(
+        _ table: RecordTable<Record>, _ name: String, endpoints count: Int, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        try visit(table, &check, in: transaction) { _, _, _ in }
+        let entries = try table.count(in: transaction)
+        if entries != count { check.report("The index of \(name) has \(entries) entries for \(count) endpoints.") }
     }
 }

@@ -12,18 +12,18 @@ extension MappedCapture {
     ) throws(LMDBError) {
         for number in try numbers(in: tables.endpoints, transaction) {
             let kept = try salvage.take("endpoint number \(number)") { () throws(LMDBError) in
-                try stored(number: number, in: transaction)?.endpoint
+                try tables.endpoints.value(at: number, in: transaction)?.endpoint
             }
             let found = if let kept { kept } else { try rebuiltEndpoint(number, at: moment, salvage, in: transaction) }
             guard let endpoint = found else { continue }
             var waiting: [UInt64] = []
             try tables.notifications.scan(
                 of: number, from: endpoint.uncollected, to: endpoint.next, in: transaction
-            ) { id, record in
-                if salvage.isStrict || (isIntact(record) && NotificationRecord.decode(record) != nil) {
-                    waiting.append(id)
+            ) { key, record in
+                if salvage.isStrict || (isIntact(record) && NotificationRecord.decode(record, at: key) != nil) {
+                    waiting.append(key.number)
                 } else {
-                    salvage.note("notification \(id) of endpoint \(endpoint.id)")
+                    salvage.note("notification \(key.number) of endpoint \(endpoint.id)")
                 }
                 return true
             }
@@ -62,17 +62,16 @@ extension MappedCapture {
         _ number: UInt64, at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Endpoint? {
         var id: Endpoint.ID?
-        try tables.endpointIDs.scan(in: transaction) { place, value in
-            var reader = ByteReader(value)
-            if reader.fixed() == number { id = Endpoint.ID(bytes: copy(place)) }
+        try tables.endpointIDs.scan(in: transaction) { entry, owner in
+            if owner == number { id = entry }
             return id == nil
         }
         guard let id else { return nil }
         var first: UInt64?
         var last: UInt64 = 0
-        try tables.notifications.scan(of: number, from: 0, to: .max, in: transaction) { entry, _ in
-            first = first ?? entry
-            last = entry
+        try tables.notifications.scan(of: number, from: 0, to: .max, in: transaction) { key, _ in
+            first = first ?? key.number
+            last = key.number
             return true
         }
         salvage.note("endpoint \(id) is made anew: enabled, with the notifications that are stored")

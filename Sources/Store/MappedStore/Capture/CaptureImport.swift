@@ -47,12 +47,12 @@ struct EndpointImporter {
             throw line.fault("\"uncollected\" and \"next\" are no numbers from 1 on, in this order")
         }
         let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
-            guard try !store.tables.endpointIDs.contains(id.bytes, in: transaction) else { return nil }
+            guard try !store.tables.endpointIDs.contains(id, in: transaction) else { return nil }
             var state = try store.core.captureState(in: transaction)
             let number = state.nextEndpoint
             state.nextEndpoint += 1
             try store.core.put(state, in: &transaction)
-            try store.tables.endpointIDs.put(key(number), at: id.bytes, in: &transaction)
+            try store.tables.endpointIDs.put(number, at: id, in: &transaction)
             return number
         }
         guard let number else { throw line.fault("the endpoint is there twice") }
@@ -88,7 +88,7 @@ struct EndpointImporter {
         try line.keep { [record] (transaction) throws(LMDBError) in
             _ = try store.core.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)
-            try store.tables.endpointUses.put([], at: record.useKey, in: &transaction)
+            try store.tables.endpointUses.put(record.useKey, in: &transaction)
         }
     }
 
@@ -103,15 +103,15 @@ struct EndpointImporter {
         else {
             throw line.fault("\"id\" is out of order, or notifications before it are missing")
         }
-        let bytes = NotificationRecord.encode(try read(line))
+        let stored = Encoded<NotificationRecord>(try read(line))
         taken += 1
         last = number
-        record.endpoint.bytes += UInt64(bytes.count)
+        record.endpoint.bytes += UInt64(stored.byteCount)
         current = record
         counts.notifications += 1
         let owner = record.endpoint.number
         try line.keep { (transaction) throws(LMDBError) in
-            try store.tables.notifications.put(bytes, of: owner, at: number, in: &transaction)
+            try store.tables.notifications.put(stored, of: owner, at: number, in: &transaction)
         }
     }
 

@@ -18,7 +18,7 @@ extension MappedCapture: CaptureStore {
             if case .created(let id) = try tables.requests.outcome(of: request, in: transaction) { return .created(id) }
             let total = try tables.endpoints.count(in: transaction)
             guard total < limits.endpoints else { return .tooMany }
-            let maker = Self.makerKey(address)
+            let maker = Network(address)
             if limits.isScarce(total: total) {
                 let own = try endpoints(madeBy: maker, upTo: limits.endpoints - total, in: &transaction)
                 guard limits.mayCreate(total: total, own: own) else { return .tooManyOfAddress }
@@ -31,9 +31,9 @@ extension MappedCapture: CaptureStore {
             state.nextEndpoint += 1
             try core.put(state, in: &transaction)
             try put(record, in: &transaction)
-            try tables.endpointIDs.put(key(endpoint.number), at: id.bytes, in: &transaction)
-            try tables.endpointUses.put([], at: record.useKey, in: &transaction)
-            try tables.endpointMakers.put([], at: maker + key(endpoint.number), in: &transaction)
+            try tables.endpointIDs.put(endpoint.number, at: id, in: &transaction)
+            try tables.endpointUses.put(record.useKey, in: &transaction)
+            try tables.endpointMakers.put(MakerKey(maker, endpoint.number), in: &transaction)
             try remember(.created(id), of: request, in: &transaction)
             return .created(id)
         }
@@ -49,12 +49,12 @@ extension MappedCapture: CaptureStore {
             let acceptance = record.endpoint.acceptance(
                 hasSubpath: !notification.path.isEmpty, size: notification.body.count, limits)
             guard acceptance == .stored else { return acceptance }
-            let bytes = NotificationRecord.encode(notification)
-            guard try admit(bytes: bytes.count, in: &transaction) else { return nil }
+            let stored = Encoded<NotificationRecord>(notification)
+            guard try admit(bytes: stored.byteCount, in: &transaction) else { return nil }
             let floor = try core.lowestNumber(after: record.endpoint.next, in: &transaction)
-            let number = record.endpoint.append(bytes: bytes.count, from: floor)
+            let number = record.endpoint.append(bytes: stored.byteCount, from: floor)
             record.endpoint.lastUsed = moment.steady
-            try tables.notifications.put(bytes, of: record.endpoint.number, at: number, in: &transaction)
+            try tables.notifications.put(stored, of: record.endpoint.number, at: number, in: &transaction)
             try put(record, in: &transaction)
             try remember(.stored, of: request, in: &transaction)
             return .stored
@@ -131,16 +131,16 @@ extension MappedCapture: CaptureStore {
             var bytes = 0
             let first = max(number, range.first)
             try tables.notifications.scan(of: range.endpoint, from: first, to: range.end, in: transaction) {
-                number, record in
+                key, record in
                 guard bytes < limit else { return false }
                 guard let piece = NotificationRecord.decode(record, bodyLimit: limit - bytes) else {
-                    damaged.append(number)
+                    damaged.append(key.number)
                     return true
                 }
                 bytes += 256 + piece.notification.body.count + piece.notification.fields.byteCount
                 found.append(
                     NotificationPiece(
-                        numbered: NumberedNotification(number: number, notification: piece.notification),
+                        numbered: NumberedNotification(number: key.number, notification: piece.notification),
                         bodyBytes: piece.bodyBytes))
                 return true
             }
@@ -153,7 +153,7 @@ extension MappedCapture: CaptureStore {
         of range: NotificationRange, at number: UInt64, bytes: Range<Int>, of bodyBytes: Int
     ) throws(StoreFailure) -> [UInt8]? {
         try read { (transaction) throws(LMDBError) in
-            try tables.notifications.readable(of: range.endpoint, at: number, in: transaction) {
+            try tables.notifications.table.part(at: OwnedNumber(range.endpoint, number), in: transaction) {
                 NotificationRecord.body(of: $0, bytes, bodyBytes: bodyBytes)
             }
         }
@@ -240,10 +240,9 @@ extension MappedCapture: CaptureStore {
         let counted = pending.counters
         return try read { (transaction) throws(LMDBError) in
             var newest: [Endpoint] = []
-            try tables.endpoints.scan(backwards: true, in: transaction) { key, value in
-                var reader = ByteReader(key)
+            try tables.endpoints.scan(backwards: true, in: transaction) { _, record in
                 guard newest.count < limit else { return false }
-                guard let number = reader.fixed(), let record = EndpointRecord(value, number: number) else {
+                guard let record else {
                     noteDamage("an endpoint's record is damaged")
                     return true
                 }
@@ -266,13 +265,12 @@ extension MappedCapture: CaptureStore {
         try write { (transaction) throws(LMDBError) in
             for (number, indexedUse) in candidates {
                 let found = try sparing("endpoint \(number)") { () throws(LMDBError) in
-                    try stored(number: number, in: transaction)
+                    try tables.endpoints.value(at: number, in: transaction)
                 }
                 guard var record = found else {
                     // It is damaged, or gone, and must not stay in front of the others.
                     if let indexedUse {
-                        try tables.endpointUses.remove(
-                            EndpointRecord.useKey(indexedUse, number), in: &transaction)
+                        try tables.endpointUses.remove(TimedNumber(indexedUse, number), in: &transaction)
                     }
                     continue
                 }
@@ -282,7 +280,7 @@ extension MappedCapture: CaptureStore {
                     // Used since it was put into the index: it is looked at again when that use is old.
                     try tables.endpointUses.remove(record.useKey, in: &transaction)
                     record.indexedUse = record.endpoint.lastUsed
-                    try tables.endpointUses.put([], at: record.useKey, in: &transaction)
+                    try tables.endpointUses.put(record.useKey, in: &transaction)
                     try put(record, in: &transaction)
                 }
             }

@@ -3,7 +3,9 @@ internal import HTTP
 internal import Values
 
 /// An endpoint as it is stored under its number.
-struct EndpointRecord {
+struct EndpointRecord: TableRecord {
+    static let name = "an endpoint's record"
+
     var endpoint: Endpoint
     /// The time under which it stands in the index by use: at `endpoint.lastUsed` or before.
     var indexedUse: Timestamp
@@ -12,14 +14,15 @@ struct EndpointRecord {
     /// Of a record that ends with how many numbers were skipped.
     private static let skippedVersion: UInt8 = 2
 
-    var encoded: [UInt8] {
+    static func encode(_ record: EndpointRecord) -> [UInt8] {
+        let endpoint = record.endpoint
         var writer = ByteWriter(reserving: 96)
         writer.byte(endpoint.skipped == 0 ? Self.version : Self.skippedVersion)
         writer.byte((endpoint.isEnabled ? 1 : 0) | (endpoint.takesSubpaths ? 2 : 0))
         writer.rest(endpoint.id.bytes)
         writer.fixed(endpoint.created.microseconds)
         writer.fixed(endpoint.lastUsed.microseconds)
-        writer.fixed(indexedUse.microseconds)
+        writer.fixed(record.indexedUse.microseconds)
         writer.number(endpoint.uncollected)
         writer.number(endpoint.next)
         writer.number(endpoint.bytes)
@@ -32,7 +35,7 @@ struct EndpointRecord {
         self.indexedUse = indexedUse
     }
 
-    init?(_ span: RawSpan, number: UInt64) {
+    static func decode(_ span: RawSpan, at number: UInt64) -> EndpointRecord? {
         var reader = ByteReader(span)
         guard let version = reader.byte(), [Self.version, Self.skippedVersion].contains(version),
             let flags = reader.byte(), flags < 4, let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
@@ -42,30 +45,21 @@ struct EndpointRecord {
             let skipped = version == Self.version ? 0 : reader.number(), reader.isAtEnd, uncollected >= 1,
             uncollected <= next, next < 1 << 62, skipped <= next - uncollected
         else { return nil }
-        endpoint = Endpoint(
+        let endpoint = Endpoint(
             id: id, number: number, isEnabled: flags & 1 != 0, takesSubpaths: flags & 2 != 0,
             created: Timestamp(microseconds: created), lastUsed: Timestamp(microseconds: lastUsed),
             uncollected: uncollected, next: next, skipped: skipped, bytes: bytes)
-        self.indexedUse = Timestamp(microseconds: indexedUse)
+        return EndpointRecord(endpoint: endpoint, indexedUse: Timestamp(microseconds: indexedUse))
     }
 
     /// In the index by use.
-    var useKey: [UInt8] { Self.useKey(indexedUse, endpoint.number) }
-
-    static func useKey(_ time: Timestamp, _ number: UInt64) -> [UInt8] {
-        // Moved so that times before 1970 sort first.
-        key(UInt64(bitPattern: time.microseconds) ^ 1 << 63, number)
-    }
-
-    static func use(fromKey span: RawSpan) -> (time: Timestamp, number: UInt64)? {
-        var reader = ByteReader(span)
-        guard let time = reader.fixed(), let number = reader.fixed(), reader.isAtEnd else { return nil }
-        return (Timestamp(microseconds: Int64(bitPattern: time ^ 1 << 63)), number)
-    }
+    var useKey: TimedNumber { TimedNumber(indexedUse, endpoint.number) }
 }
 
 /// A notification as it is stored under its endpoint's number and its own.
-enum NotificationRecord {
+enum NotificationRecord: TableRecord {
+    static let name = "a notification's record"
+
     private static let version: UInt8 = 1
 
     static func encode(_ notification: Notification) -> [UInt8] {
@@ -94,7 +88,9 @@ enum NotificationRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> Notification? { decode(span, bodyLimit: .max)?.notification }
+    static func decode(_ span: RawSpan, at key: OwnedNumber) -> Notification? {
+        decode(span, bodyLimit: .max)?.notification
+    }
 
     /// Bytes of a notification's body, which is what the record ends with before its checksum; `nil` where there are not as
     /// many.
@@ -145,7 +141,10 @@ enum NotificationRecord {
 }
 
 /// What all of capture has in common: the counters, and the number of the next endpoint.
-struct CaptureState: Equatable {
+struct CaptureState: Equatable, KeylessRecord {
+    typealias Key = RecordName
+    static let name = "the record of the counters"
+
     var counters = CaptureCounters()
     var nextEndpoint: UInt64 = 1
 

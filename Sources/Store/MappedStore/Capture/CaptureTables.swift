@@ -8,20 +8,8 @@ extension MappedCapture {
     // MARK: Endpoints
 
     func stored(_ id: Endpoint.ID, in transaction: borrowing Transaction) throws(LMDBError) -> EndpointRecord? {
-        let found = try tables.endpointIDs.value(at: id.bytes, in: transaction) { span in
-            var reader = ByteReader(span)
-            return reader.fixed()
-        }
-        guard let found else { return nil }
-        guard let number = found else { throw .damaged("an endpoint's number") }
-        return try stored(number: number, in: transaction)
-    }
-
-    func stored(number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> EndpointRecord? {
-        let found = try tables.endpoints.value(at: key(number), in: transaction) { EndpointRecord($0, number: number) }
-        guard let found else { return nil }
-        guard let record = found else { throw .damaged("an endpoint's record") }
-        return record
+        guard let number = try tables.endpointIDs.value(at: id, in: transaction) else { return nil }
+        return try tables.endpoints.value(at: number, in: transaction)
     }
 
     /// The endpoint, unless it is overdue: that one is gone, though not yet removed.
@@ -35,7 +23,7 @@ extension MappedCapture {
     }
 
     func put(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.endpoints.put(record.encoded, at: key(record.endpoint.number), in: &transaction)
+        try tables.endpoints.put(record, at: record.endpoint.number, in: &transaction)
     }
 
     func remove(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
@@ -43,8 +31,8 @@ extension MappedCapture {
         // What was collected stays until its request is forgotten: it may be asked for once more.
         try tables.notifications.remove(of: number, from: record.endpoint.uncollected, to: .max, in: &transaction)
         try tables.endpointUses.remove(record.useKey, in: &transaction)
-        try tables.endpointIDs.remove(record.endpoint.id.bytes, in: &transaction)
-        try tables.endpoints.remove(key(number), in: &transaction)
+        try tables.endpointIDs.remove(record.endpoint.id, in: &transaction)
+        try tables.endpoints.remove(number, in: &transaction)
     }
 
     /// Endpoints that may be overdue: those that were first used longest ago, with the time under which the index has them,
@@ -53,20 +41,15 @@ extension MappedCapture {
         at now: Timestamp, _ limits: CaptureLimits, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [(number: UInt64, indexedUse: Timestamp?)] {
         var due: [(number: UInt64, indexedUse: Timestamp?)] = []
-        try tables.endpointUses.scan(in: transaction) { key, _ in
-            guard due.count < limit else { return false }
-            guard let use = EndpointRecord.use(fromKey: key) else { return true }
-            guard now.seconds(since: use.time) > limits.idleSeconds else { return false }
+        try tables.endpointUses.scanKeys(in: transaction) { use in
+            guard due.count < limit, now.seconds(since: use.time) > limits.idleSeconds else { return false }
             due.append((use.number, use.time))
             return true
         }
-        try tables.endpoints.scan(in: transaction) { key, value in
-            var reader = ByteReader(key)
+        try tables.endpoints.scan(in: transaction) { number, record in
             guard due.count < limit else { return false }
             // A damaged one does not say how old it is.
-            guard let number = reader.fixed(), let endpoint = EndpointRecord(value, number: number)?.endpoint else {
-                return true
-            }
+            guard let endpoint = record?.endpoint else { return true }
             guard now.seconds(since: endpoint.created) > limits.lifetimeSeconds else { return false }
             due.append((number, nil))
             return true
@@ -86,17 +69,17 @@ extension MappedCapture {
         var found: [NumberedNotification] = []
         var bytes = 0
         var isDamaged = false
-        try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { number, record in
+        try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { key, record in
             guard found.count < count, bytes < limit else { return false }
             bytes += record.byteCount
-            guard let notification = NotificationRecord.decode(record) else {
+            guard let notification = NotificationRecord.decode(record, at: key) else {
                 isDamaged = true
                 return false
             }
-            found.append(NumberedNotification(number: number, notification: notification))
+            found.append(NumberedNotification(number: key.number, notification: notification))
             return true
         }
-        if isDamaged { throw .damaged("a notification's record") }
+        if isDamaged { throw .damaged(NotificationRecord.name) }
         return found
     }
 
@@ -120,10 +103,10 @@ extension MappedCapture {
     ) throws(LMDBError) -> UInt64 {
         var (bytes, found) = (0, 0)
         var last = end
-        try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { number, record in
+        try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { key, record in
             if isStrict { bytes += record.byteCount }
             guard bytes < limit, found < count else {
-                last = number
+                last = key.number
                 return false
             }
             found += 1

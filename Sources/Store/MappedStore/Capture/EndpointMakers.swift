@@ -4,48 +4,73 @@ internal import Linux
 internal import Storage
 package import Values
 
-/// Which addresses created which endpoints.
-extension MappedCapture: CaptureMaintenance {
-    /// What an address counts as: IPv6 by networks of 64 bits. Keys of the same length begin with it.
-    static func makerKey(_ address: String?) -> [UInt8] {
-        let bytes = address.flatMap { IPAddress($0)?.bytes } ?? []
-        let network = Array(bytes.prefix(8))
-        return [UInt8(network.count)] + network
+/// What addresses are counted by: IPv6 by networks of 64 bits.
+struct Network: Equatable {
+    /// Eight bytes or fewer; none where no address is known.
+    let bytes: [UInt8]
+
+    init(_ address: String?) { bytes = Array((address.flatMap { IPAddress($0)?.bytes } ?? []).prefix(8)) }
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+}
+
+/// The network that created an endpoint, and the endpoint's number.
+struct MakerKey: TableKey, Equatable {
+    let maker: Network
+    let number: UInt64
+
+    init(_ maker: Network, _ number: UInt64) {
+        self.maker = maker
+        self.number = number
     }
 
+    func write(to writer: inout ByteWriter) {
+        writer.byte(UInt8(maker.bytes.count))
+        writer.rest(maker.bytes)
+        writer.fixed(number)
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let count = reader.byte(), let bytes = reader.take(Int(count)), let number = reader.fixed() else {
+            return nil
+        }
+        self.init(Network(bytes: bytes), number)
+    }
+}
+
+/// Which addresses created which endpoints.
+extension MappedCapture: CaptureMaintenance {
     /// How many endpoints there are that an address created, counted up to a limit. Entries of endpoints that are gone are
     /// removed on the way.
     func endpoints(
-        madeBy maker: [UInt8], upTo limit: Int, in transaction: inout Transaction
+        madeBy maker: Network, upTo limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
         var count = 0
-        var gone: [[UInt8]] = []
-        var start = maker
+        var gone: [MakerKey] = []
+        var last: MakerKey?
         while count < limit {
-            let page = try makers(from: start, limit: 256, in: transaction)
-            for (place, number) in page where place.starts(with: maker) && count < limit {
-                if try tables.endpoints.contains(key(number), in: transaction) {
+            let page = try makers(from: MakerKey(maker, 0), after: last, limit: 256, in: transaction)
+            for key in page where key.maker == maker && count < limit {
+                if try tables.endpoints.contains(key.number, in: transaction) {
                     count += 1
                 } else {
-                    gone.append(place)
+                    gone.append(key)
                 }
             }
-            guard page.count == 256, let last = page.last?.place, last.starts(with: maker) else { break }
-            start = last + [0]
+            last = page.last
+            guard page.count == 256, last?.maker == maker else { break }
         }
-        for place in gone { try tables.endpointMakers.remove(place, in: &transaction) }
+        for key in gone { try tables.endpointMakers.remove(key, in: &transaction) }
         return count
     }
 
     private func makers(
-        from start: [UInt8], limit: Int, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> [(place: [UInt8], number: UInt64)] {
-        var found: [([UInt8], UInt64)] = []
-        try tables.endpointMakers.scan(from: start, in: transaction) { place, _ in
+        from start: MakerKey? = nil, after last: MakerKey?, limit: Int, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> [MakerKey] {
+        var found: [MakerKey] = []
+        try tables.endpointMakers.scanKeys(from: start, after: last, in: transaction) { key in
             guard found.count < limit else { return false }
-            let place = copy(place)
-            let number = place.suffix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            found.append((place, number))
+            found.append(key)
             return true
         }
         return found
@@ -53,22 +78,20 @@ extension MappedCapture: CaptureMaintenance {
 
     /// Removes entries of endpoints that are gone; writes nothing where there are none.
     /// - Parameters:
-    ///   - start: the key to begin at.
+    ///   - start: where the last look ended; empty: at the beginning.
     ///   - limit: how many to look at.
-    /// - Returns: the key to go on at; empty where all have been looked at.
+    /// - Returns: where to go on; empty where all have been looked at.
     package func forgetMakers(from start: [UInt8], limit: Int) throws(StoreFailure) -> [UInt8] {
-        var gone: [[UInt8]] = []
+        var gone: [MakerKey] = []
         let page = try read { (transaction) throws(LMDBError) in
-            let page = try makers(from: start, limit: limit, in: transaction)
-            for (place, number) in page where try !tables.endpoints.contains(key(number), in: transaction) {
-                gone.append(place)
-            }
+            let page = try makers(after: MakerKey(keyBytes: start), limit: limit, in: transaction)
+            for key in page where try !tables.endpoints.contains(key.number, in: transaction) { gone.append(key) }
             return page
         }
-        let next = page.count < limit ? [] : (page.last.map { $0.place + [0] } ?? [])
+        let next = page.count < limit ? [] : (page.last?.keyBytes ?? [])
         guard !gone.isEmpty else { return next }
         try write { (transaction) throws(LMDBError) in
-            for place in gone { try tables.endpointMakers.remove(place, in: &transaction) }
+            for key in gone { try tables.endpointMakers.remove(key, in: &transaction) }
         }
         return next
     }

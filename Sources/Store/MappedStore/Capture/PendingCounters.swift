@@ -27,11 +27,12 @@ final class PendingCounters: TurnParticipant {
 extension StoreCore {
     func captureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         try shared(
-            at: Tables.captureKey, "the record of the counters", in: transaction, { CaptureState($0) },
-            rebuilt: { () throws(LMDBError) in try tables.rebuiltCaptureState(in: transaction) }) ?? CaptureState()
+            tables.captureState,
+            rebuilt: { () throws(LMDBError) in try tables.rebuiltCaptureState(in: transaction) }, in: transaction)
+            ?? CaptureState()
     }
 
     func put(_ state: CaptureState, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.meta.put(state.encoded, at: Tables.captureKey, in: &transaction)
+        try tables.captureState.put(state, in: &transaction)
     }
 }

@@ -3,39 +3,24 @@ internal import LMDB
 /// Records in the order of their numbers, for any number of owners: what endpoints and queues keep.
 ///
 /// An owner's record says which of its numbers count; what lies outside of them is on its way out.
-struct BoundedLog {
-    /// Owner, number: a record.
-    let table: Table
+struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
+    let table: RecordTable<Record>
 
     func put(
-        _ record: [UInt8], of owner: UInt64, at number: UInt64, in transaction: inout Transaction
+        _ record: Encoded<Record>, of owner: UInt64, at number: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        try table.put(record, at: key(owner, number), in: &transaction)
-    }
-
-    /// Lends one record; `nil` where it is not there.
-    func value<Result>(
-        of owner: UInt64, at number: UInt64, in transaction: borrowing Transaction, _ body: (RawSpan) -> Result
-    ) throws(LMDBError) -> Result? {
-        try table.value(at: key(owner, number), in: transaction, body)
-    }
-
-    /// The same; `nil` also where the record cannot be read.
-    func readable<Result>(
-        of owner: UInt64, at number: UInt64, in transaction: borrowing Transaction, _ decode: (RawSpan) -> Result?
-    ) throws(LMDBError) -> Result? {
-        try table.readable(at: key(owner, number), in: transaction, decode)
+        try table.put(record, at: OwnedNumber(owner, number), in: &transaction)
     }
 
     /// Lends an owner's records from `first` up to, without, `end`, oldest first, until the body says no.
     func scan(
         of owner: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction,
-        _ body: (UInt64, RawSpan) -> Bool
+        _ body: (OwnedNumber, RawSpan) -> Bool
     ) throws(LMDBError) {
         guard first < end else { return }
-        try table.scan(from: key(owner, first), in: transaction) { key, record in
-            guard let entry = Self.entry(key), entry.owner == owner, entry.number < end else { return false }
-            return body(entry.number, record)
+        try table.scanBytes(from: OwnedNumber(owner, first), in: transaction) { key, record in
+            guard key.owner == owner, key.number < end else { return false }
+            return body(key, record)
         }
     }
 
@@ -45,21 +30,15 @@ struct BoundedLog {
     func remove(
         of owner: UInt64, from first: UInt64, to end: UInt64, limit: Int = .max, in transaction: inout Transaction
     ) throws(LMDBError) -> (count: Int, bytes: Int) {
-        var numbers: [UInt64] = []
+        var keys: [OwnedNumber] = []
         var bytes = 0
-        try scan(of: owner, from: first, to: end, in: transaction) { number, record in
-            guard numbers.count < limit else { return false }
-            numbers.append(number)
+        try scan(of: owner, from: first, to: end, in: transaction) { key, record in
+            guard keys.count < limit else { return false }
+            keys.append(key)
             bytes += record.byteCount
             return true
         }
-        for number in numbers { try table.remove(key(owner, number), in: &transaction) }
-        return (numbers.count, bytes)
-    }
-
-    static func entry(_ key: RawSpan) -> (owner: UInt64, number: UInt64)? {
-        var reader = ByteReader(key)
-        guard let owner = reader.fixed(), let number = reader.fixed(), reader.isAtEnd else { return nil }
-        return (owner, number)
+        for key in keys { try table.remove(key, in: &transaction) }
+        return (keys.count, bytes)
     }
 }

@@ -4,7 +4,7 @@ internal import Queues
 package import Values
 
 /// What is of no use any longer and is removed in small steps, so that nobody waits for it.
-enum Garbage: Hashable {
+enum Garbage: Hashable, TableKey {
     /// Messages of a queue: those that have rolled off, or all where the queue is gone.
     case messages(queue: UInt64)
     /// Clients of a user who is gone.
@@ -12,25 +12,19 @@ enum Garbage: Hashable {
     /// Deliveries and log of a destination that is gone.
     case deliveries(destination: UInt64)
 
-    var key: [UInt8] {
-        var writer = ByteWriter(reserving: 9)
-        switch self {
-        case .messages(let queue):
-            writer.byte(1)
-            writer.fixed(queue)
-        case .clients(let user):
-            writer.byte(2)
-            writer.fixed(user)
-        case .deliveries(let destination):
-            writer.byte(3)
-            writer.fixed(destination)
-        }
-        return writer.bytes
+    func write(to writer: inout ByteWriter) {
+        let (kind, number): (UInt8, UInt64) =
+            switch self {
+            case .messages(let queue): (1, queue)
+            case .clients(let user): (2, user)
+            case .deliveries(let destination): (3, destination)
+            }
+        writer.byte(kind)
+        writer.fixed(number)
     }
 
-    init?(key: RawSpan) {
-        var reader = ByteReader(key)
-        guard let kind = reader.byte(), let number = reader.fixed(), reader.isAtEnd else { return nil }
+    init?(from reader: inout ByteReader) {
+        guard let kind = reader.byte(), let number = reader.fixed() else { return nil }
         switch kind {
         case 1: self = .messages(queue: number)
         case 2: self = .clients(user: number)
@@ -42,7 +36,7 @@ enum Garbage: Hashable {
 
 extension StoreCore {
     func put(_ garbage: Garbage, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.garbage.put([], at: garbage.key, in: &transaction)
+        try tables.garbage.put(garbage, in: &transaction)
     }
 }
 
@@ -58,7 +52,7 @@ extension MappedStore {
             var looks = 0
             while removed < limit, looks < limit, let garbage = try firstGarbage(in: transaction) {
                 let count = try remove(garbage, limit: limit - removed, in: &transaction)
-                if count < limit - removed { try tables.garbage.remove(garbage.key, in: &transaction) }
+                if count < limit - removed { try tables.garbage.remove(garbage, in: &transaction) }
                 removed += count
                 looks += 1
             }
@@ -68,8 +62,8 @@ extension MappedStore {
 
     private func firstGarbage(in transaction: borrowing Transaction) throws(LMDBError) -> Garbage? {
         var found: Garbage?
-        try tables.garbage.scan(in: transaction) { key, _ in
-            found = Garbage(key: key)
+        try tables.garbage.bytes.scan(in: transaction) { key, _ in
+            found = Garbage(keyBytes: key)
             if found == nil { noteDamage("an entry of the list of what is to be removed is damaged") }
             return found == nil
         }
@@ -93,10 +87,10 @@ extension MappedStore {
             let end = log?.first ?? .max
             return try tables.messages.remove(of: queue, from: 0, to: end, limit: limit, in: &transaction).count
         case .clients(let user):
-            var keys: [[UInt8]] = []
+            var keys: [ClientKey] = []
             try queues.scanClients(of: user, in: transaction) { key, _ in
                 guard keys.count < limit else { return false }
-                keys.append(copy(key))
+                keys.append(key)
                 return true
             }
             for key in keys { try tables.clients.remove(key, in: &transaction) }

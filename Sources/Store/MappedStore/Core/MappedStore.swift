@@ -129,7 +129,7 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// Nobody else has the store open.
     package func noteClosed() throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
-            try tables.meta.put([], at: Tables.closedKey, in: &transaction)
+            try tables.closed.put((), in: &transaction)
         }
         try commit()
         try sync()

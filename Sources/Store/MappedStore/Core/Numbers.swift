@@ -10,7 +10,10 @@ internal import Values
 /// A power cut may undo what was written last, with numbers that clients have seen already. At the first start after it all
 /// numbers go on above `ceiling`, which is above every number that can have been given. A record takes part in that when it
 /// gives its next number, so that a start costs the same however many records there are.
-struct Numbers: Equatable {
+struct Numbers: Equatable, KeylessRecord {
+    typealias Key = RecordName
+    static let name = "the record of the numbers that were given"
+
     /// The lowest number that may be given.
     var floor: UInt64 = 1
     /// Above all numbers that were given.
@@ -67,38 +70,34 @@ extension DeliveryState {
 }
 
 extension Tables {
-    /// - Returns: `nil` where it is not there, or damaged.
-    func numbers(in transaction: borrowing Transaction) throws(LMDBError) -> Numbers? {
-        try meta.readable(at: Self.numbersKey, in: transaction) { Numbers($0) }
-    }
-
     /// Has all numbers that clients see go on above those that may have been shown.
     func jump(in transaction: inout Transaction) throws(LMDBError) {
-        if try self.numbers(in: transaction) == nil { try noteNumbers(in: &transaction) }
-        var numbers = try self.numbers(in: transaction) ?? Numbers()
-        numbers.jump()
-        try meta.put(numbers.encoded, at: Self.numbersKey, in: &transaction)
-        let stored = try meta.value(at: Self.deliveryKey, in: transaction) { DeliveryState($0) }
+        if try numbers.readable(in: transaction) == nil { try noteNumbers(in: &transaction) }
+        var range = try numbers.readable(in: transaction) ?? Numbers()
+        range.jump()
+        try numbers.put(range, in: &transaction)
         // Where there is no record, the first one may be what a crash has undone; a damaged one is not for this to replace.
-        guard var state = stored ?? DeliveryState(), state.nextLog < 1 << 52 else { return }
+        guard try !deliveryState.isDamaged(in: transaction) else { return }
+        var state = try deliveryState.readable(in: transaction) ?? DeliveryState()
+        guard state.nextLog < 1 << 52 else { return }
         state.jump()
-        try meta.put(state.encoded, at: Self.deliveryKey, in: &transaction)
+        try deliveryState.put(state, in: &transaction)
     }
 
     /// Sets the range of a store that has none, by the numbers that it has given.
     func noteNumbers(in transaction: inout Transaction) throws(LMDBError) {
         var highest: UInt64 = 0
-        try endpoints.scan(in: transaction) { _, value in
-            if let record = EndpointRecord(value, number: 0) { highest = max(highest, record.endpoint.next) }
+        try endpoints.scan(in: transaction) { _, record in
+            if let record { highest = max(highest, record.endpoint.next) }
             return true
         }
-        try queueLogs.scan(in: transaction) { _, value in
-            if let log = QueueLogRecord.decode(value) { highest = max(highest, log.current) }
+        try queueLogs.scan(in: transaction) { _, log in
+            if let log { highest = max(highest, log.current) }
             return true
         }
-        var numbers = Numbers()
-        numbers.raise(above: highest)
-        try meta.put(numbers.encoded, at: Self.numbersKey, in: &transaction)
+        var range = Numbers()
+        range.raise(above: highest)
+        try numbers.put(range, in: &transaction)
     }
 }
 
@@ -108,10 +107,10 @@ extension StoreCore {
     func lowestNumber(after last: UInt64, in transaction: inout Transaction) throws(LMDBError) -> UInt64 {
         let number = max(last + 1, numbers.floor)
         guard number >= numbers.ceiling else { return numbers.floor }
-        var stored = try tables.numbers(in: transaction) ?? numbers
+        var stored = try tables.numbers.readable(in: transaction) ?? numbers
         let before = stored
         stored.raise(above: number)
-        if stored != before { try tables.meta.put(stored.encoded, at: Tables.numbersKey, in: &transaction) }
+        if stored != before { try tables.numbers.put(stored, in: &transaction) }
         return numbers.floor
     }
 }

@@ -23,24 +23,23 @@ extension Tables {
 
     func rebuiltCaptureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         var state = CaptureState()
-        state.nextEndpoint = try next(in: [endpoints, notifications.table], transaction)
+        state.nextEndpoint = try next(in: [endpoints.bytes, notifications.table.bytes], transaction)
         return state
     }
 
     /// - Parameter seconds: since 1970.
     func rebuiltQueueState(at seconds: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueState {
         var state = QueueState(time: seconds)
-        state.nextQueue = try next(in: [queues, queueLogs, messages.table], transaction)
-        state.nextUser = try next(in: [rights, clients], transaction)
-        try users.scan(in: transaction) { _, record in
-            if let user = UserRecord.decode(record), user.number < .max {
+        state.nextQueue = try next(in: [queues.bytes, queueLogs.bytes, messages.table.bytes], transaction)
+        state.nextUser = try next(in: [rights.bytes, clients.bytes], transaction)
+        try users.scan(in: transaction) { _, user in
+            if let user, user.number < .max {
                 state.nextUser = max(state.nextUser, user.number + 1)
             }
             return true
         }
-        try rights.scan(in: transaction) { _, value in
-            var reader = ByteReader(value)
-            if let right = reader.fixed(), right < .max { state.nextRight = max(state.nextRight, right + 1) }
+        try rights.scan(in: transaction) { _, right in
+            if let right, right < .max { state.nextRight = max(state.nextRight, right + 1) }
             return true
         }
         state.isConfigured = try queues.count(in: transaction) + users.count(in: transaction) > 0
@@ -49,18 +48,19 @@ extension Tables {
 
     func rebuiltDeliveryState(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryState {
         var state = DeliveryState()
-        state.nextDestination = try next(in: [destinations, destinationStates, deliveries, attemptIndex], transaction)
-        state.nextParcel = try next(in: [parcels, routedEvents, attemptParcels], transaction)
-        state.nextLog = try next(in: [attempts], transaction)
-        state.nextKeyring = try next(in: [keyrings], transaction)
-        try deliveries.scan(in: transaction) { place, record in
+        state.nextDestination = try next(
+            in: [destinations.bytes, destinationStates.bytes, deliveries.bytes, attemptIndex.bytes], transaction)
+        state.nextParcel = try next(in: [parcels.bytes, routedEvents.bytes, attemptParcels.bytes], transaction)
+        state.nextLog = try next(in: [attempts.bytes], transaction)
+        state.nextKeyring = try next(in: [keyrings.bytes], transaction)
+        try deliveries.scan(in: transaction) { _, delivery in
             state.pending += 1
-            guard let delivery = DeliveryRecord.decode(place, record), delivery.number < .max else { return true }
+            guard let delivery, delivery.number < .max else { return true }
             state.nextDelivery = max(state.nextDelivery, delivery.number + 1)
             if delivery.owner != 0 { state.inFlight += 1 }
             return true
         }
-        for table in [parcels, attempts] {
+        for table in [parcels.bytes, attempts.bytes] {
             try table.scan(in: transaction) { _, value in
                 state.bytes += UInt64(value.byteCount)
                 return true
@@ -73,7 +73,7 @@ extension Tables {
 
     func rebuiltEventsState(in transaction: borrowing Transaction) throws(LMDBError) -> EventsState {
         var state = EventsState()
-        state.nextRevision = try next(in: [expressions, goneExpressions], transaction)
+        state.nextRevision = try next(in: [expressions.bytes, goneExpressions.bytes], transaction)
         state.goneCount = UInt64(try goneExpressions.count(in: transaction))
         return state
     }
@@ -83,12 +83,12 @@ extension StoreCore {
     /// A record of all, or what it is made anew as where it is damaged.
     /// - Returns: `nil` where there is none.
     func shared<Record>(
-        at key: [UInt8], _ what: String, in transaction: borrowing Transaction, _ decode: (RawSpan) -> Record?,
-        rebuilt: () throws(LMDBError) -> Record
-    ) throws(LMDBError) -> Record? {
-        guard let found = try tables.meta.value(at: key, in: transaction, decode) else { return nil }
-        if let record = found { return record }
-        damage.note("\(what) is damaged and is made anew from the other records")
+        _ record: SingleRecord<Record>, rebuilt: () throws(LMDBError) -> Record.Value,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) -> Record.Value? {
+        if let value = try record.readable(in: transaction) { return value }
+        guard try record.isDamaged(in: transaction) else { return nil }
+        damage.note("\(Record.name) is damaged and is made anew from the other records")
         return try rebuilt()
     }
 }

@@ -46,3 +46,8 @@ package struct SteadyClock: StorageClock, Equatable {
         self.init(bootID: bootID, offsetMicroseconds: offset)
     }
 }
+
+extension SteadyClock: KeylessRecord {
+    typealias Key = RecordName
+    static var name: String { "the clock" }
+}

@@ -68,7 +68,7 @@ final class StoreCore {
             (tables, clock) =
                 try isReadOnly ? Self.look(environment) : Self.prepare(environment, path, bootID: options.bootID)
             numbers = try environment.read { [tables] (transaction) throws(LMDBError) in
-                try tables.numbers(in: transaction) ?? Numbers()
+                try tables.numbers.readable(in: transaction) ?? Numbers()
             }
             reserve = try Self.reserve(path, environment)
         } catch {
@@ -217,7 +217,7 @@ final class StoreCore {
             }
             // Whoever did what had been done before waits for that to be kept: LMDB waits for the disk only where something
             // is written.
-            if !transaction.hasChanged { try tables.meta.put([], at: Tables.touchKey, in: &transaction) }
+            if !transaction.hasChanged { try tables.touched.put((), in: &transaction) }
         }
         do throws(LMDBError) {
             guard let transaction = turn.take() else { preconditionFailure("a transaction vanished") }
@@ -276,7 +276,7 @@ final class StoreCore {
     /// Writes something, so that a commit after it proves that commits work.
     func touch() throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
-            try tables.meta.put([], at: Tables.touchKey, in: &transaction)
+            try tables.touched.put((), in: &transaction)
         }
     }
 
@@ -318,7 +318,7 @@ final class StoreCore {
         try forgetRequests(
             before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 64, in: &transaction)
         if free.usable + free.pending >= wanted, !transaction.hasChanged {
-            try tables.meta.put([], at: Tables.touchKey, in: &transaction)
+            try tables.touched.put((), in: &transaction)
         }
         return false
     }

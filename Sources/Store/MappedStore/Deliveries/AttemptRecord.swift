@@ -3,7 +3,10 @@ internal import HTTP
 internal import Values
 
 /// A line of the log as it is stored under its number.
-struct AttemptRecord: Equatable {
+struct AttemptRecord: Equatable, KeylessRecord {
+    typealias Key = UInt64
+    static let name = "a log's line"
+
     let number: UInt64
     let destination: UInt64
     let parcel: UInt64

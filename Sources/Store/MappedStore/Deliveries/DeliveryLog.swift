@@ -18,11 +18,9 @@ extension MappedDeliveries {
         var end = before
         while true {
             var lines: [UInt64] = []
-            try tables.attemptIndex.scanBackwards(before: key(destination, end), in: transaction) { place, _ in
-                guard let (owner, line) = BoundedLog.entry(place), owner == destination, lines.count < 256 else {
-                    return false
-                }
-                lines.append(line)
+            try tables.attemptIndex.scanKeysBackwards(before: OwnedNumber(destination, end), in: transaction) { key in
+                guard key.owner == destination, lines.count < 256 else { return false }
+                lines.append(key.number)
                 return true
             }
             for line in lines {
@@ -35,7 +33,7 @@ extension MappedDeliveries {
     }
 
     func logLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
-        try tables.attempts.record(at: key(number), "a log's line", in: transaction) { AttemptRecord($0) }
+        try tables.attempts.value(at: number, in: transaction)
     }
 
     /// A line of the log; `nil` also where it is damaged.
@@ -48,11 +46,9 @@ extension MappedDeliveries {
         ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
         var lines: [UInt64] = []
-        try tables.attemptParcels.scan(from: key(number), in: transaction) { place, _ in
-            guard lines.count < limit, let (parcel, line) = BoundedLog.entry(place), parcel == number else {
-                return false
-            }
-            lines.append(line)
+        try tables.attemptParcels.scanKeys(from: OwnedNumber(number, 0), in: transaction) { key in
+            guard lines.count < limit, key.owner == number else { return false }
+            lines.append(key.number)
             return true
         }
         return lines

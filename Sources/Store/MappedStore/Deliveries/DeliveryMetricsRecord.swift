@@ -6,7 +6,10 @@ package import Storage
 package import Values
 
 /// The metrics of deliveries, and when one was last made, as they are stored.
-struct DeliveryMetricsRecord: Equatable {
+struct DeliveryMetricsRecord: Equatable, KeylessRecord {
+    typealias Key = RecordName
+    static let name = "the metrics of deliveries"
+
     var metrics = DeliveryMetrics()
     /// When an attempt last ended, on the steady clock.
     var progressed = Timestamp(microseconds: 0)
@@ -76,16 +79,14 @@ extension MappedStore {
             let record = try deliveries.deliveryMetrics(in: transaction)
             let state = try deliveries.deliveryState(in: transaction)
             var (disabled, seen) = (0, 0)
-            try tables.destinations.scan(in: transaction) { key, value in
-                var reader = ByteReader(key)
-                let destination = reader.fixed().flatMap { DestinationRecord.decode(value, number: $0) }
+            try tables.destinations.scan(in: transaction) { _, destination in
                 if destination?.isDisabled(at: moment.wall) == true { disabled += 1 }
                 seen += 1
                 return seen < Self.lookedAtForMetrics
             }
             var (messages, messageBytes, ever): (UInt64, UInt64, UInt64) = (0, 0, 0)
-            try tables.queueLogs.scan(in: transaction) { _, value in
-                if let log = QueueLogRecord.decode(value) {
+            try tables.queueLogs.scan(in: transaction) { _, log in
+                if let log {
                     messages += log.count
                     messageBytes += log.bytes
                     ever &+= log.current
@@ -124,7 +125,7 @@ extension MappedStore {
 extension MappedDeliveries {
     func deliveryMetrics(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryMetricsRecord {
         try core.shared(
-            at: Tables.metricsKey, "the metrics of deliveries", in: transaction, { DeliveryMetricsRecord($0) },
-            rebuilt: { () throws(LMDBError) in DeliveryMetricsRecord() }) ?? DeliveryMetricsRecord()
+            tables.deliveryMetrics, rebuilt: { () throws(LMDBError) in DeliveryMetricsRecord() }, in: transaction)
+            ?? DeliveryMetricsRecord()
     }
 }

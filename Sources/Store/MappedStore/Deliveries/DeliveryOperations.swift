@@ -98,8 +98,6 @@ extension MappedDeliveries: DeliveryStore {
     }
 
     func keyring(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Keyring? {
-        try tables.keyrings.record(at: key(number), "a keyring", in: transaction) {
-            KeyringRecord.decode($0, number: number)
-        }
+        try tables.keyrings.value(at: number, in: transaction)
     }
 }

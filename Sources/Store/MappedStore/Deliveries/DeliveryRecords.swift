@@ -2,68 +2,10 @@ internal import Delivery
 internal import HTTP
 internal import Values
 
-extension ByteWriter {
-    /// Bytes that need not be there.
-    mutating func optional(_ value: [UInt8]?) {
-        byte(value == nil ? 0 : 1)
-        if let value { counted(value) }
-    }
-
-    mutating func optional(_ value: String?) { optional(value.map { Array($0.utf8) }) }
-
-    mutating func optional(_ value: Timestamp?) {
-        byte(value == nil ? 0 : 1)
-        if let value { fixed(value.microseconds) }
-    }
-
-    mutating func double(_ value: Double) { fixed(value.bitPattern) }
-}
-
-extension ByteReader {
-    // Each returns `nil` where the record breaks off.
-
-    mutating func optionalBytes() -> Presence<[UInt8]>? {
-        switch byte() {
-        case 0: .absent
-        case 1: counted().map { .present($0) }
-        default: nil
-        }
-    }
-
-    mutating func optionalText() -> Presence<String>? {
-        switch byte() {
-        case 0: .absent
-        case 1: text().map { .present($0) }
-        default: nil
-        }
-    }
-
-    mutating func optionalTime() -> Presence<Timestamp>? {
-        switch byte() {
-        case 0: .absent
-        case 1: time().map { .present($0) }
-        default: nil
-        }
-    }
-
-    mutating func time() -> Timestamp? { fixedSigned().map { Timestamp(microseconds: $0) } }
-
-    /// No time and no rate is anything but a number.
-    mutating func double() -> Double? {
-        guard let value = fixed().map({ Double(bitPattern: $0) }), value.isFinite else { return nil }
-        return value
-    }
-
-    mutating func uuid() -> UUID? { take(16).flatMap { UUID(bytes: $0) } }
-}
-
-/// A time as it stands in keys: those before 1970 sort first.
-func sortable(_ time: Timestamp) -> UInt64 { UInt64(bitPattern: time.microseconds) ^ 1 << 63 }
-
-func timestamp(sortable value: UInt64) -> Timestamp { Timestamp(microseconds: Int64(bitPattern: value ^ 1 << 63)) }
-
 /// A destination as it is stored under its number. Version 1 had no more than webhooks need.
-enum DestinationRecord {
+enum DestinationRecord: TableRecord {
+    static let name = "a destination"
+
     private static let version: UInt8 = 2
 
     static func encode(_ destination: Destination) -> [UInt8] {
@@ -103,7 +45,7 @@ enum DestinationRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan, number: UInt64) -> Destination? {
+    static func decode(_ span: RawSpan, at number: UInt64) -> Destination? {
         var reader = ByteReader(span)
         let version = reader.byte()
         guard version == 1 || version == Self.version, let url = reader.text(), let method = reader.text(),
@@ -161,7 +103,10 @@ enum DestinationRecord {
 }
 
 /// How a destination stands, as it is stored under its number.
-struct DestinationState: Equatable {
+struct DestinationState: Equatable, KeylessRecord {
+    typealias Key = UInt64
+    static let name = "a destination's state"
+
     var health = DestinationHealth()
     /// Deliveries that are not over.
     var pending: UInt64 = 0
@@ -237,7 +182,9 @@ struct DestinationState: Equatable {
 }
 
 /// What is delivered, as it is stored under its number.
-enum ParcelRecord {
+enum ParcelRecord: TableRecord {
+    static let name = "a parcel"
+
     private static let version: UInt8 = 1
 
     static func encode(_ parcel: Parcel) -> [UInt8] {
@@ -253,7 +200,7 @@ enum ParcelRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan, number: UInt64) -> Parcel? {
+    static func decode(_ span: RawSpan, at number: UInt64) -> Parcel? {
         guard span.byteCount >= 4 else { return nil }
         var reader = ByteReader(span.extracting(droppingLast: 4))
         guard reader.byte() == version, let receivedAt = reader.time(), let source = reader.uuid(),
@@ -265,15 +212,44 @@ enum ParcelRecord {
     }
 }
 
+/// The number of a delivery's destination, the time at which it is due, and its own number.
+struct DeliveryKey: TableKey, Hashable {
+    let destination: UInt64
+    let due: Timestamp
+    let number: UInt64
+
+    init(_ delivery: Delivery) {
+        self.init(destination: delivery.destination, due: delivery.due, number: delivery.number)
+    }
+
+    /// - Parameter due: without one, a key before those of all the destination's deliveries.
+    init(destination: UInt64, due: Timestamp = Timestamp(microseconds: .min), number: UInt64 = 0) {
+        self.destination = destination
+        self.due = due
+        self.number = number
+    }
+
+    func write(to writer: inout ByteWriter) {
+        writer.fixed(destination)
+        writer.sortable(due)
+        writer.fixed(number)
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let destination = reader.fixed(), let due = reader.sortableTime(), let number = reader.fixed() else {
+            return nil
+        }
+        self.init(destination: destination, due: due, number: number)
+    }
+}
+
 /// A delivery as it is stored under its destination's number, the time it is due at, and its own number.
-enum DeliveryRecord {
+enum DeliveryRecord: TableRecord {
+    static let name = "a delivery"
+
     private static let version: UInt8 = 1
     /// Beside the trigger.
     private static let repairFlag: UInt8 = 0x80
-
-    static func place(_ delivery: Delivery) -> [UInt8] {
-        key(delivery.destination, sortable(delivery.due), delivery.number)
-    }
 
     static func encode(_ delivery: Delivery) -> [UInt8] {
         var writer = ByteWriter(reserving: 48)
@@ -287,26 +263,23 @@ enum DeliveryRecord {
         return writer.bytes
     }
 
-    static func decode(_ place: RawSpan, _ span: RawSpan) -> Delivery? { decode(ByteReader(place), ByteReader(span)) }
-
-    static func decode(_ place: ByteReader, _ record: ByteReader) -> Delivery? {
-        var head = place
-        var reader = record
-        guard let destination = head.fixed(), let due = head.fixed(), let number = head.fixed(), head.isAtEnd,
-            reader.byte() == version, let id = reader.uuid(),
+    static func decode(_ span: RawSpan, at key: DeliveryKey) -> Delivery? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, let id = reader.uuid(),
             let kind = reader.byte(), let trigger = Trigger(rawValue: kind & ~repairFlag),
             let parcel = reader.number(), let attempts = reader.number().flatMap({ UInt32(exactly: $0) }),
             let owner = reader.fixed(), let created = reader.time(), reader.isAtEnd
         else { return nil }
         return Delivery(
-            number: number, destination: destination, parcel: parcel, id: id, trigger: trigger,
-            isRepair: kind & repairFlag != 0, attempts: attempts, due: timestamp(sortable: due), owner: owner,
-            created: created)
+            number: key.number, destination: key.destination, parcel: parcel, id: id, trigger: trigger,
+            isRepair: kind & repairFlag != 0, attempts: attempts, due: key.due, owner: owner, created: created)
     }
 }
 
 /// The keys of a keyring as they are stored under its number.
-enum KeyringRecord {
+enum KeyringRecord: TableRecord {
+    static let name = "a keyring"
+
     private static let version: UInt8 = 1
 
     static func encode(_ keyring: Keyring) -> [UInt8] {
@@ -322,7 +295,7 @@ enum KeyringRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan, number: UInt64) -> Keyring? {
+    static func decode(_ span: RawSpan, at number: UInt64) -> Keyring? {
         var reader = ByteReader(span)
         guard reader.byte() == version, let count = reader.number() else { return nil }
         var keys: [Keyring.Key] = []
@@ -340,7 +313,10 @@ enum KeyringRecord {
 }
 
 /// What all deliveries have in common.
-struct DeliveryState: Equatable {
+struct DeliveryState: Equatable, KeylessRecord {
+    typealias Key = RecordName
+    static let name = "the state of deliveries"
+
     var nextDestination: UInt64 = 1
     var nextParcel: UInt64 = 1
     var nextDelivery: UInt64 = 1

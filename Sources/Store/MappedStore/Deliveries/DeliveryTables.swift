@@ -8,42 +8,35 @@ extension MappedDeliveries {
     // MARK: Destinations
 
     func destination(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Destination? {
-        try tables.destinations.record(at: key(number), "a destination", in: transaction) {
-            DestinationRecord.decode($0, number: number)
-        }
+        try tables.destinations.value(at: number, in: transaction)
     }
 
     func put(_ destination: Destination, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.destinations.put(
-            DestinationRecord.encode(destination), at: key(destination.number), in: &transaction)
+        try tables.destinations.put(destination, at: destination.number, in: &transaction)
     }
 
     /// Removes a destination; its deliveries and its log go in steps.
     func remove(destination number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
         try removeHead(of: number, in: &transaction)
-        try tables.destinations.remove(key(number), in: &transaction)
-        try tables.destinationStates.remove(key(number), in: &transaction)
+        try tables.destinations.remove(number, in: &transaction)
+        try tables.destinationStates.remove(number, in: &transaction)
         try core.put(.deliveries(destination: number), in: &transaction)
     }
 
     func destinationState(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> DestinationState? {
-        try tables.destinationStates.record(at: key(number), "a destination's state", in: transaction) {
-            DestinationState($0)
-        }
+        try tables.destinationStates.value(at: number, in: transaction)
     }
 
     func put(_ state: DestinationState, of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.destinationStates.put(state.encoded, at: key(number), in: &transaction)
+        try tables.destinationStates.put(state, at: number, in: &transaction)
     }
 
     // MARK: Deliveries
 
     func parcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
-        try tables.parcels.record(at: key(number), "a parcel", in: transaction) {
-            ParcelRecord.decode($0, number: number)
-        }
+        try tables.parcels.value(at: number, in: transaction)
     }
 
     /// A parcel; `nil` also where it is damaged.
@@ -58,11 +51,11 @@ extension MappedDeliveries {
         of destination: UInt64, after time: Timestamp? = nil, in transaction: borrowing Transaction,
         _ body: (Delivery) -> Bool
     ) throws(LMDBError) {
-        let start = time.map { key(destination, sortable($0)) } ?? key(destination)
-        try tables.deliveries.scan(from: start, in: transaction) { place, record in
-            var reader = ByteReader(place)
-            guard reader.fixed() == destination else { return false }
-            guard let delivery = DeliveryRecord.decode(place, record) else {
+        let first = DeliveryKey(destination: destination)
+        let start = time.map { DeliveryKey(destination: destination, due: $0) } ?? first
+        try tables.deliveries.scan(from: start, in: transaction) { key, delivery in
+            guard key.destination == destination else { return false }
+            guard let delivery else {
                 noteDamage("a delivery of destination \(destination)")
                 return true
             }
@@ -85,11 +78,7 @@ extension MappedDeliveries {
 
     /// A delivery as it is stored by now; `nil` where it is over. Another worker may have put it at another time.
     func delivery(like known: Delivery, in transaction: borrowing Transaction) throws(LMDBError) -> Delivery? {
-        let place = DeliveryRecord.place(known)
-        let stored = try tables.deliveries.value(at: place, in: transaction) { span in
-            DeliveryRecord.decode(ByteReader(place), ByteReader(span))
-        }
-        if let stored { return stored }
+        if let stored = try tables.deliveries.readable(at: DeliveryKey(known), in: transaction) { return stored }
         var (found, seen): (Delivery?, Int) = (nil, 0)
         try scanDeliveries(of: known.destination, in: transaction) { delivery in
             if delivery.number == known.number { found = delivery }
@@ -114,16 +103,15 @@ extension MappedDeliveries {
     // MARK: Heads
 
     /// Where destinations stand by the time from which something can be begun for them.
-    var heads: [Table] { [tables.deliveryHeads, tables.approvalHeads] }
+    var heads: [RecordTable<UUIDRecord<TimedNumber>>] { [tables.deliveryHeads, tables.approvalHeads] }
 
     /// Lends destinations by that time, until the body says no.
     func scanHeads(
-        _ heads: Table, from start: Timestamp? = nil, in transaction: borrowing Transaction,
+        _ heads: RecordTable<UUIDRecord<TimedNumber>>, from start: Timestamp? = nil,
+        in transaction: borrowing Transaction,
         _ body: (_ time: Timestamp, _ destination: UInt64) -> Bool
     ) throws(LMDBError) {
-        try heads.scan(from: start.map { key(sortable($0)) } ?? [], in: transaction) { key, _ in
-            guard let (head, number) = BoundedLog.entry(key) else { return false }
-            return body(timestamp(sortable: head), number)
+        try heads.scanKeys(from: start.map { TimedNumber($0, 0) }, in: transaction) { key in body(key.time, key.number)
         }
     }
 
@@ -162,12 +150,13 @@ extension MappedDeliveries {
 
     func deliveryState(in transaction: borrowing Transaction) throws(LMDBError) -> DeliveryState {
         try core.shared(
-            at: Tables.deliveryKey, "the state of deliveries", in: transaction, { DeliveryState($0) },
-            rebuilt: { () throws(LMDBError) in try tables.rebuiltDeliveryState(in: transaction) }) ?? DeliveryState()
+            tables.deliveryState,
+            rebuilt: { () throws(LMDBError) in try tables.rebuiltDeliveryState(in: transaction) }, in: transaction)
+            ?? DeliveryState()
     }
 
     func put(_ state: DeliveryState, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.meta.put(state.encoded, at: Tables.deliveryKey, in: &transaction)
+        try tables.deliveryState.put(state, in: &transaction)
     }
 }
 

@@ -28,7 +28,7 @@ extension DeliveryWork {
         for delivery: Delivery, _ count: Int, taken: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Int? {
         guard count > 0 else { return nil }
-        let bytes = try store.tables.parcels.value(at: key(delivery.parcel), in: transaction) { $0.byteCount } ?? 0
+        let bytes = try store.tables.parcels.part(at: delivery.parcel, in: transaction) { $0.byteCount } ?? 0
         let places = Parcel.places(bytes: bytes)
         return places <= count || taken == 0 ? places : nil
     }
@@ -110,7 +110,7 @@ extension DeliveryWork {
         if destination.limits.isOrdered {
             change(destination.number) { $1.gate = lease }
         } else {
-            try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+            try store.tables.deliveries.remove(DeliveryKey(delivery), in: &transaction)
             leased.due = lease
         }
         try put(leased, in: &transaction)
@@ -133,7 +133,7 @@ extension DeliveryWork {
         }
         guard !begun.isEmpty, try destination(number, in: transaction) != nil else { return 0 }
         for var delivery in begun where delivery.due > moment.steady {
-            try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
+            try store.tables.deliveries.remove(DeliveryKey(delivery), in: &transaction)
             delivery.due = moment.steady
             try put(delivery, in: &transaction)
         }
@@ -145,8 +145,8 @@ extension DeliveryWork {
         _ delivery: Delivery, _ destination: Destination, in transaction: inout Transaction
     ) throws(LMDBError) {
         let parcel = try store.readableParcel(delivery.parcel, in: transaction)
-        try store.tables.deliveries.remove(DeliveryRecord.place(delivery), in: &transaction)
-        try store.tables.holds.remove(key(delivery.parcel, delivery.number), in: &transaction)
+        try store.tables.deliveries.remove(DeliveryKey(delivery), in: &transaction)
+        try store.tables.holds.remove(OwnedNumber(delivery.parcel, delivery.number), in: &transaction)
         state.pending -= min(state.pending, 1)
         if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
         change(destination.number) { destination, state in

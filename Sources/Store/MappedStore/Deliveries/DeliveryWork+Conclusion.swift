@@ -95,10 +95,10 @@ extension DeliveryWork {
         if conclusion.verdict == .delivered, !conclusion.isForOperators, let parcel = conclusion.parcel {
             metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
         }
-        try store.tables.deliveries.remove(DeliveryRecord.place(stored), in: &transaction)
+        try store.tables.deliveries.remove(DeliveryKey(stored), in: &transaction)
         guard let wait = conclusion.wait else {
             state.pending -= min(state.pending, 1)
-            try store.tables.holds.remove(key(stored.parcel, stored.number), in: &transaction)
+            try store.tables.holds.remove(OwnedNumber(stored.parcel, stored.number), in: &transaction)
             return nil
         }
         var next = stored

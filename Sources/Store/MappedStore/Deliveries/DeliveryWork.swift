@@ -49,10 +49,10 @@ struct DeliveryWork {
         _ content: Parcel.Content, in transaction: inout Transaction
     ) throws(LMDBError) -> Parcel {
         let parcel = Parcel(number: state.nextParcel, content, receivedAt: moment.wall)
-        let record = ParcelRecord.encode(parcel)
+        let record = Encoded<ParcelRecord>(parcel)
         state.nextParcel += 1
-        state.bytes += UInt64(record.count)
-        try store.tables.parcels.put(record, at: key(parcel.number), in: &transaction)
+        state.bytes += UInt64(record.byteCount)
+        try store.tables.parcels.put(record, at: parcel.number, in: &transaction)
         return parcel
     }
 
@@ -101,7 +101,7 @@ struct DeliveryWork {
             var first = try store.firstDelivery(of: number, in: transaction), first.owner == 0
         else { return }
         // Where an attempt is being made the gate stands until it is over.
-        try store.tables.deliveries.remove(DeliveryRecord.place(first), in: &transaction)
+        try store.tables.deliveries.remove(DeliveryKey(first), in: &transaction)
         first.due = max(first.due, gate)
         try put(first, in: &transaction)
         change(number) { $1.gate = nil }
@@ -120,7 +120,7 @@ struct DeliveryWork {
         touched = [:]
         if state != stateBefore { try store.put(state, in: &transaction) }
         if metrics != metricsBefore {
-            try store.tables.meta.put(metrics.encoded, at: Tables.metricsKey, in: &transaction)
+            try store.tables.deliveryMetrics.put(metrics, in: &transaction)
         }
     }
 
@@ -173,7 +173,7 @@ struct DeliveryWork {
         }
         state.nextDelivery += 1
         try put(delivery, in: &transaction)
-        try store.tables.holds.put(key(number), at: key(parcel.number, delivery.number), in: &transaction)
+        try store.tables.holds.put(number, at: OwnedNumber(parcel.number, delivery.number), in: &transaction)
         if trigger == .recover || trigger == .manual {
             try store.takeUpLost(parcel.number, at: number, in: &transaction)
         }
@@ -183,8 +183,7 @@ struct DeliveryWork {
     }
 
     mutating func put(_ delivery: Delivery, in transaction: inout Transaction) throws(LMDBError) {
-        try store.tables.deliveries.put(
-            DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
+        try store.tables.deliveries.put(delivery, at: DeliveryKey(delivery), in: &transaction)
     }
 
     /// Says in the log that nothing was sent.
@@ -221,12 +220,12 @@ struct DeliveryWork {
             eventID: parcel?.eventID ?? "", event: parcel?.event ?? "", count: count, trigger: delivery.trigger,
             method: destination.method, url: destination.url, attempt: attempt, nextRetryAt: nextRetryAt,
             isFinal: isFinal)
-        let bytes = record.encoded
+        let line = Encoded<AttemptRecord>(record)
         state.nextLog += 1
-        state.bytes += UInt64(bytes.count)
-        try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
-        try store.tables.attemptIndex.put([], at: key(destination.number, record.number), in: &transaction)
-        try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
+        state.bytes += UInt64(line.byteCount)
+        try store.tables.attempts.put(line, at: record.number, in: &transaction)
+        try store.tables.attemptIndex.put(OwnedNumber(destination.number, record.number), in: &transaction)
+        try store.tables.attemptParcels.put(OwnedNumber(record.parcel, record.number), in: &transaction)
         if isFinal, delivery.trigger != .test {
             try settle(record, parcel, in: &transaction)
         }

@@ -4,8 +4,11 @@ internal import Events
 internal import LMDB
 internal import Values
 
-/// What events are known by: the keys of `event-ids`, and what stands there.
-enum EventIDs {
+/// Where an event came, and the digest of what it is known by there.
+struct EventKey: TableKey, Hashable {
+    let environment: UUID
+    let digest: NameDigest
+
     enum Kind: UInt8 {
         case id = 1
         case idempotencyKey
@@ -13,35 +16,69 @@ enum EventIDs {
         case routed
     }
 
-    /// Stands where events of other kinds have their environment.
-    static let routedSource = UUID("00000000-0000-0000-0000-000000000000")!
-
-    /// By what an event is found: its own id, or the idempotency key that it came with.
-    static func key(_ environment: UUID, _ kind: Kind, _ text: String) -> [UInt8] {
-        environment.bytes + DigestAlgorithm.sha256.digest(of: [kind.rawValue] + Array(text.utf8))
+    /// - Parameter text: the event's id, or the idempotency key that it came with.
+    init(_ environment: UUID, _ kind: Kind, _ text: String) {
+        self.environment = environment
+        digest = NameDigest(of: [kind.rawValue] + Array(text.utf8))
     }
 
-    /// By what an event that is routed is found: the id that it was given here.
-    static func key(routed id: String) -> [UInt8] { key(routedSource, .routed, id) }
+    /// Of an event that is routed, by the id that it was given here.
+    init(routed id: String) { self.init(Self.routedSource, .routed, id) }
 
-    /// By what an event that is routed is found: the identity that it came with.
+    /// Of an event that is routed, by the identity that it came with.
     /// - Parameter identity: as a parcel keeps it.
-    static func key(routedIdentity identity: String) -> [UInt8] { key(routedSource, .idempotencyKey, identity) }
+    init(routedIdentity identity: String) { self.init(Self.routedSource, .idempotencyKey, identity) }
+
+    func write(to writer: inout ByteWriter) {
+        environment.write(to: &writer)
+        digest.write(to: &writer)
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let environment = UUID(from: &reader), let digest = NameDigest(from: &reader) else { return nil }
+        self.environment = environment
+        self.digest = digest
+    }
+
+    /// Stands for the environment of events that are routed.
+    static let routedSource = UUID("00000000-0000-0000-0000-000000000000")!
+
+    var isRouted: Bool { environment == Self.routedSource }
 
     /// An identity as parcels keep it: of a bounded length, whatever the source's is.
     static func text(of identity: ReceivedEvent.Identity) -> String {
         let text = "\(identity.source.utf8.count):\(identity.source)\(identity.id)"
         return hexadecimal(DigestAlgorithm.sha256.digest(of: Array(text.utf8)))
     }
+}
 
-    /// Where an event is routed, no more than its parcel stands there.
-    static func parcel(at place: RawSpan, _ value: RawSpan) -> UInt64? {
-        var source = ByteReader(place)
-        var reader = ByteReader(value)
-        let isRouted = source.uuid() == routedSource
-        guard let parcel = isRouted ? reader.fixed() : reader.number(), isRouted || reader.number() != nil,
-            reader.isAtEnd
-        else { return nil }
-        return parcel
+/// What is known of an event by its id.
+struct EventIDRecord: Equatable, TableRecord {
+    static let name = "an event's id"
+
+    let parcel: UInt64
+    /// How many deliveries it caused; `nil` where it is routed.
+    var deliveries: UInt64?
+
+    static func encode(_ record: EventIDRecord) -> [UInt8] {
+        var writer = ByteWriter(reserving: 16)
+        if let deliveries = record.deliveries {
+            writer.number(record.parcel)
+            writer.number(deliveries)
+        } else {
+            writer.fixed(record.parcel)
+        }
+        return writer.bytes
+    }
+
+    static func decode(_ bytes: RawSpan, at key: EventKey) -> EventIDRecord? {
+        var reader = ByteReader(bytes)
+        var record: EventIDRecord?
+        if key.isRouted {
+            record = reader.fixed().map { EventIDRecord(parcel: $0) }
+        } else if let parcel = reader.number(), let deliveries = reader.number() {
+            record = EventIDRecord(parcel: parcel, deliveries: deliveries)
+        }
+        return reader.isAtEnd ? record : nil
     }
 }

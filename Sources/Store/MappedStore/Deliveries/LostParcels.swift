@@ -4,7 +4,10 @@ internal import LMDB
 internal import Values
 
 /// A parcel that a destination was given up for and that has not been delivered to it since.
-struct LostParcel: Equatable {
+struct LostParcel: Equatable, KeylessRecord {
+    typealias Key = OwnedNumber
+    static let name = "a lost parcel"
+
     /// While it is, its lines are not in the index by line.
     var isOnItsWay = false
     /// Of the log, those that gave it up, oldest first.
@@ -64,7 +67,7 @@ extension MappedDeliveries {
         var lost = try lostParcel(parcel, at: destination, in: transaction) ?? LostParcel()
         if lost.isOnItsWay {
             var kept: [LostParcel.Line] = []
-            for line in lost.lines where try tables.attempts.contains(key(line.number), in: transaction) {
+            for line in lost.lines where try tables.attempts.contains(line.number, in: transaction) {
                 kept.append(line)
             }
             lost.lines = kept
@@ -72,12 +75,12 @@ extension MappedDeliveries {
         lost.isOnItsWay = false
         lost.lines.append(line)
         if lost.lines.count > LostParcel.maximumLines {
-            try tables.lostLines.remove(key(destination, lost.lines.removeFirst().number), in: &transaction)
+            try tables.lostLines.remove(OwnedNumber(destination, lost.lines.removeFirst().number), in: &transaction)
         }
         for line in lost.lines {
-            try tables.lostLines.put(key(parcel), at: key(destination, line.number), in: &transaction)
+            try tables.lostLines.put(parcel, at: OwnedNumber(destination, line.number), in: &transaction)
         }
-        try tables.lostParcels.put(lost.encoded, at: key(destination, parcel), in: &transaction)
+        try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
     }
 
     /// Notes that a parcel is on its way again.
@@ -86,8 +89,8 @@ extension MappedDeliveries {
     ) throws(LMDBError) {
         guard var lost = try lostParcel(parcel, at: destination, in: transaction), !lost.isOnItsWay else { return }
         lost.isOnItsWay = true
-        for line in lost.lines { try tables.lostLines.remove(key(destination, line.number), in: &transaction) }
-        try tables.lostParcels.put(lost.encoded, at: key(destination, parcel), in: &transaction)
+        for line in lost.lines { try tables.lostLines.remove(OwnedNumber(destination, line.number), in: &transaction) }
+        try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
     }
 
     /// Notes that a parcel was delivered after all, or is no longer kept.
@@ -95,26 +98,28 @@ extension MappedDeliveries {
         _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
         if let lost = try lostParcel(parcel, at: destination, in: transaction), !lost.isOnItsWay {
-            for line in lost.lines { try tables.lostLines.remove(key(destination, line.number), in: &transaction) }
+            for line in lost.lines {
+                try tables.lostLines.remove(OwnedNumber(destination, line.number), in: &transaction)
+            }
         }
-        try tables.lostParcels.remove(key(destination, parcel), in: &transaction)
+        try tables.lostParcels.remove(OwnedNumber(destination, parcel), in: &transaction)
     }
 
     /// Notes that a line is no longer in the log.
     func removeLostLine(
         _ line: UInt64, of destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let place = key(destination, line)
+        let key = OwnedNumber(destination, line)
         let parcel = try sparing("line \(line)") { () throws(LMDBError) in
-            try tables.lostLines.number(at: place, in: transaction)
+            try tables.lostLines.value(at: key, in: transaction)
         }
-        guard try tables.lostLines.remove(place, in: &transaction), let parcel else { return }
+        guard try tables.lostLines.remove(key, in: &transaction), let parcel else { return }
         guard var lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
         lost.lines.removeAll { $0.number == line }
         if lost.lines.isEmpty {
-            try tables.lostParcels.remove(key(destination, parcel), in: &transaction)
+            try tables.lostParcels.remove(OwnedNumber(destination, parcel), in: &transaction)
         } else {
-            try tables.lostParcels.put(lost.encoded, at: key(destination, parcel), in: &transaction)
+            try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
         }
     }
 
@@ -124,11 +129,9 @@ extension MappedDeliveries {
         of destination: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
         var parcels: [UInt64] = []
-        try tables.lostParcels.scan(from: key(destination), in: transaction) { place, _ in
-            guard let (owner, parcel) = BoundedLog.entry(place), owner == destination, parcels.count < limit else {
-                return false
-            }
-            parcels.append(parcel)
+        try tables.lostParcels.scanKeys(from: OwnedNumber(destination, 0), in: transaction) { key in
+            guard key.owner == destination, parcels.count < limit else { return false }
+            parcels.append(key.number)
             return true
         }
         for parcel in parcels { try removeLost(parcel, at: destination, in: &transaction) }
@@ -161,9 +164,7 @@ extension MappedDeliveries {
         _ parcel: UInt64, at destination: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> LostParcel? {
         try sparing("\(parcel) of destination \(destination)") { () throws(LMDBError) in
-            try tables.lostParcels.record(at: key(destination, parcel), "a lost parcel", in: transaction) {
-                LostParcel($0)
-            }
+            try tables.lostParcels.value(at: OwnedNumber(destination, parcel), in: transaction)
         }
     }
 
@@ -190,14 +191,13 @@ extension MappedDeliveries {
         of destination: UInt64, from start: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (line: UInt64, parcel: UInt64)? {
         var found: (line: UInt64, parcel: UInt64)?
-        try tables.lostLines.scan(from: key(destination, start), in: transaction) { place, value in
-            guard let (owner, line) = BoundedLog.entry(place), owner == destination, line < .max else { return false }
-            var reader = ByteReader(value)
-            guard let parcel = reader.fixed() else {
-                noteDamage("the index of lost parcels is damaged: line \(line)")
+        try tables.lostLines.scan(from: OwnedNumber(destination, start), in: transaction) { key, parcel in
+            guard key.owner == destination, key.number < .max else { return false }
+            guard let parcel else {
+                noteDamage("the index of lost parcels is damaged: line \(key.number)")
                 return true
             }
-            found = (line, parcel)
+            found = (key.number, parcel)
             return false
         }
         return found

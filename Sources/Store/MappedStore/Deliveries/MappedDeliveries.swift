@@ -2,7 +2,7 @@
 package final class MappedDeliveries: MappedDomain {
     let core: StoreCore
     /// Where the next look for owners whose deliveries are due begins.
-    var dueOwnersCursor: [UInt8] = []
+    var dueOwnersCursor: DueOwnerKey?
 
     init(_ core: StoreCore) { self.core = core }
 }

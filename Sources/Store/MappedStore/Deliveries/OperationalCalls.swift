@@ -4,10 +4,13 @@ internal import LMDB
 package import Storage
 package import Values
 
-extension OperationalCalls {
+extension OperationalCalls: KeylessRecord {
+    typealias Key = RecordName
+    static var name: String { "the count of calls to operators" }
+
     private static let version: UInt8 = 1
 
-    fileprivate var encoded: [UInt8] {
+    var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 20)
         writer.byte(Self.version)
         writer.number(successes)
@@ -15,7 +18,7 @@ extension OperationalCalls {
         return writer.bytes
     }
 
-    fileprivate init?(_ span: RawSpan) {
+    init?(_ span: RawSpan) {
         var reader = ByteReader(span)
         guard reader.byte() == Self.version, let successes = reader.number(), let failures = reader.number() else {
             return nil
@@ -32,14 +35,12 @@ extension MappedDeliveries {
     }
 
     private func operationalCalls(in transaction: borrowing Transaction) throws(LMDBError) -> OperationalCalls {
-        try tables.meta.record(at: Tables.operationalCallsKey, "the count of calls to operators", in: transaction) {
-            OperationalCalls($0)
-        } ?? OperationalCalls()
+        try tables.operationalCalls.value(in: transaction) ?? OperationalCalls()
     }
 
     func count(operationalCall attempt: Attempt, in transaction: inout Transaction) throws(LMDBError) {
         var calls = try operationalCalls(in: transaction)
         if attempt.failure == nil { calls.successes &+= 1 } else { calls.failures &+= 1 }
-        try tables.meta.put(calls.encoded, at: Tables.operationalCallsKey, in: &transaction)
+        try tables.operationalCalls.put(calls, in: &transaction)
     }
 }

@@ -45,8 +45,7 @@ extension DeliveryWork {
         let unnamed = [OperationalEvent.Detail("destination", .number(Int(clamping: number)))]
         guard let destination = try store.destination(number, in: transaction) else { return unnamed }
         if let state = try store.destinationState(number, in: transaction),
-            let webhook = try store.tables.webhooks.record(
-                at: key(number), "a webhook", in: transaction, { WebhookRecord.decode($0, destination, state) })
+            let webhook = try store.tables.webhooks.value(at: number, in: transaction)?.webhook(destination, state)
         {
             return [
                 OperationalEvent.Detail("webhook_id", .text(webhook.id.description)),
@@ -54,9 +53,7 @@ extension DeliveryWork {
             ]
         }
         let found = try store.sparing("subscription \(number)") { () throws(LMDBError) -> Subscription? in
-            try store.tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
-                SubscriptionRecord.decode($0, destination)
-            }?.subscription
+            try store.tables.subscriptions.value(at: number, in: transaction)?.subscription(destination)
         }
         guard let subscription = found else { return unnamed }
         // A query may hold a token.
@@ -74,18 +71,8 @@ extension DeliveryWork {
         of line: AttemptRecord, in transaction: borrowing Transaction
     ) throws(LMDBError) -> AttemptRecord {
         var found: AttemptRecord?
-        let start = key(line.parcel)
-        var numbers: [UInt64] = []
-        try store.tables.attemptParcels.scan(from: start, in: transaction) { place, _ in
-            var reader = ByteReader(place)
-            guard reader.fixed() == line.parcel, let number = reader.fixed(), numbers.count < 16 else { return false }
-            numbers.append(number)
-            return true
-        }
-        for number in numbers where found == nil {
-            let other = try store.tables.attempts.readable(at: key(number), in: transaction) {
-                AttemptRecord($0)
-            }
+        for number in try store.lineNumbers(ofParcel: line.parcel, limit: 16, in: transaction) where found == nil {
+            let other = try store.tables.attempts.readable(at: number, in: transaction)
             if let other, !other.eventID.isEmpty { found = other }
         }
         return found ?? line
@@ -163,7 +150,7 @@ extension OperationalEvent {
 extension MappedDeliveries: DeliveryAdministration {
     /// Where operational events are delivered to; `nil`: nowhere.
     func operatorsDestination(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try tables.meta.number(at: Tables.operatorsKey, in: transaction)
+        try tables.operators.value(in: transaction)
     }
 
     /// Has operational events delivered from now on, those that wait among them, or no longer. Writes nothing where all is as it
@@ -184,7 +171,7 @@ extension MappedDeliveries: DeliveryAdministration {
         try write { (transaction) throws(LMDBError) in
             if let number = try operatorsDestination(in: transaction) {
                 if let wanted { return try put(wanted.numbered(number, keyring: nil), in: &transaction) }
-                try tables.meta.remove(Tables.operatorsKey, in: &transaction)
+                try tables.operators.remove(in: &transaction)
                 return try remove(destination: number, in: &transaction)
             }
             guard let wanted else { return }
@@ -192,7 +179,7 @@ extension MappedDeliveries: DeliveryAdministration {
             let made = wanted.numbered(work.takeDestinationNumber(), keyring: nil)
             try put(made, in: &transaction)
             try put(DestinationState(), of: made.number, in: &transaction)
-            try tables.meta.put(key(made.number), at: Tables.operatorsKey, in: &transaction)
+            try tables.operators.put(made.number, in: &transaction)
             try work.finish(in: &transaction)
         }
     }

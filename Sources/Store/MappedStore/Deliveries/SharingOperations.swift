@@ -30,12 +30,12 @@ extension MappedDeliveries {
         _ room: AttemptRoom, until now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [DueOwner] {
         var found: [DueOwner] = []
-        var next: [UInt8] = []
+        var next: DueOwnerKey?
         for kind in OwnerHeads.allCases {
             let due = try tables.dueOwners(
                 kind, from: dueOwnersCursor, until: now, limit: Self.lookedAt, in: transaction)
             found += due.owners.map { DueOwner(owner: $0, kind: kind) }
-            if next.isEmpty { next = due.next }
+            if next == nil { next = due.next }
         }
         dueOwnersCursor = next
         let places = found.map { room.places(of: $0.owner) }

@@ -1,4 +1,5 @@
 internal import Encodings
+internal import Values
 
 /// Builds keys and records. Numbers in keys are big-endian, so that they sort by value; numbers in records that are
 /// mostly small take one byte for every seven bits (LEB128).
@@ -109,9 +110,64 @@ struct ByteReader {
 
 func copy(_ span: RawSpan) -> [UInt8] { unsafe span.withUnsafeBytes { unsafe Array($0) } }
 
-/// A key of numbers, each of eight bytes.
-func key(_ numbers: UInt64...) -> [UInt8] {
-    var writer = ByteWriter(reserving: 8 * numbers.count)
-    for number in numbers { writer.fixed(number) }
-    return writer.bytes
+extension ByteWriter {
+    /// Bytes that need not be there.
+    mutating func optional(_ value: [UInt8]?) {
+        byte(value == nil ? 0 : 1)
+        if let value { counted(value) }
+    }
+
+    mutating func optional(_ value: String?) { optional(value.map { Array($0.utf8) }) }
+
+    mutating func optional(_ value: Timestamp?) {
+        byte(value == nil ? 0 : 1)
+        if let value { fixed(value.microseconds) }
+    }
+
+    mutating func double(_ value: Double) { fixed(value.bitPattern) }
+
+    /// A time in a key: those before 1970 sort first.
+    mutating func sortable(_ time: Timestamp) { fixed(UInt64(bitPattern: time.microseconds) ^ 1 << 63) }
+}
+
+extension ByteReader {
+    // Each returns `nil` where the record breaks off.
+
+    mutating func optionalBytes() -> Presence<[UInt8]>? {
+        switch byte() {
+        case 0: .absent
+        case 1: counted().map { .present($0) }
+        default: nil
+        }
+    }
+
+    mutating func optionalText() -> Presence<String>? {
+        switch byte() {
+        case 0: .absent
+        case 1: text().map { .present($0) }
+        default: nil
+        }
+    }
+
+    mutating func optionalTime() -> Presence<Timestamp>? {
+        switch byte() {
+        case 0: .absent
+        case 1: time().map { .present($0) }
+        default: nil
+        }
+    }
+
+    mutating func time() -> Timestamp? { fixedSigned().map { Timestamp(microseconds: $0) } }
+
+    /// No time and no rate is anything but a number.
+    mutating func double() -> Double? {
+        guard let value = fixed().map({ Double(bitPattern: $0) }), value.isFinite else { return nil }
+        return value
+    }
+
+    mutating func sortableTime() -> Timestamp? {
+        fixed().map { Timestamp(microseconds: Int64(bitPattern: $0 ^ 1 << 63)) }
+    }
+
+    mutating func uuid() -> UUID? { take(16).flatMap { UUID(bytes: $0) } }
 }

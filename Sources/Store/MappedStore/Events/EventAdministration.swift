@@ -36,15 +36,15 @@ extension MappedEvents: EventAdministration {
     /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
     package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
         try growing { (transaction) throws(LMDBError) -> Redispatch? in
-            guard let number = try tables.eventIDs.number(at: EventIDs.key(routed: id.description), in: transaction),
+            let key = EventKey(routed: id.description)
+            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel,
                 var record = try routedEvent(number, in: transaction)
             else { return .unknown }
             guard try waitingRecord(number, in: transaction) == nil else { return .waiting }
             guard try admit(bytes: 512, in: &transaction) else { return nil }
             record.matched = nil
-            try tables.routedEvents.put(record.encoded, at: key(number), in: &transaction)
-            try tables.waitingEvents.put(
-                WaitingRecord(trigger: .recover).encoded, at: key(number), in: &transaction)
+            try tables.routedEvents.put(record, at: number, in: &transaction)
+            try tables.waitingEvents.put(WaitingRecord(trigger: .recover), at: number, in: &transaction)
             return .started
         }
     }
@@ -56,8 +56,8 @@ extension MappedEvents: EventAdministration {
     /// - Parameter limit: how many lines of its history one step removes.
     package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> PurgeOutcome {
         try write { (transaction) throws(LMDBError) in
-            let place = EventIDs.key(routed: id.description)
-            guard let number = try tables.eventIDs.number(at: place, in: transaction),
+            let key = EventKey(routed: id.description)
+            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel,
                 let parcel = try deliveries.parcel(number, in: transaction)
             else { return .unknown }
             let removed = try remove(parcel, limit: limit, in: &transaction)
@@ -114,8 +114,8 @@ extension MappedEvents: EventAdministration {
             // What it matched would seem to be under way once the lines that say otherwise are gone.
             var record = try routedEvent(parcel.number, in: transaction) ?? RoutedEventRecord()
             record.matched = []
-            try tables.routedEvents.put(record.encoded, at: key(parcel.number), in: &transaction)
-            try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
+            try tables.routedEvents.put(record, at: parcel.number, in: &transaction)
+            try tables.waitingEvents.remove(parcel.number, in: &transaction)
         }
         try deliveries.put(state, in: &transaction)
         return (lines.count + (isWhole ? 1 : 0), isWhole)

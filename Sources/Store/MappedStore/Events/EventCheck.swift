@@ -7,10 +7,10 @@ internal import Values
 extension MappedEvents {
     /// Checks subscriptions, their expressions, routed events and what waits to be done with them.
     func checkEvents(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
-        let found = try tables.meta.value(at: Tables.eventsKey, in: transaction) { EventsState($0) }
-        guard let state = found ?? EventsState() else {
+        if try tables.eventsState.isDamaged(in: transaction) {
             return check.report("The record of the state of events cannot be read.")
         }
+        let state = try tables.eventsState.readable(in: transaction) ?? EventsState()
         let subscriptions = try checkSubscriptions(state, &check, in: transaction)
         try checkGoneExpressions(state, subscriptions, &check, in: transaction)
         let events = try checkRoutedEvents(&check, in: transaction)
@@ -22,12 +22,9 @@ extension MappedEvents {
         _ state: EventsState, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Set<UInt64> {
         var numbers: Set<UInt64> = []
-        var counts: [[UInt8]: UInt64] = [:]
-        try visit(tables.subscriptions, "subscriptions", &check, in: transaction) { key, _, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd else {
-                return check.report("The key of a subscription cannot be read.")
-            }
+        var counts: [NameDigest: UInt64] = [:]
+        try visit(tables.subscriptions, &check, in: transaction) { key, _, check in
+            guard let number = key else { return check.report("The key of a subscription cannot be read.") }
             numbers.insert(number)
             check.countSubscription()
         }
@@ -36,52 +33,54 @@ extension MappedEvents {
                 check.report("Subscription \(number) has no destination.")
                 continue
             }
-            let record = try tables.subscriptions.readable(at: key(number), in: transaction) {
-                SubscriptionRecord.decode($0, destination)
-            }
-            guard let (subscription, revision) = record else {
+            let record = try tables.subscriptions.readable(at: number, in: transaction)
+            guard let record, let subscription = record.subscription(destination) else {
                 check.report("The record of subscription \(number) cannot be read.")
                 continue
             }
-            counts[userDigest(subscription.user), default: 0] += 1
+            counts[NameDigest(subscription.user), default: 0] += 1
             if try subscriptionNumber(subscription.id, in: transaction) != number {
                 check.report("Subscription \(number) is not found by its id.")
             }
-            if try !tables.userSubscriptions.contains(userKey(subscription.user, number), in: transaction) {
+            if try !tables.userSubscriptions.contains(Owned(NameDigest(subscription.user), number), in: transaction) {
                 check.report("Subscription \(number) is not found by its user.")
             }
-            if try tables.expressions.number(at: key(revision), in: transaction) != number {
+            if try tables.expressions.value(at: record.revision, in: transaction) != number {
                 check.report("Subscription \(number) is not found by the last change of its expression.")
             }
-            if revision >= state.nextRevision {
+            if record.revision >= state.nextRevision {
                 check.report("Subscription \(number) has a revision that was not given out yet.")
             }
         }
         // Each is in all of them; where these have no more entries than there are subscriptions, they have no others.
-        for (table, name) in [
-            (tables.subscriptionIDs, "subscription-ids"), (tables.userSubscriptions, "user-subscriptions"),
-            (tables.expressions, "expressions"),
-        ] {
-            try visit(table, name, &check, in: transaction) { _, _, _ in }
-            let count = try table.count(in: transaction)
-            if count != numbers.count {
-                check.report("The table \(name) has \(count) entries for \(numbers.count) subscriptions.")
-            }
-        }
+        try checkIndex(tables.subscriptionIDs, subscriptions: numbers.count, &check, in: transaction)
+        try checkIndex(tables.userSubscriptions, subscriptions: numbers.count, &check, in: transaction)
+        try checkIndex(tables.expressions, subscriptions: numbers.count, &check, in: transaction)
         try checkSubscriptionCounts(counts, &check, in: transaction)
         return numbers
     }
 
-    /// - Parameter counts: how many each user has, by the digest of its name.
-    private func checkSubscriptionCounts(
-        _ counts: [[UInt8]: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    private func checkIndex<Record>(
+        _ table: RecordTable<Record>, subscriptions: Int, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
     ) throws(LMDBError) {
-        var kept: [[UInt8]: UInt64?] = [:]
-        try visit(tables.subscriptionCounts, "subscription-counts", &check, in: transaction) { user, value, _ in
-            var reader = ByteReader(value)
-            kept[copy(user)] = reader.fixed().flatMap { reader.isAtEnd ? $0 : nil }
+        try visit(table, &check, in: transaction) { _, _, _ in }
+        let count = try table.count(in: transaction)
+        if count != subscriptions {
+            check.report("The table \(table.name) has \(count) entries for \(subscriptions) subscriptions.")
         }
-        let isRight = kept.count == counts.count && kept.allSatisfy { user, count in counts[user] == count }
+    }
+
+    /// - Parameter counts: how many each user has.
+    private func checkSubscriptionCounts(
+        _ counts: [NameDigest: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var kept: [NameDigest?: UInt64] = [:]
+        try visit(tables.subscriptionCounts, &check, in: transaction) { user, value, _ in
+            // No user has none.
+            kept[user] = user.flatMap { NumberRecord.decode(value, at: $0) } ?? 0
+        }
+        let isRight = kept.count == counts.count && counts.allSatisfy { user, count in kept[user] == count }
         if !isRight { check.report("The numbers of users' subscriptions are not those that the users have.") }
     }
 
@@ -90,10 +89,8 @@ extension MappedEvents {
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var count: UInt64 = 0
-        try visit(tables.goneExpressions, "gone-expressions", &check, in: transaction) { key, value, check in
-            var place = ByteReader(key)
-            var entry = ByteReader(value)
-            guard let revision = place.fixed(), let number = entry.fixed(), place.isAtEnd, entry.isAtEnd else {
+        try visit(tables.goneExpressions, &check, in: transaction) { key, value, check in
+            guard let revision = key, let number = NumberRecord.decode(value, at: revision) else {
                 return check.report("The record of an expression that is gone cannot be read.")
             }
             count += 1
@@ -113,35 +110,33 @@ extension MappedEvents {
         _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Set<UInt64> {
         var numbers: Set<UInt64> = []
-        try visit(tables.routedEvents, "routed-events", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, RoutedEventRecord(value) != nil else {
+        try visit(tables.routedEvents, &check, in: transaction) { key, value, check in
+            guard let number = key, RoutedEventRecord(value) != nil else {
                 return check.report("The record of a routed event cannot be read.")
             }
             numbers.insert(number)
         }
         var identities = 0
         for number in numbers.sorted() {
-            guard let parcel = try deliveries.parcel(number, in: transaction), parcel.source == EventIDs.routedSource
+            guard let parcel = try deliveries.parcel(number, in: transaction), parcel.source == EventKey.routedSource
             else {
                 check.report("Routed event \(number) has no parcel of its kind.")
                 continue
             }
-            if try tables.eventIDs.number(at: EventIDs.key(routed: parcel.eventID), in: transaction) != number {
+            if try tables.eventIDs.value(at: EventKey(routed: parcel.eventID), in: transaction)?.parcel != number {
                 check.report("Routed event \(number) is not found by its id.")
             }
             if let identity = parcel.idempotencyKey,
-                try tables.eventIDs.number(at: EventIDs.key(routedIdentity: identity), in: transaction) == number
+                try tables.eventIDs.value(at: EventKey(routedIdentity: identity), in: transaction)?.parcel == number
             {
                 identities += 1
             }
         }
         var ids = 0
-        try tables.eventIDs.scan(from: EventIDs.routedSource.bytes, in: transaction) { place, _ in
-            var reader = ByteReader(place)
-            guard reader.uuid() == EventIDs.routedSource else { return false }
-            ids += 1
-            return true
+        // Theirs come first: their environment is the lowest.
+        try tables.eventIDs.scanKeys(in: transaction) { key in
+            if key.isRouted { ids += 1 }
+            return key.isRouted
         }
         ids -= identities
         if ids != numbers.count { check.report("There are \(ids) ids for \(numbers.count) routed events.") }
@@ -152,24 +147,22 @@ extension MappedEvents {
         _ events: Set<UInt64>, _ subscriptions: Set<UInt64>, _ check: inout StoreCheck,
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
-        try visit(tables.waitingEvents, "waiting-events", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, WaitingRecord(value) != nil else {
+        try visit(tables.waitingEvents, &check, in: transaction) { key, value, check in
+            guard let number = key, WaitingRecord(value) != nil else {
                 return check.report("The record of a waiting event cannot be read.")
             }
             if !events.contains(number) { check.report("Event \(number) waits, but is not there.") }
         }
-        try visit(tables.lags, "lags", &check, in: transaction) { place, value, check in
-            var reader = ByteReader(value)
-            guard let lag = Self.lag(at: place), reader.fixed() != nil, reader.isAtEnd else {
+        try visit(tables.lags, &check, in: transaction) { key, value, check in
+            guard let lag = key, NumberRecord.decode(value, at: lag) != nil else {
                 return check.report("The record of a subscription that lags cannot be read.")
             }
             if !subscriptions.contains(lag.number) {
                 check.report("Subscription \(lag.number) lags, but is not there.")
             }
         }
-        try visit(tables.replays, "replays", &check, in: transaction) { key, value, check in
-            guard let number = Self.replay(at: key)?.subscription, ReplayRecord(value) != nil else {
+        try visit(tables.replays, &check, in: transaction) { key, value, check in
+            guard let number = key?.subscription, ReplayRecord(value) != nil else {
                 return check.report("The record of a replay cannot be read.")
             }
             if !subscriptions.contains(number) {
@@ -182,17 +175,16 @@ extension MappedEvents {
         _ events: Set<UInt64>, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var parcels: [UInt64: UInt64] = [:]
-        try tables.attempts.scan(in: transaction) { key, value in
-            var reader = ByteReader(key)
-            if let line = reader.fixed(), let record = AttemptRecord(value) { parcels[line] = record.parcel }
+        try tables.attempts.scan(in: transaction) { line, record in
+            if let record { parcels[line] = record.parcel }
             return true
         }
         var indexed: Set<UInt64> = []
-        try visit(tables.attemptParcels, "attempt-parcels", &check, in: transaction) { key, _, check in
-            guard let (parcel, line) = BoundedLog.entry(key), parcels[line] == parcel else {
+        try visit(tables.attemptParcels, &check, in: transaction) { key, _, check in
+            guard let key, parcels[key.number] == key.owner else {
                 return check.report("An entry of the index of the log by parcel leads to no line.")
             }
-            indexed.insert(line)
+            indexed.insert(key.number)
         }
         // Lines of webhooks are older than the index, some of them.
         for (line, parcel) in parcels where events.contains(parcel) && !indexed.contains(line) {

@@ -16,7 +16,7 @@ extension MappedEvents {
         for number in try numbers(in: tables.subscriptions, transaction) {
             let found = try salvage.take("subscription number \(number)") { () throws(LMDBError) -> Subscription in
                 guard let entry = try subscriptionEntry(number: number, in: transaction) else {
-                    throw .damaged("a subscription")
+                    throw .damaged(SubscriptionRecord.name)
                 }
                 return entry.subscription
             }
@@ -25,7 +25,7 @@ extension MappedEvents {
                 try salvage.take("the delivery statistics of subscription \(subscription.id)") {
                     () throws(LMDBError) -> DestinationState in
                     guard let state = try deliveries.destinationState(number, in: transaction) else {
-                        throw .damaged("a destination's state")
+                        throw .damaged(DestinationState.name)
                     }
                     return state
                 } ?? DestinationState()
@@ -50,23 +50,22 @@ extension MappedEvents {
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         var replays: [(owner: UInt64, record: ReplayRecord?)] = []
-        try tables.replays.scan(in: transaction) { key, value in
-            if let owner = Self.replay(at: key)?.subscription { replays.append((owner, ReplayRecord(value))) }
+        try tables.replays.scan(in: transaction) { key, record in
+            replays.append((key.subscription, record))
             return true
         }
         // A subscription that lags goes on from where it is.
         let end = try deliveries.deliveryState(in: transaction).nextParcel
-        try tables.lags.scan(in: transaction) { place, value in
-            var reader = ByteReader(value)
-            if let lag = Self.lag(at: place), let next = reader.fixed(), next < end {
-                replays.append((lag.number, ReplayRecord(next: next, last: end - 1, all: false)))
+        try tables.lags.scan(in: transaction) { key, next in
+            if let next, next < end {
+                replays.append((key.number, ReplayRecord(next: next, last: end - 1, all: false)))
             }
             return true
         }
         for (owner, record) in replays {
             let found = try salvage.take("a replay of subscription number \(owner)") {
                 () throws(LMDBError) -> ReplayRecord in
-                guard let record else { throw .damaged("a replay") }
+                guard let record else { throw .damaged(ReplayRecord.name) }
                 return record
             }
             guard let replay = found else { continue }

@@ -90,13 +90,13 @@ struct RoutedImport {
     }
 
     func put(of parcel: Parcel, in transaction: inout Transaction) throws(LMDBError) {
-        let place = key(parcel.number)
-        try store.tables.routedEvents.put(record.encoded, at: place, in: &transaction)
-        try store.tables.eventIDs.put(place, at: EventIDs.key(routed: parcel.eventID), in: &transaction)
+        let entry = EventIDRecord(parcel: parcel.number)
+        try store.tables.routedEvents.put(record, at: parcel.number, in: &transaction)
+        try store.tables.eventIDs.put(entry, at: EventKey(routed: parcel.eventID), in: &transaction)
         if let identity = parcel.idempotencyKey {
-            try store.tables.eventIDs.put(place, at: EventIDs.key(routedIdentity: identity), in: &transaction)
+            try store.tables.eventIDs.put(entry, at: EventKey(routedIdentity: identity), in: &transaction)
         }
-        if let waiting { try store.tables.waitingEvents.put(waiting.encoded, at: place, in: &transaction) }
+        if let waiting { try store.tables.waitingEvents.put(waiting, at: parcel.number, in: &transaction) }
     }
 }
 

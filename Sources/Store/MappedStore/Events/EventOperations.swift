@@ -31,14 +31,11 @@ extension MappedEvents: EventStore {
     private func subscriptionNumbers(
         of user: String, from start: UInt64, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
-        let prefix = userDigest(user)
+        let first = Owned(NameDigest(user), start)
         var numbers: [UInt64] = []
-        try tables.userSubscriptions.scan(from: userKey(user, start), in: transaction) { key, _ in
-            var reader = ByteReader(key)
-            guard numbers.count < limit, let digest = reader.take(32), digest.elementsEqual(prefix),
-                let number = reader.fixed()
-            else { return false }
-            numbers.append(number)
+        try tables.userSubscriptions.scanKeys(from: first, in: transaction) { key in
+            guard numbers.count < limit, key.owner == first.owner else { return false }
+            numbers.append(key.number)
             return true
         }
         return numbers
@@ -80,8 +77,8 @@ extension MappedEvents: EventStore {
         let number = subscription.destination.number
         let revision = try noteExpression(of: number, instead: 0, in: &transaction)
         try put(subscription, revision: revision, in: &transaction)
-        try tables.subscriptionIDs.put(key(number), at: subscription.id.bytes, in: &transaction)
-        try tables.userSubscriptions.put([], at: userKey(subscription.user, number), in: &transaction)
+        try tables.subscriptionIDs.put(number, at: subscription.id, in: &transaction)
+        try tables.userSubscriptions.put(Owned(NameDigest(subscription.user), number), in: &transaction)
         let count = try subscriptionCount(of: subscription.user, in: transaction)
         try put(subscriptionCount: count + 1, of: subscription.user, in: &transaction)
         try deliveries.put(state, of: number, in: &transaction)
@@ -98,8 +95,8 @@ extension MappedEvents: EventStore {
     ) throws(LMDBError) {
         try deliveries.put(subscription.destination, in: &transaction)
         try tables.subscriptions.put(
-            SubscriptionRecord.encode(subscription, revision: revision),
-            at: key(subscription.destination.number), in: &transaction)
+            SubscriptionRecord(subscription, revision: revision), at: subscription.destination.number,
+            in: &transaction)
     }
 
     package func replace(
@@ -135,22 +132,22 @@ extension MappedEvents: EventStore {
             }
             // That it is the user's is known though it is damaged itself.
             guard let number,
-                try tables.userSubscriptions.contains(userKey(user, number), in: transaction)
+                try tables.userSubscriptions.contains(Owned(NameDigest(user), number), in: transaction)
             else { return false }
             var revision = try readableSubscription(number, in: transaction)?.revision
             if revision == nil { revision = try expressionRevision(of: number, in: transaction) }
             try deliveries.removeHead(of: number, in: &transaction)
             try removeLag(of: number, in: &transaction)
             try noteGoneExpression(of: number, revision ?? 0, in: &transaction)
-            try tables.userSubscriptions.remove(userKey(user, number), in: &transaction)
+            try tables.userSubscriptions.remove(Owned(NameDigest(user), number), in: &transaction)
             let count = try subscriptionCount(of: user, in: transaction)
             try put(subscriptionCount: max(count, 1) - 1, of: user, in: &transaction)
-            try tables.subscriptionIDs.remove(id.bytes, in: &transaction)
-            for table in [tables.subscriptions, tables.destinations, tables.destinationStates] {
-                try table.remove(key(number), in: &transaction)
-            }
+            try tables.subscriptionIDs.remove(id, in: &transaction)
+            try tables.subscriptions.remove(number, in: &transaction)
+            try tables.destinations.remove(number, in: &transaction)
+            try tables.destinationStates.remove(number, in: &transaction)
             try removeReplays(of: number, in: &transaction)
-            try tables.missedEvents.remove(key(number), in: &transaction)
+            try tables.missedEvents.remove(number, in: &transaction)
             try core.put(.deliveries(destination: number), in: &transaction)
             try remember(.done, of: request, in: &transaction)
             return true
@@ -163,8 +160,8 @@ extension MappedEvents: EventStore {
         _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> [UUID] {
         try growing { (transaction) throws(LMDBError) -> [UUID]? in
-            if case .event(let place) = try tables.requests.outcome(of: request, in: transaction),
-                let known = try received(place, events, in: transaction)
+            if case .event(let key) = try tables.requests.outcome(of: request, in: transaction),
+                let known = try received(key, events, in: transaction)
             {
                 return known
             }
@@ -177,22 +174,22 @@ extension MappedEvents: EventStore {
             guard try admit(bytes: bytes, largest: largest, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             for event in fresh {
-                let identity = event.identity.map { EventIDs.text(of: $0) }
+                let identity = event.identity.map { EventKey.text(of: $0) }
                 let content = Parcel.Content(
                     eventID: event.id.description, idempotencyKey: identity, event: event.type,
-                    source: EventIDs.routedSource, body: event.body)
+                    source: EventKey.routedSource, body: event.body)
                 let parcel = try work.keep(content, in: &transaction)
+                let entry = EventIDRecord(parcel: parcel.number)
                 if let identity {
-                    try tables.eventIDs.put(
-                        key(parcel.number), at: EventIDs.key(routedIdentity: identity), in: &transaction)
+                    try tables.eventIDs.put(entry, at: EventKey(routedIdentity: identity), in: &transaction)
                 }
-                try tables.routedEvents.put(RoutedEventRecord().encoded, at: key(parcel.number), in: &transaction)
-                try tables.waitingEvents.put(WaitingRecord().encoded, at: key(parcel.number), in: &transaction)
-                try tables.eventIDs.put(key(parcel.number), at: EventIDs.key(routed: parcel.eventID), in: &transaction)
+                try tables.routedEvents.put(RoutedEventRecord(), at: parcel.number, in: &transaction)
+                try tables.waitingEvents.put(WaitingRecord(), at: parcel.number, in: &transaction)
+                try tables.eventIDs.put(entry, at: EventKey(routed: parcel.eventID), in: &transaction)
             }
             try work.finish(in: &transaction)
             if let first = fresh.first {
-                try remember(.event(EventIDs.key(routed: first.id.description)), of: request, in: &transaction)
+                try remember(.event(EventKey(routed: first.id.description)), of: request, in: &transaction)
             }
             return ids
         }
@@ -224,8 +221,8 @@ extension MappedEvents: EventStore {
     private func knownEvent(
         _ identity: ReceivedEvent.Identity, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (number: UInt64, id: UUID)? {
-        let place = EventIDs.key(routedIdentity: EventIDs.text(of: identity))
-        guard let number = try tables.eventIDs.number(at: place, in: transaction),
+        let key = EventKey(routedIdentity: EventKey.text(of: identity))
+        guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel,
             let id = try deliveries.readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) })
         else { return nil }
         return (number, id)
@@ -233,9 +230,9 @@ extension MappedEvents: EventStore {
 
     /// The ids of events that came together, by the key of the first that was new.
     private func received(
-        _ place: [UInt8], _ events: [ReceivedEvent], in transaction: borrowing Transaction
+        _ key: EventKey, _ events: [ReceivedEvent], in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UUID]? {
-        guard var next = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
+        guard var next = try tables.eventIDs.value(at: key, in: transaction)?.parcel else { return nil }
         var ids: [UUID] = []
         for event in events {
             // Those that were new then have numbers that follow one another; the others were there before.
@@ -256,8 +253,8 @@ extension MappedEvents: EventStore {
 
     package func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory? {
         try read(of: "event \(id)") { (transaction) throws(LMDBError) in
-            let place = EventIDs.key(routed: id.description)
-            guard let number = try tables.eventIDs.number(at: place, in: transaction) else { return nil }
+            let key = EventKey(routed: id.description)
+            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel else { return nil }
             return try history(of: number, for: user, in: transaction)
         }
     }
@@ -299,7 +296,7 @@ extension MappedEvents: EventStore {
         _ destination: UInt64, to user: String?, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard let user else { return true }
-        return try tables.userSubscriptions.contains(userKey(user, destination), in: transaction)
+        return try tables.userSubscriptions.contains(Owned(NameDigest(user), destination), in: transaction)
     }
 
     // MARK: Deliveries

@@ -5,50 +5,77 @@ internal import JSONPath
 internal import Values
 
 /// What a subscription has beside its destination, as it is stored under that one's number.
-enum SubscriptionRecord {
+struct SubscriptionRecord: Equatable, KeylessRecord {
+    typealias Key = UInt64
+    static let name = "a subscription"
+
+    let id: UUID
+    /// Of the last change of its expression.
+    let revision: UInt64
+    let dialect: JSONPath.Dialect?
+    let user: String
+    let name: String
+    let expression: String
+    let version: String
+    let sealedAuth: [UInt8]?
+    let sealedTarget: [UInt8]?
+    let target: String
+    let created: Timestamp
+    let updated: Timestamp
+
     private static let version: UInt8 = 1
 
-    /// - Parameter revision: of the last change of its expression.
-    static func encode(_ subscription: Subscription, revision: UInt64) -> [UInt8] {
+    init(_ subscription: Subscription, revision: UInt64) {
+        self.revision = revision
+        id = subscription.id
+        dialect = subscription.dialect
+        user = subscription.user
+        name = subscription.name
+        expression = subscription.expression
+        version = subscription.version
+        sealedAuth = subscription.sealedAuth
+        sealedTarget = subscription.sealedTarget
+        target = subscription.target
+        created = subscription.created
+        updated = subscription.updated
+    }
+
+    var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 256)
-        writer.byte(version)
-        writer.rest(subscription.id.bytes)
+        writer.byte(Self.version)
+        writer.rest(id.bytes)
         writer.number(revision)
-        writer.byte(word(subscription.dialect))
-        for text in [subscription.user, subscription.name, subscription.expression, subscription.version] {
-            writer.counted(text.utf8)
-        }
-        writer.optional(subscription.sealedAuth)
-        writer.optional(subscription.sealedTarget)
-        writer.counted(subscription.target.utf8)
-        writer.fixed(subscription.created.microseconds)
-        writer.fixed(subscription.updated.microseconds)
+        writer.byte(Self.word(dialect))
+        for text in [user, name, expression, version] { writer.counted(text.utf8) }
+        writer.optional(sealedAuth)
+        writer.optional(sealedTarget)
+        writer.counted(target.utf8)
+        writer.fixed(created.microseconds)
+        writer.fixed(updated.microseconds)
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan, _ destination: Destination) -> (subscription: Subscription, revision: UInt64)? {
+    init?(_ span: RawSpan) {
         var reader = ByteReader(span)
-        guard reader.byte() == version, let id = reader.uuid(), let revision = reader.number(),
-            let dialect = reader.byte().flatMap(dialect(word:)), let user = reader.text(), let name = reader.text(),
-            let expression = reader.text(), let version = reader.text(), let auth = reader.optionalBytes(),
-            let sealedTarget = reader.optionalBytes(), let target = reader.text(), let created = reader.time(),
-            let updated = reader.time(), reader.isAtEnd, let shape = Subscription.shape(of: destination)
+        guard reader.byte() == Self.version, let id = reader.uuid(), let revision = reader.number(),
+            let dialect = reader.byte().flatMap(Self.dialect(word:)), let user = reader.text(),
+            let name = reader.text(), let expression = reader.text(), let version = reader.text(),
+            let auth = reader.optionalBytes(), let sealedTarget = reader.optionalBytes(), let target = reader.text(),
+            let created = reader.time(), let updated = reader.time(), reader.isAtEnd
         else { return nil }
-        let subscription = Subscription(
-            id: id, user: user, name: name, expression: expression, dialect: dialect.value, version: version,
-            extensions: shape.extensions, sealedAuth: auth.value, sealedTarget: sealedTarget.value, target: target,
-            format: shape.format, destination: destination, created: created, updated: updated)
-        return (subscription, revision)
+        (self.id, self.revision, self.dialect, self.user) = (id, revision, dialect.value, user)
+        (self.name, self.expression, self.version) = (name, expression, version)
+        (sealedAuth, self.sealedTarget, self.target) = (auth.value, sealedTarget.value, target)
+        (self.created, self.updated) = (created, updated)
     }
 
-    /// What matching needs alone.
-    static func expression(_ span: RawSpan) -> Expression? {
-        var reader = ByteReader(span)
-        guard reader.byte() == version, reader.take(16) != nil, reader.number() != nil,
-            let dialect = reader.byte().flatMap(dialect(word:)), reader.counted() != nil, reader.counted() != nil,
-            let text = reader.text()
-        else { return nil }
-        return Expression(text: text, dialect: dialect.value)
+    /// `nil` where the destination's record is not that of a subscription.
+    func subscription(_ destination: Destination) -> Subscription? {
+        guard let shape = Subscription.shape(of: destination) else { return nil }
+        return Subscription(
+            id: id, user: user, name: name, expression: expression, dialect: dialect, version: version,
+            extensions: shape.extensions, sealedAuth: sealedAuth, sealedTarget: sealedTarget, target: target,
+            format: shape.format, destination: destination, created: created, updated: updated)
     }
 
     /// The user's name, and nothing more.
@@ -79,7 +106,10 @@ enum SubscriptionRecord {
 }
 
 /// What an event has matched, as it is stored under its parcel's number.
-struct RoutedEventRecord: Equatable {
+struct RoutedEventRecord: Equatable, KeylessRecord {
+    typealias Key = UInt64
+    static let name = "a routed event"
+
     /// `nil` until it has been matched; destinations in ascending order.
     var matched: [UInt64]?
     /// Whether it was routed elsewhere and its history taken over. Its number says nothing of when it came, and no replay
@@ -131,7 +161,10 @@ struct RoutedEventRecord: Equatable {
 }
 
 /// An event that waits, to be matched or for its deliveries to be made, as it is stored under its parcel's number.
-struct WaitingRecord: Equatable {
+struct WaitingRecord: Equatable, KeylessRecord {
+    typealias Key = UInt64
+    static let name = "a waiting event"
+
     var trigger = Trigger.scheduled
     /// Of what it matched, for how many the deliveries have been made.
     var dispatched: UInt64 = 0
@@ -158,8 +191,34 @@ struct WaitingRecord: Equatable {
     }
 }
 
+/// The number of a subscription, and that of one of its replays.
+struct ReplayKey: TableKey, Hashable {
+    let subscription: UInt64
+    let order: UInt64
+
+    init(_ subscription: UInt64, _ order: UInt64) {
+        self.subscription = subscription
+        self.order = order
+    }
+
+    /// A subscription's first replay may stand under its number alone.
+    func write(to writer: inout ByteWriter) {
+        writer.fixed(subscription)
+        if order > 0 { writer.fixed(order) }
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let subscription = reader.fixed(), subscription < .max else { return nil }
+        guard let order = reader.isAtEnd ? 0 : reader.fixed(), order < .max else { return nil }
+        self.init(subscription, order)
+    }
+}
+
 /// A subscription that is to be shown events once more, as it is stored under its number and the replay's.
-struct ReplayRecord: Equatable {
+struct ReplayRecord: Equatable, KeylessRecord {
+    typealias Key = ReplayKey
+    static let name = "a replay"
+
     /// Parcels from the one up to the other, both included.
     var next: UInt64
     var last: UInt64
@@ -197,7 +256,10 @@ struct ReplayRecord: Equatable {
 }
 
 /// What all subscriptions have in common.
-struct EventsState: Equatable {
+struct EventsState: Equatable, KeylessRecord {
+    typealias Key = RecordName
+    static let name = "the state of events"
+
     /// Counts changes of expressions; never used twice.
     var nextRevision: UInt64 = 1
     /// What is gone since before this one has been forgotten.

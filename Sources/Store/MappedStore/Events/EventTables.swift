@@ -11,18 +11,17 @@ extension MappedEvents {
     // MARK: Subscriptions
 
     func subscriptionNumber(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try tables.subscriptionIDs.number(at: id.bytes, in: transaction)
+        try tables.subscriptionIDs.value(at: id, in: transaction)
     }
 
     func subscriptionEntry(
         number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
         guard let destination = try deliveries.destination(number, in: transaction) else { return nil }
-        var entry = try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
-            SubscriptionRecord.decode($0, destination)
-        }
-        entry?.subscription.missed = try missedEvents(of: number, in: transaction)
-        return entry
+        guard let record = try tables.subscriptions.value(at: number, in: transaction) else { return nil }
+        guard var subscription = record.subscription(destination) else { throw .damaged(SubscriptionRecord.name) }
+        subscription.missed = try missedEvents(of: number, in: transaction)
+        return (subscription, record.revision)
     }
 
     /// A subscription; `nil` also where it is damaged.
@@ -39,20 +38,15 @@ extension MappedEvents {
         return try subscriptionEntry(number: number, in: transaction)?.subscription
     }
 
-    /// Users' names may be longer than a key.
-    func userDigest(_ user: String) -> [UInt8] { DigestAlgorithm.sha256.digest(of: Array(user.utf8)) }
-
-    func userKey(_ user: String, _ number: UInt64 = 0) -> [UInt8] { userDigest(user) + key(number) }
-
     func subscriptionCount(of user: String, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
-        try tables.subscriptionCounts.number(at: userDigest(user), in: transaction) ?? 0
+        try tables.subscriptionCounts.value(at: NameDigest(user), in: transaction) ?? 0
     }
 
     func put(subscriptionCount count: UInt64, of user: String, in transaction: inout Transaction) throws(LMDBError) {
         if count > 0 {
-            try tables.subscriptionCounts.put(key(count), at: userDigest(user), in: &transaction)
+            try tables.subscriptionCounts.put(count, at: NameDigest(user), in: &transaction)
         } else {
-            try tables.subscriptionCounts.remove(userDigest(user), in: &transaction)
+            try tables.subscriptionCounts.remove(NameDigest(user), in: &transaction)
         }
     }
 
@@ -60,12 +54,13 @@ extension MappedEvents {
 
     func eventsState(in transaction: borrowing Transaction) throws(LMDBError) -> EventsState {
         try core.shared(
-            at: Tables.eventsKey, "the state of events", in: transaction, { EventsState($0) },
-            rebuilt: { () throws(LMDBError) in try tables.rebuiltEventsState(in: transaction) }) ?? EventsState()
+            tables.eventsState,
+            rebuilt: { () throws(LMDBError) in try tables.rebuiltEventsState(in: transaction) }, in: transaction)
+            ?? EventsState()
     }
 
     func put(_ state: EventsState, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.meta.put(state.encoded, at: Tables.eventsKey, in: &transaction)
+        try tables.eventsState.put(state, in: &transaction)
     }
 
     /// Notes that a subscription's expression is another one.
@@ -77,8 +72,8 @@ extension MappedEvents {
         var state = try eventsState(in: transaction)
         let revision = state.nextRevision
         state.nextRevision += 1
-        if old != 0 { try tables.expressions.remove(key(old), in: &transaction) }
-        try tables.expressions.put(key(number), at: key(revision), in: &transaction)
+        if old != 0 { try tables.expressions.remove(old, in: &transaction) }
+        try tables.expressions.put(number, at: revision, in: &transaction)
         try put(state, in: &transaction)
         return revision
     }
@@ -86,9 +81,8 @@ extension MappedEvents {
     /// The last change of the expression of a subscription that does not say it itself, being damaged.
     func expressionRevision(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         var found: UInt64?
-        try tables.expressions.scan(in: transaction) { place, value in
-            var (place, value) = (ByteReader(place), ByteReader(value))
-            if value.fixed() == number { found = place.fixed() }
+        try tables.expressions.scan(in: transaction) { revision, subscription in
+            if subscription == number { found = revision }
             return found == nil
         }
         return found
@@ -101,19 +95,18 @@ extension MappedEvents {
         of number: UInt64, _ old: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
         var state = try eventsState(in: transaction)
-        try tables.expressions.remove(key(old), in: &transaction)
-        try tables.goneExpressions.put(key(number), at: key(state.nextRevision), in: &transaction)
+        try tables.expressions.remove(old, in: &transaction)
+        try tables.goneExpressions.put(number, at: state.nextRevision, in: &transaction)
         state.nextRevision += 1
         state.goneCount += 1
         if state.goneCount > Self.goneLimit {
             var oldest: [UInt64] = []
-            try tables.goneExpressions.scan(in: transaction) { key, _ in
-                var reader = ByteReader(key)
-                guard oldest.count < 1000, let revision = reader.fixed() else { return false }
+            try tables.goneExpressions.scanKeys(in: transaction) { revision in
+                guard oldest.count < 1000 else { return false }
                 oldest.append(revision)
                 return true
             }
-            for revision in oldest { try tables.goneExpressions.remove(key(revision), in: &transaction) }
+            for revision in oldest { try tables.goneExpressions.remove(revision, in: &transaction) }
             state.goneCount -= min(state.goneCount, UInt64(oldest.count))
             state.rememberedSince = oldest.last ?? state.rememberedSince
         }
@@ -125,11 +118,11 @@ extension MappedEvents {
     func routedEvent(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> RoutedEventRecord? {
-        try tables.routedEvents.record(at: key(number), "a routed event", in: transaction) { RoutedEventRecord($0) }
+        try tables.routedEvents.value(at: number, in: transaction)
     }
 
     func waitingRecord(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> WaitingRecord? {
-        try tables.waitingEvents.record(at: key(number), "a waiting event", in: transaction) { WaitingRecord($0) }
+        try tables.waitingEvents.value(at: number, in: transaction)
     }
 
     /// The first routed event that came at a time or later; `nil` where there is none.
@@ -171,10 +164,9 @@ extension MappedEvents {
         from number: UInt64, all: Bool = false, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64? {
         var found: UInt64?
-        try tables.routedEvents.scan(from: key(number), in: transaction) { key, value in
-            if !all, RoutedEventRecord(value)?.isTakenOver == true { return true }
-            var reader = ByteReader(key)
-            found = reader.fixed()
+        try tables.routedEvents.scan(from: number, in: transaction) { event, record in
+            if !all, record?.isTakenOver == true { return true }
+            found = event
             return false
         }
         return found

@@ -14,8 +14,8 @@ extension MappedEvents {
             var takeover = Takeover()
             var fresh: [FormerEvent] = []
             for event in events {
-                let place = EventIDs.key(routed: event.event.id.description)
-                if try tables.eventIDs.contains(place, in: transaction) {
+                let key = EventKey(routed: event.event.id.description)
+                if try tables.eventIDs.contains(key, in: transaction) {
                     takeover.known += 1
                 } else {
                     fresh.append(event)
@@ -46,7 +46,7 @@ extension MappedEvents {
         let id = event.event.id.description
         let parcel = try work.keep(
             Parcel.Content(
-                eventID: id, event: event.event.type, source: EventIDs.routedSource, body: event.event.body),
+                eventID: id, event: event.event.type, source: EventKey.routedSource, body: event.event.body),
             in: &transaction)
         var matched: Set<UInt64> = []
         for match in event.matches {
@@ -62,7 +62,7 @@ extension MappedEvents {
         }
         takeover.events += 1
         let record = RoutedEventRecord(matched: matched.sorted(), isTakenOver: true)
-        try tables.routedEvents.put(record.encoded, at: key(parcel.number), in: &transaction)
-        try tables.eventIDs.put(key(parcel.number), at: EventIDs.key(routed: id), in: &transaction)
+        try tables.routedEvents.put(record, at: parcel.number, in: &transaction)
+        try tables.eventIDs.put(EventIDRecord(parcel: parcel.number), at: EventKey(routed: id), in: &transaction)
     }
 }

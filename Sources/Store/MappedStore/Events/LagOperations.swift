@@ -14,8 +14,8 @@ extension MappedMatching {
     package func laggingSubscriptions() throws(StoreFailure) -> Set<UInt64> {
         try read { (transaction) throws(LMDBError) in
             var found: Set<UInt64> = []
-            try tables.lags.scan(in: transaction) { place, _ in
-                if let lag = MappedEvents.lag(at: place) { found.insert(lag.number) }
+            try tables.lags.scanKeys(in: transaction) { key in
+                found.insert(key.number)
                 return true
             }
             return found
@@ -71,14 +71,14 @@ extension MappedMatching {
     private func nextLag(
         after owner: UUID?, _ last: [UUID: UInt64], in transaction: borrowing Transaction
     ) throws(LMDBError) -> (owner: UUID, number: UInt64, next: UInt64)? {
-        var starts: [[UInt8]] = [[]]
+        var starts: [Owned<UUID>?] = [nil]
         // Behind all of the owner's subscriptions.
-        if let owner { starts.insert(owner.bytes + key(.max), at: 0) }
+        if let owner { starts.insert(Owned(owner, .max), at: 0) }
         var next: UUID?
         for start in starts where next == nil {
-            try tables.lags.scan(from: start, in: transaction) { place, _ in
-                next = MappedEvents.lag(at: place)?.owner
-                return next == nil
+            try tables.lags.scanKeys(from: start, in: transaction) { key in
+                next = key.owner
+                return false
             }
         }
         guard let next else { return nil }
@@ -86,11 +86,10 @@ extension MappedMatching {
         if let last = last[next], last < .max { numbers = [last + 1, 0] }
         for start in numbers {
             var found: (UUID, UInt64, UInt64)?
-            try tables.lags.scan(from: next.bytes + key(start), in: transaction) { place, value in
-                var reader = ByteReader(value)
-                guard let lag = MappedEvents.lag(at: place), lag.owner == next else { return false }
-                guard let event = reader.fixed() else { return true }
-                found = (lag.owner, lag.number, event)
+            try tables.lags.scan(from: Owned(next, start), in: transaction) { key, event in
+                guard key.owner == next else { return false }
+                guard let event else { return true }
+                found = (key.owner, key.number, event)
                 return false
             }
             if let found { return found }
@@ -100,9 +99,9 @@ extension MappedMatching {
 
     package func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool {
         try growing { (transaction) throws(LMDBError) -> Bool? in
-            let place = lag.owner.bytes + key(lag.subscription)
+            let key = Owned(lag.owner, lag.subscription)
             // Somebody else has gone on with it, or it was put back.
-            let stored = try tables.lags.number(at: place, in: transaction)
+            let stored = try tables.lags.value(at: key, in: transaction)
             guard stored == lag.from else { return stored != nil }
             guard try admit(bytes: 1024 * (1 + matched.count), in: &transaction) else { return nil }
             let found = try sparing("destination \(lag.subscription)") { () throws(LMDBError) -> Destination? in
@@ -129,10 +128,10 @@ extension MappedMatching {
             var isOver = lag.isAtEnd && next == lag.next && lag.isWhole
             if isOver { isOver = try events.nextRoutedEvent(from: next, in: transaction) == nil }
             if isOver {
-                try tables.lags.remove(place, in: &transaction)
+                try tables.lags.remove(key, in: &transaction)
                 return false
             }
-            try tables.lags.put(key(next), at: place, in: &transaction)
+            try tables.lags.put(next, at: key, in: &transaction)
             return true
         }
     }

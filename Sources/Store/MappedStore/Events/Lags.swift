@@ -9,10 +9,10 @@ extension MappedEvents {
     /// Notes that subscriptions are still to be tried with an event, each under its number.
     func noteLags(_ first: [UInt64: UInt64], in transaction: inout Transaction) throws(LMDBError) {
         for (number, event) in first {
-            guard try tables.subscriptions.contains(key(number), in: transaction) else { continue }
-            let place = try lagKey(of: number, in: transaction)
-            if let next = try tables.lags.number(at: place, in: transaction), next <= event { continue }
-            try tables.lags.put(key(event), at: place, in: &transaction)
+            guard try tables.subscriptions.contains(number, in: transaction) else { continue }
+            let key = try lagKey(of: number, in: transaction)
+            if let next = try tables.lags.value(at: key, in: transaction), next <= event { continue }
+            try tables.lags.put(event, at: key, in: &transaction)
         }
     }
 
@@ -21,22 +21,15 @@ extension MappedEvents {
         try tables.lags.remove(try lagKey(of: number, in: transaction), in: &transaction)
     }
 
-    private func lagKey(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [UInt8] {
-        try tables.owner(of: number, in: transaction).bytes + key(number)
-    }
-
-    static func lag(at place: RawSpan) -> (owner: UUID, number: UInt64)? {
-        var reader = ByteReader(place)
-        guard let owner = reader.uuid(), let number = reader.fixed(), reader.isAtEnd else { return nil }
-        return (owner, number)
+    private func lagKey(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Owned<UUID> {
+        Owned(try tables.owner(of: number, in: transaction), number)
     }
 
     /// Whether an event is still to be held against a subscription that lags.
     func isLagging(behind event: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         var isFound = false
-        try tables.lags.scan(in: transaction) { _, value in
-            var reader = ByteReader(value)
-            isFound = reader.fixed().map { $0 <= event } ?? false
+        try tables.lags.scan(in: transaction) { _, next in
+            isFound = next.map { $0 <= event } ?? false
             return !isFound
         }
         return isFound
@@ -53,7 +46,7 @@ extension MappedEvents {
 
     /// A parcel that is about to be removed; `nil` where it is not an event that subscriptions are tried with.
     func droppedEvent(_ parcel: Parcel, in transaction: borrowing Transaction) throws(LMDBError) -> DroppedEvent? {
-        guard parcel.source == EventIDs.routedSource else { return nil }
+        guard parcel.source == EventKey.routedSource else { return nil }
         let record = try sparing("event \(parcel.number)") { () throws(LMDBError) in
             try routedEvent(parcel.number, in: transaction)
         }
@@ -88,7 +81,7 @@ extension MappedEvents {
             if next == nil { next = try nextRoutedEvent(from: lag.next, in: transaction) ?? last + 1 }
             nexts[lag.next] = next
             guard let next, next > lag.next else { continue }
-            try tables.lags.put(key(next), at: lag.owner.bytes + key(lag.number), in: &transaction)
+            try tables.lags.put(next, at: Owned(lag.owner, lag.number), in: &transaction)
         }
     }
 
@@ -105,10 +98,9 @@ extension MappedEvents {
     /// The lags that begin at an event or before it.
     private func lags(before event: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Lag] {
         var found: [Lag] = []
-        try tables.lags.scan(in: transaction) { place, value in
-            var reader = ByteReader(value)
-            if let lag = Self.lag(at: place), let next = reader.fixed(), next <= event {
-                found.append(Lag(owner: lag.owner, number: lag.number, next: next))
+        try tables.lags.scan(in: transaction) { key, next in
+            if let next, next <= event {
+                found.append(Lag(owner: key.owner, number: key.number, next: next))
             }
             return true
         }

@@ -19,10 +19,9 @@ extension MappedMatching: MatchingStore {
             let hasMore = changes.count == limit
             let end = hasMore ? last : newest
             if revision != 0 {
-                try tables.goneExpressions.scan(from: key(revision + 1), in: transaction) { place, value in
-                    guard let (time, number) = Self.change(place, value) else { return true }
-                    guard time <= end else { return false }
-                    changes.append(ExpressionChanges.Change(number: number, expression: nil))
+                try tables.goneExpressions.scan(after: revision, in: transaction) { revision, number in
+                    guard revision <= end else { return false }
+                    if let number { changes.append(ExpressionChanges.Change(number: number, expression: nil)) }
                     return true
                 }
             }
@@ -35,11 +34,11 @@ extension MappedMatching: MatchingStore {
     ) throws(LMDBError) -> ([ExpressionChanges.Change], last: UInt64) {
         var numbers: [UInt64] = []
         var last = revision
-        try tables.expressions.scan(from: key(revision + 1), in: transaction) { place, value in
+        try tables.expressions.scan(after: revision, in: transaction) { revision, number in
             guard numbers.count < limit else { return false }
-            guard let (time, number) = Self.change(place, value) else { return true }
+            guard let number else { return true }
             numbers.append(number)
-            last = time
+            last = revision
             return true
         }
         var changes: [ExpressionChanges.Change] = []
@@ -54,18 +53,11 @@ extension MappedMatching: MatchingStore {
         return (changes, last)
     }
 
-    private static func change(_ place: RawSpan, _ value: RawSpan) -> (revision: UInt64, number: UInt64)? {
-        var placeReader = ByteReader(place)
-        var valueReader = ByteReader(value)
-        guard let revision = placeReader.fixed(), let number = valueReader.fixed() else { return nil }
-        return (revision, number)
-    }
-
     func expression(
         of number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Expression? {
-        try tables.subscriptions.record(at: key(number), "a subscription", in: transaction) {
-            SubscriptionRecord.expression($0)
+        try tables.subscriptions.value(at: number, in: transaction).map { record in
+            Expression(text: record.expression, dialect: record.dialect)
         }
     }
 
@@ -89,12 +81,9 @@ extension MappedMatching: MatchingStore {
     ) throws(LMDBError) -> [UInt64] {
         var numbers: [UInt64] = []
         var left = skipping
-        try tables.waitingEvents.scan(in: transaction) { key, value in
-            var reader = ByteReader(key)
+        try tables.waitingEvents.scanKeys(in: transaction) { number in
             guard numbers.count < limit else { return false }
-            guard let number = reader.fixed(), !setAside.contains(number), !excluded.contains(number) else {
-                return true
-            }
+            guard !setAside.contains(number), !excluded.contains(number) else { return true }
             if left > 0 { left -= 1 } else { numbers.append(number) }
             return true
         }
@@ -196,25 +185,24 @@ extension MappedMatching: MatchingStore {
         in transaction: inout Transaction
     ) throws(LMDBError) {
         var waiting = record
-        let place = key(match.event)
         guard let parcel = try deliveries.parcel(match.event, in: transaction) else {
-            try tables.waitingEvents.remove(place, in: &transaction)
+            try tables.waitingEvents.remove(match.event, in: &transaction)
             return
         }
         var routed = try events.routedEvent(match.event, in: transaction) ?? RoutedEventRecord()
         let numbers = routed.matched ?? match.subscriptions
         if routed.matched == nil {
             routed.matched = numbers
-            try tables.routedEvents.put(routed.encoded, at: place, in: &transaction)
+            try tables.routedEvents.put(routed, at: match.event, in: &transaction)
         }
         let rest = numbers.dropFirst(Int(clamping: waiting.dispatched)).prefix(left)
         for number in rest { _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction) }
         left -= rest.count
         waiting.dispatched += UInt64(rest.count)
         if waiting.dispatched >= UInt64(numbers.count) {
-            try tables.waitingEvents.remove(place, in: &transaction)
+            try tables.waitingEvents.remove(match.event, in: &transaction)
         } else {
-            try tables.waitingEvents.put(waiting.encoded, at: place, in: &transaction)
+            try tables.waitingEvents.put(waiting, at: match.event, in: &transaction)
         }
     }
 

@@ -4,7 +4,9 @@ internal import LMDB
 internal import Values
 
 /// What subscriptions missed, as it is stored under their number.
-enum MissedEventsRecord {
+enum MissedEventsRecord: TableRecord {
+    static let name = "a count of missed events"
+
     private static let version: UInt8 = 1
 
     static func encode(_ missed: MissedEvents) -> [UInt8] {
@@ -15,7 +17,7 @@ enum MissedEventsRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> MissedEvents? {
+    static func decode(_ span: RawSpan, at subscription: UInt64) -> MissedEvents? {
         var reader = ByteReader(span)
         // Bounded so that increments cannot overflow.
         guard reader.byte() == version, let count = reader.number(), (1..<1 << 48).contains(count),
@@ -31,16 +33,14 @@ extension MappedEvents {
     /// What a subscription missed; `nil` where that is nothing, or the record is damaged.
     func missedEvents(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> MissedEvents? {
         try sparing("subscription \(number)") { () throws(LMDBError) in
-            try tables.missedEvents.record(at: key(number), "a count of missed events", in: transaction) {
-                MissedEventsRecord.decode($0)
-            }
+            try tables.missedEvents.value(at: number, in: transaction)
         }
     }
 
     func put(
         _ missed: MissedEvents, of number: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        try tables.missedEvents.put(MissedEventsRecord.encode(missed), at: key(number), in: &transaction)
+        try tables.missedEvents.put(missed, at: number, in: &transaction)
     }
 
     /// Counts events that a subscription did not get.
@@ -48,7 +48,7 @@ extension MappedEvents {
         _ more: MissedEvents, of number: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
         // The subscription may be gone by now.
-        guard try tables.subscriptions.contains(key(number), in: transaction) else { return }
+        guard try tables.subscriptions.contains(number, in: transaction) else { return }
         var missed = try missedEvents(of: number, in: transaction) ?? MissedEvents(count: 0, since: more.since)
         missed.count += more.count
         missed.since = min(missed.since, more.since)
@@ -58,6 +58,6 @@ extension MappedEvents {
     /// Forgets what a replay since a time delivers.
     func forgetMissed(of number: UInt64, since: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
         guard let missed = try missedEvents(of: number, in: transaction), missed.since >= since else { return }
-        try tables.missedEvents.remove(key(number), in: &transaction)
+        try tables.missedEvents.remove(number, in: &transaction)
     }
 }

@@ -70,7 +70,7 @@ extension MappedMatching {
     ) throws(LMDBError) -> Bool {
         let lines = try deliveries.lineNumbers(ofParcel: parcel, in: transaction)
         left -= lines.count / 64
-        for line in lines where try tables.attemptIndex.contains(key(number, line), in: transaction) {
+        for line in lines where try tables.attemptIndex.contains(OwnedNumber(number, line), in: transaction) {
             if let record = try deliveries.logLine(line, in: transaction), record.attempt.failure == nil { return true }
         }
         return false
@@ -99,13 +99,12 @@ extension MappedMatching {
         from start: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> FoundReplay? {
         var found: FoundReplay?
-        try tables.replays.scan(from: key(start), in: transaction) { place, value in
-            guard let (number, order) = MappedEvents.replay(at: place) else { return true }
-            guard let record = ReplayRecord(value) else {
-                noteDamage("a replay of subscription \(number)")
+        try tables.replays.scan(from: ReplayKey(start, 0), in: transaction) { key, record in
+            guard let record else {
+                noteDamage("a replay of subscription \(key.subscription)")
                 return true
             }
-            found = FoundReplay(subscription: number, order: order, record: record)
+            found = FoundReplay(subscription: key.subscription, order: key.order, record: record)
             return false
         }
         return found
@@ -113,9 +112,10 @@ extension MappedMatching {
 
     package func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure) {
         try growing { (transaction) throws(LMDBError) -> Void? in
-            let place = MappedEvents.replayKey(replay.subscription, replay.order)
-            let stored = try tables.replays.record(at: place, "a replay", in: transaction) { ReplayRecord($0) }
-            guard var record = stored, record.step == replay.step else { return () }
+            let key = ReplayKey(replay.subscription, replay.order)
+            guard var record = try tables.replays.value(at: key, in: transaction), record.step == replay.step else {
+                return ()
+            }
             guard try admit(bytes: 1024 * (1 + matched.count), largest: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             for number in matched {
@@ -127,9 +127,9 @@ extension MappedMatching {
             try work.finish(in: &transaction)
             record.next = replay.nextEvent
             if record.next > record.last {
-                try tables.replays.remove(place, in: &transaction)
+                try tables.replays.remove(key, in: &transaction)
             } else {
-                try tables.replays.put(record.encoded, at: place, in: &transaction)
+                try tables.replays.put(record, at: key, in: &transaction)
             }
             return ()
         }

@@ -8,22 +8,18 @@ extension Tables {
     /// Writes lines without a checksum again, with one, and the states of destinations that have such lines in them. Those
     /// that cannot be read stay as they are.
     func sealLines(in transaction: inout Transaction) throws(LMDBError) {
-        let added = try rewrite(attempts, in: &transaction) { value in
+        let added = try rewrite(attempts.bytes, in: &transaction) { value in
             AttemptRecord.isUnsealed(copy(value)) ? AttemptRecord(value)?.encoded : nil
         }
-        _ = try rewrite(destinationStates, in: &transaction) { value in DestinationState(value)?.encoded }
+        _ = try rewrite(destinationStates.bytes, in: &transaction) { value in DestinationState(value)?.encoded }
         guard added > 0,
-            var state = try meta.record(
-                at: Self.deliveryKey, "the state of deliveries", in: transaction,
-                {
-                    DeliveryState($0)
-                })
+            var state = try deliveryState.value(in: transaction)
         else { return }
         state.bytes += added
-        try meta.put(state.encoded, at: Self.deliveryKey, in: &transaction)
+        try deliveryState.put(state, in: &transaction)
     }
 
-    /// Puts other values in the place of those that have one.
+    /// Puts other values in the key of those that have one.
     /// - Returns: by how many bytes the values are longer now.
     private func rewrite(
         _ table: Table, in transaction: inout Transaction, _ other: (RawSpan) -> [UInt8]?
@@ -31,17 +27,17 @@ extension Tables {
         var added: UInt64 = 0
         var start: [UInt8] = []
         while true {
-            var changed: [(place: [UInt8], value: [UInt8])] = []
+            var changed: [(key: [UInt8], value: [UInt8])] = []
             var (seen, last): (Int, [UInt8]) = (0, [])
-            try table.scan(from: start, in: transaction) { place, value in
-                (seen, last) = (seen + 1, copy(place))
+            try table.scan(from: start, in: transaction) { key, value in
+                (seen, last) = (seen + 1, copy(key))
                 if let other = other(value), other != copy(value) {
                     changed.append((last, other))
                     added += UInt64(max(0, other.count - value.byteCount))
                 }
                 return seen < Self.linesAtOnce
             }
-            for (place, value) in changed { try table.put(value, at: place, in: &transaction) }
+            for (key, value) in changed { try table.put(value, at: key, in: &transaction) }
             guard seen == Self.linesAtOnce else { return added }
             start = last + [0]
         }

@@ -27,50 +27,48 @@ extension Tables {
     private func indexDeliveriesByOwner(in transaction: inout Transaction) throws(LMDBError) {
         for kind in OwnerHeads.allCases {
             var heads: [(time: Timestamp, number: UInt64)] = []
-            try self.heads(kind).scan(in: transaction) { place, _ in
-                if let (time, number) = BoundedLog.entry(place) { heads.append((timestamp(sortable: time), number)) }
+            try self.heads(kind).scanKeys(in: transaction) { key in
+                heads.append((key.time, key.number))
                 return true
             }
             for head in heads { try putHead(kind, of: head.number, at: head.time, in: &transaction) }
         }
-        var last: [UInt8] = []
+        var last: DeliveryKey?
         while true {
             var found: [Delivery] = []
-            try deliveries.scan(from: last, in: transaction) { place, value in
-                if let delivery = DeliveryRecord.decode(place, value), copy(place) != last { found.append(delivery) }
+            try deliveries.scan(after: last, in: transaction) { _, delivery in
+                if let delivery { found.append(delivery) }
                 return found.count < Self.migratedAtOnce
             }
             for delivery in found {
                 try holds.put(
-                    key(delivery.destination), at: key(delivery.parcel, delivery.number), in: &transaction)
+                    delivery.destination, at: OwnedNumber(delivery.parcel, delivery.number), in: &transaction)
             }
             guard let end = found.last, found.count == Self.migratedAtOnce else { return }
-            last = DeliveryRecord.place(end)
+            last = DeliveryKey(end)
         }
     }
 
     private func countSubscriptions(in transaction: inout Transaction) throws(LMDBError) {
-        var counts: [[UInt8]: UInt64] = [:]
-        try userSubscriptions.scan(in: transaction) { place, _ in
-            counts[Array(copy(place).dropLast(MemoryLayout<UInt64>.size)), default: 0] += 1
+        var counts: [NameDigest: UInt64] = [:]
+        try userSubscriptions.scanKeys(in: transaction) { key in
+            counts[key.owner, default: 0] += 1
             return true
         }
-        for (user, count) in counts { try subscriptionCounts.put(key(count), at: user, in: &transaction) }
+        for (user, count) in counts { try subscriptionCounts.put(count, at: user, in: &transaction) }
     }
 
     private func moveApprovalHeads(in transaction: inout Transaction) throws(LMDBError) {
-        var found: [(place: [UInt8], number: UInt64)] = []
-        try deliveryHeads.scan(in: transaction) { place, _ in
-            if let (_, number) = BoundedLog.entry(place) { found.append((copy(place), number)) }
+        var heads: [TimedNumber] = []
+        try deliveryHeads.scanKeys(in: transaction) { head in
+            heads.append(head)
             return true
         }
-        for (place, number) in found {
-            let destination = try destinations.readable(at: key(number), in: transaction) {
-                DestinationRecord.decode($0, number: number)
-            }
+        for head in heads {
+            let destination = try destinations.readable(at: head.number, in: transaction)
             guard destination?.approvalPath != nil else { continue }
-            try deliveryHeads.remove(place, in: &transaction)
-            try approvalHeads.put([], at: place, in: &transaction)
+            try deliveryHeads.remove(head, in: &transaction)
+            try approvalHeads.put(owner(of: head.number, in: transaction), at: head, in: &transaction)
         }
     }
 
@@ -94,9 +92,9 @@ extension Tables {
         while true {
             let lines = try lines(from: start, in: transaction)
             for line in lines {
-                try attemptParcels.put([], at: key(line.parcel, line.line.number), in: &transaction)
+                try attemptParcels.put(OwnedNumber(line.parcel, line.line.number), in: &transaction)
                 guard let hasFailed = line.hasFailed else { continue }
-                let isKept = try parcels.contains(key(line.parcel), in: transaction)
+                let isKept = try parcels.contains(line.parcel, in: transaction)
                 try changeLost(line.parcel, at: line.destination, in: &transaction) { lost in
                     if hasFailed, isKept {
                         lost.insert(line.line)
@@ -113,10 +111,8 @@ extension Tables {
     /// The log's lines from a number on, without those that are damaged.
     private func lines(from start: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Line] {
         var lines: [Line] = []
-        try attempts.scan(from: key(start), in: transaction) { place, value in
-            guard let record = AttemptRecord(value), record.number < .max, copy(place) == key(record.number) else {
-                return true
-            }
+        try attempts.scan(from: start, in: transaction) { number, record in
+            guard let record, number < .max, record.number == number else { return true }
             let isSettled = record.isFinal && record.trigger != .test
             lines.append(
                 Line(
@@ -129,11 +125,11 @@ extension Tables {
 
     /// Notes that what somebody has sent again is on its way.
     private func noteTakenUp(in transaction: inout Transaction) throws(LMDBError) {
-        var last: [UInt8] = []
+        var last: DeliveryKey?
         while true {
             var pending: [Delivery] = []
-            try deliveries.scan(from: last, in: transaction) { place, value in
-                if let delivery = DeliveryRecord.decode(place, value), copy(place) != last { pending.append(delivery) }
+            try deliveries.scan(after: last, in: transaction) { _, delivery in
+                if let delivery { pending.append(delivery) }
                 return pending.count < Self.migratedAtOnce
             }
             for delivery in pending {
@@ -142,7 +138,7 @@ extension Tables {
                 }
             }
             guard let end = pending.last, pending.count == Self.migratedAtOnce else { return }
-            last = DeliveryRecord.place(end)
+            last = DeliveryKey(end)
         }
     }
 
@@ -150,19 +146,19 @@ extension Tables {
         _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction,
         _ change: (inout LostParcel) -> Void
     ) throws(LMDBError) {
-        let place = key(destination, parcel)
-        let before = try lostParcels.readable(at: place, in: transaction) { LostParcel($0) } ?? LostParcel()
+        let key = OwnedNumber(destination, parcel)
+        let before = try lostParcels.readable(at: key, in: transaction) ?? LostParcel()
         var lost = before
         change(&lost)
         guard lost != before else { return }
-        for line in before.lines { try lostLines.remove(key(destination, line.number), in: &transaction) }
+        for line in before.lines { try lostLines.remove(OwnedNumber(destination, line.number), in: &transaction) }
         guard !lost.lines.isEmpty else {
-            try lostParcels.remove(place, in: &transaction)
+            try lostParcels.remove(key, in: &transaction)
             return
         }
-        try lostParcels.put(lost.encoded, at: place, in: &transaction)
+        try lostParcels.put(lost, at: key, in: &transaction)
         for line in lost.lines where !lost.isOnItsWay {
-            try lostLines.put(key(parcel), at: key(destination, line.number), in: &transaction)
+            try lostLines.put(parcel, at: OwnedNumber(destination, line.number), in: &transaction)
         }
     }
 }

@@ -17,19 +17,16 @@ struct StoreMark {
     /// Has the store's time begin anew where the store is not the one that the file knows, or is new.
     /// - Returns: false where the store is an older copy of itself.
     func recognise(_ tables: Tables, in transaction: inout Transaction) throws(LMDBError) -> Bool {
-        var stored = try tables.meta.readable(at: Tables.queuesKey, in: transaction) { QueueState($0) }
-        let mark = try tables.meta.readable(at: Tables.markKey, in: transaction) { span in
-            var reader = ByteReader(span)
-            return reader.fixed()
-        }
+        var stored = try tables.queueState.readable(in: transaction)
+        let mark = try tables.mark.readable(in: transaction)
         if let mark, stored != nil, known().contains(mark) { return true }
-        if stored == nil, try tables.meta.contains(Tables.queuesKey, in: transaction) {
+        if try tables.queueState.isDamaged(in: transaction) {
             stored = try tables.rebuiltQueueState(at: Self.seconds(), in: transaction)
         }
         let now = QueueState(time: Self.seconds())
         let fresh = UInt64.random(in: 1 ... .max)
-        try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)
-        try tables.meta.put((stored?.begunAnew(at: now.time) ?? now).encoded, at: Tables.queuesKey, in: &transaction)
+        try tables.mark.put(fresh, in: &transaction)
+        try tables.queueState.put(stored?.begunAnew(at: now.time) ?? now, in: &transaction)
         write([fresh])
         return mark == nil
     }
@@ -86,12 +83,12 @@ extension MappedStore {
         try core.mark.renew {
             () throws(StoreFailure) in
             try read { (transaction) throws(LMDBError) in
-                try tables.meta.number(at: Tables.markKey, in: transaction)
+                try tables.mark.value(in: transaction)
             }
         } _: {
             fresh throws(StoreFailure) in
             try write { (transaction) throws(LMDBError) in
-                try tables.meta.put(key(fresh), at: Tables.markKey, in: &transaction)
+                try tables.mark.put(fresh, in: &transaction)
             }
             try commit()
             try settle()

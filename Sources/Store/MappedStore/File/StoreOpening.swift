@@ -74,22 +74,20 @@ extension StoreCore {
         let schema = try Tables.schema(of: meta, in: transaction)
         let tables = try Tables(creating: true, in: transaction)
         if let schema { try tables.migrate(from: schema, in: &transaction) }
-        if schema != MappedStore.schemaVersion {
-            try meta.put(key(MappedStore.schemaVersion), at: Tables.schemaKey, in: &transaction)
-        }
+        if schema != MappedStore.schemaVersion { try tables.schema.put(MappedStore.schemaVersion, in: &transaction) }
         let isKnown = try StoreMark(path).recognise(tables, in: &transaction)
-        let stored = try tables.meta.readable(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        let stored = try tables.clock.readable(in: transaction)
         var clock = SteadyClock.starting(bootID: bootID, after: try lastShown(tables, in: transaction))
         if let stored, stored.bootID == clock.bootID { clock = stored }
-        let wasClosed = try tables.meta.remove(Tables.closedKey, in: &transaction)
+        let wasClosed = try tables.closed.remove(in: &transaction)
         if schema == nil {
-            try tables.meta.put(Numbers().encoded, at: Tables.numbersKey, in: &transaction)
+            try tables.numbers.put(Numbers(), in: &transaction)
         } else {
             // What clients were shown last may not be in the store.
-            let hasNumbers = try tables.numbers(in: transaction) != nil
+            let hasNumbers = try tables.numbers.readable(in: transaction) != nil
             if !isKnown || !hasNumbers || (clock != stored && !wasClosed) { try tables.jump(in: &transaction) }
         }
-        if clock != stored { try tables.meta.put(clock.encoded, at: Tables.clockKey, in: &transaction) }
+        if clock != stored { try tables.clock.put(clock, in: &transaction) }
         try transaction.commit()
         // A crash of the machine must not bring back a store that says it was closed.
         if wasClosed { try environment.sync() }
@@ -100,10 +98,9 @@ extension StoreCore {
     static func lastShown(_ tables: Tables, in transaction: borrowing Transaction) throws(LMDBError)
         -> Timestamp?
     {
-        let metrics = try tables.meta.readable(at: Tables.metricsKey, in: transaction) { DeliveryMetricsRecord($0) }
-        var last = metrics?.progressed
-        try tables.endpointUses.scan(backwards: true, in: transaction) { key, _ in
-            if let (time, _) = EndpointRecord.use(fromKey: key) { last = max(last ?? time, time) }
+        var last = try tables.deliveryMetrics.readable(in: transaction)?.progressed
+        try tables.endpointUses.scanKeys(backwards: true, in: transaction) { use in
+            last = max(last ?? use.time, use.time)
             return false
         }
         return last
@@ -119,7 +116,7 @@ extension StoreCore {
                 "schema version \(schema); \"postroom store migrate\" brings it to \(MappedStore.schemaVersion)")
         }
         let tables = try Tables(creating: false, in: transaction)
-        let clock = try tables.meta.readable(at: Tables.clockKey, in: transaction) { SteadyClock($0) }
+        let clock = try tables.clock.readable(in: transaction)
         try transaction.commit()
         guard let clock else { throw .damaged("the clock") }
         return (tables, clock)

@@ -64,8 +64,8 @@ extension MappedQueues {
     package func hashesInForce() throws(StoreFailure) -> [PasswordHash] {
         try read { (transaction) throws(LMDBError) in
             var hashes: [String: PasswordHash] = [:]
-            try tables.users.scan(in: transaction) { _, value in
-                if let hash = UserRecord.decode(value)?.hash { hashes[hash.work] = hash }
+            try tables.users.scan(in: transaction) { _, user in
+                if let hash = user?.hash { hashes[hash.work] = hash }
                 return true
             }
             return Array(hashes.values)

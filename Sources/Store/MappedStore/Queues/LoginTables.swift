@@ -5,30 +5,67 @@ internal import Queues
 internal import Storage
 package import Values
 
-/// The counts of logins, each under its own key; a count is the time at which it is over.
-extension MappedQueues: QueueMaintenance {
-    private enum LoginCount: UInt8 {
+/// What is counted of logins, and of whom.
+struct LoginKey: TableKey, Equatable {
+    enum Count: UInt8 {
         case address = 1
         case user, userAtAddress, known, guess
     }
 
+    let count: Count
+    let subject: [UInt8]
+
+    /// - Parameter digest: 32 bytes.
+    init(_ count: Count, digest: [UInt8]) {
+        self.count = count
+        subject = digest
+    }
+
+    func write(to writer: inout ByteWriter) {
+        writer.byte(count.rawValue)
+        writer.rest(subject)
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let count = reader.byte().flatMap(Count.init(rawValue:)), let subject = reader.take(32) else {
+            return nil
+        }
+        self.init(count, digest: subject)
+    }
+}
+
+/// The time at which a count of logins ends.
+enum LoginCountRecord: TableRecord {
+    static let name = "a count of logins"
+
+    static func encode(_ end: Timestamp) -> [UInt8] {
+        var writer = ByteWriter(reserving: 8)
+        writer.fixed(end.microseconds)
+        return writer.bytes
+    }
+
+    static func decode(_ bytes: RawSpan, at key: LoginKey) -> Timestamp? {
+        var reader = ByteReader(bytes)
+        return reader.time()
+    }
+}
+
+/// The counts of logins, each under its own key.
+extension MappedQueues: QueueMaintenance {
     /// Until when a wrong password is remembered.
     func guess(_ attempt: LoginAttempt, in transaction: borrowing Transaction) throws(LMDBError) -> Timestamp? {
         guard let guess = attempt.guess else { return nil }
-        return try tables.logins.number(at: [LoginCount.guess.rawValue] + guess, in: transaction).map {
-            Timestamp(microseconds: Int64(bitPattern: $0))
-        }
+        return try tables.logins.value(at: LoginKey(.guess, digest: guess), in: transaction)
     }
 
     func put(
         guess until: Timestamp, of attempt: LoginAttempt, in transaction: inout Transaction
     ) throws(LMDBError) {
         guard let guess = attempt.guess else { return }
-        let place = [LoginCount.guess.rawValue] + guess
-        try tables.logins.put(key(UInt64(bitPattern: until.microseconds)), at: place, in: &transaction)
+        try tables.logins.put(until, at: LoginKey(.guess, digest: guess), in: &transaction)
     }
 
-    private func loginKey(_ count: LoginCount, _ attempt: LoginAttempt) -> [UInt8]? {
+    private func loginKey(_ count: LoginKey.Count, _ attempt: LoginAttempt) -> LoginKey? {
         let name = Array(attempt.name.utf8)
         let subject: [UInt8]
         switch (count, attempt.network) {
@@ -37,7 +74,7 @@ extension MappedQueues: QueueMaintenance {
         case (_, let network?): subject = [UInt8(network.count)] + network + name
         case (_, nil): return nil
         }
-        return [count.rawValue] + DigestAlgorithm.sha256.digest(of: subject)
+        return LoginKey(count, digest: DigestAlgorithm.sha256.digest(of: subject))
     }
 
     func loginRecord(_ attempt: LoginAttempt, in transaction: borrowing Transaction) throws(LMDBError) -> LoginRecord {
@@ -51,22 +88,20 @@ extension MappedQueues: QueueMaintenance {
     }
 
     private func loginTime(
-        _ count: LoginCount, _ attempt: LoginAttempt, in transaction: borrowing Transaction
+        _ count: LoginKey.Count, _ attempt: LoginAttempt, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Timestamp? {
         guard let key = loginKey(count, attempt) else { return nil }
-        return try tables.logins.number(at: key, in: transaction).map {
-            Timestamp(microseconds: Int64(bitPattern: $0))
-        }
+        return try tables.logins.value(at: key, in: transaction)
     }
 
     func put(_ record: LoginRecord, of attempt: LoginAttempt, in transaction: inout Transaction) throws(LMDBError) {
-        let counts: [(LoginCount, Timestamp?)] = [
+        let counts: [(LoginKey.Count, Timestamp?)] = [
             (.address, record.address), (.user, record.user), (.userAtAddress, record.userAtAddress),
             (.known, record.knownUntil),
         ]
         for (count, time) in counts {
-            guard let time, let place = loginKey(count, attempt) else { continue }
-            try tables.logins.put(key(UInt64(bitPattern: time.microseconds)), at: place, in: &transaction)
+            guard let time, let key = loginKey(count, attempt) else { continue }
+            try tables.logins.put(time, at: key, in: &transaction)
         }
     }
 
@@ -76,18 +111,17 @@ extension MappedQueues: QueueMaintenance {
     ///   - limit: how many to look at.
     /// - Returns: the key to go on at; empty where all have been looked at.
     package func forgetLogins(at now: Timestamp, from start: [UInt8], limit: Int) throws(StoreFailure) -> [UInt8] {
-        var over: [[UInt8]] = []
+        var over: [LoginKey] = []
         var next: [UInt8] = []
         try read { (transaction) throws(LMDBError) in
             var seen = 0
-            try tables.logins.scan(from: start, in: transaction) { key, value in
+            try tables.logins.scan(from: LoginKey(keyBytes: start), in: transaction) { key, end in
                 guard seen < limit else {
-                    next = copy(key)
+                    next = key.keyBytes
                     return false
                 }
                 seen += 1
-                var reader = ByteReader(value)
-                if reader.fixedSigned().map({ $0 <= now.microseconds }) ?? true { over.append(copy(key)) }
+                if end.map({ $0 <= now }) ?? true { over.append(key) }
                 return true
             }
         }
@@ -95,9 +129,7 @@ extension MappedQueues: QueueMaintenance {
         try write { (transaction) throws(LMDBError) in
             for key in over {
                 // It may have been counted again meanwhile.
-                guard let time = try tables.logins.number(at: key, in: transaction),
-                    Int64(bitPattern: time) <= now.microseconds
-                else { continue }
+                guard try tables.logins.readable(at: key, in: transaction).map({ $0 <= now }) ?? true else { continue }
                 try tables.logins.remove(key, in: &transaction)
             }
         }

@@ -4,15 +4,15 @@ internal import Queues
 
 extension MappedQueues {
     func checkQueues(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
-        guard let state = try tables.meta.readable(at: Tables.queuesKey, in: transaction, { QueueState($0) }) else {
+        guard let state = try tables.queueState.readable(in: transaction) else {
             return check.report("The record of the state of queues cannot be read.")
         }
         let garbage = try checkGarbage(&check, in: transaction)
         let logs = try checkQueueRecords(state, &check, in: transaction)
         try checkMessages(logs, garbage, &check, in: transaction)
         try checkUsers(state, garbage, Set(logs.keys), &check, in: transaction)
-        try visit(tables.logins, "logins", &check, in: transaction) { key, value, check in
-            if key.byteCount != 33 || value.byteCount != 8 { check.report("A count of logins cannot be read.") }
+        try visit(tables.logins, &check, in: transaction) { key, value, check in
+            if key == nil || value.byteCount != 8 { check.report("A count of logins cannot be read.") }
         }
     }
 
@@ -20,8 +20,8 @@ extension MappedQueues {
         _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Set<Garbage> {
         var garbage: Set<Garbage> = []
-        try visit(tables.garbage, "garbage", &check, in: transaction) { key, _, check in
-            guard let entry = Garbage(key: key) else { return check.report("A piece of garbage cannot be read.") }
+        try visit(tables.garbage, &check, in: transaction) { key, _, check in
+            guard let entry = key else { return check.report("A piece of garbage cannot be read.") }
             garbage.insert(entry)
         }
         return garbage
@@ -32,18 +32,16 @@ extension MappedQueues {
     ) throws(LMDBError) -> [UInt64: QueueLog] {
         var names: [UInt64: String] = [:]
         var logs: [UInt64: QueueLog] = [:]
-        try visit(tables.queues, "queues", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, let settings = QueueSettingsRecord.decode(value) else {
+        try visit(tables.queues, &check, in: transaction) { key, value, check in
+            guard let number = key, let settings = QueueSettingsRecord.decode(value, at: number) else {
                 return check.report("The settings of a queue cannot be read.")
             }
             if number >= state.nextQueue { check.report("Queue \(number) has a number that was not given out yet.") }
             names[number] = settings.name
             check.countQueue()
         }
-        try visit(tables.queueLogs, "queue-logs", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, let log = QueueLogRecord.decode(value) else {
+        try visit(tables.queueLogs, &check, in: transaction) { key, value, check in
+            guard let number = key, let log = QueueLogRecord.decode(value, at: number) else {
                 return check.report("The log of a queue cannot be read.")
             }
             if names[number] == nil { check.report("The log of queue \(number) belongs to no queue.") }
@@ -52,10 +50,11 @@ extension MappedQueues {
         }
         for (number, name) in names {
             if logs[number] == nil { check.report("Queue \(number) has no log.") }
-            let listed = try tables.queueNames.value(at: nameKey(name), in: transaction) { copy($0) }
-            if listed != key(number) { check.report("Queue \(number) is not found by its name.") }
+            if try tables.queueNames.readable(at: NameDigest(name), in: transaction) != number {
+                check.report("Queue \(number) is not found by its name.")
+            }
         }
-        try visit(tables.queueNames, "queue-names", &check, in: transaction) { _, _, _ in }
+        try visit(tables.queueNames, &check, in: transaction) { _, _, _ in }
         let count = try tables.queueNames.count(in: transaction)
         if count != names.count {
             check.report("The index of names has \(count) entries for \(names.count) queues.")
@@ -68,12 +67,11 @@ extension MappedQueues {
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
-        try visit(tables.messages.table, "messages", &check, in: transaction) { key, value, check in
-            guard let (queue, id) = BoundedLog.entry(key) else {
-                return check.report("The key of a message cannot be read.")
-            }
+        try visit(tables.messages.table, &check, in: transaction) { key, value, check in
+            guard let key else { return check.report("The key of a message cannot be read.") }
+            let (queue, id) = (key.owner, key.number)
             check.countMessage()
-            if !isIntact(value) || MessageRecord.decode(value) == nil {
+            if !isIntact(value) || MessageRecord.decode(value, at: key) == nil {
                 check.report("Message \(id) of queue \(queue) is damaged.")
             }
             guard let log = logs[queue], id >= log.first else {
@@ -103,27 +101,26 @@ extension MappedQueues {
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var users: Set<UInt64> = []
-        try visit(tables.users, "users", &check, in: transaction) { key, value, check in
-            guard let user = UserRecord.decode(value) else {
+        try visit(tables.users, &check, in: transaction) { key, value, check in
+            guard let key, let user = UserRecord.decode(value, at: key) else {
                 return check.report("The record of a user cannot be read.")
             }
-            if copy(key) != nameKey(user.name) { check.report("User \(user.number) is not found by its name.") }
+            if key != NameDigest(user.name) { check.report("User \(user.number) is not found by its name.") }
             if user.number >= state.nextUser || !users.insert(user.number).inserted {
                 check.report("User \(user.number) has a number that was not given out yet, or twice.")
             }
         }
-        try visit(tables.rights, "rights", &check, in: transaction) { key, value, check in
-            guard let (user, queue) = BoundedLog.entry(key), value.byteCount == 8 else {
-                return check.report("A user's right cannot be read.")
-            }
+        try visit(tables.rights, &check, in: transaction) { key, value, check in
+            guard let key, value.byteCount == 8 else { return check.report("A user's right cannot be read.") }
+            let (user, queue) = (key.owner, key.number)
             if !users.contains(user) { check.report("A right belongs to user \(user), who is not there.") }
             if !queues.contains(queue) { check.report("A right leads to queue \(queue), which is not there.") }
         }
-        try visit(tables.clients, "clients", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let user = reader.fixed(), let client = ClientRecord(value),
-                copy(key) == ClientRecord.place(user, client.name)
-            else { return check.report("The record of a client cannot be read.") }
+        try visit(tables.clients, &check, in: transaction) { key, value, check in
+            guard let key, let client = ClientRecord(value), key.name == NameDigest(client.name) else {
+                return check.report("The record of a client cannot be read.")
+            }
+            let user = key.user
             if !users.contains(user), !garbage.contains(.clients(user: user)) {
                 check.report("A client belongs to user \(user), who is not there.")
             }

@@ -97,27 +97,26 @@ extension MappedQueues {
             if change.newQueues.contains(queue.number) {
                 try create(queue, QueueLog(), in: &transaction)
             } else {
-                let record = QueueSettingsRecord.encode(queue.settings)
-                try tables.queues.put(record, at: key(queue.number), in: &transaction)
+                try tables.queues.put(queue.settings, at: queue.number, in: &transaction)
             }
         }
         for queue in change.goneQueues {
-            try tables.queueNames.remove(nameKey(queue.settings.name), in: &transaction)
-            try tables.queues.remove(key(queue.number), in: &transaction)
-            try tables.queueLogs.remove(key(queue.number), in: &transaction)
+            try tables.queueNames.remove(NameDigest(queue.settings.name), in: &transaction)
+            try tables.queues.remove(queue.number, in: &transaction)
+            try tables.queueLogs.remove(queue.number, in: &transaction)
             try core.put(.messages(queue: queue.number), in: &transaction)
         }
         for user in change.users {
-            try tables.users.put(UserRecord.encode(user), at: nameKey(user.name), in: &transaction)
+            try tables.users.put(user, at: NameDigest(user.name), in: &transaction)
         }
         for user in change.goneUsers {
-            try tables.users.remove(nameKey(user.name), in: &transaction)
+            try tables.users.remove(NameDigest(user.name), in: &transaction)
             try core.put(.clients(user: user.number), in: &transaction)
         }
-        for (user, queue) in change.goneRights { try tables.rights.remove(key(user, queue), in: &transaction) }
+        for (user, queue) in change.goneRights { try tables.rights.remove(OwnedNumber(user, queue), in: &transaction) }
         var state = change.state
         for (user, queue) in change.newRights {
-            try tables.rights.put(key(state.nextRight), at: key(user, queue), in: &transaction)
+            try tables.rights.put(state.nextRight, at: OwnedNumber(user, queue), in: &transaction)
             state.nextRight += 1
         }
         state.isConfigured = true
@@ -126,8 +125,8 @@ extension MappedQueues {
 
     func create(_ queue: Queue, _ log: QueueLog, in transaction: inout Transaction) throws(LMDBError) {
         let number = queue.number
-        try tables.queueNames.put(key(number), at: nameKey(queue.settings.name), in: &transaction)
-        try tables.queues.put(QueueSettingsRecord.encode(queue.settings), at: key(number), in: &transaction)
+        try tables.queueNames.put(number, at: NameDigest(queue.settings.name), in: &transaction)
+        try tables.queues.put(queue.settings, at: number, in: &transaction)
         try put(log, of: number, in: &transaction)
     }
 
@@ -139,16 +138,15 @@ extension MappedQueues {
     ) throws(LMDBError) -> [[UInt8]: Queue] {
         var queues: [[UInt8]: Queue] = [:]
         var isDamaged = false
-        try tables.queues.scan(in: transaction) { key, record in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), let settings = QueueSettingsRecord.decode(record) else {
+        try tables.queues.scan(in: transaction) { number, settings in
+            guard let settings else {
                 isDamaged = true
                 return spares
             }
             queues[Array(settings.name.utf8)] = Queue(number: number, settings: settings)
             return true
         }
-        if isDamaged, !spares { throw .damaged("a queue's settings") }
+        if isDamaged, !spares { throw .damaged(QueueSettingsRecord.name) }
         if isDamaged { noteDamage("a queue's settings are damaged") }
         return queues
     }
@@ -159,15 +157,15 @@ extension MappedQueues {
     ) throws(LMDBError) -> [[UInt8]: User] {
         var users: [[UInt8]: User] = [:]
         var isDamaged = false
-        try tables.users.scan(in: transaction) { _, record in
-            guard let user = UserRecord.decode(record) else {
+        try tables.users.scan(in: transaction) { _, user in
+            guard let user else {
                 isDamaged = true
                 return spares
             }
             users[Array(user.name.utf8)] = user
             return true
         }
-        if isDamaged, !spares { throw .damaged("a user") }
+        if isDamaged, !spares { throw .damaged(UserRecord.name) }
         if isDamaged { noteDamage("a user's record is damaged") }
         return users
     }
@@ -178,15 +176,13 @@ extension MappedQueues {
     ) throws(LMDBError) -> [(queue: UInt64, right: UInt64)] {
         var found: [(UInt64, UInt64)] = []
         var isDamaged = false
-        try tables.rights.scan(from: key(user), in: transaction) { key, value in
-            var reader = ByteReader(key)
-            var right = ByteReader(value)
-            guard reader.fixed() == user else { return false }
-            guard let queue = reader.fixed(), let right = right.fixed() else {
+        try tables.rights.scan(from: OwnedNumber(user, 0), in: transaction) { key, right in
+            guard key.owner == user else { return false }
+            guard let right else {
                 isDamaged = true
                 return false
             }
-            found.append((queue, right))
+            found.append((key.number, right))
             return true
         }
         if isDamaged { throw .damaged("a user's right") }
@@ -217,20 +213,23 @@ extension MappedQueues {
     func clientEntries(
         of user: UInt64, after start: [UInt8], limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (clients: [QueueOverview.ClientEntry], next: [UInt8]?) {
+        let behind = NameDigest(keyBytes: start)
+        // Behind what is no client's key there are no clients.
+        guard start.isEmpty || behind != nil else { return ([], nil) }
         var records: [ClientRecord] = []
         var last: [UInt8] = []
         var next: [UInt8]?
-        try scanClients(of: user, after: start, in: transaction) { key, value in
+        try scanClients(of: user, after: behind, in: transaction) { key, record in
             guard records.count < limit else {
                 next = last
                 return false
             }
-            guard let record = ClientRecord(value) else {
+            guard let record else {
                 noteDamage("a client of user number \(user) is damaged")
                 return true
             }
             records.append(record)
-            last = copy(key.extracting(droppingFirst: 8))
+            last = key.name.bytes
             return true
         }
         var clients: [QueueOverview.ClientEntry] = []
@@ -260,8 +259,8 @@ extension MappedQueues: QueueAdministration {
             var counts: [UInt64: Int] = [:]
             for user in try usersInForce(sparing: true, in: transaction).values {
                 let rights = Dictionary(uniqueKeysWithValues: try rights(of: user.number, in: transaction))
-                try scanClients(of: user.number, in: transaction) { _, value in
-                    if let client = ClientRecord(value), rights[client.queue] == client.right {
+                try scanClients(of: user.number, in: transaction) { _, client in
+                    if let client, rights[client.queue] == client.right {
                         counts[client.queue, default: 0] += 1
                     }
                     return true

@@ -21,7 +21,7 @@ extension MappedQueues {
             let name = queue.settings.name
             let kept = try salvage.take("the counts of queue \(name), which are made anew") {
                 () throws(LMDBError) -> QueueLog in
-                guard let log = try queueLog(queue.number, in: transaction) else { throw .damaged("a queue's log") }
+                guard let log = try queueLog(queue.number, in: transaction) else { throw .damaged(QueueLogRecord.name) }
                 return log
             }
             let log = if let kept { kept } else { try rebuiltLog(of: queue.number, in: transaction) }
@@ -31,10 +31,10 @@ extension MappedQueues {
                 cursor = id
                 let found = try salvage.take("message \(id) of queue \(name)") {
                     () throws(LMDBError) -> NumberedMessage? in
-                    let isWhole = try tables.messages.table.value(at: key(queue.number, id), in: transaction) {
+                    let isWhole = try tables.messages.table.part(at: OwnedNumber(queue.number, id), in: transaction) {
                         isIntact($0)
                     }
-                    guard isWhole == true else { throw .damaged("a message's record") }
+                    guard isWhole == true else { throw .damaged(MessageRecord.name) }
                     return try messages(of: queue.number, after: id - 1, limit: 1, in: transaction).first
                 }
                 guard let entry = found else { continue }
@@ -62,8 +62,8 @@ extension MappedQueues {
                 json.member("queues", rights.keys.sorted().map { names[$0] ?? "" })
             }
             var isDamaged = false
-            try scanClients(of: user.number, in: transaction) { _, value in
-                guard let client = ClientRecord(value) else {
+            try scanClients(of: user.number, in: transaction) { _, client in
+                guard let client else {
                     isDamaged = true
                     salvage.note("a client of user \(user.name)")
                     return !salvage.isStrict
@@ -85,8 +85,8 @@ extension MappedQueues {
         of queue: UInt64, after id: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64? {
         var next: UInt64?
-        try tables.messages.scan(of: queue, from: id + 1, to: .max, in: transaction) { id, _ in
-            next = id
+        try tables.messages.scan(of: queue, from: id + 1, to: .max, in: transaction) { key, _ in
+            next = key.number
             return false
         }
         return next
@@ -96,9 +96,9 @@ extension MappedQueues {
     private func rebuiltLog(of queue: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueLog {
         var first: UInt64?
         var last: UInt64 = 0
-        try tables.messages.scan(of: queue, from: 0, to: .max, in: transaction) { id, _ in
-            first = first ?? id
-            last = id
+        try tables.messages.scan(of: queue, from: 0, to: .max, in: transaction) { key, _ in
+            first = first ?? key.number
+            last = key.number
             return true
         }
         // Whoever has read less than what is left has lost something.

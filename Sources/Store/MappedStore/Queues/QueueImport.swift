@@ -79,7 +79,7 @@ struct QueueImporter {
             throw line.fault("\"id\" is out of order, or was not given out")
         }
         guard let body = try line.bytes("body") else { throw line.fault("\"body\" is missing") }
-        let record = MessageRecord.encode(Message(body: body, receivedAt: try line.time("receivedAt")))
+        let record = Encoded<MessageRecord>(Message(body: body, receivedAt: try line.time("receivedAt")))
         current.last = id
         current.log.restore(bytes: body.count)
         let queue = current.queue.number
@@ -114,11 +114,11 @@ struct QueueImporter {
             state.isConfigured = true
             for name in names {
                 guard let queue = try store.queueNumber(name, in: transaction) else { continue }
-                try store.tables.rights.put(key(state.nextRight), at: key(user.number, queue), in: &transaction)
+                try store.tables.rights.put(state.nextRight, at: OwnedNumber(user.number, queue), in: &transaction)
                 state.nextRight += 1
             }
             try store.put(state, in: &transaction)
-            try store.tables.users.put(UserRecord.encode(user), at: nameKey(name), in: &transaction)
+            try store.tables.users.put(user, at: NameDigest(name), in: &transaction)
             return user
         }
         guard let user else { throw line.fault("the user is there twice") }

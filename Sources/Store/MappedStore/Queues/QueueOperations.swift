@@ -31,8 +31,8 @@ extension MappedQueues: QueueStore {
             guard var log = try queueLog(queue.number, in: transaction),
                 try queueSettings(queue.number, in: transaction) == queue.settings
             else { return false }
-            let record = MessageRecord.encode(message)
-            guard try admit(bytes: record.count, in: &transaction) else { return nil }
+            let record = Encoded<MessageRecord>(message)
+            guard try admit(bytes: record.byteCount, in: &transaction) else { return nil }
             let id = log.append(
                 bytes: message.body.count, from: try core.lowestNumber(after: log.current, in: &transaction))
             try tables.messages.put(record, of: queue.number, at: id, in: &transaction)
@@ -100,7 +100,7 @@ extension MappedQueues: QueueStore {
     package func unlisten(_ client: String, of user: User, for request: RequestID?) throws(StoreFailure) -> Bool {
         try write(of: "client \(client) of user \(user.name)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
-            guard try tables.clients.remove(ClientRecord.place(user.number, client), in: &transaction) else {
+            guard try tables.clients.remove(ClientKey(user.number, client), in: &transaction) else {
                 return false
             }
             try remember(.done, of: request, in: &transaction)
@@ -161,16 +161,17 @@ extension MappedQueues: QueueStore {
             var found: [MessagePiece] = []
             var bytes = 0
             var damaged: [UInt64] = []
-            try tables.messages.scan(of: range.queue, from: id + 1, to: range.last + 1, in: transaction) { id, record in
+            try tables.messages.scan(of: range.queue, from: id + 1, to: range.last + 1, in: transaction) {
+                key, record in
                 guard bytes < limit else { return false }
                 guard let piece = MessageRecord.decode(record, bodyLimit: limit - bytes) else {
-                    damaged.append(id)
+                    damaged.append(key.number)
                     return true
                 }
                 bytes += 64 + piece.message.body.count
                 found.append(
                     MessagePiece(
-                        numbered: NumberedMessage(id: id, message: piece.message), bodyBytes: piece.bodyBytes))
+                        numbered: NumberedMessage(id: key.number, message: piece.message), bodyBytes: piece.bodyBytes))
                 return true
             }
             for id in damaged { noteDamage("a message's record is damaged: number \(id)") }
@@ -180,7 +181,7 @@ extension MappedQueues: QueueStore {
 
     package func body(of range: MessageRange, at id: UInt64, bytes: Range<Int>) throws(StoreFailure) -> [UInt8]? {
         try read { (transaction) throws(LMDBError) in
-            try tables.messages.readable(of: range.queue, at: id, in: transaction) {
+            try tables.messages.table.part(at: OwnedNumber(range.queue, id), in: transaction) {
                 MessageRecord.body(of: $0, bytes)
             }
         }
@@ -320,7 +321,7 @@ extension MappedQueues: QueueStore {
             }
             if var current {
                 current.hash = hash
-                try tables.users.put(UserRecord.encode(current), at: nameKey(user), in: &transaction)
+                try tables.users.put(current, at: NameDigest(user), in: &transaction)
                 try bumpQueueRevision(in: &transaction)
             }
             try remember(.done, of: request, in: &transaction)

@@ -4,11 +4,10 @@ internal import Linux
 internal import Queues
 internal import Values
 
-/// Names have any length, keys have not: a name stands in a key by its digest, and in full in the record.
-func nameKey(_ name: String) -> [UInt8] { DigestAlgorithm.sha256.digest(of: Array(name.utf8)) }
-
 /// The settings of a queue as they are stored under its number.
-enum QueueSettingsRecord {
+enum QueueSettingsRecord: TableRecord {
+    static let name = "a queue's settings"
+
     private static let version: UInt8 = 1
 
     static func encode(_ settings: QueueSettings) -> [UInt8] {
@@ -36,7 +35,7 @@ enum QueueSettingsRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> QueueSettings? {
+    static func decode(_ span: RawSpan, at queue: UInt64) -> QueueSettings? {
         var reader = ByteReader(span)
         guard reader.byte() == version, let name = reader.text(), let messageCount = reader.number(),
             let messageBytes = reader.number(), let queueBytes = reader.number(), let networkCount = reader.number()
@@ -66,7 +65,9 @@ enum QueueSettingsRecord {
 }
 
 /// Where a queue stands, as it is stored under its number.
-enum QueueLogRecord {
+enum QueueLogRecord: TableRecord {
+    static let name = "a queue's log"
+
     private static let version: UInt8 = 1
 
     static func encode(_ log: QueueLog) -> [UInt8] {
@@ -76,7 +77,7 @@ enum QueueLogRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> QueueLog? {
+    static func decode(_ span: RawSpan, at queue: UInt64) -> QueueLog? {
         var reader = ByteReader(span)
         guard reader.byte() == version, let current = reader.number(), let first = reader.number(),
             let count = reader.number(), let bytes = reader.number(), let lost = reader.number(), reader.isAtEnd,
@@ -89,7 +90,9 @@ enum QueueLogRecord {
 }
 
 /// A message as it is stored under its queue's number and its id.
-enum MessageRecord {
+enum MessageRecord: TableRecord {
+    static let name = "a message's record"
+
     private static let version: UInt8 = 1
     /// What a record has beside the message's body.
     static let overhead = 13
@@ -103,7 +106,7 @@ enum MessageRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> Message? { decode(span, bodyLimit: .max)?.message }
+    static func decode(_ span: RawSpan, at key: OwnedNumber) -> Message? { decode(span, bodyLimit: .max)?.message }
 
     /// - Parameter bodyLimit: bytes of the body that the message is given at the most.
     /// - Returns: the message, and how many bytes its whole body has.
@@ -124,7 +127,9 @@ enum MessageRecord {
 }
 
 /// A user as stored under the digest of its name.
-enum UserRecord {
+enum UserRecord: TableRecord {
+    static let name = "a user"
+
     private static let version: UInt8 = 1
 
     static func encode(_ user: User) -> [UInt8] {
@@ -137,7 +142,7 @@ enum UserRecord {
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan) -> User? {
+    static func decode(_ span: RawSpan, at name: NameDigest) -> User? {
         var reader = ByteReader(span)
         guard reader.byte() == version, let number = reader.fixed(), let flags = reader.byte(),
             let name = reader.text(), let hash = reader.text().flatMap({ PasswordHash($0) }), reader.isAtEnd
@@ -146,8 +151,34 @@ enum UserRecord {
     }
 }
 
+/// The number of a client's user, and the digest of the client's name.
+struct ClientKey: TableKey, Equatable {
+    let user: UInt64
+    let name: NameDigest
+
+    init(_ user: UInt64, _ name: NameDigest) {
+        self.user = user
+        self.name = name
+    }
+
+    init(_ user: UInt64, _ name: String) { self.init(user, NameDigest(name)) }
+
+    func write(to writer: inout ByteWriter) {
+        writer.fixed(user)
+        name.write(to: &writer)
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let user = reader.fixed(), let name = NameDigest(from: &reader) else { return nil }
+        self.init(user, name)
+    }
+}
+
 /// A client as stored under its user's number and the digest of its name.
-struct ClientRecord: Equatable {
+struct ClientRecord: Equatable, KeylessRecord {
+    typealias Key = ClientKey
+    static let name = "a client"
+
     let name: String
     /// The queue's number.
     var queue: UInt64
@@ -165,8 +196,6 @@ struct ClientRecord: Equatable {
         self.right = right
         self.cursor = cursor
     }
-
-    static func place(_ user: UInt64, _ name: String) -> [UInt8] { key(user) + nameKey(name) }
 
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 64)
@@ -186,7 +215,10 @@ struct ClientRecord: Equatable {
 }
 
 /// What all queues have in common.
-struct QueueState: Equatable {
+struct QueueState: Equatable, KeylessRecord {
+    typealias Key = RecordName
+    static let name = "the state of queues"
+
     /// When the store began, in seconds since 1970.
     var time: UInt64
     /// Whether a configuration was ever put in force.

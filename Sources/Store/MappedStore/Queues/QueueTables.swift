@@ -8,21 +8,19 @@ extension MappedQueues {
     // MARK: Queues
 
     func queueNumber(_ name: String, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try tables.queueNames.number(at: nameKey(name), in: transaction)
+        try tables.queueNames.value(at: NameDigest(name), in: transaction)
     }
 
     func queueSettings(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueSettings? {
-        try tables.queues.record(at: key(number), "a queue's settings", in: transaction) {
-            QueueSettingsRecord.decode($0)
-        }
+        try tables.queues.value(at: number, in: transaction)
     }
 
     func queueLog(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueLog? {
-        try tables.queueLogs.record(at: key(number), "a queue's log", in: transaction) { QueueLogRecord.decode($0) }
+        try tables.queueLogs.value(at: number, in: transaction)
     }
 
     func put(_ log: QueueLog, of queue: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.queueLogs.put(QueueLogRecord.encode(log), at: key(queue), in: &transaction)
+        try tables.queueLogs.put(log, at: queue, in: &transaction)
     }
 
     // MARK: Messages
@@ -38,17 +36,17 @@ extension MappedQueues {
         var found: [NumberedMessage] = []
         var bytes = 0
         var isDamaged = false
-        try tables.messages.scan(of: queue, from: cursor + 1, to: end, in: transaction) { id, record in
+        try tables.messages.scan(of: queue, from: cursor + 1, to: end, in: transaction) { key, record in
             guard found.count < limit, bytes < Self.readBytes else { return false }
             bytes += record.byteCount
-            guard let message = MessageRecord.decode(record) else {
+            guard let message = MessageRecord.decode(record, at: key) else {
                 isDamaged = true
                 return false
             }
-            found.append(NumberedMessage(id: id, message: message))
+            found.append(NumberedMessage(id: key.number, message: message))
             return true
         }
-        if isDamaged { throw .damaged("a message's record") }
+        if isDamaged { throw .damaged(MessageRecord.name) }
         return found
     }
 
@@ -59,11 +57,11 @@ extension MappedQueues {
         var count = 0
         var bytes = 0
         var last = cursor
-        try tables.messages.scan(of: queue, from: cursor + 1, to: .max, in: transaction) { id, record in
+        try tables.messages.scan(of: queue, from: cursor + 1, to: .max, in: transaction) { key, record in
             guard count < limit, bytes < Self.readBytes else { return false }
             bytes += record.byteCount
             count += 1
-            last = id
+            last = key.number
             return true
         }
         return MessageRange(queue: queue, after: cursor, last: last)
@@ -79,9 +77,9 @@ extension MappedQueues {
         guard log.exceeds(queue.settings.limits) else { return }
         let (start, before) = (log.first, log.count)
         var trimmed = log
-        try tables.messages.scan(of: queue.number, from: start, to: .max, in: transaction) { id, record in
+        try tables.messages.scan(of: queue.number, from: start, to: .max, in: transaction) { key, record in
             guard trimmed.exceeds(queue.settings.limits) else { return false }
-            trimmed.rollOff(id, bytes: record.byteCount - MessageRecord.overhead)
+            trimmed.rollOff(key.number, bytes: record.byteCount - MessageRecord.overhead)
             return true
         }
         log = trimmed
@@ -95,22 +93,22 @@ extension MappedQueues {
     // MARK: Users and clients
 
     func user(_ name: String, in transaction: borrowing Transaction) throws(LMDBError) -> User? {
-        try tables.users.record(at: nameKey(name), "a user", in: transaction) { UserRecord.decode($0) }
+        try tables.users.value(at: NameDigest(name), in: transaction)
     }
 
     /// The number of a user's right to a queue; `nil` where it has none.
     func right(of user: UInt64, to queue: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try tables.rights.number(at: key(user, queue), in: transaction)
+        try tables.rights.value(at: OwnedNumber(user, queue), in: transaction)
     }
 
     func client(
         _ name: String, of user: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> ClientRecord? {
-        try tables.clients.record(at: ClientRecord.place(user, name), "a client", in: transaction) { ClientRecord($0) }
+        try tables.clients.value(at: ClientKey(user, name), in: transaction)
     }
 
     func put(_ client: ClientRecord, of user: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.clients.put(client.encoded, at: ClientRecord.place(user, client.name), in: &transaction)
+        try tables.clients.put(client, at: ClientKey(user, client.name), in: &transaction)
     }
 
     /// The log of the queue that a client follows; `nil` where it is disconnected.
@@ -121,18 +119,17 @@ extension MappedQueues {
         return try queueLog(client.queue, in: transaction)
     }
 
-    /// Lends a user's clients behind `key`, in the order of their keys, until the body says no.
+    /// Lends a user's clients in the order of their keys, until the body says no. One that cannot be read is `nil`.
+    /// - Parameter last: clients up to this one are passed over.
     func scanClients(
-        of user: UInt64, after start: [UInt8] = [], in transaction: borrowing Transaction,
-        _ body: (RawSpan, RawSpan) -> Bool
+        of user: UInt64, after last: NameDigest? = nil, in transaction: borrowing Transaction,
+        _ body: (ClientKey, ClientRecord?) -> Bool
     ) throws(LMDBError) {
-        let prefix = key(user)
-        // The next key after one is the same with a zero behind it.
-        try tables.clients.scan(from: prefix + (start.isEmpty ? [] : start + [0]), in: transaction) { key, record in
-            guard key.byteCount > prefix.count, copy(key.extracting(first: prefix.count)) == prefix else {
-                return false
-            }
-            return body(key, record)
+        try tables.clients.scan(
+            from: ClientKey(user, .first), after: last.map { ClientKey(user, $0) }, in: transaction
+        ) { key, client in
+            guard key.user == user else { return false }
+            return body(key, client)
         }
     }
 
@@ -140,26 +137,26 @@ extension MappedQueues {
 
     func queueState(in transaction: borrowing Transaction) throws(LMDBError) -> QueueState {
         let found = try core.shared(
-            at: Tables.queuesKey, "the state of queues", in: transaction, { QueueState($0) },
+            tables.queueState,
             rebuilt: { () throws(LMDBError) in
                 try tables.rebuiltQueueState(at: StoreMark.seconds(), in: transaction)
-            })
-        guard let state = found else { throw .damaged("the state of queues") }
+            }, in: transaction)
+        guard let state = found else { throw .damaged(QueueState.name) }
         return state
     }
 
     /// Counts the changes of what is in force.
     func queueRevision(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
-        try tables.meta.number(at: Tables.queueRevisionKey, in: transaction) ?? 0
+        try tables.queueRevision.value(in: transaction) ?? 0
     }
 
     func bumpQueueRevision(in transaction: inout Transaction) throws(LMDBError) {
         let revision = try queueRevision(in: transaction)
-        try tables.meta.put(key(revision &+ 1), at: Tables.queueRevisionKey, in: &transaction)
+        try tables.queueRevision.put(revision &+ 1, in: &transaction)
     }
 
     func put(_ state: QueueState, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.meta.put(state.encoded, at: Tables.queuesKey, in: &transaction)
+        try tables.queueState.put(state, in: &transaction)
     }
 }
 
@@ -172,32 +169,5 @@ extension MappedQueues {
         }
         try core.commit()
         try core.settle()
-    }
-}
-
-extension Table {
-    /// A record under a key; `nil` where there is none. One that cannot be read is damage.
-    func record<Record>(
-        at key: [UInt8], _ what: String, in transaction: borrowing Transaction, _ decode: (RawSpan) -> Record?
-    ) throws(LMDBError) -> Record? {
-        guard let found = try value(at: key, in: transaction, decode) else { return nil }
-        guard let record = found else { throw .damaged(what) }
-        return record
-    }
-
-    /// A record under a key; `nil` where there is none, as where it cannot be read.
-    func readable<Record>(
-        at key: [UInt8], in transaction: borrowing Transaction, _ decode: (RawSpan) -> Record?
-    ) throws(LMDBError) -> Record? {
-        guard let record = try value(at: key, in: transaction, decode) else { return nil }
-        return record
-    }
-
-    /// A number of eight bytes under a key; `nil` where there is none.
-    func number(at key: [UInt8], in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try record(at: key, "a number", in: transaction) { span in
-            var reader = ByteReader(span)
-            return reader.fixed()
-        }
     }
 }

@@ -4,7 +4,10 @@ internal import LMDB
 internal import Values
 
 /// What a request came to, so that its second attempt comes to the same.
-enum Outcome: Equatable {
+enum Outcome: Equatable, KeylessRecord {
+    typealias Key = RequestID
+    static let name = "a remembered request"
+
     case stored
     case created(Endpoint.ID)
     /// The notifications from `first` up to, without, `end` were handed out. They are kept until this is forgotten.
@@ -16,8 +19,8 @@ enum Outcome: Equatable {
     case read(queue: UInt64, cursor: UInt64, end: UInt64)
     /// Something was made that has this id.
     case made(UUID)
-    /// An event was kept; this is the key in the table of their ids.
-    case event([UInt8])
+    /// An event was kept that has this key in the table of their ids.
+    case event(EventKey)
     /// So many things were done.
     case count(UInt64)
 
@@ -40,9 +43,9 @@ enum Outcome: Equatable {
         case .made(let id):
             writer.byte(6)
             writer.rest(id.bytes)
-        case .event(let place):
+        case .event(let key):
             writer.byte(7)
-            writer.rest(place)
+            key.write(to: &writer)
         case .count(let count):
             writer.byte(8)
             writer.number(count)
@@ -74,7 +77,8 @@ enum Outcome: Equatable {
             guard let id = UUID(bytes: reader.rest()) else { return nil }
             self = .made(id)
         case 7:
-            self = .event(reader.rest())
+            guard let key = EventKey(keyBytes: reader.rest()) else { return nil }
+            self = .event(key)
         case 8:
             guard let count = reader.number() else { return nil }
             self = .count(count)
@@ -89,50 +93,49 @@ struct RecentRequests {
     /// How long a request is remembered. nginx starts no attempt at a request later than `retrySeconds` after the first.
     static let memoryMilliseconds: UInt64 = 120_000
 
-    let table: Table
-
-    private static func requestKey(_ request: RequestID) -> [UInt8] {
-        key(request.milliseconds, request.high, request.low)
-    }
+    let table: RecordTable<Outcome>
 
     func outcome(of request: RequestID?, in transaction: borrowing Transaction) throws(LMDBError) -> Outcome? {
-        guard let request else { return nil }
-        guard let found = try table.value(at: Self.requestKey(request), in: transaction, { Outcome($0) }) else {
-            return nil
-        }
-        guard let outcome = found else { throw .damaged("a remembered request") }
-        return outcome
+        try request.flatMap { request throws(LMDBError) in try table.value(at: request, in: transaction) }
     }
 
     func remember(
         _ outcome: Outcome, of request: RequestID, in transaction: inout Transaction
     ) throws(LMDBError) {
-        try table.put(outcome.encoded, at: Self.requestKey(request), in: &transaction)
+        try table.put(outcome, at: request, in: &transaction)
     }
 
     func forget(_ request: RequestID, in transaction: inout Transaction) throws(LMDBError) {
-        try table.remove(Self.requestKey(request), in: &transaction)
+        try table.remove(request, in: &transaction)
     }
 
     /// Forgets the oldest requests that came before a time, at most `limit`, and returns what they came to.
     func forget(
         before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> [Outcome] {
-        var keys: [[UInt8]] = []
+        var requests: [RequestID] = []
         var outcomes: [Outcome] = []
-        try table.scan(in: transaction) { key, value in
-            var reader = ByteReader(key)
-            guard keys.count < limit, let time = reader.fixed(), time < milliseconds else { return false }
-            keys.append(copy(key))
-            if let outcome = Outcome(value) { outcomes.append(outcome) }
+        try table.scan(in: transaction) { request, outcome in
+            guard requests.count < limit, request.milliseconds < milliseconds else { return false }
+            requests.append(request)
+            if let outcome { outcomes.append(outcome) }
             return true
         }
-        for key in keys { try table.remove(key, in: &transaction) }
+        for request in requests { try table.remove(request, in: &transaction) }
         return outcomes
     }
 }
 
-extension RequestID {
+extension RequestID: TableKey {
+    func write(to writer: inout ByteWriter) {
+        for number in [milliseconds, high, low] { writer.fixed(number) }
+    }
+
+    init?(from reader: inout ByteReader) {
+        guard let milliseconds = reader.fixed(), let high = reader.fixed(), let low = reader.fixed() else { return nil }
+        self.init(milliseconds: milliseconds, high: high, low: low)
+    }
+
     /// An id for what the store remembers on its own account.
     static func made(at moment: Moment) -> RequestID {
         RequestID(
@@ -174,9 +177,8 @@ extension StoreCore {
         let time = Self.forgetTime(moment.wall.microseconds)
         let isDue = try read { (transaction) throws(LMDBError) in
             var isDue = false
-            try tables.requests.table.scan(in: transaction) { key, _ in
-                var reader = ByteReader(key)
-                isDue = reader.fixed().map { $0 < time } ?? false
+            try tables.requests.table.scanKeys(in: transaction) { request in
+                isDue = request.milliseconds < time
                 return false
             }
             return isDue

@@ -16,8 +16,7 @@ extension MappedDeliveries {
         var lines = lines
         for index in lines.indices where lines[index].destination == nil || lines[index].parcel == nil {
             let number = lines[index].number
-            let record = try tables.attempts.readable(at: key(number), in: transaction) { AttemptRecord($0) }
-            if let record {
+            if let record = try tables.attempts.readable(at: number, in: transaction) {
                 lines[index].destination = record.destination
                 lines[index].parcel = record.parcel
             } else {
@@ -37,12 +36,12 @@ extension MappedDeliveries {
 
     /// Looks through a whole index for lines.
     private func owners(
-        of lines: Set<UInt64>, in index: Table, _ transaction: borrowing Transaction
+        of lines: Set<UInt64>, in index: KeyTable<OwnedNumber>, _ transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64: UInt64] {
         var found: [UInt64: UInt64] = [:]
         guard !lines.isEmpty else { return found }
-        try index.scan(in: transaction) { place, _ in
-            if let (owner, number) = BoundedLog.entry(place), lines.contains(number) { found[number] = owner }
+        try index.scanKeys(in: transaction) { key in
+            if lines.contains(key.number) { found[key.number] = key.owner }
             return found.count < lines.count
         }
         return found
@@ -54,15 +53,15 @@ extension MappedDeliveries {
         guard !numbers.isEmpty else { return }
         for number in numbers {
             noteDamage("a parcel is damaged and was dropped: \(number)")
-            let size = try tables.parcels.value(at: key(number), in: transaction) { $0.byteCount } ?? 0
+            let size = try tables.parcels.part(at: number, in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
-            for table in [tables.parcels, tables.routedEvents, tables.waitingEvents] {
-                try table.remove(key(number), in: &transaction)
-            }
+            try tables.parcels.remove(number, in: &transaction)
+            try tables.routedEvents.remove(number, in: &transaction)
+            try tables.waitingEvents.remove(number, in: &transaction)
         }
-        var ids: [[UInt8]] = []
-        try tables.eventIDs.scan(in: transaction) { place, value in
-            if let parcel = EventIDs.parcel(at: place, value), numbers.contains(parcel) { ids.append(copy(place)) }
+        var ids: [EventKey] = []
+        try tables.eventIDs.scan(in: transaction) { key, record in
+            if let record, numbers.contains(record.parcel) { ids.append(key) }
             return true
         }
         for id in ids { try tables.eventIDs.remove(id, in: &transaction) }

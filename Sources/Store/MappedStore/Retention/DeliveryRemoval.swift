@@ -8,16 +8,15 @@ extension MappedDeliveries {
     func removeDeliveries(
         of destination: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
-        var keys: [[UInt8]] = []
-        var holds: [[UInt8]] = []
+        var keys: [DeliveryKey] = []
+        var holds: [OwnedNumber] = []
         var inFlight: UInt64 = 0
-        try tables.deliveries.scan(from: key(destination), in: transaction) { place, record in
-            var reader = ByteReader(place)
-            guard reader.fixed() == destination, keys.count < limit else { return false }
-            keys.append(copy(place))
-            if let delivery = DeliveryRecord.decode(place, record) {
+        try tables.deliveries.scan(from: DeliveryKey(destination: destination), in: transaction) { key, delivery in
+            guard key.destination == destination, keys.count < limit else { return false }
+            keys.append(key)
+            if let delivery {
                 if delivery.owner != 0 { inFlight += 1 }
-                holds.append(key(delivery.parcel, delivery.number))
+                holds.append(OwnedNumber(delivery.parcel, delivery.number))
             }
             return true
         }
@@ -27,10 +26,9 @@ extension MappedDeliveries {
         state.inFlight -= min(state.inFlight, inFlight)
         state.pending -= min(state.pending, UInt64(keys.count))
         var lines: [PlacedLine] = []
-        try tables.attemptIndex.scan(from: key(destination), in: transaction) { place, _ in
-            guard let (owner, line) = BoundedLog.entry(place), owner == destination, keys.count + lines.count < limit
-            else { return false }
-            lines.append(PlacedLine(number: line, destination: destination))
+        try tables.attemptIndex.scanKeys(from: OwnedNumber(destination, 0), in: transaction) { key in
+            guard key.owner == destination, keys.count + lines.count < limit else { return false }
+            lines.append(PlacedLine(number: key.number, destination: destination))
             return true
         }
         try removeLines(lines, &state, in: &transaction)
@@ -43,14 +41,14 @@ extension MappedDeliveries {
         _ lines: [PlacedLine], _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
         for line in try placed(lines, in: transaction) {
-            let size = try tables.attempts.value(at: key(line.number), in: transaction) { $0.byteCount } ?? 0
+            let size = try tables.attempts.part(at: line.number, in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
-            try tables.attempts.remove(key(line.number), in: &transaction)
+            try tables.attempts.remove(line.number, in: &transaction)
             if let parcel = line.parcel {
-                try tables.attemptParcels.remove(key(parcel, line.number), in: &transaction)
+                try tables.attemptParcels.remove(OwnedNumber(parcel, line.number), in: &transaction)
             }
             if let destination = line.destination {
-                try tables.attemptIndex.remove(key(destination, line.number), in: &transaction)
+                try tables.attemptIndex.remove(OwnedNumber(destination, line.number), in: &transaction)
                 try removeLostLine(line.number, of: destination, in: &transaction)
             }
         }
@@ -59,22 +57,22 @@ extension MappedDeliveries {
     func removeParcel(
         _ parcel: Parcel, _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let size = try tables.parcels.value(at: key(parcel.number), in: transaction) { $0.byteCount } ?? 0
+        let size = try tables.parcels.part(at: parcel.number, in: transaction) { $0.byteCount } ?? 0
         state.bytes -= min(state.bytes, UInt64(size))
-        try tables.parcels.remove(key(parcel.number), in: &transaction)
-        if try tables.routedEvents.remove(key(parcel.number), in: &transaction) {
-            try tables.waitingEvents.remove(key(parcel.number), in: &transaction)
-            try tables.eventIDs.remove(EventIDs.key(routed: parcel.eventID), in: &transaction)
+        try tables.parcels.remove(parcel.number, in: &transaction)
+        if try tables.routedEvents.remove(parcel.number, in: &transaction) {
+            try tables.waitingEvents.remove(parcel.number, in: &transaction)
+            try tables.eventIDs.remove(EventKey(routed: parcel.eventID), in: &transaction)
             if let identity = parcel.idempotencyKey {
-                let place = EventIDs.key(routedIdentity: identity)
-                let isOwn = try tables.eventIDs.number(at: place, in: transaction) == parcel.number
-                if isOwn { try tables.eventIDs.remove(place, in: &transaction) }
+                let key = EventKey(routedIdentity: identity)
+                let isOwn = try tables.eventIDs.value(at: key, in: transaction)?.parcel == parcel.number
+                if isOwn { try tables.eventIDs.remove(key, in: &transaction) }
             }
             return
         }
-        try tables.eventIDs.remove(EventIDs.key(parcel.source, .id, parcel.eventID), in: &transaction)
+        try tables.eventIDs.remove(EventKey(parcel.source, .id, parcel.eventID), in: &transaction)
         if let text = parcel.idempotencyKey {
-            try tables.eventIDs.remove(EventIDs.key(parcel.source, .idempotencyKey, text), in: &transaction)
+            try tables.eventIDs.remove(EventKey(parcel.source, .idempotencyKey, text), in: &transaction)
         }
     }
 }

@@ -101,30 +101,29 @@ extension MappedRetention: DeliveryRetention {
     /// Whether nothing is to be matched or delivered of a parcel any longer. Subscriptions that lag do not count: those
     /// of one user would keep everybody's events.
     func isFinished(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
-        if try tables.waitingEvents.contains(key(number), in: transaction) { return false }
+        if try tables.waitingEvents.contains(number, in: transaction) { return false }
         return try !isHeld(number, in: transaction)
     }
 
     /// Whether a parcel is still to be delivered, or has so many holds that one step cannot tell.
     private func isHeld(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
-        var start = key(number)
+        var start = OwnedNumber(number, 0)
         for _ in 0..<Self.holdBatches {
             var destinations: [UInt64] = []
             var left = Self.holdsPerBatch
-            var next: [UInt8]?
-            try tables.holds.scan(from: start, in: transaction) { place, value in
-                guard let (parcel, _) = BoundedLog.entry(place), parcel == number else { return false }
+            var next: OwnedNumber?
+            try tables.holds.scan(from: start, in: transaction) { key, destination in
+                guard key.owner == number else { return false }
                 guard left > 0 else {
-                    next = copy(place)
+                    next = key
                     return false
                 }
                 left -= 1
-                var reader = ByteReader(value)
-                if let destination = reader.fixed() { destinations.append(destination) }
+                if let destination { destinations.append(destination) }
                 return true
             }
             // Holds of a destination that is gone stay until its deliveries are removed; of a damaged one, for good.
-            for destination in destinations where try tables.destinations.contains(key(destination), in: transaction) {
+            for destination in destinations where try tables.destinations.contains(destination, in: transaction) {
                 return true
             }
             guard let next else { return false }

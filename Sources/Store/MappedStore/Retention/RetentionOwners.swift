@@ -26,11 +26,11 @@ extension MappedRetention {
     private func sample(
         _ kind: Retention.Kind, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (sizes: [(UUID, Int)], weight: Double) {
-        let table = kind == .lines ? tables.attempts : tables.parcels
+        let table = kind == .lines ? tables.attempts.bytes : tables.parcels.bytes
         let count = try table.count(in: transaction)
         var first: UInt64?
-        try table.scan(in: transaction) { place, _ in
-            var reader = ByteReader(place)
+        try table.scan(in: transaction) { key, _ in
+            var reader = ByteReader(key)
             first = reader.fixed()
             return false
         }
@@ -41,16 +41,16 @@ extension MappedRetention {
             for _ in 0..<8 * Self.sampled where sizes.count < Self.sampled {
                 // Numbers that are gone count for nobody, so that who comes after many of them does not seem large.
                 let number = UInt64.random(in: first..<end)
-                let found = try table.readable(at: key(number), in: transaction) { Self.ownership(kind, number, $0) }
-                guard let found else { continue }
+                let read = try table.value(at: number.keyBytes, in: transaction) { Self.ownership(kind, number, $0) }
+                guard let found = read ?? nil else { continue }
                 sizes.append((try owner(found, in: transaction), found.bytes))
             }
             if sizes.count >= Self.sampled / 8 { return (sizes, Double(count) / Double(sizes.count)) }
             sizes = []
         }
         var found: [Retention.Ownership] = []
-        try table.scan(in: transaction) { place, value in
-            var reader = ByteReader(place)
+        try table.scan(in: transaction) { key, value in
+            var reader = ByteReader(key)
             if let number = reader.fixed(), let one = Self.ownership(kind, number, value) { found.append(one) }
             return found.count < Retention.lookedAt
         }

@@ -52,7 +52,7 @@ extension MappedRetention {
                 Retention.Ownership(destination: $0.destination, source: nil, bytes: value.byteCount)
             }
         case .parcels:
-            ParcelRecord.decode(value, number: number).map {
+            ParcelRecord.decode(value, at: number).map {
                 Retention.Ownership(destination: nil, source: $0.source, bytes: value.byteCount)
             }
         }
@@ -61,7 +61,7 @@ extension MappedRetention {
     /// Of a routed event the owner is its source, which all of them have in common.
     func owner(_ record: Retention.Ownership, in transaction: borrowing Transaction) throws(LMDBError) -> UUID {
         if let source = record.source { return source }
-        guard let destination = record.destination else { return EventIDs.routedSource }
+        guard let destination = record.destination else { return EventKey.routedSource }
         return try tables.owner(of: destination, in: transaction)
     }
 
@@ -118,10 +118,10 @@ extension MappedRetention {
     private func records(
         _ kind: Retention.Kind, from start: UInt64, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [Retention.Record] {
-        let table = kind == .lines ? tables.attempts : tables.parcels
+        let table = kind == .lines ? tables.attempts.bytes : tables.parcels.bytes
         var found: [Retention.Record] = []
-        try table.scan(from: key(start), in: transaction) { place, value in
-            var reader = ByteReader(place)
+        try table.scan(from: start.keyBytes, in: transaction) { key, value in
+            var reader = ByteReader(key)
             guard found.count < limit, let number = reader.fixed(), number < .max else { return false }
             found.append(
                 Retention.Record(
@@ -143,7 +143,7 @@ extension MappedRetention {
                 Retention.Ownership(destination: record.destination, source: nil, bytes: value.byteCount)
             )
         case .parcels:
-            guard let parcel = ParcelRecord.decode(value, number: number) else { return nil }
+            guard let parcel = ParcelRecord.decode(value, at: number) else { return nil }
             // Without its body, as there may be hundreds of them.
             let bare = Parcel.Content(
                 eventID: parcel.eventID, idempotencyKey: parcel.idempotencyKey, event: parcel.event,

@@ -45,21 +45,22 @@ extension MappedStore {
 }
 
 extension MappedDomain {
-    /// Visits each entry once. A damaged tree may lead in circles, so that more entries than it counts are a fault.
-    func visit(
-        _ table: Table, _ name: String, _ check: inout StoreCheck, in transaction: borrowing Transaction,
-        _ body: (RawSpan, RawSpan, inout StoreCheck) -> Void
+    /// Visits each entry once; its key is `nil` where that cannot be read. A damaged tree may lead in circles, so that more entries than it counts are a fault.
+    func visit<Record>(
+        _ table: RecordTable<Record>, _ check: inout StoreCheck, in transaction: borrowing Transaction,
+        _ body: (Record.Key?, RawSpan, inout StoreCheck) -> Void
     ) throws(LMDBError) {
         let count = try table.count(in: transaction)
         var seen = 0
-        try table.scan(in: transaction) { key, value in
+        try table.bytes.scan(in: transaction) { key, value in
             seen += 1
             guard seen <= count else { return false }
-            body(key, value, &check)
+            body(Record.Key(keyBytes: key), value, &check)
             return true
         }
         if seen != count {
-            check.report("The table \(name) counts \(count) entries, but has \(seen > count ? "more" : "\(seen)").")
+            check.report(
+                "The table \(table.name) counts \(count) entries, but has \(seen > count ? "more" : "\(seen)").")
         }
     }
 }

@@ -34,9 +34,7 @@ extension MappedStore {
             }
             let counters =
                 try salvage.take("the counters") { () throws(LMDBError) in
-                    try tables.meta.record(at: Tables.captureKey, "the record of the counters", in: transaction) {
-                        CaptureState($0)
-                    }
+                    try tables.captureState.value(in: transaction)
                 }?.counters ?? CaptureCounters()
             line("counters") { json in
                 for event in CaptureEvent.allCases { json.member("\(event)", counters[event]) }
@@ -55,11 +53,12 @@ extension MappedStore {
 }
 
 extension MappedDomain {
-    func numbers(in table: Table, _ transaction: borrowing Transaction) throws(LMDBError) -> [UInt64] {
+    func numbers<Record>(
+        in table: RecordTable<Record>, _ transaction: borrowing Transaction
+    ) throws(LMDBError) -> [UInt64] where Record.Key == UInt64 {
         var numbers: [UInt64] = []
-        try table.scan(in: transaction) { key, _ in
-            var reader = ByteReader(key)
-            if let number = reader.fixed(), number < .max { numbers.append(number) }
+        try table.scanKeys(in: transaction) { number in
+            if number < .max { numbers.append(number) }
             return true
         }
         return numbers

@@ -111,10 +111,11 @@ private struct Importer {
         if line.json["exportedAt"] != nil {
             endpoints.exportedAt = min(try line.time("exportedAt"), endpoints.exportedAt)
         }
+        let tables = store.tables
         for (table, what) in [
-            (store.tables.endpoints, "endpoints"), (store.tables.queues, "queues"), (store.tables.users, "users"),
-            (store.tables.environments, "environments"), (store.tables.webhooks, "webhooks"),
-            (store.tables.subscriptions, "subscriptions"), (store.tables.parcels, "parcels"),
+            (tables.endpoints.bytes, "endpoints"), (tables.queues.bytes, "queues"), (tables.users.bytes, "users"),
+            (tables.environments.bytes, "environments"), (tables.webhooks.bytes, "webhooks"),
+            (tables.subscriptions.bytes, "subscriptions"), (tables.parcels.bytes, "parcels"),
         ] {
             let count = try line.keep { (transaction) throws(LMDBError) in try table.count(in: transaction) }
             guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }
@@ -150,7 +151,7 @@ private struct Importer {
         try webhooks.finish(end)
         // The exported store may have given more numbers since, which clients know: the next opening goes on above them.
         try end.keep { (transaction) throws(LMDBError) in
-            try store.tables.meta.remove(Tables.numbersKey, in: &transaction)
+            try store.tables.numbers.remove(in: &transaction)
         }
     }
 }

@@ -229,12 +229,11 @@ package enum StoreSalvage {
             do throws(LMDBError) {
                 var transaction = try environment.beginWrite()
                 let meta = try Table("meta", creating: true, in: transaction)
-                let isKnown = try meta.value(at: Tables.schemaKey, in: transaction) { $0.byteCount == 8 }
-                if isKnown != true {
-                    try meta.put(key(MappedStore.schemaVersion), at: Tables.schemaKey, in: &transaction)
-                }
+                let schema = SingleRecord<NumberRecord>("schema", in: meta)
+                let isKnown = try schema.readable(in: transaction) != nil
+                if !isKnown { try schema.put(MappedStore.schemaVersion, in: &transaction) }
                 try transaction.commit()
-                return isKnown != true
+                return !isKnown
             } catch {
                 throw StoreError("cannot write the copy: \(error)")
             }
@@ -264,12 +263,12 @@ extension MappedStore {
     /// Goes on with the numbers of a store that this one takes the place of, above all that were given there.
     package func continueNumbers(of old: MappedStore) throws(StoreFailure) {
         let ceiling = try old.read { (transaction) throws(LMDBError) in
-            try old.tables.numbers(in: transaction)?.ceiling ?? 0
+            try old.tables.numbers.readable(in: transaction)?.ceiling ?? 0
         }
         try write { (transaction) throws(LMDBError) in
-            var numbers = try tables.numbers(in: transaction) ?? Numbers()
+            var numbers = try tables.numbers.readable(in: transaction) ?? Numbers()
             numbers.raise(above: ceiling)
-            try tables.meta.put(numbers.encoded, at: Tables.numbersKey, in: &transaction)
+            try tables.numbers.put(numbers, in: &transaction)
             try tables.jump(in: &transaction)
         }
         try commit()

@@ -11,11 +11,11 @@ extension MappedWebhooks: WebhookMaintenance {
 
     /// Notes that an environment has no webhooks from now on.
     func noteIdle(_ environment: UUID, at now: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
-        guard let number = try keyringNumber(of: environment, in: transaction),
+        guard var record = try tables.environments.value(at: environment, in: transaction),
             try subscriptions(of: environment, in: transaction).isEmpty
         else { return }
-        let record = key(number, UInt64(bitPattern: now.microseconds))
-        try tables.environments.put(record, at: environment.bytes, in: &transaction)
+        record.idleSince = now
+        try tables.environments.put(record, at: environment, in: &transaction)
     }
 
     /// Removes keys that nothing was signed with for a day; writes nothing where there are none.
@@ -29,18 +29,17 @@ extension MappedWebhooks: WebhookMaintenance {
     ) throws(StoreFailure) -> [UInt8] {
         var next: [UInt8] = []
         let idle = try read { (transaction) throws(LMDBError) in
-            var places: [[UInt8]] = []
-            try tables.environments.scan(from: start, in: transaction) { place, _ in
-                guard places.count < limit else {
-                    next = copy(place)
+            var environments: [UUID] = []
+            try tables.environments.scanKeys(from: UUID(keyBytes: start), in: transaction) { environment in
+                guard environments.count < limit else {
+                    next = environment.keyBytes
                     return false
                 }
-                places.append(copy(place))
+                environments.append(environment)
                 return true
             }
             var idle: [UUID] = []
-            for place in places {
-                guard let environment = UUID(bytes: place) else { continue }
+            for environment in environments {
                 if try isIdle(environment, at: now, in: transaction) { idle.append(environment) }
             }
             return idle
@@ -49,8 +48,8 @@ extension MappedWebhooks: WebhookMaintenance {
         try write { (transaction) throws(LMDBError) in
             for environment in idle where try isIdle(environment, at: now, in: transaction) {
                 guard let number = try keyringNumber(of: environment, in: transaction) else { continue }
-                try tables.keyrings.remove(key(number), in: &transaction)
-                try tables.environments.remove(environment.bytes, in: &transaction)
+                try tables.keyrings.remove(number, in: &transaction)
+                try tables.environments.remove(environment, in: &transaction)
             }
         }
         return next
@@ -60,20 +59,15 @@ extension MappedWebhooks: WebhookMaintenance {
         _ environment: UUID, at now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard try subscriptions(of: environment, in: transaction).isEmpty,
-            let number = try keyringNumber(of: environment, in: transaction),
+            let record = try tables.environments.value(at: environment, in: transaction),
             let keyring = try sparing(
-                "keyring \(number)",
+                "keyring \(record.keyring)",
                 { () throws(LMDBError) in
-                    try deliveries.keyring(number, in: transaction)
+                    try deliveries.keyring(record.keyring, in: transaction)
                 })
         else { return false }
-        let noted = try tables.environments.readable(at: environment.bytes, in: transaction) { span -> Int64? in
-            var reader = ByteReader(span)
-            _ = reader.fixed()
-            return reader.fixedSigned()
-        }
         let made = keyring.keys.map(\.created).max() ?? now
-        let since = noted.map { max(made, Timestamp(microseconds: $0)) } ?? made
+        let since = record.idleSince.map { max(made, $0) } ?? made
         return now.seconds(since: since) > Self.idleKeyringSeconds
     }
 }

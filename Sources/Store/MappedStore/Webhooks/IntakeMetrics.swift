@@ -3,10 +3,13 @@ internal import LMDB
 package import Storage
 package import Values
 
-extension IntakeMetrics {
+extension IntakeMetrics: KeylessRecord {
+    typealias Key = RecordName
+    static var name: String { "the metrics of intake" }
+
     private static let version: UInt8 = 1
 
-    fileprivate var encoded: [UInt8] {
+    var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 20)
         writer.byte(Self.version)
         writer.number(unreadable)
@@ -14,7 +17,7 @@ extension IntakeMetrics {
         return writer.bytes
     }
 
-    fileprivate init?(_ span: RawSpan) {
+    init?(_ span: RawSpan) {
         var reader = ByteReader(span)
         guard reader.byte() == Self.version, let unreadable = reader.number(), let unknown = reader.number() else {
             return nil
@@ -33,13 +36,11 @@ extension MappedWebhooks {
             var sum = try intakeMetrics(in: transaction)
             sum.unreadable &+= leftOut.unreadable
             sum.ofUnknownEnvironments &+= leftOut.ofUnknownEnvironments
-            try tables.meta.put(sum.encoded, at: Tables.intakeMetricsKey, in: &transaction)
+            try tables.intakeMetrics.put(sum, in: &transaction)
         }
     }
 
     func intakeMetrics(in transaction: borrowing Transaction) throws(LMDBError) -> IntakeMetrics {
-        try tables.meta.record(at: Tables.intakeMetricsKey, "the metrics of intake", in: transaction) {
-            IntakeMetrics($0)
-        } ?? IntakeMetrics()
+        try tables.intakeMetrics.value(in: transaction) ?? IntakeMetrics()
     }
 }

@@ -7,14 +7,14 @@ internal import Webhooks
 extension MappedWebhooks {
     /// Checks webhooks, destinations, deliveries and what they leave behind.
     func checkWebhooks(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
-        let found = try tables.meta.value(at: Tables.deliveryKey, in: transaction) { DeliveryState($0) }
-        // A store that never had a webhook has none.
-        guard let state = found ?? DeliveryState() else {
+        if try tables.deliveryState.isDamaged(in: transaction) {
             return check.report("The record of the state of deliveries cannot be read.")
         }
+        // A store that never had a webhook has none.
+        let state = try tables.deliveryState.readable(in: transaction) ?? DeliveryState()
         var gone: Set<UInt64> = []
-        try tables.garbage.scan(in: transaction) { key, _ in
-            if case .deliveries(let destination)? = Garbage(key: key) { gone.insert(destination) }
+        try tables.garbage.scanKeys(in: transaction) { garbage in
+            if case .deliveries(let destination) = garbage { gone.insert(destination) }
             return true
         }
         let keyrings = try checkKeyrings(state, &check, in: transaction)
@@ -30,9 +30,8 @@ extension MappedWebhooks {
         _ state: DeliveryState, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Set<UInt64> {
         var keyrings: Set<UInt64> = []
-        try visit(tables.keyrings, "keyrings", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, KeyringRecord.decode(value, number: number) != nil else {
+        try visit(tables.keyrings, &check, in: transaction) { key, value, check in
+            guard let number = key, KeyringRecord.decode(value, at: number) != nil else {
                 return check.report("The record of a keyring cannot be read.")
             }
             if number >= state.nextKeyring {
@@ -40,9 +39,8 @@ extension MappedWebhooks {
             }
             keyrings.insert(number)
         }
-        try visit(tables.environments, "environments", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(value)
-            guard key.byteCount == 16, let number = reader.fixed(), reader.isAtEnd || reader.leftBytes == 8 else {
+        try visit(tables.environments, &check, in: transaction) { key, value, check in
+            guard key != nil, let number = EnvironmentRecord(value)?.keyring else {
                 return check.report("The record of an environment cannot be read.")
             }
             if !keyrings.contains(number) {
@@ -57,11 +55,10 @@ extension MappedWebhooks {
         in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64: Destination] {
         var destinations: [UInt64: Destination] = [:]
-        try visit(tables.destinations, "destinations", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd,
-                let destination = DestinationRecord.decode(value, number: number)
-            else { return check.report("The record of a destination cannot be read.") }
+        try visit(tables.destinations, &check, in: transaction) { key, value, check in
+            guard let number = key, let destination = DestinationRecord.decode(value, at: number) else {
+                return check.report("The record of a destination cannot be read.")
+            }
             if number >= state.nextDestination {
                 check.report("Destination \(number) has a number that was not given out yet.")
             }
@@ -77,9 +74,8 @@ extension MappedWebhooks {
         _ destinations: [UInt64: Destination], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64: DestinationState] {
         var states: [UInt64: DestinationState] = [:]
-        try visit(tables.destinationStates, "destination-states", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, let state = DestinationState(value) else {
+        try visit(tables.destinationStates, &check, in: transaction) { key, value, check in
+            guard let number = key, let state = DestinationState(value) else {
                 return check.report("The state of a destination cannot be read.")
             }
             if destinations[number] == nil { check.report("The state of destination \(number) belongs to none.") }
@@ -98,8 +94,8 @@ extension MappedWebhooks {
         var found: [UInt64: (count: UInt64, first: Timestamp)] = [:]
         var numbers: Set<UInt64> = []
         var inFlight: UInt64 = 0
-        try visit(tables.deliveries, "deliveries", &check, in: transaction) { key, value, check in
-            guard let delivery = DeliveryRecord.decode(key, value) else {
+        try visit(tables.deliveries, &check, in: transaction) { key, value, check in
+            guard let key, let delivery = DeliveryRecord.decode(value, at: key) else {
                 return check.report("A delivery cannot be read.")
             }
             let number = delivery.number
@@ -145,15 +141,14 @@ extension MappedWebhooks {
         _ states: [UInt64: DestinationState], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var seen: Set<UInt64> = []
-        for (heads, name) in [(tables.deliveryHeads, "delivery-heads"), (tables.approvalHeads, "approval-heads")] {
-            try visit(heads, name, &check, in: transaction) { key, _, check in
-                guard let (time, number) = BoundedLog.entry(key) else {
-                    return check.report("An entry of the index of heads cannot be read.")
-                }
+        for heads in [tables.deliveryHeads, tables.approvalHeads] {
+            try visit(heads, &check, in: transaction) { key, _, check in
+                guard let key else { return check.report("An entry of the index of heads cannot be read.") }
+                let number = key.number
                 if !seen.insert(number).inserted {
                     check.report("The index of heads has destination \(number) twice.")
                 }
-                if states[number]?.head != timestamp(sortable: time) {
+                if states[number]?.head != key.time {
                     check.report("The index of heads has destination \(number) at a time that it has not.")
                 }
             }
@@ -169,12 +164,9 @@ extension MappedWebhooks {
     ) throws(LMDBError) {
         var bytes: UInt64 = 0
         var parcels: Set<UInt64> = []
-        try visit(tables.parcels, "parcels", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd else {
-                return check.report("The key of a parcel cannot be read.")
-            }
-            if !isIntact(value) || ParcelRecord.decode(value, number: number) == nil {
+        try visit(tables.parcels, &check, in: transaction) { key, value, check in
+            guard let number = key else { return check.report("The key of a parcel cannot be read.") }
+            if !isIntact(value) || ParcelRecord.decode(value, at: number) == nil {
                 check.report("Parcel \(number) is damaged.")
             }
             if number >= state.nextParcel {
@@ -184,12 +176,11 @@ extension MappedWebhooks {
             bytes += UInt64(value.byteCount)
         }
         var lines: [UInt64: UInt64] = [:]
-        try visit(tables.attempts, "attempts", &check, in: transaction) { key, value, check in
+        try visit(tables.attempts, &check, in: transaction) { key, value, check in
             bytes += UInt64(value.byteCount)
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd, let record = AttemptRecord(value),
-                record.number == number, isIntact(value)
-            else { return check.report("A line of the log of deliveries cannot be read.") }
+            guard let number = key, let record = AttemptRecord(value), record.number == number, isIntact(value) else {
+                return check.report("A line of the log of deliveries cannot be read.")
+            }
             if number >= state.nextLog {
                 check.report("Line \(number) of the log has a number that was not given out yet.")
             }
@@ -200,8 +191,8 @@ extension MappedWebhooks {
             lines[number] = record.destination
         }
         var indexed = 0
-        try visit(tables.attemptIndex, "attempt-index", &check, in: transaction) { key, _, check in
-            guard let (owner, line) = BoundedLog.entry(key), lines[line] == owner else {
+        try visit(tables.attemptIndex, &check, in: transaction) { key, _, check in
+            guard let key, lines[key.number] == key.owner else {
                 return check.report("An entry of the index of the log leads to no line.")
             }
             indexed += 1
@@ -213,8 +204,8 @@ extension MappedWebhooks {
         if bytes != state.bytes {
             check.report("Parcels and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
         }
-        try visit(tables.eventIDs, "event-ids", &check, in: transaction) { key, value, check in
-            guard key.byteCount == 48, let parcel = EventIDs.parcel(at: key, value) else {
+        try visit(tables.eventIDs, &check, in: transaction) { key, value, check in
+            guard let key, let parcel = EventIDRecord.decode(value, at: key)?.parcel else {
                 return check.report("The record of an event's id cannot be read.")
             }
             if !parcels.contains(parcel) {
@@ -228,10 +219,11 @@ extension MappedWebhooks {
         _ lines: [UInt64: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var expected: [UInt64: UInt64] = [:]
-        try visit(tables.lostParcels, "lost-parcels", &check, in: transaction) { key, value, check in
-            guard let (destination, parcel) = BoundedLog.entry(key), let lost = LostParcel(value) else {
+        try visit(tables.lostParcels, &check, in: transaction) { key, value, check in
+            guard let key, let lost = LostParcel(value) else {
                 return check.report("The record of a lost parcel cannot be read.")
             }
+            let (destination, parcel) = (key.owner, key.number)
             guard !lost.isOnItsWay else { return }
             for line in lost.lines {
                 if lines[line.number] != destination {
@@ -240,10 +232,9 @@ extension MappedWebhooks {
                 expected[line.number] = parcel
             }
         }
-        try visit(tables.lostLines, "lost-lines", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(value)
-            guard let (_, line) = BoundedLog.entry(key), let parcel = reader.fixed(),
-                expected.removeValue(forKey: line) == parcel
+        try visit(tables.lostLines, &check, in: transaction) { key, value, check in
+            guard let key, let parcel = NumberRecord.decode(value, at: key),
+                expected.removeValue(forKey: key.number) == parcel
             else { return check.report("An entry of the index of lost parcels leads to none.") }
         }
         if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost parcels.") }
@@ -254,15 +245,12 @@ extension MappedWebhooks {
         in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var webhooks: [Webhook] = []
-        try visit(tables.webhooks, "webhooks", &check, in: transaction) { key, value, check in
-            var reader = ByteReader(key)
-            guard let number = reader.fixed(), reader.isAtEnd else {
-                return check.report("The key of a webhook cannot be read.")
-            }
+        try visit(tables.webhooks, &check, in: transaction) { key, value, check in
+            guard let number = key else { return check.report("The key of a webhook cannot be read.") }
             guard let destination = destinations[number], let state = states[number] else {
                 return check.report("Webhook \(number) has no destination.")
             }
-            guard let webhook = WebhookRecord.decode(value, destination, state) else {
+            guard let webhook = WebhookRecord(value)?.webhook(destination, state) else {
                 return check.report("The record of webhook \(number) cannot be read.")
             }
             check.countWebhook()
@@ -273,16 +261,20 @@ extension MappedWebhooks {
             if try webhookNumber(webhook.id, in: transaction) != number {
                 check.report("Webhook \(number) is not found by its id.")
             }
-            let place = webhook.environment.bytes + key(number)
-            let events = try tables.environmentWebhooks.value(at: place, in: transaction) { WebhookRecord.events($0) }
+            let key = Owned(webhook.environment, number)
+            let events = try tables.environmentWebhooks.value(at: key, in: transaction)
             if events != webhook.events { check.report("Webhook \(number) is indexed with other events than it has.") }
         }
-        for (table, name) in [(tables.webhookIDs, "ids"), (tables.environmentWebhooks, "environments")] {
-            try visit(table, name, &check, in: transaction) { _, _, _ in }
-            let count = try table.count(in: transaction)
-            if count != webhooks.count {
-                check.report("The index of \(name) has \(count) entries for \(webhooks.count) webhooks.")
-            }
-        }
+        try checkIndex(tables.webhookIDs, "ids", webhooks: webhooks.count, &check, in: transaction)
+        try checkIndex(tables.environmentWebhooks, "environments", webhooks: webhooks.count, &check, in: transaction)
+    }
+
+    private func checkIndex<Record>(
+        _ table: RecordTable<Record>, _ name: String, webhooks: Int, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        try visit(table, &check, in: transaction) { _, _, _ in }
+        let count = try table.count(in: transaction)
+        if count != webhooks { check.report("The index of \(name) has \(count) entries for \(webhooks) webhooks.") }
     }
 }

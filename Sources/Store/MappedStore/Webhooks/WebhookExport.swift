@@ -16,7 +16,7 @@ extension MappedStore {
         // Whoever has webhooks has an environment with keys; without any, and without subscriptions, nothing is sealed, and any
         // secret will do.
         if try tables.environments.count(in: transaction) + tables.subscriptions.count(in: transaction) > 0,
-            let seal = try tables.meta.value(at: Tables.sealKey, in: transaction, { copy($0) })
+            let seal = try tables.seal.value(in: transaction)
         {
             line("seal") { json in json.member("sealed", base64: seal) }
         }
@@ -26,9 +26,7 @@ extension MappedStore {
         let owners = webhooks.mapValues { ("webhook", $0) }
             .merging(subscriptions.mapValues { ("subscription", $0) }) { first, _ in first }
         let kept = try salvage.take("the numbers of deliveries, which are made anew") { () throws(LMDBError) in
-            try tables.meta.record(at: Tables.deliveryKey, "the state of deliveries", in: transaction) {
-                DeliveryState($0)
-            } ?? DeliveryState()
+            try tables.deliveryState.value(in: transaction) ?? DeliveryState()
         }
         let state = if let kept { kept } else { try tables.rebuiltDeliveryState(in: transaction) }
         guard state != DeliveryState() else { return }
@@ -38,10 +36,9 @@ extension MappedStore {
         }
         try exportParcels(subscriptions, before: state.nextParcel, salvage, in: transaction, line)
         for (number, owner) in owners.sorted(by: { $0.key < $1.key }) {
-            try tables.deliveries.scan(from: key(number), in: transaction) { place, record in
-                var reader = ByteReader(place)
-                guard reader.fixed() == number else { return false }
-                guard let delivery = DeliveryRecord.decode(place, record), delivery.parcel < state.nextParcel else {
+            try tables.deliveries.scan(from: DeliveryKey(destination: number), in: transaction) { key, delivery in
+                guard key.destination == number else { return false }
+                guard let delivery, delivery.parcel < state.nextParcel else {
                     noteDamage("a delivery of destination \(number)")
                     salvage.note("a delivery to \(owner.0) \(owner.1)")
                     return true
@@ -54,13 +51,11 @@ extension MappedStore {
             }
         }
         var isDamaged = false
-        try tables.attempts.scan(in: transaction) { place, value in
-            guard isIntact(value), let record = AttemptRecord(value), record.number < state.nextLog,
-                copy(place) == key(record.number)
+        try tables.attempts.scanBytes(in: transaction) { number, value in
+            guard isIntact(value), let record = AttemptRecord(value), record.number == number, number < state.nextLog
             else {
                 isDamaged = true
-                var reader = ByteReader(place)
-                salvage.note("line \(reader.fixed() ?? 0) of the log of deliveries")
+                salvage.note("line \(number) of the log of deliveries")
                 return !salvage.isStrict
             }
             guard let owner = owners[record.destination] else { return true }
@@ -70,7 +65,7 @@ extension MappedStore {
             }
             return true
         }
-        if isDamaged, salvage.isStrict { throw .damaged("a log's line") }
+        if isDamaged, salvage.isStrict { throw .damaged(AttemptRecord.name) }
         try events.exportReplays(subscriptions, salvage, in: transaction, line)
     }
 
@@ -78,15 +73,16 @@ extension MappedStore {
         _ salvage: Salvage, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         var environments: [(id: UUID, keyring: UInt64)] = []
-        try tables.environments.scan(in: transaction) { key, value in
-            var (place, record) = (ByteReader(key), ByteReader(value))
-            guard let id = place.uuid(), let number = record.fixed() else { return false }
-            environments.append((id, number))
+        try tables.environments.scan(in: transaction) { id, record in
+            guard let record else { return false }
+            environments.append((id, record.keyring))
             return true
         }
         for (id, number) in environments.sorted(by: { $0.keyring < $1.keyring }) {
             let found = try salvage.take("the keys of environment \(id)") { () throws(LMDBError) -> Keyring in
-                guard let keyring = try deliveries.keyring(number, in: transaction) else { throw .damaged("a keyring") }
+                guard let keyring = try deliveries.keyring(number, in: transaction) else {
+                    throw .damaged(KeyringRecord.name)
+                }
                 return keyring
             }
             guard let keyring = found else { continue }
@@ -117,18 +113,16 @@ extension MappedStore {
             let kept = try salvage.take("the delivery statistics of webhook number \(number)") {
                 () throws(LMDBError) -> DestinationState in
                 guard let state = try deliveries.destinationState(number, in: transaction) else {
-                    throw .damaged("a destination's state")
+                    throw .damaged(DestinationState.name)
                 }
                 return state
             }
             let state = kept ?? DestinationState()
             let found = try salvage.take("webhook number \(number)") { () throws(LMDBError) -> Webhook in
                 guard let destination = try deliveries.destination(number, in: transaction),
-                    let webhook = try tables.webhooks.record(
-                        at: key(number), "a webhook", in: transaction,
-                        { WebhookRecord.decode($0, destination, state) })
-                else { throw .damaged("a webhook") }
-                return webhook
+                    let record = try tables.webhooks.value(at: number, in: transaction)
+                else { throw .damaged(WebhookRecord.name) }
+                return record.webhook(destination, state)
             }
             guard let webhook = found else { continue }
             ids[number] = webhook.id
@@ -147,17 +141,13 @@ extension MappedStore {
     ) throws(LMDBError) {
         for number in try numbers(in: tables.parcels, transaction) where number < end {
             let found = try salvage.take("event number \(number)") { () throws(LMDBError) -> Parcel? in
-                let isWhole = try tables.parcels.value(at: key(number), in: transaction) { isIntact($0) }
-                guard isWhole == true else { throw .damaged("a parcel") }
+                let isWhole = try tables.parcels.part(at: number, in: transaction) { isIntact($0) }
+                guard isWhole == true else { throw .damaged(ParcelRecord.name) }
                 return try deliveries.parcel(number, in: transaction)
             }
             guard let parcel = found else { continue }
             let known = try tables.eventIDs.readable(
-                at: EventIDs.key(parcel.source, .id, parcel.eventID), in: transaction
-            ) { span -> UInt64? in
-                var reader = ByteReader(span)
-                return reader.number() == parcel.number ? reader.number() : nil
-            }
+                at: EventKey(parcel.source, .id, parcel.eventID), in: transaction)
             // What it has matched can be damaged alone: then it is matched again.
             var routed = try salvage.take("what event \(parcel.eventID) has matched; it is matched again") {
                 () throws(LMDBError) in try events.routedEvent(parcel.number, in: transaction)
@@ -165,7 +155,7 @@ extension MappedStore {
             var waiting = try salvage.take("how far event \(parcel.eventID) was dispatched; it is dispatched again") {
                 () throws(LMDBError) in try events.waitingRecord(parcel.number, in: transaction)
             }
-            if parcel.source == EventIDs.routedSource, routed == nil {
+            if parcel.source == EventKey.routedSource, routed == nil {
                 routed = RoutedEventRecord()
                 waiting = WaitingRecord()
             }
@@ -177,7 +167,9 @@ extension MappedStore {
                 json.member("event", parcel.event)
                 json.member("receivedAt", parcel.receivedAt)
                 // Not there where the event is not known again, as that of a test is not.
-                if let deliveries = known { json.member("deliveries", deliveries) }
+                if let known, known.parcel == parcel.number, let deliveries = known.deliveries {
+                    json.member("deliveries", deliveries)
+                }
                 if let routed { json.routed(routed, waiting, subscriptions) }
                 json.member("body", bytes: parcel.body)
             }

@@ -24,7 +24,7 @@ struct WebhookImporter {
     func seal(_ line: ImportLine) throws(ImportError) {
         guard let sealed = try line.bytes("sealed") else { throw line.fault("\"sealedBase64\" is missing") }
         try line.keep { (transaction) throws(LMDBError) in
-            try store.tables.meta.put(sealed, at: Tables.sealKey, in: &transaction)
+            try store.tables.seal.put(sealed, in: &transaction)
         }
     }
 
@@ -45,7 +45,8 @@ struct WebhookImporter {
             guard try store.webhooks.keyringNumber(of: id, in: transaction) == nil else { return false }
             var state = try store.deliveries.deliveryState(in: transaction)
             try store.webhooks.put(Keyring(number: state.nextKeyring, keys: keys), in: &transaction)
-            try store.tables.environments.put(key(state.nextKeyring), at: id.bytes, in: &transaction)
+            try store.tables.environments.put(
+                EnvironmentRecord(keyring: state.nextKeyring), at: id, in: &transaction)
             state.nextKeyring += 1
             try store.deliveries.put(state, in: &transaction)
             return true
@@ -161,22 +162,18 @@ struct WebhookImporter {
         let isNew = try line.keep { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
             guard parcel.number < state.nextParcel,
-                try !store.tables.parcels.contains(key(parcel.number), in: transaction)
+                try !store.tables.parcels.contains(parcel.number, in: transaction)
             else { return false }
-            let record = ParcelRecord.encode(parcel)
-            state.bytes += UInt64(record.count)
+            let record = Encoded<ParcelRecord>(parcel)
+            state.bytes += UInt64(record.byteCount)
             try store.deliveries.put(state, in: &transaction)
-            try store.tables.parcels.put(record, at: key(parcel.number), in: &transaction)
+            try store.tables.parcels.put(record, at: parcel.number, in: &transaction)
             try routed?.put(of: parcel, in: &transaction)
             guard let deliveries else { return true }
-            var entry = ByteWriter(reserving: 16)
-            entry.number(parcel.number)
-            entry.number(deliveries)
-            var places = [EventIDs.key(parcel.source, .id, parcel.eventID)]
-            if let text = parcel.idempotencyKey {
-                places.append(EventIDs.key(parcel.source, .idempotencyKey, text))
-            }
-            for place in places { try store.tables.eventIDs.put(entry.bytes, at: place, in: &transaction) }
+            let entry = EventIDRecord(parcel: parcel.number, deliveries: deliveries)
+            var keys = [EventKey(parcel.source, .id, parcel.eventID)]
+            if let text = parcel.idempotencyKey { keys.append(EventKey(parcel.source, .idempotencyKey, text)) }
+            for key in keys { try store.tables.eventIDs.put(entry, at: key, in: &transaction) }
             return true
         }
         guard isNew else { throw line.fault("the parcel is there twice, or its number was not given out") }
@@ -198,9 +195,8 @@ struct WebhookImporter {
             state.nextDelivery += 1
             state.pending += 1
             try store.deliveries.put(state, in: &transaction)
-            try store.tables.deliveries.put(
-                DeliveryRecord.encode(delivery), at: DeliveryRecord.place(delivery), in: &transaction)
-            try store.tables.holds.put(key(number), at: key(parcel, delivery.number), in: &transaction)
+            try store.tables.deliveries.put(delivery, at: DeliveryKey(delivery), in: &transaction)
+            try store.tables.holds.put(number, at: OwnedNumber(parcel, delivery.number), in: &transaction)
             return number
         }
         guard let number else { throw line.fault("the delivery has no owner, or its parcel never came") }
@@ -215,14 +211,14 @@ struct WebhookImporter {
         let isNew = try line.keep { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
             guard record.number < state.nextLog,
-                try !store.tables.attempts.contains(key(record.number), in: transaction)
+                try !store.tables.attempts.contains(record.number, in: transaction)
             else { return false }
-            let bytes = record.encoded
-            state.bytes += UInt64(bytes.count)
+            let encoded = Encoded<AttemptRecord>(record)
+            state.bytes += UInt64(encoded.byteCount)
             try store.deliveries.put(state, in: &transaction)
-            try store.tables.attempts.put(bytes, at: key(record.number), in: &transaction)
-            try store.tables.attemptIndex.put([], at: key(destination, record.number), in: &transaction)
-            try store.tables.attemptParcels.put([], at: key(record.parcel, record.number), in: &transaction)
+            try store.tables.attempts.put(encoded, at: record.number, in: &transaction)
+            try store.tables.attemptIndex.put(OwnedNumber(destination, record.number), in: &transaction)
+            try store.tables.attemptParcels.put(OwnedNumber(record.parcel, record.number), in: &transaction)
             guard record.isFinal, record.trigger != .test else { return true }
             if record.attempt.failure != nil {
                 try store.deliveries.addLost(

@@ -72,9 +72,9 @@ extension MappedWebhooks: WebhookStore {
             guard let number = try webhookNumber(id, in: transaction),
                 let webhook = try webhook(number: number, in: transaction)
             else { return false }
-            try tables.environmentWebhooks.remove(webhook.environment.bytes + key(number), in: &transaction)
-            try tables.webhookIDs.remove(id.bytes, in: &transaction)
-            try tables.webhooks.remove(key(number), in: &transaction)
+            try tables.environmentWebhooks.remove(Owned(webhook.environment, number), in: &transaction)
+            try tables.webhookIDs.remove(id, in: &transaction)
+            try tables.webhooks.remove(number, in: &transaction)
             try deliveries.remove(destination: number, in: &transaction)
             try noteIdle(webhook.environment, at: core.clock.now().wall, in: &transaction)
             try remember(.done, of: request, in: &transaction)
@@ -88,8 +88,8 @@ extension MappedWebhooks: WebhookStore {
         _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> EventAcceptance {
         try growing(of: "events of environment \(environment)") { (transaction) throws(LMDBError) in
-            if case .event(let place) = try tables.requests.outcome(of: request, in: transaction),
-                let known = try knownEvent(at: place, in: transaction)
+            if case .event(let key) = try tables.requests.outcome(of: request, in: transaction),
+                let known = try knownEvent(at: key, in: transaction)
             {
                 return EventAcceptance(eventID: known.eventID, deliveries: known.deliveries, isRepeated: false)
             }
@@ -98,10 +98,10 @@ extension MappedWebhooks: WebhookStore {
             if case .event = try tables.requests.outcome(of: request, in: transaction) {
                 return EventAcceptance(eventID: event.id, deliveries: wanted.count, isRepeated: false)
             }
-            var places = [EventIDs.key(environment, .id, event.id)]
-            if let text = event.idempotencyKey { places.append(EventIDs.key(environment, .idempotencyKey, text)) }
-            for place in places {
-                if let known = try knownEvent(at: place, in: transaction) { return known }
+            var keys = [EventKey(environment, .id, event.id)]
+            if let text = event.idempotencyKey { keys.append(EventKey(environment, .idempotencyKey, text)) }
+            for key in keys {
+                if let known = try knownEvent(at: key, in: transaction) { return known }
             }
             guard
                 try admit(
@@ -114,12 +114,10 @@ extension MappedWebhooks: WebhookStore {
             for (number, _) in wanted {
                 if try work.deliver(parcel, to: number, .scheduled, in: &transaction) != nil { count += 1 }
             }
-            var entry = ByteWriter(reserving: 16)
-            entry.number(parcel.number)
-            entry.number(count)
-            for place in places { try tables.eventIDs.put(entry.bytes, at: place, in: &transaction) }
+            let record = EventIDRecord(parcel: parcel.number, deliveries: count)
+            for key in keys { try tables.eventIDs.put(record, at: key, in: &transaction) }
             try work.finish(in: &transaction)
-            try remember(.event(places[0]), of: request, in: &transaction)
+            try remember(.event(keys[0]), of: request, in: &transaction)
             return EventAcceptance(eventID: event.id, deliveries: Int(count), isRepeated: false)
         }
     }

@@ -8,16 +8,14 @@ internal import Webhooks
 /// The steps that the operations of outbound webhooks are made of.
 extension MappedWebhooks {
     func webhookNumber(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try tables.webhookIDs.number(at: id.bytes, in: transaction)
+        try tables.webhookIDs.value(at: id, in: transaction)
     }
 
     func webhook(number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Webhook? {
         guard let destination = try deliveries.destination(number, in: transaction),
             let state = try deliveries.destinationState(number, in: transaction)
         else { return nil }
-        return try tables.webhooks.record(at: key(number), "a webhook", in: transaction) {
-            WebhookRecord.decode($0, destination, state)
-        }
+        return try tables.webhooks.value(at: number, in: transaction)?.webhook(destination, state)
     }
 
     func webhook(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> Webhook? {
@@ -29,10 +27,9 @@ extension MappedWebhooks {
     func put(_ webhook: Webhook, in transaction: inout Transaction) throws(LMDBError) {
         let number = webhook.destination.number
         try deliveries.put(webhook.destination, in: &transaction)
-        try tables.webhooks.put(WebhookRecord.encode(webhook), at: key(number), in: &transaction)
-        try tables.webhookIDs.put(key(number), at: webhook.id.bytes, in: &transaction)
-        try tables.environmentWebhooks.put(
-            WebhookRecord.encode(events: webhook.events), at: webhook.environment.bytes + key(number), in: &transaction)
+        try tables.webhooks.put(WebhookRecord(webhook), at: number, in: &transaction)
+        try tables.webhookIDs.put(number, at: webhook.id, in: &transaction)
+        try tables.environmentWebhooks.put(webhook.events, at: Owned(webhook.environment, number), in: &transaction)
     }
 
     /// The webhooks of an environment by number, and the events of each.
@@ -40,10 +37,9 @@ extension MappedWebhooks {
         of environment: UUID, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [(number: UInt64, events: [String])] {
         var found: [(UInt64, [String])] = []
-        try tables.environmentWebhooks.scan(from: environment.bytes, in: transaction) { key, value in
-            var reader = ByteReader(key)
-            guard reader.take(16) == environment.bytes, let number = reader.fixed() else { return false }
-            found.append((number, WebhookRecord.events(value)))
+        try tables.environmentWebhooks.scan(from: Owned(environment, 0), in: transaction) { key, events in
+            guard key.owner == environment else { return false }
+            found.append((key.number, events ?? []))
             return true
         }
         return found
@@ -52,7 +48,7 @@ extension MappedWebhooks {
     // MARK: Keys
 
     func keyringNumber(of environment: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
-        try tables.environments.number(at: environment.bytes, in: transaction)
+        try tables.environments.value(at: environment, in: transaction)?.keyring
     }
 
     /// An environment's keyring; `nil` where there is none and no key to begin one with.
@@ -66,28 +62,22 @@ extension MappedWebhooks {
         guard let first else { return nil }
         let keyring = Keyring(number: work.takeKeyringNumber(), keys: [first])
         try put(keyring, in: &transaction)
-        try tables.environments.put(key(keyring.number), at: environment.bytes, in: &transaction)
+        try tables.environments.put(EnvironmentRecord(keyring: keyring.number), at: environment, in: &transaction)
         return keyring
     }
 
     func put(_ keyring: Keyring, in transaction: inout Transaction) throws(LMDBError) {
-        try tables.keyrings.put(KeyringRecord.encode(keyring), at: key(keyring.number), in: &transaction)
+        try tables.keyrings.put(keyring, at: keyring.number, in: &transaction)
     }
 
     // MARK: Events
 
     func knownEvent(
-        at place: [UInt8], in transaction: borrowing Transaction
+        at key: EventKey, in transaction: borrowing Transaction
     ) throws(LMDBError) -> EventAcceptance? {
-        let found = try tables.eventIDs.record(at: place, "an event's id", in: transaction) {
-            span -> (UInt64, UInt64)? in
-            var reader = ByteReader(span)
-            guard let parcel = reader.number(), let count = reader.number(), reader.isAtEnd else { return nil }
-            return (parcel, count)
-        }
-        guard let (number, count) = found, let parcel = try deliveries.readableParcel(number, in: transaction) else {
-            return nil
-        }
+        guard let known = try tables.eventIDs.value(at: key, in: transaction), let count = known.deliveries,
+            let parcel = try deliveries.readableParcel(known.parcel, in: transaction)
+        else { return nil }
         return EventAcceptance(eventID: parcel.eventID, deliveries: Int(clamping: count), isRepeated: true)
     }
 

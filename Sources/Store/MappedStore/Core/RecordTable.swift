@@ -1,0 +1,118 @@
+internal import LMDB
+
+/// A table of the store: records of one type, each under its key.
+struct RecordTable<Record: TableRecord>: Sendable {
+    typealias Key = Record.Key
+    typealias Value = Record.Value
+
+    let name: String
+    /// The same as keys and values of bytes.
+    let bytes: Table
+
+    init(_ name: String, creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
+        self.name = name
+        bytes = try Table(name, creating: creating, in: transaction)
+    }
+
+    /// The record under a key; `nil` where there is none.
+    /// - Throws: `damaged` where it cannot be read.
+    func value(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value? {
+        guard let found = try decoded(at: key, in: transaction) else { return nil }
+        guard let value = found else { throw .damaged(Record.name) }
+        return value
+    }
+
+    /// The same, but `nil` also where the record cannot be read.
+    func readable(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value? {
+        try decoded(at: key, in: transaction) ?? nil
+    }
+
+    private func decoded(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value?? {
+        try bytes.value(at: key.keyBytes, in: transaction) { Record.decode($0, at: key) }
+    }
+
+    /// Reads a part of the record under a key; `nil` where there is none, or it cannot be read.
+    func part<Part>(
+        at key: Key, in transaction: borrowing Transaction, _ read: (RawSpan) -> Part?
+    ) throws(LMDBError) -> Part? {
+        try bytes.value(at: key.keyBytes, in: transaction, read) ?? nil
+    }
+
+    func contains(_ key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        try bytes.contains(key.keyBytes, in: transaction)
+    }
+
+    func count(in transaction: borrowing Transaction) throws(LMDBError) -> Int { try bytes.count(in: transaction) }
+
+    func put(_ value: Value, at key: Key, in transaction: inout Transaction) throws(LMDBError) {
+        try bytes.put(Record.encode(value), at: key.keyBytes, in: &transaction)
+    }
+
+    /// Puts in a record that was encoded before, so that its size is known.
+    func put(_ record: Encoded<Record>, at key: Key, in transaction: inout Transaction) throws(LMDBError) {
+        try bytes.put(record.bytes, at: key.keyBytes, in: &transaction)
+    }
+
+    /// Removes a record, and says whether it was there.
+    @discardableResult
+    func remove(_ key: Key, in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        try bytes.remove(key.keyBytes, in: &transaction)
+    }
+
+    /// Lends the entries in the order of their keys, until the body says no. A record that cannot be read is `nil`; an entry
+    /// whose key cannot be read is passed over.
+    /// - Parameters:
+    ///   - start: the first key, whether or not there is such an entry.
+    ///   - last: entries up to this key are passed over.
+    func scan(
+        from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
+        in transaction: borrowing Transaction, _ body: (Key, Value?) -> Bool
+    ) throws(LMDBError) {
+        try scanBytes(from: start, after: last, backwards: backwards, in: transaction) { key, bytes in
+            body(key, Record.decode(bytes, at: key))
+        }
+    }
+
+    /// The same with the keys alone.
+    func scanKeys(
+        from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
+        in transaction: borrowing Transaction, _ body: (Key) -> Bool
+    ) throws(LMDBError) {
+        try scanBytes(from: start, after: last, backwards: backwards, in: transaction) { key, _ in body(key) }
+    }
+
+    /// Lends the keys before one, last one first, until the body says no.
+    func scanKeysBackwards(
+        before end: Key, in transaction: borrowing Transaction, _ body: (Key) -> Bool
+    ) throws(LMDBError) {
+        try bytes.scanBackwards(before: end.keyBytes, in: transaction) { key, _ in
+            guard let key = Key(keyBytes: key) else { return true }
+            return body(key)
+        }
+    }
+
+    /// The same as `scan` with the records as bytes.
+    func scanBytes(
+        from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
+        in transaction: borrowing Transaction, _ body: (Key, RawSpan) -> Bool
+    ) throws(LMDBError) {
+        // The next key behind one is the same with a zero at its end.
+        let start = last.map { $0.keyBytes + [0] } ?? start?.keyBytes ?? []
+        try bytes.scan(from: start, backwards: backwards, in: transaction) { key, value in
+            guard let key = Key(keyBytes: key) else { return true }
+            return body(key, value)
+        }
+    }
+}
+
+/// A table whose entries are keys alone: an index, or a list.
+typealias KeyTable<Key: TableKey> = RecordTable<EmptyRecord<Key>>
+
+/// A table of numbers.
+typealias NumberTable<Key: TableKey> = RecordTable<NumberRecord<Key>>
+
+extension RecordTable where Value == Void {
+    func put(_ key: Key, in transaction: inout Transaction) throws(LMDBError) {
+        try put((), at: key, in: &transaction)
+    }
+}

@@ -1,0 +1,63 @@
+internal import LMDB
+
+/// A record that there is one of, in the table `meta`.
+struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordName {
+    let name: RecordName
+    private let table: Table
+
+    init(_ name: String, in meta: Table) {
+        self.name = RecordName(text: name)
+        table = meta
+    }
+
+    /// `nil` where it was never written.
+    /// - Throws: `damaged` where it cannot be read.
+    func value(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
+        guard let found = try decoded(in: transaction) else { return nil }
+        guard let value = found else { throw .damaged(Record.name) }
+        return value
+    }
+
+    /// The same, but `nil` also where it cannot be read.
+    func readable(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
+        try decoded(in: transaction) ?? nil
+    }
+
+    private func decoded(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value?? {
+        try table.value(at: name.keyBytes, in: transaction) { Record.decode($0, at: name) }
+    }
+
+    /// Whether it was written and cannot be read.
+    func isDamaged(in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        if let found = try decoded(in: transaction) { found == nil } else { false }
+    }
+
+    /// Whether it was ever written.
+    func exists(in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        try table.contains(name.keyBytes, in: transaction)
+    }
+
+    func put(_ value: Record.Value, in transaction: inout Transaction) throws(LMDBError) {
+        try table.put(Record.encode(value), at: name.keyBytes, in: &transaction)
+    }
+
+    /// Removes it, and says whether it was there.
+    @discardableResult
+    func remove(in transaction: inout Transaction) throws(LMDBError) -> Bool {
+        try table.remove(name.keyBytes, in: &transaction)
+    }
+}
+
+/// The name of a record in `meta`.
+struct RecordName: TableKey, Hashable {
+    let text: String
+
+    init(text: String) { self.text = text }
+
+    func write(to writer: inout ByteWriter) { writer.rest(text.utf8) }
+
+    init?(from reader: inout ByteReader) {
+        guard let text = String(validating: reader.rest(), as: UTF8.self) else { return nil }
+        self.text = text
+    }
+}
