@@ -11,9 +11,7 @@ struct ByteWriter {
     mutating func byte(_ value: UInt8) { bytes.append(value) }
 
     mutating func fixed(_ value: UInt64) {
-        for shift in stride(from: UInt64(56), through: 0, by: -8) {
-            bytes.append(UInt8(truncatingIfNeeded: value >> shift))
-        }
+        unsafe withUnsafeBytes(of: value.bigEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 
     mutating func fixed(_ value: Int64) { fixed(UInt64(bitPattern: value)) }
@@ -71,10 +69,9 @@ struct ByteReader {
 
     mutating func fixed() -> UInt64? {
         guard bytes.count - position >= 8 else { return nil }
-        var value: UInt64 = 0
-        for byte in bytes[position..<position + 8] { value = value << 8 | UInt64(byte) }
+        let value = unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: position, as: UInt64.self) }
         position += 8
-        return value
+        return UInt64(bigEndian: value)
     }
 
     mutating func fixedSigned() -> Int64? { fixed().map { Int64(bitPattern: $0) } }
