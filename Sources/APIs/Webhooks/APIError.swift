@@ -46,7 +46,7 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
 }
 
 /// Why a request is not done, as a client is told.
-package struct APIError: Error, Equatable, Sendable {
+package struct APIError: APIFailure, Equatable, Sendable {
     package let code: ErrorCode
     /// Sentences.
     package let message: String

@@ -38,7 +38,9 @@ package protocol EnvironmentDirectory: AnyObject {
 }
 
 /// The webhooks API: from a request and a store to an answer.
-package final class WebhookHandlers {
+package final class WebhookHandlers: APIHandlers {
+    package typealias Failure = APIError
+
     let store: any WebhookStore
     let settings: WebhookSettings
     private let rules: WebhookInput.Rules
@@ -135,24 +137,6 @@ package final class WebhookHandlers {
 
     private static let busy = APIError(
         .busy, "Too much has to be asked elsewhere at the moment. The request can be sent again.")
-
-    /// Passes on what a store's failure is to this API's clients.
-    func stored<Value>(_ body: () async throws(StoreFailure) -> Value) async throws(APIError) -> Value {
-        do throws(StoreFailure) { return try await body() } catch { throw APIError(error) }
-    }
-
-    /// An answer once all that the request has written is kept.
-    /// - Parameter response: made then, as others wait for the transaction.
-    func committed(
-        _ context: any RequestContext, _ response: () -> Response
-    ) async throws(APIError) -> Answer {
-        try await stored { () async throws(StoreFailure) in try await context.committed() }
-        return .whole(response())
-    }
-
-    func committed(_ response: Response, _ context: any RequestContext) async throws(APIError) -> Answer {
-        try await committed(context) { response }
-    }
 
     private func id(_ text: String) throws(APIError) -> UUID {
         guard let id = UUID(text) else { throw APIError(.nothingThere, "The id is no UUID.") }

@@ -5,7 +5,7 @@ package import Values
 
 /// Why a request is not done, as clients of this API are told: an object of `status`, `message`, `traceback` and
 /// `version`.
-package struct EventError: Error, Equatable, Sendable {
+package struct EventError: APIFailure, Equatable, Sendable {
     package let status: HTTPResponse.Status
     /// Sentences.
     package let message: String

@@ -6,7 +6,9 @@ internal import JSON
 package import Values
 
 /// The event routing API: from a request and a store to an answer.
-package final class EventHandlers {
+package final class EventHandlers: APIHandlers {
+    package typealias Failure = EventError
+
     let store: any EventStore
     let settings: EventSettings
     private let urls: any URLChecking
@@ -100,24 +102,6 @@ package final class EventHandlers {
     }
 
     // MARK: What several routes do
-
-    /// Passes on what a store's failure is to this API's clients.
-    func stored<Value>(_ body: () async throws(StoreFailure) -> Value) async throws(EventError) -> Value {
-        do throws(StoreFailure) { return try await body() } catch { throw EventError(error) }
-    }
-
-    /// An answer once all that the request has written is kept.
-    /// - Parameter response: made then, as others wait for the transaction.
-    func committed(
-        _ context: any RequestContext, _ response: () -> Response
-    ) async throws(EventError) -> Answer {
-        try await stored { () async throws(StoreFailure) in try await context.committed() }
-        return .whole(response())
-    }
-
-    func committed(_ response: Response, _ context: any RequestContext) async throws(EventError) -> Answer {
-        try await committed(context) { response }
-    }
 
     func refuse(_ error: EventError, allowed: String? = nil) -> Answer {
         var response = error.response(version: settings.version)
