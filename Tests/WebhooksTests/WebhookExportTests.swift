@@ -41,13 +41,13 @@ import Webhooks
         try WebhookEngine.mapped.withStore { test in
             let made = try fill(test)
             let mapped = test.store
-            #expect(try mapped.claimSeal(isOurs: { _ in false }, make: { [9, 0xff] }))
+            #expect(try mapped.seal(ifNone: [9, 0xff]) == [9, 0xff])
             let lines = try export(mapped, at: test.moment)
             try withImport(lines, at: test.moment) { store, counts in
                 let deliveries = try mapped.check().deliveries
                 #expect(counts.webhooks == 4 && counts.deliveries == deliveries && deliveries > 0)
                 #expect(try export(store, at: test.moment).dropFirst() == lines.dropFirst())
-                #expect(try store.claimSeal(isOurs: { $0 == [9, 0xff] }, make: { [] }))
+                #expect(try store.seal() == [9, 0xff] && store.seal(ifNone: [1]) == [9, 0xff])
                 for webhook in made {
                     var (before, after) = (
                         try test.current(webhook), try #require(try store.webhooks.webhook(webhook.id))

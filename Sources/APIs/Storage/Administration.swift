@@ -6,25 +6,25 @@ package import Values
 /// What an operator does with queues beside the service.
 package protocol QueueAdministration: AnyObject {
     /// Whether a configuration was ever put in force.
-    func isConfigured() throws(StoreFailure) -> Bool
+    func isConfigured() async throws(StoreFailure) -> Bool
 
     /// Every queue that is in force, by name, and how many clients follow each.
-    func allQueues() throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)]
+    func allQueues() async throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)]
 
     /// Tells clients that messages may have been lost.
-    func beginAnew() throws(StoreFailure)
+    func beginAnew() async throws(StoreFailure)
 }
 
 /// What an operator does with deliveries beside the service.
 package protocol DeliveryAdministration: AnyObject {
     func hasDestinations() async throws(StoreFailure) -> Bool
 
-    /// Has operational events delivered from now on, those that wait among them, or no longer. Writes nothing where all is as it
-    /// is wanted.
-    /// - Parameters:
-    ///   - wanted: its number does not matter.
-    ///   - isSame: whether a destination is as wanted.
-    func sendOperationalEvents(to wanted: Destination?, isSame: (Destination) -> Bool) throws(StoreFailure)
+    /// Where operational events are delivered to; `nil`: nowhere.
+    func operationalDestination() async throws(StoreFailure) -> Destination?
+
+    /// Has operational events delivered to another destination, those that wait among them, or no longer.
+    /// - Parameter wanted: its number does not matter; `nil`: nowhere.
+    func sendOperationalEvents(to wanted: Destination?) async throws(StoreFailure)
 
     func operationalCalls() async throws(StoreFailure) -> OperationalCalls
 }
@@ -34,23 +34,23 @@ package protocol EventAdministration: AnyObject {
     /// Events that came between two times, neither included, in the order they are kept.
     func events(
         from number: UInt64, after start: Timestamp, before end: Timestamp, limit: Int
-    ) throws(StoreFailure) -> EventPage
+    ) async throws(StoreFailure) -> EventPage
 
     /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
-    func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch
+    func redispatch(_ id: UUID) async throws(StoreFailure) -> Redispatch
 
     /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
     /// and its subscription's history says so.
     /// - Parameter limit: how many lines of its history one step removes.
-    func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> PurgeOutcome
+    func purge(_ id: UUID, limit: Int) async throws(StoreFailure) -> PurgeOutcome
 
     /// Removes events that came before a time, with their history; those that are still to be matched or delivered stay.
     /// - Parameter limit: how many events and lines one step removes.
-    func purgeEvents(from number: UInt64, before end: Timestamp, limit: Int) throws(StoreFailure) -> PurgeStep
+    func purgeEvents(from number: UInt64, before end: Timestamp, limit: Int) async throws(StoreFailure) -> PurgeStep
 
     /// Keeps events that were routed elsewhere with what became of them; nothing of it is delivered. The subscriptions are
     /// there already.
-    func takeOver(_ events: [FormerEvent]) throws(StoreFailure) -> Takeover
+    func takeOver(_ events: [FormerEvent]) async throws(StoreFailure) -> Takeover
 }
 
 package struct EventPage: Equatable, Sendable {

@@ -1,14 +1,11 @@
 package import Values
 
-/// Under which secret the secrets in a store are sealed.
+/// Under which secret the secrets in a store are sealed: the store keeps a seal, something that was sealed under it.
 package protocol SecretSeal: AnyObject {
-    /// Whether it is known under which secret this store's secrets are sealed.
-    func isSealed() throws(StoreFailure) -> Bool
+    /// The store's seal; `nil` before the first start.
+    func seal() async throws(StoreFailure) -> [UInt8]?
 
-    /// Notes under which secret this store's secrets are sealed, by something sealed under it. Commits that.
-    /// - Parameters:
-    ///   - isOurs: whether what is there was sealed under the secret in force.
-    ///   - make: seals something under it, for a store that has none yet.
-    /// - Returns: false where it was another secret; then nothing is written.
-    func claimSeal(isOurs: ([UInt8]) -> Bool, make: () -> [UInt8]) throws(StoreFailure) -> Bool
+    /// Stores a seal where the store has none, and commits that.
+    /// - Returns: the store's seal: `fresh`, or the one that another process has stored before.
+    func seal(ifNone fresh: [UInt8]) async throws(StoreFailure) -> [UInt8]
 }

@@ -14,10 +14,10 @@ package protocol StorageMaintenance: AnyObject {
     func sweepDeadReaders() async throws(StoreFailure)
 
     /// Tells copies of the store that are made from now on from those before.
-    func renewMark() throws(StoreFailure)
+    func renewMark() async throws(StoreFailure)
 
     /// Waits until all that was committed is durable.
-    func sync() throws(StoreFailure)
+    func sync() async throws(StoreFailure)
 }
 
 package protocol CaptureMaintenance: AnyObject {

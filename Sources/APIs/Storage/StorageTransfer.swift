@@ -7,7 +7,7 @@ package protocol StorageTransfer: AnyObject {
     ///   `nil`: a damaged record is an error.
     func export(
         at moment: Moment, leavingOut leaveOut: ((String) -> Void)?, _ write: ([UInt8]) -> Void
-    ) throws(StoreFailure)
+    ) async throws(StoreFailure)
 
     /// Takes in what `export` wrote, into a store that is empty. All of it, or nothing.
     /// - Parameters:
@@ -17,7 +17,7 @@ package protocol StorageTransfer: AnyObject {
     func `import`(
         at moment: Moment, isIncompleteAllowed: Bool, leavingOut leaveOut: ((String) -> Void)?,
         _ nextLine: () throws(ImportError) -> [UInt8]?
-    ) throws(ImportError) -> ImportCounts
+    ) async throws(ImportError) -> ImportCounts
 }
 
 /// Why a line cannot be imported.

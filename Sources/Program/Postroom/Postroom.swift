@@ -40,6 +40,16 @@ struct Postroom: ParsableCommand {
     }
 }
 
+/// A command that uses a store. All of it runs on one thread, as a transaction has to; that of `AsyncParsableCommand` would
+/// leave it.
+protocol AsyncCommand: ParsableCommand {
+    func run() async throws
+}
+
+extension AsyncCommand {
+    func run() throws { try LoopExecutor.complete { try await run() } }
+}
+
 /// A refusal to go on: a line or more on standard error, and the exit status.
 struct Refusal: Error, CustomStringConvertible {
     let lines: [String]

@@ -50,7 +50,7 @@ import Values
         try EventEngine.mapped.withStore { test in
             let (made, events) = try fill(test)
             let mapped = test.store
-            #expect(try mapped.claimSeal(isOurs: { _ in false }, make: { [9, 0xff] }))
+            #expect(try mapped.seal(ifNone: [9, 0xff]) == [9, 0xff])
             let lines = try export(mapped, at: test.moment)
             try withImport(lines, at: test.moment) { store, counts in
                 let deliveries = try mapped.check().deliveries
@@ -60,7 +60,7 @@ import Values
                 for (line, before) in zip(again, lines).dropFirst() {
                     #expect(String(decoding: line, as: UTF8.self) == String(decoding: before, as: UTF8.self))
                 }
-                #expect(try store.claimSeal(isOurs: { $0 == [9, 0xff] }, make: { [] }))
+                #expect(try store.seal() == [9, 0xff] && store.seal(ifNone: [1]) == [9, 0xff])
                 for subscription in made {
                     let before = try test.current(subscription)
                     var after = try #require(try store.events.subscription(subscription.id))

@@ -47,7 +47,7 @@ struct EventsCommand: ParsableCommand {
 }
 
 extension EventsCommand {
-    struct Get: ParsableCommand {
+    struct Get: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show events, and what became of them: a line for each attempt to deliver one.")
 
@@ -57,16 +57,13 @@ extension EventsCommand {
         @Option(help: "Those that came after; a day ago where none is given.") var startDate: String?
         @Option(help: "Those that came before; now where none is given.") var endDate: String?
 
-        func run() throws {
+        func run() async throws {
             let ids = try EventsCommand.ids(events)
             let store = try Settings.inForce().readStore()
             let now = store.clock.now().wall
             guard ids.isEmpty else {
                 for id in ids {
-                    let found = try LoopExecutor.complete { () async throws(StoreFailure) in
-                        try await store.events.event(id, for: nil)
-                    }
-                    if let event = found {
+                    if let event = try await store.events.event(id, for: nil) {
                         event.printOut()
                     } else {
                         EventsCommand.tellUnknown(id)
@@ -80,7 +77,7 @@ extension EventsCommand {
             var next: UInt64? = 0
             var left = max(0, limit)
             while left > 0, let from = next {
-                let page = try store.events.events(from: from, after: start, before: end, limit: left)
+                let page = try await store.events.events(from: from, after: start, before: end, limit: left)
                 for event in page.events { event.printOut() }
                 left -= page.events.count
                 next = page.next
@@ -88,17 +85,17 @@ extension EventsCommand {
         }
     }
 
-    struct Retry: ParsableCommand {
+    struct Retry: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send events again, to every subscription that matches them now.")
 
         @Argument(help: "Those to send.") var events: [String]
 
-        func run() throws {
+        func run() async throws {
             let ids = try EventsCommand.ids(events)
             let store = try Settings.inForce().openStore()
             for id in ids {
-                switch try store.events.redispatch(id) {
+                switch try await store.events.redispatch(id) {
                 case .started: print("\(id) - None")
                 case .waiting: complain("event \(id) is waiting to be matched already")
                 case .unknown: EventsCommand.tellUnknown(id)
@@ -109,7 +106,7 @@ extension EventsCommand {
         }
     }
 
-    struct Purge: ParsableCommand {
+    struct Purge: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove events with their history.",
             discussion: """
@@ -122,21 +119,21 @@ extension EventsCommand {
         @OptionGroup var form: DateForm
         @Option(help: "Older than this; a day ago where none is given.") var olderThanDate: String?
 
-        func run() throws {
+        func run() async throws {
             let ids = try EventsCommand.ids(events)
             let store = try Settings.inForce().openStore()
             let yesterday = store.clock.now().wall.adding(seconds: -86_400)
             let end = try form.time(olderThanDate, "older-than-date", or: yesterday)
-            if ids.isEmpty { try purge(store, before: end) } else { try purge(store, ids) }
+            if ids.isEmpty { try await purge(store, before: end) } else { try await purge(store, ids) }
             try store.settle()
         }
 
-        private func purge(_ store: any StorageEngine, _ ids: [UUID]) throws {
+        private func purge(_ store: any StorageEngine, _ ids: [UUID]) async throws {
             var removed = 0
             for id in ids {
                 var outcome = PurgeOutcome.begun
                 while outcome == .begun {
-                    outcome = try store.events.purge(id, limit: EventsCommand.stepSize)
+                    outcome = try await store.events.purge(id, limit: EventsCommand.stepSize)
                     try store.commit()
                 }
                 if outcome == .removed { removed += 1 } else { EventsCommand.tellUnknown(id) }
@@ -144,11 +141,11 @@ extension EventsCommand {
             print("removed \(removed) events")
         }
 
-        private func purge(_ store: any StorageEngine, before end: Timestamp) throws {
+        private func purge(_ store: any StorageEngine, before end: Timestamp) async throws {
             var (removed, unfinished) = (0, 0)
             var next: UInt64? = 0
             while let from = next {
-                let step = try store.events.purgeEvents(from: from, before: end, limit: EventsCommand.stepSize)
+                let step = try await store.events.purgeEvents(from: from, before: end, limit: EventsCommand.stepSize)
                 try store.commit()
                 removed += step.removed
                 unfinished += step.unfinished

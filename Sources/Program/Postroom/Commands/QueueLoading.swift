@@ -1,5 +1,4 @@
 internal import HTTP
-internal import Linux
 internal import Logging
 internal import Queues
 internal import Storage
@@ -11,10 +10,9 @@ struct QueueLoading {
     let settings: Settings
 
     /// Returns why it was not put in force; then what was stays.
-    func load() throws -> ConfigurationFailure? {
+    func load() async throws -> ConfigurationFailure? {
         let handlers = QueueHandlers(store: store, settings: settings)
-        let outcome = try LoopExecutor.complete { () async throws(StoreFailure) in try await handlers.configure() }
-        switch outcome {
+        switch try await handlers.configure() {
         case .done:
             try store.commit()
             try store.settle()
@@ -28,11 +26,11 @@ struct QueueLoading {
 
     /// What a start does. A file that is missing or at fault ends no queue that is in force; where none ever was, a faulty
     /// one stops the start, and a missing one means that there are no queues.
-    func start(_ logger: Logger) throws {
-        let isConfigured = try store.queues.isConfigured()
+    func start(_ logger: Logger) async throws {
+        let isConfigured = try await store.queues.isConfigured()
         let failure: ConfigurationFailure?
         do {
-            failure = try load()
+            failure = try await load()
         } catch let error as StoreFailure where isConfigured {
             // A full store is served all the same: what is in it can be read and deleted, and that makes room.
             store.rollBack()

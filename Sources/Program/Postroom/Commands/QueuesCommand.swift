@@ -62,27 +62,27 @@ extension QueuesCommand {
         }
     }
 
-    struct Load: ParsableCommand {
+    struct Load: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Put QUEUE_CONFIG in force, as POST /reload does.", discussion: "The service may go on meanwhile."
         )
 
-        func run() throws {
+        func run() async throws {
             let settings = try Settings.inForce()
-            if let failure = try QueueLoading(store: try settings.openStore(), settings: settings).load() {
+            if let failure = try await QueueLoading(store: try settings.openStore(), settings: settings).load() {
                 throw Refusal("nothing was changed: " + failure.lines(settings.queueFile).joined(separator: "\n"))
             }
         }
     }
 
-    struct List: ParsableCommand {
+    struct List: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the queues in force: what each keeps, and how many clients follow it.")
 
-        func run() throws {
+        func run() async throws {
             let store = try Settings.inForce().readStore()
             let now = store.clock.now().wall
-            for (queue, clients) in try store.queues.allQueues() {
+            for (queue, clients) in try await store.queues.allQueues() {
                 let age = queue.oldest.map { ", the oldest \(Int(max(0, now.seconds(since: $0)))) s old" } ?? ""
                 print(
                     "\(queue.name): \(queue.log.count) messages, \(queue.log.bytes) bytes\(age); last id \(queue.log.current); \(clients) clients"
@@ -91,24 +91,21 @@ extension QueuesCommand {
         }
     }
 
-    struct Passwd: ParsableCommand {
+    struct Passwd: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Change a user's password in QUEUE_CONFIG, and at once where that user is in force.",
             discussion: "The password is read from standard input, one line. The service may go on meanwhile.")
 
         @Argument(help: "The user's name.") var user: String
 
-        func run() throws {
+        func run() async throws {
             let settings = try Settings.inForce()
             guard let password = Terminal.readSecret(prompt: "New password for \(user): ") else {
                 throw Refusal("no password was given on standard input")
             }
             let store = try settings.openStore()
             let handlers = QueueHandlers(store: store, settings: settings)
-            let change = try LoopExecutor.complete { () async throws(StoreFailure) in
-                try await handlers.setPassword(of: user, to: password)
-            }
-            switch change {
+            switch try await handlers.setPassword(of: user, to: password) {
             case .changed: break
             case .tooShort: throw Refusal("a password has at least 6 characters")
             case .noMemory, .busy: throw Refusal("there is no memory to hash the password")

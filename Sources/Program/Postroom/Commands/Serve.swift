@@ -6,7 +6,7 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-struct Serve: ParsableCommand {
+struct Serve: AsyncCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start and supervise all of it: nginx, the responders and the worker.",
         discussion: """
@@ -22,7 +22,7 @@ struct Serve: ParsableCommand {
             "Go on with what the program that was here before tells at this descriptor.", visibility: .hidden))
     var takeover: Int32?
 
-    func run() throws {
+    func run() async throws {
         // Whoever read what is printed here may be gone; the service goes on.
         Signal.ignoreBrokenPipes()
         var settings = try Settings.inForce()
@@ -57,7 +57,7 @@ struct Serve: ParsableCommand {
             let shared = ([state.vitals] + state.nginxLog).map { FileDescriptor(rawValue: $0) }
             for descriptor in sockets + [lock.descriptor] + shared { try descriptor.setInherited(false) }
             try supervisor(lock, sockets).takeOver(migrating: state.migrates)
-            return try finish(settings, logger)
+            return try await finish(settings, logger)
         }
         let lock: FileLock
         do throws(Errno) {
@@ -76,7 +76,7 @@ struct Serve: ParsableCommand {
         let mark = RunningMark(settings)
         let mayHaveLost = try mark.checkAfterCrash(logger)
         try StoreReading.probe(settings)
-        try prepareStore(settings, mayHaveLost: mayHaveLost, logger)
+        try await prepareStore(settings, mayHaveLost: mayHaveLost, logger)
         try mark.set(logger)
 
         if files.connections < settings.maximumConnections {
@@ -100,11 +100,11 @@ struct Serve: ParsableCommand {
             announce(settings)
             ServiceManager.tellReady()
         }
-        try finish(settings, logger)
+        try await finish(settings, logger)
     }
 
-    private func finish(_ settings: Settings, _ logger: Logger) throws {
-        try settings.closeStore()
+    private func finish(_ settings: Settings, _ logger: Logger) async throws {
+        try await settings.closeStore()
         RunningMark(settings).clear()
         logger.info("stopped")
     }
@@ -121,17 +121,17 @@ struct Serve: ParsableCommand {
         return state
     }
 
-    private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) throws {
+    private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) async throws {
         let store = try settings.openStore(mayReplaceLost: mayHaveLost)
-        let secret = try EncryptionSecret(settings, for: store)
+        let secret = try await EncryptionSecret(settings, for: store)
         if secret.isNew {
             logger.notice(
                 "made a secret that keys and credentials are sealed under; keep a copy of it, or set DB_ENCRYPTION_SECRET",
                 metadata: ["file": "\(EncryptionSecret.file(settings))"])
         }
-        try store.sync()
-        if mayHaveLost { try store.queues.beginAnew() }
-        try QueueLoading(store: store, settings: settings).start(logger)
+        try await store.sync()
+        if mayHaveLost { try await store.queues.beginAnew() }
+        try await QueueLoading(store: store, settings: settings).start(logger)
     }
 
     /// nginx's workers go on, and hold its port, where it was killed together with the supervisor.

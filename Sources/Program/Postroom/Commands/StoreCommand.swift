@@ -118,7 +118,7 @@ extension StoreCommand {
         }
     }
 
-    struct Export: ParsableCommand {
+    struct Export: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write all that is kept to standard output, as lines of JSON.",
             discussion: "The service may go on meanwhile.")
@@ -126,13 +126,13 @@ extension StoreCommand {
         @Flag(help: "Leave out what is damaged, and say on standard error what that is.") var skipDamaged = false
         @OptionGroup var reading: ReadingOptions
 
-        func run() throws {
-            if skipDamaged, reading.parent == nil { return try exportReadable() }
+        func run() async throws {
+            if skipDamaged, reading.parent == nil { return try await exportReadable() }
             if try StoreReading.isDoneElsewhere(reading, ["export"]) { return }
             let store = try StoreCommand.open(.readOnly).store
             var count = 0
             do {
-                try store.export(to: .standardOutput, leavingOut: skipDamaged ? { Self.note($0, &count) } : nil)
+                try await store.export(to: .standardOutput, leavingOut: skipDamaged ? { Self.note($0, &count) } : nil)
             } catch StoreFailure.damaged(let reason) {
                 throw Refusal(
                     "\(reason). \"postroom store export --skip-damaged\" leaves out what is damaged. \(StoreFile.remedy)"
@@ -142,7 +142,7 @@ extension StoreCommand {
         }
 
         /// Exports the store, or, where its pages are damaged, what can be read of them.
-        private func exportReadable() throws {
+        private func exportReadable() async throws {
             let settings = try Settings.inForce()
             if case .exited(let status) = try StoreReading.run(["check", "--quiet"], settings),
                 status < Check.unreadableStatus
@@ -159,7 +159,7 @@ extension StoreCommand {
             try StoreReading.salvage(settings, to: copy) { Self.note($0, &count) }
             var options = settings.storeOptions
             options.access = .exclusive
-            try MappedStore(directory: copy, options).export(to: .standardOutput) { Self.note($0, &count) }
+            try await MappedStore(directory: copy, options).export(to: .standardOutput) { Self.note($0, &count) }
             Self.summarize(count)
         }
 
@@ -174,7 +174,7 @@ extension StoreCommand {
         }
     }
 
-    struct Import: ParsableCommand {
+    struct Import: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read an export from standard input into a store that is empty: all of it, or nothing.",
             discussion: "The service must be stopped. DATA_DIR is made where it is not there.")
@@ -182,7 +182,7 @@ extension StoreCommand {
         @Flag(help: "Take in an export that was cut off, as far as it goes, or one of a version that wrote no end.")
         var incomplete = false
 
-        func run() throws {
+        func run() async throws {
             let settings = try Settings.inForce()
             try settings.makeDataDirectory()
             var options = settings.storeOptions
@@ -199,14 +199,16 @@ extension StoreCommand {
             }
             print(counts.summary)
             if !counts.isComplete { complain("the export has no end: what follows its last line is not here") }
-            try warnOfSecret(settings, store)
+            try await warnOfSecret(settings, store)
             warnOfOwner(settings)
         }
 
         /// Says what keeps the imported credentials from being read.
-        private func warnOfSecret(_ settings: Settings, _ store: MappedStore) throws {
-            guard try store.isSealed() else { return }
-            do { _ = try EncryptionSecret(settings, for: store) } catch let error as Refusal {
+        private func warnOfSecret(_ settings: Settings, _ store: MappedStore) async throws {
+            guard try store.seal() != nil else { return }
+            do {
+                _ = try await EncryptionSecret(settings, for: store)
+            } catch let error as Refusal {
                 complain("the service cannot start yet: \(error)")
             }
         }

@@ -178,12 +178,12 @@ extension StoreCommand {
         }
     }
 
-    struct Repair: ParsableCommand {
+    struct Repair: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Drop what cannot be read of a damaged store, say what that is, and keep the rest.",
             discussion: "The service must be stopped. The store as it was is kept beside the repaired one.")
 
-        func run() throws {
+        func run() async throws {
             let settings = try Settings.inForce()
             let directory = settings.dataDirectory
             let store = MappedStore.file(in: directory)
@@ -205,7 +205,7 @@ extension StoreCommand {
                 print("damaged: \(what)")
             }
             try StoreReading.salvage(settings, to: work.appending("copy"), note)
-            let counts = try rebuild(in: work, settings, note)
+            let counts = try await rebuild(in: work, settings, note)
             let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
             let aside = FilePath("\(store).before-repair-\(time.prefix(19).filter { $0 != ":" })")
             let fresh = MappedStore.file(in: work.appending("new"))
@@ -222,7 +222,7 @@ extension StoreCommand {
         /// Makes a store of what a copy says.
         private func rebuild(
             in work: FilePath, _ settings: Settings, _ note: @escaping (String) -> Void
-        ) throws -> ImportCounts {
+        ) async throws -> ImportCounts {
             var options = settings.storeOptions
             options.access = .exclusive
             options.isDurable = false
@@ -230,9 +230,13 @@ extension StoreCommand {
             let lines = work.appending("lines")
             let output = try FileDescriptor.open(
                 lines, .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
-            try output.closeAfter {
-                try copy.export(to: output, leavingOut: note)
+            do {
+                try await copy.export(to: output, leavingOut: note)
+            } catch {
+                try? output.close()
+                throw error
             }
+            try output.close()
             let fresh = try MappedStore(directory: work.appending("new"), options)
             let input = try FileDescriptor.open(lines, .readOnly)
             let counts = try input.closeAfter {
@@ -249,14 +253,14 @@ extension StoreCommand {
 
 extension StorageEngine {
     /// Writes an export to a file.
-    func export(to output: FileDescriptor, leavingOut leaveOut: ((String) -> Void)? = nil) throws {
+    func export(to output: FileDescriptor, leavingOut leaveOut: ((String) -> Void)? = nil) async throws {
         var buffer: [UInt8] = []
         var failure: (any Error)?
         func flush() {
             do { try output.writeAll(buffer) } catch { failure = failure ?? error }
             buffer.removeAll(keepingCapacity: true)
         }
-        try export(at: clock.now(), leavingOut: leaveOut) { line in
+        try await export(at: clock.now(), leavingOut: leaveOut) { line in
             guard failure == nil else { return }
             buffer += line
             buffer.append(UInt8(ascii: "\n"))

@@ -13,7 +13,7 @@ struct ImportCommand: ParsableCommand {
 }
 
 extension ImportCommand {
-    struct Pacifica: ParsableCommand {
+    struct Pacifica: AsyncCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take over the subscriptions and the event log of pacifica-notifications from its database.",
             discussion: """
@@ -25,7 +25,7 @@ extension ImportCommand {
         @Option(help: "Its URL as in peewee_url: postgres://user:password@host/name, or sqlite:///path.")
         var database: String
 
-        func run() throws {
+        func run() async throws {
             guard let url = PacificaDatabaseURL(database) else {
                 throw Refusal(
                     "--database takes a URL such as postgres://user:password@host:5432/name or sqlite:///path")
@@ -37,10 +37,10 @@ extension ImportCommand {
                 throw Refusal("the database has schema \(version), and only \(Self.schemaVersion) is known here")
             }
             let store = try settings.openStore()
-            let secret = try EncryptionSecret(settings, for: store)
+            let secret = try await EncryptionSecret(settings, for: store)
             var takeover = PacificaTakeover(source, store, settings, secret.sealing)
             do {
-                try takeover.run()
+                try await takeover.run()
                 try store.settle()
             } catch {
                 for line in takeover.keptSummary { print(line) }
@@ -89,10 +89,10 @@ struct PacificaTakeover {
         oldest = now.adding(seconds: -settings.webhookRetentionSeconds)
     }
 
-    mutating func run() throws {
+    mutating func run() async throws {
         do {
-            try takeSubscriptions()
-            try takeEvents()
+            try await takeSubscriptions()
+            try await takeEvents()
         } catch let failure as StoreFailure {
             throw failure
         } catch {
@@ -115,21 +115,22 @@ struct PacificaTakeover {
 
     // MARK: Subscriptions
 
-    private mutating func takeSubscriptions() throws {
-        try source.pages(of: "eventmatch", PacificaSubscription.columns, size: Self.subscriptionsPerPage) { rows in
-            for row in rows { try take(PacificaSubscription(row: row)) }
+    private mutating func takeSubscriptions() async throws {
+        try await source.pages(of: "eventmatch", PacificaSubscription.columns, size: Self.subscriptionsPerPage) {
+            rows in
+            for row in rows { try await take(PacificaSubscription(row: row)) }
             try store.commit()
             keptSummary = summary
         }
     }
 
-    private mutating func take(_ former: PacificaSubscription) throws {
+    private mutating func take(_ former: PacificaSubscription) async throws {
         let name = "subscription \(former.row["uuid"] ?? "")"
         if former.isDeleted {
             subscriptions.deleted += 1
             return
         }
-        if let id = former.id, try isKept(id) {
+        if let id = former.id, try await isKept(id) {
             subscriptions.known += 1
             return
         }
@@ -140,10 +141,7 @@ struct PacificaTakeover {
             subscriptions.refused += 1
             return complain("\(name) is left out: \(error.message)")
         }
-        let creation = try LoopExecutor.complete { [store] () async throws(StoreFailure) in
-            try await store.events.create(subscription, for: nil, limit: .max)
-        }
-        guard case .made = creation else {
+        guard case .made = try await store.events.create(subscription, for: nil, limit: .max) else {
             subscriptions.known += 1
             return
         }
@@ -153,14 +151,14 @@ struct PacificaTakeover {
         complain("\(name) is disabled: \(fault)")
     }
 
-    private func isKept(_ id: UUID) throws(StoreFailure) -> Bool {
-        try LoopExecutor.complete { () async throws(StoreFailure) in try await store.events.subscription(id) != nil }
+    private func isKept(_ id: UUID) async throws(StoreFailure) -> Bool {
+        try await store.events.subscription(id) != nil
     }
 
     // MARK: Events
 
-    private mutating func takeEvents() throws {
-        try source.pages(of: "eventlog", FormerEvent.columns, size: Self.eventsPerPage) { rows in
+    private mutating func takeEvents() async throws {
+        try await source.pages(of: "eventlog", FormerEvent.columns, size: Self.eventsPerPage) { rows in
             var taken: [FormerEvent] = []
             var (bytes, matches) = (0, 0)
             for row in rows {
@@ -169,15 +167,15 @@ struct PacificaTakeover {
                 bytes += event.event.body.count
                 matches += event.matches.count
                 guard bytes >= Self.maximumBytes || matches >= Self.maximumMatches else { continue }
-                try take(&taken)
+                try await take(&taken)
                 (bytes, matches) = (0, 0)
             }
-            try take(&taken)
+            try await take(&taken)
         }
     }
 
-    private mutating func take(_ taken: inout [FormerEvent]) throws {
-        events += try store.events.takeOver(taken)
+    private mutating func take(_ taken: inout [FormerEvent]) async throws {
+        events += try await store.events.takeOver(taken)
         try store.commit()
         keptSummary = summary
         taken = []

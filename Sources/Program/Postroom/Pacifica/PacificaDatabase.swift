@@ -102,7 +102,9 @@ struct PacificaDatabase {
     }
 
     /// Lends a table's rows, so many at a time: oldest first, and after them those of which nobody knows when they were made.
-    func pages(of table: String, _ columns: [String], size: Int, _ body: ([Row]) throws -> Void) throws {
+    func pages(
+        of table: String, _ columns: [String], size: Int, _ body: ([Row]) async throws -> Void
+    ) async throws {
         // What is null is neither before nor after anything.
         for (condition, place) in [("created IS NOT NULL", ["created", "uuid"]), ("created IS NULL", ["uuid"])] {
             let names = place.joined(separator: ", ")
@@ -111,7 +113,7 @@ struct PacificaDatabase {
             let parameters = place.indices.map { "$\($0 + 1)" }.joined(separator: ", ")
             var rows = try ask("\(head) \(tail)", [])
             while let last = rows.last {
-                try body(rows.map { Self.row($0, columns) })
+                try await body(rows.map { Self.row($0, columns) })
                 let reached = last.dropFirst(columns.count).compactMap { $0 }
                 guard rows.count == size, reached.count == place.count else { break }
                 rows = try ask("\(head) AND (\(names)) > (\(parameters)) \(tail)", reached)

@@ -10,7 +10,7 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-struct Respond: ParsableCommand {
+struct Respond: AsyncCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer FastCGI requests from the listening socket given as descriptor 0.",
         discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
@@ -28,7 +28,7 @@ struct Respond: ParsableCommand {
         help: ArgumentHelp("Which place in the memory given as descriptor 4 is this process's.", visibility: .hidden))
     var heartbeat: Int?
 
-    func run() throws {
+    func run() async throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
         let settings = try Settings.inForce()
         let socket = FileDescriptor(rawValue: 0)
@@ -55,7 +55,7 @@ struct Respond: ParsableCommand {
         }
         if isOfOlderSupervisor { NginxRepair(settings: settings, logger: logger).run() }
         store.heartbeat = heartbeat.flatMap { vitals?.heartbeat($0) }
-        let secret = try EncryptionSecret(settings, for: store)
+        let secret = try await EncryptionSecret(settings, for: store)
         let start = started ?? SystemClock.realTimeMicroseconds()
         let lookups = try Lookups(settings, logger: logger)
         let background = try BackgroundThread()

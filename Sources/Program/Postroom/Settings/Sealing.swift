@@ -16,7 +16,7 @@ struct EncryptionSecret {
     static func file(_ settings: Settings) -> FilePath { settings.dataDirectory.appending("secret.key") }
 
     /// Reads the secret; makes one where none is set, none was made, and nothing in the store is sealed.
-    init(_ settings: Settings, for store: any SecretSeal) throws {
+    init(_ settings: Settings, for store: any SecretSeal) async throws {
         if let text = settings.encryptionSecret {
             guard let key = SealingKey(bytes: Array(text.utf8)) else {
                 preconditionFailure("the setting has 32 bytes, or was refused")
@@ -25,9 +25,9 @@ struct EncryptionSecret {
         } else if Files.exists(Self.file(settings)) {
             (key, isNew) = (try Self.read(Self.file(settings)), false)
         } else {
-            (key, isNew) = (try Self.make(Self.file(settings), for: store), true)
+            (key, isNew) = (try await Self.make(Self.file(settings), for: store), true)
         }
-        try claim(store)
+        try await claim(store)
     }
 
     private static func read(_ path: FilePath) throws(Refusal) -> SealingKey {
@@ -43,8 +43,8 @@ struct EncryptionSecret {
         return key
     }
 
-    private static func make(_ path: FilePath, for store: any SecretSeal) throws -> SealingKey {
-        guard try !store.isSealed() else {
+    private static func make(_ path: FilePath, for store: any SecretSeal) async throws -> SealingKey {
+        guard try await store.seal() == nil else {
             throw Refusal(
                 """
                 \(path) is missing, and credentials in the store are sealed under it. Restore it from your backup, or \
@@ -71,18 +71,16 @@ struct EncryptionSecret {
             }, open: { sealed, purpose in key.open(sealed, for: purpose.context) })
     }
 
-    private static let markContext = Array("store".utf8)
+    private static let sealContext = Array("store".utf8)
 
     /// Refuses a store whose secrets were sealed under another key, before anything is written to it.
-    private func claim(_ store: any SecretSeal) throws {
-        let key = key
-        let isOurs = try store.claimSeal(
-            isOurs: { key.open($0, for: Self.markContext) != nil },
-            make: {
-                var random = SystemRandomNumberGenerator()
-                return key.seal([], for: Self.markContext, random: &random)
-            })
-        guard isOurs else {
+    private func claim(_ store: any SecretSeal) async throws {
+        var seal = try await store.seal()
+        if seal == nil {
+            var random = SystemRandomNumberGenerator()
+            seal = try await store.seal(ifNone: key.seal([], for: Self.sealContext, random: &random))
+        }
+        guard let seal, key.open(seal, for: Self.sealContext) != nil else {
             throw Refusal(
                 "DB_ENCRYPTION_SECRET, or secret.key in DATA_DIR, is not the one that this store was sealed under")
         }

@@ -31,13 +31,13 @@ extension Settings {
     }
 
     /// Has the disk hold everything, and the store know that.
-    func closeStore() throws {
+    func closeStore() async throws {
         if StoreOnDisk.fault(in: dataDirectory) != nil { try StoreReading.probe(self) }
         var options = storeOptions
         options.access = .exclusive
         guard let store = try? MappedStore(directory: dataDirectory, options) else {
             // Another process goes on with it.
-            return try openStore().sync()
+            return try await openStore().sync()
         }
         do throws(StoreFailure) { try store.noteClosed() } catch {
             store.rollBack()

@@ -105,9 +105,9 @@ final class Maintenance {
         }
     }
 
-    func renewMark() {
+    func renewMark() async {
         do throws(StoreFailure) {
-            try store.renewMark()
+            try await store.renewMark()
         } catch {
             store.rollBack()
             logger.warning("an older copy of the store would go unnoticed", metadata: ["reason": "\(error)"])

@@ -20,15 +20,19 @@ extension Logger {
 }
 
 extension Settings {
-    /// Has operational events delivered where the settings say.
-    func sendOperationalEvents(of store: any StorageEngine, sealing: Sealing) throws {
-        let secret = operationalSecret.flatMap { WebhookSecret($0)?.bytes }
-        let wanted = operationalURL.map { url in
-            Destination(
-                number: 0, url: url, sealedSecret: secret.map { sealing.seal($0, .secret) }, policy: .standard)
-        }
-        try store.deliveries.sendOperationalEvents(to: wanted) { found in
-            found.url == operationalURL && found.sealedSecret.flatMap { sealing.open($0, .secret) } == secret
+    /// Has operational events delivered where the settings say. Writes nothing where they are so already.
+    func sendOperationalEvents(of store: any StorageEngine, sealing: Sealing) async throws {
+        let current = try await store.deliveries.operationalDestination()
+        if let url = operationalURL {
+            let secret = operationalSecret.flatMap { WebhookSecret($0)?.bytes }
+            if let current, current.url == url, current.sealedSecret.flatMap({ sealing.open($0, .secret) }) == secret {
+                return
+            }
+            try await store.deliveries.sendOperationalEvents(
+                to: Destination(
+                    number: 0, url: url, sealedSecret: secret.map { sealing.seal($0, .secret) }, policy: .standard))
+        } else if current != nil {
+            try await store.deliveries.sendOperationalEvents(to: nil)
         }
         try store.commit()
     }

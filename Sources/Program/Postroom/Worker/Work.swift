@@ -12,7 +12,7 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-struct Work: ParsableCommand {
+struct Work: AsyncCommand {
     static let configuration = CommandConfiguration(
         abstract: "Do what is due and no request asks for: deliveries, expiry, and removing what is of no more use.",
         discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
@@ -27,9 +27,7 @@ struct Work: ParsableCommand {
         help: ArgumentHelp("Which place in the memory given as descriptor 4 is this process's.", visibility: .hidden))
     var heartbeat: Int?
 
-    func run() throws { try LoopExecutor.complete { try await work() } }
-
-    private func work() async throws {
+    func run() async throws {
         if let parent { Signal.send(Signal.terminate, whenParentDies: parent) }
         Signal.ignoreBrokenPipes()
         let settings = try Settings.inForce()
@@ -39,8 +37,8 @@ struct Work: ParsableCommand {
             settings: settings, parent: parent, isSuccessor: ready != nil && heartbeat == nil, logger: logger
         ).open()
         store.heartbeat = heartbeat.flatMap { vitals?.heartbeat($0) }
-        let secret = try EncryptionSecret(settings, for: store)
-        try settings.sendOperationalEvents(of: store, sealing: secret.sealing)
+        let secret = try await EncryptionSecret(settings, for: store)
+        try await settings.sendOperationalEvents(of: store, sealing: secret.sealing)
         let multi = try Multi(
             connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60, keptConnections: settings.delivery.inFlight)
         let addresses = AddressGuard(allowing: settings.allowedSubnets)

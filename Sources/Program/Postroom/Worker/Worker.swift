@@ -35,8 +35,17 @@ final class Worker {
 
     /// Works until SIGTERM or SIGINT.
     func run() async throws {
-        maintenance.renewMark()
-        defer { maintenance.renewMark() }
+        await maintenance.renewMark()
+        do {
+            try await work()
+        } catch {
+            await maintenance.renewMark()
+            throw error
+        }
+        await maintenance.renewMark()
+    }
+
+    private func work() async throws {
         while true {
             try wait()
             store.heartbeat?.beat()

@@ -153,21 +153,17 @@ extension MappedDeliveries: DeliveryAdministration {
         try tables.operators.value(in: transaction)
     }
 
-    /// Has operational events delivered from now on, those that wait among them, or no longer. Writes nothing where all is as it
-    /// is wanted.
-    /// - Parameters:
-    ///   - wanted: its number does not matter.
-    ///   - isSame: whether a destination is as wanted.
-    package func sendOperationalEvents(
-        to wanted: Destination?, isSame: (Destination) -> Bool
-    ) throws(StoreFailure) {
-        let isDone = try read { (transaction) throws(LMDBError) in
-            guard let number = try operatorsDestination(in: transaction),
-                let found = try destination(number, in: transaction)
-            else { return wanted == nil }
-            return wanted != nil && isSame(found)
+    /// Where operational events are delivered to; `nil`: nowhere.
+    package func operationalDestination() throws(StoreFailure) -> Destination? {
+        try read { (transaction) throws(LMDBError) in
+            guard let number = try operatorsDestination(in: transaction) else { return nil }
+            return try destination(number, in: transaction)
         }
-        if isDone { return }
+    }
+
+    /// Has operational events delivered to another destination, those that wait among them, or no longer.
+    /// - Parameter wanted: its number does not matter; `nil`: nowhere.
+    package func sendOperationalEvents(to wanted: Destination?) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             if let number = try operatorsDestination(in: transaction) {
                 if let wanted { return try put(wanted.numbered(number, keyring: nil), in: &transaction) }
