@@ -182,8 +182,8 @@ package final class WebhookHandlers: APIHandlers {
         case .whole, .tooLarge: break
         }
         if let reason = MediaType.fault(request.fields) { throw APIError(.wrongMediaType, reason) }
-        guard case .whole(let bytes) = request.body, bytes.count <= settings.maximumBodyBytes else {
-            throw APIError(.bodyTooLarge, "A body may have no more than \(settings.maximumBodyBytes) bytes.")
+        guard case .whole(let bytes) = request.body, bytes.count <= settings.maximumInputBytes else {
+            throw APIError(.bodyTooLarge, "A body may have no more than \(settings.maximumInputBytes) bytes.")
         }
         return bytes
     }

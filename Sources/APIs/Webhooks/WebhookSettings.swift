@@ -5,8 +5,8 @@ package struct WebhookSettings: Equatable, Sendable {
 
     /// How many an environment may have.
     package var webhooksPerEnvironment = 100
-    /// Of a request's body, an event's among them.
-    package var maximumBodyBytes = 256 << 10
+    /// Of a webhook, an event or settings in a request's body.
+    package var maximumInputBytes = 256 << 10
     /// Attempts at a time to one webhook.
     package var inFlight = 16
     package var signatureHeader = "X-3dverse-Signature"

@@ -118,7 +118,7 @@ extension EventHandlers {
     func replay(
         _ request: Request, _ found: Subscription, _ context: any RequestContext
     ) async throws(EventError) -> Answer {
-        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumBodyBytes))
+        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumInputBytes))
         let input = try ReplayInput(parsing: body, now: now().wall)
         let replay = try await stored { () async throws(StoreFailure) in
             try await store.replay(found, since: input.since, until: input.until, all: input.all, for: request.id)

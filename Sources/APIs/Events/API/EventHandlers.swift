@@ -171,7 +171,7 @@ package final class EventHandlers: APIHandlers {
                 throw EventError(.badRequest, "Unexpected body parameters: the body must be JSON, and not a form.")
             }
         }
-        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumBodyBytes))
+        let body = try RequestBody.jsonText(try body(of: request, atMost: settings.maximumInputBytes))
         return try SubscriptionInput(parsing: body, isNew: isNew, urls)
     }
 

@@ -17,8 +17,8 @@ package struct EventSettings: Equatable, Sendable {
     package var defaultUser = "default_user"
     /// Of an event, or of a batch of them.
     package var maximumEventBytes = 16 << 20
-    /// Of the body of any other request.
-    package var maximumBodyBytes = 1 << 20
+    /// Of a subscription or a replay in a request's body.
+    package var maximumInputBytes = 1 << 20
     /// Those that are taken over from elsewhere may be more.
     package var subscriptionsPerUser = 100_000
     /// Attempts at a time for one subscription.

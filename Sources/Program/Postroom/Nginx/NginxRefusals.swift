@@ -69,7 +69,7 @@ struct NginxRefusals {
 
     /// Locations that answer with the object of the API of webhooks.
     var webhookObjects: String {
-        let limit = min(settings.maximumBodyBytes, settings.webhooks.maximumBodyBytes)
+        let limit = min(settings.maximumBodyBytes, settings.webhooks.maximumInputBytes)
         return locations("webhooks", all + [tooLarge(limit)]) { refusal in
             refusal.code.map { code in
                 String(

@@ -72,7 +72,7 @@ extension Settings {
 
     /// What depends on several variables.
     mutating func readEvents(_ environment: [String: String], _ faults: inout [SettingError]) {
-        events.maximumBodyBytes = maximumBodyBytes
+        events.maximumInputBytes = maximumBodyBytes
         delivery.approvalURL = events.policyURL
         if let file = userFile, events.userSource != .basic {
             faults.append(

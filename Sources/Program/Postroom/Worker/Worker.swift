@@ -14,7 +14,7 @@ final class Worker {
     private let logger: Logger
     private let intake: KafkaIntake?
     private let matching: MatchingWork
-    private let deliveries: DeliveryWork
+    private let dispatching: DispatchWork
     private let maintenance: Maintenance
     private let signals: SignalQueue
     private var isStopping = false
@@ -29,7 +29,7 @@ final class Worker {
         maintenance = Maintenance(store, settings, logger)
         let failures = WorkFailures(store, maintenance, logger)
         matching = MatchingWork(store, failures)
-        deliveries = DeliveryWork(store, dispatcher, failures, logger)
+        dispatching = DispatchWork(store, dispatcher, failures, logger)
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
 
@@ -52,7 +52,7 @@ final class Worker {
             guard !isStopping else { return try await drain() }
             await intake?.turn()
             await matching.work()
-            await deliveries.work()
+            await dispatching.work()
             tellDamage()
             await maintenance.work()
         }
@@ -60,15 +60,15 @@ final class Worker {
 
     /// Waits for attempts that end, for signals, and until it is time to look again.
     private func wait() throws {
-        var pause = maintenance.pauseMilliseconds ?? deliveries.lookMilliseconds
+        var pause = maintenance.pauseMilliseconds ?? dispatching.lookMilliseconds
         if matching.isDue { pause = 0 }
-        if let milliseconds = deliveries.retryMilliseconds { pause = milliseconds }
+        if let milliseconds = dispatching.retryMilliseconds { pause = milliseconds }
         var descriptors = [signals.descriptor]
         if let intake {
             pause = min(pause, intake.pauseMilliseconds)
             descriptors.append(intake.descriptor)
         }
-        try deliveries.dispatcher.wait(milliseconds: pause, descriptors: descriptors)
+        try dispatching.dispatcher.wait(milliseconds: pause, descriptors: descriptors)
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
     }
 
@@ -82,7 +82,7 @@ final class Worker {
     /// Begins nothing any longer, and waits for what is being sent.
     private func drain() async throws {
         intake?.close()
-        try await deliveries.drain(seconds: shutdownSeconds)
+        try await dispatching.drain(seconds: shutdownSeconds)
     }
 }
 

@@ -5,7 +5,7 @@ internal import Storage
 internal import Values
 
 /// Makes the deliveries that are due, and writes what became of them.
-final class DeliveryWork {
+final class DispatchWork {
     let dispatcher: Dispatcher
     private let store: any StorageEngine
     private let failures: WorkFailures
