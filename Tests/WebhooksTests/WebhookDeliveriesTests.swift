@@ -145,9 +145,12 @@ import Values
         let id = try #require(UUID(try api.create()))
         api.store.entries = [9, 4].map { number in
             LogEntry(
-                id: number, webhook: id, environment: id, event: "job-created", eventID: "e", attempt: 1,
-                trigger: .scheduled, method: "POST", url: "https://x/",
-                outcome: Attempt(triggeredAt: Example.moment.wall), requestBody: nil, nextRetryAt: nil, isFinal: true)
+                webhook: id, environment: id,
+                line: DeliveryLine(
+                    id: number, event: "job-created", eventID: "e", attempt: 1, trigger: .scheduled, method: "POST",
+                    url: "https://x/", outcome: Attempt(triggeredAt: Example.moment.wall), nextRetryAt: nil,
+                    isFinal: true),
+                requestBody: nil)
         }
         let lines = try api.call(.get, "/webhooks/\(id)/logs").json.array
         #expect(lines?.map { $0["log_id"]?.integer } == [9, 4])

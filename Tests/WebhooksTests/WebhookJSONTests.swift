@@ -93,10 +93,11 @@ import Values
 
     private func line(_ outcome: Attempt, body: [UInt8]? = Array("{}".utf8), next: Timestamp? = nil) throws -> JSON {
         let entry = LogEntry(
-            id: 3, webhook: id, environment: environment, event: "job-created", eventID: "e", attempt: 1,
-            trigger: .recover, method: "POST", url: "https://x/", outcome: outcome, requestBody: body,
-            nextRetryAt: next,
-            isFinal: next == nil)
+            webhook: id, environment: environment,
+            line: DeliveryLine(
+                id: 3, event: "job-created", eventID: "e", attempt: 1, trigger: .recover, method: "POST",
+                url: "https://x/", outcome: outcome, nextRetryAt: next, isFinal: next == nil),
+            requestBody: body)
         return try JSON(parsing: valueJSON { json in entry.write(to: &json) })
     }
 

@@ -40,7 +40,7 @@ package protocol EventAdministration: AnyObject {
     func redispatch(_ id: UUID) async throws(StoreFailure) -> Redispatch
 
     /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
-    /// and its subscription's history says so.
+    /// and its subscription's log says so.
     /// - Parameter limit: how many lines of its history one step removes.
     func purge(_ id: UUID, limit: Int) async throws(StoreFailure) -> PurgeOutcome
 

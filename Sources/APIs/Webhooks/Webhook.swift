@@ -67,44 +67,21 @@ package struct AttemptSummary: Equatable, Sendable {
     }
 }
 
-/// One line of a webhook's log: an attempt, or that none was made.
+/// A line of a webhook's log, with what was sent. The members of the line are members of the entry.
+@dynamicMemberLookup
 package struct LogEntry: Equatable, Sendable {
-    /// Counts the lines of all logs in the order they were written; never used twice.
-    package let id: UInt64
     package let webhook: UUID
     package let environment: UUID
-    package let event: String
-    package let eventID: String
-    /// Counted from 1; 0 where none was made.
-    package let attempt: UInt32
-    package let trigger: Trigger
-    package let method: String
-    package let url: String
-    package let outcome: Attempt
+    package let line: DeliveryLine
     /// What was sent; `nil` where it is no longer kept.
     package let requestBody: [UInt8]?
-    /// When the next attempt is due; `nil` where there is none.
-    package let nextRetryAt: Timestamp?
-    /// Whether no attempt follows.
-    package let isFinal: Bool
 
-    package init(
-        id: UInt64, webhook: UUID, environment: UUID, event: String, eventID: String, attempt: UInt32,
-        trigger: Trigger, method: String, url: String, outcome: Attempt, requestBody: [UInt8]?,
-        nextRetryAt: Timestamp?, isFinal: Bool
-    ) {
-        self.id = id
+    package init(webhook: UUID, environment: UUID, line: DeliveryLine, requestBody: [UInt8]?) {
         self.webhook = webhook
         self.environment = environment
-        self.event = event
-        self.eventID = eventID
-        self.attempt = attempt
-        self.trigger = trigger
-        self.method = method
-        self.url = url
-        self.outcome = outcome
+        self.line = line
         self.requestBody = requestBody
-        self.nextRetryAt = nextRetryAt
-        self.isFinal = isFinal
     }
+
+    package subscript<Value>(dynamicMember member: KeyPath<DeliveryLine, Value>) -> Value { line[keyPath: member] }
 }

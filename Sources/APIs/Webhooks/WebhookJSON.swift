@@ -74,17 +74,18 @@ extension AttemptSummary {
 
 extension LogEntry {
     func write(to json: inout JSONWriter) {
+        let outcome = line.outcome
         let hasResponse = outcome.status != nil
         json.object { json in
-            json.member("log_id", id)
+            json.member("log_id", line.id)
             json.member("webhook_id", webhook.description)
             json.member("environment_id", environment.description)
-            json.member("event", event)
-            json.member("event_id", eventID)
-            json.member("attempt", attempt)
-            json.member("trigger", trigger.word)
-            json.member("method", method.lowercased())
-            json.member("url", url)
+            json.member("event", line.event)
+            json.member("event_id", line.eventID)
+            json.member("attempt", line.attempt)
+            json.member("trigger", line.trigger.word)
+            json.member("method", line.method.lowercased())
+            json.member("url", line.url)
             json.name("request_headers")
             json.headers(outcome.requestHeaders)
             json.member("request_body", orNull: requestBody)
@@ -102,8 +103,8 @@ extension LogEntry {
             json.member("error", orNull: outcome.failure?.text)
             json.member("duration_ms", outcome.durationMilliseconds)
             json.member("triggered_at", outcome.triggeredAt.rfc3339)
-            json.member("next_retry_at", orNull: nextRetryAt?.rfc3339)
-            json.member("final", isFinal)
+            json.member("next_retry_at", orNull: line.nextRetryAt?.rfc3339)
+            json.member("final", line.isFinal)
         }
     }
 }

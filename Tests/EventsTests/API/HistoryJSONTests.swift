@@ -12,8 +12,8 @@ import Values
 
     private func line(_ attempt: Attempt) -> DeliveryLine {
         DeliveryLine(
-            id: 1, event: Self.id, type: "t", attempt: 1, trigger: .scheduled, outcome: attempt, nextRetryAt: nil,
-            isFinal: true)
+            id: 1, event: "t", eventID: Self.id.description, attempt: 1, trigger: .scheduled, method: "POST",
+            url: "https://x/", outcome: attempt, nextRetryAt: nil, isFinal: true)
     }
 
     /// How an event is shown to the user `u`, who has one subscription that it matches.

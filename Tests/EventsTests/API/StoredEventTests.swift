@@ -125,7 +125,7 @@ import Values
                 try test.lines(subscription, DeliveryQuery(succeeded: true)).map(\.outcome.status) == [200, 200, 200])
             #expect(try test.lines(subscription, DeliveryQuery(succeeded: false)) == [lines[0], lines[2], lines[4]])
             #expect(lines[0].isFinal == false && lines[0].nextRetryAt == test.moment.wall.adding(seconds: 10))
-            #expect(lines[1].isFinal && lines[1].type == "t")
+            #expect(lines[1].isFinal && lines[1].event == "t")
         }
     }
 

@@ -234,7 +234,7 @@ import Values
             try test.match(matcher)
             try test.work()
             #expect(try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
-            #expect(try test.lines(all).count { $0.isFinal } == Set(try test.lines(all).map(\.event)).count)
+            #expect(try test.lines(all).count { $0.isFinal } == Set(try test.lines(all).map(\.eventID)).count)
         }
     }
 

@@ -26,7 +26,7 @@ package protocol EventStore: AnyObject {
         _ subscription: Subscription, by changed: Subscription
     ) async throws(StoreFailure) -> Replacement<Subscription>
 
-    /// Removes a user's subscription with its pending deliveries and its history; false where the user has none of that id.
+    /// Removes a user's subscription with its pending deliveries and its log; false where the user has none of that id.
     func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     // MARK: Events
@@ -47,7 +47,7 @@ package protocol EventStore: AnyObject {
     /// What became of a subscription's events, newest attempt first.
     func deliveries(of subscription: UUID, _ query: DeliveryQuery) async throws(StoreFailure) -> [DeliveryLine]?
 
-    /// Delivers again what a line of the history is about, unless the subscription is gone: another one may have its id since.
+    /// Delivers again what a line of its log is about, unless the subscription is gone: another one may have its id since.
     func redeliver(
         _ line: UInt64, of subscription: Subscription, for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> Redelivery
@@ -142,36 +142,6 @@ package struct EventHistory: Equatable, Sendable {
         self.isWaiting = isWaiting
         self.matches = matches
         self.otherMatches = otherMatches
-    }
-}
-
-/// One attempt of a delivery, or that none was made.
-package struct DeliveryLine: Equatable, Sendable {
-    /// Counts the lines of all histories in the order they were written; never used twice.
-    package let id: UInt64
-    package let event: UUID
-    package let type: String
-    /// Counted from 1; 0 where none was made.
-    package let attempt: UInt32
-    package let trigger: Trigger
-    package let outcome: Attempt
-    /// When the next attempt is due; `nil` where there is none.
-    package let nextRetryAt: Timestamp?
-    /// Whether no attempt follows.
-    package let isFinal: Bool
-
-    package init(
-        id: UInt64, event: UUID, type: String, attempt: UInt32, trigger: Trigger, outcome: Attempt,
-        nextRetryAt: Timestamp?, isFinal: Bool
-    ) {
-        self.id = id
-        self.event = event
-        self.type = type
-        self.attempt = attempt
-        self.trigger = trigger
-        self.outcome = outcome
-        self.nextRetryAt = nextRetryAt
-        self.isFinal = isFinal
     }
 }
 

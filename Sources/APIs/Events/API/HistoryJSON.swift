@@ -63,8 +63,8 @@ extension DeliveryLine {
         let isShown = !needsApproval || wasApproved
         json.object { json in
             json.member("id", id)
-            json.member("event", event.description)
-            json.member("type", orNull: isShown ? type : nil)
+            json.member("event", eventID)
+            json.member("type", orNull: isShown ? event : nil)
             json.member("attempt", attempt)
             json.member("trigger", trigger.word)
             json.member("policy_status_code", orNull: outcome.approval?.status)

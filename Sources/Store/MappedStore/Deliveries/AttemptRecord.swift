@@ -143,3 +143,12 @@ struct AttemptRecord: Equatable, KeylessRecord {
         return fields
     }
 }
+
+extension AttemptRecord {
+    /// As it is read.
+    var line: DeliveryLine {
+        DeliveryLine(
+            id: number, event: event, eventID: eventID, attempt: count, trigger: trigger, method: method, url: url,
+            outcome: attempt, nextRetryAt: nextRetryAt, isFinal: isFinal)
+    }
+}

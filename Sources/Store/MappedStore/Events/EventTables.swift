@@ -173,9 +173,6 @@ extension MappedEvents {
     }
 
     func deliveryLine(_ record: AttemptRecord) -> DeliveryLine? {
-        guard let event = UUID(record.eventID) else { return nil }
-        return DeliveryLine(
-            id: record.number, event: event, type: record.event, attempt: record.count, trigger: record.trigger,
-            outcome: record.attempt, nextRetryAt: record.nextRetryAt, isFinal: record.isFinal)
+        UUID(record.eventID).map { _ in record.line }
     }
 }

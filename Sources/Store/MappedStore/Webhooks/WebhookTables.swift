@@ -87,10 +87,7 @@ extension MappedWebhooks {
         _ record: AttemptRecord, _ webhook: Webhook, in transaction: borrowing Transaction
     ) throws(LMDBError) -> LogEntry {
         LogEntry(
-            id: record.number, webhook: webhook.id, environment: webhook.environment, event: record.event,
-            eventID: record.eventID, attempt: record.count, trigger: record.trigger, method: record.method,
-            url: record.url, outcome: record.attempt,
-            requestBody: try deliveries.readableParcel(record.parcel, in: transaction)?.body,
-            nextRetryAt: record.nextRetryAt, isFinal: record.isFinal)
+            webhook: webhook.id, environment: webhook.environment, line: record.line,
+            requestBody: try deliveries.readableParcel(record.parcel, in: transaction)?.body)
     }
 }
