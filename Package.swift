@@ -112,7 +112,7 @@ let package = Package(
         module(
             .engines, "DeliveryEngine",
             ["Cryptography", "Curl", "Delivery", "Encodings", "HTTP", "Linux", "StandardWebhooks", "Values", system]),
-        module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Values", "Webhooks", logging, system]),
+        module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Values", logging, system]),
 
         module(
             .store, "MappedStore",
@@ -173,7 +173,7 @@ let package = Package(
                 "Cryptography", "Curl", "Delivery", "HTTP", "Linux", "MappedStore", "TestSupport",
                 "StandardWebhooks", "Webhooks", "Values", system,
             ]),
-        tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", "Webhooks", logging, "Values", system]),
+        tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", logging, "Values", system]),
         tests(
             of: "Capture",
             [

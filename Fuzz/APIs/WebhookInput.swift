@@ -14,7 +14,6 @@ private struct URLs: URLChecking {
         }
     }
 
-    func reach(_ url: String) -> Reach { .open }
 }
 
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)

@@ -6,7 +6,6 @@ import SystemPackage
 import TestSupport
 import Testing
 import Values
-import Webhooks
 
 @testable import Lookups
 
@@ -25,16 +24,16 @@ import Webhooks
     private func work(_ lookups: Lookups) { #expect(holds { lookups.work() }) }
 
     @Test(arguments: [
-        (200, EnvironmentAnswer.yes), (204, .yes), (404, .no), (410, .no), (301, .unknown), (401, .unknown),
-        (500, .unknown), (503, .unknown),
+        (200, LookupResult.found(true)), (204, .found(true)), (404, .found(false)), (410, .found(false)),
+        (301, .unanswered), (401, .unanswered), (500, .unanswered), (503, .unanswered),
     ])
-    func `an environment exists where the status says so`(status: Int, answer: EnvironmentAnswer) throws {
+    func `an environment exists where the status says so`(status: Int, result: LookupResult<Bool>) throws {
         try withReceiver(["--rule", "/api/*=status=\(status)"]) { receiver in
             let lookups = try lookups("http://127.0.0.1:\(receiver.port)/api/")
-            #expect(lookups.environment(environment) == .pending)
-            #expect(lookups.environment(environment) == .pending)
+            #expect(lookups.environment(environment) == nil)
+            #expect(lookups.environment(environment) == nil)
             work(lookups)
-            #expect(lookups.environment(environment) == answer)
+            #expect(lookups.environment(environment) == result)
             let arrivals = try receiver.arrivals()
             #expect(arrivals.map(\.method) == ["GET"])
             #expect(arrivals.map(\.path) == ["/api/environments/\(environment)"])
@@ -42,28 +41,28 @@ import Webhooks
         }
     }
 
-    @Test func `nobody there, and nobody who answers, is no answer`() throws {
+    @Test func `a service that is not there or does not answer leaves a lookup unanswered`() throws {
         for url in ["http://127.0.0.1:1/api", "http://nobody.invalid"] {
             let lookups = try lookups(url, timeoutSeconds: 0.3)
-            #expect(lookups.environment(environment) == .pending)
+            #expect(lookups.environment(environment) == nil)
             work(lookups)
-            #expect(lookups.environment(environment) == .unknown)
+            #expect(lookups.environment(environment) == .unanswered)
         }
     }
 
-    @Test func `where nobody is to be asked any environment exists`() throws {
-        #expect(try lookups(nil).environment(environment) == .yes)
+    @Test func `without a service to ask any environment exists`() throws {
+        #expect(try lookups(nil).environment(environment) == .found(true))
     }
 
     @Test func `names lead to all of their addresses, and some to none`() throws {
         let lookups = try lookups(nil)
         for (name, expected) in [("localhost", "127.0.0.1"), ("nobody.invalid", nil)] {
-            guard case .pending = lookups.addresses(of: name) else {
+            guard lookups.addresses(of: name) == nil else {
                 Issue.record("\(name) was not looked up")
                 continue
             }
             work(lookups)
-            guard case .known(let addresses) = lookups.addresses(of: name) else {
+            guard case .found(let addresses) = lookups.addresses(of: name) else {
                 Issue.record("\(name) is not known")
                 continue
             }
@@ -80,7 +79,7 @@ import Webhooks
         let addresses = ["10.0.0.1", "fd00::1", "93.184.216.34", "fd00::2", "127.0.0.1"].compactMap(IPAddress.init)
         multi.setAddresses(addresses, ofHost: "many.test", port: 80)
         let lookup = NameLookup()
-        try multi.start(lookup.question("many.test"), token: 1)
+        try multi.start(lookup.request("many.test"), token: 1)
         _ = try holds { try !multi.wait(milliseconds: 100).isEmpty }
         #expect(Set(lookup.addresses) == Set(addresses))
     }
@@ -88,7 +87,7 @@ import Webhooks
     @Test func `no more names are looked up at a time than may be`() throws {
         let lookups = try lookups(nil)
         for number in 0..<32 {
-            guard case .pending = lookups.addresses(of: "name\(number).invalid") else {
+            guard lookups.addresses(of: "name\(number).invalid") == nil else {
                 Issue.record("refused after \(number)")
                 return
             }
@@ -100,7 +99,7 @@ import Webhooks
         #expect(
             holds {
                 _ = lookups.work()
-                guard case .pending = lookups.addresses(of: "one-more.invalid") else { return false }
+                guard lookups.addresses(of: "one-more.invalid") == nil else { return false }
                 return true
             })
     }

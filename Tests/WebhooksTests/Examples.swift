@@ -40,11 +40,11 @@ enum Example {
 /// URLs that are right here: those with https.
 struct SecureURLs: URLChecking {
     /// Where any URL leads.
-    var reached: () -> Reach = { .open }
+    var lookedUp: () -> LookupResult<String?> = { .found(nil) }
 
     func fault(_ url: String) -> String? { url.hasPrefix("https://") ? nil : "it does not begin with https://" }
 
-    func reach(_ url: String, _ context: any RequestContext) async -> Reach { reached() }
+    func refusal(of url: String, _ context: any RequestContext) async -> LookupResult<String?> { lookedUp() }
 }
 
 func members(_ json: JSON?) -> [String] {

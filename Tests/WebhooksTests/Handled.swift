@@ -12,13 +12,13 @@ import Values
 final class Handled: KeyMaking, EnvironmentDirectory {
     let store = MemoryStore()
     var moment = Example.moment
-    var environmentAnswer = EnvironmentAnswer.yes
-    var reach = Reach.open
+    var environmentResult = LookupResult.found(true)
+    var refusal = LookupResult<String?>.found(nil)
     var makesKeys = true
     private var keyCount = 0
     private let settings: WebhookSettings
     private lazy var handlers = WebhookHandlers(
-        store: store, settings: settings, urls: SecureURLs { [unowned self] in reach }, sealing: Example.sealing,
+        store: store, settings: settings, urls: SecureURLs { [unowned self] in refusal }, sealing: Example.sealing,
         keys: self, environments: self, now: { [unowned self] in moment },
         random: SystemRandomNumberGenerator())
 
@@ -30,7 +30,7 @@ final class Handled: KeyMaking, EnvironmentDirectory {
         return .key(Example.key("key\(keyCount)", signsFrom: time))
     }
 
-    func environment(_ id: UUID, _ context: any RequestContext) async -> EnvironmentAnswer { environmentAnswer }
+    func environment(_ id: UUID, _ context: any RequestContext) async -> LookupResult<Bool> { environmentResult }
 
     func pass(seconds: Double) {
         moment = Moment(wall: moment.wall.adding(seconds: seconds), steady: moment.steady.adding(seconds: seconds))

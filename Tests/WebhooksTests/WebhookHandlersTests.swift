@@ -174,13 +174,13 @@ import Values
         ] as [(HTTPRequest.Method, String)])
     func `an environment is asked for before anything is done in it`(method: HTTPRequest.Method, path: String) throws {
         let api = Handled()
-        api.environmentAnswer = .no
+        api.environmentResult = .found(false)
         let missing = try api.call(method, Self.ours + path, Example.minimal)
         #expect(missing.status == 404 && missing.json["error_code"]?.integer == 1201)
-        api.environmentAnswer = .unknown
+        api.environmentResult = .unanswered
         let failed = try api.call(method, Self.ours + path, Example.minimal)
         #expect(failed.status == 503 && failed.json["error_code"]?.integer == 1503)
-        api.environmentAnswer = .tooMany
+        api.environmentResult = .tooMany
         let refused = try api.call(method, Self.ours + path, Example.minimal)
         #expect(refused.status == 503 && refused.json["error_code"]?.integer == 1504)
         #expect(api.store.webhooks.isEmpty && api.store.keyrings.isEmpty && api.store.events.isEmpty)
@@ -196,8 +196,10 @@ import Values
             (.patch, "/webhooks/\(id)", #"{"url": "https://other.test/"}"#), (.post, "/webhooks/\(id)/test", ""),
         ]
         let before = api.store.webhooks
-        for (reach, status, code) in [(Reach.closed("it is closed"), 400, 1004), (.tooMany, 503, 1504)] {
-            api.reach = reach
+        for (refusal, status, code) in [
+            (LookupResult.found("it is closed" as String?), 400, 1004), (.tooMany, 503, 1504),
+        ] {
+            api.refusal = refusal
             for (method, target, body) in new {
                 let answer = try api.call(method, target, body)
                 #expect(answer.status == status && answer.json["error_code"]?.integer == code)
@@ -222,7 +224,7 @@ import Values
         #expect(changed.json["name"]?.string == "mine" && changed.json["description"]?.string == "theirs")
         #expect(api.store.webhooks[0].name == "mine" && api.store.webhooks[0].description == "theirs")
         // The URL that it keeps has been changed meanwhile.
-        api.reach = .closed("it is closed")
+        api.refusal = .found("it is closed")
         api.store.meanwhile = { api.store.webhooks[0].destination.url = "https://other.test/" }
         #expect(try api.call(.patch, "/webhooks/\(id)", #"{"url": "\#(url)"}"#).status == 400)
         #expect(api.store.webhooks[0].destination.url == "https://other.test/")

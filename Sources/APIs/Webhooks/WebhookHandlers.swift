@@ -5,18 +5,6 @@ internal import JSON
 internal import StandardWebhooks
 package import Values
 
-/// Whether an environment exists.
-package enum EnvironmentAnswer: Equatable, Sendable {
-    case yes
-    case no
-    /// Whoever knows has been asked, and has not answered yet.
-    case pending
-    /// Whoever knows does not answer.
-    case unknown
-    /// Too much is being asked to ask for this too.
-    case tooMany
-}
-
 /// Makes the keys that environments sign with.
 package protocol KeyMaking: AnyObject {
     /// A new pair of keys, the private half sealed. It may take long.
@@ -33,8 +21,9 @@ package enum KeyMade: Equatable, Sendable {
 
 /// Knows which environments there are.
 package protocol EnvironmentDirectory: AnyObject {
+    /// Whether an environment exists.
     /// - Parameter context: of the request that waits for it.
-    func environment(_ id: UUID, _ context: any RequestContext) async -> EnvironmentAnswer
+    func environment(_ id: UUID, _ context: any RequestContext) async -> LookupResult<Bool>
 }
 
 /// The webhooks API: from a request and a store to an answer.
@@ -147,10 +136,10 @@ package final class WebhookHandlers: APIHandlers {
     private func environment(_ text: String, _ context: any RequestContext) async throws(APIError) -> UUID {
         let id = try id(text)
         switch await environments.environment(id, context) {
-        case .yes: return id
-        case .no: throw APIError(.unknownEnvironment, "There is no such environment.")
-        case .pending, .tooMany: throw Self.busy
-        case .unknown:
+        case .found(true): return id
+        case .found(false): throw APIError(.unknownEnvironment, "There is no such environment.")
+        case .tooMany: throw Self.busy
+        case .unanswered:
             throw APIError(
                 .projectsUnavailable, "It cannot be told at the moment what environments there are.")
         }
@@ -158,10 +147,10 @@ package final class WebhookHandlers: APIHandlers {
 
     /// Refuses a URL whose name leads to what may not be called, as far as that can be told.
     func checkReach(of url: String, _ context: any RequestContext) async throws(APIError) {
-        switch await urls.reach(url, context) {
-        case .open: return
-        case .closed(let reason): throw APIError([InputFault(code: .badURL, place: "url", reason: reason)])
-        case .tooMany: throw Self.busy
+        switch await urls.refusal(of: url, context) {
+        case .found(nil): return
+        case .found(let reason?): throw APIError([InputFault(code: .badURL, place: "url", reason: reason)])
+        case .unanswered, .tooMany: throw Self.busy
         }
     }
 

@@ -4,13 +4,12 @@ internal import Linux
 package import Logging
 package import SystemPackage
 package import Values
-package import Webhooks
 
-/// Asks others what only they know, without waiting for them, and remembers what they said for a while.
+/// Looks up what only other services know, without waiting for them, and keeps the results for a while.
 ///
-/// For one thread. What is not known yet is `pending`, and comes with a later `work`; requests can wait for it.
+/// For one thread. A lookup is pending until a later `work` has its result; requests can wait for that.
 package final class Lookups {
-    private enum Question: Hashable {
+    private enum Subject: Hashable {
         case environment(UUID)
         case name(String)
     }
@@ -18,18 +17,18 @@ package final class Lookups {
     private let multi: Multi
     private let projects: ProjectManagement?
     private let logger: Logger
-    private var environments = AnswerCache(ProjectManagement.rules)
-    private var names = AnswerCache(NameLookup.rules)
-    private var running: [UInt64: Question] = [:]
-    /// The names that are being looked up.
+    private var environments = LookupCache(ProjectManagement.rules)
+    private var names = LookupCache(NameLookup.rules)
+    /// By the token of their request.
+    private var pending: [UInt64: Subject] = [:]
     private var nameLookups: [String: NameLookup] = [:]
-    /// The requests that wait for a reply.
-    private var waiting: [Question: [Wakeup]] = [:]
+    /// The requests that wait for a result.
+    private var waiting: [Subject: [Wakeup]] = [:]
     private var nextToken: UInt64 = 1
-    /// Whether the last question about an environment was not answered.
+    /// Whether the last lookup of an environment was not answered.
     private var isUnanswered = false
 
-    /// - Parameter projects: whom to ask for environments; `nil`: any is one.
+    /// - Parameter projects: where environments are looked up; `nil`: any exists.
     package init(projects: ProjectManagement?, logger: Logger) throws(CurlError) {
         multi = try Multi(connectionsPerHost: 16, idleSeconds: 30, dnsSeconds: 5, keptConnections: 16)
         self.projects = projects
@@ -38,92 +37,68 @@ package final class Lookups {
 
     private var now: Timestamp { Timestamp(microseconds: SystemClock.bootTimeMicroseconds()) }
 
-    /// Whether there is an environment.
-    package func environment(_ id: UUID) -> EnvironmentAnswer {
-        guard let projects else { return .yes }
-        var (finding, isToAsk) = environments.find(id, at: now)
-        if isToAsk {
-            ask(projects.question(id), .environment(id))
-            // It may have failed at once.
-            (finding, _) = environments.find(id, at: now)
-        }
-        switch finding {
-        case .reply(let exists): return exists ? .yes : .no
-        case .pending: return .pending
-        case .unanswered: return .unknown
-        case .refused: return .tooMany
-        }
+    /// Whether an environment exists; `nil` while that is pending.
+    package func environment(_ id: UUID) -> LookupResult<Bool>? {
+        guard let projects else { return .found(true) }
+        let (result, begins) = environments.find(id, at: now)
+        guard begins else { return result }
+        begin(.environment(id), projects.request(id))
+        // It may have failed at once.
+        return environments.find(id, at: now).result
     }
 
-    package enum Addresses {
-        case known([IPAddress])
-        case pending
-        /// Too many names are looked up already.
-        case tooMany
-    }
-
-    /// Where a name leads.
+    /// The addresses of a name, which may have none; `nil` while they are pending.
     /// - Parameter host: as `TargetURL` has it.
-    package func addresses(of host: String) -> Addresses {
-        var (finding, isToAsk) = names.find(host, at: now)
-        if isToAsk {
-            let lookup = NameLookup()
-            nameLookups[host] = lookup
-            ask(lookup.question(host), .name(host))
-            (finding, _) = names.find(host, at: now)
-        }
-        switch finding {
-        case .reply(let addresses): return .known(addresses)
-        case .pending: return .pending
-        case .unanswered, .refused: return .tooMany
-        }
+    package func addresses(of host: String) -> LookupResult<[IPAddress]>? {
+        let (result, begins) = names.find(host, at: now)
+        guard begins else { return result }
+        let lookup = NameLookup()
+        nameLookups[host] = lookup
+        begin(.name(host), lookup.request(host))
+        return names.find(host, at: now).result
     }
 
-    /// Whether there is an environment, once that is known.
-    /// - Returns: never `pending`.
-    package func environment(_ id: UUID, _ context: any RequestContext) async -> EnvironmentAnswer {
+    /// Whether an environment exists, once that is known.
+    package func environment(_ id: UUID, _ context: any RequestContext) async -> LookupResult<Bool> {
         while true {
-            let answer = environment(id)
-            guard answer == .pending else { return answer }
+            if let result = environment(id) { return result }
             guard await wait(for: .environment(id), context) else { return .tooMany }
         }
     }
 
-    /// Where a name leads, once that is known.
-    /// - Returns: never `pending`.
-    package func addresses(of host: String, _ context: any RequestContext) async -> Addresses {
+    /// The addresses of a name, once they are known.
+    package func addresses(of host: String, _ context: any RequestContext) async -> LookupResult<[IPAddress]> {
         while true {
-            let answer = addresses(of: host)
-            guard case .pending = answer else { return answer }
+            if let result = addresses(of: host) { return result }
             guard await wait(for: .name(host), context) else { return .tooMany }
         }
     }
 
-    private func wait(for question: Question, _ context: any RequestContext) async -> Bool {
-        await context.outside { waiting[question, default: []].append($0) }
+    private func wait(for subject: Subject, _ context: any RequestContext) async -> Bool {
+        await context.outside { waiting[subject, default: []].append($0) }
     }
 
-    private func ask(_ request: Outgoing, _ question: Question) {
+    private func begin(_ subject: Subject, _ request: Outgoing) {
         let token = nextToken
         nextToken += 1
         do throws(CurlError) {
             try multi.start(request, token: token)
-            running[token] = question
+            pending[token] = subject
         } catch {
-            settle(question, nil, "\(error)")
+            finish(subject, nil, "\(error)")
         }
     }
 
-    private func settle(_ question: Question, _ exchange: Exchange?, _ failure: String) {
-        switch question {
+    private func finish(_ subject: Subject, _ exchange: Exchange?, _ failure: String) {
+        switch subject {
         case .name(let host):
-            names.settle(host, nameLookups.removeValue(forKey: host)?.addresses ?? [], at: now)
+            names.finish(host, nameLookups.removeValue(forKey: host)?.addresses ?? [], at: now)
         case .environment(let id):
-            let reply = exchange.flatMap(ProjectManagement.reply)
-            environments.settle(id, reply, at: now)
-            report(isUnanswered: reply == nil, failure)
+            let exists = exchange.flatMap(ProjectManagement.exists)
+            environments.finish(id, exists, at: now)
+            report(isUnanswered: exists == nil, failure)
         }
-        for wakeup in waiting.removeValue(forKey: question) ?? [] { wakeup.wake() }
+        for wakeup in waiting.removeValue(forKey: subject) ?? [] { wakeup.wake() }
     }
 
     /// Once for each time that it begins or ends.
@@ -146,29 +121,29 @@ package final class Lookups {
     package var dueMicroseconds: Int64? { multi.dueMicroseconds }
 
     /// Does what can be done at once.
-    /// - Returns: whether something has become known, or known not to be told.
+    /// - Returns: whether a lookup has ended.
     package func work() -> Bool {
         do throws(CurlError) {
             let finished = try multi.wait(milliseconds: 0)
             for (token, exchange) in finished {
-                guard let question = running.removeValue(forKey: token) else { continue }
-                settle(question, exchange, exchange.outcome.failureText)
+                guard let subject = pending.removeValue(forKey: token) else { continue }
+                finish(subject, exchange, exchange.outcome.failureText)
             }
             return !finished.isEmpty
         } catch {
             // Whoever started this process starts another.
             logger.critical("libcurl is lost to this process, which ends", metadata: ["reason": "\(error)"])
             Signal.raise(Signal.terminate)
-            let lost = running.values
-            running = [:]
-            for question in lost { settle(question, nil, "\(error)") }
+            let lost = pending.values
+            pending = [:]
+            for subject in lost { finish(subject, nil, "\(error)") }
             return true
         }
     }
 }
 
 extension Exchange.Outcome {
-    /// Why there was no answer to make anything of.
+    /// Why a lookup was not answered.
     fileprivate var failureText: String {
         switch self {
         case .response(let status, _, _, _): "it answered \(status)"

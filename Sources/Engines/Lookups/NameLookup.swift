@@ -3,7 +3,7 @@ internal import Linux
 internal import Synchronization
 internal import Values
 
-/// Finds a name's addresses as a delivery would: a request for which each address is asked about, and none is connected to.
+/// Looks up a name's addresses as a delivery would: a request that offers each address, and connects to none.
 struct NameLookup: Sendable {
     private final class Found: Sendable {
         let addresses = Mutex<[IPAddress]>([])
@@ -14,7 +14,7 @@ struct NameLookup: Sendable {
     private let found = Found()
 
     /// - Parameter host: as `TargetURL` has it.
-    func question(_ host: String) -> Outgoing {
+    func request(_ host: String) -> Outgoing {
         Outgoing(
             method: "GET", url: "http://\(host)/", timeoutMilliseconds: Self.milliseconds,
             connectTimeoutMilliseconds: Self.milliseconds
@@ -29,5 +29,6 @@ struct NameLookup: Sendable {
 
     /// As long as a request needs to be answered anew; a name that was mended is soon looked up again. libcurl has a thread
     /// for each.
-    static let rules = AnswerCache<String, [IPAddress]>.Rules(freshSeconds: { _ in 5 }, asked: 32, kept: 1000)
+    static let rules = LookupCache<String, [IPAddress]>.Rules(
+        freshSeconds: { _ in 5 }, pendingLimit: 32, resultLimit: 1000)
 }

@@ -15,8 +15,8 @@ package struct ProjectManagement: Sendable {
         self.timeoutSeconds = timeoutSeconds
     }
 
-    /// Asks whether an environment exists. An operator has chosen whom, so that any address may be called.
-    func question(_ environment: UUID) -> Outgoing {
+    /// Asks whether an environment exists. An operator has chosen the service, so that any address may be called.
+    func request(_ environment: UUID) -> Outgoing {
         let milliseconds = Int(timeoutSeconds * 1000)
         return Outgoing(
             method: "GET", url: "\(url)/environments/\(environment)",
@@ -26,7 +26,7 @@ package struct ProjectManagement: Sendable {
     }
 
     /// Whether the environment exists; `nil` where that has not been answered.
-    static func reply(_ exchange: Exchange) -> Bool? {
+    static func exists(_ exchange: Exchange) -> Bool? {
         guard case .response(let status, _, _, _) = exchange.outcome else { return nil }
         switch status {
         case 200..<300: return true
@@ -35,7 +35,7 @@ package struct ProjectManagement: Sendable {
         }
     }
 
-    /// An environment is new more often than it goes: that there is none is soon asked again.
-    static let rules = AnswerCache<UUID, Bool>.Rules(
-        freshSeconds: { $0 ? 30 : 5 }, bridgingSeconds: { $0 ? 300 : 0 }, asked: 1000)
+    /// An environment is new more often than it goes: that there is none is soon looked up again.
+    static let rules = LookupCache<UUID, Bool>.Rules(
+        freshSeconds: { $0 ? 30 : 5 }, staleIfErrorSeconds: { $0 ? 300 : 0 }, pendingLimit: 1000)
 }

@@ -71,7 +71,7 @@ private final class InterruptedStore: EventStore {
 
 private struct AnyTarget: URLChecking {
     func fault(_ url: String) -> String? { nil }
-    func reach(_ url: String, _ context: any RequestContext) async -> Reach { .open }
+    func refusal(of url: String, _ context: any RequestContext) async -> LookupResult<String?> { .found(nil) }
 }
 
 /// Users choose the ids of their subscriptions: one that was deleted may be another user's a moment later.

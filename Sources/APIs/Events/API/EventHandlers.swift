@@ -181,10 +181,10 @@ package final class EventHandlers: APIHandlers {
 
     /// Refuses a target whose name leads to what may not be called, as far as that can be told.
     private func checkReach(of url: String, _ context: any RequestContext) async throws(EventError) {
-        switch await urls.reach(url, context) {
-        case .open: return
-        case .closed(let reason): throw EventError(.badRequest, "target_url: \(reason).")
-        case .tooMany: throw EventError(.serviceUnavailable, "Too many lookups are pending. Try again.")
+        switch await urls.refusal(of: url, context) {
+        case .found(nil): return
+        case .found(let reason?): throw EventError(.badRequest, "target_url: \(reason).")
+        case .unanswered, .tooMany: throw EventError(.serviceUnavailable, "Too many lookups are pending. Try again.")
         }
     }
 

@@ -27,7 +27,7 @@ final class KafkaIntake {
     /// Environments of the batch's events that exist.
     private var existing: Set<UUID> = []
     private var isFull = false
-    private var isAsking = false
+    private var isPending = false
     private var isWaiting = false
     private var isReachable = true
     private var triesAgainAt: Int64 = 0
@@ -57,7 +57,7 @@ final class KafkaIntake {
 
     /// How long to wait for the next turn at the most.
     var pauseMilliseconds: Int {
-        let pause = isFull && !isWaiting && !isAsking ? 0 : max(1, Int(settings.fetchSeconds * 1000))
+        let pause = isFull && !isWaiting && !isPending ? 0 : max(1, Int(settings.fetchSeconds * 1000))
         guard let due = lookups.dueMicroseconds else { return pause }
         return min(pause, Int(max(0, due - SystemClock.bootTimeMicroseconds()) + 999) / 1000)
     }
@@ -131,16 +131,16 @@ final class KafkaIntake {
     /// - Returns: whether that is known of all of them. Where nobody answers, the batch is looked at again later, and
     ///   nothing else is read meanwhile.
     private func knowsEnvironments() -> Bool {
-        isAsking = false
+        isPending = false
         var isAnswered = true
         batch.removeAll { published, place in
             let environment = published.environment
             guard !existing.contains(environment) else { return false }
             switch lookups.environment(environment) {
-            case .yes: existing.insert(environment)
-            case .pending: isAsking = true
-            case .unknown, .tooMany: isAnswered = false
-            case .no:
+            case .found(true): existing.insert(environment)
+            case nil: isPending = true
+            case .unanswered, .tooMany: isAnswered = false
+            case .found(false):
                 leftOut.ofUnknownEnvironments += 1
                 let name: Logger.Metadata = ["environment": "\(environment)", "event_id": "\(published.event.id)"]
                 logger.warning(
@@ -151,7 +151,7 @@ final class KafkaIntake {
             return false
         }
         if !isAnswered { wait("it cannot be told which environments there are") }
-        return isAnswered && !isAsking
+        return isAnswered && !isPending
     }
 
     /// - Returns: whether the batch is kept for good.

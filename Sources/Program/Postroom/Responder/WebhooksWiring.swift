@@ -77,19 +77,18 @@ struct TargetChecking: URLChecking {
 
     func fault(_ url: String) -> String? { addresses.fault(ofURL: url, httpsOnly: isHTTPSOnly) }
 
-    func reach(_ url: String, _ context: any RequestContext) async -> Reach {
-        guard let target = try? TargetURL(url) else { return .open }
-        if let address = target.address {
-            return addresses.refusal(of: address).map { .closed($0) } ?? .open
-        }
+    func refusal(of url: String, _ context: any RequestContext) async -> LookupResult<String?> {
+        guard let target = try? TargetURL(url) else { return .found(nil) }
+        if let address = target.address { return .found(addresses.refusal(of: address)) }
         switch await lookups.addresses(of: target.host, context) {
-        case .known(let found):
+        case .found(let found):
             let reasons = found.compactMap { addresses.refusal(of: $0) }
             // Both loopback addresses are this host: one of them open is enough.
             let isThisHost = found.allSatisfy { address in Self.loopback.contains { $0.contains(address) } }
             let reason = isThisHost && reasons.count < found.count ? nil : reasons.first
-            return reason.map { .closed("the name \(target.host) cannot be called: \($0)") } ?? .open
-        case .pending, .tooMany: return .tooMany
+            return .found(reason.map { "the name \(target.host) cannot be called: \($0)" })
+        case .unanswered: return .unanswered
+        case .tooMany: return .tooMany
         }
     }
 }
