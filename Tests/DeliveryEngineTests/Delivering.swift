@@ -114,7 +114,7 @@ final class Delivering {
         return pending
     }
 
-    /// Has dispatchers work in turns until something holds, and says whether it came to that.
+    /// Has dispatchers work one after the other until something holds, and says whether it came to that.
     func work(_ dispatchers: Dispatcher..., until condition: () throws -> Bool) throws -> Bool {
         for _ in 0..<4000 {
             for dispatcher in dispatchers { try round(dispatcher) }
@@ -135,7 +135,7 @@ final class Delivering {
     func round(_ dispatcher: Dispatcher) throws {
         try dispatcher.wait(milliseconds: dispatcher.hasFinished ? 0 : 5, descriptors: [])
         guard dispatcher.hasWork(storeHasChanged: true) else { return }
-        let starts = try dispatcher.turnNow()
+        let starts = try dispatcher.dispatchNow()
         try store.commit()
         dispatcher.begin(starts)
     }
@@ -154,8 +154,8 @@ final class Unshaped: ParcelShaping {
 }
 
 extension Dispatcher {
-    /// A turn on the test's thread.
-    func turnNow() throws(StoreFailure) -> [DeliveryTurn.Start] {
-        try LoopExecutor.complete { () async throws(StoreFailure) in try await turn() }
+    /// A step on the test's thread.
+    func dispatchNow() throws(StoreFailure) -> [DeliveryTurn.Start] {
+        try LoopExecutor.complete { () async throws(StoreFailure) in try await dispatch() }
     }
 }

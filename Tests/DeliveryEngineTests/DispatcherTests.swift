@@ -221,7 +221,7 @@ import Webhooks
             try test.accept("a", "b")
             do {
                 let lost = try test.dispatcher()
-                #expect(try lost.turnNow().count == 2)
+                #expect(try lost.dispatchNow().count == 2)
                 try test.store.commit()
             }
             let other = try test.dispatcher()
@@ -251,14 +251,14 @@ import Webhooks
         }
     }
 
-    @Test func `a turn that comes to nothing is made again, and no result is lost`() throws {
+    @Test func `a step that was rolled back is made again, and no result is lost`() throws {
         try Delivering.with { test in
             let webhook = try test.create()
             try test.accept("a")
             let dispatcher = try test.dispatcher()
             #expect(try test.work(dispatcher) { dispatcher.attemptsInFlight == 1 })
             while !dispatcher.hasFinished { try dispatcher.wait(milliseconds: 5, descriptors: []) }
-            _ = try dispatcher.turnNow()
+            _ = try dispatcher.dispatchNow()
             test.store.rollBack()
             #expect(try test.log(webhook).isEmpty && dispatcher.hasFinished)
             try test.settle(dispatcher)

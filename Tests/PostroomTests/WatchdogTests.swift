@@ -53,7 +53,7 @@ import Testing
         var watchdog = Watchdog()
         for _ in 0..<16 { #expect(watchdog.look(at: 1, sign(5, "T")) == .well) }
         #expect(watchdog.look(at: 2, sign(5, "T")) == .well)
-        watchdog.keep([2])
+        watchdog.forgetAll(but: [2])
         #expect(watchdog.look(at: 1, sign(5, "T")) == .well)
     }
 }

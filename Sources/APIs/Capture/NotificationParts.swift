@@ -42,7 +42,7 @@ final class NotificationParts: BodyParts {
             json.name("notifications")
             json.beginArray()
         }
-        try await keep()
+        try await keepCollected()
         while json.bytes.count < Self.partBytes, !isOver {
             if let body {
                 if try await body.write(to: &json, store, range) { self.body = nil }
@@ -78,7 +78,7 @@ final class NotificationParts: BodyParts {
         return piece
     }
 
-    private func keep() async throws(StoreFailure) {
+    private func keepCollected() async throws(StoreFailure) {
         guard range.collectedBy != nil else { return }
         let moment = now()
         guard moment.steady.seconds(since: kept) >= Self.keepSeconds else { return }

@@ -46,7 +46,7 @@ final class PasswordCheck {
         if known[mark] == nil, waiting[mark] == nil {
             waiting[mark] = []
             let isBegun = background.run(
-                { hash.accepts(password) }, done: { [weak self] isRight in self?.settle(mark, isRight) })
+                { hash.accepts(password) }, done: { [weak self] isRight in self?.finish(mark, isRight) })
             guard isBegun else {
                 waiting[mark] = nil
                 return .tooMany
@@ -65,7 +65,7 @@ final class PasswordCheck {
         return await context.outside { waiting[mark, default: []].append($0) }
     }
 
-    private func settle(_ mark: [UInt8], _ isRight: Bool) {
+    private func finish(_ mark: [UInt8], _ isRight: Bool) {
         let waiting = waiting.removeValue(forKey: mark) ?? []
         if known.count >= Self.limit { known.removeAll() }
         known[mark] = isRight

@@ -29,7 +29,7 @@ package protocol DeliveryAdministration: AnyObject {
     func operationalCalls() async throws(StoreFailure) -> OperationalCalls
 }
 
-/// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
+/// What an operator does with events beside the service: in steps, so that the service can write between two of them.
 package protocol EventAdministration: AnyObject {
     /// Events that came between two times, neither included, in the order they are kept.
     func events(

@@ -198,9 +198,9 @@ package final class Dispatcher {
     /// Writes what became of attempts, and which begin. They are begun by `begin`, once that is committed.
     ///
     /// The attempts that wait for the store are sent first. Where it still fails, its failure is thrown and they wait for the
-    /// next turn.
+    /// next time.
     /// - Returns: what to begin.
-    package func turn() async throws(StoreFailure) -> [DeliveryTurn.Start] {
+    package func dispatch() async throws(StoreFailure) -> [DeliveryTurn.Start] {
         let turn = try await store.turn(
             finished, beginning: isDraining ? AttemptRoom(0) : room, inFlight: inFlight, owner: owner,
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
@@ -210,13 +210,13 @@ package final class Dispatcher {
         return turn.starts
     }
 
-    /// How many of the results the last turn has written.
+    /// How many of the results the last `dispatch` has written.
     private var concluded = 0
 
-    /// What operators are to hear of once the last turn is committed.
+    /// What operators are to hear of once the last `dispatch` is committed.
     package private(set) var events: [OperationalEvent] = []
 
-    /// Begins what a committed turn has found.
+    /// Begins what a committed `dispatch` has found.
     package func begin(_ starts: [DeliveryTurn.Start]) {
         for result in finished.prefix(concluded) { room.held.remove(result.delivery.number) }
         finished.removeFirst(concluded)

@@ -51,6 +51,6 @@ extension MappedEvents {
 extension EventMatcher {
     /// A step on the test's thread.
     package func step(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
-        try LoopExecutor.complete { () async throws(StoreFailure) in try await turn(until: deadline, now: now) }
+        try LoopExecutor.complete { () async throws(StoreFailure) in try await match(until: deadline, now: now) }
     }
 }

@@ -5,8 +5,8 @@ internal import Values
 
 /// Subscriptions that lag behind, as the expressions of their owners take much time (`MatchingShares`).
 extension EventMatcher {
-    /// Tries events with one lagging subscription: as many as there is time for, and at least one. Owners take turns, and so
-    /// do the subscriptions of an owner.
+    /// Tries events with one lagging subscription: as many as there is time for, and at least one. Owners
+    /// alternate, and so do the subscriptions of an owner.
     /// - Returns: whether there was something to do.
     func tryLagging(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
         let waiting = try await store.waitingLag(

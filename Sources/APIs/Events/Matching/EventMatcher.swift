@@ -39,7 +39,7 @@ package final class EventMatcher {
     /// call `rolledBack`.
     /// - Parameter deadline: on the steady clock. No expression is begun after it.
     /// - Returns: whether there may be more to do at once.
-    package func turn(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
+    package func match(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
         reports.beginStep()
         if inProgress.hasOnlySlow {
             let work = schedule.next()

@@ -20,7 +20,7 @@ package protocol MatchingStore: AnyObject {
     func keep(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int
 
     /// A subscription that is to be shown events of the past, and the next of them.
-    /// - Parameter subscription: the one whose turn it was last; the next of the others that wait is taken.
+    /// - Parameter subscription: the last one that was taken; the next of the others that wait is taken.
     func waitingReplay(after subscription: UInt64?, limit: Int, maximumBytes: Int) async throws(StoreFailure)
         -> WaitingReplay?
 
@@ -33,8 +33,8 @@ package protocol MatchingStore: AnyObject {
 
     /// A subscription that is still to be tried with events that others have been matched with, and the next of these.
     /// - Parameters:
-    ///   - owner: the one whose turn it was last; the next of the others is taken.
-    ///   - last: of each owner, the subscription whose turn it was last.
+    ///   - owner: the last one that was taken; the next of the others is taken.
+    ///   - last: of each owner, the last subscription that was taken.
     func waitingLag(
         after owner: UUID?, _ last: [UUID: UInt64], limit: Int, maximumBytes: Int
     ) async throws(StoreFailure) -> WaitingLag?

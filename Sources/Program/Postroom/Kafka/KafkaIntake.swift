@@ -55,22 +55,22 @@ final class KafkaIntake {
             replicationFactor: settings.replicationFactor, properties: settings.security.properties)
     }
 
-    /// How long to wait for the next turn at the most.
+    /// How long to wait at the most before `work` is called again.
     var pauseMilliseconds: Int {
         let pause = isFull && !isWaiting && !isPending ? 0 : max(1, Int(settings.fetchSeconds * 1000))
         guard let due = lookups.dueMicroseconds else { return pause }
         return min(pause, Int(max(0, due - SystemClock.bootTimeMicroseconds()) + 999) / 1000)
     }
 
-    /// Can be read when a turn is due all the same.
+    /// Can be read when `work` has something to do all the same.
     var descriptor: FileDescriptor { lookups.descriptor }
 
     /// Takes in one batch, if there is something.
-    func turn() async {
+    func work() async {
         _ = lookups.work()
         guard SystemClock.bootTimeMicroseconds() >= triesAgainAt else { return }
         if offsets.isEmpty { collect() }
-        guard !offsets.isEmpty, knowsEnvironments(), await keep() else { return }
+        guard !offsets.isEmpty, knowsEnvironments(), await storeBatch() else { return }
         do throws(KafkaError) {
             try consumer.commit(Array(offsets.values))
         } catch {
@@ -155,7 +155,7 @@ final class KafkaIntake {
     }
 
     /// - Returns: whether the batch is kept for good.
-    private func keep() async -> Bool {
+    private func storeBatch() async -> Bool {
         guard !batch.isEmpty || leftOut != IntakeMetrics() else { return true }
         do throws(StoreFailure) {
             for (published, _) in batch {

@@ -23,7 +23,7 @@ final class SupervisedProcess {
     private(set) var restartsAt: Int64?
 
     /// A process that ran this long did not fail at starting: the pauses begin anew.
-    private static let settledMicroseconds: Int64 = 10_000_000
+    private static let stableMicroseconds: Int64 = 10_000_000
     private static let longestPauseMicroseconds: Int64 = 30_000_000
 
     init(
@@ -73,7 +73,7 @@ final class SupervisedProcess {
     @discardableResult
     func planRestart(at now: Int64) -> Double {
         process = nil
-        if now - startedAt >= Self.settledMicroseconds { failures = 0 }
+        if now - startedAt >= Self.stableMicroseconds { failures = 0 }
         let pause = failures == 0 ? 0 : min(50_000 << Int64(min(failures, 20)), Self.longestPauseMicroseconds)
         failures += 1
         restartsAt = now + pause

@@ -27,7 +27,7 @@ extension Supervisor {
             stuck.insert(child.processID)
             child.killGroup()
         }
-        watchdog.keep(Set((responders + [worker]).compactMap { $0.process?.processID }))
+        watchdog.forgetAll(but: Set((responders + [worker]).compactMap { $0.process?.processID }))
         looksWithoutLock = isAnyWaiting && stuck.isEmpty ? looksWithoutLock + 1 : 0
         if looksWithoutLock > 0, looksWithoutLock % Self.looksForLock == 0 { tellWhoLocks() }
     }

@@ -66,5 +66,5 @@ struct Watchdog {
     }
 
     /// Forgets all processes but these.
-    mutating func keep(_ processIDs: Set<Int32>) { records = records.filter { processIDs.contains($0.key) } }
+    mutating func forgetAll(but processIDs: Set<Int32>) { records = records.filter { processIDs.contains($0.key) } }
 }

@@ -41,7 +41,7 @@ final class DispatchWork {
         dispatcher.hasFinished ? Int(max(0, triesAgainAt - SystemClock.bootTimeMicroseconds()) / 1000) : nil
     }
 
-    /// One turn, where there is something to write or to begin.
+    /// One step, where there is something to write or to begin.
     func work() async {
         let now = SystemClock.bootTimeMicroseconds()
         guard now >= triesAgainAt else { return }
@@ -56,7 +56,7 @@ final class DispatchWork {
                 seenVersion = version
                 return
             }
-            let starts = try await dispatcher.turn()
+            let starts = try await dispatcher.dispatch()
             try store.commit()
             seenVersion = version
             for event in dispatcher.events { logger.log(event) }

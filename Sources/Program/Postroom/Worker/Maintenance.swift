@@ -4,7 +4,7 @@ internal import Logging
 internal import Storage
 internal import Values
 
-/// Removes what has expired, in small steps. Each is one transaction, and other processes get their turn between two of them.
+/// Removes what has expired, in small steps. Each is one transaction, and other processes can write between two of them.
 final class Maintenance {
     private let store: any StorageEngine
     private let settings: Settings

@@ -35,7 +35,7 @@ final class MatchingWork {
             let deadline = store.clock.now().steady.adding(seconds: Self.seconds)
             repeat {
                 seenVersion = try store.version()
-                hasMore = try await matcher.turn(until: deadline, now: store.clock.now)
+                hasMore = try await matcher.match(until: deadline, now: store.clock.now)
                 try store.commit()
             } while hasMore && store.clock.now().steady < deadline
         } catch {

@@ -50,7 +50,7 @@ final class Worker {
             try wait()
             store.heartbeat?.beat()
             guard !isStopping else { return try await drain() }
-            await intake?.turn()
+            await intake?.work()
             await matching.work()
             await dispatching.work()
             tellDamage()
