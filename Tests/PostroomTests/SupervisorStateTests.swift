@@ -6,9 +6,9 @@ import Testing
 
 @Suite struct SupervisorStateTests {
     private let state = SupervisorState(
-        lock: 5, sockets: [6, 7, 8], vitals: 10, nginx: SupervisorState.Child(processID: 100, place: nil), worker: nil,
+        lock: 5, sockets: [6, 7, 8], vitals: 10, nginx: SupervisorState.Child(processID: 100, slot: nil), worker: nil,
         responders: [
-            SupervisorState.Child(processID: 101, place: 0), nil, SupervisorState.Child(processID: 103, place: 2),
+            SupervisorState.Child(processID: 101, slot: 0), nil, SupervisorState.Child(processID: 103, slot: 2),
         ],
         leaving: [90, 91], started: 1_700_000_000_000_000, certificateTimes: [12, nil, 34], migrates: true)
 
@@ -31,20 +31,20 @@ import Testing
 
     @Test func `a heartbeat and a count of restarts are seen by another process that maps the same memory`() throws {
         let vitals = try Vitals()
-        let place = try #require(vitals.freePlace(besides: [0, 1]))
-        #expect(place == 2)
+        let slot = try #require(vitals.freeSlot(besides: [0, 1]))
+        #expect(slot == 2)
         // Another mapping of the same memory, as another process has it.
         let copy = FileDescriptor(rawValue: try vitals.counters.descriptor.duplicate().rawValue)
         let other = try #require(Vitals(copy))
-        let heartbeat = try #require(other.heartbeat(place))
+        let heartbeat = try #require(other.heartbeat(slot))
         heartbeat.beat()
         heartbeat.setWaiting(true)
-        #expect(vitals.beats(place) == 1 && vitals.isWaiting(place))
+        #expect(vitals.beats(slot) == 1 && vitals.isWaiting(slot))
         heartbeat.setWaiting(false)
         vitals.countRestart(.worker, .stuck)
         #expect(
-            !vitals.isWaiting(place) && other.restarts(.worker, .stuck) == 1 && other.restarts(.worker, .ended) == 0)
-        #expect(vitals.freePlace(besides: [0, 1]) == place && vitals.beats(place) == 0)
+            !vitals.isWaiting(slot) && other.restarts(.worker, .stuck) == 1 && other.restarts(.worker, .ended) == 0)
+        #expect(vitals.freeSlot(besides: [0, 1]) == slot && vitals.beats(slot) == 0)
         vitals.counters[0] = 99
         #expect(Vitals(FileDescriptor(rawValue: try vitals.counters.descriptor.duplicate().rawValue)) == nil)
     }

@@ -32,7 +32,7 @@ package struct ConfigurationReader {
     // MARK: Objects
 
     private mutating func read(_ root: JSONNode) {
-        let top = Place(root, "")
+        let top = Location(root, "")
         let known = [
             "listen_host", "listen_port", "users", "queues", "max_message_count", "max_message_size", "max_queue_size",
         ]
@@ -48,58 +48,58 @@ package struct ConfigurationReader {
         for user in elements(top, "users") ?? [] { readUser(user, queues: names) }
     }
 
-    private mutating func readQueue(_ place: Place) {
+    private mutating func readQueue(_ location: Location) {
         let known = ["name", "whitelist_ip", "auth", "max_message_count", "max_message_size", "max_queue_size"]
-        guard object(place, required: ["name"], known: known) else { return }
-        guard let name = string(place, "name") else { return }
-        var settings = QueueSettings(name: name, limits: limits(place, over: globalLimits))
-        for entry in elements(place, "whitelist_ip") ?? [] {
+        guard object(location, required: ["name"], known: known) else { return }
+        guard let name = string(location, "name") else { return }
+        var settings = QueueSettings(name: name, limits: limits(location, over: globalLimits))
+        for entry in elements(location, "whitelist_ip") ?? [] {
             guard let network = entry.value.string.flatMap({ IPNetwork($0) }) else {
                 fault(entry, "an IP address was expected, or a network such as 10.0.0.0/8")
                 continue
             }
             settings.allowedNetworks.append(network)
         }
-        if let auth = place["auth"], auth.value != .null { settings.authentication = authentication(auth) }
+        if let auth = location["auth"], auth.value != .null { settings.authentication = authentication(auth) }
         if settings.limits.messageBytes > settings.limits.queueBytes {
-            warn(place, "a message may be larger than the whole queue: one that is empties it")
+            warn(location, "a message may be larger than the whole queue: one that is empties it")
         }
         if name.isEmpty || name.utf8.contains(UInt8(ascii: "/")) {
-            warn(place, "no path leads to a queue of this name")
+            warn(location, "no path leads to a queue of this name")
         }
         if settings.limits.messageCount == 0 {
-            warn(place, "the queue keeps nothing: its readers only learn of losses")
+            warn(location, "the queue keeps nothing: its readers only learn of losses")
         }
-        queuePlaces.append(place)
+        queueLocations.append(location)
         configuration.queues.append(settings)
     }
 
-    private var queuePlaces: [Place] = []
+    private var queueLocations: [Location] = []
 
     /// Where a name is there twice, the last queue of it counts.
     private mutating func keepLastQueues() {
         var seen: Set<[UInt8]> = []
         var kept: [QueueSettings] = []
-        for (queue, place) in zip(configuration.queues, queuePlaces).reversed() {
+        for (queue, location) in zip(configuration.queues, queueLocations).reversed() {
             if seen.insert(Array(queue.name.utf8)).inserted {
                 kept.append(queue)
             } else {
-                warn(place, "a later queue has the same name; this one does not count")
+                warn(location, "a later queue has the same name; this one does not count")
             }
         }
         configuration.queues = kept.reversed()
     }
 
-    private mutating func readUser(_ place: Place, queues: Set<[UInt8]>) {
+    private mutating func readUser(_ location: Location, queues: Set<[UInt8]>) {
         let known = ["name", "pass_hash", "queues", "can_reload"]
-        guard object(place, required: ["name", "pass_hash"], known: known) else { return }
-        let name = string(place, "name")
+        guard object(location, required: ["name", "pass_hash"], known: known) else { return }
+        let name = string(location, "name")
         if let name, !userNames.insert(Array(name.utf8)).inserted {
-            fault(place, "another user has the same name")
+            fault(location, "another user has the same name")
         }
-        if let name, name.utf8.contains(UInt8(ascii: ":")) { warn(place, "a login's name ends at a colon") }
+        if let name, name.utf8.contains(UInt8(ascii: ":")) { warn(location, "a login's name ends at a colon") }
         var hash: PasswordHash?
-        if let text = string(place, "pass_hash"), let location = place["pass_hash"] {
+        if let text = string(location, "pass_hash"), let location = location["pass_hash"] {
             hash = PasswordHash(text)
             if let hash, !hash.isUsable { warn(location, "no password can have this hash: the user cannot log in") }
             if hash == nil {
@@ -107,7 +107,7 @@ package struct ConfigurationReader {
             }
         }
         var names: [String] = []
-        for entry in elements(place, "queues") ?? [] {
+        for entry in elements(location, "queues") ?? [] {
             guard let queue = entry.value.string else {
                 fault(entry, "the name of a queue was expected")
                 continue
@@ -116,7 +116,7 @@ package struct ConfigurationReader {
             names.append(queue)
         }
         var mayReload = false
-        if let flag = place["can_reload"] {
+        if let flag = location["can_reload"] {
             switch flag.value {
             case .bool(let value): mayReload = value
             // As the original understands it.
@@ -136,13 +136,13 @@ package struct ConfigurationReader {
     private static let algorithms = DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
 
     /// Returns `nil` where messages need no proof.
-    private mutating func authentication(_ place: Place) -> SenderAuthentication? {
-        guard object(place, required: [], known: ["key", "method", "header_name"]) else { return nil }
-        let key = place["key"].flatMap { optional in optional.value == .null ? nil : string(place, "key") }
-        let header = place["header_name"].flatMap { optional in
-            optional.value == .null ? nil : string(place, "header_name")
+    private mutating func authentication(_ location: Location) -> SenderAuthentication? {
+        guard object(location, required: [], known: ["key", "method", "header_name"]) else { return nil }
+        let key = location["key"].flatMap { optional in optional.value == .null ? nil : string(location, "key") }
+        let header = location["header_name"].flatMap { optional in
+            optional.value == .null ? nil : string(location, "header_name")
         }
-        guard let method = place["method"] else { return nil }
+        guard let method = location["method"] else { return nil }
         let parts = (method.value.string ?? "").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
         guard parts.count >= 2, let process = SenderAuthentication.Process(rawValue: parts[0]),
             let algorithm = DigestAlgorithm(rawValue: parts[1])
@@ -150,20 +150,20 @@ package struct ConfigurationReader {
             fault(method, "hmac- or hash- was expected, and behind it \(Self.algorithms)")
             return nil
         }
-        if process == .hmac, key == "" { warn(place, "with an empty \"key\" anybody can sign") }
-        if process == .hmac, key == nil { warn(place, "without \"key\" every message is refused") }
-        if header == nil { warn(place, "without \"header_name\" every message is refused") }
+        if process == .hmac, key == "" { warn(location, "with an empty \"key\" anybody can sign") }
+        if process == .hmac, key == nil { warn(location, "without \"key\" every message is refused") }
+        if header == nil { warn(location, "without \"header_name\" every message is refused") }
         return SenderAuthentication(
             process: process, algorithm: algorithm, key: key.map { Array($0.utf8) }, headerName: header)
     }
 
-    private mutating func limits(_ place: Place, over base: QueueLimits) -> QueueLimits {
+    private mutating func limits(_ location: Location, over base: QueueLimits) -> QueueLimits {
         var limits = base
         for (name, path) in [
             ("max_message_count", \QueueLimits.messageCount), ("max_message_size", \QueueLimits.messageBytes),
             ("max_queue_size", \QueueLimits.queueBytes),
         ] {
-            guard let limit = place[name] else { continue }
+            guard let limit = location[name] else { continue }
             guard let value = limit.value.integer, value >= 0 else {
                 fault(limit, "a whole number from 0 on was expected")
                 continue
@@ -179,7 +179,7 @@ package struct ConfigurationReader {
     // MARK: Values
 
     /// A value, and the way to it.
-    private struct Place {
+    private struct Location {
         let node: JSONNode
         let path: String
         /// Bytes before it.
@@ -193,54 +193,54 @@ package struct ConfigurationReader {
 
         var value: JSON { node.value }
 
-        subscript(name: String) -> Place? {
-            node[name].map { Place($0, path.isEmpty ? name : "\(path).\(name)") }
+        subscript(name: String) -> Location? {
+            node[name].map { Location($0, path.isEmpty ? name : "\(path).\(name)") }
         }
     }
 
-    private func place(_ place: Place, _ reason: String) -> ConfigurationFault {
-        let line = lineStarts.partitioningIndex { $0 > place.offset }
+    private func located(_ location: Location, _ reason: String) -> ConfigurationFault {
+        let line = lineStarts.partitioningIndex { $0 > location.offset }
         return ConfigurationFault(
-            line: line, column: place.offset - lineStarts[line - 1] + 1, path: place.path, reason: reason)
+            line: line, column: location.offset - lineStarts[line - 1] + 1, path: location.path, reason: reason)
     }
 
     /// More are of no use to anybody, and each costs a look at the text.
     static let limit = 100
 
-    private mutating func fault(_ location: Place, _ reason: String) {
-        if faults.count < Self.limit { faults.append(place(location, reason)) }
+    private mutating func fault(_ location: Location, _ reason: String) {
+        if faults.count < Self.limit { faults.append(located(location, reason)) }
     }
 
-    private mutating func warn(_ location: Place, _ reason: String) {
-        if warnings.count < Self.limit { warnings.append(place(location, reason)) }
+    private mutating func warn(_ location: Location, _ reason: String) {
+        if warnings.count < Self.limit { warnings.append(located(location, reason)) }
     }
 
-    private mutating func fault(_ member: JSONNode.Member, of place: Place, _ reason: String) {
+    private mutating func fault(_ member: JSONNode.Member, of location: Location, _ reason: String) {
         fault(
-            Place(member.value, place.path, offset: member.nameRange.lowerBound), "\"\(member.name)\" \(reason)")
+            Location(member.value, location.path, offset: member.nameRange.lowerBound), "\"\(member.name)\" \(reason)")
     }
 
     /// Whether the value is an object; says what it lacks, and what it has that nobody knows.
-    private mutating func object(_ place: Place, required: [String], known: [String]) -> Bool {
-        guard let members = place.node.members else {
-            fault(place, "an object was expected")
+    private mutating func object(_ location: Location, required: [String], known: [String]) -> Bool {
+        guard let members = location.node.members else {
+            fault(location, "an object was expected")
             return false
         }
-        for name in required where place.node[name] == nil { fault(place, "\"\(name)\" is missing") }
+        for name in required where location.node[name] == nil { fault(location, "\"\(name)\" is missing") }
         var seen: Set<String> = []
         for member in members {
             if !known.contains(member.name) {
-                fault(member, of: place, "is not known here")
+                fault(member, of: location, "is not known here")
             }
             if !seen.insert(member.name).inserted {
-                fault(member, of: place, "is there twice")
+                fault(member, of: location, "is there twice")
             }
         }
         return true
     }
 
-    private mutating func string(_ place: Place, _ name: String) -> String? {
-        guard let member = place[name] else { return nil }
+    private mutating func string(_ location: Location, _ name: String) -> String? {
+        guard let member = location[name] else { return nil }
         guard let text = member.value.string else {
             fault(member, "a text was expected")
             return nil
@@ -249,15 +249,15 @@ package struct ConfigurationReader {
     }
 
     /// The elements of an array; `null` and none at all are an empty one.
-    private mutating func elements(_ place: Place, _ name: String) -> [Place]? {
-        guard let member = place[name],
-            member.value != .null || ["users", "queues"].contains(name) && place.path.isEmpty
+    private mutating func elements(_ location: Location, _ name: String) -> [Location]? {
+        guard let member = location[name],
+            member.value != .null || ["users", "queues"].contains(name) && location.path.isEmpty
         else { return nil }
         guard let elements = member.node.elements else {
             fault(member, "an array was expected")
             return nil
         }
-        return elements.enumerated().map { Place($1, "\(member.path)[\($0)]") }
+        return elements.enumerated().map { Location($1, "\(member.path)[\($0)]") }
     }
 }
 

@@ -102,7 +102,7 @@ package struct APIError: APIFailure, Equatable, Sendable {
 struct InputFault: Equatable {
     let code: ErrorCode
     /// As in `events[2]`; empty: the whole.
-    let place: String
+    let path: String
     /// The rest of a sentence.
     let reason: String
 }
@@ -112,7 +112,7 @@ extension APIError {
     init(_ faults: [InputFault]) {
         let codes = Set(faults.map(\.code))
         var message = faults.prefix(Self.shownFaults).map { fault in
-            fault.place.isEmpty ? "\(fault.reason)." : "\(fault.place): \(fault.reason)."
+            fault.path.isEmpty ? "\(fault.reason)." : "\(fault.path): \(fault.reason)."
         }.joined(separator: " ")
         if faults.count > Self.shownFaults { message += " And \(faults.count - Self.shownFaults) more." }
         self.init(codes.count == 1 ? faults[0].code : .validation, message)
@@ -138,7 +138,7 @@ struct InputObject {
         guard let nodes = root.members else { throw APIError(.validation, "The body must be an object.") }
         var members: [String: JSONNode] = [:]
         for member in nodes where members.updateValue(member.value, forKey: member.name) != nil {
-            faults.append(InputFault(code: .validation, place: shown(member.name), reason: "it is there twice"))
+            faults.append(InputFault(code: .validation, path: shown(member.name), reason: "it is there twice"))
         }
         self.members = members
         self.text = text
@@ -165,8 +165,8 @@ struct InputObject {
     /// A member's text as it was sent; null counts as well.
     func text(of name: String) -> [UInt8]? { members[name].map { Array(text[$0.range]) } }
 
-    mutating func fault(_ place: String, _ reason: String, _ code: ErrorCode = .validation) {
-        faults.append(InputFault(code: code, place: place, reason: reason))
+    mutating func fault(_ path: String, _ reason: String, _ code: ErrorCode = .validation) {
+        faults.append(InputFault(code: code, path: path, reason: reason))
     }
 
     /// A member that is a text; `nil` also where it is at fault.

@@ -123,7 +123,7 @@ extension InputObject {
             let stated = self["type"] == nil ? [JSON.Member("type", .string(type))] : []
             _ = try CloudEvent(checking: all.filter { $0.value != .null } + stated)
         } catch {
-            fault(error.place ?? "data", error.reason)
+            fault(error.path ?? "data", error.reason)
         }
     }
 }

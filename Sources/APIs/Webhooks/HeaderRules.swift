@@ -42,17 +42,17 @@ struct HeaderRules {
         }
         var seen: Set<String> = []
         return members.map { member in
-            let place = "\(name).\(shown(member.name))"
+            let path = "\(name).\(shown(member.name))"
             if let reason = fault(ofName: member.name) {
-                object.fault(place, reason, .badHeaders)
+                object.fault(path, reason, .badHeaders)
             } else if !seen.insert(member.name.lowercased()).inserted {
-                object.fault(place, "it is there twice, in whatever letter case", .badHeaders)
+                object.fault(path, "it is there twice, in whatever letter case", .badHeaders)
             }
             guard let value = member.value.string else {
-                object.fault(place, "a text was expected", .badHeaders)
+                object.fault(path, "a text was expected", .badHeaders)
                 return HeaderInput(name: member.name, value: nil)
             }
-            if let reason = Self.fault(ofValue: value) { object.fault(place, reason, .badHeaders) }
+            if let reason = Self.fault(ofValue: value) { object.fault(path, reason, .badHeaders) }
             return HeaderInput(name: member.name, value: value == Self.mask ? nil : value)
         }
     }

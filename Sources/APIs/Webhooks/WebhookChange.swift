@@ -81,7 +81,7 @@ struct WebhookChange {
             } else {
                 let reason = "\"\(HeaderRules.mask)\" stands for the value that is kept, but there is none"
                 faults.append(
-                    InputFault(code: .badHeaders, place: "custom_headers.\(shown(header.name))", reason: reason))
+                    InputFault(code: .badHeaders, path: "custom_headers.\(shown(header.name))", reason: reason))
             }
         }
         if !faults.isEmpty { throw APIError(faults) }
@@ -108,7 +108,7 @@ struct WebhookChange {
         case .set(.same):
             guard webhook.destination.sealedSecret == nil else { return nil }
             let reason = "\"\(WebhookSecret.mask)\" stands for the secret that is kept, but there is none"
-            throw APIError([InputFault(code: .validation, place: "secret", reason: reason)])
+            throw APIError([InputFault(code: .validation, path: "secret", reason: reason)])
         }
     }
 }

@@ -149,7 +149,7 @@ package final class WebhookHandlers: APIHandlers {
     func checkReach(of url: String, _ context: any RequestContext) async throws(APIError) {
         switch await urls.refusal(of: url, context) {
         case .found(nil): return
-        case .found(let reason?): throw APIError([InputFault(code: .badURL, place: "url", reason: reason)])
+        case .found(let reason?): throw APIError([InputFault(code: .badURL, path: "url", reason: reason)])
         case .unanswered, .tooMany: throw Self.busy
         }
     }

@@ -110,13 +110,13 @@ struct WebhookInput: Equatable, Sendable {
         }
         var events: [String] = []
         for (index, value) in values.enumerated() {
-            let place = "events[\(index)]"
+            let path = "events[\(index)]"
             guard let name = value.string else {
-                object.fault(place, "the name of an event was expected")
+                object.fault(path, "the name of an event was expected")
                 continue
             }
             guard EventType.named(name) != nil else {
-                object.fault(place, "there is no event \"\(shown(name))\"", .unknownEvent)
+                object.fault(path, "there is no event \"\(shown(name))\"", .unknownEvent)
                 continue
             }
             if !events.contains(name) { events.append(name) }

@@ -84,7 +84,7 @@ package struct CloudEvent {
         self.data = data
     }
 
-    private static func fault(_ place: String, _ reason: String) -> CloudEventFault { CloudEventFault(place, reason) }
+    private static func fault(_ path: String, _ reason: String) -> CloudEventFault { CloudEventFault(path, reason) }
 
     // MARK: Attributes
 

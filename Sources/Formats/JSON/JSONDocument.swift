@@ -12,9 +12,9 @@ package struct JSONDocument: Sendable {
         parsing text: [UInt8], allowsComments: Bool = false, maximumValues: Int = .max
     ) throws(JSONError) {
         var parser = JSONParser(
-            text, allowsComments: allowsComments, recordsPlaces: true, maximumValues: maximumValues)
+            text, allowsComments: allowsComments, recordsExtents: true, maximumValues: maximumValues)
         let value = try parser.document()
-        root = JSONNode(value, at: 0, in: parser.places)
+        root = JSONNode(value, at: 0, in: parser.extents)
     }
 }
 
@@ -22,12 +22,12 @@ package struct JSONDocument: Sendable {
 package struct JSONNode: Sendable {
     package let value: JSON
     /// Those of the whole document; this value's is at `index`, and those of what it holds follow.
-    private let places: [JSONPlace]
+    private let extents: [JSONExtent]
     private let index: Int
 
-    fileprivate init(_ value: JSON, at index: Int, in places: [JSONPlace]) {
+    fileprivate init(_ value: JSON, at index: Int, in extents: [JSONExtent]) {
         self.value = value
-        self.places = places
+        self.extents = extents
         self.index = index
     }
 
@@ -39,26 +39,26 @@ package struct JSONNode: Sendable {
     }
 
     /// Where the value stands in the text, in bytes, its quotes or brackets included.
-    package var range: Range<Int> { places[index].range }
+    package var range: Range<Int> { extents[index].range }
 
     /// `nil` where this is no object; in the order of the text, repetitions included.
     package var members: [Member]? {
         guard case .object(let members) = value else { return nil }
-        var place = index + 1
+        var child = index + 1
         return members.map { member in
-            let node = JSONNode(member.value, at: place, in: places)
-            defer { place = places[place].next }
-            return Member(name: member.name, nameRange: places[place].nameRange, value: node)
+            let node = JSONNode(member.value, at: child, in: extents)
+            defer { child = extents[child].next }
+            return Member(name: member.name, nameRange: extents[child].nameRange, value: node)
         }
     }
 
     /// `nil` where this is no array.
     package var elements: [JSONNode]? {
         guard case .array(let values) = value else { return nil }
-        var place = index + 1
+        var child = index + 1
         return values.map { value in
-            defer { place = places[place].next }
-            return JSONNode(value, at: place, in: places)
+            defer { child = extents[child].next }
+            return JSONNode(value, at: child, in: extents)
         }
     }
 
@@ -67,10 +67,10 @@ package struct JSONNode: Sendable {
 }
 
 /// Where a value stands. A document's are in the order in which its values begin.
-struct JSONPlace {
+struct JSONExtent {
     var range: Range<Int>
     /// Of the name before it, where it is an object's member.
     var nameRange = 0..<0
-    /// The index of the place that follows those of all it holds.
+    /// The index of the extent that follows those of all it holds.
     var next: Int
 }

@@ -30,19 +30,19 @@ struct JSONParser {
     private let text: [UInt8]
     private var position = 0
     private let allowsComments: Bool
-    private let recordsPlaces: Bool
+    private let recordsExtents: Bool
     private let maximumValues: Int
     private var values = 0
     /// Where each value stands, in the order in which they begin; empty where they are not recorded.
-    private(set) var places: [JSONPlace] = []
+    private(set) var extents: [JSONExtent] = []
 
     init(
-        _ text: [UInt8], allowsComments: Bool = false, recordsPlaces: Bool = false, maximumValues: Int = .max
+        _ text: [UInt8], allowsComments: Bool = false, recordsExtents: Bool = false, maximumValues: Int = .max
     ) {
         self.maximumValues = maximumValues
         self.text = text
         self.allowsComments = allowsComments
-        self.recordsPlaces = recordsPlaces
+        self.recordsExtents = recordsExtents
     }
 
     mutating func document(depth: Int = 0) throws(JSONError) -> JSON {
@@ -55,8 +55,8 @@ struct JSONParser {
         return value
     }
 
-    private func failure(_ reason: String, at place: Int? = nil) -> JSONError {
-        let offset = place ?? position
+    private func failure(_ reason: String, at start: Int? = nil) -> JSONError {
+        let offset = start ?? position
         let position = TextPosition(of: offset, in: text)
         return JSONError(reason: reason, offset: offset, line: position.line, column: position.column)
     }
@@ -112,17 +112,17 @@ struct JSONParser {
         }
     }
 
-    /// A value whose place is kept, where places are.
+    /// A value whose extent is kept, where extents are.
     ///
     /// - Parameter name: where the name before it stands, if there is one.
     private mutating func placedValue(depth: Int, name: Range<Int> = 0..<0) throws(JSONError) -> JSON {
-        guard recordsPlaces else { return try value(depth: depth) }
+        guard recordsExtents else { return try value(depth: depth) }
         let start = position
-        let place = places.count
-        places.append(JSONPlace(range: start..<start, nameRange: name, next: place))
+        let index = extents.count
+        extents.append(JSONExtent(range: start..<start, nameRange: name, next: index))
         let value = try value(depth: depth)
-        places[place].range = start..<position
-        places[place].next = places.count
+        extents[index].range = start..<position
+        extents[index].next = extents.count
         return value
     }
 

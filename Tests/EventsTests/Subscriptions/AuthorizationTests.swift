@@ -37,8 +37,8 @@ import Testing
             // Details that are not used must be right too.
             (#"{"type": "header", "basic": {"username": "u"}}"#, "auth.basic.password"),
         ])
-    func `what is wrong is told with its place`(text: String, place: String) throws {
-        #expect(Authorization.fault(try parsed(text))?.place == place)
+    func `what is wrong is told with its path`(text: String, path: String) throws {
+        #expect(Authorization.fault(try parsed(text))?.path == path)
     }
 
     @Test func `a header has 8192 bytes at the most`() throws {
@@ -46,7 +46,7 @@ import Testing
             let details = JSON.object([
                 .init("type", .string("x")), .init("credentials", .string(String(repeating: "a", count: count))),
             ])
-            return Authorization.fault(.object([.init("type", .string("header")), .init("header", details)]))?.place
+            return Authorization.fault(.object([.init("type", .string("header")), .init("header", details)]))?.path
         }
         #expect(fault(8190) == nil)
         #expect(fault(8191) == "auth.header")

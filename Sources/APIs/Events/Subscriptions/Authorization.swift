@@ -25,8 +25,8 @@ enum Authorization {
         "Basic " + Base64.standard.encode("\(user):\(password)".utf8)
     }
 
-    /// What is wrong with the member, as the rest of a sentence that begins with its place; `nil` where nothing is.
-    static func fault(_ auth: JSON) -> (place: String, reason: String)? {
+    /// What is wrong with the member, as the rest of a sentence that begins with its path; `nil` where nothing is.
+    static func fault(_ auth: JSON) -> (path: String, reason: String)? {
         guard case .object = auth else { return ("auth", "an object was expected") }
         guard let type = auth["type"]?.string, ["basic", "header"].contains(type) else {
             return ("auth.type", "\"basic\" or \"header\" was expected")

@@ -71,8 +71,8 @@ struct SubscriptionInput {
         try readTimes()
     }
 
-    private static func fault(_ place: String, _ reason: String) -> EventError {
-        EventError(.badRequest, "\(place): \(reason).")
+    private static func fault(_ path: String, _ reason: String) -> EventError {
+        EventError(.badRequest, "\(path): \(reason).")
     }
 
     // MARK: Members
@@ -149,7 +149,7 @@ struct SubscriptionInput {
         if let node = members["auth"] {
             // What is answered for none may be sent back.
             let isNone = node.value == .object([]) && !isNew
-            if !isNone, let (place, reason) = Authorization.fault(node.value) { throw Self.fault(place, reason) }
+            if !isNone, let (path, reason) = Authorization.fault(node.value) { throw Self.fault(path, reason) }
             auth = Auth(text: Array(text[node.range]), header: Authorization.header(node.value))
         }
         if let word = try string("format") {

@@ -8,7 +8,7 @@ struct RegularExpressionMatcher {
     private var isAccepted = false
 
     /// Between two scalars.
-    private struct Place {
+    private struct Boundary {
         /// Counted from 1.
         var round: Int
         var isBeginning: Bool
@@ -23,21 +23,21 @@ struct RegularExpressionMatcher {
         // The arrays are filled anew for each text.
         try budget.spend(1 + expression.steps.count / 8)
         var position = text.startIndex
-        var place = Place(round: 1, isBeginning: true, isEnd: text.isEmpty)
-        try reach(0, of: expression, place, &budget)
+        var boundary = Boundary(round: 1, isBeginning: true, isEnd: text.isEmpty)
+        try reach(0, of: expression, boundary, &budget)
         while true {
             swap(&current, &upcoming)
             upcoming.removeAll(keepingCapacity: true)
             if isAccepted, expression.isSearch || position == text.endIndex { return true }
             guard position < text.endIndex, expression.isSearch || !current.isEmpty else { return false }
             let scalar = RegularExpressionMatcher.scalar(of: text, at: &position)
-            place = Place(round: place.round + 1, isBeginning: false, isEnd: position == text.endIndex)
+            boundary = Boundary(round: boundary.round + 1, isBeginning: false, isEnd: position == text.endIndex)
             isAccepted = false
             try budget.spend(1 + current.count)
             for step in current where try takes(expression, step, scalar, &budget) {
-                try reach(step + 1, of: expression, place, &budget)
+                try reach(step + 1, of: expression, boundary, &budget)
             }
-            if expression.isSearch { try reach(0, of: expression, place, &budget) }
+            if expression.isSearch { try reach(0, of: expression, boundary, &budget) }
         }
     }
 
@@ -63,20 +63,20 @@ struct RegularExpressionMatcher {
 
     /// Adds a step and all that follow from it without a scalar.
     private mutating func reach(
-        _ start: UInt32, of expression: borrowing RegularExpression, _ place: Place, _ budget: inout Budget
+        _ start: UInt32, of expression: borrowing RegularExpression, _ boundary: Boundary, _ budget: inout Budget
     ) throws(JSONPathBudgetExceeded) {
         pending.append(start)
         while let step = pending.popLast() {
-            guard reached[Int(step)] != place.round else { continue }
-            reached[Int(step)] = place.round
+            guard reached[Int(step)] != boundary.round else { continue }
+            reached[Int(step)] = boundary.round
             try budget.spend(1)
             switch expression.steps[Int(step)] {
             case .split(let first, let second):
                 pending.append(second)
                 pending.append(first)
             case .jump(let target): pending.append(target)
-            case .beginning: if place.isBeginning { pending.append(step + 1) }
-            case .end: if place.isEnd { pending.append(step + 1) }
+            case .beginning: if boundary.isBeginning { pending.append(step + 1) }
+            case .end: if boundary.isEnd { pending.append(step + 1) }
             case .accept: isAccepted = true
             case .scalar, .scalarClass: upcoming.append(step)
             }

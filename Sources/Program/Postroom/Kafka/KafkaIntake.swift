@@ -21,7 +21,7 @@ final class KafkaIntake {
     private let consumer: Consumer
     private let lookups: Lookups
 
-    private var batch: [(published: PublishedEvent, place: Logger.Metadata)] = []
+    private var batch: [(published: PublishedEvent, origin: Logger.Metadata)] = []
     private var leftOut = IntakeMetrics()
     private var offsets: [Partition: Offset] = [:]
     /// Environments of the batch's events that exist.
@@ -109,7 +109,7 @@ final class KafkaIntake {
 
     private func take(_ message: Message) {
         offsets[Partition(topic: message.topic, number: message.partition)] = Offset(after: message)
-        let place: Logger.Metadata = [
+        let origin: Logger.Metadata = [
             "topic": "\(message.topic)", "partition": .stringConvertible(Int(message.partition)),
             "offset": .stringConvertible(Int(message.offset)),
         ]
@@ -117,13 +117,13 @@ final class KafkaIntake {
             let published = try PublishedEvent(
                 message, type: settings.eventType(ofTopic: message.topic)?.name, maximumBytes: maximumBytes,
                 now: store.clock.now().wall)
-            batch.append((published, place))
+            batch.append((published, origin))
         } catch {
             leftOut.unreadable += 1
             let reason: Logger.Metadata = ["reason": "\(error.message)"]
             logger.warning(
                 "a message from Kafka cannot be understood, and is left out",
-                metadata: place.merging(reason) { $1 })
+                metadata: origin.merging(reason) { $1 })
         }
     }
 
@@ -133,7 +133,7 @@ final class KafkaIntake {
     private func knowsEnvironments() -> Bool {
         isPending = false
         var isAnswered = true
-        batch.removeAll { published, place in
+        batch.removeAll { published, origin in
             let environment = published.environment
             guard !existing.contains(environment) else { return false }
             switch lookups.environment(environment) {
@@ -145,7 +145,7 @@ final class KafkaIntake {
                 let name: Logger.Metadata = ["environment": "\(environment)", "event_id": "\(published.event.id)"]
                 logger.warning(
                     "an event from Kafka is of an environment that does not exist, and is left out",
-                    metadata: place.merging(name) { $1 })
+                    metadata: origin.merging(name) { $1 })
                 return true
             }
             return false

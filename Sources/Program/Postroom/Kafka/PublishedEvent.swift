@@ -57,7 +57,7 @@ struct PublishedEvent: Equatable {
     /// Kafka refuses topics that differ in `.` and `_` alone.
     private static func id(of message: Message) -> String {
         let topic = message.topic.replacing(".", with: "_")
-        let place = "\(topic)-\(message.partition)-\(message.offset)"
-        return message.milliseconds.map { "\(place)-\($0)" } ?? place
+        let origin = "\(topic)-\(message.partition)-\(message.offset)"
+        return message.milliseconds.map { "\(origin)-\($0)" } ?? origin
     }
 }

@@ -79,12 +79,12 @@ final class Application: Service {
     }
 
     func news(for interests: [any Interest]) async -> [Bool] {
-        var endpoints: [(place: Int, interest: EndpointInterest)] = []
-        var clients: [(place: Int, interest: ClientInterest)] = []
-        for (place, interest) in interests.enumerated() {
+        var endpoints: [(index: Int, interest: EndpointInterest)] = []
+        var clients: [(index: Int, interest: ClientInterest)] = []
+        for (index, interest) in interests.enumerated() {
             switch interest {
-            case let interest as EndpointInterest: endpoints.append((place, interest))
-            case let interest as ClientInterest: clients.append((place, interest))
+            case let interest as EndpointInterest: endpoints.append((index, interest))
+            case let interest as ClientInterest: clients.append((index, interest))
             default: preconditionFailure("a request waits for what no API knows")
             }
         }
@@ -92,10 +92,10 @@ final class Application: Service {
         var hasNews = interests.map { _ in true }
         do throws(StoreFailure) {
             for (entry, isNew) in zip(endpoints, try await capture.news(for: endpoints.map(\.interest))) {
-                hasNews[entry.place] = isNew
+                hasNews[entry.index] = isNew
             }
             for (entry, isNew) in zip(clients, try await queues.news(for: clients.map(\.interest))) {
-                hasNews[entry.place] = isNew
+                hasNews[entry.index] = isNew
             }
         } catch {
             report(error)

@@ -8,7 +8,7 @@ final class SupervisedProcess {
         /// A pipe that the program writes to once it serves.
         var ready: FileDescriptor?
         /// Where its heartbeat is.
-        var place: Int?
+        var slot: Int?
     }
 
     let name: String
@@ -16,7 +16,7 @@ final class SupervisedProcess {
     private let start: (Start) throws(Errno) -> ChildProcess
     private(set) var process: ChildProcess?
     /// Where the heartbeat of the running process is.
-    private(set) var place: Int?
+    private(set) var slot: Int?
     private var startedAt: Int64 = 0
     private var failures = 0
     /// When to start it again, on the machine's clock; `nil` while it runs, or is not to run.
@@ -34,32 +34,32 @@ final class SupervisedProcess {
         self.start = start
     }
 
-    func launch(at now: Int64, place: Int? = nil) throws(Errno) {
+    func launch(at now: Int64, slot: Int? = nil) throws(Errno) {
         restartsAt = nil
         startedAt = now
-        self.place = place
-        process = try start(Start(place: place))
+        self.slot = slot
+        process = try start(Start(slot: slot))
     }
 
     /// Goes on with a process that runs already; `nil` is started at once.
-    func adopt(_ running: ChildProcess?, place: Int?, at now: Int64) {
+    func adopt(_ running: ChildProcess?, slot: Int?, at now: Int64) {
         process = running
-        self.place = place
+        self.slot = slot
         startedAt = now
         restartsAt = running == nil ? now : nil
     }
 
     /// A second process beside the running one, to take its place.
     /// - Parameter ready: a pipe that it writes to once it serves.
-    func launchSuccessor(ready: FileDescriptor, place: Int? = nil) throws(Errno) -> ChildProcess {
-        try start(Start(ready: ready, place: place))
+    func launchSuccessor(ready: FileDescriptor, slot: Int? = nil) throws(Errno) -> ChildProcess {
+        try start(Start(ready: ready, slot: slot))
     }
 
     /// Goes on with the successor, and returns the process that it replaces.
-    func replace(with successor: ChildProcess, place: Int? = nil, at now: Int64) -> ChildProcess? {
+    func replace(with successor: ChildProcess, slot: Int? = nil, at now: Int64) -> ChildProcess? {
         defer {
             process = successor
-            self.place = place
+            self.slot = slot
             startedAt = now
             restartsAt = nil
             failures = 0

@@ -29,13 +29,13 @@ final class Supervisor {
     var migration: Migration?
     /// Responders and the worker still to be replaced, and the one being replaced now.
     var replacing: [SupervisedProcess] = []
-    var successor: (of: SupervisedProcess, process: ChildProcess, place: Int?, ready: FileDescriptor, until: Int64)?
+    var successor: (of: SupervisedProcess, process: ChildProcess, slot: Int?, ready: FileDescriptor, until: Int64)?
     /// Whether to begin anew once all are replaced, as the program may have changed again.
     var replacesAgain = false
     /// Processes that were replaced and finish what they have, and when they are ended if they do not.
     var leaving: [(process: ChildProcess, until: Int64)] = []
-    /// The places of their heartbeats, by process: they are in use until these processes have ended.
-    var leavingPlaces: [Int32: Int] = [:]
+    /// The slots of their heartbeats, by process: they are in use until these processes have ended.
+    var leavingSlots: [Int32: Int] = [:]
     var certificateTimes: [Int64?] = []
 
     let vitals: Vitals
@@ -90,7 +90,7 @@ final class Supervisor {
         let started = ["--started", String(began)]
         func arguments(_ start: SupervisedProcess.Start) -> [String] {
             parent + (start.ready == nil ? [] : Self.tellReady)
-                + (start.place.map { ["--heartbeat", String($0)] } ?? [])
+                + (start.slot.map { ["--heartbeat", String($0)] } ?? [])
         }
         responders = sockets.enumerated().map { index, socket in
             SupervisedProcess("responder \(index + 1)", .responder) { (start) throws(Errno) in
@@ -123,7 +123,7 @@ final class Supervisor {
     private func adopt(_ state: SupervisorState, watching: Bool) {
         func adopt(_ process: SupervisedProcess, _ child: SupervisorState.Child?) {
             let running = child.map { ChildProcess(adopting: $0.processID) }
-            process.adopt(running, place: watching ? child?.place : nil, at: now())
+            process.adopt(running, slot: watching ? child?.slot : nil, at: now())
             if let running { watch(running) }
         }
         for (process, child) in zip(responders, state.responders) { adopt(process, child) }
@@ -198,7 +198,7 @@ final class Supervisor {
 
     private func launch(_ process: SupervisedProcess) {
         do throws(Errno) {
-            try process.launch(at: now(), place: freePlace())
+            try process.launch(at: now(), slot: freeSlot())
             if let child = process.process { watch(child) }
         } catch {
             let pause = process.planRestart(at: now())
@@ -208,9 +208,9 @@ final class Supervisor {
         }
     }
 
-    func freePlace() -> Int? {
-        vitals.freePlace(
-            besides: Set(supervised.compactMap(\.place) + [successor?.place].compactMap { $0 } + leavingPlaces.values))
+    func freeSlot() -> Int? {
+        vitals.freeSlot(
+            besides: Set(supervised.compactMap(\.slot) + [successor?.slot].compactMap { $0 } + leavingSlots.values))
     }
 
     func watch(_ process: ChildProcess) {
@@ -268,7 +268,7 @@ final class Supervisor {
         let time = now()
         leaving.removeAll { child, until in
             if child.ending() != nil {
-                leavingPlaces[child.processID] = nil
+                leavingSlots[child.processID] = nil
                 return true
             }
             if time >= until { child.killGroup() }

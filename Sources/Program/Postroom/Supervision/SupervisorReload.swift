@@ -60,7 +60,7 @@ extension Supervisor {
     private func becomeProgram(migrates: Bool) {
         func child(_ process: SupervisedProcess?) -> SupervisorState.Child? {
             guard let process, let running = process.process else { return nil }
-            return SupervisorState.Child(processID: running.processID, place: process.place)
+            return SupervisorState.Child(processID: running.processID, slot: process.slot)
         }
         let state = SupervisorState(
             lock: lock.descriptor.rawValue, sockets: sockets.map(\.rawValue),

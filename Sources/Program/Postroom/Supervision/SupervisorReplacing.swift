@@ -45,13 +45,13 @@ extension Supervisor {
 
     /// One at a time: the next one is started beside the old one, which leaves once the new one is seen to run.
     func goOnReplacing() {
-        if let (process, child, place, ready, until) = successor {
+        if let (process, child, slot, ready, until) = successor {
             if let ending = child.ending() {
                 keepOld(process, "the new process \(ending)")
             } else if isReady(ready) {
-                let oldPlace = process.place
-                if let old = process.replace(with: child, place: place, at: now()) {
-                    leavingPlaces[old.processID] = oldPlace
+                let oldSlot = process.slot
+                if let old = process.replace(with: child, slot: slot, at: now()) {
+                    leavingSlots[old.processID] = oldSlot
                     leave(old)
                 }
                 endTrial()
@@ -66,11 +66,11 @@ extension Supervisor {
             do throws(Errno) {
                 let (reading, writing) = try openPipe()
                 defer { try? writing.close() }
-                let place = freePlace()
-                let child = try process.launchSuccessor(ready: writing, place: place)
+                let slot = freeSlot()
+                let child = try process.launchSuccessor(ready: writing, slot: slot)
                 watch(child)
                 try epoll.add(reading, .readable, token: 1)
-                successor = (process, child, place, reading, now() + Self.trialMicroseconds)
+                successor = (process, child, slot, reading, now() + Self.trialMicroseconds)
             } catch {
                 logger.error("cannot replace a process", metadata: ["name": "\(process.name)", "error": "\(error)"])
                 if replacing.isEmpty { endReload() }

@@ -3,10 +3,10 @@ internal import SystemPackage
 
 /// What a supervisor hands on to the program that takes its place: its processes and descriptors, which stay as they are.
 struct SupervisorState: Equatable {
-    /// A process that was started; its place is that of its heartbeat.
+    /// A process that was started; its slot is that of its heartbeat.
     struct Child: Equatable {
         var processID: Int32
-        var place: Int?
+        var slot: Int?
     }
 
     /// The lock on DATA_DIR, and the responders' sockets in order.
@@ -29,7 +29,7 @@ struct SupervisorState: Equatable {
     var migrates: Bool
 
     var encoded: [UInt8] {
-        func words(_ child: Child?) -> String { child.map { "\($0.processID):\($0.place ?? -1)" } ?? "-" }
+        func words(_ child: Child?) -> String { child.map { "\($0.processID):\($0.slot ?? -1)" } ?? "-" }
         let lines = [
             "postroom-supervisor 1", "lock \(lock)", "vitals \(vitals)", "nginx \(words(nginx))",
             "worker \(words(worker))", "started \(started)", "migrates \(migrates ? 1 : 0)",
@@ -55,8 +55,8 @@ struct SupervisorState: Equatable {
         }
         func child(_ word: String?) -> Child? {
             let parts = (word ?? "").split(separator: ":")
-            guard parts.count == 2, let processID = Int32(parts[0]), let place = Int(parts[1]) else { return nil }
-            return Child(processID: processID, place: place < 0 ? nil : place)
+            guard parts.count == 2, let processID = Int32(parts[0]), let slot = Int(parts[1]) else { return nil }
+            return Child(processID: processID, slot: slot < 0 ? nil : slot)
         }
         guard members["postroom-supervisor"] == ["1"], let lock: Int32 = number("lock"),
             let vitals: Int32 = number("vitals"), let started: Int64 = number("started"),

@@ -10,11 +10,11 @@ extension Supervisor {
         looksAgainAt = now() + Watchdog.lookMilliseconds * 1000
         var isAnyWaiting = false
         for process in responders + [worker] {
-            guard let child = process.process, let place = process.place, !stuck.contains(child.processID),
+            guard let child = process.process, let slot = process.slot, !stuck.contains(child.processID),
                 let status = ProcessStatus(of: child.processID)
             else { continue }
             let sign = Watchdog.Sign(
-                beats: vitals.beats(place), isWaitingForLock: vitals.isWaiting(place), status: status)
+                beats: vitals.beats(slot), isWaitingForLock: vitals.isWaiting(slot), status: status)
             isAnyWaiting = isAnyWaiting || sign.isWaitingForLock
             guard case .stuck(let seconds, let what) = watchdog.look(at: child.processID, sign) else { continue }
             logger.error(

@@ -25,20 +25,20 @@ struct Vitals {
 
     private static let format: UInt64 = 1
     /// The format, then the restarts, then two numbers for each process.
-    private static let firstPlace = 16
-    private static let places = 1024
+    private static let firstSlot = 16
+    private static let slots = 1024
     /// The descriptor that a process which is started has it under.
     static let childDescriptor: Int32 = 4
 
     init() throws(Errno) {
-        counters = try SharedNumbers(count: Self.firstPlace + 2 * Self.places)
+        counters = try SharedNumbers(count: Self.firstSlot + 2 * Self.slots)
         counters[0] = Self.format
     }
 
     /// Takes over what another process has made; `nil` where that was another version, which has another format.
     init?(_ descriptor: FileDescriptor) {
         guard let counters = try? SharedNumbers(mapping: descriptor),
-            counters.count == Self.firstPlace + 2 * Self.places, counters[0] == Self.format
+            counters.count == Self.firstSlot + 2 * Self.slots, counters[0] == Self.format
         else { return nil }
         self.counters = counters
     }
@@ -53,22 +53,22 @@ struct Vitals {
 
     // MARK: Heartbeats
 
-    private static func index(_ place: Int) -> Int { firstPlace + 2 * place }
+    private static func index(_ slot: Int) -> Int { firstSlot + 2 * slot }
 
-    func heartbeat(_ place: Int) -> Heartbeat? {
-        guard (0..<Self.places).contains(place) else { return nil }
-        return Heartbeat(counters, at: Self.index(place))
+    func heartbeat(_ slot: Int) -> Heartbeat? {
+        guard (0..<Self.slots).contains(slot) else { return nil }
+        return Heartbeat(counters, at: Self.index(slot))
     }
 
-    func beats(_ place: Int) -> UInt64 { counters[Self.index(place)] }
+    func beats(_ slot: Int) -> UInt64 { counters[Self.index(slot)] }
 
-    func isWaiting(_ place: Int) -> Bool { counters[Self.index(place) + 1] != 0 }
+    func isWaiting(_ slot: Int) -> Bool { counters[Self.index(slot) + 1] != 0 }
 
-    /// A place that none of these has, cleared; `nil` where all are taken.
-    func freePlace(besides taken: Set<Int>) -> Int? {
-        guard let place = (0..<Self.places).first(where: { !taken.contains($0) }) else { return nil }
-        counters[Self.index(place)] = 0
-        counters[Self.index(place) + 1] = 0
-        return place
+    /// A slot that none of these has, cleared; `nil` where all are taken.
+    func freeSlot(besides taken: Set<Int>) -> Int? {
+        guard let slot = (0..<Self.slots).first(where: { !taken.contains($0) }) else { return nil }
+        counters[Self.index(slot)] = 0
+        counters[Self.index(slot) + 1] = 0
+        return slot
     }
 }

@@ -24,7 +24,7 @@ struct Work: AsyncCommand {
     var ready: Int32?
 
     @Option(
-        help: ArgumentHelp("Which place in the memory given as descriptor 4 is this process's.", visibility: .hidden))
+        help: ArgumentHelp("Which slot of the memory given as descriptor 4 is this process's.", visibility: .hidden))
     var heartbeat: Int?
 
     func run() async throws {
