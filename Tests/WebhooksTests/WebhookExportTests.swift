@@ -126,6 +126,16 @@ import Webhooks
         }
     }
 
+    @Test func `retries of a webhook's own are exported with their interval`() throws {
+        try WebhookEngine.mapped.withStore { test in
+            _ = try test.create(.fixed(retries: 7, interval: 2.5))
+            let lines = try export(test.store, at: test.moment).map { String(decoding: $0, as: UTF8.self) }
+            let line = try #require(lines.first { $0.hasPrefix(#"{"kind": "webhook""#) })
+            #expect(
+                line.contains(#""contentType": "application/json", "retries": 7, "intervalSeconds": 2.5, "inFlight""#))
+        }
+    }
+
     @Test(arguments: ["environment", "webhook", "parcel", "attempt"])
     func `what is there twice, or without what it needs, is refused`(kind: String) throws {
         try WebhookEngine.mapped.withStore { test in
