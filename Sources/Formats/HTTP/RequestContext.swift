@@ -80,7 +80,9 @@ package final class Wakeup {
 }
 
 /// What a handler answers: true by the time that it is returned.
-package enum Answer {
+///
+/// Indirect, so that each function on the way of an answer that waits has room for a reference alone.
+package indirect enum Answer {
     case whole(Response)
     /// The beginning of one that is long. Others are answered before each part that follows; where a part cannot be made, the
     /// answer breaks off.
