@@ -9,37 +9,43 @@ package struct Target: Sendable {
     /// Whether each segment of the path stands for text.
     package let isText: Bool
     /// As sent, without its question mark; `nil` where there was none.
-    package let query: ArraySlice<UInt8>?
+    package var query: ArraySlice<UInt8>? { pathEnd < raw.endIndex ? raw[(pathEnd + 1)...] : nil }
 
-    private let path: ArraySlice<UInt8>
-    /// Where each of `segments` ends in `path`.
-    private let ends: [Int]
+    private let raw: ArraySlice<UInt8>
+    private let pathEnd: Int
+    /// How many segments of the path the mount point has.
+    private let mountCount: Int
 
     /// - Parameters:
     ///   - raw: the target as the client sent it.
     ///   - mountPoint: where the application is mounted, as path text: `/api`, or `/` or nothing for the root.
     package init(raw: ArraySlice<UInt8>, mountPoint: [String]) {
-        let question = raw.firstIndex(of: UInt8(ascii: "?"))
-        path = raw[..<(question ?? raw.endIndex)]
-        query = question.map { raw[($0 + 1)...] }
+        self.raw = raw
+        pathEnd = raw.firstIndex(of: UInt8(ascii: "?")) ?? raw.endIndex
+        mountCount = mountPoint.count
+        let path = raw[..<pathEnd]
 
         var decoded: [String] = []
-        var ends: [Int] = []
         var isText = true
         for segment in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
             let text = percentDecoded(segment)
             isText = isText && text != nil
             decoded.append(text ?? String(decoding: segment, as: UTF8.self))
-            ends.append(segment.endIndex)
         }
         let isInside = path.first == UInt8(ascii: "/") && decoded.starts(with: mountPoint)
         segments = isInside ? Array(decoded[mountPoint.count...]) : nil
-        self.ends = isInside ? Array(ends[mountPoint.count...]) : []
         self.isText = isText
     }
 
     /// The path after its first `count` segments, as sent: empty, or with its leading slash.
-    package func rest(after count: Int) -> ArraySlice<UInt8> { path[ends[count - 1]...] }
+    package func rest(after count: Int) -> ArraySlice<UInt8> {
+        var rest = raw[..<pathEnd]
+        for _ in 0..<mountCount + count {
+            rest = rest.dropFirst()
+            rest = rest[(rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex)...]
+        }
+        return rest
+    }
 
     /// The names of the query's parameters, decoded, in their order.
     package var queryNames: [String] {
