@@ -61,6 +61,7 @@ extension ResponderLoop {
         connection.state = .parked(interest, until: deadline)
         // Many may wait for long, and what waits never reads its body again.
         connection.request?.dropBody()
+        connection.request?.trim()
         return true
     }
 

@@ -42,6 +42,12 @@ package struct FieldList: Hashable, Sendable {
         ends.append(Int32(bytes.count))
     }
 
+    /// Gives up memory that it does not fill.
+    mutating func trim() {
+        bytes = [] + bytes
+        ends = [] + ends
+    }
+
     package func name(at index: Int) -> ArraySlice<UInt8> {
         bytes[(index == 0 ? 0 : Int(ends[2 * index - 1]))..<Int(ends[2 * index])]
     }

@@ -58,7 +58,7 @@ package final class Request {
 
     package let method: HTTPRequest.Method
     package let target: Target
-    package let fields: FieldList
+    package private(set) var fields: FieldList
     package private(set) var body: Body
     /// The client's address as nginx vouches for it, without port; never taken from a header.
     package let remoteAddress: String?
@@ -85,4 +85,7 @@ package final class Request {
 
     /// Gives up the memory of a body that nothing reads any more.
     package func dropBody() { body = .whole([]) }
+
+    /// Gives up memory that its fields do not fill.
+    package func trim() { fields.trim() }
 }
