@@ -13,7 +13,7 @@ struct ParkedRequests {
     private let addressLimit: Int
     private let subjectLimit: Int
     private var entries: [UInt64: (address: String, subject: String)] = [:]
-    private var byAddress: [String: Set<UInt64>] = [:]
+    private var byAddress: [String: Int] = [:]
     private var bySubject: [String: Int] = [:]
 
     /// - Parameter limit: how many may wait in all; of one address half of them, and for one subject a quarter.
@@ -27,27 +27,28 @@ struct ParkedRequests {
     var tokens: [UInt64] { Array(entries.keys) }
 
     mutating func place(_ token: UInt64, address: String, subject: String) -> Placing {
-        let own = byAddress[address]?.count ?? 0
+        let own = byAddress[address, default: 0]
         guard own < addressLimit, bySubject[subject, default: 0] < subjectLimit else { return .refused }
         var victim: UInt64?
         if entries.count >= limit {
-            guard let most = byAddress.max(by: { $0.value.count < $1.value.count }), most.value.count > own + 1 else {
-                return .refused
-            }
-            victim = most.value.first
+            guard let most = byAddress.max(by: { $0.value < $1.value }), most.value > own + 1 else { return .refused }
+            victim = entries.first { $0.value.address == most.key }?.key
         }
         if let victim { remove(victim) }
         entries[token] = (address, subject)
-        byAddress[address, default: []].insert(token)
+        byAddress[address, default: 0] += 1
         bySubject[subject, default: 0] += 1
         return victim.map { .insteadOf($0) } ?? .placed
     }
 
     mutating func remove(_ token: UInt64) {
         guard let (address, subject) = entries.removeValue(forKey: token) else { return }
-        byAddress[address]?.remove(token)
-        if byAddress[address]?.isEmpty == true { byAddress[address] = nil }
-        let left = bySubject[subject, default: 1] - 1
-        bySubject[subject] = left > 0 ? left : nil
+        Self.countDown(&byAddress, address)
+        Self.countDown(&bySubject, subject)
+    }
+
+    private static func countDown(_ counts: inout [String: Int], _ key: String) {
+        let left = counts[key, default: 1] - 1
+        counts[key] = left > 0 ? left : nil
     }
 }
