@@ -63,7 +63,6 @@ internal import Values
     /// When the server last took some of the answer, by `SystemClock.bootTimeMicroseconds`.
     var progressAt: Int64 = 0
 
-    private let library = LibraryRequest()
     /// Gathers a request that the socket does not hold in one piece.
     private var spool: Spool?
 
@@ -78,15 +77,19 @@ internal import Values
     func close() {
         guard !isClosed else { return }
         isClosed = true
-        dropSpool()
+        response = nil
+        spool = nil
         try? descriptor.close()
     }
 
-    private struct Spool {
+    /// A class: few requests need one, and a connection that waits has room for a reference alone.
+    private final class Spool {
         let file: FileDescriptor
         var scanner = RecordScanner()
 
-        func close() { try? file.close() }
+        init(file: FileDescriptor) { self.file = file }
+
+        deinit { try? file.close() }
     }
 
     /// Looks for the next request. Whatever is not one is dealt with here.
@@ -114,18 +117,18 @@ internal import Values
                 case .request(let outline):
                     try gather(consumed, &buffer, scanner, bodyLimit)
                     self.outline = outline
-                    defer { dropSpool() }
+                    defer { spool = nil }
                     guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
                     guard let spool else { preconditionFailure("a request was gathered nowhere") }
                     _ = try seekToStart(spool.file)
                     return read(from: spool.file, bodyIsThere: outline.bodyBytes <= bodyLimit, bodyLimit)
                 case .management(let type, let content):
                     try take(consumed, &buffer)
-                    dropSpool()
+                    spool = nil
                     try sendShort(Records.answer(toManagement: type, content))
                 case .abort(let requestID):
                     try take(consumed, &buffer)
-                    dropSpool()
+                    spool = nil
                     try sendShort(Records.end(requestID: requestID))
                 case .broken(let reason):
                     return .ended(reason)
@@ -139,7 +142,7 @@ internal import Values
     }
 
     private func read(from source: FileDescriptor, bodyIsThere: Bool, _ bodyLimit: Int) -> Arrival {
-        guard let (parameters, body) = library.read(from: source, outline, bodyIsThere: bodyIsThere) else {
+        guard let (parameters, body) = loop.library.read(from: source, outline, bodyIsThere: bodyIsThere) else {
             return .ended("libfcgi cannot read the request")
         }
         client = ""
@@ -162,7 +165,7 @@ internal import Values
     private func gather(
         _ count: Int, _ buffer: inout [UInt8], _ scanner: RecordScanner, _ bodyLimit: Int
     ) throws(Errno) {
-        var spool = if let spool { spool } else { Spool(file: try memoryFile(named: "request")) }
+        let spool = if let spool { spool } else { Spool(file: try memoryFile(named: "request")) }
         // The bytes with which the body becomes too long are still kept: the parameters may be among them.
         let isKept = spool.scanner.bodyBytes <= bodyLimit
         spool.scanner = scanner
@@ -173,11 +176,6 @@ internal import Values
             if isKept { try write(buffer[..<taken], to: spool.file) }
             left -= taken
         }
-    }
-
-    private func dropSpool() {
-        spool?.close()
-        spool = nil
     }
 
     private func refuseRole() throws(Errno) -> Arrival {

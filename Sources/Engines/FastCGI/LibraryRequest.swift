@@ -3,7 +3,7 @@ internal import Glibc
 internal import HTTP
 internal import SystemPackage
 
-/// libfcgi's own state of one request on one connection. It reads, and is kept from writing and from closing.
+/// libfcgi's own state of a request, of one at a time. It reads, and is kept from writing and from closing.
 @safe final class LibraryRequest {
     private let request: UnsafeMutablePointer<FCGX_Request>
 

@@ -16,6 +16,8 @@ package final class ResponderLoop {
     let service: any Service
     let sources: [any LoopSource]
     let bodyLimit: Int
+    /// Reads the requests of all connections, one after the other.
+    let library: LibraryRequest
     /// Where the tasks of the connections run.
     let executor = LoopExecutor()
     var tasks: ConnectionTasks?
@@ -85,6 +87,7 @@ package final class ResponderLoop {
         room = AnswerRoom(limitBytes: answerBytes)
         sendMicroseconds = Int64(sendSeconds * 1e6)
         LibraryRequest.prepareLibrary()
+        library = LibraryRequest()
         Signal.ignoreBrokenPipes()
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
         epoll = try Epoll()
