@@ -56,82 +56,95 @@ extension Connection {
 /// What the task of a connection does.
 extension ResponderLoop {
     /// Reads, answers and sends, one request after the other, until the connection is closed.
+    ///
+    /// What a function that waits needs at any time is kept while it does. Many connections wait, so the work is done by
+    /// functions that do not, and these are not inlined.
     func serve(_ token: UInt64) async {
         guard let connection = connections[token] else { return }
         while !connection.isClosed {
             connection.state = .receiving
-            if !connection.mayHaveMore { unsafe await withUnsafeContinuation { unsafe connection.continuation = $0 } }
+            if !connection.mayHaveMore { await connection.pause() }
             guard !connection.isClosed else { return }
-            switch connection.receive(&buffer, bodyLimit: bodyLimit) {
-            case .request(let request):
-                connection.state = .answering
-                connection.readAt = request.isOperational ? nil : now()
-                connection.request = request
-                let answer = await answer(request, on: connection)
-                if send(answer, on: connection) { await sendRest(on: connection) }
-            case .invalidRequest(let error):
-                connection.state = .answering
-                connection.readAt = now()
-                if send(.whole(.text(.badRequest, "\(error).")), on: connection) { await sendRest(on: connection) }
-            case .nothing:
-                connection.mayHaveMore = false
-                if isStopping || connection.isHungUp { close(connection) }
-            case .ended(let reason): close(connection, reason)
-            }
+            if let request = receive(on: connection) { await answer(request, on: connection) }
+            if connection.response != nil { await sendRest(on: connection) }
         }
     }
 
-    private func answer(_ request: Request, on connection: Connection) async -> Answer {
+    /// The request that has arrived; `nil` where there is none, or one that makes no sense.
+    @inline(never)
+    private func receive(on connection: Connection) -> Request? {
+        switch connection.receive(&buffer, bodyLimit: bodyLimit) {
+        case .request(let request):
+            connection.state = .answering
+            connection.readAt = request.isOperational ? nil : now()
+            connection.request = request
+            return request
+        case .invalidRequest(let error):
+            connection.state = .answering
+            connection.readAt = now()
+            send(.whole(.text(.badRequest, "\(error).")), on: connection)
+        case .nothing:
+            connection.mayHaveMore = false
+            if isStopping || connection.isHungUp { close(connection) }
+        case .ended(let reason): close(connection, reason)
+        }
+        return nil
+    }
+
+    private func answer(_ request: Request, on connection: Connection) async {
         connection.outsideDeadline = nil
-        while true {
+        var answer: Answer?
+        repeat {
             connection.commitFailure = nil
             do throws(StoreFailure) {
-                return try await service.answer(request, connection)
-            } catch .rolledBack {
-                // Its neighbours broke the transaction.
-                continue
+                answer = try await service.answer(request, connection)
             } catch {
-                // The failure of a commit has been reported once, for all requests that it met.
-                if connection.commitFailure == nil { service.report(error) }
-                return .whole(service.response(to: error, at: request.target))
+                answer = self.answer(to: error, request, on: connection)
             }
-        }
+        } while answer == nil
+        if let answer { send(answer, on: connection) }
     }
 
-    /// Sends an answer, as far as the server takes it.
-    /// - Returns: whether some of it is left.
-    private func send(_ answer: Answer, on connection: Connection) -> Bool {
-        guard !connection.isClosed, begin(answer, on: connection) else { return false }
-        return advance(connection)
+    /// What is answered where the store fails; `nil` where the request is to be answered anew.
+    @inline(never)
+    private func answer(to failure: StoreFailure, _ request: Request, on connection: Connection) -> Answer? {
+        // Its neighbours broke the transaction.
+        if case .rolledBack = failure { return nil }
+        // The failure of a commit has been reported once, for all requests that it met.
+        if connection.commitFailure == nil { service.report(failure) }
+        return .whole(service.response(to: failure, at: request.target))
+    }
+
+    /// Sends an answer, as far as the server takes it. The connection's `response` is what is left of it.
+    @inline(never)
+    private func send(_ answer: Answer, on connection: Connection) {
+        guard !connection.isClosed, begin(answer, on: connection) else { return }
+        advance(connection)
     }
 
     private func sendRest(on connection: Connection) async {
-        repeat {
+        while connection.response != nil {
             if connection.awaitsPart {
-                guard await makePart(connection) else { return }
+                await makePart(connection)
             } else {
                 watch(connection, forRoom: true)
                 guard !connection.isClosed else { return }
                 await connection.pause()
-                guard !connection.isClosed else { return }
             }
-        } while advance(connection)
+            if !connection.isClosed { advance(connection) }
+        }
     }
 
     /// Sends on, as far as the server takes it.
-    /// - Returns: whether some of it is left.
-    private func advance(_ connection: Connection) -> Bool {
+    @inline(never)
+    private func advance(_ connection: Connection) {
         let before = connection.sending?.sentBytes
-        guard connection.advance() else {
-            close(connection)
-            return false
-        }
+        guard connection.advance() else { return close(connection) }
         let isDone = connection.response?.isDone == true
         if isDone { connection.response = nil }
         note(connection, sentBefore: before)
-        guard isDone else { return true }
+        guard isDone else { return }
         if connection.isKept, !isStopping { watch(connection, forRoom: false) } else { close(connection) }
-        return false
     }
 
     /// What a part has written is committed before its bytes are sent. Where that fails the answer goes on: it only puts off the
@@ -141,20 +154,16 @@ extension ResponderLoop {
     }
 
     /// Makes the next part of an answer. The others have their turns after those who have asked meanwhile.
-    /// - Returns: false where the connection has been closed.
-    private func makePart(_ connection: Connection) async -> Bool {
+    private func makePart(_ connection: Connection) async {
         unfinished.append(connection.token)
         await connection.pause()
-        guard !connection.isClosed, let rest = connection.response?.rest else { return false }
+        guard let rest = connection.response?.rest else { return }
         do throws(StoreFailure) {
             let part = try await rest.next()
             if service.isWriting { await commitPart(connection) }
-            guard !connection.isClosed else { return false }
             connection.response?.add(part)
-            return true
         } catch {
             close(connection, "broken off: \(error)")
-            return false
         }
     }
 }
