@@ -9,14 +9,25 @@ internal import Values
 internal import Webhooks
 
 /// What is told at the operations port: whether the service lives and works, how much it does, and which version it is.
-struct Operations {
-    let store: any StorageEngine
-    let settings: Settings
-    let counters: ServiceCounters
-    /// When the service was started.
-    let started: Timestamp
-    /// What the supervisor shares with this process; `nil` where there is none.
-    let vitals: Vitals?
+final class Operations {
+    private let store: any StorageEngine
+    private let settings: Settings
+    private let counters: ServiceCounters
+    private let started: Timestamp
+    private let vitals: Vitals?
+
+    /// - Parameters:
+    ///   - started: when the service was started.
+    ///   - vitals: what the supervisor shares with this process; `nil` where there is none.
+    init(
+        store: any StorageEngine, settings: Settings, counters: ServiceCounters, started: Timestamp, vitals: Vitals?
+    ) {
+        self.store = store
+        self.settings = settings
+        self.counters = counters
+        self.started = started
+        self.vitals = vitals
+    }
 
     /// - Parameter path: the segments of the request's path.
     func answer(
