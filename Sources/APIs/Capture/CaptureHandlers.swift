@@ -220,26 +220,30 @@ package final class CaptureHandlers {
         // A client that waits uses its endpoint: it is sent home before the endpoint counts as idle.
         let milliseconds = min(Double(window.waitMilliseconds), max(0, limits.idleSeconds * 500))
         let deadline = context.deadline(milliseconds: Int(milliseconds))
-        var found = try await look(at: id, window, context)
-        waiting: while found == .notifications([]), window.waitMilliseconds > 0 {
-            switch await context.news(for: EndpointInterest(id, after: window.after), until: deadline) {
-            case .news:
-                found = try await look(at: id, window, context)
-            case .over:
-                found = try await look(at: id, window, context)
-                break waiting
+        let interest = EndpointInterest(id, after: window.after)
+        var mayWait = window.waitMilliseconds > 0
+        while true {
+            if let answer = try await look(interest, text, limit: window.limit, mayWait: mayWait, context) {
+                return answer
+            }
+            switch await context.news(for: interest, until: deadline) {
+            case .news: break
+            case .over: mayWait = false
             case .refused, .gone:
                 return .whole(.text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
             }
         }
-        return try await answer(found, text, context)
     }
 
+    /// - Returns: `nil` where there is nothing to look at yet, and the client may wait.
+    @inline(never)
     private func look(
-        at id: Endpoint.ID, _ window: Window, _ context: any RequestContext
-    ) async throws(StoreFailure) -> Finding {
-        try await store.look(
-            at: id, after: window.after, limit: window.limit, at: now(), limits, mayBeLong: context.mayBeLong)
+        _ interest: EndpointInterest, _ text: String, limit: Int, mayWait: Bool, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
+        let found = try await store.look(
+            at: interest.endpoint, after: interest.after, limit: limit, at: now(), limits, mayBeLong: context.mayBeLong)
+        guard !mayWait || found != .notifications([]) else { return nil }
+        return try await answer(found, text, context)
     }
 
     private func acknowledge(

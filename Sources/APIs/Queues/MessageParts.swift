@@ -12,7 +12,7 @@ final class MessageParts: BodyParts {
     private let current: UInt64
     private let time: UInt64
     /// Whose read is taken back where messages have rolled off before they were handed out; `nil`: nobody's.
-    private let reader: Reader?
+    private let reader: ClientInterest?
     private var id: UInt64
     private var page: [MessagePiece] = []
     /// The message that is written in pieces, and how far.
@@ -20,11 +20,6 @@ final class MessageParts: BodyParts {
     private var json = JSONWriter()
     private var hasBegun = false
     private var isOver = false
-
-    struct Reader {
-        let client: String
-        let user: User
-    }
 
     /// A part ends with the piece that makes it as long.
     private static let partBytes = 48 << 10
@@ -35,7 +30,7 @@ final class MessageParts: BodyParts {
 
     init(
         _ range: MessageRange, current: UInt64, time: UInt64, _ store: any QueueStore,
-        takingBackFrom reader: Reader?
+        takingBackFrom reader: ClientInterest?
     ) {
         self.range = range
         self.current = current

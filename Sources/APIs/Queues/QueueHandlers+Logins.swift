@@ -5,13 +5,15 @@ internal import Values
 
 /// Who a request comes from.
 extension QueueHandlers {
-    enum Login {
+    /// Indirect, so that a function that waits has room for a reference alone.
+    indirect enum Login {
         case user(User)
         case refused(Answer)
     }
 
     var wrongLogin: Response { errorResponse(.forbidden, "The user or the password is wrong.") }
 
+    @inline(never)
     func loggedIn(
         _ request: Request, _ context: any RequestContext, _ body: (User) async throws(StoreFailure) -> Answer
     ) async throws(StoreFailure) -> Answer {

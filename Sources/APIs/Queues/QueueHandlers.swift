@@ -101,6 +101,7 @@ package final class QueueHandlers {
 
     // MARK: Messages
 
+    @inline(never)
     private func post(
         _ request: Request, to name: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
@@ -157,38 +158,38 @@ package final class QueueHandlers {
         } catch {
             return .whole(errorResponse(.badRequest, error.reason))
         }
-        let user: User
+        let reader: ClientInterest
         switch try await logIn(request, context) {
-        case .user(let found): user = found
+        case .user(let user): reader = ClientInterest(client, of: user)
         case .refused(let answer): return answer
         }
-        let reader = MessageParts.Reader(client: client, user: user)
         let deadline = context.deadline(milliseconds: query.waitMilliseconds)
-        var found = try await read(query.reading, reader, for: request.id, context)
-        waiting: while case .messages([], _) = found, query.waitMilliseconds > 0 {
-            switch await context.news(for: ClientInterest(client, of: user), until: deadline) {
-            case .news:
-                found = try await read(query.reading, reader, for: request.id, context)
-            case .over:
-                found = try await read(query.reading, reader, for: request.id, context)
-                break waiting
+        var mayWait = query.waitMilliseconds > 0
+        while true {
+            if let answer = try await read(request, query.reading, reader, mayWait: mayWait, context) { return answer }
+            switch await context.news(for: reader, until: deadline) {
+            case .news: break
+            case .over: mayWait = false
             case .refused, .gone:
                 return .whole(errorResponse(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
             }
         }
-        return try await answer(found, query.reading, reader, context)
     }
 
+    /// - Returns: `nil` where there is nothing to read yet, and the client may wait.
+    @inline(never)
     private func read(
-        _ reading: Reading, _ reader: MessageParts.Reader, for request: RequestID?, _ context: any RequestContext
-    ) async throws(StoreFailure) -> ReadOutcome {
+        _ request: Request, _ reading: Reading, _ reader: ClientInterest, mayWait: Bool, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer? {
         var reading = reading
         reading.mayBeLong = context.mayBeLong
-        return try await store.read(reader.client, of: reader.user, reading, for: request)
+        let found = try await store.read(reader.client, of: reader.user, reading, for: request.id)
+        if mayWait, case .messages([], _) = found { return nil }
+        return try await answer(found, reading, reader, context)
     }
 
     private func answer(
-        _ outcome: ReadOutcome, _ reading: Reading, _ reader: MessageParts.Reader, _ context: any RequestContext
+        _ outcome: ReadOutcome, _ reading: Reading, _ reader: ClientInterest, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         switch outcome {
         case .unknownClient: return .whole(Self.unknownClient)
@@ -271,7 +272,7 @@ package final class QueueHandlers {
     }
 }
 
-/// What a client that reads waits for.
+/// A client that reads, and what it waits for.
 package final class ClientInterest: Interest {
     package let client: String
     package let user: User
