@@ -27,6 +27,16 @@ import Testing
         }
     }
 
+    @Test func `more requests wait than idle tasks are kept, and their connections go on`() throws {
+        try RunningLoop.with { loop in
+            let waiting = try park(loop, count: 150)
+            loop.shared.publish()
+            for connection in waiting { #expect(try connection.answer()?.text == "news") }
+            for connection in waiting { try connection.send(Wire.request("/stored")) }
+            for connection in waiting { #expect(try connection.answer()?.status == 201) }
+        }
+    }
+
     @Test func `a change that is none of theirs leaves them waiting`() throws {
         try RunningLoop.with { loop in
             let waiting = try park(loop)

@@ -5,11 +5,11 @@ internal import Values
 
 /// One connection from the server, and where it stands in the exchange.
 @safe final class Connection {
-    /// What its task does, or waits for.
+    /// What it waits for, or its task does.
     enum State {
-        /// Waits for a request, of which some may be there.
+        /// Waits for a request, of which some may be there. It has no task.
         case receiving
-        /// Answers a request, or waits for its transaction or for a thread.
+        /// Reads or answers a request, or waits for its transaction or for a thread.
         case answering
         /// Waits for news of the store, until a time by `SystemClock.bootTimeMicroseconds`.
         case parked(any Interest, until: Int64)

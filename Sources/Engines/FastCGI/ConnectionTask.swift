@@ -21,7 +21,7 @@ actor ConnectionTasks {
         try loop.run(shutdownSeconds: shutdownSeconds)
     }
 
-    /// Has a connection served, beginning when the executor is drained next.
+    /// Has connections served, this one first, beginning when the executor is drained next.
     nonisolated func begin(_ token: UInt64) {
         Task.immediate(executorPreference: executor) { await self.serve(token) }
     }
@@ -31,7 +31,7 @@ actor ConnectionTasks {
         Task.immediate(executorPreference: executor) { await self.lookForNews() }
     }
 
-    private func serve(_ token: UInt64) async { await loop.serve(token) }
+    private func serve(_ token: UInt64) async { await loop.serve(first: token) }
 
     private func lookForNews() async { await loop.lookForNews() }
 }
@@ -53,21 +53,35 @@ extension Connection {
     var awaitsPart: Bool { response?.awaitsPart ?? false }
 }
 
-/// What the task of a connection does.
+/// What a task does with its connection.
 extension ResponderLoop {
-    /// Reads, answers and sends, one request after the other, until the connection is closed.
+    /// Has a task read what has arrived on a connection: one that has nothing to do, or a new one.
+    func begin(_ connection: Connection) {
+        connection.state = .answering
+        connection.mayHaveMore = true
+        if !idleTasks.serve(connection.token) { tasks?.begin(connection.token) }
+    }
+
+    /// Serves one connection after the other on which something has arrived.
+    func serve(first: UInt64) async {
+        var token: UInt64? = first
+        while let next = token {
+            if let connection = connections[next] { await serve(connection) }
+            guard idleTasks.hasRoom else { return }
+            token = unsafe await withUnsafeContinuation { unsafe idleTasks.add($0) }
+        }
+    }
+
+    /// Reads, answers and sends, one request after the other, until no more have arrived.
     ///
-    /// What a function that waits needs at any time is kept while it does. Many connections wait, so the work is done by
-    /// functions that do not, and these are not inlined.
-    func serve(_ token: UInt64) async {
-        guard let connection = connections[token] else { return }
-        while !connection.isClosed {
-            connection.state = .receiving
-            if !connection.mayHaveMore { await connection.pause() }
-            guard !connection.isClosed else { return }
+    /// What a function that waits needs at any time is kept while it does. Many requests wait, so the work is done by functions
+    /// that do not, and these are not inlined.
+    private func serve(_ connection: Connection) async {
+        while connection.mayHaveMore, !connection.isClosed {
             if let request = receive(on: connection) { await answer(request, on: connection) }
             if connection.response != nil { await sendRest(on: connection) }
         }
+        connection.state = .receiving
     }
 
     /// The request that has arrived; `nil` where there is none, or one that makes no sense.
@@ -122,6 +136,7 @@ extension ResponderLoop {
         advance(connection)
     }
 
+    @inline(never)
     private func sendRest(on connection: Connection) async {
         while connection.response != nil {
             if connection.awaitsPart {

@@ -8,9 +8,9 @@ internal import Values
 /// One thread that reads the requests of all connections, has them answered, has what they wrote committed as one, and
 /// then sends the answers.
 ///
-/// Each connection has a task, which reads, answers and sends, and waits where it has to (`serve`). The loop has the tasks go
-/// on: where a socket can be read or takes bytes again, where a transaction is committed, where there is news. While a commit
-/// waits for the disk the next requests gather, so that as many as wait share the next one.
+/// A connection that can be read is given to a task, which reads, answers and sends, and waits where it has to (`serve`). The
+/// loop has the tasks go on: where a socket takes bytes again, where a transaction is committed, where there is news. While a
+/// commit waits for the disk the next requests gather, so that as many as wait share the next one.
 package final class ResponderLoop {
     private let listener: FileDescriptor
     let service: any Service
@@ -21,6 +21,7 @@ package final class ResponderLoop {
     /// Where the tasks of the connections run.
     let executor = LoopExecutor()
     var tasks: ConnectionTasks?
+    let idleTasks = IdleTasks()
     private let heartbeat: Heartbeat?
     let logger: Logger
     let epoll: Epoll
@@ -110,6 +111,7 @@ package final class ResponderLoop {
     func run(shutdownSeconds: Double) throws(Errno) {
         defer {
             for connection in connections.values { close(connection) }
+            idleTasks.end()
             goOnWithTasks()
         }
         while !isOver {
@@ -178,7 +180,6 @@ package final class ResponderLoop {
                 nextToken += 1
                 try epoll.add(descriptor, [.readable, .hangUp, .edgeTriggered], token: connection.token)
                 connections[connection.token] = connection
-                tasks?.begin(connection.token)
             }
         } catch {
             // Too many open files, as a rule: those who wait stay in the backlog meanwhile.
@@ -194,7 +195,7 @@ package final class ResponderLoop {
         try? epoll.add(listener, .readable, token: Token.listener)
     }
 
-    /// Closes a connection. Its task ends, once it goes on: at once, unless it answers a request.
+    /// Closes a connection. Its task, where it has one, leaves it once it goes on: at once, unless it answers a request.
     func close(_ connection: Connection, _ reason: String? = nil) {
         if let reason { logger.warning("closed a connection", metadata: ["reason": "\(reason)"]) }
         connections[connection.token] = nil
@@ -204,9 +205,9 @@ package final class ResponderLoop {
         stalled.remove(connection.token)
         connection.close()
         switch connection.state {
-        case .receiving, .sending: connection.goOn()
+        case .sending: connection.goOn()
         case .parked, .outside: wake(connection, .gone)
-        case .answering: break
+        case .receiving, .answering: break
         }
     }
 
@@ -214,9 +215,7 @@ package final class ResponderLoop {
         guard let connection = connections[token] else { return }
         if !events.isDisjoint(with: .hangUp) { connection.isHungUp = true }
         switch connection.state {
-        case .receiving:
-            connection.mayHaveMore = true
-            connection.goOn()
+        case .receiving: begin(connection)
         case .answering:
             connection.mayHaveMore = true
         case .parked, .outside:
@@ -259,9 +258,7 @@ package final class ResponderLoop {
         // Half of the time, so that the other half is left for the answers to be read.
         outside.end(by: now() + Int64(seconds * 0.5e6))
         for connection in connections.values {
-            guard case .receiving = connection.state else { continue }
-            connection.mayHaveMore = true
-            connection.goOn()
+            if case .receiving = connection.state { begin(connection) }
         }
     }
 }
