@@ -48,16 +48,13 @@ extension QueueHandlers {
         case pending(PasswordHash)
     }
 
+    @inline(never)
     private func decide(
         _ credentials: Credentials, _ attempt: LoginAttempt, _ context: any RequestContext
     ) async throws(StoreFailure) -> Decision {
         let time = now().steady
         let record = try await store.logins(attempt)
-        if let seconds = LoginLimits.delay(record, at: time) {
-            var response = errorResponse(.tooManyRequests, "Too many logins have failed. Try again later.")
-            response.head.headerFields[.retryAfter] = String(Int(seconds.rounded(.up)))
-            return .done(.refused(.whole(response)))
-        }
+        if let seconds = LoginLimits.delay(record, at: time) { return .done(tooManyFailures(seconds)) }
         let user = try await store.user(named: credentials.name)
         if let user {
             switch passwords.check(credentials.password, user.hash, of: credentials.name) {
@@ -71,7 +68,22 @@ extension QueueHandlers {
             case .tooMany: return .done(.refused(.whole(Self.busy)))
             }
         }
-        // Every failure takes the same time, whether or not there is such a user: each kind of hash that users have is made.
+        return try await refuse(credentials, attempt, user, at: time, context)
+    }
+
+    @inline(never)
+    private func tooManyFailures(_ seconds: Double) -> Login {
+        var response = errorResponse(.tooManyRequests, "Too many logins have failed. Try again later.")
+        response.head.headerFields[.retryAfter] = String(Int(seconds.rounded(.up)))
+        return .refused(.whole(response))
+    }
+
+    /// Every failure takes the same time, whether or not there is such a user: each kind of hash that users have is made.
+    @inline(never)
+    private func refuse(
+        _ credentials: Credentials, _ attempt: LoginAttempt, _ user: User?, at time: Timestamp,
+        _ context: any RequestContext
+    ) async throws(StoreFailure) -> Decision {
         for hash in try await hashesInForce(at: time) where hash.work != user?.hash.work {
             switch passwords.check(credentials.password, hash, of: credentials.name) {
             case .right, .wrong: break

@@ -149,6 +149,7 @@ package final class QueueHandlers {
 
     private static let unsigned = errorResponse(.forbidden, "The signature of the message is missing or wrong.")
 
+    @inline(never)
     private func read(
         _ request: Request, _ client: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
