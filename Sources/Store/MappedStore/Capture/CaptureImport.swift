@@ -117,7 +117,7 @@ struct EndpointImporter {
 
     private func read(_ line: ImportLine) throws(ImportError) -> Notification {
         var fields = FieldList()
-        for header in line.json["headers"]?.array ?? [] {
+        for header in try line.list("headers") {
             guard let name = try line.bytes("name", in: header), let value = try line.bytes("value", in: header) else {
                 throw line.fault("a header has no name or no value")
             }

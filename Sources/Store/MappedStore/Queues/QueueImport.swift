@@ -53,7 +53,7 @@ struct QueueImporter {
             limits: QueueLimits(
                 messageCount: try line.count("max_message_count"), messageBytes: try line.count("max_message_size"),
                 queueBytes: try line.count("max_queue_size")))
-        for entry in line.json["whitelist_ip"]?.array ?? [] {
+        for entry in try line.list("whitelist_ip") {
             guard let network = entry.string.flatMap({ IPNetwork($0) }) else {
                 throw line.fault("\"whitelist_ip\" has what is no network")
             }
@@ -105,7 +105,7 @@ struct QueueImporter {
         let name = try line.text("name")
         guard let hash = PasswordHash(try line.text("pass_hash")) else { throw line.fault("\"pass_hash\" is no hash") }
         let mayReload = try line.bool("can_reload")
-        let names = (line.json["queues"]?.array ?? []).compactMap(\.string)
+        let names = try line.texts("queues")
         let user = try line.keep { (transaction) throws(LMDBError) -> User? in
             guard try store.user(name, in: transaction) == nil else { return nil }
             var state = try store.queueState(in: transaction)

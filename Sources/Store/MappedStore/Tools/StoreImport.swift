@@ -188,6 +188,11 @@ struct ImportLine {
         return time
     }
 
+    func list(_ name: String, in object: JSON? = nil) throws(ImportError) -> [JSON] {
+        guard let list = (object ?? json)[name]?.array else { throw fault("\"\(name)\" is missing or not a list") }
+        return list
+    }
+
     /// Bytes that stand as text, or in base64 in a member named `…Base64`; `nil` where neither is there.
     func bytes(_ name: String, in object: JSON? = nil) throws(ImportError) -> [UInt8]? {
         let object = object ?? json

@@ -57,7 +57,7 @@ struct WebhookImporter {
     mutating func webhook(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
         let (id, environment) = (try line.uuid("id"), try line.uuid("environment"))
         let (name, description) = (try line.text("name"), line.json["description"]?.string)
-        let (events, headerNames) = (line.texts("events"), line.texts("headerNames"))
+        let (events, headerNames) = (try line.texts("events"), try line.texts("headerNames"))
         let (created, updated) = (try line.time("created"), try line.time("updated"))
         let form = try destination(line.part("destination"))
         let state = try state(line.part("state"))
@@ -287,7 +287,14 @@ extension ImportLine {
         json[name] == nil ? nil : try time(name)
     }
 
-    func texts(_ name: String) -> [String] { (json[name]?.array ?? []).compactMap(\.string) }
+    func texts(_ name: String) throws(ImportError) -> [String] {
+        var texts: [String] = []
+        for entry in try list(name) {
+            guard let text = entry.string else { throw fault("\"\(name)\" has an entry that is not a text") }
+            texts.append(text)
+        }
+        return texts
+    }
 
     var trigger: Trigger? {
         guard let word = json["trigger"]?.string else { return nil }
@@ -296,7 +303,7 @@ extension ImportLine {
 
     func headers(_ name: String) throws(ImportError) -> [HeaderField] {
         var fields: [HeaderField] = []
-        for header in json[name]?.array ?? [] {
+        for header in try list(name) {
             guard let name = header["name"]?.string, let value = header["value"]?.string else {
                 throw fault("a header has no name or no value")
             }
