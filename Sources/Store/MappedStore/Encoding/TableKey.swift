@@ -58,10 +58,11 @@ struct NameDigest: TableKey, Hashable {
 
     static let byteCount = 32
 
-    /// Comes before all others.
-    static let first = NameDigest(bytes: Array(repeating: 0, count: byteCount))
-
-    private init(bytes: [UInt8]) { self.bytes = bytes }
+    /// The first digest that begins with some bytes; those beyond its length do not count.
+    init(padding bytes: [UInt8]) {
+        let missing = max(0, Self.byteCount - bytes.count)
+        self.bytes = Array(bytes.prefix(Self.byteCount)) + Array(repeating: 0, count: missing)
+    }
 
     init(_ name: String) { self.init(of: Array(name.utf8)) }
 

@@ -213,13 +213,10 @@ extension MappedQueues {
     func clientEntries(
         of user: UInt64, after start: [UInt8], limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (clients: [QueueOverview.ClientEntry], next: [UInt8]?) {
-        let behind = NameDigest(keyBytes: start)
-        // Behind what is no client's key there are no clients.
-        guard start.isEmpty || behind != nil else { return ([], nil) }
         var records: [ClientRecord] = []
         var last: [UInt8] = []
         var next: [UInt8]?
-        try scanClients(of: user, after: behind, in: transaction) { key, record in
+        try scanClients(of: user, after: start, in: transaction) { key, record in
             guard records.count < limit else {
                 next = last
                 return false

@@ -120,14 +120,14 @@ extension MappedQueues {
     }
 
     /// Lends a user's clients in the order of their keys, until the body says no. One that cannot be read is `nil`.
-    /// - Parameter last: clients up to this one are passed over.
+    /// - Parameter start: bytes of a digest, or any others; clients whose digests sort up to them are passed over.
     func scanClients(
-        of user: UInt64, after last: NameDigest? = nil, in transaction: borrowing Transaction,
+        of user: UInt64, after start: [UInt8] = [], in transaction: borrowing Transaction,
         _ body: (ClientKey, ClientRecord?) -> Bool
     ) throws(LMDBError) {
-        try tables.clients.scan(
-            from: ClientKey(user, .first), after: last.map { ClientKey(user, $0) }, in: transaction
-        ) { key, client in
+        let key = ClientKey(user, NameDigest(padding: start))
+        let isWhole = start.count >= NameDigest.byteCount
+        try tables.clients.scan(from: isWhole ? nil : key, after: isWhole ? key : nil, in: transaction) { key, client in
             guard key.user == user else { return false }
             return body(key, client)
         }
