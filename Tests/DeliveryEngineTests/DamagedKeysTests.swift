@@ -15,15 +15,15 @@ import Webhooks
 
         init(_ store: MappedDeliveries) { self.store = store }
 
-        func turn(
+        func step(
             _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
             leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
-        ) throws(StoreFailure) -> DeliveryTurn {
-            var turn = try store.turn(
+        ) throws(StoreFailure) -> DeliveryStep {
+            var turn = try store.step(
                 results, beginning: room, inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
                 policies: policies, at: moment)
             turn.starts = turn.starts.map {
-                DeliveryTurn.Start(
+                DeliveryStep.Start(
                     delivery: $0.delivery, destination: $0.destination, owner: $0.owner, parcel: $0.parcel,
                     keys: .damaged)
             }

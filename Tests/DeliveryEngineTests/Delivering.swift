@@ -155,7 +155,7 @@ final class Unshaped: ParcelShaping {
 
 extension Dispatcher {
     /// A step on the test's thread.
-    func dispatchNow() throws(StoreFailure) -> [DeliveryTurn.Start] {
+    func dispatchNow() throws(StoreFailure) -> [DeliveryStep.Start] {
         try LoopExecutor.complete { () async throws(StoreFailure) in try await dispatch() }
     }
 }

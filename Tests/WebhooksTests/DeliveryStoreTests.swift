@@ -12,7 +12,7 @@ import Webhooks
     func `an empty store has nothing to begin, and writes nothing`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let worker = TestWorker(test)
-            let starts = try worker.turn()
+            let starts = try worker.step()
             #expect(starts.isEmpty && worker.nextDue == nil)
         }
     }
@@ -22,7 +22,7 @@ import Webhooks
         try engine.withStore { test in
             let webhook = try test.create()
             try test.accept("a", body: "{\"x\":1}")
-            let start = try #require(try TestWorker(test, owner: 7).turn().first)
+            let start = try #require(try TestWorker(test, owner: 7).step().first)
             #expect(start.destination == webhook.destination)
             #expect(start.parcel?.body == Array("{\"x\":1}".utf8))
             #expect(start.parcel?.eventID == "a" && start.parcel?.event == "job-created")
@@ -43,11 +43,11 @@ import Webhooks
                 test.pass(seconds: 1)
             }
             let worker = TestWorker(test)
-            #expect(try worker.turn(capacity: 0).isEmpty)
-            #expect(try worker.turn(capacity: 1).events == ["a"])
-            #expect(try worker.turn(capacity: 1).events == ["b"])
-            #expect(try worker.turn(capacity: 5).events == ["c"])
-            #expect(try worker.turn().isEmpty)
+            #expect(try worker.step(capacity: 0).isEmpty)
+            #expect(try worker.step(capacity: 1).events == ["a"])
+            #expect(try worker.step(capacity: 1).events == ["b"])
+            #expect(try worker.step(capacity: 5).events == ["c"])
+            #expect(try worker.step().isEmpty)
         }
     }
 
@@ -57,16 +57,16 @@ import Webhooks
             let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 3))
             for number in 0..<8 { try test.accept("e\(number)") }
             let worker = TestWorker(test)
-            let first = try worker.turn()
+            let first = try worker.step()
             #expect(first.events == ["e0", "e1", "e2"])
-            #expect(try worker.turn().isEmpty)
-            // Nothing is due of itself: whoever waits for a place waits for a result.
+            #expect(try worker.step().isEmpty)
+            // Nothing is due of itself: whoever waits for a slot waits for a result.
             #expect(worker.nextDue == nil)
-            #expect(try worker.turn([(first[1], .ok)]).events == ["e3"])
-            #expect(try worker.turn([(first[0], .ok), (first[2], .status(500))]).events == ["e4", "e5"])
+            #expect(try worker.step([(first[1], .ok)]).events == ["e3"])
+            #expect(try worker.step([(first[0], .ok), (first[2], .status(500))]).events == ["e4", "e5"])
             #expect(try test.pending(webhook) == 5)
-            // Another worker has places of its own.
-            #expect(try TestWorker(test, owner: 2).turn().events == ["e6", "e7"])
+            // Another worker has slots of its own.
+            #expect(try TestWorker(test, owner: 2).step().events == ["e6", "e7"])
         }
     }
 
@@ -84,11 +84,11 @@ import Webhooks
             try test.accept("a1")
             try test.accept("a2")
             let worker = TestWorker(test, leaseSeconds: 1000)
-            #expect(try worker.turn(capacity: 2000).count == 900)
-            #expect(try worker.turn(capacity: 2000).isEmpty)
+            #expect(try worker.step(capacity: 2000).count == 900)
+            #expect(try worker.step(capacity: 2000).isEmpty)
             test.pass(seconds: 1)
             try test.accept("b", type: "job-completed")
-            let starts = try worker.turn(capacity: 2000)
+            let starts = try worker.step(capacity: 2000)
             #expect(starts.count == 100 && Set(starts.events) == ["b"])
             #expect(Set(starts.map(\.destination.number)) == Set(free.map(\.destination.number)))
         }
@@ -104,7 +104,7 @@ import Webhooks
             let worker = TestWorker(test)
             var ids: Set<UUID> = []
             for attempt in 0..<3 {
-                let starts = try worker.turn()
+                let starts = try worker.step()
                 #expect(starts.map(\.delivery.attempts) == [UInt32(attempt)])
                 ids.formUnion(starts.map(\.delivery.id))
                 test.pass(seconds: 0.5)
@@ -113,10 +113,10 @@ import Webhooks
                 #expect(worker.nextDue == (attempt < 2 ? due : nil))
                 #expect(try test.pending(webhook) == (attempt < 2 ? 1 : 0))
                 test.pass(seconds: 4.999)
-                #expect(try worker.turn().isEmpty)
+                #expect(try worker.step().isEmpty)
                 test.pass(seconds: 0.001)
             }
-            #expect(try worker.turn().isEmpty && ids.count == 1)
+            #expect(try worker.step().isEmpty && ids.count == 1)
             let log = try test.log(webhook)
             #expect(log.map(\.attempt) == [3, 2, 1] && log.map(\.isFinal) == [true, false, false])
             #expect(log.map { $0.nextRetryAt == nil } == [true, false, false])
@@ -156,7 +156,7 @@ import Webhooks
             try worker.work(.failure(.timeout))
             test.pass(seconds: 1)
             try worker.work(.status(204))
-            #expect(try worker.turn().isEmpty)
+            #expect(try worker.step().isEmpty)
             #expect(worker.nextDue == nil)
             let current = try test.current(webhook)
             #expect(current.lastTriggered?.status == 204 && current.lastTriggered?.attempt == 2)
@@ -196,7 +196,7 @@ import Webhooks
             let current = try test.current(webhook)
             #expect(current.destination.disabledReason == wish.reason)
             #expect(current.destination.disabledUntil?.rfc3339.hasPrefix("9999-12-31T23:59:59") == true)
-            #expect(try worker.turn().isEmpty)
+            #expect(try worker.step().isEmpty)
             #expect(try test.pending(webhook) == 0)
             #expect(try test.log(webhook).first?.outcome.failure?.kind == .disabled)
             #expect(try test.accept("c").deliveries == 0)
@@ -225,14 +225,14 @@ import Webhooks
                 .fixed(retries: 1, interval: 1), limits: DestinationLimits(isOrdered: isOrdered))
             try test.accept("a")
             let (lost, other) = (TestWorker(test, owner: 1), TestWorker(test, owner: 2))
-            let begun = try lost.turn()
+            let begun = try lost.step()
             #expect(begun.count == 1)
-            #expect(try other.turn().isEmpty)
+            #expect(try other.step().isEmpty)
             #expect(other.nextDue == test.moment.steady.adding(seconds: 25))
             test.pass(seconds: 24.999)
-            #expect(try other.turn().isEmpty)
+            #expect(try other.step().isEmpty)
             test.pass(seconds: 0.001)
-            let taken = try other.turn()
+            let taken = try other.step()
             #expect(taken.events == ["a"] && taken.first?.delivery.owner == 2)
             #expect(taken.first?.delivery.id == begun.first?.delivery.id)
             // What comes in late is told, and changes nothing.
@@ -255,7 +255,7 @@ import Webhooks
             let webhook = try test.create()
             try test.accept("a")
             let worker = TestWorker(test)
-            let begun = try worker.turn()
+            let begun = try worker.step()
             #expect(try test.delete(webhook))
             try worker.end((begun[0], .ok))
             #expect(try test.webhooks.webhook(webhook.id) == nil)
@@ -270,7 +270,7 @@ import Webhooks
             let webhook = try test.create()
             try test.disable(webhook)
             #expect(try test.accept("a") == EventAcceptance(eventID: "a", deliveries: 0, isRepeated: false))
-            #expect(try TestWorker(test).turn().isEmpty)
+            #expect(try TestWorker(test).step().isEmpty)
             let log = try test.log(webhook)
             #expect(log.map(\.eventID) == ["a"] && log.map(\.attempt) == [0] && log.map(\.isFinal) == [true])
             #expect(log.first?.outcome.failure?.kind == .disabled)
@@ -290,13 +290,13 @@ import Webhooks
             let worker = TestWorker(test)
             var turns = 0
             while try test.pending(webhook) > 0, turns < 10 {
-                #expect(try worker.turn().isEmpty)
+                #expect(try worker.step().isEmpty)
                 turns += 1
             }
             #expect((2...5).contains(turns))
             #expect(try test.log(webhook, LogQuery(limit: 1000)).count == 150)
             try test.disable(webhook, forSeconds: nil)
-            #expect(try worker.turn().isEmpty)
+            #expect(try worker.step().isEmpty)
         }
     }
 
@@ -309,9 +309,9 @@ import Webhooks
                 .fixed(retries: 0, interval: 1), limits: DestinationLimits(isOrdered: isOrdered))
             try test.accept("a")
             let worker = TestWorker(test)
-            let begun = try worker.turn()
+            let begun = try worker.step()
             try test.disable(webhook)
-            for _ in 0..<3 { #expect(try worker.turn().isEmpty) }
+            for _ in 0..<3 { #expect(try worker.step().isEmpty) }
             #expect(try test.pending(webhook) == 1)
             try worker.end((begun[0], .ok))
             #expect(try test.pending(webhook) == 0)
@@ -329,11 +329,11 @@ import Webhooks
             try test.disable(webhook)
             for _ in 0..<5 { #expect(try test.testCall(webhook) != nil) }
             let worker = TestWorker(test)
-            #expect(try worker.turn(capacity: 1).count == 1)
-            let second = try worker.turn()
+            #expect(try worker.step(capacity: 1).count == 1)
+            let second = try worker.step()
             #expect(second.count == (isOrdered ? 0 : 1))
-            #expect(try worker.turn().isEmpty)
-            #expect(try TestWorker(test, owner: 2).turn(capacity: 1).count == (isOrdered ? 0 : 1))
+            #expect(try worker.step().isEmpty)
+            #expect(try TestWorker(test, owner: 2).step(capacity: 1).count == (isOrdered ? 0 : 1))
         }
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 3, interval: 1))

@@ -134,7 +134,7 @@ final class TestWorker {
     let owner: UInt64
     let leaseSeconds: Double
     var policies = RetryPolicies()
-    private var running: [DeliveryTurn.Start] = []
+    private var running: [DeliveryStep.Start] = []
     /// As the last turn said.
     private(set) var nextDue: Timestamp?
 
@@ -145,9 +145,9 @@ final class TestWorker {
     }
 
     /// Ends attempts, and begins others, as many as there may be.
-    func turn(
-        _ over: [(DeliveryTurn.Start, Answer)] = [], capacity: Int = 512
-    ) throws -> [DeliveryTurn.Start] {
+    func step(
+        _ over: [(DeliveryStep.Start, Answer)] = [], capacity: Int = 512
+    ) throws -> [DeliveryStep.Start] {
         var results: [DeliveryResult] = []
         for (start, answer) in over {
             running.removeAll { $0.delivery.id == start.delivery.id && $0.delivery.due == start.delivery.due }
@@ -155,7 +155,7 @@ final class TestWorker {
         }
         var inFlight: [UInt64: Int] = [:]
         for start in running { inFlight[start.destination.number, default: 0] += 1 }
-        let turn = try test.deliveries.turn(
+        let turn = try test.deliveries.step(
             results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
             policies: policies, at: test.moment)
         try test.commit()
@@ -167,17 +167,17 @@ final class TestWorker {
     }
 
     /// Ends one attempt each, and begins nothing.
-    func end(_ over: (DeliveryTurn.Start, Answer)...) throws { #expect(try turn(over, capacity: 0).isEmpty) }
+    func end(_ over: (DeliveryStep.Start, Answer)...) throws { #expect(try step(over, capacity: 0).isEmpty) }
 
     /// Begins what is due, and has all of it end in one way; nothing is left running.
     @discardableResult
-    func work(_ answer: Answer = .ok, capacity: Int = 512) throws -> [DeliveryTurn.Start] {
-        let starts = try turn(capacity: capacity)
-        _ = try turn(starts.map { ($0, answer) }, capacity: 0)
+    func work(_ answer: Answer = .ok, capacity: Int = 512) throws -> [DeliveryStep.Start] {
+        let starts = try step(capacity: capacity)
+        _ = try step(starts.map { ($0, answer) }, capacity: 0)
         return starts
     }
 
-    private func result(_ start: DeliveryTurn.Start, _ answer: Answer) -> DeliveryResult {
+    private func result(_ start: DeliveryStep.Start, _ answer: Answer) -> DeliveryResult {
         var attempt = Attempt(durationMilliseconds: 5, triggeredAt: test.moment.wall)
         switch answer {
         case .status(let status, let headers):
@@ -196,7 +196,7 @@ final class TestWorker {
     }
 }
 
-extension [DeliveryTurn.Start] {
+extension [DeliveryStep.Start] {
     /// The ids of the events that are sent.
     var events: [String] { map { $0.parcel?.eventID ?? "gone" } }
 }

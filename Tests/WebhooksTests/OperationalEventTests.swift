@@ -29,17 +29,17 @@ import Values
     /// - Returns: what they were sent.
     private func work(_ worker: TestWorker, _ answer: Answer) throws -> [String] {
         var told: [String] = []
-        let starts = try worker.turn()
-        var next = try worker.turn(starts.map { ($0, isForOperators($0) ? .ok : answer) })
+        let starts = try worker.step()
+        var next = try worker.step(starts.map { ($0, isForOperators($0) ? .ok : answer) })
         told += starts.filter(isForOperators).map { $0.parcel?.event ?? "" }
         while !next.isEmpty {
             told += next.filter(isForOperators).map { $0.parcel?.event ?? "" }
-            next = try worker.turn(next.map { ($0, isForOperators($0) ? .ok : answer) })
+            next = try worker.step(next.map { ($0, isForOperators($0) ? .ok : answer) })
         }
         return told
     }
 
-    private func isForOperators(_ start: DeliveryTurn.Start) -> Bool {
+    private func isForOperators(_ start: DeliveryStep.Start) -> Bool {
         start.destination.url == "https://operators.test/"
     }
 
@@ -121,7 +121,7 @@ import Values
             let webhook = try test.create(.schedule([]))
             try test.accept("a")
             _ = try worker.work(.status(503))
-            let start = try #require(try worker.turn().first)
+            let start = try #require(try worker.step().first)
             let body = try JSON(parsing: try #require(start.parcel).body)
             #expect(start.parcel?.eventID.hasPrefix("ops_") == true && body["type"]?.string == "message.exhausted")
             #expect(body["timestamp"]?.string == test.moment.wall.rfc3339)
@@ -157,13 +157,13 @@ import Values
             try test.accept("a")
             _ = try worker.work(.status(500))
             try send(test, to: "https://others.test/")
-            #expect(try worker.turn().map(\.destination.url) == ["https://others.test/"])
+            #expect(try worker.step().map(\.destination.url) == ["https://others.test/"])
             try send(test, to: nil)
             test.pass(seconds: 3600)
-            #expect(try worker.turn().isEmpty)
+            #expect(try worker.step().isEmpty)
             try test.accept("b")
             _ = try worker.work(.status(500))
-            #expect(try worker.turn().isEmpty)
+            #expect(try worker.step().isEmpty)
             try send(test, to: "https://operators.test/")
             try test.accept("c")
             #expect(try work(worker, .status(500)) == ["message.exhausted"])

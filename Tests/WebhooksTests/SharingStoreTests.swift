@@ -6,17 +6,17 @@ import Testing
 import Values
 import Webhooks
 
-/// One environment's trouble is not another's: places for attempts, and what is kept.
+/// One environment's trouble is not another's: slots for attempts, and what is kept.
 @Suite struct SharingStoreTests {
-    private func turn(_ test: EmptyStore, _ room: AttemptRoom) throws -> [DeliveryTurn.Start] {
-        let turn = try test.deliveries.turn(
+    private func step(_ test: EmptyStore, _ room: AttemptRoom) throws -> [DeliveryStep.Start] {
+        let turn = try test.deliveries.step(
             [], beginning: room, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(), at: test.moment)
         try test.commit()
         #expect(try test.faults() == [])
         return turn.starts
     }
 
-    private func count(_ starts: [DeliveryTurn.Start], _ webhooks: [Webhook]) -> Int {
+    private func count(_ starts: [DeliveryStep.Start], _ webhooks: [Webhook]) -> Int {
         let numbers = Set(webhooks.map(\.destination.number))
         return starts.count { numbers.contains($0.destination.number) }
     }
@@ -30,7 +30,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `places are shared by environment, not by webhook or by who came first`(engine: WebhookEngine) throws {
+    func `slots are shared by environment, not by webhook or by who came first`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let many = try flood(test, webhooks: 20, events: 10)
             test.pass(seconds: 1)
@@ -38,32 +38,32 @@ import Webhooks
             test.pass(seconds: 1)
             let some = try flood(test, webhooks: 5, events: 10)
             var room = AttemptRoom(60)
-            let first = try turn(test, room)
+            let first = try step(test, room)
             #expect(first.count == 60 && count(first, few) == 3)
             #expect(abs(count(first, many) - count(first, some)) <= 1)
             for start in first { room.take(start) }
-            // The next places go to who has the fewest.
+            // The next slots go to who has the fewest.
             test.pass(seconds: 1)
             let late = try flood(test, webhooks: 2, events: 4)
             for start in first.filter({ $0.owner == first[0].owner }).prefix(4) { room.giveBack(start) }
-            let second = try turn(test, room)
+            let second = try step(test, room)
             #expect(second.count == 4 && count(second, late) == 4)
         }
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `an environment alone has all places, and another that comes later one of the reserve`(
+    func `an environment alone has all slots, and another that comes later one of the reserve`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
             let many = try flood(test, webhooks: 10, events: 10)
             var room = AttemptRoom(64, reserve: 16)
-            let first = try turn(test, room)
+            let first = try step(test, room)
             #expect(first.count == 64 && count(first, many) == 64)
             for start in first { room.take(start) }
-            #expect(try turn(test, room).isEmpty)
+            #expect(try step(test, room).isEmpty)
             let late = try flood(test, webhooks: 1, events: 20)
-            let second = try turn(test, room)
+            let second = try step(test, room)
             #expect(second.count == AttemptRoom.reservedEach && count(second, late) == second.count)
         }
     }
@@ -75,7 +75,7 @@ import Webhooks
             _ = try flood(test, webhooks: 1100, events: 1)
             test.pass(seconds: 1)
             let late = try flood(test, webhooks: 1, events: 1)
-            let starts = try turn(test, AttemptRoom(8))
+            let starts = try step(test, AttemptRoom(8))
             #expect(starts.count == 8 && count(starts, late) == 1)
         }
     }
@@ -118,9 +118,9 @@ import Webhooks
             // Of the flood what was finished is gone, its oldest first; what is still to be delivered is not.
             #expect(try test.log(flooding).count < 40)
             #expect(try test.log(waiting).count == 2)
-            #expect(try worker.turn().events == (40..<56).map { "f\($0)" })
+            #expect(try worker.step().events == (40..<56).map { "f\($0)" })
             test.pass(seconds: 3600)
-            #expect(try worker.turn().events == ["waits"])
+            #expect(try worker.step().events == ["waits"])
             #expect(try test.accept("done").isRepeated)
         }
     }

@@ -30,7 +30,7 @@ import Webhooks
         try test.accept("bytes", body: "\u{fffd}", in: elsewhere.environment)
         try worker.work(.ok)
         _ = try test.testCall(made[0])
-        _ = try worker.turn(capacity: 2)
+        _ = try worker.step(capacity: 2)
         try test.disable(made[3])
         try test.accept("while disabled")
         #expect(try test.delete(test.create()))
@@ -79,11 +79,11 @@ import Webhooks
             let worker = TestWorker(test)
             try worker.work(.status(500))
             try test.accept("b")
-            #expect(try worker.turn().events == ["b"])
+            #expect(try worker.step().events == ["b"])
             let lines = try export(test.store, at: test.moment)
             try withImport(lines, at: test.moment) { store, _ in
                 func begin() throws -> [String] {
-                    let turn = try store.deliveries.turn(
+                    let turn = try store.deliveries.step(
                         [], beginning: AttemptRoom(10), inFlight: [:], owner: 9, leaseSeconds: 1000,
                         policies: RetryPolicies(),
                         at: test.moment)

@@ -95,7 +95,7 @@ import Webhooks
             try worker.work(.status(500))
             test.pass(seconds: 1000)
             for id in ["a", "b", "c", "d"] { try test.accept(id) }
-            let starts = try worker.turn()
+            let starts = try worker.step()
             try worker.end((starts[0], .status(500)), (starts[1], .ok), (starts[2], .failure(.dns)))
             // What was asked for by hand since, and what a test was about, is not lost.
             let c = try #require(try test.log(webhook).first { $0.eventID == "c" })
@@ -110,7 +110,7 @@ import Webhooks
             #expect(try test.recover(webhook, seconds: 500) == 2)
             // What is on its way again is not lost either.
             #expect(try test.recover(webhook, seconds: 500) == 0)
-            let again = try worker.turn()
+            let again = try worker.step()
             #expect(again.events == ["a", "e"] && again.map(\.delivery.trigger) == [.recover, .recover])
             #expect(try test.recover(webhook, seconds: 500) == 0)
             try worker.end((again[0], .ok), (again[1], .status(500)))

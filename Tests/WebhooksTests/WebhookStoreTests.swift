@@ -152,7 +152,7 @@ import Webhooks
             try test.create(test.webhook(events: ["job-completed"]))
             try test.create(test.webhook(events: ["job-created"], in: test.newID()))
             #expect(try test.accept("a") == EventAcceptance(eventID: "a", deliveries: 1, isRepeated: false))
-            #expect(try TestWorker(test).turn().map(\.destination.number) == [wanting.destination.number])
+            #expect(try TestWorker(test).step().map(\.destination.number) == [wanting.destination.number])
             #expect(try test.accept("b", type: "job-status-changed").deliveries == 0)
         }
     }
@@ -207,8 +207,8 @@ import Webhooks
             let event = Event(id: "a", type: "job-created", body: [])
             #expect(try test.webhooks.accept(event, in: test.environment, for: nil, at: test.moment).deliveries == 1)
             let worker = TestWorker(test)
-            #expect(try worker.turn().isEmpty)
-            #expect(try worker.turn().count == 1)
+            #expect(try worker.step().isEmpty)
+            #expect(try worker.step().count == 1)
         }
     }
 
@@ -279,7 +279,7 @@ import Webhooks
             let end = test.moment.wall.adding(seconds: 1)
             #expect(try test.dropOld(end, .max, 10) == 0 && test.dropOld(end, 0, 10) == 0)
             let worker = TestWorker(test)
-            let starts = try worker.turn()
+            let starts = try worker.step()
             #expect(starts.map(\.parcel?.eventID) == ["a"])
             try worker.end((starts[0], .ok))
             #expect(try test.pending(webhook) == 0)

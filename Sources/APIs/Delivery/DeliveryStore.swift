@@ -12,14 +12,14 @@ package protocol DeliveryStore: AnyObject {
     /// ends the delivery however late it comes, whoever has it by then; a late failure changes nothing but the log.
     /// - Parameters:
     ///   - room: for how many attempts there is room. Here and in `inFlight` one with a large body counts for several
-    ///     (`Parcel.places`), and where it counts for more than may be, it is begun while its destination has no other.
+    ///     (`Parcel.slots`), and where it counts for more than may be, it is begun while its destination has no other.
     ///   - policies: by which attempts that failed are made again.
     ///   - leaseSeconds: of a lease, for each request that an attempt may make (`Destination.requests`).
     ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
-    func turn(
+    func step(
         _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
-    ) async throws(StoreFailure) -> DeliveryTurn
+    ) async throws(StoreFailure) -> DeliveryStep
 
     /// Has all that was begun be due at once, for a worker that knows that no other one lives.
     /// - Parameter leaseSeconds: of a lease, for each request that an attempt may make.
@@ -66,19 +66,19 @@ extension DeliveryResult {
     }
 }
 
-/// What came of a turn.
-package struct DeliveryTurn: Equatable, Sendable {
+/// What came of a step.
+package struct DeliveryStep: Equatable, Sendable {
     package struct Start: Equatable, Sendable {
         package let delivery: Delivery
         package let destination: Destination
-        /// Whose places it takes.
+        /// Whose slots it takes.
         package let owner: UUID
         /// `nil` where it is no longer kept.
         package let parcel: Parcel?
         package let keys: Keys
 
         /// For how many attempts at a time it counts.
-        package var places: Int { Parcel.places(bytes: parcel?.body.count ?? 0) }
+        package var slots: Int { Parcel.slots(bytes: parcel?.body.count ?? 0) }
 
         package init(
             delivery: Delivery, destination: Destination, owner: UUID, parcel: Parcel?, keys: Keys = .none

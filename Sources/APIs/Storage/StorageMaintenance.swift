@@ -1,6 +1,7 @@
 package import Values
 
-/// What the worker does for a store as a whole: in small steps, each of them a transaction, so that others can write between two of them.
+/// What the worker does for a store as a whole: in small steps, each of them a transaction, so that others can write between
+/// two of them.
 package protocol StorageMaintenance: AnyObject {
     /// Forgets requests that can no longer be tried again; writes nothing where there are none.
     /// - Returns: how many it forgot; as many as `limit` means that there may be more.

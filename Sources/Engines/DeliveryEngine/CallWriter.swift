@@ -49,7 +49,7 @@ struct CallWriter {
         let body: [UInt8]
     }
 
-    mutating func call(_ start: DeliveryTurn.Start, _ parcel: Parcel, at now: Timestamp) throws(Fault) -> Call {
+    mutating func call(_ start: DeliveryStep.Start, _ parcel: Parcel, at now: Timestamp) throws(Fault) -> Call {
         let shaped = try shaped(parcel, start.destination)
         let (sent, shown) = try headers(start, parcel, shaped, at: now)
         return Call(sent: sent, shown: shown, body: shaped.body)
@@ -68,7 +68,7 @@ struct CallWriter {
     }
 
     private mutating func headers(
-        _ start: DeliveryTurn.Start, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
+        _ start: DeliveryStep.Start, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
     ) throws(Fault) -> (sent: [HeaderField], shown: [HeaderField]) {
         let (delivery, destination) = (start.delivery, start.destination)
         let seconds = now.microseconds / 1_000_000
@@ -111,7 +111,7 @@ struct CallWriter {
     }
 
     private mutating func signatures(
-        _ call: WebhookCall, _ start: DeliveryTurn.Start, at now: Timestamp
+        _ call: WebhookCall, _ start: DeliveryStep.Start, at now: Timestamp
     ) throws(Fault) -> [HeaderField] {
         var fields: [HeaderField] = []
         var secrets: [WebhookSecret] = []
@@ -140,7 +140,7 @@ struct CallWriter {
     }
 
     /// The keys that sign a call; `nil` where there are none.
-    private func rotation(_ start: DeliveryTurn.Start, at now: Timestamp) throws(Fault) -> KeyRotation? {
+    private func rotation(_ start: DeliveryStep.Start, at now: Timestamp) throws(Fault) -> KeyRotation? {
         switch start.keys {
         case .none: return nil
         case .keyring(let keyring): return KeyRotation(keyring, at: now, overlapSeconds: overlapSeconds)

@@ -31,7 +31,7 @@ package final class Dispatcher {
 
     /// An attempt: up to three requests, one after the other.
     private struct Running {
-        let start: DeliveryTurn.Start
+        let start: DeliveryStep.Start
         let began: Timestamp
         var step: Step
         /// When the request of this step has to be over, on the steady clock.
@@ -171,9 +171,9 @@ package final class Dispatcher {
         }
     }
 
-    private func release(_ start: DeliveryTurn.Start) {
+    private func release(_ start: DeliveryStep.Start) {
         room.giveBack(start)
-        let left = (inFlight[start.destination.number] ?? 0) - start.places
+        let left = (inFlight[start.destination.number] ?? 0) - start.slots
         inFlight[start.destination.number] = left > 0 ? left : nil
     }
 
@@ -200,14 +200,14 @@ package final class Dispatcher {
     /// The attempts that wait for the store are sent first. Where it still fails, its failure is thrown and they wait for the
     /// next time.
     /// - Returns: what to begin.
-    package func dispatch() async throws(StoreFailure) -> [DeliveryTurn.Start] {
-        let turn = try await store.turn(
+    package func dispatch() async throws(StoreFailure) -> [DeliveryStep.Start] {
+        let step = try await store.step(
             finished, beginning: isDraining ? AttemptRoom(0) : room, inFlight: inFlight, owner: owner,
             leaseSeconds: leaseSeconds, policies: settings.policies, at: now())
-        looksAt = turn.nextDue
-        concluded = turn.concluded
-        events = turn.events
-        return turn.starts
+        looksAt = step.nextDue
+        concluded = step.concluded
+        events = step.events
+        return step.starts
     }
 
     /// How many of the results the last `dispatch` has written.
@@ -217,14 +217,14 @@ package final class Dispatcher {
     package private(set) var events: [OperationalEvent] = []
 
     /// Begins what a committed `dispatch` has found.
-    package func begin(_ starts: [DeliveryTurn.Start]) {
+    package func begin(_ starts: [DeliveryStep.Start]) {
         for result in finished.prefix(concluded) { room.held.remove(result.delivery.number) }
         finished.removeFirst(concluded)
         for start in starts { begin(start) }
     }
 
-    private func begin(_ start: DeliveryTurn.Start) {
-        inFlight[start.destination.number, default: 0] += start.places
+    private func begin(_ start: DeliveryStep.Start) {
+        inFlight[start.destination.number, default: 0] += start.slots
         room.take(start)
         room.held.insert(start.delivery.number)
         let moment = now()

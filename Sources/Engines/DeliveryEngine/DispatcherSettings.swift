@@ -2,7 +2,7 @@ package import Delivery
 
 /// How deliveries are made.
 package struct DispatcherSettings: Equatable, Sendable {
-    /// Attempts at a time, to all destinations together; one with a large body counts for several (`Parcel.places`).
+    /// Attempts at a time, to all destinations together; one with a large body counts for several (`Parcel.slots`).
     package var inFlight = 512
     /// Attempts beyond them, for owners that have few (`AttemptRoom`).
     package var reserve = 64

@@ -212,7 +212,7 @@ import Values
             for subscription in [first, second] { #expect(try test.replay(subscription, since: start, all: true)) }
             let matcher = EventMatcher(store: test.matching)
             for _ in 0..<4 {
-                #expect(try matcher.turn(at: test.moment))
+                #expect(try matcher.step(at: test.moment))
                 try test.commit()
             }
             let made = try test.work().map(\.subscription)

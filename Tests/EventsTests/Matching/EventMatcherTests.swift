@@ -247,13 +247,13 @@ import Values
             for number in 0..<8 { try test.receive("{\"n\": \(number), \"list\": [\(list)]}") }
             let clock = Slow(test.moment)
             let matcher = EventMatcher(store: test.matching)
-            func turn() throws {
+            func step() throws {
                 _ = try matcher.step(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now)
                 try test.commit()
             }
-            for _ in 0..<12 { try turn() }
+            for _ in 0..<12 { try step() }
             try test.receive("{\"n\": 8}")
-            for _ in 0..<4 { try turn() }
+            for _ in 0..<4 { try step() }
             test.pass(seconds: 100)
             #expect(try test.work().contains { $0.body == "{\"n\": 8}" })
             #expect(try test.matching.waitingEvents(besides: [], skipping: 0, limit: 9, maximumBytes: .max).count > 4)
@@ -312,23 +312,23 @@ import Values
                 try test.receive("{\"a\": \"\(String(repeating: "x", count: megabytes << 20))\"}")
             }
             try test.match()
-            // 21 places each, of which the first leave too few for a second destination.
-            let first = try test.turn([], beginning: 20)
-            #expect(first.map(\.places) == [21])
-            let second = try test.turn([], beginning: 100, inFlight: [first[0].destination.number: 21])
-            #expect(second.map(\.places) == [21, 21])
+            // 21 slots each, of which the first leave too few for a second destination.
+            let first = try test.step([], beginning: 20)
+            #expect(first.map(\.slots) == [21])
+            let second = try test.step([], beginning: 100, inFlight: [first[0].destination.number: 21])
+            #expect(second.map(\.slots) == [21, 21])
             #expect(Set((first + second).map(\.destination.number)).count == 3)
             // Then as many as there is room for, of which the last does not.
             let number = first[0].destination.number
             let others = Dictionary(uniqueKeysWithValues: second.map { ($0.destination.number, 21) })
-            #expect(try test.turn([], beginning: 100, inFlight: others).map(\.places) == [6, 10])
+            #expect(try test.step([], beginning: 100, inFlight: others).map(\.slots) == [6, 10])
             let store = test.store
             let version = try store.version()
-            #expect(try test.turn([], beginning: 100, inFlight: others.merging([number: 16]) { $1 }).isEmpty)
-            #expect(try test.turn([], beginning: 0).isEmpty)
+            #expect(try test.step([], beginning: 100, inFlight: others.merging([number: 16]) { $1 }).isEmpty)
+            #expect(try test.step([], beginning: 0).isEmpty)
             #expect(try store.version() == version)
             #expect(
-                try test.turn([], beginning: 100, inFlight: others.merging([number: 14]) { $1 }).map(\.places) == [2])
+                try test.step([], beginning: 100, inFlight: others.merging([number: 14]) { $1 }).map(\.slots) == [2])
         }
     }
 }

@@ -106,9 +106,9 @@ extension EmptyStore {
     /// - Parameter answer: what the receiver does, by the body that it is sent.
     @discardableResult
     func work(_ answer: (String) -> Int = { _ in 200 }) throws -> [Made] {
-        var starts: [DeliveryTurn.Start] = []
+        var starts: [DeliveryStep.Start] = []
         while true {
-            let more = try turn([], beginning: 100_000)
+            let more = try step([], beginning: 100_000)
             if more.isEmpty { break }
             starts += more
         }
@@ -124,7 +124,7 @@ extension EmptyStore {
                 delivery: start.delivery, attempt: attempt,
                 wish: ReceiverWish(attempt, now: moment.wall, disablesOnGone: true), jitter: 0)
         }
-        #expect(try turn(results, beginning: 0).isEmpty)
+        #expect(try step(results, beginning: 0).isEmpty)
         return starts.map {
             Made(
                 subscription: $0.destination.number, body: String(decoding: $0.parcel?.body ?? [], as: UTF8.self),
@@ -138,10 +138,10 @@ extension EmptyStore {
         let trigger: Trigger
     }
 
-    func turn(
+    func step(
         _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int] = [:]
-    ) throws -> [DeliveryTurn.Start] {
-        let turn = try deliveries.turn(
+    ) throws -> [DeliveryStep.Start] {
+        let turn = try deliveries.step(
             results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: 1, leaseSeconds: 25,
             policies: RetryPolicies(),
             at: moment)
@@ -161,7 +161,7 @@ extension Subscription {
 
 extension EventMatcher {
     /// A step for which there is time enough.
-    func turn(at moment: Moment) throws(StoreFailure) -> Bool {
+    func step(at moment: Moment) throws(StoreFailure) -> Bool {
         try step(until: moment.steady.adding(seconds: 1), now: { moment })
     }
 }

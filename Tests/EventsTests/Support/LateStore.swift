@@ -6,7 +6,7 @@ import Values
 final class LateStore: MatchingStore {
     private let store: any MatchingStore
     var meanwhile: () -> Void = {}
-    /// Of how many events each step has kept what they matched.
+    /// Of how many events each step has delivered what they matched.
     private(set) var kept: [Int] = []
 
     init(_ store: any MatchingStore) { self.store = store }
@@ -21,10 +21,10 @@ final class LateStore: MatchingStore {
         try await store.waitingEvents(besides: excluded, skipping: skipping, limit: limit, maximumBytes: maximumBytes)
     }
 
-    func keep(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int {
+    func deliver(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int {
         meanwhile()
         kept.append(matches.count)
-        return try await store.keep(matches, at: moment)
+        return try await store.deliver(matches, at: moment)
     }
 
     func waitingReplay(
@@ -33,9 +33,9 @@ final class LateStore: MatchingStore {
         try await store.waitingReplay(after: subscription, limit: limit, maximumBytes: maximumBytes)
     }
 
-    func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) async throws(StoreFailure) {
+    func deliver(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) async throws(StoreFailure) {
         meanwhile()
-        try await store.keep(matched, of: replay, at: moment)
+        try await store.deliver(matched, of: replay, at: moment)
     }
 
     func laggingSubscriptions() async throws(StoreFailure) -> Set<UInt64> { try await store.laggingSubscriptions() }
@@ -46,9 +46,9 @@ final class LateStore: MatchingStore {
         try await store.waitingLag(after: owner, last, limit: limit, maximumBytes: maximumBytes)
     }
 
-    func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) async throws(StoreFailure) -> Bool {
+    func deliver(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) async throws(StoreFailure) -> Bool {
         meanwhile()
-        return try await store.keep(matched, of: lag, at: moment)
+        return try await store.deliver(matched, of: lag, at: moment)
     }
 
     func reportExpression(of subscription: UInt64, _ text: String) async throws(StoreFailure) {

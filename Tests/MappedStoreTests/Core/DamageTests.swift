@@ -46,21 +46,21 @@ import Webhooks
         }
 
         /// Begins what is due, and has it end well, unless said otherwise.
-        func work(_ failure: Attempt.Failure? = nil) throws -> [DeliveryTurn.Start] {
-            let starts = try turn([], beginning: 100).starts
+        func work(_ failure: Attempt.Failure? = nil) throws -> [DeliveryStep.Start] {
+            let starts = try step([], beginning: 100).starts
             try end(starts, failure)
             return starts
         }
 
-        func end(_ starts: [DeliveryTurn.Start], _ failure: Attempt.Failure? = nil) throws {
+        func end(_ starts: [DeliveryStep.Start], _ failure: Attempt.Failure? = nil) throws {
             let attempt = Attempt(status: failure == nil ? 200 : 400, failure: failure, triggeredAt: now.wall)
             let wish = ReceiverWish(attempt, now: now.wall, disablesOnGone: true)
             let results = starts.map { DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0) }
-            #expect(try turn(results, beginning: 0).concluded == results.count)
+            #expect(try step(results, beginning: 0).concluded == results.count)
         }
 
-        func turn(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryTurn {
-            let turn = try store.deliveries.turn(
+        func step(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryStep {
+            let turn = try store.deliveries.step(
                 results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
                 policies: RetryPolicies(), at: now)
             try store.commit()
@@ -168,7 +168,7 @@ import Webhooks
             _ = try test.webhook()
             let other = try test.webhook()
             try test.accept("a")
-            let starts = try test.turn([], beginning: 10).starts
+            let starts = try test.step([], beginning: 10).starts
             try test.damage(test.store.tables.destinations.bytes)
             try test.end(starts)
             #expect(try test.log(other) == ["a"])

@@ -71,8 +71,8 @@ import Webhooks
         try store.commit()
     }
 
-    private func begin(_ store: MappedStore) throws -> [DeliveryTurn.Start] {
-        let turn = try store.deliveries.turn(
+    private func begin(_ store: MappedStore) throws -> [DeliveryStep.Start] {
+        let turn = try store.deliveries.step(
             [], beginning: AttemptRoom(9), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
             at: store.clock.now())
         try store.commit()
@@ -80,7 +80,7 @@ import Webhooks
     }
 
     private func refuse(
-        _ starts: [DeliveryTurn.Start], but accepted: String? = nil, _ store: MappedStore
+        _ starts: [DeliveryStep.Start], but accepted: String? = nil, _ store: MappedStore
     ) throws {
         let now = store.clock.now()
         let results = starts.map { start -> DeliveryResult in
@@ -91,7 +91,7 @@ import Webhooks
                 delivery: start.delivery, attempt: attempt,
                 wish: ReceiverWish(attempt, now: now.wall, disablesOnGone: true), jitter: 0)
         }
-        _ = try store.deliveries.turn(
+        _ = try store.deliveries.step(
             results, beginning: AttemptRoom(0), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
             at: now)
         try store.commit()

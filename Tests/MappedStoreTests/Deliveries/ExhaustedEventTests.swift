@@ -32,22 +32,22 @@ import Webhooks
             _ = try store.webhooks.accept(event, in: environment, for: nil, at: now)
             try store.commit()
 
-            func turn(_ results: [DeliveryResult], _ room: Int) throws -> DeliveryTurn {
-                let turn = try store.deliveries.turn(
+            func step(_ results: [DeliveryResult], _ room: Int) throws -> DeliveryStep {
+                let turn = try store.deliveries.step(
                     results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
                     policies: RetryPolicies(), at: now)
                 try store.commit()
                 return turn
             }
             func fail(_ kind: Attempt.ErrorKind) throws -> [OperationalEvent] {
-                let starts = try turn([], 10).starts
+                let starts = try step([], 10).starts
                 let attempt = Attempt(failure: Attempt.Failure(kind: kind, text: "no"), triggeredAt: now.wall)
                 let wish = ReceiverWish(attempt, now: now.wall, disablesOnGone: true)
                 let results = starts.map {
                     DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0)
                 }
                 #expect(results.count == 1)
-                let events = try turn(results, 0).events
+                let events = try step(results, 0).events
                 now = Moment(wall: now.wall.adding(seconds: 60), steady: now.steady.adding(seconds: 60))
                 return events
             }

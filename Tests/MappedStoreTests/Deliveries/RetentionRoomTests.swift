@@ -28,7 +28,7 @@ import Values
         let matches = waiting.map {
             EventMatches(event: $0.number, subscriptions: subscriptions, deferred: [lagging])
         }
-        _ = try routing.store.matching.keep(matches, at: routing.moment)
+        _ = try routing.store.matching.deliver(matches, at: routing.moment)
         try routing.store.commit()
     }
 
@@ -122,7 +122,7 @@ import Values
             let waiting = try routing.store.matching.waitingEvents(
                 besides: [], skipping: 0, limit: 9, maximumBytes: 1 << 20)
             let matches = waiting.map { EventMatches(event: $0.number, subscriptions: subscriptions) }
-            _ = try routing.store.matching.keep(matches, at: routing.moment)
+            _ = try routing.store.matching.deliver(matches, at: routing.moment)
             try routing.store.commit()
             #expect(try routing.count(\.holds.bytes) == 70)
             for id in ids[..<69] { #expect(try routing.store.events.deleteSubscription(id, of: "me", for: nil)) }
@@ -154,7 +154,7 @@ import Values
             let found = try routing.store.matching.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
             let lag = try #require(found)
             #expect(lag.subscription == lagging && lag.from == lag.events.first?.number && lag.events.count == 1)
-            #expect(try !routing.store.matching.keep(lag.events.map(\.number), of: lag, at: routing.moment))
+            #expect(try !routing.store.matching.deliver(lag.events.map(\.number), of: lag, at: routing.moment))
             try routing.store.commit()
             #expect(try routing.store.matching.laggingSubscriptions().isEmpty)
             #expect(try routing.deliver() == [.scheduled])
@@ -179,7 +179,7 @@ import Values
             let found = try routing.store.matching.waitingLag(after: nil, [:], limit: 10, maximumBytes: 1 << 20)
             let lag = try #require(found)
             #expect(lag.events.isEmpty && lag.isAtEnd)
-            #expect(try !routing.store.matching.keep([], of: lag, at: routing.moment))
+            #expect(try !routing.store.matching.deliver([], of: lag, at: routing.moment))
             try routing.store.commit()
             #expect(try routing.store.matching.laggingSubscriptions().isEmpty)
         }

@@ -55,7 +55,7 @@ struct Routing {
     /// Has every event that waits match the same subscriptions.
     func match(_ subscriptions: UInt64...) throws {
         let waiting = try store.matching.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
-        _ = try store.matching.keep(
+        _ = try store.matching.deliver(
             waiting.map { EventMatches(event: $0.number, subscriptions: $0.matched ?? subscriptions) }, at: moment)
         try store.commit()
     }
@@ -63,15 +63,15 @@ struct Routing {
     /// Makes what is due, with one answer to all.
     @discardableResult
     func deliver(status: Int = 200) throws -> [Trigger] {
-        func turn(_ results: [DeliveryResult], _ capacity: Int) throws -> [DeliveryTurn.Start] {
-            let turn = try store.deliveries.turn(
+        func step(_ results: [DeliveryResult], _ capacity: Int) throws -> [DeliveryStep.Start] {
+            let turn = try store.deliveries.step(
                 results, beginning: AttemptRoom(capacity), inFlight: [:], owner: 1, leaseSeconds: 25,
                 policies: RetryPolicies(),
                 at: moment)
             try store.commit()
             return turn.starts
         }
-        let starts = try turn([], 1000)
+        let starts = try step([], 1000)
         let results = starts.map { start in
             var attempt = Attempt(status: status, triggeredAt: moment.wall)
             if status != 200 { attempt.failure = Attempt.Failure(kind: .status, text: "\(status)") }
@@ -79,7 +79,7 @@ struct Routing {
                 delivery: start.delivery, attempt: attempt,
                 wish: ReceiverWish(attempt, now: moment.wall, disablesOnGone: true), jitter: 0)
         }
-        _ = try turn(results, 0)
+        _ = try step(results, 0)
         return starts.map(\.delivery.trigger)
     }
 
@@ -266,7 +266,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             try routing.match(subscription)
             #expect(try routing.store.events.purge(event, limit: 10) == .removed)
             try routing.store.commit()
-            let turn = try routing.store.deliveries.turn(
+            let turn = try routing.store.deliveries.step(
                 [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
                 at: routing.moment)
             #expect(turn.starts.count == 1 && turn.starts.first?.parcel == nil)

@@ -36,7 +36,7 @@ import Values
                 subscription.destination.disable(since: now.wall)
             }
             try store.commit()
-            _ = try store.deliveries.turn(
+            _ = try store.deliveries.step(
                 [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 1, policies: RetryPolicies(),
                 at: now)
             try receive()

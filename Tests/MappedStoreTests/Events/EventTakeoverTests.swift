@@ -91,7 +91,7 @@ import Values
                 #expect(ids.count == 52)
                 #expect((replay?.events ?? []).count == expected.count)
                 if let replay {
-                    try routing.store.matching.keep(replay.events.map(\.number), of: replay, at: routing.moment)
+                    try routing.store.matching.deliver(replay.events.map(\.number), of: replay, at: routing.moment)
                     try routing.store.commit()
                 }
                 while try !routing.deliver().isEmpty {}

@@ -57,7 +57,7 @@ package struct Parcel: Equatable, Sendable {
 
 extension Parcel {
     /// For how many attempts at a time one with a body of so many bytes counts, as each holds the body in memory.
-    package static func places(bytes: Int) -> Int { 1 + bytes >> 20 }
+    package static func slots(bytes: Int) -> Int { 1 + bytes >> 20 }
 }
 
 /// Why a delivery is made.

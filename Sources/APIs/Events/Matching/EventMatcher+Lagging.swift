@@ -34,7 +34,7 @@ extension EventMatcher {
             }
         }
         try await writeReports()
-        let stillLags = try await store.keep(matched, of: lag, at: now())
+        let stillLags = try await store.deliver(matched, of: lag, at: now())
         if !stillLags { index.lagging.remove(lag.subscription) }
         return !lag.events.isEmpty || !lag.isAtEnd
     }

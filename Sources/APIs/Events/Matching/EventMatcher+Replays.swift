@@ -23,7 +23,7 @@ extension EventMatcher {
             let matches = try? query.matches(JSONPathDocument(value))
             if matches ?? false { matched.append(event.number) }
         }
-        try await store.keep(matched, of: replay, at: now())
+        try await store.deliver(matched, of: replay, at: now())
         return true
     }
 }

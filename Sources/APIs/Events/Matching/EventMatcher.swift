@@ -56,7 +56,7 @@ package final class EventMatcher {
             }
         }
         inProgress.match(with: index, until: deadline, now: now)
-        try await keepFinished(at: now)
+        try await deliverFinished(at: now)
         return true
     }
 
@@ -88,7 +88,7 @@ package final class EventMatcher {
     }
 
     /// Stores what the finished events match. They are no longer in progress even if that fails: they wait in the store.
-    private func keepFinished(at now: () -> Moment) async throws(StoreFailure) {
+    private func deliverFinished(at now: () -> Moment) async throws(StoreFailure) {
         let finished = inProgress.takeFinished()
         guard !finished.isEmpty else { return }
         for event in finished {
@@ -98,7 +98,7 @@ package final class EventMatcher {
         let matches = finished.map {
             EventMatches(event: $0.number, subscriptions: $0.matches, deferred: $0.deferred)
         }
-        let taken = try await store.keep(matches, at: now())
+        let taken = try await store.deliver(matches, at: now())
         for match in matches { index.lagging.formUnion(match.deferred) }
         skipping = taken > 0 ? Int.random(in: 1...Self.eventLimit) : 0
     }

@@ -17,7 +17,7 @@ package protocol MatchingStore: AnyObject {
     /// Keeps what events matched and makes the deliveries, some of them where there are many; then the event goes on
     /// waiting, and `waitingEvents` has what it matched. What no longer waits is left alone: somebody else was faster.
     /// - Returns: how many of the events waited no longer.
-    func keep(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int
+    func deliver(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int
 
     /// A subscription that is to be shown events of the past, and the next of them.
     /// - Parameter subscription: the last one that was taken; the next of the others that wait is taken.
@@ -26,7 +26,7 @@ package protocol MatchingStore: AnyObject {
 
     /// Delivers what matched of a replay's events, and goes on behind the last of them. Does nothing where somebody else has
     /// gone on with it.
-    func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) async throws(StoreFailure)
+    func deliver(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) async throws(StoreFailure)
 
     /// The subscriptions, by number, that follow behind (`WaitingLag`).
     func laggingSubscriptions() async throws(StoreFailure) -> Set<UInt64>
@@ -42,7 +42,7 @@ package protocol MatchingStore: AnyObject {
     /// Delivers what matched of a lag's events, and goes on behind the last of them. Does nothing where somebody else has
     /// gone on with it.
     /// - Returns: false where the subscription lags no longer.
-    func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) async throws(StoreFailure) -> Bool
+    func deliver(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) async throws(StoreFailure) -> Bool
 
     /// Says on a subscription that its expression took too long for an event.
     func reportExpression(of subscription: UInt64, _ text: String) async throws(StoreFailure)

@@ -30,7 +30,7 @@ struct EndpointImporter {
     func counters(_ line: ImportLine) throws(ImportError) {
         var counters = CaptureCounters()
         for event in CaptureEvent.allCases { counters[event] = try line.count("\(event)") }
-        try line.keep { [counters] (transaction) throws(LMDBError) in
+        try line.write { [counters] (transaction) throws(LMDBError) in
             var state = try store.core.captureState(in: transaction)
             state.counters = counters
             try store.core.put(state, in: &transaction)
@@ -46,7 +46,7 @@ struct EndpointImporter {
         guard uncollected >= 1, next >= uncollected else {
             throw line.fault("\"uncollected\" and \"next\" are no numbers from 1 on, in this order")
         }
-        let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
+        let number = try line.write { (transaction) throws(LMDBError) -> UInt64? in
             guard try !store.tables.endpointIDs.contains(id, in: transaction) else { return nil }
             var state = try store.core.captureState(in: transaction)
             let number = state.nextEndpoint
@@ -85,7 +85,7 @@ struct EndpointImporter {
         guard taken == record.endpoint.count else {
             throw line.fault("notifications of the endpoint before are missing")
         }
-        try line.keep { [record] (transaction) throws(LMDBError) in
+        try line.write { [record] (transaction) throws(LMDBError) in
             _ = try store.core.lowestNumber(after: record.endpoint.next, in: &transaction)
             try store.put(record, in: &transaction)
             try store.tables.endpointUses.put(record.useKey, in: &transaction)
@@ -110,7 +110,7 @@ struct EndpointImporter {
         current = record
         counts.notifications += 1
         let owner = record.endpoint.number
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             try store.tables.notifications.put(stored, of: owner, at: number, in: &transaction)
         }
     }

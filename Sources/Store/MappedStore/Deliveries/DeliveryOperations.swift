@@ -4,19 +4,19 @@ internal import LMDB
 package import Values
 
 extension MappedDeliveries: DeliveryStore {
-    package func turn(
+    package func step(
         _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
-    ) throws(StoreFailure) -> DeliveryTurn {
+    ) throws(StoreFailure) -> DeliveryStep {
         if results.isEmpty {
             // Where nothing can be begun nothing is written.
             let (isDue, next) = try read { (transaction) throws(LMDBError) in
                 let isDue = try canBegin(room, inFlight, at: moment, in: transaction)
                 return (isDue, try nextHead(after: moment.steady, in: transaction))
             }
-            guard isDue else { return DeliveryTurn(nextDue: next) }
+            guard isDue else { return DeliveryStep(nextDue: next) }
         }
-        return try growing { (transaction) throws(LMDBError) -> DeliveryTurn? in
+        return try growing { (transaction) throws(LMDBError) -> DeliveryStep? in
             guard let taken = try admitted(results, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             for result in taken {
@@ -25,13 +25,13 @@ extension MappedDeliveries: DeliveryStore {
                 }
             }
             try work.finish(in: &transaction)
-            var turn = DeliveryTurn(concluded: taken.count)
+            var step = DeliveryStep(concluded: taken.count)
             let worker = BeginningWorker(owner: owner, leaseSeconds: leaseSeconds)
-            turn.starts = try begin(room, inFlight, by: worker, &work, in: &transaction)
+            step.starts = try begin(room, inFlight, by: worker, &work, in: &transaction)
             try work.finish(in: &transaction)
-            turn.nextDue = try nextHead(after: moment.steady, in: transaction)
-            turn.events = work.events
-            return turn
+            step.nextDue = try nextHead(after: moment.steady, in: transaction)
+            step.events = work.events
+            return step
         }
     }
 
@@ -42,19 +42,19 @@ extension MappedDeliveries: DeliveryStore {
     ) throws(LMDBError) -> [DeliveryResult]? {
         let brief = results.prefix(Self.briefResults).map(\.brief)
         for taken in [results, brief] {
-            let bytes = taken.reduce(Self.turnBytes) { $0 + $1.attempt.loggedBytes + Self.resultBytes }
+            let bytes = taken.reduce(Self.stepBytes) { $0 + $1.attempt.loggedBytes + Self.resultBytes }
             let largest = taken.reduce(0) { max($0, $1.attempt.loggedBytes + Self.resultBytes) }
             if try admit(bytes: bytes, largest: largest, leaving: 0, in: &transaction) { return taken }
         }
         return nil
     }
 
-    /// What a turn may take up, and each result in it beside its line of the log: copies of the pages that they change.
-    private static let turnBytes = 64 << 10
+    /// What a step may take up, and each result in it beside its line of the log: copies of the pages that they change.
+    private static let stepBytes = 64 << 10
     private static let resultBytes = 4 << 10
     private static let briefResults = 64
 
-    /// When the next destination's time comes; what waits for a place alone is not among them.
+    /// When the next destination's time comes; what waits for a slot alone is not among them.
     private func nextHead(
         after now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Timestamp? {

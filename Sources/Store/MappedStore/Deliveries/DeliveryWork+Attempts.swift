@@ -5,32 +5,32 @@ internal import Values
 
 /// Attempts that begin, and leases that end.
 extension DeliveryWork {
-    /// Deliveries of a disabled destination that one turn puts aside.
+    /// Deliveries of a disabled destination that one step puts aside.
     private static let putAside = 64
 
     /// Whether there is anything that `begin` would do, or nothing to be done here any longer.
-    /// - Parameter room: how many places there are for it.
+    /// - Parameter room: how many slots there are for it.
     mutating func canBegin(
-        _ number: UInt64, places room: Int, inFlight: Int, in transaction: borrowing Transaction
+        _ number: UInt64, slots room: Int, inFlight: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard let (destination, state) = try destination(number, in: transaction) else { return true }
         guard let first = try store.firstDelivery(of: number, in: transaction) else { return true }
         if isPutAside(first, destination, state) { return first.due <= moment.steady }
         let count = min(room, allowance(destination, state, inFlight: inFlight))
-        return try places(for: first, count, taken: inFlight, in: transaction) != nil
+        return try slots(for: first, count, taken: inFlight, in: transaction) != nil
     }
 
-    /// The places that an attempt takes, or `nil` where there are fewer; one that is too large for all is begun alone.
+    /// The slots that an attempt takes, or `nil` where there are fewer; one that is too large for all is begun alone.
     /// - Parameters:
     ///   - count: how many there are.
     ///   - taken: how many the destination's other attempts take.
-    private func places(
+    private func slots(
         for delivery: Delivery, _ count: Int, taken: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Int? {
         guard count > 0 else { return nil }
         let bytes = try store.tables.parcels.part(at: delivery.parcel, in: transaction) { $0.byteCount } ?? 0
-        let places = Parcel.places(bytes: bytes)
-        return places <= count || taken == 0 ? places : nil
+        let slots = Parcel.slots(bytes: bytes)
+        return slots <= count || taken == 0 ? slots : nil
     }
 
     private func allowance(_ destination: Destination, _ state: DestinationState, inFlight: Int) -> Int {
@@ -40,20 +40,20 @@ extension DeliveryWork {
 
     /// Begins attempts for a destination whose time has come.
     /// - Parameters:
-    ///   - room: how many places there are for it.
+    ///   - room: how many slots there are for it.
     ///   - owner: the worker.
     ///   - user: whose destination it is.
     ///   - held: attempts that the worker still makes.
     mutating func begin(
-        _ number: UInt64, places room: Int, of user: UUID, held: Set<UInt64>, inFlight: Int, owner: UInt64,
+        _ number: UInt64, slots room: Int, of user: UUID, held: Set<UInt64>, inFlight: Int, owner: UInt64,
         leaseSeconds: Double, in transaction: inout Transaction
-    ) throws(LMDBError) -> [DeliveryTurn.Start] {
+    ) throws(LMDBError) -> [DeliveryStep.Start] {
         guard let (destination, standing) = try destination(number, in: transaction) else { return [] }
         let count = min(room, allowance(destination, standing, inFlight: inFlight))
         let looks = destination.isDisabled(at: moment.wall) ? Self.putAside : count
         guard looks > 0 else { return [] }
         let isForOperators = try store.operatorsDestination(in: transaction) == number
-        var starts: [DeliveryTurn.Start] = []
+        var starts: [DeliveryStep.Start] = []
         var taken = 0
         for delivery in try store.dueDeliveries(of: number, until: moment.steady, limit: looks, in: transaction) {
             if isPutAside(delivery, destination, standing) {
@@ -67,10 +67,10 @@ extension DeliveryWork {
                 if destination.limits.isOrdered { break }
                 continue
             }
-            guard let places = try places(for: delivery, count - taken, taken: inFlight + taken, in: transaction) else {
+            guard let slots = try slots(for: delivery, count - taken, taken: inFlight + taken, in: transaction) else {
                 break
             }
-            taken += places
+            taken += slots
             let parcel = try store.readableParcel(delivery.parcel, in: transaction)
             // One whose lease ran out counts as being made already.
             if delivery.owner == 0 { state.inFlight += 1 }
@@ -82,7 +82,7 @@ extension DeliveryWork {
             change(number) { $1.health.begin(destination, at: now) }
             let keys = try keys(of: destination, in: transaction)
             starts.append(
-                DeliveryTurn.Start(
+                DeliveryStep.Start(
                     delivery: begun, destination: destination, owner: user, parcel: parcel, keys: keys))
             if destination.limits.isOrdered { break }
         }
@@ -92,7 +92,7 @@ extension DeliveryWork {
     /// What signs a destination's calls. Damaged keys are its own deliveries' misfortune alone.
     private func keys(
         of destination: Destination, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> DeliveryTurn.Keys {
+    ) throws(LMDBError) -> DeliveryStep.Keys {
         guard let number = destination.keyring else { return .none }
         let keyring = try store.sparing("keyring \(number)") { () throws(LMDBError) in
             try store.keyring(number, in: transaction)

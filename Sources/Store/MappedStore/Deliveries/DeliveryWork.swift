@@ -44,8 +44,8 @@ struct DeliveryWork {
         return state.nextKeyring - 1
     }
 
-    /// Keeps what is to be delivered.
-    mutating func keep(
+    /// Stores what is to be delivered.
+    mutating func storeParcel(
         _ content: Parcel.Content, in transaction: inout Transaction
     ) throws(LMDBError) -> Parcel {
         let parcel = Parcel(number: state.nextParcel, content, receivedAt: moment.wall)
@@ -227,14 +227,14 @@ struct DeliveryWork {
         try store.tables.attemptIndex.put(OwnedNumber(destination.number, record.number), in: &transaction)
         try store.tables.attemptParcels.put(OwnedNumber(record.parcel, record.number), in: &transaction)
         if isFinal, delivery.trigger != .test {
-            try settle(record, parcel, in: &transaction)
+            try noteOutcome(of: record, parcel, in: &transaction)
         }
         return record
     }
 
     /// Notes whether what is over can be recovered.
-    private func settle(
-        _ record: AttemptRecord, _ parcel: Parcel?, in transaction: inout Transaction
+    private func noteOutcome(
+        of record: AttemptRecord, _ parcel: Parcel?, in transaction: inout Transaction
     ) throws(LMDBError) {
         if record.attempt.failure != nil, parcel != nil {
             let line = LostParcel.Line(number: record.number, time: moment.wall)

@@ -53,7 +53,9 @@ extension DeliveryWork {
             ]
         }
         let found = try store.sparing("subscription \(number)") { () throws(LMDBError) -> Subscription? in
-            try store.tables.subscriptions.value(at: number, in: transaction)?.subscription(destination)
+            guard let record = try store.tables.subscriptions.value(at: number, in: transaction) else { return nil }
+            guard let subscription = record.subscription(destination) else { throw .damaged(SubscriptionRecord.name) }
+            return subscription
         }
         guard let subscription = found else { return unnamed }
         // A query may hold a token.
@@ -88,7 +90,7 @@ extension DeliveryWork {
         let content = Parcel.Content(
             eventID: "ops_\(UUID(random: &random))", event: event.kind.rawValue,
             source: UUID(bytes: repeatElement(0, count: 16)) ?? UUID(random: &random), body: event.body)
-        let parcel = try keep(content, in: &transaction)
+        let parcel = try storeParcel(content, in: &transaction)
         _ = try deliver(parcel, to: operators, .scheduled, in: &transaction)
     }
 }

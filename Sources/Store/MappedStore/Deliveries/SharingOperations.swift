@@ -9,11 +9,11 @@ struct BeginningWorker {
     let leaseSeconds: Double
 }
 
-/// Which attempts are begun: places are shared among owners (`AttemptRoom`), and an owner's among its destinations by time.
+/// Which attempts are begun: slots are shared among owners (`AttemptRoom`), and an owner's among its destinations by time.
 extension MappedDeliveries {
-    /// Owners that one turn looks at, and destinations of each; those that follow are looked at in the next turn.
+    /// Owners that one step looks at, and destinations of each; those that follow are looked at in the next step.
     ///
-    /// A destination that is due and can begin nothing has attempts in flight, so that no more than there are places are
+    /// A destination that is due and can begin nothing has attempts in flight, so that no more than there are slots are
     /// passed over.
     private static let lookedAt = 1024
 
@@ -25,7 +25,7 @@ extension MappedDeliveries {
         var needsApproval: Bool { kind == .needingApproval }
     }
 
-    /// Owners for whom something is due, those with the fewest places first. They are told by turns where they are very many.
+    /// Owners for whom something is due, those with the fewest slots first. They are told by turns where they are very many.
     private func dueOwners(
         _ room: AttemptRoom, until now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [DueOwner] {
@@ -38,8 +38,8 @@ extension MappedDeliveries {
             if next == nil { next = due.next }
         }
         dueOwnersCursor = next
-        let places = found.map { room.places(of: $0.owner) }
-        return zip(found, places).enumerated().sorted { ($0.element.1, $0.offset) < ($1.element.1, $1.offset) }
+        let slots = found.map { room.slots(of: $0.owner) }
+        return zip(found, slots).enumerated().sorted { ($0.element.1, $0.offset) < ($1.element.1, $1.offset) }
             .map(\.element.0)
     }
 
@@ -56,31 +56,31 @@ extension MappedDeliveries {
         return found
     }
 
-    /// Whether a turn would begin anything, or put anything aside.
+    /// Whether a step would begin anything, or put anything aside.
     func canBegin(
         _ room: AttemptRoom, _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard !room.isExhausted else { return false }
-        // The turn that begins looks at the same owners.
+        // The step that begins looks at the same owners.
         let cursor = dueOwnersCursor
         defer { dueOwnersCursor = cursor }
         var work = try DeliveryWork(self, at: moment, in: transaction)
         for due in try dueOwners(room, until: moment.steady, in: transaction) {
-            let places = room.places(for: due.owner, needsApproval: due.needsApproval)
-            guard places > 0 else { continue }
+            let slots = room.slots(for: due.owner, needsApproval: due.needsApproval)
+            guard slots > 0 else { continue }
             for (number, _) in try dueDestinations(of: due, until: moment.steady, in: transaction)
-            where try work.canBegin(number, places: places, inFlight: inFlight[number] ?? 0, in: transaction) {
+            where try work.canBegin(number, slots: slots, inFlight: inFlight[number] ?? 0, in: transaction) {
                 return true
             }
         }
         return false
     }
 
-    /// Begins what is due: first up to an even share of all places, then what is left, in parts that are even again.
+    /// Begins what is due: first up to an even share of all slots, then what is left, in parts that are even again.
     func begin(
         _ room: AttemptRoom, _ inFlight: [UInt64: Int], by worker: BeginningWorker, _ work: inout DeliveryWork,
         in transaction: inout Transaction
-    ) throws(LMDBError) -> [DeliveryTurn.Start] {
+    ) throws(LMDBError) -> [DeliveryStep.Start] {
         guard !room.isExhausted else { return [] }
         let now = work.moment.steady
         var beginning = Beginning(room: room, inFlight: inFlight)
@@ -89,22 +89,22 @@ extension MappedDeliveries {
         while !waiting.isEmpty {
             var more: [DueOwner] = []
             for due in waiting {
-                let places = beginning.room.places(for: due.owner, needsApproval: due.needsApproval, upTo: share)
-                guard places > 0 else {
+                let slots = beginning.room.slots(for: due.owner, needsApproval: due.needsApproval, upTo: share)
+                guard slots > 0 else {
                     if beginning.room.all > 0 { more.append(due) }
                     continue
                 }
                 // Who did not use them all has nothing more to send.
-                if try begin(due, places, by: worker, &beginning, &work, in: &transaction) >= places {
+                if try begin(due, slots, by: worker, &beginning, &work, in: &transaction) >= slots {
                     more.append(due)
                 }
             }
             guard beginning.room.all > 0, !more.isEmpty else { break }
-            let largest = more.map { beginning.room.places(of: $0.owner) }.max() ?? 0
+            let largest = more.map { beginning.room.slots(of: $0.owner) }.max() ?? 0
             let part = max(1, beginning.room.all / more.count)
             guard
                 more.contains(where: { due in
-                    beginning.room.places(
+                    beginning.room.slots(
                         for: due.owner, needsApproval: due.needsApproval, upTo: max(share, largest) + part) > 0
                 })
             else { break }
@@ -117,18 +117,18 @@ extension MappedDeliveries {
     private struct Beginning {
         var room: AttemptRoom
         var inFlight: [UInt64: Int]
-        var starts: [DeliveryTurn.Start] = []
+        var starts: [DeliveryStep.Start] = []
     }
 
     /// Begins what is due for one owner.
-    /// - Returns: how many places that took.
+    /// - Returns: how many slots that took.
     private func begin(
-        _ due: DueOwner, _ places: Int, by worker: BeginningWorker, _ beginning: inout Beginning,
+        _ due: DueOwner, _ slots: Int, by worker: BeginningWorker, _ beginning: inout Beginning,
         _ work: inout DeliveryWork, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
         var taken = 0
         for (number, time) in try dueDestinations(of: due, until: work.moment.steady, in: transaction) {
-            guard taken < places else { break }
+            guard taken < slots else { break }
             guard let (_, state) = try work.destination(number, in: transaction) else {
                 // It is damaged, and would stay the first for ever.
                 try removeHead(of: number, at: time, in: &transaction)
@@ -141,13 +141,13 @@ extension MappedDeliveries {
                 continue
             }
             let starts = try work.begin(
-                number, places: places - taken, of: due.owner, held: beginning.room.held,
+                number, slots: slots - taken, of: due.owner, held: beginning.room.held,
                 inFlight: beginning.inFlight[number] ?? 0, owner: worker.owner, leaseSeconds: worker.leaseSeconds,
                 in: &transaction)
             for start in starts {
                 beginning.room.take(start)
-                beginning.inFlight[number, default: 0] += start.places
-                taken += start.places
+                beginning.inFlight[number, default: 0] += start.slots
+                taken += start.slots
             }
             beginning.starts += starts
         }

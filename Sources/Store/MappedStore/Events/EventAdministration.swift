@@ -106,7 +106,7 @@ extension MappedEvents: EventAdministration {
         var state = try deliveries.deliveryState(in: transaction)
         let lines = try deliveries.lineNumbers(ofParcel: parcel.number, limit: limit, in: transaction)
         try deliveries.removeLines(
-            lines.map { PlacedLine(number: $0, parcel: parcel.number) }, &state, in: &transaction)
+            lines.map { IndexedLine(number: $0, parcel: parcel.number) }, &state, in: &transaction)
         let isWhole = lines.count < limit
         if isWhole {
             try deliveries.removeParcel(parcel, &state, in: &transaction)

@@ -28,7 +28,7 @@ extension WebhookImporter {
             let part = try line.part("missed")
             subscription.missed = MissedEvents(count: try part.count("count"), since: try part.time("since"))
         }
-        let isNew = try line.keep { (transaction) throws(LMDBError) in
+        let isNew = try line.write { (transaction) throws(LMDBError) in
             guard try store.events.subscriptionNumber(subscription.id, in: transaction) == nil else { return false }
             var common = try store.deliveries.deliveryState(in: transaction)
             let number = common.nextDestination
@@ -48,7 +48,7 @@ extension WebhookImporter {
         let record = ReplayRecord(
             next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
         guard record.isPossible else { throw line.fault("\"next\" or \"last\" is out of range") }
-        let isAdded = try line.keep { (transaction) throws(LMDBError) in
+        let isAdded = try line.write { (transaction) throws(LMDBError) in
             try store.events.addReplay(record, of: number, limit: ReplayRequest.limit + 1, in: &transaction)
         }
         guard isAdded else { throw line.fault("the subscription has too many replays") }
@@ -68,7 +68,7 @@ struct RoutedImport {
             var numbers: [UInt64] = []
             for text in ids {
                 guard let id = text.string.flatMap({ UUID($0) }),
-                    let number = try line.keep({ (transaction) throws(LMDBError) in
+                    let number = try line.write({ (transaction) throws(LMDBError) in
                         try line.store.events.subscriptionNumber(id, in: transaction)
                     })
                 else { throw line.fault("the event matched a subscription that is not there") }
@@ -111,7 +111,7 @@ extension ImportLine {
     func owner() throws(ImportError) -> UInt64? {
         let isSubscription = json["subscription"] != nil
         let id = try uuid(isSubscription ? "subscription" : "webhook")
-        return try keep { (transaction) throws(LMDBError) in
+        return try write { (transaction) throws(LMDBError) in
             isSubscription
                 ? try store.events.subscriptionNumber(id, in: transaction)
                 : try store.webhooks.webhookNumber(id, in: transaction)

@@ -178,7 +178,7 @@ extension MappedEvents: EventStore {
                 let content = Parcel.Content(
                     eventID: event.id.description, idempotencyKey: identity, event: event.type,
                     source: EventKey.routedSource, body: event.body)
-                let parcel = try work.keep(content, in: &transaction)
+                let parcel = try work.storeParcel(content, in: &transaction)
                 let entry = EventIDRecord(parcel: parcel.number)
                 if let identity {
                     try tables.eventIDs.put(entry, at: EventKey(routedIdentity: identity), in: &transaction)

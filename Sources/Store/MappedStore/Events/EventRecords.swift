@@ -78,6 +78,16 @@ struct SubscriptionRecord: Equatable, KeylessRecord {
             format: shape.format, destination: destination, created: created, updated: updated)
     }
 
+    /// What matching needs alone: a subscription that is damaged behind it is still matched.
+    static func expression(_ span: RawSpan) -> Expression? {
+        var reader = ByteReader(span)
+        guard reader.byte() == version, reader.take(16) != nil, reader.number() != nil,
+            let dialect = reader.byte().flatMap(dialect(word:)), reader.counted() != nil, reader.counted() != nil,
+            let text = reader.text()
+        else { return nil }
+        return Expression(text: text, dialect: dialect.value)
+    }
+
     /// The user's name, and nothing more.
     static func user(_ span: RawSpan) -> [UInt8]? {
         var reader = ByteReader(span)

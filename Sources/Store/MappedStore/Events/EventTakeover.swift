@@ -32,19 +32,19 @@ extension MappedEvents {
             for event in fresh {
                 var work = try DeliveryWork(
                     deliveries, at: Moment(wall: event.receivedAt, steady: steady), in: transaction)
-                try keep(event, &work, &takeover, in: &transaction)
+                try store(event, &work, &takeover, in: &transaction)
                 try work.finish(in: &transaction)
             }
             return takeover
         }
     }
 
-    private func keep(
+    private func store(
         _ event: FormerEvent, _ work: inout DeliveryWork, _ takeover: inout Takeover,
         in transaction: inout Transaction
     ) throws(LMDBError) {
         let id = event.event.id.description
-        let parcel = try work.keep(
+        let parcel = try work.storeParcel(
             Parcel.Content(
                 eventID: id, event: event.event.type, source: EventKey.routedSource, body: event.event.body),
             in: &transaction)

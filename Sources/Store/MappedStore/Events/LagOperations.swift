@@ -67,7 +67,7 @@ extension MappedMatching {
         }
     }
 
-    /// The first lag of the next owner that has one, behind the subscription of that owner whose turn was last.
+    /// The first lag of the next owner that has one, behind that owner's subscription that was served last.
     private func nextLag(
         after owner: UUID?, _ last: [UUID: UInt64], in transaction: borrowing Transaction
     ) throws(LMDBError) -> (owner: UUID, number: UInt64, next: UInt64)? {
@@ -97,7 +97,7 @@ extension MappedMatching {
         return nil
     }
 
-    package func keep(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool {
+    package func deliver(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool {
         try growing { (transaction) throws(LMDBError) -> Bool? in
             let key = Owned(lag.owner, lag.subscription)
             // Somebody else has gone on with it, or it was put back.

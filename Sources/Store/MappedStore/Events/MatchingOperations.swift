@@ -56,9 +56,11 @@ extension MappedMatching: MatchingStore {
     func expression(
         of number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Expression? {
-        try tables.subscriptions.value(at: number, in: transaction).map { record in
-            Expression(text: record.expression, dialect: record.dialect)
+        let found = try tables.subscriptions.part(at: number, in: transaction) { SubscriptionRecord.expression($0) }
+        if found == nil, try tables.subscriptions.contains(number, in: transaction) {
+            throw .damaged(SubscriptionRecord.name)
         }
+        return found
     }
 
     // MARK: Events
@@ -115,7 +117,7 @@ extension MappedMatching: MatchingStore {
     /// Deliveries that one step makes.
     private static let deliveriesPerStep = 1000
 
-    package func keep(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
+    package func deliver(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
         var wanted: [(match: EventMatches, disabled: [UInt64])] = []
         for match in matches { wanted.append(try enabled(match, at: moment)) }
         return try growing { (transaction) throws(LMDBError) -> Int? in

@@ -110,7 +110,7 @@ extension MappedMatching {
         return found
     }
 
-    package func keep(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure) {
+    package func deliver(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) throws(StoreFailure) {
         try growing { (transaction) throws(LMDBError) -> Void? in
             let key = ReplayKey(replay.subscription, replay.order)
             guard var record = try tables.replays.value(at: key, in: transaction), record.step == replay.step else {

@@ -19,7 +19,7 @@ extension Tables {
         try deliveryState.put(state, in: &transaction)
     }
 
-    /// Puts other values in the key of those that have one.
+    /// Puts other values in the place of those that have one.
     /// - Returns: by how many bytes the values are longer now.
     private func rewrite(
         _ table: Table, in transaction: inout Transaction, _ other: (RawSpan) -> [UInt8]?

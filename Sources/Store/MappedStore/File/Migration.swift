@@ -19,7 +19,7 @@ extension Tables {
     private func migrateToLayout5(in transaction: inout Transaction) throws(LMDBError) {
         try countSubscriptions(in: &transaction)
         try moveApprovalHeads(in: &transaction)
-        try noteSettled(in: &transaction)
+        try noteFinished(in: &transaction)
         try noteTakenUp(in: &transaction)
     }
 
@@ -87,7 +87,7 @@ extension Tables {
 
     /// Notes by the log what each line is about, and what was given up and not delivered since. A store of layout 4 may know
     /// that already, or know it of its later lines alone.
-    private func noteSettled(in transaction: inout Transaction) throws(LMDBError) {
+    private func noteFinished(in transaction: inout Transaction) throws(LMDBError) {
         var start: UInt64 = 0
         while true {
             let lines = try lines(from: start, in: transaction)
@@ -113,11 +113,11 @@ extension Tables {
         var lines: [Line] = []
         try attempts.scan(from: start, in: transaction) { number, record in
             guard let record, number < .max, record.number == number else { return true }
-            let isSettled = record.isFinal && record.trigger != .test
+            let isFinished = record.isFinal && record.trigger != .test
             lines.append(
                 Line(
                     parcel: record.parcel, destination: record.destination, line: LostParcel.Line(record),
-                    hasFailed: isSettled ? record.attempt.failure != nil : nil))
+                    hasFailed: isFinished ? record.attempt.failure != nil : nil))
             return lines.count < Self.migratedAtOnce
         }
         return lines

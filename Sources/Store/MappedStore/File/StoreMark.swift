@@ -35,9 +35,9 @@ struct StoreMark {
     /// while a worker that ends and the one that replaces it both renew it.
     /// - Parameters:
     ///   - old: reads the store's mark.
-    ///   - keep: writes the new one into the store, for good.
+    ///   - store: writes the new one into the store, for good.
     func renew(
-        from old: () throws(StoreFailure) -> UInt64?, _ keep: (UInt64) throws(StoreFailure) -> Void
+        from old: () throws(StoreFailure) -> UInt64?, _ store: (UInt64) throws(StoreFailure) -> Void
     ) throws(StoreFailure) {
         let lock: FileLock
         do throws(Errno) {
@@ -50,7 +50,7 @@ struct StoreMark {
         let fresh = UInt64.random(in: 1 ... .max)
         // Whichever of them a crash leaves in the store, the file knows it.
         write([fresh, old].compactMap { $0 })
-        try keep(fresh)
+        try store(fresh)
         write([fresh])
     }
 

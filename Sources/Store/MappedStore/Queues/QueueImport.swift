@@ -30,7 +30,7 @@ struct QueueImporter {
         }
         let log = QueueLog(current: last, first: first, lost: lost)
         let moment = self.moment
-        let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
+        let number = try line.write { (transaction) throws(LMDBError) -> UInt64? in
             guard try store.queueNumber(settings.name, in: transaction) == nil else { return nil }
             var state = try store.queueState(in: transaction)
             let number = state.nextQueue
@@ -83,7 +83,7 @@ struct QueueImporter {
         current.last = id
         current.log.restore(bytes: body.count)
         let queue = current.queue.number
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             try store.tables.messages.put(record, of: queue, at: id, in: &transaction)
         }
         self.current = current
@@ -94,7 +94,7 @@ struct QueueImporter {
     mutating func finish(_ line: ImportLine) throws(ImportError) {
         guard let (queue, log, _) = current else { return }
         current = nil
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             _ = try store.core.lowestNumber(after: log.current, in: &transaction)
             try store.put(log, of: queue.number, in: &transaction)
         }
@@ -106,7 +106,7 @@ struct QueueImporter {
         guard let hash = PasswordHash(try line.text("pass_hash")) else { throw line.fault("\"pass_hash\" is no hash") }
         let mayReload = try line.bool("can_reload")
         let names = try line.texts("queues")
-        let user = try line.keep { (transaction) throws(LMDBError) -> User? in
+        let user = try line.write { (transaction) throws(LMDBError) -> User? in
             guard try store.user(name, in: transaction) == nil else { return nil }
             var state = try store.queueState(in: transaction)
             let user = User(number: state.nextUser, name: name, hash: hash, mayReload: mayReload)
@@ -131,7 +131,7 @@ struct QueueImporter {
         }
         let (name, cursor) = (try line.text("name"), try line.count("cursor"))
         let queue = line.json["queue"]?.string
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             // 0 is no queue's number: the client is disconnected.
             var record = ClientRecord(name: name, queue: 0, right: 0, cursor: cursor)
             if let queue, let number = try store.queueNumber(queue, in: transaction),

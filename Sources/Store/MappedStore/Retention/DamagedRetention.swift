@@ -2,7 +2,7 @@ internal import Delivery
 internal import LMDB
 
 /// A line of the log, and by what else it is found, as far as that is known.
-struct PlacedLine {
+struct IndexedLine {
     let number: UInt64
     var destination: UInt64?
     var parcel: UInt64?
@@ -12,7 +12,7 @@ struct PlacedLine {
 /// for all that is dropped at a time at once.
 extension MappedDeliveries {
     /// Lines with all by which they are found: as they say themselves, or, where they are damaged, as the indexes do.
-    func placed(_ lines: [PlacedLine], in transaction: borrowing Transaction) throws(LMDBError) -> [PlacedLine] {
+    func indexed(_ lines: [IndexedLine], in transaction: borrowing Transaction) throws(LMDBError) -> [IndexedLine] {
         var lines = lines
         for index in lines.indices where lines[index].destination == nil || lines[index].parcel == nil {
             let number = lines[index].number
@@ -23,7 +23,7 @@ extension MappedDeliveries {
                 noteDamage("a log's line is damaged and was dropped: \(number)")
             }
         }
-        let places = [(tables.attemptIndex, \PlacedLine.destination), (tables.attemptParcels, \PlacedLine.parcel)]
+        let places = [(tables.attemptIndex, \IndexedLine.destination), (tables.attemptParcels, \IndexedLine.parcel)]
         for (table, owner) in places {
             let wanted = Set(lines.lazy.filter { $0[keyPath: owner] == nil }.map(\.number))
             let owners = try owners(of: wanted, in: table, transaction)

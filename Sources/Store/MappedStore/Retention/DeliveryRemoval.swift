@@ -25,10 +25,10 @@ extension MappedDeliveries {
         for hold in holds { try tables.holds.remove(hold, in: &transaction) }
         state.inFlight -= min(state.inFlight, inFlight)
         state.pending -= min(state.pending, UInt64(keys.count))
-        var lines: [PlacedLine] = []
+        var lines: [IndexedLine] = []
         try tables.attemptIndex.scanKeys(from: OwnedNumber(destination, 0), in: transaction) { key in
             guard key.owner == destination, keys.count + lines.count < limit else { return false }
-            lines.append(PlacedLine(number: key.number, destination: destination))
+            lines.append(IndexedLine(number: key.number, destination: destination))
             return true
         }
         try removeLines(lines, &state, in: &transaction)
@@ -38,9 +38,9 @@ extension MappedDeliveries {
     }
 
     func removeLines(
-        _ lines: [PlacedLine], _ state: inout DeliveryState, in transaction: inout Transaction
+        _ lines: [IndexedLine], _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        for line in try placed(lines, in: transaction) {
+        for line in try indexed(lines, in: transaction) {
             let size = try tables.attempts.part(at: line.number, in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
             try tables.attempts.remove(line.number, in: &transaction)

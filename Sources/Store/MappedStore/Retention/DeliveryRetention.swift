@@ -79,7 +79,7 @@ extension MappedRetention: DeliveryRetention {
     private func drop(
         _ items: [Retention.Item], _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        var lines: [PlacedLine] = []
+        var lines: [IndexedLine] = []
         var damagedParcels: Set<UInt64> = []
         var dropped: [MappedEvents.DroppedEvent] = []
         for item in items {

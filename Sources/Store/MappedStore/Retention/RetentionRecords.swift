@@ -23,7 +23,7 @@ enum Retention {
         let bytes: UInt64
 
         enum What {
-            case line(PlacedLine)
+            case line(IndexedLine)
             case parcel(Parcel)
             case damagedParcel(UInt64)
         }
@@ -91,7 +91,7 @@ extension MappedRetention {
                 left -= 1
                 guard let (what, time, ownership) = record.content else {
                     let gone: Retention.Item.What =
-                        kind == .lines ? .line(PlacedLine(number: record.number)) : .damagedParcel(record.number)
+                        kind == .lines ? .line(IndexedLine(number: record.number)) : .damagedParcel(record.number)
                     // Where there are enough of them, no more is wanted than their time.
                     if look.found.count + damaged.count < limit {
                         damaged.append(gone)
@@ -137,7 +137,7 @@ extension MappedRetention {
         switch kind {
         case .lines:
             guard let record = AttemptRecord(value) else { return nil }
-            let line = PlacedLine(number: number, destination: record.destination, parcel: record.parcel)
+            let line = IndexedLine(number: number, destination: record.destination, parcel: record.parcel)
             return (
                 .line(line), record.attempt.triggeredAt,
                 Retention.Ownership(destination: record.destination, source: nil, bytes: value.byteCount)

@@ -45,7 +45,8 @@ extension MappedStore {
 }
 
 extension MappedDomain {
-    /// Visits each entry once; its key is `nil` where that cannot be read. A damaged tree may lead in circles, so that more entries than it counts are a fault.
+    /// Visits each entry once; its key is `nil` where that cannot be read. A damaged tree may lead in circles, so that more
+    /// entries than it counts are a fault.
     func visit<Record>(
         _ table: RecordTable<Record>, _ check: inout StoreCheck, in transaction: borrowing Transaction,
         _ body: (Record.Key?, RawSpan, inout StoreCheck) -> Void

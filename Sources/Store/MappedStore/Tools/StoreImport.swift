@@ -117,7 +117,7 @@ private struct Importer {
             (tables.environments.bytes, "environments"), (tables.webhooks.bytes, "webhooks"),
             (tables.subscriptions.bytes, "subscriptions"), (tables.parcels.bytes, "parcels"),
         ] {
-            let count = try line.keep { (transaction) throws(LMDBError) in try table.count(in: transaction) }
+            let count = try line.write { (transaction) throws(LMDBError) in try table.count(in: transaction) }
             guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }
         }
     }
@@ -150,7 +150,7 @@ private struct Importer {
         try queues.finish(end)
         try webhooks.finish(end)
         // The exported store may have given more numbers since, which clients know: the next opening goes on above them.
-        try end.keep { (transaction) throws(LMDBError) in
+        try end.write { (transaction) throws(LMDBError) in
             try store.tables.numbers.remove(in: &transaction)
         }
     }
@@ -203,7 +203,7 @@ struct ImportLine {
     }
 
     @discardableResult
-    func keep<Result>(
+    func write<Result>(
         _ body: (inout Transaction) throws(LMDBError) -> Result
     ) throws(ImportError) -> Result {
         do throws(StoreFailure) { return try store.write(body) } catch { throw fault("the store failed: \(error)") }

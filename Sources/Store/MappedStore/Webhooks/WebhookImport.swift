@@ -23,7 +23,7 @@ struct WebhookImporter {
     /// What is imported was sealed under the secret that this was sealed under; a store without webhooks has nothing else.
     func seal(_ line: ImportLine) throws(ImportError) {
         guard let sealed = try line.bytes("sealed") else { throw line.fault("\"sealedBase64\" is missing") }
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             try store.tables.seal.put(sealed, in: &transaction)
         }
     }
@@ -41,7 +41,7 @@ struct WebhookImporter {
                     created: try line.time("created"), signsFrom: try line.time("signsFrom")))
         }
         guard !keys.isEmpty else { throw line.fault("the environment has no keys") }
-        let isNew = try line.keep { [keys] (transaction) throws(LMDBError) in
+        let isNew = try line.write { [keys] (transaction) throws(LMDBError) in
             guard try store.webhooks.keyringNumber(of: id, in: transaction) == nil else { return false }
             var state = try store.deliveries.deliveryState(in: transaction)
             try store.webhooks.put(Keyring(number: state.nextKeyring, keys: keys), in: &transaction)
@@ -61,7 +61,7 @@ struct WebhookImporter {
         let (created, updated) = (try line.time("created"), try line.time("updated"))
         let form = try destination(line.part("destination"))
         let state = try state(line.part("state"))
-        let isNew = try line.keep { (transaction) throws(LMDBError) in
+        let isNew = try line.write { (transaction) throws(LMDBError) in
             guard try store.webhooks.webhookNumber(id, in: transaction) == nil else { return false }
             var common = try store.deliveries.deliveryState(in: transaction)
             let number = common.nextDestination
@@ -144,7 +144,7 @@ struct WebhookImporter {
 
     func deliveries(_ line: ImportLine) throws(ImportError) {
         let (parcel, log) = (try line.count("nextParcel"), try line.count("nextLine"))
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
             (state.nextParcel, state.nextLog) = (parcel, log)
             try store.deliveries.put(state, in: &transaction)
@@ -159,7 +159,7 @@ struct WebhookImporter {
             source: try line.uuid("environment"), body: body, receivedAt: try line.time("receivedAt"))
         let deliveries = line.json["deliveries"] == nil ? nil : try line.count("deliveries")
         let routed = line.json["routed"] == nil ? nil : try RoutedImport(line.part("routed"))
-        let isNew = try line.keep { (transaction) throws(LMDBError) in
+        let isNew = try line.write { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
             guard parcel.number < state.nextParcel,
                 try !store.tables.parcels.contains(parcel.number, in: transaction)
@@ -186,7 +186,7 @@ struct WebhookImporter {
             throw line.fault("\"trigger\" or \"attempts\" is missing or not known")
         }
         let (due, created) = (steady(try line.time("due")), steady(try line.time("created")))
-        let number = try line.keep { (transaction) throws(LMDBError) -> UInt64? in
+        let number = try line.write { (transaction) throws(LMDBError) -> UInt64? in
             var state = try store.deliveries.deliveryState(in: transaction)
             guard parcel < state.nextParcel, let number = owner else { return nil }
             let delivery = Delivery(
@@ -208,7 +208,7 @@ struct WebhookImporter {
     func attempt(_ line: ImportLine) throws(ImportError) {
         guard let destination = try line.owner() else { throw line.fault("the attempt has no owner") }
         let record = try attempt(line, of: destination)
-        let isNew = try line.keep { (transaction) throws(LMDBError) in
+        let isNew = try line.write { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
             guard record.number < state.nextLog,
                 try !store.tables.attempts.contains(record.number, in: transaction)
@@ -261,7 +261,7 @@ struct WebhookImporter {
     /// Writes how many deliveries wait, and when the first is due.
     func finish(_ line: ImportLine) throws(ImportError) {
         guard !pending.isEmpty else { return }
-        try line.keep { (transaction) throws(LMDBError) in
+        try line.write { (transaction) throws(LMDBError) in
             for (number, count) in pending {
                 guard var state = try store.deliveries.destinationState(number, in: transaction) else { continue }
                 state.pending = count

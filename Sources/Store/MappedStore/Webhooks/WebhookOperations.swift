@@ -109,7 +109,7 @@ extension MappedWebhooks: WebhookStore {
                     in: &transaction)
             else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
-            let parcel = try work.keep(event.parcel(from: environment), in: &transaction)
+            let parcel = try work.storeParcel(event.parcel(from: environment), in: &transaction)
             var count: UInt64 = 0
             for (number, _) in wanted {
                 if try work.deliver(parcel, to: number, .scheduled, in: &transaction) != nil { count += 1 }
@@ -132,7 +132,7 @@ extension MappedWebhooks: WebhookStore {
             else { return .absent }
             guard try admit(bytes: event.body.count + 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
-            let parcel = try work.keep(event.parcel(from: found.environment), in: &transaction)
+            let parcel = try work.storeParcel(event.parcel(from: found.environment), in: &transaction)
             guard let id = try work.deliver(parcel, to: number, .test, in: &transaction) else { return .absent }
             try work.finish(in: &transaction)
             try remember(.made(id), of: request, in: &transaction)
