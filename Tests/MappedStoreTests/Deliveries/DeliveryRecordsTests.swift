@@ -175,6 +175,16 @@ import Webhooks
         #expect(keys.map { DeliveryKey(keyBytes: $0)?.due } == times)
     }
 
+    @Test(arguments: ["6cf47199-5abf-4ae3-a40d-9d6283d0ee21", "00000000-0000-0000-0000-000000000000"])
+    func `what is known of an event comes back, in whatever environment`(environment: String) throws {
+        let key = EventKey(try #require(UUID(environment)), .id, "e")
+        for record in [EventIDRecord(parcel: 1, deliveries: 0), EventIDRecord(parcel: 1 << 40, deliveries: 300)] {
+            #expect(EventIDRecord.decode(EventIDRecord.encode(record), at: key) == record)
+        }
+        let routed = EventIDRecord(parcel: 1 << 40)
+        #expect(EventIDRecord.decode(EventIDRecord.encode(routed), at: EventKey(routed: "e")) == routed)
+    }
+
     @Test func `keys come back as they were, and damaged are none`() {
         let keys = ["a", "é"].map {
             Keyring.Key(

@@ -63,12 +63,15 @@ struct RecordTable<Record: TableRecord>: Sendable {
     /// whose key cannot be read is passed over.
     /// - Parameters:
     ///   - start: the first key, whether or not there is such an entry.
-    ///   - last: entries up to this key are passed over.
+    ///   - last: instead of `start`: entries up to this key are passed over.
+    ///   - backwards: from the last entry to the first; then neither `start` nor `last` has an effect.
+    ///   - unreadable: called for each entry that is passed over.
     func scan(
         from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
-        in transaction: borrowing Transaction, _ body: (Key, Value?) -> Bool
+        in transaction: borrowing Transaction, unreadable: () -> Void = {}, _ body: (Key, Value?) -> Bool
     ) throws(LMDBError) {
-        try scanBytes(from: start, after: last, backwards: backwards, in: transaction) { key, bytes in
+        try scanBytes(from: start, after: last, backwards: backwards, in: transaction, unreadable: unreadable) {
+            key, bytes in
             body(key, Record.decode(bytes, at: key))
         }
     }
@@ -94,12 +97,15 @@ struct RecordTable<Record: TableRecord>: Sendable {
     /// The same as `scan` with the records as bytes.
     func scanBytes(
         from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
-        in transaction: borrowing Transaction, _ body: (Key, RawSpan) -> Bool
+        in transaction: borrowing Transaction, unreadable: () -> Void = {}, _ body: (Key, RawSpan) -> Bool
     ) throws(LMDBError) {
         // The next key behind one is the same with a zero at its end.
         let start = last.map { $0.keyBytes + [0] } ?? start?.keyBytes ?? []
         try bytes.scan(from: start, backwards: backwards, in: transaction) { key, value in
-            guard let key = Key(keyBytes: key) else { return true }
+            guard let key = Key(keyBytes: key) else {
+                unreadable()
+                return true
+            }
             return body(key, value)
         }
     }

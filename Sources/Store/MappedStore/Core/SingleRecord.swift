@@ -32,11 +32,6 @@ struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordNam
         if let found = try decoded(in: transaction) { found == nil } else { false }
     }
 
-    /// Whether it was ever written.
-    func exists(in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
-        try table.contains(name.keyBytes, in: transaction)
-    }
-
     func put(_ value: Record.Value, in transaction: inout Transaction) throws(LMDBError) {
         try table.put(Record.encode(value), at: name.keyBytes, in: &transaction)
     }

@@ -51,8 +51,7 @@ extension MappedDeliveries {
         of destination: UInt64, after time: Timestamp? = nil, in transaction: borrowing Transaction,
         _ body: (Delivery) -> Bool
     ) throws(LMDBError) {
-        let first = DeliveryKey(destination: destination)
-        let start = time.map { DeliveryKey(destination: destination, due: $0) } ?? first
+        let start = DeliveryKey(destination: destination, due: time ?? Timestamp(microseconds: .min))
         try tables.deliveries.scan(from: start, in: transaction) { key, delivery in
             guard key.destination == destination else { return false }
             guard let delivery else {

@@ -72,13 +72,14 @@ struct EventIDRecord: Equatable, TableRecord {
     }
 
     static func decode(_ bytes: RawSpan, at key: EventKey) -> EventIDRecord? {
-        var reader = ByteReader(bytes)
-        var record: EventIDRecord?
-        if key.isRouted {
-            record = reader.fixed().map { EventIDRecord(parcel: $0) }
-        } else if let parcel = reader.number(), let deliveries = reader.number() {
-            record = EventIDRecord(parcel: parcel, deliveries: deliveries)
+        // An environment may have the id that stands for routed events. Numbers of parcels are below 2^53, and two numbers of
+        // eight bytes in all are not when they are read as one.
+        var single = ByteReader(bytes)
+        if key.isRouted, let parcel = single.fixed(), single.isAtEnd, parcel < 1 << 53 {
+            return EventIDRecord(parcel: parcel)
         }
-        return reader.isAtEnd ? record : nil
+        var reader = ByteReader(bytes)
+        guard let parcel = reader.number(), let deliveries = reader.number(), reader.isAtEnd else { return nil }
+        return EventIDRecord(parcel: parcel, deliveries: deliveries)
     }
 }

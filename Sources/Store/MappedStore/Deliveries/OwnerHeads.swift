@@ -47,6 +47,11 @@ struct DueOwnerKey: TableKey, Equatable {
     let time: Timestamp
     let owner: UUID
 
+    /// A key before all others of its kind.
+    static func first(_ kind: OwnerHeads) -> DueOwnerKey {
+        DueOwnerKey(kind, Timestamp(microseconds: .min), EventKey.routedSource)
+    }
+
     init(_ kind: OwnerHeads, _ time: Timestamp, _ owner: UUID) {
         self.kind = kind
         self.time = time
@@ -70,7 +75,7 @@ struct DueOwnerKey: TableKey, Equatable {
 /// Destinations with deliveries by the time from which something can be begun for them (`heads`), and again by owner, so that
 /// each owner's first is found however many others are due.
 ///
-/// An owner is who places for attempts, and room in the log, are shared among: an environment, or a user of event routing.
+/// An owner is who slots for attempts, and room in the log, are shared among: an environment, or a user of event routing.
 extension Tables {
     func heads(_ kind: OwnerHeads) -> RecordTable<UUIDRecord<TimedNumber>> {
         kind == .plain ? deliveryHeads : approvalHeads
@@ -159,8 +164,7 @@ extension Tables {
         in transaction: borrowing Transaction
     ) throws(LMDBError) -> (owners: [UUID], next: DueOwnerKey?) {
         var (owners, next): ([UUID], DueOwnerKey?) = ([], nil)
-        let first = DueOwnerKey(kind, Timestamp(microseconds: .min), EventKey.routedSource)
-        try dueOwners.scanKeys(from: start?.kind == kind ? start : first, in: transaction) { key in
+        try dueOwners.scanKeys(from: start?.kind == kind ? start : .first(kind), in: transaction) { key in
             guard key.kind == kind, key.time <= now else { return false }
             if owners.count == limit {
                 next = key

@@ -47,7 +47,8 @@ enum NumberRecord<Key: TableKey>: TableRecord {
 
     static func decode(_ bytes: RawSpan, at key: Key) -> UInt64? {
         var reader = ByteReader(bytes)
-        return reader.fixed()
+        guard let number = reader.fixed(), reader.isAtEnd else { return nil }
+        return number
     }
 }
 

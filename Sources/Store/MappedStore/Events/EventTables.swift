@@ -164,8 +164,8 @@ extension MappedEvents {
         from number: UInt64, all: Bool = false, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64? {
         var found: UInt64?
-        try tables.routedEvents.scan(from: number, in: transaction) { event, record in
-            if !all, record?.isTakenOver == true { return true }
+        try tables.routedEvents.scanBytes(from: number, in: transaction) { event, record in
+            if !all, RoutedEventRecord(record)?.isTakenOver == true { return true }
             found = event
             return false
         }

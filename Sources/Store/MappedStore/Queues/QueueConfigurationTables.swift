@@ -138,7 +138,8 @@ extension MappedQueues {
     ) throws(LMDBError) -> [[UInt8]: Queue] {
         var queues: [[UInt8]: Queue] = [:]
         var isDamaged = false
-        try tables.queues.scan(in: transaction) { number, settings in
+        func noteDamaged() { isDamaged = true }
+        try tables.queues.scan(in: transaction, unreadable: noteDamaged) { number, settings in
             guard let settings else {
                 isDamaged = true
                 return spares
@@ -157,7 +158,8 @@ extension MappedQueues {
     ) throws(LMDBError) -> [[UInt8]: User] {
         var users: [[UInt8]: User] = [:]
         var isDamaged = false
-        try tables.users.scan(in: transaction) { _, user in
+        func noteDamaged() { isDamaged = true }
+        try tables.users.scan(in: transaction, unreadable: noteDamaged) { _, user in
             guard let user else {
                 isDamaged = true
                 return spares

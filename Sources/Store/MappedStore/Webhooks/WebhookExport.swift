@@ -51,11 +51,15 @@ extension MappedStore {
             }
         }
         var isDamaged = false
-        try tables.attempts.scanBytes(in: transaction) { number, value in
+        func noteLine(_ number: UInt64? = nil) {
+            isDamaged = true
+            salvage.note("line \(number.map { "\($0)" } ?? "(unknown)") of the log of deliveries")
+        }
+        func noteUnreadable() { noteLine() }
+        try tables.attempts.scanBytes(in: transaction, unreadable: noteUnreadable) { number, value in
             guard isIntact(value), let record = AttemptRecord(value), record.number == number, number < state.nextLog
             else {
-                isDamaged = true
-                salvage.note("line \(number) of the log of deliveries")
+                noteLine(number)
                 return !salvage.isStrict
             }
             guard let owner = owners[record.destination] else { return true }
@@ -73,10 +77,15 @@ extension MappedStore {
         _ salvage: Salvage, in transaction: borrowing Transaction, _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
         var environments: [(id: UUID, keyring: UInt64)] = []
+        var damaged: [UUID] = []
         try tables.environments.scan(in: transaction) { id, record in
-            guard let record else { return false }
-            environments.append((id, record.keyring))
+            if let record { environments.append((id, record.keyring)) } else { damaged.append(id) }
             return true
+        }
+        for id in damaged {
+            _ = try salvage.take("the keys of environment \(id)") { () throws(LMDBError) -> Keyring? in
+                throw .damaged(EnvironmentRecord.name)
+            }
         }
         for (id, number) in environments.sorted(by: { $0.keyring < $1.keyring }) {
             let found = try salvage.take("the keys of environment \(id)") { () throws(LMDBError) -> Keyring in
