@@ -1,4 +1,4 @@
-"""Measures Postroom beside what it can be compared with, and prints Markdown tables. See the README, "Speed"."""
+"""Measures Postroom beside what it can be compared with, and prints Markdown tables. See docs/performance.md."""
 
 import argparse
 import os

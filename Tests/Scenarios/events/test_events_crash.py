@@ -110,7 +110,7 @@ def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_eve
             if len(stands) == 1:
                 stands.append(receive(slow, "--port", str(ports[what])))
         assert senders.failures == [] and len(senders.ids) > 10 * SECONDS
-        # A target that failed ten times in a row is left alone for half a minute; a lease lasts 16 s.
+        # A delivery that a killed worker had begun is made again once its lease is over, after 16 s.
         wait_settled(service, senders.ids, "u", 120)
     finally:
         for worker in workers:

@@ -185,7 +185,7 @@ def test_make_install_only_copies(tmp_path):
 
 def test_the_operations_port_of_a_container_can_be_reached_on_request(serve):
     """The line of the documentation, with the addresses of this test in its place."""
-    with open(os.path.join(ROOT, "README.md")) as file:
+    with open(os.path.join(ROOT, "docs", "operations.md")) as file:
         lines = [line for line in file if "docker run" in line and "OPS_SERVER_HOST=0.0.0.0" in line]
     assert len(lines) == 1 and "-p 127.0.0.1:3616:3616" in lines[0]
     with open(os.path.join(ROOT, "Dockerfile")) as file:

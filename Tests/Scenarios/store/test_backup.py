@@ -14,16 +14,15 @@ HOOK = {"name": "w", "url": "http://127.0.0.1:9/", "events": ["job-created"], "s
 ENVIRONMENT = "0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50"
 
 
-def blocks(chapter):
-    """The commands of a chapter of the README, block by block."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+def chapters(page):
+    """The commands of the first blocks of a page: backup, restore, upgrade."""
+    with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         text = file.read()
-    (body,) = re.findall(r"^## %s\n(.*?)^## " % chapter, text, re.M | re.S)
-    for block in re.findall(r"^```\n(.*?)^```", body, re.M | re.S):
+    for block in re.findall(r"^```console(?: no-test)?\n(.*?)^```", text, re.M | re.S)[:3]:
         yield [line[2:] for line in block.splitlines() if line.startswith("$ ")]
 
 
-def test_the_commands_of_the_readme_back_up_restore_and_upgrade(serve, tmp_path):
+def test_the_commands_of_the_page_back_up_restore_and_upgrade(serve, tmp_path):
     service = serve(RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8")
     endpoint = service.create()
     service.hook(endpoint, "kept")
@@ -37,7 +36,7 @@ def test_the_commands_of_the_readme_back_up_restore_and_upgrade(serve, tmp_path)
     # The service of this test, and not another one of this machine.
     (programs / "pgrep").write_text("#!/bin/sh\necho %d\n" % service.process.pid)
     (programs / "pgrep").chmod(0o755)
-    backup, restore, upgrade = blocks("Backup, restore, upgrade")
+    backup, restore, upgrade = chapters("docs/backup-restore-upgrade.md")
     env = environment(service.directory)
     env["PATH"] = "%s:%s" % (programs, env["PATH"])
     script = "\n".join(["set -e", *backup, *restore])

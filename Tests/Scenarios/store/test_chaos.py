@@ -22,7 +22,6 @@ MEMORY_LIMIT_MEGABYTES = 400
 IN_FLIGHT = 16
 
 
-
 @pytest.fixture
 def disk(tmp_path):
     mounted = tmp_path / "disk"

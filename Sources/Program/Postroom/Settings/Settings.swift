@@ -10,7 +10,7 @@ internal import SystemPackage
 internal import Values
 internal import Webhooks
 
-/// All that an operator can set, from environment variables. The table in the README says what each means.
+/// All that an operator can set, from environment variables. `docs/settings.md` says what each means.
 struct Settings: Equatable {
     enum Durability: String, Equatable {
         /// What was acknowledged survives a crash of the machine.
