@@ -1,12 +1,13 @@
-@testable import Capture
+@testable import HTTP
 
 /// The charset of any media type is found or not; a slice of a larger array is read like the whole of a small one.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
-    let label = charsetLabel(bytes[...])
+    let label = MediaType(bytes: bytes[...]).parameter("charset")
     require(label.map { !$0.utf8.contains(UInt8(ascii: "\\")) } ?? true, "a backslash is left")
     let padded = Array("\";".utf8) + bytes + Array("\";".utf8)
-    require(charsetLabel(padded[2..<(2 + bytes.count)]) == label, "bytes outside of the slice were read")
+    let slice = MediaType(bytes: padded[2..<(2 + bytes.count)])
+    require(slice.parameter("charset") == label, "bytes outside of the slice were read")
     return 0
 }
