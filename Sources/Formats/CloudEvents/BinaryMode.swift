@@ -7,12 +7,12 @@ internal import JSON
 package enum BinaryMode {
     private static let prefix = "ce-"
 
-    /// Whether a request claims to be such an event.
+    /// Whether a request claims to be an event in binary mode.
     package static func isUsed(in fields: FieldList) -> Bool { fields.firstValue(of: "ce-specversion") != nil }
 
     /// - Parameters:
-    ///   - contentType: as the request has it.
-    ///   - maximumValues: how many values data that is JSON may have.
+    ///   - contentType: the request's Content-Type.
+    ///   - maximumValues: how many values JSON data may have.
     package static func read(
         _ fields: FieldList, contentType: String?, body: [UInt8], maximumValues: Int = .max
     ) throws(CloudEventFault) -> CloudEvent {
@@ -24,7 +24,7 @@ package enum BinaryMode {
             guard CloudEvent.isName(attribute) else {
                 throw CloudEventFault(name, "this is the header of no attribute")
             }
-            // The Content-Type says it.
+            // This attribute is the field Content-Type (section 3.1.1).
             guard attribute != "datacontenttype" else {
                 throw CloudEventFault(name, "the header Content-Type says what the data is")
             }
@@ -41,7 +41,7 @@ package enum BinaryMode {
         return CloudEvent(attributes: event.attributes, data: try data(body, contentType, maximumValues))
     }
 
-    /// An event of version 0.3, which keeps bytes as Base64.
+    /// An event of version 0.3, in which data that is not text is Base64.
     private static func former(
         _ event: CloudEvent, _ contentType: String?, _ body: [UInt8], _ maximumValues: Int
     ) throws(CloudEventFault) -> CloudEvent {
@@ -68,7 +68,7 @@ package enum BinaryMode {
             return .json(.string(text))
         }
         do throws(JSONError) {
-            // It becomes a member of the event.
+            // The data becomes a member of the event, which is one level deeper.
             let text = jsonText(body) ?? body
             return .json(try JSON(parsing: text, maximumValues: maximumValues, depth: 1))
         } catch {
@@ -77,11 +77,11 @@ package enum BinaryMode {
         }
     }
 
-    /// Attributes that are URIs, where an escape may be one of the URI's own.
+    /// Attributes that are URIs. An escape in them may belong to the URI itself.
     private static let addresses: Set = ["source", "dataschema", "schemaurl"]
 
-    /// What a header says of an attribute. Some senders do not escape the escapes of a URI: where only the value as it was
-    /// sent is a URI, that is taken.
+    /// The value of an attribute's header. Some senders do not escape a URI's own escapes: if only the value as sent is
+    /// a URI, that is taken.
     private static func value(of attribute: String, _ field: ArraySlice<UInt8>) -> String? {
         let bytes = unquoted(field)
         let decoded = decoded(bytes)
@@ -103,7 +103,7 @@ package enum BinaryMode {
         return bytes
     }
 
-    /// Escapes decoded once (section 3.1.3.2).
+    /// The value with its escapes decoded once (section 3.1.3.2).
     private static func decoded(_ value: ArraySlice<UInt8>) -> String? {
         var bytes = value
         var text: [UInt8] = []
@@ -136,7 +136,7 @@ package enum BinaryMode {
 
     // MARK: Sending
 
-    /// The headers, `Content-Type` among them where there is data or a type of it, and the body.
+    /// The headers and the body. `Content-Type` is among the headers if there is data or `datacontenttype`.
     package static func write(_ event: CloudEvent) -> (headers: [(name: String, value: String)], body: [UInt8]) {
         var headers: [(name: String, value: String)] = []
         var contentType: String?
@@ -172,7 +172,7 @@ package enum BinaryMode {
         }
     }
 
-    /// Escapes all but visible ASCII, and of that the quote and the percent sign.
+    /// Escapes everything but visible ASCII, and also the quote and the percent sign.
     private static func encoded(_ text: String) -> String {
         percentEncoded(text) { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "%") }
     }

@@ -5,7 +5,7 @@ internal import Values
 
 /// An event of CloudEvents 1.0, or of 0.3 (github.com/cloudevents/spec, spec.md and formats/json-format.md).
 package struct CloudEvent {
-    /// The context attributes, extensions among them, in their order; none is null.
+    /// The context attributes, including extensions, in their order; none is null.
     package let attributes: [JSON.Member]
     package let data: Data
 
@@ -16,12 +16,12 @@ package struct CloudEvent {
     }
 
     package static let version = "1.0"
-    /// The version before, which some senders still write. It has `schemaurl` for `dataschema`, and Base64 in `data` where
-    /// `datacontentencoding` says so.
+    /// The previous version, which some senders still use. It has `schemaurl` instead of `dataschema`, and Base64 in
+    /// `data` if `datacontentencoding` says so.
     package static let formerVersion = "0.3"
     static let dataEncoding = "datacontentencoding"
     static let required = ["id", "source", "type"]
-    /// What an event of version 0.1 has instead of attributes of its own; senders of that version go on writing it.
+    /// The member that holds the extension attributes in version 0.1. Some senders still write it in later versions.
     package static let extensionsName = "extensions"
 
     package var type: String { text("type") ?? "" }
@@ -53,7 +53,7 @@ package struct CloudEvent {
                 }
                 data = .bytes(bytes)
             case Self.extensionsName:
-                // Of version 0.1; carried on as it is.
+                // From version 0.1; passed on unchanged.
                 guard case .object = member.value else { throw Self.fault(member.name, "an object was expected") }
                 attributes.append(member)
             default:
@@ -78,7 +78,7 @@ package struct CloudEvent {
         self.data = data
     }
 
-    /// Makes one whose attributes are known to be good.
+    /// Makes an event from attributes that are known to be valid.
     package init(attributes: [JSON.Member], data: Data) {
         self.attributes = attributes
         self.data = data
@@ -92,10 +92,10 @@ package struct CloudEvent {
         !name.isEmpty && name != "data" && name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) }
     }
 
-    /// The bytes that data in Base64 stands for; `nil` where it is not.
+    /// The bytes of Base64 data; `nil` if the data is not Base64.
     private static func bytes(ofEncoded data: Data) -> [UInt8]? {
         guard case .json(.string(let text)) = data else { return nil }
-        // It may be folded (RFC 2045, section 6.8).
+        // Base64 may have line breaks (RFC 2045, section 6.8).
         return Base64.standard.decode(text.utf8.filter { $0 > 0x20 })
     }
 
@@ -110,7 +110,7 @@ package struct CloudEvent {
             case Self.dataEncoding: data = Self.bytes(ofEncoded: data).map { .bytes($0) } ?? data
             case "schemaurl":
                 let renamed = JSON.Member("dataschema", attribute.value)
-                // Where the schema was a relative reference, no attribute of today can have it.
+                // `dataschema` cannot be a relative reference; in that case the old attribute stays.
                 members.append((try? Self.check(renamed)) == nil ? attribute : renamed)
             case "dataschema" where text("schemaurl") != nil: continue
             default: members.append(attribute)
@@ -119,7 +119,7 @@ package struct CloudEvent {
         return CloudEvent(attributes: members, data: data)
     }
 
-    /// - Parameter isFormer: whether it is one of version 0.3.
+    /// - Parameter isFormer: whether the attribute is of version 0.3.
     static func check(_ attribute: JSON.Member, isFormer: Bool = false) throws(CloudEventFault) {
         let name = attribute.name
         guard isName(name), name.utf8.count <= 64 else {
@@ -156,7 +156,7 @@ package struct CloudEvent {
         "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
     ]
 
-    /// Where version 0.3 differs.
+    /// The rules of version 0.3 that differ.
     private static let formerRules = [
         "schemaurl": Rule(takes: "a URI or a reference to one") { isURIReference($0) },
         dataEncoding: Rule(takes: "\"base64\"") { $0.lowercased() == "base64" },
@@ -171,7 +171,7 @@ package struct CloudEvent {
         }
     }
 
-    /// The characters of RFC 3986, and those beyond ASCII that many write unescaped.
+    /// Whether a text has only the characters of RFC 3986, or characters beyond ASCII, which many senders do not escape.
     private static func isURIReference(_ text: String) -> Bool {
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
@@ -191,14 +191,14 @@ package struct CloudEvent {
         return scheme.allSatisfy { (97...122).contains($0 | 0x20) || (48...57).contains($0) || "+-.".utf8.contains($0) }
     }
 
-    /// Whether data of a type is written as JSON in structured mode (json-format.md, section 3.1).
+    /// Whether data of a media type is written as JSON in structured mode (json-format.md, section 3.1).
     package static func isJSON(_ mediaType: String?) -> Bool {
         mediaType.map { MediaType($0).isJSON } ?? true
     }
 
     // MARK: Text
 
-    /// In structured mode.
+    /// Writes the event in structured mode.
     package func write(to json: inout JSONWriter) {
         json.object { json in
             for attribute in attributes { json.member(attribute.name, attribute.value) }

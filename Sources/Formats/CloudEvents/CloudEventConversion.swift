@@ -1,11 +1,11 @@
 package import JSON
 
-/// Events of whatever kind as CloudEvents 1.0.
+/// Converts received events of any kind to CloudEvents 1.0.
 package enum CloudEventConversion {
-    /// - Parameter id: stands in for the one that the event does not have.
+    /// - Parameter id: the id if the event has none.
     package static func event(_ members: [JSON.Member], id: String) -> CloudEvent {
         if let event = (try? CloudEvent(checking: members))?.current {
-            // What 0.1 calls extensions are attributes here.
+            // The extensions of version 0.1 become attributes.
             let own = event.attributes.filter { $0.name != CloudEvent.extensionsName }
             let names = Set(own.map(\.name))
             let more =
@@ -16,7 +16,7 @@ package enum CloudEventConversion {
         return value["cloudEventsVersion"] != nil ? older(value, id: id) : wrapped(value, id: id)
     }
 
-    /// The attributes of version 0.1, and what they are called now.
+    /// The attributes of version 0.1 and their names in version 1.0.
     private static let renamed = [
         ("eventID", "id"), ("source", "source"), ("eventType", "type"), ("eventTime", "time"),
         ("contentType", "datacontenttype"), ("schemaURL", "dataschema"), ("eventTypeVersion", "eventtypeversion"),
@@ -26,7 +26,7 @@ package enum CloudEventConversion {
         var attributes = [JSON.Member("specversion", .string(CloudEvent.version))]
         for (old, new) in renamed {
             guard var text = value[old]?.string, !text.isEmpty else { continue }
-            // A time without a zone is none of RFC 3339; that version's senders mean UTC.
+            // A time without a zone is not RFC 3339; senders of version 0.1 mean UTC.
             if new == "time", !hasZone(text) { text += "Z" }
             let attribute = JSON.Member(new, .string(text))
             if isGood(attribute) { attributes.append(attribute) }
@@ -51,7 +51,7 @@ package enum CloudEventConversion {
         attribute.name != CloudEvent.extensionsName && (try? CloudEvent.check(attribute)) != nil
     }
 
-    /// Whatever else was received is the data of an event about that.
+    /// Any other object becomes the data of a new event.
     private static func wrapped(_ value: JSON, id: String) -> CloudEvent {
         let attributes = [
             ("specversion", CloudEvent.version), ("id", id), ("source", "/receive"), ("type", "event"),
@@ -65,11 +65,11 @@ package enum CloudEventConversion {
         return attributes(members)
     }
 
-    /// Members as extension attributes: those whose names have nothing that an attribute's may have are left out, and values
-    /// that no attribute can have are written as JSON.
+    /// Members as extension attributes. Names are reduced to the characters that an attribute's name may have; members
+    /// without a valid name are left out. Values that no attribute can have are written as JSON text.
     package static func attributes(_ members: [JSON.Member]) -> [JSON.Member] {
         let names = members.map { attributeName($0.name) }
-        // Where a name is there again, the last one counts.
+        // If a name is repeated, the last one counts.
         let places = Dictionary(zip(names, names.indices), uniquingKeysWith: { $1 })
         var found: [JSON.Member] = []
         for (place, (name, member)) in zip(names, members).enumerated() where places[name] == place {

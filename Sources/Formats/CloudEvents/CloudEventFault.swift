@@ -2,7 +2,7 @@ internal import Values
 
 /// Why something is not a CloudEvent.
 package struct CloudEventFault: Error, Equatable, CustomStringConvertible {
-    /// The attribute, or the header, at fault; `nil` where it is the data.
+    /// The attribute or header at fault; `nil` if the data is at fault.
     package let path: String?
     /// Without a full stop.
     package let reason: String

@@ -6,8 +6,8 @@ enum AES256GCM {
     static let nonceByteCount = 12
     static let tagByteCount = 16
 
-    /// The ciphertext, as long as the plain text, and the tag after it.
-    /// - Parameter nonce: one that this key never sees again.
+    /// The ciphertext, as long as the plain text, followed by the tag.
+    /// - Parameter nonce: must never be used again with this key.
     static func encrypt(_ plain: [UInt8], key: [UInt8], nonce: [UInt8], authenticating: [UInt8]) -> [UInt8] {
         precondition(key.count == keyByteCount && nonce.count == nonceByteCount)
         let context = unsafe EVP_CIPHER_CTX_new()
@@ -25,7 +25,7 @@ enum AES256GCM {
         return cipher + tag
     }
 
-    /// - Returns: `nil` where the tag is that of other bytes, of another key, or of another nonce.
+    /// - Returns: `nil` if the tag does not match: the bytes, the key or the nonce are not those of `encrypt`.
     static func decrypt(_ sealed: [UInt8], key: [UInt8], nonce: [UInt8], authenticating: [UInt8]) -> [UInt8]? {
         precondition(key.count == keyByteCount && nonce.count == nonceByteCount)
         guard sealed.count >= tagByteCount else { return nil }

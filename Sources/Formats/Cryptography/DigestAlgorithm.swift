@@ -1,6 +1,6 @@
 internal import CCrypto
 
-/// How a message is digested: SHA (FIPS 180-4), or BLAKE2 at its full length and without a key (RFC 7693).
+/// A digest algorithm: SHA (FIPS 180-4), or BLAKE2 at its full length and without a key (RFC 7693).
 package enum DigestAlgorithm: String, CaseIterable, Sendable {
     case sha1, sha224, sha256, sha384, sha512, blake2b, blake2s
 
@@ -11,7 +11,7 @@ package enum DigestAlgorithm: String, CaseIterable, Sendable {
         return digest ?? self.digest(of: Array(bytes))
     }
 
-    /// The message's HMAC (RFC 2104). A key longer than a block of the digest stands for its own digest.
+    /// The message's HMAC (RFC 2104). A key that is longer than a block of the digest is replaced by its own digest.
     package func authenticationCode(of message: [UInt8], key: [UInt8]) -> [UInt8] {
         implementation.authenticationCode(of: message, key: key)
     }
@@ -29,15 +29,15 @@ package enum DigestAlgorithm: String, CaseIterable, Sendable {
     }
 }
 
-/// What libcrypto computes a digest with, looked up once: that takes longer than to digest a short message (crypto(7),
-/// "Performance"). It is never freed.
+/// libcrypto's implementation of a digest. It is fetched once, as that takes longer than digesting a short message
+/// (crypto(7), "Performance"), and is never freed.
 // @unchecked: an EVP_MD and an OSSL_LIB_CTX may be used from any thread (openssl-threads(7)).
 @safe private struct Implementation: @unchecked Sendable {
     let name: String
     let byteCount: Int
     private let handle: OpaquePointer
 
-    // By libcrypto's names (EVP_MD-SHA1(7) and its like).
+    // The names are libcrypto's (EVP_MD-SHA1(7) and similar pages).
     static let sha1 = Implementation("SHA1")
     static let sha224 = Implementation("SHA2-224")
     static let sha256 = Implementation("SHA2-256")

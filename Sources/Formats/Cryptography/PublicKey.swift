@@ -1,14 +1,15 @@
 internal import CCrypto
 internal import Encodings
 
-/// The public half of a key that messages are signed with.
+/// The public half of a signing key.
 package struct PublicKey: Sendable {
     package let algorithm: SignatureAlgorithm
-    /// The members of its JSON Web Key, without its name (`kid`).
+    /// The members of the key's JSON Web Key, without its name (`kid`).
     package let jwk: [(String, String)]
 
     /// - Parameter pem: SubjectPublicKeyInfo (RFC 7468, section 13).
-    /// - Returns: `nil` also for a key of another algorithm or curve, for RSA below 2048 bits, and where bytes are left over.
+    /// - Returns: `nil` also for a key of another algorithm or curve, for RSA below 2048 bits, and if bytes are left
+    ///   over.
     package init?(pem: String) {
         let lines = pem.split(whereSeparator: \.isNewline)
         guard lines.first == "-----BEGIN PUBLIC KEY-----", lines.last == "-----END PUBLIC KEY-----", lines.count > 2,
@@ -49,7 +50,7 @@ extension SignatureAlgorithm {
             guard unsafe EVP_PKEY_is_a(handle, "EC") == 1 else { return nil }
             var name = [CChar](repeating: 0, count: 32)
             var count = 0
-            // P-256, as libcrypto calls it.
+            // libcrypto's name for P-256.
             guard unsafe EVP_PKEY_get_group_name(handle, &name, name.count, &count) == 1,
                 name.prefix(count).elementsEqual("prime256v1".utf8.map { CChar($0) })
             else { return nil }
@@ -86,7 +87,7 @@ func rawPublicKey(of handle: OpaquePointer) -> [UInt8] {
     return key
 }
 
-/// A number of a key in big-endian order: in so many bytes, or in as few as hold it.
+/// A number of a key in big-endian order, in `byteCount` bytes, or in as few as it needs.
 private func keyNumber(of handle: OpaquePointer, _ name: String, byteCount: Int?) -> [UInt8] {
     var number: OpaquePointer?
     let code = unsafe EVP_PKEY_get_bn_param(handle, name, &number)

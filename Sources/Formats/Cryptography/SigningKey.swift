@@ -1,27 +1,27 @@
 internal import CCrypto
 internal import Encodings
 
-/// How a message is signed.
+/// A signature algorithm.
 package enum SignatureAlgorithm: String, CaseIterable, Sendable {
     /// PureEdDSA over edwards25519 (RFC 8032): 64 bytes, the same each time.
     case ed25519
     /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 8.2): as many bytes as the key has, the same each time.
     case rsaSHA256 = "rsa-sha256"
     /// ECDSA over P-256 with SHA-256 (FIPS 186-5), as a DER sequence of r and s (RFC 3279, section 2.2.3): 70 to 72
-    /// bytes as a rule, and others each time.
+    /// bytes as a rule, different each time.
     case ecdsaP256SHA256 = "ecdsa-p256-sha256"
 }
 
-/// A private key that messages are signed with, and its public half.
+/// A private signing key and its public half.
 ///
-/// A key is meant to be kept while it is used: to read one takes as long as ten signatures of Ed25519.
-// @unchecked: an object may be used from any thread as long as nobody modifies it (openssl-threads(7)), and a key is not
-// modified once it is here. Each signature has a context of its own; for what RSA caches in a key, libcrypto has locks.
+/// Keep a key while it is used: reading one takes as long as ten signatures with Ed25519.
+// @unchecked: an object may be used from any thread as long as it is not modified (openssl-threads(7)), and a key is not
+// modified after it is made. Each signature has its own context; libcrypto locks what RSA caches in a key.
 @safe package final class SigningKey: @unchecked Sendable, CustomStringConvertible {
     package let algorithm: SignatureAlgorithm
     private let handle: OpaquePointer
 
-    /// Takes the handle over. It is freed also where it holds no key that this program signs with.
+    /// Takes ownership of the handle. It is freed also if it is not a key that this program signs with.
     private init?(_ handle: OpaquePointer?) {
         defer { ERR_clear_error() }
         guard let handle = unsafe handle else { return nil }
@@ -35,14 +35,17 @@ package enum SignatureAlgorithm: String, CaseIterable, Sendable {
 
     deinit { unsafe EVP_PKEY_free(handle) }
 
-    /// A new key, from libcrypto's own random numbers; RSA's with 2048 bits, which takes a tenth of a second or longer.
-    /// - Returns: `nil` where the system has no random numbers to give.
+    /// Makes a new key from libcrypto's random numbers. An RSA key has 2048 bits, and takes a tenth of a second or
+    /// longer.
+    /// - Returns: `nil` if the system cannot provide random numbers.
     package convenience init?(generating algorithm: SignatureAlgorithm) {
         unsafe self.init(Self.generate(algorithm))
     }
 
-    /// - Parameter der: PKCS#8 in DER (RFC 5208), as `privateKey` has it, from a source that is trusted with its numbers.
-    /// - Returns: `nil` also for a key of another algorithm or curve, for RSA below 2048 bits, and where bytes are left over.
+    /// - Parameter der: PKCS#8 in DER (RFC 5208), as `privateKey` returns it, from a trusted source: its numbers are not
+    ///   checked.
+    /// - Returns: `nil` also for a key of another algorithm or curve, for RSA below 2048 bits, and if bytes are left
+    ///   over.
     package convenience init?(privateKey der: [UInt8]) {
         unsafe self.init(Self.decode(der))
     }
@@ -55,11 +58,11 @@ package enum SignatureAlgorithm: String, CaseIterable, Sendable {
     /// Not the key, which must not reach a log.
     package var description: String { "SigningKey(\(algorithm.rawValue))" }
 
-    /// - Returns: `nil` where the key's numbers make no signature.
+    /// - Returns: `nil` if the key's numbers are invalid and cannot make a signature.
     package func sign(_ message: [UInt8]) -> [UInt8]? {
         let context = unsafe EVP_MD_CTX_new()
         defer { unsafe EVP_MD_CTX_free(context) }
-        // Ed25519 digests on its own.
+        // Ed25519 does its own digest.
         let digest = algorithm == .ed25519 ? nil : "SHA2-256"
         var signature = [UInt8](repeating: 0, count: Int(unsafe EVP_PKEY_get_size(handle)))
         var count = signature.count
@@ -73,18 +76,19 @@ package enum SignatureAlgorithm: String, CaseIterable, Sendable {
     }
 }
 
-// MARK: What is stored and shown of a key
+// MARK: Stored and shown forms of a key
 
 extension SigningKey {
-    /// PKCS#8 in DER, not encrypted. Where several threads write the same elliptic key at a time, its parameters may be in
-    /// it twice (libcrypto 3.0 notes in the key itself that they are to be left out); it is the same key.
+    /// PKCS#8 in DER, not encrypted. If several threads write the same elliptic curve key at once, the curve's
+    /// parameters may be in the result twice (libcrypto 3.0 sets a flag in the key itself to leave them out); it is
+    /// still the same key.
     package var privateKey: [UInt8] {
         let information = unsafe EVP_PKEY2PKCS8(handle)
         defer { unsafe PKCS8_PRIV_KEY_INFO_free(information) }
         return unsafe Self.bytes { end in unsafe i2d_PKCS8_PRIV_KEY_INFO(information, end) }
     }
 
-    /// The 32 bytes that an Ed25519 key is made of; `nil` for the other algorithms.
+    /// The 32 bytes from which an Ed25519 key is made; `nil` for the other algorithms.
     package var ed25519Seed: [UInt8]? {
         guard algorithm == .ed25519 else { return nil }
         var seed = [UInt8](repeating: 0, count: 32)
@@ -99,7 +103,7 @@ extension SigningKey {
         algorithm == .ed25519 ? unsafe rawPublicKey(of: handle) : subjectPublicKeyInfo
     }
 
-    /// SubjectPublicKeyInfo (RFC 7468, section 13), each line closed by a line feed.
+    /// SubjectPublicKeyInfo (RFC 7468, section 13); each line ends with a line feed.
     package var publicKeyPEM: String {
         var text = "-----BEGIN PUBLIC KEY-----\n"
         var rest = Base64.standard.encode(subjectPublicKeyInfo)[...]
@@ -117,8 +121,8 @@ extension SigningKey {
         unsafe Self.bytes { end in unsafe i2d_PUBKEY(handle, end) }
     }
 
-    /// What one of libcrypto's `i2d` functions writes: it answers how much that is, moves the end over it if there is one,
-    /// and is asked twice (i2d_X509(3)).
+    /// The bytes that one of libcrypto's `i2d` functions writes. The function is called twice: first with a null
+    /// pointer, to get the length, then to write, which moves the pointer past the bytes (i2d_X509(3)).
     private static func bytes(
         _ write: (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?) -> CInt
     ) -> [UInt8] {
@@ -132,7 +136,7 @@ extension SigningKey {
     }
 }
 
-// MARK: Where a handle comes from
+// MARK: Making handles
 
 extension SigningKey {
     private static func generate(_ algorithm: SignatureAlgorithm) -> OpaquePointer? {

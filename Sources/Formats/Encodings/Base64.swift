@@ -1,8 +1,8 @@
-/// Bytes as text (RFC 4648). It is our own for exactness: it decodes nothing but what it encodes.
+/// Base64 encodings (RFC 4648). Written here to be exact: it decodes only what it would encode.
 package enum Base64: Sendable {
     /// Section 4, with padding.
     case standard
-    /// Section 5, without padding: needs no escaping in a URL.
+    /// Section 5, without padding; it needs no escaping in a URL.
     case url
 
     package func encode(_ bytes: some Collection<UInt8>) -> String {
@@ -26,7 +26,7 @@ package enum Base64: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Strict: no blanks, no bits left over, padding exactly where it belongs. `nil` for all else.
+    /// Decodes strictly: no blanks, no bits left over, padding exactly where it belongs. `nil` for everything else.
     package func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
         var digits = Array(text)
         if self == .standard {

@@ -2,8 +2,8 @@ internal import Glibc
 
 /// A character encoding that text is converted from, by its label in a `charset` parameter.
 ///
-/// The conversion is the C library's (iconv(3)), for the encodings below and no others: its converters for rarer ones
-/// have a history of faults that bytes from a stranger should not reach.
+/// The C library does the conversion (iconv(3)), for the encodings below only: its converters for rarer ones have had
+/// vulnerabilities that untrusted bytes should not reach.
 package struct Charset: Hashable, Sendable {
     let converter: String?
 
@@ -23,7 +23,7 @@ package struct Charset: Hashable, Sendable {
         }
     }
 
-    /// The text in UTF-8, or `nil` where the bytes are not in this encoding.
+    /// The text in UTF-8, or `nil` if the bytes are not valid in this encoding.
     package func decode(_ bytes: [UInt8]) -> [UInt8]? {
         guard let converter else {
             return isUTF8(bytes) ? bytes : nil

@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// Converts a text of another encoding to UTF-8 as its bytes come, without holding all of it.
+/// Converts a text of another encoding to UTF-8 as its bytes arrive, without holding all of it.
 @safe package final class CharsetStream {
     private let handle: iconv_t
-    /// Bytes that the next ones complete to a character.
+    /// The bytes of a character that the next bytes complete.
     private var rest: [UInt8] = []
 
-    /// - Returns: `nil` for UTF-8, and where the C library does not have the converter.
+    /// - Returns: `nil` for UTF-8, and if the C library does not have the converter.
     package init?(_ charset: Charset) {
         guard let converter = charset.converter else { return nil }
         let opened = unsafe iconv_open("UTF-8", converter)
@@ -17,8 +17,8 @@ internal import Glibc
     deinit { unsafe iconv_close(handle) }
 
     /// Converts the next bytes.
-    /// - Parameter isLast: whether none follow.
-    /// - Returns: whole characters in UTF-8; `nil` where the bytes are not in the encoding.
+    /// - Parameter isLast: whether these are the last bytes.
+    /// - Returns: whole characters in UTF-8; `nil` if the bytes are not valid in the encoding.
     package func decode(_ bytes: some Collection<UInt8>, isLast: Bool) -> [UInt8]? {
         var source = (rest + bytes).map { CChar(bitPattern: $0) }
         // No encoding that is known here needs more than four bytes of UTF-8 for one byte of its own.
@@ -31,7 +31,7 @@ internal import Glibc
                 var to = target.baseAddress
                 var toLeft = target.count
                 if unsafe iconv(handle, &from, &left, &to, &toLeft) == -1 {
-                    // EINVAL: the last character is not there in whole (iconv(3)).
+                    // EINVAL: the last character is incomplete (iconv(3)).
                     guard errno == EINVAL, !isLast else { return nil }
                 }
                 if isLast, unsafe iconv(handle, nil, nil, &to, &toLeft) == -1 { return nil }

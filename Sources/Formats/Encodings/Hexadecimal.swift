@@ -26,7 +26,7 @@ package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     }
 }
 
-/// The bytes that an even number of hexadecimal digits of either letter case stands for.
+/// The bytes of an even number of hexadecimal digits in either letter case; `nil` for any other text.
 package func bytes(hexadecimal text: some StringProtocol) -> [UInt8]? {
     let digits = text.utf8.map(hexadecimalDigit)
     guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }

@@ -1,11 +1,11 @@
 internal import CZlib
 
-/// How a body was compressed on its way (RFC 9110, section 8.4.1).
+/// How a body is compressed (RFC 9110, section 8.4.1).
 package enum ContentCoding: Sendable {
     case gzip
     case deflate
 
-    /// - Parameter name: as the field `Content-Encoding` has it, in any letter case.
+    /// - Parameter name: as in the field `Content-Encoding`, in any letter case.
     package init?(_ name: String) {
         switch name.lowercased() {
         case "gzip": self = .gzip
@@ -26,16 +26,16 @@ package enum DecompressionError: Error, Equatable, Sendable {
 
 /// Decompresses a whole body, never holding more than `limit` bytes of the result.
 ///
-/// Several gzip members in a row are joined (RFC 1952, section 2.2); `deflate` is taken with the zlib header it should
-/// have (RFC 1950) and without it, as some senders do.
+/// Several gzip members in a row are joined (RFC 1952, section 2.2). `deflate` is accepted with the zlib header that it
+/// should have (RFC 1950) and without it, as some senders write it.
 package func decompress(_ body: [UInt8], _ coding: ContentCoding, limit: Int) throws(DecompressionError) -> [UInt8] {
     var output: [UInt8] = []
     try inflateBody(body, coding, limit: limit, into: &output)
     return output
 }
 
-/// Decompresses the beginning of a body, which may itself be only the beginning of one.
-/// - Returns: at most `limit` bytes, and whether these are all, and right.
+/// Decompresses the beginning of a body, of which only the first bytes may be given.
+/// - Returns: at most `limit` bytes, and whether these are the whole result with a correct checksum.
 package func decompressedPrefix(
     _ body: [UInt8], _ coding: ContentCoding, limit: Int
 ) -> (bytes: [UInt8], isWhole: Bool) {
@@ -48,7 +48,7 @@ package func decompressedPrefix(
     }
 }
 
-/// - Parameter output: has what there is also where this throws.
+/// - Parameter output: gets the bytes decompressed so far even if this throws.
 private func inflateBody(
     _ body: [UInt8], _ coding: ContentCoding, limit: Int, into output: inout [UInt8]
 ) throws(DecompressionError) {

@@ -1,5 +1,4 @@
-/// The text that a percent-encoded run of bytes stands for (RFC 3986, section 2.1); `nil` where an escape is broken or
-/// the result is not UTF-8.
+/// The text of percent-encoded bytes (RFC 3986, section 2.1); `nil` if an escape is broken or the result is not UTF-8.
 package func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsBlank: Bool = false) -> String? {
     let percent = UInt8(ascii: "%")
     let plus = UInt8(ascii: "+")
@@ -27,7 +26,8 @@ package func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsBlank: Bool = fals
     return String(validating: decoded, as: UTF8.self)
 }
 
-/// A text with the bytes of its UTF-8 escaped (RFC 3986, section 2.1) but for some of ASCII.
+/// A text with its UTF-8 bytes percent-encoded (RFC 3986, section 2.1), except for the ASCII bytes that `isPlain`
+/// selects.
 package func percentEncoded(_ text: String, except isPlain: (UInt8) -> Bool) -> String {
     let digits = Array("0123456789ABCDEF".utf8)
     var bytes: [UInt8] = []

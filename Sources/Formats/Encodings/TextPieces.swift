@@ -1,4 +1,4 @@
-/// Cuts a text that comes in pieces so that no UTF-8 sequence is split between two of them.
+/// Cuts a text that arrives in pieces so that no UTF-8 sequence is split between two pieces.
 package struct TextPieces: Sendable {
     /// The beginning of a sequence that the next piece may complete; three bytes at most.
     private var rest: [UInt8] = []
@@ -8,8 +8,8 @@ package struct TextPieces: Sendable {
     package init() {}
 
     /// Takes the next bytes of the text.
-    /// - Parameter isLast: whether none follow; then nothing is held back.
-    /// - Returns: the bytes that can be used now, those held back before among them.
+    /// - Parameter isLast: whether these are the last bytes; then nothing is held back.
+    /// - Returns: the bytes that can be used now, including those held back before.
     package mutating func take(_ bytes: some Collection<UInt8>, isLast: Bool) -> [UInt8] {
         var whole = rest + bytes
         rest = []
@@ -22,7 +22,7 @@ package struct TextPieces: Sendable {
         return whole
     }
 
-    /// How many bytes at the end begin a sequence that is longer than what is there.
+    /// How many bytes at the end are the beginning of an incomplete sequence.
     private static func heldBack(_ bytes: [UInt8]) -> Int {
         for count in 1..<4 where count <= bytes.count {
             switch bytes[bytes.count - count] {

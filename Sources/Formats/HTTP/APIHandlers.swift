@@ -1,23 +1,23 @@
 package import Values
 
-/// An error of an API, which says also what its clients are told when the store fails.
+/// An error of an API, which can be made from a failure of the store.
 package protocol APIFailure: Error {
     init(_ failure: StoreFailure)
 }
 
-/// The handlers of an API that has an error type of its own.
+/// The handlers of an API that has its own error type.
 package protocol APIHandlers {
     associatedtype Failure: APIFailure
 }
 
 extension APIHandlers {
-    /// Passes on what a store's failure is to this API's clients.
+    /// Runs `body`, and turns a failure of the store into this API's error.
     package func stored<Value>(_ body: () async throws(StoreFailure) -> Value) async throws(Failure) -> Value {
         do throws(StoreFailure) { return try await body() } catch { throw Failure(error) }
     }
 
-    /// An answer once all that the request has written is kept.
-    /// - Parameter response: made then, as others wait for the transaction.
+    /// Waits until all that the request has written is kept, then returns the response as its answer.
+    /// - Parameter response: makes the response after the wait, as other requests wait for the transaction.
     package func committed(
         _ context: any RequestContext, _ response: () -> Response
     ) async throws(Failure) -> Answer {

@@ -1,12 +1,12 @@
-/// Does what takes long beside the loop, so that neither its other requests nor other processes wait for it.
+/// Runs long work outside the loop, so that neither the loop's other requests nor other processes wait for it.
 package protocol Background: AnyObject {
-    /// Has `work` done, in another thread.
-    /// - Parameter done: called with the result in the caller's thread, later or before this returns.
-    /// - Returns: false where too much waits to be done already; then nothing is done.
+    /// Enqueues `work` for another thread.
+    /// - Parameter done: called with the result in the caller's thread, before this returns or later.
+    /// - Returns: false if too much work waits already; then `work` is not run.
     func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void) -> Bool
 }
 
-/// Does everything at once, for programs that have nothing else to do meanwhile.
+/// Runs all work at once in the caller's thread, for programs that have nothing else to do meanwhile.
 package final class NoBackground: Background {
     package init() {}
 
@@ -19,7 +19,7 @@ package final class NoBackground: Background {
 }
 
 extension Background {
-    /// The result of `work`, which is done in another thread meanwhile; `nil` where too much waits to be done already.
+    /// Runs `work` in another thread and waits for its result; `nil` if too much work waits already.
     package func result<Value: Sendable>(of work: @escaping @Sendable () -> Value) async -> Value? {
         var result: Value?
         unsafe await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in

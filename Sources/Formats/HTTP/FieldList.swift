@@ -1,10 +1,10 @@
-/// Header fields (RFC 9110, section 5) in the order they came, repetitions and odd bytes included.
+/// Header fields (RFC 9110, section 5) in the order they came, including repetitions and bytes that are not text.
 ///
-/// `HTTPFields` holds text; a hub for other people's requests must keep what is none. All names and values lie in one
-/// run of bytes.
+/// `HTTPFields` holds text; a hub for other people's requests must also keep bytes that are not. All names and values
+/// are stored in one array of bytes.
 package struct FieldList: Hashable, Sendable {
     private var bytes: [UInt8] = []
-    /// Where each name and each value ends, in turn.
+    /// The offsets at which each name and each value ends, in turn.
     private var ends: [Int32] = []
 
     package init() {}
@@ -21,8 +21,8 @@ package struct FieldList: Hashable, Sendable {
         ends.append(Int32(bytes.count))
     }
 
-    /// Appends the field that a CGI parameter stands for (RFC 3875, section 4.1.18): `X-Trace-Id` for `X_TRACE_ID`, as it is
-    /// usually written. The letter case that was sent is lost, and so is whether a `_` was a `-`.
+    /// Appends the field of a CGI parameter (RFC 3875, section 4.1.18): `X_TRACE_ID` becomes `X-Trace-Id`, the usual
+    /// spelling. The letter case that was sent is lost, as is the difference between `_` and `-`.
     package mutating func append(parameter name: RawSpan, value: RawSpan) {
         if ends.isEmpty {
             bytes.reserveCapacity(512)
@@ -42,7 +42,7 @@ package struct FieldList: Hashable, Sendable {
         ends.append(Int32(bytes.count))
     }
 
-    /// Gives up memory that it does not fill.
+    /// Frees memory that is reserved and not used.
     mutating func trim() {
         bytes = [] + bytes
         ends = [] + ends
@@ -67,8 +67,8 @@ package struct FieldList: Hashable, Sendable {
     /// - Parameter name: in lower case.
     package func hasName(_ name: StaticString, at index: Int) -> Bool { matches(self.name(at: index), name) }
 
-    /// The value of a field, those of its repetitions behind it with commas between; `nil` where it is not there. Letter
-    /// case does not count, nor the difference between `_` and `-`, which CGI does not carry.
+    /// The value of a field, with those of its repetitions appended after commas; `nil` if there is no such field. Names
+    /// are compared without regard to letter case, and to the difference between `_` and `-`, which CGI does not carry.
     package func joinedValue(of name: String) -> [UInt8]? {
         let wanted = name.utf8
         var joined: [UInt8]?

@@ -9,12 +9,12 @@ extension UInt8 {
         }
     }
 
-    /// Whether it is a blank or a tab, which may surround values (section 5.6.3).
+    /// Whether the byte is a blank or a tab, which may surround values (section 5.6.3).
     package var isFieldBlank: Bool { self == 0x20 || self == 0x09 }
 }
 
 extension ArraySlice<UInt8> {
-    /// Without blanks and tabs at its ends.
+    /// The bytes without blanks and tabs at both ends.
     package var withoutOuterBlanks: ArraySlice<UInt8> {
         var rest = drop(while: \.isFieldBlank)
         while let last = rest.last, last.isFieldBlank { rest.removeLast() }

@@ -1,4 +1,4 @@
-/// The result of a lookup: of something that only another service knows.
+/// The result of a lookup at another service.
 package enum LookupResult<Value: Sendable>: Sendable {
     case found(Value)
     /// The other service does not answer.

@@ -1,9 +1,9 @@
-/// A media type, as a field Content-Type has it (RFC 9110, section 8.3.1). Any text is read; one that is no media type has a name
-/// that is none.
+/// A media type, as a field Content-Type has it (RFC 9110, section 8.3.1). Any text is accepted, so `name` may not be a
+/// valid media type.
 package struct MediaType: Equatable, Sendable {
     /// Type and subtype with the slash between them, in lower case and without blanks.
     package let name: String
-    /// As it was written.
+    /// The text as it was written.
     private let bytes: ArraySlice<UInt8>
 
     package init(_ text: some StringProtocol) { self.init(bytes: Array(text.utf8)[...]) }
@@ -28,7 +28,7 @@ package struct MediaType: Equatable, Sendable {
 
     package var isForm: Bool { name == "application/x-www-form-urlencoded" || name.hasPrefix("multipart/") }
 
-    /// The first parameter of a name, unquoted; `nil` where it has none.
+    /// The first parameter of a name, unquoted; `nil` if there is no such parameter.
     /// - Parameter name: in lower case.
     package func parameter(_ name: String) -> String? {
         guard bytes.contains(UInt8(ascii: ";")) else { return nil }
@@ -45,7 +45,7 @@ package struct MediaType: Equatable, Sendable {
         return nil
     }
 
-    /// Whether a text is a type and a subtype, whatever its parameters are.
+    /// Whether a text has a valid type and subtype. Its parameters are not checked.
     package static func isWellFormed(_ text: String) -> Bool {
         let parts = text.prefix { $0 != ";" }.split(separator: "/", omittingEmptySubsequences: false)
         return parts.count == 2
@@ -56,7 +56,7 @@ package struct MediaType: Equatable, Sendable {
             }
     }
 
-    /// What semicolons separate, but for those in quotes; at least one part.
+    /// The parts between semicolons that are not in quotes; at least one.
     private var parts: [ArraySlice<UInt8>] {
         var parts: [ArraySlice<UInt8>] = []
         var start = bytes.startIndex
@@ -78,6 +78,6 @@ package struct MediaType: Equatable, Sendable {
 }
 
 extension FieldList {
-    /// The media type of the body; `nil` where it is not said.
+    /// The media type of the body; `nil` without a field Content-Type.
     package var mediaType: MediaType? { firstValue(of: "content-type").map { MediaType(bytes: $0) } }
 }

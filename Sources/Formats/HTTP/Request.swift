@@ -1,10 +1,10 @@
 internal import Encodings
 package import HTTPTypes
 
-/// Identifies one request of a client, however often nginx tries it on another responder.
+/// Identifies one request of a client. It stays the same when nginx retries the request on another responder.
 ///
-/// `$msec` and `$request_id` of nginx, both set once for a request; ordered by time, so that what is remembered of
-/// requests lies together.
+/// Made of nginx's `$msec` and `$request_id`, both set once for a request. The time comes first, so that the records
+/// that are kept of requests are stored in the order of time.
 package struct RequestID: Hashable, Sendable {
     /// When nginx began the request, in milliseconds since 1970.
     package let milliseconds: UInt64
@@ -46,13 +46,14 @@ package struct RequestID: Hashable, Sendable {
     }
 }
 
-/// One HTTP request, as a handler sees it. All who hold it share its body, so that it can be given up.
+/// One HTTP request, as a handler sees it. It is a class, so that dropping the body frees it for all who hold the
+/// request.
 package final class Request {
     package enum Body: Equatable, Sendable {
         case whole([UInt8])
-        /// Longer than what this service takes; its bytes were thrown away.
+        /// Longer than this service accepts; its bytes were discarded.
         case tooLarge
-        /// Not as long as the request said it was.
+        /// Its length is not the one that the request announced.
         case incomplete
     }
 
@@ -60,13 +61,13 @@ package final class Request {
     package let target: Target
     package private(set) var fields: FieldList
     package private(set) var body: Body
-    /// The client's address as nginx vouches for it, without port; never taken from a header.
+    /// The client's address as nginx passes it, without port; never taken from a header.
     package let remoteAddress: String?
-    /// Whether it came in at the operations port.
+    /// Whether the request came in at the operations port.
     package let isOperational: Bool
-    /// The user as nginx has found and checked it; never taken from a header. `nil` where it has found none.
+    /// The user whom nginx has authenticated; never taken from a header. `nil` if there is none.
     package let user: String?
-    /// `nil` where nginx does not pass one; then a retry of the request cannot be told from a second one.
+    /// `nil` if nginx does not pass one; then a retry of the request cannot be distinguished from a new request.
     package let id: RequestID?
 
     package init(
@@ -83,9 +84,9 @@ package final class Request {
         self.id = id
     }
 
-    /// Gives up the memory of a body that nothing reads any more.
+    /// Frees the memory of the body, which nothing may read from now on.
     package func dropBody() { body = .whole([]) }
 
-    /// Gives up memory that its fields do not fill.
+    /// Frees memory that the fields have reserved and do not use.
     package func trim() { fields.trim() }
 }

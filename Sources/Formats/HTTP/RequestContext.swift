@@ -1,41 +1,43 @@
 package import Values
 
-/// What a handler can wait for while it answers a request, and what it may know of the connection that the request came by.
+/// What a handler may wait for while it answers a request, and what it may know about the request's connection.
 ///
-/// Handlers of all connections run on one thread, one at a time, and another one goes on at each `await`. What they write
-/// shares a transaction; `committed` says when it is kept.
+/// Handlers of all connections run on one thread, one at a time; at each `await` others may run. Their writes share a
+/// transaction; `committed` waits until it is kept.
 package protocol RequestContext: AnyObject {
-    /// Whether there is memory for an answer that is made in parts. Where this is false such an answer is refused before
-    /// anything is changed; short answers are always made.
+    /// Whether there is memory for an answer that is made in parts. If not, such an answer is refused before anything is
+    /// changed; short answers are always made.
     var mayBeLong: Bool { get }
 
-    /// Waits until all that the request has written is kept for good. A request that has written waits for nothing else before.
-    /// - Throws: why nothing of it is kept. After `StoreFailure.rolledBack` the request is answered anew.
+    /// Waits until all that the request has written is kept for good. After a write, a request must not wait for
+    /// anything else before this.
+    /// - Throws: why none of the writes is kept. After `StoreFailure.rolledBack` the request is answered again.
     func committed() async throws(StoreFailure)
 
-    /// Sets memory aside for an answer that is made in parts, until that is sent.
+    /// Reserves memory for an answer that is made in parts, until the answer is sent.
     func reserveForParts()
 
-    /// The time in so many milliseconds, for `news`.
+    /// The time that is this many milliseconds from now, for `news`.
     func deadline(milliseconds: Int) -> Deadline
 
-    /// Waits for something new to read. The request's body is given up meanwhile.
+    /// Waits for something new to read in the store. The memory of the request's body is freed.
     func news(for interest: any Interest, until deadline: Deadline) async -> Waking
 
-    /// Waits for somebody outside, for a few seconds at the most in all.
-    /// - Parameter enrol: is given what to call once something has become known. It is not called where the request cannot wait.
-    /// - Returns: false where too many requests wait already, or this one has waited for too long, or its client has gone.
+    /// Waits for a result from outside the store, such as a lookup. All such waits of a request together take a few
+    /// seconds at most.
+    /// - Parameter enrol: gets the wakeup to call when the result is there. It is not called if the request cannot wait.
+    /// - Returns: false if too many requests wait already, this one has waited for too long, or its client has gone.
     func outside(_ enrol: (Wakeup) -> Void) async -> Bool
 }
 
 extension RequestContext {
-    /// An answer once all that the request has written is kept.
+    /// Waits until all that the request has written is kept, then returns the response as its answer.
     package func committed(_ response: Response) async throws(StoreFailure) -> Answer {
         try await committed()
         return .whole(response)
     }
 
-    /// A long answer once all that the request has written is kept.
+    /// Waits until all that the request has written is kept, then returns an answer in parts.
     package func committed(_ response: Response, _ rest: any BodyParts) async throws(StoreFailure) -> Answer {
         reserveForParts()
         try await committed()
@@ -43,7 +45,7 @@ extension RequestContext {
     }
 }
 
-/// A time by the machine's clock.
+/// The time until which a request waits.
 package struct Deadline: Equatable, Sendable {
     /// By `SystemClock.bootTimeMicroseconds`.
     package let microseconds: Int64
@@ -51,41 +53,41 @@ package struct Deadline: Equatable, Sendable {
     package init(microseconds: Int64) { self.microseconds = microseconds }
 }
 
-/// What a request waits for in the store. A class, so that it is told quickly which kind it is.
+/// What a request waits for in the store. It is a class, so that its concrete type can be checked quickly.
 package protocol Interest: AnyObject {
-    /// An endpoint, or a user. Places to wait are shared by this and by the client's address.
+    /// An endpoint, or a user. The number of waiting requests is limited for each subject and for each client's address.
     var subject: String { get }
 }
 
-/// Why a request waits for news no longer.
+/// Why a request has stopped waiting.
 package enum Waking: Equatable, Sendable {
-    /// There is something new, or that cannot be told.
+    /// There is something new, or it is not known whether there is.
     case news
     /// The time is up, or the process stops.
     case over
     /// Too many requests wait already.
     case refused
-    /// The client has gone: nobody reads the answer.
+    /// The client has gone, and would not read the answer.
     case gone
 }
 
-/// Wakes a request that waits for somebody outside.
+/// Wakes a request that waits for a result from outside the store.
 package final class Wakeup {
     package private(set) var isDue = false
 
     package init() {}
 
-    /// Has the request go on, soon.
+    /// Marks the request as due; the loop resumes it soon.
     package func wake() { isDue = true }
 }
 
-/// What a handler answers: true by the time that it is returned.
+/// A handler's answer. Everything that it says must be true, and kept, when it is returned.
 ///
-/// Indirect, so that each function on the way of an answer that waits has room for a reference alone.
+/// Indirect, so that each waiting function that passes an answer on needs memory for a reference only.
 package indirect enum Answer {
     case whole(Response)
-    /// The beginning of one that is long. Others are answered before each part that follows; where a part cannot be made, the
-    /// answer breaks off.
+    /// The beginning of a long answer. Other requests are answered before each further part. If a part cannot be made,
+    /// the answer breaks off.
     case inParts(Response, rest: any BodyParts)
 }
 

@@ -24,10 +24,10 @@ package struct Response: Sendable {
         .contentType: "application/json; charset=utf-8", .cacheControl: "no-store", .noSniff: "nosniff",
     ]
 
-    /// Says that nothing is there, in the words of the service that clients know.
+    /// 404, with the text of the service that clients know.
     package static let notFound = text(.notFound, "404: Not Found")
 
-    /// - Parameter allowed: the methods that the path does take, as the field `Allow` lists them.
+    /// - Parameter allowed: the methods that the path accepts, as the field `Allow` lists them.
     package static func methodNotAllowed(allowed: String) -> Response {
         var response = text(.methodNotAllowed, "405: Method Not Allowed")
         response.head.headerFields[.allow] = allowed
@@ -36,13 +36,14 @@ package struct Response: Sendable {
 }
 
 extension Response {
-    /// Why a long answer is not begun (503): as many are being sent as the process has memory for, in all or to one address.
+    /// The text when a long answer is refused (503) because the memory for such answers, in all or for one address, is
+    /// used up.
     package static let noRoomText = "Too many long answers are being sent to clients that read slowly. Try again."
-    /// Why a request does not wait (429).
+    /// The text when a request may not wait (429).
     package static let tooManyWaitText =
         "Too many requests of your address, or for the same data, wait already. Try again."
 
-    /// The response with the number of seconds after which to try again.
+    /// The response with a `Retry-After` field.
     package func retryAfter(_ seconds: Int) -> Response {
         var response = self
         response.head.headerFields[.retryAfter] = String(seconds)
@@ -59,12 +60,12 @@ extension HTTPField.Name {
 }
 
 extension Response {
-    /// What a client is told where a stored record cannot be read.
+    /// The text when a stored record cannot be read.
     package static let damageText =
         "A stored record that this request needs is damaged. The operator can repair the store; its log says more."
 
-    /// What a client is told when the store fails: 507 where there is no room, 500 where a record is damaged, else 503. It
-    /// may try again after 507 and 503.
+    /// The response when the store fails: 507 if there is no room, 500 if a record is damaged, else 503. Those of 507
+    /// and 503 have `Retry-After`.
     package static func failure(_ failure: StoreFailure) -> Response {
         var response: Response =
             switch failure {

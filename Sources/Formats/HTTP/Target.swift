@@ -1,14 +1,14 @@
 internal import Encodings
 
-/// What a request is aimed at: path and query as they were sent (RFC 9112, section 3.2), and the path's decoded segments
+/// The target of a request: path and query as they were sent (RFC 9112, section 3.2), and the decoded path segments
 /// below the mount point.
 package struct Target: Sendable {
-    /// The path's segments after the mount point, each percent-decoded once; one that stands for no text is left as it
-    /// was sent, and equals no name. `nil` where the path lies outside the mount point.
+    /// The path's segments after the mount point, each percent-decoded once. A segment that does not decode to UTF-8 is
+    /// left as sent, and matches no route. `nil` if the path is outside the mount point.
     package let segments: [String]?
-    /// Whether each segment of the path stands for text.
+    /// Whether each segment of the path decodes to UTF-8.
     package let isText: Bool
-    /// As sent, without its question mark; `nil` where there was none.
+    /// The query as sent, without its question mark; `nil` if there was no query.
     package var query: ArraySlice<UInt8>? { pathEnd < raw.endIndex ? raw[(pathEnd + 1)...] : nil }
 
     private let raw: ArraySlice<UInt8>
@@ -18,7 +18,7 @@ package struct Target: Sendable {
 
     /// - Parameters:
     ///   - raw: the target as the client sent it.
-    ///   - mountPoint: where the application is mounted, as path text: `/api`, or `/` or nothing for the root.
+    ///   - mountPoint: the decoded segments of the path where the application is mounted; empty for the root.
     package init(raw: ArraySlice<UInt8>, mountPoint: [String]) {
         self.raw = raw
         pathEnd = raw.firstIndex(of: UInt8(ascii: "?")) ?? raw.endIndex
@@ -55,8 +55,8 @@ package struct Target: Sendable {
         }
     }
 
-    /// The value of a query parameter, decoded, `+` being a blank; the first where it is repeated. One that stands for no
-    /// text is left as it was sent.
+    /// The decoded value of a query parameter, with `+` as a blank; the first one if it is repeated. A value that does
+    /// not decode to UTF-8 is returned as sent.
     package func queryValue(_ name: String) -> String? {
         guard let query else { return nil }
         for pair in query.split(separator: UInt8(ascii: "&")) {
@@ -69,7 +69,7 @@ package struct Target: Sendable {
     }
 }
 
-/// Why a query parameter cannot be taken, as a sentence.
+/// Why a query parameter is refused, as a sentence.
 package struct QueryError: Error, Equatable, Sendable {
     package let reason: String
 
@@ -77,7 +77,7 @@ package struct QueryError: Error, Equatable, Sendable {
 }
 
 extension Target {
-    /// A query parameter that counts something; `nil` where it is not there.
+    /// The whole number in a query parameter; `nil` if there is no such parameter.
     package func wholeNumber(_ name: String, in range: ClosedRange<Int>) throws(QueryError) -> Int? {
         guard let text = queryValue(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
@@ -87,7 +87,7 @@ extension Target {
         return number
     }
 
-    /// How long a client will wait, by the query parameter `wait`; 0 where it is not there.
+    /// How long a client will wait, by the query parameter `wait`; 0 without it.
     package func waitMilliseconds() throws(QueryError) -> Int {
         guard let text = queryValue("wait") else { return 0 }
         guard let seconds = Double(text), (0...60).contains(seconds) else {

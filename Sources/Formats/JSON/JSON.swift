@@ -1,7 +1,7 @@
 /// A JSON value (RFC 8259).
 ///
-/// Numbers keep the text they were written in, so that none loses digits; objects keep the order and the repetitions
-/// of their members. Foundation keeps neither, so this is our own.
+/// Numbers keep the text they were written in, so that no digits are lost; objects keep the order and the repetitions of
+/// their members. Foundation's types keep neither, so they are not used.
 package indirect enum JSON: Equatable, Sendable {
     case null
     case bool(Bool)
@@ -20,7 +20,7 @@ package indirect enum JSON: Equatable, Sendable {
         }
     }
 
-    /// The member of that name; where it is repeated, the last one counts.
+    /// The member of that name; if it is repeated, the last one counts.
     package subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.name == name }?.value

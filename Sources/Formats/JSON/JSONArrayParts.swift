@@ -1,5 +1,5 @@
-/// The text of a JSON array, made in parts: each item is written when its part is made, so that no more than one part of a
-/// long array is held.
+/// The text of a JSON array, made in parts. Each item is written when its part is made, so that only one part of a long
+/// array is in memory.
 package final class JSONArrayParts<Item, Failure: Error> {
     private var items: ArraySlice<Item>
     private let write: (Item, inout JSONWriter) async throws(Failure) -> Void
@@ -7,10 +7,10 @@ package final class JSONArrayParts<Item, Failure: Error> {
     private var hasBegun = false
     private var isOver = false
 
-    /// A part ends with the item that makes it as long.
+    /// A part ends with the item that reaches this length.
     private static var partBytes: Int { 48 << 10 }
 
-    /// - Parameter write: writes one item, or nothing where there is none any longer.
+    /// - Parameter write: writes one item, or nothing if the item no longer exists.
     package init(_ items: [Item], write: @escaping (Item, inout JSONWriter) async throws(Failure) -> Void) {
         self.items = items[...]
         self.write = write

@@ -1,9 +1,9 @@
-/// A JSON text whose values know where they stand in it, so that a fault can be shown in its place, and one value be
-/// replaced with all else left as it is.
+/// A JSON text that knows the position of each of its values, so that an error can show where it is, and one value can
+/// be replaced while the rest of the text stays as it is.
 package struct JSONDocument: Sendable {
     package let root: JSONNode
 
-    /// Strict as `JSON(parsing:)`, but for comments.
+    /// As strict as `JSON(parsing:)`, except for comments.
     ///
     /// - Parameters:
     ///   - allowsComments: `// …` to the end of the line and `/* … */` count as blanks, as does a byte order mark at the start.
@@ -21,7 +21,7 @@ package struct JSONDocument: Sendable {
 /// A value of a document.
 package struct JSONNode: Sendable {
     package let value: JSON
-    /// Those of the whole document; this value's is at `index`, and those of what it holds follow.
+    /// The extents of the whole document. This value's is at `index`; those of the values in it follow.
     private let extents: [JSONExtent]
     private let index: Int
 
@@ -33,15 +33,15 @@ package struct JSONNode: Sendable {
 
     package struct Member: Sendable {
         package let name: String
-        /// Where the name stands in the text, in bytes, its quotes included.
+        /// The range of the name in the text, in bytes, including its quotes.
         package let nameRange: Range<Int>
         package let value: JSONNode
     }
 
-    /// Where the value stands in the text, in bytes, its quotes or brackets included.
+    /// The range of the value in the text, in bytes, including its quotes or brackets.
     package var range: Range<Int> { extents[index].range }
 
-    /// `nil` where this is no object; in the order of the text, repetitions included.
+    /// The members of an object, in the order of the text, with repetitions; `nil` for another value.
     package var members: [Member]? {
         guard case .object(let members) = value else { return nil }
         var child = index + 1
@@ -52,7 +52,7 @@ package struct JSONNode: Sendable {
         }
     }
 
-    /// `nil` where this is no array.
+    /// The elements of an array; `nil` for another value.
     package var elements: [JSONNode]? {
         guard case .array(let values) = value else { return nil }
         var child = index + 1
@@ -62,15 +62,15 @@ package struct JSONNode: Sendable {
         }
     }
 
-    /// The member of that name; where it is repeated, the last one counts.
+    /// The member of that name; if it is repeated, the last one counts.
     package subscript(name: String) -> JSONNode? { members?.last { $0.name == name }?.value }
 }
 
-/// Where a value stands. A document's are in the order in which its values begin.
+/// The position of a value in the text. A document's extents are in the order in which its values begin.
 struct JSONExtent {
     var range: Range<Int>
-    /// Of the name before it, where it is an object's member.
+    /// The range of the member's name; empty if the value is not a member of an object.
     var nameRange = 0..<0
-    /// The index of the extent that follows those of all it holds.
+    /// The index of the first extent after those of the value and of all values in it.
     var next: Int
 }

@@ -12,20 +12,20 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension JSON {
-    /// Arrays and objects may be nested this deep; deeper ones are refused, as a reader that recurses must.
+    /// Arrays and objects may be nested this deep. Deeper ones are refused, as the parser recurses.
     package static var maximumDepth: Int { 1000 }
 
-    /// Reads one value and nothing after it but blanks. Strict RFC 8259, UTF-8 without a byte order mark.
+    /// Reads one value; only blanks may follow it. Strict RFC 8259, UTF-8 without a byte order mark.
     /// - Parameters:
     ///   - maximumValues: how many values there may be in all; each takes some fifty bytes, however short its text.
-    ///   - depth: how deep the text is to lie in another one, which must be read in its turn.
+    ///   - depth: how deep the text will be nested in another text, which must be readable too.
     package init(parsing text: [UInt8], maximumValues: Int = .max, depth: Int = 0) throws(JSONError) {
         var parser = JSONParser(text, maximumValues: maximumValues)
         self = try parser.document(depth: depth)
     }
 }
 
-/// A reader by recursive descent, over bytes that it never leaves.
+/// A recursive descent parser over bytes.
 struct JSONParser {
     private let text: [UInt8]
     private var position = 0
@@ -33,7 +33,7 @@ struct JSONParser {
     private let recordsExtents: Bool
     private let maximumValues: Int
     private var values = 0
-    /// Where each value stands, in the order in which they begin; empty where they are not recorded.
+    /// The position of each value, in the order in which they begin; empty if positions are not recorded.
     private(set) var extents: [JSONExtent] = []
 
     init(
@@ -73,7 +73,7 @@ struct JSONParser {
         while let byte = next, byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { position += 1 }
     }
 
-    /// Says whether there was one. A lone slash is left to whoever reads on.
+    /// Skips a comment, and returns whether there was one. A single slash is not skipped.
     private mutating func skipComment() throws(JSONError) -> Bool {
         guard next == UInt8(ascii: "/"), position + 1 < text.count else { return false }
         let inside = position + 2
@@ -112,9 +112,9 @@ struct JSONParser {
         }
     }
 
-    /// A value whose extent is kept, where extents are.
+    /// Reads a value and records its extent, if extents are recorded.
     ///
-    /// - Parameter name: where the name before it stands, if there is one.
+    /// - Parameter name: the range of the name before the value, if there is one.
     private mutating func placedValue(depth: Int, name: Range<Int> = 0..<0) throws(JSONError) -> JSON {
         guard recordsExtents else { return try value(depth: depth) }
         let start = position
@@ -214,7 +214,7 @@ struct JSONParser {
         throw failure("the string does not end", at: start)
     }
 
-    /// What follows a backslash. Half a surrogate pair stands for no character and becomes U+FFFD.
+    /// Reads what follows a backslash. Half a surrogate pair is not a character and becomes U+FFFD.
     private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
         guard let byte = next else { throw failure("the string does not end") }
         position += 1

@@ -1,4 +1,4 @@
-/// Short forms for what answers consist of.
+/// Short forms for the usual contents of answers.
 extension JSONWriter {
     package mutating func object(_ write: (inout JSONWriter) -> Void) {
         beginObject()
@@ -48,7 +48,7 @@ extension JSONWriter {
         if let number { integer(number) } else { null() }
     }
 
-    /// Text as UTF-8 bytes; what is not UTF-8 among them is written as U+FFFD.
+    /// Writes a text of UTF-8 bytes; bytes that are not UTF-8 become U+FFFD.
     package mutating func member(_ name: String, utf8 text: some Collection<UInt8>) {
         self.name(name)
         string(utf8: text)
@@ -59,7 +59,7 @@ extension JSONWriter {
         if let text { string(utf8: text) } else { null() }
     }
 
-    /// A value whose text is known to be JSON.
+    /// Writes a value whose text is known to be JSON.
     package mutating func member(_ name: String, text: some Collection<UInt8>) {
         self.name(name)
         value(text: text)
@@ -78,14 +78,14 @@ extension JSONWriter {
     }
 }
 
-/// The text of one value.
+/// The JSON text of the value that `write` writes.
 package func valueJSON(reserving count: Int = 0, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
     var json = JSONWriter(reserving: count)
     write(&json)
     return json.bytes
 }
 
-/// An object of the members that are written.
+/// The JSON text of an object with the members that `write` writes.
 package func objectJSON(reserving count: Int = 0, _ write: (inout JSONWriter) -> Void) -> [UInt8] {
     valueJSON(reserving: count) { json in json.object(write) }
 }

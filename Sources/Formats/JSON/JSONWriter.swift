@@ -1,14 +1,14 @@
-/// Writes JSON in the layout of Python's `json.dumps`, which the services that Postroom replaces answer in: ASCII alone,
-/// `", "` between members and `": "` after a name.
+/// Writes JSON in the layout of Python's `json.dumps`, which the services that Postroom replaces use: only ASCII, `", "`
+/// between members and `": "` after a name.
 ///
-/// The caller opens and closes what it writes; commas are the writer's.
+/// The caller begins and ends objects, arrays and texts; the writer adds the commas.
 package struct JSONWriter: Sendable {
     package private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
     package init(reserving count: Int = 0) { bytes.reserveCapacity(count) }
 
-    /// Takes away what has been written; what is written from then on follows it.
+    /// Returns the bytes written so far and removes them. Further writes continue the same text.
     package mutating func takeBytes() -> [UInt8] {
         defer { bytes = [] }
         return bytes
@@ -38,7 +38,7 @@ package struct JSONWriter: Sendable {
         needsComma = true
     }
 
-    /// A member's name; its value is written next.
+    /// Writes a member's name; its value must be written next.
     package mutating func name(_ name: String) {
         separate()
         quote(name.utf8)
@@ -52,7 +52,7 @@ package struct JSONWriter: Sendable {
         quote(text.utf8)
     }
 
-    /// Text as UTF-8 bytes; what is not UTF-8 among them is written as U+FFFD.
+    /// Writes a text of UTF-8 bytes; bytes that are not UTF-8 become U+FFFD.
     package mutating func string(utf8 text: some Collection<UInt8>) {
         separate()
         quote(text)
@@ -64,7 +64,7 @@ package struct JSONWriter: Sendable {
         bytes.append(UInt8(ascii: "\""))
     }
 
-    /// The next piece of a text, as UTF-8 bytes. A character must not be split between two pieces.
+    /// Writes the next piece of a text, as UTF-8 bytes. A character must not be split between two pieces.
     package mutating func piece(utf8 text: some Collection<UInt8>) { escape(text) }
 
     package mutating func endString() { bytes.append(UInt8(ascii: "\"")) }
@@ -84,7 +84,7 @@ package struct JSONWriter: Sendable {
         bytes += "null".utf8
     }
 
-    /// A value whose text is known to be JSON; it is copied as it is.
+    /// Writes a value whose text is known to be JSON; it is copied unchanged.
     package mutating func value(text: some Collection<UInt8>) {
         separate()
         bytes += text
@@ -125,7 +125,7 @@ package struct JSONWriter: Sendable {
         if done == nil { escape(Array(text).span) }
     }
 
-    /// Copies runs of plain ASCII whole; all else goes character by character.
+    /// Copies runs of plain ASCII at once, and escapes everything else character by character.
     private mutating func escape(_ text: Span<UInt8>) {
         var index = 0
         while index < text.count {
@@ -164,8 +164,8 @@ package struct JSONWriter: Sendable {
         }
     }
 
-    /// Writes the character that begins at `start`, and returns where the next one does. Of an ill-formed sequence, the
-    /// longest part that could have begun a character becomes one U+FFFD (Unicode, section 3.9).
+    /// Writes the character that begins at `start`, and returns where the next one begins. In an ill-formed sequence,
+    /// the longest part that could have begun a character becomes one U+FFFD (Unicode, section 3.9).
     private mutating func escape(multibyteAt start: Int, in text: Span<UInt8>) -> Int {
         let first = text[start]
         let length: Int

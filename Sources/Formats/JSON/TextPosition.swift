@@ -3,7 +3,7 @@ package struct TextPosition: Equatable, Sendable, CustomStringConvertible {
     package let line: Int
     package let column: Int
 
-    /// - Parameter offset: bytes before the place; past the end, the end is meant.
+    /// - Parameter offset: bytes before the position; an offset past the end means the end.
     package init(of offset: Int, in text: [UInt8]) {
         let before = text[..<min(offset, text.count)]
         line = 1 + before.count { $0 == UInt8(ascii: "\n") }

@@ -1,13 +1,13 @@
 package import Cryptography
 internal import Encodings
 
-/// One call of a webhook, as signatures cover it. Each attempt is a call of its own, with its own time.
+/// One call of a webhook: the parts that signatures cover. Each attempt is a separate call, with its own time.
 package struct WebhookCall: Sendable {
-    /// The same for all attempts: what a receiver knows repetitions by (`webhook-id`).
+    /// The same for all attempts, so that a receiver can recognize repetitions (`webhook-id`).
     package let id: String
     /// When this attempt is made, since 1970.
     package let seconds: Int64
-    /// What `v1` and `v1a` sign: id, time and body, with a point between them (Standard Webhooks 1.0.0).
+    /// The bytes that `v1` and `v1a` sign: id, time and body, joined by points (Standard Webhooks 1.0.0).
     package let signedContent: [UInt8]
 
     /// - Returns: `nil` for an id that is empty, that a field cannot carry (RFC 9110, section 5.5), or that has a point,
@@ -21,14 +21,14 @@ package struct WebhookCall: Sendable {
         signedContent = Array("\(id).\(seconds).".utf8) + body
     }
 
-    /// The value of `webhook-timestamp` and of its like.
+    /// The value of `webhook-timestamp` and of similar headers.
     package var timestamp: String { String(seconds) }
 
-    /// The value of `webhook-signature`: a token for each key, with a space between two. A receiver takes the call for
-    /// genuine if one of them is right; while keys are replaced, the new ones and the old ones sign.
+    /// The value of `webhook-signature`: a token for each key, separated by spaces. A receiver accepts the call if one
+    /// of them is right; while keys are being replaced, both the new and the old ones sign.
     ///
-    /// Tokens of `v1` stand first, as not every receiver expects others.
-    /// - Returns: `nil` without any key, and where one makes no signature.
+    /// Tokens of `v1` come first, as not every receiver expects others.
+    /// - Returns: `nil` if there is no key, or if a key cannot sign.
     package func signatures(secrets: [WebhookSecret], keyPairs: [WebhookKeyPair]) -> String? {
         var tokens = secrets.map(token)
         for pair in keyPairs {
@@ -48,9 +48,9 @@ package struct WebhookCall: Sendable {
         pair.key.sign(signedContent).map { "v1a," + Base64.standard.encode($0) }
     }
 
-    /// The base64 of a signature over time and body, with a point between them: the value of `X-3dverse-Signature`, beside
-    /// which `timestamp` is that of `X-3dverse-Signature-Timestamp`.
-    /// - Returns: `nil` where the key makes no signature.
+    /// The base64 of a signature over time and body, joined by a point: the value of `X-3dverse-Signature`. `timestamp`
+    /// is the value of `X-3dverse-Signature-Timestamp`.
+    /// - Returns: `nil` if the key cannot sign.
     package func bodySignature(by key: SigningKey) -> String? {
         key.sign(Array(signedContent.dropFirst(id.utf8.count + 1))).map { Base64.standard.encode($0) }
     }

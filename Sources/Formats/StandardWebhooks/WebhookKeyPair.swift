@@ -1,7 +1,7 @@
 package import Cryptography
 internal import Encodings
 
-/// An Ed25519 key that `v1a` tokens are made with (Standard Webhooks 1.0.0, "Signature scheme"): the sender's alone, while
+/// An Ed25519 key that makes `v1a` tokens (Standard Webhooks 1.0.0, "Signature scheme"). Only the sender has it;
 /// receivers have its public half.
 package struct WebhookKeyPair: Sendable, CustomStringConvertible {
     package static let publicPrefix = "whpk_"
@@ -16,7 +16,7 @@ package struct WebhookKeyPair: Sendable, CustomStringConvertible {
     }
 
     /// Reads what `secretText` shows, or only its first half, the seed; padding may be left out.
-    /// - Returns: `nil` also where the second half is not the public key of the first.
+    /// - Returns: `nil` also if the second half is not the public key of the first.
     package init?(_ text: String) {
         guard let bytes = keyBytes(text, after: Self.secretPrefix), bytes.count == 32 || bytes.count == 64,
             let key = SigningKey(ed25519Seed: Array(bytes.prefix(32))),
@@ -25,7 +25,7 @@ package struct WebhookKeyPair: Sendable, CustomStringConvertible {
         self.key = key
     }
 
-    /// `whpk_` and the base64 of the public key's 32 bytes: what receivers get.
+    /// The text that receivers get: `whpk_` and the base64 of the public key's 32 bytes.
     package var publicText: String { Self.publicPrefix + Base64.standard.encode(key.publicKeyBytes) }
 
     /// `whsk_` and the base64 of the seed and the public key, 64 bytes together.
@@ -34,6 +34,6 @@ package struct WebhookKeyPair: Sendable, CustomStringConvertible {
         return Self.secretPrefix + Base64.standard.encode(seed + key.publicKeyBytes)
     }
 
-    /// Its public half alone.
+    /// Only the public half, as the private one must not reach a log.
     package var description: String { publicText }
 }

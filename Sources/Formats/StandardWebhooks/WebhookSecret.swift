@@ -1,7 +1,7 @@
 internal import Encodings
 internal import Values
 
-/// What the sender and the receiver of a webhook both know and `v1` tokens are made with: 24 to 64 bytes, shown as
+/// The secret that the sender and the receiver of a webhook share, and that makes `v1` tokens: 24 to 64 bytes, shown as
 /// `whsec_` and their base64 (Standard Webhooks 1.0.0, "Signature scheme").
 package struct WebhookSecret: Sendable, CustomStringConvertible {
     package static let prefix = "whsec_"
@@ -14,13 +14,13 @@ package struct WebhookSecret: Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// A new one, of as many bytes as its HMAC has.
+    /// Makes a new secret of 32 bytes, the length of its HMAC.
     package init(random: inout some RandomNumberGenerator) {
         bytes = [UInt8](randomCount: 32, using: &random)
     }
 
-    /// Reads what `text` shows; padding may be left out. A text without the prefix is refused: a key of another kind would
-    /// otherwise pass for a secret.
+    /// Reads what `text` shows; padding may be left out. A text without the prefix is refused, as a key of another kind
+    /// could be taken for a secret.
     package init?(_ text: String) {
         guard let bytes = keyBytes(text, after: Self.prefix) else { return nil }
         self.init(bytes: bytes)
@@ -32,7 +32,7 @@ package struct WebhookSecret: Sendable, CustomStringConvertible {
     package var description: String { Self.prefix + "…" }
 }
 
-/// The bytes whose base64, with padding or without, stands after a prefix.
+/// The bytes of the base64 after a prefix, with padding or without.
 func keyBytes(_ text: String, after prefix: String) -> [UInt8]? {
     guard text.hasPrefix(prefix) else { return nil }
     var digits = Array(text.utf8.dropFirst(prefix.utf8.count))

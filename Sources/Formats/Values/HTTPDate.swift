@@ -1,5 +1,5 @@
 extension Timestamp {
-    /// Reads a date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms are not taken.
+    /// Reads a date as HTTP writes it: `Sun, 06 Nov 1994 08:49:37 GMT`. The two obsolete forms are not accepted.
     package init?(httpDate text: String) {
         let words = text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
         let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]

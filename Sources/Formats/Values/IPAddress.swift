@@ -2,14 +2,14 @@ internal import CLinux
 
 /// The numeric address of a host, as inet_pton(3) reads it: without a zone, and no shortened forms of IPv4.
 ///
-/// IPv6 has a way to write each IPv4 address (`::ffff:1.2.3.4`; RFC 4291, section 2.5.5.2). That becomes the IPv4 address,
-/// so that it cannot pass by a rule for it.
+/// An IPv4-mapped IPv6 address (`::ffff:1.2.3.4`; RFC 4291, section 2.5.5.2) becomes the IPv4 address, so that it cannot
+/// bypass a rule for that address.
 package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// In network order: 4 for IPv4, 16 for IPv6.
     package let bytes: [UInt8]
 
     package init?(_ text: String) {
-        // To C the text would end at its first NUL.
+        // C would read the text only up to its first NUL.
         guard !text.utf8.contains(0) else { return nil }
         var bytes = [UInt8](repeating: 0, count: 16)
         if unsafe inet_pton(AF_INET, text, &bytes) == 1 {
@@ -21,10 +21,10 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// An IPv4 address in any of the ways that inet_aton(3) and so the look-up of names takes: one to four numbers, each
-    /// decimal, octal (`0177`) or hexadecimal (`0x7f`), the last of which fills the bytes that are left (`127.1`).
+    /// An IPv4 address in any notation that inet_aton(3), and therefore a lookup of names, accepts: one to four numbers,
+    /// each decimal, octal (`0177`) or hexadecimal (`0x7f`), the last of which fills the remaining bytes (`127.1`).
     package static func ipv4(inAnyNotation text: String) -> IPAddress? {
-        // To C the text would end at its first NUL, and to inet_aton at a blank.
+        // C would read the text only up to its first NUL, and inet_aton up to a blank.
         guard text.utf8.allSatisfy({ $0 > 0x20 }) else { return nil }
         var address = in_addr()
         guard unsafe inet_aton(text, &address) != 0 else { return nil }
@@ -52,16 +52,16 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     fileprivate static let mappedPrefix: [UInt8] = [UInt8](repeating: 0, count: 10) + [0xff, 0xff]
 }
 
-/// The addresses that begin with the same bits, as `10.0.0.0/8` or `2001:db8::/32`; a single address is one too.
+/// A network: the addresses that begin with the same bits, such as `10.0.0.0/8` or `2001:db8::/32`, or a single address.
 ///
-/// A network of IPv6 contains no IPv4 address, not even `::/0`. One in mapped addresses (`::ffff:10.0.0.0/104`) becomes the
-/// IPv4 network, and is none where its prefix is shorter than the 96 bits that make it so.
+/// An IPv6 network contains no IPv4 address, not even `::/0` does. A network of mapped addresses (`::ffff:10.0.0.0/104`)
+/// becomes the IPv4 network; it is refused if its prefix is shorter than the 96 bits of the mapping.
 package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
-    /// The first of them: the bits after the prefix are 0.
+    /// The first address of the network: the bits after the prefix are 0.
     package let address: IPAddress
     package let prefixBits: Int
 
-    /// Bits after the prefix may be set and are ignored. The prefix is digits alone.
+    /// Bits after the prefix may be set and are ignored. The prefix length may have only digits.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let address = IPAddress(String(parts[0])) else { return nil }
@@ -75,7 +75,7 @@ package struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
         self.init(address: address, prefixBits: bits)
     }
 
-    /// - Parameter prefixBits: from 0 to 32, or to 128.
+    /// - Parameter prefixBits: from 0 to 32 for IPv4, from 0 to 128 for IPv6.
     package init?(address: IPAddress, prefixBits: Int) {
         guard (0...8 * address.bytes.count).contains(prefixBits) else { return nil }
         let bytes = address.bytes.indices.map { index in

@@ -1,4 +1,4 @@
-/// Why a store could not do what it was asked to, through no fault of the request. What was stored stays as it was.
+/// Why a store could not do an operation, through no fault of the request. The stored data is unchanged.
 package enum StoreFailure: Error, Equatable, Sendable {
     /// No room: the disk is full, or the store has reached its size.
     case full
@@ -6,10 +6,10 @@ package enum StoreFailure: Error, Equatable, Sendable {
     case damaged(String)
     /// The engine failed; the text is for its operator, not for clients.
     case unavailable(String)
-    /// The engine failed, and this process can use it no more; another one can.
+    /// The engine failed, and this process cannot use it any more; a new process can.
     case lost(String)
-    /// The transaction that the request shared with others was rolled back on account of another one of them. Nothing that it
-    /// wrote is kept; whoever made it makes it again.
+    /// The transaction that the request shared with others was rolled back because of another request. None of this
+    /// request's writes is kept; the caller makes the request again.
     case rolledBack
 }
 

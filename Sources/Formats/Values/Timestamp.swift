@@ -1,5 +1,5 @@
-/// A time of day, in microseconds since 1970-01-01T00:00:00Z. It is our own because it must be exact: Foundation's `Date` is a
-/// `Double`.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z. It is not Foundation's `Date` because it must be exact,
+/// and that is a `Double`.
 package struct Timestamp: Hashable, Comparable, Sendable {
     package let microseconds: Int64
 
@@ -7,12 +7,12 @@ package struct Timestamp: Hashable, Comparable, Sendable {
 
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
 
-    /// This time moved by so many seconds; it stops at the ends of its range.
+    /// This time plus a number of seconds; the result is limited to the range of the type.
     package func adding(seconds: Double) -> Timestamp {
         let moved = Double(microseconds) + seconds * 1e6
         if moved >= Double(Int64.max) { return Timestamp(microseconds: .max) }
         if moved <= Double(Int64.min) { return Timestamp(microseconds: .min) }
-        // Exact where the distance fits; a larger one is known to fewer digits than microseconds anyway.
+        // The sum is exact if the distance fits 64 bits; a larger `Double` is less precise than microseconds anyway.
         guard let distance = Int64(exactly: (seconds * 1e6).rounded(.towardZero)) else {
             return Timestamp(microseconds: Int64(moved))
         }
@@ -22,7 +22,7 @@ package struct Timestamp: Hashable, Comparable, Sendable {
 
     /// Seconds from the other time to this one.
     package func seconds(since other: Timestamp) -> Double {
-        // A time from a damaged record may be any number.
+        // A time from a damaged record may be any number, so the difference may overflow.
         let (distance, overflow) = microseconds.subtractingReportingOverflow(other.microseconds)
         return (overflow ? Double(microseconds) - Double(other.microseconds) : Double(distance)) / 1e6
     }
@@ -31,7 +31,7 @@ package struct Timestamp: Hashable, Comparable, Sendable {
 extension Timestamp {
     /// ISO 8601 in UTC with as many microseconds as there are, `2026-11-22T06:05:37.619275`; the fraction is left out
     /// when it is exactly 0.
-    /// - Parameter zone: what stands at the end, `Z` or `+00:00`.
+    /// - Parameter zone: the text at the end, `Z` or `+00:00`.
     package func iso8601(zone: String = "Z") -> String {
         let (second, fraction) = microseconds.floorDivided(by: 1_000_000)
         let (day, secondOfDay) = second.floorDivided(by: 86_400)
@@ -42,8 +42,8 @@ extension Timestamp {
         return text + zone
     }
 
-    /// Reads what `iso8601` writes, with one to nine digits of fraction and `Z` or an offset at the end; `nil` also where
-    /// the month does not have the day.
+    /// Reads what `iso8601` writes, with one to nine digits of fraction and `Z` or an offset at the end; `nil` also if
+    /// the month does not have that day.
     package init?(iso8601 text: String) {
         var rest = Substring(text)
         func digits(_ count: Int) -> Int64? {
@@ -116,10 +116,10 @@ extension Int64 {
 
 /// An instant, read from two clocks at once.
 package struct Moment: Hashable, Sendable {
-    /// The time of day, as people read it. It can be set, and then jumps.
+    /// The time of day. It jumps when the clock is set.
     package let wall: Timestamp
-    /// The time by which things expire. It goes on evenly while the machine runs, whatever happens to the time of day,
-    /// and is the same for every process that shares a store.
+    /// The time by which things expire. It advances evenly while the machine runs, even if the time of day is set, and
+    /// is the same for every process that shares a store.
     package let steady: Timestamp
 
     package init(wall: Timestamp, steady: Timestamp) {
@@ -127,7 +127,7 @@ package struct Moment: Hashable, Sendable {
         self.steady = steady
     }
 
-    /// The time of day at which the steady clock showed `steady`, were the clocks never set in between.
+    /// The time of day when the steady clock showed `steady`, provided that the time of day was not set in between.
     package func wall(at steady: Timestamp) -> Timestamp {
         Timestamp(microseconds: wall.microseconds &- (self.steady.microseconds &- steady.microseconds))
     }

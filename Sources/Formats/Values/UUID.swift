@@ -1,13 +1,14 @@
 internal import Encodings
 
-/// A universally unique identifier (RFC 9562), of whatever version.
+/// A universally unique identifier (RFC 9562) of any version.
 ///
-/// The order is that of the bytes, and of the texts. It is our own because Foundation's writes upper case, and nothing else here
-/// needs Foundation.
+/// The order is that of the bytes, and of the texts. It is not Foundation's type because that one writes upper case, and
+/// nothing else here needs Foundation.
 package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The bytes in big-endian order.
     ///
-    /// In two halves: asynchronous functions of Swift 6.3 lose their stack where an argument is an `Int128` that is passed on it.
+    /// Stored in two halves: in Swift 6.3, an asynchronous function's stack is corrupted if an `Int128` argument is
+    /// passed on it.
     private let high: UInt64
     private let low: UInt64
 
@@ -25,8 +26,8 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
             bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }, bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) })
     }
 
-    /// Reads 32 hexadecimal digits in any letter case, with hyphens after the 8th, 12th, 16th and 20th (section 4), and no
-    /// other form.
+    /// Reads 32 hexadecimal digits in any letter case, with hyphens after the 8th, 12th, 16th and 20th (section 4). No
+    /// other form is accepted.
     package init?(_ text: some StringProtocol) {
         guard text.utf8.count == 36 else { return nil }
         var (high, low): (UInt64, UInt64) = (0, 0)

@@ -1,5 +1,5 @@
-/// What an evaluation may cost, counted in steps: a node looked at, a few names or bytes compared, a state of a regular
-/// expression. A step takes some nanoseconds, whatever it is.
+/// The budget of an evaluation, counted in steps. A step is a node looked at, a few names or bytes compared, or a state
+/// of a regular expression; each takes some nanoseconds.
 struct Budget {
     private var steps: Int
 
@@ -10,6 +10,6 @@ struct Budget {
         guard steps >= 0 else { throw JSONPathBudgetExceeded() }
     }
 
-    /// Spends for bytes that are read in a row.
+    /// Spends steps for a run of bytes that is read.
     mutating func spend(bytes: Int) throws(JSONPathBudgetExceeded) { try spend(1 + bytes / 16) }
 }

@@ -1,17 +1,18 @@
 /// One evaluation of a query on a document.
 ///
-/// A query's state is a stack of frames, of which those of queries in filters lie on top; nothing here recurses but the
-/// expressions of filters, which are nested as deep as their text is.
+/// The state of a query is a stack of frames; the frames of queries in its filters are on top. Only the expressions of
+/// filters are evaluated recursively, and their text limits how deep they are nested.
 struct Evaluator {
     let program: Program
     let document: Tree
     var budget: Budget
-    /// Nodes that functions of the legacy dialect made; their numbers follow those of the document.
+    /// Nodes made by functions of the legacy dialect. Their numbers follow those of the document.
     var made: [MadeNode] = []
     private var frames: [Frame] = []
-    /// Results of a selector that finds them all at once, in frames' order.
+    /// Results of selectors that find all of theirs at once, in the order of the frames.
     private var found: [UInt32] = []
-    /// For each name of the program, its number in the document.
+    /// For each name of the program, the number of the same name in the document; `nil` if the document does not have
+    /// it.
     private let names: [UInt32?]
     private let nameNumbers: [MemberName: UInt32]
     private(set) var matcher = RegularExpressionMatcher()
@@ -21,17 +22,17 @@ struct Evaluator {
 
     struct MadeNode {
         var node: Tree.Node
-        /// The node of the document that it shows, if it does.
+        /// The node of the document whose value this node has, if any.
         var original: UInt32?
     }
 
-    /// A segment at work on a node.
+    /// The state of a segment that is applied to a node.
     private struct Frame {
         var node: UInt32
         var segment: Reference
-        /// Of the segment's selectors; past them, the children are descended to.
+        /// The index of the current selector in the segment; after the last one, the descent to the children follows.
         var selector: UInt32 = 0
-        /// How far the selector is.
+        /// The position of the current selector, or of the descent, among the children or results.
         var position: UInt32 = 0
         /// Where this frame's part of `found` begins.
         var foundStart: UInt32
@@ -54,15 +55,15 @@ struct Evaluator {
 
     // MARK: Walking
 
-    /// What is needed to take up a query and to leave it.
+    /// The state that is needed to continue a query and to end it.
     struct Walk {
         fileprivate var frameCount: Int
         fileprivate var madeCount: Int
-        /// The one node of a query without segments.
+        /// The only node of a query without segments.
         fileprivate var start: UInt32?
     }
 
-    /// Begins a query. Walks end in the reverse of the order in which they begin.
+    /// Begins a query. Walks must end in the reverse of the order in which they began.
     mutating func begin(_ reference: Reference, at current: UInt32) -> Walk {
         let query = program.query(reference)
         let start = query.isAbsolute ? 0 : current
@@ -80,7 +81,7 @@ struct Evaluator {
         made.removeSubrange(walk.madeCount...)
     }
 
-    /// The query's next node.
+    /// The query's next node; `nil` at its end.
     mutating func next(_ walk: inout Walk) throws(Exceeded) -> UInt32? {
         if let start = walk.start {
             walk.start = nil
@@ -106,7 +107,7 @@ struct Evaluator {
         frames.append(Frame(node: node, segment: segment, foundStart: UInt32(found.count)))
     }
 
-    /// Goes on to the next child, and says whether there is one.
+    /// Goes on to the next child, and returns whether there is one.
     private mutating func descend(_ top: Int, _ segment: Program.Segment) -> Bool {
         guard let children = value(frames[top].node).children, frames[top].position < children.count else {
             return false
@@ -122,7 +123,8 @@ struct Evaluator {
         frames[top].position = 0
     }
 
-    /// The next node of the frame's selector. Without one, the selector may have ended, and the next is to be asked.
+    /// The next node of the frame's current selector. `nil` if this step found none: the selector may continue, or may
+    /// have ended, and then the next one is current.
     private mutating func select(_ top: Int, _ segment: Program.Segment) throws(Exceeded) -> UInt32? {
         let frame = frames[top]
         let selector = program.lists[Int(segment.selectors.first + frame.selector)]
@@ -171,7 +173,7 @@ struct Evaluator {
         return elements.first + UInt32(position)
     }
 
-    /// Position 0 says that nothing has been looked for yet.
+    /// The next of the results in `found`. The frame's position is 0 until the results have been looked for.
     private mutating func nextFound(_ top: Int) -> UInt32? {
         let next = frames[top].foundStart + frames[top].position
         guard next < found.count else {
@@ -205,7 +207,7 @@ struct Evaluator {
         return (0..<Int(elements.count)).contains(position) ? elements.first + UInt32(position) : nil
     }
 
-    /// The node of a query that has at most one.
+    /// The node of a singular query, which has at most one.
     mutating func singleNode(_ query: Program.Query, at current: UInt32) throws(Exceeded) -> UInt32? {
         var node = query.isAbsolute ? 0 : current
         var next = query.first
@@ -225,7 +227,7 @@ struct Evaluator {
         return node
     }
 
-    /// The children that the results of a query name: an element's position, or a member's name.
+    /// Adds to `found` the children that the results of a query name: by an element's position, or by a member's name.
     private mutating func lookUp(_ query: Reference, at node: UInt32) throws(Exceeded) {
         var results: [UInt32] = []
         var walk = begin(query, at: node)
@@ -263,7 +265,7 @@ struct Evaluator {
 }
 
 extension Value {
-    /// The value as a position: whole numbers, and the truth values that count as 1 and 0.
+    /// The value as a position: of whole numbers, and of truth values, which count as 1 and 0.
     var subscriptIndex: Int32? {
         switch self {
         case .integer(let value, isPlain: true): Int32(clamping: value)
@@ -274,7 +276,8 @@ extension Value {
 }
 
 extension Program.Slice {
-    /// The slice's result of that number in an array of so many, where it has one (RFC 9535, 2.3.4.2).
+    /// The position of the slice's result of index `number` in an array of `count` elements; `nil` if there is none (RFC
+    /// 9535, 2.3.4.2).
     func position(_ number: Int, count: Int) -> Int? {
         func bound(_ bound: Int32, absent: Int, in range: ClosedRange<Int>) -> Int {
             guard bound != Program.Slice.absent else { return absent }

@@ -1,6 +1,6 @@
 // Comparing values.
 extension Evaluator {
-    /// As RFC 9535 compares (2.3.5.2.2); `nil` stands for Nothing.
+    /// Compares as RFC 9535 does (2.3.5.2.2); `nil` is Nothing.
     mutating func compare(
         _ left: Value?, _ comparison: Program.Comparison, _ right: Value?
     ) throws(Exceeded) -> Bool {
@@ -28,7 +28,7 @@ extension Evaluator {
         return Value.order(left, right) == .ascending
     }
 
-    /// As the legacy dialect compares: truth values are the numbers 1 and 0, and numbers alone have an order.
+    /// Compares as the legacy dialect does: truth values are the numbers 1 and 0, and only numbers have an order.
     mutating func compareLegacy(
         _ left: Value, _ comparison: Program.Comparison, _ right: Value
     ) throws(Exceeded) -> Bool {
@@ -74,7 +74,7 @@ extension Evaluator {
         }
     }
 
-    /// Members in any order; they are looked for where they would be in the same.
+    /// Compares members in any order. Each is first looked for at the same position.
     private mutating func areEqual(
         _ left: Value.Children, _ right: Value.Children, booleansAreNumbers: Bool
     ) throws(Exceeded) -> Bool {
@@ -91,7 +91,7 @@ extension Evaluator {
 
     /// The member of the same name.
     ///
-    /// - Parameter offset: where it is looked for first.
+    /// - Parameter offset: the position where the search begins.
     private mutating func partner(
         of member: Tree.Node, _ pool: Value.Pool, in members: Value.Children, nearby offset: UInt32
     ) throws(Exceeded) -> Tree.Node? {
@@ -125,8 +125,8 @@ extension Value {
         case ascending, same, descending
     }
 
-    /// The order of two numbers: exact between whole numbers of 64 bits, else that of the nearest doubles. `nil` where
-    /// one is no number.
+    /// The order of two numbers: exact between whole numbers of 64 bits, else that of the nearest doubles. `nil` if one
+    /// is not a number.
     static func order(_ left: Value, _ right: Value) -> Order? {
         if case .integer(let left, _) = left, case .integer(let right, _) = right {
             return left < right ? .ascending : left == right ? .same : .descending

@@ -82,13 +82,13 @@ extension Evaluator {
         }
     }
 
-    /// Every byte counts that does not go on with a scalar.
+    /// The number of Unicode scalars: counts all bytes that do not continue a scalar.
     mutating func scalarCount(of text: Value.Text) throws(Exceeded) -> Int {
         try budget.spend(bytes: Int(text.count))
         return bytes(of: text).count { $0 & 0xc0 != 0x80 }
     }
 
-    /// The legacy dialect's comparison, for which one pair of values suffices. Where a query stands on the right, only
+    /// The legacy dialect's comparison: it holds if it holds for one pair of values. If the right side is a query, only
     /// the first value on the left is compared, as in the original.
     private mutating func compareAny(
         _ left: Reference, _ comparison: Program.Comparison, _ right: Reference, at current: UInt32

@@ -1,11 +1,12 @@
-// The legacy dialect's functions, which are written as subscripts and make values that the document does not hold.
+// The functions of the legacy dialect. They are written as subscripts, and make values that the document does not
+// contain.
 extension Evaluator {
-    /// Adds what the function makes of a node to what has been found: nothing where it does not apply.
+    /// Adds the function's result for a node to `found`; nothing if the function does not apply to the node.
     mutating func call(
         _ function: Program.SubscriptFunction, _ arguments: Program.List, on node: UInt32
     ) throws(Exceeded) {
         let value = value(node)
-        // What is made costs more than what is looked at.
+        // To make values costs more than to look at them.
         try budget.spend(8 + 8 * Int(value.children?.count ?? 0))
         switch (function, value, arguments.count) {
         case (.length, .array(let elements), 0):
@@ -63,12 +64,12 @@ extension Evaluator {
 
     /// A part of a text, whose bytes it shares. Negative positions count from the end, as in Python.
     ///
-    /// - Parameter isSingle: one scalar, or `nil` where there is none at that position.
+    /// - Parameter isSingle: whether the part is the one scalar at `start`; then `nil` is returned if there is none.
     private mutating func part(
         of text: Value.Text, from start: Int, to end: Int?, isSingle: Bool
     ) throws(Exceeded) -> Value.Text? {
         let count = try scalarCount(of: text)
-        // To find the places takes several times as long as to count.
+        // To find the positions takes several times as long as to count.
         try budget.spend(bytes: 4 * Int(text.count))
         var (lower, upper) = (start < 0 ? start + count : start, end.map { $0 < 0 ? $0 + count : $0 } ?? count)
         if isSingle {
@@ -94,7 +95,7 @@ extension Evaluator {
 
 // Making nodes.
 extension Evaluator {
-    /// Set in the key of a node that a function made; the rest of it tells which.
+    /// The bit that is set in the key of a node that a function made; the other bits are the function's raw value.
     static let functionMark: UInt32 = 1 << 31
 
     private mutating func make(

@@ -27,7 +27,7 @@ extension LegacyParser {
         return isNegated ? builder.add(.not(expression)) : expression
     }
 
-    /// Takes a word that does not go on; blanks around it count for nothing.
+    /// Takes a keyword that is not the beginning of a longer word, and the blanks around it.
     private mutating func takeKeyword(_ keyword: StaticString) -> Bool {
         scanner.skipBlanks()
         let start = scanner.position
@@ -124,7 +124,7 @@ extension LegacyParser {
 }
 
 extension JSON {
-    /// Python's truth of a value.
+    /// Whether Python takes the value as true.
     fileprivate var isTrue: Bool {
         switch self {
         case .null: false

@@ -1,8 +1,8 @@
 import JSON
 
-/// Reads a query as jsonpath2 0.4.5 does, the library behind the event routing that Postroom replaces.
+/// Reads a query as jsonpath2 0.4.5 does, the library of the event routing that Postroom replaces.
 ///
-/// Blanks may stand between any two words. Escapes are decoded, which the original left undone.
+/// Blanks are allowed between any two words. Escapes are decoded, which the original does not do.
 struct LegacyParser: QueryParser {
     var scanner: TextScanner
     var builder = ProgramBuilder()
@@ -17,7 +17,7 @@ struct LegacyParser: QueryParser {
         try read(text, skippingBlanks: true, expecting: "a subscript")
     }
 
-    /// The blanks after it are read also where no segment follows.
+    /// The next segment. Blanks are read even if no segment follows.
     mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
         scanner.skipBlanks()
         if scanner.isNext("[") { return .init(descends: false, selectors: try bracketed()) }
@@ -39,7 +39,7 @@ struct LegacyParser: QueryParser {
         return scanner.isNext("(") ? try function(name, at: start) : builder.name(name)
     }
 
-    /// A word that is not one of the language.
+    /// A word that is not a keyword.
     private mutating func word() -> String? {
         let start = scanner.position
         guard let byte = scanner.next, byte.isWordByte, !byte.isDigit else { return nil }
@@ -92,7 +92,7 @@ struct LegacyParser: QueryParser {
         return builder.slice(start, stop, step)
     }
 
-    /// Integers of any size; what lies beyond 64 bits is beyond every array, too.
+    /// An integer of any size. One beyond 64 bits is clamped, as it is beyond every array too.
     private mutating func integer() throws(Fault) -> Int64? {
         let start = scanner.position
         guard let text = try scanner.integer() else { return nil }
@@ -107,7 +107,7 @@ struct LegacyParser: QueryParser {
         guard let function = Program.SubscriptFunction(name: name) else {
             throw scanner.failure("unknown function", at: start)
         }
-        // Each may nest values deeper.
+        // Each function may nest values one level deeper.
         functionCount += 1
         guard functionCount <= TextScanner.nestingLimit else {
             throw scanner.failure("more than \(TextScanner.nestingLimit) functions", at: start)

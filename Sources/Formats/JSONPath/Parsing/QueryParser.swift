@@ -1,4 +1,5 @@
-/// What the two grammars have in common. Each has its own segments and selectors, and its own rules for blanks.
+/// The parts that the two grammars have in common. Each grammar has its own segments and selectors, and its own rules
+/// for blanks.
 protocol QueryParser {
     typealias Fault = JSONPathError.Fault
     typealias Reference = Program.Reference
@@ -7,14 +8,14 @@ protocol QueryParser {
     var builder: ProgramBuilder { get set }
 
     init(_ text: [UInt8])
-    /// The next segment and the blanks in front of it; `nil` where none follows.
+    /// The next segment and the blanks before it; `nil` if none follows.
     mutating func segment() throws(Fault) -> ProgramBuilder.Segment?
     mutating func selector() throws(Fault) -> Reference
 }
 
 extension QueryParser {
     /// Reads the whole text.
-    /// - Parameter rest: what is expected where it goes on after the query.
+    /// - Parameter rest: what the error names as expected if the text goes on after the query.
     static func read(
         _ text: [UInt8], skippingBlanks: Bool, expecting rest: String
     ) throws(Fault) -> ProgramBuilder.Outcome {
@@ -26,7 +27,7 @@ extension QueryParser {
         return parser.builder.finished(main: query)
     }
 
-    /// A query from `$` or `@`, where one of them is next.
+    /// A query, which begins with `$` or `@`.
     mutating func query() throws(Fault) -> Reference {
         let isAbsolute = scanner.take("$")
         if !isAbsolute { try scanner.require("@") }
@@ -48,7 +49,7 @@ extension QueryParser {
         return selectors
     }
 
-    /// Reads what is one level deeper.
+    /// Calls `read` one level of nesting deeper.
     mutating func nested<Result>(_ read: (inout Self) throws(Fault) -> Result) throws(Fault) -> Result {
         try scanner.descend()
         let result = try read(&self)
@@ -59,7 +60,7 @@ extension QueryParser {
 
 extension TextScanner {
     /// A comparison operator.
-    /// - Parameter equal: as the grammar writes equality.
+    /// - Parameter equal: the grammar's operator for equality.
     mutating func takeComparison(equal: StaticString) -> Program.Comparison? {
         if take(equal) { return .equal }
         if take("!=") { return .notEqual }

@@ -2,7 +2,7 @@ import JSON
 
 // The expressions of filters (RFC 9535, 2.3.5) and functions (2.4).
 extension RFC9535Parser {
-    /// Something that is compared, tested or handed to a function.
+    /// A part of an expression that is compared, tested or passed to a function.
     private struct Operand {
         var reference: Reference
         var kind: Kind
@@ -14,7 +14,7 @@ extension RFC9535Parser {
             case function(ResultType)
         }
 
-        /// Whether it is of ValueType, or can be turned into it.
+        /// Whether the operand is of ValueType, or can be converted to it.
         var isValue: Bool { kind == .literal || kind == .query(isSingular: true) || kind == .function(.value) }
     }
 

@@ -1,11 +1,11 @@
 import JSON
 
-/// Reads a query as RFC 9535 writes it, and refuses what is not well-typed (2.4.3).
+/// Reads a query by the grammar of RFC 9535, and refuses one that is not well-typed (2.4.3).
 struct RFC9535Parser: QueryParser {
     var scanner: TextScanner
     var builder = ProgramBuilder()
 
-    /// Integers that every JSON reader keeps whole (RFC 9535, 2.1).
+    /// The largest integer that is exact in I-JSON (RFC 9535, 2.1).
     private static let integerLimit: Int64 = 1 << 53 - 1
 
     init(_ text: [UInt8]) { scanner = TextScanner(text) }
@@ -15,7 +15,7 @@ struct RFC9535Parser: QueryParser {
         try read(text, skippingBlanks: false, expecting: "a segment")
     }
 
-    /// Blanks that no segment follows are not read.
+    /// The next segment. Blanks are not read if no segment follows them.
     mutating func segment() throws(Fault) -> ProgramBuilder.Segment? {
         let start = scanner.position
         scanner.skipBlanks()
@@ -86,6 +86,6 @@ struct RFC9535Parser: QueryParser {
 }
 
 extension UInt8 {
-    /// Of a name after a dot. All beyond ASCII belong to one.
+    /// Whether a name after a dot may have the byte. All bytes beyond ASCII are allowed.
     fileprivate var isNameByte: Bool { isLetter || isDigit || self == UInt8(ascii: "_") || self >= 0x80 }
 }

@@ -4,7 +4,7 @@ internal import JSON
 struct TextScanner {
     let text: [UInt8]
     var position = 0
-    /// How many parentheses, filters, functions and literals may lie in one another.
+    /// How deep parentheses, filters, functions and literals may be nested.
     static let nestingLimit = 64
     private var nesting = 0
 
@@ -43,14 +43,14 @@ struct TextScanner {
         guard take(word) else { throw failure("\"\(word)\" was expected") }
     }
 
-    /// Bytes as long as they fit.
+    /// Takes bytes as long as `fits` accepts them.
     mutating func run(while fits: (UInt8) -> Bool) -> String {
         let start = position
         while let byte = next, fits(byte) { position += 1 }
         return String(decoding: text[start..<position], as: UTF8.self)
     }
 
-    /// Reads what is one level deeper.
+    /// Enters one level of nesting.
     mutating func descend() throws(Fault) {
         guard nesting < TextScanner.nestingLimit else {
             throw failure("nested deeper than \(TextScanner.nestingLimit) levels")
@@ -63,9 +63,9 @@ struct TextScanner {
 
 // Strings and numbers.
 extension TextScanner {
-    /// A text in quotes, decoded.
+    /// Reads a text in quotes, and decodes its escapes.
     ///
-    /// - Parameter allowsHalves: half a surrogate pair becomes U+FFFD, instead of being refused.
+    /// - Parameter allowsHalves: whether half a surrogate pair becomes U+FFFD instead of being refused.
     mutating func quoted(allowsHalves: Bool) throws(Fault) -> String {
         let start = position
         let quote = text[position]
@@ -124,7 +124,7 @@ extension TextScanner {
         return unit
     }
 
-    /// A whole number without needless zeros, or `nil` where none stands.
+    /// Reads a whole number without leading zeros; `nil` if there is none.
     mutating func integer() throws(Fault) -> String? {
         let start = position
         let isNegative = take("-")
@@ -139,9 +139,9 @@ extension TextScanner {
         return (isNegative ? "-" : "") + digits
     }
 
-    /// What follows a JSON number's whole part.
+    /// Reads the fraction and the exponent of a JSON number; the text is empty if it has neither.
     ///
-    /// - Parameter allowsZeros: the exponent may begin with 0 and go on.
+    /// - Parameter allowsZeros: whether the exponent may have leading zeros.
     mutating func fractionAndExponent(allowsZeros: Bool = true) throws(Fault) -> String {
         let start = position
         if take(".") { try digits() }

@@ -10,24 +10,24 @@ package struct JSONPath: Sendable {
         case rfc9535
     }
 
-    /// Held by reference, so that a query is passed on cheaply.
+    /// A class, so that a query is cheap to pass on.
     private final class Compiled: Sendable {
         let program: Program
 
         init(_ program: Program) { self.program = program }
     }
 
-    /// Longer texts are refused, in bytes.
+    /// The longest text of a query, in bytes. Longer ones are refused.
     package static let lengthLimit = 65536
 
-    /// Steps that an evaluation may take unless its caller says otherwise: see `DESIGN.md` for what they are in time.
+    /// The default number of steps that an evaluation may take; `DESIGN.md` says how much time that is.
     package static let defaultBudget = 5_000_000
 
     /// Reads a query.
     ///
-    /// - Parameter dialect: without it, the grammar that accepts the text; where both do, the legacy dialect if the
-    ///   query has a filter, for there the meanings differ and stored queries rely on theirs, and RFC 9535 otherwise.
-    ///   Where it is not RFC 9535, a leading name stands for a member of the root: `data` is `$.data`.
+    /// - Parameter dialect: `nil` takes the grammar that accepts the text. If both do, it takes the legacy dialect for a
+    ///   query with a filter, as the meanings differ there and stored queries rely on theirs, and RFC 9535 for any other
+    ///   query. Unless RFC 9535 is given, a leading name means a member of the root: `data` is `$.data`.
     package init(parsing text: String, dialect: Dialect? = nil) throws(JSONPathError) {
         let text = QueryText(text)
         switch dialect {
@@ -60,7 +60,7 @@ package struct JSONPath: Sendable {
         compiled = Compiled(outcome.program)
     }
 
-    /// Whether the query has a result, which is known as soon as there is one.
+    /// Whether the query has a result. Evaluation stops at the first one.
     package func matches(
         _ document: JSONPathDocument, budget: Int = defaultBudget
     ) throws(JSONPathBudgetExceeded) -> Bool {
@@ -81,7 +81,7 @@ package struct JSONPath: Sendable {
         return values
     }
 
-    /// The query's results and where they are.
+    /// The query's results and their paths.
     package func nodes(
         in document: JSONPathDocument, budget: Int = defaultBudget
     ) throws(JSONPathBudgetExceeded) -> [JSONPathNode] {
@@ -103,14 +103,14 @@ package struct JSONPath: Sendable {
         while let node = try evaluator.next(&walk) { try take(&evaluator, node) }
     }
 
-    /// What every document has for which the query has a result: one of these at least. `nil` where nothing can be said.
+    /// Alternatives of which every document meets at least one if the query has a result in it; `nil` if none are known.
     package var requirement: [JSONPathRequirement]? { Requirements(compiled.program).ofQuery() }
 }
 
-/// A query's text as the grammars take it.
+/// The text of a query, for both grammars.
 private struct QueryText {
     private let text: [UInt8]
-    /// Without the `$` of the root and the dot after it, which a leading name stands for.
+    /// Whether the text begins with a name, which means that `$.` is to be added before it.
     private let isBare: Bool
 
     init(_ text: String) {

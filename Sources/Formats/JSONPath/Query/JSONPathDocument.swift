@@ -1,6 +1,6 @@
 package import JSON
 
-/// A JSON value made ready for queries. That takes longer than most queries do, and is done once for all of them.
+/// A JSON value prepared for queries. The preparation takes longer than most queries, and is done once for all of them.
 package struct JSONPathDocument: Sendable {
     private let builder: TreeBuilder
 
@@ -10,7 +10,7 @@ package struct JSONPathDocument: Sendable {
         self.builder = builder
     }
 
-    /// How many values it has, itself included.
+    /// How many values the document has, including the root.
     package var count: Int { builder.tree.nodes.count }
 
     var tree: Tree { builder.tree }
@@ -22,7 +22,7 @@ package struct JSONPathDocument: Sendable {
 /// A result of a query.
 package struct JSONPathNode: Equatable, Sendable {
     package let value: JSON
-    /// From the root to the value.
+    /// The steps from the root to the value.
     package let path: [Element]
 
     package enum Element: Equatable, Sendable {
@@ -32,7 +32,7 @@ package struct JSONPathNode: Equatable, Sendable {
         case function(String)
     }
 
-    /// The path as RFC 9535 writes it (2.7). A function in it is written as the legacy dialect does, `[length()]`.
+    /// The path as RFC 9535 writes it (2.7). A function is written as in the legacy dialect, `[length()]`.
     package var normalizedPath: String {
         path.reduce(into: "$") { text, element in
             switch element {
@@ -64,7 +64,7 @@ package struct JSONPathNode: Equatable, Sendable {
     }
 }
 
-// Results as they are handed out.
+// The values and paths of results.
 extension Evaluator {
     func json(_ number: UInt32, in source: JSONPathDocument) -> JSON {
         guard number >= document.nodes.count else { return source.source(number) }

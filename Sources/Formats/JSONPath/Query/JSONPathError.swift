@@ -1,10 +1,10 @@
 import JSON
 
-/// Why a text is no JSONPath query: for each grammar that was tried, what is wrong, and where.
+/// Why a text is not a JSONPath query: what is wrong and where, for each grammar that was tried.
 package struct JSONPathError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// `nil` where the legacy grammar was not tried.
+    /// The fault in the legacy grammar; `nil` if it was not tried.
     package let legacy: Fault?
-    /// `nil` where the grammar of RFC 9535 was not tried.
+    /// The fault in the grammar of RFC 9535; `nil` if it was not tried.
     package let rfc9535: Fault?
 
     package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
@@ -33,5 +33,5 @@ package struct JSONPathError: Error, Equatable, Sendable, CustomStringConvertibl
     }
 }
 
-/// The budget of an evaluation was spent before it came to its end.
+/// The error of an evaluation that has spent its budget before its end.
 package struct JSONPathBudgetExceeded: Error, Equatable, Sendable {}

@@ -1,11 +1,11 @@
-/// A query as it is evaluated: instructions that refer to one another by number. It is small, since very many are kept.
+/// A compiled query: instructions that refer to one another by number. It is small, as very many are kept in memory.
 struct Program: Sendable {
     typealias Reference = UInt32
 
     var instructions: [Instruction] = []
     /// Runs of references to instructions: the selectors of a segment, the operands of an `and`.
     var lists: [Reference] = []
-    /// Member names that are asked for.
+    /// The member names in the query.
     var names: [String] = []
     /// The values of literals.
     var constants = Tree()
@@ -41,16 +41,16 @@ struct Program: Sendable {
         case not(Reference)
         case truth(Bool)
         case exists(Reference)
-        /// Of at most one value on each side, as RFC 9535 compares.
+        /// A comparison of at most one value on each side, as in RFC 9535.
         case comparison(Comparison, Reference, Reference)
-        /// Of any number of values on each side, as the legacy dialect compares.
+        /// A comparison of any number of values on each side, as in the legacy dialect.
         case anyComparison(Comparison, Reference, Reference)
-        /// A regular expression known beforehand.
+        /// A match with a regular expression that is compiled in advance.
         case match(Reference, expression: UInt32)
-        /// A regular expression that the document or a literal gives.
+        /// A match with a regular expression that is computed during the evaluation.
         case dynamicMatch(Reference, Reference, isSearch: Bool)
 
-        // Values beside queries.
+        // Values other than queries.
         case constant(UInt32)
         case length(Reference)
         case count(Reference)
@@ -58,9 +58,9 @@ struct Program: Sendable {
     }
 
     struct Query {
-        /// From the root of the document, or else from the node that a filter looks at.
+        /// Whether it starts at the root of the document. If not, it starts at the node that a filter tests.
         var isAbsolute: Bool
-        /// Names and indices alone: at most one node.
+        /// Whether it has only names and indices, and so at most one node.
         var isSingular: Bool
         /// The first segment, or `none`.
         var first: Reference
@@ -68,13 +68,13 @@ struct Program: Sendable {
 
     struct Segment {
         var descends: Bool
-        /// Selectors are among its own that find something in a value that holds nothing.
+        /// Whether a selector of the segment can find something in a value without children.
         var visitsLeaves: Bool
         var next: Reference
         var selectors: List
     }
 
-    /// Bounds are held within 32 bits, which no array exceeds.
+    /// Bounds are clamped to 32 bits; no array is longer.
     struct Slice {
         var start: Int32
         var end: Int32

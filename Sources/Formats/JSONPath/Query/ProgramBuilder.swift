@@ -1,17 +1,17 @@
 import JSON
 
-/// What a parser makes of a text, piece by piece.
+/// Builds a program piece by piece, for the parsers.
 struct ProgramBuilder {
     typealias Reference = Program.Reference
 
     private(set) var program = Program()
-    /// Whether a filter is in it.
+    /// Whether the query has a filter.
     private(set) var hasFilter = false
     private var constants = TreeBuilder(pool: .constants)
     private var nameNumbers: [MemberName: UInt32] = [:]
     private var expressionSize = 0
 
-    /// A segment as it is read.
+    /// A segment that has been read.
     struct Segment {
         var descends: Bool
         var selectors: [Reference]
@@ -75,14 +75,14 @@ struct ProgramBuilder {
         }
     }
 
-    /// The instructions joined by `instruction`; a single one stands for itself.
+    /// The instructions joined by `instruction`; a single one is returned as it is.
     mutating func joined(
         _ references: [Reference], by instruction: (Program.List) -> Program.Instruction
     ) -> Reference {
         references.count == 1 ? references[0] : add(instruction(list(references)))
     }
 
-    /// A test of `value` against a regular expression. One that is none matches nothing (RFC 9535, 2.4.6).
+    /// A test of `value` against a regular expression. An invalid expression matches nothing (RFC 9535, 2.4.6).
     mutating func match(
         _ value: Reference, _ pattern: String, isSearch: Bool
     ) throws(RegularExpression.TooLarge) -> Reference {
@@ -102,13 +102,13 @@ struct ProgramBuilder {
             .slice(.init(start: start.map(held) ?? absent, end: end.map(held) ?? absent, step: held(step ?? 1))))
     }
 
-    /// The text of a string literal.
+    /// The text of a string literal; `nil` for any other operand.
     func string(_ reference: Reference) -> String? {
         guard case .constant(let node) = program[reference] else { return nil }
         return constants.sources[Int(node)].string
     }
 
-    /// The program, in arrays that are no larger than what they hold.
+    /// The program, in arrays without unused capacity.
     consuming func finished(main: Reference) -> Outcome {
         program.main = main
         program.constants = constants.tree

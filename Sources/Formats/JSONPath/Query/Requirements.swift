@@ -1,7 +1,7 @@
-/// Something that a document has: a value at a path from the root, and perhaps a string there. A path that leads to many
-/// places needs one of them.
+/// Something that a document must have: a value at a path from the root, and possibly a certain string there. If the
+/// path leads to many values, one of them is enough.
 ///
-/// Of members of one name the last counts, and names and strings are equal where their scalars are.
+/// If members have the same name, the last one counts. Names and strings are equal if their scalars are.
 package struct JSONPathRequirement: Equatable, Sendable {
     package enum Step: Equatable, Sendable {
         case member(String)
@@ -17,7 +17,8 @@ package struct JSONPathRequirement: Equatable, Sendable {
 
 /// Finds what a document must have for a query to have a result.
 ///
-/// It follows selectors as far as it is sure what they take, and looks into filters. What it does not know, it says nothing of.
+/// It follows selectors as far as their results are certain, and looks into filters. Where it is not certain, it
+/// requires nothing.
 struct Requirements {
     private let program: Program
 
@@ -25,18 +26,18 @@ struct Requirements {
     private typealias Alternatives = [JSONPathRequirement]
     private typealias Path = [JSONPathRequirement.Step]
 
-    /// More alternatives than these are no help to an index.
+    /// More alternatives than this do not help an index.
     private static let limit = 32
-    /// Nor are longer paths.
+    /// Longer paths do not help it either.
     private static let lengthLimit = 32
 
     init(_ program: Program) { self.program = program }
 
     func ofQuery() -> [JSONPathRequirement]? { of(query: program.main, at: nil) }
 
-    /// What it takes for a query to have a node.
+    /// The requirement for a query to have a node.
     ///
-    /// - Parameter current: where the node is that a filter looks at, if that is sure.
+    /// - Parameter current: the path of the node that a filter tests, if it is certain.
     private func of(query reference: Reference, at current: Path?) -> Alternatives? {
         let query = program.query(reference)
         guard var path = query.isAbsolute ? [] : current else { return nil }
@@ -55,18 +56,18 @@ struct Requirements {
         return better(best, existence(at: path))
     }
 
-    /// Nothing is said by a path that every document has.
+    /// The requirement that there is a value at a path; `nil` for a path that every document has.
     private func existence(at path: Path) -> Alternatives? {
         path.isEmpty || path == [.descendant] ? nil : [.init(path: path, value: nil)]
     }
 
-    /// Where a segment's selectors begin to look.
+    /// The path at which a segment's selectors begin.
     private func start(of segment: Program.Segment, at path: Path) -> Path? {
         guard segment.descends else { return path }
         return path.contains(.descendant) ? nil : path + [.descendant]
     }
 
-    /// Where a selector leads.
+    /// The path that a selector leads to, and the requirement of its filter.
     private func step(_ selector: Reference, at path: Path) -> (path: Path, alternatives: Alternatives?)? {
         guard path.count < Requirements.lengthLimit else { return nil }
         switch program[selector] {
@@ -79,7 +80,7 @@ struct Requirements {
         }
     }
 
-    /// What it takes for one of several selectors to find something.
+    /// The requirement for one of several selectors to find something.
     private func ofAny(_ segment: Program.Segment, at path: Path) -> Alternatives? {
         guard let start = start(of: segment, at: path) else { return nil }
         return union(
@@ -96,7 +97,7 @@ struct Requirements {
         case .exists(let query): of(query: query, at: current)
         case .comparison(.equal, let left, let right): ofEquality(left, right, at: current)
         case .anyComparison(let comparison, let left, let right):
-            // Without a value on either side there is nothing that compares.
+            // Each side needs a value, or nothing is compared.
             better(
                 comparison == .equal ? ofEquality(left, right, at: current) : nil,
                 better(of(operand: left, at: current), of(operand: right, at: current)))
@@ -109,7 +110,7 @@ struct Requirements {
         return of(query: operand, at: current)
     }
 
-    /// Names that lead to one place, and a string literal.
+    /// The requirement of an equality between a singular query and a string literal.
     private func ofEquality(_ left: Reference, _ right: Reference, at current: Path?) -> Alternatives? {
         for (query, literal) in [(left, right), (right, left)] {
             guard let path = path(query, at: current), case .constant(let node) = program[literal] else { continue }
@@ -147,8 +148,8 @@ struct Requirements {
         return union
     }
 
-    /// The one that fewer documents meet, as far as can be guessed: strings before mere members; of strings fewer
-    /// alternatives, of members longer paths.
+    /// The one that probably fewer documents meet: requirements of strings before those of members only; among those of
+    /// strings, fewer alternatives; among those of members, longer paths.
     private func better(_ left: Alternatives?, _ right: Alternatives?) -> Alternatives? {
         guard let left else { return right }
         guard let right else { return left }
@@ -162,7 +163,7 @@ struct Requirements {
 }
 
 extension JSONPathRequirement {
-    /// `==` would also take canonically equivalent texts for the same.
+    /// Compares scalars: `==` would also accept canonically equivalent texts.
     fileprivate func isSame(as other: JSONPathRequirement) -> Bool {
         guard path.count == other.path.count else { return false }
         guard zip(path, other.path).allSatisfy({ $0.isSame(as: $1) }) else { return false }

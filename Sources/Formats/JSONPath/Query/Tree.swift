@@ -1,18 +1,19 @@
 import JSON
 
-/// JSON values laid out flat: nodes that refer to one another by number, so that a walk counts no references.
+/// JSON values in flat arrays: nodes refer to one another by number, so that a walk does not touch reference counts.
 ///
-/// The children of a node lie beside one another. Of members of one name the last counts, in the place of the first.
+/// The children of a node are next to one another. If members have the same name, the last value counts, at the position
+/// of the first.
 struct Tree: Sendable {
     fileprivate(set) var nodes: [Node] = []
     /// The UTF-8 of all strings and names.
     fileprivate(set) var bytes: [UInt8] = []
-    /// Each name once.
+    /// The distinct names.
     fileprivate(set) var names: [Value.Text] = []
 
     struct Node {
         var value: Value
-        /// The array or object that holds the node; a root holds itself.
+        /// The array or object that contains the node; for a root, the node itself.
         var parent: UInt32
         /// The position in an array, or the number of the name in an object.
         var key: UInt32
@@ -25,26 +26,26 @@ struct Tree: Sendable {
     func string(_ text: Value.Text) -> String { String(decoding: bytes(of: text), as: UTF8.self) }
 }
 
-/// Lays out values.
+/// Builds a tree of values.
 struct TreeBuilder: Sendable {
     private(set) var tree = Tree()
-    /// What each node was made from.
+    /// The value from which each node was made.
     private(set) var sources: [JSON] = []
     private(set) var nameNumbers: [MemberName: UInt32] = [:]
-    /// For each name, the last node that bears it.
+    /// For each name, the last node that has it.
     private var bearers: [UInt32] = []
     private var waiting: [UInt32] = []
     private let pool: Value.Pool
 
     init(pool: Value.Pool) { self.pool = pool }
 
-    /// Adds a value and all it holds, and returns its node. What is still to be looked into waits on a stack of its own,
-    /// so that no depth is too deep.
+    /// Adds a value and all values in it, and returns its node. Arrays and objects whose children are still to be added
+    /// wait on a stack, so that no depth is too deep.
     mutating func append(_ value: JSON) -> UInt32 {
         let root = UInt32(tree.nodes.count)
         add(value, parent: root, key: 0)
         while let node = waiting.popLast() {
-            // A member that was replaced by one of its name may wait twice.
+            // A member that was replaced by another of the same name may be on the stack twice.
             guard case .null = tree.nodes[Int(node)].value else { continue }
             lookInto(sources[Int(node)], of: node)
         }
@@ -58,7 +59,7 @@ struct TreeBuilder: Sendable {
         tree.nodes[Int(node)].value = plain(value, of: node)
     }
 
-    /// The value of a node that holds nothing. One that does is null and waits.
+    /// The value of a node without children. An array or object is null at first, and is put on the stack.
     private mutating func plain(_ value: JSON, of node: UInt32) -> Value {
         switch value {
         case .null: return .null
@@ -119,7 +120,7 @@ struct TreeBuilder: Sendable {
     }
 }
 
-/// A name that equals another where their scalars do; `String` also takes canonically equivalent ones for equal.
+/// A name that is equal to another if their scalars are. For `String`, canonically equivalent texts would be equal too.
 struct MemberName: Hashable {
     let text: String
 

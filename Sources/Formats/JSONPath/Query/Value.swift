@@ -1,10 +1,10 @@
-/// What a node is, in a form that is compared without touching the heap.
+/// The value of a node, in a form that can be compared without touching the heap.
 ///
-/// Text and children lie in a tree: the document's, or that of the query's literals.
+/// Texts and children are stored in a tree: the document's, or that of the query's literals.
 enum Value {
     case null
     case boolean(Bool)
-    /// A number without a fraction that fits 64 bits. `isPlain` says that it was written so, without point or exponent.
+    /// A number without a fraction that fits 64 bits. `isPlain` says whether it was written without point and exponent.
     case integer(Int64, isPlain: Bool)
     case double(Double)
     case string(Text)
@@ -18,7 +18,7 @@ enum Value {
         var count: UInt32
     }
 
-    /// Nodes that lie beside one another.
+    /// Nodes that are next to one another in the tree.
     struct Children {
         var pool: Pool
         var first: UInt32
@@ -32,7 +32,7 @@ enum Value {
         case constants
     }
 
-    /// The children of an array or object; none of another value.
+    /// The children of an array or object; `nil` for another value.
     var children: Children? {
         switch self {
         case .array(let children), .object(let children): children
@@ -44,12 +44,12 @@ enum Value {
 }
 
 extension Value {
-    /// The value of a JSON number's text: exact where it is a whole number of 64 bits, else the nearest double.
+    /// The value of a JSON number's text: exact if it is a whole number of 64 bits, else the nearest double.
     init(number text: String) {
         if let integer = Int64(text) {
             self = .integer(integer, isPlain: true)
         } else if text.utf8.count <= 32, let double = Double(text), double.rounded() != double {
-            // A text that stands for a whole number would be the nearest to a double that is whole.
+            // The text is not a whole number, as the nearest double to one would be whole too.
             self = .double(double)
         } else {
             self = Decimal(text).value
@@ -57,14 +57,14 @@ extension Value {
     }
 }
 
-/// A JSON number taken apart: ±0.DIGITS × 10^exponent, without zeros at either end of the digits.
+/// The parts of a JSON number: ±0.DIGITS × 10^exponent, without zeros at either end of the digits.
 private struct Decimal {
     private var isNegative = false
     private var digits: [UInt8] = []
     private var exponent = 0
 
-    /// More digits than any double needs to be rounded as the whole number would be; one that is not 0 stands for those
-    /// that follow.
+    /// More digits than are ever needed to round to the nearest double. If any later digit is not 0, one such digit
+    /// stands for the rest.
     private static let digitLimit = 800
 
     init(_ text: String) {
@@ -97,7 +97,7 @@ private struct Decimal {
         exponent += written
     }
 
-    /// Exponents beyond any double's are held at a bound.
+    /// The exponent, clamped to a bound far beyond any double's.
     private static func exponent(_ text: Substring.UTF8View) -> Int {
         var value = 0
         for byte in text where byte >= UInt8(ascii: "0") {

@@ -1,32 +1,32 @@
 /// An I-Regexp (RFC 9485), compiled for a simulation that needs time linear in the text.
 ///
-/// `^` and `$` stand for the beginning and the end, where the grammar alone would have them be ordinary characters: the
-/// compliance suite has them so, as do the engines that I-Regexps are translated to (RFC 9485, 5).
+/// `^` and `$` mean the beginning and the end of the text, though in the grammar they are ordinary characters: the
+/// compliance suite expects this, as do the engines that I-Regexps are translated to (RFC 9485, 5).
 struct RegularExpression: Sendable {
     var steps: [Step] = []
     var classes: [ScalarClass] = []
-    /// Whether a part of the text suffices.
+    /// Whether it is enough if a part of the text matches.
     let isSearch: Bool
 
-    /// Steps of one expression, or of all those that are literals of one query.
+    /// The most steps of one expression, or of all literal expressions of one query together.
     static let sizeLimit = 4096
     struct TooLarge: Error {}
 
     enum Step {
         case scalar(UInt32)
         case scalarClass(UInt32)
-        /// Goes on at the beginning of the text, or at its end, alone.
+        /// Continues only at the beginning of the text; `end`, only at its end.
         case beginning
         case end
-        /// Goes on at both.
+        /// Continues at both steps.
         case split(UInt32, UInt32)
         case jump(UInt32)
         case accept
     }
 
-    /// `nil` where the pattern is not valid.
+    /// Compiles a pattern; `nil` if it is not valid.
     ///
-    /// - Parameter limit: steps it may come to.
+    /// - Parameter limit: the most steps that the expression may have.
     init?(_ pattern: String, isSearch: Bool, limit: Int = sizeLimit) throws(TooLarge) {
         self.isSearch = isSearch
         var parser = RegularExpressionParser(pattern)
@@ -36,11 +36,11 @@ struct RegularExpression: Sendable {
         steps.append(.accept)
     }
 
-    /// What is kept, in steps.
+    /// The size of the compiled expression, in steps.
     var size: Int { steps.count + classes.reduce(0) { $0 + $1.ranges.count } }
 }
 
-// From the tree to steps.
+// Compiling the tree to steps.
 extension RegularExpression {
     private var here: UInt32 { UInt32(steps.count) }
 
@@ -93,7 +93,7 @@ extension RegularExpression {
     }
 }
 
-/// A regular expression as it is written.
+/// A regular expression as a syntax tree.
 indirect enum RegularExpressionNode {
     case scalar(Unicode.Scalar)
     case beginning
@@ -103,8 +103,8 @@ indirect enum RegularExpressionNode {
     case alternatives([RegularExpressionNode])
     case repetition(RegularExpressionNode, atLeast: Int, atMost: Int?)
 
-    /// Steps needed, or more than `limit` where they are. What is empty counts, too, so that no
-    /// repetition of it takes long.
+    /// The number of steps needed, or a number above `limit` if it is exceeded. Empty parts count too, so that repeating
+    /// one cannot take long.
     func size(within limit: Int) -> Int {
         switch self {
         case .scalar, .beginning, .end: 1

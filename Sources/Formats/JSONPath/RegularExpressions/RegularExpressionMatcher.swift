@@ -1,13 +1,14 @@
-/// Runs a regular expression over a text with all its threads side by side, each step at most once for each scalar.
+/// Matches a regular expression by following all its alternatives side by side. Each step runs at most once for each
+/// scalar of the text.
 struct RegularExpressionMatcher {
     private var current: [UInt32] = []
     private var upcoming: [UInt32] = []
     private var pending: [UInt32] = []
-    /// For each step, the scalar before which it was last reached, counted from 1.
+    /// For each step, the round in which it was last reached; 0 if never.
     private var reached: [Int] = []
     private var isAccepted = false
 
-    /// Between two scalars.
+    /// The position before a scalar, or at the end of the text.
     private struct Boundary {
         /// Counted from 1.
         var round: Int
@@ -20,7 +21,7 @@ struct RegularExpressionMatcher {
         _ expression: borrowing RegularExpression, _ text: ArraySlice<UInt8>, _ budget: inout Budget
     ) throws(JSONPathBudgetExceeded) -> Bool {
         prepare(expression.steps.count)
-        // The arrays are filled anew for each text.
+        // The arrays are filled again for each text.
         try budget.spend(1 + expression.steps.count / 8)
         var position = text.startIndex
         var boundary = Boundary(round: 1, isBeginning: true, isEnd: text.isEmpty)
@@ -61,7 +62,7 @@ struct RegularExpressionMatcher {
         }
     }
 
-    /// Adds a step and all that follow from it without a scalar.
+    /// Adds a step, and all steps that follow it without taking a scalar.
     private mutating func reach(
         _ start: UInt32, of expression: borrowing RegularExpression, _ boundary: Boundary, _ budget: inout Budget
     ) throws(JSONPathBudgetExceeded) {
@@ -83,7 +84,7 @@ struct RegularExpressionMatcher {
         }
     }
 
-    /// The scalar at `position`, which moves behind it. The text is known to be valid.
+    /// The scalar at `position`, which is moved past it. The text must be valid UTF-8.
     private static func scalar(of text: ArraySlice<UInt8>, at position: inout Int) -> UInt32 {
         let first = UInt32(text[position])
         position += 1

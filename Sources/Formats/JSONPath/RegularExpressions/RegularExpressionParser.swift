@@ -1,4 +1,4 @@
-/// Reads an I-Regexp as RFC 9485 writes it.
+/// Reads an I-Regexp by the grammar of RFC 9485.
 struct RegularExpressionParser {
     private let scalars: [Unicode.Scalar]
     private var position = 0
@@ -6,7 +6,7 @@ struct RegularExpressionParser {
 
     init(_ pattern: String) { scalars = Array(pattern.unicodeScalars) }
 
-    /// The whole pattern, or `nil` where it is not valid or its parentheses lie too deep in one another.
+    /// The whole pattern, or `nil` if it is not valid or its parentheses are nested too deep.
     mutating func expression() -> RegularExpressionNode? {
         guard let node = alternatives(), position == scalars.count else { return nil }
         return node
@@ -72,7 +72,7 @@ struct RegularExpressionParser {
         return .repetition(atom, atLeast: least, atMost: most)
     }
 
-    /// Held within a bound that is too large anyway.
+    /// A number of repetitions, clamped to a bound that is too large anyway.
     private mutating func quantity() -> Int? {
         var value: Int?
         while let scalar = next, ("0"..."9").contains(scalar) {
@@ -82,7 +82,7 @@ struct RegularExpressionParser {
         return value
     }
 
-    /// What follows a backslash, where that is one scalar.
+    /// The scalar of an escape, after the backslash; `nil` if it is not an escape for one scalar.
     private mutating func escaped() -> Unicode.Scalar? {
         guard let scalar = next else { return nil }
         position += 1
@@ -106,7 +106,7 @@ struct RegularExpressionParser {
         return letter == "p" ? mask : ~mask
     }
 
-    /// What follows an opening bracket.
+    /// A character class, after its opening bracket.
     private mutating func scalarClass() -> ScalarClass? {
         let isNegated = take("^")
         var ranges: [ClosedRange<UInt32>] = []
@@ -134,7 +134,7 @@ struct RegularExpressionParser {
         return ScalarClass(ranges: ranges, categories: mask, isNegated: isNegated)
     }
 
-    /// One scalar of a class, or two and all between them.
+    /// One scalar of a class, or a range of scalars.
     private mutating func range() -> ClosedRange<UInt32>? {
         guard let first = classScalar() else { return nil }
         guard next == "-", position + 1 < scalars.count, scalars[position + 1] != "]" else {

@@ -1,12 +1,12 @@
 /// A set of Unicode scalars: ranges and general categories.
 struct ScalarClass: Sendable {
-    /// Apart from one another, in order.
+    /// In ascending order, without overlaps.
     let ranges: [ClosedRange<UInt32>]
     /// Bits of `GeneralCategories`.
     let categories: UInt32
     let isNegated: Bool
 
-    /// All but the ends of lines.
+    /// All scalars but line feed and carriage return.
     static let dot = ScalarClass(ranges: [0x0a...0x0a, 0x0d...0x0d], isNegated: true)
 
     init(ranges: [ClosedRange<UInt32>] = [], categories: UInt32 = 0, isNegated: Bool = false) {
@@ -23,7 +23,7 @@ struct ScalarClass: Sendable {
         self.isNegated = isNegated
     }
 
-    /// Steps that it takes to look a scalar up.
+    /// How many steps it costs to look up a scalar.
     var cost: Int { (ranges.count > 4 ? 2 : 0) + (categories == 0 ? 0 : 4) }
 
     func contains(_ scalar: UInt32) -> Bool {
@@ -48,13 +48,13 @@ struct ScalarClass: Sendable {
 
 /// The general categories of Unicode as bits.
 enum GeneralCategories {
-    /// In the order of their bits. I-Regexp has no name for surrogates, which no text holds.
+    /// The names in the order of their bits. I-Regexp has no name for surrogates, which no text contains.
     private static let names = [
         "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po",
         "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cn",
     ]
 
-    /// A category, or all whose names begin with a letter; `nil` where there is none.
+    /// The bit of a category, or of all categories whose names begin with a letter; `nil` if there is none.
     static func mask(of name: String) -> UInt32? {
         guard (1...2).contains(name.utf8.count) else { return nil }
         var mask: UInt32 = 0
