@@ -1,10 +1,10 @@
 internal import CCurl
 internal import SystemPackage
 
-/// What a libcurl function returned instead of success, where that is not the outcome of one request.
+/// A failure of a libcurl function that is not the outcome of one request.
 package struct CurlError: Error, Equatable, Sendable, CustomStringConvertible {
     package let function: String
-    /// A CURLcode, CURLMcode or CURLSHcode, as the function has it; of a system call, errno.
+    /// A CURLcode, CURLMcode or CURLSHcode, depending on the function; errno for a system call.
     package let code: CInt
     package let reason: String
 

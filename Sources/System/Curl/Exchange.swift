@@ -1,27 +1,27 @@
 internal import CCurl
 
-/// What became of one request.
+/// The result of one request.
 package struct Exchange: Sendable {
     package enum Outcome: Sendable {
         /// - Parameters:
         ///   - headers: in their order; without those of interim responses (1xx) and trailers.
         ///   - isTruncated: whether the response's body was longer than `body`.
         case response(status: Int, headers: [(name: String, value: String)], body: [UInt8], isTruncated: Bool)
-        /// - Parameter text: one sentence for the log; it may have the name and the address that were called in it.
+        /// - Parameter text: a sentence for the log; it may contain the host name and the address that were called.
         case failure(kind: ErrorKind, text: String)
     }
 
     package enum ErrorKind: String, Sendable {
-        /// The name has no address.
+        /// The host name could not be resolved.
         case dns
         case connect
         case tls
         case timeout
         /// The connection ended before the response did.
         case reset
-        /// `mayConnect` refused every address there was.
+        /// `mayConnect` refused the address, or all addresses of the host.
         case blocked = "blocked_ip"
-        /// What came is not HTTP, or cannot be read as such.
+        /// The response is not valid HTTP, or another error has occurred.
         case protocolError = "protocol"
     }
 
@@ -33,19 +33,19 @@ package struct Exchange: Sendable {
 
     package var outcome: Outcome
     package var durationMilliseconds: Int
-    /// Whether the connection had carried another request before. A `reset` of such a one can be a receiver that closed it
-    /// just when this request was sent: then it has not been worked on.
+    /// Whether the connection had carried another request before. If such an exchange ends with `reset`, the receiver
+    /// may have closed the connection just when this request was sent, and has then not processed it.
     package var isReusedConnection: Bool
-    /// Whether anything of a response came, an interim one included.
+    /// Whether any bytes of a response have arrived, even of an interim one.
     package var isAnswered: Bool
-    /// The address called; of a failure that is `blocked`, the one refused.
+    /// The address that was called; for a `blocked` failure, the address that was refused.
     package var remoteAddress: String?
-    /// Of the response.
+    /// The HTTP version of the response.
     package var httpVersion: HTTPVersion?
 }
 
 extension Exchange.ErrorKind {
-    /// What went wrong by libcurl's word for it (libcurl-errors(3)).
+    /// The kind of failure that an error code of libcurl means (libcurl-errors(3)).
     init(_ code: CURLcode) {
         self =
             switch code {

@@ -5,9 +5,10 @@ package import Values
 
 /// Many HTTP requests in flight in one thread (libcurl-multi(3)).
 ///
-/// No redirect is followed and nothing is decompressed; no proxy, cookie, credential or setting is taken from the
-/// environment. Over TLS, 1.2 or newer and always verified, HTTP/2 is spoken with those who can; HTTP/1.1 else.
-/// Connections and TLS sessions are kept and used again. Names are looked up in threads of their own.
+/// Redirects are not followed, and bodies are not decompressed. No proxy, cookie, credential or setting is taken from
+/// the environment. TLS is version 1.2 or newer, with certificates always verified; over it, HTTP/2 is used with servers
+/// that support it. All other requests use HTTP/1.1. Connections and TLS sessions are reused. Names are looked up in
+/// separate threads.
 @safe package final class Multi {
     private let handle: OpaquePointer
     private let options: Options
@@ -15,18 +16,18 @@ package import Values
     private let keptConnections: Int
 
     private var transfers: [UInt64: Transfer] = [:]
-    /// Handles between two requests; the one used last is the next.
+    /// Handles without a request. The one used last is reused first.
     private var idle: [Transfer] = []
-    /// For CURLOPT_RESOLVE of the next request.
+    /// Entries for CURLOPT_RESOLVE of the next request.
     private var newAddresses: [String] = []
 
     /// - Parameters:
-    ///   - connectionsPerHost: further requests to the same name and port wait for one of these while their time runs; 0
-    ///     for as many as there are requests.
-    ///   - idleSeconds: a connection that was not used for as long is not used again.
-    ///   - dnsSeconds: a name's addresses are remembered for as long.
-    ///   - keptConnections: how many connections wait for another request; past that, the one used longest ago is closed.
-    ///   - authorities: the file of the certificates to trust; `nil` for those the system trusts.
+    ///   - connectionsPerHost: the most connections to one name and port; further requests wait for one of them, which
+    ///     counts towards their timeout. 0 means no limit.
+    ///   - idleSeconds: a connection that was idle for longer than this is not reused.
+    ///   - dnsSeconds: how long the addresses of a name are cached.
+    ///   - keptConnections: how many idle connections are kept; beyond that, the least recently used one is closed.
+    ///   - authorities: the file of the CA certificates to trust; `nil` for those that the system trusts.
     package init(
         connectionsPerHost: Int, idleSeconds: Int, dnsSeconds: Int, keptConnections: Int = 256,
         authorities: FilePath? = nil
@@ -43,7 +44,7 @@ package import Values
             throw CurlError(function: "curl_multi_init", code: 0, reason: "no memory")
         }
         unsafe self.handle = handle
-        // Unretained: the handle is gone before the watch is.
+        // Unretained: the handle is freed before the watch.
         let context = unsafe Unmanaged.passUnretained(watch).toOpaque()
         try unsafe check(
             postroom_curl_multi_set_socket_watcher(
@@ -65,8 +66,9 @@ package import Values
         try set(CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX)
     }
 
-    /// libcurl's own limit is on all connections, those at work among them (conncache.c, Curl_conncache_return_conn): where
-    /// many hang, it would close every other one after its request.
+    /// Raises libcurl's limit with the number of requests in flight. The limit counts all connections, including those
+    /// in use (conncache.c, Curl_conncache_return_conn): if many requests hung, libcurl would close every other
+    /// connection after its request.
     private func limitConnections() throws(CurlError) {
         try set(CURLMOPT_MAXCONNECTS, keptConnections + transfers.count)
     }
@@ -75,7 +77,8 @@ package import Values
         unsafe try check(postroom_curl_multi_set_long(handle, option, value), "curl_multi_setopt")
     }
 
-    /// Once for the process, and safe beside other threads since libcurl 7.84 (curl_global_init(3)).
+    /// Initializes libcurl once for the process, which is safe beside other threads since libcurl 7.84
+    /// (curl_global_init(3)).
     private static let initialized = Result<Void, CurlError> { () throws(CurlError) in
         try check(curl_global_init(Int(CURL_GLOBAL_DEFAULT)), "curl_global_init")
     }
@@ -85,10 +88,10 @@ package import Values
         unsafe curl_multi_cleanup(handle)
     }
 
-    /// From the next request on, a host has these addresses whatever its name says, or again those of its name. Connections
-    /// that stand stay.
+    /// From the next request on, a host name has these addresses, whatever DNS says; with `nil` it has those of DNS
+    /// again. Existing connections stay open.
     ///
-    /// For tests: it is how a name changes.
+    /// For tests of names whose addresses change.
     package func setAddresses(_ addresses: [IPAddress]?, ofHost host: String, port: Int) {
         guard let addresses else { return newAddresses.append("-\(host):\(port)") }
         let list = addresses.map { $0.bytes.count == 4 ? "\($0)" : "[\($0)]" }.joined(separator: ",")
@@ -97,14 +100,15 @@ package import Values
 
     package var inFlight: Int { transfers.count }
 
-    /// For a loop that has other things to wait for: can be read when `wait` has something to do.
+    /// For a loop that also waits for other things: readable when `wait` has something to do.
     package var descriptor: FileDescriptor { watch.epoll.descriptor }
 
-    /// When `wait` has something to do all the same, by `SystemClock.bootTimeMicroseconds`.
+    /// When `wait` has something to do even if the descriptor is not readable, by `SystemClock.bootTimeMicroseconds`;
+    /// `nil` for never.
     package var dueMicroseconds: Int64? { watch.dueMicroseconds }
 
     /// Starts a request; its result comes from a later `wait`.
-    /// - Parameter token: none of a request in flight.
+    /// - Parameter token: identifies the request; no other request in flight may have it.
     package func start(_ request: Outgoing, token: UInt64) throws(CurlError) {
         precondition(transfers[token] == nil, "a token stands for one request")
         let transfer = if let last = idle.popLast() { last } else { try Transfer(options) }
@@ -115,7 +119,7 @@ package import Values
         try limitConnections()
     }
 
-    /// Gives up a request, if it is in flight; there is no result.
+    /// Cancels a request if it is in flight. It has no result.
     package func cancel(token: UInt64) {
         if let transfer = transfers[token] { retire(transfer) }
     }
@@ -127,8 +131,8 @@ package import Values
         if idle.count < 64, !transfer.isBulky { idle.append(transfer) }
     }
 
-    /// Works on the requests until one is finished, one of `descriptors` is readable, or the time is up; hands out those that
-    /// are finished.
+    /// Works on the requests until one is finished, one of `descriptors` is readable, or the time is up. Returns the
+    /// finished ones.
     package func wait(
         milliseconds: Int, descriptors: [FileDescriptor] = []
     ) throws(CurlError) -> [(token: UInt64, result: Exchange)] {
@@ -141,7 +145,7 @@ package import Values
         defer { for descriptor in descriptors { try? watch.epoll.remove(descriptor) } }
 
         while true {
-            // What was started since the last time is due at once.
+            // Requests that were started since the last call are due at once.
             if watch.takeDue() { try act(CURL_SOCKET_TIMEOUT, 0) }
             var finished = takeFinished()
             let now = SystemClock.bootTimeMicroseconds()
@@ -154,7 +158,7 @@ package import Values
         }
     }
 
-    /// Stands for the caller's descriptors; libcurl's have their number.
+    /// The epoll token of the caller's descriptors. The token of one of libcurl's is its number.
     private static let callers = UInt64.max
 
     /// - Returns: whether one of the caller's descriptors is readable.
@@ -168,7 +172,7 @@ package import Values
                     return
                 }
                 var mask: CInt = 0
-                // Whoever reads or writes then learns what has happened.
+                // After a hang-up, libcurl's next read or write finds out what has happened.
                 if events.contains(.readable) || !events.isDisjoint(with: .hangUp) { mask |= CURL_CSELECT_IN }
                 if events.contains(.writable) || !events.isDisjoint(with: .hangUp) { mask |= CURL_CSELECT_OUT }
                 ready.append((curl_socket_t(token), mask))
@@ -195,7 +199,7 @@ package import Values
                 continue
             }
             let transfer = unsafe Transfer.of(easy)
-            // The message is gone once its handle is (curl_multi_info_read(3)).
+            // The message is invalid once its handle is removed (curl_multi_info_read(3)).
             let exchange = transfer.exchange(unsafe message.pointee.data.result)
             finished.append((transfer.token, exchange))
             retire(transfer)

@@ -1,11 +1,11 @@
 internal import CCurl
 
-/// What all requests of a `Multi` have in common.
+/// The options that all requests of a `Multi` have in common.
 @safe final class Options {
     let idleSeconds: Int
     let dnsSeconds: Int
     let authorities: String?
-    /// The TLS sessions, up to 8 (share.c), so that a connection made anew need not begin with the certificates.
+    /// Shares TLS sessions, up to 8 (share.c), so that a new connection can resume one without exchanging certificates.
     let share: OpaquePointer
 
     init(idleSeconds: Int, dnsSeconds: Int, authorities: String?) throws(CurlError) {

@@ -2,34 +2,36 @@ internal import HTTP
 internal import Linux
 package import Values
 
-/// An HTTP request to be sent, and how much it may cost.
+/// An HTTP request to send, with its limits.
 package struct Outgoing: Sendable {
-    /// A token (RFC 9110, section 9.1), sent as it is; not HEAD or CONNECT, whose answers are read in other ways.
+    /// A token (RFC 9110, section 9.1), sent as given. HEAD and CONNECT are refused, as their responses are read in
+    /// other ways.
     package var method: String
-    /// Absolute, `http` or `https`, without user information.
+    /// An absolute URL, `http` or `https`, without user information.
     package var url: String
-    /// Sent in this order, as given. What libcurl would add of its own (Accept, Content-Type, Expect, User-Agent) is not
-    /// sent unless it is among them; Host and Content-Length are.
+    /// Sent in this order, as given. libcurl also sends Host and Content-Length; the others that it would add (Accept,
+    /// Content-Type, Expect, User-Agent) are sent only if they are in this list.
     package var headers: [(name: String, value: String)]
     /// Sent with every method.
     package var body: [UInt8]
 
-    /// From the look-up of the name to the last byte of the response.
+    /// The limit for the whole exchange, from the lookup of the name to the last byte of the response.
     package var timeoutMilliseconds: Int
-    /// Of that, until the connection stands, TLS included.
+    /// The limit within it until the connection is established, TLS included.
     package var connectTimeoutMilliseconds: Int
-    /// As much of the response's body is handed out.
+    /// How many bytes of the response's body are returned at most.
     package var keptBytes: Int
-    /// As much of it is read; of one that is longer, the connection is closed and the rest stays unread.
+    /// How many bytes of the response's body are read at most. If it is longer, the connection is closed and the rest is
+    /// not read.
     package var readBytes: Int
-    /// As much of the response's header fields, in names and values, is handed out.
+    /// How many bytes of the response's header fields, names and values together, are returned at most.
     package var keptHeaderBytes: Int
 
-    /// Whether it gets a connection of its own, and no kept one.
+    /// Whether a new connection is made for it instead of reusing one.
     package var isFresh: Bool
 
-    /// Asked for each address at the moment of connecting to it, and again before the request goes out, which may be
-    /// over a connection that stood already.
+    /// Whether an address may be called. It is asked for each address just before connecting to it, and again before the
+    /// request is sent, which may be over a reused connection.
     package var mayConnect: @Sendable (IPAddress) -> Bool
 
     package init(
@@ -51,7 +53,7 @@ package struct Outgoing: Sendable {
         self.mayConnect = mayConnect
     }
 
-    /// Refuses what would end up as something else on the wire.
+    /// Throws if the request could not be sent exactly as given.
     func validate() throws(CurlError) {
         guard Self.isToken(method), !["HEAD", "CONNECT"].contains(method) else {
             throw .unusable("no method to send a request with: \(method.debugDescription)")

@@ -4,37 +4,38 @@ internal import Linux
 internal import SystemPackage
 internal import Values
 
-/// An easy handle and the request it works on; when that is over it takes another.
+/// An easy handle of libcurl and its current request. After that, the handle is reused for another one.
 @safe final class Transfer {
     let easy: OpaquePointer
-    /// Has what the handle shares with others, until the handle is gone.
+    /// Holds the share that the handle uses, for as long as the handle exists.
     private let options: Options
     private(set) var token: UInt64 = 0
 
-    /// CURL_ERROR_SIZE bytes, where libcurl says what went wrong.
+    /// CURL_ERROR_SIZE bytes, into which libcurl writes its error message.
     private let message: UnsafeMutablePointer<CChar>
     /// libcurl does not copy lists (CURLOPT_HTTPHEADER(3)).
     private var headers: UnsafeMutablePointer<curl_slist>?
     private var addresses: UnsafeMutablePointer<curl_slist>?
     private var request: Outgoing?
 
-    // Of the exchange that goes on.
+    // The state of the current exchange.
     private var body: [UInt8] = []
     private var bodyBytes = 0
     private var headerBytes = 0
-    /// Whether the header of the last response came to its end; libcurl takes one for whole that breaks off.
+    /// Whether the header of the last response has ended. libcurl also reports success if the connection ends within the
+    /// header.
     private var isHeaderWhole = false
     private var stop: Stop?
-    /// The first address that might not be called.
+    /// The first address that `mayConnect` refused.
     private var refused: String?
     private var hasOpenedSocket = false
     private var speaksHTTP2 = false
-    /// Of errno.
+    /// The errno of a failed socket(2).
     private var socketFailure: CInt?
 
     /// Why we ended the exchange ourselves.
     private enum Stop {
-        /// The body is longer than is read of one.
+        /// The body is longer than `readBytes`.
         case enough
         case tooManyHeaders
         /// The connection leads to an address that may not be called.
@@ -43,7 +44,7 @@ internal import Values
         case repetition
     }
 
-    /// The headers that libcurl adds of its own.
+    /// The headers that libcurl adds by itself.
     private static let defaults = ["Accept", "Content-Type", "Expect", "User-Agent"]
 
     init(_ options: Options) throws(CurlError) {
@@ -56,7 +57,7 @@ internal import Values
         self.options = options
     }
 
-    /// The one that made a handle.
+    /// The transfer that owns a handle.
     @unsafe static func of(_ easy: OpaquePointer) -> Transfer {
         var context: UnsafeMutablePointer<CChar>?
         _ = unsafe postroom_curl_get_string(easy, CURLINFO_PRIVATE, &context)
@@ -82,12 +83,12 @@ internal import Values
         try set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
         try set(CURLOPT_PATH_AS_IS, 1)
         try set(CURLOPT_FOLLOWLOCATION, 0)
-        // The empty string keeps the environment's variables from being read.
+        // An empty string keeps libcurl from reading the environment's proxy variables.
         try set(CURLOPT_PROXY, "")
         try set(CURLOPT_POST, 1)
 
-        // Debian's libcurl looks names up in threads. Without this the end of a request waits for its look-up, which no
-        // timeout ends (asyn-thread.c, Curl_resolver_kill).
+        // Debian's libcurl looks names up in threads. Without this option, the end of a request would wait for its
+        // lookup, which no timeout ends (asyn-thread.c, Curl_resolver_kill).
         try set(CURLOPT_QUICK_EXIT, 1)
         try set(CURLOPT_NOSIGNAL, 1)
         try set(CURLOPT_DNS_CACHE_TIMEOUT, options.dnsSeconds)
@@ -96,7 +97,7 @@ internal import Values
         try set(CURLOPT_SSL_VERIFYPEER, 1)
         try set(CURLOPT_SSL_VERIFYHOST, 2)
         try set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        // Certificates read from one file are kept, those from a directory are read for each connection (openssl.c,
+        // Certificates from one file are cached; those from a directory would be read for each connection (openssl.c,
         // Curl_ssl_setup_x509_store).
         try set(CURLOPT_CAPATH, nil)
         if let file = options.authorities { try set(CURLOPT_CAINFO, file) }
@@ -165,8 +166,8 @@ internal import Values
         // A scheme is case-insensitive (RFC 3986, section 3.1).
         let isSecure = request.url.prefix(6).lowercased() == "https:"
         try set(CURLOPT_HTTP_VERSION, isSecure ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
-        // Requests wait for a connection being made that may take them all. Without TLS only the first response would tell
-        // that it does not, and that may never come.
+        // With TLS, requests wait for a connection that is being made and may carry them all (HTTP/2). Without TLS, only
+        // the first response would show that the connection cannot, and that response may never come.
         try set(CURLOPT_PIPEWAIT, isSecure ? 1 : 0)
 
         // Without a value, `name:` would take a header away and `name;` sends an empty one (CURLOPT_HTTPHEADER(3)).
@@ -178,8 +179,8 @@ internal import Values
         try unsafe set(CURLOPT_RESOLVE, addresses, keptIn: &self.addresses)
     }
 
-    /// Lets go of the request that is over, and of all that the handle remembers of it, such as how often libcurl had to
-    /// begin anew: with the next request it would go on counting.
+    /// Releases the request that is over, and resets the handle. Otherwise state such as libcurl's count of retries
+    /// would go on into the next request.
     func clear() {
         request = nil
         body = []
@@ -189,10 +190,11 @@ internal import Values
         unsafe (headers, addresses) = (nil, nil)
     }
 
-    /// Whether libcurl may still hold a lot of the last response (headers.c), until the next request.
+    /// Whether libcurl may hold many header bytes of the last response (headers.c), which it frees only at the next
+    /// request.
     var isBulky: Bool { headerBytes > 16 << 10 }
 
-    // MARK: - What libcurl asks and tells
+    // MARK: - Callbacks of libcurl
 
     private func receive(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let request else { return false }
@@ -204,10 +206,10 @@ internal import Values
         return bodyBytes <= request.readBytes
     }
 
-    /// Interim responses and trailers count too, so that they have an end.
+    /// Interim responses and trailers count too, so that their length is limited.
     private func receive(headerLine line: UnsafeRawBufferPointer) -> Bool {
         headerBytes += line.count
-        // The line that ends a header is empty; trailers come after one that is whole.
+        // An empty line ends a header. Trailers come after the header has ended.
         if unsafe line.allSatisfy({ $0 == 0x0d || $0 == 0x0a }) {
             isHeaderWhole = true
         } else if unsafe line.starts(with: "HTTP/".utf8) {
@@ -218,7 +220,7 @@ internal import Values
         return isWithin
     }
 
-    /// Addresses of a name are asked for one after the other, until one is connected to.
+    /// libcurl calls this for the addresses of a name, one after the other, until it has connected to one.
     private func openSocket(_ wanted: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
         if isRepetition {
             stop = .repetition
@@ -235,7 +237,7 @@ internal import Values
         return descriptor
     }
 
-    /// The connection stands, and may have stood before.
+    /// Called when a connection, new or reused, is ready for the request.
     private func maySend(to address: String) -> Bool {
         if isRepetition {
             stop = .repetition
@@ -247,12 +249,13 @@ internal import Values
         return stop == nil
     }
 
-    /// Whether the request was sent before. Where a kept connection ends without an answer, libcurl takes another one and
-    /// sends the request again (transfer.c, Curl_retry_request), though the receiver may have worked on it. Whether there
-    /// is another attempt is not for libcurl to say.
+    /// Whether libcurl is about to send the request a second time. If a reused connection ends without a response,
+    /// libcurl sends the request again on another one (transfer.c, Curl_retry_request), though the receiver may have
+    /// processed it. Only the caller may decide to try again.
     ///
-    /// One of HTTP/2 for which libcurl has no error yet was refused unseen, as it came after the last that the receiver
-    /// takes on this connection (RFC 9113, section 8.7); all other ends leave one (http2.c, cf_h2_recv).
+    /// An HTTP/2 request may be sent again if libcurl has no error message: the receiver has not processed it, as its
+    /// stream came after the last one that the receiver takes on the connection (RFC 9113, section 8.7). All other ends
+    /// of a connection leave a message (http2.c, cf_h2_recv).
     private var isRepetition: Bool {
         let hasNoError = unsafe message.pointee == 0
         return number(CURLINFO_REQUEST_SIZE) > 0 && !(speaksHTTP2 && hasNoError)
@@ -308,7 +311,7 @@ internal import Values
         var headers: [(name: String, value: String)] = []
         var bytes = 0
         var last: UnsafeMutablePointer<curl_header>?
-        // -1: of the last response, where interim ones came before it.
+        // -1 selects the last response, after any interim ones.
         while let header = unsafe curl_easy_nextheader(easy, UInt32(CURLH_HEADER), -1, last) {
             unsafe last = header
             let field = unsafe (fieldText(header.pointee.name), fieldText(header.pointee.value))
@@ -330,7 +333,8 @@ internal import Values
     }
 }
 
-/// A field's value as text: UTF-8, or else ISO-8859-1, which is what other bytes meant (RFC 9110, section 5.5).
+/// A field's name or value as text: UTF-8 if it is valid, else ISO-8859-1, which such bytes used to mean (RFC 9110,
+/// section 5.5).
 @unsafe private func fieldText(_ text: UnsafePointer<CChar>) -> String {
     if let valid = unsafe String(validatingCString: text) { return valid }
     var bytes: [UInt8] = []
@@ -342,13 +346,13 @@ internal import Values
     return String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) }))
 }
 
-/// Names of header fields, which are ASCII, without regard to case.
+/// Whether two names of header fields, which are ASCII, are equal regardless of letter case.
 private func isSameName(_ left: String, _ right: String) -> Bool {
     left.utf8.count == right.utf8.count && zip(left.utf8, right.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
 }
 
 extension IPAddress {
-    /// `nil` where it is of another family.
+    /// `nil` if the address is neither IPv4 nor IPv6.
     fileprivate init?(_ socketAddress: UnsafePointer<curl_sockaddr>) {
         let length: Int
         let start: Int?
@@ -357,7 +361,7 @@ extension IPAddress {
         case AF_INET6: (length, start) = (16, MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr))
         default: return nil
         }
-        // The address goes on behind the end of the type that libcurl's header gives it (curl.h, curl_sockaddr).
+        // The address is longer than the type that libcurl's header gives it (curl.h, curl_sockaddr).
         guard let start, let outer = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else { return nil }
         let bytes = unsafe UnsafeRawBufferPointer(
             start: UnsafeRawPointer(socketAddress) + outer + start, count: length)

@@ -1,6 +1,6 @@
 internal import CCurl
 
-/// The options of libcurl's handle, and what it tells (curl_easy_setopt(3), curl_easy_getinfo(3)).
+/// Sets options of libcurl's handle, and reads information from it (curl_easy_setopt(3), curl_easy_getinfo(3)).
 extension Transfer {
     func set(_ option: CURLoption, _ value: Int) throws(CurlError) {
         unsafe try check(postroom_curl_set_long(easy, option, value), "curl_easy_setopt")
@@ -38,7 +38,7 @@ extension Transfer {
         return Int(value)
     }
 
-    /// `nil` for an empty one too.
+    /// A text; `nil` also if it is empty.
     func text(_ information: CURLINFO) -> String? {
         var value: UnsafeMutablePointer<CChar>?
         _ = unsafe postroom_curl_get_string(easy, information, &value)

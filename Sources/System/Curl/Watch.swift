@@ -2,11 +2,11 @@ internal import CCurl
 internal import Linux
 internal import SystemPackage
 
-/// What libcurl wants to be told of: sockets that become ready, and one moment (libcurl-multi(3), "MULTI_SOCKET").
+/// Watches what libcurl asks for: sockets that become ready, and one timer (libcurl-multi(3), "MULTI_SOCKET").
 final class Watch {
     let epoll: Epoll
     private var events: [curl_socket_t: Epoll.Events] = [:]
-    /// When libcurl wants to look at its clocks, by `SystemClock.bootTimeMicroseconds`.
+    /// When libcurl's timer is due, by `SystemClock.bootTimeMicroseconds`; `nil` for never.
     private(set) var dueMicroseconds: Int64?
     /// Why a socket could not be watched.
     private(set) var failure: Errno?
@@ -14,7 +14,7 @@ final class Watch {
     init() throws(Errno) { epoll = try Epoll() }
 
     /// - Parameter poll: CURL_POLL_IN, CURL_POLL_OUT, both, or CURL_POLL_REMOVE.
-    /// - Returns: what a curl_socket_callback returns.
+    /// - Returns: 0, or -1 after a failure, as a curl_socket_callback does.
     func change(_ socket: curl_socket_t, poll: CInt) -> CInt {
         let descriptor = FileDescriptor(rawValue: socket)
         let wanted: Epoll.Events? =
@@ -29,7 +29,7 @@ final class Watch {
             case (nil, let wanted?): try epoll.add(descriptor, wanted, token: UInt64(socket))
             case (let old?, let wanted?):
                 if old != wanted { try epoll.change(descriptor, to: wanted, token: UInt64(socket)) }
-            // One that is closed is no longer watched.
+            // An error does not matter: a closed socket is no longer watched anyway.
             case (_?, nil): try? epoll.remove(descriptor)
             case (nil, nil): break
             }
@@ -46,7 +46,7 @@ final class Watch {
         dueMicroseconds = milliseconds < 0 ? nil : SystemClock.bootTimeMicroseconds() + Int64(milliseconds) * 1000
     }
 
-    /// Whether the moment has come; then it is forgotten.
+    /// Whether the timer is due. If so, it is cleared.
     func takeDue() -> Bool {
         guard let due = dueMicroseconds, due <= SystemClock.bootTimeMicroseconds() else { return false }
         dueMicroseconds = nil

@@ -1,6 +1,6 @@
 internal import CKafka
 
-/// The properties of a client that is not there yet (CONFIGURATION.md of librdkafka).
+/// The properties of a client that is still to be made (CONFIGURATION.md of librdkafka).
 @safe struct Configuration: ~Copyable {
     private let handle: OpaquePointer
 
@@ -17,7 +17,8 @@ internal import CKafka
 
     func set(_ name: String, _ value: Int) throws(KafkaError) { try set(name, String(value)) }
 
-    /// Has the client tell these news; they are served by rd_kafka_consumer_poll, and so in the thread that calls it.
+    /// Has the client report errors, statistics and results of commits to `news`. It does so in rd_kafka_consumer_poll,
+    /// and thus in the thread that calls that.
     /// - Parameter news: must outlive the client.
     func report(to news: News) {
         unsafe rd_kafka_conf_set_opaque(handle, Unmanaged.passUnretained(news).toOpaque())
@@ -31,11 +32,13 @@ internal import CKafka
         unsafe rd_kafka_conf_set_offset_commit_cb(handle) { _, code, _, context in
             unsafe News.of(context)?.reportCommit(code)
         }
-        // It would write to standard error, from threads of its own; what matters comes as an error.
+        // The default logger writes to standard error, from librdkafka's threads. Important problems are reported as
+        // errors.
         unsafe rd_kafka_conf_set_log_cb(handle) { _, _, _, _ in }
     }
 
-    /// The client has the handle from then on, unless it could not be made (rdkafka.h, rd_kafka_new).
+    /// Makes a consumer, which then owns the handle; if that fails, the handle is destroyed here (rdkafka.h,
+    /// rd_kafka_new).
     consuming func makeConsumer() throws(KafkaError) -> OpaquePointer {
         let (client, reason) = unsafe explained { unsafe rd_kafka_new(RD_KAFKA_CONSUMER, handle, $0, $1) }
         guard let client = unsafe client else {

@@ -3,35 +3,36 @@ internal import Linux
 
 /// A member of a group that reads topics (librdkafka, rdkafka.h).
 ///
-/// For one thread. Only `close`, and `poll` where it is told to, wait; connections are made, lost and made again in threads of
-/// librdkafka's. Offsets are committed by `commit` alone, so that what was not done comes again: to another member of the
-/// group, or to the next one.
+/// For use by one thread. Only `close`, and `poll` with a time, wait; connections are made, lost and made again in
+/// librdkafka's threads. Offsets are committed only by `commit`, so messages that were not processed come again: to
+/// another member of the group, or to the next consumer.
 @safe package final class Consumer {
     package enum Event: Equatable, Sendable {
         case message(Message)
-        /// Something did not work. librdkafka goes on by itself.
+        /// An error has occurred. librdkafka goes on by itself.
         case failure(KafkaError)
         /// No broker can be reached.
         case unreachable(reason: String)
-        /// After `unreachable`: one can.
+        /// After `unreachable`: a broker can be reached again.
         case reachable
-        /// A topic that was missing is there.
+        /// A topic that was missing has been created.
         case created(topic: String)
     }
 
     private let client: OpaquePointer
     private let news: News
     private var missing: MissingTopics?
-    /// Whether the group was to be left and the time was up; then rd_kafka_destroy waits for what the broker owes, and the
-    /// client is left to the process's end instead.
+    /// Whether the time was up in `close` before the group was left. rd_kafka_destroy would then wait for the broker, so
+    /// the client is not destroyed, and ends with the process.
     private var isLeaving = false
 
     /// - Parameters:
-    ///   - brokers: `host:port`, with commas between; any of a cluster's will do.
-    ///   - fetchBytes: how much is asked for at a time; a longer message comes all the same.
-    ///   - fetchMilliseconds: how long a broker may hold back an answer that would be empty.
-    ///   - replicationFactor: of topics that are made because they are missing; `nil`: none is made.
-    ///   - properties: others of librdkafka's (CONFIGURATION.md).
+    ///   - brokers: `host:port`, separated by commas; any brokers of the cluster are enough.
+    ///   - fetchBytes: how many bytes are fetched at a time; a longer message is fetched nevertheless.
+    ///   - fetchMilliseconds: how long a broker may delay a response that would be empty.
+    ///   - replicationFactor: the replication factor of missing topics, which are then created; with `nil` none is
+    ///     created.
+    ///   - properties: further properties of librdkafka (CONFIGURATION.md).
     package init(
         brokers: String, group: String, topics: [String], fetchBytes: Int = 1 << 20, fetchMilliseconds: Int = 250,
         replicationFactor: Int? = nil, properties: [(name: String, value: String)] = []
@@ -45,11 +46,11 @@ internal import Linux
         for (name, value) in [
             ("fetch.wait.max.ms", fetchMilliseconds), ("fetch.max.bytes", fetchBytes),
             ("max.partition.fetch.bytes", fetchBytes), ("receive.message.max.bytes", max(100_000_000, 2 * fetchBytes)),
-            // What is fetched ahead for each partition.
+            // How much is fetched ahead for each partition.
             ("queued.min.messages", 1000), ("queued.max.messages.kbytes", max(1024, fetchBytes >> 10)),
-            // What a killed member had is read on after so long.
+            // How long it takes until other members read the partitions of a killed one.
             ("session.timeout.ms", 10_000), ("heartbeat.interval.ms", 3000),
-            // How soon a new topic is seen, and a broker that is back.
+            // How soon a new topic, or a broker that is back, is noticed.
             ("topic.metadata.refresh.interval.ms", 10_000), ("reconnect.backoff.max.ms", 5000),
             ("statistics.interval.ms", 1000),
         ] { try configuration.set(name, value) }
@@ -57,7 +58,7 @@ internal import Linux
         news = News()
         configuration.report(to: news)
         unsafe client = try configuration.makeConsumer()
-        // What comes besides messages is served by the same poll.
+        // Events other than messages are served by the same poll.
         unsafe try check(rd_kafka_poll_set_consumer(client), "rd_kafka_poll_set_consumer")
         if let replicationFactor {
             missing = unsafe MissingTopics(client, replicationFactor: replicationFactor)
@@ -71,14 +72,14 @@ internal import Linux
     deinit {
         missing = nil
         if isLeaving { return }
-        // Leaving the group is what `close` is for, as it may wait.
+        // `close` leaves the group, as that may wait; here the client does not.
         unsafe rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
     }
 
     /// RD_KAFKA_PARTITION_UA.
     private static let anyPartition: Int32 = -1
 
-    /// The next message, or news; `nil` where there is none within the time.
+    /// The next message or other event; `nil` if there is none within the time.
     package func poll(milliseconds: Int) -> Event? {
         missing?.work(news.add)
         if let event = news.next() { return event }
@@ -99,7 +100,8 @@ internal import Linux
         return news.next()
     }
 
-    /// Has the group go on from here. It is sent without waiting; that it could not be done comes as a `failure`.
+    /// Commits the offsets from which the group continues. They are sent without waiting; an error comes as a `failure`
+    /// event.
     package func commit(_ offsets: [Offset]) throws(KafkaError) {
         let list = unsafe rd_kafka_topic_partition_list_new(Int32(offsets.count))
         defer { unsafe rd_kafka_topic_partition_list_destroy(list) }
@@ -109,8 +111,8 @@ internal import Linux
         unsafe try check(rd_kafka_commit(client, list, 1), "rd_kafka_commit")
     }
 
-    /// Leaves the group once what was committed is with the broker, or the time is up; without it, the others of the group
-    /// wait until they miss it. No poll may follow.
+    /// Leaves the group. Waits until the broker has the committed offsets, or the time is up. Without this, the other
+    /// members wait until the session of this one has expired. `poll` may not be called afterwards.
     package func close(milliseconds: Int) {
         let queue = unsafe rd_kafka_queue_new(client)
         defer { unsafe rd_kafka_queue_destroy(queue) }

@@ -1,9 +1,9 @@
 internal import CKafka
 
-/// What a librdkafka function returned instead of success, or what it tells of a broker.
+/// A failure of a librdkafka function, or an error that librdkafka reports of a broker.
 package struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
     package let function: String
-    /// A rd_kafka_resp_err_t: below zero librdkafka's own, else the protocol's.
+    /// A rd_kafka_resp_err_t: a negative code is librdkafka's own, another is the Kafka protocol's.
     package let code: Int32
     package let reason: String
 
@@ -21,7 +21,7 @@ package struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
             reason: unsafe reason ?? String(cString: rd_kafka_err2str(code)))
     }
 
-    /// Whether it is that a broker cannot be reached, which librdkafka tries again by itself.
+    /// Whether a broker cannot be reached. librdkafka tries again by itself.
     package var isConnection: Bool {
         [
             RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__RESOLVE, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
@@ -34,7 +34,7 @@ func check(_ code: rd_kafka_resp_err_t, _ function: String) throws(KafkaError) {
     if code != RD_KAFKA_RESP_ERR_NO_ERROR { throw KafkaError(code, function) }
 }
 
-/// Calls a function that writes into a buffer why it fails.
+/// Calls a function that writes the reason for its failure into a buffer.
 /// - Returns: what the function returned, and that reason.
 func explained<Value>(_ call: (UnsafeMutablePointer<CChar>, Int) -> Value) -> (value: Value, reason: String) {
     unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in

@@ -1,6 +1,6 @@
 internal import CKafka
 
-/// What a partition has at one offset.
+/// The message at one offset of a partition.
 package struct Message: Equatable, Sendable {
     package struct Header: Equatable, Sendable {
         package let name: String
@@ -15,11 +15,11 @@ package struct Message: Equatable, Sendable {
     package let topic: String
     package let partition: Int32
     package let offset: Int64
-    /// Milliseconds since 1970, of its making or of its arrival at the broker, as the topic has it; `nil` where there is
-    /// none.
+    /// When the message was made, or when it arrived at the broker, depending on the topic's settings; in milliseconds
+    /// since 1970. `nil` if there is no such time.
     package let milliseconds: Int64?
     package let key: [UInt8]?
-    /// `nil` is a mark that the key is no more.
+    /// `nil` marks the key as deleted.
     package let value: [UInt8]?
     package let headers: [Header]
 
@@ -36,7 +36,7 @@ package struct Message: Equatable, Sendable {
         self.headers = headers
     }
 
-    /// Copies all that is of use, as the bytes are librdkafka's until rd_kafka_message_destroy.
+    /// Copies the bytes, which librdkafka owns and frees in rd_kafka_message_destroy.
     init(copying message: UnsafePointer<rd_kafka_message_t>) {
         topic = unsafe topicName(message.pointee.rkt) ?? ""
         partition = unsafe message.pointee.partition
@@ -64,14 +64,14 @@ package struct Message: Equatable, Sendable {
     }
 }
 
-/// Where a group goes on in a partition.
+/// The position from which a group continues in a partition.
 package struct Offset: Equatable, Sendable {
     package let topic: String
     package let partition: Int32
-    /// The one behind the last that is done.
+    /// The offset after that of the last processed message.
     package let next: Int64
 
-    /// - Parameter message: it and all before it are done.
+    /// - Parameter message: the last processed message; all before it are processed too.
     package init(after message: Message) {
         topic = message.topic
         partition = message.partition

@@ -1,9 +1,9 @@
 internal import CKafka
 internal import Linux
 
-/// Makes the topics that a consumer found missing (KIP-4, CreateTopics).
+/// Creates the topics that a consumer found missing (KIP-4, CreateTopics).
 ///
-/// They have as many partitions as the broker gives by default, which brokers do from 2.4 on.
+/// They get the broker's default number of partitions, which brokers support from 2.4 on.
 @safe final class MissingTopics {
     private let client: OpaquePointer
     private let results: OpaquePointer
@@ -25,7 +25,7 @@ internal import Linux
 
     func add(_ name: String) { names.insert(name) }
 
-    /// Goes on with it, without waiting.
+    /// Takes the result of the last request, and sends the next one when it is due, without waiting.
     func work(_ tell: (Consumer.Event) -> Void) {
         if isAsking, let event = unsafe rd_kafka_queue_poll(results, 0) {
             isAsking = false
@@ -71,7 +71,7 @@ internal import Linux
             let code = unsafe rd_kafka_topic_result_error(topic)
             switch code {
             case RD_KAFKA_RESP_ERR_NO_ERROR: tell(.created(topic: name))
-            // Another member was quicker.
+            // Another member has created it.
             case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: break
             default:
                 let reason = unsafe rd_kafka_topic_result_error_string(topic).map { unsafe String(cString: $0) }

@@ -1,6 +1,6 @@
 internal import CKafka
 
-/// What a client tells besides messages, in the order it did.
+/// The events that a client reports besides messages, in their order.
 final class News {
     private var events: [Consumer.Event] = []
     private var isReachable = true
@@ -30,7 +30,8 @@ final class News {
         add(.failure(KafkaError(code, "rd_kafka_commit")))
     }
 
-    /// Learns from the statistics that a broker is there again, as nothing else tells (STATISTICS.md, brokers).
+    /// Finds out from the statistics that a broker can be reached again; nothing else reports it (STATISTICS.md,
+    /// brokers).
     func read(statistics: UnsafeRawBufferPointer) {
         guard !isReachable, unsafe Self.contains(statistics, Array(#""state":"UP""#.utf8)) else { return }
         isReachable = true

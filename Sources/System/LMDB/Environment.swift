@@ -7,9 +7,10 @@ internal import CLMDB
     package struct Options: Sendable {
         /// The size of the map in bytes, which is also the most the file can grow to.
         package var mapBytes: Int
-        /// Whether a commit waits until what it wrote is on the disk, all but the page that makes it count. That page is
-        /// there once the next commit, or `sync`, has returned; until then a crash of the machine may undo the last
-        /// commit, and no more (lmdb.h, MDB_NOMETASYNC). Without it, such a crash can damage the file (MDB_NOSYNC).
+        /// Whether a commit waits until its pages are on the disk, except for the meta page, which makes them take
+        /// effect. The meta page is on the disk once the next commit, or `sync`, has returned; until then a crash of the
+        /// machine may undo the last commit, and no more (lmdb.h, MDB_NOMETASYNC). If this is false, such a crash can
+        /// damage the file (MDB_NOSYNC).
         package var isDurable: Bool
         package var isReadOnly: Bool
 
@@ -27,11 +28,11 @@ internal import CLMDB
     /// The size of a page in bytes.
     package let pageBytes: Int
 
-    /// Opens the file, or makes it; beside it lies its lock file, `-lock` appended to the name.
+    /// Opens the file, or creates it. Its lock file is beside it, with `-lock` appended to the name.
     /// - Parameters:
-    ///   - path: the file, in a directory that is there.
+    ///   - path: the file, in an existing directory.
     ///   - tables: how many named databases may be opened.
-    ///   - readers: how many processes may read at once, over all.
+    ///   - readers: how many read transactions there may be at once, in all processes together.
     package init(path: String, tables: Int, readers: Int, _ options: Options) throws(LMDBError) {
         var created: OpaquePointer?
         unsafe try check(mdb_env_create(&created), "mdb_env_create")
@@ -59,10 +60,10 @@ internal import CLMDB
         unsafe mdb_env_close(handle)
     }
 
-    /// The id of the last transaction whose writes a reader sees, by whichever process. No system call is made.
+    /// The id of the last transaction, of any process, whose writes a new reader sees. Makes no system call.
     ///
-    /// Not what mdb_env_info tells: that one is in the file while its commit still waits for the disk, and readers do not
-    /// see it before the wait is over (mdb.c, mdb_env_write_meta).
+    /// This is not the id that mdb_env_info returns: that one is in the file while its commit still waits for the disk,
+    /// and readers do not see it before the wait is over (mdb.c, mdb_env_write_meta).
     package func lastVisibleTransactionID() throws(LMDBError) -> UInt64 {
         try read { (transaction) throws(LMDBError) in transaction.id }
     }
@@ -78,7 +79,7 @@ internal import CLMDB
         return unsafe information
     }
 
-    /// Lends a view of everything committed so far.
+    /// Calls `body` with a read transaction, which sees everything committed so far.
     package func read<Result>(
         _ body: (borrowing Transaction) throws(LMDBError) -> Result
     ) throws(LMDBError) -> Result {
@@ -103,12 +104,13 @@ internal import CLMDB
         return unsafe try begin(flags: UInt32(MDB_RDONLY))
     }
 
-    /// Begins the one write transaction there can be; waits while another process has it.
+    /// Begins a write transaction. There can be only one: waits while another process has it.
     package func beginWrite() throws(LMDBError) -> Transaction {
         unsafe Transaction(own: try begin(flags: 0), in: self)
     }
 
-    /// Begins a view of everything committed so far. Tables opened in it stay open once it is committed.
+    /// Begins a read transaction, which sees everything committed so far. Tables opened in it stay open once it is
+    /// committed.
     package func beginRead() throws(LMDBError) -> Transaction {
         unsafe Transaction(own: try begin(flags: UInt32(MDB_RDONLY)), in: self)
     }
@@ -125,12 +127,13 @@ internal import CLMDB
         return unsafe transaction
     }
 
-    /// Takes over the size that another process has given the map (lmdb.h, MDB_MAP_RESIZED). No transaction is open then.
+    /// Adopts the map size that another process has set (lmdb.h, MDB_MAP_RESIZED). No transaction of this process may be
+    /// open.
     private func adoptMapSize() throws(LMDBError) {
         unsafe try check(mdb_env_set_mapsize(handle, 0), "mdb_env_set_mapsize")
     }
 
-    /// Frees what processes that died while reading still hold, and says how many those were.
+    /// Frees the reader slots of processes that died while reading, and returns how many there were.
     @discardableResult
     package func sweepDeadReaders() throws(LMDBError) -> Int {
         var count: CInt = 0
@@ -141,15 +144,15 @@ internal import CLMDB
     /// Waits until all that was committed is on the disk.
     package func sync() throws(LMDBError) { unsafe try check(mdb_env_sync(handle, 1), "mdb_env_sync") }
 
-    /// Looks for pages inside the file that hold nothing, as a write transaction begun after the last commit finds them.
+    /// Counts the free pages inside the file, as a write transaction begun after the last commit finds them.
     ///
-    /// The list of free pages is table 0: under the id of the transaction that freed them, the count of the pages and
-    /// their numbers. A page can be used again once every reader began after the transaction that freed it (mdb.c,
-    /// mdb_page_alloc). Only a read transaction can look into the list (mdb.c, mdb_cursor_open); it may be open beside
-    /// one that writes.
+    /// The list of free pages is table 0. A key is the id of a transaction; its value is the count and the numbers of
+    /// the pages that this transaction freed. A page can be used again once every reader began after the transaction
+    /// that freed it (mdb.c, mdb_page_alloc). Only a read transaction can read the list (mdb.c, mdb_cursor_open); it may
+    /// be open beside a write transaction.
     /// - Parameters:
-    ///   - enough: the search stops at so many pages, once the runs are found too.
-    ///   - runs: how many runs of pages in a row are looked for, for values that are larger than a page.
+    ///   - enough: the search stops at this many usable pages, once the runs are found too.
+    ///   - runs: how many runs of consecutive pages to look for; values that are larger than a page need them.
     ///   - length: how many pages each of these runs has.
     package func freePages(enough: Int, runs: Int = 0, of length: Int = 1) throws(LMDBError) -> FreePages {
         let oldestReader = oldestReader()
@@ -179,7 +182,7 @@ internal import CLMDB
                 guard found.usable >= nextCheck else { return true }
                 if runs == 0 { return false }
                 found.runs = FreePages.runs(of: length, in: &numbers)
-                // Pages of later entries may join others to a run.
+                // Look again at twice as many pages, as pages of later entries may complete runs.
                 nextCheck = 2 * found.usable
                 return found.runs < runs && found.usable < FreePages.limit
             }
@@ -188,7 +191,7 @@ internal import CLMDB
         }
     }
 
-    /// The id of the oldest transaction that a reader, of whichever process, still sees; `nil` where nobody reads.
+    /// The lowest id among the read transactions of all processes; `nil` if there is no reader.
     private func oldestReader() -> UInt64? {
         var oldest = UInt64.max
         _ = unsafe withUnsafeMutablePointer(to: &oldest) { oldest in
@@ -218,12 +221,12 @@ internal import CLMDB
 package struct FreePages: Equatable, Sendable {
     /// Pages that a write transaction can use now.
     package internal(set) var usable = 0
-    /// Pages that the last transaction has freed and no reader sees: usable after the next transaction.
+    /// Pages that the last transaction has freed and no reader sees. They become usable after the next transaction.
     package internal(set) var pending = 0
-    /// How many runs of the wanted length there are among the usable pages, none sharing a page with another.
+    /// How many runs of the wanted length there are among the usable pages, without overlaps.
     package internal(set) var runs = 0
 
-    /// The search for runs ends at so many pages (4 GiB), so that its cost is bounded.
+    /// The search for runs ends at this many pages (4 GiB), so that its cost is bounded.
     static let limit = 1 << 20
 
     package init() {}

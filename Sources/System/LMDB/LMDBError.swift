@@ -1,7 +1,7 @@
 internal import CLMDB
 internal import Glibc
 
-/// What an LMDB function returned instead of success.
+/// A failure of an LMDB function, or a damaged record.
 package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     package let code: CInt
     package let function: String
@@ -12,44 +12,44 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
         self.function = function
     }
 
-    /// A record that cannot be what was written.
+    /// The error for a record whose bytes are not what the program writes.
     package static func damaged(_ what: String) -> LMDBError { LMDBError(code: recordDamaged, function: what) }
 
-    /// None of LMDB's codes, which are around -30,800.
+    /// Not one of LMDB's codes, which are around -30,800.
     private static let recordDamaged: CInt = -30_000
 
-    /// A record of a version that this program does not know.
+    /// The error for a record of a version that this program does not know.
     package static func unknownVersion(_ what: String) -> LMDBError {
         LMDBError(code: MDB_VERSION_MISMATCH, function: what)
     }
 
-    /// No room for a transaction.
+    /// The error when there is no room for a transaction.
     package static var full: LMDBError { LMDBError(code: MDB_MAP_FULL, function: "mdb_txn_begin") }
 
     package var description: String {
         isRecordDamage ? "\(function) is damaged" : unsafe "\(function): \(String(cString: mdb_strerror(code)))"
     }
 
-    /// No room for what was to be written: in the map, in one transaction, or on the disk.
+    /// Whether there was no room for a write: in the map, in one transaction, or on the disk.
     package var isFull: Bool {
         [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT].contains(code)
     }
 
-    /// There is no such table.
+    /// Whether there is no such table.
     package var isNotFound: Bool { code == MDB_NOTFOUND }
 
-    /// Nothing works any longer until the environment is opened anew (lmdb.h, MDB_PANIC).
+    /// Whether nothing works until the environment is opened again (lmdb.h, MDB_PANIC).
     package var isFatal: Bool { code == MDB_PANIC }
 
     /// Whether the operating system failed, and not LMDB.
     package var isSystemFailure: Bool { code > 0 }
 
-    /// The file is none of LMDB's, or damaged.
+    /// Whether a record or the file is damaged, or the file is not LMDB's.
     package var isDamage: Bool {
         isRecordDamage || [MDB_INVALID, MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC].contains(code)
     }
 
-    /// A record is damaged; all others can still be read and written.
+    /// Whether only a record is damaged. All others can still be read and written.
     package var isRecordDamage: Bool { code == Self.recordDamaged }
 }
 

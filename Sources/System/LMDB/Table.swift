@@ -6,7 +6,8 @@ package struct Table: Sendable {
 
     init(index: UInt32) { self.index = index }
 
-    /// Opens a table, or makes it where the transaction may write. It stays open once the transaction is committed.
+    /// Opens a table; with `creating`, and in a write transaction, makes it if there is none. It stays open once the
+    /// transaction is committed.
     package init(_ name: String, creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
         var index: UInt32 = 0
         let flags = creating ? UInt32(MDB_CREATE) : 0
@@ -14,7 +15,7 @@ package struct Table: Sendable {
         self.index = index
     }
 
-    /// `nil` where there is no table of this name.
+    /// Opens a table; `nil` if there is none of this name.
     package init?(ifThere name: String, in transaction: borrowing Transaction) throws(LMDBError) {
         var index: UInt32 = 0
         let code = unsafe mdb_dbi_open(transaction.handle, name, 0, &index)
@@ -30,7 +31,7 @@ package struct Table: Sendable {
         return statistics.ms_entries
     }
 
-    /// Lends the value under a key, in place in the map; `nil` where there is none.
+    /// Calls `body` with the value of a key, in place in the map; `nil` if there is no such key.
     package func value<Result>(
         at key: [UInt8], in transaction: borrowing Transaction, _ body: (RawSpan) -> Result
     ) throws(LMDBError) -> Result? {
@@ -45,7 +46,7 @@ package struct Table: Sendable {
         try value(at: key, in: transaction) { _ in true } ?? false
     }
 
-    /// Puts a value under a key, in place of the one that was there.
+    /// Stores a value under a key, replacing the old value if there is one.
     package func put(_ value: [UInt8], at key: [UInt8], in transaction: inout Transaction) throws(LMDBError) {
         let code = unsafe withValue(key) { key in
             unsafe withValue(value) { value in unsafe mdb_put(transaction.handle, index, key, value, 0) }
@@ -54,7 +55,7 @@ package struct Table: Sendable {
         transaction.changes += 1
     }
 
-    /// Removes a key and its value, and says whether they were there.
+    /// Removes a key and its value, and returns whether the key existed.
     @discardableResult
     package func remove(_ key: [UInt8], in transaction: inout Transaction) throws(LMDBError) -> Bool {
         let code = unsafe withValue(key) { unsafe mdb_del(transaction.handle, index, $0, nil) }
@@ -64,8 +65,8 @@ package struct Table: Sendable {
         return true
     }
 
-    /// Lends the entries from a key on, in order, until the body says no.
-    /// - Parameter backwards: from the last entry to the first instead; then `start` is not looked at.
+    /// Calls `body` with the entries from a key on, in order, until it returns false.
+    /// - Parameter backwards: from the last entry to the first instead; `start` is then ignored.
     package func scan(
         from start: [UInt8] = [], backwards: Bool = false, in transaction: borrowing Transaction,
         _ body: (RawSpan, RawSpan) -> Bool
@@ -95,7 +96,7 @@ package struct Table: Sendable {
 }
 
 extension Table {
-    /// Lends the entries before a key, last one first, until the body says no.
+    /// Calls `body` with the entries before a key, last one first, until it returns false.
     package func scanBackwards(
         before end: [UInt8], in transaction: borrowing Transaction, _ body: (RawSpan, RawSpan) -> Bool
     ) throws(LMDBError) {
@@ -104,7 +105,7 @@ extension Table {
         defer { unsafe mdb_cursor_close(cursor) }
         var key = unsafe MDB_val()
         var value = unsafe MDB_val()
-        // The first entry that is not before it, and then back; where there is none, the last.
+        // Find the first entry that is not before `end`, then go back by one; without such an entry, take the last.
         var code = unsafe withValue(end) { wanted in
             unsafe key = wanted.pointee
             return unsafe mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE)
@@ -118,7 +119,7 @@ extension Table {
     }
 }
 
-/// Lends bytes to C as LMDB wants them.
+/// Passes bytes to C as an MDB_val, which is valid during the call.
 @unsafe private func withValue(_ bytes: [UInt8], _ body: (UnsafeMutablePointer<MDB_val>) -> CInt) -> CInt {
     unsafe bytes.withUnsafeBytes { buffer in
         var value = unsafe MDB_val(

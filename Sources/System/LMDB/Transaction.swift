@@ -1,16 +1,16 @@
 internal import CLMDB
 
-/// A transaction, tied to the thread that began it. One that is not committed is undone.
+/// A transaction, tied to the thread that began it. One that is not committed is rolled back.
 @safe package struct Transaction: ~Copyable {
     let handle: OpaquePointer
-    /// Kept for as long as the transaction lives, as closing an environment frees the transactions in it (mdb.c,
-    /// mdb_env_close0); `nil` where the transaction is lent.
+    /// Keeps the environment open for as long as the transaction lives, as closing it frees its transactions (mdb.c,
+    /// mdb_env_close0); `nil` if `Environment.read` lends the transaction.
     private let environment: Environment?
     private var isOver = false
-    /// How many keys were put in or removed.
+    /// How many times a key was stored or removed.
     package internal(set) var changes = 0
-    /// Whether anything was put in or removed. Where nothing was, a commit does nothing: it waits for no disk, and uses no id
-    /// (mdb.c, mdb_txn_commit).
+    /// Whether anything was stored or removed. If not, a commit does nothing: it does not wait for the disk, and uses no
+    /// id (mdb.c, mdb_txn_commit).
     package var hasChanged: Bool { changes > 0 }
 
     init(own handle: OpaquePointer, in environment: Environment) {
@@ -23,15 +23,15 @@ internal import CLMDB
         environment = nil
     }
 
-    /// Makes what was written visible to all, and lasting. The handle is gone whether or not this succeeds (lmdb.h,
-    /// mdb_txn_commit).
+    /// Commits: makes the writes visible to all processes, and durable as far as `Options.isDurable` says. The handle is
+    /// gone whether or not this succeeds (lmdb.h, mdb_txn_commit).
     package consuming func commit() throws(LMDBError) {
         let code = unsafe mdb_txn_commit(handle)
         isOver = true
         try check(code, "mdb_txn_commit")
     }
 
-    /// Counts the transactions that write; a reader's is that of the last one it sees.
+    /// Numbers the write transactions in order. A reader has the id of the last one that it sees.
     package var id: UInt64 { unsafe UInt64(mdb_txn_id(handle)) }
 
     deinit { if environment != nil, !isOver { unsafe mdb_txn_abort(handle) } }

@@ -1,10 +1,10 @@
 internal import Glibc
 internal import SystemPackage
 
-/// What the last failed call in this thread left behind.
+/// The errno of the last failed call in this thread.
 func lastError() -> Errno { Errno(rawValue: errno) }
 
-/// Runs a system call again while a signal interrupts it, and throws what errno says once it fails.
+/// Runs a system call, again if a signal interrupts it, and throws errno if it fails.
 @discardableResult
 func systemCall(_ call: () -> CInt) throws(Errno) -> CInt {
     while true {

@@ -2,7 +2,8 @@ internal import CLinux
 internal import SystemPackage
 
 package enum Terminal {
-    /// Reads a line from standard input, without its end. Where that is a terminal, what is typed is not shown (termios(3)).
+    /// Reads a line from standard input, without the line break. On a terminal, the prompt is shown and the typed text
+    /// is not (termios(3)).
     package static func readSecret(prompt: String) -> String? {
         let descriptor = FileDescriptor.standardInput.rawValue
         guard isatty(descriptor) == 1 else { return readLine() }

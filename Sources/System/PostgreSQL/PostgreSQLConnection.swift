@@ -1,10 +1,12 @@
 internal import CPQ
 
-/// A connection to a PostgreSQL server (libpq, libpq-fe.h). For one thread; it waits for the server.
+/// A connection to a PostgreSQL server (libpq, libpq-fe.h). For use by one thread; its calls block until the server
+/// responds.
 @safe package final class PostgreSQLConnection {
     private let handle: OpaquePointer
 
-    /// - Parameter parameters: by libpq's names for them; those left out are its defaults, and its environment variables count.
+    /// - Parameter parameters: connection parameters by their libpq names. libpq takes those left out from its
+    ///   environment variables and its defaults.
     package init(_ parameters: [(name: String, value: String)]) throws(PostgreSQLError) {
         let text = parameters.map { "\($0.name)='\(Self.escaped($0.value))'" }.joined(separator: " ")
         guard let handle = unsafe PQconnectdb(text) else {
@@ -18,13 +20,13 @@ internal import CPQ
 
     deinit { unsafe PQfinish(handle) }
 
-    /// libpq's documentation, section 34.1.1.1.
+    /// Escapes a value of a connection string (libpq's documentation, section 34.1.1.1).
     private static func escaped(_ value: String) -> String {
         value.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
     }
 
-    /// Does one statement; its rows are in memory at once.
-    /// - Parameter parameters: for `$1`, `$2` and so on; without null bytes.
+    /// Runs one statement and returns all its rows.
+    /// - Parameter parameters: the values for `$1`, `$2` and so on; without null bytes.
     package func query(_ text: String, _ parameters: [String] = []) throws(PostgreSQLError) -> [[String?]] {
         let result = unsafe withCStrings(parameters) { values in
             unsafe PQexecParams(handle, text, CInt(parameters.count), nil, values, nil, nil, 0)
@@ -47,7 +49,7 @@ internal import CPQ
     }
 }
 
-/// Lends texts as C has them.
+/// Passes the texts as a C array of C strings, which is valid during the call.
 private func withCStrings<Result>(
     _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
 ) -> Result {

@@ -1,10 +1,10 @@
 internal import CSQLite
 
-/// A file of SQLite (sqlite3.h) that is only read. For one thread.
+/// An SQLite database (sqlite3.h) that is only read. For use by one thread.
 @safe package final class SQLiteDatabase {
     private let handle: OpaquePointer
 
-    /// Waits no longer for others who write to the file.
+    /// The longest wait for other processes that write to the file.
     private static let busyMilliseconds: CInt = 5000
 
     package init(reading path: String) throws(SQLiteError) {
@@ -21,8 +21,9 @@ internal import CSQLite
 
     deinit { unsafe sqlite3_close(handle) }
 
-    /// Does one statement; its rows are in memory at once.
-    /// - Parameter parameters: for `$1`, `$2` and so on, in the order in which these come first.
+    /// Runs one statement and returns all its rows.
+    /// - Parameter parameters: the values for `$1`, `$2` and so on, in the order in which these first appear in the
+    ///   statement.
     package func query(_ text: String, _ parameters: [String] = []) throws(SQLiteError) -> [[String?]] {
         var prepared: OpaquePointer?
         unsafe try check(sqlite3_prepare_v2(handle, text, -1, &prepared, nil), "sqlite3_prepare_v2")

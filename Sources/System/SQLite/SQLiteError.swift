@@ -1,6 +1,6 @@
 internal import CSQLite
 
-/// What an SQLite function returned instead of success.
+/// A failure of an SQLite function.
 package struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible {
     package let function: String
     /// A result code (sqlite.org/rescode.html).
@@ -9,7 +9,7 @@ package struct SQLiteError: Error, Equatable, Sendable, CustomStringConvertible 
 
     package var description: String { "\(function): \(reason)" }
 
-    /// - Parameter database: which has more to say of it; `nil` where there is none.
+    /// - Parameter database: the source of a more detailed message; `nil` if there is none.
     init(_ code: CInt, _ function: String, _ database: OpaquePointer?) {
         self.function = function
         self.code = code

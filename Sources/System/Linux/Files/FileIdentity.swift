@@ -1,13 +1,14 @@
 internal import CLinux
 package import SystemPackage
 
-/// Which file a path leads to: another one in its place, of the same content or not, is not the same.
+/// Identifies the file that a path leads to, by device and inode. Another file at the same path is not equal, even with
+/// the same content.
 package struct FileIdentity: Equatable, Sendable {
     private let device: dev_t
     private let inode: ino_t
     package let bytes: Int
 
-    /// `nil` where there is none.
+    /// `nil` if there is no such file.
     package init?(of path: FilePath) {
         var status = stat()
         guard unsafe stat(path.string, &status) == 0 else { return nil }
@@ -20,7 +21,8 @@ package struct FileIdentity: Equatable, Sendable {
 }
 
 extension Files {
-    /// Bytes that the file system of a path has left for this user; `nil` where the system does not tell (statvfs(3)).
+    /// Bytes that are free for this user in the file system of a path; `nil` if the system does not report it
+    /// (statvfs(3)).
     package static func freeBytes(of path: FilePath) -> Int? {
         var status = statvfs()
         guard unsafe statvfs(path.string, &status) == 0 else { return nil }
@@ -28,7 +30,7 @@ extension Files {
             clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 
-    /// Who owns a file, as a name where there is one, else as a number; `nil` where there is no file.
+    /// The owner of a file, as a name or, if the user has none, as a number; `nil` if there is no file.
     package static func owner(of path: FilePath) -> String? {
         var status = stat()
         guard unsafe stat(path.string, &status) == 0 else { return nil }

@@ -3,14 +3,15 @@ internal import Synchronization
 package import SystemPackage
 
 package enum Files {
-    /// The whole of a small file, or `nil` where it cannot be read.
+    /// The whole of a small file, or `nil` if it cannot be read.
     package static func contents(of path: FilePath) -> [UInt8]? {
         guard let file = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
         defer { try? file.close() }
         return try? contents(of: file, limitBytes: .max)
     }
 
-    /// From where an open file is read next to its end; of more than the limit, one byte more.
+    /// The bytes of an open file from its current position to its end. If there are more than the limit, one byte more
+    /// than the limit is returned.
     static func contents(of file: FileDescriptor, limitBytes: Int) throws(Errno) -> [UInt8] {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
@@ -29,14 +30,16 @@ package enum Files {
         return bytes
     }
 
-    /// Puts a file in place whole: written beside it, on disk, then renamed over it (rename(2)).
+    /// Replaces a file in one step: the new content is written to another file, synced to disk, and renamed over it
+    /// (rename(2)).
     package static func replace(
         _ path: FilePath, with bytes: [UInt8], permissions: FilePermissions = .ownerReadWrite
     ) throws(Errno) {
         try put(bytes, at: path, through: FilePath(path.string + ".new"), [.create, .truncate], permissions)
     }
 
-    /// Makes a file that only its owner may read, with this content; throws `.fileExists` where there is one.
+    /// Creates a file that only its owner may read and write, with this content, and syncs it to disk. Throws
+    /// `.fileExists` if there is one.
     package static func create(_ path: FilePath, with bytes: [UInt8]) throws(Errno) {
         if exists(path) { throw .fileExists }
         let file = try open(path, .writeOnly, [.create, .exclusiveCreate, .closeOnExec], .ownerReadWrite)
@@ -50,24 +53,26 @@ package enum Files {
         try systemCall { fsync(file.rawValue) }
     }
 
-    /// Replaces a file that is there by another content, as `replace` does; owner, group and mode stay, access lists and
-    /// extended attributes do not. A symbolic link stays, and what it leads to is replaced.
+    /// Replaces the content of an existing file as `replace` does. Owner, group and mode stay; access control lists and
+    /// extended attributes are lost. If the path is a symbolic link, the link stays and the file it leads to is
+    /// replaced.
     ///
-    /// Who may not give the file to its old group, but owns it, leaves it to a group of its own. A failure leaves the old
-    /// file as it was, but for that of the directory's last sync: then the new one is in place, and a crash may undo it.
+    /// A user who owns the file but may not give it to its old group leaves it with the user's own group. After a
+    /// failure the old file is unchanged, unless it was the directory's sync at the end that failed: then the new file
+    /// is in place, and a crash may undo it.
     package static func replaceKeepingOwner(_ path: FilePath, with bytes: [UInt8]) throws(Errno) {
         let target = try resolved(path)
         var old = stat()
         try systemCall { unsafe stat(target.string, &old) }
         guard old.kind == S_IFREG else { throw old.kind == S_IFDIR ? .isDirectory : .invalidArgument }
-        // Open before anything is done, as it may not be allowed.
+        // Open the directory first, as that may not be allowed.
         let directory = try open(target.removingLastComponent(), .readOnly, [.directory, .closeOnExec])
         defer { try? directory.close() }
 
         let number = replacements.add(1, ordering: .relaxed).newValue
         let temporary = FilePath("\(target.string).\(getpid())-\(number).new")
         do throws(Errno) {
-            // Left behind by a process of the same number that was killed.
+            // A killed process with the same number may have left it behind.
             try remove(temporary)
         } catch .noSuchFileOrDirectory {}
         try put(bytes, at: target, through: temporary, [.create, .exclusiveCreate], .ownerReadWrite) {
@@ -77,22 +82,22 @@ package enum Files {
             do throws(Errno) {
                 try systemCall { fchown(file.rawValue, old.st_uid, old.st_gid) }
             } catch .notPermitted where new.st_uid == old.st_uid {}
-            // After the owner, whose change takes set-user-ID away (chown(2)).
+            // After fchown, which clears the set-user-ID bit (chown(2)).
             try systemCall { fchmod(file.rawValue, old.st_mode & 0o7777) }
         }
         do throws(Errno) {
             try systemCall { fsync(directory.rawValue) }
         } catch .invalidArgument {
-            // There are file systems that know no sync of a directory (fsync(2)).
+            // Some file systems cannot sync a directory (fsync(2)).
         }
     }
 
-    /// Tells apart the temporary files of this process's threads.
+    /// Numbers the temporary files, so that threads of this process do not share one.
     private static let replacements = Atomic(0)
 
-    /// Writes a new file and renames it over `path` once it is on disk; where that fails, the new one is gone.
+    /// Writes a new file and renames it over `path` once it is on disk. If that fails, the new file is removed.
     ///
-    /// - Parameter finish: runs when all is written, before it is on disk.
+    /// - Parameter finish: runs when everything is written, before the sync to disk.
     private static func put(
         _ bytes: [UInt8], at path: FilePath, through temporary: FilePath, _ options: FileDescriptor.OpenOptions,
         _ permissions: FilePermissions, finish: (FileDescriptor) throws(Errno) -> Void = { _ in }
@@ -110,7 +115,7 @@ package enum Files {
         }
     }
 
-    /// Opens a file; the error is named, as the library's own function leaves it open.
+    /// Opens a file, with a typed error, which the library's own function does not have.
     package static func open(
         _ path: FilePath, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions = .closeOnExec,
         _ permissions: FilePermissions? = nil
@@ -127,7 +132,7 @@ package enum Files {
         try systemCall { unsafe link(path.string, other.string) }
     }
 
-    /// Removes a directory with the files and directories in it; does nothing where it is not there.
+    /// Removes a directory with the files and directories in it; does nothing if it cannot be opened.
     package static func removeTree(_ directory: FilePath) throws(Errno) {
         guard let entries = unsafe opendir(directory.string) else { return }
         defer { unsafe closedir(entries) }
@@ -142,7 +147,7 @@ package enum Files {
         try systemCall { unsafe rmdir(directory.string) }
     }
 
-    /// The first bytes of a file, or those from an offset on; `nil` where it cannot be read.
+    /// Bytes of a file from an offset on, `limitBytes` at most; `nil` if it cannot be read.
     package static func start(of path: FilePath, at offset: Int = 0, limitBytes: Int) -> [UInt8]? {
         guard let file = try? open(path, .readOnly) else { return nil }
         defer { try? file.close() }
@@ -165,7 +170,7 @@ package enum Files {
         try systemCall { unsafe rename(path.string, target.string) }
     }
 
-    /// Makes a directory and those above it; one that is there already is left as it is.
+    /// Creates a directory and its missing parents. A directory that exists is left as it is.
     package static func makeDirectory(_ path: FilePath, permissions: FilePermissions) throws(Errno) {
         do throws(Errno) {
             try systemCall { unsafe mkdir(path.string, permissions.rawValue) }
@@ -175,7 +180,7 @@ package enum Files {
             let parent = path.removingLastComponent()
             guard !parent.isEmpty, parent != path else { throw .noSuchFileOrDirectory }
             try makeDirectory(parent, permissions: permissions)
-            // Once more and no further: there are directories in which none can be made, such as /proc.
+            // Try only once more: in some directories, such as /proc, none can be created.
             do throws(Errno) {
                 try systemCall { unsafe mkdir(path.string, permissions.rawValue) }
             } catch .fileExists {
@@ -191,7 +196,7 @@ package enum Files {
         try systemCall { fsync(file.rawValue) }
     }
 
-    /// Gives a file to another user or group; `nil` leaves that half as it is.
+    /// Changes the owner or group of a file; `nil` leaves that one as it is.
     package static func changeOwner(of path: FilePath, user: UInt32?, group: UInt32?) throws(Errno) {
         try systemCall { unsafe chown(path.string, user ?? .max, group ?? .max) }
     }
@@ -200,14 +205,14 @@ package enum Files {
         try systemCall { unsafe chmod(path.string, permissions.rawValue) }
     }
 
-    /// Who may do what with a file; `nil` where there is none.
+    /// The permissions of a file; `nil` if there is no such file.
     package static func permissions(of path: FilePath) -> FilePermissions? {
         var information = stat()
         guard unsafe stat(path.string, &information) == 0 else { return nil }
         return FilePermissions(rawValue: information.st_mode & 0o7777)
     }
 
-    /// Gives a file the owner, group and permissions of another.
+    /// Gives a file the owner, group and permissions of another file.
     package static func copyOwner(of source: FilePath, to target: FilePath) throws(Errno) {
         var information = stat()
         try systemCall { unsafe stat(source.string, &information) }
@@ -215,7 +220,7 @@ package enum Files {
         try changePermissions(of: target, to: FilePermissions(rawValue: information.st_mode & 0o7777))
     }
 
-    /// Whether every user may go through the directory and all those above it.
+    /// Whether every user may pass through the directory and all its parents (permission `x` for others).
     package static func everyoneMayPass(_ directory: FilePath) -> Bool {
         var path = directory
         while true {
@@ -227,7 +232,7 @@ package enum Files {
         }
     }
 
-    /// A path from the root on, `..` and links resolved; `nil` where there is no such file.
+    /// The absolute path of a file, with `..` and links resolved; `nil` if there is no such file.
     package static func absolute(_ path: FilePath) -> FilePath? { try? resolved(path) }
 
     private static func resolved(_ path: FilePath) throws(Errno) -> FilePath {
@@ -236,7 +241,7 @@ package enum Files {
         return unsafe FilePath(String(cString: resolved))
     }
 
-    /// The program that runs in this process; where its file was replaced, the path it was started from.
+    /// The file of the program that runs in this process; if that file was replaced, the path that it had.
     package static func thisProgram() -> FilePath? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = unsafe buffer.withUnsafeMutableBytes { bytes in
@@ -247,14 +252,14 @@ package enum Files {
         return FilePath(text.hasSuffix(gone) ? String(text.dropLast(gone.count)) : text)
     }
 
-    /// When a file was last written, in nanoseconds since 1970; `nil` where there is none.
+    /// When a file was last written, in nanoseconds since 1970; `nil` if there is no such file.
     package static func modificationTime(of path: FilePath) -> Int64? {
         var information = stat()
         guard unsafe stat(path.string, &information) == 0 else { return nil }
         return Int64(information.st_mtim.tv_sec) * 1_000_000_000 + Int64(information.st_mtim.tv_nsec)
     }
 
-    /// A file's length in bytes, or 0 where there is none.
+    /// A file's length in bytes, or 0 if there is no such file.
     package static func size(of path: FilePath) -> Int {
         var information = stat()
         guard unsafe stat(path.string, &information) == 0 else { return 0 }
@@ -274,12 +279,12 @@ extension stat {
     var kind: CInt { CInt(bitPattern: st_mode) & S_IFMT }
 }
 
-/// A lock on a file that the system gives back when the process ends, however it ends (flock(2)).
+/// A lock on a file that the system releases when the process ends, however it ends (flock(2)).
 package final class FileLock {
     private let file: FileDescriptor
 
-    /// Takes the lock, or throws `.wouldBlock` while another process holds it.
-    /// - Parameter waits: whether to wait for it instead.
+    /// Takes the lock, or throws `.wouldBlock` if a lock of another process forbids it.
+    /// - Parameter waits: whether to wait for the lock instead.
     package init(_ path: FilePath, exclusive: Bool, waits: Bool = false) throws(Errno) {
         let options: FileDescriptor.OpenOptions = [.create, .closeOnExec]
         let descriptor = try Files.open(path, .readWrite, options, [.ownerReadWrite, .groupRead])
@@ -292,16 +297,17 @@ package final class FileLock {
         file = descriptor
     }
 
-    /// Goes on with a lock that this process was given by the program that ran in it before.
+    /// Takes over a lock that this process inherited from the program that ran in it before.
     package init(holding descriptor: FileDescriptor) { file = descriptor }
 
-    /// What holds the lock; a program that takes this one's place and inherits it goes on with the lock.
+    /// The descriptor that holds the lock. A program that replaces this one in the process and inherits the descriptor
+    /// keeps the lock.
     package var descriptor: FileDescriptor { file }
 
-    /// Lets others hold the lock beside this process from now on.
+    /// Turns the lock into a shared one, which other processes can hold too.
     package func share() throws(Errno) { try systemCall { flock(file.rawValue, LOCK_SH) } }
 
-    /// What the file says; the lock itself does not need it to say anything.
+    /// The first 256 bytes of the file as text. The lock itself does not use them.
     package func text() throws(Errno) -> String {
         var buffer = [UInt8](repeating: 0, count: 256)
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe pread(file.rawValue, $0.baseAddress, $0.count, 0) }
@@ -319,17 +325,17 @@ package final class FileLock {
     deinit { try? file.close() }
 }
 
-/// Has what was printed appear now, also where standard output is no terminal.
+/// Flushes printed output now, also when standard output is not a terminal.
 package func flushOutput() { _ = fflush(nil) }
 
-/// A pipe that no program started later inherits, and whose reading end does not wait.
+/// A pipe that is not inherited by programs started later. Neither end blocks.
 package func openPipe() throws(Errno) -> (reading: FileDescriptor, writing: FileDescriptor) {
     let ends = try FileDescriptor.pipe(options: [.closeOnExec, .nonBlocking])
     return (ends.readEnd, ends.writeEnd)
 }
 
-/// A pipe for what a program says: its reading end does not wait, and its writing end does. It holds a mebibyte where the
-/// system lets it, so that the program need not wait while nobody reads.
+/// A pipe for the log output of a program. Reading never blocks; writing does when the pipe is full. It holds 1 MiB if
+/// the system allows that, so that the program rarely waits while no one reads.
 package func openLogPipe() throws(Errno) -> (reading: FileDescriptor, writing: FileDescriptor) {
     let ends = try FileDescriptor.pipe(options: .closeOnExec)
     try UnixSocket.makeNonBlocking(ends.readEnd)

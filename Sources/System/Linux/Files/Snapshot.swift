@@ -9,7 +9,7 @@ package enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible 
     case changing
     case system(Errno)
 
-    /// The end of a sentence.
+    /// The reason, as the end of a sentence.
     package var description: String {
         switch self {
         case .missing: "there is no such file"
@@ -21,24 +21,25 @@ package enum SnapshotError: Error, Equatable, Sendable, CustomStringConvertible 
     }
 }
 
-/// A file's content, and how the file was then.
+/// A file's content, and the file's state when it was read.
 package struct Snapshot: Sendable {
     package let bytes: [UInt8]
     package let state: FileState
 }
 
 extension Files {
-    /// The whole of a regular file as of one moment: while it was read nothing was written to it, and the path still
-    /// leads to it. Never waits for a writer, as for that of a FIFO.
+    /// The whole of a regular file as of one moment: nothing was written to the file while it was read, and afterwards
+    /// the path still leads to it. Opening never blocks, not even at a FIFO.
     ///
-    /// A write(2) sets a file's time first and its bytes after, so that a file written to just now is read a moment later.
+    /// A write(2) sets a file's time before its bytes, so a file that was written less than 20 ms ago is read only after
+    /// these have passed.
     ///
-    /// A file whose length is not what can be read, as in /proc, is one that changes.
+    /// A file whose reported length is not the length that can be read, as in /proc, counts as changing.
     package static func snapshot(of path: FilePath, limitBytes: Int) throws(SnapshotError) -> Snapshot {
         try snapshot(of: path, limitBytes: limitBytes) {}
     }
 
-    /// - Parameter meanwhile: runs each time the file was read, before it is known whether it changed.
+    /// - Parameter meanwhile: runs each time after the file was read and before the check for changes.
     static func snapshot(
         of path: FilePath, limitBytes: Int, meanwhile: () -> Void
     ) throws(SnapshotError) -> Snapshot {
@@ -49,10 +50,10 @@ extension Files {
         throw .changing
     }
 
-    /// Longer than a write(2) of a small file lasts, and a tick of the clock of files' times besides.
+    /// Longer than a write(2) of a small file takes, plus one tick of the clock for file times.
     private static let writingMicroseconds: Int64 = 20_000
 
-    /// `nil` where the file changed meanwhile.
+    /// The file's content and state; `nil` if the file changed meanwhile, or another process holds a lease on it.
     private static func stableContents(
         of path: FilePath, limitBytes: Int, meanwhile: () -> Void
     ) throws(SnapshotError) -> Snapshot? {
@@ -92,7 +93,7 @@ extension Files {
         return Snapshot(bytes: bytes, state: FileState(before))
     }
 
-    /// How a file is; `nil` where there is none.
+    /// The state of a file; `nil` if there is none.
     package static func state(of path: FilePath) -> FileState? {
         var status = stat()
         guard unsafe stat(path.string, &status) == 0 else { return nil }
@@ -100,7 +101,7 @@ extension Files {
     }
 }
 
-/// What differs once a file was written or another stands in its place.
+/// Differs after the file was written to or another file took its place.
 package struct FileState: Equatable, Sendable {
     let device: dev_t
     let inode: ino_t
@@ -108,7 +109,7 @@ package struct FileState: Equatable, Sendable {
     let seconds: Int
     let nanoseconds: Int
 
-    /// When it was written last, since 1970.
+    /// When the file was last written, since 1970.
     var microseconds: Int64 { Int64(seconds) * 1_000_000 + Int64(nanoseconds / 1000) }
 
     fileprivate init(_ status: stat) {

@@ -20,11 +20,11 @@ package struct ChildProcess: Sendable {
 
     /// Starts a program in a process group of its own, with no signal blocked.
     /// - Parameters:
-    ///   - input: what the program gets as descriptor 0; `nil` gives it an empty one.
-    ///   - output: what it gets as descriptor 3; `nil` gives it none.
-    ///   - errors: what it gets as descriptor 2; `nil` gives it this process's.
-    ///   - shared: what it gets as descriptor 4; its number is 10 or above.
-    ///   - environment: the variables it sees, and no others.
+    ///   - input: becomes descriptor 0; `nil` opens /dev/null for it.
+    ///   - output: becomes descriptor 3; `nil` sets none.
+    ///   - errors: becomes descriptor 2; with `nil` this process's is inherited.
+    ///   - shared: becomes descriptor 4; its own number must be 10 or above.
+    ///   - environment: all the variables that the program gets, as `NAME=value`.
     package init(
         _ program: FilePath, _ arguments: [String], environment: [String], input: FileDescriptor? = nil,
         output: FileDescriptor? = nil, errors: FileDescriptor? = nil, shared: FileDescriptor? = nil,
@@ -68,7 +68,7 @@ package struct ChildProcess: Sendable {
         descriptor = FileDescriptor(rawValue: try systemCall { postroom_pidfd_open(processID) })
     }
 
-    /// A child that the program started which ran in this process before.
+    /// Takes over a child that was started by the program that ran in this process before (`become`).
     package init(adopting processID: Int32) {
         self.processID = processID
         let descriptor = (try? systemCall { postroom_pidfd_open(processID) }) ?? -1
@@ -77,10 +77,10 @@ package struct ChildProcess: Sendable {
 
     package func send(_ signal: CInt) { _ = kill(processID, signal) }
 
-    /// Ends the program and whatever it started in its group, at once.
+    /// Ends the program and all other processes of its group at once (SIGKILL).
     package func killGroup() { _ = kill(-processID, SIGKILL) }
 
-    /// How the program ended, or `nil` while it runs. After an answer the descriptor is closed.
+    /// How the program ended, or `nil` while it runs. The descriptor is closed once the ending is returned.
     package func ending() -> Ending? {
         var status: CInt = 0
         guard unsafe waitpid(processID, &status, WNOHANG) == processID else { return nil }
@@ -88,7 +88,8 @@ package struct ChildProcess: Sendable {
         return Self.ending(of: status)
     }
 
-    /// Ends, at once, all processes of a name in the group that a process led which may be gone itself.
+    /// Ends at once (SIGKILL) all processes of a name in the process group of `leader`, even if the leader itself has
+    /// ended.
     package static func killGroup(ledBy leader: Int32, named name: String) {
         guard leader > 1, let directory = unsafe opendir("/proc") else { return }
         defer { unsafe closedir(directory) }
@@ -102,8 +103,8 @@ package struct ChildProcess: Sendable {
         }
     }
 
-    /// Takes leave of processes that ended and that nobody else waits for: the first process of a container inherits those
-    /// whose parents died. Of one that is among `known` its owner takes leave.
+    /// Reaps ended processes that no other code waits for: the first process of a container inherits those whose parents
+    /// died. Stops at an ended process that is in `known`, as its owner reaps that one.
     package static func reapOrphans(except known: [Int32]) {
         var information = unsafe siginfo_t()
         while unsafe waitid(P_ALL, 0, &information, WEXITED | WNOHANG | WNOWAIT) == 0 {
@@ -128,7 +129,8 @@ package struct ChildProcess: Sendable {
     }
 }
 
-/// Becomes another program: the process, its parent and its open descriptors stay (execve(2)).
+/// Replaces the program of this process by another one; the process number, the parent and the inheritable descriptors
+/// stay (execve(2)). Returns only if that fails.
 package func become(_ program: FilePath, _ arguments: [String]) -> Errno {
     unsafe withCStrings([program.string] + arguments) { list in
         _ = unsafe execv(program.string, list)
@@ -136,7 +138,7 @@ package func become(_ program: FilePath, _ arguments: [String]) -> Errno {
     }
 }
 
-/// Lends a C array of C strings, closed by a null pointer.
+/// Passes the strings as a C array of C strings that ends with a null pointer. It is valid during the call.
 @unsafe private func withCStrings<Result>(
     _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {

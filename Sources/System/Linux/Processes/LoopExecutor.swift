@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// Runs asynchronous functions on one thread: that of the loop which drains it.
+/// Runs asynchronous functions on one thread: that of the loop, which calls `drain`.
 ///
-/// A loop gives its tasks this executor (`Task.immediate(executorPreference:)`), resumes their continuations, and calls `drain`.
-/// All of it happens on the thread that made the executor; a job from another one ends the process.
+/// A loop starts its tasks with this executor (`Task.immediate(executorPreference:)`), resumes their continuations, and
+/// calls `drain`. All of this must happen on the thread that made the executor; a job from another thread ends the
+/// process.
 package final class LoopExecutor: SerialExecutor, TaskExecutor {
-    // Both are used on `thread` alone, which each enqueueing checks.
+    // Both are used only on `thread`; `enqueue` checks that.
     private nonisolated(unsafe) var jobs: [UnownedJob] = []
     private nonisolated(unsafe) var next = 0
     private let thread = pthread_self()
@@ -17,7 +18,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor {
         unsafe jobs.append(UnownedJob(job))
     }
 
-    /// Runs the jobs that are ready, and those that become so meanwhile. It may be called from a job, as a loop is one itself.
+    /// Runs the jobs that are ready, and those that become ready meanwhile. A job may call it, as the loop itself runs
+    /// in a job.
     /// - Parameter afterEach: called after each job.
     package func drain(afterEach: () -> Void = {}) {
         while unsafe next < jobs.count {
@@ -37,8 +39,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor {
 
     package func isIsolatingCurrentContext() -> Bool? { pthread_self() == thread }
 
-    /// Runs an asynchronous function to its end on the calling thread. Whatever the function waits for has to become ready by
-    /// its own jobs.
+    /// Runs an asynchronous function to its end on the calling thread. The function may only wait for what its own jobs
+    /// on this executor complete.
     package func run<Value: Sendable, Failure: Error>(
         _ body: sending @escaping @isolated(any) () async throws(Failure) -> Value
     ) throws(Failure) -> Value {
@@ -57,8 +59,8 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor {
         return try result.get()
     }
 
-    /// Runs an asynchronous function to its end, for a caller that is none. It may use whatever the caller has: it runs on the
-    /// calling thread, and is over when this returns.
+    /// Runs an asynchronous function to its end, for a caller that is not asynchronous. The function may use all that
+    /// the caller may: it runs on the calling thread, and has ended when this returns.
     package static func complete<Value, Failure: Error>(
         _ body: () async throws(Failure) -> Value
     ) throws(Failure) -> Value {
@@ -77,7 +79,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor {
         return try result.get()
     }
 
-    /// What a function came to; one thread writes and reads it.
+    /// The result of a function; one thread writes and reads it.
     private final class Outcome<Value: Sendable, Failure: Error>: Sendable {
         nonisolated(unsafe) var result: Result<Value, Failure>?
     }

@@ -2,7 +2,7 @@ internal import CLinux
 internal import SystemPackage
 
 package enum Machine {
-    /// Differs from one start of the machine to the next (random(4), boot_id); a container sees its host's.
+    /// An identifier that changes with each start of the machine (random(4), boot_id); a container sees its host's.
     package static func bootID() -> String {
         let bytes = Files.contents(of: "/proc/sys/kernel/random/boot_id") ?? []
         return String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)
@@ -35,7 +35,7 @@ package enum Machine {
         return variables
     }
 
-    /// The same as a list of `NAME=value`, to be handed on.
+    /// The same variables as a list of `NAME=value`, to pass on to another program.
     package static func environmentList() -> [String] {
         let bytes = Files.contents(of: "/proc/self/environ") ?? []
         return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }

@@ -1,14 +1,15 @@
 internal import Glibc
 
-/// A thread outside of Swift's pool.
+/// Starts threads that are not part of Swift's thread pool.
 enum PlainThread {
     private final class Work: Sendable {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// Starts a thread that runs `body` and ends with it. It handles no signals that its maker has blocked.
-    /// - Returns: false where the system has no thread left.
+    /// Starts a thread that runs `body` and then ends. Signals that the calling thread has blocked are blocked in it
+    /// too.
+    /// - Returns: false if the system cannot create a thread.
     static func start(_ body: @escaping @Sendable () -> Void) -> Bool {
         var thread = pthread_t()
         let work = unsafe Unmanaged.passRetained(Work(body))

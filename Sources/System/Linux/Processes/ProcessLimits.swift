@@ -1,7 +1,7 @@
 internal import CLinux
 
-/// Lets this process, and those it starts, open as many descriptors as its hard limit allows, and says how many that are.
-/// - Parameter wanted: what the hard limit is raised to where it is lower, as root can.
+/// Raises the limit of open descriptors, for this process and those it starts, to the hard limit, and returns it.
+/// - Parameter wanted: if the hard limit is lower, it is raised to this, which only root may do.
 @discardableResult
 package func raiseDescriptorLimit(wanted: Int = 0) -> Int {
     var limit = rlimit()

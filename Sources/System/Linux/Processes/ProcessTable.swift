@@ -1,7 +1,7 @@
 internal import CLinux
 package import SystemPackage
 
-/// What the system tells of a process (proc(5)).
+/// The state of a process as the system reports it (proc(5)).
 package struct ProcessStatus: Equatable, Sendable {
     /// R: runs; S: sleeps; D: waits for a device; T: is stopped; t: is stopped by a debugger; Z: has ended.
     package let state: UInt8
@@ -15,10 +15,10 @@ package struct ProcessStatus: Equatable, Sendable {
         self.processorTicks = processorTicks
     }
 
-    /// `nil` where there is no such process.
+    /// `nil` if there is no such process.
     package init?(of processID: Int32) {
         guard let bytes = Files.contents(of: FilePath("/proc/\(processID)/stat")),
-            // The name before it may have blanks and brackets of its own.
+            // The program's name, in brackets, may itself contain blanks and brackets.
             let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
         let words = bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
@@ -30,14 +30,14 @@ package struct ProcessStatus: Equatable, Sendable {
 }
 
 extension Machine {
-    /// The program and arguments that a process was started with; empty where there is no such process.
+    /// The program and arguments that a process was started with; empty if there is no such process.
     package static func commandLine(of processID: Int32) -> [String] {
         let bytes = Files.contents(of: FilePath("/proc/\(processID)/cmdline")) ?? []
         return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// Tells the PID namespace of a process from the others that there are (pid_namespaces(7)): processes of two of them,
-    /// as in two containers, may have the same number. `nil` where the system does not tell.
+    /// A number that identifies the PID namespace of a process (pid_namespaces(7)): processes of two namespaces, as in
+    /// two containers, may have the same process number. `nil` if it cannot be read.
     package static func processNamespace(of processID: Int32? = nil) -> UInt64? {
         let path = processID.map { "/proc/\($0)/ns/pid" } ?? "/proc/self/ns/pid"
         var status = stat()
@@ -47,14 +47,15 @@ extension Machine {
 }
 
 extension FileLock {
-    /// The processes that hold a lock on a file, as far as the system tells (proc(5), /proc/locks). 0 stands for a process
-    /// of another PID namespace.
+    /// The processes that hold a lock on a file, as far as the system shows them (proc(5), /proc/locks). 0 means a
+    /// process of another PID namespace.
     package static func holders(of path: FilePath) -> [Int32] {
         var status = stat()
         guard unsafe stat(path.string, &status) == 0 else { return [] }
         let lines = String(decoding: Files.contents(of: "/proc/locks") ?? [], as: UTF8.self).split(separator: "\n")
         return lines.compactMap { line in
-            // "1: FLOCK  ADVISORY  READ 4242 08:01:131077 0 EOF"; of one who waits "1: -> FLOCK …".
+            // "1: FLOCK  ADVISORY  READ 4242 08:01:131077 0 EOF"; for a process that waits for the lock, "1: -> FLOCK
+            // …".
             let words = line.split(separator: " ")
             guard words.count >= 6, words[1] == "FLOCK", let processID = Int32(words[4]),
                 words[5].split(separator: ":").last.map(String.init) == String(status.st_ino)

@@ -20,7 +20,7 @@ package struct SignalQueue: ~Copyable {
 
     deinit { try? descriptor.close() }
 
-    /// The next signal that has arrived, or `nil` when there is none.
+    /// The next signal that has arrived, or `nil` if there is none.
     package func next() -> CInt? {
         var information = signalfd_siginfo()
         let count = unsafe withUnsafeMutableBytes(of: &information) { bytes in
@@ -37,7 +37,7 @@ package enum Signal {
     package static var terminate: CInt { SIGTERM }
     package static var kill: CInt { SIGKILL }
     package static var quit: CInt { SIGQUIT }
-    /// Those that end a program which has done what it may not.
+    /// The signals that end a program after a fault or a failed check.
     package static var crashes: [CInt] { [SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGTRAP, SIGFPE] }
 
     /// Sends a signal to this process itself.
@@ -46,10 +46,12 @@ package enum Signal {
     /// Sends a signal to another process.
     package static func send(_ signal: CInt, to processID: Int32) { _ = Glibc.kill(processID, signal) }
 
-    /// A write to a connection whose other side has gone is an error to handle, not the end of the process.
+    /// Ignores SIGPIPE: a write to a connection whose other side has gone then fails with an error, and does not end the
+    /// process.
     package static func ignoreBrokenPipes() { postroom_ignore(SIGPIPE) }
 
-    /// The kernel sends `signal` to this process when its parent dies (prctl(2), PR_SET_PDEATHSIG; kept over exec).
+    /// Has the kernel send `signal` to this process when its parent dies (prctl(2), PR_SET_PDEATHSIG; kept over exec).
+    /// If the parent is already another process than `parent`, the signal is raised at once.
     package static func send(_ signal: CInt, whenParentDies parent: Int32) {
         _ = postroom_signal_on_parent_death(signal)
         if getppid() != parent { Glibc.raise(signal) }

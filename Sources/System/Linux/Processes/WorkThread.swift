@@ -1,9 +1,10 @@
 internal import Synchronization
 package import SystemPackage
 
-/// One thread that does one thing after the other, and tells by a descriptor that something is done.
+/// One thread that runs jobs one after the other; a descriptor becomes readable when a job is done.
 ///
-/// It is started with the first thing to do, and ends with this object once it has finished what it is at.
+/// The thread starts with the first job. When this object is released, the thread ends after its current job; waiting
+/// jobs are dropped.
 package final class WorkThread {
     private struct State: Sendable {
         var jobs: [(id: UInt64, work: @Sendable () -> any Sendable)] = []
@@ -11,13 +12,13 @@ package final class WorkThread {
         var isEnding = false
     }
 
-    /// What both threads see.
+    /// The state that both threads use.
     private final class Shared: Sendable {
         let state = Mutex(State())
-        /// A byte for each thing to do.
+        /// A pipe with a byte for each job to do.
         let jobs: FileDescriptor
         let jobsEnd: FileDescriptor
-        /// A byte for each thing done.
+        /// A pipe with a byte for each job done.
         let results: FileDescriptor
         let resultsEnd: FileDescriptor
 
@@ -31,7 +32,7 @@ package final class WorkThread {
             for end in [jobs, jobsEnd, results, resultsEnd] { try? end.close() }
         }
 
-        /// Runs in the thread until it is told to end.
+        /// The thread's loop. Ends once `isEnding` is set.
         func run() {
             while (try? takeByte(jobs)) == true {
                 let job = state.withLock { state in
@@ -55,7 +56,7 @@ package final class WorkThread {
     private var nextID: UInt64 = 1
     private var hasStarted = false
 
-    /// More than this do not wait to be done.
+    /// How many jobs may be unfinished, or finished and not handed out by `finish`.
     package static let limit = 64
 
     package init() throws(Errno) { shared = try Shared() }
@@ -65,12 +66,12 @@ package final class WorkThread {
         _ = try? shared.jobsEnd.writeAll([0])
     }
 
-    /// Can be read when something is done.
+    /// Readable when a job is done.
     package var descriptor: FileDescriptor { shared.results }
 
-    /// Has `work` done after what waits already.
+    /// Enqueues a job.
     /// - Parameter done: called by `finish`, in the thread that calls it.
-    /// - Returns: false where as much as may waits already, or there is no thread for it.
+    /// - Returns: false if the queue is full, or the thread cannot be started.
     package func run<Value: Sendable>(
         _ work: @escaping @Sendable () -> Value, done: @escaping (Value) -> Void
     ) -> Bool {
@@ -90,11 +91,11 @@ package final class WorkThread {
         return true
     }
 
-    /// Whether something is not done yet, or not handed out.
+    /// Whether a job is not done yet, or its result is not handed out yet.
     package var isBusy: Bool { !waiting.isEmpty }
 
-    /// Hands out what is done.
-    /// - Returns: whether anything was.
+    /// Calls `done` of each finished job.
+    /// - Returns: whether any job was finished.
     package func finish() -> Bool {
         let results = shared.state.withLock { state in
             defer { state.results = [] }

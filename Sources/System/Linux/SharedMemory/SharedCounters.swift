@@ -1,18 +1,19 @@
 package import SystemPackage
 
-/// Counters in a file that processes share: each adds to them without waiting for others, and what was counted stays when
-/// any of them dies. Nothing is written to the disk for it.
+/// Counters in a file that processes share. Each process adds to them without waiting for others, and the counts stay
+/// when a process dies. Nothing is synced to disk for it.
 ///
-/// After a crash of the machine the counts may be those of some seconds before.
+/// After a crash of the machine the counts may be some seconds old.
 package struct SharedCounters: Sendable {
-    /// `nil` where the process has no memory for them: then nothing is counted.
+    /// `nil` if there is no memory for them; then nothing is counted.
     private let numbers: SharedNumbers?
     /// Whether other processes see what is counted here.
     package let isShared: Bool
 
     /// - Parameters:
-    ///   - path: made where there is none. Where that fails, as on a full disk, this process counts for itself.
-    ///   - count: how many counters there are; the same for all that share the file.
+    ///   - path: the file, which is created if there is none. If that fails, as on a full disk, this process counts in
+    ///     memory of its own.
+    ///   - count: how many counters there are; the same for all processes that share the file.
     package init(_ path: FilePath, count: Int) {
         let shared = try? SharedNumbers(file: path, count: count)
         numbers = shared ?? (try? SharedNumbers(count: count))

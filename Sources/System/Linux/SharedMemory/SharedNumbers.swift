@@ -1,17 +1,17 @@
 internal import CLinux
 package import SystemPackage
 
-/// Numbers in memory that processes share: a process with the programs it starts, or all that map the same file. Each number is
-/// read and written as a whole; there is no order between them.
-// @unchecked: the memory is mapped for as long as the object lives, and is touched by atomic operations alone.
+/// Numbers in memory that processes share: a process and the programs it starts, or all processes that map the same
+/// file. Each number is read and written atomically; there is no order between accesses to different numbers.
+// @unchecked: the memory is mapped for as long as the object lives, and is accessed only by atomic operations.
 @safe package final class SharedNumbers: @unchecked Sendable {
-    /// Leads to the memory; a program that inherits it can map the same. Its number is 10 or above, so that it is not in
-    /// the way of descriptors that are given to a program under a fixed number.
+    /// The descriptor of the memory; a program that inherits it can map the same memory. Its number is 10 or above, so
+    /// that it does not collide with descriptors that are passed to a program under a fixed number.
     package let descriptor: FileDescriptor
     package let count: Int
     private let memory: UnsafeMutableRawPointer
 
-    /// Makes `count` numbers, all 0. They are gone with the last process that has them.
+    /// Creates `count` numbers, all 0. They are gone when the last process that maps them ends.
     package convenience init(count: Int) throws(Errno) {
         let made = try systemCall { unsafe memfd_create("postroom", postroom_memfd_close_on_exec) }
         defer { try? FileDescriptor(rawValue: made).close() }
@@ -19,7 +19,7 @@ package import SystemPackage
         try self.init(mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(made, 10) }))
     }
 
-    /// Maps the numbers of a file, which is made where there is none.
+    /// Maps the numbers of a file, which is created if there is none.
     package convenience init(file path: FilePath, count: Int) throws(Errno) {
         let file: FileDescriptor
         do {
@@ -29,13 +29,13 @@ package import SystemPackage
             throw error as? Errno ?? .ioError
         }
         defer { try? file.close() }
-        // With its blocks, as a write to memory cannot report a full disk.
+        // Allocate the disk blocks now, as a write to mapped memory cannot report a full disk.
         let code = posix_fallocate(file.rawValue, 0, off_t(count * MemoryLayout<UInt64>.size))
         guard code == 0 else { throw Errno(rawValue: code) }
         try self.init(mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(file.rawValue, 10) }))
     }
 
-    /// Maps numbers that another process made; takes the descriptor over.
+    /// Maps numbers that another process created. This object owns the descriptor from now on, unless it throws.
     package init(mapping descriptor: FileDescriptor) throws(Errno) {
         var status = stat()
         try systemCall { unsafe fstat(descriptor.rawValue, &status) }
@@ -70,7 +70,7 @@ package import SystemPackage
 }
 
 extension FileDescriptor {
-    /// Whether a program that takes this one's place, or is started from it, has this descriptor too.
+    /// Sets whether programs started from this one, or replacing it, inherit this descriptor.
     package func setInherited(_ isInherited: Bool) throws(Errno) {
         try systemCall { postroom_set_inherited(rawValue, isInherited ? 1 : 0) }
     }

@@ -17,7 +17,7 @@ package import SystemPackage
         package static let edgeTriggered = Events(rawValue: EPOLLET.rawValue)
     }
 
-    /// Can be read when an event is to be reported; another instance can wait for it.
+    /// Readable when there is an event to report, so another instance can wait for it.
     package let descriptor: FileDescriptor
     private let buffer: UnsafeMutableBufferPointer<epoll_event>
 
@@ -53,7 +53,7 @@ package import SystemPackage
         try systemCall { unsafe epoll_ctl(descriptor.rawValue, operation, watched.rawValue, &event) }
     }
 
-    /// Waits until something happens or the timeout has passed (`nil`: for ever), then reports each event.
+    /// Waits until there is an event or the timeout has passed (`nil`: no timeout), then reports each event.
     ///
     /// An interrupting signal ends the wait with nothing to report.
     package func wait(milliseconds: Int?, _ report: (UInt64, Events) -> Void) throws(Errno) {

@@ -4,9 +4,10 @@ package import Values
 
 /// Sockets of the Internet (ip(7), ipv6(7)).
 package enum TCPSocket {
-    /// Tries whether a server could listen at an address now, as nginx does it: with SO_REUSEADDR, and an IPv6 address without
-    /// IPv4 ones. Nothing goes on listening.
-    /// - Throws: what bind(2) or listen(2) says: `.addressInUse`, `.addressNotAvailable`, `.permissionDenied` and others.
+    /// Checks whether a server could listen at an address now, in the way that nginx does it: with SO_REUSEADDR, and for
+    /// IPv6 with IPV6_V6ONLY. The socket is closed again at once.
+    /// - Throws: the error of bind(2) or listen(2): `.addressInUse`, `.addressNotAvailable`, `.permissionDenied` and
+    ///   others.
     package static func tryListening(at address: IPAddress, port: Int) throws(Errno) {
         let isSix = address.bytes.count == 16
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)

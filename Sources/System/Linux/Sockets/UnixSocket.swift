@@ -6,7 +6,7 @@ package enum UnixSocket {
     /// The longest path a socket can have, in bytes: `sun_path` without its closing zero.
     package static var maximumPathBytes: Int { 107 }
 
-    /// Listens at `path` in place of whatever was there, readable and writable by its owner and group alone.
+    /// Listens at `path`, readable and writable only by its owner and group. A file that was there is replaced.
     ///
     /// The descriptor is not inherited by programs started later.
     /// - Parameter backlog: connections that may wait to be accepted; the system's `somaxconn` caps it.
@@ -74,7 +74,7 @@ package enum UnixSocket {
         return result == 0 && value != 0
     }
 
-    /// The next connection that waits at a listening socket, or `nil` when there is none.
+    /// The next connection that waits at a listening socket; `nil` if none waits.
     package static func accept(_ listener: FileDescriptor) throws(Errno) -> FileDescriptor? {
         do throws(Errno) {
             let flags = CInt(SOCK_CLOEXEC.rawValue)
@@ -84,17 +84,19 @@ package enum UnixSocket {
         }
     }
 
-    /// Makes accepting return at once where nobody waits.
+    /// Makes reading and accepting return at once instead of waiting.
     package static func makeNonBlocking(_ descriptor: FileDescriptor) throws(Errno) {
         try systemCall { postroom_set_nonblocking(descriptor.rawValue) }
     }
 
-    /// Looks at what has arrived without taking it; 0 when the other side has closed.
+    /// Copies the bytes that have arrived without removing them from the socket.
+    /// - Returns: how many bytes; 0 when the other side has closed.
     package static func peek(_ descriptor: FileDescriptor, into buffer: inout [UInt8]) throws(Errno) -> Int {
         try receive(descriptor, into: &buffer, flags: CInt(MSG_PEEK))
     }
 
-    /// Takes what has arrived, as much as fits; 0 when the other side has closed.
+    /// Reads the bytes that have arrived, as many as fit.
+    /// - Returns: how many bytes; 0 when the other side has closed.
     package static func receive(
         _ descriptor: FileDescriptor, into buffer: inout [UInt8], atMost limit: Int = .max
     ) throws(Errno) -> Int {
@@ -115,7 +117,7 @@ package enum UnixSocket {
         }
     }
 
-    /// Hands over as many of the bytes from `start` on as the socket takes at once, and says how many.
+    /// Sends as many of the bytes from `start` on as the socket takes without waiting, and returns how many.
     package static func send(_ bytes: [UInt8], from start: Int, to descriptor: FileDescriptor) throws(Errno) -> Int {
         while true {
             let count = unsafe bytes.withUnsafeBytes { all in
