@@ -5,7 +5,7 @@ internal import HTTP
 internal import StandardWebhooks
 internal import Values
 
-/// The names of the headers that say what a call is about, and who made it.
+/// The names of the headers that describe a call, and the values that identify its sender.
 package struct CallHeaders: Equatable, Sendable {
     package var signature = "X-3dverse-Signature"
     package var timestamp = "X-3dverse-Signature-Timestamp"
@@ -13,23 +13,23 @@ package struct CallHeaders: Equatable, Sendable {
     package var delivery = "X-3dverse-Delivery"
     package var attempt = "X-3dverse-Attempt"
     package var userAgent = "Postroom"
-    /// What this sender calls itself where it asks for a receiver's consent: the name of a host.
+    /// The host name that identifies this sender when it asks for a receiver's consent (`WebHook-Request-Origin`).
     package var origin = "localhost"
 
     package init() {}
 }
 
-/// Writes the headers of the call that an attempt is.
+/// Writes the call of an attempt: headers, signatures and body.
 struct CallWriter {
     private let sealing: Sealing
     private let names: CallHeaders
     private let shaping: any ParcelShaping
-    /// Keys by id, once opened.
+    /// Opened signing keys, by id.
     private var keys: [String: SigningKey] = [:]
-    /// How long a key that no longer signs alone signs beside its successor.
+    /// How long the previous key still signs beside its successor.
     private let overlapSeconds: Double
 
-    /// Why a call cannot be written, and another attempt would not help. The text is for the delivery's log.
+    /// Why a call cannot be written. Another attempt would not help. The text is for the delivery's log.
     struct Fault: Error { let reason: String }
 
     init(
@@ -44,7 +44,7 @@ struct CallWriter {
     /// A call that is ready to be made.
     struct Call {
         let sent: [HeaderField]
-        /// The same as the log shows it.
+        /// The headers as the log shows them: the values of custom headers are hidden.
         let shown: [HeaderField]
         let body: [UInt8]
     }
@@ -97,13 +97,14 @@ struct CallWriter {
         guard let custom = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
             throw Fault(reason: "the custom headers cannot be opened: they were sealed under another secret")
         }
-        // These two a client may choose; neither may be there twice (RFC 9110, section 5.3).
+        // Custom headers may replace these two. Neither may be sent twice (RFC 9110, section 5.3).
         let chosen = Set(custom.map { $0.name.lowercased() }).intersection(["content-type", "user-agent"])
         fields.removeAll { chosen.contains($0.name.lowercased()) }
         return (fields + custom, fields + custom.map { HeaderField(name: $0.name, value: "***") })
     }
 
-    /// What receivers know an event by. An event's own id may have what this one may not: a point, or no visible ASCII.
+    /// The id by which receivers recognize an event (`webhook-id`). If the event's own id is empty, or has a dot or anything
+    /// but visible ASCII, which are not allowed here, a digest of it is used.
     private static func callID(_ parcel: Parcel) -> String {
         let isPlain = parcel.eventID.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ".") }
         if isPlain, !parcel.eventID.isEmpty { return parcel.eventID }
@@ -139,7 +140,7 @@ struct CallWriter {
         return fields
     }
 
-    /// The keys that sign a call; `nil` where there are none.
+    /// The keys that sign a call; `nil` if there are none.
     private func rotation(_ start: DeliveryStep.Start, at now: Timestamp) throws(Fault) -> KeyRotation? {
         switch start.keys {
         case .none: return nil

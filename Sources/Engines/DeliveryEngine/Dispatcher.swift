@@ -5,10 +5,10 @@ internal import Linux
 package import SystemPackage
 package import Values
 
-/// Makes the deliveries that are due, as many at a time as may be, in one thread.
+/// Makes due deliveries, many at a time, in one thread.
 ///
-/// A round waits for something to happen, writes what became of the attempts that are over together with which ones begin,
-/// and begins those.
+/// A round waits for something to happen. It writes the results of ended attempts together with the attempts to begin, and
+/// then begins those.
 package final class Dispatcher {
     private let store: any DeliveryStore
     private let multi: Multi
@@ -17,16 +17,16 @@ package final class Dispatcher {
     private let now: () -> Moment
     private var random: any RandomNumberGenerator
     private var writer: CallWriter
-    /// Tells this worker's attempts from those of others, and of those before it.
+    /// Identifies this worker's attempts: a random number, so that other and earlier workers have other ones.
     private let owner: UInt64
 
     private var running: [UInt64: Running] = [:]
-    /// Places that attempts take, by destination, and what is left for all together.
+    /// The slots that attempts take, by destination, and the slots that are free.
     private var inFlight: [UInt64: Int] = [:]
     private var room: AttemptRoom
     private var nextToken: UInt64 = 1
     private var finished: [DeliveryResult] = []
-    /// When to look whether something is due though nothing has changed; on the steady clock.
+    /// When to look for due deliveries even if the store has not changed; on the steady clock.
     private var looksAt: Timestamp?
 
     /// An attempt: up to three requests, one after the other.
@@ -34,29 +34,29 @@ package final class Dispatcher {
         let start: DeliveryStep.Start
         let began: Timestamp
         var step: Step
-        /// When the request of this step has to be over, on the steady clock.
+        /// When the request of this step must have ended, on the steady clock.
         var stepEnds: Timestamp
         /// Whether the request of this step is being sent a second time.
         var isRepeated = false
-        /// What the requests took that were sent again.
+        /// How long the request of this step took before it was sent a second time.
         var repeatedMilliseconds = 0
         var shownHeaders: [HeaderField] = []
-        /// What was agreed to in this attempt.
+        /// What the receiver has consented to in this attempt.
         var consent: Consent?
         var approval: Attempt.Approval?
     }
 
     private enum Step {
-        /// The receiver is asked whether it wants to be sent anything.
+        /// Asks the receiver whether it accepts events.
         case consent
-        /// Whoever must agree is asked.
+        /// Asks the policy service for approval.
         case approval
         case sending
     }
 
     /// - Parameters:
-    ///   - shaping: writes parcels for the destinations that want them otherwise than they are.
-    ///   - mayConnect: whether an address may be called; asked at the moment of connecting.
+    ///   - shaping: converts payloads for destinations that want another format.
+    ///   - mayConnect: whether an address may be called; asked when connecting, and again before each request.
     package init(
         store: any DeliveryStore, multi: Multi, settings: DispatcherSettings, sealing: Sealing,
         shaping: any ParcelShaping, mayConnect: @escaping @Sendable (IPAddress) -> Bool, now: @escaping () -> Moment,
@@ -75,18 +75,19 @@ package final class Dispatcher {
         owner = UInt64.random(in: 1 ... .max, using: &self.random)
     }
 
-    /// Takes over what other workers had begun, where none of them lives any longer.
-    /// - Returns: how many deliveries those were.
+    /// Takes over the attempts of earlier workers. Call it only if no other worker is running.
+    /// - Returns: how many deliveries these were.
     package func takeOver() async throws(StoreFailure) -> Int {
         try await store.endLeases(longest: leaseSeconds, at: now())
     }
 
     private var leaseSeconds: Double { settings.timeoutSeconds + settings.leaseMarginSeconds }
 
-    /// How many attempts are being made.
+    /// How many attempts are in flight. Ended ones whose results are not written yet do not count.
     package var attemptsInFlight: Int { running.count }
 
-    /// Waits until an attempt is over, a descriptor can be read, or the time is up.
+    /// Waits until a request has ended, a descriptor is readable, or the time is up, and handles the requests that have
+    /// ended.
     package func wait(milliseconds: Int, descriptors: [FileDescriptor]) throws(CurlError) {
         for (token, exchange) in try multi.wait(milliseconds: milliseconds, descriptors: descriptors) {
             guard let entry = running.removeValue(forKey: token) else { continue }
@@ -108,9 +109,9 @@ package final class Dispatcher {
         }
     }
 
-    /// Whether a request is sent again at once, on a connection of its own, and this counts as the same attempt: the receiver
-    /// closed a kept connection, and answered nothing. Most likely it closed it before the request came (RFC 9112, section
-    /// 9.3.1); where it did not, it knows the call again by its `webhook-id`.
+    /// Whether to send a request again at once, on a new connection and as part of the same attempt: the receiver has closed
+    /// a reused connection without any response. Most likely it closed the connection before the request arrived (RFC 9112,
+    /// section 9.3.1). If not, it recognizes the repeated call by its `webhook-id`.
     private func isWorthRepeating(_ entry: Running, _ exchange: Exchange) -> Bool {
         guard case .failure(.reset, _) = exchange.outcome, exchange.isReusedConnection, !exchange.isAnswered else {
             return false
@@ -138,7 +139,7 @@ package final class Dispatcher {
         finish(entry, attempt, isReusedConnection: exchange.isReusedConnection)
     }
 
-    /// Ends an attempt that was not sent.
+    /// Ends an attempt whose call was not sent.
     private func fail(_ entry: Running, _ kind: Attempt.ErrorKind, _ text: String) {
         finish(
             entry,
@@ -177,29 +178,28 @@ package final class Dispatcher {
         inFlight[start.destination.number] = left > 0 ? left : nil
     }
 
-    /// Whether there is something to write, or something may be due.
+    /// Whether there are results to write, or deliveries may be due.
     package func hasWork(storeHasChanged: Bool) -> Bool {
         if !finished.isEmpty { return true }
         guard !room.isExhausted, !isDraining else { return false }
         return storeHasChanged || looksAt.map { $0 <= now().steady } ?? false
     }
 
-    /// Whether an attempt is over that is not written yet.
+    /// Whether an attempt has ended whose result is not written yet.
     package var hasFinished: Bool { !finished.isEmpty }
 
-    /// Begins nothing any longer.
+    /// Stops beginning attempts. Those in flight go on.
     package func drain() { isDraining = true }
 
     private var isDraining = false
 
-    /// When something will be due of itself, on the steady clock.
+    /// When the next delivery becomes due, on the steady clock; `nil`: none is known.
     package var nextDue: Timestamp? { looksAt }
 
-    /// Writes what became of attempts, and which begin. They are begun by `begin`, once that is committed.
+    /// Writes the results of ended attempts, and which attempts begin. Once that is committed, `begin` begins them.
     ///
-    /// The attempts that wait for the store are sent first. Where it still fails, its failure is thrown and they wait for the
-    /// next time.
-    /// - Returns: what to begin.
+    /// If the store fails, its failure is thrown, and the results wait for the next call.
+    /// - Returns: the attempts to begin.
     package func dispatch() async throws(StoreFailure) -> [DeliveryStep.Start] {
         let step = try await store.step(
             finished, beginning: isDraining ? AttemptRoom(0) : room, inFlight: inFlight, owner: owner,
@@ -213,10 +213,10 @@ package final class Dispatcher {
     /// How many of the results the last `dispatch` has written.
     private var concluded = 0
 
-    /// What operators are to hear of once the last `dispatch` is committed.
+    /// Events to report to operators once the last `dispatch` is committed.
     package private(set) var events: [OperationalEvent] = []
 
-    /// Begins what a committed `dispatch` has found.
+    /// Begins the attempts that a committed `dispatch` has returned.
     package func begin(_ starts: [DeliveryStep.Start]) {
         for result in finished.prefix(concluded) { room.held.remove(result.delivery.number) }
         finished.removeFirst(concluded)
@@ -305,7 +305,7 @@ package final class Dispatcher {
     }
 }
 
-// MARK: - What comes before sending
+// MARK: - Consent and approval
 
 extension Dispatcher {
     private var userAgent: HeaderField { HeaderField(name: "User-Agent", value: settings.headers.userAgent) }
@@ -339,7 +339,7 @@ extension Dispatcher {
         }
     }
 
-    /// The service that is asked is the operator's own, wherever it is.
+    /// Asks the policy service. The operator has chosen it, so any address may be called.
     private func askApproval(_ entry: Running, _ parcel: Parcel, _ url: String) {
         let type = HeaderField(name: "Content-Type", value: "application/json")
         start(entry, outgoing("POST", url, [type, userAgent], parcel.body, { _ in true }))

@@ -2,34 +2,36 @@ package import Delivery
 
 /// How deliveries are made.
 package struct DispatcherSettings: Equatable, Sendable {
-    /// Attempts at a time, to all destinations together; one with a large body counts for several (`Parcel.slots`).
+    /// Slots for attempts in flight, to all destinations together. An attempt with a large body takes several
+    /// (`Parcel.slots`).
     package var inFlight = 512
-    /// Attempts beyond them, for owners that have few (`AttemptRoom`).
+    /// Slots beyond `inFlight`, for owners that take few (`AttemptRoom`).
     package var reserve = 64
-    /// The part of them that may be to destinations somebody must agree for, where there is somebody to ask.
+    /// The part of `inFlight`, from 0 to 1, for attempts that need approval. Without `approvalURL` it has no effect.
     package var approvalShare = 0.5
-    /// Of one request, from the name's resolution to the last byte of the response. An attempt makes up to three: for
-    /// consent, for approval, and the call.
+    /// The time limit of one request, from the name's resolution to the last byte of the response. An attempt makes up to
+    /// three requests: for consent, for approval, and the call.
     package var timeoutSeconds = 10.0
     package var connectTimeoutSeconds = 3.0
-    /// Of the response's body: what the log keeps, and what is read.
+    /// How many bytes of the response's body the log keeps, and how many are read.
     package var keptBytes = 16 << 10
     package var readBytes = 128 << 10
     package var policies = RetryPolicies()
-    /// Whether 410 disables a destination.
+    /// Whether the status 410 disables a destination.
     package var disablesOnGone = true
     package var headers = CallHeaders()
-    /// How long the key before the one that signs is still of use.
+    /// How long the previous signing key still signs beside its successor.
     package var overlapSeconds = 86400.0
-    /// Where to ask for the agreement that destinations need; `nil`: nobody is asked.
+    /// The URL of the policy service, to which a destination's `approvalPath` is appended. With `nil`, no approval is asked
+    /// for.
     package var approvalURL: String?
-    /// A running attempt belongs to its worker for so much longer than each of its requests may take.
+    /// Added to `timeoutSeconds` to get the lease for each request of an attempt.
     package var leaseMarginSeconds = 15.0
 
-    /// - Parameter userAgent: how calls name their sender.
+    /// - Parameter userAgent: the `User-Agent` of calls.
     package init(userAgent: String = "Postroom") { headers.userAgent = userAgent }
 
-    /// While nothing is being made.
+    /// The room while no attempt is in flight.
     var room: AttemptRoom {
         let part = Int((Double(inFlight) * approvalShare).rounded(.up))
         return AttemptRoom(inFlight, needingApproval: approvalURL == nil ? nil : part, reserve: reserve)

@@ -1,12 +1,12 @@
-/// Memory that answers hold while their clients take them: in all, and for each client's address.
+/// Counts the memory that unsent answers hold, in all and for each client's address.
 ///
-/// Of an answer that is made in parts, only the part under way is held. What a socket takes at once is not counted.
+/// An answer that is made in parts holds only its current part. Bytes that the socket takes at once are not counted.
 struct AnswerRoom {
-    /// What all answers of a process may hold together.
+    /// The limit for all answers of a process together.
     static let limitBytes = 64 << 20
-    /// What the answers to one address may hold: so that no address takes all of it.
+    /// The limit for the answers to one address, so that one address cannot use up all of it.
     static let addressLimitBytes = limitBytes / 4
-    /// What an answer that is made in parts counts as at least, from the moment it is promised.
+    /// The least that an answer made in parts counts as, from the moment its memory is reserved.
     static let partedBytes = 192 << 10
     /// A whole answer up to this length is always sent: a socket takes about as much at once.
     static let freeBytes = 192 << 10
@@ -22,13 +22,14 @@ struct AnswerRoom {
         addressLimit = limitBytes / (Self.limitBytes / Self.addressLimitBytes)
     }
 
-    /// Whether one more answer may begin. The only one of an address always may: it can be longer than the address's share.
+    /// Whether one more answer may begin. The overall limit does not apply while no answer is held, nor the limit of an
+    /// address while the address has none, so that a single answer may be longer.
     func hasRoom(for address: String, bytes: Int = Self.partedBytes) -> Bool {
         let own = byAddress[address, default: 0]
         return (total == 0 || total + bytes <= limit) && (own == 0 || own + bytes <= addressLimit)
     }
 
-    /// Notes how much the answer on a connection holds now.
+    /// Records how many bytes the answer on a connection holds now.
     mutating func hold(_ bytes: Int, for address: String, token: UInt64) {
         release(token)
         guard bytes > 0 else { return }

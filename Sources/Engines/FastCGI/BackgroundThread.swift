@@ -2,7 +2,7 @@ internal import HTTP
 internal import Linux
 package import SystemPackage
 
-/// What takes long, done in a thread of its own; the loop goes on with the requests that wait for it.
+/// Runs long work in a separate thread. The loop resumes the requests that wait for the results.
 package final class BackgroundThread: Background, LoopSource {
     private let thread: WorkThread
 

@@ -3,30 +3,32 @@ internal import Linux
 internal import SystemPackage
 internal import Values
 
-/// One connection from the server, and where it stands in the exchange.
+/// One FastCGI connection from the web server (nginx), and its state.
 @safe final class Connection {
-    /// What it waits for, or its task does.
+    /// What the connection waits for, or what its task is doing.
     enum State {
-        /// Waits for a request, of which some may be there. It has no task.
+        /// Waits for a request, part of which may have arrived. The connection has no task.
         case receiving
-        /// Reads or answers a request, or waits for its transaction or for a thread.
+        /// The task reads or answers a request, or waits for its transaction or for the background thread.
         case answering
-        /// Waits for news of the store, until a time by `SystemClock.bootTimeMicroseconds`.
+        /// The task waits for something new in the store, until a time by `SystemClock.bootTimeMicroseconds`.
         case parked(any Interest, until: Int64)
-        /// Waits for somebody outside to answer.
+        /// The task waits for a result from outside the store, such as a lookup.
         case outside
-        /// Sends an answer, or waits for the server to take more of it, or for its turn to make the next part.
+        /// The task sends an answer, or waits until the web server takes more of it or the loop lets it make the next
+        /// part.
         case sending
     }
 
-    /// What came of looking for a request.
+    /// The result of looking for a request.
     enum Arrival {
         case request(Request)
-        /// A request whose parameters make no sense; it has been read to its end.
+        /// A request with invalid parameters. It has been read to its end.
         case invalidRequest(ParameterError)
-        /// Not all of it is there, or nothing.
+        /// No complete request has arrived.
         case nothing
-        /// The connection is of no more use: it was closed, or what came is no FastCGI.
+        /// The connection cannot be used any more: it was closed, it failed, or the bytes are not FastCGI. The text is a
+        /// reason to log; `nil` if there is nothing to log.
         case ended(String?)
     }
 
@@ -34,36 +36,39 @@ internal import Values
     let token: UInt64
     unowned let loop: ResponderLoop
     var state = State.receiving
-    /// Where its task goes on; `nil` while that runs.
+    /// Resumes the connection's task where it waits; `nil` while the task does not wait.
     var continuation: UnsafeContinuation<Void, Never>?
     /// The request being answered.
     private(set) var outline = RequestOutline()
-    /// When that was read, on the machine's clock; `nil` where it is not counted.
+    /// When the request was read, by `SystemClock.bootTimeMicroseconds`; `nil` for requests at the operations port,
+    /// which are not counted.
     var readAt: Int64?
-    /// The request that is read and not answered yet.
+    /// The request that has been read and is not answered yet.
     var request: Request?
-    /// The answer on its way.
+    /// The answer that is being sent.
     var response: ResponseBytes?
-    /// Why the writes that its task has waited for are not kept.
+    /// Why the writes that the task waited for are not kept; `nil` if they are.
     var commitFailure: StoreFailure?
-    /// Why its task waits for news no longer.
+    /// Why the task's last wait, in `news` or `outside`, has ended.
     var waking = Waking.news
-    /// Until when the request may wait for somebody outside.
+    /// Until when the request may wait in `outside`, by `SystemClock.bootTimeMicroseconds`; `nil` before its first such
+    /// wait.
     var outsideDeadline: Int64?
     /// Whether nothing more can be received or sent.
     private(set) var isClosed = false
-    /// Whether something may have arrived that no event will tell of.
+    /// Whether unread bytes may have arrived that epoll does not report again.
     var mayHaveMore = false
-    /// Whether the server has closed its side. What it sent before that is still answered, but nothing waits for it.
+    /// Whether the web server has closed its side. Requests that it sent before are still answered, but may not wait for
+    /// news or in `outside`.
     var isHungUp = false
-    /// Whether events are wanted for when the socket takes bytes again.
+    /// Whether epoll reports when the socket can be written to again.
     var awaitsRoom = false
-    /// The address of the client whose request is being answered; an IPv6 network of 64 bits counts as one.
+    /// The address of the client whose request is being answered, as `clientKey` returns it.
     private(set) var client = ""
-    /// When the server last took some of the answer, by `SystemClock.bootTimeMicroseconds`.
+    /// When the web server last took bytes of the answer, by `SystemClock.bootTimeMicroseconds`.
     var progressAt: Int64 = 0
 
-    /// Gathers a request that the socket does not hold in one piece.
+    /// Collects a request that cannot be read from the socket in one piece.
     private var spool: Spool?
 
     init(_ descriptor: FileDescriptor, token: UInt64, loop: ResponderLoop) {
@@ -82,7 +87,8 @@ internal import Values
         try? descriptor.close()
     }
 
-    /// A class: few requests need one, and a connection that waits has room for a reference alone.
+    /// A file in memory that collects one request. Few requests need one; as it is a class, an idle connection stores
+    /// only a reference.
     private final class Spool {
         let file: FileDescriptor
         var scanner = RecordScanner()
@@ -92,8 +98,8 @@ internal import Values
         deinit { try? file.close() }
     }
 
-    /// Looks for the next request. Whatever is not one is dealt with here.
-    /// - Parameter buffer: scratch space; a request that is larger is gathered in memory first.
+    /// Looks for the next request. Management and abort records are answered here.
+    /// - Parameter buffer: scratch space; a larger request is first collected in a file in memory.
     func receive(_ buffer: inout [UInt8], bodyLimit: Int) -> Arrival {
         do throws(Errno) {
             while true {
@@ -155,18 +161,19 @@ internal import Values
         }
     }
 
-    /// Takes bytes from the socket that have been looked at already.
+    /// Removes bytes from the socket that were peeked at before.
     private func take(_ count: Int, _ buffer: inout [UInt8]) throws(Errno) {
         var left = count
         while left > 0 { left -= try UnixSocket.receive(descriptor, into: &buffer, atMost: left) }
     }
 
-    /// Moves bytes that have been looked at from the socket to the spool; of a body that is too long, no more.
+    /// Moves bytes that were peeked at before from the socket to the spool. Once the body is too long, further bytes are
+    /// discarded.
     private func gather(
         _ count: Int, _ buffer: inout [UInt8], _ scanner: RecordScanner, _ bodyLimit: Int
     ) throws(Errno) {
         let spool = if let spool { spool } else { Spool(file: try memoryFile(named: "request")) }
-        // The bytes with which the body becomes too long are still kept: the parameters may be among them.
+        // The bytes that make the body too long are still written, as they may include parameters.
         let isKept = spool.scanner.bodyBytes <= bodyLimit
         spool.scanner = scanner
         self.spool = spool
@@ -183,16 +190,16 @@ internal import Values
         return .ended(nil)
     }
 
-    /// Sends a record that is no answer. It is short, and nothing else is on its way.
+    /// Sends a short record that is not part of an answer. It must not be called while an answer is being sent.
     private func sendShort(_ bytes: [UInt8]) throws(Errno) {
         guard try UnixSocket.send(bytes, from: 0, to: descriptor) == bytes.count else { throw .brokenPipe }
     }
 
-    /// Whether the server goes on using the connection after this request.
+    /// Whether the web server keeps the connection open after this request.
     var isKept: Bool { outline.keepsConnection }
 
     func begin(_ answer: Answer) {
-        // An answer may take long to be sent.
+        // Sending the answer may take long, so free the body's memory now.
         request?.dropBody()
         request = nil
         state = .sending
@@ -203,14 +210,16 @@ internal import Values
             }
     }
 
-    /// Bytes of the answer that were taken so far, and memory that it holds.
+    /// How many bytes of the answer the web server has taken, and how many bytes of memory the answer holds; `nil` if no
+    /// answer is being sent.
     var sending: (sentBytes: Int, heldBytes: Int)? {
         guard let response else { return nil }
         let held = response.heldBytes
         return (response.sentBytes, response.isParted ? max(held, AnswerRoom.partedBytes) : held)
     }
 
-    /// Sends on, as far as the server takes it and parts are made; false once the connection is of no more use.
+    /// Continues sending until the socket takes no more or the next part is needed. Returns false if the connection has
+    /// failed.
     func advance() -> Bool {
         do throws(Errno) {
             try response?.advance { (buffer, start) throws(Errno) in
@@ -231,7 +240,8 @@ private func write(_ bytes: ArraySlice<UInt8>, to file: FileDescriptor) throws(E
     do { _ = try file.writeAll(bytes) } catch { throw error as? Errno ?? .ioError }
 }
 
-/// What a client's address counts as where something is shared by address: IPv6 by networks of 64 bits.
+/// The key by which a client is counted in limits for each address: an IPv4 address itself, the /64 network of an IPv6
+/// address.
 func clientKey(_ address: String?) -> String {
     guard let address else { return "" }
     let span = address.utf8Span.span

@@ -4,7 +4,7 @@ internal import Linux
 internal import SystemPackage
 internal import Values
 
-/// Isolates the loop and what its connections do: all of it runs on the loop's executor.
+/// Isolates the loop and its connections: all their code runs on the loop's executor.
 actor ConnectionTasks {
     private let loop: ResponderLoop
     private nonisolated let executor: LoopExecutor
@@ -21,12 +21,12 @@ actor ConnectionTasks {
         try loop.run(shutdownSeconds: shutdownSeconds)
     }
 
-    /// Has connections served, this one first, beginning when the executor is drained next.
+    /// Starts a task that serves connections, this one first. It begins when the executor is next drained.
     nonisolated func begin(_ token: UInt64) {
         Task.immediate(executorPreference: executor) { await self.serve(token) }
     }
 
-    /// Has the loop look for news, beginning when the executor is drained next.
+    /// Starts a task that looks for news. It begins when the executor is next drained.
     nonisolated func look() {
         Task.immediate(executorPreference: executor) { await self.lookForNews() }
     }
@@ -37,32 +37,32 @@ actor ConnectionTasks {
 }
 
 extension Connection {
-    /// Waits until the loop has the task go on.
+    /// Waits until the loop resumes the task.
     func pause() async {
         unsafe await withUnsafeContinuation { unsafe continuation = $0 }
     }
 
-    /// Has the task go on where it waits.
+    /// Resumes the task if it waits.
     func goOn() {
         guard let waiting = unsafe continuation else { return }
         unsafe continuation = nil
         unsafe waiting.resume()
     }
 
-    /// Whether the answer goes on once its next part is made.
+    /// Whether all bytes so far are sent and the next part of the answer has to be made.
     var awaitsPart: Bool { response?.awaitsPart ?? false }
 }
 
-/// What a task does with its connection.
+/// The work of a connection's task.
 extension ResponderLoop {
-    /// Has a task read what has arrived on a connection: one that has nothing to do, or a new one.
+    /// Gives a connection on which something has arrived to an idle task, or to a new one if no task is idle.
     func begin(_ connection: Connection) {
         connection.state = .answering
         connection.mayHaveMore = true
         if !idleTasks.serve(connection.token) { tasks?.begin(connection.token) }
     }
 
-    /// Serves one connection after the other on which something has arrived.
+    /// Serves a connection, then waits as an idle task for the next one. Ends when enough tasks are idle.
     func serve(first: UInt64) async {
         var token: UInt64? = first
         while let next = token {
@@ -74,8 +74,8 @@ extension ResponderLoop {
 
     /// Reads, answers and sends, one request after the other, until no more have arrived.
     ///
-    /// What a function that waits needs at any time is kept while it does. Many requests wait, so the work is done by functions
-    /// that do not, and these are not inlined.
+    /// While an asynchronous function waits, it holds the memory for everything that it needs at any time. Many requests
+    /// wait, so the work is done in functions that do not wait and are not inlined.
     private func serve(_ connection: Connection) async {
         while connection.mayHaveMore, !connection.isClosed {
             if let request = receive(on: connection) { await answer(request, on: connection) }
@@ -84,7 +84,7 @@ extension ResponderLoop {
         connection.state = .receiving
     }
 
-    /// The request that has arrived; `nil` where there is none, or one that makes no sense.
+    /// The request that has arrived; `nil` if none is complete, or if it is invalid, which is answered here.
     @inline(never)
     private func receive(on connection: Connection) -> Request? {
         switch connection.receive(&buffer, bodyLimit: bodyLimit) {
@@ -119,17 +119,17 @@ extension ResponderLoop {
         if let answer { send(answer, on: connection) }
     }
 
-    /// What is answered where the store fails; `nil` where the request is to be answered anew.
+    /// The answer to a request for which the store failed; `nil` if the request has to be answered again.
     @inline(never)
     private func answer(to failure: StoreFailure, _ request: Request, on connection: Connection) -> Answer? {
-        // Its neighbours broke the transaction.
+        // Another request broke the transaction that they shared.
         if case .rolledBack = failure { return nil }
-        // The failure of a commit has been reported once, for all requests that it met.
+        // The failure of a commit is reported once for all its requests, not here.
         if connection.commitFailure == nil { service.report(failure) }
         return .whole(service.response(to: failure, at: request.target))
     }
 
-    /// Sends an answer, as far as the server takes it. The connection's `response` is what is left of it.
+    /// Sends an answer until the socket takes no more. The rest is left in the connection's `response`.
     @inline(never)
     private func send(_ answer: Answer, on connection: Connection) {
         guard !connection.isClosed, begin(answer, on: connection) else { return }
@@ -150,7 +150,7 @@ extension ResponderLoop {
         }
     }
 
-    /// Sends on, as far as the server takes it.
+    /// Continues sending until the socket takes no more.
     @inline(never)
     private func advance(_ connection: Connection) {
         let before = connection.sending?.sentBytes
@@ -162,13 +162,13 @@ extension ResponderLoop {
         if connection.isKept, !isStopping { watch(connection, forRoom: false) } else { close(connection) }
     }
 
-    /// What a part has written is committed before its bytes are sent. Where that fails the answer goes on: it only puts off the
-    /// end of what is being read.
+    /// Commits what making a part has written, before the part's bytes are sent. If that fails the answer still goes on:
+    /// the writes only extend how long the data being read is kept.
     private func commitPart(_ connection: Connection) async {
         do throws(StoreFailure) { try await connection.committed() } catch { connection.commitFailure = nil }
     }
 
-    /// Makes the next part of an answer. The others have their turns after those who have asked meanwhile.
+    /// Waits until the loop resumes this answer, the longest waiting one first, then makes its next part.
     private func makePart(_ connection: Connection) async {
         unfinished.append(connection.token)
         await connection.pause()

@@ -1,26 +1,27 @@
-/// The tasks of a loop that have nothing to do.
+/// The idle tasks of a loop.
 ///
-/// A task keeps the memory that it has once needed, some kilobytes. Most connections wait for a request, and have none.
+/// A task holds on to the memory that it once needed, some kilobytes. Most connections wait for a request, and have no
+/// task.
 @safe final class IdleTasks {
-    /// How many are kept: to make one costs a twentieth of a webhook.
+    /// How many idle tasks are kept for reuse. To make a new one costs a twentieth of what a webhook costs.
     private var limit = 128
     private var tasks: [UnsafeContinuation<UInt64?, Never>] = unsafe []
 
-    /// Whether one more is kept.
+    /// Whether one more idle task would be kept.
     var hasRoom: Bool { unsafe tasks.count < limit }
 
-    /// - Parameter task: is given the token of a connection to serve, or `nil` where it has to end.
+    /// - Parameter task: is resumed with the token of a connection to serve, or with `nil` to end.
     func add(_ task: UnsafeContinuation<UInt64?, Never>) { unsafe tasks.append(task) }
 
-    /// Has one of them serve a connection.
-    /// - Returns: false where there is none.
+    /// Gives a connection to an idle task.
+    /// - Returns: false if no task is idle.
     func serve(_ token: UInt64) -> Bool {
         guard let task = unsafe tasks.popLast() else { return false }
         unsafe task.resume(returning: token)
         return true
     }
 
-    /// Ends them, and keeps no more.
+    /// Ends all idle tasks. None is kept from now on.
     func end() {
         limit = 0
         while let task = unsafe tasks.popLast() { unsafe task.resume(returning: nil) }

@@ -3,13 +3,14 @@ internal import Glibc
 internal import HTTP
 internal import SystemPackage
 
-/// libfcgi's own state of a request, of one at a time. It reads, and is kept from writing and from closing.
+/// Reads requests with libfcgi, one at a time. libfcgi is used only to read: it is prevented from writing and from
+/// closing connections.
 @safe final class LibraryRequest {
     private let request: UnsafeMutablePointer<FCGX_Request>
 
     /// libfcgi must be initialised once in a process before the first request.
     static func prepareLibrary() {
-        // Else closing a connection may wait two seconds for the other side (os_unix.c, OS_Close).
+        // Without this, closing a connection may wait two seconds for the other side (os_unix.c, OS_Close).
         unsafe setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1)
         FCGX_Init()
     }
@@ -24,17 +25,18 @@ internal import SystemPackage
         unsafe request.deallocate()
     }
 
-    /// Reads a request that lies in `source` in whole, as `outline` says, to its last byte.
-    /// - Parameter bodyIsThere: whether the body follows the parameters; else it counts as too long to keep.
-    /// - Returns: `nil` where libfcgi refuses it.
+    /// Reads one request to its last byte. `source` must hold all of it, as `outline` describes it.
+    /// - Parameter bodyIsThere: whether the body follows the parameters. If not, it was too long to keep, and `nil` is
+    ///   returned for it.
+    /// - Returns: `nil` if libfcgi cannot read the request.
     func read(
         from source: FileDescriptor, _ outline: RequestOutline, bodyIsThere: Bool
     ) -> (Parameters, body: [UInt8]?)? {
         unsafe request.pointee.ipcFd = source.rawValue
-        // FCGX_Accept_r first ends the request before; this keeps it from closing the connection (FCGX_Finish_r).
+        // FCGX_Accept_r first ends the previous request; this keeps it from closing the connection (FCGX_Finish_r).
         unsafe request.pointee.keepConnection = 1
         guard unsafe FCGX_Accept_r(request) == 0 else { return nil }
-        // No writer is ever closed, so libfcgi writes nothing: its streams are thrown away with what they hold.
+        // libfcgi would write when an output stream is closed. The streams are freed without that, so it writes nothing.
         defer { unsafe FCGX_Free(request, 0) }
 
         var parameters = Parameters()
@@ -45,7 +47,7 @@ internal import SystemPackage
         }
         guard bodyIsThere else { return (parameters, nil) }
         let body = outline.bodyBytes == 0 ? [] : readBody(outline.bodyBytes)
-        // The end of the body is a record of its own.
+        // The body ends with an empty record, which this call reads.
         guard body.count == outline.bodyBytes, unsafe FCGX_GetChar(request.pointee.in) < 0 else { return nil }
         return (parameters, body)
     }

@@ -1,18 +1,20 @@
 package import SystemPackage
 
-/// Something besides the store that requests wait for. The loop watches it, and says when to go on with it.
+/// A source of results from outside the store, such as lookups, that requests wait for. The loop watches it, and calls
+/// `work` when it is ready.
 package protocol LoopSource: AnyObject {
-    /// Can be read when there is something to do.
+    /// Becomes readable when `work` has something to do.
     var descriptor: FileDescriptor { get }
 
-    /// When there is something to do all the same, by `SystemClock.bootTimeMicroseconds`.
+    /// When `work` is due even if the descriptor is not readable, by `SystemClock.bootTimeMicroseconds`; `nil` for
+    /// never.
     var dueMicroseconds: Int64? { get }
 
-    /// Whether something has begun that is to be finished before the process ends.
+    /// Whether work has begun that must be finished before the process ends.
     var isBusy: Bool { get }
 
-    /// Does what can be done at once. It may write to the store.
-    /// - Returns: whether something has become known, or known not to be told.
+    /// Does what can be done without waiting. It may write to the store.
+    /// - Returns: whether any lookup or job has ended, with or without a result.
     func work() -> Bool
 }
 

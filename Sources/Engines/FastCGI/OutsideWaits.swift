@@ -1,31 +1,32 @@
 internal import HTTP
 internal import Values
 
-/// The requests that wait for somebody outside to answer, and until when each does.
+/// The requests that wait for a result from outside the store, such as a lookup, each with its deadline.
 struct OutsideWaits {
     struct Entry {
         let wakeup: Wakeup
         /// By `SystemClock.bootTimeMicroseconds`.
         var until: Int64
-        /// Whose request it is, as `clientKey` has it.
+        /// The client's address, as `clientKey` returns it.
         let client: String
         let bodyBytes: Int
     }
 
-    /// Together they hold their bodies in memory, and each one a connection of nginx.
+    /// How many requests may wait. Each one holds its body in memory, and a connection of nginx.
     static let limit = 2000
-    /// Of them, one address has no more than these.
+    /// How many of them may come from one address.
     static let addressLimit = limit / 2
-    /// What their bodies may have in all, and those of one address.
+    /// How many bytes their bodies may have: in all, and for one address.
     static let bodyBytes = 64 << 20
     static let addressBodyBytes = bodyBytes / 2
-    /// One question after the other, if there are several. It is less than nginx waits, and than a stop takes.
+    /// How long one request may wait in all; several lookups, one after the other, share this time. It is shorter than
+    /// nginx's timeout, and than the time for a stop.
     private static let microseconds: Int64 = 8_000_000
 
     private var entries: [UInt64: Entry] = [:]
-    /// Nobody's time is up before this.
+    /// No entry's deadline is before this.
     private(set) var nextDeadline = Int64.max
-    /// A process that stops waits for nobody longer than this.
+    /// No request waits longer than until this time, once the process stops.
     private var end = Int64.max
 
     private var bytes = 0
@@ -46,7 +47,7 @@ struct OutsideWaits {
         byAddress[entry.client] = own.count > 0 ? own : nil
     }
 
-    /// Until when a request that begins to wait now may do so.
+    /// The deadline of a request that begins to wait now.
     func deadline(now: Int64) -> Int64 { min(now + Self.microseconds, end) }
 
     mutating func add(_ entry: Entry, token: UInt64) {
@@ -60,16 +61,16 @@ struct OutsideWaits {
         if let entry = entries.removeValue(forKey: token) { count(entry, -1) }
     }
 
-    /// Has nobody wait any longer than until `time`.
+    /// Limits all deadlines to `time`, also those of future requests.
     mutating func end(by time: Int64) {
         end = time
         for (token, entry) in entries where entry.until > time { entries[token]?.until = time }
         if !entries.isEmpty { nextDeadline = min(nextDeadline, time) }
     }
 
-    /// Those that need not wait any longer; they are no longer among these.
-    /// - Parameter hasNews: whether something has become known.
-    /// - Returns: with whether that was what they wait for.
+    /// Removes and returns the requests whose wait is over.
+    /// - Parameter hasNews: whether a source has reported a result.
+    /// - Returns: `isDue` is true if the request was woken by what it waits for, false if its time is up.
     mutating func takeOver(hasNews: Bool, now: Int64) -> [(token: UInt64, isDue: Bool)] {
         guard !entries.isEmpty, hasNews || now >= nextDeadline else { return [] }
         let over = entries.filter { $0.value.wakeup.isDue || now >= $0.value.until }

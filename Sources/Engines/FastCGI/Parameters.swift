@@ -3,13 +3,13 @@ internal import Glibc
 internal import HTTP
 internal import HTTPTypes
 
-/// What is wrong with a request's parameters, for the log.
+/// What is wrong with a request's parameters. The client gets this text with status 400.
 struct ParameterError: Error, CustomStringConvertible { let description: String }
 
 /// The parameters that make up a request (RFC 3875, section 4.1, and six of our own), gathered one by one.
 ///
-/// nginx sets all but `HTTP_*`; those are the client's. They are a list: from nginx before 1.23 a repeated field comes as
-/// a repeated parameter, from later ones as one with its values joined.
+/// nginx sets all parameters but `HTTP_*`, which are the client's header fields. These may repeat: nginx before 1.23
+/// passes a repeated field as a repeated parameter, later versions as one parameter with the values joined.
 struct Parameters {
     private var method: [UInt8] = []
     private var target: [UInt8] = []
@@ -19,7 +19,7 @@ struct Parameters {
     private var user: [UInt8] = []
     private var requestID: [UInt8] = []
     private var requestTime: [UInt8] = []
-    /// Whether the server threw the body away because it was too long.
+    /// Whether nginx discarded the body because it was too long.
     private var isBodyRefused = false
     private var isOperational = false
     private var fields = FieldList()
@@ -48,7 +48,7 @@ struct Parameters {
         }
     }
 
-    /// - Parameter body: what came on the standard input; `nil` where it was too long to keep.
+    /// - Parameter body: the standard input; `nil` if it was too long to keep.
     func request(body: [UInt8]?) throws(ParameterError) -> Request {
         guard let text = String(validating: method, as: UTF8.self), let method = HTTPRequest.Method(text) else {
             throw ParameterError(description: "REQUEST_METHOD is missing or no method")
@@ -64,7 +64,7 @@ struct Parameters {
             id: RequestID(time: requestTime[...], id: requestID[...]))
     }
 
-    /// Compares the body with the length that was announced; where none was, the body is as long as it is.
+    /// Compares the body's length with CONTENT_LENGTH. Without that parameter, any length is accepted.
     private func judge(_ body: [UInt8]?) throws(ParameterError) -> Request.Body {
         guard let body, !isBodyRefused else { return .tooLarge }
         guard !contentLength.isEmpty else { return .whole(body) }

@@ -1,10 +1,11 @@
-/// The requests that wait for news, and how the places to wait are shared: by the client's address, and by what they wait
-/// for.
+/// The requests that wait for news. How many may wait is limited in all, for each client's address, and for each
+/// subject.
 struct ParkedRequests {
-    /// What became of a request that wants to wait.
+    /// Whether a request may wait.
     enum Placing: Equatable {
         case placed
-        /// It was placed, and this one has to give up its place: it is of the address that has the most.
+        /// The request may wait, but the request with this token has to stop waiting: it is of the address with the most
+        /// waiting requests.
         case insteadOf(UInt64)
         case refused
     }
@@ -16,7 +17,8 @@ struct ParkedRequests {
     private var byAddress: [String: Int] = [:]
     private var bySubject: [String: Int] = [:]
 
-    /// - Parameter limit: how many may wait in all; of one address half of them, and for one subject a quarter.
+    /// - Parameter limit: how many requests may wait in all, at least 4. One address may have half of them, and one
+    ///   subject a quarter.
     init(limit: Int) {
         self.limit = max(4, limit)
         addressLimit = self.limit / 2

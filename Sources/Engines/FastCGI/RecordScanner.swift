@@ -1,19 +1,21 @@
-/// Finds where a request ends in a stream of FastCGI records (FastCGI specification, sections 3 and 5), so that libfcgi
-/// is only ever given one that is there in whole and in order: libfcgi reads until it has what it wants, and its own
-/// answer to a long management record overruns a buffer of 64 bytes (fcgiapp.c, ProcessManagementRecord).
+/// Finds where a request ends in a stream of FastCGI records (FastCGI specification, sections 3 and 5).
+///
+/// libfcgi is given only requests that have arrived whole and in order: it blocks until it has read what it needs, and
+/// its own answer to a long management record overruns a buffer of 64 bytes (fcgiapp.c, ProcessManagementRecord).
 struct RecordScanner {
     enum Event: Equatable {
-        /// The request is complete. The loop answers requests for the role of responder alone.
+        /// The request is complete. The loop answers only requests for the role of responder.
         case request(RequestOutline)
         /// A whole record that concerns the connection, not a request.
         case management(type: UInt8, content: [UInt8])
-        /// The server has given the request up.
+        /// The web server has aborted the request.
         case abort(requestID: UInt16)
-        /// Not FastCGI, or not in an order that it allows; the connection is of no more use.
+        /// Not FastCGI, or records in a wrong order, or too many parameters. The connection cannot be used any more.
         case broken(String)
     }
 
-    /// Bytes that the parameters of a request may have in all. nginx sends some 40 kB at the most as it is set up here.
+    /// The most bytes that a request's parameters may have in all. nginx, as it is configured here, sends about 40 kB at
+    /// most.
     static let maximumParameterBytes = 256 * 1024
 
     private enum Phase { case begin, parameters, input }
@@ -23,14 +25,14 @@ struct RecordScanner {
     private var header: [UInt8] = []
     private var contentLeft = 0
     private var paddingLeft = 0
-    /// The content of the record, where its bytes matter: of a begin or a management record.
+    /// The content of a begin or management record. That of other records is not collected.
     private var content: [UInt8] = []
     private var parameterBytes = 0
     private var pairs = PairFollower()
 
     /// Looks at the next bytes of the stream.
-    /// - Returns: how many bytes belong to what has been seen so far, and what is complete with the last of them; `nil`
-    ///   where all bytes were looked at and more are needed.
+    /// - Returns: how many bytes were consumed, and the event that the last of them completes; `nil` if all bytes were
+    ///   consumed and more are needed.
     mutating func scan(_ bytes: ArraySlice<UInt8>) -> (consumed: Int, event: Event?) {
         var index = bytes.startIndex
         while true {
@@ -62,14 +64,14 @@ struct RecordScanner {
         }
     }
 
-    /// How many bytes of body the request has shown so far.
+    /// How many bytes the request's body has, by the record headers so far.
     var bodyBytes: Int { outline.bodyBytes }
 
     private var type: UInt8 { header[1] }
     private var requestID: UInt16 { UInt16(header[2]) << 8 | UInt16(header[3]) }
     private var keepsContent: Bool { type == RecordType.beginRequest || requestID == 0 }
 
-    /// Judges a record by its header; returns what is wrong with it.
+    /// Checks a record's header. Returns what is wrong with it, or `nil`.
     private mutating func beginRecord() -> String? {
         guard header[0] == 1 else { return "a record of version \(header[0])" }
         if requestID == 0 {
@@ -96,7 +98,7 @@ struct RecordScanner {
         return nil
     }
 
-    /// Judges a record once its content is there.
+    /// Handles a record once all of its content has arrived.
     private mutating func endRecord() -> Event? {
         let length = Int(header[4]) << 8 | Int(header[5])
         if requestID == 0 { return .management(type: type, content: content) }
@@ -121,11 +123,11 @@ struct RecordScanner {
     }
 }
 
-/// Follows a list of name-value pairs (section 3.4) through its pieces, to tell whether the last pair is whole: libfcgi
-/// closes the descriptor where it is not, and ends the process where it cannot allocate as much as a pair announces
+/// Reads a list of name-value pairs (section 3.4) piece by piece, to find out whether its last pair is whole. If it is
+/// not, libfcgi closes the descriptor; if libfcgi cannot allocate as much as a pair announces, it ends the process
 /// (fcgiapp.c, ReadParams).
 struct PairFollower {
-    /// The length of a pair's name, while that of its value is awaited.
+    /// The length of a pair's name, until the length of its value is known.
     private var nameLength: Int?
     private var length = 0
     private var lengthBytesLeft = 0
@@ -167,11 +169,11 @@ struct PairFollower {
     }
 }
 
-/// What the records around a request say of it.
+/// What the FastCGI records say about a request.
 struct RequestOutline: Equatable {
     var id: UInt16 = 0
     var role: UInt16 = 0
-    /// Whether the server wants to use the connection again.
+    /// Whether the web server wants to use the connection again.
     var keepsConnection = false
     var bodyBytes = 0
     /// Whether its last record has padding, which libfcgi would leave unread.

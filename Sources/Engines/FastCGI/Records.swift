@@ -1,7 +1,8 @@
 /// The records that a responder sends (FastCGI specification, section 3.3).
 ///
-/// They are made here and not by libfcgi, which can only write until all is written: an answer must never wait for the
-/// server to read it, and one that the socket takes whole reaches the server even if this process dies a moment later.
+/// They are made here because libfcgi blocks until everything is written, and the loop must never wait for the web
+/// server to read. An answer that the socket takes whole reaches the web server even if this process dies a moment
+/// later.
 enum Records {
     /// The most content a record can have that needs no padding to a multiple of eight.
     static let maximumContent = 65_528
@@ -25,7 +26,7 @@ enum Records {
     }
 
     /// Ends a request (section 5.5).
-    /// - Parameter protocolStatus: 0 where it was answered.
+    /// - Parameter protocolStatus: 0 if the request was answered.
     static func end(requestID: UInt16, protocolStatus: UInt8 = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         appendEnd(requestID: requestID, protocolStatus: protocolStatus, to: &bytes)
@@ -42,7 +43,7 @@ enum Records {
 
     /// Appends what `content` appends as a record of the standard output.
     /// - Parameters:
-    ///   - content: appends the record's content; where it is more than one record can have, several are made of it.
+    ///   - content: appends the record's content; if that is too long for one record, it is split into several.
     static func appendOutput(requestID: UInt16, to bytes: inout [UInt8], _ content: (inout [UInt8]) -> Void) {
         let start = bytes.count
         appendHeader(type: RecordType.standardOutput, requestID: requestID, contentCount: 0, to: &bytes)
@@ -69,8 +70,8 @@ enum Records {
         }
     }
 
-    /// Answers a management record (section 4): which values the server asked for and this program has, or that the type
-    /// is not known.
+    /// The answer to a management record (section 4): the requested values that this program knows, or that the record's
+    /// type is unknown.
     static func answer(toManagement type: UInt8, _ content: [UInt8]) -> [UInt8] {
         guard type == RecordType.getValues else {
             return header(type: RecordType.unknownType, requestID: 0, contentCount: 8) + [type, 0, 0, 0, 0, 0, 0, 0]
@@ -84,7 +85,7 @@ enum Records {
         return header(type: RecordType.getValuesResult, requestID: 0, contentCount: result.count) + result
     }
 
-    /// The names in a list of name-value pairs (section 3.4); the list ends where it breaks off.
+    /// The names in a list of name-value pairs (section 3.4). A pair that is not whole ends the list.
     static func names(inPairs content: [UInt8]) -> [String] {
         var names: [String] = []
         var rest = content[...]

@@ -5,12 +5,12 @@ package import Logging
 package import SystemPackage
 internal import Values
 
-/// One thread that reads the requests of all connections, has them answered, has what they wrote committed as one, and
-/// then sends the answers.
+/// The loop of a responder: one thread reads the requests of all connections, has them answered, commits their writes
+/// together, and then sends the answers.
 ///
-/// A connection that can be read is given to a task, which reads, answers and sends, and waits where it has to (`serve`). The
-/// loop has the tasks go on: where a socket takes bytes again, where a transaction is committed, where there is news. While a
-/// commit waits for the disk the next requests gather, so that as many as wait share the next one.
+/// A connection that can be read is given to a task, which reads, answers and sends, and waits where it has to
+/// (`serve`). The loop resumes the tasks: when a socket takes bytes again, when a transaction is committed, when there
+/// is news. While a commit waits for the disk, further requests arrive; all of them share the next commit.
 package final class ResponderLoop {
     private let listener: FileDescriptor
     let service: any Service
@@ -31,27 +31,27 @@ package final class ResponderLoop {
     private var nextToken: UInt64 = Token.first
     var waiting: ParkedRequests
     var room: AnswerRoom
-    /// Connections whose server takes no bytes of an answer at the moment, and when to look at them next.
+    /// Connections with an answer that is not sent completely, and when to check these next.
     var stalled: Set<UInt64> = []
     var nextStallCheck: Int64 = 0
     let sendMicroseconds: Int64
     var outside = OutsideWaits()
-    /// Whether a source can be gone on with.
+    /// Whether the descriptor of a source was reported as readable.
     var hasReadySource = false
     private var ready: [(UInt64, Epoll.Events)] = []
     /// Connections whose requests wait for the transaction of this turn.
     var committing: [Connection] = []
-    /// Those whose writes are committed and not kept yet, and how many commits there had been with theirs.
+    /// Connections whose writes are committed but not durable yet, and the number of commits so far.
     var unsettled: [Connection] = []
     var unsettledCommits = 0
     var lastCommitMicroseconds: Int64 = 0
-    /// Connections whose answers go on once their next part is made, the longest waiting first.
+    /// Connections that wait to make the next part of their answer, the longest waiting first.
     var unfinished: [UInt64] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
 
     var isStopping = false
     private var stopsAt = Int64.max
-    /// While descriptors have run out nobody is accepted until this time.
+    /// After accepting has failed, as when descriptors have run out: no connection is accepted until this time.
     private var acceptsAgainAt: Int64?
     var seenVersion: UInt64?
     var nextLook: Int64 = 0
@@ -68,11 +68,11 @@ package final class ResponderLoop {
 
     /// - Parameters:
     ///   - listener: a listening socket; it is shared with other processes and stays open.
-    ///   - bodyLimit: bytes that a request's body may have; of a longer one, the handler is told just that.
-    ///   - parkedLimit: how many requests may wait for news. Each one holds a connection of the server.
-    ///   - sendSeconds: a connection is closed where no byte of an answer was taken for so long.
+    ///   - bodyLimit: the most bytes a request's body may have; a longer one reaches the handler as `tooLarge`.
+    ///   - parkedLimit: how many requests may wait for news. Each one holds a connection of nginx.
+    ///   - sendSeconds: a connection is closed when no byte of its answer was taken for this long.
     ///   - answerBytes: memory that answers may hold while their clients take them.
-    ///   - heartbeat: shows the supervisor that the loop turns.
+    ///   - heartbeat: shows the supervisor that the loop is running.
     package init(
         listener: FileDescriptor, service: any Service, bodyLimit: Int,
         parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20, heartbeat: Heartbeat? = nil,
@@ -100,8 +100,9 @@ package final class ResponderLoop {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT, then answers what it has and returns. SIGHUP answers those who wait, at once.
-    /// - Parameter shutdownSeconds: how long the last answers may take to be read.
+    /// Serves until SIGTERM or SIGINT, then answers the requests that it has, and returns. SIGHUP ends all waits for
+    /// news at once.
+    /// - Parameter shutdownSeconds: how long the stop may take, until the last answers are read.
     package static func run(_ loop: sending ResponderLoop, shutdownSeconds: Double) throws(Errno) {
         let executor = loop.executor
         let tasks = ConnectionTasks(loop, executor)
@@ -116,14 +117,14 @@ package final class ResponderLoop {
         }
         while !isOver {
             heartbeat?.beat()
-            // What has arrived meanwhile goes into the commit that settles the one before.
+            // Requests that have arrived meanwhile go into the next commit, which also makes the one before durable.
             let commits = unsettledCommits
             let waits = unsettled.isEmpty && unfinished.isEmpty
             try epoll.wait(milliseconds: waits ? timeout() : 0) { ready.append(($0, $1)) }
             handleReady(shutdownSeconds, inHalves: breaksStep)
             goOnWithTasks()
             if service.gathers {
-                // Where another process wrote, requests have gathered while this one waited for its turn.
+                // Requests may have arrived while this process waited for another one's write transaction.
                 try epoll.wait(milliseconds: 0) { ready.append(($0, $1)) }
                 handleReady(shutdownSeconds, inHalves: false)
             }
@@ -137,13 +138,14 @@ package final class ResponderLoop {
         }
     }
 
-    /// What has begun in the background is finished before the loop ends, also where its client has gone.
+    /// Whether the loop can end. Background work is finished first, even if its client has gone, unless the time for the
+    /// stop is over.
     private var isOver: Bool {
         guard isStopping else { return false }
         return connections.isEmpty && !sources.contains(where: \.isBusy) || now() >= stopsAt
     }
 
-    /// - Parameter inHalves: whether to make two turns out of one.
+    /// - Parameter inHalves: whether to split the ready events into two turns.
     private func handleReady(_ shutdownSeconds: Double, inHalves: Bool) {
         let half = inHalves ? ready.count / 2 : 0
         for (index, (token, events)) in ready.enumerated() {
@@ -182,7 +184,7 @@ package final class ResponderLoop {
                 connections[connection.token] = connection
             }
         } catch {
-            // Too many open files, as a rule: those who wait stay in the backlog meanwhile.
+            // Usually too many files are open. New connections stay in the backlog until the next try.
             logger.warning("cannot accept a connection", metadata: ["error": "\(error)"])
             try? epoll.remove(listener)
             acceptsAgainAt = now() + 200_000
@@ -195,7 +197,8 @@ package final class ResponderLoop {
         try? epoll.add(listener, .readable, token: Token.listener)
     }
 
-    /// Closes a connection. Its task, where it has one, leaves it once it goes on: at once, unless it answers a request.
+    /// Closes a connection. A task that sends or waits is resumed, and leaves it; one that answers a request finishes
+    /// that first.
     func close(_ connection: Connection, _ reason: String? = nil) {
         if let reason { logger.warning("closed a connection", metadata: ["reason": "\(reason)"]) }
         connections[connection.token] = nil
@@ -219,7 +222,8 @@ package final class ResponderLoop {
         case .answering:
             connection.mayHaveMore = true
         case .parked, .outside:
-            // The server closes the connection when its client has gone. It sends nothing else before the answer.
+            // The client has gone: the web server then closes the connection, and it sends nothing else before the
+            // answer.
             close(connection)
         case .sending:
             if events.contains(.readable) { connection.mayHaveMore = true }
@@ -227,11 +231,11 @@ package final class ResponderLoop {
         }
     }
 
-    /// Whether to make two turns out of one.
+    /// Whether to split the ready events into two turns.
     ///
-    /// On a slow disk all clients may come to wait for the same commit, then for its settling, and nothing else happens
-    /// meanwhile. Once they are two groups, the commit of the one settles that of the other, which is answered and sends
-    /// again during the next.
+    /// On a slow disk all clients may end up waiting for the same commit and then for its sync, while nothing else
+    /// happens. Once they are in two groups, the commit of one group also makes the writes of the other durable; that
+    /// one is answered, and sends its next requests during the next commit.
     private var breaksStep: Bool { unsettled.isEmpty && ready.count >= 16 && lastCommitMicroseconds >= 1000 }
 
     // MARK: Stopping
@@ -255,7 +259,7 @@ package final class ResponderLoop {
         if acceptsAgainAt == nil { try? epoll.remove(listener) }
         acceptsAgainAt = nil
         releaseAll()
-        // Half of the time, so that the other half is left for the answers to be read.
+        // Only half of the time, so that the other half is left to send the answers.
         outside.end(by: now() + Int64(seconds * 0.5e6))
         for connection in connections.values {
             if case .receiving = connection.state { begin(connection) }

@@ -5,9 +5,9 @@ internal import Logging
 internal import SystemPackage
 internal import Values
 
-/// Answers on their way: parts that are made one by one, and clients that do not read.
+/// Sends answers: has parts made one by one, and closes connections whose clients do not read.
 extension ResponderLoop {
-    /// Begins to send an answer; false where it cannot be, and the connection has been closed.
+    /// Prepares an answer for sending. Returns false if there is no memory for it; then the connection is closed.
     func begin(_ answer: Answer, on connection: Connection) -> Bool {
         let response =
             switch answer {
@@ -16,7 +16,7 @@ extension ResponderLoop {
         if let readAt = connection.readAt {
             service.count(connection.request?.target, status: response.head.status.code, microseconds: now() - readAt)
         }
-        // The client has to try again: nothing may hold more memory than there is for answers.
+        // Answers may not hold more memory than the limit. The closed connection makes the client try again.
         if response.body.count > AnswerRoom.freeBytes, !room.hasRoom(for: connection.client, bytes: response.body.count)
         {
             close(connection, "no memory for an answer of \(response.body.count) bytes to \(connection.client)")
@@ -27,14 +27,15 @@ extension ResponderLoop {
         return true
     }
 
-    /// Has the longest waiting answer in parts go on.
+    /// Resumes the answer in parts that has waited longest to make its next part.
     func goOn() {
         guard !unfinished.isEmpty else { return }
         connections[unfinished.removeFirst()]?.goOn()
         finishTurn()
     }
 
-    /// Notes what the answer on a connection holds now, and whether the server has taken some of it.
+    /// Records how much memory the answer on a connection holds now, and the time if the web server has taken more of
+    /// it.
     func note(_ connection: Connection, sentBefore: Int?) {
         guard let (sent, held) = connection.sending else {
             room.release(connection.token)
@@ -47,7 +48,7 @@ extension ResponderLoop {
         stalled.insert(connection.token)
     }
 
-    /// Closes connections whose server has taken nothing of an answer for too long: its client does not read.
+    /// Closes connections on which no byte of an answer was taken for too long: the client does not read.
     func dropStalled() {
         guard !stalled.isEmpty, now() >= nextStallCheck else { return }
         nextStallCheck = now() + min(1_000_000, sendMicroseconds)
@@ -62,7 +63,7 @@ extension ResponderLoop {
         }
     }
 
-    /// Has events reported for when the socket takes bytes again, or no longer. Those that hold already are reported.
+    /// Turns events for a writable socket on or off. A condition that holds already is reported too.
     func watch(_ connection: Connection, forRoom awaitsRoom: Bool) {
         guard awaitsRoom != connection.awaitsRoom else { return }
         connection.awaitsRoom = awaitsRoom

@@ -2,13 +2,14 @@ internal import HTTP
 internal import Linux
 internal import Values
 
-/// The transaction of a turn: which requests wait for it, and what happens where it fails.
+/// Commits the transaction of a turn, and handles its failures.
 extension ResponderLoop {
-    /// Has the tasks that can go on do so, then commits what they have written.
+    /// Runs the tasks that can go on, then commits what they have written.
     func finishTurn() {
         goOnWithTasks()
-        // A connection may hold its next request already; that one is answered in a turn of its own. Other processes wait for a
-        // transaction that is open, also where nobody waits for it: that of a look that found nothing, or of a part.
+        // A connection may already have its next request, whose writes then get a commit of their own. An open
+        // transaction is committed even if no request waits for it, as after a look that found nothing, or a part: other
+        // processes wait for its end.
         while !committing.isEmpty || service.isWriting {
             let turn = committing
             committing = []
@@ -38,7 +39,8 @@ extension ResponderLoop {
         }
     }
 
-    /// Runs the tasks that can go on. Where a request breaks the turn, the turn's other requests are made again without it.
+    /// Runs the tasks that can go on. If a request breaks the turn's transaction, the other requests are answered again
+    /// without it.
     func goOnWithTasks() {
         var before = committing.count
         executor.drain {
@@ -47,18 +49,19 @@ extension ResponderLoop {
         }
     }
 
-    /// Each time another request that breaks the turn is found, and left out.
-    /// - Parameter count: how many of those that wait did so before the one that has broken it.
+    /// Rolls back the turn's transaction, which a request has broken, and has the requests before it answered again.
+    /// Each call leaves out one more such request.
+    /// - Parameter count: how many requests already waited for the commit when the one that broke the transaction ran.
     private func breakTurn(requestsBefore count: Int) {
         service.forgetTurn()
         let turn = committing
         committing = []
         for connection in turn[..<count] { fail(connection, .rolledBack) }
-        // One that goes on all the same after it has broken the turn would do so each time.
+        // A request that waits for the commit although it broke the transaction would break it again each time.
         for connection in turn[count...] { fail(connection, .unavailable("the transaction failed")) }
     }
 
-    /// Makes the requests of a turn again whose commit has failed, each with a commit of its own.
+    /// Has the requests of a failed commit answered again, each with a commit of its own.
     private func remakeOneByOne(_ turn: [Connection]) {
         for connection in turn {
             fail(connection, .rolledBack)
@@ -66,7 +69,8 @@ extension ResponderLoop {
         }
     }
 
-    /// Has requests go on whose writes were committed; where these may be lost, tells them so.
+    /// Resumes requests whose writes were committed. `failure` says why the writes may be lost; `nil` if they are
+    /// durable.
     func release(_ turn: [Connection], _ failure: StoreFailure?) {
         unsettled = []
         for connection in turn {
@@ -79,7 +83,8 @@ extension ResponderLoop {
         connection.goOn()
     }
 
-    /// Settles the writes of turns before this one, unless a commit since then has done so.
+    /// Makes the writes of earlier turns durable, unless a commit since then has done so.
+    /// - Parameter commits: the value of `unsettledCommits` when the turn began.
     func settle(after commits: Int) {
         guard !unsettled.isEmpty, commits == unsettledCommits else { return }
         release(unsettled, service.settle())

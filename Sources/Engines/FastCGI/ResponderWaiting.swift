@@ -2,7 +2,7 @@ internal import HTTP
 internal import Linux
 internal import Values
 
-/// What handlers wait for, by the connection that their request came by.
+/// The waits of a handler, on the connection of its request.
 extension Connection: RequestContext {
     var mayBeLong: Bool { loop.room.hasRoom(for: client) }
 
@@ -36,14 +36,14 @@ extension Connection: RequestContext {
     }
 }
 
-/// Requests that wait: for news of the store, or for somebody outside.
+/// Requests that wait: for news in the store, or for results from outside it.
 extension ResponderLoop {
     // MARK: News
 
-    /// Gives a request a place to wait.
-    /// - Returns: false where it does not wait; the connection's `waking` says why.
+    /// Has a request wait for news.
+    /// - Returns: false if it may not wait; the connection's `waking` says why.
     func park(_ connection: Connection, _ interest: any Interest, until deadline: Int64) -> Bool {
-        // No event will tell of it again.
+        // The hang-up is not reported again.
         if connection.isHungUp { close(connection) }
         guard !connection.isClosed, !isStopping else {
             connection.waking = connection.isClosed ? .gone : .over
@@ -59,7 +59,7 @@ extension ResponderLoop {
         case .insteadOf(let token): if let other = connections[token] { wake(other, .refused) }
         }
         connection.state = .parked(interest, until: deadline)
-        // Many may wait for long, and what waits never reads its body again.
+        // Many requests may wait for long, and none of them reads its body again.
         connection.request?.dropBody()
         connection.request?.trim()
         return true
@@ -72,15 +72,16 @@ extension ResponderLoop {
         connection.goOn()
     }
 
-    /// Has it found out whether those who wait can be answered: all of them when the store has changed, and those whose time
-    /// is up.
+    /// Starts a check of which waiting requests can be answered: of all when the store has changed, else of those whose
+    /// time is up.
     func lookAgain() {
         guard !waiting.isEmpty, !isLooking, now() >= nextLook else { return }
         isLooking = true
         let start = now()
         tasks?.look()
         finishTurn()
-        // A round that takes long makes the next one come later, so that looking costs a tenth of the time at the most.
+        // A long check delays the next one, by ten times its duration within 5 to 200 ms, to limit the time that checks
+        // take.
         let end = now()
         lookInterval = min(max(5000, 10 * (end - start)), 200_000)
         nextLook = end + lookInterval
@@ -110,9 +111,9 @@ extension ResponderLoop {
         isLooking = false
     }
 
-    // MARK: Somebody outside
+    // MARK: Results from outside
 
-    /// Has a request wait for somebody outside; `nil` where it may not.
+    /// Has a request wait for a result from outside the store; `nil` if it may not wait.
     func waitOutside(_ connection: Connection) -> Wakeup? {
         if connection.isHungUp { close(connection) }
         let until = connection.outsideDeadline ?? outside.deadline(now: now())
@@ -129,7 +130,7 @@ extension ResponderLoop {
         return wakeup
     }
 
-    /// Goes on with what others have been asked, and has those go on who need not wait for it any longer.
+    /// Runs the sources that are ready or due, then resumes the requests whose wait is over.
     func goOnWithSources() {
         guard !sources.isEmpty else { return }
         var hasNews = false

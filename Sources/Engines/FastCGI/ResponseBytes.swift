@@ -2,16 +2,17 @@ internal import HTTP
 internal import HTTPTypes
 internal import Values
 
-/// A response on its way to the server: written as far as the socket takes it, the rest made into records bit by bit.
+/// A response that is being sent to the web server. Its body is made into records portion by portion, as the socket
+/// takes them.
 struct ResponseBytes {
     private let requestID: UInt16
     private var body: ArraySlice<UInt8>
-    /// What follows that, unless it has ended.
+    /// The parts that follow `body`; `nil` if there are no more.
     private(set) var rest: (any BodyParts)?
     private var isEnded = false
     private var buffer: [UInt8] = []
     private var sent = 0
-    /// Bytes that were handed over in all.
+    /// How many bytes the socket has taken in all.
     private(set) var sentBytes = 0
 
     /// How much of a body is turned into records at a time.
@@ -33,29 +34,29 @@ struct ResponseBytes {
         fill()
     }
 
-    /// Bytes of a body that shares its head's record.
+    /// A body of up to this many bytes shares the record of the header fields.
     private static let shortBody = 32 << 10
-    /// Room for a head without many fields, and the records around it.
+    /// Bytes reserved for a header without many fields, and for the records around it.
     private static let usualHead = 256
 
     /// Whether the body is made in parts.
     let isParted: Bool
 
-    /// Memory that it holds.
+    /// How many bytes of memory the response holds.
     var heldBytes: Int { buffer.capacity + body.count }
 
     var isDone: Bool { isEnded && sent == buffer.count }
 
-    /// Whether all that there is was sent, and `rest` has to make the next part.
+    /// Whether all bytes so far are sent and `rest` has to make the next part.
     var awaitsPart: Bool { !isEnded && body.isEmpty && sent == buffer.count }
 
-    /// - Parameter part: what `rest` has made.
+    /// - Parameter part: the part that `rest` has made; `nil` at its end.
     mutating func add(_ part: [UInt8]?) {
         if let part { body = part[...] } else { rest = nil }
         fill()
     }
 
-    /// Hands bytes to `send` until it takes no more or all is sent, up to the next part.
+    /// Passes bytes to `send` until it takes no more, all are sent, or the next part is needed.
     mutating func advance<Failure: Error>(_ send: ([UInt8], Int) throws(Failure) -> Int) throws(Failure) {
         while !isDone, !awaitsPart {
             let count = try send(buffer, sent)
@@ -83,7 +84,7 @@ struct ResponseBytes {
         }
     }
 
-    /// The header fields as CGI writes them (RFC 3875, section 6.3), the length of the body among them where it is known.
+    /// Appends the header fields as CGI writes them (RFC 3875, section 6.3), with Content-Length if the body is whole.
     private static func appendHead(of response: Response, isWhole: Bool, to bytes: inout [UInt8]) {
         let status = response.head.status
         append("Status: ", to: &bytes)

@@ -1,51 +1,53 @@
 package import HTTP
 package import Values
 
-/// What a responder does with its requests: the one thing the loop that reads and writes them knows of the application.
+/// The application, as the loop sees it: it answers requests, and commits what they write.
 package protocol Service: AnyObject {
-    /// Whether requests have written something that waits for `commit`, and more of them shall share it: those that came
-    /// while this process waited for its turn to write.
+    /// Whether writes wait for `commit` that more requests should share: those that arrived while this process waited to
+    /// write.
     var gathers: Bool { get }
 
-    /// Whether a transaction is open that `commit` ends: while there is one, no other process writes.
+    /// Whether a write transaction is open. Until `commit` ends it, no other process can write.
     var isWriting: Bool { get }
 
-    /// Whether a request has broken the transaction that the turn's requests share. Nothing that the turn wrote is kept.
+    /// Whether a request has broken the transaction that the turn's requests share. Then none of the turn's writes is
+    /// kept.
     var isTurnBroken: Bool { get }
 
-    /// Throws away what was written since the last commit. The requests that wrote it are answered anew.
+    /// Discards all writes since the last commit. The requests that made them are answered again.
     func forgetTurn()
 
-    /// What requests wait for besides the store.
+    /// The sources of results from outside the store that requests wait for.
     var sources: [any LoopSource] { get }
 
-    /// Answers a request. What it wrote is kept once `commit`, and where that says so `settle`, has returned.
+    /// Answers a request. Its writes are kept once `commit` has returned; if that returned `keptByNext`, once `settle`
+    /// or the next commit has returned.
     func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer
 
-    /// Whether there is something new for each of those who wait, or that cannot be told.
+    /// For each interest, whether there is something new; true also if that is not known.
     func news(for interests: [any Interest]) async -> [Bool]
 
-    /// Notes why a request was not answered as it was asked to be. Failures of `commit` and `settle` are not among these.
+    /// Reports a failure of the store that a request met. Failures of `commit` and `settle` are not passed to this.
     func report(_ failure: StoreFailure)
 
-    /// Makes all that was written since the last call take effect, as one.
+    /// Commits everything that was written since the last call, together.
     func commit() -> CommitOutcome
 
-    /// Waits until what was committed last survives anything.
-    /// - Returns: `nil` once it does, or why it may be lost.
+    /// Waits until the last commit is durable.
+    /// - Returns: `nil` if it is, or why the writes may be lost.
     func settle() -> StoreFailure?
 
-    /// What to answer to a request whose writes are not kept, in the words of the API that it belongs to.
+    /// The response to a request for which the store failed, in the form of the API that it belongs to.
     func response(to failure: StoreFailure, at target: Target) -> Response
 
-    /// Notes that a request of the APIs was answered.
+    /// Counts an answered request of the APIs.
     /// - Parameters:
-    ///   - target: `nil` where the request made no sense.
-    ///   - microseconds: since it had been read.
+    ///   - target: `nil` if the request was invalid.
+    ///   - microseconds: from reading the request to its answer.
     func count(_ target: Target?, status: Int, microseconds: Int64)
 
-    /// Differs whenever the store has changed, by whichever process; `nil` where that cannot be told. Cheap: it is read
-    /// every few milliseconds.
+    /// A number that differs whenever any process has changed the store; `nil` if it cannot be read. It must be cheap:
+    /// it is read every few milliseconds.
     var version: UInt64? { get }
 }
 
@@ -64,18 +66,19 @@ extension Service {
     package func forgetTurn() {}
 }
 
-/// What became of the writes of a turn.
+/// The outcome of committing a turn's writes.
 package enum CommitOutcome {
-    /// There were none.
+    /// There were no writes.
     case nothing
-    /// They are kept, and so are those of the turns before.
+    /// The writes are kept, and so are those of earlier turns.
     case kept
-    /// They have taken effect, and are kept once the next commit or `settle` has returned. Those of the turns before are.
+    /// The writes are committed, and durable once the next commit or `settle` has returned. Those of earlier turns are
+    /// durable.
     case keptByNext
-    /// None of them has taken effect.
+    /// None of the writes has taken effect.
     case failed(StoreFailure)
 
-    /// Why none of them has taken effect, where one of several requests may be the cause and the others can be made again.
+    /// The failure, if one of several requests may be its cause and the others can be answered again; else `nil`.
     package var failureOfOne: StoreFailure? {
         switch self {
         case .failed(.full): .full

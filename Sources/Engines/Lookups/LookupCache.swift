@@ -1,20 +1,20 @@
 package import HTTP
 package import Values
 
-/// The results of lookups, for as long as they may be used, and the lookups that are pending. These are the rules alone: the
-/// caller makes the lookups, and says what time it is.
+/// A cache of lookup results, which also knows the lookups that are pending. It only decides: the caller makes the lookups
+/// and passes the time.
 package struct LookupCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     package struct Rules: Sendable {
         /// How long a result is fresh: used without another lookup.
         package var freshSeconds: @Sendable (Value) -> Double
-        /// How long a result is used where the lookups since were not answered, counted from when it was found (RFC 5861,
+        /// How long a result is used if the lookups after it were not answered, counted from when it was found (RFC 5861,
         /// stale-if-error).
         package var staleIfErrorSeconds: @Sendable (Value) -> Double
-        /// How long to wait before the next lookup of a key where one was not answered.
+        /// How long to wait before the next lookup of a key after one was not answered.
         package var retrySeconds: Double
         /// How many lookups may be pending.
         package var pendingLimit: Int
-        /// How many results are kept; more push out the oldest.
+        /// How many results are kept at most; the oldest are dropped for new ones.
         package var resultLimit: Int
 
         package init(
@@ -32,13 +32,13 @@ package struct LookupCache<Key: Hashable & Sendable, Value: Sendable>: Sendable 
 
     private struct Entry {
         var found: (value: Value, at: Timestamp)?
-        /// When the last lookup was not answered, if none has found anything since.
+        /// When the last lookup was not answered; `nil` once a lookup has found a result.
         var unansweredAt: Timestamp?
     }
 
     private let rules: Rules
     private var pending: Set<Key> = []
-    /// Two generations: when the newer one is full it becomes the older one, whose entries go.
+    /// Two generations: when the newer one is full, it replaces the older one, whose entries are dropped.
     private var newer: [Key: Entry] = [:]
     private var older: [Key: Entry] = [:]
 
@@ -51,7 +51,8 @@ package struct LookupCache<Key: Hashable & Sendable, Value: Sendable>: Sendable 
         if let (value, time) = entry?.found {
             let age = now.seconds(since: time)
             if let sinceRetry {
-                // The next lookup is made beside, so that no request waits for a service that does not answer.
+                // The stale result is used while the next lookup runs in the background, so that no request waits for a
+                // service that does not answer.
                 if age < rules.staleIfErrorSeconds(value) { return (.found(value), sinceRetry >= 0 && begin(key)) }
             } else if age < rules.freshSeconds(value) {
                 return (.found(value), false)
@@ -62,13 +63,13 @@ package struct LookupCache<Key: Hashable & Sendable, Value: Sendable>: Sendable 
         return begin(key) ? (nil, true) : (.tooMany, false)
     }
 
-    /// Whether a lookup is to begin: not where it is pending, or too many are.
+    /// Marks a lookup as pending, for the caller to begin it. False if it is pending already, or too many are.
     private mutating func begin(_ key: Key) -> Bool {
         pending.count < rules.pendingLimit && pending.insert(key).inserted
     }
 
     /// Ends a lookup.
-    /// - Parameter value: `nil` where it was not answered.
+    /// - Parameter value: the result; `nil` if the lookup was not answered.
     package mutating func finish(_ key: Key, _ value: Value?, at now: Timestamp) {
         pending.remove(key)
         var entry = newer[key] ?? older[key] ?? Entry()

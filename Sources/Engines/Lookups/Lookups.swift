@@ -5,9 +5,9 @@ package import Logging
 package import SystemPackage
 package import Values
 
-/// Looks up what only other services know, without waiting for them, and keeps the results for a while.
+/// Looks up environments and host names without blocking, and caches the results.
 ///
-/// For one thread. A lookup is pending until a later `work` has its result; requests can wait for that.
+/// For one thread. A lookup is pending until a later call of `work` has its result; requests can wait for that.
 package final class Lookups {
     private enum Subject: Hashable {
         case environment(UUID)
@@ -19,7 +19,7 @@ package final class Lookups {
     private let logger: Logger
     private var environments = LookupCache(ProjectManagement.rules)
     private var names = LookupCache(NameLookup.rules)
-    /// By the token of their request.
+    /// The pending lookups, by the token of their request.
     private var pending: [UInt64: Subject] = [:]
     private var nameLookups: [String: NameLookup] = [:]
     /// The requests that wait for a result.
@@ -47,8 +47,8 @@ package final class Lookups {
         return environments.find(id, at: now).result
     }
 
-    /// The addresses of a name, which may have none; `nil` while they are pending.
-    /// - Parameter host: as `TargetURL` has it.
+    /// The addresses of a host name, possibly none; `nil` while they are pending.
+    /// - Parameter host: in the form of `TargetURL`.
     package func addresses(of host: String) -> LookupResult<[IPAddress]>? {
         let (result, begins) = names.find(host, at: now)
         guard begins else { return result }
@@ -101,7 +101,7 @@ package final class Lookups {
         for wakeup in waiting.removeValue(forKey: subject) ?? [] { wakeup.wake() }
     }
 
-    /// Once for each time that it begins or ends.
+    /// Logs that the project-management service does not answer, or answers again: once for each change.
     private func report(isUnanswered: Bool, _ reason: String) {
         guard isUnanswered != self.isUnanswered else { return }
         self.isUnanswered = isUnanswered
@@ -112,15 +112,16 @@ package final class Lookups {
         }
     }
 
-    // MARK: Going on
+    // MARK: Event loop
 
-    /// Can be read when `work` has something to do.
+    /// Becomes readable when `work` has something to do.
     package var descriptor: FileDescriptor { multi.descriptor }
 
-    /// When it has something to do all the same, by `SystemClock.bootTimeMicroseconds`.
+    /// When `work` has something to do even if `descriptor` is not readable, on the clock of
+    /// `SystemClock.bootTimeMicroseconds`.
     package var dueMicroseconds: Int64? { multi.dueMicroseconds }
 
-    /// Does what can be done at once.
+    /// Does what can be done without waiting.
     /// - Returns: whether a lookup has ended.
     package func work() -> Bool {
         do throws(CurlError) {
@@ -131,7 +132,7 @@ package final class Lookups {
             }
             return !finished.isEmpty
         } catch {
-            // Whoever started this process starts another.
+            // The supervisor replaces this process.
             logger.critical("libcurl is lost to this process, which ends", metadata: ["reason": "\(error)"])
             Signal.raise(Signal.terminate)
             let lost = pending.values

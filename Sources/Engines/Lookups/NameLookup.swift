@@ -3,7 +3,8 @@ internal import Linux
 internal import Synchronization
 internal import Values
 
-/// Looks up a name's addresses as a delivery would: a request that offers each address, and connects to none.
+/// Looks up the addresses of a name in the same way as a delivery: a request is begun, and each address that it would
+/// connect to is noted and refused.
 struct NameLookup: Sendable {
     private final class Found: Sendable {
         let addresses = Mutex<[IPAddress]>([])
@@ -13,7 +14,7 @@ struct NameLookup: Sendable {
 
     private let found = Found()
 
-    /// - Parameter host: as `TargetURL` has it.
+    /// - Parameter host: in the form of `TargetURL`.
     func request(_ host: String) -> Outgoing {
         Outgoing(
             method: "GET", url: "http://\(host)/", timeoutMilliseconds: Self.milliseconds,
@@ -24,11 +25,11 @@ struct NameLookup: Sendable {
         }
     }
 
-    /// Empty where the name has none, or they were not told in time.
+    /// The addresses found; empty if the name has none, or they were not found in time.
     var addresses: [IPAddress] { found.addresses.withLock { $0 } }
 
-    /// As long as a request needs to be answered anew; a name that was mended is soon looked up again. libcurl has a thread
-    /// for each.
+    /// A result is fresh for 5 s: long enough for the request that waits for it, and short enough that a corrected name is
+    /// soon looked up again. Few lookups may be pending, as libcurl has a thread for each.
     static let rules = LookupCache<String, [IPAddress]>.Rules(
         freshSeconds: { _ in 5 }, pendingLimit: 32, resultLimit: 1000)
 }
