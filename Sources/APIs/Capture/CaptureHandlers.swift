@@ -3,7 +3,7 @@ internal import HTTPTypes
 internal import JSON
 package import Values
 
-/// The capture API: from a request and a store to an answer.
+/// The capture API: turns a request into an answer, with the help of a store.
 package final class CaptureHandlers {
     private let store: any CaptureStore
     private let limits: CaptureLimits
@@ -14,8 +14,8 @@ package final class CaptureHandlers {
     private var random: any RandomNumberGenerator
 
     /// - Parameters:
-    ///   - webhookURL: what an endpoint's id is appended to, to make the URL handed out for it.
-    ///   - bodyLimit: bytes that a notification's decompressed body may have.
+    ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.
+    ///   - bodyLimit: the most bytes that a notification's decompressed body may have.
     package init(
         store: any CaptureStore, limits: CaptureLimits, installation: Installation, webhookURL: String, bodyLimit: Int,
         now: @escaping () -> Moment, random: any RandomNumberGenerator
@@ -29,7 +29,7 @@ package final class CaptureHandlers {
         self.random = random
     }
 
-    /// Answers what belongs to this API, and `nil` to all else.
+    /// Answers the requests of this API; `nil` for all other paths.
     /// - Parameter path: the segments of the request's path below the mount point.
     package func answer(
         _ request: Request, path: [String], _ context: any RequestContext
@@ -61,7 +61,7 @@ package final class CaptureHandlers {
         }
     }
 
-    /// Whether there is something new to look at for each of those who wait.
+    /// Whether there is something new to read for each of the waiting clients.
     package func news(for interests: [EndpointInterest]) async throws(StoreFailure) -> [Bool] {
         try await store.hasNews(at: interests.map { ($0.endpoint, $0.after) }, at: now(), limits)
     }
@@ -161,7 +161,7 @@ package final class CaptureHandlers {
         case .unknownEndpoint: return .whole(unknown(id))
         case .tooLong: return .whole(.text(.serviceUnavailable, Response.noRoomText).retryAfter(5))
         case .notifications(let notifications):
-            // It takes long to make, and others wait for the transaction.
+            // Commit first: the answer takes long to make, and others wait for the transaction.
             try await context.committed()
             return .whole(.json(.ok, notificationsJSON(notifications)))
         case .long(let range):
@@ -205,7 +205,7 @@ package final class CaptureHandlers {
         return .whole(.text(.ok, statusPage(installation, limits, overview, at: now())))
     }
 
-    // MARK: Looking and acknowledging, which the original has not
+    // MARK: Looking and acknowledging, which the original API does not have
 
     private func look(
         _ request: Request, at text: String, _ context: any RequestContext
@@ -217,7 +217,7 @@ package final class CaptureHandlers {
             return .whole(.text(.badRequest, error.reason))
         }
         guard let id = Endpoint.ID(text) else { return .whole(unknown(text)) }
-        // A client that waits uses its endpoint: it is sent home before the endpoint counts as idle.
+        // A client that waits uses its endpoint: the wait ends before the endpoint counts as idle.
         let milliseconds = min(Double(window.waitMilliseconds), max(0, limits.idleSeconds * 500))
         let deadline = context.deadline(milliseconds: Int(milliseconds))
         let interest = EndpointInterest(id, after: window.after)
@@ -235,7 +235,7 @@ package final class CaptureHandlers {
         }
     }
 
-    /// - Returns: `nil` where there is nothing to look at yet, and the client may wait.
+    /// - Returns: `nil` if there is nothing to show yet, and the client may wait.
     @inline(never)
     private func look(
         _ interest: EndpointInterest, _ text: String, limit: Int, mayWait: Bool, _ context: any RequestContext
@@ -258,10 +258,10 @@ package final class CaptureHandlers {
     }
 }
 
-/// What a client that looks at an endpoint waits for.
+/// The interest of a client that waits at an endpoint.
 package final class EndpointInterest: Interest {
     package let endpoint: Endpoint.ID
-    /// The number of the notification behind which there is to be another one.
+    /// The client waits for a notification with a higher number.
     package let after: UInt64
 
     init(_ endpoint: Endpoint.ID, after: UInt64) {
@@ -272,7 +272,7 @@ package final class EndpointInterest: Interest {
     package var subject: String { endpoint.description }
 }
 
-/// Which notifications a client wants to look at.
+/// The notifications that a client asks to look at.
 struct Window: Equatable {
     var after: UInt64 = 0
     var limit = 100

@@ -4,7 +4,7 @@ package import JSON
 internal import Values
 
 extension NumberedNotification {
-    /// Writes the six members that clients of the original know, in its order, and after them what is new.
+    /// Writes the six members that clients of the original API know, in its order, followed by the newer members.
     package func write(to json: inout JSONWriter) {
         let text = notification.text
         json.object { json in
@@ -50,15 +50,15 @@ package func notificationsJSON(_ notifications: [NumberedNotification]) -> [UInt
     }
 }
 
-/// Why a configuration is not one, as a sentence for the client.
+/// Why a configuration is invalid, as a sentence for the client.
 package struct ConfigurationError: Error, Equatable, Sendable {
     package let reason: String
 }
 
 extension Configuration {
-    /// Reads `{"enabled": bool}` and the optional `"subpaths": bool`. Names are taken in any letter case and other members
-    /// are passed over, as in the original; a text or number that says yes is taken as true, anything else that is no
-    /// Boolean is refused.
+    /// Reads `{"enabled": bool}` and the optional `"subpaths": bool`. As in the original, letter case in names does not
+    /// matter and other members are ignored. A text or number that means yes is read as true; any other value that is not
+    /// a Boolean is refused.
     package init(parsing body: [UInt8]) throws(ConfigurationError) {
         let json: JSON
         do throws(JSONError) {

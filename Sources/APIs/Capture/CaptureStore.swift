@@ -1,108 +1,109 @@
 package import HTTP
 package import Values
 
-/// What capture needs of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
+/// The operations that capture needs of a store. Each operation is atomic, even if the process dies in the middle.
 ///
-/// An engine may gather what several requests write; it is kept for good once the engine's own `commit` has returned.
-/// Where a request has an id, doing it again with the same id changes nothing and answers the same.
+/// An engine may collect the writes of several requests; they last once the engine's own `commit` has returned. A request
+/// with an id can be retried: with the same id it changes nothing more and gets the same answer.
 package protocol CaptureStore: AnyObject {
-    /// Opens an endpoint under a new id, or says that there are as many as may be.
-    /// - Parameter address: the client's; an IPv6 network of 64 bits counts as one.
+    /// Opens an endpoint under a new id, unless a limit is reached.
+    /// - Parameter address: the client's address; limits count an IPv6 network of 64 bits as one address.
     func create(
         _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Creation
 
-    /// Keeps a notification for collection.
+    /// Stores a notification for collection.
     func accept(
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
         _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Acceptance
 
-    /// Hands out all that waits, oldest first, each to one collector only.
+    /// Returns all notifications that wait, oldest first, each to one collector only.
     ///
-    /// What is handed out as `.long` stays in the store, to be read piece by piece, for two minutes from the request's time,
-    /// or from that of the last `keepCollected`.
-    /// - Parameter mayBeLong: whether the caller can take `.long`; if not, nothing is changed and the finding is `.tooLong`.
+    /// Notifications returned as `.long` stay in the store, to be read in pieces, until two minutes after the request, or
+    /// after the last `keepCollected`.
+    /// - Parameter mayBeLong: whether the caller can accept `.long`; if not, nothing is changed and the result is
+    ///   `.tooLong`.
     func collect(
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
     ) async throws(StoreFailure) -> Finding
 
-    /// Shows what waits after `number`, oldest first, and leaves it there. It may be less than there is, but never nothing
-    /// where there is something.
+    /// Returns the notifications after `number` that wait, oldest first, and leaves them there. It may return only some of
+    /// them, but at least one if there are any.
     ///
-    /// Looking is using: it puts off the end of an idle endpoint, to the second.
+    /// Looking counts as use: it postpones the end of an idle endpoint, to the second.
     func look(
         at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits,
         mayBeLong: Bool
     ) async throws(StoreFailure) -> Finding
 
-    /// Reads the notifications of a range from `number` on, until so many bytes were read; of the last one perhaps only the
-    /// beginning of its body. Those that are gone are left out.
+    /// Reads the notifications of a range from `number` on, until `bytes` bytes are read; the body of the last one may be
+    /// incomplete. Notifications that are gone are left out.
     func page(
         of range: NotificationRange, from number: UInt64, atMost bytes: Int
     ) async throws(StoreFailure) -> [NotificationPiece]
 
-    /// Reads bytes of a notification's body, which has `bodyBytes` in all; `nil` where the notification is gone.
+    /// Reads bytes of a notification's body, which has `bodyBytes` in all; `nil` if the notification is gone.
     func body(
         of range: NotificationRange, at number: UInt64, bytes: Range<Int>, of bodyBytes: Int
     ) async throws(StoreFailure) -> [UInt8]?
 
-    /// Keeps what was collected readable for two more minutes, from `number` on, while a client is still reading it.
-    /// - Returns: the range under which to ask again; `nil` where it is gone.
+    /// Keeps collected notifications readable for two more minutes, from `number` on, while a client is still reading them.
+    /// - Returns: the range for the next call; `nil` if it is gone.
     func keepCollected(
         _ range: NotificationRange, from number: UInt64, at moment: Moment
     ) async throws(StoreFailure) -> NotificationRange?
 
-    /// Whether `look` would show something, or would find no endpoint: for each endpoint, behind a number.
+    /// For each endpoint and number: whether `look` would return notifications, or would not find the endpoint.
     func hasNews(
         at endpoints: [(id: Endpoint.ID, after: UInt64)], at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> [Bool]
 
-    /// Drops what waits up to and with `number`; false where there is no such endpoint.
+    /// Removes the notifications up to and including `number`; false if there is no such endpoint.
     func acknowledge(
         through number: UInt64, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Bool
 
-    /// Changes an endpoint; false where there is none.
+    /// Changes an endpoint; false if it does not exist.
     func configure(
         _ id: Endpoint.ID, _ configuration: Configuration, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Bool
 
-    /// Removes an endpoint and all it keeps; false where there was none.
+    /// Removes an endpoint and its notifications; false if it did not exist.
     func delete(_ id: Endpoint.ID) async throws(StoreFailure) -> Bool
 
-    /// Adds one to a shared counter. It is not worth failing for: where it cannot be kept now, it is kept later.
+    /// Increments a shared counter. It never fails: if the counter cannot be stored now, it is stored later.
     func count(_ event: CaptureEvent)
 
     /// The shared counters, and the newest endpoints in the order they were created.
     func overview(newest limit: Int) async throws(StoreFailure) -> Overview
 
-    /// Removes endpoints that are overdue.
-    /// - Parameter limit: the most endpoints to deal with in this one operation.
-    /// - Returns: how many it dealt with; as many as `limit` means that there may be more.
+    /// Removes endpoints that have been idle or open for too long.
+    /// - Parameter limit: the most endpoints to process in this call.
+    /// - Returns: how many it processed; if that equals `limit`, there may be more.
     func removeOverdue(at moment: Moment, _ limits: CaptureLimits, limit: Int) async throws(StoreFailure) -> Int
 }
 
-/// What a client is shown of an endpoint.
+/// The notifications that a client gets from an endpoint.
 package enum Finding: Equatable, Sendable {
     case unknownEndpoint
     case notifications([NumberedNotification])
-    /// More than is read at once.
+    /// More notifications than are read at once.
     case long(NotificationRange)
-    /// It would be long, which the caller cannot take.
+    /// The result would be `.long`, which the caller cannot accept.
     case tooLong
 
-    /// Bytes of records that are read at once.
+    /// The most bytes of records that are read at once.
     package static let shortBytes = 16 << 10
 }
 
-/// Notifications of one endpoint, from `first` up to, without, `end`.
+/// Notifications of one endpoint, from `first` up to but not including `end`.
 package struct NotificationRange: Equatable, Sendable {
     /// The endpoint's number.
     package let endpoint: UInt64
     package let first: UInt64
     package let end: UInt64
-    /// Under which the store remembers that they were collected; `nil` where they were not.
+    /// The request under which the store remembers that they were collected; `nil` if they were not.
     package let collectedBy: RequestID?
 
     package init(endpoint: UInt64, first: UInt64, end: UInt64, collectedBy: RequestID? = nil) {
@@ -113,10 +114,10 @@ package struct NotificationRange: Equatable, Sendable {
     }
 }
 
-/// A notification, or one whose body is only the beginning of what it has.
+/// A notification whose body may be incomplete.
 package struct NotificationPiece: Equatable, Sendable {
     package let numbered: NumberedNotification
-    /// Bytes of the whole body.
+    /// The length of the whole body.
     package let bodyBytes: Int
 
     package init(numbered: NumberedNotification, bodyBytes: Int) {
@@ -130,14 +131,14 @@ package struct NotificationPiece: Equatable, Sendable {
 package enum Creation: Equatable, Sendable {
     case created(Endpoint.ID)
     case tooMany
-    /// There are some places left, for addresses that have fewer endpoints.
+    /// Only addresses that have fewer endpoints may use the endpoints that are left.
     case tooManyOfAddress
 }
 
-/// What a client may change of an endpoint.
+/// The settings of an endpoint that a client may change.
 package struct Configuration: Equatable, Sendable {
     package var isEnabled: Bool
-    /// `nil` leaves it as it is.
+    /// `nil` leaves the setting unchanged.
     package var takesSubpaths: Bool?
 
     package init(isEnabled: Bool, takesSubpaths: Bool? = nil) {
@@ -146,7 +147,7 @@ package struct Configuration: Equatable, Sendable {
     }
 }
 
-/// What is counted; the order is that of the stored counters, so new ones go to the end.
+/// The counted events, in the order of the stored counters: add new ones at the end.
 package enum CaptureEvent: Int, CaseIterable, Sendable {
     case created, creationRefused
     case collected, collectionRefused
@@ -154,7 +155,7 @@ package enum CaptureEvent: Int, CaseIterable, Sendable {
     case configured, configurationRefused
     case deleted, deletionRefused
 
-    /// Each kind of request, done and refused.
+    /// For each kind of request, the counters of successes and of refusals.
     static let outcomes: [(CaptureEvent, CaptureEvent)] = [
         (.created, .creationRefused), (.collected, .collectionRefused), (.received, .receptionRefused),
         (.configured, .configurationRefused), (.deleted, .deletionRefused),
@@ -171,7 +172,7 @@ package struct CaptureCounters: Equatable, Sendable {
         set { values[event.rawValue] = newValue }
     }
 
-    /// Counts all that was done as refused instead.
+    /// Counts all successes as refusals instead.
     package mutating func refuse() {
         for (done, refused) in CaptureEvent.outcomes {
             self[refused] += self[done]
@@ -179,7 +180,7 @@ package struct CaptureCounters: Equatable, Sendable {
         }
     }
 
-    /// Drops what was counted as done.
+    /// Resets the counters of successes.
     package mutating func forgetDone() {
         for (done, _) in CaptureEvent.outcomes { self[done] = 0 }
     }

@@ -2,25 +2,26 @@ internal import Encodings
 internal import HTTP
 package import Values
 
-/// An address opened for a client: it accepts notifications and keeps them, in order, until they are collected.
+/// A capture URL opened for a client: it accepts notifications and keeps them, in order, until they are collected.
 package struct Endpoint: Equatable, Sendable {
     package let id: ID
-    /// Counts endpoints in the order they were created; never used twice.
+    /// Numbers endpoints in the order they were created; never used twice.
     package let number: UInt64
-    /// While false, notifications are refused, as by a server that is down.
+    /// While false, notifications are refused, as if the server were down.
     package var isEnabled: Bool
-    /// Whether a path may follow the id.
+    /// Whether a path may follow the endpoint's id.
     package var takesSubpaths: Bool
     /// On the steady clock, as is `lastUsed`.
     package let created: Timestamp
     package var lastUsed: Timestamp
-    /// The sequence number of the oldest notification that nobody has collected; numbers begin at 1.
+    /// The sequence number of the oldest notification that was not collected; numbers begin at 1.
     package var uncollected: UInt64
-    /// The sequence number that the next notification gets.
+    /// The sequence number of the next notification.
     package var next: UInt64
-    /// Numbers from `uncollected` up to `next` that no notification has: after a power cut numbers go on with a gap.
+    /// How many numbers from `uncollected` up to `next` have no notification: after a power cut, numbering continues with
+    /// a gap.
     package private(set) var skipped: UInt64
-    /// What the notifications from `uncollected` on take up in the store.
+    /// The size in the store of the notifications from `uncollected` on.
     package var bytes: UInt64
 
     package init(
@@ -43,14 +44,14 @@ package struct Endpoint: Equatable, Sendable {
     /// How many notifications wait to be collected.
     package var count: UInt64 { next - uncollected - skipped }
 
-    /// Has the numbers that lack a notification count as skipped.
-    /// - Parameter kept: how many notifications there are between `uncollected` and `next`.
+    /// Counts the numbers without a notification as skipped.
+    /// - Parameter kept: how many notifications are stored between `uncollected` and `next`.
     package mutating func skipMissing(kept: UInt64) { skipped = next - uncollected - min(kept, next - uncollected) }
 
-    /// Gives a notification its number.
+    /// Assigns a number to a new notification.
     /// - Parameters:
-    ///   - size: what it takes up in the store.
-    ///   - floor: the lowest number that may be given.
+    ///   - size: its size in the store.
+    ///   - floor: the lowest number that may be assigned.
     package mutating func append(bytes size: Int, from floor: UInt64) -> UInt64 {
         if floor > next {
             if count == 0 { uncollected = floor } else { skipped += floor - next }
@@ -61,14 +62,14 @@ package struct Endpoint: Equatable, Sendable {
         return next - 1
     }
 
-    /// Counts all notifications as collected.
+    /// Marks all notifications as collected.
     package mutating func collectAll() {
         uncollected = next
         skipped = 0
         bytes = 0
     }
 
-    /// Counts the oldest notifications as collected: those below `end`, `count` of them.
+    /// Marks the oldest notifications as collected: those below `end`, `count` of them.
     package mutating func collect(to end: UInt64, count: Int, bytes size: Int) {
         let end = min(max(end, uncollected), next)
         skipped -= min(skipped, end - uncollected - min(UInt64(count), end - uncollected))
@@ -76,13 +77,13 @@ package struct Endpoint: Equatable, Sendable {
         bytes -= min(bytes, UInt64(size))
     }
 
-    /// Whether it has been idle, or there, for longer than allowed. From then on it is as if it were gone.
+    /// Whether it has been idle or open for longer than allowed. From then on it is treated as removed.
     package func isOverdue(at now: Timestamp, _ limits: CaptureLimits) -> Bool {
         now.seconds(since: lastUsed) > limits.idleSeconds || now.seconds(since: created) > limits.lifetimeSeconds
     }
 
-    /// Whether one more notification may come in.
-    /// - Parameter size: bytes of its body.
+    /// Whether one more notification may be stored.
+    /// - Parameter size: the bytes of its body.
     package func acceptance(hasSubpath: Bool, size: Int = 0, _ limits: CaptureLimits) -> Acceptance {
         if hasSubpath, !takesSubpaths { return .unknownEndpoint }
         if !isEnabled { return .disabled }
@@ -93,7 +94,7 @@ package struct Endpoint: Equatable, Sendable {
 }
 
 extension Endpoint {
-    /// 24 random bytes; whoever knows them may use the endpoint, so they are a secret.
+    /// 24 random bytes. Anyone who knows them may use the endpoint, so they are a secret.
     package struct ID: Hashable, Sendable, CustomStringConvertible {
         package let bytes: [UInt8]
 
@@ -106,7 +107,7 @@ extension Endpoint {
             self.bytes = bytes
         }
 
-        /// - Parameter text: 32 characters, as in URLs.
+        /// - Parameter text: 32 characters of Base64, as in URLs.
         package init?(_ text: String) {
             guard text.utf8.count == 32, let bytes = Base64.url.decode(text.utf8) else { return nil }
             self.bytes = bytes
@@ -116,43 +117,43 @@ extension Endpoint {
     }
 }
 
-/// What became of a notification.
+/// The outcome of a notification's arrival.
 package enum Acceptance: Equatable, Sendable {
-    /// Kept, also where it is the second attempt at a request that was kept before.
+    /// The notification is stored, also if this request is the retry of one that was stored before.
     case stored
     case unknownEndpoint
     case disabled
-    /// As many wait as may.
+    /// The endpoint holds as many notifications as it may.
     case tooMany
-    /// As many bytes wait as may.
+    /// The endpoint holds as many bytes as it may.
     case tooManyBytes
 }
 
-/// How much an installation keeps, and for how long.
+/// The limits of an installation.
 package struct CaptureLimits: Equatable, Sendable {
     /// 0 or less: nothing can be created.
     package var endpoints: Int
     /// 0 or less: every notification is refused.
     package var notificationsPerEndpoint: Int
-    /// What the notifications that wait at an endpoint may take up in all; it bounds the largest answer.
+    /// The most bytes of notifications that may wait at an endpoint; this bounds the largest answer.
     package var bytesPerEndpoint: Int
-    /// Without being used.
+    /// How long an endpoint may be unused.
     package var idleSeconds: Double
-    /// From creation, however much it is used.
+    /// How long an endpoint exists after its creation, even if it is used.
     package var lifetimeSeconds: Double
 
     /// Whether one more endpoint may be created.
     ///
-    /// The last eighth of the places is for addresses that have few: there an address may have no more endpoints than there
-    /// are places left, so that no address keeps others from creating.
+    /// The last eighth of `endpoints` is for addresses that have few: then an address may not have more endpoints than
+    /// can still be created in all, so that no single address prevents others from creating endpoints.
     /// - Parameters:
-    ///   - total: how many endpoints there are.
+    ///   - total: how many endpoints exist.
     ///   - own: how many of them were created from the same address.
     package func mayCreate(total: Int, own: Int) -> Bool {
         total < endpoints && (!isScarce(total: total) || own < endpoints - total)
     }
 
-    /// Whether it matters who creates an endpoint.
+    /// Whether the limit by address applies.
     package func isScarce(total: Int) -> Bool { total >= endpoints - endpoints / 8 }
 
     package init(

@@ -8,16 +8,16 @@ package struct Notification: Equatable, Sendable {
     package enum BodyKind: Equatable, Sendable {
         /// UTF-8.
         case text
-        /// Text in another encoding, by the label that the request gave.
+        /// Text in another encoding, by the label that the request gives.
         case encodedText(String)
-        /// Bytes that are no text, or not in the encoding they claim.
+        /// Bytes that are not text, or not valid in the declared encoding.
         case binary
     }
 
     package let method: String
-    /// What followed the endpoint's id in the path, as sent: empty, or from a slash on.
+    /// The path after the endpoint's id, as sent: empty, or beginning with a slash.
     package let path: [UInt8]
-    /// As sent, without its question mark; `nil` where there was none.
+    /// As sent, without its question mark; `nil` if there was none.
     package let query: [UInt8]?
     package let fields: FieldList
     /// Decompressed, otherwise byte for byte as sent.
@@ -41,7 +41,7 @@ package struct Notification: Equatable, Sendable {
         self.remote = remote
     }
 
-    /// The body as UTF-8 text, or `nil` where it is none.
+    /// The body as UTF-8 text; `nil` if it is not text.
     package var text: [UInt8]? {
         switch bodyKind {
         case .text: body
@@ -62,18 +62,18 @@ package struct NumberedNotification: Equatable, Sendable {
     }
 }
 
-/// Why the body of a request cannot be taken.
+/// Why the body of a request is refused.
 package enum BodyRefusal: Error, Equatable, Sendable {
     case tooLarge
-    /// Compressed, and broken; the text says how.
+    /// The body cannot be decompressed, or is incomplete; the text says why.
     case unreadable(String)
 }
 
 extension Notification {
-    /// Takes in a request that was sent to an endpoint.
+    /// Makes a notification of a request that was sent to an endpoint.
     /// - Parameters:
     ///   - segments: how many segments of the path lead to the endpoint.
-    ///   - bodyLimit: bytes that the decompressed body may have.
+    ///   - bodyLimit: the most bytes that the decompressed body may have.
     package init(
         _ request: Request, segments: Int, bodyLimit: Int, receivedAt: Timestamp
     ) throws(BodyRefusal) {

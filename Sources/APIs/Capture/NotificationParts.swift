@@ -4,7 +4,7 @@ internal import JSON
 internal import Values
 
 /// The body of a long answer, `{"notifications": [...]}`, made in parts as its client takes them. Each part reads what it
-/// needs from the store; between two parts only the notifications of one page are held, and of a long body nothing.
+/// needs from the store. Between two parts only the notifications of one page are held in memory, and no long body.
 final class NotificationParts: BodyParts {
     private let store: any CaptureStore
     private let now: () -> Moment
@@ -15,14 +15,14 @@ final class NotificationParts: BodyParts {
     private var json = JSONWriter()
     private var hasBegun = false
     private var isOver = false
-    /// When the store was last told to keep what was collected.
+    /// When the store was last asked to keep what was collected.
     private var kept: Timestamp
 
-    /// A part ends with the piece that makes it as long.
+    /// A part ends with the piece that reaches this length.
     private static let partBytes = 48 << 10
-    /// Read from the store at a time.
+    /// The bytes read from the store at a time.
     private static let pageBytes = 16 << 10
-    /// What was collected is kept for longer this often; the store keeps it for two minutes.
+    /// How often the store is asked to keep what was collected; it keeps it for two minutes.
     private static let keepSeconds = 20.0
 
     init(_ range: NotificationRange, _ store: any CaptureStore, now: @escaping () -> Moment) {
@@ -33,7 +33,7 @@ final class NotificationParts: BodyParts {
         kept = now().steady
     }
 
-    /// The next part; `nil` once the body is over. Throws where something that was promised is gone.
+    /// The next part; `nil` at the end of the body. Throws if a notification of the range is gone.
     func next() async throws(StoreFailure) -> [UInt8]? {
         guard !isOver else { return nil }
         if !hasBegun {
@@ -90,13 +90,13 @@ final class NotificationParts: BodyParts {
         kept = moment.steady
     }
 
-    /// One body that is longer than what is read at a time.
+    /// The body of a notification that is longer than what is read at a time.
     private final class LongBody {
         private let piece: NotificationPiece
         private let decoder: CharsetStream?
         private var text = TextPieces()
         private var offset = 0
-        /// Whether the text was written, and its bytes follow in Base64.
+        /// Whether the text has been written, and the body's bytes follow in Base64.
         private var isInBase64 = false
 
         /// Divisible by three, so that Base64 can be written in pieces.
@@ -104,7 +104,7 @@ final class NotificationParts: BodyParts {
 
         init(_ piece: NotificationPiece) {
             let whole = piece.numbered.notification
-            // The body is read from the store.
+            // The copy has no body: that is read from the store.
             let emptied = Notification(
                 method: whole.method, path: whole.path, query: whole.query, fields: FieldList(),
                 bodyKind: whole.bodyKind, receivedAt: whole.receivedAt, remote: whole.remote)
@@ -129,7 +129,7 @@ final class NotificationParts: BodyParts {
             }
         }
 
-        /// Writes the next piece; true once the notification is written to its end.
+        /// Writes the next piece; true once the notification is complete.
         func write(
             to json: inout JSONWriter, _ store: any CaptureStore, _ range: NotificationRange
         ) async throws(StoreFailure) -> Bool {

@@ -1,12 +1,12 @@
 internal import HTTP
 package import Values
 
-/// What the status page tells of the installation, besides what the store knows.
+/// What the status page shows of the installation, besides the data of the store.
 package struct Installation: Sendable {
     package let version: String
     package let started: Timestamp
     package let cleanupSeconds: Double
-    /// As the operator wrote them.
+    /// The mount point and the URL as the operator wrote them.
     package let mountPoint: String
     package let serverURL: String
 
@@ -19,10 +19,10 @@ package struct Installation: Sendable {
     }
 }
 
-/// Endpoints listed at the most; the newest are shown.
+/// The most endpoints that are listed: the newest ones.
 let statusPageEndpoints = 1000
 
-/// `GET /manage`, line by line as the original has it, with right counters and a bounded list.
+/// `GET /manage`, line by line as in the original, but with correct counters and a bounded list.
 func statusPage(_ installation: Installation, _ limits: CaptureLimits, _ overview: Overview, at moment: Moment)
     -> String
 {

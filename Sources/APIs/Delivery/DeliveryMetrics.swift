@@ -1,15 +1,15 @@
-/// What an operator wants to know of all deliveries together, since the store began.
+/// Metrics of all deliveries together, since the store was created.
 package struct DeliveryMetrics: Equatable, Sendable {
-    /// Attempts, by what became of them: 0 where the receiver took it, else the number of the error's kind.
+    /// Attempts by outcome: index 0 for success, else the raw value of the error's kind.
     package var attempts = [UInt64](repeating: 0, count: 1 + Int(Attempt.ErrorKind.allCases.map(\.rawValue).max() ?? 0))
     package var reusedConnections: UInt64 = 0
-    /// In the order of all kinds.
+    /// In the order of `OperationalEvent.Kind.allCases`.
     package var events = [UInt64](repeating: 0, count: OperationalEvent.Kind.allCases.count)
-    /// How long attempts take.
+    /// The duration of attempts.
     package var attempt = Histogram()
     /// From the event to the first success.
     package var latency = Histogram()
-    /// From when a delivery was due to its attempt.
+    /// From when a delivery was due to when its attempt began.
     package var lag = Histogram()
 
     package init() {}
@@ -25,12 +25,12 @@ package struct DeliveryMetrics: Equatable, Sendable {
     }
 }
 
-/// How many values lie below each of some bounds, and their sum.
+/// Counts values by bucket, and adds them up.
 package struct Histogram: Equatable, Sendable {
-    /// Seconds.
+    /// The upper bounds of the buckets, in seconds.
     package static let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600]
 
-    /// Values that are no larger than the bound and larger than the one before; the last, those above all bounds.
+    /// Values that are at most the bound and larger than the previous bound; the last bucket counts those above all bounds.
     package var counts = [UInt64](repeating: 0, count: bounds.count + 1)
     package var microseconds: UInt64 = 0
 

@@ -1,44 +1,45 @@
 internal import HTTP
 package import Values
 
-/// What the delivery engine needs of a store. Each operation is whole: it happens or it does not, also when the process dies
-/// in it. It takes effect for others, and lasts, once the engine's own `commit` has returned.
+/// The operations that the delivery engine needs of a store. Each operation is atomic, even if the process dies in the
+/// middle. Its effect is visible to others, and lasts, once the engine's own `commit` has returned.
 package protocol DeliveryStore: AnyObject {
-    /// Ends attempts, and begins others: those that are due, oldest first, of as many owners and destinations as there are
-    /// (`AttemptRoom`).
+    /// Writes the results of attempts, and begins others that are due: oldest first, spread over as many owners and
+    /// destinations as possible (`AttemptRoom`).
     ///
-    /// A delivery whose attempt has begun belongs to `owner` until its lease is over; then any other worker may take it, but
-    /// `owner` only once it no longer holds the attempt (`AttemptRoom.held`): until then its lease is renewed. A success
-    /// ends the delivery however late it comes, whoever has it by then; a late failure changes nothing but the log.
+    /// A delivery whose attempt has begun belongs to `owner` until its lease ends. Then any other worker may take it.
+    /// `owner` itself may take it only once it no longer holds the attempt (`AttemptRoom.held`): until then its lease is
+    /// renewed. A success ends the delivery however late it comes, even if another worker owns it by then; a late failure
+    /// only adds a log entry.
     /// - Parameters:
-    ///   - room: for how many attempts there is room. Here and in `inFlight` one with a large body counts for several
-    ///     (`Parcel.slots`), and where it counts for more than may be, it is begun while its destination has no other.
-    ///   - policies: by which attempts that failed are made again.
-    ///   - leaseSeconds: of a lease, for each request that an attempt may make (`Destination.requests`).
-    ///   - inFlight: by destination, how many attempts of this owner are being made once those of `results` are over.
+    ///   - room: how many attempts may begin. Here and in `inFlight` an attempt with a large body counts as several slots
+    ///     (`Parcel.slots`); if that is more than the limit, it begins while its destination has no other attempt.
+    ///   - policies: the policies by which failed attempts are retried.
+    ///   - leaseSeconds: the length of a lease for each request that an attempt may make (`Destination.requests`).
+    ///   - inFlight: by destination, how many of this owner's attempts are still in flight after those of `results`.
     func step(
         _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) async throws(StoreFailure) -> DeliveryStep
 
-    /// Has all that was begun be due at once, for a worker that knows that no other one lives.
-    /// - Parameter leaseSeconds: of a lease, for each request that an attempt may make.
-    /// - Returns: how many deliveries those were.
+    /// Makes all deliveries in flight due at once. For a worker that knows that no other worker is alive.
+    /// - Parameter leaseSeconds: the length of a lease for each request that an attempt may make.
+    /// - Returns: the number of those deliveries.
     @discardableResult
     func endLeases(longest leaseSeconds: Double, at moment: Moment) async throws(StoreFailure) -> Int
 }
 
-/// An attempt that is over.
+/// The result of an attempt that has ended.
 package struct DeliveryResult: Equatable, Sendable {
-    /// As it was when the attempt began.
+    /// The delivery as it was when the attempt began.
     package let delivery: Delivery
     package let attempt: Attempt
     package let wish: ReceiverWish
     /// From 0 to 1.
     package let jitter: Double
-    /// Whether the attempt needed no connection of its own.
+    /// Whether the attempt reused a connection.
     package let isReusedConnection: Bool
-    /// What the receiver has agreed to in this attempt; `nil` where it was not asked, or has not.
+    /// The consent that the receiver gave in this attempt; `nil` if it was not asked, or did not consent.
     package let consent: Consent?
 
     package init(
@@ -55,7 +56,7 @@ package struct DeliveryResult: Equatable, Sendable {
 }
 
 extension DeliveryResult {
-    /// The same without what only the log tells.
+    /// The same result without the parts that only the log shows.
     package var brief: DeliveryResult {
         var brief = attempt
         brief.isResponseTruncated = attempt.isResponseTruncated || !attempt.responseBody.isEmpty
@@ -66,18 +67,18 @@ extension DeliveryResult {
     }
 }
 
-/// What came of a step.
+/// The outcome of a step.
 package struct DeliveryStep: Equatable, Sendable {
     package struct Start: Equatable, Sendable {
         package let delivery: Delivery
         package let destination: Destination
-        /// Whose slots it takes.
+        /// The owner whose slots the attempt takes.
         package let owner: UUID
-        /// `nil` where it is no longer kept.
+        /// `nil` if the parcel is no longer stored.
         package let parcel: Parcel?
         package let keys: Keys
 
-        /// For how many attempts at a time it counts.
+        /// The number of slots that the attempt takes.
         package var slots: Int { Parcel.slots(bytes: parcel?.body.count ?? 0) }
 
         package init(
@@ -91,20 +92,20 @@ package struct DeliveryStep: Equatable, Sendable {
         }
     }
 
-    /// What signs a call beside the destination's own secret.
+    /// The keys that sign a call in addition to the destination's own secret.
     package enum Keys: Equatable, Sendable {
         case none
         case keyring(Keyring)
-        /// They cannot be read, or are gone.
+        /// The keys cannot be read, or are gone.
         case damaged
     }
 
     package var starts: [Start]
-    /// How many of the results were written, from the first on; the others are to be given again.
+    /// How many of the results were written, from the first on; the caller must pass the others again.
     package var concluded: Int
-    /// When something will be due that is not begun yet, on the steady clock; `nil` where nothing waits for its time alone.
+    /// When the next delivery that has not begun is due, on the steady clock; `nil` if none waits only for its due time.
     package var nextDue: Timestamp?
-    /// What operators are to hear of.
+    /// Events to report to operators.
     package var events: [OperationalEvent]
 
     package init(
@@ -117,12 +118,12 @@ package struct DeliveryStep: Equatable, Sendable {
     }
 }
 
-/// What came of delivering once more what a line of a log is about.
+/// The outcome of a request to deliver once more what a log entry is about.
 package enum Redelivery: Equatable, Sendable {
     /// The id of the delivery.
     case started(UUID)
     case unknownDestination
     case unknownLine
-    /// What was sent is no longer kept.
+    /// The parcel is no longer stored.
     case gone
 }

@@ -1,6 +1,6 @@
-/// A length of time as Go writes it: `250ms`, `5s`, `1m30s`, `1.5h`.
+/// A duration in Go's notation: `250ms`, `5s`, `1m30s`, `1.5h`.
 package enum GoDuration {
-    /// - Returns: `nil` for what time.ParseDuration of Go refuses, and for what is negative.
+    /// - Returns: `nil` for text that Go's time.ParseDuration refuses, and for negative durations.
     package static func seconds(_ text: String) -> Double? {
         if text == "0" { return 0 }
         var rest = text.utf8[...]
@@ -12,18 +12,18 @@ package enum GoDuration {
             rest = rest[number.endIndex...]
             let unit = rest.prefix { !(48...57).contains($0) && $0 != UInt8(ascii: ".") }
             rest = rest[unit.endIndex...]
-            // Go takes `.5s` and `5.s`.
+            // Go accepts `.5s` and `5.s`.
             let dots = number.count { $0 == UInt8(ascii: ".") }
             guard dots <= 1, number.count > dots, let value = Double("0\(Substring(number))\(dots == 1 ? "0" : "")"),
                 let unit = units.first(where: { $0.name == String(Substring(unit)) })
             else { return nil }
             sum += value / unit.parts * unit.seconds
         }
-        // An Int64 of nanoseconds holds no more.
+        // The limit of Go's Int64 of nanoseconds.
         return sum <= 9_223_372_036 ? sum : nil
     }
 
-    /// In the largest units first, those that are 0 left out: `1h30m`, `0.25s`.
+    /// Writes a duration, largest unit first, without units that are 0: `1h30m`, `0.25s`.
     package static func text(_ seconds: Double) -> String {
         let whole = Int(max(0, seconds).rounded(.down))
         var text = ""
@@ -31,7 +31,7 @@ package enum GoDuration {
         if whole / 60 % 60 > 0 { text += "\(whole / 60 % 60)m" }
         let rest = max(0, seconds) - Double(whole / 60 * 60)
         guard rest > 0 || text.isEmpty else { return text }
-        // As many digits as Go has: down to a nanosecond.
+        // Go's precision: down to a nanosecond.
         let nanoseconds = Int(((rest - rest.rounded(.down)) * 1e9).rounded())
         text += "\(Int(rest.rounded(.down)) + nanoseconds / 1_000_000_000)"
         var digits = String(1_000_000_000 + nanoseconds % 1_000_000_000).dropFirst()
@@ -39,7 +39,7 @@ package enum GoDuration {
         return text + (digits.isEmpty ? "" : ".") + digits + "s"
     }
 
-    /// How many of a unit are a second, or how many seconds are one; division is exact where a factor is not.
+    /// For each unit, how many are a second, or how many seconds it has. A division is exact where a factor would not be.
     private static let units: [(name: String, parts: Double, seconds: Double)] = [
         ("ns", 1e9, 1), ("us", 1e6, 1), ("\u{b5}s", 1e6, 1), ("\u{3bc}s", 1e6, 1), ("ms", 1e3, 1), ("s", 1, 1),
         ("m", 1, 60), ("h", 1, 3600),

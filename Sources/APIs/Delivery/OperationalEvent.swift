@@ -1,18 +1,18 @@
 internal import HTTP
 package import Values
 
-/// Something about deliveries that operators want to hear of.
+/// An event about deliveries that is reported to operators.
 package struct OperationalEvent: Equatable, Sendable {
     package enum Kind: String, Equatable, Sendable, CaseIterable {
-        /// A destination was disabled, and nobody had asked for it.
+        /// A destination was disabled, and no client did it.
         case endpointDisabled = "endpoint.disabled"
-        /// For half, 70 % or 90 % of the time after which a destination is disabled there were failures alone.
+        /// All attempts have failed for 50, 70 or 90 % of the time after which a destination is disabled.
         case endpointFailing = "endpoint.failing"
         /// The fourth attempt has failed.
         case attemptFailing = "message.attempt.failing"
         /// The last attempt has failed.
         case messageExhausted = "message.exhausted"
-        /// What had failed four times, or had been given up, was delivered.
+        /// A message was delivered that had failed at least four times, or had been given up.
         case messageRecovered = "message.recovered"
     }
 
@@ -21,7 +21,7 @@ package struct OperationalEvent: Equatable, Sendable {
         case number(Int)
     }
 
-    /// What operators are told beside the kind, in order.
+    /// A detail that is reported beside the kind; details keep their order.
     package struct Detail: Equatable, Sendable {
         package let name: String
         package let value: Value
@@ -42,18 +42,18 @@ package struct OperationalEvent: Equatable, Sendable {
         self.details = details
     }
 
-    /// How many attempts have failed where operators hear of it.
+    /// The number of failed attempts at which operators are informed.
     package static let failingAttempts = 4
 
-    /// What an attempt that is over means for its message.
-    /// - Parameter attempts: how many there were, this one included.
+    /// The events that follow from an attempt that has ended.
+    /// - Parameter attempts: the number of attempts so far, this one included.
     package static func kinds(
         after verdict: Verdict, attempts: Int, _ delivery: Delivery, wish: ReceiverWish
     ) -> [Kind] {
         if verdict == .delivered {
             return attempts > failingAttempts || delivery.isRepair ? [.messageRecovered] : []
         }
-        // One attempt by hand is over whatever becomes of it.
+        // A manual or test delivery has only one attempt, whatever its outcome.
         guard delivery.trigger == .scheduled || delivery.trigger == .recover else { return [] }
         var kinds: [Kind] = []
         if attempts == failingAttempts { kinds.append(.attemptFailing) }

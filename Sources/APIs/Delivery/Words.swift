@@ -1,5 +1,5 @@
 extension Attempt.ErrorKind {
-    /// As logs and metrics have it.
+    /// The word for it in logs and metrics.
     package var word: String {
         switch self {
         case .dns: "dns"
@@ -20,7 +20,7 @@ extension Attempt.ErrorKind {
 }
 
 extension Trigger {
-    /// As logs have it.
+    /// The word for it in logs.
     package var word: String {
         switch self {
         case .scheduled: "scheduled"

@@ -1,29 +1,30 @@
 package import Linux
 
-/// Where the configuration is kept between two starts.
+/// The file that holds the configuration.
 ///
-/// It is read and changed in any thread.
+/// It may be read and changed on any thread.
 package protocol ConfigurationFile: AnyObject, Sendable {
-    /// - Returns: the content, and how the file was then.
+    /// - Returns: the content, and the state of the file when it was read.
     func read() throws(ConfigurationFailure) -> (bytes: [UInt8], state: FileState?)
 
-    /// Whether the file is still as it was when it was read.
+    /// Whether the file still has the state that it had when it was read.
     func isStill(_ state: FileState) -> Bool
 
-    /// Replaces the file, its owner and mode kept. No other process that changes the file so does it at the same time.
-    /// - Parameter change: the new content in place of the old one.
-    /// - Returns: how the file is then.
+    /// Replaces the file's content; its owner and mode stay. A lock keeps out other processes that change the file in
+    /// this way.
+    /// - Parameter change: returns the new content for the old one.
+    /// - Returns: the state of the new file.
     func change(
         _ change: ([UInt8]) throws(ConfigurationFailure) -> [UInt8]
     ) throws(ConfigurationFailure) -> FileState?
 }
 
-/// What became of a new password.
+/// The outcome of changing a password.
 package enum PasswordChange: Equatable, Sendable {
     case changed
     case tooShort
     case noMemory
-    /// Too many passwords and configurations are being worked on.
+    /// Too many passwords and configurations are being processed.
     case busy
     case failed(ConfigurationFailure)
 }

@@ -3,10 +3,10 @@ internal import JSON
 internal import Linux
 internal import Values
 
-/// Reads a configuration file, and holds all of it against what it may be before anything of it counts.
+/// Reads a configuration file. All of it is checked before any of it is used.
 package struct ConfigurationReader {
     package private(set) var configuration = QueueConfiguration()
-    /// What is right by the rules, but can hardly be meant.
+    /// Values that are valid, but probably not intended.
     package private(set) var warnings: [ConfigurationFault] = []
 
     private var faults: [ConfigurationFault] = []
@@ -16,8 +16,8 @@ package struct ConfigurationReader {
     private var globalLimits = QueueLimits()
 
     /// - Parameters:
-    ///   - text: JSON; comments (`//` and `/* */`) may stand between its values.
-    ///   - maximumMessageBytes: the longest message that can arrive here at all.
+    ///   - text: JSON; comments (`//` and `/* */`) are allowed between its values.
+    ///   - maximumMessageBytes: the longest message that the server accepts.
     package init(_ text: [UInt8], maximumMessageBytes: Int) throws(ConfigurationFailure) {
         self.maximumMessageBytes = maximumMessageBytes
         lineStarts = [0] + text.indices.filter { text[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
@@ -76,7 +76,7 @@ package struct ConfigurationReader {
 
     private var queueLocations: [Location] = []
 
-    /// Where a name is there twice, the last queue of it counts.
+    /// If queues have the same name, keeps only the last one.
     private mutating func keepLastQueues() {
         var seen: Set<[UInt8]> = []
         var kept: [QueueSettings] = []
@@ -119,7 +119,7 @@ package struct ConfigurationReader {
         if let flag = location["can_reload"] {
             switch flag.value {
             case .bool(let value): mayReload = value
-            // As the original understands it.
+            // The original accepts these too.
             case .number("1"): mayReload = true
             case .number("0"), .null: break
             default: fault(flag, "true or false was expected")
@@ -130,12 +130,12 @@ package struct ConfigurationReader {
             QueueConfiguration.User(name: name, hash: hash, mayReload: mayReload, queues: names))
     }
 
-    /// As bytes, like all names: text that only looks the same is another name.
+    /// Names are compared by their bytes: text that only looks the same is another name.
     private var userNames: Set<[UInt8]> = []
 
     private static let algorithms = DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
 
-    /// Returns `nil` where messages need no proof.
+    /// Returns `nil` if messages need no authentication, or on an error.
     private mutating func authentication(_ location: Location) -> SenderAuthentication? {
         guard object(location, required: [], known: ["key", "method", "header_name"]) else { return nil }
         let key = location["key"].flatMap { optional in optional.value == .null ? nil : string(location, "key") }
@@ -178,11 +178,11 @@ package struct ConfigurationReader {
 
     // MARK: Values
 
-    /// A value, and the way to it.
+    /// A value and its path.
     private struct Location {
         let node: JSONNode
         let path: String
-        /// Bytes before it.
+        /// The position of the value in the text, in bytes.
         let offset: Int
 
         init(_ node: JSONNode, _ path: String, offset: Int? = nil) {
@@ -204,7 +204,7 @@ package struct ConfigurationReader {
             line: line, column: location.offset - lineStarts[line - 1] + 1, path: location.path, reason: reason)
     }
 
-    /// More are of no use to anybody, and each costs a look at the text.
+    /// The most faults or warnings that are reported: more are useless, and each costs a search in the text.
     static let limit = 100
 
     private mutating func fault(_ location: Location, _ reason: String) {
@@ -220,7 +220,7 @@ package struct ConfigurationReader {
             Location(member.value, location.path, offset: member.nameRange.lowerBound), "\"\(member.name)\" \(reason)")
     }
 
-    /// Whether the value is an object; says what it lacks, and what it has that nobody knows.
+    /// Whether the value is an object; reports missing and unknown members.
     private mutating func object(_ location: Location, required: [String], known: [String]) -> Bool {
         guard let members = location.node.members else {
             fault(location, "an object was expected")
@@ -248,7 +248,8 @@ package struct ConfigurationReader {
         return text
     }
 
-    /// The elements of an array; `null` and none at all are an empty one.
+    /// The elements of an array; `nil` if it is missing or invalid. `null` counts as missing, except for the two lists at
+    /// the top of the file, where it is reported.
     private mutating func elements(_ location: Location, _ name: String) -> [Location]? {
         guard let member = location[name],
             member.value != .null || ["users", "queues"].contains(name) && location.path.isEmpty
@@ -262,8 +263,8 @@ package struct ConfigurationReader {
 }
 
 extension [Int] {
-    /// The first index whose element the predicate holds for, in an array whose elements before it are those for which it
-    /// does not.
+    /// The first index whose element satisfies the predicate. All elements that do not satisfy it must come before those
+    /// that do.
     fileprivate func partitioningIndex(where predicate: (Int) -> Bool) -> Int {
         var (low, high) = (0, count)
         while low < high {
@@ -282,7 +283,7 @@ private func document(_ text: [UInt8]) throws(ConfigurationFailure) -> JSONNode 
     }
 }
 
-/// The text of a configuration file with another hash for one user, and nothing else changed.
+/// The text of a configuration file with a new hash for one user; the rest is unchanged.
 func replacingHash(of user: String, by hash: PasswordHash, in text: [UInt8]) throws(ConfigurationFailure) -> [UInt8] {
     let root = try document(text)
     guard

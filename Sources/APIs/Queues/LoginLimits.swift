@@ -2,13 +2,13 @@ internal import Cryptography
 internal import HTTP
 package import Values
 
-/// Whose failed logins are counted together.
+/// A login attempt: failed logins are counted by its name and network.
 package struct LoginAttempt: Equatable, Sendable {
     package let name: String
-    /// An IPv4 address, or the first 64 bits of an IPv6 one, which are one customer's; `nil` where it is not known.
+    /// An IPv4 address, or the first 64 bits of an IPv6 address, which belong to one customer; `nil` if unknown.
     package let network: [UInt8]?
-    /// Tells whether the same password was tried before, for this name and from this network: 32 bytes that say nothing of
-    /// the password to whom the key is not known. `nil`: every failure counts.
+    /// A keyed digest (32 bytes) by which a repeated password is recognized, for this name and this network. It reveals
+    /// nothing about the password without the key. `nil`: every failure counts.
     package let guess: [UInt8]?
 
     package init(name: String, address: String?, guess: [UInt8]? = nil) {
@@ -21,7 +21,7 @@ package struct LoginAttempt: Equatable, Sendable {
         (self.name, self.network, self.guess) = (name, network, guess)
     }
 
-    /// The same attempt with the password that was tried.
+    /// The same attempt with the digest of the password that was tried.
     func guessing(_ password: [UInt8], key: [UInt8]) -> LoginAttempt {
         let text = [Array(name.utf8), network ?? [], password].flatMap { Array("\($0.count):".utf8) + $0 }
         return LoginAttempt(
@@ -29,13 +29,13 @@ package struct LoginAttempt: Equatable, Sendable {
     }
 }
 
-/// What is known of earlier logins: for each count, when all its failures are forgiven; `nil` where there are none.
+/// The state of earlier logins: for each count, when all its failures will have expired; `nil` if there are none.
 package struct LoginRecord: Equatable, Sendable {
     package var address: Timestamp?
     package var user: Timestamp?
-    /// Of the user at this address, once it has logged in there.
+    /// The failures of the user at this address, counted once the user has logged in there.
     package var userAtAddress: Timestamp?
-    /// Until when this address counts as one that the user logs in from.
+    /// Until when this address counts as one from which the user logs in.
     package var knownUntil: Timestamp?
 
     package init(
@@ -48,15 +48,15 @@ package struct LoginRecord: Equatable, Sendable {
     }
 }
 
-/// So many failures at once, and one more whenever so many seconds have passed.
+/// Allows `burst` failures at once, and one more every `seconds` seconds.
 struct FailureAllowance {
     let burst: Int
     let seconds: Double
 
-    /// Seconds until the next attempt is looked at; `nil` where it is at once.
+    /// Seconds until the next attempt is checked; `nil` if it is checked at once.
     func delay(_ forgiven: Timestamp?, at now: Timestamp) -> Double? {
         guard let forgiven else { return nil }
-        // Not many more than the burst can have failed; what says so was counted by a clock that was ahead.
+        // There cannot be many more failures than the burst; a later time was stored by a clock that was ahead.
         let debt = min(forgiven.seconds(since: now), 2 * Double(burst) * seconds)
         let delay = debt - Double(burst - 1) * seconds
         return delay > 0 ? delay : nil
@@ -67,24 +67,25 @@ struct FailureAllowance {
     }
 }
 
-/// How failed logins are slowed down.
+/// The limits that slow down failed logins.
 ///
-/// Failures count against the address they come from and against the user. Where an address has logged in as the user
-/// before, they count there apart: nobody locks such a user out by failing elsewhere. While a count is used up, no password
-/// is looked at, right or wrong. The same wrong password again, from the same address for the same user, is no further
-/// failure: a client with an old password locks nobody out. Times are of the steady clock.
+/// Failures count against the address that they come from, and against the user. An address from which the user has
+/// logged in before has its own count for that user, so that failures elsewhere do not lock the user out. While a count
+/// is used up, passwords are not checked, right or wrong. The same wrong password for the same user from the same address
+/// counts only once: a client with an old password does not lock anybody out. Times are on the steady clock.
 package enum LoginLimits {
     static let address = FailureAllowance(burst: 100, seconds: 1)
     static let user = FailureAllowance(burst: 20, seconds: 3)
     static let knownSeconds = 30 * 86400.0
-    /// How long a wrong password is remembered after it was tried last. A client that tries it less often uses up no count.
+    /// How long a wrong password is remembered after its last use. A client that tries it more rarely is counted each time,
+    /// but too rarely to use up a count.
     package static let guessSeconds = 600.0
 
-    /// Whether a wrong password is remembered.
-    /// - Parameter guess: until when it is.
+    /// Whether a wrong password is still remembered.
+    /// - Parameter guess: until when it is remembered.
     package static func isRepeated(_ guess: Timestamp?, at now: Timestamp) -> Bool { guess.map { $0 > now } ?? false }
 
-    /// Whether it is time to note that a wrong password was tried again.
+    /// Whether to store that a wrong password was tried again.
     package static func isDue(_ guess: Timestamp?, at now: Timestamp) -> Bool {
         guess.map { $0.seconds(since: now) < guessSeconds / 2 } ?? true
     }
@@ -93,7 +94,7 @@ package enum LoginLimits {
         record.knownUntil.map { $0 > now } ?? false
     }
 
-    /// Seconds until an attempt is looked at; `nil` where it is at once.
+    /// Seconds until an attempt is checked; `nil` if it is checked at once.
     package static func delay(_ record: LoginRecord, at now: Timestamp) -> Double? {
         let counted = isKnown(record, at: now) ? record.userAtAddress : record.user
         let delays = [address.delay(record.address, at: now), user.delay(counted, at: now)]
@@ -111,7 +112,7 @@ package enum LoginLimits {
         return record
     }
 
-    /// - Returns: `nil` where nothing worth writing has changed.
+    /// - Returns: `nil` if the change is too small to be stored.
     package static func succeeded(_ record: LoginRecord, at now: Timestamp) -> LoginRecord? {
         let until = now.adding(seconds: knownSeconds)
         if let known = record.knownUntil, until.seconds(since: known) < 86400 { return nil }

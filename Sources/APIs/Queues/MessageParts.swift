@@ -5,25 +5,25 @@ internal import JSON
 internal import Values
 
 /// The body of a long answer to a read, the original's MessageList, made in parts as its client takes them. Between two
-/// parts only the messages of one page are held, and of a long message nothing.
+/// parts only the messages of one page are held in memory, and no long message.
 final class MessageParts: BodyParts {
     private let store: any QueueStore
     private let range: MessageRange
     private let current: UInt64
     private let time: UInt64
-    /// Whose read is taken back where messages have rolled off before they were handed out; `nil`: nobody's.
+    /// The client whose read is undone if messages roll off before they are sent; `nil`: no read is undone.
     private let reader: ClientInterest?
     private var id: UInt64
     private var page: [MessagePiece] = []
-    /// The message that is written in pieces, and how far.
+    /// The message that is being written in pieces, and the position in it.
     private var long: (piece: MessagePiece, offset: Int, text: TextPieces, isInBase64: Bool)?
     private var json = JSONWriter()
     private var hasBegun = false
     private var isOver = false
 
-    /// A part ends with the piece that makes it as long.
+    /// A part ends with the piece that reaches this length.
     private static let partBytes = 48 << 10
-    /// Read from the store at a time.
+    /// The bytes read from the store at a time.
     private static let pageBytes = 16 << 10
     /// Divisible by three, so that Base64 can be written in pieces.
     private static let pieceBytes = 6 << 10
@@ -40,7 +40,7 @@ final class MessageParts: BodyParts {
         id = range.after
     }
 
-    /// The next part; `nil` once the body is over. Throws where messages have rolled off.
+    /// The next part; `nil` at the end of the body. Throws if messages have rolled off.
     func next() async throws(StoreFailure) -> [UInt8]? {
         guard !isOver else { return nil }
         if !hasBegun {

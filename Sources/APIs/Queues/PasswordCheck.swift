@@ -2,23 +2,23 @@ internal import Cryptography
 internal import HTTP
 internal import Values
 
-/// Checks passwords. A costly hash is computed beside the loop, and what came of it is remembered.
+/// Checks passwords. Expensive hashes are computed on another thread, and the results are cached.
 final class PasswordCheck {
     enum Finding {
         case right
         case wrong
-        /// It is being found out; `wait` returns once it is.
+        /// The check is in progress; `wait` returns once it is done.
         case pending
         /// Too many passwords are being checked.
         case tooMany
     }
 
-    /// Of this process alone.
+    /// The key of the marks, private to this process.
     private let key: [UInt8]
     private let background: any Background
-    /// Whether a password has a hash, by the mark of both.
+    /// The cached results: whether a password has a hash, by the mark of both.
     private var known: [[UInt8]: Bool] = [:]
-    /// The requests that wait for what is being found out, by the same mark.
+    /// The requests that wait for a check in progress, by the same mark.
     private var waiting: [[UInt8]: [Wakeup]] = [:]
     private static let limit = 1024
     /// Called for each hash that is made, so that tests can count them.
@@ -29,7 +29,8 @@ final class PasswordCheck {
         key = [UInt8](randomCount: 32, using: &random)
     }
 
-    /// The name is part of it: a user's own password does not tell which hash another name is checked with.
+    /// Identifies a password, a hash and a name. With the name, a user's own password does not reveal which hash is used to
+    /// check another name.
     func mark(_ password: [UInt8], _ hash: PasswordHash, of name: String = "") -> [UInt8] {
         let parts = [Array(name.utf8), Array(hash.text.utf8), password]
         return DigestAlgorithm.sha256.authenticationCode(
@@ -56,8 +57,8 @@ final class PasswordCheck {
         return known[mark].map { $0 ? .right : .wrong } ?? .pending
     }
 
-    /// Waits until what `check` called pending is known.
-    /// - Returns: false where the request cannot wait, or not any longer.
+    /// Waits for a check for which `check` returned pending.
+    /// - Returns: false if the request cannot wait, or its time to wait is over.
     func wait(
         _ password: [UInt8], _ hash: PasswordHash, of name: String, _ context: any RequestContext
     ) async -> Bool {

@@ -5,25 +5,26 @@ internal import Values
 /// A stored password: `TYPE;SALT;VALUE`.
 package struct PasswordHash: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
-        /// The value is the password; the salt is not looked at.
+        /// The value is the password; the salt is ignored.
         case plain
         /// The value is the digest of password and salt, in this order, in lower-case hexadecimal.
         case digest(DigestAlgorithm)
-        /// The value is 32 bytes of Argon2id (RFC 9106) in lower-case hexadecimal, of the cost `Argon2id.Cost.standard`;
-        /// or an encoded hash with salt and cost of its own, from `$argon2id$` on, where the salt is not looked at.
+        /// The value is 32 bytes of Argon2id (RFC 9106) in lower-case hexadecimal, with the cost
+        /// `Argon2id.Cost.standard`; or an encoded hash, beginning with `$argon2id$`, which has its own salt and cost,
+        /// and the salt before it is ignored.
         case argon2id
     }
 
-    /// As stored.
+    /// The hash as stored.
     package let text: String
     package let kind: Kind
     let salt: [UInt8]
     let value: [UInt8]
 
-    /// - Parameter text: `nil` is returned where it has no two semicolons, or a type that is not known.
+    /// - Parameter text: without two semicolons, or with an unknown type, the result is `nil`.
     package init?(_ text: String) {
-        // A plain password may have semicolons of its own. Not by characters: an accent at the start of a password would
-        // make one with the semicolon before it.
+        // A plain password may contain semicolons. The text is split by bytes, because an accent at the start of a password
+        // forms one character with the semicolon before it.
         let parts = text.utf8.split(
             separator: UInt8(ascii: ";"), maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, let kind = Kind(String(Substring(parts[0]))) else { return nil }
@@ -34,7 +35,7 @@ package struct PasswordHash: Equatable, Sendable {
     }
 
     /// Hashes a password under a new salt.
-    /// - Returns: `nil` where there is no memory for it.
+    /// - Returns: `nil` if there is not enough memory.
     package init?(_ password: [UInt8], _ kind: Kind, random: inout some RandomNumberGenerator) {
         let salt = hexadecimal([UInt8](randomCount: 16, using: &random))
         guard let value = Self.value(kind, password, Array(salt.utf8)) else { return nil }
@@ -49,7 +50,7 @@ package struct PasswordHash: Equatable, Sendable {
         }
     }
 
-    /// Whether this is the hash of a password. The time it takes does not tell how much of it is right.
+    /// Whether this is the hash of the password. The time that it takes does not reveal how much of the password is right.
     package func accepts(_ password: [UInt8]) -> Bool {
         if kind == .argon2id, value.starts(with: "$".utf8) {
             return Argon2id.verify(password, encoded: String(decoding: value, as: UTF8.self))
@@ -58,7 +59,7 @@ package struct PasswordHash: Equatable, Sendable {
         return isEqualInConstantTime(wanted, value)
     }
 
-    /// Says what it costs to check a password: two hashes with the same value take the same work.
+    /// The cost of checking a password: hashes with equal values take the same work.
     package var work: String {
         guard kind == .argon2id, value.starts(with: "$".utf8) else { return kind.name }
         // The type, the version and the parameters.
@@ -66,7 +67,7 @@ package struct PasswordHash: Equatable, Sendable {
         return "\(kind.name) \(parts.prefix(3).joined(separator: " "))"
     }
 
-    /// Whether some password can have this hash; others may stand for a user who cannot log in.
+    /// Whether any password can have this hash. Others can be configured for users who must not log in.
     var isUsable: Bool {
         let digits = value.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
         switch kind {

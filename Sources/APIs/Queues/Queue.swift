@@ -1,12 +1,12 @@
 package import Values
 
-/// What the configuration says of a queue.
+/// The configuration of a queue.
 package struct QueueSettings: Equatable, Sendable {
     package var name: String
     package var limits: QueueLimits
-    /// Where messages may come from; empty: from anywhere.
+    /// The networks that messages may come from; empty: all.
     package var allowedNetworks: [IPNetwork]
-    /// How senders prove themselves; `nil`: they need not.
+    /// How senders authenticate messages; `nil`: not at all.
     package var authentication: SenderAuthentication?
 
     package init(
@@ -19,7 +19,7 @@ package struct QueueSettings: Equatable, Sendable {
         self.authentication = authentication
     }
 
-    /// - Parameter address: as nginx vouches for it.
+    /// - Parameter address: the sender's address, as nginx reports it.
     package func allows(_ address: String?) -> Bool {
         if allowedNetworks.isEmpty { return true }
         guard let address = address.flatMap({ IPAddress($0) }) else { return false }
@@ -27,12 +27,12 @@ package struct QueueSettings: Equatable, Sendable {
     }
 }
 
-/// What a queue keeps at the most. All limits are inclusive.
+/// The most that a queue keeps. All limits are inclusive.
 package struct QueueLimits: Equatable, Sendable {
     package var messageCount: UInt64
-    /// Of one message.
+    /// The size of one message.
     package var messageBytes: UInt64
-    /// Of all messages.
+    /// The size of all messages together.
     package var queueBytes: UInt64
 
     package init(messageCount: UInt64 = 100, messageBytes: UInt64 = 20_000, queueBytes: UInt64 = 1_000_000) {
@@ -44,7 +44,7 @@ package struct QueueLimits: Equatable, Sendable {
 
 /// A queue that is in force.
 package struct Queue: Equatable, Sendable {
-    /// Counts queues in the order they were first configured. A queue that goes and comes back is another one.
+    /// Numbers queues in the order they were first configured. A queue that is removed and added again gets a new number.
     package let number: UInt64
     package let settings: QueueSettings
 
@@ -54,16 +54,16 @@ package struct Queue: Equatable, Sendable {
     }
 }
 
-/// Where a queue stands: which ids it has given out, and what it still keeps.
+/// The state of a queue: the ids that were assigned, and the messages that are kept.
 package struct QueueLog: Equatable, Sendable {
-    /// The id given out last; 0 before the first.
+    /// The last assigned id; 0 before the first.
     package private(set) var current: UInt64
-    /// No message below this id is kept.
+    /// No message with a lower id is kept.
     package private(set) var first: UInt64
-    /// Of the messages that are kept.
+    /// The number of messages that are kept; `bytes` is their size.
     package private(set) var count: UInt64
     package private(set) var bytes: UInt64
-    /// The highest id that was refused for its size or has rolled off; 0 where none.
+    /// The highest id that was refused for its size or has rolled off; 0 if there is none.
     package private(set) var lost: UInt64
 
     package init(current: UInt64 = 0, first: UInt64 = 1, count: UInt64 = 0, bytes: UInt64 = 0, lost: UInt64 = 0) {
@@ -74,13 +74,13 @@ package struct QueueLog: Equatable, Sendable {
         self.lost = lost
     }
 
-    /// Whether it can have come about.
+    /// Whether the values are consistent.
     package var isSound: Bool {
         first >= 1 && first - 1 <= lost && lost <= current && count <= current - (first - 1)
     }
 
-    /// Gives a message its id.
-    /// - Parameter floor: the lowest id that may be given.
+    /// Assigns an id to a message.
+    /// - Parameter floor: the lowest id that may be assigned.
     package mutating func append(bytes size: Int, from floor: UInt64 = 0) -> UInt64 {
         current = max(current + 1, floor)
         count += 1
@@ -88,14 +88,14 @@ package struct QueueLog: Equatable, Sendable {
         return current
     }
 
-    /// Counts a message that has its id already.
+    /// Counts a message that already has an id.
     package mutating func restore(bytes size: Int) {
         count += 1
         bytes += UInt64(size)
     }
 
     /// Uses up an id for a message that is too large to be kept.
-    /// - Parameter floor: the lowest id that may be given.
+    /// - Parameter floor: the lowest id that may be assigned.
     package mutating func skip(from floor: UInt64 = 0) {
         current = max(current + 1, floor)
         lost = current
@@ -109,29 +109,29 @@ package struct QueueLog: Equatable, Sendable {
         lost = max(lost, id)
     }
 
-    /// Whether the oldest message has to go.
+    /// Whether the oldest message must be removed.
     package func exceeds(_ limits: QueueLimits) -> Bool {
         count > limits.messageCount || bytes > limits.queueBytes
     }
 
-    /// How many messages a reader has not read that has read up to `cursor`; where it has lost some, at most as many.
+    /// How many messages a reader whose cursor is `cursor` has not read. If it has lost some, this is an upper bound.
     package func lag(of cursor: UInt64) -> UInt64 {
         let difference = current - min(current, cursor)
-        // Ids may have gaps, but what was lost cannot be counted.
+        // Ids may have gaps, but lost messages cannot be counted.
         return lost > cursor ? difference : min(difference, count)
     }
 
-    /// Where a reader stands that has read up to `cursor`.
+    /// The state of a reader whose cursor is `cursor`.
     package func standing(of cursor: UInt64) -> Standing {
         lost > cursor ? .lost : current > cursor ? .behind : .upToDate
     }
 }
 
-/// Where a reader of a queue stands.
+/// The state of a reader of a queue.
 package enum Standing: Equatable, Sendable {
     case upToDate
     /// There are messages that it has not read.
     case behind
-    /// Messages that it should have read are no longer there.
+    /// Messages that it has not read are no longer kept.
     case lost
 }

@@ -1,10 +1,10 @@
-/// Users and queues, as the configuration file gives them; the same JSON file as that of webhook-queue.
+/// The users and queues of the configuration file, which has the format of webhook-queue.
 package struct QueueConfiguration: Equatable, Sendable {
     package struct User: Equatable, Sendable {
         package let name: String
         package let hash: PasswordHash
         package let mayReload: Bool
-        /// The names of queues that the user may listen to, whether or not there are such queues.
+        /// The names of queues that the user may listen to, even if such queues do not exist.
         package let queues: [String]
 
         package init(name: String, hash: PasswordHash, mayReload: Bool = false, queues: [String] = []) {
@@ -16,7 +16,7 @@ package struct QueueConfiguration: Equatable, Sendable {
     }
 
     package var users: [User]
-    /// Each name once.
+    /// Each name occurs once.
     package var queues: [QueueSettings]
 
     package init(users: [User] = [], queues: [QueueSettings] = []) {
@@ -25,7 +25,7 @@ package struct QueueConfiguration: Equatable, Sendable {
     }
 }
 
-/// Something in a configuration file that is wrong, or that is probably not what was meant.
+/// An error in a configuration file, or something that is probably not intended.
 package struct ConfigurationFault: Equatable, Sendable, CustomStringConvertible {
     /// Counted from 1; columns are bytes.
     package let line: Int
@@ -37,11 +37,11 @@ package struct ConfigurationFault: Equatable, Sendable, CustomStringConvertible 
     package var description: String { "line \(line), column \(column)\(path.isEmpty ? "" : ", \(path)"): \(reason)" }
 }
 
-/// Why a configuration cannot be put in force, or a password not be changed.
+/// Why a configuration cannot be applied, or a password cannot be changed.
 package enum ConfigurationFailure: Error, Equatable, Sendable {
     /// There is no file.
     case missing
-    /// It was written while it was read, again and again.
+    /// The file changed while it was read, several times in a row.
     case changing
     /// The text is the end of a sentence.
     case unreadable(String)

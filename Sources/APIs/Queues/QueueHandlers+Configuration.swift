@@ -5,10 +5,10 @@ internal import JSON
 internal import Linux
 package import Values
 
-/// The configuration file, as it is put in force and as clients change it.
+/// Applies the configuration file, and changes passwords in it.
 extension QueueHandlers {
-    /// Changes the password of the user who asks. A change that has begun is finished also when its client has gone, so that
-    /// file and store do not differ.
+    /// Changes the password of the user who asks. A change that has begun is completed even if the client disconnects, so
+    /// that the file and the store do not differ.
     func setPassword(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         if try await store.hasConfigured(request.id) { return try await context.committed(Self.done) }
         return try await loggedIn(request, context) { user async throws(StoreFailure) in
@@ -26,7 +26,8 @@ extension QueueHandlers {
         }
     }
 
-    /// Waits until a password that the file has is kept in the store; where it is not, the file gets back the one in force.
+    /// Waits until the store has committed a password that the file already has. If that fails, writes the password in
+    /// force back to the file.
     private func keepPassword(of user: String, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         do throws(StoreFailure) {
             return try await context.committed(Self.done)
@@ -36,12 +37,13 @@ extension QueueHandlers {
         }
     }
 
-    /// Changes a user's password in the file, and where the user is in force in the store; it is kept once that has committed.
+    /// Changes a user's password in the file and, if the user is in force, in the store; it lasts once the store has
+    /// committed.
     ///
-    /// The hash is made and the file is replaced beside the loop. Where the file has changed since, it is written again: what came
-    /// later would otherwise be lost, in the file or in the store.
-    /// - Parameter login: who asks for it, and must still have the password that was given; `nil`: an operator, who needs no
-    ///   login.
+    /// The hash is made and the file is replaced on another thread. If the file has changed since, it is written again:
+    /// otherwise a later change would be lost, in the file or in the store.
+    /// - Parameter login: the user who asks, whose password must still be the one that was given; `nil`: an operator, who
+    ///   needs no login.
     package func setPassword(
         of user: String, to password: String, by login: User? = nil, for request: RequestID? = nil
     ) async throws(StoreFailure) -> PasswordChange {
@@ -61,7 +63,7 @@ extension QueueHandlers {
             forgetHashes()
             do throws(StoreFailure) {
                 guard try await store.setPassword(of: user, to: changed.hash, by: login, for: request) else {
-                    // Another request was first.
+                    // Another request has changed the password first.
                     await restorePassword(of: user)
                     return .failed(.loginChanged)
                 }
@@ -74,7 +76,7 @@ extension QueueHandlers {
         return .failed(.changing)
     }
 
-    /// Has the file say what is in force.
+    /// Writes the password in force back to the file.
     private func restorePassword(of user: String) async {
         guard let hash = await passwordInForce(of: user) else { return }
         for _ in 0..<4 {
@@ -98,8 +100,8 @@ extension QueueHandlers {
     }
 
     /// Writes a password to the file.
-    /// - Parameter hash: of the password, where it was made before.
-    /// - Returns: `nil` where too much waits to be done.
+    /// - Parameter hash: the hash of the password, if it was made before.
+    /// - Returns: `nil` if too many tasks are waiting.
     private func write(
         _ password: String, _ hash: PasswordHash?, of user: String
     ) async -> Result<ChangedPassword, PasswordFault>? {
@@ -107,7 +109,7 @@ extension QueueHandlers {
         return await background.result(of: { Self.write(password, hash, kind, of: user, to: file) })
     }
 
-    /// The same, whatever thread this is.
+    /// The same, on any thread.
     private static func write(
         _ password: String, _ known: PasswordHash?, _ kind: PasswordHash.Kind, of user: String,
         to file: any ConfigurationFile
@@ -131,9 +133,9 @@ extension QueueHandlers {
         return json["password"]?.string
     }
 
-    /// Puts the file in force.
+    /// Applies the configuration file.
     func reload(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
-        // A configuration that takes away the right to reload is in force before its request is answered.
+        // If the new configuration revokes the right to reload, it is in force before its own request is answered.
         if try await store.hasConfigured(request.id) { return try await context.committed(Self.done) }
         return try await loggedIn(request, context) { user async throws(StoreFailure) in
             guard user.mayReload else {
@@ -147,10 +149,10 @@ extension QueueHandlers {
         }
     }
 
-    /// Puts the file's configuration in force; it is kept once the store has committed.
+    /// Applies the configuration of the file; it lasts once the store has committed.
     ///
-    /// The file is read beside the loop. Where it has changed since, or another configuration or password has come into force, it
-    /// is read again: an older one must not take the place of a newer one.
+    /// The file is read on another thread. If it has changed since, or another configuration or password has come into
+    /// force, it is read again, so that an older configuration never replaces a newer one.
     package func configure(for request: RequestID? = nil) async throws(StoreFailure) -> Configuring {
         forgetHashes()
         let (file, limit) = (file, maximumMessageBytes)
@@ -170,7 +172,7 @@ extension QueueHandlers {
         return .failed(.changing)
     }
 
-    /// Reads the file, whatever thread this is.
+    /// Reads the file, on any thread.
     private static func load(_ file: any ConfigurationFile, maximumMessageBytes: Int) -> LoadedConfiguration {
         var state: FileState?
         do throws(ConfigurationFailure) {
@@ -205,28 +207,28 @@ extension QueueHandlers {
     }
 }
 
-/// What became of a configuration that was to be put in force.
+/// The outcome of applying a configuration.
 package enum Configuring: Equatable, Sendable {
     case done
-    /// Too many passwords and configurations are being worked on.
+    /// Too many passwords and configurations are being processed.
     case busy
     case failed(ConfigurationFailure)
 }
 
-/// A password that the file has, and the store not yet.
+/// A password that is in the file, but not yet in the store.
 private struct ChangedPassword: Sendable {
     let hash: PasswordHash
-    /// How the file was once it had the password.
+    /// The state of the file after it was written.
     let state: FileState?
 }
 
-/// Why a password is not in the file.
+/// Why a password was not written to the file.
 private enum PasswordFault: Error, Sendable {
     case noMemory
     case file(ConfigurationFailure)
 }
 
-/// What was read of the configuration file, and how the file was then.
+/// The content of the configuration file, and the state of the file when it was read.
 private struct LoadedConfiguration: Sendable {
     let result: Result<QueueConfiguration, ConfigurationFailure>
     let state: FileState?

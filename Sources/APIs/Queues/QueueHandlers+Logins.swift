@@ -3,9 +3,9 @@ internal import HTTP
 internal import HTTPTypes
 internal import Values
 
-/// Who a request comes from.
+/// Logins: the user of a request.
 extension QueueHandlers {
-    /// Indirect, so that a function that waits has room for a reference alone.
+    /// Indirect, so that suspended functions hold only a reference.
     indirect enum Login {
         case user(User)
         case refused(Answer)
@@ -30,7 +30,7 @@ extension QueueHandlers {
             return .refused(.whole(response))
         }
         let attempt = LoginAttempt(name: credentials.name, address: request.remoteAddress)
-        // While a hash is made others may fail, or the password may be changed: all is looked at anew then.
+        // While a hash is computed, others may fail or the password may change: then everything is checked again.
         while true {
             switch try await decide(credentials, attempt, context) {
             case .done(let login): return login
@@ -44,7 +44,7 @@ extension QueueHandlers {
 
     private enum Decision {
         case done(Login)
-        /// It is not known yet whether the password has this hash.
+        /// It is not known yet whether the password matches this hash.
         case pending(PasswordHash)
     }
 
@@ -78,7 +78,8 @@ extension QueueHandlers {
         return .refused(.whole(response))
     }
 
-    /// Every failure takes the same time, whether or not there is such a user: each kind of hash that users have is made.
+    /// Refuses a login. Every failure takes the same time, even for an unknown user: each kind of hash that users have is
+    /// computed.
     @inline(never)
     private func refuse(
         _ credentials: Credentials, _ attempt: LoginAttempt, _ user: User?, at time: Timestamp,
@@ -99,10 +100,10 @@ extension QueueHandlers {
         .serviceUnavailable, "Too many passwords and configurations are being worked on. Try again."
     ).retryAfter(5)
 
-    /// Users are looked through once in so many seconds at the most, and only where a login has failed.
+    /// The users are scanned at most once in this many seconds, and only after a failed login.
     private static let hashesSeconds = 10.0
 
-    /// A hash for each kind of work that users' hashes take; where there are no users, one that a new password would have.
+    /// A hash for each kind of work that users' hashes take; if there are no users, one like that of a new password.
     private func hashesInForce(at now: Timestamp) async throws(StoreFailure) -> [PasswordHash] {
         if let known = knownHashes, now < known.until { return known.hashes }
         var hashes = try await store.hashesInForce()
@@ -111,6 +112,6 @@ extension QueueHandlers {
         return hashes
     }
 
-    /// What was known of users' hashes no longer holds.
+    /// Discards the cached hashes.
     func forgetHashes() { knownHashes = nil }
 }

@@ -2,7 +2,7 @@ package import HTTP
 package import HTTPTypes
 package import Values
 
-/// The queue API: from a request and a store to an answer.
+/// The queue API: turns a request into an answer, with the help of a store.
 package final class QueueHandlers {
     let store: any QueueStore
     let file: any ConfigurationFile
@@ -13,17 +13,17 @@ package final class QueueHandlers {
     let report: (ConfigurationFailure) -> Void
     let passwords: PasswordCheck
     let background: any Background
-    /// Keys the digests of wrong passwords that the store keeps.
+    /// The key of the digests of wrong passwords that the store holds.
     let loginKey: [UInt8]
-    /// One of each kind that users have, and until when that is taken to hold.
+    /// Cached: a hash of each kind that users have, and until when it is used.
     var knownHashes: (hashes: [PasswordHash], until: Timestamp)?
 
     /// - Parameters:
     ///   - hashKind: how a new password is stored.
-    ///   - maximumMessageBytes: the longest message that can arrive at all.
-    ///   - loginKey: a secret of 32 bytes that all processes of a store share; `nil`: one of this process alone.
-    ///   - background: does what takes long: costly hashes, and what is done to the configuration file.
-    ///   - report: told of what a client is not told in full.
+    ///   - maximumMessageBytes: the longest message that the server accepts.
+    ///   - loginKey: a secret of 32 bytes that all processes of a store share; `nil`: a random one for this process.
+    ///   - background: runs slow tasks: expensive hashes, and access to the configuration file.
+    ///   - report: called with failures that clients are not told in full.
     package init(
         store: any QueueStore, file: any ConfigurationFile, hashKind: PasswordHash.Kind, maximumMessageBytes: Int,
         loginKey: [UInt8]? = nil, now: @escaping () -> Moment, random: any RandomNumberGenerator,
@@ -43,13 +43,13 @@ package final class QueueHandlers {
         self.background = background
     }
 
-    /// Answers what belongs to this API, and `nil` to all else.
+    /// Answers the requests of this API; `nil` for all other paths.
     /// - Parameter path: the segments of the request's path below the mount point.
     package func answer(
         _ request: Request, path: [String], _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer? {
         guard let (allowed, isOurs) = Self.routes[path.first ?? ""], isOurs.contains(path.count) else { return nil }
-        // A slash within a name is one in the path to the original, and leads nowhere.
+        // To the original, a slash within a name separates segments, so that the path does not exist.
         guard !path.contains(where: { $0.isEmpty || $0.utf8.contains(UInt8(ascii: "/")) }) else { return nil }
         guard allowed.contains(request.method.rawValue) else {
             return .whole(methodNotAllowed(allowed.joined(separator: ",")))
@@ -70,15 +70,15 @@ package final class QueueHandlers {
         }
     }
 
-    /// Whether there is something new to read for each of those who wait.
+    /// Whether there is something new to read for each of the waiting clients.
     package func news(for interests: [ClientInterest]) async throws(StoreFailure) -> [Bool] {
         try await store.hasNews(for: interests.map { ($0.client, $0.user) })
     }
 
-    /// Whether what follows a path is told in this API's words.
+    /// Whether errors at this path have the format of this API.
     package static func owns(_ path: [String]) -> Bool { routes[path.first ?? ""] != nil }
 
-    /// By their first segment: the methods that routes take, and how many segments they have.
+    /// By first segment: the methods that the routes accept, and how many segments they may have.
     private static let routes: [String: ([String], Set<Int>)] = [
         "q": (["POST"], [2]), "read": (["GET", "POST"], [2]), "listen": (["GET", "POST"], [3]),
         "unlisten": (["GET", "POST"], [2]), "ack": (["POST"], [3]), "queues": (["GET", "HEAD"], [1]),
@@ -105,15 +105,15 @@ package final class QueueHandlers {
     private func post(
         _ request: Request, to name: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
-        // As the original: names are not told, and senders do not try again.
+        // As in the original: queue names are not revealed, and senders do not retry.
         guard let queue = try await store.queue(named: name) else { return .whole(Self.done) }
         if let answer = try await post(request, to: queue, context) { return answer }
-        // A reload has changed the queue since: what is in force by now decides, and stays until this is committed.
+        // A reload has changed the queue meanwhile. The queue in force now decides, and cannot change before the commit.
         guard let changed = try await store.current(queue) else { return .whole(Self.done) }
         return try await post(request, to: changed, context) ?? .whole(Self.done)
     }
 
-    /// - Returns: `nil` where the queue is no longer as given; then nothing is done.
+    /// - Returns: `nil` if the queue has changed since it was read; then nothing is done.
     private func post(
         _ request: Request, to queue: Queue, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer? {
@@ -130,7 +130,7 @@ package final class QueueHandlers {
             return .whole(errorResponse(.badRequest, "The body is shorter than announced."))
         case .tooLarge:
             if let authentication {
-                // Nothing can be said of its signature: readers are not to learn of what may be anybody's.
+                // The signature cannot be checked, so readers are not told of the message: anybody may have sent it.
                 return .whole(authentication.claim(in: request.fields) == nil ? Self.unsigned : tooLarge())
             }
             guard try await store.skip(in: queue, for: request.id) else { return nil }
@@ -177,7 +177,7 @@ package final class QueueHandlers {
         }
     }
 
-    /// - Returns: `nil` where there is nothing to read yet, and the client may wait.
+    /// - Returns: `nil` if there is nothing to read yet, and the client may wait.
     @inline(never)
     private func read(
         _ request: Request, _ reading: Reading, _ reader: ClientInterest, mayWait: Bool, _ context: any RequestContext
@@ -204,7 +204,7 @@ package final class QueueHandlers {
             return try await context.committed(errorResponse(.gone, message, refresh: true))
         case .messages(let messages, let current):
             let time = try await store.time()
-            // The list takes long to make, and others wait for the transaction.
+            // Commit first: the list takes long to make, and others wait for the transaction.
             if !messages.isEmpty { try await context.committed() }
             return .whole(.json(.ok, messageListJSON(messages, current: current, time: time)))
         case .long(let range, let current):
@@ -273,7 +273,7 @@ package final class QueueHandlers {
     }
 }
 
-/// A client that reads, and what it waits for.
+/// The interest of a client that waits for messages.
 package final class ClientInterest: Interest {
     package let client: String
     package let user: User
@@ -286,12 +286,12 @@ package final class ClientInterest: Interest {
     package var subject: String { "user \(user.number)" }
 }
 
-/// An error in this API's words.
+/// An error in the format of this API.
 package func queueResponse(_ status: HTTPResponse.Status, _ message: String) -> Response {
     errorResponse(status, message)
 }
 
-/// What a client is told when the store fails.
+/// The response to a client when the store fails.
 package func queueResponse(to failure: StoreFailure) -> Response {
     let plain = Response.failure(failure)
     var response = errorResponse(plain.head.status, String(decoding: plain.body, as: UTF8.self))

@@ -27,7 +27,7 @@ extension NumberedMessage {
 /// The original's Error.
 /// - Parameters:
 ///   - refresh: whether the client has missed messages.
-///   - current: the id given out last, for a client that has to acknowledge the loss.
+///   - current: the last assigned id, for a client that must acknowledge the loss.
 func errorResponse(
     _ status: HTTPResponse.Status, _ message: String, refresh: Bool = false, current: UInt64? = nil
 ) -> Response {

@@ -1,7 +1,7 @@
 internal import Encodings
 internal import HTTP
 
-/// What a client asks of a read.
+/// The query parameters of a read.
 struct ReadQuery: Equatable {
     var reading = Reading()
     var waitMilliseconds = 0
@@ -17,7 +17,7 @@ struct ReadQuery: Equatable {
     }
 }
 
-/// Which clients are listed.
+/// The query parameters of a list of clients.
 struct Page: Equatable {
     var after: [UInt8] = []
     var limit = 1000

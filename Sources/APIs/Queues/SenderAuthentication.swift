@@ -2,20 +2,20 @@ package import Cryptography
 internal import Encodings
 internal import HTTP
 
-/// How a sender proves that a message is its own, or is whole: a digest of the body in a header.
+/// How a message is authenticated or checked: by a digest of the body in a header.
 package struct SenderAuthentication: Equatable, Sendable {
     package enum Process: String, Equatable, Sendable {
         /// HMAC (RFC 2104) of the body under the key.
         case hmac
-        /// The digest of the body alone: a checksum, which proves nothing of the sender.
+        /// The digest of the body alone: a checksum, which does not prove who the sender is.
         case hash
     }
 
     package var process: Process
     package var algorithm: DigestAlgorithm
-    /// Without one, `hmac` refuses everything.
+    /// The key of `hmac`; without one, `hmac` refuses everything.
     package var key: [UInt8]?
-    /// Without one, everything is refused.
+    /// The header with the digest; without one, everything is refused.
     package var headerName: String?
 
     package init(process: Process, algorithm: DigestAlgorithm, key: [UInt8]?, headerName: String?) {
@@ -25,7 +25,7 @@ package struct SenderAuthentication: Equatable, Sendable {
         self.headerName = headerName
     }
 
-    /// What the header has to say, in lower case, or `nil` where nothing will do.
+    /// The value that the header must have, in lower case; `nil` if every value is refused.
     func signature(of body: [UInt8]) -> [UInt8]? {
         switch process {
         case .hash: return Array(hexadecimal(algorithm.digest(of: body)).utf8)
@@ -35,7 +35,7 @@ package struct SenderAuthentication: Equatable, Sendable {
         }
     }
 
-    /// The signature that came with a message; repeated headers count as one, their values joined.
+    /// The signature that came with a message; the values of repeated headers are joined.
     func claim(in fields: FieldList) -> [UInt8]? { headerName.flatMap { fields.joinedValue(of: $0) } }
 
     func accepts(_ body: [UInt8], _ fields: FieldList) -> Bool {

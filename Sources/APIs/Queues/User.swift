@@ -1,9 +1,9 @@
 internal import Encodings
 internal import HTTP
 
-/// Somebody who may log in.
+/// A user of the queue API.
 package struct User: Equatable, Sendable {
-    /// Counts users in the order they were first configured. A user who goes and comes back is another one.
+    /// Numbers users in the order they were first configured. A user who is removed and added again gets a new number.
     package let number: UInt64
     package let name: String
     package var hash: PasswordHash
@@ -17,12 +17,12 @@ package struct User: Equatable, Sendable {
     }
 }
 
-/// A name and a password, as a client shows them (RFC 7617, section 2).
+/// A name and a password, as sent by a client (RFC 7617, section 2).
 struct Credentials: Equatable {
     let name: String
     let password: [UInt8]
 
-    /// `nil` where the request shows none, or what is not to be understood.
+    /// `nil` if the request has no credentials, or they cannot be decoded.
     init?(_ request: Request) {
         guard let field = request.fields.joinedValue(of: "Authorization") else { return nil }
         let blank = UInt8(ascii: " ")

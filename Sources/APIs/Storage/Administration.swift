@@ -3,53 +3,53 @@ package import Events
 package import Queues
 package import Values
 
-/// What an operator does with queues beside the service.
+/// Operations on queues that an operator runs outside the service.
 package protocol QueueAdministration: AnyObject {
-    /// Whether a configuration was ever put in force.
+    /// Whether a configuration has ever been applied.
     func isConfigured() async throws(StoreFailure) -> Bool
 
-    /// Every queue that is in force, by name, and how many clients follow each.
+    /// All queues in force, by name, with the number of clients that follow each.
     func allQueues() async throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)]
 
-    /// Tells clients that messages may have been lost.
+    /// Changes `QueueStore.time`, which tells clients that messages may have been lost.
     func beginAnew() async throws(StoreFailure)
 }
 
-/// What an operator does with deliveries beside the service.
+/// Operations on deliveries that an operator runs outside the service.
 package protocol DeliveryAdministration: AnyObject {
     func hasDestinations() async throws(StoreFailure) -> Bool
 
-    /// Where operational events are delivered to; `nil`: nowhere.
+    /// The destination of operational events; `nil`: they are not delivered.
     func operationalDestination() async throws(StoreFailure) -> Destination?
 
-    /// Has operational events delivered to another destination, those that wait among them, or no longer.
-    /// - Parameter wanted: its number does not matter; `nil`: nowhere.
+    /// Changes the destination of operational events, for those that are pending too.
+    /// - Parameter wanted: its number is ignored; `nil`: deliver them no longer.
     func sendOperationalEvents(to wanted: Destination?) async throws(StoreFailure)
 
     func operationalCalls() async throws(StoreFailure) -> OperationalCalls
 }
 
-/// What an operator does with events beside the service: in steps, so that the service can write between two of them.
+/// Operations on events that an operator runs outside the service, in steps so that the service can write in between.
 package protocol EventAdministration: AnyObject {
-    /// Events that came between two times, neither included, in the order they are kept.
+    /// Events that came between two times, both excluded, in the order they are stored.
     func events(
         from number: UInt64, after start: Timestamp, before end: Timestamp, limit: Int
     ) async throws(StoreFailure) -> EventPage
 
-    /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
+    /// Matches an event once more, against the current subscriptions. Its earlier log entries stay in its history.
     func redispatch(_ id: UUID) async throws(StoreFailure) -> Redispatch
 
-    /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
-    /// and its subscription's log says so.
-    /// - Parameter limit: how many lines of its history one step removes.
+    /// Removes an event with its history, even if it is not finished. A delivery that is still pending then has nothing to
+    /// send, and its subscription's log says so.
+    /// - Parameter limit: how many log entries one step removes.
     func purge(_ id: UUID, limit: Int) async throws(StoreFailure) -> PurgeOutcome
 
-    /// Removes events that came before a time, with their history; those that are still to be matched or delivered stay.
-    /// - Parameter limit: how many events and lines one step removes.
+    /// Removes events that came before a time, with their history; events that are still to be matched or delivered stay.
+    /// - Parameter limit: how many events and log entries one step removes.
     func purgeEvents(from number: UInt64, before end: Timestamp, limit: Int) async throws(StoreFailure) -> PurgeStep
 
-    /// Keeps events that were routed elsewhere with what became of them; nothing of it is delivered. The subscriptions are
-    /// there already.
+    /// Stores events that another service routed, with their outcomes; nothing is delivered. The subscriptions must already
+    /// exist.
     func takeOver(_ events: [FormerEvent]) async throws(StoreFailure) -> Takeover
 }
 
@@ -66,21 +66,21 @@ package struct EventPage: Equatable, Sendable {
 
 package enum Redispatch: Equatable, Sendable {
     case started
-    /// It is still to be matched, or to be dispatched to what it has matched.
+    /// The event is still to be matched, or deliveries are still to be created for its matches.
     case waiting
     case unknown
 }
 
 package enum PurgeOutcome: Equatable, Sendable {
     case removed
-    /// Its history is too long for one step.
+    /// Its history is too long for one step: call again.
     case begun
     case unknown
 }
 
 package struct PurgeStep: Equatable, Sendable {
     package var removed = 0
-    /// Events that are old enough, but still to be matched or delivered.
+    /// Events that are old enough, but are still to be matched or delivered.
     package var unfinished = 0
     /// Where the next step begins; `nil` at the end.
     package var next: UInt64?
@@ -90,10 +90,10 @@ package struct PurgeStep: Equatable, Sendable {
 
 package struct Takeover: Equatable, Sendable {
     package var events = 0
-    /// Events that are there already, and stay as they are.
+    /// Events that already exist; they are not changed.
     package var known = 0
     package var attempts = 0
-    /// Attempts for subscriptions that are not there.
+    /// Attempts for subscriptions that do not exist.
     package var strayAttempts = 0
 
     package init() {}

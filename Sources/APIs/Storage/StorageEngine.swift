@@ -5,7 +5,7 @@ package import Linux
 package import Queues
 package import Webhooks
 
-/// A storage engine as one process has opened it: a store for each domain, over one transaction. One thread.
+/// A storage engine as opened by one process: a store for each domain, over one transaction. Used by one thread.
 package protocol StorageEngine: TransactionControl, StorageMonitoring, StorageMaintenance, SecretSeal, StorageTransfer {
     associatedtype Capture: CaptureStore, CaptureMaintenance
     associatedtype Queues: QueueStore, QueueMaintenance, QueueAdministration
@@ -26,9 +26,9 @@ package protocol StorageEngine: TransactionControl, StorageMonitoring, StorageMa
 
     var clock: Clock { get }
 
-    /// Set by processes that are watched: waiting for the lock that another process holds is not being stuck.
+    /// Set in supervised processes, so that waiting for another process's lock does not count as being stuck.
     var heartbeat: Heartbeat? { get set }
 
-    /// The version of the layout that the store has.
+    /// The version of the store's layout.
     var layoutVersion: UInt64 { get }
 }

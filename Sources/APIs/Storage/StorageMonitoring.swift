@@ -1,37 +1,37 @@
 package import Delivery
 package import Values
 
-/// What operators are told of a store.
+/// What a store reports to operators.
 package protocol StorageMonitoring: AnyObject {
     func metrics(at moment: Moment) async throws(StoreFailure) -> StoreMetrics
 
-    /// Must be followed by a commit.
+    /// Measures the store's space. Must be followed by a commit.
     func space() async throws(StoreFailure) -> StoreSpace
 
     /// Whether an ordinary request that needs room is refused. Must be followed by a commit.
     func isFull() async throws(StoreFailure) -> Bool
 
-    /// Why a store that was found to be full is, and what to do about it.
+    /// Why a store that was found full is full, and what to do about it.
     var fullExplanation: String { get }
 
-    /// Whether the store that this process has opened is still in place. The sentence of a failure is for operators.
+    /// Throws if the store's file is no longer the one that this process has opened. The failure's text is for operators.
     func checkHealth() async throws(StoreFailure)
 
-    /// What was found damaged since this was asked last; what is damaged is told of once.
+    /// The damage found since the last call; each damaged record is reported once.
     func takeDamage() -> [String]
 }
 
-/// How much room a store has.
+/// The space that a store has and uses.
 package struct StoreSpace: Sendable {
-    /// What it has grown to.
+    /// The current size.
     package let bytes: Int
-    /// What it may grow to (MAX_STORE_BYTES).
+    /// The maximum size (MAX_STORE_BYTES).
     package let limitBytes: Int
-    /// Room inside it, left by what was removed.
+    /// Free space inside the store, left by removed records.
     package let freeInsideBytes: Int
-    /// What its disk has left.
+    /// Free space on its disk.
     package let diskFreeBytes: Int
-    /// Whether something that needs room, of a small size, would be refused.
+    /// Whether a small request that needs room would be refused.
     package let isFull: Bool
 
     package init(bytes: Int, limitBytes: Int, freeInsideBytes: Int, diskFreeBytes: Int, isFull: Bool) {
@@ -43,44 +43,44 @@ package struct StoreSpace: Sendable {
     }
 }
 
-/// What an operator is shown of a store.
+/// The metrics of a store.
 package struct StoreMetrics: Sendable {
     package var deliveries = DeliveryMetrics()
     package var intake = IntakeMetrics()
-    /// Deliveries that are not over, and those of them that are being made.
+    /// Deliveries that have not ended, and those of them that are in flight.
     package var pending: UInt64 = 0
     package var inFlight: UInt64 = 0
-    /// Destinations in all, and those that are disabled.
+    /// All destinations, and those that are disabled.
     package var destinations = 0
     package var disabledDestinations = 0
-    /// Subscriptions to events, and events that wait to be matched.
+    /// Event subscriptions, and events that wait to be matched.
     package var subscriptions = 0
     package var waitingEvents = 0
     package var endpoints = 0
     package var queues = 0
     package var queuedMessages: UInt64 = 0
     package var queuedBytes: UInt64 = 0
-    /// Ids that the queues in force have given out.
+    /// Ids that the queues in force have assigned.
     package var queuedEver: UInt64 = 0
-    /// What the store has grown to.
+    /// The current size of the store.
     package var storeBytes = 0
-    /// What is due has been so for a minute, and for a minute nothing has been delivered.
+    /// Deliveries have been due for a minute, and in that minute nothing was delivered.
     package var areDeliveriesStalled = false
 
     package init() {}
 }
 
-/// How many events that were published elsewhere have been left out, since the store began.
+/// Events published elsewhere that were left out, since the store was created.
 package struct IntakeMetrics: Equatable, Sendable {
-    /// Of messages that could not be understood.
+    /// Events of messages that could not be parsed.
     package var unreadable: UInt64 = 0
     package var ofUnknownEnvironments: UInt64 = 0
 
     package init() {}
 }
 
-/// How many calls to OPS_EVENTS_URL there were, since the store began. They are no deliveries of webhooks or events, and are
-/// counted apart from these.
+/// Calls to OPS_EVENTS_URL since the store was created. They are not deliveries of webhooks or events, and are counted
+/// separately.
 package struct OperationalCalls: Equatable, Sendable {
     package var successes: UInt64 = 0
     package var failures: UInt64 = 0

@@ -1,19 +1,19 @@
 package import Values
 
-/// All that a store keeps as lines of JSON, which every engine can read.
+/// Export and import of a store as lines of JSON, which every engine can read.
 package protocol StorageTransfer: AnyObject {
-    /// Writes all that is kept, a line at a time, as of one moment; others may go on using the store.
-    /// - Parameter leaveOut: is told of each damaged record, which is then left out, or made anew from what the others say;
+    /// Writes everything in the store, a line at a time, as of one moment; others may keep using the store.
+    /// - Parameter leaveOut: called for each damaged record, which is then left out, or rebuilt from other records;
     ///   `nil`: a damaged record is an error.
     func export(
         at moment: Moment, leavingOut leaveOut: ((String) -> Void)?, _ write: ([UInt8]) -> Void
     ) async throws(StoreFailure)
 
-    /// Takes in what `export` wrote, into a store that is empty. All of it, or nothing.
+    /// Reads what `export` wrote into an empty store, all of it or nothing.
     /// - Parameters:
-    ///   - isIncompleteAllowed: whether an export that was cut off is taken in as far as it goes.
-    ///   - leaveOut: is told of each line that does not fit the others, which is then left out; `nil`: that is an error.
-    ///   - nextLine: hands out the lines one after the other.
+    ///   - isIncompleteAllowed: whether a truncated export is imported as far as it goes.
+    ///   - leaveOut: called for each line that does not fit the others, which is then left out; `nil`: that is an error.
+    ///   - nextLine: returns the lines one after the other.
     func `import`(
         at moment: Moment, isIncompleteAllowed: Bool, leavingOut leaveOut: ((String) -> Void)?,
         _ nextLine: () throws(ImportError) -> [UInt8]?
@@ -22,7 +22,7 @@ package protocol StorageTransfer: AnyObject {
 
 /// Why a line cannot be imported.
 package struct ImportError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// Counted from 1; 0 where no line is at fault.
+    /// Counted from 1; 0 if the error is not in a line.
     package let line: Int
     package let reason: String
 
@@ -43,7 +43,7 @@ package struct ImportCounts: Equatable, Sendable {
     package var webhooks = 0
     package var subscriptions = 0
     package var deliveries = 0
-    /// Whether the export had its end: all that was written is here.
+    /// Whether the export's last line was read: everything that was exported is here.
     package var isComplete = false
 
     package init() {}

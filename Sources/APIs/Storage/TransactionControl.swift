@@ -1,46 +1,46 @@
 package import Values
 
-/// The transaction that the writes of a turn gather in, and its end.
+/// Controls the transaction that collects the writes of a turn.
 ///
-/// Nothing is written outside of it, and readers see what it wrote once it is committed.
+/// All writes are part of it, and readers see them once it is committed.
 package protocol TransactionControl: AnyObject {
     /// Whether a transaction is open that waits for `commit`.
     var isWriting: Bool { get }
 
-    /// Whether a request has broken the open transaction. Nothing of it is kept: after `rollBack` the other requests of
-    /// the turn can be made again.
+    /// Whether a request has broken the open transaction, so that nothing of it can be committed. After `rollBack` the other
+    /// requests of the turn can be handled again.
     var isTurnBroken: Bool { get }
 
-    /// Whether the commit of the open transaction takes so long that requests which are about to come should be part of it.
+    /// Whether a commit of the open transaction takes so long that requests which are about to arrive should join it.
     var gathers: Bool { get }
 
-    /// Makes what was written since the last commit take effect, as one.
+    /// Commits the writes since the last commit, together.
     @discardableResult
     func commit() throws(StoreFailure) -> Commit
 
     /// Waits until the last commit is durable.
     func settle() throws(StoreFailure)
 
-    /// Throws away what was written since the last commit.
+    /// Discards the writes since the last commit.
     func rollBack()
 
-    /// The same, so that the requests that wrote it can be made again.
+    /// As `rollBack`, but the requests that made the writes will be handled again.
     func forgetTurn()
 
-    /// Differs whenever there is something new to read, from whichever process. Cheap: it is read every few milliseconds.
+    /// Changes whenever any process has committed something new to read. Cheap: it is read every few milliseconds.
     func version() throws(StoreFailure) -> UInt64
 
-    /// Writes something, so that a commit after it proves that commits work.
+    /// Writes something, so that a following commit proves that commits work.
     func touch() throws(StoreFailure)
 }
 
-/// What a commit came to that has not failed.
+/// The outcome of a commit that has not failed.
 package enum Commit: Equatable, Sendable {
     /// There was nothing to commit.
     case empty
-    /// What was written has taken effect and is durable.
+    /// The writes have taken effect and are durable.
     case durable
-    /// What was written has taken effect, and is durable once the next commit, or `settle`, has returned.
+    /// The writes have taken effect, and are durable once the next commit, or `settle`, has returned.
     case durableWithNext
 }
 

@@ -4,11 +4,11 @@ package import HTTPTypes
 internal import JSON
 package import Values
 
-/// The numbers by which clients tell errors apart.
+/// The codes by which clients distinguish errors.
 package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     case malformedJSON = 1000
     case validation = 1001
-    /// An id in the path that is none, or a path that leads nowhere.
+    /// An id in the path is not a UUID, or the path does not exist.
     case nothingThere = 1002
     case unknownEvent = 1003
     case badURL = 1004
@@ -21,12 +21,12 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     case bodyTooLarge = 1301
     case wrongMediaType = 1302
     case tooManyRequests = 1303
-    /// `Host` names another service.
+    /// `Host` is not the name of this service.
     case misdirected = 1304
     case failure = 1500
     case storeUnavailable = 1501
     case projectsUnavailable = 1503
-    /// Too many requests wait for what others are asked.
+    /// Too many requests wait for other services.
     case busy = 1504
 
     package var status: HTTPResponse.Status {
@@ -45,14 +45,14 @@ package enum ErrorCode: Int, Equatable, Sendable, CaseIterable {
     }
 }
 
-/// Why a request is not done, as a client is told.
+/// Why a request fails, as reported to clients.
 package struct APIError: APIFailure, Equatable, Sendable {
     package let code: ErrorCode
-    /// Sentences.
+    /// One or more sentences.
     package let message: String
-    /// For operators; clients see it while debugging alone.
+    /// For operators; sent to clients only while debugging.
     package let internalMessage: String
-    /// What the store could not do, where that is the reason.
+    /// The failure of the store, if that is the reason.
     package let failure: StoreFailure?
 
     package init(
@@ -81,7 +81,7 @@ package struct APIError: APIFailure, Equatable, Sendable {
         }
     }
 
-    /// What a client is told when the store fails.
+    /// The error that a client receives when the store fails.
     package init(_ failure: StoreFailure) {
         switch failure {
         case .full:
@@ -98,17 +98,17 @@ package struct APIError: APIFailure, Equatable, Sendable {
     }
 }
 
-/// What is wrong with a body, and where in it.
+/// An error in a body, and its position.
 struct InputFault: Equatable {
     let code: ErrorCode
-    /// As in `events[2]`; empty: the whole.
+    /// For example `events[2]`; empty for the whole body.
     let path: String
-    /// The rest of a sentence.
+    /// The reason, as the rest of a sentence.
     let reason: String
 }
 
 extension APIError {
-    /// All that is wrong with a body. What is wrong in several ways has the code for that.
+    /// One error for all faults of a body. If their codes differ, its code is `validation`.
     init(_ faults: [InputFault]) {
         let codes = Set(faults.map(\.code))
         var message = faults.prefix(Self.shownFaults).map { fault in
@@ -121,7 +121,7 @@ extension APIError {
     private static let shownFaults = 20
 }
 
-/// An object that a client sent: its members, and what has been found wrong with them.
+/// An object that a client sent: its members, and the faults found in them.
 struct InputObject {
     private let members: [String: JSONNode]
     private let text: [UInt8]
@@ -144,32 +144,32 @@ struct InputObject {
         self.text = text
     }
 
-    /// Finds fault with other members than these, as they would do nothing.
+    /// Reports members other than the known ones, because they would have no effect.
     mutating func refuseOthers(than known: Set<String>) {
         for name in members.keys.filter({ !known.contains($0) }).sorted() {
             fault(shown(name), "there is no such member")
         }
     }
 
-    /// All members, in no order.
+    /// All members, in no particular order.
     var all: [JSON.Member] { members.map { JSON.Member($0.key, $0.value.value) } }
 
     func has(_ name: String) -> Bool { members[name] != nil }
 
-    /// `nil` where it is not there, or null.
+    /// `nil` if the member is missing or null.
     subscript(name: String) -> JSON? {
         guard let value = members[name]?.value, value != .null else { return nil }
         return value
     }
 
-    /// A member's text as it was sent; null counts as well.
+    /// A member's text as it was sent, also for null; `nil` if the member is missing.
     func text(of name: String) -> [UInt8]? { members[name].map { Array(text[$0.range]) } }
 
     mutating func fault(_ path: String, _ reason: String, _ code: ErrorCode = .validation) {
         faults.append(InputFault(code: code, path: path, reason: reason))
     }
 
-    /// A member that is a text; `nil` also where it is at fault.
+    /// A member that must be a text; also `nil` if it is invalid, which is reported.
     mutating func string(_ name: String, maximumCharacters: Int = .max) -> String? {
         guard let value = self[name] else { return nil }
         guard let text = value.string else {
@@ -201,5 +201,5 @@ struct InputObject {
     }
 }
 
-/// A name that a client chose, short enough to be shown.
+/// A name that a client chose, shortened for messages.
 func shown(_ name: String) -> String { name.shortened(to: 64) }

@@ -2,12 +2,13 @@ internal import Encodings
 internal import HTTP
 internal import JSON
 
-/// An event of CloudEvents 1.0 whose attributes stand beside its data (Kafka Protocol Binding for CloudEvents, section 3.2).
+/// An event of CloudEvents 1.0 in binary mode: its attributes are beside its data (Kafka Protocol Binding for CloudEvents,
+/// section 3.2).
 package struct BinaryCloudEvent {
-    /// Attributes by their names, `specversion` among them, as often as they came.
+    /// The attributes by name, including `specversion`; names may repeat.
     private let attributes: [(name: String, value: String)]
     private let contentType: String?
-    /// `nil` where there is none.
+    /// `nil` if the event has no data.
     private let data: [UInt8]?
 
     package init(attributes: [(name: String, value: String)], contentType: String?, data: [UInt8]?) {
@@ -16,7 +17,7 @@ package struct BinaryCloudEvent {
         self.data = data
     }
 
-    /// The same in structured mode.
+    /// The event in structured mode.
     package func structured() throws(APIError) -> [UInt8] {
         let data: [UInt8]? = if let data { try checked(data) } else { nil }
         return objectJSON(reserving: 512 + (data?.count ?? 0)) { json in

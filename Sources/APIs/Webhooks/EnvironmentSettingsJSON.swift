@@ -4,7 +4,7 @@ internal import HTTP
 internal import JSON
 internal import Values
 
-/// An environment's settings: the keys that its deliveries are verified with.
+/// The settings of an environment: the keys with which receivers verify its deliveries.
 func environmentSettingsJSON(_ rotation: KeyRotation, _ settings: WebhookSettings) -> [UInt8] {
     objectJSON { json in
         json.member("public_verification_key") { json in

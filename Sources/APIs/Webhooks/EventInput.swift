@@ -3,19 +3,19 @@ internal import HTTP
 internal import JSON
 package import Values
 
-/// An event as it is published: `{"event", "event_id"?, "timestamp"?, "data"}`, or a structured one of CloudEvents 1.0 or 0.3.
+/// A published event: `{"event", "event_id"?, "timestamp"?, "data"}`, or a structured CloudEvent of version 1.0 or 0.3.
 package struct EventInput: Equatable, Sendable {
-    /// As in `EventType.all`.
+    /// One of the names in `EventType.all`.
     package let type: String
-    /// `nil` where the publisher gave none.
+    /// `nil` if the publisher gave none.
     package let id: String?
     package let timestamp: Timestamp?
-    /// Where it happened, if it says so.
+    /// The environment that the event names, if any.
     package let environment: UUID?
-    /// JSON, as it was sent.
+    /// The data, as JSON text that is kept as sent.
     package let data: [UInt8]
 
-    /// - Parameter type: what it is where it does not say so itself.
+    /// - Parameter type: the type if the event does not give one.
     package init(parsing body: [UInt8], type: String? = nil) throws(APIError) {
         var object = try InputObject(parsing: body)
         let isCloudEvent = object.has("specversion")
@@ -24,7 +24,7 @@ package struct EventInput: Equatable, Sendable {
             let encoding = object["specversion"] == .string("0.3") ? "datacontentencoding" : "data_base64"
             if object.has(encoding) { object.fault(encoding, "only JSON can be delivered, as \"data\"") }
         } else {
-            // A misspelt event_id would be a new event each time.
+            // A misspelt `event_id` must not be ignored: each retry would then be a new event.
             object.refuseOthers(than: ["event", "event_id", "environment_id", "timestamp", "data"])
             if !object.has("data") { object.fault("data", "it is missing") }
         }
@@ -34,12 +34,12 @@ package struct EventInput: Equatable, Sendable {
         timestamp = object.time(names.time)
         environment = Self.uuid(names.environment, &object)
         data = object.text(of: "data") ?? Array("null".utf8)
-        // What is at fault for every reader of such events, where the rules of this one have found nothing.
+        // Report events that are invalid CloudEvents for any receiver, even if they pass the checks above.
         if isCloudEvent, object.faults.isEmpty { object.checkCloudEvent(of: self.type) }
         try object.check()
     }
 
-    /// What is called how; extension attributes of CloudEvents have no underscores.
+    /// The names of the members; extension attributes of CloudEvents have no underscores.
     private struct Names {
         let type: String
         let id: String
@@ -65,7 +65,7 @@ package struct EventInput: Equatable, Sendable {
     private static func id(_ name: String, _ object: inout InputObject) -> String? {
         guard let value = object[name] else { return nil }
         guard let id = value.string, isID(id), !id.utf8.contains(UInt8(ascii: ".")) else {
-            // Standard Webhooks: the id is signed with a full stop behind it.
+            // Standard Webhooks signs the id followed by a full stop.
             object.fault(name, "1 to 255 visible characters of ASCII were expected, a full stop not among them")
             return nil
         }
@@ -81,7 +81,7 @@ package struct EventInput: Equatable, Sendable {
         return uuid
     }
 
-    /// Whether a text can name an event, or a request.
+    /// Whether a text can be the id of an event or of a request.
     static func isID(_ text: String) -> Bool {
         (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }
@@ -100,7 +100,7 @@ extension EventInput {
         self.data = data
     }
 
-    /// The event as it is kept and sent. Members are in the documented order; data is as it was published.
+    /// The event as it is stored and sent. Its members are in the documented order; the data is as it was published.
     package func event(
         id: String, idempotencyKey: String? = nil, in environment: UUID, at now: Timestamp
     ) -> Event {
@@ -116,8 +116,8 @@ extension EventInput {
 }
 
 extension InputObject {
-    /// Finds fault with what no CloudEvent has, or does without.
-    /// - Parameter type: which it is, also where it does not say so itself.
+    /// Reports what the CloudEvents specification does not allow.
+    /// - Parameter type: the event's type, also if the event does not give it.
     fileprivate mutating func checkCloudEvent(of type: String) {
         do throws(CloudEventFault) {
             let stated = self["type"] == nil ? [JSON.Member("type", .string(type))] : []

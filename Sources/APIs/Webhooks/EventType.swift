@@ -1,23 +1,23 @@
 internal import JSON
 
-/// A kind of event that webhooks subscribe to.
+/// A type of event that webhooks can subscribe to.
 package struct EventType: Equatable, Sendable {
     package enum Category: String, Equatable, Sendable {
         case pipeline, job
     }
 
     package let name: String
-    /// A sentence for those who choose.
+    /// A sentence for users who choose events.
     package let description: String
     package let category: Category
-    /// What an event's `data` tells.
+    /// The members of an event's `data`.
     let properties: [EventProperty]
 
     package static func named(_ name: String) -> EventType? { byName[name] }
 
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-    /// All there are, as the API has always listed them.
+    /// All types, in the order in which the API has always listed them.
     package static let all = [
         EventType(
             name: "pipeline-created", description: "A pipeline was created.", category: .pipeline,
@@ -55,7 +55,7 @@ package struct EventType: Equatable, Sendable {
 /// A member of an event's `data`.
 struct EventProperty: Equatable, Sendable {
     let name: String
-    /// As JSON Schema names it.
+    /// The type's name in JSON Schema.
     let type: String
     var format: String?
     let description: String
@@ -103,13 +103,13 @@ struct EventProperty: Equatable, Sendable {
 extension EventType {
     static let exampleTime = "2026-11-22T06:05:37.619Z"
 
-    /// The one that names what an event is about. Those who publish events may leave out or add what they like, so that
-    /// only this can be relied on.
+    /// The property that identifies the pipeline or job. Publishers may leave out or add other properties, so receivers
+    /// can rely only on this one.
     var key: String { category == .pipeline ? "pipeline_id" : "job_id" }
 
     var exampleData: JSON { .object(properties.map { JSON.Member($0.name, $0.example) }) }
 
-    /// What a receiver is sent.
+    /// An example of what a receiver is sent.
     var example: JSON {
         .object([
             JSON.Member("event", .string(name)),

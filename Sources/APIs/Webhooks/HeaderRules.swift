@@ -1,22 +1,22 @@
 internal import HTTP
 internal import JSON
 
-/// A custom header as a client asks for it.
+/// A custom header in a client's input.
 struct HeaderInput: Equatable, Sendable {
     let name: String
-    /// `nil` stands for the value that is kept under the name.
+    /// `nil` means the stored value of this header.
     let value: String?
 }
 
-/// Which custom headers a webhook may have.
+/// The rules for a webhook's custom headers.
 struct HeaderRules {
     static let count = 1...10
     static let maximumValueBytes = 4096
     static let maximumNameBytes = 128
-    /// Stands for each value in what clients are shown.
+    /// Shown to clients instead of each value.
     static let mask = "***"
 
-    /// Made by the sender, or about one connection (RFC 9110, section 7.6.1); in lower case.
+    /// Headers that the sender sets, or that concern one connection only (RFC 9110, section 7.6.1); in lower case.
     private static let reserved: Set<String> = [
         "host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect", "keep-alive",
         "proxy-connection", "proxy-authenticate", "proxy-authorization",
@@ -28,7 +28,7 @@ struct HeaderRules {
 
     init(signatureHeaders: [String]) { signatureNames = Set(signatureHeaders.map(Self.folded)) }
 
-    /// Reads the member, and says what is wrong with it.
+    /// Reads the member, and reports what is wrong with it.
     func read(_ name: String, of object: inout InputObject) -> [HeaderInput]? {
         guard let value = object[name] else { return nil }
         guard case .object(let members) = value else {
@@ -69,14 +69,14 @@ struct HeaderRules {
         return isReserved ? "this header is the sender's own" : nil
     }
 
-    /// Whether a signature may be in the header of that name: it is not one that the sender makes of something else.
+    /// Whether a signature may be in the header of that name: the sender must not use it for anything else.
     static func mayHaveSignature(_ name: String) -> Bool {
         let folded = Self.folded(name)
         return !reserved.contains(folded) && !["content-type", "content-encoding", "user-agent"].contains(folded)
             && !folded.hasPrefix("webhook-")
     }
 
-    /// To many receivers `_` and `-` are the same, as CGI does not tell them apart.
+    /// Folds names that many receivers cannot tell apart: CGI treats `_` and `-` as the same.
     private static func folded(_ name: String) -> String {
         String(name.lowercased().map { $0 == "_" ? "-" : $0 })
     }

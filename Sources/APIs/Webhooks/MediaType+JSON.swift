@@ -1,7 +1,7 @@
 internal import HTTP
 
 extension MediaType {
-    /// Why a body cannot be taken as JSON, as a sentence; `nil` where it can, or nothing is said of it.
+    /// Why a body cannot be read as JSON, as a sentence; `nil` if it can, or if it has no Content-Type.
     static func fault(_ fields: FieldList) -> String? {
         if let coding = fields.firstValue(of: "content-encoding").map({ MediaType(bytes: $0).name }), !coding.isEmpty,
             coding != "identity"

@@ -8,15 +8,15 @@ package struct Webhook: Equatable, Sendable {
     package let environment: UUID
     package var name: String
     package var description: String?
-    /// By name, as in `EventType.all`; each once, at least one.
+    /// Names from `EventType.all`; each once, at least one.
     package var events: [String]
     /// The names of the custom headers, in order; their values are sealed in the destination.
     package var headerNames: [String]
-    /// What the webhook's number counts, and how its deliveries are made.
+    /// Holds the webhook's number, and how its deliveries are made.
     package var destination: Destination
     package let created: Timestamp
     package var updated: Timestamp
-    /// Set by the deliveries; never by the API.
+    /// Set by deliveries, never by the API.
     package var lastTriggered: AttemptSummary?
     package var lastErrored: AttemptSummary?
 
@@ -39,7 +39,7 @@ package struct Webhook: Equatable, Sendable {
     }
 }
 
-/// What a webhook tells of an attempt.
+/// The summary of an attempt that a webhook shows.
 package struct AttemptSummary: Equatable, Sendable {
     package let logID: UInt64
     package let event: String
@@ -49,7 +49,7 @@ package struct AttemptSummary: Equatable, Sendable {
     package let attempt: UInt32
     package let status: Int?
     package let durationMilliseconds: UInt64
-    /// `nil` where it succeeded.
+    /// `nil` if it succeeded.
     package let failure: Attempt.Failure?
 
     package init(
@@ -67,13 +67,13 @@ package struct AttemptSummary: Equatable, Sendable {
     }
 }
 
-/// A line of a webhook's log, with what was sent. The members of the line are members of the entry.
+/// An entry of a webhook's log, with the body that was sent. The members of `line` are also members of the entry.
 @dynamicMemberLookup
 package struct LogEntry: Equatable, Sendable {
     package let webhook: UUID
     package let environment: UUID
     package let line: DeliveryLine
-    /// What was sent; `nil` where it is no longer kept.
+    /// The body that was sent; `nil` if it is no longer stored.
     package let requestBody: [UInt8]?
 
     package init(webhook: UUID, environment: UUID, line: DeliveryLine, requestBody: [UInt8]?) {

@@ -3,17 +3,16 @@ internal import HTTP
 internal import StandardWebhooks
 internal import Values
 
-/// Turns what a client wants into the webhook that is kept: sealed where it is secret, and with what was kept before where
-/// the client was shown a mask.
+/// Applies a client's input to a webhook. Secrets are sealed; where the input has a mask, the stored value stays.
 struct WebhookChange {
     let input: WebhookInput
-    /// Made for the client that wants one.
+    /// A new secret, used if the client asks for one.
     let newSecret: [UInt8]
     let settings: WebhookSettings
     let sealing: Sealing
     let now: Timestamp
 
-    /// A webhook with all that the input sets, and defaults for the rest.
+    /// A new webhook with the values of the input, and defaults for the rest.
     func webhook(_ id: UUID, in environment: UUID) throws(APIError) -> Webhook {
         var webhook = Webhook(
             id: id, environment: environment, name: "", events: [],
@@ -54,7 +53,7 @@ struct WebhookChange {
         }
     }
 
-    /// A client that sends back the time it was shown leaves the reason as it is.
+    /// If the client only sends back the time that it was shown, the reason stays.
     private func disable(_ destination: inout Destination) {
         var until = destination.disabledUntil
         apply(input.disabledUntil.optional, default: nil, to: &until)
@@ -63,7 +62,7 @@ struct WebhookChange {
         destination.disabledReason = nil
     }
 
-    /// `nil`: as they are.
+    /// The new headers; `nil`: unchanged.
     private func headers(of webhook: Webhook) throws(APIError) -> [HeaderField]? {
         let wanted: [HeaderInput]
         switch input.headers {
@@ -98,7 +97,7 @@ struct WebhookChange {
         return fields
     }
 
-    /// `nil`: as it is; `.some(nil)`: none.
+    /// The new secret; `nil`: unchanged; `.some(nil)`: none.
     private func secret(of webhook: Webhook) throws(APIError) -> [UInt8]?? {
         switch input.secret {
         case .keep: return nil
@@ -114,7 +113,7 @@ struct WebhookChange {
 }
 
 extension Change {
-    /// The same, of a property that need not be there.
+    /// The same change, for an optional property.
     fileprivate var optional: Change<Value?> {
         switch self {
         case .keep: .keep

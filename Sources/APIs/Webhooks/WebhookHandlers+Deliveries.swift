@@ -30,7 +30,7 @@ extension WebhookHandlers {
         return input.event(id: id, idempotencyKey: key, in: environment, at: moment.wall)
     }
 
-    /// Delivers an example.
+    /// Delivers an example event.
     func test(_ request: Request, _ id: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
         let wanted = try testedType(try bytes(of: request, isOptional: true))
         let webhook = try await webhook(id)
@@ -76,7 +76,7 @@ extension WebhookHandlers {
         guard let page = found else { throw Self.unknownWebhook }
         let count = page.entries.reduce(64) { $0 + ($1.requestBody?.count ?? 0) + $1.outcome.loggedBytes + 1024 }
         var response = Response.json(.ok, [])
-        // RFC 8288. A client that asks for failures among many may get none, and a place to go on.
+        // RFC 8288. A search for failures may return no entries, and still link to where it continues.
         if let next = page.next, let link = HTTPField.Name("Link") {
             response.head.headerFields[link] = "<?\(query.text(before: next))>; rel=\"next\""
         }
@@ -84,7 +84,7 @@ extension WebhookHandlers {
             return try await long(page.entries.map(\.id), with: response, context) {
                 [store] line, json async throws(StoreFailure) in
                 let one = LogQuery(limit: 1, before: line + 1)
-                // A line that is gone is left out.
+                // A log entry that has been removed meanwhile is left out.
                 guard let entry = try await store.log(of: id, one)?.entries.first, entry.id == line else { return }
                 entry.write(to: &json)
             }
@@ -143,7 +143,7 @@ extension WebhookHandlers {
         return try await show(try await keyring(of: environment, at: now, context), at: now, context)
     }
 
-    /// Announces a new key. Where one is announced already, it stays with that.
+    /// Announces a new key, unless one is already announced.
     func rotate(_ environment: UUID, _ context: any RequestContext) async throws(APIError) -> Answer {
         let now = now().wall
         let overlap = settings.rotationSeconds
@@ -158,7 +158,7 @@ extension WebhookHandlers {
         return try await show(rotated, at: now, context)
     }
 
-    /// The keys of an environment; made where there are none.
+    /// The keys of an environment, created if it has none.
     private func keyring(
         of environment: UUID, at now: Timestamp, _ context: any RequestContext
     ) async throws(APIError) -> Keyring {
@@ -200,7 +200,7 @@ private func idempotencyKey(of request: Request) throws(APIError) -> String? {
     return key
 }
 
-/// Which deliveries to make again.
+/// The time range of deliveries to make again.
 struct RecoverInput: Equatable {
     let since: Timestamp
     let until: Timestamp
@@ -219,7 +219,7 @@ struct RecoverInput: Equatable {
 }
 
 extension LogQuery {
-    /// The same question about the lines before another one, as a URL has it.
+    /// The same query for the entries before another one, as the query part of a URL.
     fileprivate func text(before line: UInt64) -> String {
         var parts = ["limit=\(limit)", "before=\(line)"]
         if let event { parts.append("event=\(event)") }

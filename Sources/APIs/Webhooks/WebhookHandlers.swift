@@ -5,28 +5,28 @@ internal import JSON
 internal import StandardWebhooks
 package import Values
 
-/// Makes the keys that environments sign with.
+/// Makes the signing keys of environments.
 package protocol KeyMaking: AnyObject {
-    /// A new pair of keys, the private half sealed. It may take long.
+    /// A new key pair, the private half sealed. It may take long.
     func key(signsFrom: Timestamp) async -> KeyMade
 }
 
 package enum KeyMade: Equatable, Sendable {
     case key(Keyring.Key)
-    /// libcrypto has made none.
+    /// libcrypto could not make a key pair.
     case failed
-    /// Too many are being made.
+    /// Too many keys are being made.
     case tooMany
 }
 
-/// Knows which environments there are.
+/// Knows which environments exist.
 package protocol EnvironmentDirectory: AnyObject {
     /// Whether an environment exists.
-    /// - Parameter context: of the request that waits for it.
+    /// - Parameter context: the context of the request that waits for the answer.
     func environment(_ id: UUID, _ context: any RequestContext) async -> LookupResult<Bool>
 }
 
-/// The webhooks API: from a request and a store to an answer.
+/// The webhooks API: turns a request into an answer, with the help of a store.
 package final class WebhookHandlers: APIHandlers {
     package typealias Failure = APIError
 
@@ -59,7 +59,7 @@ package final class WebhookHandlers: APIHandlers {
         self.random = random
     }
 
-    /// Answers what belongs to this API, and `nil` to all else.
+    /// Answers the requests of this API; `nil` for all other paths.
     /// - Parameter path: the segments of the request's path below the mount point.
     package func answer(
         _ request: Request, path: [String], _ context: any RequestContext
@@ -69,7 +69,7 @@ package final class WebhookHandlers: APIHandlers {
             guard let route = WebhookRoute(own) else {
                 throw APIError(.nothingThere, "There is nothing at this path.")
             }
-            // What is named by no UUID is not there, whatever is to be done with it.
+            // An object whose id is not a UUID does not exist, whatever the method.
             if let name = route.unreadableID { throw APIError(.nothingThere, "The \(name)'s id is no UUID.") }
             guard route.methods.contains(request.method.rawValue) else {
                 let allowed = route.methods.joined(separator: ",")
@@ -112,7 +112,7 @@ package final class WebhookHandlers: APIHandlers {
         }
     }
 
-    /// Whether what follows a path is told in this API's words.
+    /// Whether errors at this path have the format of this API.
     package static func owns(_ path: [String]) -> Bool { WebhookRoute.own(path) != nil }
 
     private static let eventTypes = eventTypesJSON()
@@ -132,7 +132,7 @@ package final class WebhookHandlers: APIHandlers {
         return id
     }
 
-    /// An environment that exists.
+    /// The id of an environment that exists.
     private func environment(_ text: String, _ context: any RequestContext) async throws(APIError) -> UUID {
         let id = try id(text)
         switch await environments.environment(id, context) {
@@ -145,7 +145,7 @@ package final class WebhookHandlers: APIHandlers {
         }
     }
 
-    /// Refuses a URL whose name leads to what may not be called, as far as that can be told.
+    /// Refuses a URL whose host name leads to an address that may not be called, as far as lookups can tell.
     func checkReach(of url: String, _ context: any RequestContext) async throws(APIError) {
         switch await urls.refusal(of: url, context) {
         case .found(nil): return
@@ -163,7 +163,7 @@ package final class WebhookHandlers: APIHandlers {
     }
 
     /// A request's body.
-    /// - Parameter isOptional: whether there need not be one; then it is `{}`.
+    /// - Parameter isOptional: whether the body may be empty; then it is `{}`.
     func bytes(of request: Request, isOptional: Bool = false) throws(APIError) -> [UInt8] {
         switch request.body {
         case .whole([]) where isOptional: return Array("{}".utf8)
@@ -179,11 +179,11 @@ package final class WebhookHandlers: APIHandlers {
 
     // MARK: Webhooks
 
-    /// JSON of up to so many bytes is made at once; what is longer, in parts.
+    /// The longest JSON that is made at once; a longer answer is made in parts.
     static let shortBytes = 32 << 10
 
     /// An array in parts.
-    /// - Parameter items: what the parts are made of.
+    /// - Parameter items: the items of the array; each is written when its part is made.
     func long<Item>(
         _ items: [Item], with response: Response = .json(.ok, []), _ context: any RequestContext,
         _ write: @escaping (Item, inout JSONWriter) async throws(StoreFailure) -> Void
@@ -241,7 +241,7 @@ package final class WebhookHandlers: APIHandlers {
                 return try await committed(.json(.created, json(created, changedBy: input)), context)
             case .tooMany: throw APIError(.validation, "An environment has no more than \(limit) webhooks.")
             case .noKey:
-                // One that was given is not taken where the environment's own cannot be read.
+                // A new key was passed, but the environment's own keyring cannot be read, and must not be replaced.
                 guard key == nil else { throw Self.noKey }
                 key = try await newKey(signsFrom: moment.wall)
             }
@@ -257,7 +257,7 @@ package final class WebhookHandlers: APIHandlers {
         var webhook = try await webhook(id)
         var checkedURL: String?
         while !input.isEmpty {
-            // The URL that it had, and was to keep, may be changed meanwhile: then it is a new one.
+            // If another request has changed the URL meanwhile, setting it back is a change, and it must be checked.
             if case .set(let url) = input.url, url != webhook.destination.url, url != checkedURL {
                 try await checkReach(of: url, context)
                 checkedURL = url
@@ -294,8 +294,8 @@ package final class WebhookHandlers: APIHandlers {
         )
     }
 
-    /// A webhook as its client is told that it has become. The secret that is kept is shown, which is another than this
-    /// request has made if the same request was done before.
+    /// The answer to a client that has changed a webhook. It shows the stored secret: if the same request was done
+    /// before, that is the secret made then, not the one made by this attempt.
     private func json(_ webhook: Webhook, changedBy input: WebhookInput) -> [UInt8] {
         let isShown =
             switch input.secret {
@@ -307,13 +307,13 @@ package final class WebhookHandlers: APIHandlers {
     }
 }
 
-/// What a client is told when the store fails.
+/// The response to a client when the store fails.
 package func webhookResponse(to failure: StoreFailure, isDebugging: Bool = false) -> Response {
     APIError(failure).response(isDebugging: isDebugging)
 }
 
 extension Webhook {
-    /// About as many bytes as it has in JSON.
+    /// The approximate length of its JSON in bytes.
     fileprivate var jsonBytes: Int {
         headerNames.reduce(1024 + name.utf8.count + (description ?? "").utf8.count + destination.url.utf8.count) {
             $0 + $1.utf8.count

@@ -4,19 +4,19 @@ internal import JSON
 internal import StandardWebhooks
 internal import Values
 
-/// What becomes of one property of a webhook.
+/// A change of one property of a webhook.
 enum Change<Value: Equatable & Sendable>: Equatable, Sendable {
     case keep
-    /// It is gone, or what it is by default.
+    /// The property is removed, or set to its default.
     case reset
     case set(Value)
 }
 
-/// What a client wants a webhook to be.
+/// A client's input for a webhook.
 struct WebhookInput: Equatable, Sendable {
     enum Secret: Equatable, Sendable {
         case make
-        /// The one that there is.
+        /// Keeps the stored secret.
         case same
         case given([UInt8])
     }
@@ -33,18 +33,18 @@ struct WebhookInput: Equatable, Sendable {
     var rate = Change<Double>.keep
     var isOrdered = Change<Bool>.keep
     var secret = Change<Secret>.keep
-    /// Whether there is anything to do.
+    /// Whether the input has no known member, so that nothing is to change.
     let isEmpty: Bool
 
-    /// What bodies are held against.
+    /// The rules that a body must follow.
     struct Rules {
         let urls: any URLChecking
         let headers: HeaderRules
-        /// No delivery is tried again later than that, as it is no longer kept.
+        /// The most seconds that the waits of a retry policy may add up to: after that the payload is no longer stored.
         let maximumRetrySeconds: Double
     }
 
-    /// - Parameter isPartial: what is not there is kept; else it is reset.
+    /// - Parameter isPartial: whether missing members are kept; otherwise they are reset.
     init(parsing body: [UInt8], isPartial: Bool, _ rules: Rules) throws(APIError) {
         var object = try InputObject(parsing: body)
         object.refuseOthers(than: Self.known.union(Self.readOnly))
@@ -75,7 +75,7 @@ struct WebhookInput: Equatable, Sendable {
         "name", "url", "events", "method", "description", "disabled_until", "custom_headers", "retry_policy",
         "rate_limit", "ordered", "secret",
     ]
-    /// Part of what is answered; clients may send it back.
+    /// Members of the answer that clients may send back; they are ignored.
     private static let readOnly: Set<String> = [
         "webhook_id", "environment_id", "created_at", "updated_at", "last_triggered", "last_errored", "disabled_reason",
     ]
@@ -193,7 +193,7 @@ struct WebhookInput: Equatable, Sendable {
         guard let value = object["secret"] else { return nil }
         switch value {
         case .bool(true): return .make
-        // The same as null.
+        // Same as null.
         case .bool(false): return nil
         case .string(WebhookSecret.mask): return .same
         default: break

@@ -6,8 +6,8 @@ internal import StandardWebhooks
 internal import Values
 
 extension Webhook {
-    /// The documented members and our own; those that need not be there are left out where they are not.
-    /// - Parameter secret: the key itself, for the client that has just set it; others see that there is one.
+    /// Writes the documented members and the newer ones; optional members without a value are left out.
+    /// - Parameter secret: the secret itself, for the client that has just set it; other answers only show that it exists.
     func write(to json: inout JSONWriter, secret: [UInt8]? = nil) {
         json.object { json in
             json.member("webhook_id", id.description)
@@ -51,7 +51,7 @@ extension Webhook {
 }
 
 extension JSON {
-    /// A number with a fraction, if it has one.
+    /// A number, with a fraction only if it is not whole.
     fileprivate init(_ number: Double) { self = .number(Int(exactly: number).map { String($0) } ?? String(number)) }
 }
 
@@ -94,7 +94,7 @@ extension LogEntry {
             if hasResponse { json.headers(outcome.responseHeaders) } else { json.null() }
             let text = hasResponse ? outcome.responseText : nil
             json.member("response_body", orNull: text)
-            // Where the text is another one than the bytes, these are beside it.
+            // If the text is not identical to the bytes, the bytes are included too.
             if let text, text != outcome.responseBody || !isUTF8(text) {
                 json.member("response_body_base64", Base64.standard.encode(outcome.responseBody))
             }
@@ -110,7 +110,7 @@ extension LogEntry {
 }
 
 extension JSONWriter {
-    /// An object from names to values, those of repeated fields with a comma between (RFC 9110, section 5.3).
+    /// An object of names and values; the values of repeated fields are joined by a comma (RFC 9110, section 5.3).
     fileprivate mutating func headers(_ fields: [HeaderField]) {
         var names: [String] = []
         var values: [String: String] = [:]

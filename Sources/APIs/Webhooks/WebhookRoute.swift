@@ -1,7 +1,7 @@
 internal import HTTP
 internal import Values
 
-/// Where a request to this API goes.
+/// The route of a request to this API.
 enum WebhookRoute: Equatable {
     case webhooks(environment: String)
     case publish(environment: String)
@@ -15,13 +15,13 @@ enum WebhookRoute: Equatable {
     case recover(String)
     case statistics(String)
 
-    /// The segments of a path that lies within this API, without the prefix that may be there; `nil` for other paths.
+    /// The segments of a path of this API, without the optional prefix `api`; `nil` for other paths.
     static func own(_ path: [String]) -> ArraySlice<String>? {
         let own = path.first == "api" ? path.dropFirst() : path[...]
         return own.first == "webhooks" || own.first == "environments" ? own : nil
     }
 
-    /// - Parameter path: as `own` returns it.
+    /// - Parameter path: the result of `own`.
     init?(_ path: ArraySlice<String>) {
         let path = Array(path)
         switch (path[0], path.count) {
@@ -47,7 +47,7 @@ enum WebhookRoute: Equatable {
         }
     }
 
-    /// What the path names by what is no UUID; `nil` where it names nothing so.
+    /// The kind of object whose id in the path is not a UUID; `nil` if the id is a UUID, or the path has none.
     var unreadableID: String? {
         switch self {
         case .webhooks(let id), .publish(let id), .settings(let id), .rotate(let id):
@@ -58,7 +58,7 @@ enum WebhookRoute: Equatable {
         }
     }
 
-    /// In the order of the alphabet, as `Allow` lists them.
+    /// In alphabetical order, as `Allow` lists them.
     var methods: [String] {
         switch self {
         case .webhooks: ["GET", "HEAD", "POST"]

@@ -1,6 +1,6 @@
 internal import StandardWebhooks
 
 extension WebhookSecret {
-    /// Stands for the secret in what clients are shown.
+    /// Shown to clients instead of the secret.
     static let mask = prefix + "***"
 }

@@ -1,23 +1,23 @@
-/// What an operator has decided about webhooks.
+/// The operator's settings for webhooks.
 package struct WebhookSettings: Equatable, Sendable {
-    /// Whether a signature, or its time, may be in the header of that name.
+    /// Whether the signature, or its timestamp, may be sent in the header of that name.
     package static func mayHaveSignature(_ name: String) -> Bool { HeaderRules.mayHaveSignature(name) }
 
-    /// How many an environment may have.
+    /// The most webhooks that an environment may have.
     package var webhooksPerEnvironment = 100
-    /// Of a webhook, an event or settings in a request's body.
+    /// The size limit of a body with a webhook, an event or settings.
     package var maximumInputBytes = 256 << 10
-    /// Attempts at a time to one webhook.
+    /// The most attempts in flight for one webhook.
     package var inFlight = 16
     package var signatureHeader = "X-3dverse-Signature"
     package var signatureTimestampHeader = "X-3dverse-Signature-Timestamp"
-    /// How long a key is shown before it signs, and after it has.
+    /// How long a key is shown before it signs, and after another key has replaced it.
     package var rotationSeconds = 86_400.0
-    /// How long what was sent is kept.
+    /// How long payloads are stored.
     package var retentionSeconds = 30 * 86_400.0
-    /// How many deliveries one request recovers.
+    /// The most deliveries that one request recovers.
     package var recoverLimit = 1000
-    /// Clients see what is meant for operators.
+    /// Whether clients see internal messages, which are meant for operators.
     package var isDebugging = false
 
     package init() {}

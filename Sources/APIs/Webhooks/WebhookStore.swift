@@ -2,58 +2,57 @@ package import Delivery
 package import HTTP
 package import Values
 
-/// What outbound webhooks need of a store. Each operation is whole: it happens or it does not, also when the process dies in
-/// it.
+/// The operations that outbound webhooks need of a store. Each operation is atomic, even if the process dies in the middle.
 ///
-/// An engine may gather what several requests write; it is kept for good once the engine's own `commit` has returned.
-/// Where a request has an id, doing it again with the same id changes nothing and answers the same.
+/// An engine may collect the writes of several requests; they last once the engine's own `commit` has returned. A request
+/// with an id can be retried: with the same id it changes nothing more and gets the same answer.
 package protocol WebhookStore: AnyObject {
     // MARK: Webhooks
 
-    /// An environment's webhooks, in the order they were made.
+    /// An environment's webhooks, in the order they were created.
     func webhooks(of environment: UUID) async throws(StoreFailure) -> [Webhook]
 
     func webhook(_ id: UUID) async throws(StoreFailure) -> Webhook?
 
-    /// Makes a webhook, and gives its destination a number and its environment's keyring.
+    /// Creates a webhook, and gives its destination a number and its environment's keyring.
     /// - Parameters:
-    ///   - key: the environment's first one, where it has none.
-    ///   - limit: how many webhooks an environment may have.
+    ///   - key: the first key of the environment, used if it has none.
+    ///   - limit: the most webhooks that an environment may have.
     func create(
         _ webhook: Webhook, for request: RequestID?, limit: Int, key: Keyring.Key?
     ) async throws(StoreFailure) -> WebhookCreation
 
-    /// Puts a webhook in the place of one that is as it was read.
+    /// Replaces a webhook, if it is still as it was read.
     func replace(_ webhook: Webhook, by changed: Webhook) async throws(StoreFailure) -> Replacement<Webhook>
 
-    /// Removes a webhook with its pending deliveries and its log; false where there is none.
+    /// Removes a webhook with its pending deliveries and its log; false if it does not exist.
     func delete(_ id: UUID, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     // MARK: Events
 
-    /// Keeps an event with the deliveries that it causes. The same event id of an environment, or the same idempotency key,
-    /// is the same event.
+    /// Stores an event with the deliveries that it causes. An event of an environment with the same id or the same
+    /// idempotency key as a stored one is the same event.
     func accept(
         _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> EventAcceptance
 
-    /// Delivers an event once to one webhook, whatever it subscribes to; `nil` where there is none.
+    /// Delivers an event once to one webhook, whatever it subscribes to; `nil` if the webhook does not exist.
     func test(
         _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> UUID?
 
     // MARK: Logs
 
-    /// A webhook's log, newest first; `nil` where there is none.
+    /// A webhook's log, newest entry first; `nil` if the webhook does not exist.
     func log(of webhook: UUID, _ query: LogQuery) async throws(StoreFailure) -> LogPage?
 
-    /// Delivers again what a line of the log is about.
+    /// Delivers again what a log entry is about.
     func retry(
         _ entry: UInt64, of webhook: UUID, for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> Redelivery
 
-    /// Delivers again what was given up between two times; `nil` where there is no such webhook.
-    /// - Returns: how many deliveries were made; as many as `limit` means that there may be more.
+    /// Delivers again what was given up between two times; `nil` if the webhook does not exist.
+    /// - Returns: how many deliveries were created; if that equals `limit`, there may be more.
     func recover(
         _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> Int?
@@ -62,32 +61,32 @@ package protocol WebhookStore: AnyObject {
 
     // MARK: Settings
 
-    /// The keys of an environment; `nil` where it has none.
+    /// The keys of an environment; `nil` if it has none.
     func keyring(of environment: UUID) async throws(StoreFailure) -> Keyring?
 
-    /// The keys of an environment, which begin with `key` where it has none.
+    /// The keys of an environment. If it has none, `key` becomes its first.
     func keyring(of environment: UUID, beginning key: Keyring.Key) async throws(StoreFailure) -> Keyring
 
-    /// Announces a key in an environment's keyring, unless another one is announced already; decides in the transaction that
-    /// writes, so that of two rotations at once one key is announced.
+    /// Announces a key in an environment's keyring, unless another one is announced already. This is decided in the write
+    /// transaction, so that two rotations at the same time announce only one key.
     /// - Parameters:
     ///   - now: by the time of day.
-    ///   - overlapSeconds: how long the key before the one that signs is still shown.
-    /// - Returns: the keyring as it is then; `nil` where the environment has none.
+    ///   - overlapSeconds: how long the previous key is still shown.
+    /// - Returns: the resulting keyring; `nil` if the environment has none.
     func rotate(
         _ environment: UUID, to key: Keyring.Key, at now: Timestamp, overlapSeconds: Double
     ) async throws(StoreFailure) -> Keyring?
 }
 
-/// Something that happened in an environment.
+/// An event that happened in an environment.
 package struct Event: Equatable, Sendable {
-    /// Names the event in its environment.
+    /// Identifies the event in its environment.
     package let id: String
-    /// By which the same event is known again, where that is not its id.
+    /// The key that identifies a repeated event, if that is not its id.
     package let idempotencyKey: String?
-    /// As in `EventType.all`.
+    /// One of the names in `EventType.all`.
     package let type: String
-    /// What is sent.
+    /// The body that is sent.
     package let body: [UInt8]
 
     package init(id: String, idempotencyKey: String? = nil, type: String, body: [UInt8]) {
@@ -100,18 +99,18 @@ package struct Event: Equatable, Sendable {
 
 package enum WebhookCreation: Equatable, Sendable {
     case created(Webhook)
-    /// The environment has as many as it may.
+    /// The environment has as many webhooks as it may have.
     case tooMany
-    /// The environment has no key yet, and none was given.
+    /// The environment has no key yet, and none was passed; or its keyring cannot be read.
     case noKey
 }
 
 package struct EventAcceptance: Equatable, Sendable {
-    /// Of the event that is kept: the one that came first.
+    /// The id of the stored event: for a repeated event, that of the first one.
     package let eventID: String
     /// How many deliveries it caused.
     package let deliveries: Int
-    /// Whether it had come before.
+    /// Whether the event was received before.
     package let isRepeated: Bool
 
     package init(eventID: String, deliveries: Int, isRepeated: Bool) {
@@ -122,14 +121,14 @@ package struct EventAcceptance: Equatable, Sendable {
 }
 
 package struct LogQuery: Equatable, Sendable {
-    /// How many lines at the most.
+    /// The most log entries to return.
     package var limit: Int
-    /// Only lines before this one.
+    /// Only log entries before this one.
     package var before: UInt64?
     package var event: String?
-    /// Only those that succeeded, or failed.
+    /// `true`: only successful attempts; `false`: only failed ones.
     package var succeeded: Bool?
-    /// Only those that were answered with this status.
+    /// Only attempts with this response status.
     package var status: Int?
 
     package init(
@@ -146,7 +145,7 @@ package struct LogQuery: Equatable, Sendable {
 /// A part of a log.
 package struct LogPage: Equatable, Sendable {
     package var entries: [LogEntry]
-    /// The line before which to go on; `nil` where nothing is left.
+    /// The entry before which to continue; `nil` at the end.
     package var next: UInt64?
 
     package init(entries: [LogEntry], next: UInt64? = nil) {
@@ -157,7 +156,7 @@ package struct LogPage: Equatable, Sendable {
 
 package struct WebhookStatistics: Equatable, Sendable {
     package let health: DestinationHealth
-    /// Deliveries that are not over.
+    /// Deliveries that have not ended.
     package let pending: Int
 
     package init(health: DestinationHealth, pending: Int) {

@@ -8,23 +8,23 @@ package struct Attempt: Equatable, Sendable {
         case connect, tls, timeout, reset
         case blockedIP
         case protocolError
-        /// The receiver answered with another status than 2xx.
+        /// The receiver's status was not 2xx.
         case status
-        /// Nothing was sent, as the destination is disabled.
+        /// Nothing was sent: the destination is disabled.
         case disabled
-        /// Nothing was sent, as what was to be sent is no longer kept, or its keys cannot be opened.
+        /// Nothing was sent: the parcel is no longer stored, or its keys cannot be opened.
         case unavailable
-        /// Nothing was sent, as whoever must agree did not.
+        /// Nothing was sent: the policy service refused.
         case withheld
-        /// Nothing was sent, as whoever must agree could not be asked, or failed.
+        /// Nothing was sent: the policy service could not be asked, or failed.
         case approval
-        /// Nothing was sent, as the receiver has not agreed to be sent anything.
+        /// Nothing was sent: the receiver has not consented.
         case consent
     }
 
-    /// What was said by whom the destination's deliveries need the agreement of.
+    /// The answer of the policy service that approves the destination's deliveries.
     package struct Approval: Equatable, Sendable {
-        /// `nil` where no response came.
+        /// `nil` if no response came.
         package var status: Int?
         /// The beginning of the response's body.
         package var body: [UInt8]
@@ -45,20 +45,20 @@ package struct Attempt: Equatable, Sendable {
         }
     }
 
-    /// What was sent, secrets masked.
+    /// The headers as sent, secrets masked.
     package var requestHeaders: [HeaderField]
-    /// `nil` where no response came.
+    /// `nil` if no response came.
     package var status: Int?
     package var responseHeaders: [HeaderField]
     /// The beginning of the response's body.
     package var responseBody: [UInt8]
     package var isResponseTruncated: Bool
-    /// `nil` where the receiver took it.
+    /// `nil` if the receiver accepted the request.
     package var failure: Failure?
     package var durationMilliseconds: UInt64
-    /// When it began.
+    /// When the attempt began.
     package var triggeredAt: Timestamp
-    /// `nil` where nobody was asked.
+    /// `nil` if no approval was needed.
     package var approval: Approval?
 
     package init(
@@ -77,34 +77,34 @@ package struct Attempt: Equatable, Sendable {
         self.approval = approval
     }
 
-    /// About as many bytes as the log keeps of it.
+    /// The approximate number of bytes that the log stores of this attempt.
     package var loggedBytes: Int {
         let fields = [requestHeaders, responseHeaders].joined()
         return fields.reduce(responseBody.count) { $0 + $1.name.utf8.count + $1.value.utf8.count + 4 }
     }
 
-    /// The first value under a name of the response's fields.
-    /// - Parameter name: in lower case.
+    /// The first value of a response field.
+    /// - Parameter name: the field's name in lower case.
     package func responseHeader(_ name: String) -> String? {
         responseHeaders.first { $0.name.lowercased() == name }?.value
     }
 }
 
-/// What follows from an attempt for its delivery.
+/// The consequence of an attempt for its delivery.
 package enum Verdict: Equatable, Sendable {
     case delivered
-    /// It is tried again after so many seconds.
+    /// The delivery is tried again after this many seconds.
     case retry(seconds: Double)
     case givenUp
 }
 
-/// What a receiver asks of the sender beside its status (Standard Webhooks, and RFC 9110, section 10.2.3).
+/// What a receiver asks of the sender in addition to the status (Standard Webhooks, and RFC 9110, section 10.2.3).
 package struct ReceiverWish: Equatable, Sendable {
-    /// Seconds that it wants to be left alone.
+    /// Seconds to wait before the next attempt.
     package var retryAfter: Double?
-    /// This message is not to be sent again.
+    /// This message must not be sent again.
     package var abortsMessage = false
-    /// Nothing is to be sent again.
+    /// Nothing must be sent to this destination again.
     package var disables = false
 
     package init(_ attempt: Attempt, now: Timestamp, disablesOnGone: Bool) {
@@ -117,7 +117,7 @@ package struct ReceiverWish: Equatable, Sendable {
         if attempt.status == 410, disablesOnGone { disables = true }
     }
 
-    /// Seconds, or a date (RFC 9110, section 5.6.7).
+    /// Reads a number of seconds, or a date (RFC 9110, section 5.6.7).
     private static func seconds(_ text: String, now: Timestamp) -> Double? {
         if !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) { return Double(text) }
         return Timestamp(httpDate: text).map { max(0, $0.seconds(since: now)) }
@@ -125,9 +125,9 @@ package struct ReceiverWish: Equatable, Sendable {
 }
 
 extension Attempt {
-    /// What follows for the delivery, by its destination's policy.
+    /// The consequence for the delivery, by its destination's policy.
     /// - Parameters:
-    ///   - attempts: how many there were, this one included.
+    ///   - attempts: the number of attempts so far, this one included.
     ///   - jitter: from 0 to 1.
     package func verdict(
         _ policy: RetryPolicy, _ kind: ProtocolKind = .webhook, attempts: Int, trigger: Trigger, wish: ReceiverWish,
@@ -136,7 +136,7 @@ extension Attempt {
         guard failure != nil else { return .delivered }
         if wish.abortsMessage || wish.disables || trigger == .test || trigger == .manual { return .givenUp }
         if isFinal { return .givenUp }
-        // Events are tried again when their schedule says so, or the receiver.
+        // For events, an overload does not delay the retry: only their schedule and the receiver do.
         let isOverloaded = kind == .webhook && (status == 429 || failure?.kind == .timeout)
         let wait = policy.wait(after: attempts, asked: wish.retryAfter, isOverloaded: isOverloaded, jitter: jitter)
         return wait.map { .retry(seconds: $0) } ?? .givenUp
@@ -144,7 +144,7 @@ extension Attempt {
 }
 
 extension Attempt {
-    /// Whether another attempt could mend nothing.
+    /// Whether another attempt cannot succeed.
     private var isFinal: Bool {
         switch failure?.kind {
         case .disabled, .unavailable, .withheld: true
@@ -152,7 +152,7 @@ extension Attempt {
         }
     }
 
-    /// Whether it failed or succeeded at the receiver, and not before it.
+    /// Whether the outcome came from the receiver, and not from a step before it.
     package var reachedReceiver: Bool {
         switch failure?.kind {
         case .withheld, .approval, .disabled, .unavailable: false

@@ -1,24 +1,24 @@
 internal import HTTP
 package import Values
 
-/// For how many attempts there is room, and how owners share it: environments, and users of event routing.
+/// How many attempts may be in flight, and how owners (environments, and users of event routing) share the slots.
 ///
-/// One owner alone may have all of it. Where several have something to send, who has the fewest slots gets the next one.
-/// Attempts that hang cannot be ended early, so beyond all slots there is a reserve, which only owners take from that have
-/// few: one whose deliveries were not many finds a slot at once, though others' attempts hang in all the others.
+/// A single owner may use all slots. When several owners have something to send, the one with the fewest slots gets the next
+/// slot. Attempts that hang cannot be ended early, so there is a reserve beyond all slots, for owners that have few: an
+/// owner with few deliveries gets a slot at once even while the attempts of others hang in all the other slots.
 package struct AttemptRoom: Equatable, Sendable {
-    /// Free slots; below 0 as many as are taken of the reserve.
+    /// Free slots. A negative value is the number of slots taken from the reserve.
     package var all: Int
-    /// Of all, for destinations that somebody must agree for: who answers slowly there leaves room to others.
+    /// How many of the free slots may go to destinations that need approval: a slow policy service leaves slots to others.
     package var needingApproval: Int
-    /// Places beyond all, for owners that have fewer than `reservedEach`.
+    /// Slots beyond `all`, for owners that have fewer than `reservedEach`.
     package var reserve: Int
-    /// Places that each owner's attempts take, where they take any.
+    /// Slots that each owner's attempts use; owners without attempts are absent.
     package private(set) var taken: [UUID: Int] = [:]
-    /// Deliveries whose attempts the caller is making, or has made without their results being written.
+    /// Deliveries that the caller is attempting, or has attempted without having written the results yet.
     package var held: Set<UInt64> = []
 
-    /// As many slots each owner may take of the reserve, those that it has counted.
+    /// An owner may take slots from the reserve up to this total, its other slots included.
     package static let reservedEach = 8
 
     package init(_ all: Int, needingApproval: Int? = nil, reserve: Int = 0) {
@@ -27,22 +27,22 @@ package struct AttemptRoom: Equatable, Sendable {
         self.reserve = reserve
     }
 
-    /// Whether anybody may begin anything.
+    /// Whether no owner may begin an attempt.
     package var isExhausted: Bool { all + reserve <= 0 }
 
-    /// Places that an owner has.
+    /// The slots that an owner uses.
     package func slots(of owner: UUID) -> Int { taken[owner] ?? 0 }
 
-    /// Places that each would have were they shared evenly.
-    /// - Parameter waiting: owners that have something to send.
+    /// The slots that each owner would have if they were shared evenly.
+    /// - Parameter waiting: the owners that have something to send.
     package func share(waiting: some Sequence<UUID>) -> Int {
         let owners = Set(taken.keys).union(waiting).count
         return max(1, (all + taken.values.reduce(0, +)) / max(1, owners))
     }
 
-    /// Places that an owner may take now.
+    /// The slots that an owner may take now.
     /// - Parameters:
-    ///   - share: no more than this in all, those that it has counted, unless it takes from the reserve.
+    ///   - share: the owner's limit, the slots that it already uses included; the reserve is not subject to it.
     package func slots(for owner: UUID, needsApproval: Bool, upTo share: Int = .max) -> Int {
         let free = needsApproval ? min(all, needingApproval) : all
         let has = slots(of: owner)

@@ -1,19 +1,19 @@
 package import Values
 
-/// A line of the delivery log: an attempt, or that none was made.
+/// An entry of the delivery log: an attempt, or the reason why no attempt was made.
 package struct DeliveryLine: Equatable, Sendable {
-    /// Counts the lines of the log in the order they were written; never used twice.
+    /// Numbers the log entries in the order they were written; never used twice.
     package let id: UInt64
     /// The event's type.
     package let event: String
     package let eventID: String
-    /// Counted from 1; 0 where none was made.
+    /// Counted from 1; 0 if no attempt was made.
     package let attempt: UInt32
     package let trigger: Trigger
     package let method: String
     package let url: String
     package let outcome: Attempt
-    /// When the next attempt is due; `nil` where there is none.
+    /// When the next attempt is due; `nil` if no attempt follows.
     package let nextRetryAt: Timestamp?
     /// Whether no attempt follows.
     package let isFinal: Bool

@@ -1,5 +1,5 @@
-/// Which retry policy a destination has. What the two with names mean is found at each attempt that failed, so that a change of
-/// settings reaches all who have them.
+/// The retry policy that a destination uses. The named policies are looked up at each failed attempt, so that a change of
+/// settings reaches all destinations that use them.
 package enum RetryChoice: Equatable, Sendable {
     case fixed
     case standard
@@ -8,7 +8,7 @@ package enum RetryChoice: Equatable, Sendable {
     case own(RetryPolicy)
 }
 
-/// What the policies with names mean.
+/// The values of the named policies.
 package struct RetryPolicies: Equatable, Sendable {
     package var fixed = RetryPolicy.fixed(retries: 3, interval: 1)
     package var standard = RetryPolicy.standard

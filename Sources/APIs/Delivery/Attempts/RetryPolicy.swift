@@ -1,17 +1,17 @@
-/// When a delivery that failed is tried again. Times are in seconds.
+/// When a failed delivery is tried again. Times are in seconds.
 package enum RetryPolicy: Equatable, Sendable {
-    /// So many retries, each so long after the end of the attempt before: WEBHOOKS_MAX_RETRIES times
-    /// WEBHOOKS_RETRY_INTERVAL.
+    /// A number of retries (WEBHOOKS_MAX_RETRIES), each an interval (WEBHOOKS_RETRY_INTERVAL) after the end of the previous
+    /// attempt.
     case fixed(retries: Int, interval: Double)
-    /// One retry for each wait, a little later each time so that the retries of a burst spread.
+    /// One retry for each wait. A random delay is added to each wait so that the retries of a burst spread.
     case schedule([Double])
 
-    /// Three days, as Standard Webhooks advises, with a step of a minute that a deploy fits into.
+    /// Three days, as Standard Webhooks advises; one step is a minute, long enough for a deployment.
     package static let standard = RetryPolicy.schedule([
         5, 60, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
     ])
 
-    /// How many attempts there are in all.
+    /// The number of attempts in all.
     package var attempts: Int {
         switch self {
         case .fixed(let retries, _): retries + 1
@@ -21,9 +21,9 @@ package enum RetryPolicy: Equatable, Sendable {
 
     /// The wait before the next attempt once `attempts` have failed, or `nil` to give up.
     /// - Parameters:
-    ///   - asked: what the receiver asked for (Retry-After); it is never tried sooner, and waited for an hour at the most
-    ///     under `fixed`, six hours under `schedule`.
-    ///   - isOverloaded: whether the receiver seems to have too much to do; a schedule then waits half a minute at least.
+    ///   - asked: the seconds that the receiver asked for (Retry-After). The next attempt is never sooner; only an hour of
+    ///     them counts under `fixed`, six hours under `schedule`.
+    ///   - isOverloaded: whether the receiver seems overloaded; a schedule then waits at least 30 s, unless `asked` is set.
     ///   - jitter: from 0 to 1.
     package func wait(after attempts: Int, asked: Double? = nil, isOverloaded: Bool = false, jitter: Double) -> Double?
     {

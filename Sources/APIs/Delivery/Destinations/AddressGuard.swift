@@ -1,8 +1,8 @@
 package import Values
 
-/// Which addresses may be called: those of the Internet at large, and the networks an operator has opened.
+/// Decides which addresses may be called: public addresses of the Internet, and the networks that an operator has allowed.
 ///
-/// Whoever may say what is called from here could otherwise reach what only this machine and its neighbours reach.
+/// Without it, a user who may set a target URL could reach services that only this machine and its network can reach.
 package struct AddressGuard: Sendable {
     private let allowed: [IPNetwork]
 
@@ -11,14 +11,14 @@ package struct AddressGuard: Sendable {
 
     package func allows(_ address: IPAddress) -> Bool { refusingNetwork(of: address) == nil }
 
-    /// Why an address may not be called, or `nil` where it may.
+    /// Why an address may not be called; `nil` if it may.
     package func refusal(of address: IPAddress) -> String? {
         refusingNetwork(of: address).map { network in
             "the address \(address) is in \(network), which is not called unless DELIVERY_ALLOW_SUBNETS names it"
         }
     }
 
-    /// What is wrong with a URL, as far as it tells by itself; `nil` where nothing is.
+    /// The error in a URL, as far as the URL alone shows it; `nil` if it has none.
     package func fault(ofURL url: String, httpsOnly: Bool = false) -> String? {
         do throws(TargetURL.Problem) {
             return try TargetURL(url, httpsOnly: httpsOnly).address.flatMap { refusal(of: $0) }
@@ -35,11 +35,11 @@ package struct AddressGuard: Sendable {
         return Self.closed.first { $0.contains(address) }
     }
 
-    /// IPv4 addresses as a translator of the network offers them (RFC 6052, section 2.1); the last four bytes are what is
-    /// called.
+    /// The IPv6 addresses under which a NAT64 translator offers IPv4 addresses (RFC 6052, section 2.1). The last four bytes
+    /// are the address that is called.
     private static let translated = network("64:ff9b::/96")
 
-    /// Not reachable for everyone, or not one receiver's (the special-purpose address registries of IANA, RFC 6890).
+    /// Networks that are not public, or not a single receiver's (the special-purpose address registries of IANA, RFC 6890).
     private static let closed = [
         "0.0.0.0/8",  // this network; 0.0.0.0 is this host
         "10.0.0.0/8",  // private
@@ -73,8 +73,8 @@ package struct AddressGuard: Sendable {
         "fe80::/10",  // this link
         "fec0::/10",  // this site
         "ff00::/8",  // many receivers
-        // All global unicast addresses are in 2000::/3 (RFC 4291, section 2.4; IANA, IPv6 address space). What IANA reserves
-        // outside it later is closed too.
+        // All global unicast addresses are in 2000::/3 (RFC 4291, section 2.4; IANA, IPv6 address space). Later
+        // assignments outside it are blocked too.
         "::/3", "4000::/2", "8000::/1",
     ].map(network)
 

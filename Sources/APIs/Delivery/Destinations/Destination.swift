@@ -1,35 +1,35 @@
 internal import HTTP
 package import Values
 
-/// Where things are delivered to, and how.
+/// A target of deliveries, and how to deliver to it.
 package struct Destination: Equatable, Sendable {
-    /// Counts destinations in the order they were made; never used twice.
+    /// Numbers destinations in the order they were created; never used twice.
     package let number: UInt64
     /// http or https.
     package var url: String
     /// In upper case.
     package var method: String
     package var contentType: String
-    /// Headers sent beside ours, sealed as they may hold credentials; `nil`: none.
+    /// Headers sent in addition to ours, sealed because they may hold credentials; `nil`: none.
     package var sealedHeaders: [UInt8]?
-    /// Whose keys sign what is sent; `nil`: nobody's.
+    /// The keyring whose keys sign deliveries; `nil`: none.
     package var keyring: UInt64?
     /// The key of Standard Webhooks' v1, sealed; `nil`: none.
     package var sealedSecret: [UInt8]?
     package var policy: RetryChoice
     package var limits: DestinationLimits
-    /// Nothing is sent before this time of day.
+    /// Nothing is sent before this time, by the time of day; `nil`: not disabled.
     package var disabledUntil: Timestamp?
-    /// Why it was disabled, where nobody asked for it.
+    /// Why the destination was disabled, if that was not done by a client.
     package var disabledReason: String?
-    /// Since when it is disabled; told to clients alone.
+    /// When it was disabled. Shown to clients; not used for delivery.
     package var disabledAt: Timestamp?
     package var protocolKind: ProtocolKind
-    /// Who must agree before each attempt: what stands behind the address of that service; `nil`: nobody.
+    /// The path, below the policy service's address, that must approve each attempt; `nil`: no approval is needed.
     package var approvalPath: String?
-    /// Whether the receiver is asked for its consent before anything is sent, and what it said; `nil`: it is not.
+    /// The receiver's consent, which is asked for before anything is sent; `nil`: not asked for.
     package var consent: Consent?
-    /// How parcels are written for it (`ParcelShaping`); `nil`: as they are.
+    /// How parcels are written for this destination (`ParcelShaping`); `nil`: unchanged.
     package var shape: [UInt8]?
 
     package init(
@@ -57,27 +57,27 @@ package struct Destination: Equatable, Sendable {
         self.shape = shape
     }
 
-    /// Nothing is sent any longer, until it is enabled.
+    /// Stops deliveries until the destination is enabled.
     package mutating func disable(since time: Timestamp) {
         disabledAt = time
         disabledUntil = .farAhead
     }
 
-    /// How many requests an attempt makes at the most, one after the other: for consent, for approval, and the call.
+    /// The most requests that an attempt makes, one after the other: for consent, for approval, and the call.
     package var requests: Int { 1 + (lacksConsent ? 1 : 0) + (approvalPath == nil ? 0 : 1) }
     package static let mostRequests = 3
 
-    /// Whether the receiver has yet to agree to be sent anything.
+    /// Whether the receiver must still consent before anything is sent.
     package var lacksConsent: Bool { consent.map { $0.url != url } ?? false }
 
-    /// Whether the receiver is asked before anything is sent; what was agreed to before no longer counts.
+    /// Sets whether the receiver is asked for consent before anything is sent. An earlier consent no longer counts.
     package mutating func askConsent(_ isAsked: Bool) {
         consent = isAsked ? Consent() : nil
         limits.rate = nil
     }
 
-    /// The receiver has agreed, and said how much it takes. What another one has said, or nobody wants to know any longer, does
-    /// not count.
+    /// Records the receiver's consent and the rate that it allows. The consent is ignored if it is for another URL, or no
+    /// longer needed.
     package mutating func accept(_ consent: Consent) {
         guard lacksConsent, consent.url == url else { return }
         self.consent = consent
@@ -89,20 +89,20 @@ package struct Destination: Equatable, Sendable {
     package func isDisabled(at now: Timestamp) -> Bool { disabledUntil.map { $0 > now } ?? false }
 }
 
-/// What calls carry beside the parcel, and what follows from the receiver's answers.
+/// What requests carry in addition to the parcel, and how the receiver's responses are treated.
 package enum ProtocolKind: UInt8, Equatable, Sendable {
-    /// Headers that name event, delivery and attempt, and signatures; whatever is no 2xx is tried again.
+    /// Headers that name event, delivery and attempt, and signatures. Each response that is not 2xx is tried again.
     case webhook = 1
-    /// Nothing but the parcel's own headers and its id; the last attempt that fails disables the destination.
+    /// Only the parcel's own headers and its id. When the last attempt fails, the destination is disabled.
     case event
 }
 
-/// What a receiver that is asked first has said
+/// The consent of a receiver that is asked before anything is sent
 /// (CloudEvents, github.com/cloudevents/spec, http-webhook.md, section 4).
 package struct Consent: Equatable, Sendable {
-    /// The URL that it agreed to be called at; `nil`: none yet.
+    /// The URL for which the receiver consented; `nil`: not yet.
     package var url: String?
-    /// Requests a minute that it takes; `nil`: as many as there are.
+    /// The requests a minute that it accepts; `nil`: unlimited.
     package var rate: Int?
 
     package init(url: String? = nil, rate: Int? = nil) {
@@ -117,11 +117,11 @@ extension Timestamp {
 }
 
 package struct DestinationLimits: Equatable, Sendable {
-    /// Attempts at a time.
+    /// The most attempts in flight.
     package var inFlight: Int
-    /// Attempts a second; `nil`: as many as there are.
+    /// The most attempts a second; `nil`: unlimited.
     package var rate: Double?
-    /// One delivery after the other: the next waits until the one before has succeeded or is given up.
+    /// Deliver in order: a delivery waits until the one before it has succeeded or was given up.
     package var isOrdered: Bool
 
     package init(inFlight: Int = 16, rate: Double? = nil, isOrdered: Bool = false) {

@@ -1,35 +1,35 @@
 internal import HTTP
 package import Values
 
-/// How a destination has fared: what the circuit breaker, the rate limit and the automatic disabling go by. Times are of
-/// the steady clock.
+/// The failure history of a destination, used by the circuit breaker, the rate limit and the automatic disabling. Times are
+/// on the steady clock.
 package struct DestinationHealth: Equatable, Sendable {
-    // What has happened since the destination was made.
+    // Totals since the destination was created.
     package var delivered: UInt64 = 0
     package var failedAttempts: UInt64 = 0
     package var givenUp: UInt64 = 0
 
-    /// Attempts that have failed since one succeeded.
+    /// Failed attempts since the last success.
     package var failuresInRow: UInt64 = 0
-    /// Since when there have been failures alone; `nil` where the last attempt succeeded.
+    /// When the current run of failures began; `nil` if the last attempt succeeded.
     package var failingSince: Timestamp?
-    /// When a delivery was first given up since then.
+    /// When the first delivery was given up in the current run of failures.
     package var givenUpSince: Timestamp?
 
-    /// How far it had come on the way to being disabled when that was told last, in percent.
+    /// The last reported share of the time until the destination is disabled, in percent.
     package var toldPercent: UInt64 = 0
 
-    // The last minute, or what of it has passed.
+    // The current window, which lasts up to a minute.
     package var windowStart = Timestamp(microseconds: 0)
     package var windowAttempts: UInt64 = 0
     package var windowFailures: UInt64 = 0
 
-    /// Nothing is sent before this time; from then on one attempt at a time, until one succeeds.
+    /// Nothing is sent before this time; after it one attempt at a time, until one succeeds.
     package var opensAt: Timestamp?
-    /// How long the breaker stays open the next time.
+    /// How long the breaker stays open the next time, in seconds.
     package var openSeconds: Double = Self.firstOpenSeconds
 
-    /// When the attempts of before count no longer against the rate limit.
+    /// When the earlier attempts stop counting against the rate limit.
     package var rateFree: Timestamp?
 
     static let firstOpenSeconds = 30.0
@@ -37,8 +37,8 @@ package struct DestinationHealth: Equatable, Sendable {
 
     package init() {}
 
-    /// How many attempts may be begun now, and when to ask again where that is none.
-    /// - Parameter inFlight: how many are being made.
+    /// How many attempts may begin now. If the breaker or the rate limit allows none, `again` is when to ask again.
+    /// - Parameter inFlight: the number of attempts in flight.
     package func allowance(
         _ destination: Destination, inFlight: Int, at now: Timestamp
     ) -> (count: Int, again: Timestamp?) {
@@ -47,10 +47,10 @@ package struct DestinationHealth: Equatable, Sendable {
             if now < opensAt { return (0, opensAt) }
             count = 1 - inFlight
         }
-        // One asks; the others need not.
+        // A single attempt asks for consent; the others wait for it.
         if destination.lacksConsent { count = min(count, 1 - inFlight) }
         if let rate = destination.limits.rate {
-            // As many at once as a second allows.
+            // A burst may have as many attempts as one second allows.
             let free = (rateFree ?? now).seconds(since: now)
             let tokens = Int(max(0, max(1, rate) - max(0, free) * rate).rounded(.down))
             if tokens < 1 { return (0, now.adding(seconds: max(0.001, free - (max(1, rate) - 1) / rate))) }
@@ -65,14 +65,14 @@ package struct DestinationHealth: Equatable, Sendable {
         rateFree = max(now, rateFree ?? now).adding(seconds: 1 / rate)
     }
 
-    /// Lets what has failed count no longer.
+    /// Resets the failure history.
     package mutating func forgive() {
         endFailing()
         (windowAttempts, windowFailures) = (0, 0)
     }
 
-    /// Counts an attempt that is over.
-    /// - Returns: why the destination has to be disabled; `nil` where it has not.
+    /// Counts an attempt that has ended.
+    /// - Returns: why the destination must be disabled; `nil` if it stays enabled.
     package mutating func conclude(
         _ verdict: Verdict, _ policy: RetryPolicy, _ kind: ProtocolKind = .webhook, at now: Timestamp
     ) -> String? {
@@ -99,11 +99,11 @@ package struct DestinationHealth: Equatable, Sendable {
         return "nothing but failures for \(Int(hours(failingSince ?? now))) hours"
     }
 
-    /// Failures alone for so long disable a destination.
+    /// A destination is disabled when its attempts have only failed for this many hours.
     static let disablingHours = 120.0
 
-    /// Which part of the way to being disabled was come since that was told last, in percent; `nil` where there is nothing to
-    /// tell.
+    /// The share of the time until the destination is disabled, in percent, if it has passed 50, 70 or 90 since the last
+    /// report; else `nil`.
     package mutating func newPercent(at now: Timestamp) -> Int? {
         guard let failingSince else { return nil }
         let percent = now.seconds(since: failingSince) / (36 * Self.disablingHours)
@@ -117,7 +117,8 @@ package struct DestinationHealth: Equatable, Sendable {
         (opensAt, openSeconds) = (nil, Self.firstOpenSeconds)
     }
 
-    /// Ten failures in a row, or 70 % of ten or more in a minute; a probe that fails doubles the time.
+    /// Opens the breaker after ten failures in a row, or once 70 % of ten or more attempts in a minute have failed. A probe
+    /// that fails doubles the time.
     private mutating func breakCircuit(at now: Timestamp) {
         if let opened = opensAt {
             guard now >= opened else { return }

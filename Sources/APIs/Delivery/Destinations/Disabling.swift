@@ -2,23 +2,23 @@ internal import HTTP
 package import Values
 
 extension DestinationHealth {
-    /// Counts an attempt that is over.
-    /// - Returns: why its destination is disabled from now on; `nil` where it is not.
+    /// Counts an attempt that has ended.
+    /// - Returns: why its destination must be disabled now; `nil` if it stays enabled.
     package mutating func conclude(
         _ result: DeliveryResult, _ verdict: Verdict, _ policy: RetryPolicy, _ kind: ProtocolKind, at now: Timestamp
     ) -> String? {
-        // What others did not agree to is no fault of the receiver.
+        // A refusal or failure before the receiver was called does not count against it.
         let failing = result.attempt.reachedReceiver ? conclude(verdict, policy, kind, at: now) : nil
         return result.disablingReason(verdict, kind, failing: failing)
     }
 }
 
 extension DeliveryResult {
-    /// Why the destination is disabled from now on; `nil` where it is not.
+    /// Why the destination must be disabled now; `nil` if it stays enabled.
     ///
-    /// The last attempt to deliver an event disables its destination by what it failed of, and by nothing else; other attempts
-    /// do where the receiver asks for it, or has only failed for too long.
-    /// - Parameter failing: why by the failures so far.
+    /// For a destination of events, the last attempt of a delivery disables it, for the reason of that failure alone. Other
+    /// attempts disable a destination if the receiver asks for it, or if it has failed for too long.
+    /// - Parameter failing: the reason that follows from the failures so far.
     package func disablingReason(_ verdict: Verdict, _ kind: ProtocolKind, failing: String?) -> String? {
         if kind == .event, verdict == .givenUp, !wish.abortsMessage { return attempt.disablingText(delivery.trigger) }
         guard wish.disables else { return failing }
@@ -27,9 +27,9 @@ extension DeliveryResult {
 }
 
 extension Attempt {
-    /// Why a destination of events is to be disabled once a delivery is given up; `nil` where it is not.
+    /// Why a destination of events must be disabled once a delivery is given up; `nil` if it stays enabled.
     ///
-    /// What the receiver, or whoever was asked before it, has said of it stands as it was said.
+    /// A response of the receiver or of the policy service is quoted as it came.
     package func disablingText(_ trigger: Trigger) -> String? {
         guard let failure, trigger != .manual, trigger != .test else { return nil }
         switch failure.kind {

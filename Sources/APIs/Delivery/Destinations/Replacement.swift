@@ -1,8 +1,8 @@
-/// What became of putting something in the place of what is kept, as it was read.
+/// The outcome of replacing a stored value, provided that it is still as it was read.
 package enum Replacement<Value: Equatable & Sendable>: Equatable, Sendable {
     case replaced
-    /// It is no longer as it was read; nothing was done.
+    /// The stored value has changed since it was read; nothing was written.
     case differs(Value)
-    /// There is none any longer.
+    /// The value no longer exists.
     case gone
 }

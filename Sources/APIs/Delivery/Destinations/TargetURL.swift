@@ -1,7 +1,7 @@
 package import Values
 
-/// A URL that can be called, as RFC 3986 writes it, and taken strictly: two programs never see different hosts in it. It is our
-/// own because Foundation's `URL` repairs what is invalid.
+/// A URL that can be called, parsed strictly by RFC 3986, so that two programs never see different hosts in it. Foundation's
+/// `URL` is not used because it repairs invalid URLs.
 package struct TargetURL: Hashable, Sendable {
     package enum Scheme: String, Sendable {
         case http, https
@@ -10,18 +10,18 @@ package struct TargetURL: Hashable, Sendable {
         fileprivate var port: Int { self == .http ? 80 : 443 }
     }
 
-    /// What is wrong with a text, in one sentence that says where.
+    /// The error in a text, as one sentence that says where it is.
     package struct Problem: Error, Equatable, Sendable, CustomStringConvertible {
         package let description: String
     }
 
-    /// As it was given.
+    /// The URL as it was given.
     package let text: String
     package let scheme: Scheme
     /// In lower case; an IPv6 address without its brackets and zone.
     package let host: String
     package let port: Int
-    /// Where the host is an address: the one that would be called.
+    /// The address to call, if the host is an address.
     package let address: IPAddress?
 
     package static var maximumBytes: Int { 16 << 10 }
@@ -67,7 +67,7 @@ package struct TargetURL: Hashable, Sendable {
 
     // MARK: - The host
 
-    /// - Returns: with the index after it.
+    /// - Returns: the host, its address if it is one, and the index after it.
     private static func host(_ authority: ArraySlice<UInt8>) throws(Problem) -> (String, IPAddress?, Int) {
         if authority.first == UInt8(ascii: "[") { return try bracketed(authority) }
         let host = authority.prefix { $0 != UInt8(ascii: ":") }
@@ -77,7 +77,7 @@ package struct TargetURL: Hashable, Sendable {
             let character = String(decoding: [host[index]], as: UTF8.self)
             throw Problem("the host has a character that no name has, \(character),", at: index)
         }
-        // The dot at the end of a name that is complete.
+        // A complete name may end with a dot.
         let name = host.last == UInt8(ascii: ".") ? host.dropLast() : host
         let labels = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         // RFC 1035, section 2.3.4.
@@ -91,7 +91,7 @@ package struct TargetURL: Hashable, Sendable {
                     "the host has \(label.count) characters between two dots, more than 63,", at: label.startIndex)
             }
         }
-        // So that whoever looks it up takes it for an address if we do (url.spec.whatwg.org, "ends in a number").
+        // If we read the host as an address, a resolver must do so too (url.spec.whatwg.org, "ends in a number").
         guard let last = labels.last, isNumber(last) else { return (text, nil, host.endIndex) }
         guard let address = IPAddress.ipv4(inAnyNotation: text) else {
             throw Problem("the host ends in a number but is no IPv4 address", at: host.startIndex)
@@ -115,7 +115,7 @@ package struct TargetURL: Hashable, Sendable {
         return (text, address, close + 1)
     }
 
-    /// Of names in the wild: letters, digits, hyphen (RFC 1123, section 2.1), and the underscore that inner ones have.
+    /// The bytes of names in use: letters, digits, hyphen (RFC 1123, section 2.1), and the underscore of internal names.
     private static func isNameByte(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -125,7 +125,7 @@ package struct TargetURL: Hashable, Sendable {
         }
     }
 
-    /// Digits alone, or hexadecimal ones after `0x`, of which there may be none.
+    /// Whether the label is decimal digits, or `0x` and any number of hexadecimal digits, even zero.
     private static func isNumber(_ label: ArraySlice<UInt8>) -> Bool {
         if label.allSatisfy(isDigit) { return true }
         return label.prefix(2).map(lowercase).elementsEqual("0x".utf8)
@@ -155,7 +155,7 @@ package struct TargetURL: Hashable, Sendable {
 extension TargetURL.Problem {
     fileprivate init(_ what: String) { description = what }
 
-    /// - Parameter index: from 0; people count from 1.
+    /// - Parameter index: counted from 0; the message counts from 1.
     fileprivate init(_ what: String, at index: Int) { description = "\(what) at character \(index + 1)" }
 }
 

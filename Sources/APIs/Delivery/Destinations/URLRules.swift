@@ -1,15 +1,15 @@
 package import HTTP
 
-/// Says whether something may be delivered to a URL.
+/// Decides whether a URL may be a target of deliveries.
 package protocol URLRules {
-    /// What is wrong with it, as the rest of a sentence; `nil` where nothing is.
+    /// The error in the URL, as the rest of a sentence; `nil` if it has none.
     func fault(_ url: String) -> String?
 }
 
-/// Says as well whether a URL leads to what may be called.
+/// Also decides whether a URL leads to an address that may be called.
 package protocol URLChecking: URLRules {
-    /// Why what its host stands for may not be called, as the rest of a sentence; `nil` where it may, or is not known to be
-    /// anywhere. A URL that has a `fault` may be one for the receiver alone to tell.
-    /// - Parameter context: of the request that waits for it.
+    /// Why the addresses of the URL's host may not be called, as the rest of a sentence; `nil` if they may, or if none is
+    /// known. A URL that cannot be parsed is not refused here: `fault` reports it.
+    /// - Parameter context: the context of the request that waits for the lookup.
     func refusal(of url: String, _ context: any RequestContext) async -> LookupResult<String?>
 }

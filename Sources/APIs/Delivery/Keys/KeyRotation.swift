@@ -1,16 +1,16 @@
 internal import HTTP
 package import Values
 
-/// What receivers are shown of a keyring at one time.
+/// The keys of a keyring that receivers are shown at a given time.
 package struct KeyRotation: Equatable, Sendable {
     /// The key that signs.
     package let current: Keyring.Key
-    /// The one that will sign instead of it; `nil` where none is announced.
+    /// The announced key that will sign next; `nil` if none is announced.
     package let next: Keyring.Key?
-    /// The one that signed before it, while that is not long ago.
+    /// The key that signed before; `nil` if there is none, or once the overlap has passed.
     package let previous: Keyring.Key?
 
-    /// - Parameter overlapSeconds: how long the key before the one that signs is still of use.
+    /// - Parameter overlapSeconds: how long the previous key stays valid.
     package init?(_ keyring: Keyring, at now: Timestamp, overlapSeconds: Double) {
         guard let first = keyring.keys.first else { return nil }
         let index = keyring.keys.lastIndex { $0.signsFrom <= now }
@@ -27,11 +27,11 @@ package struct KeyRotation: Equatable, Sendable {
 }
 
 extension Keyring {
-    /// The keyring with one more key behind the others, and without those that are no longer shown.
+    /// The keyring with one more key at the end, and without those that are no longer shown.
     /// - Parameters:
     ///   - now: by the time of day.
-    ///   - overlapSeconds: how long the key before the one that signs is still shown.
-    /// - Returns: `nil` where another key is announced already: that one stays the next.
+    ///   - overlapSeconds: how long the previous key is still shown.
+    /// - Returns: `nil` if another key is already announced: that one stays the next.
     package func announcing(_ key: Key, at now: Timestamp, overlapSeconds: Double) -> Keyring? {
         guard let rotation = KeyRotation(self, at: now, overlapSeconds: overlapSeconds), rotation.next == nil else {
             return nil

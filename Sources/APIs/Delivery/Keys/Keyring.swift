@@ -1,20 +1,20 @@
 internal import HTTP
 package import Values
 
-/// The keys that somebody's deliveries are signed with, private halves sealed. The newest that is in force signs; the one
-/// before it signs beside it for a while.
+/// The keys that sign an owner's deliveries, private halves sealed. The newest key in force signs; for a while the previous
+/// one signs too.
 package struct Keyring: Equatable, Sendable {
     package struct Key: Equatable, Sendable {
-        /// Names the key to receivers.
+        /// Identifies the key to receivers.
         package let id: String
-        /// As settings name it.
+        /// The algorithm's name as in the settings.
         package let algorithm: String
         /// SubjectPublicKeyInfo (RFC 5280, section 4.1) as PEM.
         package let publicKey: String
         /// PKCS#8, sealed.
         package let sealedPrivateKey: [UInt8]
         package let created: Timestamp
-        /// From when on it signs, by the time of day.
+        /// When the key begins to sign, by the time of day.
         package let signsFrom: Timestamp
 
         package init(

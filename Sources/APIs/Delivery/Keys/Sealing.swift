@@ -1,6 +1,6 @@
-/// How what nobody shall read in a store is kept there.
+/// Encrypts secrets before they are stored, and decrypts them.
 package struct Sealing: Sendable {
-    /// What a sealed value is for. A value that was sealed for something else does not open.
+    /// The use of a sealed value. A value that was sealed for another use cannot be opened.
     package enum Purpose: String, Sendable, CaseIterable {
         case headers = "destination headers"
         case secret = "destination secret"
@@ -8,12 +8,12 @@ package struct Sealing: Sendable {
         case auth = "subscription auth"
         case target = "subscription target"
 
-        /// As it is authenticated with the value.
+        /// The bytes that are authenticated together with the value.
         package var context: [UInt8] { Array(rawValue.utf8) }
     }
 
     package let seal: @Sendable (_ plain: [UInt8], _ purpose: Purpose) -> [UInt8]
-    /// `nil` for what was not sealed here, and so.
+    /// Returns `nil` for bytes that were not sealed here for this purpose.
     package let open: @Sendable (_ sealed: [UInt8], _ purpose: Purpose) -> [UInt8]?
 
     package init(
@@ -26,7 +26,8 @@ package struct Sealing: Sendable {
 }
 
 extension HeaderField {
-    /// The plain text of a destination's headers: a line `name:value` for each. Neither has a line feed, nor the name a colon.
+    /// The plain text of a destination's headers: a line `name:value` for each. Names and values have no line feed, names no
+    /// colon.
     package static func lines(_ fields: [HeaderField]) -> [UInt8] {
         fields.flatMap { Array("\($0.name):\($0.value)\n".utf8) }
     }

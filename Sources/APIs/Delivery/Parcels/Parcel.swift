@@ -1,22 +1,22 @@
 internal import HTTP
 package import Values
 
-/// What is delivered: one body, kept once however many destinations it goes to.
+/// A payload to deliver: one body, stored once however many destinations it goes to.
 package struct Parcel: Equatable, Sendable {
-    /// Counts parcels in the order they came; never used twice.
+    /// Numbers parcels in the order they came; never used twice.
     package let number: UInt64
     /// The event's own id, the same for every destination and attempt.
     package let eventID: String
-    /// By which the same event is known again, where that is not its id.
+    /// The key that identifies a repeated event, if that is not its id.
     package let idempotencyKey: String?
     /// The event's type.
     package let event: String
-    /// Whose event it is; told to the log alone.
+    /// The environment of the event; one fixed value for all events of event routing.
     package let source: UUID
     package let body: [UInt8]
     package let receivedAt: Timestamp
 
-    /// A parcel that is not kept yet.
+    /// A parcel that is not stored yet.
     package struct Content: Equatable, Sendable {
         package let eventID: String
         package let idempotencyKey: String?
@@ -56,7 +56,7 @@ package struct Parcel: Equatable, Sendable {
 }
 
 extension Parcel {
-    /// For how many attempts at a time one with a body of so many bytes counts, as each holds the body in memory.
+    /// How many slots an attempt takes whose body has this many bytes: each attempt holds its body in memory.
     package static func slots(bytes: Int) -> Int { 1 + bytes >> 20 }
 }
 
@@ -68,20 +68,20 @@ package enum Trigger: UInt8, Equatable, Sendable, CaseIterable {
 
 /// The duty to send one parcel to one destination.
 package struct Delivery: Equatable, Sendable {
-    /// Counts deliveries in the order they were made; never used twice.
+    /// Numbers deliveries in the order they were created; never used twice.
     package let number: UInt64
     package let destination: UInt64
     package let parcel: UInt64
-    /// The same over all attempts.
+    /// The same for all attempts.
     package let id: UUID
     package let trigger: Trigger
-    /// Whether what it delivers had been given up.
+    /// Whether it repeats a delivery that had been given up.
     package let isRepair: Bool
-    /// Attempts that are over.
+    /// Attempts that have ended.
     package var attempts: UInt32
-    /// When the next attempt is due, or, while one is being made, when it counts as lost; on the steady clock.
+    /// When the next attempt is due, or, while an attempt is in flight, when its lease ends; on the steady clock.
     package var due: Timestamp
-    /// Who makes the attempt that is being made; 0: nobody does.
+    /// The worker that makes the attempt in flight; 0: no attempt is in flight.
     package var owner: UInt64
     /// When it was first due; on the steady clock.
     package let created: Timestamp

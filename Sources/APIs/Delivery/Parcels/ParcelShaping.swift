@@ -1,6 +1,6 @@
 /// A parcel as it is sent to one destination.
 package struct ShapedParcel: Equatable, Sendable {
-    /// `Content-Type` among them, unless there is no body.
+    /// Includes `Content-Type`, unless there is no body.
     package let headers: [HeaderField]
     package let body: [UInt8]
 
@@ -17,8 +17,8 @@ package struct ShapingFault: Error, Equatable, Sendable {
     package init(reason: String) { self.reason = reason }
 }
 
-/// Writes parcels as their destinations want them. What that is, a destination's own service alone knows.
+/// Writes parcels in the form that their destinations want. Only the API that created a destination can read its shape.
 package protocol ParcelShaping: AnyObject {
-    /// - Parameter shape: of the destination.
+    /// - Parameter shape: the destination's `shape`.
     func shape(_ parcel: Parcel, as shape: [UInt8]) throws(ShapingFault) -> ShapedParcel
 }

@@ -3,13 +3,12 @@ package import HTTPTypes
 internal import JSON
 package import Values
 
-/// Why a request is not done, as clients of this API are told: an object of `status`, `message`, `traceback` and
-/// `version`.
+/// Why a request fails. Clients of this API receive it as an object of `status`, `message`, `traceback` and `version`.
 package struct EventError: APIFailure, Equatable, Sendable {
     package let status: HTTPResponse.Status
-    /// Sentences.
+    /// One or more sentences.
     package let message: String
-    /// What the store could not do, where that is the reason.
+    /// The failure of the store, if that is the reason.
     package let failure: StoreFailure?
 
     package init(_ status: HTTPResponse.Status, _ message: String, failure: StoreFailure? = nil) {
@@ -18,10 +17,10 @@ package struct EventError: APIFailure, Equatable, Sendable {
         self.failure = failure
     }
 
-    /// What clients have always been told of what is not there, is deleted, or belongs to somebody else.
+    /// The error that clients have always received for objects that do not exist, are deleted, or belong to others.
     static let forbidden = EventError(.forbidden, "Forbidden")
 
-    /// - Parameter version: this program's.
+    /// - Parameter version: the version of this program.
     package func body(version: String) -> [UInt8] {
         objectJSON { json in
             json.member("status", "\(status.code) \(status.reasonPhrase)")
@@ -39,7 +38,7 @@ package struct EventError: APIFailure, Equatable, Sendable {
         return response
     }
 
-    /// What a client is told when the store fails.
+    /// The error that a client receives when the store fails.
     package init(_ failure: StoreFailure) {
         switch failure {
         case .full:
@@ -53,7 +52,7 @@ package struct EventError: APIFailure, Equatable, Sendable {
 }
 
 extension Response {
-    /// JSON under the media type that clients of this API have always seen: without a parameter.
+    /// JSON under the media type that this API has always used: `application/json` without a parameter.
     static func plainJSON(_ status: HTTPResponse.Status, _ body: [UInt8]) -> Response {
         var response = Response.json(status, body)
         response.head.headerFields[.contentType] = "application/json"

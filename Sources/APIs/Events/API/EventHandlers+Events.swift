@@ -7,7 +7,7 @@ internal import Values
 extension EventHandlers {
     // MARK: Receiving
 
-    /// The ids by which the events are known here: one for an event, a line for each of a batch.
+    /// Answers with the ids that the events have here: one id for a single event, one line for each event of a batch.
     func receive(_ request: Request, _ context: any RequestContext) async throws(EventError) -> Answer {
         let body = try body(of: request, atMost: settings.maximumEventBytes)
         let intake = try EventIntake(request.fields, body: body)
@@ -28,7 +28,7 @@ extension EventHandlers {
         return try await committed(response, context)
     }
 
-    /// Tells a sender that asks first whether it may send
+    /// Answers a sender that asks whether it may send
     /// (github.com/cloudevents/spec, http-webhook.md, section 4).
     func consent(_ request: Request) throws(EventError) -> Answer {
         guard
@@ -48,8 +48,8 @@ extension EventHandlers {
 
     // MARK: History
 
-    /// What became of an event; of its deliveries a user sees those to own subscriptions. Who has its id may see it, unless
-    /// the policy service has a say in that: withheld deliveries, too, tell the id.
+    /// The history of an event, with the deliveries to the user's own subscriptions. Any user who knows the event's id may
+    /// see it. With a policy service its content is restricted, because withheld deliveries reveal the id too.
     func history(
         _ text: String, of user: String, _ context: any RequestContext
     ) async throws(EventError) -> Answer {
@@ -69,16 +69,16 @@ extension EventHandlers {
         let lines = try await stored { () async throws(StoreFailure) in
             try await store.deliveries(of: found.id, query)
         }
-        // Numbers are never used twice: where it is the same one now, the lines are its own.
+        // Numbers are never used twice: if the subscription still has the same number, the log entries are its own.
         let current = try await stored { () async throws(StoreFailure) in try await store.subscription(found.id) }
         guard let lines, current?.destination.number == found.destination.number else { throw EventError.forbidden }
         let needsApproval = settings.policyURL != nil
-        // Up to so many bytes are made at once; what is longer, in parts.
+        // A short answer is made at once, a longer one in parts.
         guard lines.reduce(0, { $0 + 512 + $1.outcome.loggedBytes }) <= 32 << 10 else {
             guard context.mayBeLong else { throw EventError(.serviceUnavailable, Response.noRoomText) }
             let parts = JSONArrayParts(lines.map(\.id)) { [store] line, json async throws(StoreFailure) in
                 let one = DeliveryQuery(limit: 1, before: line + 1)
-                // A line that is gone is left out.
+                // A log entry that has been removed meanwhile is left out.
                 guard let found = try await store.deliveries(of: found.id, one)?.first, found.id == line else {
                     return
                 }
@@ -140,11 +140,11 @@ extension EventHandlers {
     }
 }
 
-/// Which events are to be delivered once more.
+/// Which events to deliver once more.
 struct ReplayInput: Equatable {
     let since: Timestamp
     let until: Timestamp
-    /// Those that were delivered too.
+    /// Whether to deliver again the events that were delivered already.
     let all: Bool
 
     init(parsing body: [UInt8], now: Timestamp) throws(EventError) {

@@ -5,7 +5,7 @@ internal import HTTPTypes
 internal import JSON
 package import Values
 
-/// The event routing API: from a request and a store to an answer.
+/// The event routing API: turns a request into an answer, with the help of a store.
 package final class EventHandlers: APIHandlers {
     package typealias Failure = EventError
 
@@ -15,12 +15,12 @@ package final class EventHandlers: APIHandlers {
     let sealing: Sealing
     let now: () -> Moment
     var random: any RandomNumberGenerator
-    /// Told of a header that names a user but is not believed.
+    /// Called when a request names its user in a header that is ignored.
     private let ignored: () -> Void
 
     /// - Parameters:
-    ///   - urls: which targets may be called.
-    ///   - ignored: called where a request names its user by the header, and that is not believed.
+    ///   - urls: decides which targets may be called.
+    ///   - ignored: called when a request names its user in the header, but the settings ignore it.
     package init(
         store: any EventStore, settings: EventSettings, urls: any URLChecking, sealing: Sealing,
         now: @escaping () -> Moment, random: any RandomNumberGenerator, ignored: @escaping () -> Void
@@ -34,10 +34,10 @@ package final class EventHandlers: APIHandlers {
         self.ignored = ignored
     }
 
-    /// Whether what follows a path is told in this API's words.
+    /// Whether errors at this path have the format of this API.
     package static func owns(_ path: [String]) -> Bool { EventRoute.own(path) != nil }
 
-    /// Answers what belongs to this API, and `nil` to all else.
+    /// Answers the requests of this API; `nil` for all other paths.
     /// - Parameter path: the segments of the request's path below the mount point.
     package func answer(
         _ request: Request, path: [String], _ context: any RequestContext
@@ -114,7 +114,7 @@ package final class EventHandlers: APIHandlers {
         return id
     }
 
-    /// The user's own subscription; of all others nothing is told.
+    /// The user's own subscription. Any other id is answered as forbidden.
     private func own(_ text: String, of user: String) async throws(EventError) -> Subscription {
         let id = try id(text)
         let found = try await stored { () async throws(StoreFailure) in try await store.subscription(id) }
@@ -157,7 +157,7 @@ package final class EventHandlers: APIHandlers {
         }
         let list = SubscriptionList(of: user, after: after, limit: limit, store, sealing)
         let beginning = try await stored { () async throws(StoreFailure) in try await list.next() }
-        // Clients of the service before know a user without any by this.
+        // Clients of the former service know from this error that the user has no subscriptions.
         guard !list.isEmpty || after != nil else { throw EventError.forbidden }
         let response = Response.plainJSON(.ok, beginning ?? [])
         if list.isOver { return try await committed(response, context) }
@@ -179,7 +179,7 @@ package final class EventHandlers: APIHandlers {
         SubscriptionChange(input: input, settings: settings, sealing: sealing, now: now().wall)
     }
 
-    /// Refuses a target whose name leads to what may not be called, as far as that can be told.
+    /// Refuses a target whose host name leads to an address that may not be called, as far as lookups can tell.
     private func checkReach(of url: String, _ context: any RequestContext) async throws(EventError) {
         switch await urls.refusal(of: url, context) {
         case .found(nil): return
@@ -193,7 +193,7 @@ package final class EventHandlers: APIHandlers {
     ) async throws(EventError) -> Answer {
         let input = try input(request, isNew: true)
         let subscription = try change(input).subscription(UUID(random: &random), of: user)
-        // What is made as deleted is never seen; clients know the answer to it.
+        // A subscription that is created as deleted is never visible; clients know this answer.
         if case .value = input.deleted { throw EventError.forbidden }
         try await checkReach(of: subscription.destination.url, context)
         let limit = settings.subscriptionsPerUser
@@ -227,7 +227,7 @@ package final class EventHandlers: APIHandlers {
             let before = subscription
             try change.apply(to: &subscription)
             let changed = subscription
-            // The URL that it had, and was to keep, may be changed meanwhile: then it is a new one.
+            // If another request has changed the URL meanwhile, setting it back is a change, and it must be checked.
             let url = changed.destination.url
             if url != before.destination.url, url != checkedURL {
                 try await checkReach(of: url, context)
@@ -247,7 +247,7 @@ package final class EventHandlers: APIHandlers {
     private func delete(
         _ request: Request, _ id: UUID, of user: String, _ context: any RequestContext
     ) async throws(EventError) -> Answer {
-        // A second attempt of the request that removed it finds it gone, and is answered as the first.
+        // When the request that removed the subscription is retried, it gets the same answer as the first time.
         let isDone = try await stored { () async throws(StoreFailure) in
             try await store.deleteSubscription(id, of: user, for: request.id)
         }
@@ -257,13 +257,13 @@ package final class EventHandlers: APIHandlers {
 }
 
 extension Subscription {
-    /// Users differ in any of their scalars.
+    /// Names are compared byte by byte: users that differ in any scalar are different.
     package func belongs(to name: String) -> Bool { user.utf8.elementsEqual(name.utf8) }
 }
 
-/// Where the policy service is asked about a user, below its own address.
+/// The path of the policy service for a user, below the service's address.
 enum PolicyPath {
-    /// The user is one segment, whatever is in the name.
+    /// The user's name is one path segment, whatever characters it has.
     static func of(_ user: String) -> String { "/events/" + percentEncoded(user, except: isUnreserved) }
 
     /// RFC 3986, section 2.3.
@@ -278,7 +278,7 @@ enum PolicyPath {
 }
 
 extension Answer {
-    /// The same with the methods that the path takes.
+    /// The same answer with the header `Allow`.
     fileprivate func allowing(_ methods: String) -> Answer {
         func marked(_ response: Response) -> Response {
             var response = response
@@ -292,7 +292,7 @@ extension Answer {
     }
 }
 
-/// What a client is told when the store fails.
+/// The response to a client when the store fails.
 /// - Parameter path: the segments of the request's path below the mount point.
 package func eventResponse(to failure: StoreFailure, at path: [String], version: String) -> Response {
     var response = EventError(failure).response(version: version)

@@ -4,25 +4,25 @@ internal import HTTP
 internal import HTTPTypes
 package import JSON
 
-/// The events that a request to `/receive` holds.
+/// The events in a request to `/receive`.
 ///
-/// Batched and structured mode are told by the Content-Type, binary mode by its headers
-/// (http-protocol-binding.md, section 3); all else is one event, and any JSON object may be one.
+/// The Content-Type selects batched and structured mode, the headers select binary mode (http-protocol-binding.md,
+/// section 3). Any other request is one event, which may be any JSON object.
 package struct EventIntake {
-    /// An event without the id that it is given here.
+    /// An event without the id that it gets here.
     struct Event: Equatable {
         let type: String
         let body: [UInt8]
-        /// `source` and `id`, by which CloudEvents are the same; `nil` where it does not have both.
+        /// `source` and `id`, which identify a CloudEvent; `nil` if the event does not have both.
         var identity: ReceivedEvent.Identity?
     }
 
     let events: [Event]
-    /// Whether they came as a batch, which may be empty.
+    /// Whether the request was a batch, which may be empty.
     let isBatch: Bool
 
     static let maximumBatch = 10_000
-    /// What a request's values may take up in memory is more than their text by far.
+    /// Limits memory: parsed values take up far more memory than their text.
     static let maximumValues = 2_000_000
 
     init(_ fields: FieldList, body: [UInt8]) throws(EventError) {
@@ -60,8 +60,8 @@ package struct EventIntake {
         }
     }
 
-    /// Any object is an event, if what subscriptions add to it has a place.
-    /// - Returns: the event's type.
+    /// Accepts any object as an event if its `extensions`, to which subscriptions add members, is an object, null or absent.
+    /// - Returns: the type of the event.
     private static func checkPlain(_ value: JSON) throws(EventError) -> String {
         guard case .object = value else { throw EventError(.badRequest, "An event is a JSON object.") }
         switch value[CloudEvent.extensionsName] {
@@ -71,7 +71,7 @@ package struct EventIntake {
         return type(of: value)
     }
 
-    /// The type that an event states; empty where it states none.
+    /// The type that an event has in `eventType` or `type`; empty if it has neither.
     package static func type(of value: JSON) -> String { value["eventType"]?.string ?? value["type"]?.string ?? "" }
 
     private static func type(ofChecked members: [JSON.Member]) throws(EventError) -> String {
@@ -85,7 +85,7 @@ package struct EventIntake {
     private static func structured(_ body: [UInt8]) throws(EventError) -> Event {
         let value = try json(body)
         guard case .object(let members) = value else { throw EventError(.badRequest, "An event is a JSON object.") }
-        // Version 0.1 is taken as it always was.
+        // Version 0.1 is checked only as a plain event, as it always was.
         let type = value["cloudEventsVersion"] != nil ? try checkPlain(value) : try Self.type(ofChecked: members)
         return Event(type: type, body: body, identity: identity(of: value))
     }
@@ -124,7 +124,7 @@ package struct EventIntake {
         return Event(type: event.type, body: json.bytes, identity: identity(of: .object(event.attributes)))
     }
 
-    /// Of CloudEvents of any version, and of nothing else.
+    /// The identity of a CloudEvent of any version; `nil` for other events.
     private static func identity(of value: JSON) -> ReceivedEvent.Identity? {
         let id = value["cloudEventsVersion"] != nil ? value["eventID"] : value["specversion"] != nil ? value["id"] : nil
         guard let id = id?.string, let source = value["source"]?.string, !id.isEmpty, !source.isEmpty else {

@@ -2,7 +2,7 @@ internal import Encodings
 internal import HTTP
 package import Values
 
-/// Where a request to this API goes.
+/// The route of a request to this API.
 enum EventRoute: Equatable {
     case receive
     case subscriptions
@@ -12,13 +12,13 @@ enum EventRoute: Equatable {
     case replay(String)
     case event(String)
 
-    /// The segments of a path that lies within this API, without the empty one that a slash at the end leaves.
+    /// The segments of a path of this API, without the empty last one that a trailing slash leaves; `nil` for other paths.
     static func own(_ path: [String]) -> ArraySlice<String>? {
         guard let first = path.first, ["receive", "eventmatch", "events"].contains(first) else { return nil }
         return path.count > 1 && path.last == "" ? path.dropLast() : path[...]
     }
 
-    /// - Parameter path: as `own` returns it.
+    /// - Parameter path: the result of `own`.
     init?(_ path: ArraySlice<String>) {
         let path = Array(path)
         switch (path[0], path.count) {
@@ -34,7 +34,7 @@ enum EventRoute: Equatable {
         }
     }
 
-    /// In the order of the alphabet, as `Allow` lists them.
+    /// In alphabetical order, as `Allow` lists them.
     var methods: [String] {
         switch self {
         case .receive: ["OPTIONS", "POST"]
@@ -44,7 +44,7 @@ enum EventRoute: Equatable {
         }
     }
 
-    /// The query parameters that mean something.
+    /// The query parameters that the route accepts.
     var parameters: [String] {
         switch self {
         case .subscriptions: ["event_uuid", "limit", "after"]
@@ -55,12 +55,12 @@ enum EventRoute: Equatable {
 }
 
 extension UUID {
-    /// In any of the forms that Python's `uuid.UUID` reads: letter case, hyphens, braces and `urn:uuid:` do not count.
+    /// Reads every form that Python's `uuid.UUID` reads: letter case, hyphens, braces and `urn:uuid:` do not matter.
     package init?(lenient text: String) {
         var rest = Substring(text.lowercased())
         if rest.hasPrefix("urn:uuid:") { rest = rest.dropFirst(9) }
         if rest.hasPrefix("{"), rest.hasSuffix("}") { rest = rest.dropFirst().dropLast() }
-        // There are as many bytes as a UUID has, or none.
+        // `init(bytes:)` refuses any other number of bytes than a UUID has.
         guard let bytes = Encodings.bytes(hexadecimal: rest.filter { $0 != "-" }) else { return nil }
         self.init(bytes: bytes)
     }

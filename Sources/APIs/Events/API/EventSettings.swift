@@ -1,37 +1,37 @@
-/// What this API goes by.
+/// The settings of this API.
 package struct EventSettings: Equatable, Sendable {
-    /// Who says who the user is.
+    /// Where the name of a request's user comes from.
     package enum UserSource: String, Equatable, Sendable, CaseIterable {
-        /// Nobody: everyone is the default user, and a header that says otherwise is not believed.
+        /// Every request has the default user; a header that names a user is ignored.
         case none
-        /// The server in front, by the header `userHeader`.
+        /// The server in front sets it in the header `userHeader`.
         case header
-        /// nginx, by the user name and password that it has checked.
+        /// nginx has checked a user name and password.
         case basic
-        /// nginx, by the common name of the client's certificate.
+        /// nginx has checked a client certificate; its common name is the user.
         case certificate
     }
 
     package var userSource = UserSource.none
     package var userHeader = "Http-Remote-User"
     package var defaultUser = "default_user"
-    /// Of an event, or of a batch of them.
+    /// The size limit of an event, or of a batch of events.
     package var maximumEventBytes = 16 << 20
-    /// Of a subscription or a replay in a request's body.
+    /// The size limit of a body with a subscription or a replay.
     package var maximumInputBytes = 1 << 20
-    /// Those that are taken over from elsewhere may be more.
+    /// The most subscriptions that a user can create; an import from another service may exceed it.
     package var subscriptionsPerUser = 100_000
-    /// Attempts at a time for one subscription.
+    /// The most attempts in flight for one subscription.
     package var inFlight = 16
-    /// Where it is asked whether a user may see an event; `nil`: nobody is asked.
+    /// The policy service, which decides whether a user may see an event; `nil`: none is asked.
     package var policyURL: String?
-    /// Who may send events after asking by OPTIONS: names of hosts, or `*`; empty: nobody is told that it may.
+    /// The origins that may send events, when they ask by OPTIONS: host names, or `*`; empty: all are refused.
     package var allowedOrigins: [String] = []
-    /// Events a minute that such a sender may send; `nil`: as many as it likes.
+    /// The events a minute that such a sender may send; `nil`: unlimited.
     package var allowedRate: Int?
-    /// Whether an event with the source and the id of one that is still kept is the same event, and not kept again.
+    /// Whether an event with the same source and id as a stored event is treated as that event, and not stored again.
     package var deduplicates = false
-    /// This program's.
+    /// The version of this program.
     package let version: String
 
     package init(version: String) { self.version = version }

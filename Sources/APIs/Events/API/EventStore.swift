@@ -2,94 +2,94 @@ package import Delivery
 package import HTTP
 package import Values
 
-/// What event routing needs of a store. Each operation is whole: it happens or it does not, also when the process dies in it.
+/// The operations that event routing needs of a store. Each operation is atomic, even if the process dies in the middle.
 ///
-/// An engine may gather what several requests write; it is kept for good once the engine's own `commit` has returned.
-/// Where a request has an id, doing it again with the same id changes nothing and answers the same.
+/// An engine may collect the writes of several requests; they last once the engine's own `commit` has returned. A request
+/// with an id can be retried: with the same id it changes nothing more and gets the same answer.
 package protocol EventStore: AnyObject {
     // MARK: Subscriptions
 
-    /// A user's subscriptions in the order they were made.
-    /// - Parameter after: the number of the destination after which they begin.
+    /// A user's subscriptions in the order they were created.
+    /// - Parameter after: the number of a destination; only subscriptions after it are returned.
     func subscriptions(of user: String, after: UInt64?, limit: Int) async throws(StoreFailure) -> [Subscription]
 
     func subscription(_ id: UUID) async throws(StoreFailure) -> Subscription?
 
-    /// Makes a subscription and gives its destination a number.
-    /// - Parameter limit: how many the user may have.
+    /// Creates a subscription and gives its destination a number.
+    /// - Parameter limit: the most subscriptions that the user may have.
     func create(
         _ subscription: Subscription, for request: RequestID?, limit: Int
     ) async throws(StoreFailure) -> SubscriptionCreation
 
-    /// Puts a subscription in the place of one that is as it was read.
+    /// Replaces a subscription, if it is still as it was read.
     func replace(
         _ subscription: Subscription, by changed: Subscription
     ) async throws(StoreFailure) -> Replacement<Subscription>
 
-    /// Removes a user's subscription with its pending deliveries and its log; false where the user has none of that id.
+    /// Removes a user's subscription with its pending deliveries and its log; false if the user has no such subscription.
     func deleteSubscription(_ id: UUID, of user: String, for request: RequestID?) async throws(StoreFailure) -> Bool
 
     // MARK: Events
 
-    /// Keeps events until they are matched. One whose identity an event has that is still kept is not kept again.
-    /// - Returns: the ids by which they are known; those given, or of the first time where the request was done before, or
-    ///   there is such an event already.
+    /// Stores events until they are matched. An event with the same identity as a stored event is not stored again.
+    /// - Returns: the ids of the events: those given or, for a repeated request or an event that is stored already, the
+    ///   earlier ones.
     func receive(
         _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> [UUID]
 
-    /// An event and what became of it; `nil` where it is not there, or no longer.
-    /// - Parameter user: whose subscriptions to tell of; `nil`: everyone's.
+    /// An event and its history; `nil` if it does not exist, or no longer.
+    /// - Parameter user: include only this user's subscriptions; `nil`: all.
     func event(_ id: UUID, for user: String?) async throws(StoreFailure) -> EventHistory?
 
     // MARK: Deliveries
 
-    /// What became of a subscription's events, newest attempt first.
+    /// The log of a subscription's deliveries, newest attempt first; `nil` if there is no such subscription.
     func deliveries(of subscription: UUID, _ query: DeliveryQuery) async throws(StoreFailure) -> [DeliveryLine]?
 
-    /// Delivers again what a line of its log is about, unless the subscription is gone: another one may have its id since.
+    /// Delivers again what a log entry is about, unless the subscription is gone: another one may have the same id by now.
     func redeliver(
         _ line: UInt64, of subscription: Subscription, for request: RequestID?, at moment: Moment
     ) async throws(StoreFailure) -> Redelivery
 
-    /// Has the events between two times matched against one subscription once more, behind what was asked for before; unless the
-    /// subscription is gone: another one may have its id since.
-    /// - Parameter all: whether those are delivered again that were delivered.
+    /// Requests that the events between two times are matched against one subscription once more, after the replays that
+    /// were requested earlier. Does nothing if the subscription is gone: another one may have the same id by now.
+    /// - Parameter all: whether to deliver again the events that were delivered already.
     func replay(
         _ subscription: Subscription, since: Timestamp, until: Timestamp, all: Bool, for request: RequestID?
     ) async throws(StoreFailure) -> ReplayRequest
 }
 
-/// What becomes of a request for a replay.
+/// The outcome of a request for a replay.
 package enum ReplayRequest: Equatable, Sendable {
     case accepted
     case unknownSubscription
-    /// As many are waiting as may.
+    /// The subscription has as many pending replays as it may have.
     case tooMany
 
-    /// How many of one subscription may wait, the one that is under way among them.
+    /// The most replays that may be pending for a subscription, the one in progress included.
     package static let limit = 16
 }
 
 package enum SubscriptionCreation: Equatable, Sendable {
     case made(Subscription)
     case idTaken
-    /// The user has as many as a user may have.
+    /// The user has as many subscriptions as a user may have.
     case tooMany
 }
 
-/// An event that is not kept yet.
+/// An event that is not stored yet.
 package struct ReceivedEvent: Equatable, Sendable {
-    /// By which it is known here.
+    /// The id that it gets here.
     package let id: UUID
-    /// As the event says it; empty where it does not.
+    /// The type as the event gives it; empty if it gives none.
     package let type: String
     /// A JSON object.
     package let body: [UInt8]
-    /// By which the same event is known again; `nil` where every event is a new one.
+    /// The identity by which a repeated event is recognized; `nil`: the event is always new.
     package let identity: Identity?
 
-    /// What CloudEvents that are the same have in common (spec.md, "id").
+    /// The attributes that identify a CloudEvent (spec.md, "id").
     package struct Identity: Hashable, Sendable {
         package let source: String
         package let id: String
@@ -112,12 +112,12 @@ package struct EventHistory: Equatable, Sendable {
     package let id: UUID
     package let receivedAt: Timestamp
     package let body: [UInt8]
-    /// Whether it waits to be matched, or for deliveries to be made of what matched.
+    /// Whether the event waits to be matched, or matched deliveries are still to be created.
     package let isWaiting: Bool
-    /// What it matched, in the order the subscriptions were made; those that are gone, or that are not to be told of, are left
+    /// The subscriptions that it matched, in the order they were created; those that are gone or were not asked for are left
     /// out.
     package let matches: [Match]
-    /// How many were left out.
+    /// How many matches were left out.
     package let otherMatches: Int
 
     package struct Match: Equatable, Sendable {
@@ -146,11 +146,11 @@ package struct EventHistory: Equatable, Sendable {
 }
 
 package struct DeliveryQuery: Equatable, Sendable {
-    /// How many lines at the most.
+    /// The most log entries to return.
     package var limit: Int
-    /// Only lines before this one.
+    /// Only log entries before this one.
     package var before: UInt64?
-    /// Only those that succeeded, or failed.
+    /// `true`: only successful attempts; `false`: only failed ones.
     package var succeeded: Bool?
 
     package init(limit: Int = 100, before: UInt64? = nil, succeeded: Bool? = nil) {

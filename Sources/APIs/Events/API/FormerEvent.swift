@@ -2,7 +2,7 @@ package import Delivery
 internal import HTTP
 package import Values
 
-/// An event that another service routed, with what became of it.
+/// An event that another service routed, with its outcomes.
 package struct FormerEvent: Equatable, Sendable {
     package struct Match: Equatable, Sendable {
         package let subscription: UUID

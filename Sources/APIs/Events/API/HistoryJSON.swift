@@ -5,8 +5,8 @@ internal import Values
 
 extension EventHistory {
     /// - Parameters:
-    ///   - user: whose subscriptions are told of.
-    ///   - needsApproval: whether the event is shown only to whom it was delivered, or who might have it.
+    ///   - user: whose deliveries are shown.
+    ///   - needsApproval: whether the event is shown only if a delivery of it to the user was approved.
     func write(to json: inout JSONWriter, for user: String, needsApproval: Bool) {
         let own = matches.filter { $0.user.utf8.elementsEqual(user.utf8) }
         json.object { json in
@@ -26,13 +26,13 @@ extension EventHistory {
 extension EventHistory.Match {
     fileprivate var wasApproved: Bool { attempts.contains(where: \.wasApproved) }
 
-    /// Whether another attempt follows, or the first.
+    /// Whether an attempt is still to follow.
     package var isUnderWay: Bool { last.map { !$0.isFinal } ?? true }
 
-    /// The last attempt that something follows from: not one that failed after another worker had taken the delivery.
+    /// The last attempt that decides the state. An attempt that failed after another worker had taken the delivery does not.
     private var last: DeliveryLine? { attempts.last { $0.isFinal || $0.nextRetryAt != nil } }
 
-    /// How the delivery stands.
+    /// The state of the delivery.
     package var state: String {
         guard let last else { return "pending" }
         if !last.isFinal { return "retrying" }
@@ -52,13 +52,13 @@ extension EventHistory.Match {
 }
 
 extension DeliveryLine {
-    /// Whether the policy service has agreed, or nobody had to be asked.
+    /// Whether the policy service has approved the attempt, or no approval was needed.
     fileprivate var wasApproved: Bool {
         outcome.approval?.status.map { (200..<300).contains($0) } ?? (outcome.failure == nil)
     }
 
-    /// - Parameter needsApproval: whether nothing of the event is told where the policy service has not agreed: neither its
-    ///   type, nor why that service does not, as this may speak of the event.
+    /// - Parameter needsApproval: whether to hide the event unless the policy service has approved: both its type and the
+    ///   service's answer, which may describe the event.
     func write(to json: inout JSONWriter, needsApproval: Bool) {
         let isShown = !needsApproval || wasApproved
         json.object { json in

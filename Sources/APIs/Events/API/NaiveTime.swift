@@ -1,12 +1,12 @@
 internal import HTTP
 package import Values
 
-/// Times as this API writes them, without a zone: those of UTC.
+/// Times as this API writes them: in UTC, without a zone.
 extension Timestamp {
     package var naive: String { iso8601(zone: "") }
 
-    /// Reads a date, or a date and a time of day behind a `T` or a blank, seconds and their fraction included or not. A zone
-    /// may be there and does not count, as it never has.
+    /// Reads a date, optionally followed by `T` or a blank and a time of day; seconds and their fraction are optional. A
+    /// zone is accepted and ignored, as it always was.
     package init?(naive text: String) {
         var rest = Substring(text)
         while rest.last == " " { rest.removeLast() }
@@ -23,7 +23,7 @@ extension Timestamp {
         self.init(checking: "\(date)T\(time)")
     }
 
-    /// Reads a time whose zone counts where it has one (RFC 3339); without one it is of UTC, and read as `naive` is.
+    /// Reads a time by its zone if it has one (RFC 3339); without a zone it is in UTC, and read as by `init(naive:)`.
     package init?(zonedOrNaive text: String) {
         if let time = Timestamp(rfc3339: text) {
             self = time
@@ -35,7 +35,7 @@ extension Timestamp {
     }
 
     private init?(checking text: String) {
-        // What cannot be written again in four digits of a year is refused too.
+        // Years that cannot be written in four digits are refused too.
         guard let time = Timestamp(rfc3339: text + "Z") else { return nil }
         self = time
     }

@@ -2,13 +2,13 @@ internal import Encodings
 internal import HTTP
 internal import HTTPTypes
 
-/// What a request's body stands for, whatever it was coded as on its way.
+/// Decodes the bodies of requests.
 enum RequestBody {
-    /// More codings than these are not undone, one over the other.
+    /// The most content codings, applied one over the other, that are undone.
     private static let maximumCodings = 2
 
     /// A body without its content codings (RFC 9110, section 8.4).
-    /// - Parameter limit: bytes that it may have, then and in between.
+    /// - Parameter limit: the most bytes that the body may have, also between two codings.
     static func decoded(_ body: [UInt8], _ fields: FieldList, atMost limit: Int) throws(EventError) -> [UInt8] {
         guard let field = fields.joinedValue(of: "content-encoding") else { return body }
         let names = String(decoding: field, as: UTF8.self).split(separator: ",")
@@ -37,9 +37,9 @@ enum RequestBody {
         EventError(.contentTooLarge, "The body may have no more than \(limit) bytes.")
     }
 
-    /// The UTF-8 of a JSON text in UTF-8, UTF-16 or UTF-32, without a byte order mark; whether it is JSON is left open.
+    /// The UTF-8 of a text in UTF-8, UTF-16 or UTF-32, without a byte order mark. It does not check that the text is JSON.
     static func jsonText(_ body: [UInt8]) throws(EventError) -> [UInt8] {
-        // Nearly all are UTF-8 without a mark, and stay as they are.
+        // Nearly all bodies are UTF-8 without a mark, and are returned as they are.
         guard let first = body.first, first >= 0xef || body.prefix(4).contains(0) else { return body }
         guard let text = Encodings.jsonText(body) else {
             throw EventError(.badRequest, "The body is not JSON: it is not UTF-8, UTF-16 or UTF-32.")

@@ -3,7 +3,7 @@ internal import HTTP
 internal import HTTPTypes
 
 extension EventSettings {
-    /// Who sent a request.
+    /// The user who sent a request.
     func user(of request: Request) throws(EventError) -> String {
         let user: String
         switch userSource {
@@ -20,8 +20,8 @@ extension EventSettings {
 
     private static let maximumUserBytes = 255
 
-    /// Refuses who cannot be asked about: in a path these stand for other paths, however they are escaped (RFC 3986,
-    /// section 5.2.4).
+    /// Refuses names that cannot be sent to the policy service: as a path segment, "." and ".." lead elsewhere even when
+    /// escaped (RFC 3986, section 5.2.4).
     package static func check(user: String) throws(EventError) {
         guard user != ".", user != "..", user.utf8.count <= maximumUserBytes else {
             throw EventError(
@@ -34,10 +34,10 @@ extension EventSettings {
         return name
     }
 
-    /// What a value in a distinguished name stands for (RFC 4514, section 2.4); `nil` where that is no text.
+    /// The unescaped value of an attribute in a distinguished name (RFC 4514, section 2.4); `nil` if it is not text.
     static func unescaped(_ value: String) -> String? {
         var rest = Array(value.utf8)[...]
-        // Octets of BER, and not the value itself.
+        // `#` begins BER octets in hexadecimal instead of the value.
         guard rest.first != UInt8(ascii: "#") else { return nil }
         var bytes: [UInt8] = []
         while let byte = rest.popFirst() {

@@ -3,10 +3,10 @@ internal import JSON
 internal import JSONPath
 internal import Values
 
-/// Subscriptions that lag behind, as the expressions of their owners take much time (`MatchingShares`).
+/// Lagging subscriptions: their owners' expressions take too much time (`MatchingShares`).
 extension EventMatcher {
-    /// Tries events with one lagging subscription: as many as there is time for, and at least one. Owners
-    /// alternate, and so do the subscriptions of an owner.
+    /// Tries events with one lagging subscription: as many as the time allows, and at least one. Calls alternate between
+    /// owners, and between the subscriptions of an owner.
     /// - Returns: whether there was something to do.
     func tryLagging(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
         let waiting = try await store.waitingLag(

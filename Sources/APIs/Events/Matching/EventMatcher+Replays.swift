@@ -3,10 +3,10 @@ internal import JSON
 internal import JSONPath
 internal import Values
 
-/// Subscriptions that are sent events of the past.
+/// Replays: subscriptions that are sent past events.
 extension EventMatcher {
-    /// Tries events with one subscription that replays them: as many as there is time for, and at least one.
-    /// - Returns: whether a replay waited.
+    /// Tries events with one subscription that has a replay pending: as many as the time allows, and at least one.
+    /// - Returns: whether a replay was pending.
     func replay(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
         let waiting = try await store.waitingReplay(
             after: lastReplayed, limit: Self.eventsPerSubscription, maximumBytes: Self.maximumBytes)

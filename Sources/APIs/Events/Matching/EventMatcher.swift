@@ -2,29 +2,29 @@ internal import HTTP
 internal import JSONPath
 package import Values
 
-/// Matches the events that wait with the expressions of all subscriptions, in small steps.
+/// Matches waiting events with the expressions of all subscriptions, in small steps.
 ///
-/// Several matchers may work on one store. An event belongs to the matcher that first stores what it matches; the others
-/// leave it alone, and begin at a random distance behind it the next time.
+/// Several matchers may work on one store. An event belongs to the matcher that first stores its matches. A matcher that
+/// loses this race skips a random number of waiting events the next time.
 ///
-/// A step does one of these: it matches events (`EventsInProgress`), tries events with a subscription that lags behind
-/// (EventMatcher+Lagging.swift), or with one that replays them (EventMatcher+Replays.swift).
+/// Each step does one of these: match events (`EventsInProgress`), try events with a lagging subscription
+/// (EventMatcher+Lagging.swift), or continue a replay (EventMatcher+Replays.swift).
 package final class EventMatcher {
     let store: any MatchingStore
     var index = SubscriptionIndex()
-    /// The revision of the store's expressions that `index` has.
+    /// The revision of the store's expressions that `index` contains.
     private var revision: UInt64 = 0
     private var inProgress = EventsInProgress()
     var reports = ExpressionReports()
     private var schedule = MatchingSchedule()
-    /// How many of the waiting events to leave to another matcher.
+    /// How many of the oldest waiting events to leave to another matcher.
     private var skipping = 0
 
-    /// The owner of the lagging subscription that was tried last, and the one tried last of each owner.
+    /// The owner of the lagging subscription that was tried last, and for each owner the subscription that was tried last.
     var lastLaggingOwner: UUID?
     var lastLagging: [UUID: UInt64] = [:]
 
-    /// The subscription whose replay went on last.
+    /// The subscription whose replay was continued last.
     var lastReplayed: UInt64?
 
     private static let eventLimit = 64
@@ -35,10 +35,10 @@ package final class EventMatcher {
 
     package init(store: any MatchingStore) { self.store = store }
 
-    /// Does one step. What it writes lasts once the store's `commit` has returned. After a step or a commit that failed,
-    /// call `rolledBack`.
+    /// Does one step. What it writes lasts once the store's `commit` has returned. If the step or the commit fails, call
+    /// `rolledBack`.
     /// - Parameter deadline: on the steady clock. No expression is begun after it.
-    /// - Returns: whether there may be more to do at once.
+    /// - Returns: whether there may be more to do now.
     package func match(until deadline: Timestamp, now: () -> Moment) async throws(StoreFailure) -> Bool {
         reports.beginStep()
         if inProgress.hasOnlySlow {
@@ -60,7 +60,7 @@ package final class EventMatcher {
         return true
     }
 
-    /// Takes note that nothing of the last step was stored.
+    /// Records that nothing of the last step was stored.
     package func rolledBack() {
         inProgress.stop()
         reports.rolledBack()
@@ -68,7 +68,7 @@ package final class EventMatcher {
 
     // MARK: Events
 
-    /// Begins events that wait, where there are any.
+    /// Begins waiting events, if there are any.
     private func beginEvents() async throws(StoreFailure) {
         inProgress.readmitPostponed()
         var waiting = try await waitingEvents()
@@ -77,7 +77,7 @@ package final class EventMatcher {
             waiting = try await waitingEvents()
         }
         guard !waiting.isEmpty else { return }
-        // After the events are read: an expression that was changed before an event came is known then.
+        // Update after reading the events: then every change made before one of them arrived is included.
         try await updateIndex()
         inProgress.begin(waiting)
     }
@@ -87,7 +87,7 @@ package final class EventMatcher {
             besides: inProgress.excluded, skipping: skipping, limit: Self.eventLimit, maximumBytes: Self.maximumBytes)
     }
 
-    /// Stores what the finished events match. They are no longer in progress even if that fails: they wait in the store.
+    /// Stores the matches of finished events. If that fails, they are no longer in progress, but still wait in the store.
     private func deliverFinished(at now: () -> Moment) async throws(StoreFailure) {
         let finished = inProgress.takeFinished()
         guard !finished.isEmpty else { return }

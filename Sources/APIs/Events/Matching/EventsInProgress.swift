@@ -4,17 +4,17 @@ internal import Values
 
 /// The events that are being matched: first the quick ones, oldest first, then the slow ones.
 ///
-/// An event is slow once it has taken longer than `slowSeconds`. It then lets others pass. A few slow events stay in progress;
-/// the others are postponed: they wait in the store until there is a place, and are begun anew.
+/// An event is slow once it has taken longer than `slowSeconds`. Other events then go first. Up to `slowLimit` slow events
+/// stay in progress. Any others are postponed: they wait in the store until one may be in progress, and then begin again.
 struct EventsInProgress {
     struct Entry {
         let number: UInt64
         let body: [UInt8]
-        /// What it matches, where an earlier step has found that out.
+        /// The matches, if an earlier step has found them.
         let knownMatches: [UInt64]?
         /// `nil` until the body is parsed.
         var matching: SubscriptionIndex.Matching?
-        /// The time that matching has taken.
+        /// The time that matching has taken so far.
         var seconds = 0.0
         var isSlow = false
 
@@ -26,21 +26,21 @@ struct EventsInProgress {
 
         var isFinished: Bool { knownMatches != nil || matching?.isOver ?? false }
 
-        /// The subscriptions that it matches, as far as they are found.
+        /// The subscriptions that it matches, as far as found.
         var matches: [UInt64] { knownMatches ?? matching?.matched ?? [] }
 
-        /// The subscriptions to try later, as their owners have no time left.
+        /// The subscriptions to try later because their owners have no time left.
         var deferred: [UInt64] { knownMatches == nil ? matching?.deferred ?? [] : [] }
 
-        /// The subscriptions whose expression took too long for it.
+        /// The subscriptions whose expression took too long for this event.
         var exceeded: [UInt64] { matching?.exceeded ?? [] }
     }
 
     static let slowSeconds = 0.02
     static let slowLimit = 4
-    /// Slow events beyond this are not remembered, and are begun again sooner.
+    /// Slow events beyond this number are not remembered, and begin again sooner.
     static let postponedLimit = 10_000
-    /// About as many deliveries as the store makes in a step.
+    /// About the number of deliveries that the store creates in a step.
     static let deliveriesPerStep = 1000
 
     private var entries: [Entry] = []
@@ -50,15 +50,15 @@ struct EventsInProgress {
     var hasOnlySlow: Bool { entries.allSatisfy(\.isSlow) }
     var hasPostponed: Bool { !postponed.isEmpty }
 
-    /// The events not to begin: those in progress, and those that are postponed.
+    /// The events that must not begin: those in progress and the postponed ones.
     var excluded: Set<UInt64> { postponed.union(entries.map(\.number)) }
 
-    /// Lets the oldest postponed event be begun again, where there is a place for it.
+    /// Lets the oldest postponed event begin again, if fewer than `slowLimit` events are in progress.
     mutating func readmitPostponed() {
         if entries.count < Self.slowLimit, let oldest = postponed.min() { postponed.remove(oldest) }
     }
 
-    /// Puts new events before the slow ones. There are no quick ones.
+    /// Adds new events before the slow ones. Must be called only while no quick events are in progress.
     mutating func begin(_ events: [WaitingEvent]) {
         entries.insert(contentsOf: events.map { Entry($0) }, at: 0)
     }
@@ -70,7 +70,7 @@ struct EventsInProgress {
             guard start < deadline else { return }
             guard let matching = entries[current].matching else {
                 guard entries[..<current].reduce(0, { $0 + $1.matches.count }) < Self.deliveriesPerStep else {
-                    // This step cannot deliver more, and what it does not deliver is matched again by the next.
+                    // This step cannot store more matches, and the next step would have to match these events again.
                     return dropQuick(from: current)
                 }
                 entries[current].matching = index.begin((try? JSON(parsing: entries[current].body)) ?? .null)
@@ -87,22 +87,22 @@ struct EventsInProgress {
         }
     }
 
-    /// The events that are finished, which are no longer in progress.
+    /// Removes the finished events, and returns them.
     mutating func takeFinished() -> [Entry] {
         let finished = entries.filter(\.isFinished)
         if !finished.isEmpty { entries.removeAll(where: \.isFinished) }
         return finished
     }
 
-    /// Stops the events in progress: they wait in the store.
+    /// Stops all events in progress. They still wait in the store.
     mutating func stop() { entries = [] }
 
-    /// Puts back the quick events from an index on: they wait in the store.
+    /// Drops the quick events from an index on. They still wait in the store.
     private mutating func dropQuick(from index: Int) {
         entries.removeSubrange(index..<(entries.firstIndex(where: \.isSlow) ?? entries.endIndex))
     }
 
-    /// Moves an event behind the others, or postpones it where enough are slow.
+    /// Moves an event behind the others, or postpones it if there are enough slow ones.
     private mutating func letOthersPass(_ index: Int) {
         var entry = entries.remove(at: index)
         if entries.count(where: \.isSlow) < Self.slowLimit {

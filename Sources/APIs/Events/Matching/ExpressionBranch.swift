@@ -3,25 +3,25 @@ internal import JSON
 internal import JSONPath
 internal import Values
 
-/// A place in events, and what is asked for there and below it.
+/// A node in a tree of paths: what expressions require at this path of an event, and below it.
 final class ExpressionBranch {
     typealias Step = JSONPathRequirement.Step
 
     private(set) var members: [String: ExpressionBranch] = [:]
-    /// At any member's value, or any element.
+    /// The requirements for any member's value, or any element.
     private(set) var child: ExpressionBranch?
-    /// Here, or anywhere below.
+    /// The requirements for the value here, or any value below it.
     private(set) var descendant: ExpressionBranch?
-    /// Expressions that ask for something to be there.
+    /// Expressions that require a value here.
     let present = ExpressionGroup()
-    /// Expressions that ask for a text to be there.
+    /// Expressions that require a certain text here, by the text.
     private(set) var texts: [String: ExpressionGroup] = [:]
-    /// The last event for which all at and below this counted as found.
+    /// The last event for which everything at this node and below it was counted as found.
     var wholeFor: UInt64 = 0
 
     private var isEmpty: Bool { isLast && present.isEmpty && texts.isEmpty }
 
-    /// Whether nothing is asked for below.
+    /// Whether nothing is required below.
     var isLast: Bool { members.isEmpty && child == nil && descendant == nil }
 
     private subscript(step: Step) -> ExpressionBranch? {
@@ -55,7 +55,7 @@ final class ExpressionBranch {
         }
     }
 
-    /// Takes an expression away, and branches that hold nothing then.
+    /// Removes an expression, and the branches that become empty.
     func remove(_ entry: ExpressionEntry, _ path: ArraySlice<Step>, _ text: String?) {
         if let step = path.first {
             guard let next = self[step] else { return }
@@ -70,22 +70,22 @@ final class ExpressionBranch {
     }
 }
 
-/// An expression, with the subscriptions that ask for it.
+/// An expression, with the subscriptions that use it.
 final class ExpressionEntry {
     let query: JSONPath
     var subscriptions: Set<UInt64> = []
     var exceededInRow = 0
     var restsUntil = Timestamp(microseconds: .min)
-    /// Values of the smallest event for which it has exceeded its budget since it last did not.
+    /// The number of values of the smallest event that has exceeded the budget in the current run of failures.
     var exceedingCount = Int.max
-    /// The event that it was found for last.
+    /// The last event for which it was found.
     var foundFor: UInt64 = 0
 
     init(_ query: JSONPath) { self.query = query }
 }
 
-/// An expression that an event may match, and who asked for it when that was found: what they change later counts for later
-/// events.
+/// An expression that an event may match, with its subscriptions at the time it was found: later changes count only for
+/// later events.
 struct FoundExpression {
     let entry: ExpressionEntry
     let subscriptions: Set<UInt64>
@@ -93,7 +93,7 @@ struct FoundExpression {
     init(_ entry: ExpressionEntry) { (self.entry, subscriptions) = (entry, entry.subscriptions) }
 }
 
-/// Expressions that are found together.
+/// Expressions with the same requirement, which are found together.
 final class ExpressionGroup {
     private var entries: [ObjectIdentifier: ExpressionEntry] = [:]
     private var foundFor: UInt64 = 0
@@ -104,7 +104,7 @@ final class ExpressionGroup {
 
     func remove(_ entry: ExpressionEntry) { entries[ObjectIdentifier(entry)] = nil }
 
-    /// Adds those that were not found for the event yet.
+    /// Adds the expressions that were not found for this event before.
     func find(for event: UInt64, _ found: inout [FoundExpression]) {
         guard foundFor != event else { return }
         foundFor = event
@@ -115,12 +115,12 @@ final class ExpressionGroup {
     }
 }
 
-/// An event on its way through the branches.
+/// The walk of one event through the branches.
 ///
-/// Names first: what is asked for in any place may take a visit to each value for each branch, and so has a limit. Beyond
-/// it all that is left counts as found, and is held against the event itself.
+/// Names come first. Requirements for any place may need a visit to each value for each branch, so the number of visits has
+/// a limit. Beyond the limit, all remaining expressions count as found, and are evaluated on the event itself.
 struct ExpressionWalk {
-    /// Which event it is; no two walks at a time, for branches and expressions note for which one they were found last.
+    /// The event's number. Only one walk may be in progress: branches and expressions note the last event that found them.
     private let event: UInt64
     private var named: [(JSON, ExpressionBranch)] = []
     private var wide: [Visit] = []
@@ -133,9 +133,9 @@ struct ExpressionWalk {
         case all(ExpressionBranch)
     }
 
-    /// Visits by names alone are no more than there are values; in a dense event of 1 MB these are 500,000.
+    /// Visits by name alone are at most as many as there are values: 500,000 in a dense event of 1 MB.
     static let limit = 2_000_000
-    /// Visits of one step; a visit takes some tens of nanoseconds.
+    /// The number of visits in one step; a visit takes some tens of nanoseconds.
     static let step = 100_000
 
     init(

@@ -1,7 +1,7 @@
-/// What a step begins with, while no event is in progress or only slow ones are.
+/// What a step does first, while no events or only slow ones are in progress.
 ///
-/// New events get every other step; the others belong to the slow events. Of these, one in two is offered to the lagging
-/// subscriptions and the replays first, so that they go on while events keep coming.
+/// Every other step begins new events. The other steps belong to the slow events, but half of them first serve a lagging
+/// subscription and the other half a replay, so that these continue while new events keep arriving.
 struct MatchingSchedule {
     enum Work: Equatable {
         case newEvents, laggingSubscription, replay

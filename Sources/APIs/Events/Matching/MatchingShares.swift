@@ -1,14 +1,14 @@
 internal import HTTP
 internal import Values
 
-/// How much of the time for matching each owner's expressions have taken of late.
+/// How much matching time each owner's expressions have recently used.
 ///
-/// An owner may take a moment at once, and in the long run a part of all time, which those share who take more than they
-/// have. What is left is for the others' events; an owner without time follows behind.
+/// An owner may use a burst at once. In the long run, the owners that exceed their burst share a part of all time. The rest
+/// is for the events of the others; the subscriptions of an owner without time lag behind.
 struct MatchingShares {
-    /// An owner's debt may come to this much, in seconds.
+    /// The debt up to which an owner may use time, in seconds.
     private static let burst = 0.02
-    /// Of all time, what those may take together who have taken more than the burst.
+    /// The part of all time that the owners beyond their burst share.
     private static let part = 0.5
 
     private var subscriptions: [UUID: Int] = [:]
@@ -20,7 +20,7 @@ struct MatchingShares {
         var time: Timestamp
     }
 
-    /// Whether there is more than one owner: where there is one, it delays nobody but itself.
+    /// Whether there is more than one owner. A single owner delays only itself.
     var isShared: Bool { subscriptions.count > 1 }
 
     mutating func add(_ owner: UUID) { subscriptions[owner, default: 0] += 1 }

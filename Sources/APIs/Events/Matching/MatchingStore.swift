@@ -2,59 +2,60 @@ internal import HTTP
 package import JSONPath
 package import Values
 
-/// What matching needs of a store: the expressions there are, the events that wait, and to keep what matched.
+/// The operations that matching needs of a store: read the expressions and the waiting events, and store matches.
 package protocol MatchingStore: AnyObject {
-    /// Expressions that are new, changed or gone since a revision, oldest change first. Revision 0 is before all, and asks for
-    /// all there are, whatever the limit.
+    /// Expressions that were added, changed or removed since a revision, oldest change first. Revision 0 is before all, and
+    /// returns all current expressions, whatever the limit.
     func expressions(since revision: UInt64, limit: Int) async throws(StoreFailure) -> ExpressionChanges
 
-    /// Events that wait, oldest first, from the one after `skipping` others on.
-    /// - Parameter excluded: events, by number, that are left out and not counted.
+    /// Waiting events, oldest first, after `skipping` others.
+    /// - Parameter excluded: numbers of events that are left out, and not counted in `skipping`.
     func waitingEvents(
         besides excluded: Set<UInt64>, skipping: Int, limit: Int, maximumBytes: Int
     ) async throws(StoreFailure) -> [WaitingEvent]
 
-    /// Keeps what events matched and makes the deliveries, some of them where there are many; then the event goes on
-    /// waiting, and `waitingEvents` has what it matched. What no longer waits is left alone: somebody else was faster.
-    /// - Returns: how many of the events waited no longer.
+    /// Stores the matches of events and creates their deliveries. If there are many, it creates some of them; the event then
+    /// keeps waiting, and `waitingEvents` returns its matches. Events that no longer wait are left alone: another matcher
+    /// was faster.
+    /// - Returns: how many of the events were no longer waiting.
     func deliver(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int
 
-    /// A subscription that is to be shown events of the past, and the next of them.
-    /// - Parameter subscription: the last one that was taken; the next of the others that wait is taken.
+    /// A subscription with a pending replay, and the next events of it.
+    /// - Parameter subscription: the subscription that was returned last; the next of the others is returned.
     func waitingReplay(after subscription: UInt64?, limit: Int, maximumBytes: Int) async throws(StoreFailure)
         -> WaitingReplay?
 
-    /// Delivers what matched of a replay's events, and goes on behind the last of them. Does nothing where somebody else has
-    /// gone on with it.
+    /// Creates deliveries for the matches among a replay's events, and moves the replay past the last of them. Has no effect
+    /// if another matcher has moved it.
     func deliver(_ matched: [UInt64], of replay: WaitingReplay, at moment: Moment) async throws(StoreFailure)
 
-    /// The subscriptions, by number, that follow behind (`WaitingLag`).
+    /// The numbers of the lagging subscriptions (`WaitingLag`).
     func laggingSubscriptions() async throws(StoreFailure) -> Set<UInt64>
 
-    /// A subscription that is still to be tried with events that others have been matched with, and the next of these.
+    /// A lagging subscription, and the next events to try with it; others have been matched with these already.
     /// - Parameters:
-    ///   - owner: the last one that was taken; the next of the others is taken.
-    ///   - last: of each owner, the last subscription that was taken.
+    ///   - owner: the owner that was returned last; the next of the others is returned.
+    ///   - last: by owner, the subscription that was returned last.
     func waitingLag(
         after owner: UUID?, _ last: [UUID: UInt64], limit: Int, maximumBytes: Int
     ) async throws(StoreFailure) -> WaitingLag?
 
-    /// Delivers what matched of a lag's events, and goes on behind the last of them. Does nothing where somebody else has
-    /// gone on with it.
-    /// - Returns: false where the subscription lags no longer.
+    /// Creates deliveries for the matches among a lag's events, and moves the subscription past the last of them. Has no
+    /// effect if another matcher has moved it.
+    /// - Returns: false if the subscription no longer lags.
     func deliver(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) async throws(StoreFailure) -> Bool
 
-    /// Says on a subscription that its expression took too long for an event.
+    /// Records on a subscription that its expression took too long for an event.
     func reportExpression(of subscription: UInt64, _ text: String) async throws(StoreFailure)
 }
 
 package struct ExpressionChanges: Equatable, Sendable {
     package struct Change: Equatable, Sendable {
-        /// The subscription's, as its destination is numbered.
+        /// The number of the subscription's destination.
         package let number: UInt64
-        /// `nil`: it is gone.
+        /// `nil`: the subscription was removed.
         package let expression: Expression?
-        /// Whose time its expression takes.
+        /// The owner whose matching time the expression uses.
         package let owner: UUID?
 
         package init(number: UInt64, expression: Expression?, owner: UUID? = nil) {
@@ -65,11 +66,11 @@ package struct ExpressionChanges: Equatable, Sendable {
     }
 
     package let changes: [Change]
-    /// Of the last of them; what to ask for next.
+    /// The revision of the last change, from which to continue.
     package let revision: UInt64
-    /// Whether there are later ones.
+    /// Whether there are later changes.
     package let hasMore: Bool
-    /// Whether changes since the revision asked for have been forgotten, so that all is to be read anew, from 0 on.
+    /// Whether some changes since the requested revision are no longer stored, so that all must be read again, from 0.
     package let isIncomplete: Bool
 
     package init(changes: [Change], revision: UInt64, hasMore: Bool = false, isIncomplete: Bool = false) {
@@ -80,7 +81,7 @@ package struct ExpressionChanges: Equatable, Sendable {
     }
 }
 
-/// What a subscription asks of events.
+/// The expression of a subscription.
 package struct Expression: Hashable, Sendable {
     package let text: String
     package let dialect: JSONPath.Dialect?
@@ -90,7 +91,7 @@ package struct Expression: Hashable, Sendable {
         self.dialect = dialect
     }
 
-    // By scalars: what looks alike may mean another member.
+    // Compared by their bytes: texts that look the same may name different members.
     package static func == (left: Expression, right: Expression) -> Bool {
         left.dialect == right.dialect && left.text.utf8.elementsEqual(right.text.utf8)
     }
@@ -99,7 +100,7 @@ package struct Expression: Hashable, Sendable {
 package struct WaitingEvent: Equatable, Sendable {
     package let number: UInt64
     package let body: [UInt8]
-    /// What it matched, where that is known already and deliveries are still to be made.
+    /// The matches, if they are known already and only deliveries are still to be created.
     package let matched: [UInt64]?
 
     package init(number: UInt64, body: [UInt8], matched: [UInt64]? = nil) {
@@ -109,11 +110,11 @@ package struct WaitingEvent: Equatable, Sendable {
     }
 }
 
-/// What an event matched: subscriptions by number, in ascending order.
+/// The matches of an event: the numbers of subscriptions, in ascending order.
 package struct EventMatches: Equatable, Sendable {
     package let event: UInt64
     package let subscriptions: [UInt64]
-    /// Subscriptions that it was not held against yet, as their owners had taken their time; they follow behind.
+    /// Subscriptions that were not tried with the event yet, as their owners had no time left; they now lag.
     package let deferred: [UInt64]
 
     package init(event: UInt64, subscriptions: [UInt64], deferred: [UInt64] = []) {
@@ -123,19 +124,19 @@ package struct EventMatches: Equatable, Sendable {
     }
 }
 
-/// A subscription that follows behind, as its owner's expressions take much time, and what it is to be tried with next.
+/// A lagging subscription, and the events to try with it next. It lags because its owner's expressions take much time.
 package struct WaitingLag: Equatable, Sendable {
     package let owner: UUID
     package let subscription: UInt64
-    /// `nil` where it cannot be read.
+    /// `nil` if it cannot be read.
     package let expression: Expression?
-    /// Where it stood.
+    /// The event number from which it continues.
     package let from: UInt64
     /// Oldest first.
     package var events: [WaitingEvent] = []
-    /// Events that are still to be matched by others, and were passed over.
+    /// Events that were passed over, because they are still to be matched with the other subscriptions.
     package var passed: [UInt64] = []
-    /// Where to go on.
+    /// The event number from which to continue after this.
     package var next: UInt64
     /// Whether no event follows.
     package var isAtEnd = false
@@ -153,14 +154,14 @@ package struct WaitingLag: Equatable, Sendable {
 
 package struct WaitingReplay: Equatable, Sendable {
     package let subscription: UInt64
-    /// Among the subscription's replays, which are done one after the other.
+    /// The position among the subscription's replays, which run one after the other.
     package let order: UInt64
     package let expression: Expression
-    /// The next ones, oldest first; empty where there are no more.
+    /// The next events, oldest first; empty at the end of the replay.
     package let events: [WaitingEvent]
-    /// Where it stood, where it ends, and whether it takes in what was delivered.
+    /// Where the replay continues and ends, and whether it includes events that were delivered already.
     package let step: Step
-    /// Where to go on.
+    /// The event number from which to continue after this.
     package var nextEvent: UInt64
 
     package struct Step: Equatable, Sendable {

@@ -3,30 +3,30 @@ internal import JSON
 internal import JSONPath
 internal import Values
 
-/// The expressions of all subscriptions, found by what they ask of an event first.
+/// The expressions of all subscriptions, indexed by what they require of an event.
 ///
-/// What an expression asks for stands in a tree, at the path that leads to it; an event is held against the branches that it
-/// has itself. So what an event costs depends on the event and on what it nearly matches, and not on how many other
-/// expressions there are. Equal expressions are kept, and tried, once.
+/// Each requirement is stored in a tree, at its path. An event is compared only with the branches that it has itself. So the
+/// cost of an event depends on the event and on the expressions that it nearly matches, not on the number of other
+/// expressions. Equal expressions are stored, and tried, once.
 final class SubscriptionIndex {
     private var entries: [Expression: ExpressionEntry] = [:]
     private var expressions: [UInt64: Expression] = [:]
     private var owners: [UInt64: UUID] = [:]
     private(set) var shares = MatchingShares()
-    /// Subscriptions that follow behind, and are not tried with what comes.
+    /// Lagging subscriptions, which are not tried with new events.
     var lagging: Set<UInt64> = []
     private let root = ExpressionBranch()
-    /// Those of which nothing is known beforehand.
+    /// Expressions without a known requirement, which are tried with every event.
     private let others = ExpressionGroup()
-    /// Counts events.
+    /// The number of events so far.
     private var events: UInt64 = 0
 
     var count: Int { expressions.count }
 
     // MARK: Changing it
 
-    /// Takes a subscription in, in place of what it asked before. What cannot be parsed matches nothing.
-    /// - Parameter owner: whose time it takes.
+    /// Adds a subscription, or replaces its expression. An expression that cannot be parsed matches nothing.
+    /// - Parameter owner: the owner whose matching time it uses.
     func set(_ expression: Expression, of subscription: UInt64, owner: UUID? = nil) {
         if expressions[subscription] == expression { return }
         remove(subscription)
@@ -69,7 +69,7 @@ final class SubscriptionIndex {
 
     // MARK: Matching
 
-    /// An event that is being held against expressions, which may take several steps.
+    /// The matching of one event, which may take several steps.
     final class Matching {
         fileprivate let event: JSON
         fileprivate var walk: ExpressionWalk
@@ -78,9 +78,9 @@ final class SubscriptionIndex {
         fileprivate var left: [FoundExpression]
         /// Subscriptions that match, in ascending order once nothing is left.
         fileprivate(set) var matched: [UInt64] = []
-        /// Subscriptions whose expression takes too long for the event, and counts as not matching.
+        /// Subscriptions whose expression takes too long for the event, and so counts as not matching.
         fileprivate(set) var exceeded: [UInt64] = []
-        /// Subscriptions that it was not held against, as their owners have taken their time.
+        /// Subscriptions that were not tried, as their owners have no time left.
         fileprivate(set) var deferred: [UInt64] = []
 
         fileprivate init(_ event: JSON, _ walk: ExpressionWalk, _ left: [FoundExpression]) {
@@ -89,14 +89,14 @@ final class SubscriptionIndex {
             self.left = left
         }
 
-        /// Whether all are found that may match.
+        /// Whether all expressions have been found that may match.
         var isFound: Bool { walk.isOver }
         var visits: Int { walk.visits }
         var isOver: Bool { isFound && left.isEmpty }
     }
 
-    /// Begins to find what an event may match. One event after the other: of two that are begun, only the later goes on.
-    /// - Parameter visits: to branches, after which all that is left counts as found.
+    /// Begins to find what an event may match. Only one event at a time: a second one stops the first.
+    /// - Parameter visits: the most visits to branches, after which all remaining expressions count as found.
     func begin(_ event: JSON, visits: Int = ExpressionWalk.limit) -> Matching {
         events += 1
         var found: [FoundExpression] = []
@@ -105,7 +105,7 @@ final class SubscriptionIndex {
         return Matching(event, walk, found)
     }
 
-    /// Goes on to find what the event may match, makes it ready, or holds it against one more expression.
+    /// Does one of these: finds more expressions that may match, prepares the event, or tries one more expression.
     /// - Parameter now: on the steady clock.
     func goOn(_ matching: Matching, at now: Timestamp) {
         guard matching.isFound else { return matching.walk.goOn(&matching.left) }
@@ -129,7 +129,7 @@ final class SubscriptionIndex {
 
     enum Outcome { case matches, differs, exceeds }
 
-    /// Holds an event against one expression.
+    /// Evaluates one expression on an event.
     private func attempt(_ entry: ExpressionEntry, _ document: JSONPathDocument, at now: Timestamp) -> Outcome {
         guard entry.restsUntil <= now || document.count < entry.exceedingCount else { return .differs }
         do throws(JSONPathBudgetExceeded) {
@@ -144,11 +144,11 @@ final class SubscriptionIndex {
         }
     }
 
-    /// Holds an event against the expression of one subscription that follows behind.
+    /// Evaluates the expression of one lagging subscription on an event.
     func attempt(_ event: JSON, _ expression: Expression, at now: Timestamp) -> Outcome {
         let document = JSONPathDocument(event)
         if let entry = entries[expression] { return attempt(entry, document, at: now) }
-        // It is new, and not learned yet.
+        // It is new, and not in the index yet.
         guard let query = try? JSONPath(parsing: expression.text, dialect: expression.dialect) else { return .differs }
         do throws(JSONPathBudgetExceeded) {
             return try query.matches(document) ? .matches : .differs
@@ -159,10 +159,10 @@ final class SubscriptionIndex {
 
     // MARK: Owners' time
 
-    /// Whose time the last expression took.
+    /// The owners that pay for the last expression.
     private var tried: [UUID] = []
 
-    /// Of an expression that very many have, so many are asked whether they have time, and charged.
+    /// For an expression that many subscriptions share, only this many are checked for time left, and charged.
     private static let payersAtOnce = 8
 
     /// Charges the time that the last call of `goOn` took.
@@ -180,7 +180,7 @@ final class SubscriptionIndex {
         return found
     }
 
-    /// Whether an expression waits, as all that have it follow behind, or have no time left.
+    /// Whether an expression must wait: all its subscriptions lag, or their owners have no time left.
     private func isDeferred(_ found: FoundExpression, at now: Timestamp) -> Bool {
         guard shares.isShared else { return false }
         let some = found.subscriptions.prefix(Self.payersAtOnce)
@@ -189,8 +189,8 @@ final class SubscriptionIndex {
         return !payers.isEmpty && payers.allSatisfy { shares.isOverdrawn($0, at: now) }
     }
 
-    /// An expression that has exceeded its budget so often in a row rests for a while, and matches nothing meanwhile but events
-    /// that are smaller: it would take the time that others' events need.
+    /// After this many failures in a row an expression rests, because it would take the time that others' events need. While
+    /// it rests, it can match only events smaller than the smallest one that it failed on.
     private static let patience = 3
     private static let restSeconds = 10.0
 }

@@ -1,9 +1,9 @@
 internal import Encodings
 internal import JSON
 
-/// What the member `auth` of a subscription says: how the target knows the sender.
+/// The member `auth` of a subscription, by which the target authenticates the sender.
 enum Authorization {
-    /// The value of the header `Authorization`; `nil` where there is none, as details are missing.
+    /// The value of the header `Authorization`; `nil` if details are missing.
     static func header(_ auth: JSON) -> String? {
         switch auth["type"]?.string {
         case "basic":
@@ -25,7 +25,7 @@ enum Authorization {
         "Basic " + Base64.standard.encode("\(user):\(password)".utf8)
     }
 
-    /// What is wrong with the member, as the rest of a sentence that begins with its path; `nil` where nothing is.
+    /// The error in the member, as its path and the rest of a sentence; `nil` if it has none.
     static func fault(_ auth: JSON) -> (path: String, reason: String)? {
         guard case .object = auth else { return ("auth", "an object was expected") }
         guard let type = auth["type"]?.string, ["basic", "header"].contains(type) else {

@@ -14,7 +14,7 @@ struct EventShape: Equatable, Sendable {
         self.extensions = extensions
     }
 
-    /// As a destination keeps it.
+    /// The form in which a destination stores it.
     var bytes: [UInt8] { [format.rawValue] + extensions }
 
     init?(bytes: [UInt8]) {
@@ -22,7 +22,7 @@ struct EventShape: Equatable, Sendable {
         self.init(format: format, extensions: Array(bytes.dropFirst()))
     }
 
-    /// Why the event cannot be written so.
+    /// Why the event cannot be written in this form.
     struct Fault: Error { let reason: String }
 
     /// - Parameter body: a JSON object.
@@ -45,13 +45,13 @@ struct EventShape: Equatable, Sendable {
 
     // MARK: Extensions
 
-    /// The event as it came, its member `extensions` overlaid by those of the subscription: only the first level counts, and
-    /// where there is no such member it is the last one.
+    /// The event as it came, with the subscription's extensions merged into its member `extensions`. Only the first level is
+    /// merged. If the event has no such member, it is added at the end.
     private func merged(_ body: [UInt8]) throws(Fault) -> [UInt8] {
         let root = try Self.document(body)
         guard let members = root.members else { throw Fault(reason: "the event is no object") }
         guard let own = members.last(where: { $0.name == CloudEvent.extensionsName }) else {
-            // Before the brace that ends it.
+            // Inserted before the closing brace.
             let end = root.range.upperBound - 1
             let separator = members.isEmpty ? "" : ", "
             return Array(body[..<end]) + Array("\(separator)\"extensions\": ".utf8) + extensions + Array(body[end...])
@@ -64,7 +64,7 @@ struct EventShape: Equatable, Sendable {
     private static func overlay(_ own: JSONNode, _ body: [UInt8], by extensions: [UInt8]) throws(Fault) -> [UInt8] {
         guard let added = try document(extensions).members else { throw Fault(reason: "the extensions are no object") }
         var values: [(name: String, text: [UInt8])] = []
-        // By their bytes: names that look alike are two.
+        // Names are compared by their bytes: names that look the same may differ.
         var places: [[UInt8]: Int] = [:]
         func set(_ name: String, _ text: [UInt8]) {
             let key = Array(name.utf8)
@@ -92,7 +92,7 @@ struct EventShape: Equatable, Sendable {
 
     // MARK: CloudEvents
 
-    /// The event in version 1.0, the subscription's extensions among its attributes.
+    /// The event in version 1.0, with the subscription's extensions among its attributes.
     private func cloudEvent(_ body: [UInt8], id: String) throws(Fault) -> CloudEvent {
         guard case .object(let members) = try Self.document(body).value,
             case .object(let added) = try Self.document(extensions).value

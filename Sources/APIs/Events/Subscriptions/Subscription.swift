@@ -3,10 +3,10 @@ internal import HTTP
 package import JSONPath
 package import Values
 
-/// Events that a subscription matched while it was disabled, and that no replay has been asked for since.
+/// Events that a subscription has missed, and that no replay has been requested for.
 package struct MissedEvents: Equatable, Sendable {
     package var count: UInt64
-    /// When the first of them came, by the time of day.
+    /// When the first of them arrived, by the time of day.
     package var since: Timestamp
 
     package init(count: UInt64, since: Timestamp) {
@@ -15,11 +15,11 @@ package struct MissedEvents: Equatable, Sendable {
     }
 }
 
-/// Which events a user wants, and where they go: what the API calls an event match.
+/// A user's choice of events, and where they are sent. The API calls it an event match.
 package struct Subscription: Equatable, Sendable {
     /// How an event is written for the target.
     package enum Format: UInt8, Equatable, Sendable, CaseIterable {
-        /// As it came, with the extensions of the subscription merged in; `application/json`.
+        /// As it came, merged with the subscription's extensions; `application/json`.
         case json = 0
         /// CloudEvents 1.0 in structured mode, `application/cloudevents+json`.
         case structured
@@ -28,29 +28,29 @@ package struct Subscription: Equatable, Sendable {
     }
 
     package let id: UUID
-    /// Who made it; compared by its scalars, and never changed.
+    /// The user who created it; compared byte by byte, and never changed.
     package let user: String
     package var name: String
     /// The JSONPath expression, as it was given.
     package var expression: String
-    /// The dialect that the user asked for; `nil`: by the rule.
+    /// The dialect that the user asked for; `nil`: chosen by the default rule.
     package var dialect: JSONPath.Dialect?
     package var version: String
-    /// A JSON object, as it was given.
+    /// A JSON object as it was given.
     package var extensions: [UInt8]
     /// A JSON object as it was given, sealed; `nil` stands for an empty one.
     package var sealedAuth: [UInt8]?
-    /// As it was given, sealed, where it has a password in it; else `nil`, and it is in the clear in `target`.
+    /// The target as it was given, sealed, if it contains a password; else `nil`, and `target` has it in clear text.
     package var sealedTarget: [UInt8]?
-    /// As it was given; empty where it is sealed.
+    /// The target as it was given; empty if it is sealed.
     package var target: String
     package var format: Format
-    /// What its number counts, how its deliveries are made, whether it is disabled and why.
+    /// Holds its number, how its deliveries are made, and whether and why it is disabled.
     package var destination: Destination
     package var created: Timestamp
     package var updated: Timestamp
-    /// What it missed: matches while it was disabled, and events that were dropped before it came to them. `nil`: nothing.
-    /// The store counts it; a change does not write it.
+    /// Matches while it was disabled, and events that were removed before they were tried with it; `nil`: none. Only the
+    /// store updates it: a change of the subscription does not write it.
     package var missed: MissedEvents?
 
     package init(
@@ -75,7 +75,7 @@ package struct Subscription: Equatable, Sendable {
         self.updated = updated
     }
 
-    /// The same as its destination keeps it; `nil` where that has none.
+    /// The format and extensions that a destination stores; `nil` if it has none.
     package static func shape(of destination: Destination) -> (format: Format, extensions: [UInt8])? {
         destination.shape.flatMap { EventShape(bytes: $0) }.map { ($0.format, $0.extensions) }
     }
@@ -86,7 +86,7 @@ package struct Subscription: Equatable, Sendable {
 }
 
 extension Subscription.Format {
-    /// As the member `format` has it.
+    /// The value of the member `format`.
     package var word: String {
         switch self {
         case .json: "json"

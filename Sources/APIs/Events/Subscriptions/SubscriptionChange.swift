@@ -4,14 +4,14 @@ internal import HTTPTypes
 internal import JSONPath
 package import Values
 
-/// Turns what a client wants into the subscription that is kept.
+/// Applies a client's input to a subscription.
 struct SubscriptionChange {
     let input: SubscriptionInput
     let settings: EventSettings
     let sealing: Sealing
     let now: Timestamp
 
-    /// - Parameter id: where the client chose none.
+    /// - Parameter id: used if the client chose none.
     func subscription(_ id: UUID, of user: String) throws(EventError) -> Subscription {
         var subscription = Subscription(
             id: input.id ?? id, user: user, name: "", expression: "", target: "",
@@ -25,7 +25,7 @@ struct SubscriptionChange {
         return subscription
     }
 
-    /// - Parameter isNew: whose it is then follows from who asks, whatever the input says.
+    /// - Parameter isNew: a new subscription belongs to the user who creates it, whatever the input says.
     func apply(to subscription: inout Subscription, isNew: Bool = false) throws(EventError) {
         if let id = input.id, id != subscription.id {
             throw EventError(.badRequest, "uuid: it cannot be changed.")
@@ -37,7 +37,7 @@ struct SubscriptionChange {
         if let version = input.version { subscription.version = version }
         if let created = input.created { subscription.created = created }
         try applyExpression(to: &subscription)
-        // Not named means none: clients know it so.
+        // An absent member means no extensions: clients rely on this.
         subscription.extensions = input.extensions ?? Subscription.noExtensions
         if let format = input.format { subscription.format = format }
         subscription.destination.shape =
@@ -98,7 +98,7 @@ struct SubscriptionChange {
         }
     }
 
-    /// - Parameter isMoved: whether there is another receiver now, who has agreed to nothing.
+    /// - Parameter isMoved: whether the URL has changed: the new receiver has not consented.
     private func applyConsent(to destination: inout Destination, isMoved: Bool) {
         let wasAsked = destination.consent != nil
         let isAsked = input.asksConsent ?? wasAsked
@@ -107,10 +107,10 @@ struct SubscriptionChange {
 }
 
 extension Subscription {
-    /// A new subscription, as the API makes it of the body of a request.
+    /// A new subscription, created as the API does it from the body of a request.
     /// - Parameters:
-    ///   - id: where the body has none.
-    ///   - urls: which targets may be called.
+    ///   - id: used if the body has none.
+    ///   - urls: decides which targets may be called.
     package init(
         parsing body: [UInt8], id: UUID, of user: String, _ settings: EventSettings, _ urls: any URLRules,
         _ sealing: Sealing, now: Timestamp
@@ -121,7 +121,7 @@ extension Subscription {
     }
 }
 
-/// For what is kept, and has been looked at.
+/// Accepts every URL. For stored values, which have been checked before.
 struct AnyURL: URLRules {
     func fault(_ url: String) -> String? { nil }
 }

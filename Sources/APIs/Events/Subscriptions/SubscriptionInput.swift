@@ -6,7 +6,7 @@ internal import JSON
 internal import JSONPath
 internal import Values
 
-/// What a client wants a subscription to be. Members that mean nothing are left alone, as they always were.
+/// A client's input for a subscription. Unknown members are ignored, as they always were.
 struct SubscriptionInput {
     /// A member that may be null.
     enum Nullable<Value> {
@@ -18,7 +18,7 @@ struct SubscriptionInput {
     struct Auth {
         /// As it was given.
         let text: [UInt8]
-        /// `nil` where it names no credentials.
+        /// `nil` if it has no credentials.
         let header: String?
     }
 
@@ -48,7 +48,7 @@ struct SubscriptionInput {
     private let text: [UInt8]
     private let members: [String: JSONNode]
 
-    /// - Parameter urls: which targets may be called.
+    /// - Parameter urls: decides which targets may be called.
     init(parsing body: [UInt8], isNew: Bool, _ urls: any URLRules) throws(EventError) {
         text = body
         let root: JSONNode
@@ -58,7 +58,7 @@ struct SubscriptionInput {
             throw EventError(.badRequest, "The body is not JSON: \(error).")
         }
         guard let nodes = root.members else { throw EventError(.badRequest, "The body must be an object.") }
-        // Where a member is repeated, the last one counts.
+        // If a member is repeated, the last one counts.
         members = Dictionary(nodes.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
         if isNew {
             for name in ["name", "jsonpath", "target_url"] where members[name] == nil {
@@ -147,7 +147,7 @@ struct SubscriptionInput {
             extensions = Array(text[node.range])
         }
         if let node = members["auth"] {
-            // What is answered for none may be sent back.
+            // The answer shows an absent `auth` as `{}`; clients may send that back.
             let isNone = node.value == .object([]) && !isNew
             if !isNone, let (path, reason) = Authorization.fault(node.value) { throw Self.fault(path, reason) }
             auth = Auth(text: Array(text[node.range]), header: Authorization.header(node.value))

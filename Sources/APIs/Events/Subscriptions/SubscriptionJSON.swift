@@ -5,8 +5,8 @@ internal import JSONPath
 internal import Values
 
 extension Subscription {
-    /// The thirteen members in the order that clients have always seen, and those of ours that are not what they are by
-    /// default.
+    /// Writes the thirteen members in the order that clients have always seen, and the newer members that differ from their
+    /// defaults.
     func write(to json: inout JSONWriter, _ sealing: Sealing) {
         json.object { json in
             json.member("uuid", id.description)

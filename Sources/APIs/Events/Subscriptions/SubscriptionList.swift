@@ -3,8 +3,8 @@ internal import HTTP
 internal import JSON
 internal import Values
 
-/// The JSON array of a user's subscriptions, in parts: a user may have very many. Each part shows them as they are when it
-/// is made.
+/// The JSON array of a user's subscriptions, made in parts because a user may have many. Each part shows the state at the
+/// time it is made.
 final class SubscriptionList: BodyParts {
     private let user: String
     private let store: any EventStore
@@ -13,16 +13,16 @@ final class SubscriptionList: BodyParts {
     private var left: Int
     private var json = JSONWriter(reserving: 2 * partBytes)
 
-    /// Whether no subscription has come yet.
+    /// Whether no subscription has been found yet.
     private(set) var isEmpty = true
     private(set) var isOver = false
 
-    /// Read at a time: each may be as long as the body that it came in.
+    /// Subscriptions read at a time; each may be as long as the request body that created it.
     private static let pageSize = 16
-    /// A part ends with the page that makes it as long.
+    /// A part ends with the page that reaches this length.
     private static let partBytes = 64 << 10
 
-    /// - Parameter after: the number of the destination after which it begins.
+    /// - Parameter after: the number of a destination; the list begins after it.
     init(of user: String, after: UInt64?, limit: Int, _ store: any EventStore, _ sealing: Sealing) {
         self.user = user
         self.after = after
@@ -32,7 +32,7 @@ final class SubscriptionList: BodyParts {
         json.beginArray()
     }
 
-    /// The next part; `nil` once it is over.
+    /// The next part; `nil` at the end.
     func next() async throws(StoreFailure) -> [UInt8]? {
         guard !isOver else { return nil }
         while json.bytes.count < Self.partBytes {

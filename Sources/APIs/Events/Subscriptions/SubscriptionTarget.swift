@@ -2,15 +2,15 @@ internal import Delivery
 internal import Encodings
 internal import HTTP
 
-/// The address of a subscription as it is called: what clients may write in a URL beyond what is sent taken away.
+/// The target of a subscription as it is called: the client's URL without the parts that are not sent.
 struct SubscriptionTarget: Equatable {
     /// Without user name, password and fragment.
     let url: String
-    /// The value of `Authorization` that a user name and password in the URL stand for; `nil` where there are none.
+    /// The value of `Authorization` from the user name and password in the URL; `nil` if it has none.
     let authorization: String?
 
-    /// - Parameter urls: which URLs may be called.
-    /// - Throws: what is wrong, as the rest of a sentence.
+    /// - Parameter urls: decides which URLs may be called.
+    /// - Throws: the error, as the rest of a sentence.
     init(_ text: String, _ urls: any URLRules) throws(Fault) {
         var rest = text.prefix { $0 != "#" }
         var credentials: Substring?
