@@ -4,7 +4,7 @@ internal import LMDB
 internal import Values
 
 extension MappedCapture {
-    /// Checks endpoints, their notifications, and what requests remember of them.
+    /// Checks endpoints, their notifications, and the remembered requests that refer to these.
     func checkEndpoints(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         let kept = try checkRequests(&check, in: transaction)
         try checkRecords(&check, kept: kept, in: transaction)
@@ -14,7 +14,7 @@ extension MappedCapture {
         }
     }
 
-    /// Returns, by endpoint, the notifications that are kept for a second attempt at collecting them.
+    /// Returns, by endpoint, the notifications that are kept for a retry of collecting them.
     private func checkRequests(
         _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64: [Range<UInt64>]] {
@@ -84,7 +84,7 @@ extension MappedCapture {
     }
 
     private func checkIndexes(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
-        // Each endpoint is in both indexes; where these have no more entries than there are endpoints, they have no others.
+        // Each endpoint is in both indexes. If an index has only as many entries as there are endpoints, it has no others.
         let count = try tables.endpoints.count(in: transaction)
         try checkIndex(tables.endpointIDs, "ids", endpoints: count, &check, in: transaction)
         try checkIndex(tables.endpointUses, "uses", endpoints: count, &check, in: transaction)

@@ -38,7 +38,7 @@ extension MappedCapture {
                 json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
                 json.member("uncollected", endpoint.uncollected)
                 json.member("next", endpoint.next)
-                // Where numbers were skipped, it is not what lies between them.
+                // If numbers were skipped, the count is not the difference between them.
                 if UInt64(waiting.count) != endpoint.next - endpoint.uncollected {
                     json.member("waiting", waiting.count)
                 }
@@ -57,7 +57,7 @@ extension MappedCapture {
         }
     }
 
-    /// An endpoint whose record is damaged, as far as indexes and notifications say what was in it.
+    /// An endpoint whose record is damaged, rebuilt as far as possible from the indexes and the notifications.
     private func rebuiltEndpoint(
         _ number: UInt64, at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Endpoint? {

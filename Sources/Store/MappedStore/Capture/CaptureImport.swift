@@ -5,15 +5,15 @@ internal import LMDB
 internal import Storage
 internal import Values
 
-/// Takes in endpoints, each with its notifications behind it.
+/// Imports endpoints, each followed by its notifications.
 struct EndpointImporter {
     let store: MappedCapture
     let moment: Moment
-    /// The endpoint whose notifications are being read; it is written once the next one begins.
+    /// The endpoint whose notifications are being read. It is written when the next one begins, or at the end.
     private var current: EndpointRecord?
     /// How many notifications of the current endpoint have been read.
     private var taken: UInt64 = 0
-    /// How many it has, and the number of the one that was read last.
+    /// How many notifications the endpoint has, and the number of the last one that was read.
     private var waiting: UInt64 = 0
     private var last: UInt64 = 0
     /// When the export was made; no later than now.
@@ -70,17 +70,17 @@ struct EndpointImporter {
         counts.endpoints += 1
     }
 
-    /// Of the export's time what is now: an age at the export is the age now.
+    /// Converts a time of the export to the steady clock: an age at the export is the age now.
     private func steady(_ wall: Timestamp) -> Timestamp {
         Timestamp(microseconds: moment.steady.microseconds - (exportedAt.microseconds - wall.microseconds))
     }
 
-    /// Writes the endpoint whose notifications are all there.
+    /// Writes the current endpoint once all its notifications have been read.
     mutating func finish(_ line: ImportLine) throws(ImportError) {
         guard var record = current else { return }
         current = nil
         defer { taken = 0 }
-        // The numbers of those that are missing are not given again.
+        // The numbers of missing notifications are not given again.
         if isIncompleteAllowed { record.endpoint.skipMissing(kept: taken) }
         guard taken == record.endpoint.count else {
             throw line.fault("notifications of the endpoint before are missing")
@@ -97,7 +97,7 @@ struct EndpointImporter {
             throw line.fault("the notification does not follow its endpoint")
         }
         let number = try line.count("id")
-        // Where no number was skipped, they follow one another.
+        // Numbers are consecutive unless some were skipped.
         guard number > last, number < record.endpoint.next, taken < waiting,
             record.endpoint.skipped > 0 || number == last + 1
         else {

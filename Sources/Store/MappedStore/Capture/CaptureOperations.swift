@@ -4,7 +4,8 @@ internal import LMDB
 package import Values
 
 extension MappedCapture: CaptureStore {
-    /// What one look shows at the most, after its first notification: a client goes on with what follows.
+    /// Bytes of records after which one look ends. It returns at least one notification; the client continues after the
+    /// last.
     private static let lookBytes = 4 << 20
 
     package func create(
@@ -82,7 +83,7 @@ extension MappedCapture: CaptureStore {
             record.endpoint.lastUsed = moment.steady
             try put(record, in: &transaction)
             if request == nil, case .notifications = found {
-                // Nobody asks for them again.
+                // Without an id the request cannot be retried.
                 try tables.notifications.remove(of: number, from: first, to: end, in: &transaction)
             } else if first < end {
                 try remember(.collected(endpoint: number, first: first, end: end), of: owner, in: &transaction)
@@ -115,7 +116,7 @@ extension MappedCapture: CaptureStore {
                     try put(record, in: &transaction)
                 }
             } catch {
-                // A full store can still be looked at.
+                // A full store must not prevent looking.
                 guard error == .full, !core.isTurnBroken else { throw error }
             }
         }
@@ -190,7 +191,7 @@ extension MappedCapture: CaptureStore {
                 }
                 news.append(isNew)
             } catch {
-                // Whoever waits for a damaged one is told by looking at it.
+                // A client that waits for a damaged endpoint gets the error when it looks.
                 news.append(true)
             }
         }
@@ -268,7 +269,7 @@ extension MappedCapture: CaptureStore {
                     try tables.endpoints.value(at: number, in: transaction)
                 }
                 guard var record = found else {
-                    // It is damaged, or gone, and must not stay in front of the others.
+                    // The endpoint is damaged or deleted. Its entry must not stay in front of the others.
                     if let indexedUse {
                         try tables.endpointUses.remove(TimedNumber(indexedUse, number), in: &transaction)
                     }
@@ -277,7 +278,7 @@ extension MappedCapture: CaptureStore {
                 if record.endpoint.isOverdue(at: moment.steady, limits) {
                     try remove(record, in: &transaction)
                 } else if record.indexedUse != record.endpoint.lastUsed {
-                    // Used since it was put into the index: it is looked at again when that use is old.
+                    // The endpoint was used since it was indexed. It is looked at again when that use is old.
                     try tables.endpointUses.remove(record.useKey, in: &transaction)
                     record.indexedUse = record.endpoint.lastUsed
                     try tables.endpointUses.put(record.useKey, in: &transaction)

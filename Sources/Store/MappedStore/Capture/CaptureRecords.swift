@@ -7,11 +7,11 @@ struct EndpointRecord: TableRecord {
     static let name = "an endpoint's record"
 
     var endpoint: Endpoint
-    /// The time under which it stands in the index by use: at `endpoint.lastUsed` or before.
+    /// The time under which the index by use has the endpoint: `endpoint.lastUsed` or earlier.
     var indexedUse: Timestamp
 
     private static let version: UInt8 = 1
-    /// Of a record that ends with how many numbers were skipped.
+    /// The version of a record that ends with the count of skipped numbers.
     private static let skippedVersion: UInt8 = 2
 
     static func encode(_ record: EndpointRecord) -> [UInt8] {
@@ -52,7 +52,7 @@ struct EndpointRecord: TableRecord {
         return EndpointRecord(endpoint: endpoint, indexedUse: Timestamp(microseconds: indexedUse))
     }
 
-    /// In the index by use.
+    /// The endpoint's key in the index by use.
     var useKey: TimedNumber { TimedNumber(indexedUse, endpoint.number) }
 }
 
@@ -92,19 +92,19 @@ enum NotificationRecord: TableRecord {
         decode(span, bodyLimit: .max)?.notification
     }
 
-    /// Bytes of a notification's body, which is what the record ends with before its checksum; `nil` where there are not as
-    /// many.
+    /// Bytes of a notification's body, which is the end of the record except for the checksum; `nil` if the body does not
+    /// have that many.
     /// - Parameters:
-    ///   - bytes: counted from the body's first byte.
-    ///   - bodyBytes: how many the whole body has.
+    ///   - bytes: counted from the start of the body.
+    ///   - bodyBytes: the size of the whole body.
     static func body(of span: RawSpan, _ bytes: Range<Int>, bodyBytes: Int) -> [UInt8]? {
         let start = span.byteCount - 4 - bodyBytes
         guard start >= 0, bytes.upperBound <= bodyBytes else { return nil }
         return copy(span.extracting(start + bytes.lowerBound..<start + bytes.upperBound))
     }
 
-    /// - Parameter bodyLimit: bytes of the body that the notification is given at the most.
-    /// - Returns: the notification, and how many bytes its whole body has.
+    /// - Parameter bodyLimit: the most bytes of the body that the returned notification has.
+    /// - Returns: the notification, and the size of its whole body.
     static func decode(_ span: RawSpan, bodyLimit: Int) -> (notification: Notification, bodyBytes: Int)? {
         guard span.byteCount >= 4 else { return nil }
         var reader = ByteReader(span.extracting(droppingLast: 4))
@@ -140,7 +140,7 @@ enum NotificationRecord: TableRecord {
     }
 }
 
-/// What all of capture has in common: the counters, and the number of the next endpoint.
+/// The state that all endpoints share: the counters, and the number of the next endpoint.
 struct CaptureState: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the record of the counters"

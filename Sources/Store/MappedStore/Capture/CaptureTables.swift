@@ -3,7 +3,7 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The steps that the operations of capture are made of.
+/// The steps of the operations of capture.
 extension MappedCapture {
     // MARK: Endpoints
 
@@ -12,7 +12,7 @@ extension MappedCapture {
         return try tables.endpoints.value(at: number, in: transaction)
     }
 
-    /// The endpoint, unless it is overdue: that one is gone, though not yet removed.
+    /// The endpoint, unless it is overdue: an overdue endpoint counts as deleted, though it is not yet removed.
     func current(
         _ id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits, in transaction: borrowing Transaction
     ) throws(LMDBError) -> EndpointRecord? {
@@ -28,15 +28,14 @@ extension MappedCapture {
 
     func remove(_ record: EndpointRecord, in transaction: inout Transaction) throws(LMDBError) {
         let number = record.endpoint.number
-        // What was collected stays until its request is forgotten: it may be asked for once more.
+        // Collected notifications stay until their request is forgotten: it may be retried.
         try tables.notifications.remove(of: number, from: record.endpoint.uncollected, to: .max, in: &transaction)
         try tables.endpointUses.remove(record.useKey, in: &transaction)
         try tables.endpointIDs.remove(record.endpoint.id, in: &transaction)
         try tables.endpoints.remove(number, in: &transaction)
     }
 
-    /// Endpoints that may be overdue: those that were first used longest ago, with the time under which the index has them,
-    /// and the oldest.
+    /// Endpoints that may be overdue: first those whose indexed use is longest ago, with that time, then the oldest ones.
     func dueEndpoints(
         at now: Timestamp, _ limits: CaptureLimits, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [(number: UInt64, indexedUse: Timestamp?)] {
@@ -48,7 +47,7 @@ extension MappedCapture {
         }
         try tables.endpoints.scan(in: transaction) { number, record in
             guard due.count < limit else { return false }
-            // A damaged one does not say how old it is.
+            // A damaged record does not say how old the endpoint is.
             guard let endpoint = record?.endpoint else { return true }
             guard now.seconds(since: endpoint.created) > limits.lifetimeSeconds else { return false }
             due.append((number, nil))
@@ -60,8 +59,8 @@ extension MappedCapture {
     // MARK: Notifications
 
     /// - Parameters:
-    ///   - count: how many at the most.
-    ///   - limit: bytes of records after which no more are taken.
+    ///   - count: the most notifications to return.
+    ///   - limit: bytes of records after which no more are read.
     func notifications(
         of endpoint: UInt64, from first: UInt64, to end: UInt64, count: Int = .max, atMost limit: Int = .max,
         in transaction: borrowing Transaction
@@ -83,7 +82,7 @@ extension MappedCapture {
         return found
     }
 
-    /// Notifications, where they are few enough bytes to be read at once.
+    /// The notifications of a range if they are short enough to be read at once; otherwise `.long` or `.tooLong`.
     func finding(
         _ range: NotificationRange, mayBeLong: Bool, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Finding {
@@ -95,8 +94,8 @@ extension MappedCapture {
             try notifications(of: range.endpoint, from: range.first, to: range.end, in: transaction))
     }
 
-    /// Where to end so that there are no more than `count` records from `first` on, and they have no more than so many bytes.
-    /// The first record always fits, unless the limit is strict.
+    /// The end of a range from `first` on with at most `count` records. It ends after the record with which `limit` bytes
+    /// are reached, so that the first record always fits; a strict range ends before that record.
     func end(
         of endpoint: UInt64, from first: UInt64, to end: UInt64, count: Int = .max, atMost limit: Int,
         isStrict: Bool = false, in transaction: borrowing Transaction

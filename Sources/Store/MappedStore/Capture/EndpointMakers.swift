@@ -4,9 +4,9 @@ internal import Linux
 internal import Storage
 package import Values
 
-/// What addresses are counted by: IPv6 by networks of 64 bits.
+/// The unit by which addresses are counted: an IPv4 address, or the first 64 bits of an IPv6 address.
 struct Network: Equatable {
-    /// Eight bytes or fewer; none where no address is known.
+    /// Eight bytes or fewer; empty if the address is not known.
     let bytes: [UInt8]
 
     init(_ address: String?) { bytes = Array((address.flatMap { IPAddress($0)?.bytes } ?? []).prefix(8)) }
@@ -38,10 +38,10 @@ struct MakerKey: TableKey, Equatable {
     }
 }
 
-/// Which addresses created which endpoints.
+/// Records which addresses created which endpoints.
 extension MappedCapture: CaptureMaintenance {
-    /// How many endpoints there are that an address created, counted up to a limit. Entries of endpoints that are gone are
-    /// removed on the way.
+    /// The number of endpoints that an address's network created, counted up to a limit. Removes entries of deleted
+    /// endpoints on the way.
     func endpoints(
         madeBy maker: Network, upTo limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
@@ -76,11 +76,11 @@ extension MappedCapture: CaptureMaintenance {
         return found
     }
 
-    /// Removes entries of endpoints that are gone; writes nothing where there are none.
+    /// Removes entries of deleted endpoints. Writes nothing if there is nothing to remove.
     /// - Parameters:
-    ///   - start: where the last look ended; empty: at the beginning.
-    ///   - limit: how many to look at.
-    /// - Returns: where to go on; empty where all have been looked at.
+    ///   - start: where the last call ended; empty: the beginning.
+    ///   - limit: how many entries to look at.
+    /// - Returns: where to continue; empty if all entries have been looked at.
     package func forgetMakers(from start: [UInt8], limit: Int) throws(StoreFailure) -> [UInt8] {
         var gone: [MakerKey] = []
         let page = try read { (transaction) throws(LMDBError) in

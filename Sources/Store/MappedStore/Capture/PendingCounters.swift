@@ -2,7 +2,7 @@ internal import Capture
 internal import HTTP
 internal import LMDB
 
-/// What this process has counted and the store does not have yet. The next commit adds it.
+/// Counts of this process that the store does not have yet. The next commit adds them.
 final class PendingCounters: TurnParticipant {
     var counters = CaptureCounters()
 
@@ -16,14 +16,14 @@ final class PendingCounters: TurnParticipant {
 
     func turnCommitted() { counters = CaptureCounters() }
 
-    /// What was counted as done came to nothing.
+    /// Requests that were counted as done have failed.
     func turnFailed() { counters.refuse() }
 
-    /// What was counted as done is done again, and counted then.
+    /// Requests that were counted as done will be handled again, and counted then.
     func turnForgotten() { counters.forgetDone() }
 }
 
-/// The record of what all endpoints have in common.
+/// Access to the state that all endpoints share.
 extension StoreCore {
     func captureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         try shared(

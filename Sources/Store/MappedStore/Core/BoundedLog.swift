@@ -1,8 +1,8 @@
 internal import LMDB
 
-/// Records in the order of their numbers, for any number of owners: what endpoints and queues keep.
+/// Records of any number of owners, numbered in order: the notifications of endpoints, the messages of queues.
 ///
-/// An owner's record says which of its numbers count; what lies outside of them is on its way out.
+/// The owner's record says which numbers count. Records with other numbers are waiting to be removed.
 struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
     let table: RecordTable<Record>
 
@@ -12,7 +12,7 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
         try table.put(record, at: OwnedNumber(owner, number), in: &transaction)
     }
 
-    /// Lends an owner's records from `first` up to, without, `end`, oldest first, until the body says no.
+    /// Lends an owner's records from `first` up to `end` (exclusive), oldest first, until the body returns false.
     func scan(
         of owner: UInt64, from first: UInt64, to end: UInt64, in transaction: borrowing Transaction,
         _ body: (OwnedNumber, RawSpan) -> Bool
@@ -24,8 +24,8 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
         }
     }
 
-    /// Removes an owner's records from `first` up to, without, `end`: the oldest `limit` of them.
-    /// - Returns: how many those were, and how many bytes they had in all.
+    /// Removes an owner's records from `first` up to `end` (exclusive): the oldest `limit` of them.
+    /// - Returns: how many records were removed, and their bytes in all.
     @discardableResult
     func remove(
         of owner: UInt64, from first: UInt64, to end: UInt64, limit: Int = .max, in transaction: inout Transaction

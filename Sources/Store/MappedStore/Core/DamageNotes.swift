@@ -1,11 +1,12 @@
 internal import LMDB
 
-/// What was found damaged and done without, each told once.
+/// Reports of damaged records for the log. Each record is reported once.
 struct DamageNotes {
     private var known: Set<String> = []
     private var news: [String] = []
 
-    /// More than this are not told of: the store as a whole is at fault then, and its check tells of all.
+    /// The most reports of one process. If there are more, the store as a whole is damaged and needs `postroom store
+    /// repair`.
     private static let limit = 1000
 
     mutating func note(_ what: String) {
@@ -20,9 +21,9 @@ struct DamageNotes {
 }
 
 extension StoreCore {
-    /// Does without a record that is damaged: the others have nothing to do with it.
-    /// - Parameter what: which one it is.
-    /// - Returns: `nil` where it is damaged, as where it is not there.
+    /// Treats a damaged record as missing, so that the others stay usable.
+    /// - Parameter what: the record, as the log names it.
+    /// - Returns: `nil` if the record is damaged or missing.
     @discardableResult
     func sparing<Value>(
         _ what: @autoclosure () -> String, _ body: () throws(LMDBError) -> Value?

@@ -3,13 +3,13 @@ internal import LMDB
 internal import Queues
 package import Values
 
-/// What is of no use any longer and is removed in small steps, so that nobody waits for it.
+/// Records that are no longer needed. They are removed in small steps, so that no request waits long for it.
 enum Garbage: Hashable, TableKey {
-    /// Messages of a queue: those that have rolled off, or all where the queue is gone.
+    /// Messages of a queue: those that have rolled off, or all if the queue was deleted.
     case messages(queue: UInt64)
-    /// Clients of a user who is gone.
+    /// Clients of a deleted user.
     case clients(user: UInt64)
-    /// Deliveries and log of a destination that is gone.
+    /// Deliveries and log entries of a deleted destination.
     case deliveries(destination: UInt64)
 
     func write(to writer: inout ByteWriter) {
@@ -41,14 +41,14 @@ extension StoreCore {
 }
 
 extension MappedStore {
-    /// Removes garbage; does nothing, and writes nothing, where there is none.
-    /// - Returns: how many records it removed; as many as `limit` means that there may be more.
+    /// Removes garbage. Writes nothing if there is no garbage.
+    /// - Returns: how many records were removed; `limit` means that there may be more.
     package func removeGarbage(limit: Int) throws(StoreFailure) -> Int {
         let isThere = try read { (transaction) throws(LMDBError) in try tables.garbage.count(in: transaction) > 0 }
         guard isThere else { return 0 }
         return try write { (transaction) throws(LMDBError) in
             var removed = 0
-            // What has nothing left costs a look too.
+            // An entry with nothing left to remove counts too, as it costs a lookup.
             var looks = 0
             while removed < limit, looks < limit, let garbage = try firstGarbage(in: transaction) {
                 let count = try remove(garbage, limit: limit - removed, in: &transaction)
@@ -75,7 +75,7 @@ extension MappedStore {
     ) throws(LMDBError) -> Int {
         switch garbage {
         case .messages(let queue):
-            // Where the log is damaged it does not say which messages are left.
+            // A damaged log record does not say which messages of the queue are left.
             let log: QueueLog?
             do throws(LMDBError) {
                 log = try queues.queueLog(queue, in: transaction)

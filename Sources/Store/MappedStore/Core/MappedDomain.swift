@@ -2,7 +2,7 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// A part of the store with operations of its own; what it needs of the core has the same name here.
+/// A part of the store with operations of its own. Most members here forward to those of `StoreCore` with the same name.
 protocol MappedDomain {
     var core: StoreCore { get }
 }
@@ -20,7 +20,8 @@ extension MappedDomain {
         _ body: (inout Transaction) throws(LMDBError) -> Result
     ) throws(StoreFailure) -> Result { try core.write(of: subject(), body) }
 
-    /// Writes what may grow the file; a body that finds no room returns `nil` before it writes anything.
+    /// Writes something that may grow the file. `body` returns `nil`, before it has written anything, if there is no room;
+    /// this then throws `.full`.
     /// - Parameter subject: as in `write`.
     func growing<Result>(
         of subject: @autoclosure () -> String? = nil,

@@ -4,8 +4,8 @@ package import Storage
 package import SystemPackage
 package import Values
 
-/// The store on one memory-mapped file (LMDB) that every process of an installation shares: what the domains share, and
-/// each domain over it. One thread.
+/// The store in one memory-mapped file (LMDB) that all processes of an installation share: the core that the domains have
+/// in common, and the part of each domain. Used by one thread.
 package final class MappedStore: MappedDomain, StorageEngine {
     package struct Options: Sendable {
         /// The most the file may grow to.
@@ -13,16 +13,16 @@ package final class MappedStore: MappedDomain, StorageEngine {
         /// Whether a commit waits for the disk; if not, a crash of the machine can damage the file.
         package var isDurable: Bool
         package var access: Access
-        /// Names this start of the machine.
+        /// Identifies this start of the machine.
         package var bootID = Machine.bootID()
-        /// Whether an empty store may take the place of one that was here and is gone.
+        /// Whether an empty store may replace one that existed and is missing.
         package var mayReplaceLost = false
 
         package enum Access: Sendable {
             case shared
-            /// With no other process having the store open.
+            /// No other process may have the store open.
             case exclusive
-            /// Nothing is written, and the store must be there already.
+            /// Nothing is written, and the store must exist.
             case readOnly
         }
 
@@ -33,12 +33,11 @@ package final class MappedStore: MappedDomain, StorageEngine {
         }
     }
 
-    /// Raised whenever the layout changes; a store of a newer layout is refused, one of an older is migrated.
+    /// Raised whenever the layout changes. A store with a newer layout is refused, one with an older layout is migrated.
     ///
-    /// 1 had endpoints alone; 2 has queues beside them; 3 has webhooks and deliveries too; 4 routes events;
-    /// 5 counts users' subscriptions and finds apart what somebody must agree to; 6 knows which numbers were given, who
-    /// created endpoints, and since when an environment has no webhooks, and finds deliveries by their owner and by what
-    /// they deliver.
+    /// Layout 1 has endpoints only. 2 adds queues; 3 webhooks and deliveries; 4 event routing; 5 the count of each user's
+    /// subscriptions, and a separate index of deliveries that need approval; 6 the numbers that were given, the creators of
+    /// endpoints, the time since which an environment has no webhooks, and indexes of deliveries by owner and by payload.
     package static let schemaVersion: UInt64 = 6
 
     let core: StoreCore
@@ -50,8 +49,9 @@ package final class MappedStore: MappedDomain, StorageEngine {
     package let matching: MappedMatching
     package let retention: MappedRetention
 
-    /// Opens the store of an installation, or makes it, and sweeps up after processes that died.
-    /// - Parameter directory: where it lies; it is there already.
+    /// Opens the store in a directory, and creates it unless the access is read-only. Clears the reader slots of processes
+    /// that died.
+    /// - Parameter directory: the directory of the store's file; it must exist.
     package init(directory: FilePath, _ options: Options) throws(StoreError) {
         core = try StoreCore(directory: directory, options)
         capture = MappedCapture(core)
@@ -67,7 +67,7 @@ package final class MappedStore: MappedDomain, StorageEngine {
 
     package var layoutVersion: UInt64 { Self.schemaVersion }
 
-    /// Set by processes that are watched: waiting for the lock that another process holds is not being stuck.
+    /// Set by processes that are watched, so that waiting for another process's write lock does not count as being stuck.
     package var heartbeat: Heartbeat? {
         get { core.heartbeat }
         set { core.heartbeat = newValue }
@@ -75,58 +75,58 @@ package final class MappedStore: MappedDomain, StorageEngine {
 
     // MARK: The turn
 
-    /// Whether a transaction is open that waits for `commit`; while there is one, no other process writes.
+    /// Whether a transaction is open that waits for `commit`. While it is, no other process can write.
     package var isWriting: Bool { core.isWriting }
 
-    /// Whether a request has broken the open transaction. Nothing of it is kept: after `rollBack` the other requests of
-    /// the turn can be made again.
+    /// Whether a request has broken the open transaction. Nothing of it will be stored; after `rollBack` the other requests
+    /// of the turn can be handled again.
     package var isTurnBroken: Bool { core.isTurnBroken }
 
-    /// A turn that waits for the disk is long: requests that arrive while another process has its own shall be part of this
-    /// one.
+    /// Whether the open turn will wait for the disk. Such a turn is long, so requests that arrived while another process
+    /// was writing should join it.
     package var gathers: Bool { core.settlesLater && core.isWriting }
 
-    /// Makes what was written since the last commit take effect, as one.
+    /// Commits what was written since the last commit, as one transaction.
     @discardableResult
     package func commit() throws(StoreFailure) -> Commit { try core.commit() }
 
-    /// Waits until the last commit of this process is kept for good.
+    /// Waits until the last commit of this process is durable.
     package func settle() throws(StoreFailure) { try core.settle() }
 
-    /// Throws away what was written since the last commit, so that the requests that wrote it can be made again.
+    /// Discards what was written since the last commit. The requests that wrote it will be handled again.
     package func forgetTurn() { core.forgetTurn() }
 
-    /// Throws away what was written since the last commit.
+    /// Discards what was written since the last commit.
     package func rollBack() { core.rollBack() }
 
-    /// Differs whenever there is something new to read, from whichever process.
+    /// A number that changes whenever any process has committed something new to read.
     package func version() throws(StoreFailure) -> UInt64 { try core.version() }
 
-    /// Writes something, so that a commit after it proves that commits work.
+    /// Writes a dummy key, so that a following commit proves that commits work.
     package func touch() throws(StoreFailure) { try core.touch() }
 
-    /// What was found damaged since this was asked last; what is damaged is told of once.
+    /// The damage found since the last call. Each damaged record is reported once.
     package func takeDamage() -> [String] { core.damage.takeNews() }
 
     // MARK: Upkeep
 
-    /// Frees what dead processes hold.
+    /// Clears the reader slots of processes that died, so that the pages they held can be used again.
     package func sweepDeadReaders() throws(StoreFailure) { try core.sweepDeadReaders() }
 
     /// Waits until all that was committed is on the disk.
     package func sync() throws(StoreFailure) { try core.sync() }
 
-    /// Writes a copy of the store without the pages that hold nothing, as of one moment.
+    /// Writes a copy of the store as of one moment, without its free pages.
     package func compact(to path: FilePath) throws(StoreFailure) { try core.compact(to: path) }
 
-    /// Forgets requests that can no longer be tried again; does nothing, and writes nothing, where there are none.
-    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    /// Forgets requests that can no longer be retried. Writes nothing if there is nothing to forget.
+    /// - Returns: how many requests were forgotten; `limit` means that there may be more.
     package func forgetRequests(at moment: Moment, limit: Int) throws(StoreFailure) -> Int {
         try core.forgetRequests(at: moment, limit: limit)
     }
 
-    /// Notes that the store is closed and that nothing of it can be undone: numbers go on without a gap at the next start.
-    /// Nobody else has the store open.
+    /// Records that the store is closed and that no crash can undo any of it: the next start continues the numbers without
+    /// a gap. No other process may have the store open.
     package func noteClosed() throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             try tables.closed.put((), in: &transaction)

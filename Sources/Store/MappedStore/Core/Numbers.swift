@@ -5,23 +5,23 @@ internal import LMDB
 internal import Queues
 internal import Values
 
-/// Which numbers may be given to notifications and messages, so that no number is given twice.
+/// The range of numbers that notifications and messages may be given, so that no number is given twice.
 ///
-/// A power cut may undo what was written last, with numbers that clients have seen already. At the first start after it all
-/// numbers go on above `ceiling`, which is above every number that can have been given. A record takes part in that when it
-/// gives its next number, so that a start costs the same however many records there are.
+/// A power cut may undo the last writes, with numbers that clients have already seen. The first start after it continues
+/// all numbers above `ceiling`, which is above every number that can have been given. A record moves to the new range when
+/// it gives its next number, so that a start costs the same however many records there are.
 struct Numbers: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the record of the numbers that were given"
 
     /// The lowest number that may be given.
     var floor: UInt64 = 1
-    /// Above all numbers that were given.
+    /// Higher than every number that was given.
     var ceiling: UInt64 = Numbers.step
 
-    /// More numbers than one endpoint or queue gives in the time that a power cut can undo.
+    /// More numbers than one endpoint or queue can give in the time that a power cut undoes.
     static let step: UInt64 = 1 << 24
-    /// Numbers stay below 2^53, which JSON's numbers carry exactly everywhere.
+    /// Numbers stay below 2^53: JSON numbers up to there are exact in every implementation.
     private static let limit: UInt64 = 1 << 52
 
     private static let version: UInt8 = 1
@@ -45,13 +45,13 @@ struct Numbers: Equatable, KeylessRecord {
         self.ceiling = ceiling
     }
 
-    /// Has the ceiling stand above a number.
+    /// Raises the ceiling above a number if it is not already. It stays below 2^53.
     mutating func raise(above number: UInt64) {
         guard number >= ceiling else { return }
         ceiling = min(number + Self.step, (1 << 53) - 1)
     }
 
-    /// Goes on above all numbers that were given, those among them that the store does not know of.
+    /// Continues above all numbers that were given, including those that the store does not know.
     mutating func jump() {
         guard ceiling < Self.limit else { return }
         floor = ceiling + Self.step
@@ -60,7 +60,7 @@ struct Numbers: Equatable, KeylessRecord {
 }
 
 extension DeliveryState {
-    /// The same for the numbers that all deliveries share.
+    /// Raises the numbers that all deliveries share, as `Numbers.jump` does.
     mutating func jump() {
         nextDestination += Numbers.step
         nextParcel += Numbers.step
@@ -70,13 +70,13 @@ extension DeliveryState {
 }
 
 extension Tables {
-    /// Has all numbers that clients see go on above those that may have been shown.
+    /// Continues all numbers that clients see above those that may have been shown.
     func jump(in transaction: inout Transaction) throws(LMDBError) {
         if try numbers.readable(in: transaction) == nil { try noteNumbers(in: &transaction) }
         var range = try numbers.readable(in: transaction) ?? Numbers()
         range.jump()
         try numbers.put(range, in: &transaction)
-        // Where there is no record, the first one may be what a crash has undone; a damaged one is not for this to replace.
+        // If there is no record, a crash may have undone the first one. A damaged record must not be replaced here.
         guard try !deliveryState.isDamaged(in: transaction) else { return }
         var state = try deliveryState.readable(in: transaction) ?? DeliveryState()
         guard state.nextLog < 1 << 52 else { return }
@@ -84,7 +84,7 @@ extension Tables {
         try deliveryState.put(state, in: &transaction)
     }
 
-    /// Sets the range of a store that has none, by the numbers that it has given.
+    /// Sets the range of a store that does not have one yet, from the numbers of its records.
     func noteNumbers(in transaction: inout Transaction) throws(LMDBError) {
         var highest: UInt64 = 0
         try endpoints.scan(in: transaction) { _, record in
@@ -102,8 +102,8 @@ extension Tables {
 }
 
 extension StoreCore {
-    /// The lowest number that may be given to a record's next item.
-    /// - Parameter last: the number before it.
+    /// The lowest number that a record's next item may be given. Raises the stored ceiling if needed.
+    /// - Parameter last: the last number that the record has given, or a higher one.
     func lowestNumber(after last: UInt64, in transaction: inout Transaction) throws(LMDBError) -> UInt64 {
         let number = max(last + 1, numbers.floor)
         guard number >= numbers.ceiling else { return numbers.floor }

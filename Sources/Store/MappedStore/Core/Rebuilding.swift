@@ -4,10 +4,10 @@ internal import Events
 internal import LMDB
 internal import Queues
 
-/// Records that all requests of an API share, made anew from the others where they are damaged: one damaged record must not
-/// fail everybody.
+/// Rebuilds records that all requests of an API share from the other records if they are damaged: one damaged record must
+/// not fail every request.
 extension Tables {
-    /// The number above the last one in a table whose keys begin with numbers.
+    /// One more than the highest number that a key in these tables begins with.
     private func next(in tables: [Table], _ transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
         var next: UInt64 = 1
         for table in tables {
@@ -66,7 +66,7 @@ extension Tables {
                 return true
             }
         }
-        // Lines that clients have seen may have been dropped since.
+        // Clients may have seen log entries that were dropped since.
         if state != DeliveryState() { state.jump() }
         return state
     }
@@ -80,8 +80,8 @@ extension Tables {
 }
 
 extension StoreCore {
-    /// A record of all, or what it is made anew as where it is damaged.
-    /// - Returns: `nil` where there is none.
+    /// A shared record, rebuilt if it is damaged.
+    /// - Returns: `nil` if the record was never written.
     func shared<Record>(
         _ record: SingleRecord<Record>, rebuilt: () throws(LMDBError) -> Record.Value,
         in transaction: borrowing Transaction

@@ -6,7 +6,7 @@ struct RecordTable<Record: TableRecord>: Sendable {
     typealias Value = Record.Value
 
     let name: String
-    /// The same as keys and values of bytes.
+    /// The same table, with keys and values as bytes.
     let bytes: Table
 
     init(_ name: String, creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
@@ -14,15 +14,15 @@ struct RecordTable<Record: TableRecord>: Sendable {
         bytes = try Table(name, creating: creating, in: transaction)
     }
 
-    /// The record under a key; `nil` where there is none.
-    /// - Throws: `damaged` where it cannot be read.
+    /// The record under a key, or `nil` if there is no such key.
+    /// - Throws: `damaged` if the record cannot be read.
     func value(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value? {
         guard let found = try decoded(at: key, in: transaction) else { return nil }
         guard let value = found else { throw .damaged(Record.name) }
         return value
     }
 
-    /// The same, but `nil` also where the record cannot be read.
+    /// Like `value`, but also `nil` if the record cannot be read.
     func readable(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value? {
         try decoded(at: key, in: transaction) ?? nil
     }
@@ -31,7 +31,7 @@ struct RecordTable<Record: TableRecord>: Sendable {
         try bytes.value(at: key.keyBytes, in: transaction) { Record.decode($0, at: key) }
     }
 
-    /// Reads a part of the record under a key; `nil` where there is none, or it cannot be read.
+    /// Reads a part of the record under a key; `nil` if the record is missing or cannot be read.
     func part<Part>(
         at key: Key, in transaction: borrowing Transaction, _ read: (RawSpan) -> Part?
     ) throws(LMDBError) -> Part? {
@@ -48,24 +48,24 @@ struct RecordTable<Record: TableRecord>: Sendable {
         try bytes.put(Record.encode(value), at: key.keyBytes, in: &transaction)
     }
 
-    /// Puts in a record that was encoded before, so that its size is known.
+    /// Stores a record that is already encoded, so that its size is known.
     func put(_ record: Encoded<Record>, at key: Key, in transaction: inout Transaction) throws(LMDBError) {
         try bytes.put(record.bytes, at: key.keyBytes, in: &transaction)
     }
 
-    /// Removes a record, and says whether it was there.
+    /// Removes a record. Returns whether it existed.
     @discardableResult
     func remove(_ key: Key, in transaction: inout Transaction) throws(LMDBError) -> Bool {
         try bytes.remove(key.keyBytes, in: &transaction)
     }
 
-    /// Lends the entries in the order of their keys, until the body says no. A record that cannot be read is `nil`; an entry
-    /// whose key cannot be read is passed over.
+    /// Lends the entries in the order of their keys until the body returns false. A record that cannot be read is `nil`; an
+    /// entry whose key cannot be read is skipped.
     /// - Parameters:
-    ///   - start: the first key, whether or not there is such an entry.
-    ///   - last: instead of `start`: entries up to this key are passed over.
-    ///   - backwards: from the last entry to the first; then neither `start` nor `last` has an effect.
-    ///   - unreadable: called for each entry that is passed over.
+    ///   - start: the key to begin at, whether or not it exists.
+    ///   - last: instead of `start`: the key to begin after.
+    ///   - backwards: from the last entry to the first; `start` and `last` are then ignored.
+    ///   - unreadable: called for each entry whose key cannot be read.
     func scan(
         from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
         in transaction: borrowing Transaction, unreadable: () -> Void = {}, _ body: (Key, Value?) -> Bool
@@ -76,7 +76,7 @@ struct RecordTable<Record: TableRecord>: Sendable {
         }
     }
 
-    /// The same with the keys alone.
+    /// Like `scan`, with the keys alone.
     func scanKeys(
         from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
         in transaction: borrowing Transaction, _ body: (Key) -> Bool
@@ -84,7 +84,7 @@ struct RecordTable<Record: TableRecord>: Sendable {
         try scanBytes(from: start, after: last, backwards: backwards, in: transaction) { key, _ in body(key) }
     }
 
-    /// Lends the keys before one, last one first, until the body says no.
+    /// Lends the keys before `end`, highest first, until the body returns false.
     func scanKeysBackwards(
         before end: Key, in transaction: borrowing Transaction, _ body: (Key) -> Bool
     ) throws(LMDBError) {
@@ -94,12 +94,12 @@ struct RecordTable<Record: TableRecord>: Sendable {
         }
     }
 
-    /// The same as `scan` with the records as bytes.
+    /// Like `scan`, with the records as bytes.
     func scanBytes(
         from start: Key? = nil, after last: Key? = nil, backwards: Bool = false,
         in transaction: borrowing Transaction, unreadable: () -> Void = {}, _ body: (Key, RawSpan) -> Bool
     ) throws(LMDBError) {
-        // The next key behind one is the same with a zero at its end.
+        // The next possible key after another one is the same with a zero byte at its end.
         let start = last.map { $0.keyBytes + [0] } ?? start?.keyBytes ?? []
         try bytes.scan(from: start, backwards: backwards, in: transaction) { key, value in
             guard let key = Key(keyBytes: key) else {

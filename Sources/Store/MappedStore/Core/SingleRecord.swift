@@ -1,6 +1,6 @@
 internal import LMDB
 
-/// A record that there is one of, in the table `meta`.
+/// A record that exists once, in the table `meta`.
 struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordName {
     let name: RecordName
     private let table: Table
@@ -10,15 +10,15 @@ struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordNam
         table = meta
     }
 
-    /// `nil` where it was never written.
-    /// - Throws: `damaged` where it cannot be read.
+    /// The record, or `nil` if it was never written.
+    /// - Throws: `damaged` if the record cannot be read.
     func value(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
         guard let found = try decoded(in: transaction) else { return nil }
         guard let value = found else { throw .damaged(Record.name) }
         return value
     }
 
-    /// The same, but `nil` also where it cannot be read.
+    /// Like `value`, but also `nil` if the record cannot be read.
     func readable(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
         try decoded(in: transaction) ?? nil
     }
@@ -27,7 +27,7 @@ struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordNam
         try table.value(at: name.keyBytes, in: transaction) { Record.decode($0, at: name) }
     }
 
-    /// Whether it was written and cannot be read.
+    /// Whether the record exists but cannot be read.
     func isDamaged(in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         if let found = try decoded(in: transaction) { found == nil } else { false }
     }
@@ -36,7 +36,7 @@ struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordNam
         try table.put(Record.encode(value), at: name.keyBytes, in: &transaction)
     }
 
-    /// Removes it, and says whether it was there.
+    /// Removes the record. Returns whether it existed.
     @discardableResult
     func remove(in transaction: inout Transaction) throws(LMDBError) -> Bool {
         try table.remove(name.keyBytes, in: &transaction)

@@ -4,11 +4,12 @@ internal import Linux
 internal import Storage
 package import Values
 
-/// A clock that goes on evenly and is the same for every process on the machine: the time since the machine started,
-/// moved once so that it began at the time of day.
+/// A clock that runs evenly and is the same for every process on the machine: the time since the machine started, plus an
+/// offset that was set once to agree with the time of day.
 ///
-/// The store keeps by how much it is moved, and for which start of the machine. After a restart it is moved anew, and goes on
-/// from what it last showed where the time of day has gone back since: what was due then is due.
+/// The store keeps the offset, and the start of the machine that it belongs to. After a restart of the machine the offset
+/// is set again. If the time of day has gone back since, the clock continues from the last time that it showed, so that
+/// what was due stays due.
 package struct SteadyClock: StorageClock, Equatable {
     let bootID: String
     let offsetMicroseconds: Int64
@@ -20,7 +21,7 @@ package struct SteadyClock: StorageClock, Equatable {
     }
 
     /// The clock for this start of the machine.
-    /// - Parameter last: what it is known to have shown before.
+    /// - Parameter last: the latest time that it is known to have shown; ignored if it is too far ahead (`farAhead`).
     static func starting(bootID: String = Machine.bootID(), after last: Timestamp? = nil) -> SteadyClock {
         let time = SystemClock.realTimeMicroseconds()
         let isBelievable = last.map { $0 < .farAhead } ?? false

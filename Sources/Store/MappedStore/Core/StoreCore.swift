@@ -5,43 +5,45 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// What the domains of the store share: the file with its tables, the write turn, and the room in it.
+/// The state that all domains of the store share: the file with its tables, the open write transaction, and the room left.
 ///
-/// Writes gather in one transaction until `commit`, and are seen by readers, in whichever process, after it. One thread.
+/// Writes collect in one transaction until `commit`. Readers, in any process, see them only after it. Used by one thread.
 final class StoreCore {
     let environment: Environment
     let tables: Tables
     let mark: StoreMark
     let clock: SteadyClock
-    /// As it was when the store was opened; others may have raised the ceiling since.
+    /// The values when the store was opened. Another process may have raised the ceiling since.
     let numbers: Numbers
 
     private var turn: Transaction?
     private var turnFailure: StoreFailure?
-    /// Bytes that the open transaction may write, as far as they were admitted.
+    /// Bytes by which the open transaction may grow the file, as admitted so far.
     private var turnGrowth = 0
-    /// Those of them in values that are larger than a page, each of which needs pages in a row.
+    /// The part of these bytes that is for values larger than half a page, with one more page for each: such a value needs
+    /// consecutive pages.
     private var turnLargeBytes = 0
     private var reserve: DiskReserve
     private let lock: StoreLock
     private let isDurable: Bool
     let path: FilePath
-    /// Set by processes that are watched: waiting for the lock that another process holds is not being stuck.
+    /// Set by processes that are watched, so that waiting for another process's write lock does not count as being stuck.
     var heartbeat: Heartbeat?
     private(set) var files: StoreFiles
-    /// The last transaction that this process committed and that nothing is known to have settled.
+    /// The last transaction that this process committed and that is not known to be durable.
     private var unsettled: UInt64?
-    /// What the commit that should have settled it met.
+    /// The error of the commit that should have made it durable.
     private var settleFailure: StoreFailure?
 
-    /// What the domains know of the open turn.
+    /// The objects of domains that are called when a turn is committed, fails or ends.
     private var participants: [any TurnParticipant] = []
     /// How many requests the open transaction remembers.
     var rememberedInTurn = 0
     var damage = DamageNotes()
 
-    /// Opens the store of an installation, or makes it, and sweeps up after processes that died.
-    /// - Parameter directory: where it lies; it is there already.
+    /// Opens the store in a directory, and creates it unless the access is read-only. Clears the reader slots of processes
+    /// that died.
+    /// - Parameter directory: the directory of the store's file; it must exist.
     init(directory: FilePath, _ options: MappedStore.Options) throws(StoreError) {
         path = MappedStore.file(in: directory)
         let isReadOnly = options.access == .readOnly
@@ -85,14 +87,14 @@ final class StoreCore {
         reserve.close()
     }
 
-    /// Has what a domain knows of the open turn follow the turn's end.
+    /// Registers an object that is called when a turn is committed, fails or ends.
     func join(_ participant: any TurnParticipant) { participants.append(participant) }
 
     // MARK: Transactions
 
-    /// Lends what was committed last, by any process; not what the open transaction has written, which may yet come to
-    /// nothing.
-    /// - Parameter subject: whose records these are, as the log names it where one of them is damaged.
+    /// Lends a read transaction on the last commit of any process. It does not see what the open transaction has written,
+    /// which may still be rolled back.
+    /// - Parameter subject: whose records these are; the log names it if one of them is damaged.
     func read<Result>(
         of subject: @autoclosure () -> String? = nil,
         _ body: (borrowing Transaction) throws(LMDBError) -> Result
@@ -100,12 +102,12 @@ final class StoreCore {
         do throws(LMDBError) { return try environment.read(body) } catch { throw failure(error, subject()) }
     }
 
-    /// Writes in the open transaction, or opens one.
+    /// Writes in the open transaction, or begins one.
     ///
-    /// A body decides what to do before it writes: where it fails before that, its own request fails and nothing else.
-    /// One that fails later breaks the whole transaction; then `isTurnBroken` is true and all further writes fail until
-    /// `rollBack`.
-    /// - Parameter subject: whose records these are, as the log names it where one of them is damaged.
+    /// `body` must decide what to do before it writes. If it finds a damaged record before it has written anything, only
+    /// its own request fails. Any other error breaks the whole transaction: `isTurnBroken` becomes true, and all further
+    /// writes fail until `rollBack`.
+    /// - Parameter subject: whose records these are; the log names it if one of them is damaged.
     func write<Result>(
         of subject: @autoclosure () -> String? = nil,
         _ body: (inout Transaction) throws(LMDBError) -> Result
@@ -119,7 +121,7 @@ final class StoreCore {
             return result
         } catch {
             let failure = failure(error, subject())
-            // LMDB goes on only after errors that are not its own.
+            // The transaction stays usable only after an error that is not LMDB's own.
             if error.isRecordDamage, transaction.changes == changes {
                 turn = consume transaction
             } else {
@@ -129,7 +131,7 @@ final class StoreCore {
         }
     }
 
-    /// Notes what is damaged, for the log.
+    /// Converts an error. Damage is noted for the log, with the subject.
     private func failure(_ error: LMDBError, _ subject: String?) -> StoreFailure {
         let failure = StoreFailure(error)
         guard case .damaged(let what) = failure else { return failure }
@@ -138,11 +140,11 @@ final class StoreCore {
         return .damaged(named)
     }
 
-    /// Whether a transaction is open that waits for `commit`; while there is one, no other process writes.
+    /// Whether a transaction is open that waits for `commit`. While it is, no other process can write.
     var isWriting: Bool { turn != nil }
 
-    /// Whether a request has broken the open transaction. Nothing of it is kept: after `rollBack` the other requests of
-    /// the turn can be made again.
+    /// Whether a request has broken the open transaction. Nothing of it will be stored; after `rollBack` the other requests
+    /// of the turn can be handled again.
     var isTurnBroken: Bool { turnFailure != nil }
 
     private func takeTurn() throws(StoreFailure) -> Transaction {
@@ -151,7 +153,7 @@ final class StoreCore {
         defer { heartbeat?.setWaiting(false) }
         do throws(LMDBError) {
             let transaction = try environment.beginWrite()
-            // The tightest of stores keeps the pages that its next change needs.
+            // Even a full store must keep the pages that its next change needs.
             if reserve.left(environment) < Self.smallestRoom, !reserve.admits(0, environment), try !hasSmallestRoom() {
                 throw .full
             }
@@ -161,27 +163,27 @@ final class StoreCore {
         }
     }
 
-    /// What a transaction that frees room may need: copies of the pages that it changes.
+    /// Bytes that a transaction that frees room may need, for copies of the pages that it changes.
     private static let smallestRoom = 256 << 10
-    /// Pages that a transaction needs which changes one record.
+    /// Pages needed by a transaction that changes one record.
     private static let fewPages = 16
 
     private func hasSmallestRoom() throws(LMDBError) -> Bool {
         let wanted = (Self.smallestRoom - max(0, reserve.left(environment))) / environment.pageBytes
         let free = try environment.freePages(enough: wanted)
-        // Pages that the last transaction has freed can be used after this one, which needs a few.
+        // Pages that the last transaction freed become usable after this one, which needs a few itself.
         return free.usable >= wanted || (free.usable >= Self.fewPages && free.usable + free.pending >= wanted)
     }
 
-    /// Whether the writes of a commit are kept for good only once the next commit, or `settle`, has returned.
+    /// Whether a commit is durable only once the next commit, or `settle`, has returned.
     ///
-    /// A commit that waits for the disk does so twice, one wait after the other: for what was written, then for the page
-    /// that makes it count (lmdb.h, MDB_NOMETASYNC). Under load the second wait is the first one of the next commit, and
-    /// no other process waits for it.
+    /// A durable commit waits for the disk twice in a row: for the pages that were written, then for the meta page that
+    /// makes the commit count (lmdb.h, MDB_NOMETASYNC). Under load the first wait of the next commit also serves as the
+    /// second wait of this one, and no other process has to wait for it.
     var settlesLater: Bool { isDurable }
 
-    /// Waits until the last commit of this process is kept for good; the commit of another process since then has seen to
-    /// that already.
+    /// Waits until the last commit of this process is durable. If another process has committed since, it already is.
+    /// - Throws: also the error of a later commit that should have made it durable.
     func settle() throws(StoreFailure) {
         if let failure = settleFailure {
             settleFailure = nil
@@ -197,7 +199,7 @@ final class StoreCore {
         }
     }
 
-    /// Makes what was written since the last commit take effect, as one; see `settlesLater` for when it is kept for good.
+    /// Commits what was written since the last commit, as one transaction. `settlesLater` says when it is durable.
     @discardableResult
     func commit() throws(StoreFailure) -> Commit {
         defer { rollBack() }
@@ -215,8 +217,7 @@ final class StoreCore {
                     before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 2 * rememberedInTurn + 2,
                     in: &transaction)
             }
-            // Whoever did what had been done before waits for that to be kept: LMDB waits for the disk only where something
-            // is written.
+            // A retry writes nothing, and an empty commit does not sync: write a dummy key so that its answer waits.
             if !transaction.hasChanged { try tables.touched.put((), in: &transaction) }
         }
         do throws(LMDBError) {
@@ -226,24 +227,24 @@ final class StoreCore {
             for participant in participants { participant.turnCommitted() }
             if isDurable { unsettled = id }
         } catch {
-            // The wait that failed may have been the one for the commit before. It is reported once only (fsync(2)), so
-            // that waiting again would prove nothing.
+            // The sync that failed may have been the one for the previous commit. The system reports such an error only
+            // once (fsync(2)), so that another sync would prove nothing.
             if error.isSystemFailure, unsettled != nil { settleFailure = StoreFailure(error) }
             for participant in participants { participant.turnFailed() }
             throw StoreFailure(error)
         }
-        // What was written to a file that nobody finds again is not kept.
+        // A commit to a file that was removed or replaced is lost: report it as failed.
         if let failure = files.failureAfterCommit(isDurable: isDurable) { throw failure }
         return settlesLater ? .durableWithNext : .durable
     }
 
-    /// Throws away what was written since the last commit, so that the requests that wrote it can be made again.
+    /// Discards what was written since the last commit. The requests that wrote it will be handled again.
     func forgetTurn() {
         rollBack()
         for participant in participants { participant.turnForgotten() }
     }
 
-    /// Throws away what was written since the last commit.
+    /// Discards what was written since the last commit.
     func rollBack() {
         turn = nil
         turnFailure = nil
@@ -253,12 +254,12 @@ final class StoreCore {
         for participant in participants { participant.turnEnded() }
     }
 
-    /// Differs whenever there is something new to read, from whichever process.
+    /// A number that changes whenever any process has committed something new to read.
     func version() throws(StoreFailure) -> UInt64 {
         do throws(LMDBError) { return try environment.lastVisibleTransactionID() } catch { throw StoreFailure(error) }
     }
 
-    /// Frees what dead processes hold.
+    /// Clears the reader slots of processes that died, so that the pages they held can be used again.
     func sweepDeadReaders() throws(StoreFailure) {
         do throws(LMDBError) { try environment.sweepDeadReaders() } catch { throw StoreFailure(error) }
     }
@@ -268,12 +269,12 @@ final class StoreCore {
         do throws(LMDBError) { try environment.sync() } catch { throw StoreFailure(error) }
     }
 
-    /// Writes a copy of the store without the pages that hold nothing, as of one moment.
+    /// Writes a copy of the store as of one moment, without its free pages.
     func compact(to path: FilePath) throws(StoreFailure) {
         do throws(LMDBError) { try environment.copyCompacted(to: path.string) } catch { throw StoreFailure(error) }
     }
 
-    /// Writes something, so that a commit after it proves that commits work.
+    /// Writes a dummy key, so that a following commit proves that commits work.
     func touch() throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             try tables.touched.put((), in: &transaction)
@@ -282,17 +283,19 @@ final class StoreCore {
 
     // MARK: Room
 
-    /// Lets the open transaction put in so many bytes more; false where there is no room, and nothing of them is written.
+    /// Admits so many more bytes to the open transaction. Returns false if there is no room: the caller must not write
+    /// them.
     ///
-    /// Room is what the file may still grow by and the free pages inside it that no reader sees.
+    /// Room is what the file may still grow by, plus the free pages inside it that no reader sees.
     /// - Parameters:
-    ///   - largest: bytes of the largest single value among them; `nil`: all are one value.
-    ///   - leaving: bytes that stay free for those who may take the last of the room.
+    ///   - largest: size of the largest single value among them; `nil`: they are one value.
+    ///   - leaving: bytes that must stay free, for operations that may use the last of the room.
     func admit(
         bytes: Int, largest: Int? = nil, leaving: Int = DiskReserve.deliveryBytes,
         in transaction: inout Transaction
     ) throws(LMDBError) -> Bool {
-        // A record, the pages of the trees above it, and their copies; the rest of a turn shares them.
+        // A record needs its own pages, those of the trees above it, and copies of these. The first record of a turn adds
+        // 32 pages that the turn's other records share.
         let pageBytes = environment.pageBytes
         let growth = (bytes / pageBytes + 6) * pageBytes + (turnGrowth == 0 ? 32 * pageBytes : 0)
         let largest = min(largest ?? bytes, bytes)
@@ -303,18 +306,18 @@ final class StoreCore {
             return true
         }
         if reserve.admits(needed, environment) { return admit() }
-        // The file cannot grow by all of that; there may be room inside it.
+        // The file cannot grow by that much, but there may be room inside it.
         let left = max(0, reserve.left(environment))
         let wanted = max(0, needed + DiskReserve.bytes - left) / pageBytes + 1
-        // A value that is larger than a page needs pages in a row: at the end of the file, or inside.
+        // A value larger than a page needs consecutive pages, at the end of the file or inside it.
         let length = largest / pageBytes + 1
         let fitsAtEnd = length == 1 || left >= turnGrowth + growth + DiskReserve.bytes / 2
         let runs = fitsAtEnd ? 0 : 1 + turnLargeBytes / (length * pageBytes)
         let free = try environment.freePages(enough: wanted, runs: runs, of: length)
         if free.usable >= wanted, free.runs >= runs { return admit() }
-        // Requests that nobody can try again are forgotten, with what was kept for that. What the last transaction freed
-        // can be used after the next one: where that is enough, there shall be a next one. Otherwise nothing is written,
-        // as each transaction needs pages itself.
+        // There is no room now. Forget requests that can no longer be retried, with what was kept for their retries. The
+        // pages that the last transaction freed become usable after this one: if those would suffice, write something so
+        // that this one is committed. Otherwise write nothing more, as each transaction needs pages itself.
         try forgetRequests(
             before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 64, in: &transaction)
         if free.usable + free.pending >= wanted, !transaction.hasChanged {

@@ -5,10 +5,10 @@ internal import Values
 /// Why a store cannot be opened, for its operator.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
     package let description: String
-    /// Whether the file itself is at fault, not its surroundings.
+    /// Whether the file itself is damaged; false for every other cause.
     package let isDamage: Bool
 
-    /// Whether the store has an older layout and cannot be migrated, as others have it open.
+    /// Whether the store has an older layout and cannot be migrated because other processes have it open.
     package let awaitsMigration: Bool
 
     init(_ error: LMDBError, _ path: FilePath) {

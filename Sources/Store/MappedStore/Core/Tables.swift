@@ -5,40 +5,40 @@ internal import Values
 
 /// The named databases of the store.
 struct Tables {
-    // Records that there is one of each, in the table `meta`.
+    // Records that exist once, in the table `meta`.
     let schema: SingleRecord<NumberRecord<RecordName>>
     let clock: SingleRecord<SteadyClock>
     let captureState: SingleRecord<CaptureState>
     let queueState: SingleRecord<QueueState>
-    /// Counts the changes of the configuration that is in force.
+    /// The number of changes of the configuration in force.
     let queueRevision: SingleRecord<NumberRecord<RecordName>>
     let deliveryState: SingleRecord<DeliveryState>
     let deliveryMetrics: SingleRecord<DeliveryMetricsRecord>
     let intakeMetrics: SingleRecord<IntakeMetrics>
     let operationalCalls: SingleRecord<OperationalCalls>
-    /// The number of the destination that operational events are delivered to.
+    /// The number of the destination that receives operational events.
     let operators: SingleRecord<NumberRecord<RecordName>>
     let eventsState: SingleRecord<EventsState>
     let numbers: SingleRecord<Numbers>
-    /// Something sealed under the secret that the secrets of this store are sealed under.
+    /// A value sealed with the same secret as the secrets in this store, to recognise that secret.
     let seal: SingleRecord<BytesRecord<RecordName>>
     let mark: SingleRecord<NumberRecord<RecordName>>
-    /// Whether the store was closed and nothing of it can be undone.
+    /// Present if the store was closed and no crash can undo any of it.
     let closed: SingleRecord<EmptyRecord<RecordName>>
-    /// Written so that there is something to commit.
+    /// A dummy key, written so that there is something to commit.
     let touched: SingleRecord<EmptyRecord<RecordName>>
 
     /// By endpoint number.
     let endpoints: RecordTable<EndpointRecord>
-    /// The number of each endpoint.
+    /// By endpoint id: the endpoint's number.
     let endpointIDs: NumberTable<Endpoint.ID>
-    /// Each endpoint once, at its last use or before.
+    /// By time of use and endpoint number. Each endpoint has one entry, at its last use or an earlier time.
     let endpointUses: KeyTable<TimedNumber>
-    /// Entries of endpoints that are gone may be left.
+    /// By the creator's network and endpoint number. Entries of deleted endpoints may be left.
     let endpointMakers: KeyTable<MakerKey>
     /// By endpoint number and sequence number.
     let notifications: BoundedLog<NotificationRecord>
-    /// The number of each queue.
+    /// By digest of the name: the queue's number.
     let queueNames: NumberTable<NameDigest>
     /// By queue number.
     let queues: RecordTable<QueueSettingsRecord>
@@ -46,72 +46,74 @@ struct Tables {
     let queueLogs: RecordTable<QueueLogRecord>
     /// By queue number and message id.
     let messages: BoundedLog<MessageRecord>
-    /// By name.
+    /// By digest of the name.
     let users: RecordTable<UserRecord>
     /// By user number and queue number: the number of the right.
     let rights: NumberTable<OwnedNumber>
-    /// By user number and name.
+    /// By user number and digest of the client's name.
     let clients: RecordTable<ClientRecord>
-    /// When each count of logins ends.
+    /// By kind of count and its subject: the time at which the count of logins ends.
     let logins: RecordTable<LoginCountRecord>
     /// By destination number.
     let destinations: RecordTable<DestinationRecord>
     /// By destination number.
     let destinationStates: RecordTable<DestinationState>
-    /// By parcel number.
+    /// By payload number.
     let parcels: RecordTable<ParcelRecord>
     let eventIDs: RecordTable<EventIDRecord>
-    /// By destination, the time at which they are due, and their number.
+    /// By destination number, next due time and delivery number.
     let deliveries: RecordTable<DeliveryRecord>
-    /// The time from which something can be begun, and a destination: its owner. Each destination with deliveries once.
+    /// By due time and destination number: the destination's owner. Each destination with deliveries has one entry, at the
+    /// time from which its next attempt may begin.
     let deliveryHeads: RecordTable<UUIDRecord<TimedNumber>>
-    /// The same of destinations whose attempts somebody must approve.
+    /// The same for destinations whose attempts need approval.
     let approvalHeads: RecordTable<UUIDRecord<TimedNumber>>
-    /// The heads again, by their owner.
+    /// The entries of both tables again, by their owner.
     let ownerHeads: KeyTable<OwnerHeadKey>
-    /// The time of each owner's first head of a kind.
+    /// By kind, time and owner: the time of the owner's first entry of that kind.
     let dueOwners: KeyTable<DueOwnerKey>
-    /// By parcel number and delivery number: the destination. Deliveries that are not over, by what they deliver.
+    /// By payload number and delivery number: the destination. Each pending delivery has one entry.
     let holds: NumberTable<OwnedNumber>
     /// By log number.
     let attempts: RecordTable<AttemptRecord>
-    /// Destination number, log number.
+    /// By destination number and log number.
     let attemptIndex: KeyTable<OwnedNumber>
-    /// Parcel number, log number.
+    /// By payload number and log number.
     let attemptParcels: KeyTable<OwnedNumber>
-    /// By destination number and log number: the parcel that the line has given up.
+    /// By destination number and log number: the payload that this log entry gave up.
     let lostLines: NumberTable<OwnedNumber>
-    /// By destination number and parcel number.
+    /// By destination number and payload number. Payloads that were given up for the destination and not delivered since.
     let lostParcels: RecordTable<LostParcel>
     /// By keyring number.
     let keyrings: RecordTable<KeyringRecord>
     let environments: RecordTable<EnvironmentRecord>
     /// By destination number.
     let webhooks: RecordTable<WebhookRecord>
-    /// The destination number of each webhook.
+    /// By webhook id: its destination number.
     let webhookIDs: NumberTable<UUID>
     /// By environment and destination number.
     let environmentWebhooks: RecordTable<EventTypesRecord>
     /// By destination number.
     let subscriptions: RecordTable<SubscriptionRecord>
-    /// The destination number of each subscription.
+    /// By subscription id: its destination number.
     let subscriptionIDs: NumberTable<UUID>
-    /// User, destination number.
+    /// By digest of the user and destination number.
     let userSubscriptions: KeyTable<Owned<NameDigest>>
-    /// How many subscriptions each user has; a user without any is not in it.
+    /// By digest of the user: the number of subscriptions. Users without subscriptions have no entry.
     let subscriptionCounts: NumberTable<NameDigest>
-    /// By revision: the destination number. Each subscription once, at the last change of its expression.
+    /// By revision: the destination number. Each subscription has one entry, at the last change of its expression.
     let expressions: NumberTable<UInt64>
-    /// By revision: the destination number of a subscription that is gone.
+    /// By revision: the destination number of a deleted subscription.
     let goneExpressions: NumberTable<UInt64>
-    /// By parcel number.
+    /// By payload number.
     let routedEvents: RecordTable<RoutedEventRecord>
-    /// By parcel number.
+    /// By payload number.
     let waitingEvents: RecordTable<WaitingRecord>
     let replays: RecordTable<ReplayRecord>
-    /// By destination number. Subscriptions that missed something: while they were disabled, or as they lagged.
+    /// By destination number. Subscriptions that missed events while they were disabled or because they lagged.
     let missedEvents: RecordTable<MissedEventsRecord>
-    /// By owner and destination number: the first event that a subscription is still to be tried with (`LagOperations`).
+    /// By owner and destination number: the first event that a lagging subscription has not been tried with
+    /// (`LagOperations`).
     let lags: NumberTable<Owned<UUID>>
     let garbage: KeyTable<Garbage>
     let requests: RecentRequests
@@ -187,7 +189,7 @@ struct Tables {
 
     /// Refuses a store whose layout this program does not know.
     /// - Parameter meta: the table of that name.
-    /// - Returns: the layout's version, or `nil` where the store is new.
+    /// - Returns: the layout's version, or `nil` if the store is new.
     static func schema(of meta: Table, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         let schema = SingleRecord<NumberRecord>("schema", in: meta)
         guard let version = try schema.value(in: transaction) else {

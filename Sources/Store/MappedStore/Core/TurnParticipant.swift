@@ -1,13 +1,13 @@
 internal import LMDB
 
-/// What a domain knows of the open turn, and keeps outside of the transaction.
+/// State of a domain that belongs to the open turn but is held outside of the transaction.
 ///
-/// It does not refer to the core, which owns it together with its domain.
+/// It does not refer to the core: the core and the domain own it.
 protocol TurnParticipant: AnyObject {
-    /// Whether there is something to write at the commit, even where no request has written.
+    /// Whether there is something to write at the commit, even if no request has written.
     var isPending: Bool { get }
 
-    /// Writes what is pending as a part of the commit.
+    /// Writes the pending state as part of the commit.
     func writePending(_ core: StoreCore, in transaction: inout Transaction) throws(LMDBError)
 
     /// The commit has taken effect.
@@ -16,10 +16,10 @@ protocol TurnParticipant: AnyObject {
     /// The commit has failed, and all requests of the turn with it.
     func turnFailed()
 
-    /// Nothing of the turn is kept, and its requests are made again.
+    /// The turn was rolled back, and its requests will be handled again.
     func turnForgotten()
 
-    /// The turn is over, whatever became of it. Called after the others.
+    /// The turn is over, committed or not. Called after `turnCommitted` or `turnFailed`, and before `turnForgotten`.
     func turnEnded()
 }
 

@@ -2,7 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import Values
 
-/// A line of the log as it is stored under its number.
+/// A log entry as stored; the key is its number.
 struct AttemptRecord: Equatable, KeylessRecord {
     typealias Key = UInt64
     static let name = "a log's line"
@@ -12,18 +12,19 @@ struct AttemptRecord: Equatable, KeylessRecord {
     let parcel: UInt64
     let eventID: String
     let event: String
-    /// Counted from 1; 0 where none was made.
+    /// The attempt's number within its delivery, from 1. If the entry says that the destination is disabled: how many
+    /// attempts were made before.
     let count: UInt32
     let trigger: Trigger
     let method: String
     let url: String
     var attempt: Attempt
-    /// By the time of day.
+    /// On the wall clock.
     let nextRetryAt: Timestamp?
     let isFinal: Bool
 
     private static let version: UInt8 = 2
-    /// Had no checksum; stores of layout 3 have these, until they are migrated.
+    /// Records of this version have no checksum. Stores of layout 3 contain them until they are migrated.
     private static let unsealedVersion: UInt8 = 1
 
     init(
@@ -44,7 +45,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
         self.isFinal = isFinal
     }
 
-    /// The same without what only the log itself tells.
+    /// A copy without headers, response body and approval, which only the log itself shows.
     var summary: AttemptRecord {
         var summary = self
         summary.attempt.requestHeaders = []
@@ -90,7 +91,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
             unsealed: ByteReader(first.byte() == Self.unsealedVersion ? span : span.extracting(droppingLast: 4)))
     }
 
-    /// - Parameter bytes: with the checksum.
+    /// - Parameter bytes: the record with its checksum, which records of version 1 do not have.
     init?(sealed bytes: [UInt8]) {
         guard bytes.count >= 4 else { return nil }
         self.init(unsealed: ByteReader(Self.isUnsealed(bytes) ? bytes : bytes.dropLast(4)))
@@ -145,7 +146,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
 }
 
 extension AttemptRecord {
-    /// As it is read.
+    /// The entry as the APIs return it.
     var line: DeliveryLine {
         DeliveryLine(
             id: number, event: event, eventID: eventID, attempt: count, trigger: trigger, method: method, url: url,

@@ -3,14 +3,14 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The log: a line for each attempt, found by its destination and by its parcel.
+/// The log: an entry for each attempt, indexed by destination and by payload.
 extension MappedDeliveries {
-    /// Lines that one question of a log looks at, and bytes of them that it hands out.
+    /// Limits of one query of a log: the entries that it reads, and the bytes of entries that it returns.
     static let linesLookedAt = 5000
     static let logBytes = 8 << 20
 
-    /// Lends a destination's log backwards from before a line, newest first, until the body says no. Lines that are damaged are
-    /// passed over.
+    /// Visits a destination's log entries with numbers below `before`, newest first, until `body` returns false. Damaged
+    /// entries are skipped.
     func scanLog(
         of destination: UInt64, before: UInt64 = .max, in transaction: borrowing Transaction,
         _ body: (AttemptRecord) throws(LMDBError) -> Bool
@@ -36,12 +36,12 @@ extension MappedDeliveries {
         try tables.attempts.value(at: number, in: transaction)
     }
 
-    /// A line of the log; `nil` also where it is damaged.
+    /// A log entry; `nil` also if it is damaged.
     func readableLine(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> AttemptRecord? {
         try sparing("number \(number)") { () throws(LMDBError) in try logLine(number, in: transaction) }
     }
 
-    /// The numbers of the log's lines about a parcel, oldest first, of those too that are damaged.
+    /// The numbers of a payload's log entries, oldest first, including damaged ones.
     func lineNumbers(
         ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
@@ -54,8 +54,8 @@ extension MappedDeliveries {
         return lines
     }
 
-    /// Shows the log's lines about a parcel, oldest first, until `body` wants no more: where the parcel went to many, they are
-    /// too many to be held at once.
+    /// Visits a payload's log entries, oldest first, until `body` returns false. They are read one at a time: a payload that
+    /// went to many destinations has too many to be held in memory.
     func scanLines(
         ofParcel number: UInt64, in transaction: borrowing Transaction,
         _ body: (AttemptRecord) throws(LMDBError) -> Bool
@@ -65,7 +65,9 @@ extension MappedDeliveries {
         }
     }
 
-    /// - Parameter owner: whose log has the line.
+    /// Delivers the payload of a log entry once more.
+    /// - Parameter owner: reads the number of the destination whose log must have the entry; `nil` if there is no such
+    ///   destination.
     func redeliver(
         _ entry: UInt64, for request: RequestID?, at moment: Moment,
         _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?

@@ -5,7 +5,7 @@ internal import Queues
 package import Storage
 package import Values
 
-/// The metrics of deliveries, and when one was last made, as they are stored.
+/// The metrics of deliveries, and the time of the last attempt, as stored.
 struct DeliveryMetricsRecord: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the metrics of deliveries"
@@ -14,7 +14,7 @@ struct DeliveryMetricsRecord: Equatable, KeylessRecord {
     /// When an attempt last ended, on the steady clock.
     var progressed = Timestamp(microseconds: 0)
 
-    /// The first had no operational events.
+    /// Version 1 has no counts of operational events.
     private static let versions: ClosedRange<UInt8> = 1...2
 
     init() {}
@@ -70,7 +70,7 @@ struct DeliveryMetricsRecord: Equatable, KeylessRecord {
 }
 
 extension MappedStore {
-    /// Destinations that are looked at for whether they are disabled.
+    /// How many destinations are checked for being disabled.
     private static let lookedAtForMetrics = 10_000
 
     package func metrics(at moment: Moment) throws(StoreFailure) -> StoreMetrics {

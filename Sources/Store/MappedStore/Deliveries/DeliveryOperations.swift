@@ -9,7 +9,7 @@ extension MappedDeliveries: DeliveryStore {
         leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
     ) throws(StoreFailure) -> DeliveryStep {
         if results.isEmpty {
-            // Where nothing can be begun nothing is written.
+            // If nothing can begin, there is nothing to write.
             let (isDue, next) = try read { (transaction) throws(LMDBError) in
                 let isDue = try canBegin(room, inFlight, at: moment, in: transaction)
                 return (isDue, try nextHead(after: moment.steady, in: transaction))
@@ -35,8 +35,8 @@ extension MappedDeliveries: DeliveryStore {
         }
     }
 
-    /// The results that there is room for; `nil` where there is none. Where there is little, they are told in brief, a few at
-    /// a time: nothing that was begun may wait for room that only ends of deliveries can make.
+    /// The results that the store has room for; `nil` if it has no room. If there is little room, the first `briefResults`
+    /// are written without headers and bodies: results must not wait for room that only ended deliveries can free.
     private func admitted(
         _ results: [DeliveryResult], in transaction: inout Transaction
     ) throws(LMDBError) -> [DeliveryResult]? {
@@ -49,12 +49,12 @@ extension MappedDeliveries: DeliveryStore {
         return nil
     }
 
-    /// What a step may take up, and each result in it beside its line of the log: copies of the pages that they change.
+    /// Bytes admitted for a step, and for each of its results beside the log entry: copies of the pages that they change.
     private static let stepBytes = 64 << 10
     private static let resultBytes = 4 << 10
     private static let briefResults = 64
 
-    /// When the next destination's time comes; what waits for a slot alone is not among them.
+    /// When the next destination becomes due. Those that are due already and only wait for a slot do not count.
     private func nextHead(
         after now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Timestamp? {

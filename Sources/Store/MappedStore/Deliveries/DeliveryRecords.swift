@@ -2,7 +2,7 @@ internal import Delivery
 internal import HTTP
 internal import Values
 
-/// A destination as it is stored under its number. Version 1 had no more than webhooks need.
+/// A destination as stored; the key is its number. Version 1 has only the fields that webhooks need.
 enum DestinationRecord: TableRecord {
     static let name = "a destination"
 
@@ -102,23 +102,24 @@ enum DestinationRecord: TableRecord {
     }
 }
 
-/// How a destination stands, as it is stored under its number.
+/// The state of a destination as stored; the key is the destination's number.
 struct DestinationState: Equatable, KeylessRecord {
     typealias Key = UInt64
     static let name = "a destination's state"
 
     var health = DestinationHealth()
-    /// Deliveries that are not over.
+    /// How many deliveries have not ended, including those in flight.
     var pending: UInt64 = 0
-    /// Where it stands in the index of heads; `nil` where it does not.
+    /// The time of its entry in the next-due index; `nil` if it has no entry.
     var head: Timestamp?
-    /// Nothing is begun before this time: the delivery in front is being made, or waits to be tried again, and order counts.
+    /// The hold of an ordered destination: no attempt begins before this time, because the first delivery is in flight or
+    /// waits for its retry.
     var gate: Timestamp?
-    /// The log's lines of the last attempt, and of the last that failed.
+    /// The log entries (`summary`) of the last attempt, and of the last attempt that failed.
     var lastTriggered: AttemptRecord?
     var lastErrored: AttemptRecord?
 
-    /// The first had no `toldPercent`.
+    /// Version 1 has no `toldPercent`.
     private static let versions: ClosedRange<UInt8> = 1...2
 
     init() {}
@@ -146,7 +147,7 @@ struct DestinationState: Equatable, KeylessRecord {
         guard let version = reader.byte(), Self.versions.contains(version) else { return nil }
         var numbers: [UInt64] = []
         for _ in 0..<7 {
-            // So many that nothing overflows which counts on.
+            // Bounded so that increments cannot overflow.
             guard let number = reader.number(), number < 1 << 48 else { return nil }
             numbers.append(number)
         }
@@ -181,7 +182,7 @@ struct DestinationState: Equatable, KeylessRecord {
     }
 }
 
-/// What is delivered, as it is stored under its number.
+/// A payload as stored; the key is its number.
 enum ParcelRecord: TableRecord {
     static let name = "a parcel"
 
@@ -222,7 +223,7 @@ struct DeliveryKey: TableKey, Hashable {
         self.init(destination: delivery.destination, due: delivery.due, number: delivery.number)
     }
 
-    /// - Parameter due: without one, a key before those of all the destination's deliveries.
+    /// - Parameter due: by default, the key is before those of all the destination's deliveries.
     init(destination: UInt64, due: Timestamp = Timestamp(microseconds: .min), number: UInt64 = 0) {
         self.destination = destination
         self.due = due
@@ -243,12 +244,12 @@ struct DeliveryKey: TableKey, Hashable {
     }
 }
 
-/// A delivery as it is stored under its destination's number, the time it is due at, and its own number.
+/// A delivery as stored; its key is a `DeliveryKey`.
 enum DeliveryRecord: TableRecord {
     static let name = "a delivery"
 
     private static let version: UInt8 = 1
-    /// Beside the trigger.
+    /// A bit in the trigger's byte.
     private static let repairFlag: UInt8 = 0x80
 
     static func encode(_ delivery: Delivery) -> [UInt8] {
@@ -276,7 +277,7 @@ enum DeliveryRecord: TableRecord {
     }
 }
 
-/// The keys of a keyring as they are stored under its number.
+/// A keyring as stored; the key is its number.
 enum KeyringRecord: TableRecord {
     static let name = "a keyring"
 
@@ -312,7 +313,7 @@ enum KeyringRecord: TableRecord {
     }
 }
 
-/// What all deliveries have in common.
+/// The state that all deliveries share: the next numbers, and totals.
 struct DeliveryState: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the state of deliveries"
@@ -322,9 +323,9 @@ struct DeliveryState: Equatable, KeylessRecord {
     var nextDelivery: UInt64 = 1
     var nextLog: UInt64 = 1
     var nextKeyring: UInt64 = 1
-    /// What parcels and the log take up.
+    /// The bytes of all payloads and log entries.
     var bytes: UInt64 = 0
-    /// Deliveries that are not over, and those of them that are being made.
+    /// How many deliveries have not ended, and how many of them are in flight.
     var pending: UInt64 = 0
     var inFlight: UInt64 = 0
 

@@ -3,7 +3,7 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The steps that the operations of deliveries are made of.
+/// Building blocks of the operations on deliveries.
 extension MappedDeliveries {
     // MARK: Destinations
 
@@ -15,7 +15,7 @@ extension MappedDeliveries {
         try tables.destinations.put(destination, at: destination.number, in: &transaction)
     }
 
-    /// Removes a destination; its deliveries and its log go in steps.
+    /// Removes a destination. Its deliveries and its log are removed later, in steps.
     func remove(destination number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
         try removeHead(of: number, in: &transaction)
         try tables.destinations.remove(number, in: &transaction)
@@ -39,14 +39,14 @@ extension MappedDeliveries {
         try tables.parcels.value(at: number, in: transaction)
     }
 
-    /// A parcel; `nil` also where it is damaged.
+    /// A payload; `nil` also if it is damaged.
     func readableParcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
         try sparing("number \(number)") { () throws(LMDBError) in try parcel(number, in: transaction) }
     }
 
-    /// Lends a destination's deliveries by the time they are due at, until the body says no. Those that are damaged are
-    /// passed over.
-    /// - Parameter time: those due before it are passed over.
+    /// Visits a destination's deliveries in the order in which they are due, until `body` returns false. Damaged ones are
+    /// skipped.
+    /// - Parameter time: deliveries due before it are skipped.
     func scanDeliveries(
         of destination: UInt64, after time: Timestamp? = nil, in transaction: borrowing Transaction,
         _ body: (Delivery) -> Bool
@@ -72,10 +72,11 @@ extension MappedDeliveries {
         return first
     }
 
-    /// How many deliveries of a destination are looked at for one that is not where it was.
+    /// How many deliveries of a destination are searched for one that is no longer under its known key.
     private static let lookedAtForLate = 20_000
 
-    /// A delivery as it is stored by now; `nil` where it is over. Another worker may have put it at another time.
+    /// The current state of a delivery that was read before; `nil` if it has ended, or is not found in that search. Another
+    /// worker may have changed its due time and thereby its key.
     func delivery(like known: Delivery, in transaction: borrowing Transaction) throws(LMDBError) -> Delivery? {
         if let stored = try tables.deliveries.readable(at: DeliveryKey(known), in: transaction) { return stored }
         var (found, seen): (Delivery?, Int) = (nil, 0)
@@ -99,12 +100,12 @@ extension MappedDeliveries {
         return due
     }
 
-    // MARK: Heads
+    // MARK: Next due
 
-    /// Where destinations stand by the time from which something can be begun for them.
+    /// The next-due indexes: destinations by the time from which an attempt can begin.
     var heads: [RecordTable<UUIDRecord<TimedNumber>>] { [tables.deliveryHeads, tables.approvalHeads] }
 
-    /// Lends destinations by that time, until the body says no.
+    /// Visits destinations in the order of the time from which an attempt can begin, until `body` returns false.
     func scanHeads(
         _ heads: RecordTable<UUIDRecord<TimedNumber>>, from start: Timestamp? = nil,
         in transaction: borrowing Transaction,
@@ -129,7 +130,7 @@ extension MappedDeliveries {
         let told = try sparing("destination \(number)") { () throws(LMDBError) -> [Timestamp] in
             [try destinationState(number, in: transaction)?.head].compactMap { $0 }
         }
-        // Where it is damaged it does not say at what time it is indexed.
+        // A damaged state does not say at what time the destination is indexed: search the indexes.
         let times = if let told { told } else { try headTimes(of: number, in: transaction) }
         for time in times { try removeHead(of: number, at: time, in: &transaction) }
     }

@@ -3,13 +3,14 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// Attempts that begin, and leases that end.
+/// Begins attempts and ends leases.
 extension DeliveryWork {
-    /// Deliveries of a disabled destination that one step puts aside.
+    /// How many deliveries of a disabled destination one step removes.
     private static let putAside = 64
 
-    /// Whether there is anything that `begin` would do, or nothing to be done here any longer.
-    /// - Parameter room: how many slots there are for it.
+    /// Whether a step would change anything for a destination: begin an attempt, remove a delivery of a disabled
+    /// destination, or correct the index if the destination is missing, damaged or without deliveries.
+    /// - Parameter room: how many slots the destination may take.
     mutating func canBegin(
         _ number: UInt64, slots room: Int, inFlight: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
@@ -20,10 +21,11 @@ extension DeliveryWork {
         return try slots(for: first, count, taken: inFlight, in: transaction) != nil
     }
 
-    /// The slots that an attempt takes, or `nil` where there are fewer; one that is too large for all is begun alone.
+    /// The slots that an attempt takes; `nil` if fewer are free. An attempt that needs more slots than are free begins if
+    /// its destination has no other attempt in flight.
     /// - Parameters:
-    ///   - count: how many there are.
-    ///   - taken: how many the destination's other attempts take.
+    ///   - count: how many slots are free.
+    ///   - taken: how many slots the destination's other attempts take.
     private func slots(
         for delivery: Delivery, _ count: Int, taken: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Int? {
@@ -38,12 +40,12 @@ extension DeliveryWork {
         return state.health.allowance(destination, inFlight: inFlight, at: moment.steady).count
     }
 
-    /// Begins attempts for a destination whose time has come.
+    /// Begins attempts for a destination that is due.
     /// - Parameters:
-    ///   - room: how many slots there are for it.
+    ///   - room: how many slots the destination may take.
     ///   - owner: the worker.
-    ///   - user: whose destination it is.
-    ///   - held: attempts that the worker still makes.
+    ///   - user: the destination's owner.
+    ///   - held: deliveries whose attempts the worker is making, or has made without writing the results.
     mutating func begin(
         _ number: UInt64, slots room: Int, of user: UUID, held: Set<UInt64>, inFlight: Int, owner: UInt64,
         leaseSeconds: Double, in transaction: inout Transaction
@@ -62,7 +64,7 @@ extension DeliveryWork {
             }
             let lease = moment.steady.adding(seconds: Double(destination.requests) * leaseSeconds)
             if delivery.owner == owner, held.contains(delivery.number) {
-                // This worker was slow, and still makes the attempt.
+                // The lease ran out, but this worker still has the attempt: renew the lease.
                 try renew(delivery, destination, until: lease, in: &transaction)
                 if destination.limits.isOrdered { break }
                 continue
@@ -72,7 +74,7 @@ extension DeliveryWork {
             }
             taken += slots
             let parcel = try store.readableParcel(delivery.parcel, in: transaction)
-            // One whose lease ran out counts as being made already.
+            // A delivery whose lease ran out is counted as in flight already.
             if delivery.owner == 0 { state.inFlight += 1 }
             if !isForOperators { metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due)) }
             var begun = delivery
@@ -89,7 +91,7 @@ extension DeliveryWork {
         return starts
     }
 
-    /// What signs a destination's calls. Damaged keys are its own deliveries' misfortune alone.
+    /// The keys that sign a destination's calls. If they are damaged, only the deliveries that need them fail.
     private func keys(
         of destination: Destination, in transaction: borrowing Transaction
     ) throws(LMDBError) -> DeliveryStep.Keys {
@@ -100,8 +102,9 @@ extension DeliveryWork {
         return keyring.map { .keyring($0) } ?? .damaged
     }
 
-    /// Has the lease of a delivery last until a time.
-    /// - Returns: the delivery as it is now.
+    /// Extends the lease of a delivery until a time. For an ordered destination the hold is extended instead of the due
+    /// time.
+    /// - Returns: the delivery as it is stored now.
     @discardableResult
     private mutating func renew(
         _ delivery: Delivery, _ destination: Destination, until lease: Timestamp, in transaction: inout Transaction
@@ -117,14 +120,14 @@ extension DeliveryWork {
         return leased
     }
 
-    /// Has attempts that nobody makes any longer be due now, as if their leases were over.
-    /// - Parameter end: no lease goes on for longer.
-    /// - Returns: how many there were.
+    /// Makes deliveries due now whose attempts were lost with their worker, as if their leases had ended.
+    /// - Parameter end: the latest time at which a lease can end.
+    /// - Returns: how many deliveries these were.
     mutating func endLeases(
         of number: UInt64, until end: Timestamp, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
         var begun: [Delivery] = []
-        // Those whose order counts keep their place, and the gate has the lease.
+        // An ordered delivery in flight keeps its due time; the hold has the end of its lease.
         let first = try store.firstDelivery(of: number, in: transaction)
         if let first, first.owner != 0, first.due <= moment.steady { begun.append(first) }
         try store.scanDeliveries(of: number, after: moment.steady, in: transaction) { delivery in
@@ -151,7 +154,7 @@ extension DeliveryWork {
         if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
         change(destination.number) { destination, state in
             state.pending -= min(state.pending, 1)
-            // The gate was this one's, where it waited for its retry.
+            // The hold was for this delivery, which is the first.
             if destination.limits.isOrdered { state.gate = nil }
         }
         try logDisabled(delivery, destination, parcel, in: &transaction)

@@ -3,39 +3,39 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// An attempt that is over, and what follows from it.
+/// An attempt that has ended, and its consequences.
 private struct Conclusion {
     let result: DeliveryResult
     let destination: Destination
-    /// `nil` where it is no longer kept, or damaged.
+    /// `nil` if it is no longer stored, or damaged.
     let parcel: Parcel?
     let policy: RetryPolicy
     let verdict: Verdict
     let isForOperators: Bool
-    /// The delivery as it is stored by now; `nil` where it is over.
+    /// The delivery as it is stored now; `nil` if it has ended.
     let stored: Delivery?
 
     /// How many attempts there were, this one included.
     var attempts: UInt32 { result.delivery.attempts + 1 }
 
-    /// Whether nobody else has the delivery. Where the lease ran out another worker may have it.
+    /// Whether the worker that made the attempt still owns the delivery. After its lease, another worker may own it.
     var isOurs: Bool { stored?.owner == result.delivery.owner }
 
-    /// Whether this attempt ends, or puts off, what is stored; else another worker's will.
+    /// Whether this attempt ends or postpones the stored delivery. A late failure does not: the new owner's attempt will.
     var counts: Bool { isOurs || result.attempt.failure == nil }
 
-    /// How many seconds to wait for the next attempt; `nil` where there is none.
+    /// How many seconds to wait for the next attempt; `nil` if none follows.
     var wait: Double? { if case .retry(let seconds) = verdict { seconds } else { nil } }
 }
 
-/// Attempts that end.
+/// Ends attempts.
 extension DeliveryWork {
-    /// Ends an attempt: its delivery is over, or waits for the next one.
+    /// Ends an attempt. Its delivery then has ended, or waits for the next attempt.
     mutating func conclude(
         _ result: DeliveryResult, _ policies: RetryPolicies, in transaction: inout Transaction
     ) throws(LMDBError) {
         guard let conclusion = try conclusion(of: result, policies, in: transaction) else { return }
-        // What became of an attempt is told even where another worker has the delivery.
+        // An attempt is logged and counted even if another worker owns the delivery now.
         let line = try log(conclusion, in: &transaction)
         try count(conclusion, in: &transaction)
         guard let stored = conclusion.stored, conclusion.counts else { return }
@@ -47,8 +47,8 @@ extension DeliveryWork {
         }
     }
 
-    /// What follows from an attempt; `nil` where its destination is gone: its deliveries count as being made until they are
-    /// removed.
+    /// The consequences of an attempt; `nil` if its destination is gone or damaged. The deliveries of a destination that is
+    /// gone count as in flight until they are removed.
     private mutating func conclusion(
         of result: DeliveryResult, _ policies: RetryPolicies, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Conclusion? {
@@ -86,8 +86,8 @@ extension DeliveryWork {
         metrics.progressed = moment.steady
     }
 
-    /// Removes a delivery that is over, or puts it where its next attempt is due.
-    /// - Returns: until when its destination waits for that, where its order counts.
+    /// Removes a delivery that has ended, or schedules its next attempt.
+    /// - Returns: the hold until the next attempt, if the destination is ordered; otherwise `nil`.
     private mutating func advance(
         _ stored: Delivery, _ conclusion: Conclusion, in transaction: inout Transaction
     ) throws(LMDBError) -> Timestamp? {
@@ -105,15 +105,16 @@ extension DeliveryWork {
         next.attempts = conclusion.attempts
         next.owner = 0
         let due = moment.steady.adding(seconds: wait)
-        // One that is in front of others stays there, and the gate waits in its place.
+        // An ordered delivery keeps its due time, so that it stays first; the hold delays its next attempt.
         let isOrdered = conclusion.destination.limits.isOrdered
         if !isOrdered { next.due = due }
         try put(next, in: &transaction)
         return isOrdered ? due : nil
     }
 
-    /// Notes on the destination how the attempt ended.
-    /// - Returns: why the destination was disabled just now, and how far it has come on the way to that.
+    /// Updates the destination and its state after an attempt.
+    /// - Returns: why this attempt disabled the destination, and how much of the time of failures that disables it has
+    ///   passed, in percent; `nil` for what is not to be reported.
     private mutating func note(
         _ conclusion: Conclusion, _ line: AttemptRecord, gate: Timestamp?
     ) -> (disabling: String?, percent: Int?) {

@@ -3,8 +3,8 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// Changes to destinations and their deliveries within one transaction. What is read is kept at hand, and written once, by
-/// `finish`.
+/// Changes to destinations and their deliveries within one transaction. Destinations and states are read once and cached;
+/// `finish` writes those that have changed.
 struct DeliveryWork {
     let store: MappedDeliveries
     let moment: Moment
@@ -13,7 +13,7 @@ struct DeliveryWork {
     var metrics: DeliveryMetricsRecord
     private let metricsBefore: DeliveryMetricsRecord
     private var touched: [UInt64: Touched] = [:]
-    /// What operators are to hear of.
+    /// Events to report to operators.
     var events: [OperationalEvent] = []
 
     private struct Touched {
@@ -44,7 +44,7 @@ struct DeliveryWork {
         return state.nextKeyring - 1
     }
 
-    /// Stores what is to be delivered.
+    /// Stores a payload under the next number.
     mutating func storeParcel(
         _ content: Parcel.Content, in transaction: inout Transaction
     ) throws(LMDBError) -> Parcel {
@@ -58,7 +58,7 @@ struct DeliveryWork {
 
     // MARK: Destinations
 
-    /// A destination, or `nil` where it is gone, or damaged.
+    /// A destination and its state; `nil` if one of them is missing or damaged.
     mutating func destination(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (Destination, DestinationState)? {
@@ -82,9 +82,10 @@ struct DeliveryWork {
         touched[number] = entry
     }
 
-    /// Has a destination that was changed come into the index where it belongs.
+    /// Updates the state of a changed destination; `finish` then updates its entry in the next-due index.
     ///
-    /// What has failed says nothing of another receiver or another policy, nor what was sent of another rate.
+    /// A change of the URL, the retry policy or the disabling resets the failure history. A change of the rate limit resets
+    /// the attempts counted against it.
     mutating func reconsider(
         _ number: UInt64, before: Destination, in transaction: borrowing Transaction
     ) throws(LMDBError) {
@@ -95,12 +96,12 @@ struct DeliveryWork {
         if now.limits.rate != before.limits.rate { change(number) { $1.health.rateFree = nil } }
     }
 
-    /// Has only what failed wait for its retry, and no longer all that came after it.
+    /// Turns ordering off: only the failed delivery keeps waiting for its retry, no longer all those after it.
     mutating func endOrder(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
         guard let (_, state) = try destination(number, in: transaction), let gate = state.gate,
             var first = try store.firstDelivery(of: number, in: transaction), first.owner == 0
         else { return }
-        // Where an attempt is being made the gate stands until it is over.
+        // While an attempt is in flight, the hold stays until it has ended.
         try store.tables.deliveries.remove(DeliveryKey(first), in: &transaction)
         first.due = max(first.due, gate)
         try put(first, in: &transaction)
@@ -124,7 +125,8 @@ struct DeliveryWork {
         }
     }
 
-    /// Puts a destination into the index of heads at the time from which something can be begun for it.
+    /// Updates the entry of a destination in the next-due index: the time from which an attempt can begin. A destination
+    /// without deliveries has no entry.
     private func moveHead(
         of destination: Destination, _ state: inout DestinationState, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -134,7 +136,7 @@ struct DeliveryWork {
             if destination.limits.rate != nil {
                 gates.append(state.health.allowance(destination, inFlight: 0, at: moment.steady).again)
             }
-            // What is disabled is not held back: it is put aside, and the log says so.
+            // Deliveries to a disabled destination do not wait: they are removed and logged.
             if isPutAside(first, destination, state) { gates = [] }
             head = gates.compactMap { $0 }.reduce(first.due, max)
         }
@@ -144,8 +146,8 @@ struct DeliveryWork {
         state.head = head
     }
 
-    /// Whether a delivery that is due is not made, as its destination is disabled. An attempt that is being made ends as it
-    /// ends, and what somebody asks for by hand is sent.
+    /// Whether a due delivery is removed instead of attempted, because its destination is disabled. An attempt in flight may
+    /// finish until its lease ends. Manual and test deliveries are sent all the same.
     func isPutAside(_ delivery: Delivery, _ destination: Destination, _ state: DestinationState) -> Bool {
         guard destination.isDisabled(at: moment.wall), delivery.trigger == .scheduled || delivery.trigger == .recover
         else { return false }
@@ -154,9 +156,9 @@ struct DeliveryWork {
 
     // MARK: Deliveries
 
-    /// Makes a delivery that is due now; where the destination is disabled, a line in its log instead.
-    /// - Parameter isRepair: whether the parcel had been given up.
-    /// - Returns: the delivery's id, or `nil` where none was made.
+    /// Creates a delivery that is due now. For a scheduled delivery to a disabled destination it writes a log entry instead.
+    /// - Parameter isRepair: whether the payload had been given up before.
+    /// - Returns: the delivery's id, or `nil` if none was created.
     mutating func deliver(
         _ parcel: Parcel, to number: UInt64, _ trigger: Trigger, isRepair: Bool = false,
         in transaction: inout Transaction
@@ -186,7 +188,7 @@ struct DeliveryWork {
         try store.tables.deliveries.put(delivery, at: DeliveryKey(delivery), in: &transaction)
     }
 
-    /// Says in the log that nothing was sent.
+    /// Writes a log entry: nothing was sent, because the destination is disabled.
     mutating func logDisabled(
         _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel?, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -198,7 +200,7 @@ struct DeliveryWork {
             in: &transaction)
     }
 
-    /// Tells in the log of an attempt that was made elsewhere, and after which none follows.
+    /// Writes a log entry for an attempt that another system made. No attempt follows it.
     mutating func log(
         _ attempt: Attempt, of parcel: Parcel, to destination: Destination, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -232,7 +234,7 @@ struct DeliveryWork {
         return record
     }
 
-    /// Notes whether what is over can be recovered.
+    /// Records whether a delivery that has ended can be recovered: it failed, and its payload is stored.
     private func noteOutcome(
         of record: AttemptRecord, _ parcel: Parcel?, in transaction: inout Transaction
     ) throws(LMDBError) {

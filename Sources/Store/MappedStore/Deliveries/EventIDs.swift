@@ -4,7 +4,7 @@ internal import Events
 internal import LMDB
 internal import Values
 
-/// Where an event came, and the digest of what it is known by there.
+/// The key by which an event is recognized: its environment, and a digest of its id or idempotency key.
 struct EventKey: TableKey, Hashable {
     let environment: UUID
     let digest: NameDigest
@@ -12,7 +12,7 @@ struct EventKey: TableKey, Hashable {
     enum Kind: UInt8 {
         case id = 1
         case idempotencyKey
-        /// Of an event that is routed, under the id that it was given here.
+        /// The id that Postroom gave to a routed event.
         case routed
     }
 
@@ -22,11 +22,11 @@ struct EventKey: TableKey, Hashable {
         digest = NameDigest(of: [kind.rawValue] + Array(text.utf8))
     }
 
-    /// Of an event that is routed, by the id that it was given here.
+    /// The key of a routed event, by the id that Postroom gave to it.
     init(routed id: String) { self.init(Self.routedSource, .routed, id) }
 
-    /// Of an event that is routed, by the identity that it came with.
-    /// - Parameter identity: as a parcel keeps it.
+    /// The key of a routed event, by the identity that its producer gave to it.
+    /// - Parameter identity: as stored with its payload (`text(of:)`).
     init(routedIdentity identity: String) { self.init(Self.routedSource, .idempotencyKey, identity) }
 
     func write(to writer: inout ByteWriter) {
@@ -40,24 +40,24 @@ struct EventKey: TableKey, Hashable {
         self.digest = digest
     }
 
-    /// Stands for the environment of events that are routed.
+    /// The environment id used for routed events.
     static let routedSource = UUID("00000000-0000-0000-0000-000000000000")!
 
     var isRouted: Bool { environment == Self.routedSource }
 
-    /// An identity as parcels keep it: of a bounded length, whatever the source's is.
+    /// An identity as payloads store it: a digest, so that its length does not depend on that of the source.
     static func text(of identity: ReceivedEvent.Identity) -> String {
         let text = "\(identity.source.utf8.count):\(identity.source)\(identity.id)"
         return hexadecimal(DigestAlgorithm.sha256.digest(of: Array(text.utf8)))
     }
 }
 
-/// What is known of an event by its id.
+/// What is stored under an event's id or idempotency key.
 struct EventIDRecord: Equatable, TableRecord {
     static let name = "an event's id"
 
     let parcel: UInt64
-    /// How many deliveries it caused; `nil` where it is routed.
+    /// How many deliveries it caused; `nil` for a routed event.
     var deliveries: UInt64?
 
     static func encode(_ record: EventIDRecord) -> [UInt8] {
@@ -72,8 +72,8 @@ struct EventIDRecord: Equatable, TableRecord {
     }
 
     static func decode(_ bytes: RawSpan, at key: EventKey) -> EventIDRecord? {
-        // An environment may have the id that stands for routed events. Numbers of parcels are below 2^53, and two numbers of
-        // eight bytes in all are not when they are read as one.
+        // A real environment may have the id used for routed events. Both forms can be told apart even with eight bytes:
+        // payload numbers are below 2^53, but two numbers that take eight bytes in all, read as one, are not.
         var single = ByteReader(bytes)
         if key.isRouted, let parcel = single.fixed(), single.isAtEnd, parcel < 1 << 53 {
             return EventIDRecord(parcel: parcel)

@@ -3,19 +3,19 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// A parcel that a destination was given up for and that has not been delivered to it since.
+/// A payload whose delivery to a destination was given up, and that has not been delivered there since.
 struct LostParcel: Equatable, KeylessRecord {
     typealias Key = OwnedNumber
     static let name = "a lost parcel"
 
-    /// While it is, its lines are not in the index by line.
+    /// Whether a new delivery of the payload is pending. Its log entries are then not in the index by entry (`lostLines`).
     var isOnItsWay = false
-    /// Of the log, those that gave it up, oldest first.
+    /// The log entries of the attempts after which it was given up, oldest first.
     var lines: [Line] = []
 
     struct Line: Equatable {
         let number: UInt64
-        /// By the time of day.
+        /// On the wall clock.
         let time: Timestamp
 
         init(number: UInt64, time: Timestamp) {
@@ -23,14 +23,14 @@ struct LostParcel: Equatable, KeylessRecord {
             self.time = time
         }
 
-        /// As the log has it: at the end of the attempt.
+        /// A log entry with the time at which its attempt ended.
         init(_ record: AttemptRecord) {
             number = record.number
             time = record.attempt.triggeredAt.adding(seconds: Double(record.attempt.durationMilliseconds) / 1000)
         }
     }
 
-    /// Who has it sent again and again is remembered with the last times.
+    /// Only the last 16 failures of a payload are kept.
     static let maximumLines = 16
     private static let version: UInt8 = 1
 
@@ -58,9 +58,10 @@ struct LostParcel: Equatable, KeylessRecord {
     }
 }
 
-/// What was given up is found by its lines and by its parcels, without a look at the rest of the log.
+/// Lost payloads are indexed by log entry (`lostLines`) and by payload (`lostParcels`), so that no other log entry has to be
+/// read.
 extension MappedDeliveries {
-    /// Notes that a line of the log has given a parcel up.
+    /// Records the log entry with which a payload was given up.
     func addLost(
         _ line: LostParcel.Line, of parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -83,7 +84,7 @@ extension MappedDeliveries {
         try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
     }
 
-    /// Notes that a parcel is on its way again.
+    /// Records that a new delivery of a lost payload is pending. Does nothing if the payload is not lost.
     func takeUpLost(
         _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -93,7 +94,7 @@ extension MappedDeliveries {
         try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
     }
 
-    /// Notes that a parcel was delivered after all, or is no longer kept.
+    /// Removes a lost payload that was delivered after all, or is no longer stored.
     func removeLost(
         _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -105,7 +106,7 @@ extension MappedDeliveries {
         try tables.lostParcels.remove(OwnedNumber(destination, parcel), in: &transaction)
     }
 
-    /// Notes that a line is no longer in the log.
+    /// Removes an entry that is no longer in the log from the indexes of lost payloads.
     func removeLostLine(
         _ line: UInt64, of destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -123,8 +124,8 @@ extension MappedDeliveries {
         }
     }
 
-    /// Removes what is still noted of a destination whose log is gone.
-    /// - Returns: how many parcels that was about.
+    /// Removes the lost payloads of a destination whose log is gone.
+    /// - Returns: how many were removed, at most `limit`.
     func removeLost(
         of destination: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
@@ -138,11 +139,12 @@ extension MappedDeliveries {
         return parcels.count
     }
 
-    /// The parcels that were given up between two times, oldest line first.
+    /// The payloads that were given up between two times, both included, in the order of their first log entries in that
+    /// range.
     func lostParcels(
         of destination: UInt64, since: Timestamp, until: Timestamp, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
-        // Lines are in the order of their times, but for steps of the clock.
+        // Log entries are in the order of their times, unless the clock was stepped.
         var (low, high) = (UInt64(0), try deliveryState(in: transaction).nextLog)
         while low < high {
             let middle = low + (high - low) / 2
@@ -168,8 +170,8 @@ extension MappedDeliveries {
         }
     }
 
-    /// The first line of a destination, from a number on, that has given something up. Where the index and the record of the
-    /// parcel do not agree, one of them is damaged, and the line is passed over.
+    /// The first log entry of a destination, from a number on, with which a payload was given up. If the index and the
+    /// record of the payload disagree, one of them is damaged, and the entry is skipped.
     private func lostLine(
         of destination: UInt64, from number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (line: LostParcel.Line, parcel: UInt64)? {
@@ -186,7 +188,7 @@ extension MappedDeliveries {
         return nil
     }
 
-    /// The first entry of the index that can be read.
+    /// The first readable entry of the index `lostLines` for a destination, from a number on.
     private func lostEntry(
         of destination: UInt64, from start: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (line: UInt64, parcel: UInt64)? {

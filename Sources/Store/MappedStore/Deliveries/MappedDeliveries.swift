@@ -1,7 +1,7 @@
-/// Destinations, what is delivered to them, and the log of it: what webhooks and event routing have in common.
+/// Destinations, their deliveries and the log. Webhooks and event routing share them.
 package final class MappedDeliveries: MappedDomain {
     let core: StoreCore
-    /// Where the next look for owners whose deliveries are due begins.
+    /// Where the next search for due owners begins; `nil`: with the first.
     var dueOwnersCursor: DueOwnerKey?
 
     init(_ core: StoreCore) { self.core = core }

@@ -8,11 +8,12 @@ package import Values
 internal import Webhooks
 
 extension DeliveryWork {
-    /// Tells operators what the end of an attempt means, if it means anything to them: to be counted and logged, and, where
-    /// they want it, as a delivery of its own. Of attempts of such a delivery nothing is told.
+    /// Reports the end of an attempt to operators, if it matters to them. Such an event is counted and logged, and delivered
+    /// if operators have a destination. The attempts to deliver it there are not reported.
     /// - Parameters:
-    ///   - disabling: why the destination was disabled just now.
-    ///   - percent: how far it has come on the way to that.
+    ///   - disabling: why this attempt disabled the destination; `nil` if it did not.
+    ///   - percent: how much of the time of failures that disables a destination has passed (50, 70 or 90 %); `nil` if that
+    ///     has been reported already, or is less.
     mutating func tell(
         _ result: DeliveryResult, _ verdict: Verdict, _ line: AttemptRecord, disabling: String?, percent: Int?,
         in transaction: inout Transaction
@@ -22,7 +23,7 @@ extension DeliveryWork {
         for kind in OperationalEvent.kinds(
             after: verdict, attempts: Int(line.count), result.delivery, wish: result.wish)
         {
-            // What is no longer kept, or is damaged, is named as in the lines before.
+            // If the payload is gone or damaged, an earlier log entry names the event.
             let named = line.eventID.isEmpty ? try earlierLine(of: line, in: transaction) : line
             found.append((kind, line.details(kind, named)))
         }
@@ -38,7 +39,7 @@ extension DeliveryWork {
         }
     }
 
-    /// Whose a destination is, as operators are told.
+    /// The details that identify a destination and its owner to operators.
     private func subject(
         of number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [OperationalEvent.Detail] {
@@ -68,7 +69,7 @@ extension DeliveryWork {
         ]
     }
 
-    /// A line of the same parcel that names its event, or the line itself where there is none.
+    /// A log entry of the same payload that names its event; `line` itself if none of the first 16 does.
     private func earlierLine(
         of line: AttemptRecord, in transaction: borrowing Transaction
     ) throws(LMDBError) -> AttemptRecord {
@@ -96,11 +97,11 @@ extension DeliveryWork {
 }
 
 extension AttemptRecord {
-    /// - Parameter named: the line that names the event.
+    /// - Parameter named: the log entry that names the event.
     fileprivate func details(_ kind: OperationalEvent.Kind, _ named: AttemptRecord) -> [OperationalEvent.Detail] {
         typealias Detail = OperationalEvent.Detail
         var details = [Detail("event", .text(named.event)), Detail("event_id", .text(named.eventID))]
-        // Nothing else tells which one it was.
+        // Without an event id, only the payload's number identifies it.
         if named.eventID.isEmpty { details.append(Detail("parcel", .number(Int(clamping: parcel)))) }
         details.append(Detail("attempts", .number(Int(count))))
         if let status = attempt.status { details.append(Detail("status_code", .number(status))) }
@@ -112,7 +113,8 @@ extension AttemptRecord {
     }
 }
 
-/// A text that came from elsewhere, cut to one line of 200 characters: runs of blanks and control characters are a blank.
+/// A text from outside as one line of at most 200 Unicode scalars; "…" marks a cut. Each run of white space and control
+/// characters becomes one space, or nothing at the beginning.
 private func oneLine(_ text: String) -> String {
     var line = ""
     var count = 0
@@ -132,7 +134,7 @@ private func oneLine(_ text: String) -> String {
 }
 
 extension OperationalEvent {
-    /// As operators are sent it, with the members that Standard Webhooks advises.
+    /// The JSON that operators are sent, with the members that Standard Webhooks recommends.
     fileprivate var body: [UInt8] {
         objectJSON { json in
             json.member("type", kind.rawValue)
@@ -150,12 +152,12 @@ extension OperationalEvent {
 }
 
 extension MappedDeliveries: DeliveryAdministration {
-    /// Where operational events are delivered to; `nil`: nowhere.
+    /// The number of the destination of operational events; `nil` if they are not delivered.
     func operatorsDestination(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try tables.operators.value(in: transaction)
     }
 
-    /// Where operational events are delivered to; `nil`: nowhere.
+    /// The destination of operational events; `nil` if they are not delivered.
     package func operationalDestination() throws(StoreFailure) -> Destination? {
         try read { (transaction) throws(LMDBError) in
             guard let number = try operatorsDestination(in: transaction) else { return nil }
@@ -163,8 +165,8 @@ extension MappedDeliveries: DeliveryAdministration {
         }
     }
 
-    /// Has operational events delivered to another destination, those that wait among them, or no longer.
-    /// - Parameter wanted: its number does not matter; `nil`: nowhere.
+    /// Sets the destination of operational events, or ends their delivery. Pending ones go to the new destination too.
+    /// - Parameter wanted: the destination, whose number is ignored; `nil` ends delivery.
     package func sendOperationalEvents(to wanted: Destination?) throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             if let number = try operatorsDestination(in: transaction) {

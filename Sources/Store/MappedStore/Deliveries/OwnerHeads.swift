@@ -4,21 +4,23 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The kinds of destinations that are indexed apart: who answers slowly where somebody is asked leaves room to others.
+/// The kinds of destinations. Each kind has its own index, so that a slow policy service leaves slots to destinations that
+/// need no approval.
 enum OwnerHeads: UInt8, CaseIterable {
     case plain
-    /// Somebody must agree to each attempt.
+    /// The policy service must approve each attempt.
     case needingApproval
 }
 
-/// A kind of head, an owner, the time from which something can be begun, and a destination.
+/// A key of the next-due index by owner: the kind, the owner, the time from which an attempt can begin, and the
+/// destination's number.
 struct OwnerHeadKey: TableKey, Equatable {
     let kind: OwnerHeads
     let owner: UUID
     let time: Timestamp
     let number: UInt64
 
-    /// - Parameter time: without one, a key before those of all the owner's heads.
+    /// - Parameter time: by default, the key is before those of all the owner's destinations of the kind.
     init(_ kind: OwnerHeads, _ owner: UUID, _ time: Timestamp = Timestamp(microseconds: .min), _ number: UInt64 = 0) {
         self.kind = kind
         self.owner = owner
@@ -41,7 +43,7 @@ struct OwnerHeadKey: TableKey, Equatable {
     }
 }
 
-/// A kind of head, the time of an owner's first head of the kind, and the owner.
+/// A key of the index of due owners: the kind, the next due time of the owner's destinations of that kind, and the owner.
 struct DueOwnerKey: TableKey, Equatable {
     let kind: OwnerHeads
     let time: Timestamp
@@ -72,16 +74,16 @@ struct DueOwnerKey: TableKey, Equatable {
     }
 }
 
-/// Destinations with deliveries by the time from which something can be begun for them (`heads`), and again by owner, so that
-/// each owner's first is found however many others are due.
+/// The next-due indexes. Destinations with deliveries are indexed by the time from which an attempt can begin (`heads`), and
+/// by owner and that time, so that each owner's first is found however many others are due.
 ///
-/// An owner is who slots for attempts, and room in the log, are shared among: an environment, or a user of event routing.
+/// Slots for attempts, and room in the log, are shared among owners. An owner is an environment, or a user of event routing.
 extension Tables {
     func heads(_ kind: OwnerHeads) -> RecordTable<UUIDRecord<TimedNumber>> {
         kind == .plain ? deliveryHeads : approvalHeads
     }
 
-    /// Whose a destination is. One that is nobody's, as that of operators, is its own owner.
+    /// The owner of a destination. A destination that belongs to nobody, such as that of the operators, is its own owner.
     func owner(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UUID {
         let environment = try webhooks.part(at: number, in: transaction) { WebhookRecord.environment($0) }
         if let environment { return environment }
@@ -92,9 +94,9 @@ extension Tables {
         return owner
     }
 
-    // MARK: Changing them
+    // MARK: Writing
 
-    /// Puts a destination that has no head into the indexes.
+    /// Adds a destination to the indexes. It must not be in them yet.
     func putHead(
         _ kind: OwnerHeads, of number: UInt64, at time: Timestamp, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -107,7 +109,7 @@ extension Tables {
         try dueOwners.put(DueOwnerKey(kind, time, owner), in: &transaction)
     }
 
-    /// Takes a destination's head out of the indexes; nothing where there is none of that time.
+    /// Removes a destination from the indexes. Does nothing if it is not indexed at that time.
     func removeHead(
         of number: UInt64, at time: Timestamp, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -119,7 +121,7 @@ extension Tables {
         }
     }
 
-    /// Takes an entry out of the indexes by owner alone.
+    /// Removes an entry from the indexes by owner only.
     func removeOwned(
         _ kind: OwnerHeads, _ owner: UUID, of number: UInt64, at time: Timestamp, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -130,9 +132,9 @@ extension Tables {
         if isFirst, let after { try dueOwners.put(DueOwnerKey(kind, after, owner), in: &transaction) }
     }
 
-    // MARK: Reading them
+    // MARK: Reading
 
-    /// Lends an owner's destinations by the time from which something can be begun for them, until the body says no.
+    /// Visits an owner's destinations in the order of the time from which an attempt can begin, until `body` returns false.
     func scanHeads(
         _ kind: OwnerHeads, of owner: UUID, in transaction: borrowing Transaction,
         _ body: (_ time: Timestamp, _ number: UInt64) -> Bool
@@ -154,11 +156,11 @@ extension Tables {
         return first
     }
 
-    /// Owners for whom something is due, by time.
+    /// Owners with due destinations, in the order of their next due times.
     /// - Parameters:
-    ///   - start: where the last look ended; `nil`: at the beginning.
-    ///   - limit: how many to look at.
-    /// - Returns: with the key of the next one where there are more.
+    ///   - start: where the previous call ended. `nil`, or a key of the other kind, begins with the first owner.
+    ///   - limit: how many owners to return.
+    /// - Returns: the owners, and the key of the next one if there are more.
     func dueOwners(
         _ kind: OwnerHeads, from start: DueOwnerKey?, until now: Timestamp, limit: Int,
         in transaction: borrowing Transaction

@@ -3,21 +3,23 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// Who begins attempts.
+/// The worker that begins attempts, and the length of its leases.
 struct BeginningWorker {
     let owner: UInt64
     let leaseSeconds: Double
 }
 
-/// Which attempts are begun: slots are shared among owners (`AttemptRoom`), and an owner's among its destinations by time.
+/// Chooses the attempts to begin. Slots are shared among owners (`AttemptRoom`); an owner's slots go to its destinations in
+/// the order in which they are due.
 extension MappedDeliveries {
-    /// Owners that one step looks at, and destinations of each; those that follow are looked at in the next step.
+    /// How many owners one step looks at, and how many destinations of each. The next step continues with the owners that
+    /// follow.
     ///
-    /// A destination that is due and can begin nothing has attempts in flight, so that no more than there are slots are
-    /// passed over.
+    /// A destination that is due but can begin nothing has attempts in flight, so at most as many destinations are skipped
+    /// as there are slots.
     private static let lookedAt = 1024
 
-    /// An owner for whom something is due.
+    /// An owner with destinations of a kind that are due.
     private struct DueOwner {
         let owner: UUID
         let kind: OwnerHeads
@@ -25,7 +27,8 @@ extension MappedDeliveries {
         var needsApproval: Bool { kind == .needingApproval }
     }
 
-    /// Owners for whom something is due, those with the fewest slots first. They are told by turns where they are very many.
+    /// Owners with due destinations, those that take the fewest slots first. If there are more than `lookedAt`, each call
+    /// returns the next part of them.
     private func dueOwners(
         _ room: AttemptRoom, until now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [DueOwner] {
@@ -43,7 +46,7 @@ extension MappedDeliveries {
             .map(\.element.0)
     }
 
-    /// An owner's destinations for which something is due, the earliest first.
+    /// An owner's due destinations, earliest first.
     private func dueDestinations(
         of due: DueOwner, until now: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [(number: UInt64, time: Timestamp)] {
@@ -56,12 +59,12 @@ extension MappedDeliveries {
         return found
     }
 
-    /// Whether a step would begin anything, or put anything aside.
+    /// Whether a step would begin an attempt, or remove a delivery of a disabled destination.
     func canBegin(
         _ room: AttemptRoom, _ inFlight: [UInt64: Int], at moment: Moment, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
         guard !room.isExhausted else { return false }
-        // The step that begins looks at the same owners.
+        // Restore the cursor, so that the step that begins attempts looks at the same owners.
         let cursor = dueOwnersCursor
         defer { dueOwnersCursor = cursor }
         var work = try DeliveryWork(self, at: moment, in: transaction)
@@ -76,7 +79,8 @@ extension MappedDeliveries {
         return false
     }
 
-    /// Begins what is due: first up to an even share of all slots, then what is left, in parts that are even again.
+    /// Begins due attempts. Each owner first gets up to an even share of all slots; the slots left over are then shared
+    /// evenly among the owners that can use more, repeatedly.
     func begin(
         _ room: AttemptRoom, _ inFlight: [UInt64: Int], by worker: BeginningWorker, _ work: inout DeliveryWork,
         in transaction: inout Transaction
@@ -94,7 +98,7 @@ extension MappedDeliveries {
                     if beginning.room.all > 0 { more.append(due) }
                     continue
                 }
-                // Who did not use them all has nothing more to send.
+                // An owner that did not use all its slots has nothing more to send.
                 if try begin(due, slots, by: worker, &beginning, &work, in: &transaction) >= slots {
                     more.append(due)
                 }
@@ -120,8 +124,8 @@ extension MappedDeliveries {
         var starts: [DeliveryStep.Start] = []
     }
 
-    /// Begins what is due for one owner.
-    /// - Returns: how many slots that took.
+    /// Begins due attempts of one owner.
+    /// - Returns: how many slots they take.
     private func begin(
         _ due: DueOwner, _ slots: Int, by worker: BeginningWorker, _ beginning: inout Beginning,
         _ work: inout DeliveryWork, in transaction: inout Transaction
@@ -130,7 +134,7 @@ extension MappedDeliveries {
         for (number, time) in try dueDestinations(of: due, until: work.moment.steady, in: transaction) {
             guard taken < slots else { break }
             guard let (_, state) = try work.destination(number, in: transaction) else {
-                // It is damaged, and would stay the first for ever.
+                // The destination is damaged or missing. Remove its index entry, which would otherwise stay first forever.
                 try removeHead(of: number, at: time, in: &transaction)
                 try tables.removeOwned(due.kind, due.owner, of: number, at: time, in: &transaction)
                 continue

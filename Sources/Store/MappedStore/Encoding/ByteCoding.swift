@@ -25,7 +25,7 @@ struct ByteWriter {
         bytes.append(UInt8(rest))
     }
 
-    /// Bytes behind their count.
+    /// Bytes, after their count.
     mutating func counted(_ value: some Collection<UInt8>) {
         number(UInt64(value.count))
         bytes += value
@@ -34,21 +34,21 @@ struct ByteWriter {
     /// Bytes up to the end of the record.
     mutating func rest(_ value: some Collection<UInt8>) { bytes += value }
 
-    /// Ends a record with a checksum of four bytes: LMDB itself keeps none.
+    /// Appends a checksum of four bytes to the record: LMDB itself keeps no checksums.
     mutating func seal() {
         let sum = checksum(of: bytes)
         for shift in [UInt32(24), 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: sum >> shift)) }
     }
 }
 
-/// Whether a sealed record is as it was written.
+/// Whether the checksum of a sealed record matches its content.
 func isIntact(_ span: RawSpan) -> Bool {
     let bytes = copy(span)
     guard bytes.count >= 4 else { return false }
     return checksum(of: bytes.dropLast(4)) == bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
 }
 
-/// Takes keys and records apart again. Every read is checked: a record may come from a damaged file.
+/// Reads keys and records. Every read is checked: a record may come from a damaged file.
 struct ByteReader {
     private let bytes: [UInt8]
     private var position = 0
@@ -108,7 +108,7 @@ struct ByteReader {
 func copy(_ span: RawSpan) -> [UInt8] { unsafe span.withUnsafeBytes { unsafe Array($0) } }
 
 extension ByteWriter {
-    /// Bytes that need not be there.
+    /// Optional bytes: a 0, or a 1 and the bytes after their count.
     mutating func optional(_ value: [UInt8]?) {
         byte(value == nil ? 0 : 1)
         if let value { counted(value) }
@@ -128,7 +128,7 @@ extension ByteWriter {
 }
 
 extension ByteReader {
-    // Each returns `nil` where the record breaks off.
+    // Each returns `nil` if the record ends too early or is invalid.
 
     mutating func optionalBytes() -> Presence<[UInt8]>? {
         switch byte() {
@@ -156,7 +156,7 @@ extension ByteReader {
 
     mutating func time() -> Timestamp? { fixedSigned().map { Timestamp(microseconds: $0) } }
 
-    /// No time and no rate is anything but a number.
+    /// `nil` also for infinity and NaN: no stored time or rate is one.
     mutating func double() -> Double? {
         guard let value = fixed().map({ Double(bitPattern: $0) }), value.isFinite else { return nil }
         return value

@@ -1,4 +1,4 @@
-/// A value that need not be there, where an optional says something else already.
+/// A value that may be absent, for places where an optional already means something else.
 enum Presence<Value> {
     case absent
     case present(Value)

@@ -2,10 +2,10 @@ internal import Capture
 internal import Cryptography
 internal import Values
 
-/// What the entries of a table are found by. The entries lie in the order of the keys' bytes.
+/// A key of a table. The entries of a table are in the order of the keys' bytes.
 protocol TableKey: Sendable {
     func write(to writer: inout ByteWriter)
-    /// `nil` where the bytes are not those of such a key.
+    /// Reads a key; `nil` if the bytes are not a valid one.
     init?(from reader: inout ByteReader)
 }
 
@@ -58,7 +58,7 @@ struct NameDigest: TableKey, Hashable {
 
     static let byteCount = 32
 
-    /// The first digest that begins with some bytes; those beyond its length do not count.
+    /// The first digest that begins with some bytes. Bytes beyond a digest's length are ignored.
     init(padding bytes: [UInt8]) {
         let missing = max(0, Self.byteCount - bytes.count)
         self.bytes = Array(bytes.prefix(Self.byteCount)) + Array(repeating: 0, count: missing)
@@ -99,7 +99,7 @@ struct Owned<Owner: TableKey & Hashable>: TableKey, Hashable {
 
 typealias OwnedNumber = Owned<UInt64>
 
-/// A time, then the number of what is found by it.
+/// A time, then the number of the record that is indexed by it.
 struct TimedNumber: TableKey, Hashable {
     let time: Timestamp
     let number: UInt64

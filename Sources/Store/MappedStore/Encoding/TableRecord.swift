@@ -1,16 +1,16 @@
 internal import Values
 
-/// What a table has under its keys, and how that becomes bytes.
+/// A type of record in a table, and its encoding.
 protocol TableRecord<Key> {
     associatedtype Key: TableKey
     associatedtype Value = Self
 
-    /// What an error calls one of them, with its article.
+    /// The name of such a record in an error, with its article.
     static var name: String { get }
 
     static func encode(_ value: Value) -> [UInt8]
 
-    /// `nil` where the record is damaged.
+    /// Reads a record; `nil` if it is damaged.
     static func decode(_ bytes: RawSpan, at key: Key) -> Value?
 }
 
@@ -61,7 +61,7 @@ enum UUIDRecord<Key: TableKey>: TableRecord {
     static func decode(_ bytes: RawSpan, at key: Key) -> UUID? { UUID(bytes: copy(bytes)) }
 }
 
-/// A record without content: its key says all.
+/// A record without content: its key is all the information.
 enum EmptyRecord<Key: TableKey>: TableRecord {
     static var name: String { "an entry" }
 
@@ -70,7 +70,7 @@ enum EmptyRecord<Key: TableKey>: TableRecord {
     static func decode(_ bytes: RawSpan, at key: Key) -> Void? { () }
 }
 
-/// Bytes that others give a meaning to.
+/// Bytes that the store does not interpret.
 enum BytesRecord<Key: TableKey>: TableRecord {
     static var name: String { "a value" }
 

@@ -5,12 +5,12 @@ internal import LMDB
 package import Storage
 package import Values
 
-/// What an operator does with events beside the service: in steps, so that the service has its turn between two of them.
+/// An operator's work on events while the service runs. It is done in steps, so that the service can write between them.
 extension MappedEvents: EventAdministration {
-    /// Events that one step looks at.
+    /// How many events one step looks at.
     private static let eventsPerStep = 256
 
-    /// Events that came between two times, neither included, in the order they are kept.
+    /// Events that arrived between two times, neither included, in the order of their numbers.
     package func events(
         from number: UInt64, after start: Timestamp, before end: Timestamp, limit: Int
     ) throws(StoreFailure) -> EventPage {
@@ -33,7 +33,7 @@ extension MappedEvents: EventAdministration {
 
     // MARK: Retrying
 
-    /// Has an event matched anew, against the subscriptions that there are now. The lines about it stay in its history.
+    /// Makes an event wait to be matched again, with the current subscriptions. Its log entries stay in its history.
     package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
         try growing { (transaction) throws(LMDBError) -> Redispatch? in
             let key = EventKey(routed: id.description)
@@ -51,9 +51,9 @@ extension MappedEvents: EventAdministration {
 
     // MARK: Purging
 
-    /// Removes an event with its history, whatever becomes of it: a delivery that is still to be made finds nothing to send,
-    /// and its subscription's history says so.
-    /// - Parameter limit: how many lines of its history one step removes.
+    /// Removes an event with its history, even if deliveries are pending: these then find nothing to send, and their
+    /// subscriptions' histories say so.
+    /// - Parameter limit: how many log entries one step removes.
     package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> PurgeOutcome {
         try write { (transaction) throws(LMDBError) in
             let key = EventKey(routed: id.description)
@@ -65,8 +65,8 @@ extension MappedEvents: EventAdministration {
         }
     }
 
-    /// Removes events that came before a time, with their history; those that are still to be matched or delivered stay.
-    /// - Parameter limit: how many events and lines one step removes.
+    /// Removes events that arrived before a time, with their history. Those that are still to be matched or delivered stay.
+    /// - Parameter limit: how many events and log entries one step removes.
     package func purgeEvents(
         from number: UInt64, before end: Timestamp, limit: Int
     ) throws(StoreFailure) -> PurgeStep {
@@ -111,7 +111,7 @@ extension MappedEvents: EventAdministration {
         if isWhole {
             try deliveries.removeParcel(parcel, &state, in: &transaction)
         } else {
-            // What it matched would seem to be under way once the lines that say otherwise are gone.
+            // Clear the matches: without their log entries they would seem to be in progress.
             var record = try routedEvent(parcel.number, in: transaction) ?? RoutedEventRecord()
             record.matched = []
             try tables.routedEvents.put(record, at: parcel.number, in: &transaction)

@@ -5,7 +5,8 @@ internal import LMDB
 internal import Values
 
 extension MappedEvents {
-    /// Checks subscriptions, their expressions, routed events and what waits to be done with them.
+    /// Checks subscriptions, their expressions, routed events, those that wait, lags, replays, and the index of the log by
+    /// payload.
     func checkEvents(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         if try tables.eventsState.isDamaged(in: transaction) {
             return check.report("The record of the state of events cannot be read.")
@@ -52,7 +53,8 @@ extension MappedEvents {
                 check.report("Subscription \(number) has a revision that was not given out yet.")
             }
         }
-        // Each is in all of them; where these have no more entries than there are subscriptions, they have no others.
+        // Each subscription was looked up in every index. An index with as many entries as there are subscriptions has no
+        // others.
         try checkIndex(tables.subscriptionIDs, subscriptions: numbers.count, &check, in: transaction)
         try checkIndex(tables.userSubscriptions, subscriptions: numbers.count, &check, in: transaction)
         try checkIndex(tables.expressions, subscriptions: numbers.count, &check, in: transaction)
@@ -71,13 +73,13 @@ extension MappedEvents {
         }
     }
 
-    /// - Parameter counts: how many each user has.
+    /// - Parameter counts: how many subscriptions each user has.
     private func checkSubscriptionCounts(
         _ counts: [NameDigest: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var kept: [NameDigest?: UInt64] = [:]
         try visit(tables.subscriptionCounts, &check, in: transaction) { user, value, _ in
-            // No user has none.
+            // 0 marks a damaged record: a user without subscriptions has no record.
             kept[user] = user.flatMap { NumberRecord.decode(value, at: $0) } ?? 0
         }
         let isRight = kept.count == counts.count && counts.allSatisfy { user, count in kept[user] == count }
@@ -133,7 +135,7 @@ extension MappedEvents {
             }
         }
         var ids = 0
-        // Theirs come first: their environment is the lowest.
+        // The keys of routed events come first: their environment id is the lowest.
         try tables.eventIDs.scanKeys(in: transaction) { key in
             if key.isRouted { ids += 1 }
             return key.isRouted
@@ -186,7 +188,7 @@ extension MappedEvents {
             }
             indexed.insert(key.number)
         }
-        // Lines of webhooks are older than the index, some of them.
+        // Some log entries of webhooks are older than the index, so only those of routed events must be in it.
         for (line, parcel) in parcels where events.contains(parcel) && !indexed.contains(line) {
             check.report("Line \(line) of the log is not found by its event.")
         }

@@ -7,7 +7,7 @@ internal import LMDB
 internal import Values
 
 extension MappedEvents {
-    /// - Returns: by number, the subscriptions' ids.
+    /// - Returns: the subscriptions' ids, by number.
     func exportSubscriptions(
         at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
@@ -54,7 +54,7 @@ extension MappedEvents {
             replays.append((key.subscription, record))
             return true
         }
-        // A subscription that lags goes on from where it is.
+        // A lag is exported as a replay of the events that are left.
         let end = try deliveries.deliveryState(in: transaction).nextParcel
         try tables.lags.scan(in: transaction) { key, next in
             if let next, next < end {
@@ -96,7 +96,7 @@ extension JSONWriter {
         member("updated", subscription.updated)
     }
 
-    /// What a destination has beyond what webhooks need.
+    /// The properties of a destination that webhooks do not use.
     mutating func events(_ destination: Destination) {
         if let time = destination.disabledAt { member("disabledAt", time) }
         if destination.protocolKind == .event { member("protocol", "event") }
@@ -110,7 +110,8 @@ extension JSONWriter {
         if let shape = destination.shape { member("shape", base64: shape) }
     }
 
-    /// What became of a routed event. Subscriptions that are gone are left out.
+    /// The matches of a routed event, and how far it has been dispatched if it waits. Subscriptions that are gone are left
+    /// out.
     mutating func routed(_ record: RoutedEventRecord, _ waiting: WaitingRecord?, _ subscriptions: [UInt64: UUID]) {
         member("routed") { json in
             if record.isTakenOver { json.member("takenOver", true) }

@@ -7,7 +7,7 @@ internal import LMDB
 internal import Storage
 internal import Values
 
-/// Takes in subscriptions, and replays that wait.
+/// Imports subscriptions and pending replays.
 extension WebhookImporter {
     func subscription(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
         var dialect: JSONPath.Dialect?
@@ -55,7 +55,7 @@ extension WebhookImporter {
     }
 }
 
-/// What an export says of a routed event beside its parcel.
+/// The part of an exported event that only routed events have: its matches, and whether it waits.
 struct RoutedImport {
     private let store: MappedStore
     private let record: RoutedEventRecord
@@ -107,7 +107,7 @@ extension ImportLine {
         return ImportLine(number: number, json: json, store: store)
     }
 
-    /// The number of the webhook or subscription that the line names; `nil` where that is not there.
+    /// The number of the webhook or subscription that the line names; `nil` if it does not exist.
     func owner() throws(ImportError) -> UInt64? {
         let isSubscription = json["subscription"] != nil
         let id = try uuid(isSubscription ? "subscription" : "webhook")
@@ -118,7 +118,7 @@ extension ImportLine {
         }
     }
 
-    /// What a destination has beyond what webhooks need.
+    /// Reads the properties of a destination that webhooks do not use.
     func readEvents(into destination: inout Destination) throws(ImportError) {
         destination.disabledAt = try optionalTime("disabledAt")
         switch json["protocol"]?.string {

@@ -70,7 +70,7 @@ extension MappedEvents: EventStore {
         }
     }
 
-    /// Puts a subscription that is numbered where it is found.
+    /// Writes a new subscription, its state and its index entries. Its destination has its number already.
     func add(
         _ subscription: Subscription, _ state: DestinationState, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -114,7 +114,7 @@ extension MappedEvents: EventStore {
                 revision = try noteExpression(of: number, instead: revision, in: &transaction)
             }
             try put(changed, revision: revision, in: &transaction)
-            // Where it was disabled, or is no longer, its deliveries are due at another time.
+            // Disabling or enabling a destination changes when its deliveries are due.
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             try work.reconsider(number, before: subscription.destination, in: transaction)
             try work.finish(in: &transaction)
@@ -130,7 +130,7 @@ extension MappedEvents: EventStore {
             let number = try sparing("subscription \(id)") { () throws(LMDBError) in
                 try subscriptionNumber(id, in: transaction)
             }
-            // That it is the user's is known though it is damaged itself.
+            // The index by user says whose it is even if the subscription's own record is damaged.
             guard let number,
                 try tables.userSubscriptions.contains(Owned(NameDigest(user), number), in: transaction)
             else { return false }
@@ -165,7 +165,7 @@ extension MappedEvents: EventStore {
             {
                 return known
             }
-            // The first attempt has kept them, and they have been dropped since.
+            // The request was handled before. Its events were stored then, and have been removed since.
             if case .event = try tables.requests.outcome(of: request, in: transaction) { return events.map(\.id) }
             let (ids, fresh) = try sorted(events, in: transaction)
             if fresh.isEmpty { return ids }
@@ -195,7 +195,7 @@ extension MappedEvents: EventStore {
         }
     }
 
-    /// The ids of events, and those of them that are not kept yet.
+    /// The ids of events, and the events that are not stored yet. A repeated event has the id of the first one.
     private func sorted(
         _ events: [ReceivedEvent], in transaction: borrowing Transaction
     ) throws(LMDBError) -> (ids: [UUID], fresh: [ReceivedEvent]) {
@@ -217,7 +217,7 @@ extension MappedEvents: EventStore {
         return (ids, fresh)
     }
 
-    /// The event of an identity; `nil` also where it can no longer be read.
+    /// The stored event with an identity; `nil` also if its payload cannot be read.
     private func knownEvent(
         _ identity: ReceivedEvent.Identity, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (number: UInt64, id: UUID)? {
@@ -228,14 +228,15 @@ extension MappedEvents: EventStore {
         return (number, id)
     }
 
-    /// The ids of events that came together, by the key of the first that was new.
+    /// The ids that the events of a repeated request were given before; `nil` if one of the events is gone.
+    /// - Parameter key: the key of the first event that was new then.
     private func received(
         _ key: EventKey, _ events: [ReceivedEvent], in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UUID]? {
         guard var next = try tables.eventIDs.value(at: key, in: transaction)?.parcel else { return nil }
         var ids: [UUID] = []
         for event in events {
-            // Those that were new then have numbers that follow one another; the others were there before.
+            // Events that were new then have consecutive numbers; the others were stored before.
             if let identity = event.identity {
                 guard let known = try knownEvent(identity, in: transaction) else { return nil }
                 if known.number == next { next += 1 }
@@ -259,14 +260,15 @@ extension MappedEvents: EventStore {
         }
     }
 
-    /// - Parameter user: whose subscriptions to tell of; `nil`: everyone's.
+    /// The history of an event: its matches and their attempts.
+    /// - Parameter user: whose subscriptions to include; `nil`: everyone's.
     func history(
         of number: UInt64, for user: String? = nil, in transaction: borrowing Transaction
     ) throws(LMDBError) -> EventHistory? {
         guard let parcel = try deliveries.parcel(number, in: transaction), let id = UUID(parcel.eventID),
             let record = try routedEvent(number, in: transaction)
         else { return nil }
-        // What was delivered again by hand need not have matched.
+        // Include destinations from the log: an event can be delivered again by hand without a match.
         var destinations = Set(record.matched ?? [])
         var lines: [UInt64: [DeliveryLine]] = [:]
         try deliveries.scanLines(ofParcel: number, in: transaction) { (record) throws(LMDBError) in
@@ -332,7 +334,7 @@ extension MappedEvents: EventStore {
         }
     }
 
-    /// Whether a subscription is still the one that was read: since then another one may have taken its id.
+    /// Whether a subscription is still the one that was read: another one may have been created with its id since.
     private func isThere(
         _ subscription: Subscription, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
@@ -349,7 +351,7 @@ extension MappedEvents: EventStore {
             if try tables.requests.outcome(of: request, in: transaction) == .done { return .accepted }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
             guard let first = try firstRoutedEvent(since: since, in: transaction) else {
-                // What was missed is no longer kept.
+                // No event since then is stored, so those that were missed are gone.
                 try forgetMissed(of: number, since: since, in: &transaction)
                 return .accepted
             }

@@ -4,13 +4,13 @@ internal import HTTP
 internal import JSONPath
 internal import Values
 
-/// What a subscription has beside its destination, as it is stored under that one's number.
+/// A subscription without its destination, as stored; the key is the destination's number.
 struct SubscriptionRecord: Equatable, KeylessRecord {
     typealias Key = UInt64
     static let name = "a subscription"
 
     let id: UUID
-    /// Of the last change of its expression.
+    /// The revision of the last change of its expression.
     let revision: UInt64
     let dialect: JSONPath.Dialect?
     let user: String
@@ -69,7 +69,7 @@ struct SubscriptionRecord: Equatable, KeylessRecord {
         (self.created, self.updated) = (created, updated)
     }
 
-    /// `nil` where the destination's record is not that of a subscription.
+    /// The subscription with its destination; `nil` if the destination's record is not that of a subscription.
     func subscription(_ destination: Destination) -> Subscription? {
         guard let shape = Subscription.shape(of: destination) else { return nil }
         return Subscription(
@@ -78,7 +78,8 @@ struct SubscriptionRecord: Equatable, KeylessRecord {
             format: shape.format, destination: destination, created: created, updated: updated)
     }
 
-    /// What matching needs alone: a subscription that is damaged behind it is still matched.
+    /// Reads only the expression, for matching: damage in the rest of the record does not keep the subscription from being
+    /// matched.
     static func expression(_ span: RawSpan) -> Expression? {
         var reader = ByteReader(span)
         guard reader.byte() == version, reader.take(16) != nil, reader.number() != nil,
@@ -88,7 +89,7 @@ struct SubscriptionRecord: Equatable, KeylessRecord {
         return Expression(text: text, dialect: dialect.value)
     }
 
-    /// The user's name, and nothing more.
+    /// Reads only the user's name.
     static func user(_ span: RawSpan) -> [UInt8]? {
         var reader = ByteReader(span)
         guard reader.byte() == version, reader.take(16) != nil, reader.number() != nil, reader.byte() != nil else {
@@ -115,15 +116,15 @@ struct SubscriptionRecord: Equatable, KeylessRecord {
     }
 }
 
-/// What an event has matched, as it is stored under its parcel's number.
+/// The matches of an event, as stored; the key is the number of its payload.
 struct RoutedEventRecord: Equatable, KeylessRecord {
     typealias Key = UInt64
     static let name = "a routed event"
 
-    /// `nil` until it has been matched; destinations in ascending order.
+    /// The numbers of the matched subscriptions, in ascending order; `nil` until the event has been matched.
     var matched: [UInt64]?
-    /// Whether it was routed elsewhere and its history taken over. Its number says nothing of when it came, and no replay
-    /// finds it.
+    /// Whether another system routed the event, and only its history was imported. The order of such events' numbers is not
+    /// that of their arrival, and replays skip them.
     var isTakenOver = false
 
     private static let version: UInt8 = 1
@@ -170,13 +171,13 @@ struct RoutedEventRecord: Equatable, KeylessRecord {
     }
 }
 
-/// An event that waits, to be matched or for its deliveries to be made, as it is stored under its parcel's number.
+/// An event that waits to be matched, or for its deliveries to be created, as stored; the key is the number of its payload.
 struct WaitingRecord: Equatable, KeylessRecord {
     typealias Key = UInt64
     static let name = "a waiting event"
 
     var trigger = Trigger.scheduled
-    /// Of what it matched, for how many the deliveries have been made.
+    /// For how many of its matches, from the first on, deliveries have been created.
     var dispatched: UInt64 = 0
 
     private static let version: UInt8 = 1
@@ -201,7 +202,7 @@ struct WaitingRecord: Equatable, KeylessRecord {
     }
 }
 
-/// The number of a subscription, and that of one of its replays.
+/// The key of a replay: the number of its subscription, and its own number among that subscription's replays.
 struct ReplayKey: TableKey, Hashable {
     let subscription: UInt64
     let order: UInt64
@@ -211,7 +212,7 @@ struct ReplayKey: TableKey, Hashable {
         self.order = order
     }
 
-    /// A subscription's first replay may stand under its number alone.
+    /// A replay with the number 0 is stored under the number of its subscription alone.
     func write(to writer: inout ByteWriter) {
         writer.fixed(subscription)
         if order > 0 { writer.fixed(order) }
@@ -224,15 +225,15 @@ struct ReplayKey: TableKey, Hashable {
     }
 }
 
-/// A subscription that is to be shown events once more, as it is stored under its number and the replay's.
+/// A replay: past events that a subscription is to be tried with again, as stored.
 struct ReplayRecord: Equatable, KeylessRecord {
     typealias Key = ReplayKey
     static let name = "a replay"
 
-    /// Parcels from the one up to the other, both included.
+    /// The payloads from `next` to `last`, both included, are still to be tried.
     var next: UInt64
     var last: UInt64
-    /// Whether those are delivered again that were delivered.
+    /// Whether events that were delivered before are delivered again.
     var all: Bool
 
     private static let version: UInt8 = 1
@@ -261,20 +262,20 @@ struct ReplayRecord: Equatable, KeylessRecord {
         guard isPossible else { return nil }
     }
 
-    /// There is something left to do, and a number after it.
+    /// Whether there is something left to do, and `last` is not the highest number.
     var isPossible: Bool { next <= last && last < .max }
 }
 
-/// What all subscriptions have in common.
+/// The state that all subscriptions share.
 struct EventsState: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the state of events"
 
-    /// Counts changes of expressions; never used twice.
+    /// The next revision: a number for each change of an expression, never used twice.
     var nextRevision: UInt64 = 1
-    /// What is gone since before this one has been forgotten.
+    /// Expressions removed at this revision or before are no longer remembered.
     var rememberedSince: UInt64 = 0
-    /// How many that are gone are remembered.
+    /// How many removed expressions are remembered.
     var goneCount: UInt64 = 0
 
     private static let version: UInt8 = 1

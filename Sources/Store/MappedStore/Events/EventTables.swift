@@ -6,7 +6,7 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The steps that the operations of event routing are made of.
+/// Building blocks of the operations on subscriptions and events.
 extension MappedEvents {
     // MARK: Subscriptions
 
@@ -24,7 +24,7 @@ extension MappedEvents {
         return (subscription, record.revision)
     }
 
-    /// A subscription; `nil` also where it is damaged.
+    /// A subscription; `nil` also if it is damaged.
     func readableSubscription(
         _ number: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (subscription: Subscription, revision: UInt64)? {
@@ -63,8 +63,8 @@ extension MappedEvents {
         try tables.eventsState.put(state, in: &transaction)
     }
 
-    /// Notes that a subscription's expression is another one.
-    /// - Parameter old: the revision of its change before; 0 where it is new.
+    /// Records that a subscription's expression is new or has changed.
+    /// - Parameter old: the revision of the previous change; 0 for a new subscription.
     /// - Returns: the revision of this change.
     func noteExpression(
         of number: UInt64, instead old: UInt64, in transaction: inout Transaction
@@ -78,7 +78,8 @@ extension MappedEvents {
         return revision
     }
 
-    /// The last change of the expression of a subscription that does not say it itself, being damaged.
+    /// The revision of the last change of a subscription's expression, found without the subscription's own record, which
+    /// may be damaged.
     func expressionRevision(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         var found: UInt64?
         try tables.expressions.scan(in: transaction) { revision, subscription in
@@ -88,7 +89,7 @@ extension MappedEvents {
         return found
     }
 
-    /// How many subscriptions that are gone are remembered; who has not looked for longer reads all anew.
+    /// How many removed subscriptions are remembered. A worker that knows only older revisions reads all expressions again.
     private static let goneLimit: UInt64 = 10_000
 
     func noteGoneExpression(
@@ -125,11 +126,11 @@ extension MappedEvents {
         try tables.waitingEvents.value(at: number, in: transaction)
     }
 
-    /// The first routed event that came at a time or later; `nil` where there is none.
+    /// The first routed event that arrived at a time or later; `nil` if there is none.
     func firstRoutedEvent(
         since time: Timestamp, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64? {
-        // Parcels are numbered as they come.
+        // A binary search, as payloads are numbered in the order of their arrival.
         var low: UInt64 = 0
         var high = try deliveries.deliveryState(in: transaction).nextParcel
         while low < high {
@@ -143,7 +144,7 @@ extension MappedEvents {
         return try nextRoutedEvent(from: low, in: transaction)
     }
 
-    /// The first routed event, from a number on, that can be read; what is damaged does not say when it came.
+    /// The first readable routed event from `start` on and before `end`. A damaged one does not say when it arrived.
     private func readableRoutedEvent(
         from start: UInt64, before end: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Parcel? {
@@ -159,7 +160,8 @@ extension MappedEvents {
         return nil
     }
 
-    /// - Parameter all: those too that were routed elsewhere.
+    /// The number of the first routed event from a number on.
+    /// - Parameter all: also events that another system routed (`isTakenOver`).
     func nextRoutedEvent(
         from number: UInt64, all: Bool = false, in transaction: borrowing Transaction
     ) throws(LMDBError) -> UInt64? {

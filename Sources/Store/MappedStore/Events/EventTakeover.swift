@@ -5,9 +5,10 @@ internal import LMDB
 package import Storage
 package import Values
 
-/// What was routed elsewhere becomes history here.
+/// Imports the history of events that another system routed.
 extension MappedEvents {
-    /// Keeps events with what became of them; nothing of it is delivered. The subscriptions are there already.
+    /// Stores events and their attempts as history. Nothing is delivered. Attempts are stored only for subscriptions that
+    /// exist already.
     package func takeOver(_ events: [FormerEvent]) throws(StoreFailure) -> Takeover {
         let steady = core.clock.now().steady
         return try growing { (transaction) throws(LMDBError) -> Takeover? in

@@ -4,11 +4,11 @@ internal import HTTP
 internal import LMDB
 package import Values
 
-/// Subscriptions that follow behind: events are held against their expressions one after the other, in their owner's turn,
-/// as those take more time than an owner has while others wait.
+/// Subscriptions that lag: their expressions take more time than their owner may use while others wait. They are tried with
+/// the events one after the other, while owners are served in rotation.
 ///
-/// A record says from which event on a subscription has not been tried. It stays until there is none left. It keeps no
-/// event: what is dropped before its subscription has been tried with it is counted as missed.
+/// A record has the first event that a subscription has not been tried with. It is removed once no event is left. It does
+/// not keep events from being removed: an event that is removed before the subscription was tried with it counts as missed.
 extension MappedMatching {
     /// The numbers of the subscriptions that lag.
     package func laggingSubscriptions() throws(StoreFailure) -> Set<UInt64> {
@@ -24,7 +24,7 @@ extension MappedMatching {
 
     // MARK: Catching up
 
-    /// Events that one step looks at, those among them that are still to be matched by others.
+    /// How many events one step looks at, including those that still wait to be matched.
     private static let lookedAt = 256
 
     package func waitingLag(
@@ -36,7 +36,7 @@ extension MappedMatching {
                 try self.expression(of: number, in: transaction)
             }
             var lag = WaitingLag(owner: owner, subscription: number, expression: expression, from: start)
-            // One that cannot be read matches nothing.
+            // A subscription that cannot be read matches nothing.
             if expression == nil { lag.isAtEnd = true }
             var (next, left, bytes) = (start, Self.lookedAt, 0)
             while lag.events.count < limit, left > 0, bytes < maximumBytes, !lag.isAtEnd {
@@ -67,12 +67,16 @@ extension MappedMatching {
         }
     }
 
-    /// The first lag of the next owner that has one, behind that owner's subscription that was served last.
+    /// The next lag to serve: of the next owner that has one, the first after the subscription that was served last. After
+    /// the last owner or subscription, the first one follows.
+    /// - Parameters:
+    ///   - owner: the owner that was served last.
+    ///   - last: by owner, the subscription that was served last.
     private func nextLag(
         after owner: UUID?, _ last: [UUID: UInt64], in transaction: borrowing Transaction
     ) throws(LMDBError) -> (owner: UUID, number: UInt64, next: UInt64)? {
         var starts: [Owned<UUID>?] = [nil]
-        // Behind all of the owner's subscriptions.
+        // A key after all of the owner's subscriptions.
         if let owner { starts.insert(Owned(owner, .max), at: 0) }
         var next: UUID?
         for start in starts where next == nil {
@@ -100,7 +104,7 @@ extension MappedMatching {
     package func deliver(_ matched: [UInt64], of lag: WaitingLag, at moment: Moment) throws(StoreFailure) -> Bool {
         try growing { (transaction) throws(LMDBError) -> Bool? in
             let key = Owned(lag.owner, lag.subscription)
-            // Somebody else has gone on with it, or it was put back.
+            // Another worker has advanced the lag, or it was set back.
             let stored = try tables.lags.value(at: key, in: transaction)
             guard stored == lag.from else { return stored != nil }
             guard try admit(bytes: 1024 * (1 + matched.count), in: &transaction) else { return nil }
@@ -121,7 +125,7 @@ extension MappedMatching {
                 try work.finish(in: &transaction)
             }
             var next = lag.next
-            // Those that others have matched by now were not tried.
+            // Go back to events that were passed over because they still waited, and have been matched meanwhile.
             for number in lag.passed where number < next {
                 if try events.routedEvent(number, in: transaction)?.matched != nil { next = min(next, number) }
             }

@@ -4,9 +4,10 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The records of subscriptions that follow behind (`LagOperations`).
+/// The records of subscriptions that lag (`LagOperations`).
 extension MappedEvents {
-    /// Notes that subscriptions are still to be tried with an event, each under its number.
+    /// Records that subscriptions lag. Those that lag from an earlier event on already are left unchanged.
+    /// - Parameter first: the first event that each subscription is still to be tried with, by subscription number.
     func noteLags(_ first: [UInt64: UInt64], in transaction: inout Transaction) throws(LMDBError) {
         for (number, event) in first {
             guard try tables.subscriptions.contains(number, in: transaction) else { continue }
@@ -16,7 +17,7 @@ extension MappedEvents {
         }
     }
 
-    /// Forgets that a subscription lags; it is still there.
+    /// Removes the lag of a subscription. The subscription must still exist, as the key has its owner.
     func removeLag(of number: UInt64, in transaction: inout Transaction) throws(LMDBError) {
         try tables.lags.remove(try lagKey(of: number, in: transaction), in: &transaction)
     }
@@ -25,7 +26,7 @@ extension MappedEvents {
         Owned(try tables.owner(of: number, in: transaction), number)
     }
 
-    /// Whether an event is still to be held against a subscription that lags.
+    /// Whether a lagging subscription is still to be tried with an event.
     func isLagging(behind event: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         var isFound = false
         try tables.lags.scan(in: transaction) { _, next in
@@ -37,14 +38,14 @@ extension MappedEvents {
 
     // MARK: Events that are dropped
 
-    /// An event that is dropped, as far as subscriptions that lag need to know it.
+    /// The facts of a dropped event that lagging subscriptions need.
     struct DroppedEvent {
         let number: UInt64
         let receivedAt: Timestamp
         let matched: Set<UInt64>
     }
 
-    /// A parcel that is about to be removed; `nil` where it is not an event that subscriptions are tried with.
+    /// The event of a payload that is about to be removed; `nil` if subscriptions are not tried with it.
     func droppedEvent(_ parcel: Parcel, in transaction: borrowing Transaction) throws(LMDBError) -> DroppedEvent? {
         guard parcel.source == EventKey.routedSource else { return nil }
         let record = try sparing("event \(parcel.number)") { () throws(LMDBError) in
@@ -55,7 +56,7 @@ extension MappedEvents {
             number: parcel.number, receivedAt: parcel.receivedAt, matched: Set(record.matched ?? []))
     }
 
-    /// Has subscriptions that lag go on behind events that were removed, and count those as missed.
+    /// Moves lagging subscriptions past events that were removed, and counts those as missed.
     func skip(_ events: [DroppedEvent], in transaction: inout Transaction) throws(LMDBError) {
         guard let last = events.map(\.number).max() else { return }
         let lags = try lags(before: last, in: transaction)
@@ -67,12 +68,12 @@ extension MappedEvents {
                 missed[lag.number] = MissedEvents(count: before.count + 1, since: since)
             }
         }
-        // Where there is no room for the counts, they are given up: dropping the events is what makes room.
+        // If there is no room for the counts, they are not written: dropping the events is what frees room.
         guard !missed.isEmpty,
             try admit(
                 bytes: Self.skipBytes * missed.count, largest: Self.skipBytes, leaving: 0, in: &transaction)
         else { return }
-        // Many lags may begin at the same event.
+        // The next event is looked up once for each start, as many lags may begin at the same event.
         var nexts: [UInt64: UInt64] = [:]
         for lag in lags {
             guard let more = missed[lag.number] else { continue }
@@ -85,7 +86,7 @@ extension MappedEvents {
         }
     }
 
-    /// What the records of a lag and of what its subscription missed take up.
+    /// The bytes of a lag's record and of the record of missed events of its subscription.
     private static let skipBytes = 128
 
     /// A subscription that lags, and the first event that it is still to be tried with.

@@ -13,7 +13,7 @@ extension MappedMatching: MatchingStore {
             if revision != 0, revision < state.rememberedSince {
                 return ExpressionChanges(changes: [], revision: 0, isIncomplete: true)
             }
-            // In portions, who begins would ask for what is gone since the first of them, which may have been forgotten.
+            // A worker that starts (revision 0) gets all at once: deletions between batches may have been forgotten.
             let limit = revision == 0 ? Int.max : limit
             var (changes, last) = try changedExpressions(since: revision, limit: limit, in: transaction)
             let hasMore = changes.count == limit
@@ -44,7 +44,7 @@ extension MappedMatching: MatchingStore {
         var changes: [ExpressionChanges.Change] = []
         for number in numbers {
             let owner = try tables.owner(of: number, in: transaction)
-            // One that cannot be read asks for nothing.
+            // An expression that cannot be read is treated as removed.
             let expression = try sparing("subscription \(number)") { () throws(LMDBError) -> Expression? in
                 try self.expression(of: number, in: transaction)
             }
@@ -72,7 +72,7 @@ extension MappedMatching: MatchingStore {
             while true {
                 let numbers = try waitingNumbers(besides: excluded, skipping: skipping, limit: limit, in: transaction)
                 let events = try waitingEvents(numbers, maximumBytes: maximumBytes, in: transaction)
-                // Where none of them can be read, there may be others behind them.
+                // If none of them can be read, there may be others after them.
                 if numbers.isEmpty || !events.isEmpty { return events }
             }
         }
@@ -114,7 +114,7 @@ extension MappedMatching: MatchingStore {
         return events
     }
 
-    /// Deliveries that one step makes.
+    /// How many deliveries one step creates.
     private static let deliveriesPerStep = 1000
 
     package func deliver(_ matches: [EventMatches], at moment: Moment) throws(StoreFailure) -> Int {
@@ -124,7 +124,8 @@ extension MappedMatching: MatchingStore {
             let count = wanted.reduce(0) {
                 $0 + $1.match.subscriptions.count + $1.disabled.count + $1.match.deferred.count
             }
-            // What came in before has the room to be matched, and that in turn leaves some to attempts that are over.
+            // Events that were accepted have room to be matched: half of the reserve for deliveries. The other half is left
+            // for the results of attempts.
             let bytes = 512 * (1 + min(count, Self.deliveriesPerStep))
             guard
                 try admit(
@@ -158,13 +159,13 @@ extension MappedMatching: MatchingStore {
         }
     }
 
-    /// Leaves those out that are disabled, or gone, or damaged.
-    /// - Returns: with those that are disabled.
+    /// Leaves out subscriptions whose destinations are disabled, gone or damaged.
+    /// - Returns: the match without them, and the disabled ones.
     private func enabled(
         _ match: EventMatches, at moment: Moment
     ) throws(StoreFailure) -> (match: EventMatches, disabled: [UInt64]) {
         try read { (transaction) throws(LMDBError) in
-            // What was known before is kept in its order, as some deliveries have been made.
+            // Matches that are stored already stay unchanged, as deliveries may have been created for the first of them.
             if try events.routedEvent(match.event, in: transaction)?.matched == match.subscriptions {
                 return (match, [])
             }

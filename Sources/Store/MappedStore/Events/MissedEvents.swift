@@ -3,7 +3,7 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// What subscriptions missed, as it is stored under their number.
+/// The events that a subscription missed, as stored; the key is the subscription's number.
 enum MissedEventsRecord: TableRecord {
     static let name = "a count of missed events"
 
@@ -30,7 +30,7 @@ enum MissedEventsRecord: TableRecord {
 /// Events that matched subscriptions while these were disabled, and events that were dropped before subscriptions that
 /// lag were tried with them.
 extension MappedEvents {
-    /// What a subscription missed; `nil` where that is nothing, or the record is damaged.
+    /// The events that a subscription missed; `nil` if there are none, or the record is damaged.
     func missedEvents(of number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> MissedEvents? {
         try sparing("subscription \(number)") { () throws(LMDBError) in
             try tables.missedEvents.value(at: number, in: transaction)
@@ -55,7 +55,7 @@ extension MappedEvents {
         try put(missed, of: number, in: &transaction)
     }
 
-    /// Forgets what a replay since a time delivers.
+    /// Removes the record of missed events if a replay from a time on covers them all.
     func forgetMissed(of number: UInt64, since: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
         guard let missed = try missedEvents(of: number, in: transaction), missed.since >= since else { return }
         try tables.missedEvents.remove(number, in: &transaction)

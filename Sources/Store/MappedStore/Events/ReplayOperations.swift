@@ -4,7 +4,7 @@ internal import HTTP
 internal import LMDB
 package import Values
 
-/// Showing a subscription events of the past once more.
+/// Replays: a subscription is tried with past events again.
 extension MappedMatching {
     package func waitingReplay(
         after subscription: UInt64?, limit: Int, maximumBytes: Int
@@ -35,18 +35,18 @@ extension MappedMatching {
         }
     }
 
-    /// A replay as it is found.
+    /// A replay and its key.
     private struct FoundReplay {
         let subscription: UInt64
         let order: UInt64
         let record: ReplayRecord
     }
 
-    /// Events that one step of a replay looks at; fewer where these matched, or were tried, very often.
+    /// How many events one step of a replay looks at. Events with very many matches or log entries count as several.
     private static let eventsLookedAt = 256
 
-    /// Whether an event is to be held against a replay's expression. What is still to be matched is not: that will find the
-    /// subscription as it is now.
+    /// Whether to try a replay's expression with an event. An event that still waits to be matched is left out: matching
+    /// will use the current expression.
     private func isWanted(
         _ event: UInt64, by replay: FoundReplay, _ left: inout Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
@@ -55,7 +55,7 @@ extension MappedMatching {
         if matched == nil, try events.waitingRecord(event, in: transaction) != nil { return false }
         if replay.record.all { return true }
         if matched?.contains(replay.subscription) ?? false {
-            // It was delivered, or is on its way, unless it has been given up.
+            // The event was delivered, or its delivery is pending, unless it was given up.
             guard let lost = try deliveries.lostParcel(event, at: replay.subscription, in: transaction) else {
                 return false
             }
@@ -64,7 +64,7 @@ extension MappedMatching {
         return try !isDelivered(event, to: replay.subscription, &left, in: transaction)
     }
 
-    /// Whether the log tells of a delivery, as it may where an event was matched anew.
+    /// Whether the log has a successful attempt. It may have one without a match if the event was matched again since.
     private func isDelivered(
         _ parcel: UInt64, to number: UInt64, _ left: inout Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
@@ -76,7 +76,8 @@ extension MappedMatching {
         return false
     }
 
-    /// The first replay of the next subscription that has one, as far as all can be read that is needed.
+    /// The first replay of the next subscription that has one. Replays are skipped if they, or their subscriptions, cannot
+    /// be read.
     private func firstReplay(
         after subscription: UInt64?, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (FoundReplay, Expression)? {

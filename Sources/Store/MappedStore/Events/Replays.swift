@@ -4,10 +4,11 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// The records of replays that wait, and of what they matched (`ReplayOperations`).
+/// The records of pending replays, and of what they matched (`ReplayOperations`).
 extension MappedEvents {
-    /// Notes that an event matched one subscription more, so that the next replay knows of it.
-    /// - Returns: whether the delivery is to be made; else it will be with those to others that are still to be made.
+    /// Adds a subscription to the matches of an event, so that the next replay knows of it.
+    /// - Returns: whether the caller is to create the delivery. If not, it is created with the event's other deliveries that
+    ///   are still to be created.
     func noteMatch(
         of event: UInt64, _ subscription: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) -> Bool {
@@ -39,7 +40,7 @@ extension MappedEvents {
         return keys
     }
 
-    /// Has a replay done behind the subscription's others; false where there are too many.
+    /// Enqueues a replay after the subscription's others; false if these are too many.
     func addReplay(
         _ record: ReplayRecord, of subscription: UInt64, limit: Int = ReplayRequest.limit,
         in transaction: inout Transaction

@@ -1,12 +1,12 @@
 internal import Delivery
 internal import LMDB
 
-/// Lines of the log of deliveries had no checksum in layout 3.
+/// Adds the checksums of log entries, which layout 3 did not have.
 extension Tables {
     private static let linesAtOnce = 1024
 
-    /// Writes lines without a checksum again, with one, and the states of destinations that have such lines in them. Those
-    /// that cannot be read stay as they are.
+    /// Rewrites log entries without a checksum, and the states of destinations that contain such entries. Entries that
+    /// cannot be read are left unchanged.
     func sealLines(in transaction: inout Transaction) throws(LMDBError) {
         let added = try rewrite(attempts.bytes, in: &transaction) { value in
             AttemptRecord.isUnsealed(copy(value)) ? AttemptRecord(value)?.encoded : nil
@@ -19,8 +19,8 @@ extension Tables {
         try deliveryState.put(state, in: &transaction)
     }
 
-    /// Puts other values in the place of those that have one.
-    /// - Returns: by how many bytes the values are longer now.
+    /// Replaces the values for which `other` returns another one.
+    /// - Returns: by how many bytes the values grew.
     private func rewrite(
         _ table: Table, in transaction: inout Transaction, _ other: (RawSpan) -> [UInt8]?
     ) throws(LMDBError) -> UInt64 {

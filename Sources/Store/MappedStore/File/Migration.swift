@@ -3,11 +3,11 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// What an older layout lacks beside tables that are empty in the beginning.
+/// Adds what an older layout lacks, apart from tables that are empty at first.
 extension Tables {
-    /// - Parameter layout: which one the store has had.
+    /// - Parameter layout: the layout that the store has had.
     func migrate(from layout: UInt64, in transaction: inout Transaction) throws(LMDBError) {
-        // Layout 6 has tables more, which are empty in the beginning.
+        // Layout 6 also has more tables, which are empty at first.
         if layout < 6 { try sealLines(in: &transaction) }
         if layout < 5 { try migrateToLayout5(in: &transaction) }
         if layout < 6 {
@@ -23,7 +23,7 @@ extension Tables {
         try noteTakenUp(in: &transaction)
     }
 
-    /// Finds deliveries by their owner and by what they deliver.
+    /// Indexes deliveries by their owner and by their payload.
     private func indexDeliveriesByOwner(in transaction: inout Transaction) throws(LMDBError) {
         for kind in OwnerHeads.allCases {
             var heads: [(time: Timestamp, number: UInt64)] = []
@@ -72,21 +72,21 @@ extension Tables {
         }
     }
 
-    // MARK: What was given up
+    // MARK: Given-up deliveries
 
-    /// Records that are read before what they tell is written.
+    /// How many records are read before the results are written.
     private static let migratedAtOnce = 1024
 
     private struct Line {
         let parcel: UInt64
         let destination: UInt64
         let line: LostParcel.Line
-        /// Whether it says what became of the parcel in the end, and that this was nothing.
+        /// Whether the entry is the last one for the payload and a failure; `nil` if it is not the last one.
         let hasFailed: Bool?
     }
 
-    /// Notes by the log what each line is about, and what was given up and not delivered since. A store of layout 4 may know
-    /// that already, or know it of its later lines alone.
+    /// Indexes log entries by their payload, and records the payloads that were given up and not delivered since. A store
+    /// of layout 4 may have these records already, or only those for its later log entries.
     private func noteFinished(in transaction: inout Transaction) throws(LMDBError) {
         var start: UInt64 = 0
         while true {
@@ -108,7 +108,7 @@ extension Tables {
         }
     }
 
-    /// The log's lines from a number on, without those that are damaged.
+    /// The log entries from a number on, without damaged ones.
     private func lines(from start: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> [Line] {
         var lines: [Line] = []
         try attempts.scan(from: start, in: transaction) { number, record in
@@ -123,7 +123,7 @@ extension Tables {
         return lines
     }
 
-    /// Notes that what somebody has sent again is on its way.
+    /// Marks the given-up payloads that have a pending delivery because somebody had them sent again.
     private func noteTakenUp(in transaction: inout Transaction) throws(LMDBError) {
         var last: DeliveryKey?
         while true {
@@ -164,7 +164,7 @@ extension Tables {
 }
 
 extension LostParcel {
-    /// Adds a line in its place; the oldest goes where there are too many.
+    /// Inserts a log entry in the order of the numbers. The oldest is dropped if there are too many.
     fileprivate mutating func insert(_ line: Line) {
         guard !lines.contains(where: { $0.number == line.number }) else { return }
         lines.insert(line, at: lines.firstIndex { $0.number > line.number } ?? lines.count)

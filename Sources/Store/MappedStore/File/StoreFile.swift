@@ -2,16 +2,16 @@ internal import LMDB
 internal import Linux
 package import SystemPackage
 
-/// What can be said of a store's file without LMDB, which trusts it: reading a truncated file ends the process.
+/// Checks of a store's file that do not use LMDB, which trusts the file: reading a truncated file ends the process.
 package enum StoreFile {
     /// What to do about a damaged file.
     package static let remedy = "Stop the service and run \"postroom store repair\", or restore a backup."
 
     /// Compares the file's size with the last page that LMDB says it has.
     ///
-    /// The last pages may be free and may never have been written, where the file system cannot reserve blocks: a file that is
-    /// too short is damaged only where reading it fails too.
-    /// - Returns: a sentence on what is wrong; `nil` where nothing is, or there is no file.
+    /// If the file system cannot reserve blocks, the last pages may be free and may never have been written. So a file that
+    /// is too short is damaged only if reading it fails too.
+    /// - Returns: a sentence that says what is wrong; `nil` if nothing is, or the file is missing or empty.
     package static func fault(in directory: FilePath) -> String? {
         let path = MappedStore.file(in: directory)
         let size = Files.size(of: path)
@@ -31,7 +31,7 @@ package enum StoreFile {
         return nil
     }
 
-    /// The fields of LMDB's MDB_meta that matter here (mdb.c); the page's header has 16 bytes.
+    /// The needed fields of LMDB's MDB_meta (mdb.c), which follows a page header of 16 bytes.
     private struct MetaPage {
         let magic: UInt32
         let pageBytes: Int

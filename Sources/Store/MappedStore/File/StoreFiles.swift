@@ -5,7 +5,7 @@ package import Storage
 package import SystemPackage
 package import Values
 
-/// The files that a process has opened as the store, to notice when they are removed or others are put in their place.
+/// The identities of the files that a process has opened as the store, to notice if they are removed or replaced.
 struct StoreFiles {
     private let path: FilePath
     private let store: FileIdentity
@@ -22,12 +22,13 @@ struct StoreFiles {
         (self.store, self.lock) = (store, lock)
     }
 
-    /// When commits have looked last, by `SystemClock.bootTimeMicroseconds`.
+    /// The time of the last check after a commit, by `SystemClock.bootTimeMicroseconds`.
     private var checkedAt: Int64 = 0
-    /// How often commits look that do not wait for the disk: beside those that do, a look costs nothing.
+    /// The interval of these checks for commits that do not wait for the disk. Commits that do are all checked: compared
+    /// with the wait, a check costs nothing.
     private static let checkMicroseconds: Int64 = 50_000
 
-    /// The same as `storeFailure`, for the end of a commit.
+    /// Like `storeFailure`, for the end of a commit.
     mutating func failureAfterCommit(isDurable: Bool) -> StoreFailure? {
         let now = SystemClock.bootTimeMicroseconds()
         guard isDurable || now - checkedAt >= Self.checkMicroseconds else { return nil }
@@ -36,7 +37,7 @@ struct StoreFiles {
         return failure
     }
 
-    /// What is wrong with the store's file while this process has it open; `nil` where nothing is. One system call.
+    /// The failure to report if the store's file was removed or replaced; `nil` if it was not. Needs one system call.
     var storeFailure: StoreFailure? {
         guard let found = FileIdentity(of: path) else {
             return .unavailable(
@@ -49,7 +50,7 @@ struct StoreFiles {
         return nil
     }
 
-    /// The same of LMDB's lock file too.
+    /// Like `storeFailure`, but for LMDB's lock file too.
     var failure: StoreFailure? {
         if let storeFailure { return storeFailure }
         guard FileIdentity(of: Self.lockFile(path)) == lock else {
@@ -58,7 +59,8 @@ struct StoreFiles {
         return nil
     }
 
-    /// Refuses to begin an empty store where one was before.
+    /// Refuses to create an empty store where there was one before, and to open a store whose lock file was removed while
+    /// other processes use it.
     static func refuseLost(
         _ path: FilePath, _ options: MappedStore.Options, isAlone: Bool
     ) throws(StoreError) {
@@ -85,18 +87,18 @@ struct StoreFiles {
 }
 
 extension MappedStore {
-    /// The process that has the write transaction of the store in a directory; `nil` where none has, or it cannot be told.
-    /// Not for a process that has the store open.
+    /// The process that has the write transaction of the store in a directory; `nil` if there is no such process, or it
+    /// cannot be determined. A process that has the store open must not call this.
     package static func writer(in directory: FilePath) -> Int32? {
         LockFile.writer(Files.contents(of: StoreFiles.lockFile(file(in: directory))) ?? [])
     }
 
-    /// Whether the file is still the one that this process has opened, and as long as it must be. The sentence of a
+    /// Checks that the file is still the one that this process opened, and not shorter than it must be. The text of a
     /// failure is for operators.
     package func checkHealth() throws(StoreFailure) {
         if let failure = core.files.failure { throw failure }
         let (needed, found) = (core.environment.usedBytes, Files.size(of: core.path))
-        // The last pages may have been given up before they were written (mdb.c, loose pages).
+        // The last pages may have been freed before they were ever written (mdb.c, loose pages).
         guard found >= needed - (256 << 10) else {
             throw .unavailable(
                 """
@@ -106,10 +108,10 @@ extension MappedStore {
         }
     }
 
-    /// What a store that is not full takes in one request, in bytes.
+    /// The size of an ordinary request, in bytes. A store that is not full has room for it.
     private static let ordinaryBytes = 64 << 10
 
-    /// Whether an ordinary request that needs room is refused. Must be followed by a commit.
+    /// Whether an ordinary request that needs room is refused. A commit must follow.
     package func isFull() throws(StoreFailure) -> Bool {
         do throws(StoreFailure) {
             return try write { (transaction) throws(LMDBError) in
@@ -120,7 +122,7 @@ extension MappedStore {
         }
     }
 
-    /// Must be followed by a commit.
+    /// Measures the room of the store. A commit must follow.
     package func space() throws(StoreFailure) -> StoreSpace {
         let isFull = try isFull()
         let free: Int
@@ -133,7 +135,7 @@ extension MappedStore {
             isFull: isFull)
     }
 
-    /// Why a store that was found to be full is, and what to do about it.
+    /// Why a full store is full, and what to do about it.
     package var fullExplanation: String {
         let (bytes, limitBytes) = (core.environment.usedBytes, core.environment.mapBytes)
         let isAtLimit = bytes + DiskReserve.bytes + DiskReserve.deliveryBytes + (256 << 10) > limitBytes

@@ -1,18 +1,18 @@
 internal import Linux
 internal import SystemPackage
 
-/// Says who has the store open: everybody who uses it holds `store.lock` with the others, for as long as that lasts, and
-/// who must not be disturbed holds it alone.
+/// Shows which processes have the store open: each holds a shared lock on `store.lock` as long as it uses the store. A
+/// process that must not be disturbed holds an exclusive lock.
 ///
-/// While the store is in use the file has the number of its users' PID namespace. LMDB knows processes by their numbers, and
-/// takes two of different namespaces that have the same one for each other: then two may write at once.
+/// While the store is in use, the file contains the number of its users' PID namespace. LMDB identifies processes by their
+/// PIDs, and takes two processes with the same PID in different namespaces for one: then both may write at once.
 package struct StoreLock {
     private let lock: FileLock
     /// Whether no other process has the store open, or can open it before `share`.
     private(set) var isAlone: Bool
     private let path: FilePath
 
-    /// Others have the store alone for a moment when they open it.
+    /// How long to wait for the lock. A process that opens the store holds it exclusively for a moment.
     private static let waitMicroseconds: Int64 = 5_000_000
     private static let pauseMicroseconds: UInt32 = 20_000
 
@@ -38,7 +38,7 @@ package struct StoreLock {
         }
     }
 
-    /// `nil` while another process holds it.
+    /// Tries to take the lock; `nil` while another process holds it.
     private static func attempt(_ path: FilePath, exclusive: Bool) throws(Errno) -> FileLock? {
         do throws(Errno) {
             return try FileLock(path, exclusive: exclusive)
@@ -47,14 +47,14 @@ package struct StoreLock {
         }
     }
 
-    /// Refuses a store that processes of another PID namespace use.
+    /// Refuses a store that is in use by processes of another PID namespace.
     private func claimNamespace(_ directory: FilePath) throws(StoreError) {
         guard let own = Machine.processNamespace() else { return }
         let stored = (try? lock.text()).flatMap { UInt64($0.split(whereSeparator: \.isWhitespace).first ?? "") }
         if stored == own { return }
-        // A number that is left from earlier users says nothing of the present ones.
+        // A number left by earlier users says nothing about the present ones.
         if isAlone || stored == nil || Self.areAllHere(path, own) {
-            // On a full disk nothing is said: the file keeps what room it has.
+            // Ignore a failure, as on a full disk: a number that was written before can still be overwritten in place.
             try? lock.setText("\(own)\n")
             return
         }
@@ -65,14 +65,14 @@ package struct StoreLock {
             """)
     }
 
-    /// Whether each process that has the store open is known to be of this namespace; of others the system tells no number,
-    /// or nothing at all.
+    /// Whether all processes that have the store open are known to be in this namespace. For a process of another namespace
+    /// the system reports no PID, or does not report the process at all.
     private static func areAllHere(_ path: FilePath, _ own: UInt64) -> Bool {
         let others = FileLock.holders(of: path).filter { $0 != Machine.processID }
         return !others.isEmpty && others.allSatisfy { $0 > 0 && Machine.processNamespace(of: $0) == own }
     }
 
-    /// Lets others open the store too.
+    /// Allows other processes to open the store.
     mutating func share(in directory: FilePath) throws(StoreError) {
         guard isAlone else { return }
         do throws(Errno) { try lock.share() } catch {
@@ -81,7 +81,7 @@ package struct StoreLock {
         isAlone = false
     }
 
-    /// Names those who hold a lock, where the system tells: " (process 17: postroom store export)".
+    /// Names the processes that hold a lock, if the system reports them: " (process 17: postroom store export)".
     static func users(_ path: FilePath) -> String {
         let others = FileLock.holders(of: path).filter { $0 != Machine.processID }
         let names = others.prefix(4).map { holder -> String in

@@ -4,18 +4,19 @@ internal import Linux
 internal import SystemPackage
 package import Values
 
-/// Tells a store from an older copy of itself that was put in its place.
+/// Recognises that an older copy of the store has replaced it.
 ///
-/// The store has a random mark, and the file `store.mark` beside it has the same. Both are renewed while the service goes
-/// on: a copy that is older has an older one. Who copies the mark back too, as with a whole volume, removes that file.
+/// The store contains a random mark, and the file `store.mark` beside it contains the same mark. Both are renewed while the
+/// service runs, so that an older copy has an older mark. If an older copy is restored together with `store.mark`, as with
+/// a whole volume, the operator must remove that file.
 struct StoreMark {
     private let path: FilePath
 
     /// - Parameter store: the path of the store's file.
     init(_ store: FilePath) { path = store.removingLastComponent().appending("store.mark") }
 
-    /// Has the store's time begin anew where the store is not the one that the file knows, or is new.
-    /// - Returns: false where the store is an older copy of itself.
+    /// Restarts the store's time (`QueueState.time`) if the store is new or the file does not know its mark.
+    /// - Returns: false if the store is an older copy of itself.
     func recognise(_ tables: Tables, in transaction: inout Transaction) throws(LMDBError) -> Bool {
         var stored = try tables.queueState.readable(in: transaction)
         let mark = try tables.mark.readable(in: transaction)
@@ -31,11 +32,11 @@ struct StoreMark {
         return mark == nil
     }
 
-    /// Gives store and file another mark. One process at a time: the file must name the store's mark at every moment, also
-    /// while a worker that ends and the one that replaces it both renew it.
+    /// Gives the store and the file a new mark. One process does this at a time: the file must name the store's mark at
+    /// every moment, even while a worker that ends and the one that replaces it both renew the mark.
     /// - Parameters:
     ///   - old: reads the store's mark.
-    ///   - store: writes the new one into the store, for good.
+    ///   - store: writes the new mark to the store, durably.
     func renew(
         from old: () throws(StoreFailure) -> UInt64?, _ store: (UInt64) throws(StoreFailure) -> Void
     ) throws(StoreFailure) {
@@ -48,7 +49,7 @@ struct StoreMark {
         defer { withExtendedLifetime(lock) {} }
         let old = try old()
         let fresh = UInt64.random(in: 1 ... .max)
-        // Whichever of them a crash leaves in the store, the file knows it.
+        // A crash may leave either mark in the store: the file names both.
         write([fresh, old].compactMap { $0 })
         try store(fresh)
         write([fresh])
@@ -61,7 +62,7 @@ struct StoreMark {
         return text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0, radix: 16) }
     }
 
-    /// Where the file cannot be written, the store's time begins anew at the next start: clients refresh for nothing.
+    /// If the file cannot be written, the store's time restarts at the next start, and clients refresh without need.
     private func write(_ marks: [UInt64]) {
         let text = marks.map { String($0, radix: 16) + "\n" }.joined()
         try? Files.replace(path, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead])
@@ -69,7 +70,7 @@ struct StoreMark {
 }
 
 extension QueueState {
-    /// The same with another time, later than the one before.
+    /// The same state with a new time, later than the one before.
     func begunAnew(at seconds: UInt64) -> QueueState {
         var state = self
         state.time = max(seconds, time + 1)
@@ -78,7 +79,7 @@ extension QueueState {
 }
 
 extension MappedStore {
-    /// Tells copies of the store that are made from now on from those before.
+    /// Renews the mark, so that copies of the store made until now are recognised as older.
     package func renewMark() throws(StoreFailure) {
         try core.mark.renew {
             () throws(StoreFailure) in

@@ -3,14 +3,14 @@ internal import Linux
 package import SystemPackage
 internal import Values
 
-/// What opening a store consists of.
+/// The steps of opening a store.
 extension MappedStore {
-    /// Keeps others from opening the store, for as long as what is returned lives.
+    /// Prevents other processes from opening the store for as long as the returned lock lives.
     package static func lock(_ directory: FilePath) throws(StoreError) -> StoreLock {
         try StoreLock(in: directory, .exclusive)
     }
 
-    /// Reads what a start reads, and writes nothing. A damaged page may end the process.
+    /// Reads the same records as a start, and writes nothing. A damaged page may end the process.
     package static func probe(_ directory: FilePath) throws(StoreError) {
         let path = file(in: directory)
         do throws(LMDBError) {
@@ -31,7 +31,7 @@ extension MappedStore {
 
     package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
 
-    /// The layout of the store in a directory; `nil` where there is no store, or an empty one. Nothing is changed.
+    /// The layout of the store in a directory; `nil` if there is no store, or an empty one. Changes nothing.
     package static func layout(in directory: FilePath) throws(StoreError) -> UInt64? {
         let path = file(in: directory)
         guard Files.exists(path) else { return nil }
@@ -57,15 +57,15 @@ extension StoreCore {
         }
     }
 
-    /// `nil` where the store is new; throws where this program does not know it.
+    /// The store's layout; `nil` if the store is new. Throws if this program does not know the layout.
     static func layout(_ environment: Environment) throws(LMDBError) -> UInt64? {
         let transaction = try environment.beginRead()
         guard let meta = try Table(ifThere: "meta", in: transaction) else { return nil }
         return try Tables.schema(of: meta, in: transaction)
     }
 
-    /// Opens the tables and sets the clock; makes what is not there yet, and migrates a store of an older layout: nobody
-    /// else has it open then.
+    /// Opens the tables and sets the clock. Creates what is missing, and migrates a store with an older layout; no other
+    /// process has it open then.
     static func prepare(
         _ environment: Environment, _ path: FilePath, bootID: String
     ) throws(LMDBError) -> (Tables, SteadyClock) {
@@ -83,13 +83,13 @@ extension StoreCore {
         if schema == nil {
             try tables.numbers.put(Numbers(), in: &transaction)
         } else {
-            // What clients were shown last may not be in the store.
+            // The store may lack the numbers that clients were shown last.
             let hasNumbers = try tables.numbers.readable(in: transaction) != nil
             if !isKnown || !hasNumbers || (clock != stored && !wasClosed) { try tables.jump(in: &transaction) }
         }
         if clock != stored { try tables.clock.put(clock, in: &transaction) }
         try transaction.commit()
-        // A crash of the machine must not bring back a store that says it was closed.
+        // A crash of the machine must not bring back the record that the store was closed.
         if wasClosed { try environment.sync() }
         return (tables, clock)
     }
@@ -106,7 +106,7 @@ extension StoreCore {
         return last
     }
 
-    /// Opens the tables of a store that is not to be changed.
+    /// Opens the tables of a store that must not be changed.
     static func look(_ environment: Environment) throws(LMDBError) -> (Tables, SteadyClock) {
         let transaction = try environment.beginRead()
         let meta = try Table("meta", creating: false, in: transaction)

@@ -1,14 +1,14 @@
 internal import LMDB
 package import Values
 
-/// Under which secret the secrets in the store are sealed.
+/// Records which secret seals the secrets in the store.
 extension MappedStore {
-    /// The store's seal: something that was sealed under that secret.
+    /// The store's seal: a value that was sealed with that secret.
     package func seal() throws(StoreFailure) -> [UInt8]? {
         try read { (transaction) throws(LMDBError) in try tables.seal.value(in: transaction) }
     }
 
-    /// Stores a seal where the store has none, and commits that.
+    /// Stores and commits a seal, unless the store has one already.
     /// - Returns: the store's seal: `fresh`, or the one that another process has stored before.
     package func seal(ifNone fresh: [UInt8]) throws(StoreFailure) -> [UInt8] {
         let stored = try write { (transaction) throws(LMDBError) -> [UInt8]? in

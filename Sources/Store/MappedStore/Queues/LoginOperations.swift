@@ -6,7 +6,7 @@ package import Values
 /// Failed and accepted logins of the users of queues.
 extension MappedQueues {
     package func logins(_ attempt: LoginAttempt) throws(StoreFailure) -> LoginRecord {
-        // Failures of the open turn count too: many guesses that come at once are as many guesses.
+        // Failures of the open turn count too: otherwise guesses sent all at once would not be limited.
         let stored =
             if turn.haveFailed {
                 try write { (transaction) throws(LMDBError) in try loginRecord(attempt, in: transaction) }
@@ -17,7 +17,7 @@ extension MappedQueues {
     }
 
     package func recordFailure(_ attempt: LoginAttempt, at now: Timestamp) throws(StoreFailure) {
-        // Nothing is written for a client that goes on with an old password.
+        // Write nothing for a client that keeps using an old password.
         if try read({ (transaction) throws(LMDBError) in try guess(attempt, in: transaction) })
             .map({ LoginLimits.isRepeated($0, at: now) && !LoginLimits.isDue($0, at: now) }) ?? false
         {
@@ -44,7 +44,7 @@ extension MappedQueues {
         }
         guard isCounted else { return }
         turn.haveFailed = true
-        // What finds no room in the store is counted by this process alone.
+        // If the store has no room for a failure, only this process counts it.
         if !isStored { loginsWithoutRoom.fail(attempt, at: now, after: record) }
     }
 
@@ -56,7 +56,7 @@ extension MappedQueues {
                 try put(changed, of: attempt, in: &transaction)
             }
         } catch {
-            // Whoever may read can do so where the store is full.
+            // A full store must not prevent reading.
             guard error == .full, !core.isTurnBroken else { throw error }
         }
     }

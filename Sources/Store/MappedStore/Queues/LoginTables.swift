@@ -5,7 +5,7 @@ internal import Queues
 internal import Storage
 package import Values
 
-/// What is counted of logins, and of whom.
+/// A kind of login count, and the digest of the subject that is counted.
 struct LoginKey: TableKey, Equatable {
     enum Count: UInt8 {
         case address = 1
@@ -52,7 +52,7 @@ enum LoginCountRecord: TableRecord {
 
 /// The counts of logins, each under its own key.
 extension MappedQueues: QueueMaintenance {
-    /// Until when a wrong password is remembered.
+    /// The time until which a wrong password is remembered.
     func guess(_ attempt: LoginAttempt, in transaction: borrowing Transaction) throws(LMDBError) -> Timestamp? {
         guard let guess = attempt.guess else { return nil }
         return try tables.logins.value(at: LoginKey(.guess, digest: guess), in: transaction)
@@ -105,11 +105,11 @@ extension MappedQueues: QueueMaintenance {
         }
     }
 
-    /// Removes counts that are over; does nothing, and writes nothing, where there are none.
+    /// Removes counts that have ended. Writes nothing if there is nothing to remove.
     /// - Parameters:
     ///   - start: the key to begin at.
-    ///   - limit: how many to look at.
-    /// - Returns: the key to go on at; empty where all have been looked at.
+    ///   - limit: how many counts to look at.
+    /// - Returns: the key to continue at; empty if all counts have been looked at.
     package func forgetLogins(at now: Timestamp, from start: [UInt8], limit: Int) throws(StoreFailure) -> [UInt8] {
         var over: [LoginKey] = []
         var next: [UInt8] = []
@@ -128,7 +128,7 @@ extension MappedQueues: QueueMaintenance {
         guard !over.isEmpty else { return next }
         try write { (transaction) throws(LMDBError) in
             for key in over {
-                // It may have been counted again meanwhile.
+                // The count may have been renewed meanwhile.
                 guard try tables.logins.readable(at: key, in: transaction).map({ $0 <= now }) ?? true else { continue }
                 try tables.logins.remove(key, in: &transaction)
             }

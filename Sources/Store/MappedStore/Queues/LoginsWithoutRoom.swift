@@ -2,11 +2,11 @@ internal import HTTP
 internal import Queues
 internal import Values
 
-/// Failed logins that a full store has no room for: they count all the same, in this process.
+/// Failed logins that a full store has no room for. This process counts them all the same.
 struct LoginsWithoutRoom {
     private var addresses: [[UInt8]: Timestamp] = [:]
     private var users: [String: Timestamp] = [:]
-    /// Of users at addresses that they have logged in from.
+    /// Counts of users at networks that they have logged in from.
     private var usersAtAddresses: [AddressedUser: Timestamp] = [:]
 
     private struct AddressedUser: Hashable {
@@ -20,7 +20,7 @@ struct LoginsWithoutRoom {
 
     private var guesses: [[UInt8]: Timestamp] = [:]
 
-    /// More are forgotten: by then every address has failed too often.
+    /// The most entries. Beyond it all are forgotten: by then every address has failed too often.
     private static let limit = 10_000
 
     var isEmpty: Bool { addresses.isEmpty && users.isEmpty && usersAtAddresses.isEmpty }
@@ -31,7 +31,7 @@ struct LoginsWithoutRoom {
         return LoginLimits.isRepeated(guesses[guess], at: now)
     }
 
-    /// - Parameter stored: what the store has counted.
+    /// - Parameter stored: the counts in the store.
     mutating func fail(_ attempt: LoginAttempt, at now: Timestamp, after stored: LoginRecord) {
         if guesses.count >= Self.limit { guesses = [:] }
         if let guess = attempt.guess { guesses[guess] = now.adding(seconds: LoginLimits.guessSeconds) }
@@ -42,7 +42,7 @@ struct LoginsWithoutRoom {
         if let network = attempt.network { addresses[network] = record.address }
     }
 
-    /// What is stored, and what is counted here, whichever forgives later.
+    /// The stored counts combined with those of this process: for each, the later time at which it is forgiven.
     func adding(to stored: LoginRecord, _ attempt: LoginAttempt) -> LoginRecord {
         func later(_ left: Timestamp?, _ right: Timestamp?) -> Timestamp? {
             guard let left, let right else { return left ?? right }

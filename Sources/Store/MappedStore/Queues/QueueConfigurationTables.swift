@@ -4,7 +4,7 @@ package import Queues
 internal import Storage
 package import Values
 
-/// What a configuration changes of that in force.
+/// The difference between a configuration and the one in force.
 struct ConfigurationChange {
     /// Queues that are new or have other settings.
     private(set) var queues: [Queue] = []
@@ -17,10 +17,10 @@ struct ConfigurationChange {
     private(set) var newRights: [(user: UInt64, queue: UInt64)] = []
     private(set) var goneRights: [(user: UInt64, queue: UInt64)] = []
     private(set) var state: QueueState
-    /// Bytes that it may add to the file.
+    /// Bytes by which the change may grow the file.
     private(set) var growth = 0
 
-    /// Whether all is as it is wanted.
+    /// Whether the configuration is in force already.
     var isEmpty: Bool {
         queues.isEmpty && goneQueues.isEmpty && users.isEmpty && goneUsers.isEmpty && newRights.isEmpty
             && goneRights.isEmpty && state.isConfigured
@@ -43,7 +43,8 @@ struct ConfigurationChange {
         }
     }
 
-    /// Returns the queues' numbers by name, in UTF-8: Swift takes texts for equal that only look the same.
+    /// Returns the queues' numbers by name. Names are compared as UTF-8 bytes: Swift's `String` treats canonically
+    /// equivalent texts as equal.
     private mutating func compareQueues(
         _ queues: [QueueSettings], _ before: [[UInt8]: Queue]
     ) -> [[UInt8]: UInt64] {
@@ -55,7 +56,7 @@ struct ConfigurationChange {
             numbers[name] = queue.number
             guard queue != known else { continue }
             self.queues.append(queue)
-            // Three records for a new queue; pages are half full at the worst.
+            // A new queue needs three records, and pages may be only half full.
             growth += 2 * (300 + QueueSettingsRecord.encode(settings).count)
             guard known == nil else { continue }
             state.nextQueue += 1
@@ -83,10 +84,10 @@ struct ConfigurationChange {
     }
 }
 
-/// How a configuration is put in force: what differs is written, all else stays.
+/// Puts a configuration in force: writes what differs and leaves the rest.
 extension MappedQueues {
-    /// Queues that are taken away, and limits that are lowered, are what makes room: a configuration with no more queues
-    /// than before may use the last of it.
+    /// Removing queues and lowering limits makes room: a configuration that adds no more queues than it removes may use the
+    /// last of the room.
     func admit(_ change: ConfigurationChange, in transaction: inout Transaction) throws(LMDBError) -> Bool {
         let leaving = change.newQueues.count > change.goneQueues.count ? DiskReserve.deliveryBytes : 0
         return try admit(bytes: change.growth, largest: 4096, leaving: leaving, in: &transaction)
@@ -130,9 +131,9 @@ extension MappedQueues {
         try put(log, of: number, in: &transaction)
     }
 
-    // MARK: What is in force
+    // MARK: The configuration in force
 
-    /// - Parameter spares: whether damaged ones are left out; otherwise they are an error.
+    /// - Parameter spares: whether damaged records are left out; otherwise they are an error.
     func queuesInForce(
         sparing spares: Bool = false, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [[UInt8]: Queue] {
@@ -152,7 +153,7 @@ extension MappedQueues {
         return queues
     }
 
-    /// - Parameter spares: whether damaged ones are left out; otherwise they are an error.
+    /// - Parameter spares: whether damaged records are left out; otherwise they are an error.
     func usersInForce(
         sparing spares: Bool = false, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [[UInt8]: User] {
@@ -251,7 +252,7 @@ extension MappedQueues {
 }
 
 extension MappedQueues: QueueAdministration {
-    /// Every queue that is in force, by name, and how many clients follow each.
+    /// Every queue in force, in the order of their names, with the number of clients that follow it.
     package func allQueues() throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)] {
         try read { (transaction) throws(LMDBError) in
             let queues = try queuesInForce(sparing: true, in: transaction)

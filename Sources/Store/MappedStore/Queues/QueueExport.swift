@@ -7,7 +7,7 @@ internal import Queues
 internal import Values
 
 extension MappedQueues {
-    /// Writes queues, each with its messages behind it, then users, each with its clients behind it.
+    /// Writes queues, each followed by its messages, then users, each followed by its clients.
     func exportQueues(
         _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
@@ -71,7 +71,7 @@ extension MappedQueues {
                 line("client") { json in
                     json.member("user", user.name)
                     json.member("name", client.name)
-                    // Without one where it is disconnected.
+                    // `null` if the client is disconnected.
                     json.member("queue", orNull: rights[client.queue] == client.right ? names[client.queue] : nil)
                     json.member("cursor", client.cursor)
                 }
@@ -92,7 +92,7 @@ extension MappedQueues {
         return next
     }
 
-    /// Where a queue stands whose record of that is damaged, as far as its messages say it.
+    /// The log record of a queue, rebuilt from the queue's messages because it is damaged.
     private func rebuiltLog(of queue: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> QueueLog {
         var first: UInt64?
         var last: UInt64 = 0
@@ -101,7 +101,7 @@ extension MappedQueues {
             last = key.number
             return true
         }
-        // Whoever has read less than what is left has lost something.
+        // A client that has not read up to the first remaining message has lost messages.
         return QueueLog(current: last, first: first ?? last + 1, lost: (first ?? last + 1) - 1)
     }
 }

@@ -7,11 +7,11 @@ internal import Queues
 internal import Storage
 internal import Values
 
-/// Takes in queues, each with its messages behind it, then users, each with its clients behind it.
+/// Imports queues, each followed by its messages, then users, each followed by its clients.
 struct QueueImporter {
     let store: MappedQueues
     let moment: Moment
-    /// The queue whose messages are being read; its log is written once the next one begins.
+    /// The queue whose messages are being read. Its log record is written when the next one begins, or at the end.
     private var current: (queue: Queue, log: QueueLog, last: UInt64)?
     private var user: User?
 
@@ -36,7 +36,8 @@ struct QueueImporter {
             let number = state.nextQueue
             state.nextQueue += 1
             state.isConfigured = true
-            // What clients were told of the store before this one need not be in it.
+            // This store may lack messages that clients have seen in the one before it: its time must be no earlier than
+            // now.
             state.time = max(state.time, UInt64(max(0, moment.wall.microseconds / 1_000_000)))
             try store.put(state, in: &transaction)
             try store.create(Queue(number: number, settings: settings), log, in: &transaction)
@@ -90,7 +91,7 @@ struct QueueImporter {
         counts.messages += 1
     }
 
-    /// Writes the log of the queue whose messages are all there.
+    /// Writes the log record of the current queue once all its messages have been read.
     mutating func finish(_ line: ImportLine) throws(ImportError) {
         guard let (queue, log, _) = current else { return }
         current = nil
@@ -132,7 +133,7 @@ struct QueueImporter {
         let (name, cursor) = (try line.text("name"), try line.count("cursor"))
         let queue = line.json["queue"]?.string
         try line.write { (transaction) throws(LMDBError) in
-            // 0 is no queue's number: the client is disconnected.
+            // No queue has the number 0: the client is disconnected.
             var record = ClientRecord(name: name, queue: 0, right: 0, cursor: cursor)
             if let queue, let number = try store.queueNumber(queue, in: transaction),
                 let right = try store.right(of: user.number, to: number, in: transaction),

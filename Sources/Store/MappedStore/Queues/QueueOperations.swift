@@ -108,7 +108,7 @@ extension MappedQueues: QueueStore {
         }
     }
 
-    /// Names a client and, where that can be read, its queue.
+    /// Names a client and, if it can be read, its queue.
     private func subject(_ client: String, _ user: User) -> String {
         let queue = try? core.environment.read { (transaction) throws(LMDBError) -> String in
             let number = try self.client(client, of: user.number, in: transaction)?.queue
@@ -123,7 +123,7 @@ extension MappedQueues: QueueStore {
     package func read(
         _ client: String, of user: User, _ how: Reading, for request: RequestID?
     ) throws(StoreFailure) -> ReadOutcome {
-        // Where there is nothing new, nothing is written. A second attempt waits until what the first one wrote is kept.
+        // If there is nothing new, nothing is written. A retry waits until what the first attempt wrote is durable.
         if try !isRemembered(request) {
             let found = try read(of: subject(client, user)) { (transaction) throws(LMDBError) -> ReadOutcome? in
                 try peek(client, of: user.number, how, for: request, in: transaction)
@@ -156,7 +156,7 @@ extension MappedQueues: QueueStore {
         of range: MessageRange, after id: UInt64, atMost limit: Int
     ) throws(StoreFailure) -> [MessagePiece]? {
         try read { (transaction) throws(LMDBError) in
-            // What has rolled off may still be there, or not: the client is told of the loss.
+            // Messages that have rolled off may be there still, or not: in both cases the client must learn of the loss.
             guard let log = try queueLog(range.queue, in: transaction), log.first <= id + 1 else { return nil }
             var found: [MessagePiece] = []
             var bytes = 0
@@ -197,7 +197,7 @@ extension MappedQueues: QueueStore {
         }
     }
 
-    /// Messages of a range, where they are few enough bytes to be read at once.
+    /// The messages of a range if they are short enough to be read at once; otherwise `.long` or `.tooLong`.
     private func readOutcome(
         of range: MessageRange, current: UInt64, _ how: Reading, in transaction: borrowing Transaction
     ) throws(LMDBError) -> ReadOutcome {
@@ -213,7 +213,7 @@ extension MappedQueues: QueueStore {
         return .messages(messages, current: current)
     }
 
-    /// What a read finds that moves no cursor; `nil` where it has to.
+    /// The outcome of a read that does not move the cursor; `nil` if the cursor must be moved.
     private func peek(
         _ client: String, of user: UInt64, _ how: Reading, for request: RequestID?,
         in transaction: borrowing Transaction
@@ -221,7 +221,7 @@ extension MappedQueues: QueueStore {
         guard let record = try self.client(client, of: user, in: transaction) else { return .unknownClient }
         guard let log = try log(of: record, of: user, in: transaction) else { return .disconnected }
         if case .read(let queue, let cursor, let end) = try tables.requests.outcome(of: request, in: transaction) {
-            // The second attempt at a read finds what the first one did, unless that has rolled off meanwhile.
+            // A retry of a read returns the messages of the first attempt, unless they have rolled off meanwhile.
             guard end > cursor, queue == record.queue, log.first <= cursor + 1 else {
                 return .lost(current: log.current)
             }
@@ -250,7 +250,7 @@ extension MappedQueues: QueueStore {
                 }
                 news.append(isNew)
             } catch {
-                // Whoever waits for a damaged one is told by reading it.
+                // A client that waits for a damaged record gets the error when it reads.
                 news.append(true)
             }
         }
@@ -290,14 +290,14 @@ extension MappedQueues: QueueStore {
     package func configure(
         _ configuration: QueueConfiguration, since known: UInt64?, for request: RequestID?
     ) throws(StoreFailure) -> Bool {
-        // What differs is found out before others have to wait.
+        // Find the differences first, before other processes have to wait for the write lock.
         let (prepared, revision) = try read { (transaction) throws(LMDBError) in
             (try ConfigurationChange(to: configuration, self, in: transaction), try queueRevision(in: transaction))
         }
         return try growing { (transaction) throws(LMDBError) -> Bool? in
             let current = try queueRevision(in: transaction)
             if let known, known != current { return false }
-            // Another request may have changed what is in force meanwhile.
+            // Another request may have changed the configuration in force meanwhile.
             let change =
                 current == revision ? prepared : try ConfigurationChange(to: configuration, self, in: transaction)
             if change.growth > 0, try !admit(change, in: &transaction) { return nil }
@@ -315,7 +315,7 @@ extension MappedQueues: QueueStore {
     ) throws(StoreFailure) -> Bool {
         try write(of: "user \(user)") { (transaction) throws(LMDBError) in
             let current = try self.user(user, in: transaction)
-            // A request that is answered again may have set this very hash.
+            // If this is a retry, the first attempt may have set this very hash.
             if let login, current?.number != login.number || current?.hash != login.hash && current?.hash != hash {
                 return false
             }
@@ -331,7 +331,7 @@ extension MappedQueues: QueueStore {
 
     package func hasConfigured(_ request: RequestID?) throws(StoreFailure) -> Bool {
         guard try isRemembered(request) else { return false }
-        // As a write, so that the answer waits until what the first attempt wrote is kept.
+        // Use a write transaction, so that the answer waits until what the first attempt wrote is durable.
         return try write { (transaction) throws(LMDBError) in
             try tables.requests.outcome(of: request, in: transaction) == .done
         }

@@ -64,7 +64,7 @@ enum QueueSettingsRecord: TableRecord {
     }
 }
 
-/// Where a queue stands, as it is stored under its number.
+/// Which messages a queue has, how many, and up to which id some were lost, as stored under the queue's number.
 enum QueueLogRecord: TableRecord {
     static let name = "a queue's log"
 
@@ -81,7 +81,7 @@ enum QueueLogRecord: TableRecord {
         var reader = ByteReader(span)
         guard reader.byte() == version, let current = reader.number(), let first = reader.number(),
             let count = reader.number(), let bytes = reader.number(), let lost = reader.number(), reader.isAtEnd,
-            // What is counted with must not overflow.
+            // Bounded so that counting cannot overflow.
             current < .max, bytes < 1 << 62, lost <= current, first >= 1, first - 1 <= current,
             count <= current - (first - 1)
         else { return nil }
@@ -94,7 +94,7 @@ enum MessageRecord: TableRecord {
     static let name = "a message's record"
 
     private static let version: UInt8 = 1
-    /// What a record has beside the message's body.
+    /// Bytes of a record beside the message's body.
     static let overhead = 13
 
     static func encode(_ message: Message) -> [UInt8] {
@@ -108,8 +108,8 @@ enum MessageRecord: TableRecord {
 
     static func decode(_ span: RawSpan, at key: OwnedNumber) -> Message? { decode(span, bodyLimit: .max)?.message }
 
-    /// - Parameter bodyLimit: bytes of the body that the message is given at the most.
-    /// - Returns: the message, and how many bytes its whole body has.
+    /// - Parameter bodyLimit: the most bytes of the body that the returned message has.
+    /// - Returns: the message, and the size of its whole body.
     static func decode(_ span: RawSpan, bodyLimit: Int) -> (message: Message, bodyBytes: Int)? {
         guard span.byteCount >= overhead else { return nil }
         let bodyBytes = span.byteCount - overhead
@@ -118,7 +118,7 @@ enum MessageRecord: TableRecord {
         return (Message(body: reader.rest(), receivedAt: Timestamp(microseconds: receivedAt)), bodyBytes)
     }
 
-    /// Bytes of a message's body, counted from its first one; `nil` where there are not as many.
+    /// Bytes of a message's body, counted from its start; `nil` if the body does not have that many.
     static func body(of span: RawSpan, _ bytes: Range<Int>) -> [UInt8]? {
         let start = overhead - 4
         guard start + bytes.upperBound <= span.byteCount - 4 else { return nil }
@@ -182,8 +182,8 @@ struct ClientRecord: Equatable, KeylessRecord {
     let name: String
     /// The queue's number.
     var queue: UInt64
-    /// The user's right to the queue, as it was when the client began to listen. Rights are numbered: one that is taken
-    /// away and given again is another one, and the client stays disconnected.
+    /// The number of the right to the queue that the user had when the client began to listen. A right that is withdrawn
+    /// and granted again has another number, and the client stays disconnected.
     var right: UInt64
     /// The id of the last message that it has read.
     var cursor: UInt64
@@ -214,12 +214,12 @@ struct ClientRecord: Equatable, KeylessRecord {
     }
 }
 
-/// What all queues have in common.
+/// The state that all queues share.
 struct QueueState: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the state of queues"
 
-    /// When the store began, in seconds since 1970.
+    /// When the store began, in seconds since 1970. A later time tells clients that messages may have been lost.
     var time: UInt64
     /// Whether a configuration was ever put in force.
     var isConfigured = false

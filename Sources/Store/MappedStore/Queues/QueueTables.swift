@@ -3,7 +3,7 @@ internal import LMDB
 internal import Queues
 package import Values
 
-/// The steps that the operations of queues are made of.
+/// The steps of the operations of queues.
 extension MappedQueues {
     // MARK: Queues
 
@@ -25,10 +25,10 @@ extension MappedQueues {
 
     // MARK: Messages
 
-    /// What one answer hands out at the most, after its first message: a client goes on with what follows.
+    /// Bytes of records after which one answer ends. It has at least one message; the client continues after the last.
     private static let readBytes = 32 << 20
 
-    /// Messages of a queue behind `cursor`, the oldest `limit` of them, or fewer where they are large.
+    /// The oldest `limit` messages after `cursor`, or fewer if they are large.
     func messages(
         of queue: UInt64, after cursor: UInt64, to end: UInt64 = .max, limit: Int,
         in transaction: borrowing Transaction
@@ -50,7 +50,7 @@ extension MappedQueues {
         return found
     }
 
-    /// The range of the messages behind `cursor`, the oldest `limit` of them, or fewer where they are large.
+    /// The range of the oldest `limit` messages after `cursor`, or fewer if they are large.
     func range(
         of queue: UInt64, after cursor: UInt64, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> MessageRange {
@@ -67,10 +67,10 @@ extension MappedQueues {
         return MessageRange(queue: queue, after: cursor, last: last)
     }
 
-    /// Messages that one post may remove by itself; it leaves more of them to the worker.
+    /// The most messages that one post removes itself. If more must go, it leaves all of them to the worker.
     private static let removedAtOnce: UInt64 = 64
 
-    /// Lets messages roll off until the queue is within its limits.
+    /// Rolls off the oldest messages until the queue is within its limits.
     func trim(
         _ log: inout QueueLog, of queue: Queue, in transaction: inout Transaction
     ) throws(LMDBError) {
@@ -96,7 +96,7 @@ extension MappedQueues {
         try tables.users.value(at: NameDigest(name), in: transaction)
     }
 
-    /// The number of a user's right to a queue; `nil` where it has none.
+    /// The number of a user's right to a queue; `nil` if the user does not have it.
     func right(of user: UInt64, to queue: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try tables.rights.value(at: OwnedNumber(user, queue), in: transaction)
     }
@@ -111,7 +111,7 @@ extension MappedQueues {
         try tables.clients.put(client, at: ClientKey(user, client.name), in: &transaction)
     }
 
-    /// The log of the queue that a client follows; `nil` where it is disconnected.
+    /// The log record of the queue that a client follows; `nil` if the client is disconnected.
     func log(
         of client: ClientRecord, of user: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> QueueLog? {
@@ -119,8 +119,9 @@ extension MappedQueues {
         return try queueLog(client.queue, in: transaction)
     }
 
-    /// Lends a user's clients in the order of their keys, until the body says no. One that cannot be read is `nil`.
-    /// - Parameter start: bytes of a digest, or any others; clients whose digests sort up to them are passed over.
+    /// Lends a user's clients in the order of their keys until the body returns false. A client that cannot be read is
+    /// `nil`.
+    /// - Parameter start: a digest, or other bytes of any length. Clients whose digests are not after it are skipped.
     func scanClients(
         of user: UInt64, after start: [UInt8] = [], in transaction: borrowing Transaction,
         _ body: (ClientKey, ClientRecord?) -> Bool
@@ -145,7 +146,7 @@ extension MappedQueues {
         return state
     }
 
-    /// Counts the changes of what is in force.
+    /// The number of changes of the configuration in force.
     func queueRevision(in transaction: borrowing Transaction) throws(LMDBError) -> UInt64 {
         try tables.queueRevision.value(in: transaction) ?? 0
     }
@@ -161,7 +162,7 @@ extension MappedQueues {
 }
 
 extension MappedQueues {
-    /// Tells clients of queues that messages may have been lost.
+    /// Restarts the store's time, so that clients of queues learn that messages may have been lost.
     package func beginAnew() throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             let state = try queueState(in: transaction).begunAnew(at: StoreMark.seconds())

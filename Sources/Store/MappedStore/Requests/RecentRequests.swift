@@ -3,25 +3,25 @@ internal import HTTP
 internal import LMDB
 internal import Values
 
-/// What a request came to, so that its second attempt comes to the same.
+/// The outcome of a request, remembered so that a retry has the same outcome.
 enum Outcome: Equatable, KeylessRecord {
     typealias Key = RequestID
     static let name = "a remembered request"
 
     case stored
     case created(Endpoint.ID)
-    /// The notifications from `first` up to, without, `end` were handed out. They are kept until this is forgotten.
+    /// The notifications from `first` up to `end` (exclusive) were returned. They are kept until this outcome is forgotten.
     case collected(endpoint: UInt64, first: UInt64, end: UInt64)
-    /// What was asked for was done, and there is no more to say.
+    /// The request was carried out, and there is no more to say about it.
     case done
-    /// A client of a queue was given the messages behind `cursor`, up to and with `end`; it was told of lost ones where
-    /// both are the same.
+    /// A client of a queue received the messages after `cursor`, up to and including `end`. If both are the same, the
+    /// response reported lost messages instead.
     case read(queue: UInt64, cursor: UInt64, end: UInt64)
-    /// Something was made that has this id.
+    /// Something with this id was created.
     case made(UUID)
-    /// An event was kept that has this key in the table of their ids.
+    /// An event was stored, with this key in the table of event ids.
     case event(EventKey)
-    /// So many things were done.
+    /// The request affected this many items.
     case count(UInt64)
 
     var encoded: [UInt8] {
@@ -88,9 +88,9 @@ enum Outcome: Equatable, KeylessRecord {
     }
 }
 
-/// The requests of the last two minutes or so, by their ids, and what they came to.
+/// The requests of the last two minutes or so, by their ids, and their outcomes.
 struct RecentRequests {
-    /// How long a request is remembered. nginx starts no attempt at a request later than `retrySeconds` after the first.
+    /// How long a request is remembered. nginx starts no retry later than `retrySeconds` after the first attempt.
     static let memoryMilliseconds: UInt64 = 120_000
 
     let table: RecordTable<Outcome>
@@ -109,7 +109,7 @@ struct RecentRequests {
         try table.remove(request, in: &transaction)
     }
 
-    /// Forgets the oldest requests that came before a time, at most `limit`, and returns what they came to.
+    /// Forgets requests that came before a time: the oldest `limit` of them. Returns their outcomes.
     func forget(
         before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> [Outcome] {
@@ -136,7 +136,7 @@ extension RequestID: TableKey {
         self.init(milliseconds: milliseconds, high: high, low: low)
     }
 
-    /// An id for what the store remembers on its own account.
+    /// A new id, for an outcome that the store remembers without the id of a request.
     static func made(at moment: Moment) -> RequestID {
         RequestID(
             milliseconds: UInt64(max(0, moment.wall.microseconds / 1000)), high: .random(in: 0 ... .max),
@@ -153,13 +153,13 @@ extension StoreCore {
         rememberedInTurn += 1
     }
 
-    /// Requests that came before this time, in milliseconds since 1970, need not be remembered any longer.
+    /// The time, in milliseconds since 1970, before which requests need not be remembered any longer.
     static func forgetTime(_ nowMicroseconds: Int64) -> UInt64 {
         UInt64(max(0, nowMicroseconds / 1000 - Int64(RecentRequests.memoryMilliseconds)))
     }
 
-    /// Forgets old requests, and with them the notifications that were kept for a second attempt at collecting them.
-    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    /// Forgets old requests, and removes the notifications that were kept for a retry of collecting them.
+    /// - Returns: how many requests were forgotten; `limit` means that there may be more.
     @discardableResult
     func forgetRequests(
         before milliseconds: UInt64, limit: Int, in transaction: inout Transaction
@@ -171,8 +171,8 @@ extension StoreCore {
         return forgotten.count
     }
 
-    /// Forgets requests that can no longer be tried again; does nothing, and writes nothing, where there are none.
-    /// - Returns: how many it forgot; as many as `limit` means that there may be more.
+    /// Forgets requests that can no longer be retried. Writes nothing if there is nothing to forget.
+    /// - Returns: how many requests were forgotten; `limit` means that there may be more.
     func forgetRequests(at moment: Moment, limit: Int) throws(StoreFailure) -> Int {
         let time = Self.forgetTime(moment.wall.microseconds)
         let isDue = try read { (transaction) throws(LMDBError) in

@@ -1,17 +1,17 @@
 internal import Delivery
 internal import LMDB
 
-/// A line of the log, and by what else it is found, as far as that is known.
+/// A log entry, with the destination and the payload under which it is indexed, as far as these are known.
 struct IndexedLine {
     let number: UInt64
     var destination: UInt64?
     var parcel: UInt64?
 }
 
-/// What is damaged is dropped too once its time has come. As it does not say where else it is noted, that is looked for, and
-/// for all that is dropped at a time at once.
+/// Drops damaged records too once they are old enough. They do not say where they are indexed, so the indexes are searched,
+/// once for all records that a step drops.
 extension MappedDeliveries {
-    /// Lines with all by which they are found: as they say themselves, or, where they are damaged, as the indexes do.
+    /// Completes the destination and payload of log entries: from the entry or, if that is damaged, from the indexes.
     func indexed(_ lines: [IndexedLine], in transaction: borrowing Transaction) throws(LMDBError) -> [IndexedLine] {
         var lines = lines
         for index in lines.indices where lines[index].destination == nil || lines[index].parcel == nil {
@@ -34,7 +34,7 @@ extension MappedDeliveries {
         return lines
     }
 
-    /// Looks through a whole index for lines.
+    /// Searches a whole index for log entries. Returns the owner of each entry found, by its number.
     private func owners(
         of lines: Set<UInt64>, in index: KeyTable<OwnedNumber>, _ transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64: UInt64] {

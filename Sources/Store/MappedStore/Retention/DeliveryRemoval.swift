@@ -2,9 +2,9 @@ internal import Delivery
 internal import LMDB
 internal import Values
 
-/// What is removed with a delivery, a line of the log or a parcel.
+/// Removes deliveries, log entries and payloads, with their entries in the indexes.
 extension MappedDeliveries {
-    /// Removes deliveries, and lines of the log, of a destination that is gone.
+    /// Removes the deliveries and log entries of a deleted destination.
     func removeDeliveries(
         of destination: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {

@@ -4,26 +4,26 @@ internal import LMDB
 internal import Storage
 package import Values
 
-/// How far the searches for what can be dropped have come. They are not kept: another process begins anew.
+/// How far the searches for records to drop have come. Not stored: another process starts from the beginning.
 struct RetentionSweep {
-    /// Of a store over its limit.
+    /// The search in a store over its size limit.
     var excess = Pass()
-    /// Of a full store.
+    /// The search in a full store.
     var room = Pass()
     var stage = Stage.linesOfLargest
 
     /// A search from the oldest record to the newest.
     struct Pass {
-        /// Whose records are dropped; `nil`: that is to be found out.
+        /// The owners whose records are dropped; `nil`: not determined yet, or all owners.
         var large: Set<UUID>?
-        /// The numbers of the line and of the parcel to look at next.
+        /// The numbers of the log entry and of the payload to look at next.
         var line: UInt64 = 0
         var parcel: UInt64 = 0
-        /// Whether it has found something to drop.
+        /// Whether the pass has found something to drop.
         var hasFound = false
     }
 
-    /// What a full store gives up: the later ones where it has nothing of the earlier.
+    /// The records that a full store drops, in this order. A stage follows when the earlier ones find nothing.
     enum Stage: Int {
         case linesOfLargest
         case linesOfAnyone
@@ -41,12 +41,12 @@ struct RetentionSweep {
     }
 }
 
-/// What deliveries leave behind is dropped by age and by size, in small steps.
+/// Drops log entries and payloads by age and by size, in small steps.
 extension MappedRetention: DeliveryRetention {
-    /// Drops the oldest of the log's lines and of the parcels: those from before a time, and where there is more than
-    /// `maximumBytes`, the oldest of those owners that have the most. What is still to be matched or delivered is kept.
-    /// Subscriptions that lag keep nothing; they count it as missed. Writes nothing where there is nothing to drop.
-    /// - Returns: how many it dropped; as many as `limit` means that there may be more.
+    /// Drops the oldest log entries and payloads: those from before a time and, if there are more than `maximumBytes`, the
+    /// oldest of the owners that have the most. Events that are still to be matched or delivered are kept. Lagging
+    /// subscriptions keep no events: they count dropped ones as missed. Writes nothing if there is nothing to drop.
+    /// - Returns: how many were dropped; `limit` means that there may be more.
     package func dropOldDeliveries(
         before oldest: Timestamp, maximumBytes: UInt64, limit: Int
     ) throws(StoreFailure) -> Int {
@@ -57,9 +57,9 @@ extension MappedRetention: DeliveryRetention {
         return hasMore ? limit : dropped.count
     }
 
-    /// Drops what is finished, so that a full store has room for what is being delivered: the oldest of the log's
-    /// lines, first those of the owners that have the most. Where there are no lines, it drops parcels in the same way.
-    /// - Returns: how many it dropped; `limit` where there may be more, even if this step found nothing.
+    /// Drops records that are finished, so that a full store has room for what is being delivered: the oldest log entries,
+    /// first those of the owners that have the most. If there are no log entries, it drops payloads in the same way.
+    /// - Returns: how many were dropped; `limit` means that there may be more, even if this step found nothing.
     package func dropForRoom(limit: Int) throws(StoreFailure) -> Int {
         let (dropped, hasMore) = try read { (transaction) throws(LMDBError) in
             try sweepForRoom(limit: limit, in: transaction)
@@ -86,7 +86,7 @@ extension MappedRetention: DeliveryRetention {
             switch item.what {
             case .line(let line): lines.append(line)
             case .parcel(let parcel):
-                // By now somebody may have asked for it again.
+                // A new delivery of the payload may have been requested meanwhile.
                 guard try isFinished(parcel.number, in: transaction) else { continue }
                 if let event = try events.droppedEvent(parcel, in: transaction) { dropped.append(event) }
                 try deliveries.removeParcel(parcel, &state, in: &transaction)
@@ -98,14 +98,14 @@ extension MappedRetention: DeliveryRetention {
         try events.skip(dropped, in: &transaction)
     }
 
-    /// Whether nothing is to be matched or delivered of a parcel any longer. Subscriptions that lag do not count: those
-    /// of one user would keep everybody's events.
+    /// Whether a payload needs no more matching or delivering. Lagging subscriptions do not count: those of one user would
+    /// keep everybody's events.
     func isFinished(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         if try tables.waitingEvents.contains(number, in: transaction) { return false }
         return try !isHeld(number, in: transaction)
     }
 
-    /// Whether a parcel is still to be delivered, or has so many holds that one step cannot tell.
+    /// Whether a payload is still to be delivered. Also true if it has too many holds to look at in one step.
     private func isHeld(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         var start = OwnedNumber(number, 0)
         for _ in 0..<Self.holdBatches {
@@ -122,7 +122,8 @@ extension MappedRetention: DeliveryRetention {
                 if let destination { destinations.append(destination) }
                 return true
             }
-            // Holds of a destination that is gone stay until its deliveries are removed; of a damaged one, for good.
+            // Holds of a deleted destination do not count. They remain until its deliveries are removed; the hold of a
+            // damaged delivery remains for good.
             for destination in destinations where try tables.destinations.contains(destination, in: transaction) {
                 return true
             }
@@ -132,11 +133,11 @@ extension MappedRetention: DeliveryRetention {
         return true
     }
 
-    /// Holds of one parcel that are looked at: so many at a time, and so many times.
+    /// How many holds of one payload are looked at: the size of a batch, and the number of batches.
     private static let holdsPerBatch = 64
     private static let holdBatches = 4
 
-    /// What is to be dropped, oldest first, and whether there may be more. A parcel is older than the lines about it.
+    /// The records to drop, oldest first, and whether there may be more. A payload is older than the log entries about it.
     private func droppable(
         before oldest: Timestamp, _ maximumBytes: UInt64, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
@@ -155,7 +156,7 @@ extension MappedRetention: DeliveryRetention {
         return (found, look.hasMore)
     }
 
-    /// Two lists that are in the order of time, as one.
+    /// Merges two lists that are in the order of time, up to `limit` items and `excess` bytes.
     private func merged(_ lines: [Retention.Item], _ parcels: [Retention.Item], limit: Int, excess: UInt64 = .max)
         -> [Retention.Item]
     {
@@ -171,11 +172,11 @@ extension MappedRetention: DeliveryRetention {
         return found
     }
 
-    // MARK: The largest first
+    // MARK: The largest owners first
 
-    /// The next records of the owners that have the most, oldest first. It goes on where the last call ended, and begins anew
-    /// at the end.
-    /// - Parameter excess: bytes to find.
+    /// The next records of the owners that have the most, oldest first. Continues where the last call ended, and starts
+    /// again once it has reached the end.
+    /// - Parameter excess: how many bytes to find.
     private func sweepExcess(
         limit: Int, excess: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
@@ -202,13 +203,13 @@ extension MappedRetention: DeliveryRetention {
             sweep.excess = pass
             return (found, true)
         }
-        // The next pass asks anew who has the most.
+        // The next pass determines again which owners have the most.
         sweep.excess = RetentionSweep.Pass()
         return (found, pass.hasFound && found.count < limit)
     }
 
-    /// The next records that make room in a full store, oldest first. It goes on where the last call ended; where a
-    /// whole pass has found nothing, it looks for what the next stage gives up.
+    /// The next records to drop in a full store, oldest first. Continues where the last call ended. When a whole pass has
+    /// found nothing, the next stage follows.
     private func sweepForRoom(
         limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
@@ -237,7 +238,7 @@ extension MappedRetention: DeliveryRetention {
                 return ([], true)
             }
             if pass.hasFound {
-                // Since it began there may be new lines, and others may have the most.
+                // Since the pass began, log entries may have been added, and other owners may have the most.
                 sweep.begin(.linesOfLargest)
             } else if let next = stage.next {
                 sweep.begin(next)

@@ -1,9 +1,9 @@
-/// Drops what deliveries leave behind.
+/// Drops the log entries and payloads of deliveries that are finished.
 package final class MappedRetention: MappedDomain {
     let core: StoreCore
     let deliveries: MappedDeliveries
     let events: MappedEvents
-    /// Where the next look for what can be dropped begins.
+    /// Where the next search for records to drop begins.
     var sweep = RetentionSweep()
 
     init(_ events: MappedEvents) {

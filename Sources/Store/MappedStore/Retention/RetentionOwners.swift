@@ -2,13 +2,13 @@ internal import Delivery
 internal import LMDB
 internal import Values
 
-/// Who has the most, so that it is theirs that is dropped first.
+/// Estimates which owners have the most, so that their records are dropped first.
 extension MappedRetention {
-    /// Records by which it is estimated who has the most, of lines and of parcels each.
+    /// The size of a sample, of log entries and of payloads each.
     private static let sampled = 512
 
-    /// The owners that have at least half as much as the one that has the most, estimated by a sample.
-    /// - Parameter kinds: of which records.
+    /// The owners that have at least half as much as the largest one, estimated by a sample.
+    /// - Parameter kinds: the kinds of records that count.
     func largestOwners(
         of kinds: [Retention.Kind], in transaction: borrowing Transaction
     ) throws(LMDBError) -> Set<UUID> {
@@ -21,8 +21,8 @@ extension MappedRetention {
         return Set(bytes.filter { $0.value * 2 >= most }.keys)
     }
 
-    /// Some records of a kind, each with its owner and its size.
-    /// - Returns: with how many records each stands for.
+    /// A sample of the records of a kind: the owner and the size of each.
+    /// - Returns: the sample, and how many records of the table each sampled one represents.
     private func sample(
         _ kind: Retention.Kind, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (sizes: [(UUID, Int)], weight: Double) {
@@ -39,7 +39,8 @@ extension MappedRetention {
         var sizes: [(UUID, Int)] = []
         if let first, first < end, count > 4 * Self.sampled {
             for _ in 0..<8 * Self.sampled where sizes.count < Self.sampled {
-                // Numbers that are gone count for nobody, so that who comes after many of them does not seem large.
+                // Unused numbers count for no owner. Otherwise the owner of the record that follows many of them would seem
+                // large.
                 let number = UInt64.random(in: first..<end)
                 let read = try table.value(at: number.keyBytes, in: transaction) { Self.ownership(kind, number, $0) }
                 guard let found = read ?? nil else { continue }

@@ -2,14 +2,14 @@ internal import Delivery
 internal import LMDB
 internal import Values
 
-/// What retention looks at: the log's lines, and the parcels.
+/// The records that retention looks at: log entries and payloads.
 enum Retention {
     enum Kind { case lines, parcels }
 
-    /// Records that one step looks at.
+    /// How many records one step looks at.
     static let lookedAt = 10_000
 
-    /// Whose a record is.
+    /// The values that determine a record's owner, and the record's size.
     struct Ownership {
         let destination: UInt64?
         let source: UUID?
@@ -29,17 +29,17 @@ enum Retention {
         }
     }
 
-    /// What a look at a kind of records has found.
+    /// The result of a search through the records of a kind.
     struct Look {
         var found: [Item] = []
-        /// Where to go on; `nil` at the end.
+        /// The number to continue at; `nil` at the end.
         var next: UInt64?
     }
 
     struct Record {
         let number: UInt64
         let bytes: UInt64
-        /// `nil` where it is damaged.
+        /// `nil` if the record is damaged.
         let content: (what: Item.What, time: Timestamp, ownership: Ownership)?
     }
 }
@@ -58,17 +58,17 @@ extension MappedRetention {
         }
     }
 
-    /// Of a routed event the owner is its source, which all of them have in common.
+    /// The owner of a record. For a routed event it is its source, which is the same for all routed events.
     func owner(_ record: Retention.Ownership, in transaction: borrowing Transaction) throws(LMDBError) -> UUID {
         if let source = record.source { return source }
         guard let destination = record.destination else { return EventKey.routedSource }
         return try tables.owner(of: destination, in: transaction)
     }
 
-    /// Records of a kind, oldest first. What is damaged is as old as the next that is not.
+    /// Records of a kind, oldest first. A damaged record counts as old as the next one that is not.
     /// - Parameters:
-    ///   - oldest: `nil` for those of any time.
-    ///   - isWanted: whether to take one, by its number and its owner.
+    ///   - oldest: the time before which records are wanted; `nil`: all.
+    ///   - isWanted: whether to include a record, by its number and its owner. Damaged records are always included.
     func oldestRecords(
         of kind: Retention.Kind, from start: UInt64 = 0, before oldest: Timestamp? = nil, limit: Int,
         lookingAt looks: Int = Retention.lookedAt, in transaction: borrowing Transaction,
@@ -92,7 +92,7 @@ extension MappedRetention {
                 guard let (what, time, ownership) = record.content else {
                     let gone: Retention.Item.What =
                         kind == .lines ? .line(IndexedLine(number: record.number)) : .damagedParcel(record.number)
-                    // Where there are enough of them, no more is wanted than their time.
+                    // If there are enough records, only the time of the damaged ones is still to be found.
                     if look.found.count + damaged.count < limit {
                         damaged.append(gone)
                         damagedBytes.append(record.bytes)
@@ -144,7 +144,7 @@ extension MappedRetention {
             )
         case .parcels:
             guard let parcel = ParcelRecord.decode(value, at: number) else { return nil }
-            // Without its body, as there may be hundreds of them.
+            // Leave out the body, as there may be hundreds of payloads.
             let bare = Parcel.Content(
                 eventID: parcel.eventID, idempotencyKey: parcel.idempotencyKey, event: parcel.event,
                 source: parcel.source, body: [])

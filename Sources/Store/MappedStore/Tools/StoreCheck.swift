@@ -2,9 +2,9 @@ internal import HTTP
 internal import LMDB
 package import Values
 
-/// Holds every record and index of a store against each other.
+/// Compares the records and indexes of a store with each other.
 package struct StoreCheck: Sendable {
-    /// What is wrong, a sentence each; at most `limit` of them.
+    /// The faults that were found, a sentence each; at most `limit` of them.
     package private(set) var faults: [String] = []
     package private(set) var endpoints = 0
     package private(set) var notifications = 0
@@ -12,7 +12,7 @@ package struct StoreCheck: Sendable {
     package private(set) var messages = 0
     package private(set) var webhooks = 0
     package private(set) var subscriptions = 0
-    /// Those that are not over.
+    /// The pending deliveries.
     package private(set) var deliveries = 0
 
     private static let limit = 100
@@ -31,7 +31,7 @@ package struct StoreCheck: Sendable {
 }
 
 extension MappedStore {
-    /// Checks the store as of one moment; others may go on using it.
+    /// Checks the store as of one moment. Other processes may go on using it.
     package func check() throws(StoreFailure) -> StoreCheck {
         try read { (transaction) throws(LMDBError) in
             var check = StoreCheck()
@@ -45,8 +45,8 @@ extension MappedStore {
 }
 
 extension MappedDomain {
-    /// Visits each entry once; its key is `nil` where that cannot be read. A damaged tree may lead in circles, so that more
-    /// entries than it counts are a fault.
+    /// Visits each entry once; the key is `nil` if it cannot be read. A damaged tree may contain a cycle: if there are more
+    /// entries than the table counts, the visit ends and a fault is reported.
     func visit<Record>(
         _ table: RecordTable<Record>, _ check: inout StoreCheck, in transaction: borrowing Transaction,
         _ body: (Record.Key?, RawSpan, inout StoreCheck) -> Void

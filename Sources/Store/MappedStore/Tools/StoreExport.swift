@@ -6,14 +6,14 @@ internal import LMDB
 package import Values
 
 extension MappedStore {
-    /// Writes all that is kept as JSON, a line at a time, as of one moment; others may go on using the store.
+    /// Writes all stored data as JSON, a line at a time, as of one moment. Other processes may go on using the store.
     ///
-    /// The first line says what it is. Then come the counters, each endpoint with its uncollected notifications behind it,
-    /// each queue with its messages, each user with its clients, and webhooks with their deliveries. Password hashes and
-    /// keys are among it. Bytes that are no UTF-8 stand in a member named `…Base64`. The last line counts the lines before it,
-    /// by kind: an export that was cut off does not have it.
-    /// - Parameter leaveOut: is told of each damaged record, which is then left out, or made anew from what the others say;
-    ///   `nil`: a damaged record is an error.
+    /// The first line identifies the export. Then come the counters, each endpoint followed by its uncollected
+    /// notifications, each queue followed by its messages, each user followed by its clients, and the webhooks with their
+    /// deliveries. The export contains password hashes and keys. Bytes that are not UTF-8 are in a member named `…Base64`.
+    /// The last line counts the lines before it, by kind: an export that was cut off does not have it.
+    /// - Parameter leaveOut: called for each damaged record, which is then left out or rebuilt from other records; `nil`: a
+    ///   damaged record is an error.
     package func export(
         at moment: Moment, leavingOut leaveOut: ((String) -> Void)? = nil, _ write: ([UInt8]) -> Void
     ) throws(StoreFailure) {
@@ -74,7 +74,7 @@ struct Salvage {
 
     func note(_ what: String) { leaveOut?(what) }
 
-    /// Returns `nil` for a record that is damaged and left out, as for one that is not there.
+    /// Returns `nil` for a record that is damaged and left out, as for a missing one.
     func take<Value>(
         _ subject: @autoclosure () -> String, _ body: () throws(LMDBError) -> Value?
     ) throws(LMDBError) -> Value? {
@@ -94,7 +94,7 @@ struct Salvage {
 extension JSONWriter {
     mutating func member(_ name: String, _ time: Timestamp) { member(name, time.iso8601()) }
 
-    /// Bytes as text where they are text.
+    /// Bytes as text if they are UTF-8; otherwise as base64, in a member named `…Base64`.
     mutating func member(_ name: String, bytes: some Collection<UInt8>) {
         if let text = String(validating: bytes, as: UTF8.self) {
             member(name, text)

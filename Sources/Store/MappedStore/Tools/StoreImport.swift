@@ -6,14 +6,16 @@ package import Storage
 package import Values
 
 extension MappedStore {
-    /// Takes in what `export` wrote, into a store that has no endpoints, queues, users, webhooks and subscriptions. All of it, or nothing.
+    /// Imports what `export` wrote, into a store without endpoints, queues, users, environments, webhooks, subscriptions
+    /// and payloads. Imports all of it or nothing.
     ///
-    /// An endpoint lives on as if no time had passed since the export, and was used just now. Once the store is opened again,
-    /// numbers go on above all that the exported store can have given since.
+    /// Endpoints continue as if no time had passed since the export, and count as used just now. When the store is next
+    /// opened, its numbers continue above all that the exported store can have given since.
     /// - Parameters:
-    ///   - isIncompleteAllowed: whether an export that was cut off is taken in as far as it goes.
-    ///   - leaveOut: is told of each line that does not fit the others, which is then left out; `nil`: that is an error.
-    ///   - nextLine: hands out the lines one after the other.
+    ///   - isIncompleteAllowed: whether an export that was cut off is imported as far as it goes.
+    ///   - leaveOut: called for each line that does not fit the others, which is then left out; `nil`: such a line is an
+    ///     error.
+    ///   - nextLine: returns the lines one after the other, then `nil`.
     package func `import`(
         at moment: Moment, isIncompleteAllowed: Bool = false, leavingOut leaveOut: ((String) -> Void)? = nil,
         _ nextLine: () throws(ImportError) -> [UInt8]?
@@ -41,7 +43,7 @@ extension MappedStore {
     }
 }
 
-/// Reads lines, and puts what they say into the open transaction.
+/// Reads lines, and writes their content in the open transaction.
 private struct Importer {
     let store: MappedStore
     var counts = ImportCounts()
@@ -50,9 +52,9 @@ private struct Importer {
     private var webhooks: WebhookImporter
     private var number = 0
     private let isIncompleteAllowed: Bool
-    /// Lines by kind.
+    /// The number of lines of each kind.
     private var lines: [String: UInt64] = [:]
-    /// Why the last line could not be read: it was cut off.
+    /// The error of a line that is not JSON: it must be the last one, which was cut off.
     private var brokenLine: ImportError?
 
     init(store: MappedStore, moment: Moment, isIncompleteAllowed: Bool) {
@@ -122,7 +124,7 @@ private struct Importer {
         }
     }
 
-    /// Compares what was read with what was written.
+    /// Compares the number of lines that were read with the number that were written.
     private mutating func end(_ line: ImportLine) throws(ImportError) {
         guard case .object(let members)? = line.json["counts"] else { throw line.fault("\"counts\" is missing") }
         let counted = ImportLine(number: line.number, json: .object(members), store: store)
@@ -149,14 +151,15 @@ private struct Importer {
         try endpoints.finish(end)
         try queues.finish(end)
         try webhooks.finish(end)
-        // The exported store may have given more numbers since, which clients know: the next opening goes on above them.
+        // The exported store may have given more numbers since, which clients know. Without this record, the next opening
+        // continues above them.
         try end.write { (transaction) throws(LMDBError) in
             try store.tables.numbers.remove(in: &transaction)
         }
     }
 }
 
-/// One line of an import, and what can be said of it.
+/// One line of an import, with checked access to its members.
 struct ImportLine {
     let number: Int
     let json: JSON
@@ -193,7 +196,7 @@ struct ImportLine {
         return list
     }
 
-    /// Bytes that stand as text, or in base64 in a member named `…Base64`; `nil` where neither is there.
+    /// Bytes given as text, or as base64 in a member named `…Base64`; `nil` if neither is present.
     func bytes(_ name: String, in object: JSON? = nil) throws(ImportError) -> [UInt8]? {
         let object = object ?? json
         if let text = object[name]?.string { return Array(text.utf8) }

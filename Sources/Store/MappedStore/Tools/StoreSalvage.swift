@@ -4,17 +4,17 @@ internal import Linux
 package import SystemPackage
 package import Values
 
-/// Copies what can be read of a store whose pages are damaged, record by record.
+/// Copies the readable records of a store whose pages are damaged, record by record.
 ///
-/// LMDB trusts its pages, so that a damaged one may end the process that reads it. Hence two processes: one reads and sends
-/// what it finds, the other one takes it and goes on elsewhere where the first has ended.
+/// LMDB trusts its pages, so a damaged page may end the process that reads it. Hence two processes: one reads and sends the
+/// records that it finds; the other receives them and, if the first has ended, has the reading continued elsewhere.
 package enum StoreSalvage {
-    /// What is to be read.
+    /// The part of the store to read.
     package struct Part: Equatable, Sendable {
-        /// The first table to read; those behind it follow, unless only one is wanted.
+        /// The first table to read. The tables after it follow, unless `isOnlyOne`.
         package var table: Int
         package var isOnlyOne = false
-        /// From the last record to the first.
+        /// Whether to read from the last record to the first.
         package var isBackwards = false
 
         package init(table: Int, isOnlyOne: Bool = false, isBackwards: Bool = false) {
@@ -26,16 +26,17 @@ package enum StoreSalvage {
 
     package static var tableCount: Int { Tables.names.count }
 
-    // What is sent: a byte that says what follows, and numbers of four bytes.
+    // The format: a byte for the kind of message, a number, the length of the content, and the content. Both numbers have
+    // four bytes, big-endian.
     private enum Mark {
         static let record: UInt8 = 1
         static let tableEnd: UInt8 = 2
-        /// LMDB has failed in a table, and says why.
+        /// LMDB has failed in a table; the reason follows.
         static let failure: UInt8 = 3
     }
 
     /// Reads tables and writes them to a descriptor.
-    /// - Parameter isCareful: writes each record by itself, so that none is lost where the next one ends the process.
+    /// - Parameter isCareful: writes each record at once, so that none is lost if the next one ends the process.
     package static func send(
         _ part: Part, of directory: FilePath, to descriptor: FileDescriptor, isCareful: Bool
     ) throws(StoreError) {
@@ -76,7 +77,7 @@ package enum StoreSalvage {
         var isCircular = false
         try table.scan(backwards: isBackwards, in: transaction) { key, value in
             let key = copy(key)
-            // A damaged tree may lead in circles.
+            // A damaged tree may contain a cycle.
             if let last, isBackwards ? !key.lexicographicallyPrecedes(last) : !last.lexicographicallyPrecedes(key) {
                 isCircular = true
                 return false
@@ -115,24 +116,24 @@ package enum StoreSalvage {
 
     // MARK: The other side
 
-    /// Where the records go, and what becomes of the tables.
+    /// Receives records and writes them to a new store.
     package final class Receiver {
         private let environment: Environment
         private var buffer: [UInt8] = []
         private var start = 0
         /// The table that is being received.
         package private(set) var table = 0
-        /// How many records of it have come from its beginning, and the last of them.
+        /// The key of the last record that was received by reading the table from its beginning.
         private var forwardEnd: [UInt8]?
         private var batch: [(table: String, key: [UInt8], value: [UInt8])] = []
         private var batchBytes = 0
-        /// Whether the part has come to its end.
+        /// Whether the part was received to its end.
         package private(set) var isDone = false
-        /// Tables that could not be read whole, and why.
+        /// Tables that could not be read completely, and why.
         package private(set) var failures: [(table: Int, reason: String)] = []
         private var part = Part(table: 0)
 
-        /// - Parameter directory: where a store is made.
+        /// - Parameter directory: where the new store is created.
         package init(directory: FilePath, maximumBytes: Int) throws(StoreError) {
             let path = MappedStore.file(in: directory)
             do throws(LMDBError) {
@@ -144,7 +145,7 @@ package enum StoreSalvage {
             }
         }
 
-        /// Expects a part from now on.
+        /// Prepares to receive a part.
         package func begin(_ part: Part) {
             if part.table != table || !part.isOnlyOne { forwardEnd = nil }
             self.part = part
@@ -155,8 +156,8 @@ package enum StoreSalvage {
             failures = []
         }
 
-        /// Takes bytes that were sent, however they are cut.
-        /// - Returns: false once what comes is known already, from the other end.
+        /// Takes bytes as they arrive, split anywhere.
+        /// - Returns: false once backward reading has reached the records that were received by forward reading.
         package func take(_ bytes: ArraySlice<UInt8>) throws(StoreError) -> Bool {
             buffer.removeFirst(start)
             start = 0
@@ -204,7 +205,7 @@ package enum StoreSalvage {
             if batch.count >= 10_000 || batchBytes >= 32 << 20 { try flush() }
         }
 
-        /// Writes what has come.
+        /// Writes the records received so far.
         package func flush() throws(StoreError) {
             let taken = batch
             (batch, batchBytes) = ([], 0)
@@ -212,7 +213,7 @@ package enum StoreSalvage {
                 var transaction = try environment.beginWrite()
                 for record in taken {
                     let table = try Table(record.table, creating: true, in: transaction)
-                    // What is no possible key was damaged too.
+                    // A key of an impossible length was damaged too.
                     guard (1...511).contains(record.key.count) else { continue }
                     try table.put(record.value, at: record.key, in: &transaction)
                 }
@@ -222,8 +223,8 @@ package enum StoreSalvage {
             }
         }
 
-        /// Has a copy that lacks its layout taken for one of today's.
-        /// - Returns: whether that was so.
+        /// Writes the remaining records. A copy without a layout version gets the current one.
+        /// - Returns: whether the layout version was missing.
         package func finish() throws(StoreError) -> Bool {
             try flush()
             do throws(LMDBError) {
@@ -244,7 +245,7 @@ package enum StoreSalvage {
 }
 
 extension Tables {
-    /// Tables that a start reads as a whole.
+    /// Tables that a start reads completely.
     static let readAtStart: Set = ["meta", "queue-names", "queues", "queue-logs", "users", "rights"]
 
     /// The names of all tables in the file.
@@ -260,7 +261,7 @@ extension Tables {
 }
 
 extension MappedStore {
-    /// Goes on with the numbers of a store that this one takes the place of, above all that were given there.
+    /// Continues the numbers of the store that this one replaces, above all that were given there.
     package func continueNumbers(of old: MappedStore) throws(StoreFailure) {
         let ceiling = try old.read { (transaction) throws(LMDBError) in
             try old.tables.numbers.readable(in: transaction)?.ceiling ?? 0

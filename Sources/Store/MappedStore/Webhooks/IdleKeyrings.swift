@@ -4,12 +4,12 @@ internal import LMDB
 internal import Storage
 package import Values
 
-/// Keys of environments that have no webhooks: they are kept for a day.
+/// Removes the keys of environments that have had no webhooks for a day.
 extension MappedWebhooks: WebhookMaintenance {
-    /// How long the keys stay after they were made, or after the environment's last webhook was deleted.
+    /// How long keys are kept after they were made, or after the environment's last webhook was deleted, whichever is later.
     package static let idleKeyringSeconds = 86_400.0
 
-    /// Notes that an environment has no webhooks from now on.
+    /// Records the time from which an environment has no webhooks. Does nothing if it still has some.
     func noteIdle(_ environment: UUID, at now: Timestamp, in transaction: inout Transaction) throws(LMDBError) {
         guard var record = try tables.environments.value(at: environment, in: transaction),
             try subscriptions(of: environment, in: transaction).isEmpty
@@ -18,12 +18,13 @@ extension MappedWebhooks: WebhookMaintenance {
         try tables.environments.put(record, at: environment, in: &transaction)
     }
 
-    /// Removes keys that nothing was signed with for a day; writes nothing where there are none.
+    /// Removes the keys of environments that have had no webhooks for a day. Writes nothing if there are no such
+    /// environments.
     /// - Parameters:
-    ///   - now: by the time of day.
+    ///   - now: on the wall clock.
     ///   - start: the key to begin at.
     ///   - limit: how many environments to look at.
-    /// - Returns: the key to go on at; empty where all have been looked at.
+    /// - Returns: the key to continue at; empty if all have been looked at.
     package func forgetIdleKeyrings(
         at now: Timestamp, from start: [UInt8], limit: Int
     ) throws(StoreFailure) -> [UInt8] {

@@ -29,7 +29,7 @@ extension IntakeMetrics: KeylessRecord {
 }
 
 extension MappedWebhooks {
-    /// Counts what has been left out besides what was before.
+    /// Adds to the stored counts of events that were left out.
     package func count(_ leftOut: IntakeMetrics) throws(StoreFailure) {
         guard leftOut != IntakeMetrics() else { return }
         try write { (transaction) throws(LMDBError) in

@@ -5,12 +5,12 @@ internal import Values
 internal import Webhooks
 
 extension MappedWebhooks {
-    /// Checks webhooks, destinations, deliveries and what they leave behind.
+    /// Checks keyrings, destinations, deliveries, payloads, the log, and webhooks.
     func checkWebhooks(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         if try tables.deliveryState.isDamaged(in: transaction) {
             return check.report("The record of the state of deliveries cannot be read.")
         }
-        // A store that never had a webhook has none.
+        // A store that never had a destination does not have this record.
         let state = try tables.deliveryState.readable(in: transaction) ?? DeliveryState()
         var gone: Set<UInt64> = []
         try tables.garbage.scanKeys(in: transaction) { garbage in
@@ -115,7 +115,7 @@ extension MappedWebhooks {
             check.countDelivery()
             found[delivery.destination, default: (0, delivery.due)].count += 1
         }
-        // Those of destinations that are gone count until they are removed.
+        // Deliveries of destinations that are gone count until they are removed.
         let count = try tables.deliveries.count(in: transaction)
         if state.pending != count {
             check.report("The state of deliveries says that \(state.pending) wait, but \(count) do.")
@@ -158,7 +158,7 @@ extension MappedWebhooks {
         }
     }
 
-    /// Checks parcels and the log.
+    /// Checks payloads, the log with its indexes, and the ids of events.
     private func checkKept(
         _ state: DeliveryState, _ owners: Set<UInt64>, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
@@ -214,7 +214,7 @@ extension MappedWebhooks {
         }
     }
 
-    /// - Parameter lines: the destination of each line of the log.
+    /// - Parameter lines: the destination of each log entry, by the entry's number.
     private func checkLost(
         _ lines: [UInt64: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {

@@ -7,14 +7,14 @@ internal import Values
 internal import Webhooks
 
 extension MappedStore {
-    /// Writes what secrets are sealed under, environments with their keys, webhooks, subscriptions, parcels, deliveries, the
-    /// log, and replays. What is sealed stays so, and opens in a store with the same secret alone.
+    /// Writes the seal, environments with their keys, webhooks, subscriptions, payloads, deliveries, the log, and replays.
+    /// Sealed values are exported sealed: only a store with the same secret can open them.
     func exportWebhooks(
         at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        // Whoever has webhooks has an environment with keys; without any, and without subscriptions, nothing is sealed, and any
-        // secret will do.
+        // Each webhook belongs to an environment with keys. Without environments and subscriptions nothing is sealed, and
+        // the importing store may have any secret.
         if try tables.environments.count(in: transaction) + tables.subscriptions.count(in: transaction) > 0,
             let seal = try tables.seal.value(in: transaction)
         {
@@ -111,14 +111,14 @@ extension MappedStore {
         }
     }
 
-    /// - Returns: by number, the webhooks' ids.
+    /// - Returns: the webhooks' ids, by number.
     private func exportWebhookRecords(
         at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) -> [UInt64: UUID] {
         var ids: [UInt64: UUID] = [:]
         for number in try numbers(in: tables.webhooks, transaction) {
-            // Its statistics can be damaged alone.
+            // If only the statistics are damaged, the webhook is exported without them.
             let kept = try salvage.take("the delivery statistics of webhook number \(number)") {
                 () throws(LMDBError) -> DestinationState in
                 guard let state = try deliveries.destinationState(number, in: transaction) else {
@@ -157,7 +157,7 @@ extension MappedStore {
             guard let parcel = found else { continue }
             let known = try tables.eventIDs.readable(
                 at: EventKey(parcel.source, .id, parcel.eventID), in: transaction)
-            // What it has matched can be damaged alone: then it is matched again.
+            // If only the record of its matches is damaged, the event is matched again after the import.
             var routed = try salvage.take("what event \(parcel.eventID) has matched; it is matched again") {
                 () throws(LMDBError) in try events.routedEvent(parcel.number, in: transaction)
             }
@@ -175,7 +175,7 @@ extension MappedStore {
                 if let key = parcel.idempotencyKey { json.member("idempotencyKey", key) }
                 json.member("event", parcel.event)
                 json.member("receivedAt", parcel.receivedAt)
-                // Not there where the event is not known again, as that of a test is not.
+                // Left out if the event is not recognized when it is sent again, as a test event is not.
                 if let known, known.parcel == parcel.number, let deliveries = known.deliveries {
                     json.member("deliveries", deliveries)
                 }
@@ -239,7 +239,8 @@ extension JSONWriter {
         events(destination)
     }
 
-    /// What counts for a minute at the most is left out.
+    /// Leaves out the failures of the last minute, the state of the rate limit, and what has been reported of the way to
+    /// being disabled (`toldPercent`).
     mutating func state(_ state: DestinationState, at moment: Moment) {
         let health = state.health
         member("delivered", health.delivered)
@@ -259,7 +260,8 @@ extension JSONWriter {
         }
     }
 
-    /// An attempt that is being made is no longer so in another store; it is due once its lease is over.
+    /// An importing store has no attempts in flight. There, a delivery whose attempt is in flight now is due when its lease
+    /// ends.
     fileprivate mutating func delivery(_ delivery: Delivery, at moment: Moment) {
         member("id", delivery.id.description)
         member("parcel", delivery.parcel)

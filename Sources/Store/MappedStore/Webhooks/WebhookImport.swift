@@ -6,13 +6,14 @@ internal import Storage
 internal import Values
 internal import Webhooks
 
-/// Takes in environments with their keys, webhooks, parcels, deliveries, and the log.
+/// Imports environments with their keys, webhooks, payloads, deliveries, and the log.
 struct WebhookImporter {
     let store: MappedStore
     let moment: Moment
-    /// How many deliveries wait, by destination; written at the end.
+    /// How many deliveries are pending, by destination; written by `finish`.
     private var pending: [UInt64: UInt64] = [:]
-    /// What is on its way again; noted once the log is there.
+    /// Payloads with a pending delivery of the triggers `manual` or `recover`. `finish` records it for lost payloads, once
+    /// the log has been imported.
     private var takenUp: [(parcel: UInt64, destination: UInt64)] = []
 
     init(store: MappedStore, moment: Moment) {
@@ -20,7 +21,8 @@ struct WebhookImporter {
         self.moment = moment
     }
 
-    /// What is imported was sealed under the secret that this was sealed under; a store without webhooks has nothing else.
+    /// Stores the seal of the exporting store. All imported secrets are sealed with the same secret as this seal, and a
+    /// store without webhooks has no other sealed values.
     func seal(_ line: ImportLine) throws(ImportError) {
         guard let sealed = try line.bytes("sealed") else { throw line.fault("\"sealedBase64\" is missing") }
         try line.write { (transaction) throws(LMDBError) in
@@ -80,7 +82,7 @@ struct WebhookImporter {
         counts.webhooks += 1
     }
 
-    /// Exports once had no names: there the policies with names stand as the waits that they meant.
+    /// Older exports have no `retryPolicy`: there, a named policy is given by its `retries` or `waitSeconds`.
     private func policy(_ line: ImportLine) throws(ImportError) -> RetryChoice {
         switch line.json["retryPolicy"]?.string {
         case "fixed": return .fixed
@@ -132,7 +134,7 @@ struct WebhookImporter {
         ] {
             guard let json = line.json[name] else { continue }
             let line = ImportLine(number: line.number, json: json, store: store)
-            // The webhook's own number is not known yet, and of no use here.
+            // The destination's number is not known yet, and is not used here.
             state[keyPath: property] = try attempt(line, of: 0)
         }
         return state
@@ -258,7 +260,8 @@ struct WebhookImporter {
             nextRetryAt: try line.optionalTime("nextRetryAt"), isFinal: try line.bool("final"))
     }
 
-    /// Writes how many deliveries wait, and when the first is due.
+    /// Writes, for each destination, how many deliveries are pending and when the first is due; and which lost payloads have
+    /// a pending delivery.
     func finish(_ line: ImportLine) throws(ImportError) {
         guard !pending.isEmpty else { return }
         try line.write { (transaction) throws(LMDBError) in

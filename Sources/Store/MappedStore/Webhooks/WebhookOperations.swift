@@ -55,7 +55,7 @@ extension MappedWebhooks: WebhookStore {
             guard current == webhook else { return .differs(current) }
             guard try admit(bytes: 4096 + changed.destination.url.utf8.count, in: &transaction) else { return nil }
             try put(changed, in: &transaction)
-            // Where it was disabled, or is no longer, its deliveries are due at another time.
+            // Disabling or enabling a destination changes when its deliveries are due.
             var work = try DeliveryWork(deliveries, at: core.clock.now(), in: transaction)
             try work.reconsider(changed.destination.number, before: webhook.destination, in: transaction)
             if webhook.destination.limits.isOrdered, !changed.destination.limits.isOrdered {
@@ -94,7 +94,7 @@ extension MappedWebhooks: WebhookStore {
                 return EventAcceptance(eventID: known.eventID, deliveries: known.deliveries, isRepeated: false)
             }
             let wanted = try subscriptions(of: environment, in: transaction).filter { $0.events.contains(event.type) }
-            // The first attempt has kept it, and it has been dropped since.
+            // The request was handled before. Its event was stored then, and has been removed since.
             if case .event = try tables.requests.outcome(of: request, in: transaction) {
                 return EventAcceptance(eventID: event.id, deliveries: wanted.count, isRepeated: false)
             }
@@ -151,7 +151,7 @@ extension MappedWebhooks: WebhookStore {
             let number = found.destination.number
             try deliveries.scanLog(of: number, before: query.before ?? .max, in: transaction) {
                 record throws(LMDBError) in
-                // There is one more, which the next question begins with.
+                // There is another entry: the next query begins with it.
                 guard page.entries.count < query.limit, seen < MappedDeliveries.linesLookedAt,
                     bytes < MappedDeliveries.logBytes
                 else {
@@ -190,7 +190,7 @@ extension MappedWebhooks: WebhookStore {
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             var count = 0
             guard try work.destination(number, in: transaction) != nil else { return .absent }
-            // Those that are no longer kept, or damaged, give their places to others.
+            // Payloads that are gone or damaged do not count towards the limit: look for others.
             while count < limit, !lost.isEmpty {
                 for parcel in lost {
                     guard let kept = try deliveries.readableParcel(parcel, in: transaction) else {

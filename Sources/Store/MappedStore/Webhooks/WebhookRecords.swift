@@ -3,7 +3,7 @@ internal import HTTP
 internal import Values
 internal import Webhooks
 
-/// What a webhook has beside its destination, as it is stored under that one's number.
+/// A webhook without its destination, as stored; the key is the destination's number.
 struct WebhookRecord: Equatable, KeylessRecord {
     typealias Key = UInt64
     static let name = "a webhook"
@@ -64,7 +64,7 @@ struct WebhookRecord: Equatable, KeylessRecord {
             lastTriggered: state.lastTriggered.map(Self.summary), lastErrored: state.lastErrored.map(Self.summary))
     }
 
-    /// Whose it is, and nothing more.
+    /// Reads only the environment.
     static func environment(_ span: RawSpan) -> UUID? {
         var reader = ByteReader(span)
         guard reader.byte() == version, reader.take(16) != nil else { return nil }
@@ -89,7 +89,7 @@ struct WebhookRecord: Equatable, KeylessRecord {
     }
 }
 
-/// The types of events that a webhook is sent, as they stand beside its environment: each behind its length.
+/// The types of events that a webhook is sent, as stored in the index of webhooks by environment: each after its length.
 enum EventTypesRecord: TableRecord {
     static let name = "the event types of a webhook"
 
@@ -113,7 +113,7 @@ struct EnvironmentRecord: Equatable, KeylessRecord {
     static let name = "an environment"
 
     let keyring: UInt64
-    /// Since when it has no webhooks, if it had some.
+    /// When its last webhook was deleted; `nil` if that never happened. It stays when a webhook is created later.
     var idleSince: Timestamp?
 
     init(keyring: UInt64, idleSince: Timestamp? = nil) {

@@ -5,7 +5,7 @@ internal import LMDB
 internal import Values
 internal import Webhooks
 
-/// The steps that the operations of outbound webhooks are made of.
+/// Building blocks of the operations on outbound webhooks.
 extension MappedWebhooks {
     func webhookNumber(_ id: UUID, in transaction: borrowing Transaction) throws(LMDBError) -> UInt64? {
         try tables.webhookIDs.value(at: id, in: transaction)
@@ -23,7 +23,7 @@ extension MappedWebhooks {
         return try webhook(number: number, in: transaction)
     }
 
-    /// Writes a webhook and its destination, and not how that one stands.
+    /// Writes a webhook, its destination and its index entries, but not the destination's state.
     func put(_ webhook: Webhook, in transaction: inout Transaction) throws(LMDBError) {
         let number = webhook.destination.number
         try deliveries.put(webhook.destination, in: &transaction)
@@ -32,7 +32,7 @@ extension MappedWebhooks {
         try tables.environmentWebhooks.put(webhook.events, at: Owned(webhook.environment, number), in: &transaction)
     }
 
-    /// The webhooks of an environment by number, and the events of each.
+    /// The webhooks of an environment in the order of their numbers, with the event types of each.
     func subscriptions(
         of environment: UUID, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [(number: UInt64, events: [String])] {
@@ -51,7 +51,7 @@ extension MappedWebhooks {
         try tables.environments.value(at: environment, in: transaction)?.keyring
     }
 
-    /// An environment's keyring; `nil` where there is none and no key to begin one with.
+    /// An environment's keyring. If it has none, one is created with the key `first`; `nil` if that is `nil` too.
     func keyring(
         of environment: UUID, beginning first: Keyring.Key?, _ work: inout DeliveryWork,
         in transaction: inout Transaction
