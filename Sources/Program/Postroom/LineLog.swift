@@ -7,8 +7,8 @@ internal import Values
 
 /// Writes one line for each message to standard error, as text or as JSON.
 ///
-/// A detail that is given as an `Int`, `Double` or `Bool` is a number or a truth value in JSON, and all else is a string. In
-/// a text line a value is in double quotes, with backslashes, where it would not read as one word.
+/// In JSON, metadata given as an `Int`, a finite `Double` or a `Bool` is a number or a Boolean, and all else is a string. In
+/// a text line, a value that is not one word is in double quotes, with backslash escapes.
 struct LineLog: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -18,7 +18,7 @@ struct LineLog: LogHandler {
 
     /// - Parameters:
     ///   - process: which of the installation's processes this is.
-    ///   - isLocal: whether times are those of this process's zone, and not UTC.
+    ///   - isLocal: whether times are in this process's time zone instead of UTC.
     init(process: String, level: Logger.Level, format: Settings.LogFormat, isLocal: Bool) {
         self.process = process
         self.format = format
@@ -64,7 +64,7 @@ struct LineLog: LogHandler {
         _ = try? FileDescriptor.standardError.writeAll(line)
     }
 
-    /// A value of a text line: as it is where it is one word, else in quotes.
+    /// A value in a text line: unchanged if it is one word, otherwise in double quotes.
     private static func word(_ value: Logger.Metadata.Value) -> String {
         let text = "\(value)"
         let isWord = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7f && !"\"=\\".utf8.contains($0) }

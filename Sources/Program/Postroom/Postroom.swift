@@ -17,8 +17,8 @@ struct Postroom: ParsableCommand {
         ],
         defaultSubcommand: nil)
 
-    /// Runs the command that the arguments name. Wrong settings end it with a status of their own, so that who watches it
-    /// need not start it again before they are mended.
+    /// Runs the command that the arguments name. Wrong settings end it with a status of their own, so that a service manager
+    /// need not start it again before they are corrected.
     static func main() {
         do {
             var command = try parseAsRoot()
@@ -27,7 +27,7 @@ struct Postroom: ParsableCommand {
             for line in refusal.lines { complain("Error: \(line)") }
             exit(withError: refusal.status)
         } catch {
-            // A message may repeat an argument, and that may be a URL with a password.
+            // A message may repeat an argument, which may be a URL with a password.
             let message = fullMessage(for: error)
             let shown = CommandLine.arguments.dropFirst().filter { $0.contains("@") }.reduce(message) {
                 text, argument in
@@ -40,8 +40,8 @@ struct Postroom: ParsableCommand {
     }
 }
 
-/// A command that uses a store. All of it runs on one thread, as a transaction has to; that of `AsyncParsableCommand` would
-/// leave it.
+/// A command that uses a store. All of it runs on one thread, because a transaction must stay on its thread. A command of
+/// `AsyncParsableCommand` could continue on another thread after an `await`.
 protocol AsyncCommand: ParsableCommand {
     func run() async throws
 }
@@ -50,12 +50,12 @@ extension AsyncCommand {
     func run() throws { try LoopExecutor.complete { try await run() } }
 }
 
-/// A refusal to go on: a line or more on standard error, and the exit status.
+/// An error that ends the command: one line or more for standard error, and the exit status.
 struct Refusal: Error, CustomStringConvertible {
     let lines: [String]
     let status: ExitCode
 
-    /// That of wrong settings (sysexits.h, EX_CONFIG): starting again does not help.
+    /// The exit status for wrong settings (sysexits.h, EX_CONFIG): starting again does not help.
     static let wrongSettings = ExitCode(78)
 
     var description: String { lines.joined(separator: "\n") }
@@ -72,7 +72,8 @@ struct Refusal: Error, CustomStringConvertible {
 }
 
 extension Settings {
-    /// The settings in force, or the lines that say which of them are wrong.
+    /// The settings in force.
+    /// - Throws: a refusal with one line for each fault of the settings.
     static func inForce() throws(Refusal) -> Settings {
         do throws(SettingErrors) {
             return try Settings(environment: Machine.environment())

@@ -2,7 +2,8 @@ internal import ArgumentParser
 internal import Linux
 internal import SystemPackage
 
-/// Becomes another program that the system stops when this one's parent dies; nginx cannot ask for that itself.
+/// Runs another program in this process (execve(2)), which the system stops when its parent dies. nginx cannot ask the
+/// system for that itself.
 struct Child: ParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
 
@@ -17,7 +18,8 @@ struct Child: ParsableCommand {
     }
 }
 
-/// Tells the supervisor that this process serves, if it asked; else the service manager, if there is one.
+/// Reports that this process serves: to the supervisor if that has passed a descriptor, otherwise to the service manager, if
+/// there is one.
 func tellReady(_ descriptor: Int32?) {
     guard let descriptor else { return ServiceManager.tellReady() }
     let pipe = FileDescriptor(rawValue: descriptor)

@@ -15,14 +15,14 @@ struct EventsCommand: ParsableCommand {
             "An event's UUID is what /receive answered. The service may go on meanwhile; times are those of UTC.",
         subcommands: [Get.self, Retry.self, Purge.self])
 
-    /// Removed at a time: events and lines of their history.
+    /// How many events and entries of their history one step removes.
     private static let stepSize = 500
 
     struct DateForm: ParsableArguments {
         @Option(help: "How dates and times are written (strptime(3)); RFC 3339 is always taken.") var dateFormat =
             "%Y-%m-%d %H:%M:%S"
 
-        /// - Parameter option: what the text was given for.
+        /// - Parameter option: the name of the option that the text was given for; an error names it.
         func time(_ text: String?, _ option: String, or other: Timestamp) throws -> Timestamp {
             guard let text else { return other }
             if let seconds = SystemClock.seconds(reading: text, in: dateFormat) {
@@ -157,20 +157,20 @@ extension EventsCommand {
     }
 }
 
-/// A line on standard error.
+/// Writes a line to standard error.
 func complain(_ text: String) {
     _ = try? FileDescriptor.standardError.writeAll(Array("\(text)\n".utf8))
 }
 
-/// A text of somebody else as a part of a line: without control characters, and cut where it is longer than 200 characters.
+/// A text of another service as a part of a line: blanks replace control characters, and it is cut after 200 characters.
 private func oneLine(_ text: String) -> String {
     let plain = text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) }
     return plain.count > 200 ? String(plain.prefix(200)) + "…" : String(plain)
 }
 
 extension EventHistory {
-    /// The event on a line, another for each attempt, and one more for what went wrong; `-` stands where nobody answered, or
-    /// nobody was asked.
+    /// Prints the event's id, its body, a line for each attempt, and another line for the failure of an attempt. `-` stands
+    /// for the status of a service that did not answer or was not asked.
     fileprivate func printOut() {
         print("Event - \(id)")
         var line = JSONWriter(reserving: body.count)

@@ -4,11 +4,13 @@ internal import Linux
 internal import MappedStore
 internal import SystemPackage
 
-/// Says whether this program could take over a running service: the supervisor starts it before it gives its place to it.
+/// Checks whether this program could take over a running service. A supervisor runs this command of the installed program
+/// before it gives its place to that program.
 struct Preflight: ParsableCommand {
     static let configuration = CommandConfiguration(shouldDisplay: false)
 
-    /// The exit status where it could, once nobody has the store open: the store must be migrated.
+    /// The exit status if the program could take over, but the store must be migrated first, while no other process has it
+    /// open.
     static let migrates: Int32 = 10
 
     func run() throws {

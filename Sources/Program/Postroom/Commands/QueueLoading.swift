@@ -9,7 +9,8 @@ struct QueueLoading {
     let store: any StorageEngine
     let settings: Settings
 
-    /// Returns why it was not put in force; then what was stays.
+    /// Puts the file in force.
+    /// - Returns: the reason if that failed; then the configuration that was in force stays.
     func load() async throws -> ConfigurationFailure? {
         let handlers = QueueHandlers(store: store, settings: settings)
         switch try await handlers.configure() {
@@ -24,15 +25,15 @@ struct QueueLoading {
         }
     }
 
-    /// What a start does. A file that is missing or at fault ends no queue that is in force; where none ever was, a faulty
-    /// one stops the start, and a missing one means that there are no queues.
+    /// Puts the file in force at a start. If queues were configured before, they stay when the file is missing or faulty. If
+    /// none ever were, a faulty file stops the start, and a missing one means that there are no queues.
     func start(_ logger: Logger) async throws {
         let isConfigured = try await store.queues.isConfigured()
         let failure: ConfigurationFailure?
         do {
             failure = try await load()
         } catch let error as StoreFailure where isConfigured {
-            // A full store is served all the same: what is in it can be read and deleted, and that makes room.
+            // Start all the same: what is in a full store can be read and deleted, and that makes room.
             store.rollBack()
             return logger.error(
                 "QUEUE_CONFIG cannot be put in force; the queues stay as they were", metadata: ["reason": "\(error)"])

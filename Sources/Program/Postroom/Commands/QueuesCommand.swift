@@ -119,14 +119,14 @@ extension QueuesCommand {
     }
 }
 
-/// 100 random bits in characters that are not taken for one another.
+/// A secret of 100 random bits, in characters that are not easily mistaken for one another.
 private func secret() -> String {
     var random = SystemRandomNumberGenerator()
     let letters = Array("abcdefghijkmnpqrstuvwxyz23456789")
     return String((0..<20).map { _ in letters[Int.random(in: 0..<letters.count, using: &random)] })
 }
 
-/// What `queues init` writes.
+/// The text of the file that `queues init` writes.
 func exampleConfiguration(hash: PasswordHash, key: String) -> String {
     """
     // The queues of this installation, and who may read them. "postroom queues check" says what is wrong with this file;

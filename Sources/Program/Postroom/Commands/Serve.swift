@@ -23,7 +23,7 @@ struct Serve: AsyncCommand {
     var takeover: Int32?
 
     func run() async throws {
-        // Whoever read what is printed here may be gone; the service goes on.
+        // The reader of standard output may be gone. Printing must not end the service then.
         Signal.ignoreBrokenPipes()
         var settings = try Settings.inForce()
         guard let program = Files.thisProgram() else { throw Refusal("cannot find this program's own file") }
@@ -116,7 +116,7 @@ struct Serve: AsyncCommand {
         guard let state = SupervisorState(Array(buffer[..<count])) else {
             throw Refusal("--takeover is for a program that takes the place of another one")
         }
-        // As many as there are sockets: the default depends on the machine.
+        // There are as many responders as sockets. The default of RESPONDERS depends on the machine and may have changed.
         settings.responders = state.sockets.count
         return state
     }
@@ -134,7 +134,8 @@ struct Serve: AsyncCommand {
         try await QueueLoading(store: store, settings: settings).start(logger)
     }
 
-    /// nginx's workers go on, and hold its port, where it was killed together with the supervisor.
+    /// Kills nginx's workers of an earlier start. If nginx's master was killed together with the supervisor, they go on and
+    /// hold the port.
     private func endNginxLeftBehind(_ settings: Settings) {
         guard let bytes = Files.contents(of: settings.runDirectory.appending("nginx.pid")),
             let leader = Int32(SettingText.trimmed(String(decoding: bytes, as: UTF8.self)))
@@ -142,14 +143,15 @@ struct Serve: AsyncCommand {
         ChildProcess.killGroup(ledBy: leader, named: "nginx")
     }
 
-    /// Makes the directories that the service writes to, and returns DATA_DIR from the root on.
+    /// Makes the directories that the service writes to, and returns DATA_DIR as an absolute path.
     private func makeDirectories(_ settings: Settings) throws(Refusal) -> FilePath {
         let directory: FilePath
         do throws(Errno) {
             try Files.makeDirectory(settings.dataDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
             guard let absolute = Files.absolute(settings.dataDirectory) else { throw .noSuchFileOrDirectory }
             directory = absolute
-            // Whoever reaches the sockets is believed whatever it says, so that nobody else may pass.
+            // Responders trust all that arrives at the sockets, so that only this user and its group may enter the
+            // directory.
             let run = directory.appending("run")
             try Files.makeDirectory(
                 run.appending("temporary"), permissions: [.ownerReadWriteExecute, .groupReadExecute])
@@ -167,8 +169,8 @@ struct Serve: AsyncCommand {
         return directory
     }
 
-    /// The user that nginx's workers run as, ours or another's, where this process is root: one without rights, if it can
-    /// reach the sockets.
+    /// The user for the workers of nginx, of Postroom's or the operator's own, if this process is root: an unprivileged one
+    /// if it can reach the sockets, and otherwise root. Gives that user's group the directories that it has to enter.
     private func nginxUser(_ settings: Settings, _ templates: FilePath) -> String? {
         let parent = settings.dataDirectory.removingLastComponent()
         guard Files.everyoneMayPass(parent), Files.everyoneMayPass(templates),
@@ -225,8 +227,8 @@ struct Serve: AsyncCommand {
         flushOutput()
     }
 
-    /// Refuses to start where another program listens at one of our addresses, before nginx is started. Sockets of an nginx
-    /// that was just ended may take a moment to close.
+    /// Refuses to start if nginx could not listen at one of its addresses, for instance because another program does. Waits
+    /// up to one second for an address in use: the sockets of an nginx that was just killed may take a moment to close.
     private func checkAddresses(_ settings: Settings) throws(Refusal) {
         var addresses = [("APP_PORT", "APP_HOST", settings.host, settings.port)]
         if let port = settings.apiPort, port != settings.port {

@@ -13,7 +13,7 @@ struct StoreCommand: ParsableCommand {
             Check.self, Compact.self, Export.self, Import.self, Migrate.self, Repair.self, Probe.self, Send.self,
         ])
 
-    /// Opens the store, or says in one line why not.
+    /// Opens the store that the settings in force name.
     static func open(_ access: MappedStore.Options.Access) throws -> (store: MappedStore, settings: Settings) {
         let settings = try Settings.inForce()
         var options = settings.storeOptions
@@ -56,12 +56,12 @@ extension StoreCommand {
         }
 
         private func isDoneElsewhere() throws -> Bool {
-            // Wrong settings are not damage.
+            // Read the settings first: a fault in them is not damage of the store.
             _ = try Settings.inForce()
             do {
                 return try StoreReading.isDoneElsewhere(reading, ["check"])
             } catch let error as Refusal {
-                // It was damage that has ended the check.
+                // The process that made the check has crashed: the store is damaged.
                 print(error)
                 throw Self.damage
             }
@@ -69,7 +69,7 @@ extension StoreCommand {
 
         private func hasOlderLayout() throws -> Bool {
             let directory = try Settings.inForce().dataDirectory
-            // An empty file has no layout. Opening it says what is wrong.
+            // An empty file has no layout. Opening it reports the fault.
             guard Files.size(of: MappedStore.file(in: directory)) > 0,
                 let layout = try MappedStore.layout(in: directory)
             else { return false }
@@ -82,11 +82,11 @@ extension StoreCommand {
             return Self.damage
         }
 
-        /// Told apart from 1, for a store that cannot be checked at all.
+        /// The exit status of a check that finds damage. Status 1 is that of a store that cannot be checked at all.
         static let damageStatus: Int32 = 2
-        /// Of a quiet check that cannot read the whole store.
+        /// The exit status of a quiet check that cannot read the whole store.
         static let unreadableStatus: Int32 = 3
-        /// Of a check that was asked to report an older layout, and found one.
+        /// The exit status of a check that was asked to report an older layout, and found one.
         static let olderLayoutStatus: Int32 = 4
         private static let damage = ExitCode(damageStatus)
     }
@@ -141,7 +141,7 @@ extension StoreCommand {
             if skipDamaged { Self.summarize(count) }
         }
 
-        /// Exports the store, or, where its pages are damaged, what can be read of them.
+        /// Exports the store, leaving out damaged records. If pages of it are damaged, exports a copy of what can be read.
         private func exportReadable() async throws {
             let settings = try Settings.inForce()
             if case .exited(let status) = try StoreReading.run(["check", "--quiet"], settings),
@@ -203,7 +203,7 @@ extension StoreCommand {
             warnOfOwner(settings)
         }
 
-        /// Says what keeps the imported credentials from being read.
+        /// Warns if the imported credentials cannot be decrypted, and says why.
         private func warnOfSecret(_ settings: Settings, _ store: MappedStore) async throws {
             guard try store.seal() != nil else { return }
             do {
@@ -213,7 +213,7 @@ extension StoreCommand {
             }
         }
 
-        /// Says which files the service may not be able to open.
+        /// Warns if the service may not be able to open the files because of their owner.
         private func warnOfOwner(_ settings: Settings) {
             let directory = settings.dataDirectory
             guard let owner = Files.owner(of: directory) else { return }
@@ -251,7 +251,7 @@ extension StoreCommand {
     }
 }
 
-/// Takes a descriptor's bytes apart into lines.
+/// Reads lines from a descriptor.
 struct LineReader {
     private let descriptor: FileDescriptor
     private var buffer: [UInt8] = []

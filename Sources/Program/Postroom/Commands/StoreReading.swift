@@ -6,17 +6,17 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// Given to a command that another one has started to read the store for it.
+/// The options of a command that another `postroom` command has started to read the store for it.
 struct ReadingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
     var parent: Int32?
 }
 
-/// Reads stores in a process of its own: LMDB trusts its file, and reading a damaged one may end the process.
+/// Reads stores in a process of its own: LMDB trusts its file, and reading a damaged one may crash the process.
 enum StoreReading {
-    /// Runs a command of `postroom store` in another process, and ends as that one has ended.
-    /// - Parameter arguments: those of the command.
-    /// - Returns: false where this is that other process already.
+    /// Runs a command of `postroom store` in another process, and returns or throws as that process has ended.
+    /// - Parameter arguments: the command and its arguments.
+    /// - Returns: false if this process is the other one already, so that the caller has to do the work.
     static func isDoneElsewhere(_ options: ReadingOptions, _ arguments: [String]) throws -> Bool {
         if let parent = options.parent {
             Signal.send(Signal.terminate, whenParentDies: parent)
@@ -47,7 +47,7 @@ enum StoreReading {
             output: output)
     }
 
-    /// Whether a process that a signal has ended has fallen over what it read.
+    /// Whether a process that the signal has ended has crashed. Reading a damaged store can cause that.
     static func isCrash(_ signal: Int32) -> Bool { Signal.crashes.contains(signal) }
 
     static func sentence(_ signal: Int32, _ settings: Settings) -> String {
@@ -57,11 +57,11 @@ enum StoreReading {
             + StoreFile.remedy
     }
 
-    /// Refuses a store that cannot be opened and read without the process being ended by it.
+    /// Refuses a store if opening and reading it fails or crashes the process. Another process tries that first.
     static func probe(_ settings: Settings) throws {
-        // An empty file is new, or one that was lost: opening it tells.
+        // An empty file is a new store or a lost one: opening it shows which.
         guard Files.size(of: MappedStore.file(in: settings.dataDirectory)) > 0 else { return }
-        // A file that is too short is read as a whole: its last pages may be free.
+        // A file that is too short may be sound all the same, because its last pages may be free: check the whole store.
         let isShort = StoreFile.fault(in: settings.dataDirectory) != nil
         let ending = try run(isShort ? ["check", "--quiet"] : ["probe"], settings)
         switch ending {
@@ -77,8 +77,8 @@ enum StoreReading {
 
     // MARK: Salvage
 
-    /// Copies what can be read of the store's file into a directory.
-    /// - Parameter note: is told what could not be read.
+    /// Copies the readable records of the store's file to a new store in a directory.
+    /// - Parameter note: is called with a text for each table, or part of the store, that could not be read completely.
     static func salvage(_ settings: Settings, to directory: FilePath, _ note: (String) -> Void) throws {
         let receiver = try StoreSalvage.Receiver(
             directory: directory, maximumBytes: max(settings.storeOptions.maximumBytes, 64 << 20))
@@ -91,7 +91,8 @@ enum StoreReading {
                 note("table \(StoreSalvage.name(of: failure.table)): \(failure.reason)")
             }
             guard !isDone else { break }
-            // The process has ended in this table: what it held back is lost.
+            // The sending process has crashed in this table, and the records in its buffer are lost: read the table again,
+            // with each record sent at once.
             table = receiver.table
             damaged.append(table)
             note("table \(StoreSalvage.name(of: table)): a page of it is damaged")
@@ -99,7 +100,7 @@ enum StoreReading {
             table += 1
         }
         for table in damaged {
-            // From the beginning once more, so that it is known where the damage begins; then from the end.
+            // Read the table from its beginning once more, to find where the damage begins, and then from its end backwards.
             for isBackwards in [false, true] {
                 _ = try receive(
                     StoreSalvage.Part(table: table, isOnlyOne: true, isBackwards: isBackwards), by: receiver, settings,
@@ -159,7 +160,7 @@ extension StoreCommand {
         }
     }
 
-    /// Sends the records of tables to descriptor 3.
+    /// Sends the records of a table and the tables after it, or with `only` of that table alone, to descriptor 3.
     struct Send: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send records to another process.", shouldDisplay: false)
@@ -219,7 +220,7 @@ extension StoreCommand {
             print("The store as it was is \(aside). Remove it once you need it no longer.")
         }
 
-        /// Makes a store of what a copy says.
+        /// Makes a new store from the salvaged copy: exports the copy and imports its lines.
         private func rebuild(
             in work: FilePath, _ settings: Settings, _ note: @escaping (String) -> Void
         ) async throws -> ImportCounts {

@@ -8,11 +8,11 @@ internal import SystemPackage
 internal import Values
 internal import Webhooks
 
-/// Takes in the events that are published to Kafka.
+/// Reads events from Kafka topics and stores them.
 ///
-/// Messages are taken in batches: the events of one are kept in one transaction, and only then the group's offsets go on.
-/// Where the store fails, the same batch is tried again and nothing else is read. A batch that was kept and comes again, as
-/// the worker was killed before it could say so, is known by the ids of its events.
+/// Messages are read in batches. The events of a batch are stored in one transaction, and the group's offsets are committed
+/// only after it. If the store fails, the same batch is tried again, and nothing else is read meanwhile. If the worker is
+/// killed between the two commits, the batch is read again, and its events are recognized by their ids.
 final class KafkaIntake {
     private let settings: KafkaSettings
     private let maximumBytes: Int
@@ -24,7 +24,7 @@ final class KafkaIntake {
     private var batch: [(published: PublishedEvent, origin: Logger.Metadata)] = []
     private var leftOut = IntakeMetrics()
     private var offsets: [Partition: Offset] = [:]
-    /// Environments of the batch's events that exist.
+    /// The environments of the batch's events that are known to exist.
     private var existing: Set<UUID> = []
     private var isFull = false
     private var isPending = false
@@ -62,10 +62,10 @@ final class KafkaIntake {
         return min(pause, Int(max(0, due - SystemClock.bootTimeMicroseconds()) + 999) / 1000)
     }
 
-    /// Can be read when `work` has something to do all the same.
+    /// Readable when `work` has something to do before `pauseMilliseconds` are over.
     var descriptor: FileDescriptor { lookups.descriptor }
 
-    /// Takes in one batch, if there is something.
+    /// Reads a batch if none is pending, and stores it once its environments are known.
     func work() async {
         _ = lookups.work()
         guard SystemClock.bootTimeMicroseconds() >= triesAgainAt else { return }
@@ -128,7 +128,7 @@ final class KafkaIntake {
     }
 
     /// Leaves out the events whose environment does not exist.
-    /// - Returns: whether that is known of all of them. Where nobody answers, the batch is looked at again later, and
+    /// - Returns: whether all environments are known. Otherwise the batch stays pending and is tried again later, and
     ///   nothing else is read meanwhile.
     private func knowsEnvironments() -> Bool {
         isPending = false
@@ -154,7 +154,8 @@ final class KafkaIntake {
         return isAnswered && !isPending
     }
 
-    /// - Returns: whether the batch is kept for good.
+    /// Stores the events of the batch in one transaction.
+    /// - Returns: whether the batch is durable.
     private func storeBatch() async -> Bool {
         guard !batch.isEmpty || leftOut != IntakeMetrics() else { return true }
         do throws(StoreFailure) {
@@ -176,13 +177,14 @@ final class KafkaIntake {
     }
 
     private func wait(_ reason: String) {
-        // Once, not each second.
+        // Log this once, and not with every try.
         if !isWaiting { logger.warning("events from Kafka have to wait", metadata: ["reason": "\(reason)"]) }
         isWaiting = true
         triesAgainAt = SystemClock.bootTimeMicroseconds() + 1_000_000
     }
 
-    /// Logs a failure, the same one once a minute. What follows from an unreachable broker has been said.
+    /// Logs a failure, and the same failure again only after a minute. Failures of connections are logged at debug level,
+    /// because `collect` logs when no broker can be reached.
     private func report(_ error: KafkaError) {
         guard !error.isConnection else {
             return logger.debug("Kafka", metadata: ["reason": "\(error)"])

@@ -1,7 +1,7 @@
 internal import Linux
 internal import SystemPackage
 
-/// How brokers are reached and told who calls, in librdkafka's terms.
+/// Encryption and login of connections to brokers, in librdkafka's terms.
 struct KafkaSecurity: Equatable {
     enum SecurityProtocol: String, Equatable, CaseIterable {
         case plaintext, ssl
@@ -21,20 +21,20 @@ struct KafkaSecurity: Equatable {
     enum HostCheck: String, Equatable { case https, none }
 
     var securityProtocol = SecurityProtocol.plaintext
-    /// Of SASL.
+    /// The mechanism of SASL; without effect in protocols without it.
     var mechanism = Mechanism.plain
     var user: String?
     var password: String?
-    /// PEM; `nil`: the machine's authorities.
+    /// The file of the trusted authorities (PEM); `nil`: those of the machine.
     var authority: String?
-    /// PEM, of this client.
+    /// The files of this client's certificate and its key (PEM).
     var certificate: String?
     var key: String?
     var keyPassword: String?
-    /// Whether a broker's certificate must have its name.
+    /// Whether a broker's certificate must name the broker's host.
     var hostCheck = HostCheck.https
 
-    /// What librdkafka is told (CONFIGURATION.md).
+    /// The configuration properties for librdkafka (CONFIGURATION.md).
     var properties: [(name: String, value: String)] {
         var properties = [(name: "security.protocol", value: securityProtocol.rawValue)]
         func add(_ name: String, _ value: String?) {
@@ -55,7 +55,8 @@ struct KafkaSecurity: Equatable {
         return properties
     }
 
-    /// Refuses what belongs to another protocol, and half of what belongs together.
+    /// Adds a fault for each setting that belongs to another protocol, for a missing user name or password, and for a
+    /// certificate without its key or a key without its certificate.
     func check(_ faults: inout [SettingError]) {
         let logins = [("KAFKA_SASL_USERNAME", user, false), ("KAFKA_SASL_PASSWORD", password, true)]
         let files = [

@@ -1,27 +1,27 @@
 internal import Webhooks
 
-/// Where events come in from besides the API.
+/// The settings of Kafka, from which events come in besides the API.
 struct KafkaSettings: Equatable {
-    /// `host:port` each; none: Kafka is not used.
+    /// `host` or `host:port` each; empty: Kafka is not used.
     var brokers: [String] = []
     var topicPrefix = ""
-    /// Of topics that are made because they are missing.
+    /// The replication factor of topics that are made because they are missing.
     var replicationFactor = 1
-    /// How much is asked for at a time.
+    /// How many bytes are fetched at a time.
     var fetchBytes = 1 << 20
-    /// How often to ask.
+    /// How long to wait between two fetches.
     var fetchSeconds = 0.25
     var security = KafkaSecurity()
 
     var group: String { topicPrefix + "notification-management" }
 
-    /// One for each kind of event, and one for all.
+    /// A topic for each kind of event, and one for all kinds.
     var topics: [String] { EventType.all.map { topicPrefix + $0.name } + [topicPrefix + "events"] }
 
-    /// What a topic is for; `nil`: any kind of event.
+    /// The kind of event that a topic is for; `nil`: any kind.
     func eventType(ofTopic topic: String) -> EventType? { EventType.named(String(topic.dropFirst(topicPrefix.count))) }
 
-    /// A name, an IPv4 address or an IPv6 address in brackets, and a port if one is given.
+    /// Whether a text is a name, an IPv4 address or an IPv6 address in brackets, with an optional port.
     static func isBroker(_ text: String) -> Bool {
         guard !text.contains("]:") || text.hasPrefix("[") else { return false }
         var host = Substring(text)
@@ -35,6 +35,7 @@ struct KafkaSettings: Equatable {
         return !host.isEmpty && SettingText.isPlain(host)
     }
 
-    /// Kafka lets a topic be named with what is plain. As the longest of a topic's 249 characters are the event's, and an event's id has the topic in it.
+    /// Whether topics may have this prefix: Kafka allows letters, digits and `-._` in their names. The length is bounded
+    /// because a name has at most 249 characters, the kind of event included, and because event ids contain the topic.
     static func isTopicPrefix(_ text: String) -> Bool { text.utf8.count <= 180 && SettingText.isPlain(text) }
 }

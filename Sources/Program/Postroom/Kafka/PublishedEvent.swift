@@ -3,14 +3,14 @@ internal import Kafka
 internal import Values
 internal import Webhooks
 
-/// An event as a message of a topic has it.
+/// An event that was published as a message of a Kafka topic.
 struct PublishedEvent: Equatable {
     let environment: UUID
     let event: Event
 
     /// - Parameters:
     ///   - type: the kind of event that the topic is for; `nil`: any.
-    ///   - maximumBytes: of a body.
+    ///   - maximumBytes: the longest value of a message that is accepted.
     init(_ message: Message, type: String?, maximumBytes: Int, now: Timestamp) throws(APIError) {
         let size = message.value?.count ?? 0
         guard size <= maximumBytes else { throw APIError(.validation, "It has more than \(maximumBytes) bytes.") }
@@ -27,7 +27,7 @@ struct PublishedEvent: Equatable {
         event = input.event(id: input.id ?? Self.id(of: message), in: environment, at: published ?? now)
     }
 
-    /// An event as its value says it, or its headers and its value together.
+    /// The event as JSON: the message's value or, for a CloudEvent in binary mode, made of its headers and its value.
     private static func body(of message: Message) throws(APIError) -> [UInt8] {
         func text(_ header: Message.Header) throws(APIError) -> String {
             guard let text = String(validating: header.value ?? [], as: UTF8.self) else {
@@ -51,10 +51,11 @@ struct PublishedEvent: Equatable {
         return body
     }
 
-    /// Names an event by its message: the same for the same one, however often it comes.
+    /// The id of an event that does not give one. It is made from the message, so that a message that is read again gives
+    /// the same id.
     ///
-    /// The time tells it from one of a topic of that name before or elsewhere. An id has no full stop (Standard Webhooks), and
-    /// Kafka refuses topics that differ in `.` and `_` alone.
+    /// The time distinguishes the message from one of an earlier topic of that name, or of another cluster. An id has no
+    /// full stop (Standard Webhooks), so that `_` replaces it: Kafka refuses topics whose names differ only in `.` and `_`.
     private static func id(of message: Message) -> String {
         let topic = message.topic.replacing(".", with: "_")
         let origin = "\(topic)-\(message.partition)-\(message.offset)"

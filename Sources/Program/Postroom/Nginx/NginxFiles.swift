@@ -3,48 +3,52 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// nginx's configuration, filled in from the settings; what the loop and nginx must agree on has one source.
+/// Writes nginx's configuration from templates and the settings. Limits that nginx and the responders' loop must agree on
+/// are computed here alone.
 struct NginxFiles {
     let settings: Settings
-    /// Where the templates are installed. The description of the API is in the directory `api` beside that.
+    /// The directory of the templates. The description of the API is in the directory `api` beside it.
     let templates: FilePath
-    /// How many descriptors one of nginx's processes may open.
+    /// How many descriptors one nginx process may open.
     var descriptorLimit = Int.max
-    /// Whether `upstream.conf` is used too, which has the zones that sharing needs.
+    /// Whether nginx reads `upstream.conf` too, which defines the zones that the limits in `shares` need.
     var hasZones = true
 
-    /// What nginx needs for as many connections as are set: one descriptor for the client, one for the responder.
+    /// The descriptors that nginx needs for MAX_CONNECTIONS: one for the client and one for the responder of each
+    /// connection, and 64 more.
     static func descriptors(_ settings: Settings) -> Int { 2 * settings.maximumConnections + 64 }
 
-    /// How many connections it can have.
+    /// How many connections nginx can have: MAX_CONNECTIONS, or fewer where `descriptorLimit` is too low.
     var connections: Int { min(settings.maximumConnections, (descriptorLimit - 64) / 2) }
 
-    /// Requests of clients that may be under way at a time. Each takes two connections of one of nginx's processes, and some
-    /// are left for `postroom health` and for operators.
+    /// How many requests of clients may be in progress at a time. Each takes two connections of an nginx process, and some
+    /// connections are left for `postroom health` and for operators.
     var sharedRequests: Int { max(16, connections / 2 - max(8, connections / 32)) }
 
-    /// Requests of one address that may be under way at a time.
+    /// How many requests of one address may be in progress at a time.
     var requestsPerAddress: Int { sharedRequests * 3 / 4 }
 
-    /// How many requests may wait for news at one responder, so that others still find connections of nginx.
+    /// How many requests may wait for news at one responder. The limit leaves connections of nginx for other requests.
     var parkedPerResponder: Int { max(4, sharedRequests * 3 / 4 / settings.responders) }
 
-    /// Bodies of 100,000 bytes or more, or of unknown length, that may be on their way at a time: of one address, and in all.
+    /// How many bodies of 100,000 bytes or more, or of unknown length, nginx receives at a time: from one address, and from
+    /// all addresses together.
     static let uploadsPerAddress = 64
     static let uploads = 256
 
-    /// Bytes of a body that nginx holds in memory, the rest in a file. Each request under way may take as much; a body that
-    /// is not counted as an upload fits, so that it needs no room on a disk that may be full.
+    /// How many bytes of a body nginx holds in memory; the rest goes to a file. Each request in progress may take this much.
+    /// A body that does not count as an upload fits, so that it needs no space on a disk that may be full.
     private var bodyBufferBytes: Int { min(settings.maximumBodyBytes, 128 << 10) }
 
-    /// nginx starts no attempt at a request this long after the first: longer than the longest wait. Requests are remembered
-    /// for longer.
+    /// nginx passes a request to another responder no later than this after it has passed it to the first. That is longer
+    /// than the longest wait of a request. The store remembers requests for longer still.
     static let retrySeconds = 80
 
-    /// Idle connections to responders that each of nginx's processes keeps.
+    /// How many idle connections to responders each nginx process keeps.
     static let keptConnections = 64
 
-    /// Connections that may wait at a responder's socket: as many as nginx can have, since a full backlog is a 502.
+    /// How many connections may wait at a responder's socket: as many as nginx can have, because nginx answers 502 when the
+    /// backlog is full.
     var backlog: Int { settings.maximumConnections }
 
     func socketPath(_ responder: Int) -> FilePath { settings.runDirectory.appending("responder-\(responder).sock") }
@@ -71,10 +75,10 @@ struct NginxFiles {
     /// The files that nginx reads.
     static let names = ["nginx.conf", "upstream.conf", "locations.conf", "operations.conf"]
 
-    /// Writes the files that nginx reads, and says whether any of them is new.
+    /// Writes the files that nginx reads, and returns whether any of them has changed.
     func write(workerUser: String?) throws(Refusal) -> Bool {
         var isNew = false
-        // None is written where one cannot be.
+        // Fill in all of them before the first is written: if one fails, none is changed.
         let texts = try Self.names.map { name throws(Refusal) in (name, try filled(name, workerUser: workerUser)) }
         for (name, text) in texts {
             let target = settings.runDirectory.appending(name)
@@ -104,7 +108,7 @@ struct NginxFiles {
         return fill(text, workerUser: workerUser)
     }
 
-    /// Puts values in the place of words between at signs.
+    /// Replaces each known `@WORD@` with its value.
     func fill(_ template: String, workerUser: String?) -> String {
         var text = template
         for (word, value) in values(workerUser: workerUser) {
@@ -148,7 +152,7 @@ struct NginxFiles {
             ("SERVERS", servers),
             ("KEPT", String(Self.keptConnections)),
             ("RETRY", String(Self.retrySeconds)),
-            // Outside the mount point nothing is there, nor at the mount point itself, where nginx would redirect.
+            // Answer 404 outside the mount point, and at the mount point without its slash, where nginx would redirect.
             ("OUTSIDE", settings.mountPoint.isEmpty ? "" : "location / { \(notFound) }"),
             ("BARE_MOUNT", settings.mountPoint.isEmpty ? "" : "location = \(settings.mountPoint) { \(notFound) }"),
             ("MOUNT", settings.mountPoint),
@@ -161,7 +165,7 @@ struct NginxFiles {
         host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
-    /// How nginx finds out who calls the API of events.
+    /// The directives that set the user of a request to the API of events.
     private var eventsUser: String {
         switch settings.events.userSource {
         case .none, .header: return ""
@@ -172,12 +176,12 @@ struct NginxFiles {
         }
     }
 
-    /// The common name of the client's certificate, unless nginx could not verify that. In a name as RFC 2253 writes it
-    /// commas and plus signs that end nothing are escaped. It stands in the server block, as all else of the locations file,
-    /// where a map could not.
+    /// The directives that take the common name of the client's certificate, if nginx has verified it. In a name in the form
+    /// of RFC 2253, commas and plus signs that are not separators are escaped. These use `set` and `if` because the
+    /// locations file is included in a server block, where `map` is not allowed.
     private var certificateUser: String {
         guard settings.events.userSource == .certificate else { return "" }
-        // nginx takes one of two backslashes for itself.
+        // nginx reads two backslashes between quotes as one.
         return #"""
             set $postroom_certificate_user "";
             set $postroom_certificate $ssl_client_verify:$ssl_client_s_dn;
@@ -193,7 +197,7 @@ struct NginxFiles {
             "listen \(Self.address(settings.host, port)) backlog=\(backlog)\(settings.tls == nil ? "" : " ssl http2");"
     }
 
-    /// The operations port: no TLS, no mount point, and nothing of the APIs.
+    /// The server block of the operations port, without TLS, mount point and APIs.
     private var operations: String {
         guard settings.operationsPort != 0 else { return "" }
         return "server { listen \(Self.address(settings.operationsHost, settings.operationsPort)); "
@@ -245,8 +249,9 @@ struct NginxFiles {
     private var mountPattern: String { settings.mountPoint.replacing(".", with: "\\.") }
 
     private var shareZones: String {
-        // Short bodies, and requests without one. A body of HTTP/2 may come without a length: there the method decides, and
-        // the path, as a POST to /read waits without a body. What escapes this has only as much memory as nginx's buffer.
+        // What is not an upload: requests with a short body or without one. A body of HTTP/2 may come without a length: then
+        // the method decides, and for POST the path, because a POST to /read has no body and may wait for news. A body that
+        // is missed here takes only as much memory as nginx's buffer.
         let others = [
             #""~^[^:]+:HTTP/1[.0-9]+:[0-9]{0,5}::" """#,
             #""~^[^:]+:HTTP/2[.0-9]+:[0-9]{1,5}::" """#,
@@ -268,7 +273,8 @@ struct NginxFiles {
         return lines.joined(separator: "\n")
     }
 
-    /// What one client, and all together, may have under way, so that others get through.
+    /// Limits on the requests that one address, and all clients together, may have in progress, so that one client cannot
+    /// block the others.
     private var shares: String {
         guard hasZones else { return "" }
         var lines = [
@@ -277,7 +283,7 @@ struct NginxFiles {
             "limit_conn postroom_uploads \(Self.uploadsPerAddress);",
             "limit_conn postroom_all_uploads \(Self.uploads);",
         ]
-        // CONNECTION_LIMIT brings these itself.
+        // With CONNECTION_LIMIT, `limits` has these two already.
         if settings.connectionsPerAddress == nil { lines += ["limit_conn_status 429;", "limit_conn_log_level info;"] }
         return lines.joined(separator: "\n    ")
     }
@@ -298,8 +304,8 @@ struct NginxFiles {
         return lines.joined(separator: "\n        ")
     }
 
-    /// nginx tries a request again only on an entry of the list that it has not tried. As every idle connection to a
-    /// responder that died costs a try until nginx has noticed, the whole list is repeated.
+    /// The entries of the upstream. nginx retries a request only on an entry that it has not tried, and each idle connection
+    /// to a responder that died costs one try until nginx notices. So the whole list is repeated.
     private var servers: String {
         let sockets = (1...settings.responders).map { "server \"unix:\(socketPath($0))\" max_fails=0;" }
         let rounds = max(2, (Self.keptConnections + 8) / sockets.count + 1)

@@ -3,21 +3,22 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// What nginx says on standard error, read from a pipe and written as lines of this program's log.
+/// Reads nginx's standard error from a pipe and logs its lines in this program's log.
 final class NginxLog {
-    /// nginx's standard error. Every nginx that is started has the same one.
+    /// The write end of the pipe: the standard error of every nginx that is started.
     let writing: FileDescriptor
-    /// Can be read when nginx has said something.
+    /// The read end of the pipe. Readable when nginx has written something.
     let reading: FileDescriptor
     private let logger: Logger
-    /// A line whose end has not come yet.
+    /// The beginning of a line whose end has not arrived yet.
     private var rest: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: 65536)
 
-    /// nginx's lines have 2048 bytes at the most; what is longer is broken.
+    /// Lines longer than this are split. nginx's own lines have at most 2048 bytes.
     private static let maximumLine = 8192
 
-    /// - Parameter descriptors: the ends of the pipe, where nginx has it already: `reading`, `writing`.
+    /// - Parameter descriptors: the ends of the pipe that a running nginx has, `reading` and `writing`; empty to open a new
+    ///   pipe.
     init(_ logger: Logger, descriptors: [Int32] = []) throws(Errno) {
         if descriptors.count == 2 {
             (reading, writing) = (FileDescriptor(rawValue: descriptors[0]), FileDescriptor(rawValue: descriptors[1]))
@@ -27,7 +28,7 @@ final class NginxLog {
         self.logger = logger
     }
 
-    /// Writes what has come since the last time. Never waits.
+    /// Logs the lines that have arrived since the last call. Never waits.
     func drain() {
         while true {
             let count = try? unsafe buffer.withUnsafeMutableBytes { unsafe try reading.read(into: $0) }
@@ -49,8 +50,8 @@ final class NginxLog {
     }
 }
 
-/// A line of nginx's error log, taken apart: `2026/11/28 22:40:01 [crit] 12#12: *3 what it says`, or, before nginx has read
-/// where to log, `nginx: [emerg] what it says`. Any other line is an error whose message it is.
+/// A parsed line of nginx's error log: `2026/11/28 22:40:01 [crit] 12#12: *3 what it says`, or, before nginx has read
+/// where to log, `nginx: [emerg] what it says`. Any other line has the level `error`, and the whole line is its message.
 struct NginxLine: Equatable {
     var level = Logger.Level.error
     var process: Int?
@@ -78,7 +79,7 @@ struct NginxLine: Equatable {
         message = String(rest)
     }
 
-    /// Whether this is a time, or nginx's name.
+    /// Whether the text before the level is a time or nginx's name.
     private static func isHead(_ text: Substring) -> Bool {
         text == "nginx: " || !text.isEmpty && text.allSatisfy { $0.isNumber || "/: ".contains($0) }
     }

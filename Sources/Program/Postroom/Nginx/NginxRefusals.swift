@@ -2,19 +2,19 @@ internal import Events
 internal import HTTPTypes
 internal import Webhooks
 
-/// What nginx refuses by itself, in Postroom's words: a line of plain text, and to who calls the API of webhooks or that of
-/// events the error object of it.
+/// Postroom's answers to requests that nginx refuses by itself: a line of plain text or, in the APIs of webhooks and of
+/// events, the API's error object.
 struct NginxRefusals {
     let settings: Settings
 
     private struct Refusal {
-        /// What nginx knows it by.
+        /// The last segment of the location's path: nginx's status code, with a suffix where one code has two texts.
         let name: String
         let status: HTTPResponse.Status
-        /// `nil` where it does not happen in the API of webhooks.
+        /// The error code in the API of webhooks; `nil` for a refusal that does not happen there.
         var code: ErrorCode?
         let text: String
-        /// Whether to try again soon.
+        /// Whether the client should try again soon: the answer then has `Retry-After`.
         var passes = false
     }
 
@@ -90,11 +90,11 @@ struct NginxRefusals {
         }
     }
 
-    /// - Parameter body: what is answered; `nil` where the location is of no use.
+    /// - Parameter body: makes the body of the answer; `nil` for a refusal that needs no location.
     private func locations(_ kind: String, _ refusals: [Refusal], _ body: (Refusal) -> String?) -> String {
         refusals.compactMap { refusal in
             body(refusal).map { body in
-                // As nginx reads what is between single quotes.
+                // Escape the body as nginx reads text between single quotes.
                 let quoted = body.replacing("\\", with: "\\\\").replacing("'", with: "\\'")
                 let retry = refusal.passes ? "add_header Retry-After 1 always; " : ""
                 return "location = /.postroom-\(kind)/\(refusal.name) "

@@ -2,9 +2,10 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// A supervisor of an older version fills in the templates of this one by what it knows of them, and leaves words that it does
-/// not know: nginx goes on as it is, but cannot start again. Then a responder of this version that it starts writes nginx's
-/// files itself.
+/// Writes nginx's files in place of a supervisor of an older version.
+///
+/// Such a supervisor fills in the templates of this version, and leaves each `@WORD@` that it does not know: the running
+/// nginx goes on, but could not start again. A responder of this version that it starts then writes the files.
 struct NginxRepair {
     let settings: Settings
     let logger: Logger
@@ -15,7 +16,8 @@ struct NginxRepair {
         guard texts.contains(where: { $0.contains(/@[A-Z_]+@/) }), let program = Files.thisProgram() else { return }
         do throws(Refusal) {
             var files = NginxFiles(settings: settings, templates: try NginxFiles.findTemplates(program))
-            // What the supervisor has found out and this process may not.
+            // Take the descriptor limit and the user from the supervisor's file: this process may not be able to find them
+            // out.
             let main = texts.first ?? ""
             if let limit = main.firstMatch(of: /worker_rlimit_nofile ([0-9]+);/).flatMap({ Int($0.1) }) {
                 files.descriptorLimit = limit

@@ -56,26 +56,27 @@ extension ImportCommand {
     }
 }
 
-/// Carries what pacifica-notifications keeps into the store, a page in a transaction.
+/// Takes over the subscriptions and events of pacifica-notifications. Each page of rows is one transaction, or several if
+/// its events are large or have many matches.
 struct PacificaTakeover {
     private let source: PacificaDatabase
     private let store: any StorageEngine
     private let settings: Settings
     private let takeover: PacificaSubscriptions
     private let now: Timestamp
-    /// Older ones would be dropped at once.
+    /// Events that are older are left out, because the worker would drop them at once.
     private let oldest: Timestamp
 
     private var subscriptions = (new: 0, known: 0, deleted: 0, disabled: 0, refused: 0)
     private var events = Takeover()
     private var oldEvents = 0
     private var refusedEvents = 0
-    /// The summary as of the last commit; empty where there was none.
+    /// The summary as of the last commit; empty before the first one.
     private(set) var keptSummary: [String] = []
 
     private static let subscriptionsPerPage = 200
     private static let eventsPerPage = 50
-    /// Of one transaction.
+    /// The bytes of events, and the matches, after which a transaction is committed.
     private static let maximumBytes = 4 << 20
     private static let maximumMatches = 2000
 
@@ -100,7 +101,7 @@ struct PacificaTakeover {
         }
     }
 
-    /// Rows that are not served as they were.
+    /// How many rows were refused, or taken over disabled.
     var faults: Int { subscriptions.disabled + subscriptions.refused + refusedEvents }
 
     var summary: [String] {

@@ -3,21 +3,21 @@ internal import HTTP
 internal import PostgreSQL
 internal import SQLite
 
-/// Where pacifica-notifications keeps what it knows, as peewee's `playhouse.db_url` writes it.
+/// The URL of the database of pacifica-notifications, in the form of peewee's `playhouse.db_url`.
 enum PacificaDatabaseURL: Equatable {
     struct Parameter: Equatable {
         let name: String
         let value: String
     }
 
-    /// A path, and `:memory:` is none.
+    /// The path of a file; `:memory:` is refused.
     case sqlite(path: String)
-    /// By libpq's names.
+    /// The parameters of a connection, by libpq's names.
     case postgreSQL([Parameter])
 
     private static let sqliteSchemes: Set = ["sqlite", "sqliteext"]
     private static let postgreSQLSchemes: Set = ["postgres", "postgresql", "postgresext"]
-    /// What libpq takes of a query; the rest is for peewee and its pools.
+    /// The parameters of the URL's query that are passed to libpq. The others are for peewee and its pools, and are ignored.
     private static let taken: Set = [
         "application_name", "channel_binding", "connect_timeout", "gssencmode", "host", "hostaddr", "keepalives",
         "options",
@@ -52,7 +52,8 @@ enum PacificaDatabaseURL: Equatable {
         self = .postgreSQL(parameters)
     }
 
-    /// User and password stand there as they are: peewee decodes nothing in them.
+    /// The parameters that the URL's authority gives, or `nil` if it is not valid. User and password are not
+    /// percent-decoded, because peewee does not decode them either.
     private static func parameters(authority: Substring) -> [Parameter]? {
         var parameters: [Parameter] = []
         var host = authority
@@ -78,9 +79,9 @@ enum PacificaDatabaseURL: Equatable {
     }
 }
 
-/// A database that is read as of one moment, page by page.
+/// A database that is read page by page in one transaction, which sees it as of one moment.
 struct PacificaDatabase {
-    /// A row by the names of its columns; what is null is left out.
+    /// The values of a row by the names of its columns; values that are null are left out.
     typealias Row = [String: String]
 
     private let ask: (_ statement: String, _ parameters: [String]) throws -> [[String?]]
@@ -101,11 +102,11 @@ struct PacificaDatabase {
         }
     }
 
-    /// Lends a table's rows, so many at a time: oldest first, and after them those of which nobody knows when they were made.
+    /// Calls `body` with a table's rows, up to `size` at a time: the oldest first, and rows without a time of creation last.
     func pages(
         of table: String, _ columns: [String], size: Int, _ body: ([Row]) async throws -> Void
     ) async throws {
-        // What is null is neither before nor after anything.
+        // A time that is null cannot be compared, so that these rows need a query of their own.
         for (condition, place) in [("created IS NOT NULL", ["created", "uuid"]), ("created IS NULL", ["uuid"])] {
             let names = place.joined(separator: ", ")
             let head = "SELECT \(Self.list(columns)), \(names) FROM \(table) WHERE \(condition)"
@@ -121,14 +122,15 @@ struct PacificaDatabase {
         }
     }
 
-    /// A table's rows with one value in a column: those of which nobody knows when they were made, then oldest first.
+    /// A table's rows that have a value in a column: rows without a time of creation first, then the others from the oldest
+    /// on.
     func rows(of table: String, _ columns: [String], where column: String, is value: String) throws -> [Row] {
         let order = "ORDER BY created IS NOT NULL, created, uuid"
         let statement = "SELECT \(Self.list(columns)) FROM \(table) WHERE \(column) = $1 \(order)"
         return try ask(statement, [value]).map { Self.row($0, columns) }
     }
 
-    /// The number in front of the schema's version; `nil` where the database does not say.
+    /// The major number of the schema's version; `nil` where the database does not give it.
     func schemaVersion() -> String? {
         (try? ask("SELECT value FROM notificationsystem WHERE part = 'major'", []))?.first?.first ?? nil
     }

@@ -13,7 +13,7 @@ extension FormerEvent {
     ]
 
     /// - Parameters:
-    ///   - row: of `eventlog`, by `columns`.
+    ///   - row: a row of `eventlog`, with `columns`.
     ///   - now: the time of an event whose row has none.
     init(row: PacificaDatabase.Row, now: Timestamp) throws(EventError) {
         guard let id = row["uuid"].flatMap({ UUID(lenient: $0) }) else {
@@ -31,10 +31,10 @@ extension FormerEvent {
             event: ReceivedEvent(id: id, type: EventIntake.type(of: value), body: body), receivedAt: time)
     }
 
-    /// Adds an attempt: the answers of the policy service and of the target.
+    /// Adds an attempt to deliver the event, with the answers of the policy service and of the target.
     /// - Parameters:
-    ///   - row: of `eventlogmatch`, by `matchColumns`.
-    ///   - keptBytes: of a body.
+    ///   - row: a row of `eventlogmatch`, with `matchColumns`.
+    ///   - keptBytes: how many bytes of each answer's body are kept.
     mutating func addMatch(row: PacificaDatabase.Row, keptBytes: Int) throws(EventError) {
         guard let subscription = row["event_match_id"].flatMap({ UUID(lenient: $0) }) else {
             throw EventError(.badRequest, "event_match_id: a UUID was expected.")

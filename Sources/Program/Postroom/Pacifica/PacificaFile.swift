@@ -1,7 +1,7 @@
 /// A configuration file of pacifica-notifications, as Python's `configparser` reads it: sections, `name = value`, longer
 /// values on lines that are indented further, comments on lines of their own, and `%(name)s` for another value.
 struct PacificaFile: Equatable {
-    /// What is wrong with a line, counted from 1.
+    /// A fault of the file: its line, counted from 1, and the reason.
     struct Fault: Error, Equatable {
         let line: Int
         let reason: String
@@ -14,11 +14,11 @@ struct PacificaFile: Equatable {
         let line: Int
     }
 
-    /// In the order they stand there.
+    /// The entries in the order of the file.
     private(set) var entries: [Entry] = []
     private var sections: Set<String> = []
 
-    /// Its entries stand in every section that has no such of its own.
+    /// The section whose entries apply to every section that has no entry of the same name.
     static let defaults = "DEFAULT"
     private static let deepest = 10
 
@@ -78,7 +78,7 @@ struct PacificaFile: Equatable {
         return nil
     }
 
-    /// What a section has under a name, or all have.
+    /// The entry of a section, or else of `DEFAULT`, with `%(name)s` expanded; `nil` if neither has one of this name.
     func value(_ section: String, _ name: String) throws(Fault) -> Entry? {
         guard var found = entry(section, name) else { return nil }
         found.value = try expanded(found, in: section)

@@ -12,20 +12,21 @@ struct PacificaSubscription {
         "created", "updated", "deleted",
     ]
 
-    /// By `columns`; those that are null are left out.
+    /// The row's values by the names of `columns`; values that are null are left out.
     let row: PacificaDatabase.Row
 
     var id: UUID? { row["uuid"].flatMap { UUID(lenient: $0) } }
     var isDeleted: Bool { row["deleted"] != nil }
 
-    /// The row as the API takes a subscription, but for the user, which the API does not read, and with another expression.
+    /// The row as JSON in the form in which the API accepts a subscription, with the given expression. The user is left out,
+    /// because the API does not read it there.
     fileprivate func json(expression: String) throws(EventError) -> [UInt8] {
         var json = JSONWriter()
         json.beginObject()
         for name in ["uuid", "name", "target_url", "version", "disabled", "error", "created", "updated"] {
             guard let text = row[name] else { continue }
             json.name(name)
-            // An answer's whole body, however long it was.
+            // `error` may be the whole body of an answer: cut it to what a subscription may have.
             json.string(
                 name == "error" ? String(text.unicodeScalars.prefix(Subscription.maximumErrorCharacters)) : text)
         }
@@ -36,7 +37,7 @@ struct PacificaSubscription {
             do throws(JSONError) { value = try JSON(parsing: Array(text.utf8)) } catch {
                 throw EventError(.badRequest, "\(name): it is not JSON: \(error).")
             }
-            // None is written so, and taken in no other way than by leaving it out.
+            // These two mean that there is no login. The API accepts that only if the member is left out.
             if name == "auth", value == .object([]) || value == .null { continue }
             json.member(name, text: text.utf8)
         }
@@ -45,14 +46,14 @@ struct PacificaSubscription {
     }
 }
 
-/// Makes subscriptions of those of pacifica-notifications.
+/// Makes subscriptions from those of pacifica-notifications.
 struct PacificaSubscriptions {
     private let settings: EventSettings
     private let urls: any URLRules
     private let sealing: Sealing
     private let now: Timestamp
 
-    /// - Parameter urls: which targets may be called.
+    /// - Parameter urls: decides which targets may be called.
     init(settings: EventSettings, urls: any URLRules, sealing: Sealing, now: Timestamp) {
         self.settings = settings
         self.urls = urls
@@ -60,8 +61,8 @@ struct PacificaSubscriptions {
         self.now = now
     }
 
-    /// - Returns: the subscription. Where its expression or its target cannot be used it is disabled, and `fault` says why.
-    /// - Throws: what else is wrong with it.
+    /// - Returns: the subscription. If its expression or its target cannot be used, it is disabled, and `fault` says why.
+    /// - Throws: the reason if anything else of it cannot be used.
     func subscription(
         _ former: PacificaSubscription
     ) throws(EventError) -> (subscription: Subscription, fault: String?) {
@@ -69,7 +70,7 @@ struct PacificaSubscriptions {
         do throws(EventError) {
             return (try make(former, expression: expression, urls), nil)
         } catch {
-            // An expression and rules that take any subscription.
+            // Try again with an expression and URL rules that accept everything. If this fails too, something else is wrong.
             var made = try make(former, expression: "$", AnyTarget())
             made.expression = expression
             if (try? TargetURL(made.destination.url)) == nil { made.destination.url = "" }
@@ -92,7 +93,7 @@ struct PacificaSubscriptions {
     }
 }
 
-/// Takes any URL.
+/// Accepts any URL.
 private struct AnyTarget: URLRules {
     func fault(_ url: String) -> String? { nil }
 }

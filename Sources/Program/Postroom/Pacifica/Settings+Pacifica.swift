@@ -1,15 +1,15 @@
 internal import Linux
 internal import SystemPackage
 
-/// What a configuration file of pacifica-notifications says in place of variables that are not set.
+/// Settings from a configuration file of pacifica-notifications. They apply where the variables themselves are not set.
 struct PacificaSettings {
     static let variable = "POSTROOM_PACIFICA_CONFIG"
 
-    /// The values of variables.
+    /// The file's values for variables that are not set, by the variables' names.
     private(set) var values: [String: String] = [:]
-    /// Where those stand in the file, by the same names.
+    /// The places of those values, with the file's path and the line, by the same names. Errors show them.
     private(set) var places: [String: String] = [:]
-    /// What the file has besides, and what is of no effect here.
+    /// The other entries of the file, which have no effect here, as `section.name`.
     private(set) var ignored: [String] = []
 
     private static let known = [

@@ -12,8 +12,8 @@ internal import Storage
 internal import Values
 internal import Webhooks
 
-/// The whole application behind one loop: it sends each request to the API that it belongs to, and says what is to be
-/// said when the store fails.
+/// The application behind one responder's loop. It passes each request to the API that owns its path, and makes the
+/// responses to failures of the store.
 final class Application: Service {
     private let store: any StorageEngine
     let sources: [any LoopSource]
@@ -26,7 +26,7 @@ final class Application: Service {
     private let counters: ServiceCounters
     private let siteGuard: SiteGuard
     private let logger: Logger
-    /// A full store is complained of every ten seconds at the most.
+    /// When a full store may be logged again, by `SystemClock.bootTimeMicroseconds`: at most every ten seconds.
     private var complainsAgainAt: Int64 = 0
 
     /// - Parameter loginKey: see `QueueHandlers`.
@@ -88,7 +88,8 @@ final class Application: Service {
             default: preconditionFailure("a request waits for what no API knows")
             }
         }
-        // Where it cannot be told, those who wait find out why.
+        // If the store cannot be read, every waiting request goes on as if there were news, and then meets the failure
+        // itself.
         var hasNews = interests.map { _ in true }
         do throws(StoreFailure) {
             for (entry, isNew) in zip(endpoints, try await capture.news(for: endpoints.map(\.interest))) {
@@ -124,7 +125,7 @@ final class Application: Service {
         return APIError(status == .forbidden ? .forbidden : .misdirected, text).response(isDebugging: isDebugging)
     }
 
-    /// Healthy is what can commit.
+    /// Answers 200 only if the store can commit.
     private func health(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         guard request.method == .get || request.method == .head else {
             return .whole(.methodNotAllowed(allowed: "GET,HEAD"))
@@ -179,14 +180,14 @@ final class Application: Service {
                 complainsAgainAt = now + 10_000_000
             }
         case .rolledBack:
-            // The request is answered anew.
+            // The loop answers the request again.
             break
         case .damaged:
-            // The store has noted which record it is.
+            // The store has noted the record, and `reportDamage` logs it.
             break
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
         case .lost(let reason):
-            // The loop finishes what it has and ends; whoever started this process starts another.
+            // On SIGTERM the loop finishes its requests and ends. The supervisor then starts another process.
             logger.critical("the store is lost to this process, which ends", metadata: ["reason": "\(reason)"])
             Signal.raise(Signal.terminate)
         }
@@ -194,7 +195,7 @@ final class Application: Service {
 }
 
 extension Logger.Message {
-    /// A record cannot be read.
+    /// Logged for a record that cannot be read.
     static let damage: Logger.Message =
         "a stored record is damaged: stop the service and run \"postroom store repair\", which drops what cannot be read"
 }

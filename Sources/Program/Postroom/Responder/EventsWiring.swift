@@ -23,7 +23,7 @@ extension EventHandlers {
     }
 }
 
-/// Which URLs a subscription that is imported may have: no name is looked up.
+/// Decides which URLs imported subscriptions may have. Names are not looked up.
 struct EventTargets: URLRules {
     private let addresses: AddressGuard
 

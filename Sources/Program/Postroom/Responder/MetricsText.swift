@@ -1,6 +1,6 @@
 internal import Delivery
 
-/// Writes metrics as Prometheus reads them; each name begins with `postroom_`.
+/// Writes metrics in the text format of Prometheus. Each name begins with `postroom_`.
 struct MetricsText {
     private(set) var text = ""
 
@@ -32,7 +32,7 @@ struct MetricsText {
     }
 
     /// The samples of one histogram.
-    /// - Parameter counts: one more than there are bounds.
+    /// - Parameter counts: the count of each bucket, one more than there are bounds: the last is that above all bounds.
     mutating func samples(
         _ name: String, _ labels: [(String, String)], _ bounds: [Double], _ counts: [UInt64], microseconds: UInt64
     ) {
@@ -49,7 +49,7 @@ struct MetricsText {
 }
 
 extension MetricsText {
-    /// What the processes count together.
+    /// Adds the counters that all responders share.
     mutating func add(_ counters: ServiceCounters) {
         family(
             "requests_total", "counter",

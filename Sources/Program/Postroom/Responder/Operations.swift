@@ -8,7 +8,7 @@ internal import Storage
 internal import Values
 internal import Webhooks
 
-/// What is told at the operations port: whether the service lives and works, how much it does, and which version it is.
+/// Answers requests at the operations port: liveness, readiness, metrics, the version and, with DEBUG, the settings.
 final class Operations {
     private let store: any StorageEngine
     private let settings: Settings
@@ -18,7 +18,7 @@ final class Operations {
 
     /// - Parameters:
     ///   - started: when the service was started.
-    ///   - vitals: what the supervisor shares with this process; `nil` where there is none.
+    ///   - vitals: the memory that the supervisor shares with this process; `nil` without a supervisor.
     init(
         store: any StorageEngine, settings: Settings, counters: ServiceCounters, started: Timestamp, vitals: Vitals?
     ) {
@@ -52,7 +52,7 @@ final class Operations {
         }
     }
 
-    /// Which program this is, and where it runs.
+    /// The program's version and where it runs, as names and values.
     private var identity: [(String, String)] {
         [
             ("version", postroomVersion), ("env", settings.environmentName), ("pod_name", settings.podName),
@@ -60,7 +60,8 @@ final class Operations {
         ]
     }
 
-    /// Ready is what has a store that is there, sound and not full, can commit, and delivers what is due.
+    /// Answers 200 only if the store's file is in place and whole, the store is not full and can commit, and due deliveries
+    /// are being made.
     private func ready(_ context: any RequestContext) async throws(StoreFailure) -> Answer {
         do throws(StoreFailure) {
             try await store.checkHealth()
@@ -77,7 +78,7 @@ final class Operations {
         return try await context.committed(.text(.ok, "ok\n"))
     }
 
-    /// In the text format of Prometheus (version 0.0.4).
+    /// The metrics in the text format of Prometheus (version 0.0.4).
     private func metrics() async throws(StoreFailure) -> Response {
         let space = try await store.space()
         let metrics = try await store.metrics(at: store.clock.now())

@@ -7,10 +7,10 @@ internal import SystemPackage
 /// The configuration file of queues, QUEUE_CONFIG.
 final class QueueFile: ConfigurationFile {
     let path: FilePath
-    /// Some 100,000 queues.
+    /// Enough for some 100,000 queues.
     static let limitBytes = 16 << 20
 
-    /// Held while the file is changed; it lies in DATA_DIR.
+    /// A lock file in DATA_DIR, locked while the configuration file is changed.
     private let lockPath: FilePath
 
     init(_ path: FilePath, _ settings: Settings) {
@@ -70,7 +70,7 @@ extension QueueHandlers {
 }
 
 extension ConfigurationFailure {
-    /// What an operator is told, a line for each fault.
+    /// The failure in words for the operator, one line for each fault.
     func lines(_ file: FilePath) -> [String] {
         switch self {
         case .missing: ["\(file) is not there"]

@@ -38,15 +38,17 @@ struct Respond: AsyncCommand {
         let descriptors = raiseDescriptorLimit()
         let logger = settings.logger("responder \(Machine.processID)")
         let vitals = heartbeat.flatMap { _ in Vitals(FileDescriptor(rawValue: Vitals.childDescriptor)) }
-        // A supervisor of this version gives every process a heartbeat.
+        // A supervisor of this version gives every process a heartbeat; older ones do not.
         let isOfOlderSupervisor = parent != nil && ready != nil && heartbeat == nil
         let serviceStore = ServiceStore(
             settings: settings, parent: parent, isSuccessor: isOfOlderSupervisor, logger: logger)
-        // A successor leaves its place to the process that is there, and one without a supervisor tells who started it.
+        // Whether this process answers with 503 where the store cannot be opened. Others fail instead: a successor, because
+        // the process that it was to replace goes on; and one without a supervisor, which exits with the error.
         let mayRefuse = parent != nil && ready == nil
         let store: any StorageEngine
         do {
-            // With a file that was cut short since the service began this process would crash.
+            // Reading a file that was truncated after the service had started would crash this process. So another process
+            // probes it first.
             if mayRefuse, StoreOnDisk.fault(in: settings.dataDirectory) != nil { try StoreReading.probe(settings) }
             store = try serviceStore.open()
         } catch let error as Refusal {
@@ -63,7 +65,7 @@ struct Respond: AsyncCommand {
             store: store, settings: settings, sealing: secret.sealing,
             loginKey: secret.key.derived(for: Array("logins".utf8)), lookups: lookups, background: background,
             started: Timestamp(microseconds: start), vitals: vitals, logger: logger)
-        // Nothing that the loop has is used here any more.
+        // From here on only the loop uses the application.
         nonisolated(unsafe) let loop = try ResponderLoop(
             listener: socket, service: application,
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
@@ -75,7 +77,7 @@ struct Respond: AsyncCommand {
         logger.debug("stopped")
     }
 
-    /// Tells all callers that the store cannot be used, until it may be whole again.
+    /// Answers every request with 503 until the store may be usable again.
     private func refuse(
         _ refusal: Refusal, _ socket: FileDescriptor, _ settings: Settings, _ heartbeat: sending Heartbeat?,
         _ logger: Logger

@@ -1,5 +1,5 @@
-/// What a request is counted as: its path with names in the place of ids. The order is that of the counters' file; what is
-/// new goes to the end.
+/// The route that a request is counted under: its path with names in place of ids. The raw value is the route's row in the
+/// counters' file: add new routes at the end.
 enum Route: UInt8, CaseIterable {
     case other, health, manage, endpoints, endpoint, notifications, webhook
     case post, read, listen, unlisten, acknowledge, queues, password, reload, time
@@ -7,7 +7,7 @@ enum Route: UInt8, CaseIterable {
     case environmentWebhooks, environmentEvents, environmentSettings, rotation
     case eventTypes, outbound, outboundLogs, outboundStatistics, outboundTest, outboundRecovery, outboundRetry
 
-    /// As OpenAPI writes it.
+    /// The path template as OpenAPI writes it, or "other".
     var pattern: String {
         switch self {
         case .other: "other"
@@ -47,7 +47,7 @@ enum Route: UInt8, CaseIterable {
         }
     }
 
-    /// - Parameter segments: of the path below the mount point; `nil`: it lies outside.
+    /// - Parameter segments: the path's segments below the mount point; `nil` for a path outside it.
     init(_ segments: [String]?) {
         guard let segments, let first = segments.first else {
             self = .other
@@ -57,7 +57,7 @@ enum Route: UInt8, CaseIterable {
     }
 
     private static func find(_ first: String, _ path: ArraySlice<String>) -> Route {
-        // An empty segment at the end is a slash that does not matter.
+        // A slash at the end makes an empty last segment, and has no effect.
         let count = path.last == "" ? path.count - 1 : path.count
         switch first {
         case "webhook" where path.count > 1: return .webhook

@@ -2,8 +2,8 @@ internal import HTTP
 internal import Linux
 internal import SystemPackage
 
-/// What the processes of an installation count together, in a file in DATA_DIR/run: requests by route and status, and how long
-/// they took.
+/// The counters that all responders of an installation share, in a file in DATA_DIR/run: requests by route and status, and
+/// how long they took.
 struct ServiceCounters {
     private let counters: SharedCounters
 
@@ -21,17 +21,18 @@ struct ServiceCounters {
         return columns
     }()
 
-    // A row for each route: statuses, other statuses, buckets, the last bucket, the sum in microseconds.
+    // A row for each route: statuses, other statuses, a bucket for each bound, the bucket above all bounds, and the sum of
+    // the durations in microseconds.
     private static let bucketsColumn = statuses.count + 1
     private static let sumColumn = bucketsColumn + bounds.count + 1
     private static let columns = sumColumn + 1
 
-    /// Part of the file's name, to be raised with each change of what is counted where: while responders are replaced, old
-    /// and new ones count at the same time.
+    /// The version of the file's layout, a part of its name. Raise it whenever a counter moves: while responders are
+    /// replaced, old and new ones count at the same time.
     private static let form = 1
 
     init(_ settings: Settings) {
-        // It is there but for responders that run on their own.
+        // The directory is missing only where a responder was not started by `postroom serve`.
         try? Files.makeDirectory(settings.runDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
         counters = SharedCounters(
             settings.runDirectory.appending("counters-\(Self.form)"),
@@ -47,14 +48,16 @@ struct ServiceCounters {
         counters.add(UInt64(max(0, microseconds)), to: row + Self.sumColumn)
     }
 
-    /// How many requests of a route had a status; the last one stands for all others.
+    /// The number of a route's requests by status; the last entry, "other", counts all statuses that have no entry.
     func requests(_ route: Route) -> [(status: String, count: UInt64)] {
         (Self.statuses.map(String.init) + ["other"]).enumerated().map { index, status in
             (status, counters.value(at: Int(route.rawValue) * Self.columns + index))
         }
     }
 
-    /// How many requests took longer than each bound and no longer than the next, and all of them together, in microseconds.
+    /// The durations of a route's requests.
+    /// - Returns: for each bound, how many requests took no longer than it and longer than the bound before; then how many
+    ///   took longer than all bounds; and the sum of all durations, in microseconds.
     func durations(_ route: Route) -> (counts: [UInt64], microseconds: UInt64) {
         let row = Int(route.rawValue) * Self.columns
         return (

@@ -7,19 +7,19 @@ internal import SystemPackage
 
 /// Opens the store for a responder or the worker.
 ///
-/// A supervisor of this version has nobody use the store of an older layout when it starts these. One of an older version
-/// starts them beside processes of its own version, which have the store open: then the first of them asks those to stop, the
-/// worker before the responders, and migrates the store once they have. The supervisor starts them again, with the new
-/// program. Callers wait at the sockets meanwhile.
+/// If the store has an older layout, a supervisor of this version migrates it before it starts these processes. A supervisor
+/// of an older version starts them beside processes of its own version, which have the store open. Then the first new
+/// process asks the old ones to stop, the worker before the responders, and migrates the store once they have ended. The
+/// supervisor starts those again, with the new program. Callers wait at the sockets meanwhile.
 struct ServiceStore {
     let settings: Settings
-    /// The supervisor's number; `nil`: another one than "postroom serve" has started this process.
+    /// The supervisor's process id; `nil` where "postroom serve" did not start this process.
     let parent: Int32?
-    /// Whether this process is to take the place of one that runs, as part of a reload.
+    /// Whether a supervisor of an older version has started this process in a reload, to replace one that runs.
     let isSuccessor: Bool
     let logger: Logger
 
-    /// A supervisor gives a successor ten seconds.
+    /// Less than the ten seconds that a supervisor gives a successor.
     private static let waitMicroseconds: Int64 = 9_000_000
     private static let pauseMicroseconds: UInt32 = 50_000
 
@@ -40,8 +40,10 @@ struct ServiceStore {
         }
     }
 
-    /// The processes that have the store open: how often in a row each was seen, and which were asked to stop. A process
-    /// that has just been started holds the lock for a moment, to see what we have seen.
+    /// The processes that have the store open: how often in a row each was seen, and which were asked to stop.
+    ///
+    /// A new process holds the lock only for a moment, until it finds the older layout too. So only those that were seen
+    /// `steadyLooks` times in a row are asked.
     private struct Others {
         var seen: [Int32: Int] = [:]
         var asked: Set<Int32> = []
@@ -50,7 +52,7 @@ struct ServiceStore {
     }
 
     /// Asks the processes of the same supervisor that have the store open to stop.
-    /// - Returns: whether there are no others.
+    /// - Returns: false where a process that this supervisor did not start has the store open. Then no process is asked.
     private func ask(_ others: inout Others) -> Bool {
         let users = FileLock.holders(of: settings.dataDirectory.appending("store.lock")).filter {
             $0 != Machine.processID

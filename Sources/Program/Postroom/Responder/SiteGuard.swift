@@ -4,26 +4,27 @@ internal import HTTPTypes
 internal import Linux
 internal import Values
 
-/// Keeps web pages of other sites, which a person on this network may have open, from using this service through that
-/// person's browser.
+/// Refuses requests that web pages of other sites send through the browser of a person on this network.
 ///
-/// A page of another site shows itself by `Origin` or `Sec-Fetch-Site`. A page whose name leads to this service (DNS
-/// rebinding) is no other site to the browser: it shows itself by a `Host` that this service does not have. What neither a
-/// browser nor a page has anything to do with has none of the three headers and is not concerned.
+/// A page of another site is recognized by `Origin` or `Sec-Fetch-Site`. With DNS rebinding the page's own name resolves to
+/// this service, so that the browser does not treat the service as another site: such a request is recognized by a `Host`
+/// that is not a name of this service. Programs other than browsers send neither `Origin` nor `Sec-Fetch-Site`; their `Host`
+/// is checked in the same way.
 final class SiteGuard {
-    /// Hosts that may be named in `Host` beside addresses, loopback names and names without a dot; a name that begins with
-    /// `*.` stands for all names below it.
+    /// The hosts of ALLOWED_HOSTS, in lower case. `Host` and `Origin` may name them; a name that begins with `*.` stands for
+    /// all names below it.
     private let hosts: [String]
     private let checksHosts: Bool
     /// The host and port of SERVER_URL.
     private let own: Authority?
-    /// Hosts whose pages may send events, after asking for it.
+    /// The hosts of EVENTS_ALLOWED_ORIGINS, in lower case, or `*`: their pages may send events.
     private let eventOrigins: [String]
-    /// The `Host` that was found to be ours last: nearly all requests have the same.
+    /// The last `Host` that was found to be a name of this service. Nearly all requests have the same one, and it is not
+    /// checked again.
     private var known: (text: [UInt8], authority: Authority)?
 
     enum Refusal: Equatable {
-        /// `Host` names another service.
+        /// `Host` is not a name of this service.
         case host(String)
         /// The request comes from a page of another site.
         case site(String)
@@ -33,12 +34,12 @@ final class SiteGuard {
     struct Authority: Equatable {
         /// In lower case, without a dot at the end; an IPv6 address without its brackets.
         let host: String
-        /// `nil`: the one that the scheme has by default.
+        /// `nil`: no port was given, or the default port of the scheme.
         let port: Int?
 
         /// - Parameters:
-        ///   - text: a host and perhaps a port, as `Host` has them.
-        ///   - defaultPort: a port that counts as none.
+        ///   - text: a host and an optional port, in the form of the `Host` field.
+        ///   - defaultPort: the port that is stored as `nil`.
         init?(_ text: some StringProtocol, defaultPort: Int? = nil) {
             let text = text.lowercased()
             var rest = text[...]
@@ -62,7 +63,7 @@ final class SiteGuard {
             self.host = String(host)
         }
 
-        /// - Parameter url: `scheme://authority…`; `nil` is returned for all else, `null` among it.
+        /// - Parameter url: `scheme://authority…`. For any other text, such as `null`, the result is `nil`.
         init?(ofURL url: some StringProtocol) {
             let url = String(url)
             guard let slashes = url.firstRange(of: "://") else { return nil }
@@ -80,8 +81,8 @@ final class SiteGuard {
         eventOrigins = settings.events.allowedOrigins.map { $0.lowercased() }
     }
 
-    /// Why a request is refused; `nil` where it is not.
-    /// - Parameter path: the segments below the mount point; `nil`: it is one of the operations port.
+    /// The reason to refuse a request, or `nil` to accept it.
+    /// - Parameter path: the path's segments below the mount point; `nil` for a request at the operations port.
     func refusal(of request: Request, path: [String]?) -> Refusal? {
         let audience = path.map(Audience.init) ?? .management
         guard audience != .anybody else { return nil }
@@ -120,9 +121,10 @@ final class SiteGuard {
     private enum Audience {
         /// People who look after the service, and their programs.
         case management
-        /// Programs that send events. They may know the service by any name, and read nothing.
+        /// Programs that send events. They may call the service by any name, and cannot read anything.
         case senders
-        /// Whoever has the address: pages too, which some webhooks come from. Nothing can be read.
+        /// Anybody who has the address, web pages included, because some webhooks are sent by pages. Nothing that the store
+        /// keeps can be read there.
         case anybody
 
         init(_ path: [String]) {
@@ -136,14 +138,14 @@ final class SiteGuard {
         }
     }
 
-    /// Whether a link on another page was followed, to something that only shows.
+    /// Whether the request follows a link on another page to something that only shows data.
     private static func isVisit(_ request: Request, _ path: [String]) -> Bool {
         guard request.method == .get || request.method == .head,
             request.fields.firstValue(of: "sec-fetch-mode").map({ $0.elementsEqual("navigate".utf8) }) ?? false,
             request.fields.firstValue(of: "sec-fetch-dest").map({ $0.elementsEqual("document".utf8) }) ?? false
         else { return false }
         switch path.first {
-        // These read, listen, forget and reload by GET too, and a GET of an endpoint collects.
+        // A GET of these has effects: it reads messages, listens, stops listening or reloads. A GET of an endpoint collects.
         case "read", "listen", "unlisten", "reload": return false
         case "manage": return path.count != 3
         default: return true
@@ -152,12 +154,12 @@ final class SiteGuard {
 
     // MARK: Hosts
 
-    /// Domains that nobody can register: RFC 6761 (test), RFC 6762 (local), RFC 8375 (home.arpa), ICANN's "internal" of 2024,
-    /// and what clusters call their services.
+    /// Domains that nobody can register: RFC 6761 (localhost, test), RFC 6762 (local), RFC 8375 (home.arpa), ICANN's
+    /// "internal" of 2024, and `svc`, which clusters use in the names of their services.
     private static let privateDomains = [".localhost", ".local", ".internal", ".home.arpa", ".test", ".svc"]
 
-    /// Whether this service may be called so. No page has an address or `localhost` for its name, whatever that leads to; and
-    /// a name without a dot, or in a private domain, is given out by this network alone.
+    /// Whether a host is accepted as a name of this service. DNS rebinding needs a name that its attacker controls: that is
+    /// never an address or `localhost`, and names without a dot or in a private domain are assigned by this network alone.
     private func isOurs(_ authority: Authority) -> Bool {
         let host = authority.host
         return !checksHosts || !host.contains(".") || isNamed(host) || host == own?.host
@@ -165,19 +167,19 @@ final class SiteGuard {
             || IPAddress(host) != nil
     }
 
-    /// Whether ALLOWED_HOSTS has it.
+    /// Whether ALLOWED_HOSTS includes a host.
     private func isNamed(_ host: String) -> Bool {
         hosts.contains { $0 == host || ($0.hasPrefix("*.") && host.hasSuffix($0.dropFirst())) }
     }
 
-    /// Whether pages of an origin may use this service: its own, by whatever name it was called, and those that its operator
-    /// names.
-    /// - Parameter host: what the request called this service.
+    /// Whether pages of an origin may use this service: its own pages, under any accepted name of the service, and pages of
+    /// the hosts that its operator allows.
+    /// - Parameter host: the host and port in the request's `Host`.
     private func mayUse(_ origin: String, _ host: Authority?, _ audience: Audience) -> Bool {
         guard let authority = Authority(ofURL: origin) else { return false }
         if isNamed(authority.host) || authority == own { return true }
         if audience == .senders, eventOrigins.contains(where: { $0 == "*" || $0 == authority.host }) { return true }
-        // A server in front may have a port of its own, and leave it out.
+        // A reverse proxy may listen on another port, and leave the port out of `Host`.
         guard let host, host.host == authority.host, host.port == authority.port || host.port == nil else {
             return false
         }
@@ -193,7 +195,7 @@ extension SiteGuard.Refusal {
         }
     }
 
-    /// A sentence for whoever sent the request.
+    /// The refusal as a sentence for the client.
     var message: String {
         switch self {
         case .host(let host):

@@ -5,13 +5,13 @@ internal import Linux
 internal import SystemPackage
 internal import Values
 
-/// Answers every request with 503 while the store cannot be opened, so that callers and those who look at its health are told
-/// at once. Operators are told the reason.
+/// Answers every request with 503 while the store cannot be opened, so that callers and health checks get an answer at once.
+/// Only answers at the operations port give the reason.
 final class UnavailableService: Service {
     private let reason: String
     let sources: [any LoopSource]
 
-    /// - Parameter sources: what ends the process once the store may be whole again.
+    /// - Parameter sources: the source that ends the process once the store may be usable again: see `StoreReturn`.
     init(reason: String, sources: [any LoopSource]) {
         self.reason = reason
         self.sources = sources
@@ -32,7 +32,7 @@ final class UnavailableService: Service {
     func response(to failure: StoreFailure, at target: Target) -> Response { .failure(failure) }
 }
 
-/// Ends the process once the store may be whole again, so that the one that is started in its place tries anew.
+/// Ends the process once the store may be usable again. The supervisor then starts another one, which opens the store.
 final class StoreReturn: LoopSource {
     let descriptor: FileDescriptor
     private let writing: FileDescriptor
@@ -40,7 +40,8 @@ final class StoreReturn: LoopSource {
     private let began = SystemClock.bootTimeMicroseconds()
     private var looksAt: Int64
 
-    /// Where nothing is known to be wrong with the file, the next attempt comes no sooner.
+    /// The shortest life of the process. Without it, a store that cannot be opened although its file shows no fault would be
+    /// tried again and again without a pause.
     private static let leastMicroseconds: Int64 = 5_000_000
     private static let pauseMicroseconds: Int64 = 500_000
 

@@ -25,7 +25,7 @@ extension WebhookHandlers {
 
 extension Lookups: EnvironmentDirectory {}
 
-/// Makes keys: those whose making takes long (RSA: some 100 ms) beside the loop.
+/// Makes signing keys. An RSA key takes some 100 ms, so that another thread makes it.
 private final class KeyMaker: KeyMaking {
     private let algorithm: SignatureAlgorithm
     private let sealing: Sealing
@@ -62,7 +62,7 @@ private final class KeyMaker: KeyMaking {
     }
 }
 
-/// Which URLs webhooks and subscriptions may have.
+/// Decides which URLs webhooks and subscriptions may have.
 struct TargetChecking: URLChecking {
     private let isHTTPSOnly: Bool
     private let addresses: AddressGuard
@@ -83,7 +83,7 @@ struct TargetChecking: URLChecking {
         switch await lookups.addresses(of: target.host, context) {
         case .found(let found):
             let reasons = found.compactMap { addresses.refusal(of: $0) }
-            // Both loopback addresses are this host: one of them open is enough.
+            // If all addresses of the name are loopback addresses, they are all this host: one that is allowed is enough.
             let isThisHost = found.allSatisfy { address in Self.loopback.contains { $0.contains(address) } }
             let reason = isThisHost && reasons.count < found.count ? nil : reasons.first
             return .found(reason.map { "the name \(target.host) cannot be called: \($0)" })

@@ -6,16 +6,16 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// The secret that private keys, credentials and the values of custom headers are sealed under: DB_ENCRYPTION_SECRET, or a
-/// key made at the first start.
+/// The secret that encrypts private keys, credentials and the values of custom headers in the store: DB_ENCRYPTION_SECRET,
+/// or a key made at the first start.
 struct EncryptionSecret {
     let key: SealingKey
-    /// Whether it was made just now.
+    /// Whether this process has just made the key.
     let isNew: Bool
 
     static func file(_ settings: Settings) -> FilePath { settings.dataDirectory.appending("secret.key") }
 
-    /// Reads the secret; makes one where none is set, none was made, and nothing in the store is sealed.
+    /// Reads the secret, or makes one if none is set, none was made before, and nothing in the store is encrypted yet.
     init(_ settings: Settings, for store: any SecretSeal) async throws {
         if let text = settings.encryptionSecret {
             guard let key = SealingKey(bytes: Array(text.utf8)) else {
@@ -55,7 +55,7 @@ struct EncryptionSecret {
         do throws(Errno) {
             try Files.create(path, with: [UInt8](randomCount: 32, using: &random))
         } catch .fileExists {
-            // Another process was faster.
+            // Another process has made it meanwhile; that one is read below.
         } catch {
             throw Refusal("cannot make \(path), the secret that credentials are sealed under: \(error)")
         }
@@ -73,7 +73,8 @@ struct EncryptionSecret {
 
     private static let sealContext = Array("store".utf8)
 
-    /// Refuses a store whose secrets were sealed under another key, before anything is written to it.
+    /// Refuses a store whose secrets were encrypted with another key, before anything is written to it. A store without a
+    /// seal gets one, by which the key is recognized later.
     private func claim(_ store: any SecretSeal) async throws {
         var seal = try await store.seal()
         if seal == nil {

@@ -1,4 +1,4 @@
-/// What is wrong with a setting, in one line: its name, what it had, and what it takes; or where it stands, and why not.
+/// The fault of a setting, in one line: its name, its value and what is accepted; or its place in a file, and the reason.
 struct SettingError: Error, Equatable, CustomStringConvertible {
     let description: String
 
@@ -17,9 +17,9 @@ struct SettingErrors: Error, Equatable, CustomStringConvertible {
     var description: String { faults.map(\.description).joined(separator: "\n") }
 }
 
-/// How the text of a setting is read.
+/// Reads and writes the text of settings.
 ///
-/// Numbers are written as the services that Postroom replaces take them: blanks around, a sign, and `_` between digits.
+/// Numbers may have what the services that Postroom replaces accept: blanks around them, a sign, and `_` between digits.
 enum SettingText {
     static func trimmed(_ text: String) -> String {
         var rest = Substring(text)
@@ -28,7 +28,8 @@ enum SettingText {
         return String(rest)
     }
 
-    /// Whether a text has nothing but letters, digits and `-._`, which nothing that reads it takes for anything else.
+    /// Whether a text consists only of ASCII letters, digits and `-._`, which have no special meaning to any reader of the
+    /// text.
     static func isPlain(_ text: some StringProtocol) -> Bool {
         text.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
@@ -36,11 +37,11 @@ enum SettingText {
         }
     }
 
-    /// A text in which "…" stands for what a URL has before its `@` and after its `?`: passwords and tokens are given there.
+    /// Replaces the parts of a URL before its `@` and after its `?`, which may hold passwords and tokens, with "…".
     ///
-    /// What is almost a URL is treated alike, as a mistyped one holds the same password.
+    /// A text that is almost a URL is treated in the same way, because a mistyped URL holds the same password.
     static func withoutPassword(_ text: String) -> String {
-        // As libpq takes it, beside URLs.
+        // libpq accepts this form too, besides URLs.
         if text.lowercased().contains("password=") { return "…" }
         let start = text.firstRange(of: "://")?.upperBound ?? text.startIndex
         let isURL = start != text.startIndex
@@ -50,8 +51,9 @@ enum SettingText {
         return String(text[..<start] + rest)
     }
 
-    /// A value as a shell, systemd's EnvironmentFile and `postroom settings` write it: in double quotes where it has
-    /// anything but letters, digits and a few signs, with a backslash before what a shell would expand.
+    /// A value as `postroom settings` writes it for a shell or systemd's EnvironmentFile: in double quotes if it has
+    /// anything but letters, digits and a few other characters, with a backslash before each character that a shell would
+    /// interpret.
     static func quoted(_ value: String) -> String {
         let isBare = value.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
@@ -70,7 +72,7 @@ enum SettingText {
         withoutSeparators(trimmed(text), allowed: "0123456789+-").flatMap { Int($0) }
     }
 
-    /// A finite number, with fraction and exponent as it likes.
+    /// A finite number, with an optional fraction and exponent.
     static func number(_ text: String) -> Double? {
         withoutSeparators(trimmed(text), allowed: "0123456789+-.eE").flatMap { Double($0) }.flatMap {
             $0.isFinite ? $0 : nil

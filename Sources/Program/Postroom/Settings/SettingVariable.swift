@@ -5,12 +5,12 @@ extension Settings {
     /// One variable: how it is read, and how it is shown.
     struct Variable {
         let name: String
-        /// Another name that is taken where this one is not set.
+        /// Another name, which is read if this one is not set.
         var alias: String?
         let takes: String
-        /// Whether its value is shown to nobody.
+        /// Whether its value is never shown.
         var isSecret = false
-        /// Whether the query of its URL is shown to nobody.
+        /// Whether the query of its URL is never shown.
         var hidesQuery = false
         let set: (inout Settings, String) -> Bool
         let show: (Settings) -> String
@@ -18,27 +18,27 @@ extension Settings {
 }
 
 extension Settings.Variable {
-    /// The same, taken under another name too.
+    /// The same variable, which can also be set under another name.
     func alias(_ name: String) -> Self {
         var variable = self
         variable.alias = name
         return variable
     }
 
-    /// The name that it is set under; its own where it is set under neither.
+    /// The name under which the environment sets it: the alias if only that is set, and otherwise its own name.
     func name(in environment: [String: String]) -> String {
         guard let alias, environment[name] == nil, environment[alias] != nil else { return name }
         return alias
     }
 
-    /// The same, of a URL whose query may hold a token.
+    /// The same variable, whose URL is shown without its query, because that may hold a token.
     func hidingQuery() -> Self {
         var variable = self
         variable.hidesQuery = true
         return variable
     }
 
-    /// The line that sets it to what is in force. A value that holds a secret is left out, and the line is a comment.
+    /// The line that sets the variable to the value in force. If the value holds a secret, the line is a comment without it.
     func line(_ settings: Settings) -> String {
         let value = show(settings)
         if isSecret {
@@ -62,7 +62,7 @@ extension Settings.Variable {
             }, show: { $0[keyPath: path] })
     }
 
-    /// Empty: none.
+    /// A text that may be missing: an empty value leaves it unset.
     static func optionalText(
         _ name: String, _ path: WritableKeyPath<Settings, String?>, _ takes: String,
         _ isValid: @escaping (String) -> Bool
@@ -130,7 +130,7 @@ extension Settings.Variable {
             }, show: { String($0[keyPath: path]) })
     }
 
-    /// A length of time as Go writes it.
+    /// A length of time in Go's notation.
     static func goDuration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
         Self(
             name: name, takes: "a length of time above 0, such as 250ms, 5s or 1m30s",
@@ -143,7 +143,7 @@ extension Settings.Variable {
             }, show: { GoDuration.text($0[keyPath: path]) })
     }
 
-    /// How long nginx waits; it counts in milliseconds.
+    /// A timeout of nginx, which counts in milliseconds.
     static func timeout(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
         Self(
             name: name, takes: "a length of time from 1ms to 24h, such as 250ms, 5s or 1m30s",
@@ -156,7 +156,7 @@ extension Settings.Variable {
             }, show: { GoDuration.text($0[keyPath: path]) })
     }
 
-    /// Seconds that a clock is set by, and so must fit it.
+    /// A number of seconds that is added to a clock, so that it has to be small enough for that.
     static func duration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
         seconds(name, path, "a number of seconds above 0, a billion at the most") { $0 > 0 && $0 <= 1e9 }
     }
@@ -186,12 +186,12 @@ extension Settings.Variable {
             }, show: { $0[keyPath: path].rawValue })
     }
 
-    /// Read together with the others of its kind, as what one takes depends on them.
+    /// The path of a TLS file. `readTLS` reads these variables together, because what one accepts depends on the others.
     static func path(_ name: String, _ show: @escaping (Settings) -> FilePath?) -> Self {
         Self(name: name, takes: "the path of a file", set: { _, _ in true }, show: { show($0)?.string ?? "" })
     }
 
-    /// A text that is shown to nobody; empty: none.
+    /// A text that is never shown. An empty value leaves it unset.
     static func secret(
         _ name: String, _ path: WritableKeyPath<Settings, String?>, _ takes: String,
         _ isValid: @escaping (String) -> Bool

@@ -6,7 +6,7 @@ internal import Linux
 internal import SystemPackage
 internal import Values
 
-/// What an operator can set of event routing.
+/// The settings of event routing.
 extension Settings {
     static var eventVariables: [Variable] {
         [
@@ -34,7 +34,7 @@ extension Settings {
             Variable(
                 name: "EVENTS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
                 set: { settings, text in
-                    // Where there is nothing, there is no second attempt.
+                    // An empty schedule means that there is no second attempt.
                     let isNothing = SettingText.trimmed(text).isEmpty
                     guard let waits = isNothing ? [] : waits(text) else { return false }
                     settings.delivery.policies.events = .schedule(waits)
@@ -58,7 +58,7 @@ extension Settings {
         ]
     }
 
-    /// Waits with commas between.
+    /// Reads waits in Go's notation, separated by commas; `nil` if one of them is not valid.
     static func waits(_ text: String) -> [Double]? {
         let waits = text.split(separator: ",", omittingEmptySubsequences: false).map {
             GoDuration.seconds(SettingText.trimmed(String($0)))
@@ -70,7 +70,7 @@ extension Settings {
         (1...253).contains(text.utf8.count) && (SettingText.isPlain(text) || IPAddress(text) != nil)
     }
 
-    /// What depends on several variables.
+    /// Sets and checks what depends on several variables.
     mutating func readEvents(_ environment: [String: String], _ faults: inout [SettingError]) {
         events.maximumInputBytes = maximumBodyBytes
         delivery.approvalURL = events.policyURL

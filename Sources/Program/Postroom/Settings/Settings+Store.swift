@@ -4,14 +4,15 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// Which engine keeps what the program is given. Beside the commands about its file, nothing else names it.
+/// The choice of the storage engine. Besides this file, only `ServiceStore`, `Preflight` and the commands for the store's
+/// file name the engine.
 extension Settings {
     var storeOptions: MappedStore.Options {
         MappedStore.Options(maximumBytes: maximumStoreBytes, isDurable: durability == .disk)
     }
 
-    /// Opens the store for this process and holds it against `compact` and `import`, which want it alone.
-    /// - Parameter mayReplaceLost: whether an empty store may take the place of one that is gone.
+    /// Opens the store for this process. While it is open, `compact` and `import` are refused: they need it exclusively.
+    /// - Parameter mayReplaceLost: whether an empty store may replace one that is gone.
     func openStore(mayReplaceLost: Bool = false) throws(Refusal) -> any StorageEngine {
         try makeDataDirectory()
         var options = storeOptions
@@ -23,20 +24,20 @@ extension Settings {
         }
     }
 
-    /// Opens the store beside the service, for reading alone.
+    /// Opens the store for reading only. The service may go on meanwhile.
     func readStore() throws -> any StorageEngine {
         var options = storeOptions
         options.access = .readOnly
         return try MappedStore(directory: dataDirectory, options)
     }
 
-    /// Has the disk hold everything, and the store know that.
+    /// Writes everything to the disk, and notes in the store that it was closed.
     func closeStore() async throws {
         if StoreOnDisk.fault(in: dataDirectory) != nil { try StoreReading.probe(self) }
         var options = storeOptions
         options.access = .exclusive
         guard let store = try? MappedStore(directory: dataDirectory, options) else {
-            // Another process goes on with it.
+            // Another process has the store open: only sync it.
             return try await openStore().sync()
         }
         do throws(StoreFailure) { try store.noteClosed() } catch {
@@ -46,16 +47,16 @@ extension Settings {
     }
 }
 
-/// The store in a directory, as processes see it that do not open it.
+/// What a process can find out about the store in a directory without opening it.
 enum StoreOnDisk {
     /// The version of the layout that this program writes.
     static var layoutVersion: UInt64 { MappedStore.schemaVersion }
 
     static func path(in directory: FilePath) -> FilePath { MappedStore.file(in: directory) }
 
-    /// A sentence on what is wrong with the file; `nil` where nothing is, or there is no file.
+    /// A sentence that says what is wrong with the file; `nil` if no fault is found, or there is no file.
     static func fault(in directory: FilePath) -> String? { StoreFile.fault(in: directory) }
 
-    /// The process that holds the store's write lock; `nil` where none does, or it cannot be told.
+    /// The id of the process that holds the store's write lock; `nil` if no process holds it, or it is not known.
     static func writer(in directory: FilePath) -> Int32? { MappedStore.writer(in: directory) }
 }

@@ -1,10 +1,10 @@
 internal import Capture
 internal import Events
 
-/// What an operator is warned of at a start, and by `postroom settings`: what is allowed and hardly meant.
+/// Warnings about settings that are valid but hardly intended. They are logged at a start, and shown by `postroom settings`.
 extension Settings {
     /// - Parameter environment: the variables that the settings were read from.
-    /// - Returns: a line each.
+    /// - Returns: one line for each warning.
     func warnings(_ environment: [String: String]) -> [String] {
         var found: [String] = []
         if limits.bytesPerEndpoint < maximumBodyBytes {
@@ -37,7 +37,7 @@ extension Settings {
         return found + Self.nearlyKnown(environment.keys)
     }
 
-    /// Names that are almost those of settings, and have no effect.
+    /// Warnings about variables that are not settings, but have almost the name of one.
     static func nearlyKnown(_ names: some Sequence<String>) -> [String] {
         let known = variables.flatMap { [$0.name] + ($0.alias.map { [$0] } ?? []) }
         let all = Set(known)
@@ -50,10 +50,11 @@ extension Settings {
         }
     }
 
-    /// How many bytes must be put in, left out, replaced or swapped with the next to make one text of the other.
+    /// How many bytes must be inserted, deleted, replaced or swapped with the next one to turn one text into the other;
+    /// `Int.max` if the lengths differ by more than 2.
     static func editDistance(_ one: String, _ other: String) -> Int {
         let (one, other) = (Array(one.utf8), Array(other.utf8))
-        // Names differ by little or do not matter.
+        // Names that differ this much are not taken for one another.
         guard abs(one.count - other.count) <= 2 else { return .max }
         var rows = [Array(0...other.count)]
         for i in 0..<one.count {

@@ -10,12 +10,12 @@ internal import SystemPackage
 internal import Values
 internal import Webhooks
 
-/// All that an operator can set, from environment variables. `docs/settings.md` says what each means.
+/// The settings of an installation, which are environment variables. `docs/settings.md` says what each means.
 struct Settings: Equatable {
     enum Durability: String, Equatable {
         /// What was acknowledged survives a crash of the machine.
         case disk
-        /// It survives the death of any process.
+        /// What was acknowledged survives the death of any process, but perhaps not a crash of the machine.
         case process
     }
 
@@ -34,11 +34,11 @@ struct Settings: Equatable {
     var port = 8080
     /// As given; the default follows the port.
     var serverURL = "http://localhost:8080"
-    /// Names that the service is called by beside that of SERVER_URL, and whose pages may use it; `*`: any.
+    /// Hosts that clients may call the service by besides that of SERVER_URL, and whose pages may use it; `*`: any `Host`.
     var allowedHosts: [String] = []
-    /// As given.
+    /// MOUNT_POINT as given.
     var mountPointText = "/"
-    /// Empty, or from a slash to a segment's end.
+    /// Empty, or a path that begins with a slash and does not end with one.
     var mountPoint = ""
     var limits = CaptureLimits()
     var cleanupSeconds = 120.0
@@ -62,16 +62,16 @@ struct Settings: Equatable {
     var queueFile: FilePath = "var/options.conf"
     var queuePasswordHash = PasswordHash.Kind.digest(.sha512)
     var maximumMessageBytes = 16 << 20
-    /// Where the APIs are served beside `port`; `nil`: nowhere.
+    /// A second port of the APIs, besides `port`; `nil`: no second port.
     var apiPort: Int?
-    /// 0: there is none.
+    /// 0: no operations port.
     var operationsPort = 3616
     var operationsHost = "127.0.0.1"
     var webhooks = WebhookSettings()
     var delivery = DispatcherSettings(userAgent: "Postroom/\(postroomVersion)")
     var webhookRetries = 3
     var webhookRetrySeconds = 1.0
-    /// In place of both retry policies, where it is set.
+    /// Replaces both retry policies, `fixed` and `standard`, if it is set.
     var webhookRetrySchedule: [Double]?
     var webhookSignatureAlgorithm = SignatureAlgorithm.ed25519
     var webhooksAreHTTPSOnly = false
@@ -79,24 +79,24 @@ struct Settings: Equatable {
     var webhookLogBytes = 10 << 30
     var allowedSubnets: [IPNetwork] = []
     var events = EventSettings(version: postroomVersion)
-    /// Who may call the API of events by user name and password, where nginx asks for them.
+    /// The file of the users that may call the API of events, with their passwords. nginx reads it if USER_SOURCE is basic.
     var userFile: FilePath?
-    /// A configuration file of the service that event routing replaces, as given, and what is of no effect in it.
+    /// A configuration file of pacifica-notifications, as given, and the names in it that have no effect here.
     var pacificaFile = ""
     var pacificaIgnored: [String] = []
-    /// Of the service that knows the environments; `nil`: any UUID is one.
+    /// The URL of the service that knows the environments; `nil`: any UUID is an environment.
     var projectManagementURL: String?
     var kafka = KafkaSettings()
-    /// Where operational events are sent, and the key they are signed with (Standard Webhooks' v1).
+    /// The URL that operational events are sent to, and the secret that signs them (Standard Webhooks' v1).
     var operationalURL: String?
     var operationalSecret: String?
-    /// What operators call this installation, and where it runs: told at the operations port.
+    /// The name of this installation and where it runs, as the operations port shows them.
     var environmentName = "development"
     var podAddress = "127.0.0.1"
     var podName = "localhost"
-    /// Of the times in log lines; a name of the zone database.
+    /// The time zone of log lines: a name of the zone database.
     var timeZone = Self.universalTime
-    /// Of the engine that DB_URI will name.
+    /// The login and the database of the engine that DB_URI will name. They are checked, and not used yet.
     var databaseUser = "postgres"
     var databasePassword: String?
     var databaseName = "notificationmanagement"
@@ -112,17 +112,17 @@ struct Settings: Equatable {
         var writeSeconds = 10.0
     }
 
-    /// Where sockets, nginx's configuration and its temporary files lie.
+    /// The directory of the sockets, of nginx's configuration and of its temporary files.
     var runDirectory: FilePath { dataDirectory.appending("run") }
 
     static let universalTime = "UTC"
 
-    /// What stands before an endpoint's id in the URL that is handed out for it.
+    /// The URL that is handed out for an endpoint, up to the endpoint's id.
     var webhookURL: String { joinedURL([serverURL, mountPoint, "/webhook/"]) }
 }
 
-/// Joins parts of a URL as the original does: blanks around a part go, empty parts too, and exactly one slash is put, or
-/// kept, where two parts meet.
+/// Joins parts of a URL as the service that capture replaces does: removes blanks around a part and empty parts, and adds or
+/// removes a slash so that there is one where two parts meet.
 func joinedURL(_ parts: [String]) -> String {
     parts.map(SettingText.trimmed).filter { !$0.isEmpty }.reduce("") { url, part in
         if url.isEmpty { return part }
@@ -135,7 +135,8 @@ func joinedURL(_ parts: [String]) -> String {
 }
 
 extension Settings {
-    /// Reads the variables. What is not set keeps its default; what is not known is left alone. All faults are thrown at once.
+    /// Reads the variables. A setting whose variable is not set keeps its default; unknown variables are ignored. All faults
+    /// are thrown together.
     init(environment given: [String: String]) throws(SettingErrors) {
         self.init()
         var faults: [SettingError] = []
@@ -172,12 +173,12 @@ extension Settings {
         delivery.headers.signature = webhooks.signatureHeader
         delivery.headers.timestamp = webhooks.signatureTimestampHeader
         delivery.overlapSeconds = webhooks.rotationSeconds
-        // What is wrong by itself is not compared with others.
+        // Values are compared with one another only if each of them is valid by itself.
         if !isFaulty { checkTogether(&faults) }
         if !faults.isEmpty { throw SettingErrors(faults: faults) }
     }
 
-    /// What is right by itself and wrong beside another setting.
+    /// Adds the faults of settings that are valid by themselves, but not together with another one.
     private func checkTogether(_ faults: inout [SettingError]) {
         func fault(_ name: String, _ value: String, _ takes: String) {
             faults.append(SettingError(name: name, value: value, takes: takes))
@@ -203,7 +204,8 @@ extension Settings {
         kafka.security.check(&faults)
     }
 
-    /// Why a URL is not called, as far as it tells by itself; other names than this machine's are looked up when it is called.
+    /// The reason why a URL may not be called, as far as that is known without a lookup: of names only those of this machine
+    /// are checked here. Other names are looked up when the URL is called.
     private func whyNotCalled(_ url: String) -> String? {
         let addresses = AddressGuard(allowing: allowedSubnets)
         if let reason = addresses.fault(ofURL: url) { return reason }
@@ -214,7 +216,8 @@ extension Settings {
         return refusals.contains(nil) ? nil : refusals.compactMap { $0 }.first
     }
 
-    /// Whether one port cannot be listened at for both addresses: they are equal, or one stands for all of its kind.
+    /// Whether listening at both addresses on one port is impossible: they are equal, or one of them means all addresses of
+    /// its family.
     private func isSameAddress(_ one: String, _ other: String) -> Bool {
         guard one.contains(":") == other.contains(":") else { return false }
         return one == other || [one, other].contains { $0 == "0.0.0.0" || $0 == "::" }

@@ -12,7 +12,7 @@ internal import Values
 internal import Webhooks
 
 extension Settings {
-    /// Every variable, in the order they are shown in.
+    /// Every variable, in the order in which they are shown.
     static var variables: [Variable] {
         [
             .text("APP_HOST", \.host, "an IP address to listen on") { IPAddress($0) != nil },
@@ -229,7 +229,7 @@ extension Settings {
         "ERROR": .error, "FATAL": .critical, "CRITICAL": .critical,
     ]
 
-    /// Whether a header may have this name (RFC 9110, section 5.1).
+    /// Whether signatures may be sent in a header of this name: a field name (RFC 9110, section 5.1) that has no other use.
     private static func isSignatureHeader(_ text: String) -> Bool {
         isFieldName(text) && WebhookSettings.mayHaveSignature(text)
     }
@@ -238,15 +238,15 @@ extension Settings {
 
     private static func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7f } }
 
-    /// Whether PostgreSQL can have something of this name.
+    /// Whether PostgreSQL accepts the text as a name.
     private static func isIdentifier(_ text: String) -> Bool {
         (1...63).contains(text.utf8.count) && isPrintable(text)
     }
 
-    /// Whether nginx reads the text between quotes as it is.
+    /// Whether nginx reads the text between double quotes unchanged.
     static func isQuotable(_ text: String) -> Bool { !text.contains { "\"\\\n*?[]@".contains($0) } }
 
-    /// The mount point with one slash before each segment and none at its end.
+    /// The mount point with one slash before each segment and none at its end; `nil` if the text is not valid.
     private static func mountPath(_ text: String) -> String? {
         var path = ""
         for segment in SettingText.trimmed(text).split(separator: "/") {

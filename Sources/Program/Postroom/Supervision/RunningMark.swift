@@ -4,8 +4,8 @@ internal import Logging
 internal import SystemPackage
 internal import Values
 
-/// A file that is there while the service runs. One that is left from an earlier start of the machine tells that the
-/// machine went down without a clean stop.
+/// A file that exists while the service runs. If the file is from an earlier boot of the machine, the machine went down
+/// without a clean stop of the service.
 struct RunningMark {
     private let settings: Settings
     private let path: FilePath
@@ -19,7 +19,7 @@ struct RunningMark {
         do throws(Errno) {
             try Files.replace(path, with: Array("\(Machine.bootID()) \(settings.durability.rawValue)\n".utf8))
         } catch .noSpace, .diskQuotaExceeded {
-            // What is kept can still be read, collected and deleted, and that makes room.
+            // Start all the same: stored data can still be read, collected and deleted, and that makes room.
             logger.warning("the disk is full: a crash of the machine would go unnoticed", metadata: ["file": "\(path)"])
         } catch {
             throw Refusal("cannot write \(path): \(error)")
@@ -28,11 +28,11 @@ struct RunningMark {
 
     func clear() { try? Files.remove(path) }
 
-    /// Checks the store where the machine went down while it was written without waiting for the disk, and sets it aside
-    /// where it is damaged.
+    /// Checks the store if the machine went down while the service ran with DURABILITY=process, and sets the store aside if
+    /// it is damaged.
     ///
-    /// The check is another process: LMDB trusts its file, and reading a damaged one may end the process.
-    /// - Returns: whether the store may lack what was acknowledged.
+    /// The check runs in another process: LMDB trusts its file, and reading a damaged one may crash the process.
+    /// - Returns: whether the store may lack data that was acknowledged.
     func checkAfterCrash(_ logger: Logger) throws(Refusal) -> Bool {
         guard let bytes = Files.contents(of: path) else { return false }
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
@@ -59,7 +59,8 @@ struct RunningMark {
         return true
     }
 
-    /// Migrates a store of an older layout first, as the check reads this program's layout only.
+    /// Whether a check finds no damage. A store of an older layout is migrated first, because the check reads only this
+    /// program's layout.
     private func isSound(_ logger: Logger) throws(Refusal) -> Bool {
         var command = "check"
         var ending = try run(["check", "--report-older-layout"])
@@ -75,7 +76,7 @@ struct RunningMark {
         switch ending {
         case .exited(0): return true
         case .exited(StoreCommand.Check.damageStatus): return false
-        // It fell over what it read.
+        // The process crashed on the data that it read.
         case .killed(let signal) where StoreReading.isCrash(signal): return false
         default: throw Refusal("the store may be damaged, and its \(command) \(ending)")
         }

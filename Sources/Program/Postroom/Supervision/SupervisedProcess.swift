@@ -3,11 +3,11 @@ internal import SystemPackage
 
 /// One of the processes that the supervisor keeps running, and when to start it again.
 final class SupervisedProcess {
-    /// What a process is given when it is started.
+    /// The arguments of a start.
     struct Start {
-        /// A pipe that the program writes to once it serves.
+        /// The write end of a pipe. The process writes a byte to it once it serves.
         var ready: FileDescriptor?
-        /// Where its heartbeat is.
+        /// The slot of its heartbeat in `Vitals`.
         var slot: Int?
     }
 
@@ -15,14 +15,14 @@ final class SupervisedProcess {
     let role: Vitals.Role
     private let start: (Start) throws(Errno) -> ChildProcess
     private(set) var process: ChildProcess?
-    /// Where the heartbeat of the running process is.
+    /// The slot of the running process's heartbeat in `Vitals`.
     private(set) var slot: Int?
     private var startedAt: Int64 = 0
     private var failures = 0
-    /// When to start it again, on the machine's clock; `nil` while it runs, or is not to run.
+    /// When to start it again, by `SystemClock.bootTimeMicroseconds`; `nil` while it runs or is not to run.
     private(set) var restartsAt: Int64?
 
-    /// A process that ran this long did not fail at starting: the pauses begin anew.
+    /// A process that ran this long did not fail at its start: the pauses begin at zero again.
     private static let stableMicroseconds: Int64 = 10_000_000
     private static let longestPauseMicroseconds: Int64 = 30_000_000
 
@@ -41,7 +41,7 @@ final class SupervisedProcess {
         process = try start(Start(slot: slot))
     }
 
-    /// Goes on with a process that runs already; `nil` is started at once.
+    /// Adopts a process that runs already. With `nil`, the process is started at once.
     func adopt(_ running: ChildProcess?, slot: Int?, at now: Int64) {
         process = running
         self.slot = slot
@@ -49,13 +49,13 @@ final class SupervisedProcess {
         restartsAt = running == nil ? now : nil
     }
 
-    /// A second process beside the running one, to take its place.
-    /// - Parameter ready: a pipe that it writes to once it serves.
+    /// Starts a second process, which is to replace the running one.
+    /// - Parameter ready: the write end of a pipe. The process writes a byte to it once it serves.
     func launchSuccessor(ready: FileDescriptor, slot: Int? = nil) throws(Errno) -> ChildProcess {
         try start(Start(ready: ready, slot: slot))
     }
 
-    /// Goes on with the successor, and returns the process that it replaces.
+    /// Makes the successor the running process, and returns the process that it replaces.
     func replace(with successor: ChildProcess, slot: Int? = nil, at now: Int64) -> ChildProcess? {
         defer {
             process = successor
@@ -80,7 +80,7 @@ final class SupervisedProcess {
         return Double(pause) / 1e6
     }
 
-    /// Has it started at once.
+    /// Plans a start at once, and forgets earlier failures.
     func restart(at now: Int64) {
         failures = 0
         restartsAt = now

@@ -2,10 +2,10 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// Starts nginx, the responders and the worker, starts again what dies or does not respond, gives its place to the program
-/// that is there on SIGHUP, and stops all of it in order on SIGTERM or SIGINT.
+/// Starts nginx, the responders and the worker, and restarts those that die or do not respond. On SIGHUP it gives its place
+/// to the program that is installed now; on SIGTERM or SIGINT it stops all processes in order.
 ///
-/// It holds the responders' listening sockets, so that no caller is refused while there is none behind one.
+/// It holds the responders' listening sockets, so that no caller is refused while a socket has no responder.
 final class Supervisor {
     let settings: Settings
     let files: NginxFiles
@@ -24,29 +24,29 @@ final class Supervisor {
     let responders: [SupervisedProcess]
 
     private(set) var isStopping = false
-    /// Whether this program may give its place to a new one, and the check of the new one.
+    /// During a reload, the check whether the installed program can take this one's place, and when the check is given up.
     var preflight: (process: ChildProcess, until: Int64)?
     var migration: Migration?
-    /// Responders and the worker still to be replaced, and the one being replaced now.
+    /// The processes that are still to be replaced, and the one that is being replaced now with its successor.
     var replacing: [SupervisedProcess] = []
     var successor: (of: SupervisedProcess, process: ChildProcess, slot: Int?, ready: FileDescriptor, until: Int64)?
-    /// Whether to begin anew once all are replaced, as the program may have changed again.
+    /// Whether another reload must follow this one: SIGHUP came again, and the program may have changed again.
     var replacesAgain = false
-    /// Processes that were replaced and finish what they have, and when they are ended if they do not.
+    /// Processes that were asked to end and finish their work, and when they are killed if they have not ended.
     var leaving: [(process: ChildProcess, until: Int64)] = []
-    /// The slots of their heartbeats, by process: they are in use until these processes have ended.
+    /// The heartbeat slots of leaving processes, by process id. A slot is in use until its process has ended.
     var leavingSlots: [Int32: Int] = [:]
     var certificateTimes: [Int64?] = []
 
     let vitals: Vitals
     var watchdog = Watchdog()
     var looksAgainAt: Int64 = 0
-    /// Looks since when a process has waited for the store's write lock.
+    /// How many looks in a row have found a process that waits for the store's write lock.
     var looksWithoutLock = 0
-    /// Processes that were ended because they did not respond, and whose end is still to come.
+    /// The ids of processes that were killed because they did not respond, until `reap` finds their end.
     var stuck: Set<Int32> = []
 
-    /// How long a successor may take until it serves.
+    /// How long a successor may take until it serves; after that it is killed and the old process stays.
     static let trialMicroseconds: Int64 = 10_000_000
     private static let tellReady = ["--ready", "3"]
 
@@ -54,10 +54,10 @@ final class Supervisor {
     let environment: [String]
 
     /// - Parameters:
-    ///   - program: this program's file; started anew for each process.
-    ///   - lock: of DATA_DIR.
+    ///   - program: this program's file, which each child process runs.
+    ///   - lock: the lock on DATA_DIR.
     ///   - sockets: the responders' listening sockets, in order.
-    ///   - state: what the supervisor before has handed on, which was this same process.
+    ///   - state: after a reload, the state that the previous program of this same process has handed on; otherwise `nil`.
     init(
         settings: Settings, files: NginxFiles, workerUser: String?, program: FilePath, lock: FileLock,
         sockets: [FileDescriptor], runsNginx: Bool, state: SupervisorState?, logger: Logger
@@ -80,7 +80,8 @@ final class Supervisor {
 
         let environment = settings.childEnvironment
         self.environment = environment
-        // nginx takes NGINX for a list of sockets that it inherits, and has no use for passwords.
+        // nginx gets none of this program's variables but TZ: it would read NGINX as a list of inherited sockets, and has no
+        // use for passwords.
         let ours = Settings.variables.flatMap { [$0.name] + ($0.alias.map { [$0] } ?? []) }.filter { $0 != "TZ" }
         let nginxEnvironment = environment.filter { !ours.contains(String($0.prefix { $0 != "=" })) }
         let nginxLog = try NginxLog(settings.logger("nginx"), descriptors: state?.nginxLog ?? [])
@@ -112,7 +113,7 @@ final class Supervisor {
             !runsNginx
             ? nil
             : SupervisedProcess("nginx", .nginx) { (_) throws(Errno) in
-                // Left behind by an nginx that was killed, it would keep the next one from listening.
+                // A socket file that a killed nginx has left behind would keep the next one from listening.
                 try? Files.remove(files.healthSocket)
                 return try ChildProcess(
                     program, ["child"] + parent + command, environment: nginxEnvironment, errors: nginxLog.writing)
@@ -150,7 +151,7 @@ final class Supervisor {
         goOn()
     }
 
-    /// Goes on where the supervisor before, which was this same process, has stopped.
+    /// Goes on where the previous program of this same process has stopped, after a reload.
     /// - Parameter migrating: whether the store must be migrated.
     func takeOver(migrating: Bool) {
         logger.notice(
@@ -214,7 +215,7 @@ final class Supervisor {
     }
 
     func watch(_ process: ChildProcess) {
-        // Where that fails its end is noticed at the next wake-up.
+        // If this fails, the end of the process is noticed at the next wake-up.
         try? epoll.add(process.descriptor, .readable, token: 1)
     }
 
@@ -245,7 +246,7 @@ final class Supervisor {
         }
     }
 
-    /// Notices what has ended, and plans to start it again.
+    /// Finds processes that have ended, and plans their next start. Kills leaving processes whose time is up.
     private func reap(except excluded: SupervisedProcess? = nil) {
         for process in supervised where process !== excluded {
             guard let child = process.process, let ending = child.ending() else { continue }
@@ -305,7 +306,7 @@ final class Supervisor {
         if let gateway = nginx?.process {
             gateway.send(Signal.quit)
             waitForEnd(of: [gateway], until: deadline - Int64(settings.shutdownSeconds * 0.2e6)) {
-                // Whoever waits for a notification is sent home now.
+                // On SIGHUP a responder answers at once the requests that wait for news.
                 for responder in answering { responder.send(Signal.hangUp) }
             }
         }
@@ -316,7 +317,7 @@ final class Supervisor {
         nginxLog.drain()
     }
 
-    /// Waits until all have ended; those that have not by the deadline are ended.
+    /// Waits until all processes have ended, and kills those that are left at the deadline.
     private func waitForEnd(of processes: [ChildProcess], until deadline: Int64, meanwhile: () -> Void) {
         var left = processes
         while true {

@@ -3,12 +3,13 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// A reload: the supervisor gives its place to the program that is there now, which brings its own templates for nginx, and
-/// replaces the responders and the worker by processes of its own. Where the store must be migrated, it has all of them end
-/// first; callers wait at the sockets.
+/// A reload: the supervisor becomes the program that is installed now. That program writes nginx's configuration from its
+/// own templates, and replaces the responders and the worker by processes of its own. If the store must be migrated, it has
+/// all of them end first; callers wait at the sockets meanwhile.
 extension Supervisor {
     enum Migration {
-        /// Others, such as an export, have the store open: the processes of before go on.
+        /// Waits until no process outside the service, such as an export, has the store open. The old processes go on
+        /// meanwhile. `toldAt` is when this was last logged.
         case waiting(toldAt: Int64?)
         case stoppingWorker
         case stoppingResponders(since: Int64)
@@ -56,7 +57,8 @@ extension Supervisor {
         endReload()
     }
 
-    /// Does not return where it succeeds: processes and descriptors stay, the program is another one (execve(2)).
+    /// Runs the new program in this process (execve(2)), and does not return if that succeeds. Child processes and the
+    /// descriptors that are marked as inherited stay.
     private func becomeProgram(migrates: Bool) {
         func child(_ process: SupervisedProcess?) -> SupervisorState.Child? {
             guard let process, let running = process.process else { return nil }
@@ -115,7 +117,8 @@ extension Supervisor {
         }
     }
 
-    /// The worker first: what it is sending may take a while, and requests are answered meanwhile.
+    /// Ends the worker, unless a process outside the service has the store open. The worker ends before the responders: what
+    /// it is sending may take a while, and requests are answered meanwhile.
     private func endWorker(_ toldAt: Int64?) {
         let lock = settings.dataDirectory.appending("store.lock")
         let own = supervised.compactMap { $0.process?.processID } + leaving.map(\.process.processID)

@@ -2,9 +2,10 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// How a reload replaces processes: one at a time, each by one that is seen to run before.
+/// How a reload replaces processes: one at a time, and each only once its successor serves.
 extension Supervisor {
-    /// Looks whether the program that is there can take this one's place.
+    /// Begins a reload by checking whether the installed program can take this one's place. While a reload is in progress,
+    /// only notes that another one must follow.
     func beginReplacing() {
         replacesAgain = successor != nil || preflight != nil || migration != nil || !replacing.isEmpty
         guard !replacesAgain else { return }
@@ -12,7 +13,7 @@ extension Supervisor {
         beginPreflight()
     }
 
-    /// Has nginx read its configuration and certificates again, where they have changed.
+    /// Writes nginx's configuration, and has nginx read it and the certificates again if any of them has changed.
     func renewNginx() {
         do throws(Refusal) {
             let isChanged = try files.write(workerUser: workerUser)
@@ -26,13 +27,13 @@ extension Supervisor {
         }
     }
 
-    /// Has a process finish what it has and end.
+    /// Asks a process to finish its work and end. It is killed if it has not ended after SHUTDOWN_SECONDS.
     func leave(_ process: ChildProcess) {
         process.send(Signal.terminate)
         leaving.append((process, now() + Int64(settings.shutdownSeconds * 1e6)))
     }
 
-    /// Begins anew where that was asked for meanwhile.
+    /// Tells the service manager that the reload is over, and begins another one if that was asked for meanwhile.
     func endReload() {
         ServiceManager.tellReady()
         if replacesAgain { beginReplacing() }
@@ -43,7 +44,8 @@ extension Supervisor {
         return [tls.certificate, tls.key, tls.clientAuthority].map { $0.flatMap(Files.modificationTime) }
     }
 
-    /// One at a time: the next one is started beside the old one, which leaves once the new one is seen to run.
+    /// Replaces one process at a time: the successor is started beside the old process, which is asked to end once the
+    /// successor serves.
     func goOnReplacing() {
         if let (process, child, slot, ready, until) = successor {
             if let ending = child.ending() {

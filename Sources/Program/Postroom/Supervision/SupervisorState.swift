@@ -1,26 +1,27 @@
 internal import Linux
 internal import SystemPackage
 
-/// What a supervisor hands on to the program that takes its place: its processes and descriptors, which stay as they are.
+/// The state that a supervisor hands on to the program that takes its place: its child processes and its descriptors, which
+/// stay as they are.
 struct SupervisorState: Equatable {
-    /// A process that was started; its slot is that of its heartbeat.
+    /// A child process, and the slot of its heartbeat.
     struct Child: Equatable {
         var processID: Int32
         var slot: Int?
     }
 
-    /// The lock on DATA_DIR, and the responders' sockets in order.
+    /// The descriptors of the lock on DATA_DIR, and of the responders' sockets in order.
     var lock: Int32
     var sockets: [Int32]
-    /// The shared memory.
+    /// The descriptor of the memory shared with child processes: see `Vitals`.
     var vitals: Int32
-    /// The ends of the pipe that nginx writes its messages to: the one to read, the one to write.
+    /// The descriptors of the pipe that nginx writes its messages to: the read end, then the write end.
     var nginxLog: [Int32] = []
     var nginx: Child?
     var worker: Child?
     /// In order; `nil` for one that waits to be started again.
     var responders: [Child?]
-    /// Processes that were replaced and finish what they have.
+    /// The ids of processes that were asked to end and finish their work.
     var leaving: [Int32]
     /// When the service was started, in microseconds since 1970.
     var started: Int64
@@ -42,7 +43,7 @@ struct SupervisorState: Equatable {
         return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 
-    /// `nil` where it is not what a supervisor has handed on.
+    /// Reads a state in the form of `encoded`; `nil` if the bytes do not have that form.
     init?(_ bytes: [UInt8]) {
         var members: [String: [String]] = [:]
         for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {

@@ -2,9 +2,9 @@ internal import Linux
 internal import Logging
 internal import SystemPackage
 
-/// Processes that do not respond.
+/// Finds and ends processes that do not respond.
 extension Supervisor {
-    /// Ends processes whose loop does not turn.
+    /// Kills processes that the watchdog finds stuck; `reap` then plans their next start. Does nothing until `looksAgainAt`.
     func look() {
         guard now() >= looksAgainAt else { return }
         looksAgainAt = now() + Watchdog.lookMilliseconds * 1000
@@ -32,10 +32,11 @@ extension Supervisor {
         if looksWithoutLock > 0, looksWithoutLock % Self.looksForLock == 0 { tellWhoLocks() }
     }
 
-    /// As long as processes that hold the lock themselves may take, and some.
+    /// After how many looks to name the holder of the lock: somewhat later than the watchdog would end a process of the
+    /// service that holds it and is stopped or sleeps.
     private static let looksForLock = 20
 
-    /// Names the process that keeps all others from writing, where it is none of ours.
+    /// Logs which process holds the store's write lock, if it is not a process of this service.
     private func tellWhoLocks() {
         let path = StoreOnDisk.path(in: settings.dataDirectory)
         guard let holder = StoreOnDisk.writer(in: settings.dataDirectory),

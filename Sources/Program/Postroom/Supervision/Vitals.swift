@@ -1,11 +1,11 @@
 internal import Linux
 internal import SystemPackage
 
-/// What the supervisor and the processes that it starts share: the processes' heartbeats, and how often one was started
-/// again. All of it is in memory, and begins anew with the supervisor.
+/// Memory that the supervisor shares with the processes that it starts: their heartbeats, and how often processes were
+/// restarted. It is not on the disk, and starts empty with each new supervisor process.
 struct Vitals {
     enum Cause: Int, CaseIterable {
-        /// It ended by itself, or was ended by somebody else.
+        /// It ended by itself, or something other than the supervisor ended it.
         case ended
         /// Its loop did not turn, and the supervisor has ended it.
         case stuck
@@ -24,10 +24,11 @@ struct Vitals {
     let counters: SharedNumbers
 
     private static let format: UInt64 = 1
-    /// The format, then the restarts, then two numbers for each process.
+    /// The first number is the format; then come the restarts, and from here on two numbers for each slot: its beats, and
+    /// whether it waits for the store's write lock.
     private static let firstSlot = 16
     private static let slots = 1024
-    /// The descriptor that a process which is started has it under.
+    /// The descriptor of this memory in the processes that the supervisor starts.
     static let childDescriptor: Int32 = 4
 
     init() throws(Errno) {
@@ -35,7 +36,7 @@ struct Vitals {
         counters[0] = Self.format
     }
 
-    /// Takes over what another process has made; `nil` where that was another version, which has another format.
+    /// Maps memory that another process has made; `nil` if that fails, or if another version has made it in another format.
     init?(_ descriptor: FileDescriptor) {
         guard let counters = try? SharedNumbers(mapping: descriptor),
             counters.count == Self.firstSlot + 2 * Self.slots, counters[0] == Self.format
@@ -64,7 +65,7 @@ struct Vitals {
 
     func isWaiting(_ slot: Int) -> Bool { counters[Self.index(slot) + 1] != 0 }
 
-    /// A slot that none of these has, cleared; `nil` where all are taken.
+    /// A slot that is not in `taken`, with its numbers set to 0; `nil` if all are taken.
     func freeSlot(besides taken: Set<Int>) -> Int? {
         guard let slot = (0..<Self.slots).first(where: { !taken.contains($0) }) else { return nil }
         counters[Self.index(slot)] = 0

@@ -1,12 +1,12 @@
 internal import Linux
 
-/// Finds processes whose loop does not turn any more: one that is stopped may hold the store's write lock, and then all
+/// Finds processes whose loop no longer turns. A process that is stopped may hold the store's write lock, and then all
 /// others wait for it.
 ///
-/// What counts is how often it was looked, half a second or more apart, and not the time in between: where the whole machine,
-/// or the supervisor, has stood still, nobody was silent.
+/// The watchdog counts looks, which are half a second or more apart, and not time: a pause of the whole machine or of the
+/// supervisor does not count as silence of the processes.
 struct Watchdog {
-    /// What is known of a process.
+    /// What one look finds out about a process.
     struct Sign: Equatable {
         /// How often its loop has turned; 0 while it starts.
         var beats: UInt64
@@ -16,13 +16,14 @@ struct Watchdog {
 
     enum Finding: Equatable {
         case well
-        /// It must be ended; for how long it was silent, and what it did.
+        /// The process must be ended: for how long it was silent, and what it was doing.
         case stuck(seconds: Double, String)
     }
 
     static let lookMilliseconds: Int64 = 500
-    /// Looks after which a process that is stopped or sleeps, and one that works on the same turn or waits for a device is
-    /// taken for stuck. The latter are many: a large step is no fault, and ending one that waits for the disk has no effect.
+    /// After how many looks a process counts as stuck: `idleLooks` if it is stopped or sleeps, `busyLooks` if it still works
+    /// on the same turn or waits for a device. `busyLooks` is large because a long step is not a fault, and because killing
+    /// a process that waits for the disk has no effect.
     private static let idleLooks = 16
     private static let busyLooks = 120
 
@@ -35,7 +36,8 @@ struct Watchdog {
 
     private var records: [Int32: Record] = [:]
 
-    /// - Parameter processID: tells the processes apart.
+    /// Compares a process with what the last look found.
+    /// - Parameter processID: the process that `sign` describes.
     mutating func look(at processID: Int32, _ sign: Sign) -> Finding {
         guard var record = records[processID] else {
             records[processID] = Record(sign: sign)

@@ -4,7 +4,7 @@ internal import Logging
 internal import Storage
 internal import Values
 
-/// Makes the deliveries that are due, and writes what became of them.
+/// Begins attempts for the deliveries that are due, and writes the outcomes of those that have ended.
 final class DispatchWork {
     let dispatcher: Dispatcher
     private let store: any StorageEngine
@@ -15,10 +15,10 @@ final class DispatchWork {
     private var triesAgainAt: Int64 = 0
     private var hasDestinations = true
 
-    /// How often to look whether something is due: while the store changes, once it has not for a while, and where nobody
-    /// wants anything delivered.
+    /// The interval at which to look for deliveries that are due: while attempts are in flight or the store changes, once it
+    /// has not changed for a while, and without any destination.
     private static let milliseconds = (busy: 5, idle: 20, unused: 50)
-    /// The store counts as idle where it has not changed for so long.
+    /// The store counts as idle once it has not changed for this long.
     private static let idleMicroseconds: Int64 = 10_000_000
 
     init(_ store: any StorageEngine, _ dispatcher: Dispatcher, _ failures: WorkFailures, _ logger: Logger) {
@@ -28,7 +28,7 @@ final class DispatchWork {
         self.logger = logger
     }
 
-    /// After how long to look again.
+    /// The time until the next look for deliveries that are due.
     var lookMilliseconds: Int {
         if dispatcher.attemptsInFlight > 0 { return Self.milliseconds.busy }
         if !hasDestinations { return Self.milliseconds.unused }
@@ -36,12 +36,13 @@ final class DispatchWork {
         return sinceChange < Self.idleMicroseconds ? Self.milliseconds.busy : Self.milliseconds.idle
     }
 
-    /// After how long to write again what could not be written, and not sooner; `nil` where there is no such thing.
+    /// The time until the outcomes of ended attempts can be written: 0 unless the last step failed; `nil` if all are
+    /// written.
     var retryMilliseconds: Int? {
         dispatcher.hasFinished ? Int(max(0, triesAgainAt - SystemClock.bootTimeMicroseconds()) / 1000) : nil
     }
 
-    /// One step, where there is something to write or to begin.
+    /// Does one step if there is something to write or to begin.
     func work() async {
         let now = SystemClock.bootTimeMicroseconds()
         guard now >= triesAgainAt else { return }
@@ -66,7 +67,7 @@ final class DispatchWork {
         }
     }
 
-    /// Begins nothing any longer, and waits for what is being sent.
+    /// Begins no more attempts, waits up to `seconds` for those in flight, and writes their outcomes.
     func drain(seconds: Double) async throws {
         dispatcher.drain()
         let deadline = SystemClock.bootTimeMicroseconds() + Int64(seconds * 1e6)

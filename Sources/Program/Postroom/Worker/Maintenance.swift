@@ -11,17 +11,18 @@ final class Maintenance {
     private let logger: Logger
 
     private static let stepSizes = 8...250
-    /// Smaller where the store is so full that a step finds no room for the pages which it changes.
+    /// How many records a step handles. It is reduced when the store is so full that a step finds no room for the pages that
+    /// it changes.
     private var stepSize = Maintenance.stepSizes.upperBound
-    /// Whether the last steps have left something.
+    /// Whether the last steps have left more to do.
     private var hasMore = false
 
     private static let pauseMilliseconds = 2
-    /// Lines of the log that are given up at a time where the store is full.
+    /// How many log entries are dropped at a time when the store is full.
     private static let linesForRoom = 64
-    /// How often old requests are forgotten and dead readers swept, where nothing asks for it more often.
+    /// How often old requests are forgotten and dead readers are swept, unless other work is due sooner.
     private static let tickMicroseconds: Int64 = 5_000_000
-    /// Keys and makers are looked through once an hour.
+    /// How often keyrings and makers that are no longer used are removed: once an hour.
     private static let forgetMicroseconds: Int64 = 3_600_000_000
 
     // By `SystemClock.bootTimeMicroseconds`.
@@ -29,7 +30,7 @@ final class Maintenance {
     private var cleansAt: Int64
     private var forgetsAt: Int64 = 0
 
-    // Where the next steps of looking for what is of no more use begin.
+    // The keys at which the next steps continue to look for records that can be removed; empty: at the beginning.
     private var nextLogin: [UInt8] = []
     private var nextKeyring: [UInt8] = []
     private var nextMaker: [UInt8] = []
@@ -43,7 +44,7 @@ final class Maintenance {
         cleansAt = now + Int64(settings.cleanupSeconds * 1e6)
     }
 
-    /// After how long the next step is due; `nil`: no sooner than anything else.
+    /// The time until the next step if there is more to do; otherwise `nil`.
     var pauseMilliseconds: Int? { hasMore ? Self.pauseMilliseconds : nil }
 
     /// Does a step of each kind that is due.
@@ -78,8 +79,10 @@ final class Maintenance {
         if !moreKeyrings, !moreMakers { forgetsAt = SystemClock.bootTimeMicroseconds() + Self.forgetMicroseconds }
     }
 
-    /// Does one step and commits it; a failure is logged, and tried again at the next tick.
-    /// - Parameter body: returns whether it has left something.
+    /// Does one step and commits it. If the store is full, smaller steps are tried. Any other failure is logged, and the
+    /// step is tried again at the next tick.
+    /// - Parameter body: returns whether it has left more to do.
+    /// - Returns: whether there is more to do at once.
     private func step(_ body: () async throws(StoreFailure) -> Bool) async -> Bool {
         do throws(StoreFailure) {
             let hasMore = try await body()
@@ -98,7 +101,8 @@ final class Maintenance {
         }
     }
 
-    /// Gives up the oldest of the log for what is being delivered; false where there is none.
+    /// Drops the oldest log entries, so that a full store has room for deliveries in progress.
+    /// - Returns: false if there was nothing to drop, or the step failed.
     func makeRoom() async -> Bool {
         await step { () async throws(StoreFailure) in
             try await store.retention.dropForRoom(limit: Self.linesForRoom) > 0

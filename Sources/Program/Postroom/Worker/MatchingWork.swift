@@ -4,7 +4,7 @@ internal import Logging
 internal import Storage
 internal import Values
 
-/// Matches events with subscriptions, where there are any that wait.
+/// Matches waiting events with subscriptions.
 final class MatchingWork {
     private let store: any StorageEngine
     private let matcher: EventMatcher
@@ -14,7 +14,7 @@ final class MatchingWork {
     /// By `SystemClock.bootTimeMicroseconds`.
     private var triesAgainAt: Int64 = 0
 
-    /// Deliveries wait for so long at the most.
+    /// How long one call of `work` may match. Deliveries wait meanwhile.
     private static let seconds = 0.02
 
     init(_ store: any StorageEngine, _ failures: WorkFailures) {
@@ -26,7 +26,7 @@ final class MatchingWork {
     /// Whether there is more to match at once.
     var isDue: Bool { hasMore && SystemClock.bootTimeMicroseconds() >= triesAgainAt }
 
-    /// Matches for a while.
+    /// Matches until no event waits or `seconds` are over.
     func work() async {
         guard SystemClock.bootTimeMicroseconds() >= triesAgainAt else { return }
         do throws(StoreFailure) {

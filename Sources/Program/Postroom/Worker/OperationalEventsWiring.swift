@@ -5,7 +5,7 @@ internal import StandardWebhooks
 internal import Storage
 
 extension Logger {
-    /// One line, whose message is the event's name.
+    /// Logs an operational event as one line. The message is the event's name.
     func log(_ event: OperationalEvent) {
         var details: Logger.Metadata = [:]
         for detail in event.details {
@@ -20,7 +20,8 @@ extension Logger {
 }
 
 extension Settings {
-    /// Has operational events delivered where the settings say. Writes nothing where they are so already.
+    /// Stores the destination of operational events that the settings give, or removes it if they give none. Writes nothing
+    /// if the store has it so already.
     func sendOperationalEvents(of store: any StorageEngine, sealing: Sealing) async throws {
         let current = try await store.deliveries.operationalDestination()
         if let url = operationalURL {

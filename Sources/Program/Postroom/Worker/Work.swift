@@ -61,8 +61,8 @@ struct Work: AsyncCommand {
         try await worker.run()
     }
 
-    /// Every worker holds a lock with the others. One that finds nobody holding it need not wait for the leases of those
-    /// that were there before.
+    /// Every worker holds a shared lock. A worker that can lock it exclusively is the only one, and takes over the attempts
+    /// of earlier workers at once instead of waiting for their leases to end.
     private func takeOver(
         _ dispatcher: Dispatcher, _ store: any StorageEngine, _ settings: Settings, _ logger: Logger
     ) async throws -> FileLock {
@@ -76,7 +76,8 @@ struct Work: AsyncCommand {
                     "begins anew what a worker before had begun", metadata: ["deliveries": .stringConvertible(count)])
             }
         }
-        // Whoever has it alone now has nothing of ours to take: nothing has begun here.
+        // Another worker may hold the lock exclusively now. It cannot take over attempts of this one, which has begun none
+        // yet.
         return try FileLock(path, exclusive: false, waits: true)
     }
 }

@@ -6,8 +6,8 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// The loop of the worker: takes events in, matches them, makes the deliveries that are due, and removes in small steps what
-/// has expired.
+/// The loop of the worker: takes in events from Kafka, matches events, makes the deliveries that are due, and removes in
+/// small steps what has expired.
 final class Worker {
     private let store: any StorageEngine
     private let shutdownSeconds: Double
@@ -72,21 +72,21 @@ final class Worker {
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
     }
 
-    /// What is damaged is done without, and its operator hears of it.
+    /// Logs the damaged records that were found. They are treated as missing.
     private func tellDamage() {
         for damage in store.takeDamage() {
             logger.error(.damage, metadata: ["damage": "\(damage)"])
         }
     }
 
-    /// Begins nothing any longer, and waits for what is being sent.
+    /// Leaves the Kafka group, begins no more attempts, and waits up to SHUTDOWN_SECONDS for those in flight.
     private func drain() async throws {
         intake?.close()
         try await dispatching.drain(seconds: shutdownSeconds)
     }
 }
 
-/// What follows from a step of the worker that failed.
+/// Handles failed steps of the worker.
 struct WorkFailures {
     private let store: any StorageEngine
     private let maintenance: Maintenance
@@ -98,8 +98,8 @@ struct WorkFailures {
         self.logger = logger
     }
 
-    /// Throws away what the step has written, and makes room where there is none. A store that is lost ends the process.
-    /// - Parameter message: what has to wait.
+    /// Rolls back what the step has written, and makes room if the store is full. A store that is lost ends the process.
+    /// - Parameter message: the log message, which says what has to wait.
     /// - Returns: when to try again, by `SystemClock.bootTimeMicroseconds`.
     func handle(_ failure: StoreFailure, _ message: Logger.Message) async -> Int64 {
         let now = SystemClock.bootTimeMicroseconds()
@@ -112,7 +112,7 @@ struct WorkFailures {
 }
 
 extension StorageEngine {
-    /// What an operator can do something about.
+    /// The failure in words for an operator. For a full store they say how to make room.
     func reason(of failure: StoreFailure) -> String {
         failure == .full ? fullExplanation : failure.explanation
     }
