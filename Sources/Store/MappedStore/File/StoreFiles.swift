@@ -138,11 +138,12 @@ extension MappedStore {
     /// Why a full store is full, and what to do about it.
     package var fullExplanation: String {
         let (bytes, limitBytes) = (core.environment.usedBytes, core.environment.mapBytes)
-        let isAtLimit = bytes + DiskReserve.bytes + DiskReserve.deliveryBytes + (256 << 10) > limitBytes
-        return isAtLimit
+        let freeBytes = Files.freeBytes(of: core.path) ?? 0
+        // The file can grow up to the nearer of the two.
+        return limitBytes - bytes <= freeBytes
             ? "\(core.path) is full: it has grown to \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
                 + "Raise MAX_STORE_BYTES, or collect or delete what is kept."
-            : "\(core.path) is full: its disk has \(Files.freeBytes(of: core.path) ?? 0) bytes left. "
+            : "\(core.path) is full: its disk has \(freeBytes) bytes left. "
                 + "Free room on the disk, or collect or delete what is kept."
     }
 }
