@@ -23,6 +23,7 @@ build:
 
 test: build
 	@scripts/install-packages run test bench
+	$(MAKE) lint
 	$(swift) test
 	scripts/run-scenarios
 
@@ -45,11 +46,13 @@ sanitize:
 	scripts/sanitize thread
 
 format:
-	swift format --in-place --recursive Package.swift Sources Tests
+	swift format --in-place --recursive Package.swift Sources Tests Fuzz
 
 lint:
-	swift format lint --strict --recursive Package.swift Sources Tests
+	@scripts/install-packages test
+	swift format lint --strict --recursive Package.swift Sources Tests Fuzz
 	scripts/check-layers
+	pyflakes3 Benchmarks Tests/Scenarios Tests/Support
 
 # Copies what "make build" has made, and builds nothing: as root it would leave files that others cannot replace.
 install:

@@ -1,6 +1,6 @@
 @testable import Delivery
-@testable import Values
 @testable import Linux
+@testable import Values
 
 private let addresses = AddressGuard()
 
