@@ -7,10 +7,16 @@ package protocol DeliveryStore: AnyObject {
     /// Writes the results of attempts, and begins others that are due: oldest first, spread over as many owners and
     /// destinations as possible (`AttemptRoom`).
     ///
-    /// A delivery whose attempt has begun belongs to `owner` until its lease ends. Then any other worker may take it.
-    /// `owner` itself may take it only once it no longer holds the attempt (`AttemptRoom.held`): until then its lease is
-    /// renewed. A success ends the delivery however late it comes, even if another worker owns it by then; a late failure
-    /// only adds a log entry.
+    /// A delivery whose attempt has begun belongs to `owner` until its lease ends. The lease ends in one of these ways:
+    /// - The owner's result is written: the delivery is over, or due again without an owner.
+    /// - Its time is over: any other worker may take the delivery. `owner` itself may take it only once it no longer holds
+    ///   the attempt (`AttemptRoom.held`); until then its lease is renewed.
+    /// - A worker that is alone ends all leases (`endLeases`).
+    /// - The destination is disabled and the time is over: the delivery is removed and logged as not made.
+    /// - The destination is deleted: its deliveries are removed.
+    ///
+    /// A success ends the delivery however late it comes, even if another worker owns it by then; a late failure only adds a
+    /// log entry.
     /// - Parameters:
     ///   - room: how many attempts may begin. Here and in `inFlight` an attempt with a large body counts as several slots
     ///     (`Parcel.slots`); if that is more than the limit, it begins while its destination has no other attempt.

@@ -38,9 +38,9 @@ package protocol TransactionControl: AnyObject {
 package enum Commit: Equatable, Sendable {
     /// There was nothing to commit.
     case empty
-    /// The writes have taken effect and are durable.
+    /// The writes have taken effect, and there is nothing more to wait for: they are as durable as the settings ask for.
     case durable
-    /// The writes have taken effect, and are durable once the next commit, or `settle`, has returned.
+    /// The writes have taken effect, and are as durable as that once the next commit, or `settle`, has returned.
     case durableWithNext
 }
 

@@ -1,7 +1,7 @@
 internal import HTTP
 package import Values
 
-/// One HTTP request made for a delivery, and its outcome.
+/// One try to make a delivery, and its outcome: one HTTP request, and up to two before it (consent and approval).
 package struct Attempt: Equatable, Sendable {
     package enum ErrorKind: UInt8, Equatable, Sendable, CaseIterable {
         case dns = 1
