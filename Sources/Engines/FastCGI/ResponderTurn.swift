@@ -6,11 +6,13 @@ internal import Values
 extension ResponderLoop {
     /// Runs the tasks that can go on, then commits what they have written.
     func finishTurn() {
-        goOnWithTasks()
+        // Counts of requests that wrote nothing are committed too, once: if that fails, with those of a later turn.
+        var commitsCounts = goOnWithTasks() && service.hasPendingCounts
         // A connection may already have its next request, whose writes then get a commit of their own. An open
         // transaction is committed even if no request waits for it, as after a look that found nothing, or a part: other
         // processes wait for its end.
-        while !committing.isEmpty || service.isWriting {
+        while !committing.isEmpty || service.isWriting || commitsCounts {
+            commitsCounts = false
             let turn = committing
             committing = []
             let start = now()
@@ -41,12 +43,17 @@ extension ResponderLoop {
 
     /// Runs the tasks that can go on. If a request breaks the turn's transaction, the other requests are answered again
     /// without it.
-    func goOnWithTasks() {
+    /// - Returns: whether a task has run.
+    @discardableResult
+    func goOnWithTasks() -> Bool {
         var before = committing.count
+        var hasRun = false
         executor.drain {
+            hasRun = true
             if service.isTurnBroken { breakTurn(requestsBefore: before) }
             before = committing.count
         }
+        return hasRun
     }
 
     /// Rolls back the turn's transaction, which a request has broken, and has the requests before it answered again.

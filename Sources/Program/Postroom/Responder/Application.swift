@@ -136,6 +136,8 @@ final class Application: Service {
 
     var isWriting: Bool { store.isWriting }
 
+    var hasPendingCounts: Bool { store.hasPendingCounts }
+
     var gathers: Bool { store.gathers }
 
     func commit() -> CommitOutcome {
