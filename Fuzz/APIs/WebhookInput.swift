@@ -14,6 +14,7 @@ private struct URLs: URLChecking {
         }
     }
 
+    func refusal(of url: String, _ context: any RequestContext) async -> LookupResult<String?> { .found(nil) }
 }
 
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)
