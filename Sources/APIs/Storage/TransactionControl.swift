@@ -7,9 +7,6 @@ package protocol TransactionControl: AnyObject {
     /// Whether a transaction is open that waits for `commit`.
     var isWriting: Bool { get }
 
-    /// Whether this process has counted something that the next commit will add to the store.
-    var hasPendingCounts: Bool { get }
-
     /// Whether a request has broken the open transaction, so that nothing of it can be committed. After `rollBack` the other
     /// requests of the turn can be handled again.
     var isTurnBroken: Bool { get }

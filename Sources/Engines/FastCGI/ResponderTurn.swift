@@ -6,17 +6,19 @@ internal import Values
 extension ResponderLoop {
     /// Runs the tasks that can go on, then commits what they have written.
     func finishTurn() {
-        // Counts of requests that wrote nothing are committed too, once: if that fails, with those of a later turn.
-        var commitsCounts = goOnWithTasks() && service.hasPendingCounts
+        // The service may also have counted requests that wrote nothing. It commits the counts once: if that fails, with
+        // those of a later turn.
+        var hasRun = goOnWithTasks()
         // A connection may already have its next request, whose writes then get a commit of their own. An open
         // transaction is committed even if no request waits for it, as after a look that found nothing, or a part: other
         // processes wait for its end.
-        while !committing.isEmpty || service.isWriting || commitsCounts {
-            commitsCounts = false
+        while !committing.isEmpty || service.isWriting || hasRun {
+            hasRun = false
             let turn = committing
             committing = []
             let start = now()
             let outcome = service.commit()
+            if case .nothing = outcome, turn.isEmpty { break }
             lastCommitMicroseconds = now() - start
             if outcome.failureOfOne != nil, turn.count > 1 {
                 service.forgetTurn()

@@ -10,9 +10,6 @@ package protocol Service: AnyObject {
     /// Whether a write transaction is open. Until `commit` ends it, no other process can write.
     var isWriting: Bool { get }
 
-    /// Whether requests were counted that the next commit will add to the store.
-    var hasPendingCounts: Bool { get }
-
     /// Whether a request has broken the transaction that the turn's requests share. Then none of the turn's writes is
     /// kept.
     var isTurnBroken: Bool { get }
@@ -63,8 +60,6 @@ extension Service {
 
     package func count(_ target: Target?, status: Int, microseconds: Int64) {}
     package var isWriting: Bool { false }
-
-    package var hasPendingCounts: Bool { false }
 
     package var isTurnBroken: Bool { false }
 

@@ -136,8 +136,6 @@ final class Application: Service {
 
     var isWriting: Bool { store.isWriting }
 
-    var hasPendingCounts: Bool { store.hasPendingCounts }
-
     var gathers: Bool { store.gathers }
 
     func commit() -> CommitOutcome {

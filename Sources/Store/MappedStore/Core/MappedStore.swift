@@ -78,9 +78,6 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// Whether a transaction is open that waits for `commit`. While it is, no other process can write.
     package var isWriting: Bool { core.isWriting }
 
-    /// Whether this process has counted something that the next commit will add to the store.
-    package var hasPendingCounts: Bool { core.hasPendingCounts }
-
     /// Whether a request has broken the open transaction. Nothing of it will be stored; after `rollBack` the other requests
     /// of the turn can be handled again.
     package var isTurnBroken: Bool { core.isTurnBroken }

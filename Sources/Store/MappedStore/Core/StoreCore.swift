@@ -143,9 +143,6 @@ final class StoreCore {
     /// Whether a transaction is open that waits for `commit`. While it is, no other process can write.
     var isWriting: Bool { turn != nil }
 
-    /// Whether this process has counted something that the next commit will add to the store.
-    var hasPendingCounts: Bool { participants.contains { $0.isPending } }
-
     /// Whether a request has broken the open transaction. Nothing of it will be stored; after `rollBack` the other requests
     /// of the turn can be handled again.
     var isTurnBroken: Bool { turnFailure != nil }
@@ -210,7 +207,7 @@ final class StoreCore {
             for participant in participants { participant.turnFailed() }
             throw turnFailure
         }
-        guard isWriting || hasPendingCounts else { return .empty }
+        guard isWriting || participants.contains(where: { $0.isPending }) else { return .empty }
         try write { (transaction) throws(LMDBError) in
             for participant in participants where participant.isPending {
                 try participant.writePending(self, in: &transaction)
