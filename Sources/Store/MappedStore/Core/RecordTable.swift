@@ -10,8 +10,13 @@ struct RecordTable<Record: TableRecord>: Sendable {
     let bytes: Table
 
     init(_ name: String, creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
+        self.init(name, try Table(name, creating: creating, in: transaction))
+    }
+
+    /// - Parameter bytes: the table of that name, which is open.
+    init(_ name: String, _ bytes: Table) {
         self.name = name
-        bytes = try Table(name, creating: creating, in: transaction)
+        self.bytes = bytes
     }
 
     /// The record under a key, or `nil` if there is no such key.
@@ -25,6 +30,11 @@ struct RecordTable<Record: TableRecord>: Sendable {
     /// Like `value`, but also `nil` if the record cannot be read.
     func readable(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value? {
         try decoded(at: key, in: transaction) ?? nil
+    }
+
+    /// Whether a record exists under a key but cannot be read.
+    func isDamaged(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
+        if let found = try decoded(at: key, in: transaction) { found == nil } else { false }
     }
 
     private func decoded(at key: Key, in transaction: borrowing Transaction) throws(LMDBError) -> Value?? {

@@ -2,44 +2,38 @@ internal import LMDB
 
 /// A record that exists once, in the table `meta`.
 struct SingleRecord<Record: TableRecord>: Sendable where Record.Key == RecordName {
-    let name: RecordName
-    private let table: Table
+    private let name: RecordName
+    private let table: RecordTable<Record>
 
     init(_ name: String, in meta: Table) {
         self.name = RecordName(text: name)
-        table = meta
+        table = RecordTable("meta", meta)
     }
 
     /// The record, or `nil` if it was never written.
     /// - Throws: `damaged` if the record cannot be read.
     func value(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
-        guard let found = try decoded(in: transaction) else { return nil }
-        guard let value = found else { throw .damaged(Record.name) }
-        return value
+        try table.value(at: name, in: transaction)
     }
 
     /// Like `value`, but also `nil` if the record cannot be read.
     func readable(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
-        try decoded(in: transaction) ?? nil
-    }
-
-    private func decoded(in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value?? {
-        try table.value(at: name.keyBytes, in: transaction) { Record.decode($0, at: name) }
+        try table.readable(at: name, in: transaction)
     }
 
     /// Whether the record exists but cannot be read.
     func isDamaged(in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
-        if let found = try decoded(in: transaction) { found == nil } else { false }
+        try table.isDamaged(at: name, in: transaction)
     }
 
     func put(_ value: Record.Value, in transaction: inout Transaction) throws(LMDBError) {
-        try table.put(Record.encode(value), at: name.keyBytes, in: &transaction)
+        try table.put(value, at: name, in: &transaction)
     }
 
     /// Removes the record. Returns whether it existed.
     @discardableResult
     func remove(in transaction: inout Transaction) throws(LMDBError) -> Bool {
-        try table.remove(name.keyBytes, in: &transaction)
+        try table.remove(name, in: &transaction)
     }
 }
 
