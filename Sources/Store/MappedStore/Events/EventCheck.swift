@@ -55,22 +55,16 @@ extension MappedEvents {
         }
         // Each subscription was looked up in every index. An index with as many entries as there are subscriptions has no
         // others.
-        try checkIndex(tables.subscriptionIDs, subscriptions: numbers.count, &check, in: transaction)
-        try checkIndex(tables.userSubscriptions, subscriptions: numbers.count, &check, in: transaction)
-        try checkIndex(tables.expressions, subscriptions: numbers.count, &check, in: transaction)
+        try checkIndex(
+            tables.subscriptionIDs, "table subscription-ids", for: numbers.count, "subscriptions", &check,
+            in: transaction)
+        try checkIndex(
+            tables.userSubscriptions, "table user-subscriptions", for: numbers.count, "subscriptions", &check,
+            in: transaction)
+        try checkIndex(
+            tables.expressions, "table expressions", for: numbers.count, "subscriptions", &check, in: transaction)
         try checkSubscriptionCounts(counts, &check, in: transaction)
         return numbers
-    }
-
-    private func checkIndex<Record>(
-        _ table: RecordTable<Record>, subscriptions: Int, _ check: inout StoreCheck,
-        in transaction: borrowing Transaction
-    ) throws(LMDBError) {
-        try visit(table, &check, in: transaction) { _, _, _ in }
-        let count = try table.count(in: transaction)
-        if count != subscriptions {
-            check.report("The table \(table.name) has \(count) entries for \(subscriptions) subscriptions.")
-        }
     }
 
     /// - Parameter counts: how many subscriptions each user has.

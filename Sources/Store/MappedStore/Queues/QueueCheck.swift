@@ -54,11 +54,7 @@ extension MappedQueues {
                 check.report("Queue \(number) is not found by its name.")
             }
         }
-        try visit(tables.queueNames, &check, in: transaction) { _, _, _ in }
-        let count = try tables.queueNames.count(in: transaction)
-        if count != names.count {
-            check.report("The index of names has \(count) entries for \(names.count) queues.")
-        }
+        try checkIndex(tables.queueNames, "index of names", for: names.count, "queues", &check, in: transaction)
         return logs
     }
 

@@ -64,4 +64,17 @@ extension MappedDomain {
                 "The table \(table.name) counts \(count) entries, but has \(seen > count ? "more" : "\(seen)").")
         }
     }
+
+    /// Checks that a table has as many entries as it has to have.
+    /// - Parameters:
+    ///   - index: the table as the report calls it.
+    ///   - owners: what it has an entry for each of, in the plural.
+    func checkIndex<Record>(
+        _ table: RecordTable<Record>, _ index: String, for count: Int, _ owners: String, _ check: inout StoreCheck,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        try visit(table, &check, in: transaction) { _, _, _ in }
+        let entries = try table.count(in: transaction)
+        if entries != count { check.report("The \(index) has \(entries) entries for \(count) \(owners).") }
+    }
 }

@@ -265,16 +265,9 @@ extension MappedWebhooks {
             let events = try tables.environmentWebhooks.value(at: key, in: transaction)
             if events != webhook.events { check.report("Webhook \(number) is indexed with other events than it has.") }
         }
-        try checkIndex(tables.webhookIDs, "ids", webhooks: webhooks.count, &check, in: transaction)
-        try checkIndex(tables.environmentWebhooks, "environments", webhooks: webhooks.count, &check, in: transaction)
-    }
-
-    private func checkIndex<Record>(
-        _ table: RecordTable<Record>, _ name: String, webhooks: Int, _ check: inout StoreCheck,
-        in transaction: borrowing Transaction
-    ) throws(LMDBError) {
-        try visit(table, &check, in: transaction) { _, _, _ in }
-        let count = try table.count(in: transaction)
-        if count != webhooks { check.report("The index of \(name) has \(count) entries for \(webhooks) webhooks.") }
+        try checkIndex(tables.webhookIDs, "index of ids", for: webhooks.count, "webhooks", &check, in: transaction)
+        try checkIndex(
+            tables.environmentWebhooks, "index of environments", for: webhooks.count, "webhooks", &check,
+            in: transaction)
     }
 }
