@@ -26,9 +26,9 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             use(Destination(number: 1, url: id.description, policy: .own(.fixed(retries: 1, interval: 1))), state)
         }
     }
-    if let parcel = ParcelRecord.decode(span, at: 7) {
+    if let payload = PayloadRecord.decode(span, at: 7) {
         unsafe require(
-            ParcelRecord.decode(ParcelRecord.encode(parcel).span.bytes, at: 7) == parcel, "another parcel")
+            PayloadRecord.decode(PayloadRecord.encode(payload).span.bytes, at: 7) == payload, "another payload")
     }
     if let line = AttemptRecord(span) {
         unsafe require(AttemptRecord(line.encoded.span.bytes) == line, "another line")

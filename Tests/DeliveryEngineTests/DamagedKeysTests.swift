@@ -24,7 +24,7 @@ import Webhooks
                 policies: policies, at: moment)
             turn.starts = turn.starts.map {
                 DeliveryStep.Start(
-                    delivery: $0.delivery, destination: $0.destination, owner: $0.owner, parcel: $0.parcel,
+                    delivery: $0.delivery, destination: $0.destination, owner: $0.owner, payload: $0.payload,
                     keys: .damaged)
             }
             return turn

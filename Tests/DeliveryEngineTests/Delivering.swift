@@ -146,9 +146,9 @@ extension Receiver.Arrival {
     func header(_ name: String) -> String? { headers.first { $0[0].lowercased() == name }?[1] }
 }
 
-/// For destinations that are sent parcels as they are.
-final class Unshaped: ParcelShaping {
-    func shape(_ parcel: Parcel, as shape: [UInt8]) throws(ShapingFault) -> ShapedParcel {
+/// For destinations that are sent payloads as they are.
+final class Unshaped: PayloadShaping {
+    func shape(_ payload: Payload, as shape: [UInt8]) throws(ShapingFault) -> ShapedPayload {
         throw ShapingFault(reason: "no destination has a shape")
     }
 }

@@ -11,8 +11,8 @@ import Values
         let destination = Destination(
             number: 1, url: "http://a.test/", policy: .fixed, approvalPath: approved ? "/p" : nil)
         let delivery = Delivery(
-            number: 1, destination: 1, parcel: 1, id: owner, due: .farAhead, created: .farAhead)
-        return DeliveryStep.Start(delivery: delivery, destination: destination, owner: owner, parcel: nil)
+            number: 1, destination: 1, payload: 1, id: owner, due: .farAhead, created: .farAhead)
+        return DeliveryStep.Start(delivery: delivery, destination: destination, owner: owner, payload: nil)
     }
 
     private static func room(_ all: Int, reserve: Int, taken: [(UInt8, Int)]) -> AttemptRoom {

@@ -90,7 +90,7 @@ import Values
     @Test func `what is told in brief leaves out only what the log tells`() throws {
         var random = SystemRandomNumberGenerator()
         let delivery = Delivery(
-            number: 1, destination: 2, parcel: 3, id: UUID(random: &random), trigger: .scheduled,
+            number: 1, destination: 2, payload: 3, id: UUID(random: &random), trigger: .scheduled,
             due: Timestamp(microseconds: 0), created: Timestamp(microseconds: 0))
         let consent = Consent(url: "http://receiver.test/", rate: 7)
         let done = attempt(204, [("a", "b")])

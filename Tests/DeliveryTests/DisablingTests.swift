@@ -20,7 +20,7 @@ import Values
             approval: approval.map { Attempt.Approval(status: $0, body: Array("policy".utf8)) })
         var random = SystemRandomNumberGenerator()
         let delivery = Delivery(
-            number: 1, destination: 2, parcel: 3, id: UUID(random: &random), trigger: trigger, due: Self.now,
+            number: 1, destination: 2, payload: 3, id: UUID(random: &random), trigger: trigger, due: Self.now,
             created: Self.now)
         return DeliveryResult(
             delivery: delivery, attempt: attempt,

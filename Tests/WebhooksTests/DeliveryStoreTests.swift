@@ -24,9 +24,9 @@ import Webhooks
             try test.accept("a", body: "{\"x\":1}")
             let start = try #require(try TestWorker(test, owner: 7).step().first)
             #expect(start.destination == webhook.destination)
-            #expect(start.parcel?.body == Array("{\"x\":1}".utf8))
-            #expect(start.parcel?.eventID == "a" && start.parcel?.event == "job-created")
-            #expect(start.parcel?.source == test.environment)
+            #expect(start.payload?.body == Array("{\"x\":1}".utf8))
+            #expect(start.payload?.eventID == "a" && start.payload?.event == "job-created")
+            #expect(start.payload?.source == test.environment)
             #expect(start.delivery.attempts == 0 && start.delivery.owner == 7 && start.delivery.trigger == .scheduled)
             #expect(start.delivery.created == test.moment.steady)
         }

@@ -198,5 +198,5 @@ final class TestWorker {
 
 extension [DeliveryStep.Start] {
     /// The ids of the events that are sent.
-    var events: [String] { map { $0.parcel?.eventID ?? "gone" } }
+    var events: [String] { map { $0.payload?.eventID ?? "gone" } }
 }

@@ -31,9 +31,9 @@ import Values
         var told: [String] = []
         let starts = try worker.step()
         var next = try worker.step(starts.map { ($0, isForOperators($0) ? .ok : answer) })
-        told += starts.filter(isForOperators).map { $0.parcel?.event ?? "" }
+        told += starts.filter(isForOperators).map { $0.payload?.event ?? "" }
         while !next.isEmpty {
-            told += next.filter(isForOperators).map { $0.parcel?.event ?? "" }
+            told += next.filter(isForOperators).map { $0.payload?.event ?? "" }
             next = try worker.step(next.map { ($0, isForOperators($0) ? .ok : answer) })
         }
         return told
@@ -122,8 +122,8 @@ import Values
             try test.accept("a")
             _ = try worker.work(.status(503))
             let start = try #require(try worker.step().first)
-            let body = try JSON(parsing: try #require(start.parcel).body)
-            #expect(start.parcel?.eventID.hasPrefix("ops_") == true && body["type"]?.string == "message.exhausted")
+            let body = try JSON(parsing: try #require(start.payload).body)
+            #expect(start.payload?.eventID.hasPrefix("ops_") == true && body["type"]?.string == "message.exhausted")
             #expect(body["timestamp"]?.string == test.moment.wall.rfc3339)
             let data = try #require(body["data"])
             #expect(data["webhook_id"]?.string == webhook.id.description)

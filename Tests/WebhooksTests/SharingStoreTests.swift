@@ -135,7 +135,7 @@ import Webhooks
             test.pass(seconds: 7199)
             try dropAll(test, before: test.moment.wall, maximumBytes: 0)
             test.pass(seconds: 1)
-            #expect(try worker.work(.ok).map(\.parcel?.body) == [Array("body".utf8)])
+            #expect(try worker.work(.ok).map(\.payload?.body) == [Array("body".utf8)])
             #expect(try test.pending(webhook) == 0)
             test.pass(seconds: 1)
             try dropAll(test, before: test.moment.wall)

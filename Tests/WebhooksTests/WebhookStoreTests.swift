@@ -245,7 +245,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `where there is too much, the oldest goes first, be it parcel or line`(engine: WebhookEngine) throws {
+    func `where there is too much, the oldest goes first, be it payload or line`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1))
             let worker = TestWorker(test)
@@ -280,7 +280,7 @@ import Webhooks
             #expect(try test.dropOld(end, .max, 10) == 0 && test.dropOld(end, 0, 10) == 0)
             let worker = TestWorker(test)
             let starts = try worker.step()
-            #expect(starts.map(\.parcel?.eventID) == ["a"])
+            #expect(starts.map(\.payload?.eventID) == ["a"])
             try worker.end((starts[0], .ok))
             #expect(try test.pending(webhook) == 0)
             #expect(try test.dropOld(end, .max, 10) == 2)

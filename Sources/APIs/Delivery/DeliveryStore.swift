@@ -19,7 +19,7 @@ package protocol DeliveryStore: AnyObject {
     /// log entry.
     /// - Parameters:
     ///   - room: how many attempts may begin. Here and in `inFlight` an attempt with a large body counts as several slots
-    ///     (`Parcel.slots`); if that is more than the limit, it begins while its destination has no other attempt.
+    ///     (`Payload.slots`); if that is more than the limit, it begins while its destination has no other attempt.
     ///   - policies: the policies by which failed attempts are retried.
     ///   - leaseSeconds: the length of a lease for each request that an attempt may make (`Destination.requests`).
     ///   - inFlight: by destination, how many of this owner's attempts are still in flight after those of `results`.
@@ -80,20 +80,20 @@ package struct DeliveryStep: Equatable, Sendable {
         package let destination: Destination
         /// The owner whose slots the attempt takes.
         package let owner: UUID
-        /// `nil` if the parcel is no longer stored.
-        package let parcel: Parcel?
+        /// `nil` if the payload is no longer stored.
+        package let payload: Payload?
         package let keys: Keys
 
         /// The number of slots that the attempt takes.
-        package var slots: Int { Parcel.slots(bytes: parcel?.body.count ?? 0) }
+        package var slots: Int { Payload.slots(bytes: payload?.body.count ?? 0) }
 
         package init(
-            delivery: Delivery, destination: Destination, owner: UUID, parcel: Parcel?, keys: Keys = .none
+            delivery: Delivery, destination: Destination, owner: UUID, payload: Payload?, keys: Keys = .none
         ) {
             self.delivery = delivery
             self.owner = owner
             self.destination = destination
-            self.parcel = parcel
+            self.payload = payload
             self.keys = keys
         }
     }
@@ -130,6 +130,6 @@ package enum Redelivery: Equatable, Sendable {
     case started(UUID)
     case unknownDestination
     case unknownLine
-    /// The parcel is no longer stored.
+    /// The payload is no longer stored.
     case gone
 }

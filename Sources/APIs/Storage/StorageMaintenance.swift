@@ -47,7 +47,7 @@ package protocol WebhookMaintenance: AnyObject {
     func count(_ leftOut: IntakeMetrics) async throws(StoreFailure)
 }
 
-/// Removes what deliveries leave behind: log entries, and parcels that are no longer needed.
+/// Removes what deliveries leave behind: log entries, and payloads that are no longer needed.
 package protocol DeliveryRetention: AnyObject {
     /// Removes what is older than a time and, beyond `maximumBytes`, the oldest data of the owners that have the most.
     /// Events that are still to be matched or delivered stay. Lagging subscriptions hold nothing back; they count it as

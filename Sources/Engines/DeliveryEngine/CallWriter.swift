@@ -23,7 +23,7 @@ package struct CallHeaders: Equatable, Sendable {
 struct CallWriter {
     private let sealing: Sealing
     private let names: CallHeaders
-    private let shaping: any ParcelShaping
+    private let shaping: any PayloadShaping
     /// Opened signing keys, by id.
     private var keys: [String: SigningKey] = [:]
     /// How long the previous key still signs beside its successor.
@@ -33,7 +33,7 @@ struct CallWriter {
     struct Fault: Error { let reason: String }
 
     init(
-        sealing: Sealing, names: CallHeaders, shaping: any ParcelShaping, overlapSeconds: Double
+        sealing: Sealing, names: CallHeaders, shaping: any PayloadShaping, overlapSeconds: Double
     ) {
         self.shaping = shaping
         self.sealing = sealing
@@ -49,37 +49,37 @@ struct CallWriter {
         let body: [UInt8]
     }
 
-    mutating func call(_ start: DeliveryStep.Start, _ parcel: Parcel, at now: Timestamp) throws(Fault) -> Call {
-        let shaped = try shaped(parcel, start.destination)
-        let (sent, shown) = try headers(start, parcel, shaped, at: now)
+    mutating func call(_ start: DeliveryStep.Start, _ payload: Payload, at now: Timestamp) throws(Fault) -> Call {
+        let shaped = try shaped(payload, start.destination)
+        let (sent, shown) = try headers(start, payload, shaped, at: now)
         return Call(sent: sent, shown: shown, body: shaped.body)
     }
 
-    private func shaped(_ parcel: Parcel, _ destination: Destination) throws(Fault) -> ShapedParcel {
+    private func shaped(_ payload: Payload, _ destination: Destination) throws(Fault) -> ShapedPayload {
         guard let shape = destination.shape else {
             let type = HeaderField(name: "Content-Type", value: destination.contentType)
-            return ShapedParcel(headers: [type], body: parcel.body)
+            return ShapedPayload(headers: [type], body: payload.body)
         }
         do throws(ShapingFault) {
-            return try shaping.shape(parcel, as: shape)
+            return try shaping.shape(payload, as: shape)
         } catch {
             throw Fault(reason: error.reason)
         }
     }
 
     private mutating func headers(
-        _ start: DeliveryStep.Start, _ parcel: Parcel, _ shaped: ShapedParcel, at now: Timestamp
+        _ start: DeliveryStep.Start, _ payload: Payload, _ shaped: ShapedPayload, at now: Timestamp
     ) throws(Fault) -> (sent: [HeaderField], shown: [HeaderField]) {
         let (delivery, destination) = (start.delivery, start.destination)
         let seconds = now.microseconds / 1_000_000
-        guard let call = WebhookCall(id: Self.callID(parcel), seconds: seconds, body: shaped.body) else {
+        guard let call = WebhookCall(id: Self.callID(payload), seconds: seconds, body: shaped.body) else {
             throw Fault(reason: "the event's id cannot be sent")
         }
         var fields = shaped.headers + [HeaderField(name: "User-Agent", value: names.userAgent)]
         switch destination.protocolKind {
         case .webhook:
             fields += [
-                HeaderField(name: names.event, value: parcel.event),
+                HeaderField(name: names.event, value: payload.event),
                 HeaderField(name: names.delivery, value: delivery.id.description),
                 HeaderField(name: names.attempt, value: String(delivery.attempts + 1)),
             ]
@@ -105,10 +105,10 @@ struct CallWriter {
 
     /// The id by which receivers recognize an event (`webhook-id`). If the event's own id is empty, or has a dot or anything
     /// but visible ASCII, which are not allowed here, a digest of it is used.
-    private static func callID(_ parcel: Parcel) -> String {
-        let isPlain = parcel.eventID.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ".") }
-        if isPlain, !parcel.eventID.isEmpty { return parcel.eventID }
-        return "evt_" + hexadecimal(DigestAlgorithm.sha256.digest(of: Array(parcel.eventID.utf8)).prefix(16))
+    private static func callID(_ payload: Payload) -> String {
+        let isPlain = payload.eventID.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ".") }
+        if isPlain, !payload.eventID.isEmpty { return payload.eventID }
+        return "evt_" + hexadecimal(DigestAlgorithm.sha256.digest(of: Array(payload.eventID.utf8)).prefix(16))
     }
 
     private mutating func signatures(

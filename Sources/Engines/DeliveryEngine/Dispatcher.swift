@@ -59,7 +59,7 @@ package final class Dispatcher {
     ///   - mayConnect: whether an address may be called; asked when connecting, and again before each request.
     package init(
         store: any DeliveryStore, multi: Multi, settings: DispatcherSettings, sealing: Sealing,
-        shaping: any ParcelShaping, mayConnect: @escaping @Sendable (IPAddress) -> Bool, now: @escaping () -> Moment,
+        shaping: any PayloadShaping, mayConnect: @escaping @Sendable (IPAddress) -> Bool, now: @escaping () -> Moment,
         random: any RandomNumberGenerator
     ) {
         self.store = store
@@ -96,11 +96,11 @@ package final class Dispatcher {
     }
 
     private func conclude(_ entry: Running, _ exchange: Exchange) {
-        if isWorthRepeating(entry, exchange), let parcel = entry.start.parcel {
+        if isWorthRepeating(entry, exchange), let payload = entry.start.payload {
             var repeated = entry
             repeated.isRepeated = true
             repeated.repeatedMilliseconds += exchange.durationMilliseconds
-            return make(repeated, parcel)
+            return make(repeated, payload)
         }
         switch entry.step {
         case .consent: concludeConsent(entry, exchange)
@@ -229,14 +229,14 @@ package final class Dispatcher {
         room.held.insert(start.delivery.number)
         let moment = now()
         let entry = Running(start: start, began: moment.wall, step: .sending, stepEnds: moment.steady)
-        guard let parcel = start.parcel else {
+        guard let payload = start.payload else {
             return fail(entry, .unavailable, "what was to be sent is no longer kept, or is damaged")
         }
-        advance(entry, parcel)
+        advance(entry, payload)
     }
 
     /// Makes the next request of an attempt.
-    private func advance(_ entry: Running, _ parcel: Parcel) {
+    private func advance(_ entry: Running, _ payload: Payload) {
         let destination = entry.start.destination
         var next = entry
         next.stepEnds = now().steady.adding(seconds: settings.timeoutSeconds)
@@ -249,25 +249,25 @@ package final class Dispatcher {
         } else {
             next.step = .sending
         }
-        make(next, parcel)
+        make(next, payload)
     }
 
     /// Makes the request of a step.
-    private func make(_ entry: Running, _ parcel: Parcel) {
+    private func make(_ entry: Running, _ payload: Payload) {
         switch entry.step {
         case .consent: askConsent(entry)
         case .approval:
             let path = entry.start.destination.approvalPath ?? ""
-            askApproval(entry, parcel, (settings.approvalURL ?? "") + path)
-        case .sending: send(entry, parcel)
+            askApproval(entry, payload, (settings.approvalURL ?? "") + path)
+        case .sending: send(entry, payload)
         }
     }
 
-    private func send(_ entry: Running, _ parcel: Parcel) {
+    private func send(_ entry: Running, _ payload: Payload) {
         let destination = entry.start.destination
         let call: CallWriter.Call
         do throws(CallWriter.Fault) {
-            call = try writer.call(entry.start, parcel, at: now().wall)
+            call = try writer.call(entry.start, payload, at: now().wall)
         } catch {
             return fail(entry, .unavailable, error.reason)
         }
@@ -326,7 +326,7 @@ extension Dispatcher {
         case .failure(let kind, let text): fail(entry, Self.kind(kind), text)
         case .response(let status, let headers, _, _):
             let allowed = Self.value(of: "webhook-allowed-origin", headers)?.lowercased()
-            guard allowed == "*" || allowed == settings.headers.origin.lowercased(), let parcel = entry.start.parcel
+            guard allowed == "*" || allowed == settings.headers.origin.lowercased(), let payload = entry.start.payload
             else {
                 return fail(
                     entry, .consent,
@@ -335,14 +335,14 @@ extension Dispatcher {
             var agreed = entry
             let rate = Self.value(of: "webhook-allowed-rate", headers).flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
             agreed.consent = Consent(url: entry.start.destination.url, rate: rate)
-            advance(agreed, parcel)
+            advance(agreed, payload)
         }
     }
 
     /// Asks the policy service. The operator has chosen it, so any address may be called.
-    private func askApproval(_ entry: Running, _ parcel: Parcel, _ url: String) {
+    private func askApproval(_ entry: Running, _ payload: Payload, _ url: String) {
         let type = HeaderField(name: "Content-Type", value: "application/json")
-        start(entry, outgoing("POST", url, [type, userAgent], parcel.body, { _ in true }))
+        start(entry, outgoing("POST", url, [type, userAgent], payload.body, { _ in true }))
     }
 
     private func concludeApproval(_ entry: Running, _ exchange: Exchange) {
@@ -359,8 +359,8 @@ extension Dispatcher {
                     contentCoding: Self.value(of: "content-encoding", headers), isTruncated: isTruncated))
             switch status {
             case 200..<300:
-                guard let parcel = entry.start.parcel else { return }
-                advance(asked, parcel)
+                guard let payload = entry.start.payload else { return }
+                advance(asked, payload)
             case 400..<500: fail(asked, .withheld, "the policy service answered \(status)")
             default: fail(asked, .approval, "the policy service answered \(status)")
             }

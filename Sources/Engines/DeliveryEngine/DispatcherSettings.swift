@@ -3,7 +3,7 @@ package import Delivery
 /// How deliveries are made.
 package struct DispatcherSettings: Equatable, Sendable {
     /// Slots for attempts in flight, to all destinations together. An attempt with a large body takes several
-    /// (`Parcel.slots`).
+    /// (`Payload.slots`).
     package var inFlight = 512
     /// Slots beyond `inFlight`, for owners that take few (`AttemptRoom`).
     package var reserve = 64

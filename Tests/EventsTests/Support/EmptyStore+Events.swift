@@ -113,7 +113,7 @@ extension EmptyStore {
             starts += more
         }
         let results = starts.map { start -> DeliveryResult in
-            let status = answer(String(decoding: start.parcel?.body ?? [], as: UTF8.self))
+            let status = answer(String(decoding: start.payload?.body ?? [], as: UTF8.self))
             var attempt = Attempt(
                 status: status, responseBody: Array("said \(status)".utf8), triggeredAt: moment.wall,
                 approval: Attempt.Approval(status: 200, body: Array("yes".utf8)))
@@ -127,7 +127,7 @@ extension EmptyStore {
         #expect(try step(results, beginning: 0).isEmpty)
         return starts.map {
             Made(
-                subscription: $0.destination.number, body: String(decoding: $0.parcel?.body ?? [], as: UTF8.self),
+                subscription: $0.destination.number, body: String(decoding: $0.payload?.body ?? [], as: UTF8.self),
                 trigger: $0.delivery.trigger)
         }
     }

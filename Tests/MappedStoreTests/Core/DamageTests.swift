@@ -145,9 +145,9 @@ import Webhooks
             let webhook = try test.webhook()
             try test.accept("a")
             _ = try test.work()
-            try test.damage(test.store.tables.parcels.bytes)
+            try test.damage(test.store.tables.payloads.bytes)
             try test.accept("a")
-            #expect(try test.work().map { $0.parcel?.eventID } == ["a"])
+            #expect(try test.work().map { $0.payload?.eventID } == ["a"])
             #expect(try test.log(webhook) == ["a", "a"])
         }
     }
@@ -157,9 +157,9 @@ import Webhooks
             _ = try test.webhook()
             try test.accept("a")
             try test.accept("b")
-            try test.damage(test.store.tables.parcels.bytes)
-            #expect(try test.work().map { $0.parcel?.eventID } == [nil, "b"])
-            #expect(test.store.takeDamage() == ["a parcel is damaged: number 1"])
+            try test.damage(test.store.tables.payloads.bytes)
+            #expect(try test.work().map { $0.payload?.eventID } == [nil, "b"])
+            #expect(test.store.takeDamage() == ["a payload is damaged: number 1"])
         }
     }
 
@@ -192,7 +192,7 @@ import Webhooks
                 try test.store.commit()
                 return dropped
             }
-            // The parcel of the first is there still, its line being as old as the second's.
+            // The payload of the first is there still, its line being as old as the second's.
             #expect(try drop(after: 1) == 1)
             #expect(try drop(after: 11) == 3)
             #expect(try test.log(webhook) == ["c"])
@@ -201,14 +201,14 @@ import Webhooks
         }
     }
 
-    @Test func `a parcel is dropped with those of its age`() throws {
+    @Test func `a payload is dropped with those of its age`() throws {
         try with { test in
             let webhook = try test.webhook()
             for id in ["a", "b"] {
                 try test.accept(id)
                 _ = try test.work()
             }
-            try test.damage(test.store.tables.parcels.bytes)
+            try test.damage(test.store.tables.payloads.bytes)
             #expect(try test.log(webhook) == ["b", "a"])
             let dropped = try test.store.retention.dropOldDeliveries(
                 before: test.now.wall.adding(seconds: 1), maximumBytes: .max, limit: 100)
@@ -218,7 +218,7 @@ import Webhooks
         }
     }
 
-    @Test(arguments: [\Tables.lostParcels.bytes, \Tables.lostLines.bytes, \Tables.parcels.bytes])
+    @Test(arguments: [\Tables.lostPayloads.bytes, \Tables.lostLines.bytes, \Tables.payloads.bytes])
     func `what was given up is recovered but for what cannot be read`(
         table: any KeyPath<Tables, Table> & Sendable
     ) throws {
@@ -229,7 +229,7 @@ import Webhooks
             #expect(try test.recover(webhook, limit: 1) == 1)
             #expect(try test.recover(webhook) == 1)
             #expect(try test.recover(webhook) == 0)
-            #expect(try test.work().map { $0.parcel?.eventID } == ["b", "c"])
+            #expect(try test.work().map { $0.payload?.eventID } == ["b", "c"])
             #expect(test.store.takeDamage() != [])
         }
     }
@@ -244,12 +244,12 @@ import Webhooks
                 try test.store.tables.lostLines.bytes.put(key(1), at: place, in: &transaction)
             }
             #expect(try test.recover(webhook) == 1)
-            #expect(try test.work().map { $0.parcel?.eventID } == ["a", "b"])
+            #expect(try test.work().map { $0.payload?.eventID } == ["a", "b"])
         }
     }
 
     @Test(arguments: [
-        (\Tables.parcels.bytes, Redelivery.gone), (\.attempts.bytes, .unknownLine),
+        (\Tables.payloads.bytes, Redelivery.gone), (\.attempts.bytes, .unknownLine),
         (\.destinations.bytes, .unknownDestination),
     ])
     func `what cannot be read is not sent again, and fails nothing else of its turn`(
@@ -265,7 +265,7 @@ import Webhooks
         }
     }
 
-    @Test(arguments: [\Tables.lostParcels.bytes, \Tables.lostLines.bytes])
+    @Test(arguments: [\Tables.lostPayloads.bytes, \Tables.lostLines.bytes])
     func `lines are dropped though what they gave up is damaged`(table: any KeyPath<Tables, Table> & Sendable) throws {
         try with { test in
             let webhook = try test.webhook()
@@ -283,12 +283,12 @@ import Webhooks
     }
 
     @Test(arguments: [1, 3, 7, 100])
-    func `many lines and parcels are dropped in steps, and nothing leads to them`(limit: Int) throws {
+    func `many lines and payloads are dropped in steps, and nothing leads to them`(limit: Int) throws {
         try with { test in
             let webhooks = try (0..<2).map { _ in try test.webhook() }
             try test.refuse((0..<6).map { "\($0)" })
             try test.damage(test.store.tables.attempts.bytes, count: 9)
-            try test.damage(test.store.tables.parcels.bytes, count: 4)
+            try test.damage(test.store.tables.payloads.bytes, count: 4)
             var steps: [Int] = []
             repeat {
                 steps.append(
@@ -299,7 +299,7 @@ import Webhooks
             #expect(steps.reduce(0, +) == 12 + 6 && steps.allSatisfy { $0 <= limit })
             #expect(try webhooks.map { try test.log($0) } == [[], []])
             for table in [
-                \Tables.attemptIndex.bytes, \.attemptParcels.bytes, \.lostLines.bytes, \.lostParcels.bytes,
+                \Tables.attemptIndex.bytes, \.attemptPayloads.bytes, \.lostLines.bytes, \.lostPayloads.bytes,
                 \.eventIDs.bytes,
             ] {
                 #expect(try test.store.count(table) == 0)
@@ -317,7 +317,7 @@ import Webhooks
             try test.store.commit()
             while try test.store.removeGarbage(limit: 2) == 2 { try test.store.commit() }
             try test.store.commit()
-            #expect(try test.store.count(\.attemptParcels.bytes) == 0)
+            #expect(try test.store.count(\.attemptPayloads.bytes) == 0)
             #expect(try test.store.check().faults == [])
         }
     }

@@ -84,7 +84,7 @@ import Webhooks
     ) throws {
         let now = store.clock.now()
         let results = starts.map { start -> DeliveryResult in
-            let isAccepted = accepted != nil && start.parcel?.eventID == accepted
+            let isAccepted = accepted != nil && start.payload?.eventID == accepted
             let failure = isAccepted ? nil : Attempt.Failure(kind: .status, text: "")
             let attempt = Attempt(status: isAccepted ? 200 : 400, failure: failure, triggeredAt: now.wall)
             return DeliveryResult(
@@ -116,7 +116,7 @@ import Webhooks
         let entries = try store.webhooks.log(of: Self.id, LogQuery())?.entries ?? []
         #expect(entries.map(\.eventID) == ["refused"])
         let bodies = ["waits"] + (layout >= 4 ? ["{}"] : [])
-        #expect(try begin(store).map { $0.parcel?.body } == bodies.map { Array($0.utf8) })
+        #expect(try begin(store).map { $0.payload?.body } == bodies.map { Array($0.utf8) })
     }
 
     /// Has the store route an event.
@@ -265,7 +265,7 @@ import Webhooks
             #expect(
                 try store.webhooks.recover(Self.id, since: since, until: now.wall, limit: 9, for: nil, at: now) == 3)
             try store.commit()
-            let sent = try begin(store).compactMap(\.parcel?.eventID)
+            let sent = try begin(store).compactMap(\.payload?.eventID)
             #expect(Set(sent) == ["refused", "waits", "twice", "underway"] && sent.count == 4)
         }
     }

@@ -49,7 +49,7 @@ import Values
             return [
                 "notification": try store.capture.stored(endpointID(1), in: transaction)!.endpoint.next - 1,
                 "message": log!.current, "destination": subscription.destination.number,
-                "parcel": state.nextParcel - 1, "line": state.nextLog, "delivery": state.nextDelivery,
+                "parcel": state.nextPayload - 1, "line": state.nextLog, "delivery": state.nextDelivery,
             ]
         }
     }

@@ -62,7 +62,7 @@ import Webhooks
 
     private static func line(_ attempt: Attempt, trigger: Trigger = .scheduled) -> AttemptRecord {
         AttemptRecord(
-            number: 300, destination: .max, parcel: 0, eventID: "é", event: "job-created", count: .max,
+            number: 300, destination: .max, payload: 0, eventID: "é", event: "job-created", count: .max,
             trigger: trigger, method: "POST", url: "http://x/", attempt: attempt,
             nextRetryAt: attempt.failure == nil ? nil : time, isFinal: attempt.failure == nil)
     }
@@ -130,17 +130,17 @@ import Webhooks
     }
 
     @Test(arguments: [nil, "", "key"] as [String?], [[], [0xff], [UInt8](repeating: 1, count: 5000)] as [[UInt8]])
-    func `a parcel comes back as it was, and damage is seen`(key: String?, body: [UInt8]) throws {
-        let parcel = Parcel(
+    func `a payload comes back as it was, and damage is seen`(key: String?, body: [UInt8]) throws {
+        let payload = Payload(
             number: 3, eventID: "e", idempotencyKey: key, event: "job-created", source: try #require(Self.id),
             body: body, receivedAt: Self.time)
-        let bytes = ParcelRecord.encode(parcel)
-        #expect(ParcelRecord.decode(bytes, at: 3) == parcel && ParcelRecord.isWhole(bytes))
+        let bytes = PayloadRecord.encode(payload)
+        #expect(PayloadRecord.decode(bytes, at: 3) == payload && PayloadRecord.isWhole(bytes))
         for count in 0..<min(bytes.count, 100) {
-            _ = ParcelRecord.decode(Array(bytes.prefix(count)), at: 3)
-            #expect(!ParcelRecord.isWhole(Array(bytes.prefix(count))))
+            _ = PayloadRecord.decode(Array(bytes.prefix(count)), at: 3)
+            #expect(!PayloadRecord.isWhole(Array(bytes.prefix(count))))
         }
-        for bytes in longer(bytes) { #expect(!ParcelRecord.isWhole(bytes)) }
+        for bytes in longer(bytes) { #expect(!PayloadRecord.isWhole(bytes)) }
     }
 
     @Test func `records of before operational events are read`() {
@@ -159,7 +159,7 @@ import Webhooks
     @Test(arguments: Trigger.allCases, [Int64.min, -1, 0, 1_795_327_537_619_275, .max])
     func `a delivery comes back as it was, and damaged is none`(trigger: Trigger, due: Int64) throws {
         let delivery = Delivery(
-            number: 1, destination: 300, parcel: .max, id: try #require(Self.id), trigger: trigger, isRepair: due > 0,
+            number: 1, destination: 300, payload: .max, id: try #require(Self.id), trigger: trigger, isRepair: due > 0,
             attempts: .max, due: Timestamp(microseconds: due), owner: .max, created: Self.time)
         let (key, bytes) = (DeliveryKey(delivery), DeliveryRecord.encode(delivery))
         #expect(DeliveryRecord.decode(bytes, at: key) == delivery)
@@ -178,10 +178,10 @@ import Webhooks
     @Test(arguments: ["6cf47199-5abf-4ae3-a40d-9d6283d0ee21", "00000000-0000-0000-0000-000000000000"])
     func `what is known of an event comes back, in whatever environment`(environment: String) throws {
         let key = EventKey(try #require(UUID(environment)), .id, "e")
-        for record in [EventIDRecord(parcel: 1, deliveries: 0), EventIDRecord(parcel: 1 << 40, deliveries: 300)] {
+        for record in [EventIDRecord(payload: 1, deliveries: 0), EventIDRecord(payload: 1 << 40, deliveries: 300)] {
             #expect(EventIDRecord.decode(EventIDRecord.encode(record), at: key) == record)
         }
-        let routed = EventIDRecord(parcel: 1 << 40)
+        let routed = EventIDRecord(payload: 1 << 40)
         #expect(EventIDRecord.decode(EventIDRecord.encode(routed), at: EventKey(routed: "e")) == routed)
     }
 
@@ -214,7 +214,7 @@ import Webhooks
 
     @Test func `the state of deliveries comes back as it was, and damaged is none`() {
         var state = DeliveryState()
-        (state.nextDestination, state.nextParcel, state.nextDelivery) = (1, 300, .max)
+        (state.nextDestination, state.nextPayload, state.nextDelivery) = (1, 300, .max)
         (state.nextLog, state.nextKeyring, state.bytes) = (4, 5, 6)
         #expect(DeliveryState(state.encoded) == state)
         for bytes in damaged(state.encoded) { #expect(DeliveryState(bytes) == nil) }

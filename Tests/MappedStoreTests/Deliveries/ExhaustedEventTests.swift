@@ -55,11 +55,11 @@ import Webhooks
             for _ in 0..<failures { #expect(try fail(.connect) == []) }
             try store.write { (transaction) throws(LMDBError) in
                 var found: [UInt8] = []
-                try store.tables.parcels.bytes.scan(in: transaction) { key, _ in
+                try store.tables.payloads.bytes.scan(in: transaction) { key, _ in
                     found = copy(key)
                     return false
                 }
-                try store.tables.parcels.bytes.put([0xFF, 0xFF], at: found, in: &transaction)
+                try store.tables.payloads.bytes.put([0xFF, 0xFF], at: found, in: &transaction)
             }
             try store.commit()
             let events = try fail(.unavailable)

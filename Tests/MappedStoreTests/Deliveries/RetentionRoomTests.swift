@@ -60,7 +60,7 @@ import Values
             #expect(try routing.count(\.attempts.bytes) == 5)
             #expect(try routing.store.retention.dropForRoom(limit: 5) > 0)
             try routing.store.commit()
-            #expect(try routing.count(\.attempts.bytes) == 0 && routing.count(\.parcels.bytes) == 5)
+            #expect(try routing.count(\.attempts.bytes) == 0 && routing.count(\.payloads.bytes) == 5)
         }
     }
 
@@ -91,7 +91,7 @@ import Values
                     let destination = number > UInt64(small) ? 1_000_000 : number
                     let text = String(repeating: "x", count: number > UInt64(small) ? 200 : 1)
                     let record = AttemptRecord(
-                        number: number, destination: destination, parcel: number, eventID: "", event: "", count: 1,
+                        number: number, destination: destination, payload: number, eventID: "", event: "", count: 1,
                         trigger: .scheduled, method: "POST", url: text,
                         attempt: Attempt(status: 200, triggeredAt: routing.moment.wall), nextRetryAt: nil,
                         isFinal: true)

@@ -92,8 +92,8 @@ struct Routing {
     /// What is kept of events and their deliveries.
     func kept() throws -> [Int] {
         try [
-            \.parcels.bytes, \.eventIDs.bytes, \.routedEvents.bytes, \.waitingEvents.bytes, \.attempts.bytes,
-            \.attemptIndex.bytes, \.attemptParcels.bytes,
+            \.payloads.bytes, \.eventIDs.bytes, \.routedEvents.bytes, \.waitingEvents.bytes, \.attempts.bytes,
+            \.attemptIndex.bytes, \.attemptPayloads.bytes,
         ].map(
             count)
     }
@@ -269,7 +269,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
             let turn = try routing.store.deliveries.step(
                 [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
                 at: routing.moment)
-            #expect(turn.starts.count == 1 && turn.starts.first?.parcel == nil)
+            #expect(turn.starts.count == 1 && turn.starts.first?.payload == nil)
         }
     }
 }

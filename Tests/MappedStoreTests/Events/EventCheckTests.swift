@@ -54,7 +54,7 @@ import Values
             ("user-subscriptions", \.userSubscriptions.bytes), ("subscription-counts", \.subscriptionCounts.bytes),
             ("expressions", \.expressions.bytes),
             ("gone-expressions", \.goneExpressions.bytes), ("routed-events", \.routedEvents.bytes),
-            ("attempt-parcels", \.attemptParcels.bytes), ("waiting-events", \.waitingEvents.bytes),
+            ("attempt-parcels", \.attemptPayloads.bytes), ("waiting-events", \.waitingEvents.bytes),
             ("replays", \.replays.bytes),
             ("event-ids", \.eventIDs.bytes),
         ]

@@ -15,7 +15,7 @@ import Values
         let store: MappedStore
         let now: Moment
         let subscriptions: [Subscription]
-        /// By their parcels, oldest first.
+        /// By their payloads, oldest first.
         let events: [UInt64]
     }
 
@@ -75,7 +75,7 @@ import Values
 
     private static var events: [(name: String, path: KeyPath<Tables, Table>)] {
         [
-            ("parcels", \.parcels.bytes), ("routed-events", \.routedEvents.bytes),
+            ("parcels", \.payloads.bytes), ("routed-events", \.routedEvents.bytes),
             ("waiting-events", \.waitingEvents.bytes),
         ]
     }
@@ -175,12 +175,12 @@ import Values
             let numbers = filled.subscriptions.map(\.destination.number)
             try damage(filled.store.tables.replays.bytes, at: key(numbers[0]), of: filled.store)
             try damage(filled.store.tables.subscriptions.bytes, at: key(numbers[1]), of: filled.store)
-            try damage(filled.store.tables.parcels.bytes, at: key(filled.events[1]), of: filled.store)
+            try damage(filled.store.tables.payloads.bytes, at: key(filled.events[1]), of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [3, 3, 5])
             let wanted = [
                 "a replay of subscription \(numbers[0])", "a subscription is damaged: subscription \(numbers[1])",
-                "a parcel is damaged: event \(filled.events[1])",
+                "a payload is damaged: event \(filled.events[1])",
             ]
             #expect(filled.store.takeDamage() == wanted)
         }
@@ -209,7 +209,7 @@ import Values
         }
     }
 
-    @Test(arguments: [\Tables.parcels.bytes, \Tables.routedEvents.bytes], 0..<8)
+    @Test(arguments: [\Tables.payloads.bytes, \Tables.routedEvents.bytes], 0..<8)
     func `a replay has the events of its time, though one cannot be read`(
         table: any KeyPath<Tables, Table> & Sendable, damaged: Int
     ) throws {

@@ -12,7 +12,7 @@ package struct Attempt: Equatable, Sendable {
         case status
         /// Nothing was sent: the destination is disabled.
         case disabled
-        /// Nothing was sent: the parcel is no longer stored, or its keys cannot be opened.
+        /// Nothing was sent: the payload is no longer stored, or its keys cannot be opened.
         case unavailable
         /// Nothing was sent: the policy service refused.
         case withheld

@@ -29,7 +29,7 @@ package struct Destination: Equatable, Sendable {
     package var approvalPath: String?
     /// The receiver's consent, which is asked for before anything is sent; `nil`: not asked for.
     package var consent: Consent?
-    /// How parcels are written for this destination (`ParcelShaping`); `nil`: unchanged.
+    /// How payloads are written for this destination (`PayloadShaping`); `nil`: unchanged.
     package var shape: [UInt8]?
 
     package init(
@@ -89,11 +89,11 @@ package struct Destination: Equatable, Sendable {
     package func isDisabled(at now: Timestamp) -> Bool { disabledUntil.map { $0 > now } ?? false }
 }
 
-/// What requests carry in addition to the parcel, and how the receiver's responses are treated.
+/// What requests carry in addition to the payload, and how the receiver's responses are treated.
 package enum ProtocolKind: UInt8, Equatable, Sendable {
     /// Headers that name event, delivery and attempt, and signatures. Each response that is not 2xx is tried again.
     case webhook = 1
-    /// Only the parcel's own headers and its id. When the last attempt fails, the destination is disabled.
+    /// Only the payload's own headers and its id. When the last attempt fails, the destination is disabled.
     case event
 }
 

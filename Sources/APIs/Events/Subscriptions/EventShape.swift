@@ -26,20 +26,20 @@ struct EventShape: Equatable, Sendable {
     struct Fault: Error { let reason: String }
 
     /// - Parameter body: a JSON object.
-    func shape(_ body: [UInt8], id: String) throws(Fault) -> ShapedParcel {
+    func shape(_ body: [UInt8], id: String) throws(Fault) -> ShapedPayload {
         switch format {
         case .json:
-            return ShapedParcel(
+            return ShapedPayload(
                 headers: [.init(name: "Content-Type", value: "application/json")], body: try merged(body))
         case .structured:
             var json = JSONWriter(reserving: body.count + 256)
             try cloudEvent(body, id: id).write(to: &json)
-            return ShapedParcel(
+            return ShapedPayload(
                 headers: [.init(name: "Content-Type", value: "application/cloudevents+json; charset=utf-8")],
                 body: json.bytes)
         case .binary:
             let (headers, data) = BinaryMode.write(try cloudEvent(body, id: id))
-            return ShapedParcel(headers: headers.map { HeaderField(name: $0.name, value: $0.value) }, body: data)
+            return ShapedPayload(headers: headers.map { HeaderField(name: $0.name, value: $0.value) }, body: data)
         }
     }
 

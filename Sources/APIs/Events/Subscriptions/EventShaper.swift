@@ -1,13 +1,13 @@
 package import Delivery
 
 /// Writes events as their subscriptions want them.
-package final class EventShaper: ParcelShaping {
+package final class EventShaper: PayloadShaping {
     package init() {}
 
-    package func shape(_ parcel: Parcel, as shape: [UInt8]) throws(ShapingFault) -> ShapedParcel {
+    package func shape(_ payload: Payload, as shape: [UInt8]) throws(ShapingFault) -> ShapedPayload {
         guard let wanted = EventShape(bytes: shape) else { throw ShapingFault(reason: "the format is not known") }
         do throws(EventShape.Fault) {
-            return try wanted.shape(parcel.body, id: parcel.eventID)
+            return try wanted.shape(payload.body, id: payload.eventID)
         } catch {
             throw ShapingFault(reason: error.reason)
         }

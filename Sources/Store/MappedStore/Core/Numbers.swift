@@ -63,7 +63,7 @@ extension DeliveryState {
     /// Raises the numbers that all deliveries share, as `Numbers.jump` does.
     mutating func jump() {
         nextDestination += Numbers.step
-        nextParcel += Numbers.step
+        nextPayload += Numbers.step
         nextDelivery += Numbers.step
         nextLog += Numbers.step
     }

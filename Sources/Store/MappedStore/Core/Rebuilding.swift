@@ -50,7 +50,7 @@ extension Tables {
         var state = DeliveryState()
         state.nextDestination = try next(
             in: [destinations.bytes, destinationStates.bytes, deliveries.bytes, attemptIndex.bytes], transaction)
-        state.nextParcel = try next(in: [parcels.bytes, routedEvents.bytes, attemptParcels.bytes], transaction)
+        state.nextPayload = try next(in: [payloads.bytes, routedEvents.bytes, attemptPayloads.bytes], transaction)
         state.nextLog = try next(in: [attempts.bytes], transaction)
         state.nextKeyring = try next(in: [keyrings.bytes], transaction)
         try deliveries.scan(in: transaction) { _, delivery in
@@ -60,7 +60,7 @@ extension Tables {
             if delivery.owner != 0 { state.inFlight += 1 }
             return true
         }
-        for table in [parcels.bytes, attempts.bytes] {
+        for table in [payloads.bytes, attempts.bytes] {
             try table.scan(in: transaction) { _, value in
                 state.bytes += UInt64(value.byteCount)
                 return true

@@ -59,7 +59,7 @@ struct Tables {
     /// By destination number.
     let destinationStates: RecordTable<DestinationState>
     /// By payload number.
-    let parcels: RecordTable<ParcelRecord>
+    let payloads: RecordTable<PayloadRecord>
     let eventIDs: RecordTable<EventIDRecord>
     /// By destination number, next due time and delivery number.
     let deliveries: RecordTable<DeliveryRecord>
@@ -79,11 +79,11 @@ struct Tables {
     /// By destination number and log number.
     let attemptIndex: KeyTable<OwnedNumber>
     /// By payload number and log number.
-    let attemptParcels: KeyTable<OwnedNumber>
+    let attemptPayloads: KeyTable<OwnedNumber>
     /// By destination number and log number: the payload that this log entry gave up.
     let lostLines: NumberTable<OwnedNumber>
     /// By destination number and payload number. Payloads that were given up for the destination and not delivered since.
-    let lostParcels: RecordTable<LostParcel>
+    let lostPayloads: RecordTable<LostPayload>
     /// By keyring number.
     let keyrings: RecordTable<KeyringRecord>
     let environments: RecordTable<EnvironmentRecord>
@@ -154,7 +154,8 @@ struct Tables {
         logins = try RecordTable("logins", creating: creating, in: transaction)
         destinations = try RecordTable("destinations", creating: creating, in: transaction)
         destinationStates = try RecordTable("destination-states", creating: creating, in: transaction)
-        parcels = try RecordTable("parcels", creating: creating, in: transaction)
+        // The tables of payloads keep the names that they have had since layout 1.
+        payloads = try RecordTable("parcels", creating: creating, in: transaction)
         eventIDs = try RecordTable("event-ids", creating: creating, in: transaction)
         deliveries = try RecordTable("deliveries", creating: creating, in: transaction)
         deliveryHeads = try RecordTable("delivery-heads", creating: creating, in: transaction)
@@ -165,13 +166,13 @@ struct Tables {
         attempts = try RecordTable("attempts", creating: creating, in: transaction)
         attemptIndex = try RecordTable("attempt-index", creating: creating, in: transaction)
         lostLines = try RecordTable("lost-lines", creating: creating, in: transaction)
-        lostParcels = try RecordTable("lost-parcels", creating: creating, in: transaction)
+        lostPayloads = try RecordTable("lost-parcels", creating: creating, in: transaction)
         keyrings = try RecordTable("keyrings", creating: creating, in: transaction)
         environments = try RecordTable("environments", creating: creating, in: transaction)
         webhooks = try RecordTable("webhooks", creating: creating, in: transaction)
         webhookIDs = try RecordTable("webhook-ids", creating: creating, in: transaction)
         environmentWebhooks = try RecordTable("environment-webhooks", creating: creating, in: transaction)
-        attemptParcels = try RecordTable("attempt-parcels", creating: creating, in: transaction)
+        attemptPayloads = try RecordTable("attempt-parcels", creating: creating, in: transaction)
         subscriptions = try RecordTable("subscriptions", creating: creating, in: transaction)
         subscriptionIDs = try RecordTable("subscription-ids", creating: creating, in: transaction)
         userSubscriptions = try RecordTable("user-subscriptions", creating: creating, in: transaction)

@@ -9,7 +9,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
 
     let number: UInt64
     let destination: UInt64
-    let parcel: UInt64
+    let payload: UInt64
     let eventID: String
     let event: String
     /// The attempt's number within its delivery, from 1. If the entry says that the destination is disabled: how many
@@ -28,12 +28,12 @@ struct AttemptRecord: Equatable, KeylessRecord {
     private static let unsealedVersion: UInt8 = 1
 
     init(
-        number: UInt64, destination: UInt64, parcel: UInt64, eventID: String, event: String, count: UInt32,
+        number: UInt64, destination: UInt64, payload: UInt64, eventID: String, event: String, count: UInt32,
         trigger: Trigger, method: String, url: String, attempt: Attempt, nextRetryAt: Timestamp?, isFinal: Bool
     ) {
         self.number = number
         self.destination = destination
-        self.parcel = parcel
+        self.payload = payload
         self.eventID = eventID
         self.event = event
         self.count = count
@@ -58,7 +58,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 512 + attempt.responseBody.count)
         writer.byte(Self.version)
-        for value in [number, destination, parcel, UInt64(count)] { writer.number(value) }
+        for value in [number, destination, payload, UInt64(count)] { writer.number(value) }
         writer.byte(trigger.rawValue)
         writer.byte((isFinal ? 1 : 0) | (attempt.isResponseTruncated ? 2 : 0) | (attempt.approval == nil ? 0 : 4))
         for text in [eventID, event, method, url] { writer.counted(text.utf8) }
@@ -104,7 +104,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
         var reader = unsealed
         guard let version = reader.byte(), version == Self.version || version == Self.unsealedVersion,
             let number = reader.number(), let destination = reader.number(),
-            let parcel = reader.number(), let count = reader.number().flatMap({ UInt32(exactly: $0) }),
+            let payload = reader.number(), let count = reader.number().flatMap({ UInt32(exactly: $0) }),
             let trigger = reader.byte().flatMap({ Trigger(rawValue: $0) }), let flags = reader.byte(),
             let eventID = reader.text(), let event = reader.text(), let method = reader.text(),
             let url = reader.text(), let nextRetryAt = reader.optionalTime(), let triggeredAt = reader.time(),
@@ -125,7 +125,7 @@ struct AttemptRecord: Equatable, KeylessRecord {
             failure = Attempt.Failure(kind: known, text: text)
         }
         self.init(
-            number: number, destination: destination, parcel: parcel, eventID: eventID, event: event, count: count,
+            number: number, destination: destination, payload: payload, eventID: eventID, event: event, count: count,
             trigger: trigger, method: method, url: url,
             attempt: Attempt(
                 requestHeaders: requestHeaders, status: status == 0 ? nil : status, responseHeaders: responseHeaders,

@@ -43,10 +43,10 @@ extension MappedDeliveries {
 
     /// The numbers of a payload's log entries, oldest first, including damaged ones.
     func lineNumbers(
-        ofParcel number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
+        ofPayload number: UInt64, limit: Int = .max, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
         var lines: [UInt64] = []
-        try tables.attemptParcels.scanKeys(from: OwnedNumber(number, 0), in: transaction) { key in
+        try tables.attemptPayloads.scanKeys(from: OwnedNumber(number, 0), in: transaction) { key in
             guard lines.count < limit, key.owner == number else { return false }
             lines.append(key.number)
             return true
@@ -57,10 +57,10 @@ extension MappedDeliveries {
     /// Visits a payload's log entries, oldest first, until `body` returns false. They are read one at a time: a payload that
     /// went to many destinations has too many to be held in memory.
     func scanLines(
-        ofParcel number: UInt64, in transaction: borrowing Transaction,
+        ofPayload number: UInt64, in transaction: borrowing Transaction,
         _ body: (AttemptRecord) throws(LMDBError) -> Bool
     ) throws(LMDBError) {
-        for line in try lineNumbers(ofParcel: number, in: transaction) {
+        for line in try lineNumbers(ofPayload: number, in: transaction) {
             if let record = try readableLine(line, in: transaction), try !body(record) { return }
         }
     }
@@ -78,11 +78,11 @@ extension MappedDeliveries {
             guard let record = try readableLine(entry, in: transaction), record.destination == number else {
                 return .unknownLine
             }
-            guard let parcel = try readableParcel(record.parcel, in: transaction) else { return .gone }
+            guard let payload = try readablePayload(record.payload, in: transaction) else { return .gone }
             guard try admit(bytes: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(self, at: moment, in: transaction)
             let isRepair = record.isFinal && record.attempt.failure != nil
-            guard let id = try work.deliver(parcel, to: number, .manual, isRepair: isRepair, in: &transaction) else {
+            guard let id = try work.deliver(payload, to: number, .manual, isRepair: isRepair, in: &transaction) else {
                 return .unknownDestination
             }
             try work.finish(in: &transaction)

@@ -183,31 +183,31 @@ struct DestinationState: Equatable, KeylessRecord {
 }
 
 /// A payload as stored; the key is its number.
-enum ParcelRecord: TableRecord {
-    static let name = "a parcel"
+enum PayloadRecord: TableRecord {
+    static let name = "a payload"
 
     private static let version: UInt8 = 1
 
-    static func encode(_ parcel: Parcel) -> [UInt8] {
-        var writer = ByteWriter(reserving: parcel.body.count + 128)
+    static func encode(_ payload: Payload) -> [UInt8] {
+        var writer = ByteWriter(reserving: payload.body.count + 128)
         writer.byte(version)
-        writer.fixed(parcel.receivedAt.microseconds)
-        writer.rest(parcel.source.bytes)
-        writer.counted(parcel.eventID.utf8)
-        writer.optional(parcel.idempotencyKey)
-        writer.counted(parcel.event.utf8)
-        writer.rest(parcel.body)
+        writer.fixed(payload.receivedAt.microseconds)
+        writer.rest(payload.source.bytes)
+        writer.counted(payload.eventID.utf8)
+        writer.optional(payload.idempotencyKey)
+        writer.counted(payload.event.utf8)
+        writer.rest(payload.body)
         writer.seal()
         return writer.bytes
     }
 
-    static func decode(_ span: RawSpan, at number: UInt64) -> Parcel? {
+    static func decode(_ span: RawSpan, at number: UInt64) -> Payload? {
         guard span.byteCount >= 4 else { return nil }
         var reader = ByteReader(span.extracting(droppingLast: 4))
         guard reader.byte() == version, let receivedAt = reader.time(), let source = reader.uuid(),
             let eventID = reader.text(), let idempotencyKey = reader.optionalText(), let event = reader.text()
         else { return nil }
-        return Parcel(
+        return Payload(
             number: number, eventID: eventID, idempotencyKey: idempotencyKey.value, event: event, source: source,
             body: reader.rest(), receivedAt: receivedAt)
     }
@@ -257,7 +257,7 @@ enum DeliveryRecord: TableRecord {
         writer.byte(version)
         writer.rest(delivery.id.bytes)
         writer.byte(delivery.trigger.rawValue | (delivery.isRepair ? repairFlag : 0))
-        writer.number(delivery.parcel)
+        writer.number(delivery.payload)
         writer.number(UInt64(delivery.attempts))
         writer.fixed(delivery.owner)
         writer.fixed(delivery.created.microseconds)
@@ -268,11 +268,11 @@ enum DeliveryRecord: TableRecord {
         var reader = ByteReader(span)
         guard reader.byte() == version, let id = reader.uuid(),
             let kind = reader.byte(), let trigger = Trigger(rawValue: kind & ~repairFlag),
-            let parcel = reader.number(), let attempts = reader.number().flatMap({ UInt32(exactly: $0) }),
+            let payload = reader.number(), let attempts = reader.number().flatMap({ UInt32(exactly: $0) }),
             let owner = reader.fixed(), let created = reader.time(), reader.isAtEnd
         else { return nil }
         return Delivery(
-            number: key.number, destination: key.destination, parcel: parcel, id: id, trigger: trigger,
+            number: key.number, destination: key.destination, payload: payload, id: id, trigger: trigger,
             isRepair: kind & repairFlag != 0, attempts: attempts, due: key.due, owner: owner, created: created)
     }
 }
@@ -319,7 +319,7 @@ struct DeliveryState: Equatable, KeylessRecord {
     static let name = "the state of deliveries"
 
     var nextDestination: UInt64 = 1
-    var nextParcel: UInt64 = 1
+    var nextPayload: UInt64 = 1
     var nextDelivery: UInt64 = 1
     var nextLog: UInt64 = 1
     var nextKeyring: UInt64 = 1
@@ -336,7 +336,7 @@ struct DeliveryState: Equatable, KeylessRecord {
     var encoded: [UInt8] {
         var writer = ByteWriter(reserving: 48)
         writer.byte(Self.version)
-        for value in [nextDestination, nextParcel, nextDelivery, nextLog, nextKeyring, bytes, pending, inFlight] {
+        for value in [nextDestination, nextPayload, nextDelivery, nextLog, nextKeyring, bytes, pending, inFlight] {
             writer.number(value)
         }
         return writer.bytes
@@ -344,12 +344,12 @@ struct DeliveryState: Equatable, KeylessRecord {
 
     init?(_ span: RawSpan) {
         var reader = ByteReader(span)
-        guard reader.byte() == Self.version, let destination = reader.number(), let parcel = reader.number(),
+        guard reader.byte() == Self.version, let destination = reader.number(), let payload = reader.number(),
             let delivery = reader.number(), let log = reader.number(), let keyring = reader.number(),
             let bytes = reader.number(), let pending = reader.number(), let inFlight = reader.number(), reader.isAtEnd
         else { return nil }
         (self.pending, self.inFlight) = (pending, inFlight)
-        (nextDestination, nextParcel, nextDelivery) = (destination, parcel, delivery)
+        (nextDestination, nextPayload, nextDelivery) = (destination, payload, delivery)
         (nextLog, nextKeyring, self.bytes) = (log, keyring, bytes)
     }
 }

@@ -35,13 +35,13 @@ extension MappedDeliveries {
 
     // MARK: Deliveries
 
-    func parcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
-        try tables.parcels.value(at: number, in: transaction)
+    func payload(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Payload? {
+        try tables.payloads.value(at: number, in: transaction)
     }
 
     /// A payload; `nil` also if it is damaged.
-    func readableParcel(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Parcel? {
-        try sparing("number \(number)") { () throws(LMDBError) in try parcel(number, in: transaction) }
+    func readablePayload(_ number: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Payload? {
+        try sparing("number \(number)") { () throws(LMDBError) in try payload(number, in: transaction) }
     }
 
     /// Visits a destination's deliveries in the order in which they are due, until `body` returns false. Damaged ones are

@@ -30,8 +30,8 @@ extension DeliveryWork {
         for delivery: Delivery, _ count: Int, taken: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Int? {
         guard count > 0 else { return nil }
-        let bytes = try store.tables.parcels.part(at: delivery.parcel, in: transaction) { $0.byteCount } ?? 0
-        let slots = Parcel.slots(bytes: bytes)
+        let bytes = try store.tables.payloads.part(at: delivery.payload, in: transaction) { $0.byteCount } ?? 0
+        let slots = Payload.slots(bytes: bytes)
         return slots <= count || taken == 0 ? slots : nil
     }
 
@@ -73,7 +73,7 @@ extension DeliveryWork {
                 break
             }
             taken += slots
-            let parcel = try store.readableParcel(delivery.parcel, in: transaction)
+            let payload = try store.readablePayload(delivery.payload, in: transaction)
             // A delivery whose lease ran out is counted as in flight already.
             if delivery.owner == 0 { state.inFlight += 1 }
             if !isForOperators { metrics.metrics.lag.add(moment.steady.seconds(since: delivery.due)) }
@@ -85,7 +85,7 @@ extension DeliveryWork {
             let keys = try keys(of: destination, in: transaction)
             starts.append(
                 DeliveryStep.Start(
-                    delivery: begun, destination: destination, owner: user, parcel: parcel, keys: keys))
+                    delivery: begun, destination: destination, owner: user, payload: payload, keys: keys))
             if destination.limits.isOrdered { break }
         }
         return starts
@@ -147,9 +147,9 @@ extension DeliveryWork {
     private mutating func putAside(
         _ delivery: Delivery, _ destination: Destination, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let parcel = try store.readableParcel(delivery.parcel, in: transaction)
+        let payload = try store.readablePayload(delivery.payload, in: transaction)
         try store.tables.deliveries.remove(DeliveryKey(delivery), in: &transaction)
-        try store.tables.holds.remove(OwnedNumber(delivery.parcel, delivery.number), in: &transaction)
+        try store.tables.holds.remove(OwnedNumber(delivery.payload, delivery.number), in: &transaction)
         state.pending -= min(state.pending, 1)
         if delivery.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
         change(destination.number) { destination, state in
@@ -157,6 +157,6 @@ extension DeliveryWork {
             // The hold was for this delivery, which is the first.
             if destination.limits.isOrdered { state.gate = nil }
         }
-        try logDisabled(delivery, destination, parcel, in: &transaction)
+        try logDisabled(delivery, destination, payload, in: &transaction)
     }
 }

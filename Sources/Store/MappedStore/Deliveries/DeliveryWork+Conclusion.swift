@@ -8,7 +8,7 @@ private struct Conclusion {
     let result: DeliveryResult
     let destination: Destination
     /// `nil` if it is no longer stored, or damaged.
-    let parcel: Parcel?
+    let payload: Payload?
     let policy: RetryPolicy
     let verdict: Verdict
     let isForOperators: Bool
@@ -61,7 +61,7 @@ extension DeliveryWork {
         let stored = try store.delivery(like: result.delivery, in: transaction)
         return Conclusion(
             result: result, destination: destination,
-            parcel: try store.readableParcel(result.delivery.parcel, in: transaction), policy: policy,
+            payload: try store.readablePayload(result.delivery.payload, in: transaction), policy: policy,
             verdict: verdict, isForOperators: try store.operatorsDestination(in: transaction) == number,
             stored: stored)
     }
@@ -71,7 +71,7 @@ extension DeliveryWork {
     ) throws(LMDBError) -> AttemptRecord {
         let nextRetryAt = conclusion.wait.map { moment.wall.adding(seconds: $0) }
         return try log(
-            conclusion.result.attempt, of: conclusion.result.delivery, conclusion.destination, conclusion.parcel,
+            conclusion.result.attempt, of: conclusion.result.delivery, conclusion.destination, conclusion.payload,
             count: conclusion.attempts, nextRetryAt: conclusion.isOurs ? nextRetryAt : nil,
             isFinal: conclusion.counts && nextRetryAt == nil, in: &transaction)
     }
@@ -92,13 +92,13 @@ extension DeliveryWork {
         _ stored: Delivery, _ conclusion: Conclusion, in transaction: inout Transaction
     ) throws(LMDBError) -> Timestamp? {
         if stored.owner != 0 { state.inFlight -= min(state.inFlight, 1) }
-        if conclusion.verdict == .delivered, !conclusion.isForOperators, let parcel = conclusion.parcel {
-            metrics.metrics.latency.add(moment.wall.seconds(since: parcel.receivedAt))
+        if conclusion.verdict == .delivered, !conclusion.isForOperators, let payload = conclusion.payload {
+            metrics.metrics.latency.add(moment.wall.seconds(since: payload.receivedAt))
         }
         try store.tables.deliveries.remove(DeliveryKey(stored), in: &transaction)
         guard let wait = conclusion.wait else {
             state.pending -= min(state.pending, 1)
-            try store.tables.holds.remove(OwnedNumber(stored.parcel, stored.number), in: &transaction)
+            try store.tables.holds.remove(OwnedNumber(stored.payload, stored.number), in: &transaction)
             return nil
         }
         var next = stored

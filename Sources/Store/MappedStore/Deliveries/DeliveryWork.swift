@@ -45,15 +45,15 @@ struct DeliveryWork {
     }
 
     /// Stores a payload under the next number.
-    mutating func storeParcel(
-        _ content: Parcel.Content, in transaction: inout Transaction
-    ) throws(LMDBError) -> Parcel {
-        let parcel = Parcel(number: state.nextParcel, content, receivedAt: moment.wall)
-        let record = Encoded<ParcelRecord>(parcel)
-        state.nextParcel += 1
+    mutating func storePayload(
+        _ content: Payload.Content, in transaction: inout Transaction
+    ) throws(LMDBError) -> Payload {
+        let payload = Payload(number: state.nextPayload, content, receivedAt: moment.wall)
+        let record = Encoded<PayloadRecord>(payload)
+        state.nextPayload += 1
         state.bytes += UInt64(record.byteCount)
-        try store.tables.parcels.put(record, at: parcel.number, in: &transaction)
-        return parcel
+        try store.tables.payloads.put(record, at: payload.number, in: &transaction)
+        return payload
     }
 
     // MARK: Destinations
@@ -160,24 +160,24 @@ struct DeliveryWork {
     /// - Parameter isRepair: whether the payload had been given up before.
     /// - Returns: the delivery's id, or `nil` if none was created.
     mutating func deliver(
-        _ parcel: Parcel, to number: UInt64, _ trigger: Trigger, isRepair: Bool = false,
+        _ payload: Payload, to number: UInt64, _ trigger: Trigger, isRepair: Bool = false,
         in transaction: inout Transaction
     ) throws(LMDBError) -> UUID? {
         guard let (destination, _) = try destination(number, in: transaction) else { return nil }
         var random = SystemRandomNumberGenerator()
         let id = UUID(random: &random)
         let delivery = Delivery(
-            number: state.nextDelivery, destination: number, parcel: parcel.number, id: id, trigger: trigger,
+            number: state.nextDelivery, destination: number, payload: payload.number, id: id, trigger: trigger,
             isRepair: isRepair, due: moment.steady, created: moment.steady)
         if destination.isDisabled(at: moment.wall), trigger == .scheduled {
-            try logDisabled(delivery, destination, parcel, in: &transaction)
+            try logDisabled(delivery, destination, payload, in: &transaction)
             return nil
         }
         state.nextDelivery += 1
         try put(delivery, in: &transaction)
-        try store.tables.holds.put(number, at: OwnedNumber(parcel.number, delivery.number), in: &transaction)
+        try store.tables.holds.put(number, at: OwnedNumber(payload.number, delivery.number), in: &transaction)
         if trigger == .recover || trigger == .manual {
-            try store.takeUpLost(parcel.number, at: number, in: &transaction)
+            try store.takeUpLost(payload.number, at: number, in: &transaction)
         }
         change(number) { $1.pending += 1 }
         state.pending += 1
@@ -190,36 +190,36 @@ struct DeliveryWork {
 
     /// Writes a log entry: nothing was sent, because the destination is disabled.
     mutating func logDisabled(
-        _ delivery: Delivery, _ destination: Destination, _ parcel: Parcel?, in transaction: inout Transaction
+        _ delivery: Delivery, _ destination: Destination, _ payload: Payload?, in transaction: inout Transaction
     ) throws(LMDBError) {
         let text =
             destination.disabledReason.map { "the destination is disabled: \($0)" } ?? "the destination is disabled"
         let attempt = Attempt(failure: Attempt.Failure(kind: .disabled, text: text), triggeredAt: moment.wall)
         _ = try log(
-            attempt, of: delivery, destination, parcel, count: delivery.attempts, nextRetryAt: nil, isFinal: true,
+            attempt, of: delivery, destination, payload, count: delivery.attempts, nextRetryAt: nil, isFinal: true,
             in: &transaction)
     }
 
     /// Writes a log entry for an attempt that another system made. No attempt follows it.
     mutating func log(
-        _ attempt: Attempt, of parcel: Parcel, to destination: Destination, in transaction: inout Transaction
+        _ attempt: Attempt, of payload: Payload, to destination: Destination, in transaction: inout Transaction
     ) throws(LMDBError) {
         let delivery = Delivery(
-            number: 0, destination: destination.number, parcel: parcel.number, id: Self.noDelivery,
+            number: 0, destination: destination.number, payload: payload.number, id: Self.noDelivery,
             due: moment.steady, created: moment.steady)
         _ = try log(
-            attempt, of: delivery, destination, parcel, count: 1, nextRetryAt: nil, isFinal: true, in: &transaction)
+            attempt, of: delivery, destination, payload, count: 1, nextRetryAt: nil, isFinal: true, in: &transaction)
     }
 
     private static let noDelivery = UUID("00000000-0000-0000-0000-000000000000")!
 
     mutating func log(
-        _ attempt: Attempt, of delivery: Delivery, _ destination: Destination, _ parcel: Parcel?, count: UInt32,
+        _ attempt: Attempt, of delivery: Delivery, _ destination: Destination, _ payload: Payload?, count: UInt32,
         nextRetryAt: Timestamp?, isFinal: Bool, in transaction: inout Transaction
     ) throws(LMDBError) -> AttemptRecord {
         let record = AttemptRecord(
-            number: state.nextLog, destination: destination.number, parcel: delivery.parcel,
-            eventID: parcel?.eventID ?? "", event: parcel?.event ?? "", count: count, trigger: delivery.trigger,
+            number: state.nextLog, destination: destination.number, payload: delivery.payload,
+            eventID: payload?.eventID ?? "", event: payload?.event ?? "", count: count, trigger: delivery.trigger,
             method: destination.method, url: destination.url, attempt: attempt, nextRetryAt: nextRetryAt,
             isFinal: isFinal)
         let line = Encoded<AttemptRecord>(record)
@@ -227,22 +227,22 @@ struct DeliveryWork {
         state.bytes += UInt64(line.byteCount)
         try store.tables.attempts.put(line, at: record.number, in: &transaction)
         try store.tables.attemptIndex.put(OwnedNumber(destination.number, record.number), in: &transaction)
-        try store.tables.attemptParcels.put(OwnedNumber(record.parcel, record.number), in: &transaction)
+        try store.tables.attemptPayloads.put(OwnedNumber(record.payload, record.number), in: &transaction)
         if isFinal, delivery.trigger != .test {
-            try noteOutcome(of: record, parcel, in: &transaction)
+            try noteOutcome(of: record, payload, in: &transaction)
         }
         return record
     }
 
     /// Records whether a delivery that has ended can be recovered: it failed, and its payload is stored.
     private func noteOutcome(
-        of record: AttemptRecord, _ parcel: Parcel?, in transaction: inout Transaction
+        of record: AttemptRecord, _ payload: Payload?, in transaction: inout Transaction
     ) throws(LMDBError) {
-        if record.attempt.failure != nil, parcel != nil {
-            let line = LostParcel.Line(number: record.number, time: moment.wall)
-            try store.addLost(line, of: record.parcel, at: record.destination, in: &transaction)
+        if record.attempt.failure != nil, payload != nil {
+            let line = LostPayload.Line(number: record.number, time: moment.wall)
+            try store.addLost(line, of: record.payload, at: record.destination, in: &transaction)
         } else {
-            try store.removeLost(record.parcel, at: record.destination, in: &transaction)
+            try store.removeLost(record.payload, at: record.destination, in: &transaction)
         }
     }
 }

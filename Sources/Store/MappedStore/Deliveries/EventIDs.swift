@@ -56,17 +56,17 @@ struct EventKey: TableKey, Hashable {
 struct EventIDRecord: Equatable, TableRecord {
     static let name = "an event's id"
 
-    let parcel: UInt64
+    let payload: UInt64
     /// How many deliveries it caused; `nil` for a routed event.
     var deliveries: UInt64?
 
     static func encode(_ record: EventIDRecord) -> [UInt8] {
         var writer = ByteWriter(reserving: 16)
         if let deliveries = record.deliveries {
-            writer.number(record.parcel)
+            writer.number(record.payload)
             writer.number(deliveries)
         } else {
-            writer.fixed(record.parcel)
+            writer.fixed(record.payload)
         }
         return writer.bytes
     }
@@ -75,11 +75,11 @@ struct EventIDRecord: Equatable, TableRecord {
         // A real environment may have the id used for routed events. Both forms can be told apart even with eight bytes:
         // payload numbers are below 2^53, but two numbers that take eight bytes in all, read as one, are not.
         var single = ByteReader(bytes)
-        if key.isRouted, let parcel = single.fixed(), single.isAtEnd, parcel < 1 << 53 {
-            return EventIDRecord(parcel: parcel)
+        if key.isRouted, let payload = single.fixed(), single.isAtEnd, payload < 1 << 53 {
+            return EventIDRecord(payload: payload)
         }
         var reader = ByteReader(bytes)
-        guard let parcel = reader.number(), let deliveries = reader.number(), reader.isAtEnd else { return nil }
-        return EventIDRecord(parcel: parcel, deliveries: deliveries)
+        guard let payload = reader.number(), let deliveries = reader.number(), reader.isAtEnd else { return nil }
+        return EventIDRecord(payload: payload, deliveries: deliveries)
     }
 }

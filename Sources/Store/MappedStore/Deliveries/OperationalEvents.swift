@@ -74,7 +74,7 @@ extension DeliveryWork {
         of line: AttemptRecord, in transaction: borrowing Transaction
     ) throws(LMDBError) -> AttemptRecord {
         var found: AttemptRecord?
-        for number in try store.lineNumbers(ofParcel: line.parcel, limit: 16, in: transaction) where found == nil {
+        for number in try store.lineNumbers(ofPayload: line.payload, limit: 16, in: transaction) where found == nil {
             let other = try store.tables.attempts.readable(at: number, in: transaction)
             if let other, !other.eventID.isEmpty { found = other }
         }
@@ -88,11 +88,11 @@ extension DeliveryWork {
         metrics.metrics.count(event.kind)
         guard let operators = try store.operatorsDestination(in: transaction) else { return }
         var random = SystemRandomNumberGenerator()
-        let content = Parcel.Content(
+        let content = Payload.Content(
             eventID: "ops_\(UUID(random: &random))", event: event.kind.rawValue,
             source: UUID(bytes: repeatElement(0, count: 16)) ?? UUID(random: &random), body: event.body)
-        let parcel = try storeParcel(content, in: &transaction)
-        _ = try deliver(parcel, to: operators, .scheduled, in: &transaction)
+        let payload = try storePayload(content, in: &transaction)
+        _ = try deliver(payload, to: operators, .scheduled, in: &transaction)
     }
 }
 
@@ -102,7 +102,7 @@ extension AttemptRecord {
         typealias Detail = OperationalEvent.Detail
         var details = [Detail("event", .text(named.event)), Detail("event_id", .text(named.eventID))]
         // Without an event id, only the payload's number identifies it.
-        if named.eventID.isEmpty { details.append(Detail("parcel", .number(Int(clamping: parcel)))) }
+        if named.eventID.isEmpty { details.append(Detail("parcel", .number(Int(clamping: payload)))) }
         details.append(Detail("attempts", .number(Int(count))))
         if let status = attempt.status { details.append(Detail("status_code", .number(status))) }
         if let failure = attempt.failure {

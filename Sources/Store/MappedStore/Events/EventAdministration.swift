@@ -22,8 +22,8 @@ extension MappedEvents: EventAdministration {
                     return EventPage(events: events, next: nil)
                 }
                 next = found + 1
-                guard let parcel = try deliveries.parcel(found, in: transaction), parcel.receivedAt > start,
-                    parcel.receivedAt < end, let history = try history(of: found, in: transaction)
+                guard let payload = try deliveries.payload(found, in: transaction), payload.receivedAt > start,
+                    payload.receivedAt < end, let history = try history(of: found, in: transaction)
                 else { continue }
                 events.append(history)
             }
@@ -37,7 +37,7 @@ extension MappedEvents: EventAdministration {
     package func redispatch(_ id: UUID) throws(StoreFailure) -> Redispatch {
         try growing { (transaction) throws(LMDBError) -> Redispatch? in
             let key = EventKey(routed: id.description)
-            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel,
+            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.payload,
                 var record = try routedEvent(number, in: transaction)
             else { return .unknown }
             guard try waitingRecord(number, in: transaction) == nil else { return .waiting }
@@ -57,10 +57,10 @@ extension MappedEvents: EventAdministration {
     package func purge(_ id: UUID, limit: Int) throws(StoreFailure) -> PurgeOutcome {
         try write { (transaction) throws(LMDBError) in
             let key = EventKey(routed: id.description)
-            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel,
-                let parcel = try deliveries.parcel(number, in: transaction)
+            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.payload,
+                let payload = try deliveries.payload(number, in: transaction)
             else { return .unknown }
-            let removed = try remove(parcel, limit: limit, in: &transaction)
+            let removed = try remove(payload, limit: limit, in: &transaction)
             return removed.isWhole ? .removed : .begun
         }
     }
@@ -80,14 +80,14 @@ extension MappedEvents: EventAdministration {
                     break
                 }
                 step.next = found + 1
-                guard let parcel = try deliveries.parcel(found, in: transaction), parcel.receivedAt < end else {
+                guard let payload = try deliveries.payload(found, in: transaction), payload.receivedAt < end else {
                     continue
                 }
                 if try isUnfinished(found, in: transaction) {
                     step.unfinished += 1
                     continue
                 }
-                let removed = try remove(parcel, limit: left, in: &transaction)
+                let removed = try remove(payload, limit: left, in: &transaction)
                 left -= removed.count
                 if removed.isWhole { step.removed += 1 } else { step.next = found }
             }
@@ -101,21 +101,21 @@ extension MappedEvents: EventAdministration {
     }
 
     private func remove(
-        _ parcel: Parcel, limit: Int, in transaction: inout Transaction
+        _ payload: Payload, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> (count: Int, isWhole: Bool) {
         var state = try deliveries.deliveryState(in: transaction)
-        let lines = try deliveries.lineNumbers(ofParcel: parcel.number, limit: limit, in: transaction)
+        let lines = try deliveries.lineNumbers(ofPayload: payload.number, limit: limit, in: transaction)
         try deliveries.removeLines(
-            lines.map { IndexedLine(number: $0, parcel: parcel.number) }, &state, in: &transaction)
+            lines.map { IndexedLine(number: $0, payload: payload.number) }, &state, in: &transaction)
         let isWhole = lines.count < limit
         if isWhole {
-            try deliveries.removeParcel(parcel, &state, in: &transaction)
+            try deliveries.removePayload(payload, &state, in: &transaction)
         } else {
             // Clear the matches: without their log entries they would seem to be in progress.
-            var record = try routedEvent(parcel.number, in: transaction) ?? RoutedEventRecord()
+            var record = try routedEvent(payload.number, in: transaction) ?? RoutedEventRecord()
             record.matched = []
-            try tables.routedEvents.put(record, at: parcel.number, in: &transaction)
-            try tables.waitingEvents.remove(parcel.number, in: &transaction)
+            try tables.routedEvents.put(record, at: payload.number, in: &transaction)
+            try tables.waitingEvents.remove(payload.number, in: &transaction)
         }
         try deliveries.put(state, in: &transaction)
         return (lines.count + (isWhole ? 1 : 0), isWhole)

@@ -16,7 +16,7 @@ extension MappedEvents {
         try checkGoneExpressions(state, subscriptions, &check, in: transaction)
         let events = try checkRoutedEvents(&check, in: transaction)
         try checkWaiting(events, subscriptions, &check, in: transaction)
-        try checkAttemptParcels(events, &check, in: transaction)
+        try checkAttemptPayloads(events, &check, in: transaction)
     }
 
     private func checkSubscriptions(
@@ -114,16 +114,16 @@ extension MappedEvents {
         }
         var identities = 0
         for number in numbers.sorted() {
-            guard let parcel = try deliveries.parcel(number, in: transaction), parcel.source == EventKey.routedSource
+            guard let payload = try deliveries.payload(number, in: transaction), payload.source == EventKey.routedSource
             else {
-                check.report("Routed event \(number) has no parcel of its kind.")
+                check.report("Routed event \(number) has no payload of its kind.")
                 continue
             }
-            if try tables.eventIDs.value(at: EventKey(routed: parcel.eventID), in: transaction)?.parcel != number {
+            if try tables.eventIDs.value(at: EventKey(routed: payload.eventID), in: transaction)?.payload != number {
                 check.report("Routed event \(number) is not found by its id.")
             }
-            if let identity = parcel.idempotencyKey,
-                try tables.eventIDs.value(at: EventKey(routedIdentity: identity), in: transaction)?.parcel == number
+            if let identity = payload.idempotencyKey,
+                try tables.eventIDs.value(at: EventKey(routedIdentity: identity), in: transaction)?.payload == number
             {
                 identities += 1
             }
@@ -167,23 +167,23 @@ extension MappedEvents {
         }
     }
 
-    private func checkAttemptParcels(
+    private func checkAttemptPayloads(
         _ events: Set<UInt64>, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
-        var parcels: [UInt64: UInt64] = [:]
+        var payloads: [UInt64: UInt64] = [:]
         try tables.attempts.scan(in: transaction) { line, record in
-            if let record { parcels[line] = record.parcel }
+            if let record { payloads[line] = record.payload }
             return true
         }
         var indexed: Set<UInt64> = []
-        try visit(tables.attemptParcels, &check, in: transaction) { key, _, check in
-            guard let key, parcels[key.number] == key.owner else {
-                return check.report("An entry of the index of the log by parcel leads to no line.")
+        try visit(tables.attemptPayloads, &check, in: transaction) { key, _, check in
+            guard let key, payloads[key.number] == key.owner else {
+                return check.report("An entry of the index of the log by payload leads to no line.")
             }
             indexed.insert(key.number)
         }
         // Some log entries of webhooks are older than the index, so only those of routed events must be in it.
-        for (line, parcel) in parcels where events.contains(parcel) && !indexed.contains(line) {
+        for (line, payload) in payloads where events.contains(payload) && !indexed.contains(line) {
             check.report("Line \(line) of the log is not found by its event.")
         }
     }

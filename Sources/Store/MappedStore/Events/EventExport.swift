@@ -55,7 +55,7 @@ extension MappedEvents {
             return true
         }
         // A lag is exported as a replay of the events that are left.
-        let end = try deliveries.deliveryState(in: transaction).nextParcel
+        let end = try deliveries.deliveryState(in: transaction).nextPayload
         try tables.lags.scan(in: transaction) { key, next in
             if let next, next < end {
                 replays.append((key.number, ReplayRecord(next: next, last: end - 1, all: false)))

@@ -89,14 +89,14 @@ struct RoutedImport {
         waiting = found
     }
 
-    func put(of parcel: Parcel, in transaction: inout Transaction) throws(LMDBError) {
-        let entry = EventIDRecord(parcel: parcel.number)
-        try store.tables.routedEvents.put(record, at: parcel.number, in: &transaction)
-        try store.tables.eventIDs.put(entry, at: EventKey(routed: parcel.eventID), in: &transaction)
-        if let identity = parcel.idempotencyKey {
+    func put(of payload: Payload, in transaction: inout Transaction) throws(LMDBError) {
+        let entry = EventIDRecord(payload: payload.number)
+        try store.tables.routedEvents.put(record, at: payload.number, in: &transaction)
+        try store.tables.eventIDs.put(entry, at: EventKey(routed: payload.eventID), in: &transaction)
+        if let identity = payload.idempotencyKey {
             try store.tables.eventIDs.put(entry, at: EventKey(routedIdentity: identity), in: &transaction)
         }
-        if let waiting { try store.tables.waitingEvents.put(waiting, at: parcel.number, in: &transaction) }
+        if let waiting { try store.tables.waitingEvents.put(waiting, at: payload.number, in: &transaction) }
     }
 }
 

@@ -175,17 +175,17 @@ extension MappedEvents: EventStore {
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             for event in fresh {
                 let identity = event.identity.map { EventKey.text(of: $0) }
-                let content = Parcel.Content(
+                let content = Payload.Content(
                     eventID: event.id.description, idempotencyKey: identity, event: event.type,
                     source: EventKey.routedSource, body: event.body)
-                let parcel = try work.storeParcel(content, in: &transaction)
-                let entry = EventIDRecord(parcel: parcel.number)
+                let payload = try work.storePayload(content, in: &transaction)
+                let entry = EventIDRecord(payload: payload.number)
                 if let identity {
                     try tables.eventIDs.put(entry, at: EventKey(routedIdentity: identity), in: &transaction)
                 }
-                try tables.routedEvents.put(RoutedEventRecord(), at: parcel.number, in: &transaction)
-                try tables.waitingEvents.put(WaitingRecord(), at: parcel.number, in: &transaction)
-                try tables.eventIDs.put(entry, at: EventKey(routed: parcel.eventID), in: &transaction)
+                try tables.routedEvents.put(RoutedEventRecord(), at: payload.number, in: &transaction)
+                try tables.waitingEvents.put(WaitingRecord(), at: payload.number, in: &transaction)
+                try tables.eventIDs.put(entry, at: EventKey(routed: payload.eventID), in: &transaction)
             }
             try work.finish(in: &transaction)
             if let first = fresh.first {
@@ -222,8 +222,8 @@ extension MappedEvents: EventStore {
         _ identity: ReceivedEvent.Identity, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (number: UInt64, id: UUID)? {
         let key = EventKey(routedIdentity: EventKey.text(of: identity))
-        guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel,
-            let id = try deliveries.readableParcel(number, in: transaction).flatMap({ UUID($0.eventID) })
+        guard let number = try tables.eventIDs.value(at: key, in: transaction)?.payload,
+            let id = try deliveries.readablePayload(number, in: transaction).flatMap({ UUID($0.eventID) })
         else { return nil }
         return (number, id)
     }
@@ -233,7 +233,7 @@ extension MappedEvents: EventStore {
     private func received(
         _ key: EventKey, _ events: [ReceivedEvent], in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UUID]? {
-        guard var next = try tables.eventIDs.value(at: key, in: transaction)?.parcel else { return nil }
+        guard var next = try tables.eventIDs.value(at: key, in: transaction)?.payload else { return nil }
         var ids: [UUID] = []
         for event in events {
             // Events that were new then have consecutive numbers; the others were stored before.
@@ -243,7 +243,7 @@ extension MappedEvents: EventStore {
                 ids.append(known.id)
                 continue
             }
-            guard let id = try deliveries.readableParcel(next, in: transaction).flatMap({ UUID($0.eventID) }) else {
+            guard let id = try deliveries.readablePayload(next, in: transaction).flatMap({ UUID($0.eventID) }) else {
                 return nil
             }
             ids.append(id)
@@ -255,7 +255,7 @@ extension MappedEvents: EventStore {
     package func event(_ id: UUID, for user: String?) throws(StoreFailure) -> EventHistory? {
         try read(of: "event \(id)") { (transaction) throws(LMDBError) in
             let key = EventKey(routed: id.description)
-            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.parcel else { return nil }
+            guard let number = try tables.eventIDs.value(at: key, in: transaction)?.payload else { return nil }
             return try history(of: number, for: user, in: transaction)
         }
     }
@@ -265,13 +265,13 @@ extension MappedEvents: EventStore {
     func history(
         of number: UInt64, for user: String? = nil, in transaction: borrowing Transaction
     ) throws(LMDBError) -> EventHistory? {
-        guard let parcel = try deliveries.parcel(number, in: transaction), let id = UUID(parcel.eventID),
+        guard let payload = try deliveries.payload(number, in: transaction), let id = UUID(payload.eventID),
             let record = try routedEvent(number, in: transaction)
         else { return nil }
         // Include destinations from the log: an event can be delivered again by hand without a match.
         var destinations = Set(record.matched ?? [])
         var lines: [UInt64: [DeliveryLine]] = [:]
-        try deliveries.scanLines(ofParcel: number, in: transaction) { (record) throws(LMDBError) in
+        try deliveries.scanLines(ofPayload: number, in: transaction) { (record) throws(LMDBError) in
             destinations.insert(record.destination)
             if try isShown(record.destination, to: user, in: transaction), let line = deliveryLine(record) {
                 lines[record.destination, default: []].append(line)
@@ -289,7 +289,7 @@ extension MappedEvents: EventStore {
         var isWaiting = try waitingRecord(number, in: transaction) != nil
         if !isWaiting { isWaiting = try isLagging(behind: number, in: transaction) }
         return EventHistory(
-            id: id, receivedAt: parcel.receivedAt, body: parcel.body,
+            id: id, receivedAt: payload.receivedAt, body: payload.body,
             isWaiting: isWaiting, matches: matches,
             otherMatches: destinations.count - matches.count)
     }
@@ -356,7 +356,7 @@ extension MappedEvents: EventStore {
                 return .accepted
             }
             let after = try firstRoutedEvent(since: until.adding(seconds: 1e-6), in: transaction)
-            let end = if let after { after } else { try deliveries.deliveryState(in: transaction).nextParcel }
+            let end = if let after { after } else { try deliveries.deliveryState(in: transaction).nextPayload }
             guard end > first else { return .accepted }
             let record = ReplayRecord(next: first, last: end - 1, all: all)
             guard try addReplay(record, of: number, in: &transaction) else { return .tooMany }

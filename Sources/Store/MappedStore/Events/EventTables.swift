@@ -132,7 +132,7 @@ extension MappedEvents {
     ) throws(LMDBError) -> UInt64? {
         // A binary search, as payloads are numbered in the order of their arrival.
         var low: UInt64 = 0
-        var high = try deliveries.deliveryState(in: transaction).nextParcel
+        var high = try deliveries.deliveryState(in: transaction).nextPayload
         while low < high {
             let middle = low + (high - low) / 2
             if let next = try readableRoutedEvent(from: middle, before: high, in: transaction), next.receivedAt < time {
@@ -147,14 +147,14 @@ extension MappedEvents {
     /// The first readable routed event from `start` on and before `end`. A damaged one does not say when it arrived.
     private func readableRoutedEvent(
         from start: UInt64, before end: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> Parcel? {
+    ) throws(LMDBError) -> Payload? {
         var start = start
         while let next = try nextRoutedEvent(from: start, in: transaction), next < end {
-            let parcel = try sparing("event \(next)") { () throws(LMDBError) -> Parcel? in
+            let payload = try sparing("event \(next)") { () throws(LMDBError) -> Payload? in
                 guard try routedEvent(next, in: transaction) != nil else { return nil }
-                return try deliveries.parcel(next, in: transaction)
+                return try deliveries.payload(next, in: transaction)
             }
-            if let parcel { return parcel }
+            if let payload { return payload }
             start = next + 1
         }
         return nil

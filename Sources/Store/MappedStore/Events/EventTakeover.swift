@@ -45,8 +45,8 @@ extension MappedEvents {
         in transaction: inout Transaction
     ) throws(LMDBError) {
         let id = event.event.id.description
-        let parcel = try work.storeParcel(
-            Parcel.Content(
+        let payload = try work.storePayload(
+            Payload.Content(
                 eventID: id, event: event.event.type, source: EventKey.routedSource, body: event.event.body),
             in: &transaction)
         var matched: Set<UInt64> = []
@@ -57,13 +57,13 @@ extension MappedEvents {
                 takeover.strayAttempts += 1
                 continue
             }
-            try work.log(match.attempt, of: parcel, to: destination, in: &transaction)
+            try work.log(match.attempt, of: payload, to: destination, in: &transaction)
             matched.insert(number)
             takeover.attempts += 1
         }
         takeover.events += 1
         let record = RoutedEventRecord(matched: matched.sorted(), isTakenOver: true)
-        try tables.routedEvents.put(record, at: parcel.number, in: &transaction)
-        try tables.eventIDs.put(EventIDRecord(parcel: parcel.number), at: EventKey(routed: id), in: &transaction)
+        try tables.routedEvents.put(record, at: payload.number, in: &transaction)
+        try tables.eventIDs.put(EventIDRecord(payload: payload.number), at: EventKey(routed: id), in: &transaction)
     }
 }

@@ -56,7 +56,7 @@ extension MappedMatching {
                     guard try !(events.routedEvent(found, in: transaction)?.matched ?? []).contains(number) else {
                         return nil
                     }
-                    return try deliveries.parcel(found, in: transaction)?.body
+                    return try deliveries.payload(found, in: transaction)?.body
                 }
                 guard let body else { continue }
                 bytes += body.count
@@ -114,12 +114,12 @@ extension MappedMatching {
             if let target = found {
                 var work = try DeliveryWork(deliveries, at: moment, in: transaction)
                 for number in matched {
-                    guard let parcel = try deliveries.parcel(number, in: transaction) else { continue }
+                    guard let payload = try deliveries.payload(number, in: transaction) else { continue }
                     if target.isDisabled(at: moment.wall) {
-                        let missed = MissedEvents(count: 1, since: parcel.receivedAt)
+                        let missed = MissedEvents(count: 1, since: payload.receivedAt)
                         try events.addMissed(missed, of: lag.subscription, in: &transaction)
                     } else if try events.noteMatch(of: number, lag.subscription, in: &transaction) {
-                        _ = try work.deliver(parcel, to: lag.subscription, .scheduled, in: &transaction)
+                        _ = try work.deliver(payload, to: lag.subscription, .scheduled, in: &transaction)
                     }
                 }
                 try work.finish(in: &transaction)

@@ -46,14 +46,14 @@ extension MappedEvents {
     }
 
     /// The event of a payload that is about to be removed; `nil` if subscriptions are not tried with it.
-    func droppedEvent(_ parcel: Parcel, in transaction: borrowing Transaction) throws(LMDBError) -> DroppedEvent? {
-        guard parcel.source == EventKey.routedSource else { return nil }
-        let record = try sparing("event \(parcel.number)") { () throws(LMDBError) in
-            try routedEvent(parcel.number, in: transaction)
+    func droppedEvent(_ payload: Payload, in transaction: borrowing Transaction) throws(LMDBError) -> DroppedEvent? {
+        guard payload.source == EventKey.routedSource else { return nil }
+        let record = try sparing("event \(payload.number)") { () throws(LMDBError) in
+            try routedEvent(payload.number, in: transaction)
         }
         guard let record, !record.isTakenOver else { return nil }
         return DroppedEvent(
-            number: parcel.number, receivedAt: parcel.receivedAt, matched: Set(record.matched ?? []))
+            number: payload.number, receivedAt: payload.receivedAt, matched: Set(record.matched ?? []))
     }
 
     /// Moves lagging subscriptions past events that were removed, and counts those as missed.

@@ -100,7 +100,7 @@ extension MappedMatching: MatchingStore {
         for number in numbers where bytes < maximumBytes {
             let event = try sparing("event \(number)") { () throws(LMDBError) -> WaitingEvent in
                 _ = try self.events.waitingRecord(number, in: transaction)
-                let body = try deliveries.parcel(number, in: transaction)?.body ?? []
+                let body = try deliveries.payload(number, in: transaction)?.body ?? []
                 return WaitingEvent(
                     number: number, body: body, matched: try self.events.routedEvent(number, in: transaction)?.matched)
             }
@@ -143,7 +143,7 @@ extension MappedMatching: MatchingStore {
                 }
                 for number in match.deferred { lags[number] = min(lags[number] ?? match.event, match.event) }
                 if !disabled.isEmpty, try events.routedEvent(match.event, in: transaction)?.matched == nil,
-                    let came = try deliveries.readableParcel(match.event, in: transaction)?.receivedAt
+                    let came = try deliveries.readablePayload(match.event, in: transaction)?.receivedAt
                 {
                     for number in disabled {
                         let before = missed[number] ?? MissedEvents(count: 0, since: came)
@@ -188,7 +188,7 @@ extension MappedMatching: MatchingStore {
         in transaction: inout Transaction
     ) throws(LMDBError) {
         var waiting = record
-        guard let parcel = try deliveries.parcel(match.event, in: transaction) else {
+        guard let payload = try deliveries.payload(match.event, in: transaction) else {
             try tables.waitingEvents.remove(match.event, in: &transaction)
             return
         }
@@ -199,7 +199,7 @@ extension MappedMatching: MatchingStore {
             try tables.routedEvents.put(routed, at: match.event, in: &transaction)
         }
         let rest = numbers.dropFirst(Int(clamping: waiting.dispatched)).prefix(left)
-        for number in rest { _ = try work.deliver(parcel, to: number, waiting.trigger, in: &transaction) }
+        for number in rest { _ = try work.deliver(payload, to: number, waiting.trigger, in: &transaction) }
         left -= rest.count
         waiting.dispatched += UInt64(rest.count)
         if waiting.dispatched >= UInt64(numbers.count) {

@@ -22,7 +22,7 @@ extension MappedMatching {
                 next = found + 1
                 let body = try sparing("event \(found)") { () throws(LMDBError) -> [UInt8]? in
                     guard try isWanted(found, by: replay, &left, in: transaction) else { return nil }
-                    return try deliveries.parcel(found, in: transaction)?.body
+                    return try deliveries.payload(found, in: transaction)?.body
                 }
                 guard let body else { continue }
                 bytes += body.count
@@ -56,7 +56,7 @@ extension MappedMatching {
         if replay.record.all { return true }
         if matched?.contains(replay.subscription) ?? false {
             // The event was delivered, or its delivery is pending, unless it was given up.
-            guard let lost = try deliveries.lostParcel(event, at: replay.subscription, in: transaction) else {
+            guard let lost = try deliveries.lostPayload(event, at: replay.subscription, in: transaction) else {
                 return false
             }
             return !lost.isOnItsWay
@@ -66,9 +66,9 @@ extension MappedMatching {
 
     /// Whether the log has a successful attempt. It may have one without a match if the event was matched again since.
     private func isDelivered(
-        _ parcel: UInt64, to number: UInt64, _ left: inout Int, in transaction: borrowing Transaction
+        _ payload: UInt64, to number: UInt64, _ left: inout Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Bool {
-        let lines = try deliveries.lineNumbers(ofParcel: parcel, in: transaction)
+        let lines = try deliveries.lineNumbers(ofPayload: payload, in: transaction)
         left -= lines.count / 64
         for line in lines where try tables.attemptIndex.contains(OwnedNumber(number, line), in: transaction) {
             if let record = try deliveries.logLine(line, in: transaction), record.attempt.failure == nil { return true }
@@ -120,10 +120,10 @@ extension MappedMatching {
             guard try admit(bytes: 1024 * (1 + matched.count), largest: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             for number in matched {
-                guard let parcel = try deliveries.parcel(number, in: transaction),
+                guard let payload = try deliveries.payload(number, in: transaction),
                     try events.noteMatch(of: number, replay.subscription, in: &transaction)
                 else { continue }
-                _ = try work.deliver(parcel, to: replay.subscription, .recover, in: &transaction)
+                _ = try work.deliver(payload, to: replay.subscription, .recover, in: &transaction)
             }
             try work.finish(in: &transaction)
             record.next = replay.nextEvent

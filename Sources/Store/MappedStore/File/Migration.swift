@@ -42,7 +42,7 @@ extension Tables {
             }
             for delivery in found {
                 try holds.put(
-                    delivery.destination, at: OwnedNumber(delivery.parcel, delivery.number), in: &transaction)
+                    delivery.destination, at: OwnedNumber(delivery.payload, delivery.number), in: &transaction)
             }
             guard let end = found.last, found.count == Self.migratedAtOnce else { return }
             last = DeliveryKey(end)
@@ -78,9 +78,9 @@ extension Tables {
     private static let migratedAtOnce = 1024
 
     private struct Line {
-        let parcel: UInt64
+        let payload: UInt64
         let destination: UInt64
-        let line: LostParcel.Line
+        let line: LostPayload.Line
         /// Whether the entry is the last one for the payload and a failure; `nil` if it is not the last one.
         let hasFailed: Bool?
     }
@@ -92,10 +92,10 @@ extension Tables {
         while true {
             let lines = try lines(from: start, in: transaction)
             for line in lines {
-                try attemptParcels.put(OwnedNumber(line.parcel, line.line.number), in: &transaction)
+                try attemptPayloads.put(OwnedNumber(line.payload, line.line.number), in: &transaction)
                 guard let hasFailed = line.hasFailed else { continue }
-                let isKept = try parcels.contains(line.parcel, in: transaction)
-                try changeLost(line.parcel, at: line.destination, in: &transaction) { lost in
+                let isKept = try payloads.contains(line.payload, in: transaction)
+                try changeLost(line.payload, at: line.destination, in: &transaction) { lost in
                     if hasFailed, isKept {
                         lost.insert(line.line)
                     } else {
@@ -116,7 +116,7 @@ extension Tables {
             let isFinished = record.isFinal && record.trigger != .test
             lines.append(
                 Line(
-                    parcel: record.parcel, destination: record.destination, line: LostParcel.Line(record),
+                    payload: record.payload, destination: record.destination, line: LostPayload.Line(record),
                     hasFailed: isFinished ? record.attempt.failure != nil : nil))
             return lines.count < Self.migratedAtOnce
         }
@@ -133,7 +133,7 @@ extension Tables {
                 return pending.count < Self.migratedAtOnce
             }
             for delivery in pending {
-                try changeLost(delivery.parcel, at: delivery.destination, in: &transaction) { lost in
+                try changeLost(delivery.payload, at: delivery.destination, in: &transaction) { lost in
                     lost.isOnItsWay = !lost.lines.isEmpty
                 }
             }
@@ -143,27 +143,27 @@ extension Tables {
     }
 
     private func changeLost(
-        _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction,
-        _ change: (inout LostParcel) -> Void
+        _ payload: UInt64, at destination: UInt64, in transaction: inout Transaction,
+        _ change: (inout LostPayload) -> Void
     ) throws(LMDBError) {
-        let key = OwnedNumber(destination, parcel)
-        let before = try lostParcels.readable(at: key, in: transaction) ?? LostParcel()
+        let key = OwnedNumber(destination, payload)
+        let before = try lostPayloads.readable(at: key, in: transaction) ?? LostPayload()
         var lost = before
         change(&lost)
         guard lost != before else { return }
         for line in before.lines { try lostLines.remove(OwnedNumber(destination, line.number), in: &transaction) }
         guard !lost.lines.isEmpty else {
-            try lostParcels.remove(key, in: &transaction)
+            try lostPayloads.remove(key, in: &transaction)
             return
         }
-        try lostParcels.put(lost, at: key, in: &transaction)
+        try lostPayloads.put(lost, at: key, in: &transaction)
         for line in lost.lines where !lost.isOnItsWay {
-            try lostLines.put(parcel, at: OwnedNumber(destination, line.number), in: &transaction)
+            try lostLines.put(payload, at: OwnedNumber(destination, line.number), in: &transaction)
         }
     }
 }
 
-extension LostParcel {
+extension LostPayload {
     /// Inserts a log entry in the order of the numbers. The oldest is dropped if there are too many.
     fileprivate mutating func insert(_ line: Line) {
         guard !lines.contains(where: { $0.number == line.number }) else { return }

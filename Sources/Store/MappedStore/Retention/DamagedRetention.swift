@@ -5,7 +5,7 @@ internal import LMDB
 struct IndexedLine {
     let number: UInt64
     var destination: UInt64?
-    var parcel: UInt64?
+    var payload: UInt64?
 }
 
 /// Drops damaged records too once they are old enough. They do not say where they are indexed, so the indexes are searched,
@@ -14,16 +14,16 @@ extension MappedDeliveries {
     /// Completes the destination and payload of log entries: from the entry or, if that is damaged, from the indexes.
     func indexed(_ lines: [IndexedLine], in transaction: borrowing Transaction) throws(LMDBError) -> [IndexedLine] {
         var lines = lines
-        for index in lines.indices where lines[index].destination == nil || lines[index].parcel == nil {
+        for index in lines.indices where lines[index].destination == nil || lines[index].payload == nil {
             let number = lines[index].number
             if let record = try tables.attempts.readable(at: number, in: transaction) {
                 lines[index].destination = record.destination
-                lines[index].parcel = record.parcel
+                lines[index].payload = record.payload
             } else {
                 noteDamage("a log's line is damaged and was dropped: \(number)")
             }
         }
-        let places = [(tables.attemptIndex, \IndexedLine.destination), (tables.attemptParcels, \IndexedLine.parcel)]
+        let places = [(tables.attemptIndex, \IndexedLine.destination), (tables.attemptPayloads, \IndexedLine.payload)]
         for (table, owner) in places {
             let wanted = Set(lines.lazy.filter { $0[keyPath: owner] == nil }.map(\.number))
             let owners = try owners(of: wanted, in: table, transaction)
@@ -47,21 +47,21 @@ extension MappedDeliveries {
         return found
     }
 
-    func removeDamagedParcels(
+    func removeDamagedPayloads(
         _ numbers: Set<UInt64>, _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
         guard !numbers.isEmpty else { return }
         for number in numbers {
-            noteDamage("a parcel is damaged and was dropped: \(number)")
-            let size = try tables.parcels.part(at: number, in: transaction) { $0.byteCount } ?? 0
+            noteDamage("a payload is damaged and was dropped: \(number)")
+            let size = try tables.payloads.part(at: number, in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
-            try tables.parcels.remove(number, in: &transaction)
+            try tables.payloads.remove(number, in: &transaction)
             try tables.routedEvents.remove(number, in: &transaction)
             try tables.waitingEvents.remove(number, in: &transaction)
         }
         var ids: [EventKey] = []
         try tables.eventIDs.scan(in: transaction) { key, record in
-            if let record, numbers.contains(record.parcel) { ids.append(key) }
+            if let record, numbers.contains(record.payload) { ids.append(key) }
             return true
         }
         for id in ids { try tables.eventIDs.remove(id, in: &transaction) }

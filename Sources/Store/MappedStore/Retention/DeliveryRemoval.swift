@@ -16,7 +16,7 @@ extension MappedDeliveries {
             keys.append(key)
             if let delivery {
                 if delivery.owner != 0 { inFlight += 1 }
-                holds.append(OwnedNumber(delivery.parcel, delivery.number))
+                holds.append(OwnedNumber(delivery.payload, delivery.number))
             }
             return true
         }
@@ -44,8 +44,8 @@ extension MappedDeliveries {
             let size = try tables.attempts.part(at: line.number, in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
             try tables.attempts.remove(line.number, in: &transaction)
-            if let parcel = line.parcel {
-                try tables.attemptParcels.remove(OwnedNumber(parcel, line.number), in: &transaction)
+            if let payload = line.payload {
+                try tables.attemptPayloads.remove(OwnedNumber(payload, line.number), in: &transaction)
             }
             if let destination = line.destination {
                 try tables.attemptIndex.remove(OwnedNumber(destination, line.number), in: &transaction)
@@ -54,25 +54,25 @@ extension MappedDeliveries {
         }
     }
 
-    func removeParcel(
-        _ parcel: Parcel, _ state: inout DeliveryState, in transaction: inout Transaction
+    func removePayload(
+        _ payload: Payload, _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
-        let size = try tables.parcels.part(at: parcel.number, in: transaction) { $0.byteCount } ?? 0
+        let size = try tables.payloads.part(at: payload.number, in: transaction) { $0.byteCount } ?? 0
         state.bytes -= min(state.bytes, UInt64(size))
-        try tables.parcels.remove(parcel.number, in: &transaction)
-        if try tables.routedEvents.remove(parcel.number, in: &transaction) {
-            try tables.waitingEvents.remove(parcel.number, in: &transaction)
-            try tables.eventIDs.remove(EventKey(routed: parcel.eventID), in: &transaction)
-            if let identity = parcel.idempotencyKey {
+        try tables.payloads.remove(payload.number, in: &transaction)
+        if try tables.routedEvents.remove(payload.number, in: &transaction) {
+            try tables.waitingEvents.remove(payload.number, in: &transaction)
+            try tables.eventIDs.remove(EventKey(routed: payload.eventID), in: &transaction)
+            if let identity = payload.idempotencyKey {
                 let key = EventKey(routedIdentity: identity)
-                let isOwn = try tables.eventIDs.value(at: key, in: transaction)?.parcel == parcel.number
+                let isOwn = try tables.eventIDs.value(at: key, in: transaction)?.payload == payload.number
                 if isOwn { try tables.eventIDs.remove(key, in: &transaction) }
             }
             return
         }
-        try tables.eventIDs.remove(EventKey(parcel.source, .id, parcel.eventID), in: &transaction)
-        if let text = parcel.idempotencyKey {
-            try tables.eventIDs.remove(EventKey(parcel.source, .idempotencyKey, text), in: &transaction)
+        try tables.eventIDs.remove(EventKey(payload.source, .id, payload.eventID), in: &transaction)
+        if let text = payload.idempotencyKey {
+            try tables.eventIDs.remove(EventKey(payload.source, .idempotencyKey, text), in: &transaction)
         }
     }
 }

@@ -18,7 +18,7 @@ struct RetentionSweep {
         var large: Set<UUID>?
         /// The numbers of the log entry and of the payload to look at next.
         var line: UInt64 = 0
-        var parcel: UInt64 = 0
+        var payload: UInt64 = 0
         /// Whether the pass has found something to drop.
         var hasFound = false
     }
@@ -27,12 +27,12 @@ struct RetentionSweep {
     enum Stage: Int {
         case linesOfLargest
         case linesOfAnyone
-        case parcelsOfLargest
-        case parcelsOfAnyone
+        case payloadsOfLargest
+        case payloadsOfAnyone
 
         var next: Stage? { Stage(rawValue: rawValue + 1) }
         var wantsLines: Bool { self == .linesOfLargest || self == .linesOfAnyone }
-        var wantsLargest: Bool { self == .linesOfLargest || self == .parcelsOfLargest }
+        var wantsLargest: Bool { self == .linesOfLargest || self == .payloadsOfLargest }
     }
 
     mutating func begin(_ stage: Stage) {
@@ -80,21 +80,21 @@ extension MappedRetention: DeliveryRetention {
         _ items: [Retention.Item], _ state: inout DeliveryState, in transaction: inout Transaction
     ) throws(LMDBError) {
         var lines: [IndexedLine] = []
-        var damagedParcels: Set<UInt64> = []
+        var damagedPayloads: Set<UInt64> = []
         var dropped: [MappedEvents.DroppedEvent] = []
         for item in items {
             switch item.what {
             case .line(let line): lines.append(line)
-            case .parcel(let parcel):
+            case .payload(let payload):
                 // A new delivery of the payload may have been requested meanwhile.
-                guard try isFinished(parcel.number, in: transaction) else { continue }
-                if let event = try events.droppedEvent(parcel, in: transaction) { dropped.append(event) }
-                try deliveries.removeParcel(parcel, &state, in: &transaction)
-            case .damagedParcel(let parcel): damagedParcels.insert(parcel)
+                guard try isFinished(payload.number, in: transaction) else { continue }
+                if let event = try events.droppedEvent(payload, in: transaction) { dropped.append(event) }
+                try deliveries.removePayload(payload, &state, in: &transaction)
+            case .damagedPayload(let payload): damagedPayloads.insert(payload)
             }
         }
         try deliveries.removeLines(lines, &state, in: &transaction)
-        try deliveries.removeDamagedParcels(damagedParcels, &state, in: &transaction)
+        try deliveries.removeDamagedPayloads(damagedPayloads, &state, in: &transaction)
         try events.skip(dropped, in: &transaction)
     }
 
@@ -143,7 +143,7 @@ extension MappedRetention: DeliveryRetention {
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
         var found = try merged(
             oldestRecords(of: .lines, before: oldest, limit: limit, in: transaction) { _, _ in true }.found,
-            oldestRecords(of: .parcels, before: oldest, limit: limit, in: transaction) {
+            oldestRecords(of: .payloads, before: oldest, limit: limit, in: transaction) {
                 (number, _) throws(LMDBError) in
                 try isFinished(number, in: transaction)
             }.found, limit: limit)
@@ -157,15 +157,15 @@ extension MappedRetention: DeliveryRetention {
     }
 
     /// Merges two lists that are in the order of time, up to `limit` items and `excess` bytes.
-    private func merged(_ lines: [Retention.Item], _ parcels: [Retention.Item], limit: Int, excess: UInt64 = .max)
+    private func merged(_ lines: [Retention.Item], _ payloads: [Retention.Item], limit: Int, excess: UInt64 = .max)
         -> [Retention.Item]
     {
-        var (lines, parcels) = (lines[...], parcels[...])
+        var (lines, payloads) = (lines[...], payloads[...])
         var found: [Retention.Item] = []
         var left = excess
-        while found.count < limit, left > 0, !lines.isEmpty || !parcels.isEmpty {
-            let takesLine = lines.first.map { line in parcels.first.map { line.time < $0.time } ?? true } ?? false
-            guard let next = takesLine ? lines.popFirst() : parcels.popFirst() else { break }
+        while found.count < limit, left > 0, !lines.isEmpty || !payloads.isEmpty {
+            let takesLine = lines.first.map { line in payloads.first.map { line.time < $0.time } ?? true } ?? false
+            guard let next = takesLine ? lines.popFirst() : payloads.popFirst() else { break }
             left -= min(left, next.bytes)
             found.append(next)
         }
@@ -181,25 +181,25 @@ extension MappedRetention: DeliveryRetention {
         limit: Int, excess: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (found: [Retention.Item], hasMore: Bool) {
         var pass = sweep.excess
-        if pass.large == nil { pass.large = try largestOwners(of: [.lines, .parcels], in: transaction) }
+        if pass.large == nil { pass.large = try largestOwners(of: [.lines, .payloads], in: transaction) }
         let large = pass.large ?? []
         let lines = try oldestRecords(
             of: .lines, from: pass.line, limit: limit, lookingAt: Retention.lookedAt, in: transaction
         ) { (_, owner) throws(LMDBError) in try large.contains(owner()) }
-        let parcels = try oldestRecords(
-            of: .parcels, from: pass.parcel, limit: limit, lookingAt: Retention.lookedAt, in: transaction
+        let payloads = try oldestRecords(
+            of: .payloads, from: pass.payload, limit: limit, lookingAt: Retention.lookedAt, in: transaction
         ) { (number, owner) throws(LMDBError) in
             guard try large.contains(owner()) else { return false }
             return try isFinished(number, in: transaction)
         }
-        let found = merged(lines.found, parcels.found, limit: limit, excess: excess)
+        let found = merged(lines.found, payloads.found, limit: limit, excess: excess)
         if found.isEmpty {
             pass.line = lines.next ?? pass.line
-            pass.parcel = parcels.next ?? pass.parcel
+            pass.payload = payloads.next ?? pass.payload
         } else {
             pass.hasFound = true
         }
-        guard lines.next == nil, parcels.next == nil, found.count == lines.found.count + parcels.found.count else {
+        guard lines.next == nil, payloads.next == nil, found.count == lines.found.count + payloads.found.count else {
             sweep.excess = pass
             return (found, true)
         }
@@ -216,11 +216,12 @@ extension MappedRetention: DeliveryRetention {
         while true {
             let stage = sweep.stage
             var pass = sweep.room
-            let kind: Retention.Kind = stage.wantsLines ? .lines : .parcels
+            let kind: Retention.Kind = stage.wantsLines ? .lines : .payloads
             if stage.wantsLargest, pass.large == nil { pass.large = try largestOwners(of: [kind], in: transaction) }
             let large = pass.large
             let look = try oldestRecords(
-                of: kind, from: stage.wantsLines ? pass.line : pass.parcel, limit: limit, lookingAt: Retention.lookedAt,
+                of: kind, from: stage.wantsLines ? pass.line : pass.payload, limit: limit,
+                lookingAt: Retention.lookedAt,
                 in: transaction
             ) { (number, owner) throws(LMDBError) in
                 if let large, try !large.contains(owner()) { return false }
@@ -233,7 +234,7 @@ extension MappedRetention: DeliveryRetention {
                 return (look.found, true)
             }
             if let next = look.next {
-                if stage.wantsLines { pass.line = next } else { pass.parcel = next }
+                if stage.wantsLines { pass.line = next } else { pass.payload = next }
                 sweep.room = pass
                 return ([], true)
             }

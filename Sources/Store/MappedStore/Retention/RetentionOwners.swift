@@ -26,7 +26,7 @@ extension MappedRetention {
     private func sample(
         _ kind: Retention.Kind, in transaction: borrowing Transaction
     ) throws(LMDBError) -> (sizes: [(UUID, Int)], weight: Double) {
-        let table = kind == .lines ? tables.attempts.bytes : tables.parcels.bytes
+        let table = kind == .lines ? tables.attempts.bytes : tables.payloads.bytes
         let count = try table.count(in: transaction)
         var first: UInt64?
         try table.scan(in: transaction) { key, _ in
@@ -35,7 +35,7 @@ extension MappedRetention {
             return false
         }
         let state = try deliveries.deliveryState(in: transaction)
-        let end = kind == .lines ? state.nextLog : state.nextParcel
+        let end = kind == .lines ? state.nextLog : state.nextPayload
         var sizes: [(UUID, Int)] = []
         if let first, first < end, count > 4 * Self.sampled {
             for _ in 0..<8 * Self.sampled where sizes.count < Self.sampled {

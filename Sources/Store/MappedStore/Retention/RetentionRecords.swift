@@ -4,7 +4,7 @@ internal import Values
 
 /// The records that retention looks at: log entries and payloads.
 enum Retention {
-    enum Kind { case lines, parcels }
+    enum Kind { case lines, payloads }
 
     /// How many records one step looks at.
     static let lookedAt = 10_000
@@ -24,8 +24,8 @@ enum Retention {
 
         enum What {
             case line(IndexedLine)
-            case parcel(Parcel)
-            case damagedParcel(UInt64)
+            case payload(Payload)
+            case damagedPayload(UInt64)
         }
     }
 
@@ -51,8 +51,8 @@ extension MappedRetention {
             AttemptRecord(value).map {
                 Retention.Ownership(destination: $0.destination, source: nil, bytes: value.byteCount)
             }
-        case .parcels:
-            ParcelRecord.decode(value, at: number).map {
+        case .payloads:
+            PayloadRecord.decode(value, at: number).map {
                 Retention.Ownership(destination: nil, source: $0.source, bytes: value.byteCount)
             }
         }
@@ -91,7 +91,7 @@ extension MappedRetention {
                 left -= 1
                 guard let (what, time, ownership) = record.content else {
                     let gone: Retention.Item.What =
-                        kind == .lines ? .line(IndexedLine(number: record.number)) : .damagedParcel(record.number)
+                        kind == .lines ? .line(IndexedLine(number: record.number)) : .damagedPayload(record.number)
                     // If there are enough records, only the time of the damaged ones is still to be found.
                     if look.found.count + damaged.count < limit {
                         damaged.append(gone)
@@ -118,7 +118,7 @@ extension MappedRetention {
     private func records(
         _ kind: Retention.Kind, from start: UInt64, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [Retention.Record] {
-        let table = kind == .lines ? tables.attempts.bytes : tables.parcels.bytes
+        let table = kind == .lines ? tables.attempts.bytes : tables.payloads.bytes
         var found: [Retention.Record] = []
         try table.scan(from: start.keyBytes, in: transaction) { key, value in
             var reader = ByteReader(key)
@@ -137,20 +137,20 @@ extension MappedRetention {
         switch kind {
         case .lines:
             guard let record = AttemptRecord(value) else { return nil }
-            let line = IndexedLine(number: number, destination: record.destination, parcel: record.parcel)
+            let line = IndexedLine(number: number, destination: record.destination, payload: record.payload)
             return (
                 .line(line), record.attempt.triggeredAt,
                 Retention.Ownership(destination: record.destination, source: nil, bytes: value.byteCount)
             )
-        case .parcels:
-            guard let parcel = ParcelRecord.decode(value, at: number) else { return nil }
+        case .payloads:
+            guard let payload = PayloadRecord.decode(value, at: number) else { return nil }
             // Leave out the body, as there may be hundreds of payloads.
-            let bare = Parcel.Content(
-                eventID: parcel.eventID, idempotencyKey: parcel.idempotencyKey, event: parcel.event,
-                source: parcel.source, body: [])
+            let bare = Payload.Content(
+                eventID: payload.eventID, idempotencyKey: payload.idempotencyKey, event: payload.event,
+                source: payload.source, body: [])
             return (
-                .parcel(Parcel(number: number, bare, receivedAt: parcel.receivedAt)), parcel.receivedAt,
-                Retention.Ownership(destination: nil, source: parcel.source, bytes: value.byteCount)
+                .payload(Payload(number: number, bare, receivedAt: payload.receivedAt)), payload.receivedAt,
+                Retention.Ownership(destination: nil, source: payload.source, bytes: value.byteCount)
             )
         }
     }

@@ -95,7 +95,7 @@ private struct Importer {
         case "webhook": try webhooks.webhook(line, &counts)
         case "subscription": try webhooks.subscription(line, &counts)
         case "deliveries": try webhooks.deliveries(line)
-        case "parcel": try webhooks.parcel(line)
+        case "parcel": try webhooks.payload(line)
         case "delivery": try webhooks.delivery(line, &counts)
         case "attempt": try webhooks.attempt(line)
         case "replay": try webhooks.replay(line)
@@ -117,7 +117,7 @@ private struct Importer {
         for (table, what) in [
             (tables.endpoints.bytes, "endpoints"), (tables.queues.bytes, "queues"), (tables.users.bytes, "users"),
             (tables.environments.bytes, "environments"), (tables.webhooks.bytes, "webhooks"),
-            (tables.subscriptions.bytes, "subscriptions"), (tables.parcels.bytes, "parcels"),
+            (tables.subscriptions.bytes, "subscriptions"), (tables.payloads.bytes, "parcels"),
         ] {
             let count = try line.write { (transaction) throws(LMDBError) in try table.count(in: transaction) }
             guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }

@@ -103,8 +103,8 @@ extension MappedWebhooks {
             if number >= state.nextDelivery || !numbers.insert(number).inserted {
                 check.report("Delivery \(number) has a number that was not given out yet, or twice.")
             }
-            if delivery.parcel >= state.nextParcel {
-                check.report("Delivery \(number) is of parcel \(delivery.parcel), which never came.")
+            if delivery.payload >= state.nextPayload {
+                check.report("Delivery \(number) is of payload \(delivery.payload), which never came.")
             }
             guard states[delivery.destination] != nil else {
                 if !gone.contains(delivery.destination) {
@@ -163,16 +163,16 @@ extension MappedWebhooks {
         _ state: DeliveryState, _ owners: Set<UInt64>, _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var bytes: UInt64 = 0
-        var parcels: Set<UInt64> = []
-        try visit(tables.parcels, &check, in: transaction) { key, value, check in
-            guard let number = key else { return check.report("The key of a parcel cannot be read.") }
-            if !isIntact(value) || ParcelRecord.decode(value, at: number) == nil {
-                check.report("Parcel \(number) is damaged.")
+        var payloads: Set<UInt64> = []
+        try visit(tables.payloads, &check, in: transaction) { key, value, check in
+            guard let number = key else { return check.report("The key of a payload cannot be read.") }
+            if !isIntact(value) || PayloadRecord.decode(value, at: number) == nil {
+                check.report("Payload \(number) is damaged.")
             }
-            if number >= state.nextParcel {
-                check.report("Parcel \(number) has a number that was not given out yet.")
+            if number >= state.nextPayload {
+                check.report("Payload \(number) has a number that was not given out yet.")
             }
-            parcels.insert(number)
+            payloads.insert(number)
             bytes += UInt64(value.byteCount)
         }
         var lines: [UInt64: UInt64] = [:]
@@ -202,14 +202,14 @@ extension MappedWebhooks {
         }
         try checkLost(lines, &check, in: transaction)
         if bytes != state.bytes {
-            check.report("Parcels and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
+            check.report("Payloads and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
         }
         try visit(tables.eventIDs, &check, in: transaction) { key, value, check in
-            guard let key, let parcel = EventIDRecord.decode(value, at: key)?.parcel else {
+            guard let key, let payload = EventIDRecord.decode(value, at: key)?.payload else {
                 return check.report("The record of an event's id cannot be read.")
             }
-            if !parcels.contains(parcel) {
-                check.report("An event's id leads to parcel \(parcel), which is not there.")
+            if !payloads.contains(payload) {
+                check.report("An event's id leads to payload \(payload), which is not there.")
             }
         }
     }
@@ -219,25 +219,25 @@ extension MappedWebhooks {
         _ lines: [UInt64: UInt64], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var expected: [UInt64: UInt64] = [:]
-        try visit(tables.lostParcels, &check, in: transaction) { key, value, check in
-            guard let key, let lost = LostParcel(value) else {
-                return check.report("The record of a lost parcel cannot be read.")
+        try visit(tables.lostPayloads, &check, in: transaction) { key, value, check in
+            guard let key, let lost = LostPayload(value) else {
+                return check.report("The record of a lost payload cannot be read.")
             }
-            let (destination, parcel) = (key.owner, key.number)
+            let (destination, payload) = (key.owner, key.number)
             guard !lost.isOnItsWay else { return }
             for line in lost.lines {
                 if lines[line.number] != destination {
-                    check.report("Line \(line.number) of the log has given parcel \(parcel) up, but is not there.")
+                    check.report("Line \(line.number) of the log has given payload \(payload) up, but is not there.")
                 }
-                expected[line.number] = parcel
+                expected[line.number] = payload
             }
         }
         try visit(tables.lostLines, &check, in: transaction) { key, value, check in
-            guard let key, let parcel = NumberRecord.decode(value, at: key),
-                expected.removeValue(forKey: key.number) == parcel
-            else { return check.report("An entry of the index of lost parcels leads to none.") }
+            guard let key, let payload = NumberRecord.decode(value, at: key),
+                expected.removeValue(forKey: key.number) == payload
+            else { return check.report("An entry of the index of lost payloads leads to none.") }
         }
-        if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost parcels.") }
+        if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost payloads.") }
     }
 
     private func checkWebhookRecords(

@@ -31,14 +31,14 @@ extension MappedStore {
         let state = if let kept { kept } else { try tables.rebuiltDeliveryState(in: transaction) }
         guard state != DeliveryState() else { return }
         line("deliveries") { json in
-            json.member("nextParcel", state.nextParcel)
+            json.member("nextParcel", state.nextPayload)
             json.member("nextLine", state.nextLog)
         }
-        try exportParcels(subscriptions, before: state.nextParcel, salvage, in: transaction, line)
+        try exportPayloads(subscriptions, before: state.nextPayload, salvage, in: transaction, line)
         for (number, owner) in owners.sorted(by: { $0.key < $1.key }) {
             try tables.deliveries.scan(from: DeliveryKey(destination: number), in: transaction) { key, delivery in
                 guard key.destination == number else { return false }
-                guard let delivery, delivery.parcel < state.nextParcel else {
+                guard let delivery, delivery.payload < state.nextPayload else {
                     noteDamage("a delivery of destination \(number)")
                     salvage.note("a delivery to \(owner.0) \(owner.1)")
                     return true
@@ -144,43 +144,43 @@ extension MappedStore {
         return ids
     }
 
-    private func exportParcels(
+    private func exportPayloads(
         _ subscriptions: [UInt64: UUID], before end: UInt64, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        for number in try numbers(in: tables.parcels, transaction) where number < end {
-            let found = try salvage.take("event number \(number)") { () throws(LMDBError) -> Parcel? in
-                let isWhole = try tables.parcels.part(at: number, in: transaction) { isIntact($0) }
-                guard isWhole == true else { throw .damaged(ParcelRecord.name) }
-                return try deliveries.parcel(number, in: transaction)
+        for number in try numbers(in: tables.payloads, transaction) where number < end {
+            let found = try salvage.take("event number \(number)") { () throws(LMDBError) -> Payload? in
+                let isWhole = try tables.payloads.part(at: number, in: transaction) { isIntact($0) }
+                guard isWhole == true else { throw .damaged(PayloadRecord.name) }
+                return try deliveries.payload(number, in: transaction)
             }
-            guard let parcel = found else { continue }
+            guard let payload = found else { continue }
             let known = try tables.eventIDs.readable(
-                at: EventKey(parcel.source, .id, parcel.eventID), in: transaction)
+                at: EventKey(payload.source, .id, payload.eventID), in: transaction)
             // If only the record of its matches is damaged, the event is matched again after the import.
-            var routed = try salvage.take("what event \(parcel.eventID) has matched; it is matched again") {
-                () throws(LMDBError) in try events.routedEvent(parcel.number, in: transaction)
+            var routed = try salvage.take("what event \(payload.eventID) has matched; it is matched again") {
+                () throws(LMDBError) in try events.routedEvent(payload.number, in: transaction)
             }
-            var waiting = try salvage.take("how far event \(parcel.eventID) was dispatched; it is dispatched again") {
-                () throws(LMDBError) in try events.waitingRecord(parcel.number, in: transaction)
+            var waiting = try salvage.take("how far event \(payload.eventID) was dispatched; it is dispatched again") {
+                () throws(LMDBError) in try events.waitingRecord(payload.number, in: transaction)
             }
-            if parcel.source == EventKey.routedSource, routed == nil {
+            if payload.source == EventKey.routedSource, routed == nil {
                 routed = RoutedEventRecord()
                 waiting = WaitingRecord()
             }
             line("parcel") { json in
-                json.member("number", parcel.number)
-                json.member("environment", parcel.source.description)
-                json.member("eventID", parcel.eventID)
-                if let key = parcel.idempotencyKey { json.member("idempotencyKey", key) }
-                json.member("event", parcel.event)
-                json.member("receivedAt", parcel.receivedAt)
+                json.member("number", payload.number)
+                json.member("environment", payload.source.description)
+                json.member("eventID", payload.eventID)
+                if let key = payload.idempotencyKey { json.member("idempotencyKey", key) }
+                json.member("event", payload.event)
+                json.member("receivedAt", payload.receivedAt)
                 // Left out if the event is not recognized when it is sent again, as a test event is not.
-                if let known, known.parcel == parcel.number, let deliveries = known.deliveries {
+                if let known, known.payload == payload.number, let deliveries = known.deliveries {
                     json.member("deliveries", deliveries)
                 }
                 if let routed { json.routed(routed, waiting, subscriptions) }
-                json.member("body", bytes: parcel.body)
+                json.member("body", bytes: payload.body)
             }
         }
     }
@@ -264,7 +264,7 @@ extension JSONWriter {
     /// ends.
     fileprivate mutating func delivery(_ delivery: Delivery, at moment: Moment) {
         member("id", delivery.id.description)
-        member("parcel", delivery.parcel)
+        member("parcel", delivery.payload)
         member("trigger", delivery.trigger.word)
         if delivery.isRepair { member("repair", true) }
         member("attempts", delivery.attempts)
@@ -275,7 +275,7 @@ extension JSONWriter {
     fileprivate mutating func attempt(_ record: AttemptRecord) {
         let attempt = record.attempt
         member("number", record.number)
-        member("parcel", record.parcel)
+        member("parcel", record.payload)
         member("eventID", record.eventID)
         member("event", record.event)
         member("count", record.count)

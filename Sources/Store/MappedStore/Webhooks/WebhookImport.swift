@@ -14,7 +14,7 @@ struct WebhookImporter {
     private var pending: [UInt64: UInt64] = [:]
     /// Payloads with a pending delivery of the triggers `manual` or `recover`. `finish` records it for lost payloads, once
     /// the log has been imported.
-    private var takenUp: [(parcel: UInt64, destination: UInt64)] = []
+    private var takenUp: [(payload: UInt64, destination: UInt64)] = []
 
     init(store: MappedStore, moment: Moment) {
         self.store = store
@@ -145,17 +145,17 @@ struct WebhookImporter {
     }
 
     func deliveries(_ line: ImportLine) throws(ImportError) {
-        let (parcel, log) = (try line.count("nextParcel"), try line.count("nextLine"))
+        let (payload, log) = (try line.count("nextParcel"), try line.count("nextLine"))
         try line.write { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
-            (state.nextParcel, state.nextLog) = (parcel, log)
+            (state.nextPayload, state.nextLog) = (payload, log)
             try store.deliveries.put(state, in: &transaction)
         }
     }
 
-    func parcel(_ line: ImportLine) throws(ImportError) {
+    func payload(_ line: ImportLine) throws(ImportError) {
         guard let body = try line.bytes("body") else { throw line.fault("\"body\" is missing") }
-        let parcel = Parcel(
+        let payload = Payload(
             number: try line.count("number"), eventID: try line.text("eventID"),
             idempotencyKey: line.json["idempotencyKey"]?.string, event: try line.text("event"),
             source: try line.uuid("environment"), body: body, receivedAt: try line.time("receivedAt"))
@@ -163,26 +163,26 @@ struct WebhookImporter {
         let routed = line.json["routed"] == nil ? nil : try RoutedImport(line.part("routed"))
         let isNew = try line.write { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
-            guard parcel.number < state.nextParcel,
-                try !store.tables.parcels.contains(parcel.number, in: transaction)
+            guard payload.number < state.nextPayload,
+                try !store.tables.payloads.contains(payload.number, in: transaction)
             else { return false }
-            let record = Encoded<ParcelRecord>(parcel)
+            let record = Encoded<PayloadRecord>(payload)
             state.bytes += UInt64(record.byteCount)
             try store.deliveries.put(state, in: &transaction)
-            try store.tables.parcels.put(record, at: parcel.number, in: &transaction)
-            try routed?.put(of: parcel, in: &transaction)
+            try store.tables.payloads.put(record, at: payload.number, in: &transaction)
+            try routed?.put(of: payload, in: &transaction)
             guard let deliveries else { return true }
-            let entry = EventIDRecord(parcel: parcel.number, deliveries: deliveries)
-            var keys = [EventKey(parcel.source, .id, parcel.eventID)]
-            if let text = parcel.idempotencyKey { keys.append(EventKey(parcel.source, .idempotencyKey, text)) }
+            let entry = EventIDRecord(payload: payload.number, deliveries: deliveries)
+            var keys = [EventKey(payload.source, .id, payload.eventID)]
+            if let text = payload.idempotencyKey { keys.append(EventKey(payload.source, .idempotencyKey, text)) }
             for key in keys { try store.tables.eventIDs.put(entry, at: key, in: &transaction) }
             return true
         }
-        guard isNew else { throw line.fault("the parcel is there twice, or its number was not given out") }
+        guard isNew else { throw line.fault("the payload is there twice, or its number was not given out") }
     }
 
     mutating func delivery(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
-        let (id, parcel) = (try line.uuid("id"), try line.count("parcel"))
+        let (id, payload) = (try line.uuid("id"), try line.count("parcel"))
         let owner = try line.owner()
         guard let trigger = line.trigger, let attempts = UInt32(exactly: try line.count("attempts")) else {
             throw line.fault("\"trigger\" or \"attempts\" is missing or not known")
@@ -190,20 +190,20 @@ struct WebhookImporter {
         let (due, created) = (steady(try line.time("due")), steady(try line.time("created")))
         let number = try line.write { (transaction) throws(LMDBError) -> UInt64? in
             var state = try store.deliveries.deliveryState(in: transaction)
-            guard parcel < state.nextParcel, let number = owner else { return nil }
+            guard payload < state.nextPayload, let number = owner else { return nil }
             let delivery = Delivery(
-                number: state.nextDelivery, destination: number, parcel: parcel, id: id, trigger: trigger,
+                number: state.nextDelivery, destination: number, payload: payload, id: id, trigger: trigger,
                 isRepair: line.json["repair"]?.bool ?? false, attempts: attempts, due: due, created: created)
             state.nextDelivery += 1
             state.pending += 1
             try store.deliveries.put(state, in: &transaction)
             try store.tables.deliveries.put(delivery, at: DeliveryKey(delivery), in: &transaction)
-            try store.tables.holds.put(number, at: OwnedNumber(parcel, delivery.number), in: &transaction)
+            try store.tables.holds.put(number, at: OwnedNumber(payload, delivery.number), in: &transaction)
             return number
         }
-        guard let number else { throw line.fault("the delivery has no owner, or its parcel never came") }
+        guard let number else { throw line.fault("the delivery has no owner, or its payload never came") }
         pending[number, default: 0] += 1
-        if trigger == .manual || trigger == .recover { takenUp.append((parcel, number)) }
+        if trigger == .manual || trigger == .recover { takenUp.append((payload, number)) }
         counts.deliveries += 1
     }
 
@@ -220,13 +220,13 @@ struct WebhookImporter {
             try store.deliveries.put(state, in: &transaction)
             try store.tables.attempts.put(encoded, at: record.number, in: &transaction)
             try store.tables.attemptIndex.put(OwnedNumber(destination, record.number), in: &transaction)
-            try store.tables.attemptParcels.put(OwnedNumber(record.parcel, record.number), in: &transaction)
+            try store.tables.attemptPayloads.put(OwnedNumber(record.payload, record.number), in: &transaction)
             guard record.isFinal, record.trigger != .test else { return true }
             if record.attempt.failure != nil {
                 try store.deliveries.addLost(
-                    LostParcel.Line(record), of: record.parcel, at: destination, in: &transaction)
+                    LostPayload.Line(record), of: record.payload, at: destination, in: &transaction)
             } else {
-                try store.deliveries.removeLost(record.parcel, at: destination, in: &transaction)
+                try store.deliveries.removeLost(record.payload, at: destination, in: &transaction)
             }
             return true
         }
@@ -254,7 +254,7 @@ struct WebhookImporter {
                 status: approval.json["status"]?.integer, body: try approval.bytes("body") ?? [])
         }
         return AttemptRecord(
-            number: try line.count("number"), destination: destination, parcel: try line.count("parcel"),
+            number: try line.count("number"), destination: destination, payload: try line.count("parcel"),
             eventID: try line.text("eventID"), event: try line.text("event"), count: count, trigger: trigger,
             method: try line.text("method"), url: try line.text("url"), attempt: attempt,
             nextRetryAt: try line.optionalTime("nextRetryAt"), isFinal: try line.bool("final"))
@@ -272,7 +272,7 @@ struct WebhookImporter {
             }
             var work = try DeliveryWork(store.deliveries, at: moment, in: transaction)
             for entry in takenUp {
-                try store.deliveries.takeUpLost(entry.parcel, at: entry.destination, in: &transaction)
+                try store.deliveries.takeUpLost(entry.payload, at: entry.destination, in: &transaction)
             }
             for number in pending.keys { _ = try work.destination(number, in: transaction) }
             try work.finish(in: &transaction)

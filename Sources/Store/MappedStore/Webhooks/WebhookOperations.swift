@@ -109,12 +109,12 @@ extension MappedWebhooks: WebhookStore {
                     in: &transaction)
             else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
-            let parcel = try work.storeParcel(event.parcel(from: environment), in: &transaction)
+            let payload = try work.storePayload(event.payload(from: environment), in: &transaction)
             var count: UInt64 = 0
             for (number, _) in wanted {
-                if try work.deliver(parcel, to: number, .scheduled, in: &transaction) != nil { count += 1 }
+                if try work.deliver(payload, to: number, .scheduled, in: &transaction) != nil { count += 1 }
             }
-            let record = EventIDRecord(parcel: parcel.number, deliveries: count)
+            let record = EventIDRecord(payload: payload.number, deliveries: count)
             for key in keys { try tables.eventIDs.put(record, at: key, in: &transaction) }
             try work.finish(in: &transaction)
             try remember(.event(keys[0]), of: request, in: &transaction)
@@ -132,8 +132,8 @@ extension MappedWebhooks: WebhookStore {
             else { return .absent }
             guard try admit(bytes: event.body.count + 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
-            let parcel = try work.storeParcel(event.parcel(from: found.environment), in: &transaction)
-            guard let id = try work.deliver(parcel, to: number, .test, in: &transaction) else { return .absent }
+            let payload = try work.storePayload(event.payload(from: found.environment), in: &transaction)
+            guard let id = try work.deliver(payload, to: number, .test, in: &transaction) else { return .absent }
             try work.finish(in: &transaction)
             try remember(.made(id), of: request, in: &transaction)
             return .present(id)
@@ -185,22 +185,23 @@ extension MappedWebhooks: WebhookStore {
                 return .present(Int(clamping: count))
             }
             guard let number = try webhookNumber(webhook, in: transaction) else { return .absent }
-            var lost = try deliveries.lostParcels(of: number, since: since, until: until, limit: limit, in: transaction)
+            var lost = try deliveries.lostPayloads(
+                of: number, since: since, until: until, limit: limit, in: transaction)
             guard try admit(bytes: 1024 * lost.count, largest: 1024, in: &transaction) else { return nil }
             var work = try DeliveryWork(deliveries, at: moment, in: transaction)
             var count = 0
             guard try work.destination(number, in: transaction) != nil else { return .absent }
             // Payloads that are gone or damaged do not count towards the limit: look for others.
             while count < limit, !lost.isEmpty {
-                for parcel in lost {
-                    guard let kept = try deliveries.readableParcel(parcel, in: transaction) else {
-                        try deliveries.removeLost(parcel, at: number, in: &transaction)
+                for payload in lost {
+                    guard let kept = try deliveries.readablePayload(payload, in: transaction) else {
+                        try deliveries.removeLost(payload, at: number, in: &transaction)
                         continue
                     }
                     _ = try work.deliver(kept, to: number, .recover, isRepair: true, in: &transaction)
                     count += 1
                 }
-                lost = try deliveries.lostParcels(
+                lost = try deliveries.lostPayloads(
                     of: number, since: since, until: until, limit: limit - count, in: transaction)
             }
             try work.finish(in: &transaction)
@@ -263,7 +264,7 @@ extension LogQuery {
 }
 
 extension Event {
-    fileprivate func parcel(from environment: UUID) -> Parcel.Content {
-        Parcel.Content(eventID: id, idempotencyKey: idempotencyKey, event: type, source: environment, body: body)
+    fileprivate func payload(from environment: UUID) -> Payload.Content {
+        Payload.Content(eventID: id, idempotencyKey: idempotencyKey, event: type, source: environment, body: body)
     }
 }

@@ -76,9 +76,9 @@ extension MappedWebhooks {
         at key: EventKey, in transaction: borrowing Transaction
     ) throws(LMDBError) -> EventAcceptance? {
         guard let known = try tables.eventIDs.value(at: key, in: transaction), let count = known.deliveries,
-            let parcel = try deliveries.readableParcel(known.parcel, in: transaction)
+            let payload = try deliveries.readablePayload(known.payload, in: transaction)
         else { return nil }
-        return EventAcceptance(eventID: parcel.eventID, deliveries: Int(clamping: count), isRepeated: true)
+        return EventAcceptance(eventID: payload.eventID, deliveries: Int(clamping: count), isRepeated: true)
     }
 
     // MARK: Logs
@@ -88,6 +88,6 @@ extension MappedWebhooks {
     ) throws(LMDBError) -> LogEntry {
         LogEntry(
             webhook: webhook.id, environment: webhook.environment, line: record.line,
-            requestBody: try deliveries.readableParcel(record.parcel, in: transaction)?.body)
+            requestBody: try deliveries.readablePayload(record.payload, in: transaction)?.body)
     }
 }

@@ -4,9 +4,9 @@ internal import LMDB
 internal import Values
 
 /// A payload whose delivery to a destination was given up, and that has not been delivered there since.
-struct LostParcel: Equatable, KeylessRecord {
+struct LostPayload: Equatable, KeylessRecord {
     typealias Key = OwnedNumber
-    static let name = "a lost parcel"
+    static let name = "a lost payload"
 
     /// Whether a new delivery of the payload is pending. Its log entries are then not in the index by entry (`lostLines`).
     var isOnItsWay = false
@@ -58,16 +58,16 @@ struct LostParcel: Equatable, KeylessRecord {
     }
 }
 
-/// Lost payloads are indexed by log entry (`lostLines`) and by payload (`lostParcels`), so that no other log entry has to be
+/// Lost payloads are indexed by log entry (`lostLines`) and by payload (`lostPayloads`), so that no other log entry has to be
 /// read.
 extension MappedDeliveries {
     /// Records the log entry with which a payload was given up.
     func addLost(
-        _ line: LostParcel.Line, of parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
+        _ line: LostPayload.Line, of payload: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        var lost = try lostParcel(parcel, at: destination, in: transaction) ?? LostParcel()
+        var lost = try lostPayload(payload, at: destination, in: transaction) ?? LostPayload()
         if lost.isOnItsWay {
-            var kept: [LostParcel.Line] = []
+            var kept: [LostPayload.Line] = []
             for line in lost.lines where try tables.attempts.contains(line.number, in: transaction) {
                 kept.append(line)
             }
@@ -75,35 +75,35 @@ extension MappedDeliveries {
         }
         lost.isOnItsWay = false
         lost.lines.append(line)
-        if lost.lines.count > LostParcel.maximumLines {
+        if lost.lines.count > LostPayload.maximumLines {
             try tables.lostLines.remove(OwnedNumber(destination, lost.lines.removeFirst().number), in: &transaction)
         }
         for line in lost.lines {
-            try tables.lostLines.put(parcel, at: OwnedNumber(destination, line.number), in: &transaction)
+            try tables.lostLines.put(payload, at: OwnedNumber(destination, line.number), in: &transaction)
         }
-        try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
+        try tables.lostPayloads.put(lost, at: OwnedNumber(destination, payload), in: &transaction)
     }
 
     /// Records that a new delivery of a lost payload is pending. Does nothing if the payload is not lost.
     func takeUpLost(
-        _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
+        _ payload: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        guard var lost = try lostParcel(parcel, at: destination, in: transaction), !lost.isOnItsWay else { return }
+        guard var lost = try lostPayload(payload, at: destination, in: transaction), !lost.isOnItsWay else { return }
         lost.isOnItsWay = true
         for line in lost.lines { try tables.lostLines.remove(OwnedNumber(destination, line.number), in: &transaction) }
-        try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
+        try tables.lostPayloads.put(lost, at: OwnedNumber(destination, payload), in: &transaction)
     }
 
     /// Removes a lost payload that was delivered after all, or is no longer stored.
     func removeLost(
-        _ parcel: UInt64, at destination: UInt64, in transaction: inout Transaction
+        _ payload: UInt64, at destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
-        if let lost = try lostParcel(parcel, at: destination, in: transaction), !lost.isOnItsWay {
+        if let lost = try lostPayload(payload, at: destination, in: transaction), !lost.isOnItsWay {
             for line in lost.lines {
                 try tables.lostLines.remove(OwnedNumber(destination, line.number), in: &transaction)
             }
         }
-        try tables.lostParcels.remove(OwnedNumber(destination, parcel), in: &transaction)
+        try tables.lostPayloads.remove(OwnedNumber(destination, payload), in: &transaction)
     }
 
     /// Removes an entry that is no longer in the log from the indexes of lost payloads.
@@ -111,16 +111,16 @@ extension MappedDeliveries {
         _ line: UInt64, of destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
         let key = OwnedNumber(destination, line)
-        let parcel = try sparing("line \(line)") { () throws(LMDBError) in
+        let payload = try sparing("line \(line)") { () throws(LMDBError) in
             try tables.lostLines.value(at: key, in: transaction)
         }
-        guard try tables.lostLines.remove(key, in: &transaction), let parcel else { return }
-        guard var lost = try lostParcel(parcel, at: destination, in: transaction) else { return }
+        guard try tables.lostLines.remove(key, in: &transaction), let payload else { return }
+        guard var lost = try lostPayload(payload, at: destination, in: transaction) else { return }
         lost.lines.removeAll { $0.number == line }
         if lost.lines.isEmpty {
-            try tables.lostParcels.remove(OwnedNumber(destination, parcel), in: &transaction)
+            try tables.lostPayloads.remove(OwnedNumber(destination, payload), in: &transaction)
         } else {
-            try tables.lostParcels.put(lost, at: OwnedNumber(destination, parcel), in: &transaction)
+            try tables.lostPayloads.put(lost, at: OwnedNumber(destination, payload), in: &transaction)
         }
     }
 
@@ -129,19 +129,19 @@ extension MappedDeliveries {
     func removeLost(
         of destination: UInt64, limit: Int, in transaction: inout Transaction
     ) throws(LMDBError) -> Int {
-        var parcels: [UInt64] = []
-        try tables.lostParcels.scanKeys(from: OwnedNumber(destination, 0), in: transaction) { key in
-            guard key.owner == destination, parcels.count < limit else { return false }
-            parcels.append(key.number)
+        var payloads: [UInt64] = []
+        try tables.lostPayloads.scanKeys(from: OwnedNumber(destination, 0), in: transaction) { key in
+            guard key.owner == destination, payloads.count < limit else { return false }
+            payloads.append(key.number)
             return true
         }
-        for parcel in parcels { try removeLost(parcel, at: destination, in: &transaction) }
-        return parcels.count
+        for payload in payloads { try removeLost(payload, at: destination, in: &transaction) }
+        return payloads.count
     }
 
     /// The payloads that were given up between two times, both included, in the order of their first log entries in that
     /// range.
-    func lostParcels(
+    func lostPayloads(
         of destination: UInt64, since: Timestamp, until: Timestamp, limit: Int, in transaction: borrowing Transaction
     ) throws(LMDBError) -> [UInt64] {
         // Log entries are in the order of their times, unless the clock was stepped.
@@ -151,22 +151,22 @@ extension MappedDeliveries {
             let next = try lostLine(of: destination, from: middle, in: transaction)
             if let next, next.line.time < since { low = next.line.number + 1 } else { high = middle }
         }
-        var parcels: [UInt64] = []
+        var payloads: [UInt64] = []
         var seen: Set<UInt64> = []
-        while parcels.count < limit, let next = try lostLine(of: destination, from: low, in: transaction),
+        while payloads.count < limit, let next = try lostLine(of: destination, from: low, in: transaction),
             next.line.time <= until
         {
             low = next.line.number + 1
-            if seen.insert(next.parcel).inserted { parcels.append(next.parcel) }
+            if seen.insert(next.payload).inserted { payloads.append(next.payload) }
         }
-        return parcels
+        return payloads
     }
 
-    func lostParcel(
-        _ parcel: UInt64, at destination: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> LostParcel? {
-        try sparing("\(parcel) of destination \(destination)") { () throws(LMDBError) in
-            try tables.lostParcels.value(at: OwnedNumber(destination, parcel), in: transaction)
+    func lostPayload(
+        _ payload: UInt64, at destination: UInt64, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> LostPayload? {
+        try sparing("\(payload) of destination \(destination)") { () throws(LMDBError) in
+            try tables.lostPayloads.value(at: OwnedNumber(destination, payload), in: transaction)
         }
     }
 
@@ -174,15 +174,15 @@ extension MappedDeliveries {
     /// record of the payload disagree, one of them is damaged, and the entry is skipped.
     private func lostLine(
         of destination: UInt64, from number: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> (line: LostParcel.Line, parcel: UInt64)? {
+    ) throws(LMDBError) -> (line: LostPayload.Line, payload: UInt64)? {
         var start = number
         while let found = try lostEntry(of: destination, from: start, in: transaction) {
-            if let lost = try lostParcel(found.parcel, at: destination, in: transaction), !lost.isOnItsWay,
+            if let lost = try lostPayload(found.payload, at: destination, in: transaction), !lost.isOnItsWay,
                 let line = lost.lines.first(where: { $0.number == found.line })
             {
-                return (line, found.parcel)
+                return (line, found.payload)
             }
-            noteDamage("the index of lost parcels is damaged: line \(found.line)")
+            noteDamage("the index of lost payloads is damaged: line \(found.line)")
             start = found.line + 1
         }
         return nil
@@ -191,15 +191,15 @@ extension MappedDeliveries {
     /// The first readable entry of the index `lostLines` for a destination, from a number on.
     private func lostEntry(
         of destination: UInt64, from start: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) -> (line: UInt64, parcel: UInt64)? {
-        var found: (line: UInt64, parcel: UInt64)?
-        try tables.lostLines.scan(from: OwnedNumber(destination, start), in: transaction) { key, parcel in
+    ) throws(LMDBError) -> (line: UInt64, payload: UInt64)? {
+        var found: (line: UInt64, payload: UInt64)?
+        try tables.lostLines.scan(from: OwnedNumber(destination, start), in: transaction) { key, payload in
             guard key.owner == destination, key.number < .max else { return false }
-            guard let parcel else {
-                noteDamage("the index of lost parcels is damaged: line \(key.number)")
+            guard let payload else {
+                noteDamage("the index of lost payloads is damaged: line \(key.number)")
                 return true
             }
-            found = (key.number, parcel)
+            found = (key.number, payload)
             return false
         }
         return found

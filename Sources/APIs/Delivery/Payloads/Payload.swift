@@ -2,8 +2,8 @@ internal import HTTP
 package import Values
 
 /// A payload to deliver: one body, stored once however many destinations it goes to.
-package struct Parcel: Equatable, Sendable {
-    /// Numbers parcels in the order they came; never used twice.
+package struct Payload: Equatable, Sendable {
+    /// Numbers payloads in the order they came; never used twice.
     package let number: UInt64
     /// The event's own id, the same for every destination and attempt.
     package let eventID: String
@@ -16,7 +16,7 @@ package struct Parcel: Equatable, Sendable {
     package let body: [UInt8]
     package let receivedAt: Timestamp
 
-    /// A parcel that is not stored yet.
+    /// A payload that is not stored yet.
     package struct Content: Equatable, Sendable {
         package let eventID: String
         package let idempotencyKey: String?
@@ -55,7 +55,7 @@ package struct Parcel: Equatable, Sendable {
     }
 }
 
-extension Parcel {
+extension Payload {
     /// How many slots an attempt takes whose body has this many bytes: each attempt holds its body in memory.
     package static func slots(bytes: Int) -> Int { 1 + bytes >> 20 }
 }
@@ -66,12 +66,12 @@ package enum Trigger: UInt8, Equatable, Sendable, CaseIterable {
     case manual, test, recover
 }
 
-/// The duty to send one parcel to one destination.
+/// The duty to send one payload to one destination.
 package struct Delivery: Equatable, Sendable {
     /// Numbers deliveries in the order they were created; never used twice.
     package let number: UInt64
     package let destination: UInt64
-    package let parcel: UInt64
+    package let payload: UInt64
     /// The same for all attempts.
     package let id: UUID
     package let trigger: Trigger
@@ -87,12 +87,12 @@ package struct Delivery: Equatable, Sendable {
     package let created: Timestamp
 
     package init(
-        number: UInt64, destination: UInt64, parcel: UInt64, id: UUID, trigger: Trigger = .scheduled,
+        number: UInt64, destination: UInt64, payload: UInt64, id: UUID, trigger: Trigger = .scheduled,
         isRepair: Bool = false, attempts: UInt32 = 0, due: Timestamp, owner: UInt64 = 0, created: Timestamp
     ) {
         self.number = number
         self.destination = destination
-        self.parcel = parcel
+        self.payload = payload
         self.id = id
         self.trigger = trigger
         self.isRepair = isRepair
