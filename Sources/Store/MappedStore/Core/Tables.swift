@@ -154,7 +154,7 @@ struct Tables {
         logins = try RecordTable("logins", creating: creating, in: transaction)
         destinations = try RecordTable("destinations", creating: creating, in: transaction)
         destinationStates = try RecordTable("destination-states", creating: creating, in: transaction)
-        // The tables of payloads keep the names that they have had since layout 1.
+        // The tables of payloads are named after an older word: a stored name stays.
         payloads = try RecordTable("parcels", creating: creating, in: transaction)
         eventIDs = try RecordTable("event-ids", creating: creating, in: transaction)
         deliveries = try RecordTable("deliveries", creating: creating, in: transaction)
