@@ -28,14 +28,18 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     /// Reads 32 hexadecimal digits in any letter case, with hyphens after the 8th, 12th, 16th and 20th (section 4). No
     /// other form is accepted.
-    package init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 36 else { return nil }
+    package init?(_ text: String) { self.init(text: text.utf8Span.span) }
+
+    package init?(_ text: Substring) { self.init(text: text.utf8Span.span) }
+
+    private init?(text: Span<UInt8>) {
+        guard text.count == 36 else { return nil }
         var (high, low): (UInt64, UInt64) = (0, 0)
-        for (index, character) in text.utf8.enumerated() {
-            if Self.hyphens.contains(index) {
-                guard character == UInt8(ascii: "-") else { return nil }
+        for index in text.indices {
+            if Self.isHyphen(index) {
+                guard text[index] == UInt8(ascii: "-") else { return nil }
             } else {
-                guard let digit = hexadecimalDigit(character) else { return nil }
+                guard let digit = hexadecimalDigit(text[index]) else { return nil }
                 high = high << 4 | low >> 60
                 low = low << 4 | UInt64(digit)
             }
@@ -59,7 +63,7 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
         text.reserveCapacity(36)
         for half in [high, low] {
             for shift in stride(from: 60, through: 0, by: -4) {
-                if Self.hyphens.contains(text.count) { text.append(UInt8(ascii: "-")) }
+                if Self.isHyphen(text.count) { text.append(UInt8(ascii: "-")) }
                 text.append(digit(hexadecimal: UInt8(truncatingIfNeeded: half >> shift) & 0xf))
             }
         }
@@ -70,5 +74,6 @@ package struct UUID: Hashable, Comparable, Sendable, CustomStringConvertible {
         (left.high, left.low) < (right.high, right.low)
     }
 
-    private static let hyphens = [8, 13, 18, 23]
+    /// Whether there is a hyphen at this place of the text.
+    private static func isHyphen(_ index: Int) -> Bool { index == 8 || index == 13 || index == 18 || index == 23 }
 }
