@@ -10,9 +10,10 @@ package protocol DeliveryStore: AnyObject {
     /// A delivery whose attempt has begun belongs to `owner` until its lease ends. The lease ends in one of these ways:
     /// - The owner's result is written: the delivery is over, or due again without an owner.
     /// - Its time is over: any other worker may take the delivery. `owner` itself may take it only once it no longer holds
-    ///   the attempt (`AttemptRoom.held`); until then its lease is renewed.
+    ///   the attempt (`AttemptRoom.held`); until then its lease is renewed, unless the destination is disabled.
     /// - A worker that is alone ends all leases (`endLeases`).
-    /// - The destination is disabled and the time is over: the delivery is removed and logged as not made.
+    /// - The destination is disabled and the time is over: the delivery is removed and logged as not made, unless it was
+    ///   asked for by hand.
     /// - The destination is deleted: its deliveries are removed.
     ///
     /// A success ends the delivery however late it comes, even if another worker owns it by then; a late failure only adds a
