@@ -18,6 +18,14 @@ struct PacificaSubscription {
     var id: UUID? { row["uuid"].flatMap { UUID(lenient: $0) } }
     var isDeleted: Bool { row["deleted"] != nil }
 
+    /// The user's name. The old service read the UTF-8 of a header as ISO-8859-1; this is the UTF-8 again.
+    var user: String {
+        let text = row["user"] ?? ""
+        let bytes = text.unicodeScalars.map { UInt8(exactly: $0.value) }
+        guard !bytes.contains(nil) else { return text }
+        return String(validating: bytes.compactMap(\.self), as: UTF8.self) ?? text
+    }
+
     /// The row as JSON in the form in which the API accepts a subscription, with the given expression. The user is left out,
     /// because the API does not read it there.
     fileprivate func json(expression: String) throws(EventError) -> [UInt8] {
@@ -86,7 +94,7 @@ struct PacificaSubscriptions {
         guard let id = former.id else {
             throw EventError(.badRequest, "uuid: a UUID was expected.")
         }
-        let user = former.row["user"] ?? ""
+        let user = former.user
         try EventSettings.check(user: user)
         return try Subscription(
             parsing: former.json(expression: expression), id: id, of: user, settings, urls, sealing, now: now)
