@@ -10,14 +10,14 @@ import Values
 
     private func result(
         _ status: Int?, _ kind: Attempt.ErrorKind = .status, _ rule: String? = nil, approval: Int? = nil,
-        trigger: Trigger = .scheduled
+        trigger: Trigger = .scheduled, body: String = "said so", policy: String = "policy"
     ) -> DeliveryResult {
         let isSuccess = status.map { (200..<300).contains($0) } ?? false
         let attempt = Attempt(
             status: status, responseHeaders: rule.map { [HeaderField(name: "webhook-delivery", value: $0)] } ?? [],
-            responseBody: Array("said so".utf8),
+            responseBody: Array(body.utf8),
             failure: isSuccess ? nil : Attempt.Failure(kind: kind, text: "it failed"), triggeredAt: Self.now,
-            approval: approval.map { Attempt.Approval(status: $0, body: Array("policy".utf8)) })
+            approval: approval.map { Attempt.Approval(status: $0, body: Array(policy.utf8)) })
         var random = SystemRandomNumberGenerator()
         let delivery = Delivery(
             number: 1, destination: 2, payload: 3, id: UUID(random: &random), trigger: trigger, due: Self.now,
@@ -53,6 +53,13 @@ import Values
     ) {
         let found = result(status, kind, approval: approval)
         #expect(found.disablingReason(.givenUp, .event, failing: Self.failing) == reason)
+    }
+
+    @Test func `a response without a body is described where others are quoted`() {
+        let (refused, unapproved) = (result(302, body: ""), result(nil, .approval, approval: 503, policy: ""))
+        for found in [refused, unapproved] {
+            #expect(found.disablingReason(.givenUp, .event, failing: nil) == "it failed")
+        }
     }
 
     @Test func `an event that is tried again disables nothing by its failure`() {

@@ -29,15 +29,15 @@ extension DeliveryResult {
 extension Attempt {
     /// Why a destination of events must be disabled once a delivery is given up; `nil` if it stays enabled.
     ///
-    /// A response of the receiver or of the policy service is quoted as it came.
+    /// A response of the receiver or of the policy service is quoted as it came; one without a body is described.
     package func disablingText(_ trigger: Trigger) -> String? {
         guard let failure, trigger != .manual, trigger != .test else { return nil }
         switch failure.kind {
         case .disabled, .unavailable, .withheld: return nil
         case .approval:
             guard let approval, let status = approval.status, status >= 500 else { return nil }
-            return String(decoding: approval.body, as: UTF8.self)
-        case .status: return String(decoding: responseText, as: UTF8.self)
+            return approval.body.isEmpty ? failure.text : String(decoding: approval.body, as: UTF8.self)
+        case .status: return responseText.isEmpty ? failure.text : String(decoding: responseText, as: UTF8.self)
         default: return failure.text
         }
     }
