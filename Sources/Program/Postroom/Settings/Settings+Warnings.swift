@@ -24,7 +24,8 @@ extension Settings {
             found.append(
                 "MAX_ENDPOINT_NOTIFICATIONS is \(limits.notificationsPerEndpoint): no endpoint takes a notification")
         }
-        if events.userSource != .header, events.userHeader != Settings().events.userHeader {
+        let former = try? PacificaSettings(environment: environment)
+        if events.userSource != .header, (environment["USER_HEADER"] ?? former?.values["USER_HEADER"]) != nil {
             found.append("USER_HEADER has no effect: USER_SOURCE is \(events.userSource.rawValue), not header")
         }
         if events.allowedRate != nil, events.allowedOrigins.isEmpty {
