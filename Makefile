@@ -52,14 +52,14 @@ lint:
 	@scripts/install-packages test
 	swift format lint --strict --recursive Package.swift Sources Tests Fuzz
 	scripts/check-layers
-	pyflakes3 Benchmarks Tests/Scenarios Tests/Support
+	pyflakes3 Benchmarks Tests/Scenarios Tests/Support scripts/openapi scripts/openapi_page.py
 
 # Copies what "make build" has made, and builds nothing: as root it would leave files that others cannot replace.
 install:
 	@test -x $(program) || { echo "there is nothing to install yet: run \"make build\" first, as the user who builds" >&2; exit 1; }
 	install -D -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/postroom"
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/nginx" nginx/nginx.conf nginx/upstream.conf nginx/locations.conf nginx/operations.conf
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/api" api/openapi.yaml api/openapi.json
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/postroom/api" api/openapi.yaml api/openapi.json api/openapi.html
 	for unit in systemd/*; do \
 		sed 's|@PREFIX@|$(PREFIX)|g' "$$unit" | install -D -m 644 /dev/stdin "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}"; \
 	done
