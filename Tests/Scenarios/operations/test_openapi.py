@@ -8,7 +8,7 @@ import pytest
 import yaml
 from description import Description
 from harness import ROOT, free_port
-from tour import LIBRARIES, faults, send
+from tour import ELSEWHERE, EVIL, LIBRARIES, faults, send
 
 TAGS = ["Capture", "Queues", "Webhooks", "Events", "Operations"]
 VERBS = {
@@ -112,6 +112,28 @@ def test_a_twin_answers_as_the_operation_does(description, serve_queues):
             assert method == "head" or twin.body == own.body, (path, method)
             checked += 1
     assert checked > 20
+
+
+def test_operations_refuse_other_sites_and_hosts_where_they_say_so(description, serve_webhooks):
+    port = free_port()
+    service = serve_webhooks(RESPONDERS=1, OPS_SERVER_PORT=port)
+    refused = {"403": 0, "421": 0}
+    for operation in description.operations():
+        values = {p["name"]: str(p["example"]) for p in operation.parameters if p["in"] == "path"}
+        responses = operation.members["responses"]
+        forbidden = " ".join(description.resolve(responses.get("403", {})).get("description", "").split())
+        for path, method, _ in [(operation.path, operation.method, None)] + description.twins(operation):
+            filled = re.sub(r"\{(\w+)\}", lambda name: values[name[1]], path)
+            for status, headers, is_said in (
+                ("403", EVIL, "web page of another site" in forbidden), ("421", ELSEWHERE, "421" in responses),
+            ):  # fmt: skip
+                own = port if operation.servers else None
+                answer = send(service, method.upper(), filled, headers=headers, port=own)
+                is_refused = str(answer.status) == status and (
+                    method == "head" or b"evil.example" in answer.body and b"ALLOWED_HOSTS" in answer.body)
+                assert is_refused == is_said, (method, path, status, answer.status, answer.text)
+                refused[status] += is_refused
+    assert min(refused.values()) > 60, refused
 
 
 # ------------------------------------------------------------ every part is described

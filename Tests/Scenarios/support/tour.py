@@ -1,4 +1,4 @@
-"""Sends the example requests of api/openapi.yaml to a service, and compares what it answers with the example answers."""
+"""Sends the example requests of api/openapi.yaml to a service, and compares its answers with the example answers."""
 
 import http.client
 import json
@@ -246,10 +246,16 @@ def faults(description, values):
 
 
 def crowd(tour, service, name, answer="", **options):
-    """One request too many."""
-    while service.call("GET", "/healthz").status != 429:
-        pass
-    tour.ask(service, name, answer, status=429, **options)
+    """One request too many, for a service that takes one a second."""
+    for _ in range(20):
+        while service.call("GET", "/healthz").status != 429:
+            pass
+        try:
+            return tour.ask(service, name, answer, status=429, **options)
+        except AssertionError as error:
+            # A second has passed.
+            failure = error
+    raise failure
 
 
 def check(tour, tag):
