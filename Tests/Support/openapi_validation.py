@@ -12,11 +12,15 @@ import jsonschema_rs
 
 def main():
     given = json.load(sys.stdin)
+    # References lead to "#/components/schemas/…".
+    components = {"schemas": given["components"]["schemas"]}
+    validators = {}
     for name, schema, value in given["values"]:
-        # References lead to "#/components/schemas/…".
-        whole = {"allOf": [schema], "components": given["components"]}
-        validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
-        for error in validator.iter_errors(value):
+        key = json.dumps(schema)
+        if key not in validators:
+            whole = {"allOf": [schema], "components": components}
+            validators[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+        for error in validators[key].iter_errors(value):
             print("%s: %s: %s" % (name, "/".join(map(str, error.instance_path)), error.message))
 
 
