@@ -8,7 +8,7 @@ import Testing
         ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z"),
         ("Thu, 29 Feb 2024 23:59:59 GMT", "2024-02-29T23:59:59Z"),
     ])
-    func `a date as HTTP writes it is read`(text: String, iso8601: String) {
+    func `an IMF-fixdate is read`(text: String, iso8601: String) {
         #expect(Timestamp(httpDate: text)?.iso8601() == iso8601)
     }
 
@@ -18,5 +18,5 @@ import Testing
         "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 06 Nov 94 08:49:37 GMT",
         "Sun, 06  Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 GMT ",
     ])
-    func `other forms are not`(text: String) { #expect(Timestamp(httpDate: text) == nil) }
+    func `a date in another format is refused`(text: String) { #expect(Timestamp(httpDate: text) == nil) }
 }

@@ -15,7 +15,9 @@ import Testing
             ("::ffff:1.2.3.4", [1, 2, 3, 4], "1.2.3.4"), ("0:0::FFFF:102:304", [1, 2, 3, 4], "1.2.3.4"),
             ("::fffe:1.2.3.4", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 1, 2, 3, 4], "::fffe:102:304"),
         ] as [(String, [UInt8], String)])
-    func `an address is its bytes, and its text the shortest`(text: String, bytes: [UInt8], shown: String) throws {
+    func `an address is read into its bytes, and written in its shortest form`(
+        text: String, bytes: [UInt8], shown: String
+    ) throws {
         let address = try #require(IPAddress(text))
         #expect(address.bytes == bytes && address.description == shown)
         #expect(IPAddress(bytes: bytes) == address && IPAddress(shown) == address)
@@ -27,7 +29,7 @@ import Testing
         "1.2.3.4\0", "::1\0", "\0", "1.2.3.4/32", "[::1]", "::1%lo", ":::", "1::2::3", "::12345", "localhost",
         "１.2.3.4",
     ])
-    func `another text is none`(text: String) {
+    func `a text that is not an IP address is refused`(text: String) {
         #expect(IPAddress(text) == nil)
     }
 
@@ -43,7 +45,7 @@ import Testing
         #expect(IPAddress.ipv4(inAnyNotation: text)?.description == address)
     }
 
-    @Test func `bytes are 4 or 16, and mapped ones become 4`() {
+    @Test func `an address has 4 or 16 bytes, and an IPv4-mapped one has 4`() {
         for count in 0...20 where count != 4 && count != 16 {
             #expect(IPAddress(bytes: [UInt8](repeating: 1, count: count)) == nil)
         }
@@ -60,7 +62,7 @@ import Testing
             ("2001:db8:ffff::1/35", "2001:db8:e000::/35"), ("ffff::/0", "::/0"),
             ("::ffff:10.1.2.3/104", "10.0.0.0/8"), ("::ffff:10.1.2.3", "10.1.2.3/32"), ("::ffff:0:0/96", "0.0.0.0/0"),
         ])
-    func `a network begins where its host's bits are 0`(text: String, shown: String) throws {
+    func `the host bits of a network are cleared`(text: String, shown: String) throws {
         let network = try #require(IPNetwork(text))
         #expect(network.description == shown)
         #expect(IPNetwork(shown) == network)
@@ -71,7 +73,7 @@ import Testing
         "10.0.0.0 /8", "10.0.0.0/8/8", "10.0.0.0/8;", "10.0.0.0/٨", "10.0.0.0/8\0", "10/8", "10.0.0.0/255.0.0.0",
         "10.0.0.0/99999999999999999999", "::ffff:10.0.0.0/95", "::ffff:10.0.0.0/129", "example.com/8",
     ])
-    func `another text is none`(text: String) {
+    func `a text that is not a network is refused`(text: String) {
         #expect(IPNetwork(text) == nil)
     }
 
@@ -88,7 +90,9 @@ import Testing
             ("::/0", "2001:db8::1", true), ("::/0", "1.2.3.4", false), ("::/0", "::ffff:1.2.3.4", false),
             ("::fffe:0:0/95", "1.2.3.4", false), ("a00::/8", "10.0.0.0", false),
         ])
-    func `a network contains what begins with its bits`(text: String, other: String, isInside: Bool) throws {
+    func `a network contains the addresses that begin with its prefix`(text: String, other: String, isInside: Bool)
+        throws
+    {
         let network = try #require(IPNetwork(text))
         #expect(network.contains(try #require(IPAddress(other))) == isInside)
     }

@@ -8,7 +8,7 @@ import Testing
             (0, "1970-01-01T00:00:00.000Z"), (999, "1970-01-01T00:00:00.000Z"), (1000, "1970-01-01T00:00:00.001Z"),
             (-1, "1969-12-31T23:59:59.999Z"), (1_795_327_537_619_275, "2026-11-22T06:05:37.619Z"),
         ] as [(Int64, String)])
-    func `milliseconds are written always, and nothing below them`(microseconds: Int64, text: String) {
+    func `a time is written with three decimals, rounded down`(microseconds: Int64, text: String) {
         #expect(Timestamp(microseconds: microseconds).rfc3339 == text)
     }
 

@@ -2,7 +2,7 @@ import Testing
 import Values
 
 @Suite struct RandomBytesTests {
-    /// Counts up.
+    /// Gives numbers of eight equal bytes: 0x0101…, 0x0202…, and so on.
     private struct Counter: RandomNumberGenerator {
         var number: UInt64 = 0
 
@@ -12,7 +12,7 @@ import Values
         }
     }
 
-    @Test(arguments: [0, 1, 32]) func `there are as many bytes as asked for, from the generator`(count: Int) {
+    @Test(arguments: [0, 1, 32]) func `the bytes come from the generator, as many as requested`(count: Int) {
         var (one, other) = (Counter(), Counter())
         let bytes = [UInt8](randomCount: count, using: &one)
         #expect(bytes.count == count && bytes == [UInt8](randomCount: count, using: &other))

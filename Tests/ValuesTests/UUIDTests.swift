@@ -3,7 +3,7 @@ import Testing
 @testable import Values
 
 @Suite struct UUIDTests {
-    /// RFC 9562, appendix A and section 5.9 and 5.10.
+    /// RFC 9562, appendix A and sections 5.9 and 5.10.
     @Test(
         arguments: [
             (
@@ -17,7 +17,7 @@ import Testing
             ("00000000-0000-0000-0000-000000000000", [UInt8](repeating: 0, count: 16)),
             ("ffffffff-ffff-ffff-ffff-ffffffffffff", [UInt8](repeating: 0xff, count: 16)),
         ] as [(String, [UInt8])])
-    func `a text is its bytes, in any letter case`(text: String, bytes: [UInt8]) throws {
+    func `a UUID is read in any letter case, and written in lower case`(text: String, bytes: [UInt8]) throws {
         let id = try #require(UUID(text))
         #expect(id.bytes == bytes && id.description == text)
         #expect(UUID(text.uppercased()) == id && UUID(bytes: bytes) == id)
@@ -33,16 +33,16 @@ import Testing
         "919108f7-52d1-4320-9bac-f847db4148\u{e9}", "-19108f7-52d1-4320-9bac-f847db4148a8",
         "919108f7-52d1-4320-9bac-f847db4148a\0",
     ])
-    func `another text is none`(text: String) {
+    func `a text that is not a UUID is refused`(text: String) {
         #expect(UUID(text) == nil)
     }
 
     @Test(arguments: [0, 15, 17])
-    func `there are 16 bytes`(count: Int) {
+    func `a UUID needs exactly 16 bytes`(count: Int) {
         #expect(UUID(bytes: [UInt8](repeating: 1, count: count)) == nil)
     }
 
-    @Test func `a random one is of version 4, and a new one`() throws {
+    @Test func `random UUIDs are of version 4, and differ`() throws {
         var random = SystemRandomNumberGenerator()
         let ids = (0..<1000).map { _ in UUID(random: &random) }
         #expect(Set(ids).count == 1000)
@@ -50,7 +50,7 @@ import Testing
             #expect(id.bytes[6] >> 4 == 4 && id.bytes[8] >> 6 == 2)
             #expect(UUID(id.description) == id)
         }
-        // Each of the other bits is set in some and not in others.
+        // Each of the other bits is set in some of them and clear in others.
         let (all, some) = ids.reduce(([UInt8](repeating: 0xff, count: 16), [UInt8](repeating: 0, count: 16))) {
             bits, id in
             (zip(bits.0, id.bytes).map { $0 & $1 }, zip(bits.1, id.bytes).map { $0 | $1 })
@@ -59,7 +59,7 @@ import Testing
         #expect(UUID(bytes: some)?.description == "ffffffff-ffff-4fff-bfff-ffffffffffff")
     }
 
-    @Test func `the order is that of the texts`() {
+    @Test func `UUIDs are ordered like their texts`() {
         var random = SystemRandomNumberGenerator()
         let ids = (0..<100).map { _ in UUID(random: &random) }
         #expect(ids.sorted().map(\.description) == ids.map(\.description).sorted())
