@@ -16,7 +16,8 @@ import Testing
             ("ascii", [0x41], "A"),
             ("us-ascii", [], ""), ("utf8", [0xc3, 0xa9], "é"), ("", [0xc3, 0xa9], "é"),
         ] as [(String, [UInt8], String)])
-    func `bytes become the text they stand for`(label: String, bytes: [UInt8], text: String) throws {
+    func `bytes are decoded with the encoding that the label names`(label: String, bytes: [UInt8], text: String) throws
+    {
         let charset = try #require(Charset(label: label))
         #expect(charset.decode(bytes) == Array(text.utf8))
     }
@@ -27,12 +28,12 @@ import Testing
             ("euc-jp", [0xa4]),
             ("iso-2022-jp", [0x80]), ("utf-32le", [0, 0, 0x11, 0]), ("windows-1253", [0xaa]),
         ] as [(String, [UInt8])])
-    func `bytes that are not in the encoding are refused`(label: String, bytes: [UInt8]) throws {
+    func `bytes that are invalid in the encoding are refused`(label: String, bytes: [UInt8]) throws {
         #expect(try #require(Charset(label: label)).decode(bytes) == nil)
     }
 
     @Test(arguments: ["utf-7", "banana", "base64", "rot13", "iso-2022-cn-ext", "utf-8//TRANSLIT", "latin1\0", "é"])
-    func `another label is unknown`(label: String) {
+    func `a label that is not supported is refused`(label: String) {
         #expect(Charset(label: label) == nil)
     }
 
@@ -44,11 +45,11 @@ import Testing
             "windows1250",
             "windows1258",
         ])
-    func `every encoding that is named can be converted`(label: String) throws {
+    func `the labels of rarer encodings have a converter`(label: String) throws {
         #expect(try #require(Charset(label: label)).decode(Array("Az0".utf8)) == Array("Az0".utf8))
     }
 
-    @Test func `of every single byte, what comes out is UTF-8`() throws {
+    @Test func `the decoded text is valid UTF-8 for every byte`() throws {
         for label in ["windows1255", "windows1258", "tis620", "macintosh", "cp1252", "cp864"] {
             let charset = try #require(Charset(label: label))
             for first in UInt8.min ... .max {

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Encodings
 
-/// Compresses as zlib does.
-/// - Parameter windowBits: 31 for gzip, 15 for zlib, -15 for neither's header.
+/// Compresses with zlib.
+/// - Parameter windowBits: 31 for gzip, 15 for zlib, -15 for deflate without a header.
 func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
     var stream = unsafe z_stream()
     let size = unsafe CInt(MemoryLayout<z_stream>.size)
@@ -30,7 +30,7 @@ func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
     private static let text = Array(String(repeating: "a webhook, and another; ", count: 500).utf8)
 
     @Test(arguments: formats)
-    func `what was compressed comes back`(coding: ContentCoding, bits: CInt) throws {
+    func `a compressed body is decompressed`(coding: ContentCoding, bits: CInt) throws {
         let random = (0..<100_000).map { _ in UInt8.random(in: 0 ... .max) }
         for plain in [[], [7], Self.text, random, [UInt8](repeating: 0, count: 1 << 20)] {
             #expect(try decompress(compressed(plain, windowBits: bits), coding, limit: plain.count) == plain)
@@ -38,19 +38,19 @@ func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
     }
 
     @Test(arguments: formats)
-    func `one byte beyond the limit is too much`(coding: ContentCoding, bits: CInt) {
+    func `a body one byte above the limit is refused`(coding: ContentCoding, bits: CInt) {
         let body = compressed(Self.text, windowBits: bits)
         #expect(throws: DecompressionError.tooLarge) { try decompress(body, coding, limit: Self.text.count - 1) }
     }
 
     @Test(arguments: formats)
-    func `a bomb is stopped at the limit`(coding: ContentCoding, bits: CInt) {
+    func `a compression bomb is refused`(coding: ContentCoding, bits: CInt) {
         let bomb = compressed([UInt8](repeating: 0, count: 20 << 20), windowBits: bits)
         #expect(throws: DecompressionError.tooLarge) { try decompress(bomb, coding, limit: 1 << 20) }
     }
 
     @Test(arguments: formats)
-    func `a body that is cut anywhere ends too early`(coding: ContentCoding, bits: CInt) {
+    func `a body that is cut anywhere is reported as truncated`(coding: ContentCoding, bits: CInt) {
         let body = compressed(Array(Self.text.prefix(100)), windowBits: bits)
         for count in 0..<body.count {
             #expect(throws: DecompressionError.truncated) {
@@ -59,7 +59,7 @@ func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
         }
     }
 
-    @Test func `gzip members in a row are joined`() throws {
+    @Test func `consecutive gzip members are joined`() throws {
         let members =
             compressed(Array("one ".utf8), windowBits: 31) + compressed([], windowBits: 31)
             + compressed(Array("two".utf8), windowBits: 31)
@@ -68,12 +68,12 @@ func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
     }
 
     @Test(arguments: formats)
-    func `what follows the end is corrupt`(coding: ContentCoding, bits: CInt) {
+    func `a body with bytes after its end is reported as corrupt`(coding: ContentCoding, bits: CInt) {
         let body = compressed(Self.text, windowBits: bits) + [1, 2, 3]
         #expect(throws: DecompressionError.corrupt) { try decompress(body, coding, limit: 1 << 20) }
     }
 
-    @Test func `a wrong checksum or another format is corrupt`() {
+    @Test func `a wrong checksum or another format is reported as corrupt`() {
         var body = compressed(Self.text, windowBits: 31)
         body[body.count - 8] ^= 1
         #expect(throws: DecompressionError.corrupt) { try decompress(body, .gzip, limit: 1 << 20) }
@@ -85,7 +85,7 @@ func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
         ("gzip", true), ("GZip", true), ("DEFLATE", true), ("x-gzip", false), ("br", false), ("", false),
         ("gzip, gzip", false),
     ])
-    func `two codings are known, in any letter case`(name: String, isKnown: Bool) {
+    func `gzip and deflate are known, in any letter case`(name: String, isKnown: Bool) {
         #expect((ContentCoding(name) != nil) == isKnown)
     }
 }

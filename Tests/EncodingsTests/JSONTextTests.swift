@@ -18,14 +18,14 @@ import Testing
     @Test(arguments: [
         "{}", "1", "12", "[1]", "null", "\"\"", "\"é\"", "\"€😀\"", "\"😀\"", " \n[\"a\", {\"ü\": \"\u{4e00}\u{100}\"}]",
     ])
-    func `a text is the same in every encoding, with a mark and without`(text: String) {
+    func `a text is read in every encoding, with a byte order mark and without`(text: String) {
         for (mark, encode) in Self.encodings {
             #expect(jsonText(encode(text)) == Array(text.utf8))
             #expect(jsonText(mark + encode(text)) == Array(text.utf8))
         }
     }
 
-    @Test func `only one mark goes, and none is not needed for an empty text`() {
+    @Test func `only the first byte order mark is removed`() {
         for (mark, _) in Self.encodings {
             #expect(jsonText(mark) == [])
             #expect(jsonText(mark + mark) == Array("\u{feff}".utf8))
@@ -40,7 +40,7 @@ import Testing
             [0, 0x22, 0xde, 0, 0, 0x22], [0, 0, 0, 0x31, 0], [0x31, 0, 0, 0, 0, 0, 0x11, 0],
             [0, 0, 0xfe, 0xff, 0, 0, 0xd8, 0x3d],
         ] as [[UInt8]])
-    func `what is cut short or no text in its encoding is refused`(bytes: [UInt8]) {
+    func `a text that is truncated or invalid in its encoding is refused`(bytes: [UInt8]) {
         #expect(jsonText(bytes) == nil)
     }
 
@@ -50,7 +50,7 @@ import Testing
             ([0x22, 0, 0, 0x4e, 0x22, 0], "\"\u{4e00}\""), ([0x22, 0, 0x4e, 0, 0x22, 0], "\"N\""),
             ([0, 0x22, 0x4e, 0, 0, 0x22], "\"\u{4e00}\""), ([0x31, 0x32, 0, 0], "12\0\0"),
         ] as [([UInt8], String)])
-    func `without a mark, zeros tell as they do to Python`(bytes: [UInt8], text: String) {
+    func `without a byte order mark, zero bytes give the encoding, as in Python`(bytes: [UInt8], text: String) {
         #expect(jsonText(bytes) == Array(text.utf8))
     }
 }

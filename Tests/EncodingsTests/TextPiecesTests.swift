@@ -8,7 +8,7 @@ import Testing
     ]
 
     @Test(arguments: texts, 1...4)
-    func `pieces have every byte, and no piece ends within a character`(text: [UInt8], size: Int) {
+    func `the pieces have every byte, and no piece ends within a character`(text: [UInt8], size: Int) {
         var pieces = TextPieces()
         var taken: [[UInt8]] = []
         var start = 0
@@ -18,13 +18,13 @@ import Testing
             start = end
         } while start < text.count
         #expect(taken.flatMap { $0 } == text)
-        // Decoded by itself, each piece shows what it shows in the whole.
+        // Decoding each piece by itself gives the same text as decoding all bytes at once.
         #expect(taken.map { String(decoding: $0, as: UTF8.self) }.joined() == String(decoding: text, as: UTF8.self))
         #expect(pieces.isUTF8 == isUTF8(text))
     }
 
     @Test(arguments: ["utf-16", "utf-16be", "shift_jis", "iso-2022-jp", "latin1"], 1...5)
-    func `a text is the same in pieces and in whole`(label: String, size: Int) throws {
+    func `a text decoded in pieces equals the text decoded at once`(label: String, size: Int) throws {
         let bytes: [String: [UInt8]] = [
             "utf-16": [0xff, 0xfe, 0x41, 0x00, 0x3d, 0xd8, 0x00, 0xde], "utf-16be": [0x20, 0xac, 0x00, 0x41],
             "shift_jis": [0x83, 0x65, 0x41, 0x83, 0x58], "latin1": [0xe4, 0x41, 0xff],
@@ -41,10 +41,13 @@ import Testing
         #expect(decoded == charset.decode(text))
     }
 
-    @Test func `bytes that are not in the encoding are refused, also where only the end is missing`() throws {
+    @Test func `invalid bytes and a truncated end are refused`() throws {
         let charset = try #require(Charset(label: "utf-16le"))
         #expect(try #require(CharsetStream(charset)).decode([0x41], isLast: true) == nil)
         #expect(try #require(CharsetStream(charset)).decode([0x00, 0xdc], isLast: false) == nil)
+    }
+
+    @Test func `UTF-8 has no converting stream`() {
         #expect(CharsetStream(.utf8) == nil)
     }
 }
