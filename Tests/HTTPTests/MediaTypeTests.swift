@@ -6,7 +6,7 @@ import Testing
         ("Text/HTML; charset=x", "text/html"), ("application/json", "application/json"), (" a / b \t;x", "a/b"),
         ("", ""), (";charset=x", ""), ("\"a;b\"", "\"a"),
     ])
-    func `the name is in lower case, without blanks and parameters`(text: String, name: String) {
+    func `the name is in lower case, without spaces and parameters`(text: String, name: String) {
         #expect(MediaType(text).name == name)
     }
 
@@ -14,14 +14,14 @@ import Testing
         ("application/json", true), ("text/JSON; charset=x", true), ("a/b+json", true), ("application/jsonx", false),
         ("text/plain", false), ("application/xml;x=/json", false),
     ])
-    func `some types are JSON`(text: String, isJSON: Bool) {
+    func `a type with subtype json or suffix +json is JSON`(text: String, isJSON: Bool) {
         #expect(MediaType(text).isJSON == isJSON)
     }
 
     @Test(arguments: [
         ("application/x-www-form-urlencoded", true), ("Multipart/form-data; boundary=x", true), ("text/plain", false),
     ])
-    func `some types are forms`(text: String, isForm: Bool) {
+    func `URL-encoded and multipart types are forms`(text: String, isForm: Bool) {
         #expect(MediaType(text).isForm == isForm)
     }
 
@@ -35,7 +35,7 @@ import Testing
             ("x; charset=\"a\\\"b\"", "a\"b"), ("x; charset=\"unclosed", "\"unclosed"), ("x; a=\"\\", nil),
             ("x;;charset=y", "y"),
         ] as [(String, String?)])
-    func `a parameter is found by its name`(text: String, value: String?) {
+    func `the first parameter of a name is found, and unquoted`(text: String, value: String?) {
         #expect(MediaType(text).parameter("charset") == value)
     }
 
@@ -43,7 +43,7 @@ import Testing
         ("a/b", true), (" a / b ;c", true), ("a", false), ("a/", false), ("a/b/c", false), ("a/b c", false),
         ("a/b?", false), ("", false),
     ])
-    func `a type and a subtype are needed`(text: String, isWellFormed: Bool) {
+    func `a media type needs a type and a subtype`(text: String, isWellFormed: Bool) {
         #expect(MediaType.isWellFormed(text) == isWellFormed)
     }
 }

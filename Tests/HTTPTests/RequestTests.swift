@@ -10,7 +10,7 @@ import Testing
         arguments: [
             ("1700000000.123", 1_700_000_000_123), ("0.000", 0), ("9999999999999999.999", 9_999_999_999_999_999_999),
         ] as [(String, UInt64)])
-    func `a time is its milliseconds`(time: String, milliseconds: UInt64) throws {
+    func `the time of a request id is read in milliseconds`(time: String, milliseconds: UInt64) throws {
         let request = try #require(RequestID(time: Array(time.utf8)[...], id: Array(Self.id.utf8)[...]))
         #expect(request == RequestID(milliseconds: milliseconds, high: 0xff, low: .max - 1))
     }
@@ -19,7 +19,7 @@ import Testing
         "", "1700000000", ".123", "1700000000.12", "1700000000,123", "-1.000", "1e5.000", "1.0.00",
         "99999999999999999.999",
     ])
-    func `another time is none`(time: String) {
+    func `a malformed time is refused`(time: String) {
         #expect(RequestID(time: Array(time.utf8)[...], id: Array(Self.id.utf8)[...]) == nil)
     }
 
@@ -27,7 +27,7 @@ import Testing
         "", "0123", String(repeating: "0", count: 31), String(repeating: "0", count: 33),
         String(repeating: "g", count: 32),
     ])
-    func `another id is none`(id: String) {
+    func `a malformed id is refused`(id: String) {
         #expect(RequestID(time: Array("1.000".utf8)[...], id: Array(id.utf8)[...]) == nil)
     }
 }
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func `a request that gives up spare memory keeps its fields`() {
+    @Test func `trimming a request keeps its fields`() {
         var fields = FieldList()
         fields.append(name: "Host".utf8, value: [0x61])
         fields.append(name: "X-A".utf8, value: [])
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test(arguments: ["Content-Type", "content-type", "CONTENT-TYPE"])
-    func `a name is found in any letter case`(name: String) {
+    func `the first field of a name is found, in any letter case`(name: String) {
         var fields = FieldList()
         fields.append(name: "Content-Typ".utf8, value: [0])
         fields.append(name: name.utf8, value: [1])

@@ -15,7 +15,7 @@ import Testing
             ("/%zz", ["%zz"]), ("/%", ["%"]), ("/%4", ["%4"]), ("/%FF", ["%FF"]), ("/ok%20/%c3%28", ["ok ", "%c3%28"]),
             ("?a", nil),
         ] as [(String, [String]?)])
-    func `a path is its decoded segments, and one that stands for no text is as it was sent`(
+    func `a segment is decoded, unless its escapes are invalid or not UTF-8`(
         raw: String, segments: [String]?
     ) {
         #expect(target(raw).segments == segments)
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: [("/api/webhook/id", ""), ("/api/webhook/id/", "/"), ("/api/webhook/id/a%20b//c?q", "/a%20b//c")])
-    func `the rest of a path is as it was sent`(raw: String, rest: String) {
+    func `the rest of a path is not decoded`(raw: String, rest: String) {
         #expect(target(raw, ["api"]).rest(after: 2).elementsEqual(rest.utf8))
     }
 
@@ -41,7 +41,7 @@ import Testing
         arguments: [
             ("/", nil), ("/?", ""), ("/?a", "a"), ("/?a?b", "a?b"), ("/?%zz", "%zz"),
         ] as [(String, String?)])
-    func `a query is as it was sent`(raw: String, query: String?) {
+    func `a query is not decoded`(raw: String, query: String?) {
         #expect(target(raw).query.map { String(decoding: $0, as: UTF8.self) } == query)
     }
 
@@ -51,11 +51,11 @@ import Testing
             ("/?x=a%20b+c%2B", "a b c+"), ("/?%78=1", "1"), ("/?xx=1", nil), ("/?x=a=b", "a=b"), ("/?X=1", nil),
             ("/?x=%zz", "%zz"), ("/?x=a%ff+", "a%ff+"), ("/?%zz=1&x=2", "2"), ("/?&&x=3&", "3"),
         ] as [(String, String?)])
-    func `a query parameter is decoded, the first of its name`(raw: String, value: String?) {
+    func `the first query parameter of a name is decoded`(raw: String, value: String?) {
         #expect(target(raw).queryValue("x") == value)
     }
 
-    @Test func `a slice of a larger array is read by its own bounds`() {
+    @Test func `a target can be a slice of a larger array`() {
         let all = Array("xx/a%41/b?c=dyy".utf8)
         let found = Target(raw: all[2..<(all.count - 2)], mountPoint: [])
         #expect(found.segments == ["aA", "b"])
