@@ -7,10 +7,10 @@ import Testing
         try JSONDocument(parsing: Array(text.utf8), allowsComments: comments).root
     }
 
-    /// What stands at every value's place, in the order of the text.
+    /// The text of the node and of all nodes in it, in the order of the text.
     private func texts(of node: JSONNode, in text: String) -> [String] {
-        let held = node.members?.map(\.value) ?? node.elements ?? []
-        return [slice(node.range, of: text)] + held.flatMap { texts(of: $0, in: text) }
+        let children = node.members?.map(\.value) ?? node.elements ?? []
+        return [slice(node.range, of: text)] + children.flatMap { texts(of: $0, in: text) }
     }
 
     private func slice(_ range: Range<Int>, of text: String) -> String {
@@ -29,12 +29,12 @@ import Testing
             ),
             ("/* [ */ [1/*,*/, // ]\n2] // end", ["[1/*,*/, // ]\n2]", "1", "2"]),
         ] as [(String, [String])])
-    func `every value knows where it stands`(text: String, places: [String]) throws {
+    func `every value has its range in the text`(text: String, values: [String]) throws {
         let root = try document(text, comments: true)
-        #expect(texts(of: root, in: text) == places)
+        #expect(texts(of: root, in: text) == values)
     }
 
-    @Test func `members are in the text's order, with the places of their names`() throws {
+    @Test func `members are in the order of the text, with the ranges of their names`() throws {
         let text = #"{"a":1, "\u00e9" : {"a": 2}, "a" :3, "":[]}"#
         let members = try #require(try document(text).members)
         #expect(members.map(\.name) == ["a", "é", "a", ""])
@@ -44,14 +44,14 @@ import Testing
             members.map(\.value.value) == [.number("1"), .object([.init("a", .number("2"))]), .number("3"), .array([])])
     }
 
-    @Test func `of a repeated member the last one counts`() throws {
+    @Test func `the last of several members with the same name counts`() throws {
         let root = try document(#"{"a": 1, "b": {"c": 4}, "a": 2}"#)
         #expect(root["a"]?.value == .number("2") && root["a"]?.range == 29..<30)
         #expect(root["b"]?["c"]?.range == 20..<21)
         #expect(root["c"] == nil && root["a"]?["a"] == nil)
     }
 
-    @Test func `only an object has members, and only an array elements`() throws {
+    @Test func `only an object has members, and only an array has elements`() throws {
         let root = try document(#"[{"a": []}, 1, "text", null]"#)
         let elements = try #require(root.elements)
         #expect(root.members == nil && root["a"] == nil)
@@ -69,10 +69,10 @@ import Testing
             ("{\"é\":{\"n\":\"\\u00e9\\\"\"}}", "{\"é\":{\"n\":[\"ü\"]}}"),
             ("{\"é\":{\"n\":1,\"n\":{\"n\":2}/**/}}", "{\"é\":{\"n\":1,\"n\":[\"ü\"]/**/}}"),
         ])
-    func `a value replaced in its place leaves all else as it is`(text: String, changed: String) throws {
+    func `replacing the range of a value leaves the rest of the text unchanged`(text: String, changed: String) throws {
         var bytes = Array(text.utf8)
-        let place = try #require(try document(text, comments: true)["é"]?["n"])
-        bytes.replaceSubrange(place.range, with: #"["ü"]"#.utf8)
+        let node = try #require(try document(text, comments: true)["é"]?["n"])
+        bytes.replaceSubrange(node.range, with: #"["ü"]"#.utf8)
         #expect(String(decoding: bytes, as: UTF8.self) == changed)
     }
 
@@ -82,14 +82,14 @@ import Testing
             "/* \n */ // \n\t/**/ 1",
             "{/**/}", "{/**/\"a\"/**/:/**/1/**/,//,\n\"b\":2}", "/*/ 1 */ 1", "// /* \n1", "1 // \u{e9} */",
         ])
-    func `comments count as blanks only where they are allowed`(text: String) throws {
+    func `comments are accepted only if they are allowed`(text: String) throws {
         _ = try document(text, comments: true)
         #expect(throws: JSONError.self) { try document(text) }
         #expect(throws: JSONError.self) { try JSON(parsing: Array(text.utf8)) }
     }
 
     @Test(arguments: [#""/* a */""#, #""// a""#, #""http://a/*""#])
-    func `in a string there are no comments`(text: String) throws {
+    func `the marks of a comment are text in a string`(text: String) throws {
         #expect(try document(text, comments: true).value == .string(String(text.dropFirst().dropLast())))
     }
 
@@ -103,14 +103,14 @@ import Testing
             ("// 1", 4, 1, 5, "a value was expected, but the text ends"),
             ("1 # a", 2, 1, 3, "something follows the value"), ("[1, // a\n]", 9, 2, 1, "a value was expected"),
         ])
-    func `a fault among comments is where it says`(
+    func `an error in a text with comments has its position and reason`(
         text: String, offset: Int, line: Int, column: Int, reason: String
     ) throws {
         let error = #expect(throws: JSONError.self) { try document(text, comments: true) }
         #expect(error == JSONError(reason: reason, offset: offset, line: line, column: column))
     }
 
-    @Test func `values are nested as deep as without places`() throws {
+    @Test func `a document may be nested up to the maximum depth and no deeper`() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
         }
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1)))
-    func `ten thousand members, and as many below them, are each in their place`() throws {
+    func `ten thousand nested members each have their range`() throws {
         let text = "{" + (0..<10_000).map { #""m\#($0)": [{"é": \#($0)}, []]"# }.joined(separator: ",\n") + "}"
         let bytes = Array(text.utf8)
         let members = try #require(try document(text).members)

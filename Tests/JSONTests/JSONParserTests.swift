@@ -20,7 +20,7 @@ import Testing
             (#"{"a":1 , "a" : 2}"#, .object([.init("a", .number("1")), .init("a", .number("2"))])),
             (#"{"":{}}"#, .object([.init("", .object([]))])),
         ] as [(String, JSON)])
-    func `valid text is its value`(text: String, value: JSON) throws {
+    func `valid JSON is parsed`(text: String, value: JSON) throws {
         #expect(try parse(text) == value)
     }
 
@@ -45,7 +45,7 @@ import Testing
             "{1:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "}", "1 2", "{} {}", "[]x", "// c\n1", "\u{feff}1", "\u{a0}1",
             "\0",
         ])
-    func `what is not JSON is refused`(text: String) {
+    func `invalid JSON is refused`(text: String) {
         #expect(throws: JSONError.self) { try parse(text) }
     }
 
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test(arguments: [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")])
-    func `values are nested 1,000 deep and no deeper`(open: String, close: String) throws {
+    func `values may be nested up to the maximum depth and no deeper`(open: String, close: String) throws {
         let levels = open.contains("[{") ? 2 : 1
         func nested(_ depth: Int) -> String {
             String(repeating: open, count: depth / levels) + "1" + String(repeating: close, count: depth / levels)
@@ -72,7 +72,7 @@ import Testing
             ("{\"a\": 1,\n \"b\": x}", 15, 2, 7), ("", 0, 1, 1), ("[1,\n\n2", 6, 3, 2), ("\"é\u{1}\"", 3, 1, 4),
             ("\n\"abc", 1, 2, 1),
         ])
-    func `a fault is where it says`(text: String, offset: Int, line: Int, column: Int) {
+    func `an error has its offset, line and column`(text: String, offset: Int, line: Int, column: Int) {
         do throws(JSONError) {
             _ = try parse(text)
             Issue.record("parsed")
@@ -84,7 +84,7 @@ import Testing
 }
 
 @Suite struct JSONTests {
-    @Test func `of a repeated member the last one counts`() throws {
+    @Test func `the last of several members with the same name counts`() throws {
         let value = try JSON(parsing: Array(#"{"a": 1, "b": null, "a": 2}"#.utf8))
         #expect(value["a"]?.integer == 2)
         #expect(value["b"] == .null)
@@ -94,11 +94,11 @@ import Testing
     @Test(arguments: [
         ("12", 12), ("-9223372036854775808", Int.min), ("9223372036854775808", nil), ("1.0", nil), ("1e2", nil),
     ])
-    func `an integer has no fraction and fits`(text: String, value: Int?) {
+    func `a number with a fraction or an exponent, or out of range, is not an integer`(text: String, value: Int?) {
         #expect(JSON.number(text).integer == value)
     }
 
-    @Test func `a value of one kind is none of another`() {
+    @Test func `a value is not converted to another type`() {
         #expect(JSON.string("true").bool == nil && JSON.bool(true).string == nil)
         #expect(JSON.string("1").integer == nil && JSON.object([]).array == nil)
         #expect(JSON.bool(false).bool == false && JSON.array([.null]).array == [.null])

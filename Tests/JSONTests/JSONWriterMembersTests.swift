@@ -4,7 +4,7 @@ import Testing
 @Suite struct JSONWriterMembersTests {
     private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-    @Test func `a member of each kind is its name and its value`() {
+    @Test func `members of every kind are written with name and value`() {
         let body = objectJSON { json in
             json.member("text", "\"é")
             json.member("number", UInt64.max)
@@ -24,7 +24,7 @@ import Testing
                 """#)
     }
 
-    @Test func `what is not there is null`() {
+    @Test func `missing values are written as null`() {
         let body = objectJSON { json in
             json.member("text", orNull: nil as String?)
             json.member("number", orNull: nil as Int?)
@@ -37,7 +37,7 @@ import Testing
             text(body) == #"{"text": null, "number": null, "bytes": null, "some": "x", "zero": 0, "none": ""}"#)
     }
 
-    @Test func `without members, items or either, what is written is empty`() {
+    @Test func `empty objects, arrays and single values are written`() {
         #expect(text(objectJSON { _ in }) == "{}")
         #expect(text(arrayJSON([] as [Int]) { json, item in json.integer(item) }) == "[]")
         #expect(text(arrayJSON([1, 2], reserving: 10) { json, item in json.integer(item) }) == "[1, 2]")

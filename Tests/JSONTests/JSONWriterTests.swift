@@ -14,11 +14,11 @@ import Testing
             "null", "[]", "{}", "[1, [], {}, \"\"]", #"{"a": {"b": [true, false, null]}, "c": -1.50e+10, "a": []}"#,
             #""\" \\ \b \f \n \r \t \u0000 \u001f \u007f \u00e9 \u2028 \uffff \ud83d\ude00""#,
         ])
-    func `text in the writer's layout is written as it was read`(text: String) throws {
+    func `a text in the writer's layout is read and written unchanged`(text: String) throws {
         #expect(write(try JSON(parsing: Array(text.utf8))) == text)
     }
 
-    @Test func `commas and colons stand where they belong`() {
+    @Test func `commas separate values, and colons follow names`() {
         var writer = JSONWriter(reserving: 64)
         writer.beginObject()
         writer.name("list")
@@ -43,7 +43,7 @@ import Testing
             [0x61, 0x80, 0x62], [0xf4, 0x8f, 0xbf, 0xbf], [0xef, 0xbf, 0xbf], [0xdf, 0xbf, 0xc2, 0x80],
             [0xf1, 0x80, 0xc2, 0x41],
         ] as [[UInt8]])
-    func `what is not UTF-8 is mended as Swift mends it`(bytes: [UInt8]) throws {
+    func `invalid UTF-8 is repaired as Swift repairs it`(bytes: [UInt8]) throws {
         var writer = JSONWriter()
         writer.string(utf8: bytes)
         #expect(try JSON(parsing: writer.bytes) == .string(String(decoding: bytes, as: UTF8.self)))
@@ -52,7 +52,7 @@ import Testing
         #expect(lazily.bytes == writer.bytes)
     }
 
-    @Test func `text that is JSON already is copied as it is`() {
+    @Test func `text that is already JSON is copied unchanged`() {
         var writer = JSONWriter()
         writer.beginArray()
         writer.integer(1)
