@@ -5,7 +5,7 @@ import Testing
 @testable import StandardWebhooks
 
 @Suite struct WebhookCallTests {
-    /// The examples that every library of the standard is tested with.
+    /// Examples of the standard, which the tests of all its libraries use.
     private static let v1 = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
     private static let v1a =
         "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
@@ -22,7 +22,7 @@ import Testing
         pair = try #require(WebhookKeyPair(WebhookKeyPairTests.secretText))
     }
 
-    @Test func `tokens are those of the standard`() {
+    @Test func `tokens equal the examples of the standard`() {
         #expect(call.token(secret) == Self.v1)
         #expect(call.token(pair) == Self.v1a)
         #expect(
@@ -31,7 +31,7 @@ import Testing
         #expect(call.timestamp == "1614265330")
     }
 
-    @Test func `the field has a token for each key`() throws {
+    @Test func `the signature field has a token for each key`() throws {
         var random = SystemRandomNumberGenerator()
         let oldSecret = WebhookSecret(random: &random)
         let oldPair = try #require(SigningKey(generating: .ed25519).flatMap { WebhookKeyPair($0) })
@@ -42,14 +42,14 @@ import Testing
             call.signatures(secrets: [secret, oldSecret], keyPairs: [pair, oldPair])
                 == "\(Self.v1) \(old) \(Self.v1a) \(oldA)")
         #expect(call.signatures(secrets: [], keyPairs: []) == nil)
-        // What the standard's libraries need: they split at each space and each comma.
+        // The standard's libraries split the field at each space and each comma.
         for token in [old, oldA] {
             #expect(token.filter { $0 == "," || $0 == " " } == ",")
             #expect(Base64.standard.decode(token.drop { $0 != "," }.dropFirst().utf8) != nil)
         }
     }
 
-    @Test func `another id, time or body has another token`() throws {
+    @Test func `a different id, time or body gives a different token`() throws {
         let others = [("msg_p5jXN8AQM9LWM0D4loKWxJel", 0, "x"), ("msg", 1, "x"), ("msg", 0, "y"), ("msg", 0, "")]
         let tokens = try others.map { id, seconds, body in
             try #require(WebhookCall(id: id, seconds: Int64(seconds), body: Array(body.utf8))).token(secret)
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test(arguments: ["", ".", "a.b", "a b", "a\n", "a\0", "\u{7f}", "é"])
-    func `an id is visible and has no point`(id: String) {
+    func `an id that is empty, or has a dot or anything but visible ASCII, is refused`(id: String) {
         #expect(WebhookCall(id: id, seconds: 0, body: []) == nil)
     }
 
@@ -68,7 +68,7 @@ import Testing
         #expect(call.signedContent == Array("1.2.".utf8) + body)
     }
 
-    @Test func `the signature of time and body leaves the id out`() throws {
+    @Test func `the signature of time and body does not cover the id`() throws {
         let key = try #require(SigningKey(generating: .ed25519))
         let message = Array(#"1614265330.{"test": 2432232314}"#.utf8)
         #expect(call.bodySignature(by: key) == key.sign(message).map { Base64.standard.encode($0) })
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `time and body are signed by every algorithm`(algorithm: SignatureAlgorithm) throws {
+    func `every algorithm signs time and body`(algorithm: SignatureAlgorithm) throws {
         let key = try #require(SigningKey(generating: algorithm))
         let signature = try #require(call.bodySignature(by: key))
         let bytes = try #require(Base64.standard.decode(signature.utf8))

@@ -5,7 +5,7 @@ import Testing
 @testable import StandardWebhooks
 
 @Suite struct WebhookKeyPairTests {
-    /// Of Svix' own test (svix-server, worker.rs, test_asymmetric_key_signing).
+    /// From Svix's own test (svix-server, worker.rs, test_asymmetric_key_signing).
     static let secretText =
         "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
     static let publicText = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
@@ -14,7 +14,7 @@ import Testing
         secretText, secretText.replacing("=", with: ""), "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc=",
         "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc",
     ])
-    func `a pair is read with its public half, or from its seed`(text: String) throws {
+    func `a key pair is read from seed and public key, or from the seed alone`(text: String) throws {
         let pair = try #require(WebhookKeyPair(text))
         #expect(pair.secretText == Self.secretText && pair.publicText == Self.publicText)
         #expect("\(pair)" == Self.publicText)
@@ -25,12 +25,12 @@ import Testing
         secretText.replacing("6Xb", with: "7Xb"), secretText.replacing("Kvg", with: "Kvk"), secretText + "=",
         "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMQ==",
     ])
-    func `another text is no pair`(text: String) {
+    func `a text that is not a key pair is refused`(text: String) {
         #expect(WebhookKeyPair(text) == nil)
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `a pair is of Ed25519`(algorithm: SignatureAlgorithm) throws {
+    func `only an Ed25519 key makes a key pair`(algorithm: SignatureAlgorithm) throws {
         let key = try #require(SigningKey(generating: algorithm))
         let pair = WebhookKeyPair(key)
         #expect((pair != nil) == (algorithm == .ed25519))

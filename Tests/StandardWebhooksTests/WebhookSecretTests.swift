@@ -21,18 +21,18 @@ import Testing
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS-", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", "whsec_shorter=",
         "whsec_é", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAB=",
     ])
-    func `another text is no secret`(text: String) {
+    func `a text that is not a secret is refused`(text: String) {
         #expect(WebhookSecret(text) == nil)
     }
 
-    @Test func `a new secret is a new one, and can be read`() {
+    @Test func `new secrets differ, and their texts can be read`() {
         var random = SystemRandomNumberGenerator()
         let secrets = (0..<100).map { _ in WebhookSecret(random: &random) }
         #expect(Set(secrets.map(\.text)).count == 100)
         #expect(secrets.allSatisfy { $0.bytes.count == 32 && WebhookSecret($0.text)?.bytes == $0.bytes })
     }
 
-    @Test func `a secret does not show itself`() {
+    @Test func `printing a secret does not reveal it`() {
         #expect("\(WebhookSecret(bytes: [UInt8](repeating: 0, count: 32))!)" == "whsec_…")
     }
 }
