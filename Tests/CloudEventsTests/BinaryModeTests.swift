@@ -18,17 +18,17 @@ import Testing
         try read([("ce-ext", header)]).attributes.first { $0.name == "ext" }?.value.string
     }
 
-    @Test func `it is told by its version, in any letter case`() {
+    @Test func `binary mode is recognized by ce-specversion, in any letter case`() {
         #expect(BinaryMode.isUsed(in: fields(Self.required)))
         #expect(!BinaryMode.isUsed(in: fields(Array(Self.required.dropFirst()))))
     }
 
-    @Test func `headers become attributes, and the type of the body one`() throws {
+    @Test func `ce- headers become attributes, and Content-Type becomes datacontenttype`() throws {
         let event = try read([("X-Other", "x"), ("cell", "x"), ("ce-ext", "5")], type: "text/plain", Array("é".utf8))
         let names = event.attributes.map(\.name)
         #expect(names == ["specversion", "id", "source", "type", "ext", "datacontenttype"])
         #expect(event.attributes.last?.value == .string("text/plain"))
-        // What a header says is text.
+        // The value of a header is always a string.
         #expect(event.attributes[4].value == .string("5"))
         #expect(event.data == .json(.string("é")))
     }
@@ -36,7 +36,7 @@ import Testing
     @Test(
         arguments: [
             ("a%20b", "a b"), ("%C3%A9", "é"), ("%c3%a9", "é"), ("é", "é"), ("%F0%9F%98%80", "😀"),
-            // Once, and what is no escape stays.
+            // Decoded only once; an invalid escape is kept.
             ("%2520", "%20"), ("100%", "100%"), ("%4", "%4"), ("%zz", "%zz"), ("%%41", "%A"), ("a+b", "a+b"),
             ("\"a b\"", "a b"), ("\"a\\\"b\\\\\"", "a\"b\\"), ("\"a%20b\"", "a b"), ("\"%22\"", "\""),
             ("\"", "\""), ("\"\"", ""), ("a\"b", "a\"b"), (" x\t", "x"), ("", ""), ("%22x%22", "\"x\""),
@@ -46,11 +46,11 @@ import Testing
     }
 
     @Test(arguments: ["%FF", "%C3", "%ED%A0%80", "%00", "a%0D%0Ab", "%EF%BF%BF"])
-    func `bytes that are no text, and characters that no attribute has, are refused`(header: String) {
+    func `invalid UTF-8, and characters that attributes must not have, are refused`(header: String) {
         #expect(fault { () throws(CloudEventFault) in try value(header) }?.contains("ext: ") == true)
     }
 
-    @Test func `data is no deeper than an event that holds it may be`() throws {
+    @Test func `data may be nested one level less than an event`() throws {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
         }
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test(arguments: ["ce-datacontenttype", "ce-data", "ce-", "ce-a-b", "ce-id", "ce-data_base64"])
-    func `headers that are no attributes are refused`(name: String) {
+    func `an invalid, reserved or repeated ce- header is refused`(name: String) {
         #expect(throws: CloudEventFault.self) { try read([(name, "x")]) }
     }
 
@@ -74,11 +74,13 @@ import Testing
             ("a/b+json", Array("1".utf8), .json(.number("1"))), ("text/x", [0xff], .bytes([0xff])),
             ("image/png", Array("1".utf8), .bytes([49])), ("Text/Plain", Array("1".utf8), .json(.string("1"))),
         ] as [(String?, [UInt8], CloudEvent.Data)])
-    func `the body is data of its type`(type: String?, body: [UInt8], data: CloudEvent.Data) throws {
+    func `the content type decides whether the body is JSON, text or bytes`(
+        type: String?, body: [UInt8], data: CloudEvent.Data
+    ) throws {
         #expect(try read(type: type, body).data == data)
     }
 
-    @Test func `a body that is not the JSON it is said to be is refused`() {
+    @Test func `a body that is declared as JSON and is not is refused`() {
         #expect(throws: CloudEventFault.self) { try read(type: "application/json", Array("{".utf8)) }
     }
 
@@ -92,7 +94,7 @@ import Testing
             (nil, "AAEC", nil, "application/octet-stream", "\u{0}\u{1}\u{2}"), (nil, nil, nil, nil, ""),
             ("text/plain", nil, nil, "text/plain", ""),
         ])
-    func `data is the body, under its type`(
+    func `data is written as the body, with its content type`(
         type: String?, base64: String?, data: String?, contentType: String?, body: String
     ) throws {
         var members = #"{"specversion": "1.0", "id": "i", "source": "/s", "type": "t""#
@@ -111,13 +113,13 @@ import Testing
             ("%20", "%2520"),
             ("a!~", "a!~"), ("", ""), ("\u{a0}", "%C2%A0"),
         ])
-    func `a value is escaped so that it is read again as it was`(written: String, header: String) throws {
+    func `a value is percent-encoded, and read back unchanged`(written: String, header: String) throws {
         let event = CloudEvent(attributes: [.init("ext", .string(written))], data: .none)
         #expect(BinaryMode.write(event).headers.first?.value == header)
         #expect(try value(header) == written)
     }
 
-    @Test func `numbers and Booleans are written as their text`() {
+    @Test func `numbers and Booleans are written as text`() {
         let event = CloudEvent(
             attributes: [.init("a", .number("-7")), .init("b", .bool(true)), .init("c", .bool(false))], data: .none)
         #expect(
@@ -127,7 +129,7 @@ import Testing
     }
 
     @Test(arguments: 0..<200)
-    func `what is written is read again, whatever the texts are`(seed: UInt64) throws {
+    func `an event with random texts is written and read back`(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let scalars = (0..<Int.random(in: 1...12, using: &random)).compactMap { _ in
             Unicode.Scalar(

@@ -16,7 +16,7 @@ import Testing
         return String(decoding: json.bytes, as: UTF8.self)
     }
 
-    @Test func `the least that an event has is enough`() throws {
+    @Test func `the required attributes are enough`() throws {
         let event = try event()
         #expect(event.attributes.map(\.name) == ["specversion", "id", "source", "type"])
         #expect(event.data == .none && event.type == "t")
@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: ["specversion", "id", "source", "type"])
-    func `what is required is there, not null, not empty, and a text`(name: String) {
+    func `a required attribute that is missing, null, empty or not a string is refused`(name: String) {
         let members = object("{\(Self.required)}")
         let without = members.filter { $0.name != name }
         #expect(fault { () throws(CloudEventFault) in try CloudEvent(checking: without) } == "\(name): it is missing.")
@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(arguments: ["0.1", "0.4", "1.1", "1", "1.0 ", "v1.0"])
-    func `no other version is taken`(version: String) {
+    func `a version other than 1.0 is refused`(version: String) {
         let members = object("{\(Self.required)}").filter { $0.name != "specversion" }
         #expect(throws: CloudEventFault.self) {
             try CloudEvent(checking: members + [JSON.Member("specversion", .string(version))])
@@ -51,7 +51,7 @@ import Testing
         #""ext": true"#, #""ext": 2147483647"#, #""ext": -2147483648"#, #""ext1two": 0"#, #""123": "x""#,
         #""extensions": {"anything": [null]}"#, #""ext": "a\tb\u00a0""#.replacing(#"\t"#, with: " "),
     ])
-    func `attributes that are right are taken, and written as they were`(member: String) throws {
+    func `valid attributes are accepted, and written unchanged`(member: String) throws {
         let event = try event(member)
         let name = String(member.dropFirst().prefix { $0 != "\"" })
         #expect(event.attributes.last?.name == name)
@@ -72,27 +72,27 @@ import Testing
             ("ext_a", #""x""#), ("ext-a", #""x""#), ("", #""x""#), ("é", #""x""#), ("extensions", "1"),
             ("id", #""a\u0001""#), ("type", #""\ufffe""#),
         ])
-    func `attributes that are wrong are refused by name`(name: String, value: String) {
+    func `the error of an invalid attribute begins with its name`(name: String, value: String) {
         let rest = object("{\(Self.required)}").filter { $0.name != name }
         let member = object("{\"\(name)\": \(value)}")
         let message = fault { () throws(CloudEventFault) in try CloudEvent(checking: rest + member) }
-        #expect(message?.hasPrefix("\(name): ") == true, "\(message ?? "taken")")
+        #expect(message?.hasPrefix("\(name): ") == true, "\(message ?? "accepted")")
     }
 
-    @Test func `names have 64 characters at the most, and long ones are told cut short`() throws {
+    @Test func `a name has at most 64 characters, and a longer one is cut in the error`() throws {
         let name = String(repeating: "a", count: 64)
         _ = try event("\"\(name)\": 1")
         let message = fault { () throws(CloudEventFault) in try event("\"\(name)b\": 1") }
         #expect(message?.hasPrefix("\(name)…: ") == true)
     }
 
-    @Test func `null is absence`() throws {
+    @Test func `a null attribute is treated as missing`() throws {
         let event = try event(#""subject": null, "ext": null, "data_base64": null"#)
         #expect(event.attributes.count == 4 && event.data == .none)
     }
 
     @Test(arguments: ["id", "ext", "data"])
-    func `nothing is there twice`(name: String) {
+    func `a duplicate member is refused`(name: String) {
         #expect(
             fault { () throws(CloudEventFault) in
                 try event("\"\(name)\": \"1\", \"\(name)\": \"2\", \"\(name)\": \"3\"")
@@ -109,7 +109,7 @@ import Testing
             (#""data": "text""#, .json(.string("text"))), (#""data_base64": "AP8=""#, .bytes([0, 0xff])),
             (#""data_base64": """#, .bytes([])),
         ] as [(String, CloudEvent.Data)])
-    func `data is JSON or bytes, and is written as it was`(member: String, data: CloudEvent.Data) throws {
+    func `data is JSON or bytes, and written unchanged`(member: String, data: CloudEvent.Data) throws {
         let event = try event(member)
         #expect(event.data == data)
         #expect(written(event) == "{\(Self.required), \(member)}")
@@ -119,7 +119,7 @@ import Testing
         #""data": 1, "data_base64": "AA==""#, #""data_base64": "AA==", "data": 1"#, #""data_base64": "x!""#,
         #""data_base64": 1"#, #""data_base64": "AA==", "data": null"#,
     ])
-    func `data is there in one way, and readable`(members: String) {
+    func `both kinds of data together, or invalid Base64, are refused`(members: String) {
         #expect(
             fault { () throws(CloudEventFault) in try event(members) }?.hasPrefix("data_base64: ") == true)
     }
@@ -129,7 +129,7 @@ import Testing
             (nil, true), ("application/json", true), ("text/JSON; charset=x", true), ("a/b+json", true),
             ("application/jsonx", false), ("text/plain", false), ("application/xml;x=/json", false),
         ])
-    func `which types are JSON`(type: String?, isJSON: Bool) {
+    func `a type with subtype json or suffix +json is JSON`(type: String?, isJSON: Bool) {
         #expect(CloudEvent.isJSON(type) == isJSON)
     }
 }

@@ -8,7 +8,7 @@ func fields(_ fields: [(String, String)]) -> FieldList {
     return list
 }
 
-/// What something throws, as a sentence.
+/// The text of the error that `body` throws, or `nil` if it throws none.
 func fault<Value>(_ body: () throws(CloudEventFault) -> Value) -> String? {
     do throws(CloudEventFault) {
         _ = try body()
@@ -19,7 +19,7 @@ func fault<Value>(_ body: () throws(CloudEventFault) -> Value) -> String? {
 }
 
 func object(_ text: String) -> [JSON.Member] {
-    guard case .object(let members)? = try? parsed(text) else { preconditionFailure("no object: \(text)") }
+    guard case .object(let members)? = try? parsed(text) else { preconditionFailure("not an object: \(text)") }
     return members
 }
 
