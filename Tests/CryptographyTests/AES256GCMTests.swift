@@ -4,8 +4,8 @@ import Testing
 @testable import Cryptography
 
 @Suite struct AES256GCMTests {
-    /// One of each size in NIST's CAVP, gcmEncryptExtIV256.rsp, and the last test case of the mode's specification
-    /// (McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B, test case 16).
+    /// One vector of each size from NIST's CAVP (gcmEncryptExtIV256.rsp), and the last test case of the mode's
+    /// specification (McGrew and Viega, "The Galois/Counter Mode of Operation", appendix B, test case 16).
     private static let vectors: [[String]] = [
         [
             "b52c505a37d78eda5dd34f20c22540ea1b58963cf8e5bf8ffa85f9f2492505b4", "516c33929df5a3284ff463d7", "", "", "",
@@ -51,7 +51,7 @@ import Testing
     ]
 
     @Test(arguments: vectors)
-    func `ciphertexts and tags are those of the standards`(vector: [String]) throws {
+    func `ciphertexts and tags equal the published vectors`(vector: [String]) throws {
         let fields = try vector.map { try #require(bytes(hexadecimal: $0)) }
         let (key, nonce, plain, authenticated) = (fields[0], fields[1], fields[2], fields[3])
         let sealed = AES256GCM.encrypt(plain, key: key, nonce: nonce, authenticating: authenticated)
@@ -59,7 +59,7 @@ import Testing
         #expect(AES256GCM.decrypt(sealed, key: key, nonce: nonce, authenticating: authenticated) == plain)
     }
 
-    @Test func `what is shorter than a tag does not open`() {
+    @Test func `bytes shorter than a tag are not decrypted`() {
         let key = [UInt8](repeating: 1, count: 32)
         let nonce = [UInt8](repeating: 2, count: 12)
         for count in 0..<16 {

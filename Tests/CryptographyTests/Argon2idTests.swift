@@ -7,7 +7,7 @@ import Testing
     private static let cheap = Argon2id.Cost(memoryKiB: 64, passes: 2, lanes: 1)
     private static let encoded = "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
 
-    /// What Debian's argon2(1) prints for `argon2 <salt> -id -t <passes> -k <memory> -p <lanes> -l <bytes>`.
+    /// Output of Debian's argon2(1) for `argon2 <salt> -id -t <passes> -k <memory> -p <lanes> -l <bytes>`.
     @Test(
         arguments: [
             (
@@ -23,7 +23,7 @@ import Testing
                 "f722697a0e7ea3ac61ba8a0521152ab1431853b7ac3aaeda"
             ),
         ] as [(String, String, Argon2id.Cost, Int, String)])
-    func `hashes are those of the reference program`(
+    func `hashes equal those of the reference program`(
         password: String, salt: String, cost: Argon2id.Cost, byteCount: Int, hash: String
     ) throws {
         let bytes = try #require(
@@ -31,7 +31,7 @@ import Testing
         #expect(hexadecimal(bytes) == hash)
     }
 
-    @Test func `an empty password has a hash of its own`() throws {
+    @Test func `an empty password has a hash, and another one than a zero byte`() throws {
         let salt = Array("somesalt".utf8)
         let hash = try #require(Argon2id.hash([], salt: salt, Self.cheap))
         #expect(hash != Argon2id.hash([0], salt: salt, Self.cheap))
@@ -45,12 +45,12 @@ import Testing
             (8, Argon2id.Cost(memoryKiB: 64, passes: 0, lanes: 1), 32),
             (8, Argon2id.Cost(memoryKiB: 64, passes: 1, lanes: 0), 32),
         ] as [(Int, Argon2id.Cost, Int)])
-    func `what libargon2 refuses has no hash`(saltBytes: Int, cost: Argon2id.Cost, byteCount: Int) {
+    func `parameters that libargon2 refuses give no hash`(saltBytes: Int, cost: Argon2id.Cost, byteCount: Int) {
         let salt = [UInt8](repeating: 1, count: saltBytes)
         #expect(Argon2id.hash([1], salt: salt, cost, byteCount: byteCount) == nil)
     }
 
-    @Test func `only the password that was encoded is right`() {
+    @Test func `only the encoded password is verified`() {
         #expect(Argon2id.verify(Array("password".utf8), encoded: Self.encoded))
         for wrong in ["passwore", "password ", "Password", ""] {
             #expect(!Argon2id.verify(Array(wrong.utf8), encoded: Self.encoded))
@@ -62,7 +62,7 @@ import Testing
         encoded.replacing("argon2id", with: "argon2i"), encoded.replacing("argon2id", with: "argon2d"),
         encoded.replacing("m=64", with: "m=65"), encoded.replacing("t=2", with: "t=-2"),
     ])
-    func `another text encodes no password`(text: String) {
+    func `a changed or malformed encoding verifies no password`(text: String) {
         #expect(!Argon2id.verify(Array("password".utf8), encoded: text))
     }
 }

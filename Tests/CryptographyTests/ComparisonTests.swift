@@ -9,7 +9,7 @@ import Testing
             ([0, 2, 3], [1, 2, 3], false),
             ([1, 2], [1, 2, 3], false), ([], [0], false),
         ] as [([UInt8], [UInt8], Bool)])
-    func `bytes are equal where each of them is`(left: [UInt8], right: [UInt8], isEqual: Bool) {
+    func `two arrays are equal if all their bytes are`(left: [UInt8], right: [UInt8], isEqual: Bool) {
         #expect(isEqualInConstantTime(left, right) == isEqual)
         #expect(isEqualInConstantTime(right, left) == isEqual)
     }

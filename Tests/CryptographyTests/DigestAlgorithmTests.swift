@@ -4,8 +4,8 @@ import Testing
 @testable import Cryptography
 
 @Suite struct DigestAlgorithmTests {
-    /// Those of "abc" are in FIPS 180-2, appendices A to C, RFC 3174, RFC 3874 and RFC 7693, appendices A and B; those of
-    /// nothing are Python's (hashlib).
+    /// The digests of "abc" are from FIPS 180-2, appendices A to C, RFC 3174, RFC 3874 and RFC 7693, appendices A and
+    /// B; those of the empty text are from Python (hashlib).
     @Test(
         arguments: [
             (.sha1, "da39a3ee5e6b4b0d3255bfef95601890afd80709", "a9993e364706816aba3e25717850c26c9cd0d89d"),
@@ -49,15 +49,15 @@ import Testing
                 "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982"
             ),
         ] as [(DigestAlgorithm, String, String)])
-    func `digests are those of the standards`(algorithm: DigestAlgorithm, ofNothing: String, ofLetters: String) {
-        #expect(hexadecimal(algorithm.digest(of: [UInt8]())) == ofNothing)
-        #expect(hexadecimal(algorithm.digest(of: "abc".utf8)) == ofLetters)
-        #expect(hexadecimal(algorithm.digest(of: Array("-abc-".utf8)[1..<4])) == ofLetters)
-        #expect(hexadecimal(algorithm.digest(of: "cba".utf8.reversed())) == ofLetters)
-        #expect(algorithm.byteCount == ofNothing.utf8.count / 2)
+    func `digests equal the examples of the standards`(algorithm: DigestAlgorithm, ofEmpty: String, ofABC: String) {
+        #expect(hexadecimal(algorithm.digest(of: [UInt8]())) == ofEmpty)
+        #expect(hexadecimal(algorithm.digest(of: "abc".utf8)) == ofABC)
+        #expect(hexadecimal(algorithm.digest(of: Array("-abc-".utf8)[1..<4])) == ofABC)
+        #expect(hexadecimal(algorithm.digest(of: "cba".utf8.reversed())) == ofABC)
+        #expect(algorithm.byteCount == ofEmpty.utf8.count / 2)
     }
 
-    /// RFC 4231, test case 2, and RFC 2202 for SHA-1; BLAKE2's are Python's (hmac).
+    /// RFC 4231, test case 2, and RFC 2202 for SHA-1; those of BLAKE2 are from Python (hmac).
     @Test(
         arguments: [
             (.sha1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
@@ -83,12 +83,12 @@ import Testing
             ),
             (.blake2s, "90b6281e2f3038c9056af0b4a7e763cae6fe5d9eb4386a0ec95237890c104ff0"),
         ] as [(DigestAlgorithm, String)])
-    func `codes are those of the standards`(algorithm: DigestAlgorithm, code: String) {
+    func `authentication codes equal the examples of the standards`(algorithm: DigestAlgorithm, code: String) {
         let message = Array("what do ya want for nothing?".utf8)
         #expect(hexadecimal(algorithm.authenticationCode(of: message, key: Array("Jefe".utf8))) == code)
     }
 
-    /// RFC 4231, test case 6; BLAKE2's are Python's (hmac).
+    /// RFC 4231, test case 6; those of BLAKE2 are from Python (hmac).
     @Test(
         arguments: [
             (.sha256, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"),
@@ -108,14 +108,14 @@ import Testing
             ),
             (.blake2s, "d23d79394f53d536a096e6514447eeaabb05ded01be32c1937da6a8f7103bc4e"),
         ] as [(DigestAlgorithm, String)])
-    func `a key may be longer than a block`(algorithm: DigestAlgorithm, code: String) {
+    func `a key longer than a block is replaced by its digest`(algorithm: DigestAlgorithm, code: String) {
         let key = [UInt8](repeating: 0xaa, count: 131)
         let message = Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8)
         #expect(hexadecimal(algorithm.authenticationCode(of: message, key: key)) == code)
         #expect(hexadecimal(algorithm.authenticationCode(of: message, key: algorithm.digest(of: key))) == code)
     }
 
-    /// Python's (hmac).
+    /// From Python (hmac).
     @Test(
         arguments: [
             (.sha1, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"),

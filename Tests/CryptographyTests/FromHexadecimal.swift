@@ -1,6 +1,6 @@
 import Encodings
 
-/// The bytes that pairs of digits stand for, or `nil` for another text.
+/// The bytes of a text of hexadecimal digits, or `nil` if it has an odd number of digits or anything else.
 func bytes(hexadecimal text: String) -> [UInt8]? {
     let digits = text.compactMap(\.hexDigitValue)
     guard digits.count == text.utf8.count, digits.count % 2 == 0 else { return nil }

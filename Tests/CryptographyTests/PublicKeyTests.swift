@@ -33,7 +33,7 @@ import Testing
         -----END PUBLIC KEY-----
         """
 
-    // Keys and numbers are as openssl(1) writes them.
+    // Keys and numbers were written by openssl(1).
     @Test(
         arguments: [
             (ed25519, ["kty OKP", "crv Ed25519", "x Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE"]),
@@ -56,7 +56,7 @@ import Testing
                 ]
             ),
         ])
-    func `a key's numbers are those of its JSON Web Key`(pem: String, members: [String]) throws {
+    func `a public key has the members of its JSON Web Key`(pem: String, members: [String]) throws {
         #expect(try #require(PublicKey(pem: pem)).jwk.map { "\($0.0) \($0.1)" } == members)
     }
 
@@ -66,18 +66,18 @@ import Testing
         "-----BEGIN PUBLIC KEY-----\nMIQAAAAA\n-----END PUBLIC KEY-----",
         p256.replacing("PUBLIC", with: "PRIVATE"),
     ])
-    func `other text is no key`(pem: String) {
+    func `a text that is not a supported public key is refused`(pem: String) {
         #expect(PublicKey(pem: pem) == nil)
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `a new key has the JSON Web Key of its public half`(algorithm: SignatureAlgorithm) throws {
+    func `a new signing key and its public key have the same JSON Web Key`(algorithm: SignatureAlgorithm) throws {
         let key = try #require(SigningKey(generating: algorithm))
         let publicKey = try #require(PublicKey(pem: key.publicKeyPEM))
         #expect(publicKey.algorithm == algorithm && "\(publicKey.jwk)" == "\(key.jwk)")
     }
 
-    @Test func `a key that breaks off is none`() {
+    @Test func `a truncated key is refused`() {
         let lines = Self.rsa.split(separator: "\n").map(String.init)
         for count in 1..<lines.count - 2 {
             #expect(PublicKey(pem: (lines.prefix(count + 1) + lines.suffix(1)).joined(separator: "\n")) == nil)

@@ -5,7 +5,7 @@ import Testing
 @testable import Cryptography
 
 @Suite struct SealingKeyTests {
-    @Test func `a secret that is derived is another one for each key and purpose`() throws {
+    @Test func `derived secrets differ by key and by purpose`() throws {
         let key = try #require(SealingKey(bytes: [UInt8](repeating: 1, count: 32)))
         let other = try #require(SealingKey(bytes: [UInt8](repeating: 2, count: 32)))
         let derived = key.derived(for: [1])
@@ -21,23 +21,23 @@ import Testing
     init() throws { key = try #require(SealingKey(bytes: Array("0123456789abcdef0123456789abcdef".utf8))) }
 
     @Test(arguments: [0, 1, 31, 33, 64])
-    func `a key has 32 bytes`(count: Int) {
+    func `a key of other than 32 bytes is refused`(count: Int) {
         #expect(SealingKey(bytes: [UInt8](repeating: 7, count: count)) == nil)
     }
 
     @Test(arguments: [0, 1, 15, 16, 17, 1000, 100_000])
-    mutating func `what is sealed opens`(count: Int) {
+    mutating func `a sealed value opens`(count: Int) {
         let plain = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         let sealed = key.seal(plain, for: Self.context, random: &random)
         #expect(sealed.count == count + SealingKey.overheadBytes)
         #expect(key.open(sealed, for: Self.context) == plain)
     }
 
-    @Test mutating func `without a context it opens too`() {
+    @Test mutating func `a value sealed with an empty context opens`() {
         #expect(key.open(key.seal([1], for: [], random: &random), for: []) == [1])
     }
 
-    @Test mutating func `with any byte changed, left out or added it does not open`() {
+    @Test mutating func `a sealed value with a byte changed, removed or added does not open`() {
         let sealed = key.seal(Array("the secret".utf8), for: Self.context, random: &random)
         for index in sealed.indices {
             for change: UInt8 in [0x01, 0x80, 0xff] {
@@ -55,38 +55,38 @@ import Testing
         #expect(key.open([0] + sealed, for: Self.context) == nil)
     }
 
-    @Test mutating func `it opens only for its own context`() {
+    @Test mutating func `a sealed value opens only with its own context`() {
         let sealed = key.seal([1, 2, 3], for: Self.context, random: &random)
         for other in [[], Array("webhook 2, secret".utf8), Self.context + [0], Array(Self.context.dropLast())] {
             #expect(key.open(sealed, for: other) == nil)
         }
     }
 
-    @Test mutating func `it opens only under its own key`() throws {
+    @Test mutating func `a sealed value opens only with its own key`() throws {
         let sealed = key.seal([1, 2, 3], for: Self.context, random: &random)
         let other = try #require(SealingKey(bytes: Array("0123456789abcdef0123456789abcdeg".utf8)))
         #expect(other.open(sealed, for: Self.context) == nil)
     }
 
-    @Test mutating func `sealed twice, a value looks different`() {
+    @Test mutating func `each sealing has its own nonce`() {
         let sealed = (0..<100).map { _ in key.seal([1, 2, 3], for: Self.context, random: &random) }
         #expect(Set(sealed.map { Array($0[1..<13]) }).count == 100)
     }
 
-    /// Values that are on a disk must open for ever.
-    @Test func `a value sealed before opens`() throws {
+    /// Values sealed by earlier versions must open.
+    @Test func `the format of sealed values does not change`() throws {
         var counter = Counter()
         let sealed = "01" + "000102030405060708090a0b" + "5e80d80ebc6ced42d5ccbf81cd66a0a5966b3945f382"
         #expect(hexadecimal(key.seal(Array("secret".utf8), for: Self.context, random: &counter)) == sealed)
         #expect(key.open(try #require(bytes(hexadecimal: sealed)), for: Self.context) == Array("secret".utf8))
     }
 
-    @Test func `a key does not show itself`() {
+    @Test func `printing a key does not reveal it`() {
         #expect("\(key)" == "SealingKey" && String(reflecting: (key, 1)) == "(SealingKey, 1)")
     }
 }
 
-/// Its nth number, from 0, has n in its lowest and in its highest byte.
+/// The nth number, from 0, has n in its lowest and in its highest byte.
 private struct Counter: RandomNumberGenerator {
     private var count: UInt64 = 0
 

@@ -48,7 +48,9 @@ import Testing
                 """
             ),
         ])
-    func `Ed25519 signs as its standard does`(seed: String, publicKey: String, message: String, signature: String)
+    func `Ed25519 signatures equal the examples of RFC 8032`(
+        seed: String, publicKey: String, message: String, signature: String
+    )
         throws
     {
         let seed = try #require(bytes(hexadecimal: seed))
@@ -62,7 +64,7 @@ import Testing
     }
 
     /// RFC 8037, appendix A.2 and A.4.
-    @Test func `Ed25519 is shown and signs as in JSON Object Signing`() throws {
+    @Test func `an Ed25519 key and its signature equal the example of RFC 8037`() throws {
         let seed = try #require(Base64.url.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A".utf8))
         let key = try #require(SigningKey(ed25519Seed: seed))
         #expect(
@@ -75,7 +77,7 @@ import Testing
     }
 
     /// RFC 7515, appendix A.2.
-    @Test func `RSA is shown and signs as in JSON Object Signing`() throws {
+    @Test func `an RSA key and its signature equal the example of RFC 7515`() throws {
         let privateKey = try #require(
             Base64.standard.decode(
                 """
@@ -123,7 +125,7 @@ import Testing
     }
 
     /// RFC 7515, appendix A.3.
-    @Test func `P-256 is shown as in JSON Object Signing`() throws {
+    @Test func `a P-256 key equals the example of RFC 7515`() throws {
         let privateKey = try #require(
             Base64.standard.decode(
                 """
@@ -140,7 +142,7 @@ import Testing
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `a key is the same once it was stored`(algorithm: SignatureAlgorithm) throws {
+    func `a key read from its stored form is the same key`(algorithm: SignatureAlgorithm) throws {
         let key = try #require(SigningKey(generating: algorithm))
         let other = try #require(SigningKey(generating: algorithm))
         let stored = try #require(SigningKey(privateKey: key.privateKey))
@@ -152,7 +154,7 @@ import Testing
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `what is not exactly a key is refused, and leaves no error behind`(algorithm: SignatureAlgorithm) throws {
+    func `a truncated or extended key is refused, and leaves no OpenSSL error`(algorithm: SignatureAlgorithm) throws {
         let stored = try #require(SigningKey(generating: algorithm)).privateKey
         for count in [0, 1, 10, stored.count / 2, stored.count - 1] {
             #expect(SigningKey(privateKey: Array(stored.prefix(count))) == nil)
@@ -164,17 +166,17 @@ import Testing
     }
 
     @Test(arguments: [0, 31, 33, 64])
-    func `a seed has 32 bytes`(count: Int) {
+    func `a seed of other than 32 bytes is refused`(count: Int) {
         #expect(SigningKey(ed25519Seed: [UInt8](repeating: 1, count: count)) == nil)
     }
 
-    @Test func `a key does not show itself`() throws {
+    @Test func `printing a key does not reveal it`() throws {
         let key = try #require(SigningKey(generating: .ed25519))
         #expect("\(key)" == "SigningKey(ed25519)")
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `threads share a key`(algorithm: SignatureAlgorithm) throws {
+    func `several threads can use a key at once`(algorithm: SignatureAlgorithm) throws {
         let key = try #require(SigningKey(generating: algorithm))
         let shown = "\(key.jwk)"
         let threads = (UInt8(0)..<8).map { number in
@@ -192,7 +194,7 @@ import Testing
 
 private let openssl: FilePath = "/usr/bin/openssl"
 
-/// The keys and signatures as openssl(1) takes and makes them.
+/// Keys and signatures exchanged with openssl(1).
 @Suite(.enabled(if: Files.exists(openssl), "needs openssl(1)")) struct SigningKeyInteroperationTests {
     private func succeeds(_ arguments: String..., in directory: FilePath) throws -> Bool {
         let script = "exec \(openssl) \(arguments.joined(separator: " ")) >/dev/null 2>&1"
@@ -201,7 +203,9 @@ private let openssl: FilePath = "/usr/bin/openssl"
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `signatures are verified from the public key's text`(algorithm: SignatureAlgorithm) throws {
+    func `openssl verifies a signature with the public key, for the signed message only`(algorithm: SignatureAlgorithm)
+        throws
+    {
         try withTemporaryDirectory { directory in
             let key = try #require(SigningKey(generating: algorithm))
             let digest = algorithm == .ed25519 ? "" : "-digest sha256"
@@ -222,7 +226,7 @@ private let openssl: FilePath = "/usr/bin/openssl"
     }
 
     @Test(arguments: SignatureAlgorithm.allCases)
-    func `the private key is read, and has the public key`(algorithm: SignatureAlgorithm) throws {
+    func `openssl derives the same public key from the private key`(algorithm: SignatureAlgorithm) throws {
         try withTemporaryDirectory { directory in
             let key = try #require(SigningKey(generating: algorithm))
             try Files.create(directory.appending("private"), with: key.privateKey)
@@ -238,7 +242,9 @@ private let openssl: FilePath = "/usr/bin/openssl"
             ("EC -pkeyopt ec_paramgen_curve:P-256", .ecdsaP256SHA256), ("EC -pkeyopt ec_paramgen_curve:P-384", nil),
             ("EC -pkeyopt ec_paramgen_curve:secp256k1", nil), ("X25519", nil), ("ED448", nil),
         ] as [(String, SignatureAlgorithm?)])
-    func `a key made elsewhere is taken for what it is`(kind: String, algorithm: SignatureAlgorithm?) throws {
+    func `a key made by openssl is accepted if its type and size are supported`(
+        kind: String, algorithm: SignatureAlgorithm?
+    ) throws {
         try withTemporaryDirectory { directory in
             #expect(try succeeds("genpkey -algorithm \(kind) -out pem", in: directory))
             #expect(try succeeds("pkcs8 -topk8 -nocrypt -in pem -outform DER -out der", in: directory))
