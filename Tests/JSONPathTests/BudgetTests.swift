@@ -2,8 +2,8 @@ import JSON
 import JSONPath
 import Testing
 
-/// Hostile queries end by their budget, whatever the clock says. Documents are of some 100 KB, and their budget is the
-/// tenth of that for 1 MB, so that the tests are quick.
+/// Hostile queries end when their budget is spent, independent of time. The documents have some 100 kB, and the budget
+/// is a tenth of the default, which is meant for 1 MB, so that the tests are quick.
 @Suite struct BudgetTests {
     private enum Document: String, CaseIterable {
         case zeros, empties, deep, objects, members, text, parts
@@ -50,7 +50,7 @@ import Testing
             ("$.parts[*][?($.text.charAt(-1) = 1)]", .parts),
             ("$..[?@.b == value($..x)]", .objects),
         ] as [(String, Document)])
-    private func `what costs too much is given up`(query: String, document: Document) throws {
+    private func `a query that exceeds the budget is given up`(query: String, document: Document) throws {
         let document = try #require(BudgetTests.documents[document])
         let query = try JSONPath(parsing: query)
         #expect(throws: JSONPathBudgetExceeded.self) { try query.matches(document, budget: BudgetTests.budget) }
@@ -65,12 +65,12 @@ import Testing
             ("$[?@ == $[0]]", .members), ("$[?search(@, 'b')]", .text), ("$[?length(@) == 99000]", .text),
             ("$[0].substring(5).length()", .text), ("$[?@ == $[0]]", .text),
         ] as [(String, Document)])
-    private func `a pass over a document is within the budget`(query: String, document: Document) throws {
+    private func `a single pass over a document stays within the budget`(query: String, document: Document) throws {
         let document = try #require(BudgetTests.documents[document])
         _ = try JSONPath(parsing: query).matches(document, budget: BudgetTests.budget)
     }
 
-    @Test func `a match is known as soon as there is one`() throws {
+    @Test func `matching stops at the first match`() throws {
         let document = try #require(BudgetTests.documents[.zeros])
         #expect(try JSONPath(parsing: "$..*").matches(document, budget: 10))
         #expect(throws: JSONPathBudgetExceeded.self) { try JSONPath(parsing: "$..*").values(in: document, budget: 10) }
@@ -78,7 +78,7 @@ import Testing
         #expect(throws: JSONPathBudgetExceeded.self) { try JSONPath(parsing: "$").matches(document, budget: 0) }
     }
 
-    @Test func `a query costs the same each time`() throws {
+    @Test func `a query has one cost, and every larger budget is enough`() throws {
         let document = try JSONPathTests.document(#"{"a": [{"b": 1}, {"b": 2}], "c": "text"}"#)
         let query = try JSONPath(parsing: "$..[?@.b > 1 || match(@, 't+.*')]")
         func isEnough(_ budget: Int) -> Bool { (try? query.values(in: document, budget: budget)) != nil }

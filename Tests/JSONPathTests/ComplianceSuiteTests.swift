@@ -2,14 +2,14 @@ import JSON
 import JSONPath
 import Testing
 
-/// The cases of jsonpath-compliance-test-suite, and what the rule of dialects makes of them.
+/// The cases of jsonpath-compliance-test-suite, in RFC 9535, in the legacy dialect, and in the dialect that is chosen.
 @Suite struct ComplianceSuiteTests {
     private struct Case {
         let name: String
         let selector: String
         let isInvalid: Bool
         let document: JSONPathDocument
-        /// Orders that are allowed, each with its paths.
+        /// Each allowed order of the results, as values and as paths.
         let results: [(values: [String], paths: [String])]
 
         init(_ value: JSON) {
@@ -26,8 +26,8 @@ import Testing
             }
         }
 
-        /// Whether the query's outcome is the one of RFC 9535.
-        func isMet(dialect: JSONPath.Dialect?) throws -> Bool {
+        /// Whether the outcome is that of RFC 9535.
+        func conforms(dialect: JSONPath.Dialect?) throws -> Bool {
             guard let query = try? JSONPath(parsing: selector, dialect: dialect) else { return isInvalid }
             guard !isInvalid else { return false }
             let nodes = try query.nodes(in: document)
@@ -50,17 +50,17 @@ import Testing
     }
 
     @Test func `all 703 cases have the outcome of RFC 9535`() throws {
-        let failed = try cases.filter { try !$0.isMet(dialect: .rfc9535) }.map(\.name)
+        let failed = try cases.filter { try !$0.conforms(dialect: .rfc9535) }.map(\.name)
         #expect(cases.count == 703)
         #expect(failed == [])
     }
 
-    @Test func `the rule of dialects deviates in the known cases alone`() throws {
-        let failed = try cases.filter { try !$0.isMet(dialect: nil) }.map(\.name)
+    @Test func `the chosen dialect differs from RFC 9535 only in the known cases`() throws {
+        let failed = try cases.filter { try !$0.conforms(dialect: nil) }.map(\.name)
         #expect(Set(failed) == names("legacy_meaning").union(names("legacy_accepts")))
     }
 
-    @Test func `the rule takes the legacy dialect where filters mean something else, and where it alone accepts`()
+    @Test func `the legacy dialect is chosen where filters mean something else, or only it accepts`()
         throws
     {
         let legacy = names("legacy_meaning").union(names("legacy_accepts"))
@@ -70,18 +70,18 @@ import Testing
         }
     }
 
-    @Test func `the legacy grammar accepts no other case that is invalid by RFC 9535`() {
+    @Test func `of the cases that are invalid by RFC 9535, the legacy dialect accepts only the known ones`() {
         let accepted = cases.filter { $0.isInvalid && (try? JSONPath(parsing: $0.selector, dialect: .legacy)) != nil }
         #expect(Set(accepted.map(\.name)) == names("legacy_accepts"))
     }
 
-    @Test func `legacy queries without a filter have the results of RFC 9535`() throws {
+    @Test func `the legacy dialect has the results of RFC 9535 where jsonpath2 fails`() throws {
         for test in cases where names("improve").contains(test.name) {
-            #expect(try test.isMet(dialect: .legacy), "\(test.name)")
+            #expect(try test.conforms(dialect: .legacy), "\(test.name)")
         }
     }
 
-    @Test func `every refusal has a place in the text`() {
+    @Test func `every error has a position in the text`() {
         for test in cases where test.isInvalid {
             do throws(JSONPathError) {
                 _ = try JSONPath(parsing: test.selector)

@@ -12,13 +12,13 @@ import Testing
             ("$[-0]", .legacy), ("$.a[?(@.b[?(@.c)])]", .legacy), ("data", .rfc9535), ("data.a[0]", .rfc9535),
             ("data[?(@.a)]", .legacy), ("data.a = 1", nil), ("$[", nil), ("", nil), (" data", nil),
         ] as [(String, JSONPath.Dialect?)])
-    func `the dialect is the one that accepts, and the legacy one for filters that both accept`(
+    func `the dialect that accepts is chosen, and the legacy one for filters that both accept`(
         query: String, dialect: JSONPath.Dialect?
     ) {
         #expect((try? JSONPath(parsing: query))?.dialect == dialect)
     }
 
-    @Test func `a forced dialect is taken`() throws {
+    @Test func `a given dialect is used`() throws {
         let event = #"{"a": {"b": {"x": 1}, "x": 0}}"#
         #expect(try results(of: "$.a[?(@.x)]", in: event) == [#"{"b": {"x": 1}, "x": 0}"#])
         #expect(try results(of: "$.a[?(@.x)]", in: event, dialect: .legacy) == [#"{"b": {"x": 1}, "x": 0}"#])
@@ -27,7 +27,7 @@ import Testing
         #expect(throws: JSONPathError.self) { try JSONPath(parsing: "$. a", dialect: .rfc9535) }
     }
 
-    @Test func `a leading name stands for a member of the root, but not in RFC 9535`() throws {
+    @Test func `a leading name selects a member of the root, except in RFC 9535`() throws {
         #expect(try results(of: "data", in: #"{"data": 1}"#) == ["1"])
         #expect(try results(of: "data", in: #"{"data": 1}"#, dialect: .legacy) == ["1"])
         #expect(try results(of: "data..a[1]", in: #"{"data": {"b": {"a": [1, 2]}}}"#) == ["2"])
@@ -37,13 +37,13 @@ import Testing
     @Test(arguments: [
         ("$.a x", 3, 4), ("data[", 5, 5), ("data x", 4, 5), ("$[?(@.a = 'x')]", 8, 10), ("\n$[", 0, 3),
     ])
-    func `where neither accepts, each fault has its place`(query: String, rfc9535: Int, legacy: Int) {
+    func `if both dialects refuse, the error has the position of each`(query: String, rfc9535: Int, legacy: Int) {
         let error = #expect(throws: JSONPathError.self) { try JSONPath(parsing: query) }
         #expect(error?.rfc9535?.offset == rfc9535)
         #expect(error?.legacy?.offset == legacy)
     }
 
-    @Test func `texts that are too long or too deep are refused`() throws {
+    @Test func `queries that are too long or too deep are refused`() throws {
         let long = "$" + String(repeating: "[0]", count: 21845)
         #expect(try JSONPath(parsing: long).dialect == .rfc9535)
         #expect(throws: JSONPathError.self) { try JSONPath(parsing: long + ".a") }

@@ -2,7 +2,7 @@ import JSON
 import JSONPath
 import Testing
 
-/// The legacy dialect, fact by fact, as jsonpath2 0.4.5 has been seen to behave.
+/// The behaviour of the legacy dialect, as observed with jsonpath2 0.4.5.
 @Suite struct LegacyDialectTests {
     private static let event = #"""
         {"a": {"x": 1, "s": "héllo"}, "list": [1, 2, 3], "t": true, "f": false, "n": null, "length": 5, "e": "abc",
@@ -20,7 +20,7 @@ import Testing
         ("$", 1), (" \t$\n. a [ \"x\" ] ", 1), ("$.a.x", 1), ("$ .. x", 1), ("$[ * ]", 12), ("$.list[0 , 0]", 2),
         ("$..*", 23), ("$..[\"k\"]", 2), ("$.missing", 0), ("$.e.x", 0), ("$[\"and\"]", 1), ("$.objects[*,0]", 4),
     ])
-    func `queries are read with blanks anywhere`(query: String, count: Int) throws {
+    func `whitespace is allowed between any tokens`(query: String, count: Int) throws {
         #expect(try results(query).count == count)
     }
 
@@ -32,7 +32,7 @@ import Testing
         "$.a(", "$[?(length(@.a) = 1)]", "$[?(@.a = 1e05)]", "$[?(@.a andb)]", "$[:::]", "$[?(@.a = {a: 1})]",
         "$[?(@.a = [1,])]", "$[?(@.a = 01)]",
     ])
-    func `what the original refuses is refused in its place`(query: String) {
+    func `a query that jsonpath2 refuses is refused with a position`(query: String) {
         do throws(JSONPathError) {
             let query = try JSONPath(parsing: query, dialect: .legacy)
             Issue.record("accepted: \(query)")
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func `a fault has its line and column`() {
+    @Test func `an error has a line and a column`() {
         let error = #expect(throws: JSONPathError.self) { try JSONPath(parsing: "$.a\n .b[", dialect: .legacy) }
         #expect(error?.legacy?.description == "line 2, column 5: a subscript was expected")
         #expect(error?.description == "in the legacy dialect, line 2, column 5: a subscript was expected")
@@ -56,7 +56,7 @@ import Testing
         ("$.list[:9007199254740991]", ["1", "2", "3"]), ("$.list[:99999999999999999999]", ["1", "2", "3"]),
         ("$.list[::2]", ["1", "3"]), ("$.list[::-1]", ["3", "2", "1"]), ("$.list[::0]", []),
     ])
-    func `indices and slices`(query: String, values: [String]) throws {
+    func `indices and slices select elements as in Python`(query: String, values: [String]) throws {
         #expect(try results(query) == values)
     }
 
@@ -67,7 +67,7 @@ import Testing
         #expect(try results(#"$["\ud800"]"#) == [])
     }
 
-    @Test func `a filter tests the value at hand, not its children`() throws {
+    @Test func `a filter tests the current value, not its children`() throws {
         #expect(try results("$.objects[?(@.k)]") == [])
         #expect(try results("$.objects[*][?(@.k)]") == [#"{"k": 1}"#, #"{"k": 2}"#])
         #expect(try results("$.objects[*][?(@.k = 2)].k") == ["2"])
@@ -80,7 +80,7 @@ import Testing
         ("@.missing or @.a and @.t", true), ("not @.missing", true), ("not @.a.x = 2", true), ("not not @.a", true),
         ("not (@.a and @.missing)", true), ("not @.a or @.t", true), ("(@.missing and @.t) or @.a", true),
     ])
-    func `or binds tighter than and, and not applies to what follows`(expression: String, expected: Bool) throws {
+    func `or binds tighter than and, and not negates only the next test`(expression: String, expected: Bool) throws {
         #expect(try holds(expression) == expected)
     }
 
@@ -94,7 +94,7 @@ import Testing
         (#"@ = $"#, true), ("$.list[*] = 3", true), ("3 = $.list[*]", true), ("$.list[*] = 4", false),
         ("$.list[*] != 1", true),
     ])
-    func `equality is deep, and true is 1`(expression: String, expected: Bool) throws {
+    func `equality compares deeply, and true equals 1`(expression: String, expected: Bool) throws {
         #expect(try holds(expression) == expected)
     }
 
@@ -102,7 +102,7 @@ import Testing
         ("$.list[*] = @.a.x", true), ("$.list[*] = @.list[1]", false), ("$.list[1] = @.list[*]", true),
         ("$.list[1:] = @.list[*]", true), ("$.list[*] > @.a.x", false),
     ])
-    func `with a query on the right only the first value on the left is compared`(
+    func `if the right side is a query, only the first value on the left is compared`(
         expression: String, expected: Bool
     ) throws {
         #expect(try holds(expression) == expected)
@@ -113,7 +113,7 @@ import Testing
         ("@.t < 2", true), ("@.f < @.t", true), (#"@.e < "b""#, false), (#"@.e <= "abc""#, false), ("@.n < 1", false),
         ("@.n <= null", false), ("@.list < 5", false), ("@.missing < 1", false), ("1 < 2", true),
     ])
-    func `numbers alone have an order`(expression: String, expected: Bool) throws {
+    func `only numbers and Booleans have an order`(expression: String, expected: Bool) throws {
         #expect(try holds(expression) == expected)
     }
 
@@ -122,7 +122,7 @@ import Testing
         ("0.0", false), ("1e-999", false), ("1", true), (#""""#, false), (#""0""#, true), ("null", false),
         ("true", true), ("false", false), ("[]", false), ("[0]", true), ("{}", false), (#"{"a": 0}"#, true),
     ])
-    func `a query is true where it finds something, a literal as in Python`(expression: String, expected: Bool) throws {
+    func `a query is true if it finds anything, and a literal as in Python`(expression: String, expected: Bool) throws {
         #expect(try holds(expression) == expected)
     }
 
@@ -142,7 +142,7 @@ import Testing
         ("$.e[substring(0, $.list[0]), charAt(@.length())]", [#""a""#]), ("$.one.values().x", []),
         ("$.objects.values()[2].entries()[0][0].length()", ["1"]),
     ])
-    func `functions are subscripts`(query: String, values: [String]) throws {
+    func `functions are called as subscripts`(query: String, values: [String]) throws {
         let sorted = try query.contains("..") ? results(query).sorted() : results(query)
         #expect(sorted == (query.contains("..") ? values.sorted() : values))
     }
@@ -152,17 +152,17 @@ import Testing
         ("$.list[$.list[*]]", ["2", "3"]), ("$[$.e]", []), ("$[@.objects[*].keys()[0]]", []),
         ("$.objects[0][$.objects[*].keys()[0]]", ["1", "1"]), ("$.list[$.e]", []), ("$.a[$.list]", []),
     ])
-    func `a query as a subscript names children`(query: String, values: [String]) throws {
+    func `a query in a subscript selects children by its results`(query: String, values: [String]) throws {
         #expect(try results(query) == values)
     }
 
-    @Test func `paths go through filters and functions`() throws {
+    @Test func `a normalized path contains functions, but no filters`() throws {
         let query = try JSONPath(parsing: "$.objects[*][?(@.k)].entries()[0][1]", dialect: .legacy)
         let paths = try query.nodes(in: document(LegacyDialectTests.event)).map(\.normalizedPath)
         #expect(paths == ["$['objects'][0][entries()][0][1]", "$['objects'][1][entries()][0][1]"])
     }
 
-    @Test func `numbers keep their text where functions hand them on`() throws {
+    @Test func `functions keep the text of numbers`() throws {
         let values = try results(of: "$.values()[*]", in: "[1.50, 1e2, 12345678901234567890]", dialect: .legacy)
         #expect(values == ["1.50", "1e2", "12345678901234567890"])
     }

@@ -2,19 +2,19 @@ import JSON
 import JSONPath
 import Testing
 
-/// What the compliance suite leaves open.
+/// Cases that the compliance suite does not cover.
 @Suite struct RFC9535Tests {
     private func results(_ query: String, _ document: String) throws -> [String] {
         try JSONPathTests.results(of: query, in: document, dialect: .rfc9535)
     }
 
-    @Test func `a bare at sign is a test of existence, whatever the value`() throws {
+    @Test func `a query as a filter tests existence, whatever the value`() throws {
         #expect(try results("$[?@]", #"[false, 0, "", null, [], {}]"#).count == 6)
         #expect(try results("$[?@.a]", #"[{"a": false}, {"a": 0}, {"a": ""}, {"a": null}, {"b": 1}]"#).count == 4)
         #expect(try results("$[?!@]", #"[false, 0, "", null]"#) == [])
     }
 
-    @Test func `texts are equal where their scalars are`() throws {
+    @Test func `strings are equal if their scalars are`() throws {
         // An e with an acute accent, as one scalar and as two.
         let document = #"{"\u00e9": 1, "e\u0301": 2, "list": ["\u00e9", "e\u0301"]}"#
         #expect(try results(#"$["\u00e9"]"#, document) == ["1"])
@@ -23,7 +23,7 @@ import Testing
         #expect(try results("$.*", document).count == 3)
     }
 
-    @Test func `texts are ordered by scalars`() throws {
+    @Test func `strings are ordered by their scalars`() throws {
         // U+FF61 comes before U+1F600, although its UTF-16 does not.
         #expect(try results(#"$[?@ < "\ud83d\ude00"]"#, #"["\uff61", "\ud83d\ude00", "a"]"#).count == 2)
         #expect(try results(#"$[?@ < "b"]"#, #"["", "a", "aa", "b", "ba", 1, null]"#).count == 3)
@@ -43,14 +43,14 @@ import Testing
         ("123456789012345678901234567890", "123456789012345678901234567891", true),
         ("0.30000000000000004", "0.3", false), ("1000000000000000000000", "1e21", true),
     ])
-    func `numbers are compared exactly as far as 64 bits go, then as doubles`(
+    func `numbers are compared exactly up to 64 bits, and as doubles beyond`(
         left: String, right: String, isEqual: Bool
     ) throws {
         #expect(try results("$[?@ == $[1]]", "[\(left), \(right)]").count == (isEqual ? 2 : 1))
         #expect(try !results("$[?$[0] <= $[1] && $[0] >= $[1]]", "[\(left), \(right)]").isEmpty == isEqual)
     }
 
-    @Test func `a number of very many digits is the nearest double`() throws {
+    @Test func `a number with very many digits is read as the nearest double`() throws {
         let digits = "0." + String(repeating: "0", count: 300) + "1" + String(repeating: "0", count: 2000) + "1"
         #expect(try results("$[?@ == 1e-301]", "[\(digits)]").count == 1)
         let half = "9007199254740993" + String(repeating: "0", count: 1000)
@@ -58,7 +58,7 @@ import Testing
         #expect(try results("$[?@ == 9007199254740993]", "[\(half)e-1000]").count == 1)
     }
 
-    @Test func `of members of one name the last counts, in the place of the first`() throws {
+    @Test func `the last of several members with the same name counts, in the position of the first`() throws {
         let document = #"{"a": 1, "b": 2, "a": 3}"#
         #expect(try results("$.a", document) == ["3"])
         #expect(try results("$.*", document) == ["3", "2"])
@@ -73,7 +73,7 @@ import Testing
         (#"{"a": {"b": 1, "b": [5]}, "a": {"b": 2, "b": [3]}}"#, #"[{"b": 2, "b": [3]}, [3], 3]"#),
         (#"[{"a": null, "a": {}}, {"a": {}, "a": null}]"#, #"[{"a": null, "a": {}}, {"a": {}, "a": null}, {}, null]"#),
     ])
-    func `a member that another replaces leaves nothing behind`(document: String, all: String) throws {
+    func `a replaced member leaves no nodes`(document: String, all: String) throws {
         #expect(try results("$..*", document) == json(all).array?.map(text))
     }
 
@@ -82,7 +82,7 @@ import Testing
         #expect(try results("$[?@ == $[0]]", document).count == 2)
     }
 
-    @Test func `the order of results is that of a walk before its children`() throws {
+    @Test func `the results of a value come before those of its children`() throws {
         let document = #"{"a": [{"b": 1}, {"b": {"b": 2}}], "b": 3}"#
         let paths = try JSONPath(parsing: "$..b").nodes(in: JSONPathTests.document(document)).map(\.normalizedPath)
         #expect(paths == ["$['b']", "$['a'][0]['b']", "$['a'][1]['b']", "$['a'][1]['b']['b']"])
@@ -104,7 +104,7 @@ import Testing
         "$[9007199254740992]", "$[-9007199254740992]", "$[-0]", "$[:9007199254740992]", #"$["\'"]"#, #"$['\"']"#,
         #"$["\ud800"]"#, #"$["\udc00\ud800"]"#, "$.a.", "$.-a", "$a", "$ ", " $",
     ])
-    func `what is not well-formed and well-typed is refused in its place`(query: String) {
+    func `a query that is malformed or has wrong types is refused with a position`(query: String) {
         do throws(JSONPathError) {
             _ = try JSONPath(parsing: query, dialect: .rfc9535)
             Issue.record("accepted: \(query)")
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func `slices end where the array does, however far their bounds`() throws {
+    @Test func `a slice ends where the array ends, however large its bounds`() throws {
         let far = 9_007_199_254_740_991
         #expect(try results("$[-\(far):\(far):1]", "[1, 2, 3]") == ["1", "2", "3"])
         #expect(try results("$[\(far):-\(far):-1]", "[1, 2, 3]") == ["3", "2", "1"])

@@ -1,7 +1,7 @@
 import JSON
 import JSONPath
 
-/// Queries and documents of few names and values, so that many match.
+/// Random queries and documents with few names and values, so that many match.
 struct RandomQueries {
     private var state: UInt64
 

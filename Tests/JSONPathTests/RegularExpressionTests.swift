@@ -3,7 +3,7 @@ import Testing
 @testable import JSONPath
 
 @Suite struct RegularExpressionTests {
-    /// `nil` where the pattern is not valid.
+    /// `nil` if the pattern is invalid.
     private func matches(_ pattern: String, _ text: String, isSearch: Bool = false) throws -> Bool? {
         guard let expression = try RegularExpression(pattern, isSearch: isSearch) else { return nil }
         var matcher = RegularExpressionMatcher()
@@ -31,7 +31,7 @@ import Testing
         ("^a$", "a", true), ("a^b", "ab", false), ("a$b", "ab", false), ("(^a|b)*", "ab", true), ("^^a$$", "a", true),
         ("a,b-c", "a,b-c", true), ("a/b&c~", "a/b&c~", true),
     ])
-    func `patterns match whole texts`(pattern: String, text: String, expected: Bool) throws {
+    func `a pattern matches the whole text`(pattern: String, text: String, expected: Bool) throws {
         #expect(try matches(pattern, text) == expected)
     }
 
@@ -40,7 +40,7 @@ import Testing
         ("^ab", "abc", true), ("ab$", "abc", false), ("a.c", "xxabcxx", true), ("(a|b){3}", "xabax", true),
         ("aab", "aaab", true), ("$", "abc", true), ("^$", "abc", false), (#"\p{Nd}{2}"#, "a1b23", true),
     ])
-    func `patterns are searched for`(pattern: String, text: String, expected: Bool) throws {
+    func `a search finds a pattern anywhere in the text`(pattern: String, text: String, expected: Bool) throws {
         #expect(try matches(pattern, text, isSearch: true) == expected)
     }
 
@@ -51,7 +51,7 @@ import Testing
         #"\p"#, #"\p{"#, #"\p{}"#, #"\p{X}"#, #"\p{Cs}"#, #"\p{Lux}"#, #"\pL"#, "[b-a]", "[[a]", "[a-b-c]", "[a--]",
         #"[a-\p{L}]"#, #"[\d]"#, "(?:a)", "(?i)a", "a{1}{2}",
     ])
-    func `what is no I-Regexp is none`(pattern: String) throws {
+    func `a pattern that is not an I-Regexp is invalid`(pattern: String) throws {
         #expect(try matches(pattern, "") == nil)
     }
 
@@ -59,11 +59,11 @@ import Testing
         "a{5000}", "(a{100}){100}", "((((a{20}){20}){20}){20}){20}", "a{0,5000}", "a{99999999999999999999}",
         "(){1000000000}", "((){1000}){1000}",
     ])
-    func `patterns that come to too much are too large`(pattern: String) {
+    func `a pattern that compiles to too many steps is too large`(pattern: String) {
         #expect(throws: RegularExpression.TooLarge.self) { try matches(pattern, "") }
     }
 
-    @Test func `patterns are nested as deep as queries`() throws {
+    @Test func `groups may be nested 64 deep and no deeper`() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "(", count: depth) + "a" + String(repeating: ")", count: depth)
         }
@@ -72,7 +72,7 @@ import Testing
         #expect(try matches(nested(10_000), "a") == nil)
     }
 
-    @Test func `a literal that is too large is refused, one that is no I-Regexp matches nothing`() throws {
+    @Test func `a literal pattern is refused if it is too large, and matches nothing if it is invalid`() throws {
         let error = #expect(throws: JSONPathError.self) { try JSONPath(parsing: "$[?match(@, 'a{5000}')]") }
         #expect(error?.rfc9535?.reason == "the regular expression is too large")
         #expect(error?.rfc9535?.offset == 11)
@@ -82,15 +82,15 @@ import Testing
         #expect(try results(of: "$[?!match(@, '[')]", in: #"["[", ""]"#).count == 2)
     }
 
-    @Test func `patterns of the document that are no I-Regexp, or too large, match nothing`() throws {
+    @Test func `a pattern from the document that is invalid or too large matches nothing`() throws {
         let document = #"{"patterns": ["a+", "[", "a{5000}", 1, null, "b"], "text": "aa"}"#
         #expect(try results(of: "$.patterns[?match($.text, @)]", in: document) == [#""a+""#])
         #expect(try results(of: "$.patterns[?search('xaax', @)]", in: document) == [#""a+""#])
     }
 
-    /// The steps of a text twice as long are twice as many, even where a backtracking engine needs ages.
+    /// Twice the text takes at most twice the steps, even with patterns that make a backtracking engine take for ever.
     @Test(arguments: ["(a*)*b", "(a|a)*b", "(a|aa)+b", "a?a?a?a?a?a?a?a?aaaaaaaab", "(.*)(.*)(.*)(.*)(.*)b"])
-    func `steps grow with the text and no faster`(pattern: String) throws {
+    func `the steps of a match grow no faster than the text`(pattern: String) throws {
         func steps(_ length: Int) throws -> Int {
             let expression = try #require(try RegularExpression(pattern, isSearch: false))
             var low = 1

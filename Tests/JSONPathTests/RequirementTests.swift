@@ -3,7 +3,8 @@ import JSONPath
 import Testing
 
 @Suite struct RequirementTests {
-    /// As `a.b`, `a.b=value`, joined by `|`; `-` for none. A `*` stands for any child, a `**` for anything below.
+    /// The alternatives as text, `a.b` or `a.b=value`, joined by `|`, or `-` if nothing is required. `*` is any child,
+    /// `**` any descendant.
     private func requirement(_ query: String, _ dialect: JSONPath.Dialect? = nil) throws -> String {
         guard let requirement = try JSONPath(parsing: query, dialect: dialect).requirement else { return "-" }
         return requirement.map { requirement in
@@ -32,7 +33,7 @@ import Testing
         (#"$[?(@.a = "x" and (@.b = "y" or @.b = "z"))]"#, "a=x"),
         (#"$[?((@.b = "y" or @.b = "z") and @.a)]"#, "b=y|b=z"),
     ])
-    func `legacy filters say what an event must have`(query: String, expected: String) throws {
+    func `a legacy filter requires the members that it tests`(query: String, expected: String) throws {
         #expect(try requirement(query) == expected)
         #expect(try requirement(query, .legacy) == expected)
     }
@@ -46,11 +47,11 @@ import Testing
         ("$.a[?@.c && $.b == 'x']", "b=x"), ("$[?$.b != 'x']", "*"), ("$[?$.b == $.c]", "*"), ("$[?!$.b]", "*"),
         ("$[?$.b <= 1]", "*"), ("$[?$.b == 'x' || $.c == 'y']", "b=x|c=y"), ("$.a[?@.c, 'd']", "a.*.c|a.d"),
     ])
-    func `queries of RFC 9535 say as far as names are sure`(query: String, expected: String) throws {
+    func `a query of RFC 9535 requires the members that it names`(query: String, expected: String) throws {
         #expect(try requirement(query) == expected)
     }
 
-    @Test func `more alternatives than an index would follow are not told`() throws {
+    @Test func `a requirement has at most 32 alternatives and 32 steps`() throws {
         func filter(_ count: Int) -> String {
             "$.a[?(" + (0..<count).map { "@.t = \"\($0)\"" }.joined(separator: " or ") + ")]"
         }
@@ -61,22 +62,22 @@ import Testing
         #expect(try requirement("$[?(@\(long) = \"x\")]").utf8.count == 63)
     }
 
-    /// Whatever is asked of whatever document: where the query matches, one alternative holds.
+    /// If a random query matches a random document, one alternative of its requirement holds.
     @Test(arguments: 0..<8 as Range<UInt64>)
-    func `no document matches without what is required`(seed: UInt64) throws {
+    func `a document that matches a query meets its requirement`(seed: UInt64) throws {
         var random = RandomQueries(seed: seed + 1)
-        var told = 0
+        var matched = 0
         for _ in 0..<2500 {
             let (text, dialect) = random.query()
             let query = try JSONPath(parsing: text, dialect: dialect)
             for _ in 0..<4 {
                 let value = random.document()
                 guard try query.matches(JSONPathDocument(value)), let requirement = query.requirement else { continue }
-                told += 1
+                matched += 1
                 #expect(requirement.contains { $0.holds(for: value) }, "\(text) on \(JSONPathTests.text(value))")
             }
         }
-        #expect(told > 100)
+        #expect(matched > 100)
     }
 }
 
@@ -88,7 +89,7 @@ extension JSONPathRequirement {
         let children: [JSON] =
             switch value {
             case .array(let values): values
-            // Of one name the last counts.
+            // The last of several members with the same name counts.
             case .object(let members): Set(members.map(\.name)).compactMap { value[$0] }
             default: []
             }

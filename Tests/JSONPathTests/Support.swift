@@ -6,13 +6,13 @@ func json(_ text: String) throws -> JSON { try JSON(parsing: Array(text.utf8)) }
 
 func document(_ text: String) throws -> JSONPathDocument { JSONPathDocument(try json(text)) }
 
-/// A file beside the tests.
+/// The content of a file in the directory of the tests.
 func json(file name: String) throws -> JSON {
     let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     return try JSON(parsing: Array(Data(contentsOf: directory.appendingPathComponent(name))))
 }
 
-/// The text of a value; values of the same text are the same scalar by scalar, as those that are `==` need not be.
+/// The text of a value. Equal texts have equal scalars; values that are `==` may differ in their scalars.
 func text(_ value: JSON) -> String {
     var writer = JSONWriter()
     writer.value(value)
