@@ -17,7 +17,7 @@ import Values
                 receivedAt: Timestamp(microseconds: 1_500_000), remote: remote))
     }
 
-    @Test func `a notification is written in the members that clients know, in their order`() {
+    @Test func `a notification has the members that clients know, in their order`() {
         var fields = FieldList()
         fields.append(name: "Host".utf8, value: "a\"b".utf8)
         fields.append(name: "Host".utf8, value: [0xe9])
@@ -29,7 +29,7 @@ import Values
         )
     }
 
-    @Test func `nothing to tell is an empty list`() {
+    @Test func `no notifications are written as an empty list`() {
         #expect(notificationsJSON([]) == Array(#"{"notifications": []}"#.utf8))
     }
 
@@ -39,7 +39,7 @@ import Values
             ([], .text, "", nil),
             ([0xff], .encodedText("no such"), "\u{fffd}", "/w=="),
         ] as [([UInt8], Notification.BodyKind, String, String?)])
-    func `a body is its text, with its bytes beside it where it is none`(
+    func `a body that is not text has its bytes in Base64 beside it`(
         body: [UInt8], kind: Notification.BodyKind, text: String, base64: String?
     ) throws {
         let json = try JSON(parsing: notificationsJSON([notification(body, kind, query: [], remote: nil)]))
@@ -60,7 +60,9 @@ import Values
             (#"{"enabled": true, "subpaths": true}"#, true, true),
             (#"{"subpaths": false, "enabled": "t"}"#, true, false),
         ] as [(String, Bool, Bool?)])
-    func `a configuration is read as clients write it`(text: String, isEnabled: Bool, takesSubpaths: Bool?) throws {
+    func `a configuration is read in every form that clients send`(text: String, isEnabled: Bool, takesSubpaths: Bool?)
+        throws
+    {
         let found = try Configuration(parsing: Array(text.utf8))
         #expect(found == Configuration(isEnabled: isEnabled, takesSubpaths: takesSubpaths))
     }
@@ -79,10 +81,10 @@ import Values
             ("{\"enabled\": 1.00}", "\"enabled\" must be"),
             ("{\"enabled\": true, \"subpaths\": null}", "\"subpaths\" must be"),
         ])
-    func `what is no configuration is refused with the reason`(text: String, reason: String) {
+    func `an invalid configuration is refused with the reason`(text: String, reason: String) {
         do throws(ConfigurationError) {
             _ = try Configuration(parsing: Array(text.utf8))
-            Issue.record("taken")
+            Issue.record("accepted")
         } catch {
             #expect(error.reason.contains(reason) && error.reason.hasSuffix("."))
         }

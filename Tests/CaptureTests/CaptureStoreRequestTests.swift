@@ -5,12 +5,12 @@ import StoreSupport
 import Testing
 import Values
 
-/// Requests that are tried again, expiry, and what the status page needs: the rest of what every engine must do.
+/// What every engine must do for retried requests, expiry, and the overview of the status page.
 @Suite struct CaptureStoreRequestTests {
-    // MARK: Second attempts
+    // MARK: Retried requests
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again opens one endpoint`(engine: Engine, isCommitted: Bool) throws {
+    func `a retried request opens one endpoint`(engine: Engine, isCommitted: Bool) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(endpoints: 1)
             #expect(
@@ -29,7 +29,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again keeps one notification`(engine: Engine, isCommitted: Bool) throws {
+    func `a retried request stores one notification`(engine: Engine, isCommitted: Bool) throws {
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits(notificationsPerEndpoint: 1)
@@ -48,7 +48,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a request that was rolled back is as if it had never been`(engine: Engine) throws {
+    func `a request that was rolled back leaves nothing, and can be retried`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             #expect(
@@ -61,7 +61,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a request that is tried again collects the same, and nobody else does`(engine: Engine) throws {
+    func `a retried request collects the same notifications, and no other request does`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             for body in ["a", "b"] { #expect(try test.accept(body, at: id) == .stored) }
@@ -77,7 +77,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `requests with other ids are other requests`(engine: Engine) throws {
+    func `requests whose ids differ in any part are different requests`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             let first = test.request(1)
@@ -94,7 +94,7 @@ import Values
     // MARK: Expiry
 
     @Test(arguments: Engine.allCases)
-    func `an endpoint that is idle for longer than allowed, not just as long, is gone`(engine: Engine) throws {
+    func `an endpoint expires once it was idle for longer than the limit`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(idleSeconds: 10)
             let id = try test.create(1, limits)
@@ -114,7 +114,7 @@ import Values
         }
     }
 
-    /// Each use comes ten seconds after the one before.
+    /// The ways to use an endpoint.
     private static let uses:
         [(name: String, use: @Sendable (EmptyStore, Endpoint.ID, Moment, CaptureLimits) throws -> Void)] = [
             ("accepting", { _ = try $0.accept(at: $1, at: $2, $3) }),
@@ -125,7 +125,7 @@ import Values
         ]
 
     @Test(arguments: Engine.allCases, 0..<5)
-    func `a use puts off the end of an idle endpoint`(engine: Engine, use: Int) throws {
+    func `each use postpones the expiry of an idle endpoint`(engine: Engine, use: Int) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(idleSeconds: 10)
             let id = try test.create(1, limits)
@@ -142,7 +142,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `what is refused is no use`(engine: Engine) throws {
+    func `a refused notification does not postpone the expiry`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(notificationsPerEndpoint: 0, idleSeconds: 10)
             let id = try test.create(1, limits)
@@ -153,7 +153,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `however much it is used, an endpoint ends with its lifetime`(engine: Engine) throws {
+    func `an endpoint expires at the end of its lifetime, even if it is used`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(idleSeconds: 10, lifetimeSeconds: 25)
             let id = try test.create(1, limits)
@@ -169,7 +169,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `many that are overdue are removed in steps, and no others`(engine: Engine) throws {
+    func `overdue endpoints are removed in steps, and no others`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(idleSeconds: 10)
             for number in UInt8(0)..<50 { try test.create(number, at: test.later(number < 30 ? 0 : 5), limits) }
@@ -192,7 +192,7 @@ import Values
     // MARK: Overview
 
     @Test(arguments: Engine.allCases)
-    func `each event is counted under its own name, before and after a commit`(engine: Engine) throws {
+    func `each event has its own counter, before and after a commit`(engine: Engine) throws {
         try engine.withStore { test in
             var expected = CaptureCounters()
             for (index, event) in CaptureEvent.allCases.enumerated() {
@@ -209,7 +209,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `what is counted is kept where what was written is thrown away`(engine: Engine) throws {
+    func `a rollback keeps the counters`(engine: Engine) throws {
         try engine.withStore { test in
             test.capture.count(.received)
             test.rollBack()

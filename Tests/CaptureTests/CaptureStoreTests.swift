@@ -5,10 +5,10 @@ import StoreSupport
 import Testing
 import Values
 
-/// What every engine must do, as the protocol says it.
+/// What the protocol requires of every engine.
 @Suite struct CaptureStoreTests {
     @Test(arguments: Engine.allCases)
-    func `an endpoint that was opened accepts, and hands out in order what it accepted`(engine: Engine) throws {
+    func `an endpoint gives out its notifications once, in the order of their arrival`(engine: Engine) throws {
         try engine.withStore { test in
             #expect(
                 try test.capture.create(test.id(1), for: nil, at: test.moment, CaptureLimits()) == .created(test.id(1)))
@@ -22,7 +22,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a notification comes back as it was, to the byte`(engine: Engine) throws {
+    func `a notification is collected as it was stored, byte for byte`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             var fields = FieldList()
@@ -48,7 +48,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `endpoints do not mix`(engine: Engine) throws {
+    func `each endpoint has its own notifications`(engine: Engine) throws {
         try engine.withStore { test in
             for number in UInt8(1)...3 { try test.create(number) }
             #expect(try test.accept("a", at: test.id(2)) == .stored)
@@ -60,7 +60,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `of an endpoint that is not there nothing can be had`(engine: Engine) throws {
+    func `every operation on an unknown endpoint fails`(engine: Engine) throws {
         try engine.withStore { test in
             let id = test.id(9)
             let limits = CaptureLimits()
@@ -77,8 +77,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `an endpoint that was removed is gone with what it kept, and its id can come back empty`(engine: Engine) throws
-    {
+    func `deleting an endpoint deletes its notifications, and its id can be used again`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             #expect(try test.accept(at: id) == .stored)
@@ -92,7 +91,9 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a disabled endpoint refuses, keeps what it has, and can be enabled again`(engine: Engine) throws {
+    func `a disabled endpoint refuses notifications, keeps those it has, and can be enabled again`(engine: Engine)
+        throws
+    {
         try engine.withStore { test in
             let id = try test.create()
             #expect(try test.accept("before", at: id) == .stored)
@@ -108,7 +109,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a path after the id is taken where that was asked for`(engine: Engine) throws {
+    func `a path after the id is accepted only if the endpoint takes subpaths`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits()
@@ -131,7 +132,7 @@ import Values
     // MARK: Limits
 
     @Test(arguments: Engine.allCases, [-1, 0, 1, 3])
-    func `no more endpoints are opened than may be, and removing one makes room`(engine: Engine, limit: Int) throws {
+    func `the number of endpoints is limited, and deleting one makes room`(engine: Engine, limit: Int) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(endpoints: limit)
             for number in 0..<max(0, limit) {
@@ -149,7 +150,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `endpoints that are overdue make room for new ones`(engine: Engine) throws {
+    func `overdue endpoints make room for new ones`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(endpoints: 2, idleSeconds: 10)
             try test.create(1, limits)
@@ -161,7 +162,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [-1, 0, 1, 5])
-    func `no more notifications wait than may, and collecting makes room`(engine: Engine, limit: Int) throws {
+    func `the number of notifications is limited, and collecting makes room`(engine: Engine, limit: Int) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(notificationsPerEndpoint: limit)
             let id = try test.create()
@@ -179,7 +180,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `of several reasons to refuse, being disabled comes before having no room`(engine: Engine) throws {
+    func `unknown is reported before disabled, and disabled before full`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits(notificationsPerEndpoint: 0)
@@ -190,10 +191,10 @@ import Values
         }
     }
 
-    // MARK: Looking and acknowledging
+    // MARK: Looking at notifications, and acknowledging them
 
     @Test(arguments: Engine.allCases)
-    func `looking shows what waits after a number, so many at the most, and leaves it`(engine: Engine) throws {
+    func `looking returns the notifications after a number, up to a limit, and keeps them`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             for _ in 0..<5 { #expect(try test.accept(at: id) == .stored) }
@@ -213,7 +214,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `acknowledging drops what was seen and no more`(engine: Engine) throws {
+    func `acknowledging deletes the notifications up to a number, and no more`(engine: Engine) throws {
         try engine.withStore { test in
             let id = try test.create()
             let limits = CaptureLimits()
@@ -232,10 +233,10 @@ import Values
         }
     }
 
-    // MARK: What is not committed
+    // MARK: Before the commit
 
     @Test(arguments: Engine.allCases)
-    func `what was written is seen once it is committed, and never where it is thrown away`(engine: Engine) throws {
+    func `writes are not visible before the commit, and never after a rollback`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits()
             let id = try test.create()
@@ -252,7 +253,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `one address cannot keep others from creating`(engine: Engine) throws {
+    func `one address cannot take all endpoints`(engine: Engine) throws {
         try engine.withStore { test in
             let limits = CaptureLimits(endpoints: 16)
             func create(_ number: UInt8, from address: String) throws -> Creation {
@@ -265,11 +266,11 @@ import Values
             }
             #expect(try create(15, from: "192.0.2.1") == .tooManyOfAddress)
             #expect(try create(15, from: "2001:db8::1") == .created(test.id(15)))
-            // The same network of 64 bits.
+            // The same /64 network.
             #expect(try create(16, from: "2001:db8::2") == .tooManyOfAddress)
             #expect(try create(16, from: "192.0.2.2") == .created(test.id(16)))
             #expect(try create(17, from: "192.0.2.3") == .tooMany)
-            // What is deleted no longer counts.
+            // Deleted endpoints no longer count.
             for number in UInt8(1)...4 { #expect(try test.capture.delete(test.id(number))) }
             try test.commit()
             #expect(try create(18, from: "192.0.2.1") == .created(test.id(18)))

@@ -4,9 +4,9 @@ import MappedStore
 import StoreSupport
 import Values
 
-/// Short forms for what capture needs.
+/// Short forms of capture's operations.
 extension EmptyStore {
-    /// An id like no other with another number.
+    /// An id that is different for each number.
     func id(_ number: UInt8) -> Endpoint.ID {
         guard let id = Endpoint.ID(bytes: [UInt8](repeating: number, count: 24)) else {
             fatalError("24 bytes are an id")
@@ -14,7 +14,7 @@ extension EmptyStore {
         return id
     }
 
-    /// Opens an endpoint and commits that.
+    /// Creates an endpoint, and commits.
     @discardableResult
     func create(_ number: UInt8 = 1, at time: Moment? = nil, _ limits: CaptureLimits = CaptureLimits()) throws
         -> Endpoint.ID
@@ -46,7 +46,7 @@ extension EmptyStore {
         return try all(found)?.map { String(decoding: $0.notification.body, as: UTF8.self) }
     }
 
-    /// What was found, a long finding read to its end; `nil` where there is no such endpoint.
+    /// The notifications that were found, all of them if they are many; `nil` if the endpoint is unknown.
     func all(_ found: Finding) throws -> [NumberedNotification]? {
         switch found {
         case .unknownEndpoint, .tooLong: return nil
@@ -56,7 +56,7 @@ extension EmptyStore {
         }
     }
 
-    /// The numbers of what waits.
+    /// The numbers of the notifications that are not collected.
     func look(
         at id: Endpoint.ID, after number: UInt64 = 0, limit: Int = 100, at time: Moment? = nil,
         _ limits: CaptureLimits = CaptureLimits()

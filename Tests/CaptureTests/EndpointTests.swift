@@ -13,12 +13,12 @@ import Values
     }
 
     @Test(arguments: [(15_000_000, false), (15_000_001, true), (4_000_000, false)] as [(Int64, Bool)])
-    func `idle is longer than the limit, not as long`(now: Int64, isOverdue: Bool) throws {
+    func `an endpoint is overdue once it was idle for longer than the limit`(now: Int64, isOverdue: Bool) throws {
         let limits = CaptureLimits(idleSeconds: 10, lifetimeSeconds: 100)
         #expect(try endpoint().isOverdue(at: Timestamp(microseconds: now), limits) == isOverdue)
     }
 
-    @Test func `an id is 32 characters of URL text for 24 bytes`() throws {
+    @Test func `an id of 24 bytes is written as 32 characters of URL-safe Base64`() throws {
         var random = SystemRandomNumberGenerator()
         let ids = (0..<100).map { _ in Endpoint.ID(random: &random) }
         #expect(Set(ids).count == 100)
@@ -40,7 +40,7 @@ import Values
 
 @Suite struct EndpointBytesTests {
     @Test(arguments: [(0, 100, true), (60, 40, true), (60, 41, false), (101, 0, false)])
-    func `an endpoint keeps so many bytes and no more`(kept: Int, size: Int, isStored: Bool) throws {
+    func `an endpoint stores notifications up to its limit of bytes`(kept: Int, size: Int, isStored: Bool) throws {
         let id = try #require(Endpoint.ID(bytes: [UInt8](repeating: 1, count: 24)))
         let now = Timestamp(microseconds: 0)
         let endpoint = Endpoint(id: id, number: 1, created: now, lastUsed: now, next: 2, bytes: UInt64(kept))
@@ -54,7 +54,7 @@ import Values
             (1024, 896, 128, false), (1024, 1023, 0, true), (1024, 1023, 1, false), (1024, 1024, 0, false),
             (4, 3, 3, true), (4, 4, 0, false), (0, 0, 0, false), (-1, 0, 0, false),
         ])
-    func `the last eighth of the places is for addresses that have few`(
+    func `the last eighth of the endpoints is for addresses that have few`(
         limit: Int, total: Int, own: Int, isAllowed: Bool
     ) {
         #expect(CaptureLimits(endpoints: limit).mayCreate(total: total, own: own) == isAllowed)

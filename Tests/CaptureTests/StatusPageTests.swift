@@ -14,7 +14,7 @@ import Values
         return statusPage(Self.installation, CaptureLimits(), overview, at: moment).components("\n")
     }
 
-    @Test func `the page is as the original's, line by line`() throws {
+    @Test func `the page equals the original's, line by line`() throws {
         var counters = CaptureCounters()
         counters[.received] = 5
         counters[.receptionRefused] = 2
@@ -37,7 +37,7 @@ import Values
             ])
     }
 
-    @Test func `a list that was cut says so`() {
+    @Test func `a shortened list says so`() {
         let lines = page(Overview(counters: CaptureCounters(), total: 2000, newest: []))
         #expect(lines.contains("ENDPOINTS (2000 total)") && lines.contains("Only the newest 0 are listed"))
     }
