@@ -10,7 +10,7 @@ import Testing
         try Consumer(brokers: brokers, group: "g", topics: ["t"], properties: properties)
     }
 
-    /// The first event that is wanted, within some seconds.
+    /// The first event that `isWanted` accepts, within 15 s.
     private func event(of consumer: Consumer, where isWanted: (Consumer.Event) -> Bool) -> Consumer.Event? {
         let end = SystemClock.bootTimeMicroseconds() + 15_000_000
         while SystemClock.bootTimeMicroseconds() < end {
@@ -24,7 +24,7 @@ import Testing
             ("no.such.property", "1"), ("security.protocol", "telepathy"), ("sasl.mechanism", ""),
             ("ssl.ca.location", "/nowhere/at/all"),
         ])
-    func `a property that librdkafka does not take is refused with its name`(name: String, value: String) throws {
+    func `a property that librdkafka refuses is an error with its name`(name: String, value: String) throws {
         let error = #expect(throws: KafkaError.self) {
             let tls = name.hasPrefix("ssl.") ? [(name: "security.protocol", value: "ssl")] : []
             _ = try consumer(tls + [(name, value)])
@@ -33,7 +33,7 @@ import Testing
         #expect(text.contains(name) && text.hasPrefix("rd_kafka_"), "\(text)")
     }
 
-    @Test func `a broker that is not there is told of once`() throws {
+    @Test func `an unreachable broker is reported once`() throws {
         let consumer = try consumer()
         defer { consumer.close(milliseconds: 0) }
         let first = event(of: consumer) {
@@ -41,12 +41,12 @@ import Testing
         }
         #expect(first != nil)
         for _ in 0..<20 {
-            if case .unreachable? = consumer.poll(milliseconds: 50) { Issue.record("it was told of twice") }
+            if case .unreachable? = consumer.poll(milliseconds: 50) { Issue.record("reported twice") }
         }
     }
 
-    @Test func `a member of a cluster is told of no failure, and leaves at once`() throws {
-        // The cluster is one of librdkafka's own, within the client.
+    @Test func `a consumer of a working cluster reports no failure, and closes at once`() throws {
+        // The cluster is a mock of librdkafka, inside the client.
         let consumer = try consumer([("test.mock.num.brokers", "1")])
         for _ in 0..<40 { #expect(consumer.poll(milliseconds: 50) == nil) }
         let began = SystemClock.bootTimeMicroseconds()
@@ -55,8 +55,8 @@ import Testing
     }
 
     @Test(arguments: [0, 41, Int64.max - 1])
-    func `a group goes on behind the last message that is done`(offset: Int64) {
-        let done = Offset(after: Message(topic: "t", partition: 3, offset: offset, value: nil))
-        #expect((done.topic, done.partition, done.next) == ("t", 3, offset + 1))
+    func `the offset of a group is the one after the last handled message`(offset: Int64) {
+        let handled = Offset(after: Message(topic: "t", partition: 3, offset: offset, value: nil))
+        #expect((handled.topic, handled.partition, handled.next) == ("t", 3, offset + 1))
     }
 }
