@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct ExchangeTests {
     @Test(arguments: [200, 201, 204, 301, 304, 400, 401, 404, 407, 410, 429, 500, 503])
-    func `a status is an answer, whatever it says`(status: Int) throws {
+    func `every status is a response, not a failure`(status: Int) throws {
         try withReceiver { receiver in
             let exchange = try Multi.forTests().send(receiver.request("/?status=\(status)&retry_after=7&body=later"))
             #expect(exchange.status == status)
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func `connections are used again, until the receiver closes them`() throws {
+    @Test func `a connection is reused until the receiver closes it`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             let reused = try (1...4).map { try multi.send(receiver.request("/\($0)")).isReusedConnection }
@@ -40,13 +40,15 @@ import Testing
         }
     }
 
-    // Of each, the first request on a connection and one on a kept connection; both arrive once.
+    // Each fault meets the first request on a connection, and one on a reused connection; both arrive once.
     @Test(arguments: [
         ("fault=reset", Exchange.ErrorKind.reset), ("fault=reset_mid", .reset), ("fault=close", .reset),
         ("fault=truncate", .reset), ("fault=garbage", .protocolError), ("fault=hang", .timeout),
         ("fault=half", .timeout), ("drip=10000,1,0.01", .timeout), ("delay=10", .timeout),
     ])
-    func `a misbehaving receiver is told apart, and called once`(rule: String, kind: Exchange.ErrorKind) throws {
+    func `each fault of a receiver has its kind of error, and the request is sent once`(
+        rule: String, kind: Exchange.ErrorKind
+    ) throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             let timeout = kind == .timeout ? 1000 : 20_000
@@ -71,7 +73,7 @@ import Testing
         }
     }
 
-    @Test func `of a long body as much is kept as was asked for, and no more is read than that`() throws {
+    @Test func `the first 16 KiB of a body are kept, and at most 128 KiB are read`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             for (bytes, kept, isTruncated) in [
@@ -82,14 +84,14 @@ import Testing
                 #expect(exchange.status == 200)
                 #expect(exchange.body?.utf8.count == kept && exchange.isTruncated == isTruncated)
             }
-            // The one that was read to its end left its connection.
+            // A body of up to 128 KiB is read to its end, so that its connection can be reused.
             #expect(try receiver.arrivals().map(\.conn) == [1, 1, 1, 1, 2])
             #expect(try multi.send(receiver.request("/?endless=1")).status == 200)
             #expect(try multi.send(receiver.request("/?drip=300000,65536,0.01")).isTruncated == true)
         }
     }
 
-    @Test func `a gzip bomb stays small`() throws {
+    @Test func `a compressed response is not decompressed`() throws {
         try withReceiver { receiver in
             let exchange = try Multi.forTests().send(receiver.request("/?gzip_bomb=10000000"))
             #expect(exchange.status == 200)
@@ -99,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func `a transfer coding is undone no further than is read`() throws {
+    @Test func `a compressed transfer coding is decoded only as far as the body is read`() throws {
         try withTemporaryDirectory { directory in
             // 100 MB of zeros.
             let bomb = directory.appending("bomb").string
@@ -128,7 +130,7 @@ import Testing
         }
     }
 
-    @Test func `of many headers the first are kept`() throws {
+    @Test func `only the first headers of a response are kept`() throws {
         let long = String(repeating: "v", count: 1000)
         let headers = (1...40).map { "X-\($0): \(long)\r\n" }.joined()
         let server = try TCPServer(["HTTP/1.1 200 OK\r\n\(headers)Content-Length: 2\r\n\r\nok"])
@@ -143,14 +145,14 @@ import Testing
         ("HTTP/1.1 200 OK\r\nX-Long: ", "and longer"),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", "X-Trailer: more\r\n"),
     ])
-    func `a header without end ends`(start: String, repeating: String) throws {
+    func `a header that never ends is a protocol error`(start: String, repeating: String) throws {
         let server = try TCPServer([start], repeating: String(repeating: repeating, count: 100))
         let exchange = try Multi.forTests().send(.to("http://127.0.0.1:\(server.port)/"))
         #expect(exchange.kind == .protocolError, "\(exchange)")
         server.stop()
     }
 
-    @Test func `interim responses and trailers are none of the response's headers`() throws {
+    @Test func `the headers of a response do not include interim responses and trailers`() throws {
         let server = try TCPServer([
             "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 Fine\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
                 + "2\r\nok\r\n0\r\nX-Trailer: 1\r\n\r\n"
@@ -161,7 +163,7 @@ import Testing
         server.stop()
     }
 
-    @Test func `what a receiver sends unasked is no answer to the next request`() throws {
+    @Test func `bytes after a response are not taken as the next response`() throws {
         let good = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         let server = try TCPServer([good + "HTTP/1.1 500 Forged\r\nContent-Length: 0\r\n\r\n"])
         let multi = try Multi.forTests()
@@ -171,7 +173,7 @@ import Testing
         server.stop()
     }
 
-    @Test func `no listener and no such name are told apart`() throws {
+    @Test func `a refused connection and an unknown name are different errors`() throws {
         let multi = try Multi.forTests()
         let refused = try multi.send(.to("http://127.0.0.1:\(try freePort())/"))
         #expect(refused.kind == .connect, "\(refused)")

@@ -7,7 +7,8 @@ import Testing
 import Values
 
 @Suite struct GuardTests {
-    private final class Asked: Sendable {
+    /// A guard that allows some addresses, and notes all that it is asked about.
+    private final class NotingGuard: Sendable {
         let addresses = Mutex<[String]>([])
 
         func request(_ url: String, allowing allowed: String...) -> Outgoing {
@@ -32,9 +33,9 @@ import Values
         ("127.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("0", "0.0.0.0"), ("[::ffff:127.0.0.1]", "127.0.0.1"),
         ("[::ffff:7f00:1]", "127.0.0.1"), ("[::1]", "::1"), ("[::]", "::"), ("169.254.169.254", "169.254.169.254"),
     ])
-    func `no notation of an address passes by the guard`(host: String, address: String) throws {
+    func `the guard recognizes an address in every notation`(host: String, address: String) throws {
         try withReceiver(["--host", "0.0.0.0"]) { receiver in
-            let asked = Asked()
+            let asked = NotingGuard()
             let exchange = try Multi.forTests().send(asked.request("http://\(host):\(receiver.port)/"))
             #expect(exchange.kind == .blocked, "\(exchange)")
             #expect(asked.take().contains(address))
@@ -42,17 +43,17 @@ import Values
         }
     }
 
-    @Test func `the refused address is told`() throws {
-        let asked = Asked()
+    @Test func `the error names the refused address`() throws {
+        let asked = NotingGuard()
         let exchange = try Multi.forTests().send(asked.request("http://127.1:9/"))
         #expect(exchange.text == "the address 127.0.0.1 may not be called")
         #expect(exchange.remoteAddress == "127.0.0.1" && !exchange.isReusedConnection)
     }
 
-    @Test func `of a name's addresses only those allowed are tried`() throws {
+    @Test func `only the allowed addresses of a name are tried`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
-            let asked = Asked()
+            let asked = NotingGuard()
             let addresses = ["10.0.0.1", "fd00::1", "127.0.0.1", "10.0.0.2"].compactMap(IPAddress.init)
             multi.setAddresses(addresses, ofHost: "many.test", port: receiver.port)
             let url = "http://many.test:\(receiver.port)/"
@@ -61,7 +62,7 @@ import Values
             #expect(asked.take().contains("10.0.0.1"))
             #expect(try receiver.arrivals().first?.headers.first == ["Host", "many.test:\(receiver.port)"])
 
-            // Where the allowed one does not answer, that is the failure.
+            // If the allowed address refuses the connection, that is the error.
             let port = try freePort()
             multi.setAddresses(addresses, ofHost: "many.test", port: port)
             let refused = try multi.send(asked.request("http://many.test:\(port)/", allowing: "127.0.0.1"))
@@ -70,10 +71,10 @@ import Values
         }
     }
 
-    @Test func `a name that changes is judged by the address it leads to`() throws {
+    @Test func `the guard checks the current address of a name`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests(idleSeconds: 0)
-            let asked = Asked()
+            let asked = NotingGuard()
             let url = "http://changing.test:\(receiver.port)/"
             multi.setAddresses([try #require(IPAddress("192.0.2.1"))], ofHost: "changing.test", port: receiver.port)
             #expect(try multi.send(asked.request(url, allowing: "127.0.0.1")).kind == .blocked)
@@ -84,10 +85,10 @@ import Values
         }
     }
 
-    @Test func `a connection that stands is judged again`() throws {
+    @Test func `the guard checks a reused connection again`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
-            let asked = Asked()
+            let asked = NotingGuard()
             let url = receiver.url("/")
             #expect(try multi.send(asked.request(url, allowing: "127.0.0.1")).status == 200)
             // Once to connect, once to send.

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite struct MultiTests {
-    @Test func `a hundred that hang hold up none of the others`() throws {
+    @Test func `a hundred hanging requests do not delay the others`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             for token in 0..<100 as Range<UInt64> {
@@ -23,7 +23,7 @@ import Testing
             #expect(areThere && multi.inFlight == 100)
             for (token, result) in results { #expect(result.status == Int(200 + token % 10 * 10), "\(result)") }
 
-            // Those given up are gone; the rest is told when the Multi goes.
+            // Cancelled requests are gone at once; the others end with the Multi.
             for token in 0..<50 as Range<UInt64> { multi.cancel(token: token) }
             multi.cancel(token: 50_000)
             #expect(multi.inFlight == 50)
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `with a limit, requests to a host wait for one another`() throws {
+    @Test func `no more connections to a host are opened than the limit`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests(connectionsPerHost: 2)
             for token in 0..<20 as Range<UInt64> { try multi.start(receiver.request("/?delay=0.01"), token: token) }
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func `a token can be used again once its request is over`() throws {
+    @Test func `a token can be reused once its request was cancelled`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             try multi.start(receiver.request("/?fault=hang"), token: 7)
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `a wait ends when a descriptor is readable, when its time is up, and not before`() throws {
+    @Test func `a wait ends when a descriptor is readable or the time is up, and not before`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             let (readEnd, writeEnd) = try FileDescriptor.pipe()
@@ -65,21 +65,21 @@ import Testing
             let writer = PlainThread { _ = try? writeEnd.writeAll([1]) }
             #expect(try multi.wait(milliseconds: 100_000, descriptors: [readEnd]).isEmpty)
             writer.join()
-            // For as long as it is readable.
+            // It ends at once for as long as the descriptor is readable.
             #expect(try multi.wait(milliseconds: 100_000, descriptors: [readEnd]).isEmpty)
             #expect(SystemClock.bootTimeMicroseconds() - start < 50_000_000)
             #expect(multi.inFlight == 1)
         }
     }
 
-    @Test func `a descriptor that cannot be waited for is an error`() throws {
+    @Test func `waiting for an invalid descriptor is an error`() throws {
         let multi = try Multi.forTests()
         #expect(throws: CurlError.self) {
             try multi.wait(milliseconds: 0, descriptors: [FileDescriptor(rawValue: -1)])
         }
     }
 
-    @Test func `no descriptor is left behind`() throws {
+    @Test func `a Multi closes its descriptors`() throws {
         try withReceiver { receiver in
             func use() throws {
                 let multi = try Multi.forTests()
@@ -87,7 +87,7 @@ import Testing
                 _ = try multi.wait(milliseconds: 1000)
             }
             try use()
-            // Other tests open and close theirs meanwhile.
+            // Other tests open and close descriptors at the same time.
             let areGone = try holds {
                 let before = openDescriptors()
                 for _ in 0..<10 { try use() }
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func `a connection that was idle for too long is not used again`() throws {
+    @Test func `a connection that was idle for too long is not reused`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests(idleSeconds: 1)
             _ = try multi.send(receiver.request("/"))

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct OutgoingTests {
     @Test(arguments: ["GET", "POST", "PUT", "PATCH", "DELETE", "PURGE", "get"], ["{\"a\":\"ü\"}", ""])
-    func `every method takes a body`(method: String, body: String) throws {
+    func `every method can send a body`(method: String, body: String) throws {
         try withReceiver { receiver in
             let exchange = try Multi.forTests().send(receiver.request("/hook", method: method, body: body))
             #expect(exchange.status == 200)
@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    @Test func `headers arrive as they were given, and few beside them`() throws {
+    @Test func `headers arrive as given, and only Host and Content-Length are added`() throws {
         try withReceiver { receiver in
             let multi = try Multi.forTests()
             var request = receiver.request("/a/../b/%7e?x=%20&y", body: String(repeating: "x", count: 300_000))
@@ -25,7 +25,7 @@ import Testing
                 ("accept", "text/*"),
             ]
             _ = try multi.send(request)
-            // Nothing is left of the headers before.
+            // The headers of the previous request are not sent again.
             request.headers = []
             _ = try multi.send(request)
             let host = ["Host", "127.0.0.1:\(receiver.port)"]
@@ -34,7 +34,7 @@ import Testing
             try #require(arrivals.count == 3)
             #expect(arrivals[0].headers == [host, length])
             #expect(arrivals[0].path == "/a/../b/~")
-            // The receiver shows bytes as ISO 8859-1.
+            // The receiver decodes bytes as ISO 8859-1.
             #expect(
                 arrivals[1].headers.filter { $0 != host && $0 != length } == [
                     ["X-Empty", ""], ["x-lower", "a;b, c: d"], ["X-Twice", "2"], ["X-Twice", "1"],
@@ -49,7 +49,7 @@ import Testing
         ("X-A", "b\r\nX-C: d"), ("X-A", "b\nc"), ("X-A", "\0"), ("X-A", "\u{7f}"), ("X A", "b"), ("X-A:", "b"),
         ("", "b"), ("X-Ä", "b"), ("X-A\r\n", "b"), ("Content-Length", "5"), ("transfer-encoding", "chunked"),
     ])
-    func `a header that would be something else on the wire is refused`(name: String, value: String) throws {
+    func `an invalid header, or one that frames the body, is refused`(name: String, value: String) throws {
         let multi = try Multi.forTests()
         var request = Outgoing.to("http://127.0.0.1/")
         request.headers = [(name, value)]
@@ -58,13 +58,13 @@ import Testing
     }
 
     @Test(arguments: ["", "GE T", "GET /\r\n", "HEAD", "CONNECT", "PÖST"])
-    func `a method that is none is refused`(method: String) throws {
+    func `an invalid or unsupported method is refused`(method: String) throws {
         let multi = try Multi.forTests()
         #expect(throws: CurlError.self) { try multi.start(.to("http://127.0.0.1/", method: method), token: 1) }
     }
 
     @Test(arguments: ["http://127.0.0.1/\0", "http://127.0.0.1/ a", "http://127.0.0.1/\r\nX: y"])
-    func `a URL that would end early is refused`(url: String) throws {
+    func `a URL with a space or a control character is refused`(url: String) throws {
         let multi = try Multi.forTests()
         #expect(throws: CurlError.self) { try multi.start(.to(url), token: 1) }
     }
@@ -73,7 +73,7 @@ import Testing
         "ftp://127.0.0.1/", "file:///etc/passwd", "gopher://127.0.0.1/", "http://user:secret@127.0.0.1/", "http://",
         "http://127.0.0.1:99999/", "127.0.0.1:x",
     ])
-    func `only http and https without a user are called`(url: String) throws {
+    func `a URL that is malformed, has a user or is not HTTP is a protocol error`(url: String) throws {
         let exchange = try Multi.forTests().send(.to(url))
         #expect(exchange.kind == .protocolError, "\(exchange)")
     }

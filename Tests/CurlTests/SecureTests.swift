@@ -6,7 +6,7 @@ import Testing
 import Values
 
 @Suite struct SecureTests {
-    /// Lends a certificate for localhost and 127.0.0.1 that only those trust who are told to, and its key.
+    /// Runs `body` with the files of a self-signed certificate for localhost and 127.0.0.1, and of its key.
     private func withCertificate(_ body: (FilePath, FilePath) throws -> Void) throws {
         try withTemporaryDirectory { directory in
             let (certificate, key) = (directory.appending("certificate.pem"), directory.appending("key.pem"))
@@ -22,7 +22,7 @@ import Values
         }
     }
 
-    @Test func `a certificate must be trusted and be the host's`() throws {
+    @Test func `a certificate must be trusted, and match the host`() throws {
         try withCertificate { certificate, key in
             try withReceiver(["--tls-cert", certificate.string, "--tls-key", key.string]) { receiver in
                 let url = "https://127.0.0.1:\(receiver.port)/"
@@ -46,7 +46,7 @@ import Values
         }
     }
 
-    /// Lends the port of an nginx that speaks TLS, and the certificate to trust.
+    /// Runs `body` with the port of an nginx that uses TLS, and the file of its certificate.
     private func withNginx(_ options: String, _ directives: String = "", _ body: (Int, FilePath) throws -> Void) throws
     {
         try withCertificate { certificate, key in
@@ -86,7 +86,7 @@ import Values
         }
     }
 
-    @Test func `HTTP/2 is spoken with who can, many requests on one connection`() throws {
+    @Test func `a receiver with HTTP/2 gets many requests on one connection`() throws {
         try withNginx("http2") { port, certificate in
             let multi = try Multi.forTests(authorities: certificate)
             for token in 0..<50 as Range<UInt64> {
@@ -99,7 +99,7 @@ import Values
             #expect(Set(results.values.map(\.body)).count == 1)
             #expect(results.values.count { $0.isReusedConnection } == 49)
 
-            // Each arrives once, the first on a connection and the later ones.
+            // A dropped request is not repeated, on a new connection or a reused one.
             for _ in 0..<3 { #expect(try multi.send(.to("https://localhost:\(port)/dropped")).kind == .reset) }
             let requests = certificate.removingLastComponent().appending("requests")
             let dropped = String(decoding: Files.contents(of: requests) ?? [], as: UTF8.self).split(separator: "\n")
@@ -113,7 +113,7 @@ import Values
     }
 
     @Test(arguments: ["http2", ""])
-    func `a receiver that ends a connection in good order costs no request`(options: String) throws {
+    func `no request fails when a receiver closes a connection gracefully`(options: String) throws {
         try withNginx(options, "keepalive_requests 40;") { port, certificate in
             let multi = try Multi.forTests(authorities: certificate)
             var all: [Exchange] = []
