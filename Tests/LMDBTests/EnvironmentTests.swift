@@ -4,7 +4,7 @@ import Testing
 
 @testable import LMDB
 
-/// Lends a new environment with one table in it.
+/// Runs `body` with a new environment that has one table.
 func withEnvironment(
     mapBytes: Int = 8 << 20, _ body: (Environment, Table) throws -> Void
 ) throws {
@@ -37,7 +37,7 @@ extension Environment {
 }
 
 @Suite struct EnvironmentTests {
-    @Test func `what is committed is there after opening again`() throws {
+    @Test func `a committed value is there after reopening`() throws {
         try withTemporaryDirectory { directory in
             do {
                 let environment = try open(directory)
@@ -55,7 +55,7 @@ extension Environment {
         }
     }
 
-    @Test func `a transaction that is not committed leaves nothing`() throws {
+    @Test func `a transaction that is not committed changes nothing`() throws {
         try withEnvironment { environment, table in
             let before = try environment.lastVisibleTransactionID()
             do {
@@ -69,7 +69,7 @@ extension Environment {
         }
     }
 
-    @Test func `a reader goes on seeing what it began with, also beside another reader`() throws {
+    @Test func `a reader sees the state at its beginning, while a later reader sees a newer one`() throws {
         try withEnvironment { environment, table in
             try environment.put([1], at: [1], in: table)
             try environment.read { (outer) throws(LMDBError) in
@@ -84,7 +84,7 @@ extension Environment {
         }
     }
 
-    @Test func `a map that is full says so, and serves on`() throws {
+    @Test func `a full map is reported, and can still be read`() throws {
         try withEnvironment(mapBytes: 256 << 10) { (environment, table) throws in
             var failure: LMDBError?
             for index in UInt8(0)..<200 where failure == nil {
@@ -100,7 +100,7 @@ extension Environment {
         }
     }
 
-    @Test func `a map that another process made larger is taken over`() async throws {
+    @Test func `a map that another process has enlarged is adopted`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             let environment = try open(directory, mapBytes: 256 << 10)
             let transaction = try environment.beginWrite()
@@ -119,7 +119,7 @@ extension Environment {
         }
     }
 
-    @Test func `a file of something else is damage, and stays as it is`() throws {
+    @Test func `a file of another format is reported as damaged, and is not changed`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("store.mdb")
             let bytes = [UInt8](repeating: 0x5a, count: 16384)
@@ -131,10 +131,16 @@ extension Environment {
             } catch {
                 #expect(error.isDamage && !error.isFull)
             }
+            let reader = try FileDescriptor.open(path, .readOnly)
+            var found = [UInt8](repeating: 0, count: bytes.count + 1)
+            let count = try reader.closeAfter {
+                unsafe try found.withUnsafeMutableBytes { unsafe try reader.read(into: $0) }
+            }
+            #expect(found.prefix(count) == bytes[...])
         }
     }
 
-    @Test func `a directory that is not there is an error of the system`() {
+    @Test func `a missing directory is reported as a system error`() {
         do throws(LMDBError) {
             _ = try open("/nowhere/at/all")
             Issue.record("opened")
@@ -145,7 +151,7 @@ extension Environment {
         }
     }
 
-    @Test func `a reader that was killed is swept away`() async throws {
+    @Test func `the slot of a killed reader is freed`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             let environment = try open(directory)
             await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in
@@ -157,7 +163,7 @@ extension Environment {
         }
     }
 
-    @Test func `a process that is killed while it writes leaves nothing and holds nobody up`() async throws {
+    @Test func `a process that is killed while it writes changes nothing, and blocks no other`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             let environment = try open(directory)
             let transaction = try environment.beginWrite()
@@ -176,7 +182,7 @@ extension Environment {
         }
     }
 
-    @Test func `an environment for reading takes no writes`() throws {
+    @Test func `a read-only environment refuses to write`() throws {
         try withTemporaryDirectory { directory in
             do { _ = try open(directory) }
             let environment = try open(directory, isReadOnly: true)
@@ -186,8 +192,7 @@ extension Environment {
         }
     }
 
-    @Test func `pages that were freed are counted once the next transaction may use them, also while it writes`() throws
-    {
+    @Test func `freed pages are counted once the next transaction may use them, even while it writes`() throws {
         try withEnvironment { environment, table in
             #expect(try environment.freePages(enough: .max).usable < 20)
             try environment.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: table)
@@ -210,7 +215,7 @@ extension Environment {
         }
     }
 
-    @Test func `a compacted copy has the entries and not the free pages`() throws {
+    @Test func `a compacted copy has the entries, but not the free pages`() throws {
         try withTemporaryDirectory { directory in
             let environment = try open(directory)
             let transaction = try environment.beginWrite()

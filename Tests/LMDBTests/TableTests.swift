@@ -19,7 +19,7 @@ import Testing
         return found
     }
 
-    @Test func `keys come in the order of their bytes, whatever order they were put in`() throws {
+    @Test func `a scan gives the keys in the order of their bytes`() throws {
         try withEnvironment { environment, table in
             #expect(try scan(environment, table) == [])
             for key in Self.keys.shuffled() { try environment.put(key, at: key, in: table) }
@@ -32,14 +32,14 @@ import Testing
     }
 
     @Test(arguments: [([1], 3), ([1, 0], 4), ([0, 2], 3), ([255, 0], 7), ([255, 1], 8)] as [([UInt8], Int)])
-    func `a scan begins at its key or the next one`(start: [UInt8], index: Int) throws {
+    func `a scan begins at the given key, or the next one`(start: [UInt8], index: Int) throws {
         try withEnvironment { environment, table in
             for key in Self.keys { try environment.put([], at: key, in: table) }
             #expect(try scan(environment, table, from: start) == Array(Self.keys[index...]))
         }
     }
 
-    @Test func `a value replaces the one before, and may be empty`() throws {
+    @Test func `a value replaces the previous one, and may be empty`() throws {
         try withEnvironment { environment, table in
             try environment.put([1, 2, 3], at: [1], in: table)
             try environment.put([], at: [1], in: table)
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `removing says whether something was there`() throws {
+    @Test func `removing reports whether the key was there`() throws {
         try withEnvironment { environment, table in
             try environment.put([1], at: [1], in: table)
             var transaction = try environment.beginWrite()
@@ -61,14 +61,14 @@ import Testing
     }
 
     @Test(arguments: [0, 512])
-    func `a key that LMDB cannot hold is refused`(count: Int) throws {
+    func `a key that is empty or longer than 511 bytes is refused`(count: Int) throws {
         try withEnvironment { environment, table in
             let key = [UInt8](repeating: 1, count: count)
             #expect(throws: LMDBError.self) { try environment.put([1], at: key, in: table) }
         }
     }
 
-    @Test func `a table that is not there is not made by a reader`() throws {
+    @Test func `a reader does not create a missing table`() throws {
         try withEnvironment { environment, _ in
             #expect(throws: LMDBError.self) {
                 try environment.read { (transaction) throws(LMDBError) in
