@@ -4,7 +4,8 @@ import Values
 
 @testable import Lookups
 
-/// True is fresh for 30 s, and used for 300 s where lookups are not answered; false is fresh for 5 s, and not used after.
+/// Here `true` is fresh for 30 s, and used for up to 300 s if lookups are not answered; `false` is fresh for 5 s, and
+/// not used when it is stale.
 @Suite struct LookupCacheTests {
     private struct Cached {
         var cache: LookupCache<Int, Bool>
@@ -18,7 +19,7 @@ import Values
                     resultLimit: resultLimit))
         }
 
-        /// The result in a word; with an exclamation mark where a lookup is to begin.
+        /// The result as a word, with an exclamation mark if the caller must begin a lookup.
         mutating func find(_ key: Int = 1) -> String {
             let (result, begins) = cache.find(key, at: now)
             let word =
@@ -34,7 +35,7 @@ import Values
         mutating func finish(_ value: Bool?, _ key: Int = 1) { cache.finish(key, value, at: now) }
     }
 
-    @Test func `one lookup is made for all that wait for its result`() {
+    @Test func `one lookup serves all requests that wait for its result`() {
         var cache = Cached()
         #expect(cache.find() == "pending!")
         for _ in 0..<1000 { #expect(cache.find() == "pending") }
@@ -56,7 +57,7 @@ import Values
         #expect(cache.find() == "\(!value)")
     }
 
-    @Test func `a lookup that was not answered is made again after a pause`() {
+    @Test func `an unanswered lookup is repeated after a pause`() {
         var cache = Cached()
         _ = cache.find()
         cache.finish(nil)
@@ -69,7 +70,7 @@ import Values
         #expect(cache.find() == "true")
     }
 
-    @Test func `a positive result is used when it is stale and lookups are not answered, and these go on`() {
+    @Test func `a stale positive result is used while lookups are not answered, and lookups go on`() {
         var cache = Cached()
         _ = cache.find()
         cache.finish(true)
@@ -90,7 +91,7 @@ import Values
         #expect(cache.find() == "unanswered")
     }
 
-    @Test func `a new result takes the place of a stale one`() {
+    @Test func `a new result replaces a stale one`() {
         var cache = Cached()
         _ = cache.find()
         cache.finish(true)
@@ -103,7 +104,7 @@ import Values
         #expect(cache.find() == "false")
     }
 
-    @Test func `a negative result is not used when it is stale`() {
+    @Test func `a stale negative result is not used`() {
         var cache = Cached()
         _ = cache.find()
         cache.finish(false)
@@ -113,7 +114,7 @@ import Values
         #expect(cache.find() == "unanswered")
     }
 
-    @Test func `no more lookups are pending than may be`() {
+    @Test func `the number of pending lookups is limited`() {
         var cache = Cached(pendingLimit: 2)
         #expect(cache.find(1) == "pending!" && cache.find(2) == "pending!")
         #expect(cache.find(3) == "too many" && cache.find(2) == "pending")
@@ -126,11 +127,11 @@ import Values
         cache.seconds = 41.5
         _ = cache.find(4)
         cache.seconds = 43
-        // As many are pending as may be: the stale result is used without another lookup.
+        // The limit is reached: the stale result is used without another lookup.
         #expect(cache.find(2) == "true")
     }
 
-    @Test func `the oldest results make room`() {
+    @Test func `a full cache drops its oldest results`() {
         var cache = Cached(resultLimit: 10)
         for key in 0..<20 {
             _ = cache.find(key)

@@ -9,7 +9,7 @@ import Values
 
 @testable import Lookups
 
-/// The real thing, and somebody who answers.
+/// Lookups with a real HTTP service and the real resolver.
 @Suite struct LookupsTests {
     private let environment = UUID(bytes: [UInt8](repeating: 7, count: 16))!
 
@@ -20,14 +20,16 @@ import Values
         return try Lookups(projects: projects, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// Works on until something has become known.
+    /// Works until a lookup has finished.
     private func work(_ lookups: Lookups) { #expect(holds { lookups.work() }) }
 
     @Test(arguments: [
         (200, LookupResult.found(true)), (204, .found(true)), (404, .found(false)), (410, .found(false)),
         (301, .unanswered), (401, .unanswered), (500, .unanswered), (503, .unanswered),
     ])
-    func `an environment exists where the status says so`(status: Int, result: LookupResult<Bool>) throws {
+    func `the status of the service decides whether an environment exists`(status: Int, result: LookupResult<Bool>)
+        throws
+    {
         try withReceiver(["--rule", "/api/*=status=\(status)"]) { receiver in
             let lookups = try lookups("http://127.0.0.1:\(receiver.port)/api/")
             #expect(lookups.environment(environment) == nil)
@@ -41,7 +43,7 @@ import Values
         }
     }
 
-    @Test func `a service that is not there or does not answer leaves a lookup unanswered`() throws {
+    @Test func `a lookup is unanswered if the service cannot be reached`() throws {
         for url in ["http://127.0.0.1:1/api", "http://nobody.invalid"] {
             let lookups = try lookups(url, timeoutSeconds: 0.3)
             #expect(lookups.environment(environment) == nil)
@@ -50,11 +52,11 @@ import Values
         }
     }
 
-    @Test func `without a service to ask any environment exists`() throws {
+    @Test func `without a service every environment exists`() throws {
         #expect(try lookups(nil).environment(environment) == .found(true))
     }
 
-    @Test func `names lead to all of their addresses, and some to none`() throws {
+    @Test func `a name has its addresses, and an unknown name has none`() throws {
         let lookups = try lookups(nil)
         for (name, expected) in [("localhost", "127.0.0.1"), ("nobody.invalid", nil)] {
             guard lookups.addresses(of: name) == nil else {
@@ -63,7 +65,7 @@ import Values
             }
             work(lookups)
             guard case .found(let addresses) = lookups.addresses(of: name) else {
-                Issue.record("\(name) is not known")
+                Issue.record("\(name) was not found")
                 continue
             }
             if let expected {
@@ -74,26 +76,35 @@ import Values
         }
     }
 
-    @Test func `every address of a name is asked about, and none is connected to`() throws {
+    @Test func `a lookup finds every address of a name, and connects to none`() throws {
         let multi = try Multi(connectionsPerHost: 0, idleSeconds: 1, dnsSeconds: 1)
         let addresses = ["10.0.0.1", "fd00::1", "93.184.216.34", "fd00::2", "127.0.0.1"].compactMap(IPAddress.init)
         multi.setAddresses(addresses, ofHost: "many.test", port: 80)
         let lookup = NameLookup()
         try multi.start(lookup.request("many.test"), token: 1)
-        _ = try holds { try !multi.wait(milliseconds: 100).isEmpty }
+        var results: [Exchange] = []
+        _ = try holds {
+            results += try multi.wait(milliseconds: 100).map(\.result)
+            return !results.isEmpty
+        }
         #expect(Set(lookup.addresses) == Set(addresses))
+        let result = try #require(results.first)
+        guard case .failure(.blocked, _) = result.outcome else {
+            Issue.record("connected: \(result)")
+            return
+        }
     }
 
-    @Test func `no more names are looked up at a time than may be`() throws {
+    @Test func `at most 32 names are looked up at a time`() throws {
         let lookups = try lookups(nil)
         for number in 0..<32 {
             guard lookups.addresses(of: "name\(number).invalid") == nil else {
-                Issue.record("refused after \(number)")
+                Issue.record("refused after \(number) lookups")
                 return
             }
         }
         guard case .tooMany = lookups.addresses(of: "one-more.invalid") else {
-            Issue.record("one more is looked up")
+            Issue.record("one more lookup was begun")
             return
         }
         #expect(
