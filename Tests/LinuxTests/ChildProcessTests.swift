@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 import TestSupport
 import Testing
@@ -12,12 +13,12 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 255])
-    func `the exit status is the program's`(status: CInt) throws {
+    func `the exit status of a program is reported`(status: CInt) throws {
         #expect(try shell("exit \(status)").waitForEnding() == .exited(status))
     }
 
     @Test(arguments: [Signal.kill, Signal.terminate])
-    func `a signal's number is kept`(signal: CInt) throws {
+    func `the signal that ended a program is reported`(signal: CInt) throws {
         let child = try shell("while :; do sleep 1; done")
         #expect(child.ending() == nil)
         child.send(signal)
@@ -25,18 +26,18 @@ import Testing
         child.killGroup()
     }
 
-    @Test func `a program that is not there is refused`() {
+    @Test func `a missing program is an error`() {
         #expect(throws: Errno.noSuchFileOrDirectory) {
             try ChildProcess("/nowhere/program", [], environment: [])
         }
     }
 
-    @Test func `the program sees its environment and no other`() throws {
+    @Test func `a program has only the given environment`() throws {
         let script = "test \"$ONE\" = 'a b' && test -z \"$HOME$USER\""
         #expect(try shell(script, environment: ["ONE=a b"]).waitForEnding() == .exited(0))
     }
 
-    @Test func `descriptor 0 is what was given, or empty`() throws {
+    @Test func `standard input is the given descriptor, or empty`() throws {
         let file = try memoryFile(named: "input")
         defer { try? file.close() }
         try file.writeAll("hello\n".utf8)
@@ -45,12 +46,12 @@ import Testing
         #expect(try shell("read line").waitForEnding() == .exited(1))
     }
 
-    @Test func `no signal is blocked in the program`() throws {
+    @Test func `no signal is blocked in a program`() throws {
         let child = try shell("grep -q 'SigBlk:.*0000000000000000' /proc/self/status")
         #expect(try child.waitForEnding() == .exited(0))
     }
 
-    @Test func `a program starts where it is told to`() throws {
+    @Test func `a program starts in the given directory`() throws {
         try withTemporaryDirectory { directory in
             let child = try ChildProcess("/bin/sh", ["-c", "echo x > here"], environment: [], directory: directory)
             #expect(try child.waitForEnding() == .exited(0))
@@ -58,7 +59,7 @@ import Testing
         }
     }
 
-    @Test func `the descriptor tells of the end`() throws {
+    @Test func `the descriptor of a process is readable once the program has ended`() throws {
         let child = try shell("read line; exit 3")
         let epoll = try Epoll()
         try epoll.add(child.descriptor, .readable, token: 4)
@@ -68,13 +69,23 @@ import Testing
         #expect(child.ending() == .exited(3))
     }
 
-    @Test func `the group's end is the end of what the program started`() throws {
+    @Test func `killing the group kills what the program started`() throws {
         try withTemporaryDirectory { directory in
             let fifo = directory.appending("pipe")
-            let child = try shell("mkfifo \(fifo); (sleep 60 > \(fifo)) & exec cat \(fifo)")
-            #expect(holds { Files.exists(fifo) })
+            try #require(unsafe mkfifo(fifo.string, 0o600) == 0)
+            let child = try shell("sleep 60 > \(fifo) & exec sleep 60")
+            // Opening waits for a writer, and reading ends when the last writer is gone.
+            let reader = try Files.open(fifo, .readOnly, .closeOnExec, [])
+            defer { try? reader.close() }
+            try UnixSocket.makeNonBlocking(reader)
+            var byte: [UInt8] = [0]
+            func hasWriter() -> Bool {
+                unsafe byte.withUnsafeMutableBytes { unsafe (try? reader.read(into: $0)) } == nil
+            }
+            #expect(hasWriter())
             child.killGroup()
             #expect(try child.waitForEnding() == .killed(Signal.kill))
+            #expect(holds { !hasWriter() })
         }
     }
 }

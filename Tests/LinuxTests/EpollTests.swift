@@ -11,7 +11,7 @@ import Testing
         return found
     }
 
-    @Test func `an edge is reported once, a level for as long as it lasts`() throws {
+    @Test func `an edge is reported once, and a level for as long as it lasts`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
             let edge = try Epoll()
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func `changing what is waited for reports what holds already`() throws {
+    @Test func `changing the events of a descriptor reports those that hold already`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
             let epoll = try Epoll(batch: 1)
@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func `the other side's leaving is reported`() throws {
+    @Test func `the closing of the other end is reported`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
             let epoll = try Epoll()

@@ -7,7 +7,7 @@ import Testing
 @testable import Linux
 
 @Suite struct FilesTests {
-    @Test func `a file that is replaced has the new bytes and permissions`() throws {
+    @Test func `a replaced file has the new bytes and permissions`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try Files.replace(path, with: Array("one".utf8))
@@ -15,11 +15,12 @@ import Testing
             #expect(Files.contents(of: path) == Array("two".utf8))
             #expect(Files.size(of: path) == 3)
             #expect(!Files.exists(FilePath("\(path).new")))
+            #expect(try status(of: path).st_mode & 0o7777 == 0o640)
             #expect(Files.modificationTime(of: path) ?? 0 > 1_600_000_000_000_000_000)
         }
     }
 
-    @Test func `a file that cannot be put in place leaves the old one`() throws {
+    @Test func `a replacement that fails leaves the old file`() throws {
         try withTemporaryDirectory { directory in
             #expect(throws: Errno.noSuchFileOrDirectory) { try Files.replace(directory.appending("no/file"), with: []) }
             let path = directory.appending("file")
@@ -41,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [0o600, 0o644, 0o440, 0o4751] as [mode_t])
-    func `a file that is replaced in its owner's place keeps its mode`(mode: mode_t) throws {
+    func `replacing a file for its owner keeps the mode`(mode: mode_t) throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try Files.replace(path, with: Array("one".utf8))
@@ -56,8 +57,8 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: geteuid() == 0, "only root gives files away"))
-    func `a file that is replaced in its owner's place keeps owner and group`() throws {
+    @Test(.enabled(if: geteuid() == 0, "only root can change the owner of a file"))
+    func `replacing a file for its owner keeps owner and group`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try Files.replace(path, with: [1], permissions: FilePermissions(rawValue: 0o640))
@@ -69,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func `what a link leads to is replaced, and the link stays`() throws {
+    @Test func `replacing through a link replaces the file, and keeps the link`() throws {
         try withTemporaryDirectory { directory in
             let (path, link) = (directory.appending("far/file"), directory.appending("link"))
             try Files.makeDirectory(directory.appending("far"), permissions: .ownerReadWriteExecute)
@@ -84,7 +85,7 @@ import Testing
         }
     }
 
-    @Test func `only a regular file that is there is replaced in its owner's place`() throws {
+    @Test func `only an existing regular file is replaced for its owner`() throws {
         try withTemporaryDirectory { directory in
             let (missing, below) = (directory.appending("missing"), directory.appending("below"))
             try Files.makeDirectory(below, permissions: .ownerReadWriteExecute)
@@ -101,8 +102,8 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: geteuid() != 0, "root writes in any directory"))
-    func `in a directory that may not be written to a file stays as it is`() throws {
+    @Test(.enabled(if: geteuid() != 0, "root can write to any directory"))
+    func `a file in a read-only directory is not replaced`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try Files.replace(path, with: [1])
@@ -115,7 +116,7 @@ import Testing
     }
 
     @Test(.enabled(if: geteuid() == 0, "only root can become another user"))
-    func `who is not root replaces files of his own alone, and may lose their group`() async throws {
+    func `a user other than root replaces only own files, and their group may change`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             let (own, foreign) = (directory.appending("own"), directory.appending("foreign"))
             for path in [own, foreign] { try Files.replace(path, with: [1], permissions: .ownerReadWrite) }
@@ -136,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func `many threads that replace one file leave one whole content and nothing else`() throws {
+    @Test func `threads that replace one file at once leave one complete content`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try Files.replace(path, with: [])
@@ -155,7 +156,7 @@ import Testing
         }
     }
 
-    @Test func `a file that cannot be renamed into place is gone`() throws {
+    @Test func `a new file that cannot be renamed is deleted`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("below")
             try Files.makeDirectory(path, permissions: .ownerReadWriteExecute)
@@ -164,7 +165,7 @@ import Testing
         }
     }
 
-    @Test func `what is not there has no contents, size or time`() throws {
+    @Test func `a missing file has no contents, size or time`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("nothing")
             #expect(Files.contents(of: path) == nil)
@@ -176,7 +177,7 @@ import Testing
         }
     }
 
-    @Test func `contents come whole, also of more than one buffer`() throws {
+    @Test func `a file of more than one buffer is read completely`() throws {
         try withTemporaryDirectory { directory in
             let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0) }
             try Files.replace(directory.appending("file"), with: bytes)
@@ -184,7 +185,7 @@ import Testing
         }
     }
 
-    @Test func `directories are made with those above them, and once`() throws {
+    @Test func `a directory is created with its parents, unless it exists`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("a/b/c")
             try Files.makeDirectory(path, permissions: .ownerReadWriteExecute)
@@ -198,7 +199,7 @@ import Testing
         }
     }
 
-    @Test func `a path that one directory closes to others is not everyone's`() throws {
+    @Test func `everyone may pass a path only if all its directories allow it`() throws {
         try withTemporaryDirectory { directory in
             #expect(Files.everyoneMayPass("/tmp"))
             #expect(!Files.everyoneMayPass(directory))
@@ -207,7 +208,7 @@ import Testing
         }
     }
 
-    @Test func `reserving blocks leaves a file as long as it is`() throws {
+    @Test func `reserving blocks does not change the length of a file`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             let file = try Files.open(path, .readWrite, [.create, .closeOnExec], .ownerReadWrite)
@@ -218,7 +219,7 @@ import Testing
         }
     }
 
-    @Test func `only one may hold an exclusive lock, until it is let go`() throws {
+    @Test func `an exclusive lock excludes all others until it is released`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("lock")
             let first = try FileLock(path, exclusive: true)
@@ -235,14 +236,17 @@ import Testing
         }
     }
 
-    @Test func `a file in memory takes and gives bytes`() throws {
+    @Test func `a file in memory can be written and read`() throws {
         let file = try memoryFile(named: "test")
         defer { try? file.close() }
         try file.writeAll([1, 2, 3])
-        #expect(try file.seek(offset: 0, from: .end) == 3)
+        #expect(try file.seek(offset: 0, from: .start) == 0)
+        var bytes = [UInt8](repeating: 0, count: 8)
+        #expect(unsafe try bytes.withUnsafeMutableBytes { unsafe try file.read(into: $0) } == 3)
+        #expect(bytes.prefix(3) == [1, 2, 3])
     }
 
-    @Test func `this program's file is there`() throws {
+    @Test func `the file of this program is readable`() throws {
         let program = try #require(Files.thisProgram())
         #expect(Files.isReadable(program))
     }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct LoopExecutorTests {
     private struct Failure: Error, Equatable {}
 
-    @Test func `a function runs to its end on the calling thread, with what it starts`() throws {
+    @Test func `a function and what it awaits run on the calling thread, and its error is thrown`() throws {
         let thread = pthread()
         let ran = LoopExecutor().run { () async in
             await Task.yield()
@@ -18,7 +18,7 @@ import Testing
 
     private static func isOn(_ thread: UInt) async -> Bool { pthread() == thread }
 
-    @Test func `tasks wait for the loop, which has them go on in the order in which they were resumed`() {
+    @Test func `resumed tasks continue when the loop drains, in the order in which they were resumed`() {
         let executor = LoopExecutor()
         nonisolated(unsafe) var events: [String] = []
         nonisolated(unsafe) var waiting: [UnsafeContinuation<Void, Never>] = unsafe []
@@ -26,7 +26,7 @@ import Testing
             Task<Void, Never>.immediate(executorPreference: executor) {
                 unsafe events.append("\(name) begins")
                 unsafe await withUnsafeContinuation { unsafe waiting.append($0) }
-                unsafe events.append("\(name) goes on")
+                unsafe events.append("\(name) continues")
             }
         }
         executor.drain()
@@ -34,7 +34,7 @@ import Testing
         while unsafe !waiting.isEmpty { unsafe waiting.removeLast().resume() }
         unsafe #expect(events.count == 3)
         executor.drain()
-        unsafe #expect(events.suffix(3) == ["c goes on", "b goes on", "a goes on"])
+        unsafe #expect(events.suffix(3) == ["c continues", "b continues", "a continues"])
     }
 
     @Test func `a job may drain the executor that runs it`() {
@@ -49,7 +49,7 @@ import Testing
         #expect(order == [1, 2, 3])
     }
 
-    @Test func `a job from another thread ends the process`() async {
+    @Test func `a job that another thread enqueues ends the process`() async {
         await #expect(processExitsWith: .failure) {
             let executor = LoopExecutor()
             _ = PlainThread.start { Task<Void, Never>(executorPreference: executor) {} }

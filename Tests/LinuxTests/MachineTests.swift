@@ -13,7 +13,7 @@ import Testing
         #expect(Machine.processID != Machine.parentProcessID)
     }
 
-    @Test func `each variable of the environment is there once`() {
+    @Test func `the list of variables has the names of the environment`() {
         let variables = Machine.environment()
         #expect(variables["PATH"] != nil)
         #expect(
@@ -21,7 +21,7 @@ import Testing
                 == Set(variables.keys))
     }
 
-    @Test func `clocks go forwards, in microseconds`() {
+    @Test func `the clocks count microseconds, and go forwards`() {
         let boot = SystemClock.bootTimeMicroseconds()
         #expect(boot > 0 && SystemClock.bootTimeMicroseconds() >= boot)
         #expect((1_600_000_000_000_000..<4_000_000_000_000_000).contains(SystemClock.realTimeMicroseconds()))

@@ -5,7 +5,7 @@ import Testing
 import Values
 
 @Suite struct SharedCountersTests {
-    @Test func `what one has counted the others see, and later ones too`() throws {
+    @Test func `counters of one file are shared, and survive their processes`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("counters")
             do {
@@ -20,7 +20,7 @@ import Values
         }
     }
 
-    @Test func `where there can be no file a process counts for itself`() {
+    @Test func `without a file a process counts for itself`() {
         let counters = SharedCounters("/nowhere/at/all", count: 2)
         counters.add(7, to: 1)
         #expect(!counters.isShared && counters.value(at: 1) == 7)
@@ -28,7 +28,7 @@ import Values
 }
 
 @Suite struct TCPSocketTests {
-    @Test func `a port that is taken is told from one that is free`() throws {
+    @Test func `a port in use, a foreign address and a free port are distinguished`() throws {
         let local = try #require(IPAddress("127.0.0.1"))
         let server = try TCPServer([])
         #expect(throws: Errno.addressInUse) { try TCPSocket.tryListening(at: local, port: server.port) }

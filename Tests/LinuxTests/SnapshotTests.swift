@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 65535, 65536, 65537, 200_000])
-    func `a file comes whole, and not where it is a byte longer than allowed`(length: Int) throws {
+    func `a file is read completely, and refused if it is a byte longer than the limit`(length: Int) throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             let bytes = (0..<length).map { UInt8(truncatingIfNeeded: $0) }
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func `what is no regular file is refused at once`() throws {
+    @Test func `anything but a regular file is refused at once`() throws {
         try withTemporaryDirectory { directory in
             let pipe = directory.appending("pipe")
             #expect(unsafe mkfifo(pipe.string, 0o600) == 0)
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `a link is followed, and one that leads nowhere is missing`() throws {
+    @Test func `a link is followed, and a dangling one is missing`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             let link = directory.appending("link")
@@ -62,7 +62,7 @@ import Testing
         case .grows: try write("+", to: path, appending: true)
         case .shrinks: #expect(unsafe truncate(path.string, off_t(100 - number)) == 0)
         case .isWritten:
-            // The clock of a file's times ticks every few milliseconds.
+            // The clock for file times ticks every few milliseconds.
             usleep(20_000)
             try write("\(number)", to: path)
         case .isReplaced: try Files.replace(path, with: Array(repeating: UInt8(number), count: 100))
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test(arguments: Change.allCases)
-    func `a file that changes while it is read is read again, six times in all`(change: Change) throws {
+    func `a file that changes while it is read is read six times at most`(change: Change) throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try Files.replace(path, with: Array(repeating: 0x2e, count: 100))
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func `a file that was written to just now is read a moment later`() throws {
+    @Test func `a file that was just written is read a moment later`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try write("text", to: path)
@@ -102,12 +102,12 @@ import Testing
             #expect(
                 try Files.snapshot(of: path, limitBytes: 10) { read = SystemClock.bootTimeMicroseconds() }.bytes
                     == Array("text".utf8))
-            // A tick less than is waited.
+            // The wait less a tick of the clock for file times.
             #expect(read - written >= 9000)
         }
     }
 
-    @Test func `a file that goes while it is read is missing, and one that outgrows the limit too large`() throws {
+    @Test func `a file deleted while it is read is missing, and one that outgrows the limit is too large`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("file")
             try write("text", to: path)
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func `a file in proc, whose length is not told, counts as changing`() {
+    @Test func `a file in proc, which has no size, counts as changing`() {
         #expect(throws: SnapshotError.changing) { try Files.snapshot(of: "/proc/self/status", limitBytes: 100_000) }
     }
 
@@ -130,7 +130,7 @@ import Testing
             (.tooLarge, "it is longer than allowed"), (.changing, "it kept changing while it was read"),
             (.system(.permissionDenied), "Permission denied"),
         ] as [(SnapshotError, String)])
-    func `an error ends a sentence`(error: SnapshotError, text: String) {
+    func `each error has its text`(error: SnapshotError, text: String) {
         #expect(error.description == text)
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Linux
 
-/// A listener, a connection to it, and the other end of that.
+/// A listener, and both ends of a connection to it.
 final class SocketPair {
     let listener: FileDescriptor
     let client: FileDescriptor
@@ -32,7 +32,7 @@ final class SocketPair {
 
 @Suite struct UnixSocketTests {
     @Test(arguments: [107, 108])
-    func `a path may have 107 bytes`(count: Int) throws {
+    func `a path has at most 107 bytes`(count: Int) throws {
         try withTemporaryDirectory { directory in
             let name = String(repeating: "s", count: count - directory.string.utf8.count - 1)
             let path = directory.appending(name)
@@ -46,7 +46,7 @@ final class SocketPair {
         }
     }
 
-    @Test func `a socket that was left is replaced`() throws {
+    @Test func `a socket that was left behind is replaced`() throws {
         try withTemporaryDirectory { directory in
             let path = directory.appending("socket")
             try UnixSocket.listen(at: path, backlog: 1).close()
@@ -60,7 +60,7 @@ final class SocketPair {
         }
     }
 
-    @Test func `what is no socket does not listen`() throws {
+    @Test func `only a listening socket is listening`() throws {
         #expect(throws: Errno.noSuchFileOrDirectory) {
             try UnixSocket.connect(to: "/nowhere/at/all", timeoutSeconds: 1)
         }
@@ -70,7 +70,7 @@ final class SocketPair {
         try file.close()
     }
 
-    @Test func `accepting does not wait`() throws {
+    @Test func `accepting on a non-blocking listener does not wait`() throws {
         try withTemporaryDirectory { directory in
             let listener = try UnixSocket.listen(at: directory.appending("socket"), backlog: 1)
             defer { try? listener.close() }
@@ -79,7 +79,7 @@ final class SocketPair {
         }
     }
 
-    @Test func `what is looked at stays, what is taken is gone`() throws {
+    @Test func `peeking keeps the bytes, and receiving takes them`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
             var buffer = [UInt8](repeating: 0, count: 16)
@@ -95,7 +95,7 @@ final class SocketPair {
         }
     }
 
-    @Test func `a full socket takes nothing, and one whose other side has gone fails`() throws {
+    @Test func `sending to a full socket sends nothing, and to a closed one fails`() throws {
         try withTemporaryDirectory { directory in
             let pair = try SocketPair(in: directory)
             let bytes = [UInt8](repeating: 7, count: 1 << 16)
