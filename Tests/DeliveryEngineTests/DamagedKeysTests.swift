@@ -7,9 +7,9 @@ import Testing
 import Values
 import Webhooks
 
-/// Keys that cannot be read: that is not the receiver's fault.
+/// A keyring that cannot be read ends the delivery, but is not counted as a failure of the receiver.
 @Suite struct DamagedKeysTests {
-    /// The real store, whose keyrings cannot be read.
+    /// The real store, with every keyring damaged.
     private final class DamagedStore: DeliveryStore {
         private let store: MappedDeliveries
 
@@ -19,15 +19,15 @@ import Webhooks
             _ results: [DeliveryResult], beginning room: AttemptRoom, inFlight: [UInt64: Int], owner: UInt64,
             leaseSeconds: Double, policies: RetryPolicies, at moment: Moment
         ) throws(StoreFailure) -> DeliveryStep {
-            var turn = try store.step(
+            var step = try store.step(
                 results, beginning: room, inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
                 policies: policies, at: moment)
-            turn.starts = turn.starts.map {
+            step.starts = step.starts.map {
                 DeliveryStep.Start(
                     delivery: $0.delivery, destination: $0.destination, owner: $0.owner, payload: $0.payload,
                     keys: .damaged)
             }
-            return turn
+            return step
         }
 
         func endLeases(longest leaseSeconds: Double, at moment: Moment) throws(StoreFailure) -> Int {
@@ -39,7 +39,7 @@ import Webhooks
         try Delivering.with { test in
             let webhook = try test.create()
             try test.accept("a", "b")
-            try test.settle(try test.dispatcher(over: DamagedStore(test.store.deliveries)))
+            try test.workUntilIdle(try test.dispatcher(over: DamagedStore(test.store.deliveries)))
             let failure = Attempt.Failure(kind: .unavailable, text: "the signing keys are damaged")
             #expect(try test.log(webhook).map(\.outcome.failure) == [failure, failure])
             #expect(try test.pending() == 0 && test.receiver.arrivals().isEmpty)

@@ -11,7 +11,7 @@ import Testing
 import Values
 import Webhooks
 
-/// The real store, and a receiver that does what its URL says; time goes on by itself, and further where a test says so.
+/// A real store, and a receiver that does what its URL says. The time is that of the clock, plus what a test skips.
 final class Delivering {
     let store: MappedStore
     let receiver: Receiver
@@ -48,7 +48,7 @@ final class Delivering {
 
     func skip(seconds: Double) { skippedSeconds += seconds }
 
-    /// Seals by telling what for, and turning the bytes around.
+    /// Reverses the bytes, and puts the purpose before them.
     static let sealing = Sealing(
         seal: { plain, purpose in purpose.context + plain.reversed() },
         open: { sealed, purpose in
@@ -105,7 +105,7 @@ final class Delivering {
         try #require(try store.webhooks.log(of: webhook.id, LogQuery(limit: 1000))).entries
     }
 
-    /// The deliveries of all webhooks of the environment that are not over.
+    /// The number of pending deliveries of all webhooks.
     func pending() throws -> Int {
         var pending = 0
         for webhook in try store.webhooks.webhooks(of: environment) {
@@ -114,7 +114,8 @@ final class Delivering {
         return pending
     }
 
-    /// Has dispatchers work one after the other until something holds, and says whether it came to that.
+    /// Runs the dispatchers one after the other until `condition` holds.
+    /// - Returns: whether it did in the end.
     func work(_ dispatchers: Dispatcher..., until condition: () throws -> Bool) throws -> Bool {
         for _ in 0..<4000 {
             for dispatcher in dispatchers { try round(dispatcher) }
@@ -123,8 +124,8 @@ final class Delivering {
         return false
     }
 
-    /// Works until nothing is being made and nothing is due now.
-    func settle(_ dispatcher: Dispatcher) throws {
+    /// Works until no attempt is in flight and none is due.
+    func workUntilIdle(_ dispatcher: Dispatcher) throws {
         let isOver = try work(dispatcher) {
             dispatcher.attemptsInFlight == 0 && !dispatcher.hasFinished
                 && dispatcher.nextDue.map { $0 > now.steady } ?? true
@@ -146,7 +147,7 @@ extension Receiver.Arrival {
     func header(_ name: String) -> String? { headers.first { $0[0].lowercased() == name }?[1] }
 }
 
-/// For destinations that are sent payloads as they are.
+/// For destinations that get payloads unchanged.
 final class Unshaped: PayloadShaping {
     func shape(_ payload: Payload, as shape: [UInt8]) throws(ShapingFault) -> ShapedPayload {
         throw ShapingFault(reason: "no destination has a shape")
@@ -154,7 +155,7 @@ final class Unshaped: PayloadShaping {
 }
 
 extension Dispatcher {
-    /// A step on the test's thread.
+    /// Dispatches on the thread of the test.
     func dispatchNow() throws(StoreFailure) -> [DeliveryStep.Start] {
         try LoopExecutor.complete { () async throws(StoreFailure) in try await dispatch() }
     }

@@ -11,7 +11,7 @@ import Values
 import Webhooks
 
 @Suite struct DispatcherTests {
-    @Test func `a call carries the body as it is, what it is about, and signatures of both families`() throws {
+    @Test func `a request has the body unchanged, the headers of the event, and signatures of both families`() throws {
         try Delivering.with { test in
             let secret = [UInt8](repeating: 9, count: 24)
             let webhook = try test.create { destination in
@@ -22,7 +22,7 @@ import Webhooks
             }
             try test.accept("event-1", body: "{\"größe\": 1}")
             let dispatcher = try test.dispatcher()
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
 
             let arrival = try #require(try test.receiver.arrivals().first)
             #expect(arrival.method == "PUT" && arrival.body == "{\"größe\": 1}")
@@ -52,21 +52,21 @@ import Webhooks
         }
     }
 
-    @Test func `a fixed policy makes exactly its attempts, each signed anew, and no more`() throws {
+    @Test func `a fixed policy makes exactly its attempts, each with a new signature`() throws {
         try Delivering.with { test in
             let webhook = try test.create("/?status=500")
             try test.accept("a")
             let dispatcher = try test.dispatcher()
             for attempt in 1...4 {
-                try test.settle(dispatcher)
+                try test.workUntilIdle(dispatcher)
                 #expect(try test.receiver.arrivals().count == attempt)
                 test.skip(seconds: 0.5)
-                try test.settle(dispatcher)
+                try test.workUntilIdle(dispatcher)
                 #expect(try test.receiver.arrivals().count == attempt)
                 test.skip(seconds: 1)
             }
             test.skip(seconds: 86_400)
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             let arrivals = try test.receiver.arrivals()
             #expect(arrivals.map { $0.header("x-3dverse-attempt") } == ["1", "2", "3", "4"])
             #expect(Set(arrivals.map { $0.header("x-3dverse-delivery") }).count == 1)
@@ -77,13 +77,13 @@ import Webhooks
         }
     }
 
-    @Test func `what fails twice and then succeeds is delivered`() throws {
+    @Test func `a delivery that fails twice and then succeeds is done`() throws {
         try Delivering.with { test in
             let webhook = try test.create("/?status=500,503,204", .schedule([5, 60, 300]))
             try test.accept("a")
             let dispatcher = try test.dispatcher()
             for _ in 0..<3 {
-                try test.settle(dispatcher)
+                try test.workUntilIdle(dispatcher)
                 test.skip(seconds: 67)
             }
             #expect(try test.log(webhook).map(\.outcome.status) == [204, 503, 500])
@@ -91,17 +91,17 @@ import Webhooks
         }
     }
 
-    @Test func `a receiver is called again no sooner than it asks`() throws {
+    @Test func `a retry waits for as long as Retry-After says`() throws {
         try Delivering.with { test in
             try test.create("/?status=429&retry_after=120")
             try test.accept("a")
             let dispatcher = try test.dispatcher()
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             test.skip(seconds: 119)
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             #expect(try test.receiver.arrivals().count == 1)
             test.skip(seconds: 1)
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             #expect(try test.receiver.arrivals().count == 2)
         }
     }
@@ -112,18 +112,20 @@ import Webhooks
         (#"/x={"status": 200, "headers": {"webhook-delivery": "disable"}}"#, true, true),
         (#"/x={"status": 500, "headers": {"webhook-delivery": "abort-message"}}"#, true, false),
     ])
-    func `a receiver can want no more`(rule: String, disablesOnGone: Bool, isDisabled: Bool) throws {
+    func `a receiver can disable its webhook, or end the delivery`(rule: String, disablesOnGone: Bool, isDisabled: Bool)
+        throws
+    {
         try Delivering.with(["--rule", rule]) { test in
             let webhook = try test.create("/x")
             try test.accept("a")
             let dispatcher = try test.dispatcher { $0.disablesOnGone = disablesOnGone }
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             let found = try #require(try test.store.webhooks.webhook(webhook.id))
             #expect((found.destination.disabledUntil != nil) == isDisabled)
             let retries = rule.contains("410") && !disablesOnGone
             #expect(try test.pending() == (retries ? 1 : 0))
             test.skip(seconds: 3600)
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             #expect(try test.receiver.arrivals().count == (retries ? 2 : 1))
         }
     }
@@ -136,13 +138,13 @@ import Webhooks
             ("/?fault=garbage", .protocolError), ("/?redirect=/elsewhere", .status), ("/?status=304", .status),
             ("/?gzip_bomb=50000000", nil),
         ] as [(String, Attempt.ErrorKind?)])
-    func `a receiver that misbehaves ends as an attempt of its kind`(path: String, kind: Attempt.ErrorKind?) throws {
+    func `each fault of a receiver is logged with its kind of error`(path: String, kind: Attempt.ErrorKind?) throws {
         try Delivering.with { test in
             let webhook = try test.create(path, .fixed(retries: 0, interval: 1))
             try test.accept("a")
-            // Whoever misbehaves otherwise may do so as slowly as the machine is busy.
+            // The other faults may take longer on a busy machine.
             let dispatcher = try test.dispatcher { $0.timeoutSeconds = kind == .timeout ? 1 : 15 }
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             let line = try #require(try test.log(webhook).first)
             #expect(line.outcome.failure?.kind == kind, "\(line.outcome)")
             #expect(line.outcome.durationMilliseconds < 10_000)
@@ -152,22 +154,22 @@ import Webhooks
         }
     }
 
-    @Test func `an address that may not be called is not called, and the log says which`() throws {
+    @Test func `a blocked address is not called, and the log names it`() throws {
         try Delivering.with { test in
             let webhook = try test.create("/", .fixed(retries: 0, interval: 1))
             try test.accept("a")
-            try test.settle(test.dispatcher(blocksLoopback: true))
+            try test.workUntilIdle(test.dispatcher(blocksLoopback: true))
             let failure = try #require(try test.log(webhook).first?.outcome.failure)
             #expect(failure.kind == .blockedIP && failure.text.contains("127.0.0.1"))
             #expect(try test.receiver.arrivals().isEmpty)
         }
     }
 
-    @Test func `what was sealed under another secret is not sent, and the log says why`() throws {
+    @Test func `headers sealed with another secret are not sent, and the log says why`() throws {
         try Delivering.with { test in
             let webhook = try test.create { $0.sealedHeaders = [1, 2, 3] }
             try test.accept("a")
-            try test.settle(test.dispatcher())
+            try test.workUntilIdle(test.dispatcher())
             let line = try #require(try test.log(webhook).first)
             #expect(line.outcome.failure?.kind == .unavailable && line.isFinal)
             #expect(line.outcome.failure?.text.contains("another secret") == true)
@@ -175,7 +177,7 @@ import Webhooks
         }
     }
 
-    @Test func `a receiver that hangs is in nobody's way`() throws {
+    @Test func `a hanging receiver does not delay the others`() throws {
         try Delivering.with { test in
             let hanging = try test.create("/?fault=hang", .fixed(retries: 0, interval: 1))
             let other = try test.create("/ok", .fixed(retries: 0, interval: 1))
@@ -187,9 +189,9 @@ import Webhooks
         }
     }
 
-    // MARK: Several
+    // MARK: Several dispatchers
 
-    @Test func `two dispatchers share a store, and make no attempt twice`() throws {
+    @Test func `two dispatchers of one store make no attempt twice`() throws {
         try Delivering.with { test in
             for number in 0..<4 { try test.create("/\(number)", .fixed(retries: 0, interval: 1)) }
             for number in 0..<50 { try test.accept("e\(number)") }
@@ -202,7 +204,7 @@ import Webhooks
         }
     }
 
-    @Test func `in order, one event arrives after the other, whoever sends it`() throws {
+    @Test func `an ordered webhook gets its events one after the other, even from two dispatchers`() throws {
         try Delivering.with { test in
             try test.create("/?status=500,200&per=id", .fixed(retries: 1, interval: 0.01)) {
                 $0.limits.isOrdered = true
@@ -215,7 +217,7 @@ import Webhooks
         }
     }
 
-    @Test func `what a dispatcher that vanishes had begun goes on elsewhere once its lease is over`() throws {
+    @Test func `the attempts of a lost dispatcher are made by another once their lease is over`() throws {
         try Delivering.with { test in
             let webhook = try test.create("/?status=200")
             try test.accept("a", "b")
@@ -226,17 +228,17 @@ import Webhooks
             }
             let other = try test.dispatcher()
             test.skip(seconds: 24)
-            try test.settle(other)
+            try test.workUntilIdle(other)
             #expect(try test.receiver.arrivals().isEmpty)
             test.skip(seconds: 1)
-            try test.settle(other)
+            try test.workUntilIdle(other)
             #expect(try test.receiver.arrivals().compactMap { $0.header("webhook-id") }.sorted() == ["a", "b"])
             #expect(try test.log(webhook).count == 2)
             #expect(try test.pending() == 0)
         }
     }
 
-    @Test func `a dispatcher that drains ends what it has begun, and begins nothing`() throws {
+    @Test func `a draining dispatcher finishes its attempts, and begins none`() throws {
         try Delivering.with { test in
             try test.create("/?delay=0.2")
             try test.accept("a")
@@ -251,7 +253,7 @@ import Webhooks
         }
     }
 
-    @Test func `a step that was rolled back is made again, and no result is lost`() throws {
+    @Test func `a step that was rolled back is repeated, and no result is lost`() throws {
         try Delivering.with { test in
             let webhook = try test.create()
             try test.accept("a")
@@ -261,7 +263,7 @@ import Webhooks
             _ = try dispatcher.dispatchNow()
             test.store.rollBack()
             #expect(try test.log(webhook).isEmpty && dispatcher.hasFinished)
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             #expect(try test.log(webhook).count == 1)
             #expect(try test.pending() == 0)
         }

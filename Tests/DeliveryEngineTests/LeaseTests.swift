@@ -6,13 +6,13 @@ import TestSupport
 import Testing
 import Webhooks
 
-/// Attempts that take long, and workers that are slow: what was taken is sent no second time.
+/// Attempts that take long, and slow workers: an attempt is made a second time only once its lease is over.
 @Suite struct LeaseTests {
     private func calls(_ test: Delivering, _ path: String) throws -> Int {
         try test.receiver.arrivals().filter { $0.path == path }.count
     }
 
-    @Test func `an attempt of several slow requests belongs to its worker until the last is over`() throws {
+    @Test func `the lease of an attempt covers all its requests`() throws {
         try Delivering.with { test in
             let webhook = try test.create("/target?delay=0.8") { $0.approvalPath = "/policy?delay=0.8" }
             try test.accept("a")
@@ -29,13 +29,13 @@ import Webhooks
     }
 
     @Test(arguments: [false, true])
-    func `a worker that is slow does not begin again what it is making`(isOrdered: Bool) throws {
+    func `a slow worker does not repeat its own attempt when the lease is over`(isOrdered: Bool) throws {
         try Delivering.with { test in
             let webhook = try test.create("/target?delay=0.3") { $0.limits.isOrdered = isOrdered }
             try test.accept("a")
             let dispatcher = try test.dispatcher()
             #expect(try test.work(dispatcher) { dispatcher.attemptsInFlight == 1 })
-            // Its lease is over long before it looks again.
+            // The lease is over long before the worker looks again.
             test.skip(seconds: 1000)
             #expect(try test.work(dispatcher) { try test.pending() == 0 })
             #expect(try calls(test, "/target") == 1)
@@ -44,7 +44,7 @@ import Webhooks
     }
 
     @Test(arguments: [false, true])
-    func `a success that comes late ends the delivery that another worker has by then`(isOrdered: Bool) throws {
+    func `a late success ends the delivery that another worker has begun again`(isOrdered: Bool) throws {
         try Delivering.with { test in
             let webhook = try test.create("/target?delay=0.4,1.5&status=200,500") { $0.limits.isOrdered = isOrdered }
             try test.accept("a")
@@ -55,7 +55,7 @@ import Webhooks
             #expect(try test.work(slow) { try test.pending() == 0 })
             #expect(try test.log(webhook).map(\.isFinal) == [true])
             #expect(try test.store.check().faults == [])
-            // What becomes of the other attempt is told, and changes nothing.
+            // The result of the other attempt is logged, and changes nothing.
             #expect(try test.work(other) { other.attemptsInFlight == 0 && !other.hasFinished })
             #expect(try test.pending() == 0 && calls(test, "/target") == 2)
             let lines = try test.log(webhook)

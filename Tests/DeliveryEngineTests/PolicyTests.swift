@@ -7,11 +7,11 @@ import Testing
 import Values
 import Webhooks
 
-/// Destinations of events: whoever must agree is asked before each attempt, and what cannot be mended disables them.
+/// Destinations of events: the policy service approves each attempt, and a lasting failure disables the destination.
 @Suite struct PolicyTests {
     /// - Parameters:
     ///   - target: what the target does, as a query.
-    ///   - policy: what the policy service does, as a query; `nil`: nobody need be asked.
+    ///   - policy: what the policy service does, as a query; `nil` if no approval is needed.
     private func create(_ test: Delivering, target: String = "", policy: String?) throws -> Webhook {
         try test.create("/target?\(target)", .fixed(retries: 2, interval: 1)) { destination in
             destination.protocolKind = .event
@@ -25,10 +25,10 @@ import Webhooks
         }
     }
 
-    /// Works until nothing is due any longer.
+    /// Works until no delivery is pending.
     private func finish(_ test: Delivering, _ dispatcher: Dispatcher) throws {
         for _ in 0..<4 {
-            try test.settle(dispatcher)
+            try test.workUntilIdle(dispatcher)
             test.skip(seconds: 1)
         }
         #expect(try test.pending() == 0)
@@ -43,7 +43,7 @@ import Webhooks
     }
 
     @Test(arguments: [200, 204])
-    func `who agrees lets it through, and is asked about the very event`(status: Int) throws {
+    func `an approved attempt is made, and the approval is requested with the event`(status: Int) throws {
         try Delivering.with { test in
             let webhook = try create(test, policy: "status=\(status)&body=denied")
             try test.accept("a", body: "{\"größe\": 1}")
@@ -58,7 +58,7 @@ import Webhooks
     }
 
     @Test(arguments: [400, 404, 412, 429])
-    func `who refuses withholds it for good, and disables nothing`(status: Int) throws {
+    func `a refusal ends the delivery, and does not disable the destination`(status: Int) throws {
         try Delivering.with { test in
             let webhook = try create(test, policy: "status=\(status)&body=no")
             try test.accept("a")
@@ -71,7 +71,7 @@ import Webhooks
         }
     }
 
-    @Test func `who fails is asked again, and then the destination is disabled with what was said`() throws {
+    @Test func `a failing policy service is asked again, and then disables the destination with its answer`() throws {
         try Delivering.with { test in
             let webhook = try create(test, policy: "status=503&body=broken")
             try test.accept("a")
@@ -85,8 +85,7 @@ import Webhooks
         }
     }
 
-    @Test func `who cannot be reached is asked again, and then the delivery is set aside, not the destination`() throws
-    {
+    @Test func `an unreachable policy service is asked again, and then ends the delivery only`() throws {
         try Delivering.with { test in
             let webhook = try create(test, policy: "")
             try test.accept("a")
@@ -96,7 +95,7 @@ import Webhooks
             #expect(log.first?.isFinal == true && log.first?.outcome.approval == Attempt.Approval())
             #expect(try destination(test, webhook).disabledUntil == nil)
             #expect(try calls(test, "/target").isEmpty)
-            // It is kept, and can be delivered once there is somebody to ask.
+            // The event is kept, and can be delivered once the service is reachable.
             let line = try #require(log.first)
             let again = try test.store.webhooks.retry(line.id, of: webhook.id, for: nil, at: test.now)
             guard case .started = again else {
@@ -109,7 +108,7 @@ import Webhooks
         }
     }
 
-    @Test func `a redirect of whoever must agree is not followed, and no agreement`() throws {
+    @Test func `a redirect by the policy service is not followed, and is not an approval`() throws {
         try Delivering.with { test in
             let webhook = try create(test, policy: "redirect=/elsewhere")
             try test.accept("a")
@@ -121,7 +120,7 @@ import Webhooks
         }
     }
 
-    @Test func `it is asked before each attempt`() throws {
+    @Test func `approval is requested before each attempt`() throws {
         try Delivering.with { test in
             let webhook = try create(test, target: "status=503,200", policy: "status=500,200,200")
             try test.accept("a")
@@ -133,7 +132,7 @@ import Webhooks
         }
     }
 
-    @Test func `whoever must agree and hangs holds half of the attempts, and the others go on`() throws {
+    @Test func `a hanging policy service holds at most half of the attempts`() throws {
         try Delivering.with { test in
             for _ in 0..<20 { _ = try create(test, policy: "fault=hang") }
             let other = try test.create("/other")
@@ -148,7 +147,7 @@ import Webhooks
         }
     }
 
-    @Test func `where nobody is to be asked those who need it have all attempts`() throws {
+    @Test func `without a policy service, destinations that need approval can use all attempts`() throws {
         try Delivering.with { test in
             for _ in 0..<20 { _ = try create(test, target: "fault=hang", policy: "") }
             try test.accept("a")
@@ -157,7 +156,7 @@ import Webhooks
         }
     }
 
-    @Test func `where nobody is to be asked nobody is`() throws {
+    @Test func `without a policy service, no approval is requested`() throws {
         try Delivering.with { test in
             _ = try create(test, policy: "status=412")
             try test.accept("a")
@@ -171,13 +170,14 @@ import Webhooks
     @Test(arguments: [
         (410, 1), (404, 3), (400, 3), (401, 3), (415, 3), (408, 3), (425, 3), (429, 3), (500, 3), (503, 3),
     ])
-    func `410 disables at once, any other failure after the last attempt`(status: Int, attempts: Int) throws {
+    func `status 410 disables at once, and any other failure after the last attempt`(status: Int, attempts: Int) throws
+    {
         try Delivering.with { test in
             let webhook = try create(test, target: "status=\(status)&body=so", policy: nil)
             try test.accept("a")
             let dispatcher = try dispatcher(test)
             for _ in 0..<4 {
-                try test.settle(dispatcher)
+                try test.workUntilIdle(dispatcher)
                 test.skip(seconds: 31)
             }
             #expect(try calls(test, "/target").count == attempts && test.pending() == 0)
@@ -186,7 +186,7 @@ import Webhooks
         }
     }
 
-    @Test func `a redirect of the target is no success, and is not followed`() throws {
+    @Test func `a redirect by the target is not followed, and is a failure`() throws {
         try Delivering.with { test in
             let webhook = try create(test, target: "redirect=/elsewhere", policy: nil)
             try test.accept("a")
