@@ -23,10 +23,10 @@ import Values
         ("203.0.113.255", false), ("203.0.114.0", true), ("223.255.255.255", true), ("224.0.0.0", false),
         ("239.255.255.255", false), ("240.0.0.0", false), ("255.255.255.255", false), ("8.8.8.8", true),
     ])
-    func `of IPv4 only what everyone reaches is called`(address: String, isAllowed: Bool) throws {
+    func `only globally reachable IPv4 addresses are allowed`(address: String, isAllowed: Bool) throws {
         let guarded = AddressGuard()
         #expect(guarded.allows(try #require(IPAddress(address))) == isAllowed)
-        // In each of IPv6's ways to write it.
+        // The same address in the forms that IPv6 has for it.
         #expect(guarded.allows(try #require(IPAddress("::ffff:\(address)"))) == isAllowed)
         #expect(guarded.allows(try #require(IPAddress("64:ff9b::\(address)"))) == isAllowed)
         #expect(!guarded.allows(try #require(IPAddress("::\(address)"))))
@@ -49,7 +49,7 @@ import Values
         ("fe7f::", false), ("fe80::1", false), ("febf:ffff::1", false), ("fec0::1", false), ("feff::1", false),
         ("ff00::", false), ("ff02::1", false), ("ffff::", false), ("2606:4700::1111", true), ("2a00:1450::8", true),
     ])
-    func `of IPv6 only what everyone reaches is called`(address: String, isAllowed: Bool) throws {
+    func `only globally reachable IPv6 addresses are allowed`(address: String, isAllowed: Bool) throws {
         #expect(AddressGuard().allows(try #require(IPAddress(address))) == isAllowed)
     }
 
@@ -63,7 +63,9 @@ import Values
         ("::1/128", "::2", false), ("10.0.0.0/8", "2002:a00:1::", false), ("2002::/16", "2002:a00:1::", true),
         ("10.0.0.0/8", "8.8.8.8", true),
     ])
-    func `an operator opens networks, and only those`(network: String, address: String, isAllowed: Bool) throws {
+    func `an allowed network opens its addresses, and no others`(network: String, address: String, isAllowed: Bool)
+        throws
+    {
         let guarded = AddressGuard(allowing: [try #require(IPNetwork(network))])
         #expect(guarded.allows(try #require(IPAddress(address))) == isAllowed)
     }
@@ -87,7 +89,7 @@ import Values
         ),
         ("1.1.1.1", nil),
     ])
-    func `a refusal tells how to open the network`(address: String, refusal: String?) throws {
+    func `a refusal says how to allow the network`(address: String, refusal: String?) throws {
         #expect(AddressGuard().refusal(of: try #require(IPAddress(address))) == refusal)
     }
 }

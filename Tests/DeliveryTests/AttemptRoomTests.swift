@@ -21,7 +21,7 @@ import Values
         return room
     }
 
-    @Test func `one owner alone may have all slots, and none of the reserve`() {
+    @Test func `a single owner can take all slots, but none of the reserve`() {
         var room = AttemptRoom(20, reserve: 4)
         let one = Self.owner(1)
         #expect(room.slots(for: one, needsApproval: false, upTo: room.share(waiting: [one])) == 20)
@@ -31,7 +31,7 @@ import Values
         #expect(room.slots(for: one, needsApproval: false) == 1 && room.slots(of: one) == 19)
     }
 
-    @Test func `where all slots are taken, an owner with few takes from the reserve, and others nothing`() {
+    @Test func `when all slots are taken, only an owner with few gets slots of the reserve`() {
         var room = Self.room(20, reserve: 10, taken: [(1, 12), (2, 8)])
         let late = Self.owner(3)
         #expect(room.slots(for: Self.owner(1), needsApproval: false) == 0)
@@ -39,13 +39,13 @@ import Values
         #expect(room.slots(for: late, needsApproval: false) == 8)
         for _ in 0..<8 { room.take(Self.start(late)) }
         #expect(room.slots(for: late, needsApproval: false) == 0)
-        // The next one finds what is left of it.
+        // Another owner gets the rest of the reserve.
         #expect(room.slots(for: Self.owner(4), needsApproval: false) == 2 && !room.isExhausted)
         for _ in 0..<2 { room.take(Self.start(Self.owner(4))) }
         #expect(room.isExhausted && room.slots(for: Self.owner(5), needsApproval: false) == 0)
     }
 
-    @Test func `an even share is of all slots, among those who have some or want some`() {
+    @Test func `slots are shared evenly among the owners that have or want some`() {
         let room = Self.room(30, reserve: 0, taken: [(1, 10), (2, 5)])
         #expect(room.share(waiting: [Self.owner(2), Self.owner(3)]) == 10)
         #expect(room.slots(for: Self.owner(1), needsApproval: false, upTo: 10) == 0)
@@ -53,7 +53,7 @@ import Values
         #expect(room.slots(for: Self.owner(3), needsApproval: false, upTo: 10) == 10)
     }
 
-    @Test func `where somebody must agree and hangs, an owner with few finds a slot there too`() {
+    @Test func `an owner with few gets slots of the reserve for attempts that need approval`() {
         var room = AttemptRoom(20, needingApproval: 4, reserve: 8)
         for _ in 0..<4 { room.take(Self.start(Self.owner(1), approved: true)) }
         #expect(room.slots(for: Self.owner(9), needsApproval: true) == 8)

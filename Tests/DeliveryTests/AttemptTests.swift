@@ -27,7 +27,7 @@ import Values
             ("Sun, 22 Nov 2026 06:05:00 GMT", 0), ("", nil), ("-1", nil), ("+1", nil), ("1.5", nil), ("soon", nil),
             ("2026-11-22T06:07:37Z", nil),
         ] as [(String, Double?)])
-    func `Retry-After is seconds or a date, and anything else is nothing`(value: String, seconds: Double?) {
+    func `Retry-After is seconds or a date, and anything else is ignored`(value: String, seconds: Double?) {
         #expect(wish(attempt(503, [("Retry-After", value)])).retryAfter == seconds)
         #expect(wish(attempt(200, [("retry-after", value)])).retryAfter == seconds)
     }
@@ -36,19 +36,21 @@ import Values
         (200, "disable", false, true), (500, "Disable", false, true), (500, "ABORT-MESSAGE", true, false),
         (500, "other", false, false), (410, "", false, true), (410, "abort-message", true, true),
     ])
-    func `a receiver says what it wants no more of`(status: Int, value: String, aborts: Bool, disables: Bool) {
+    func `a receiver can abort a delivery, or disable its destination`(
+        status: Int, value: String, aborts: Bool, disables: Bool
+    ) {
         let found = wish(attempt(status, [("Webhook-Delivery", value)]))
         #expect(found.abortsMessage == aborts && found.disables == disables)
     }
 
-    @Test func `410 disables unless it is told not to`() {
+    @Test func `status 410 does not disable if that is switched off`() {
         #expect(!wish(attempt(410), disablesOnGone: false).disables)
     }
 
     private static let policy = RetryPolicy.schedule([5, 60])
 
     @Test(arguments: Trigger.allCases)
-    func `what failed is tried again unless somebody waits for it`(trigger: Trigger) {
+    func `only a scheduled or recovered attempt is retried`(trigger: Trigger) {
         let failed = attempt(500)
         let verdict = failed.verdict(Self.policy, attempts: 1, trigger: trigger, wish: wish(failed), jitter: 0)
         #expect(verdict == (trigger == .scheduled || trigger == .recover ? .retry(seconds: 5) : .givenUp))
@@ -57,7 +59,7 @@ import Values
     }
 
     @Test(arguments: Attempt.ErrorKind.allCases)
-    func `a failure is retried by its kind`(kind: Attempt.ErrorKind) {
+    func `the kind of a failure decides whether and when it is retried`(kind: Attempt.ErrorKind) {
         let failed = attempt(nil, kind: kind)
         let verdict = failed.verdict(Self.policy, attempts: 1, trigger: .scheduled, wish: wish(failed), jitter: 0)
         switch kind {
@@ -69,7 +71,7 @@ import Values
             failed.verdict(Self.policy, attempts: 3, trigger: .scheduled, wish: wish(failed), jitter: 0) == .givenUp)
     }
 
-    @Test func `an event is tried again when its schedule says so, unless the receiver asks for more`() {
+    @Test func `an event is retried by its schedule, or later if the receiver asks for it`() {
         for (failed, seconds) in [
             (attempt(429), 5.0), (attempt(nil, kind: .timeout), 5), (attempt(429, [("Retry-After", "9")]), 9),
         ] {
@@ -79,7 +81,7 @@ import Values
         }
     }
 
-    @Test func `429 waits for half a minute, or as long as it says`() {
+    @Test func `a webhook that answers 429 is retried after 30 seconds, or as Retry-After says`() {
         for (headers, seconds) in [([], 30.0), ([("Retry-After", "7")], 7), ([("Retry-After", "99")], 99)] {
             let failed = attempt(429, headers)
             let verdict = failed.verdict(Self.policy, attempts: 1, trigger: .scheduled, wish: wish(failed), jitter: 0)
@@ -87,7 +89,7 @@ import Values
         }
     }
 
-    @Test func `what is told in brief leaves out only what the log tells`() throws {
+    @Test func `a result in brief leaves out only what is in the log`() throws {
         var random = SystemRandomNumberGenerator()
         let delivery = Delivery(
             number: 1, destination: 2, payload: 3, id: UUID(random: &random), trigger: .scheduled,

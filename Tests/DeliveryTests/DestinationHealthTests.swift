@@ -28,14 +28,14 @@ import Values
         #expect(health.allowance(destination(), inFlight: 1, at: time(930)) == (0, nil))
     }
 
-    @Test func `the breaker leaves events to their schedule`() {
+    @Test func `the breaker does not open for events`() {
         var health = DestinationHealth()
         for _ in 0..<20 { _ = health.conclude(Self.failure, Self.schedule, .event, at: time(1)) }
         #expect(health.opensAt == nil && health.failuresInRow == 20)
     }
 
     @Test(arguments: [(7, 3, true), (6, 4, false), (14, 6, true), (13, 7, false), (6, 0, false), (8, 1, false)])
-    func `the breaker opens where 70 of 100 fail within a minute, of ten or more`(
+    func `the breaker opens if 70 percent of at least ten attempts fail within a minute`(
         failures: Int, successes: Int, opens: Bool
     ) {
         var health = DestinationHealth()
@@ -48,7 +48,7 @@ import Values
         #expect((health.opensAt != nil) == opens)
     }
 
-    @Test func `what is longer ago than a minute counts no longer`() {
+    @Test func `attempts of more than a minute ago do not count`() {
         var health = DestinationHealth()
         for number in 0..<9 { _ = health.conclude(Self.failure, Self.schedule, at: time(Double(number))) }
         _ = health.conclude(.delivered, Self.schedule, at: time(70))
@@ -56,7 +56,7 @@ import Values
         #expect(health.opensAt == nil && health.windowAttempts == 7)
     }
 
-    @Test func `a probe that fails doubles the time, up to ten minutes, and one that succeeds closes`() throws {
+    @Test func `a failed probe doubles the pause, up to ten minutes, and a success closes the breaker`() throws {
         var health = DestinationHealth()
         var now = Self.start
         for _ in 0..<10 { _ = health.conclude(Self.failure, Self.schedule, at: now) }
@@ -64,7 +64,7 @@ import Values
         for _ in 0..<7 {
             let opens = try #require(health.opensAt)
             times.append(opens.seconds(since: now))
-            // What was under way already changes nothing.
+            // The result of an attempt that was already in flight changes nothing.
             _ = health.conclude(Self.failure, Self.schedule, at: now)
             #expect(health.opensAt == opens)
             now = opens
@@ -75,14 +75,14 @@ import Values
         #expect(health.opensAt == nil && health.openSeconds == 30 && health.failuresInRow == 0)
     }
 
-    @Test func `under a fixed policy nothing opens`() {
+    @Test func `the breaker does not open under a fixed policy`() {
         var health = DestinationHealth()
         for _ in 0..<100 { _ = health.conclude(.retry(seconds: 1), .fixed(retries: 3, interval: 1), at: Self.start) }
         #expect(health.opensAt == nil && health.failedAttempts == 100)
     }
 
     @Test(arguments: [(0.5, 1, 2.0), (1, 1, 1), (4, 4, 0.25), (2.5, 2, 0.2)])
-    func `a rate lets a second's worth through at once, and then one at a time`(
+    func `a rate allows the attempts of one second at once, and then one at a time`(
         rate: Double, burst: Int, wait: Double
     ) throws {
         let destination = destination(DestinationLimits(inFlight: 100, rate: rate))
@@ -96,7 +96,7 @@ import Values
         #expect(health.allowance(destination, inFlight: 0, at: time(1000)).count == burst)
     }
 
-    @Test func `in order there is one at a time`() {
+    @Test func `an ordered destination has one attempt at a time`() {
         let destination = destination(DestinationLimits(inFlight: 16, isOrdered: true))
         #expect(DestinationHealth().allowance(destination, inFlight: 0, at: Self.start) == (1, nil))
         #expect(DestinationHealth().allowance(destination, inFlight: 1, at: Self.start) == (0, nil))
@@ -107,9 +107,11 @@ import Values
             ([0, 60, 119], false), ([0, 60, 120], true), ([0, 109, 120], false), ([0, 108, 120], true),
             ([120], false), ([0, 130], true),
         ] as [([Double], Bool)])
-    func `failures for 120 hours, and two given up half a day apart, disable`(hours: [Double], disables: Bool) {
+    func `a destination is disabled if it fails for 120 hours and deliveries are given up half a day apart`(
+        hours: [Double], disables: Bool
+    ) {
         var health = DestinationHealth()
-        // The first attempt fails at once; what is given up is counted from then on.
+        // The first attempt fails at once: the 120 hours begin then.
         _ = health.conclude(Self.failure, Self.schedule, at: time(0))
         var reason: String?
         for (index, hour) in hours.enumerated() {
@@ -120,7 +122,7 @@ import Values
         #expect((reason != nil) == disables)
     }
 
-    @Test func `one success begins the count anew, and so does forgiving`() {
+    @Test func `a success or forgiving resets the failures`() {
         for forgives in [false, true] {
             var health = DestinationHealth()
             _ = health.conclude(.givenUp, Self.schedule, at: time(0))

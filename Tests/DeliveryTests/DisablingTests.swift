@@ -27,7 +27,7 @@ import Values
             wish: ReceiverWish(attempt, now: Self.now, disablesOnGone: true), jitter: 0)
     }
 
-    @Test func `a webhook is disabled by its failures, or by what its receiver asks for`() {
+    @Test func `a webhook is disabled by lasting failures, or if its receiver asks for it`() {
         for verdict in [Verdict.delivered, .retry(seconds: 1), .givenUp] {
             #expect(result(500).disablingReason(verdict, .webhook, failing: nil) == nil)
             #expect(result(500).disablingReason(verdict, .webhook, failing: Self.failing) == Self.failing)
@@ -48,7 +48,7 @@ import Values
             (nil, .approval, 503, "policy"), (nil, .approval, 404, nil), (nil, .approval, nil, nil),
             (nil, .withheld, 403, nil), (nil, .unavailable, nil, nil), (nil, .disabled, nil, nil),
         ] as [(Int?, Attempt.ErrorKind, Int?, String?)])
-    func `an event that is given up disables its subscription by what was said`(
+    func `giving up an event disables its subscription, with the answer as the reason`(
         status: Int?, kind: Attempt.ErrorKind, approval: Int?, reason: String?
     ) {
         let found = result(status, kind, approval: approval)
@@ -62,13 +62,13 @@ import Values
         }
     }
 
-    @Test func `an event that is tried again disables nothing by its failure`() {
+    @Test func `an event that is retried or aborted does not disable its subscription`() {
         #expect(result(500).disablingReason(.retry(seconds: 1), .event, failing: nil) == nil)
         #expect(result(500, .status, "abort-message").disablingReason(.givenUp, .event, failing: nil) == nil)
     }
 
     @Test(arguments: [Trigger.manual, .test])
-    func `an event that was sent by hand disables nothing by its failure`(trigger: Trigger) {
+    func `an event that was sent by hand does not disable its subscription`(trigger: Trigger) {
         #expect(result(500, trigger: trigger).disablingReason(.givenUp, .event, failing: nil) == nil)
     }
 
@@ -76,7 +76,9 @@ import Values
         (Attempt.ErrorKind.status, true), (.connect, true), (.withheld, false), (.approval, false),
         (.unavailable, false),
     ])
-    func `only what came to the receiver counts as its failure`(kind: Attempt.ErrorKind, isCounted: Bool) {
+    func `an attempt that did not reach the receiver is not counted as its failure`(
+        kind: Attempt.ErrorKind, isCounted: Bool
+    ) {
         var health = DestinationHealth()
         let found = result(nil, kind)
         #expect(health.conclude(found, .retry(seconds: 1), .schedule([1]), .webhook, at: Self.now) == nil)

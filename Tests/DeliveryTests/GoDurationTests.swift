@@ -19,7 +19,7 @@ import Testing
             (0, "0s"), (5, "5s"), (60, "1m"), (90, "1m30s"), (5400, "1h30m"), (86400, "24h"), (3601, "1h1s"),
             (0.25, "0.25s"), (60.5, "1m0.5s"), (0.000_000_001, "0.000000001s"), (-1, "0s"),
         ] as [(Double, String)])
-    func `a duration is written so that it reads the same`(seconds: Double, text: String) {
+    func `a duration is written in a form that reads back the same`(seconds: Double, text: String) {
         #expect(GoDuration.text(seconds) == text)
         #expect(GoDuration.seconds(text) == max(0, seconds))
     }

@@ -17,7 +17,7 @@ import Values
             (-1, "a", "b", nil), (0, "a", "b", nil), (99, "a", "b", nil), (100, "b", "c", "a"), (123.9, "b", "c", "a"),
             (124, "b", "c", nil), (200, "c", nil, "b"), (224, "c", nil, nil),
         ] as [(Double, String, String?, String?)])
-    func `a key is announced, signs, and is shown for a day after`(
+    func `a key is announced, then signs, and is shown for a day after that`(
         hours: Double, current: String, next: String?, previous: String?
     ) throws {
         let keys = [key("a", signsFrom: 0), key("b", signsFrom: 100), key("c", signsFrom: 200)]
@@ -30,7 +30,7 @@ import Values
         #expect(keys.filter(rotation.contains).map(\.id) == [previous, current, next].compactMap(\.self))
     }
 
-    @Test func `one key is announced at a time, and what is no longer shown is dropped then`() throws {
+    @Test func `one key is announced at a time, and keys that are no longer shown are dropped`() throws {
         let now = { (hours: Double) in Timestamp(microseconds: 0).adding(seconds: hours * 3600) }
         let ring = Keyring(number: 7, keys: [key("a", signsFrom: 0), key("b", signsFrom: 100)])
         #expect(ring.announcing(key("c", signsFrom: 120), at: now(99), overlapSeconds: 86_400) == nil)
@@ -41,7 +41,7 @@ import Values
         #expect(late.announcing(key("d", signsFrom: 155), at: now(131), overlapSeconds: 86_400) == nil)
     }
 
-    @Test func `there is nothing to show of no keys`() {
+    @Test func `an empty keyring has no current key`() {
         let empty = Keyring(number: 1, keys: [])
         #expect(KeyRotation(empty, at: Timestamp(microseconds: 0), overlapSeconds: 1) == nil)
     }

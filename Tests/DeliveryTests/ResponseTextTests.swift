@@ -31,17 +31,17 @@ import Testing
             ),
             ([], "text/plain", ""),
         ] as [([UInt8], String?, String)])
-    func `an answer is read in its charset`(body: [UInt8], type: String?, text: String) {
+    func `a response body is decoded with its charset`(body: [UInt8], type: String?, text: String) {
         #expect(ResponseText.utf8(body, contentType: type) == Array(text.utf8))
     }
 
-    @Test func `what is no text stays as it is`() {
+    @Test func `a body that is not text stays unchanged`() {
         let image: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0xff]
         #expect(ResponseText.utf8(image, contentType: "image/png") == image)
         #expect(ResponseText.utf8([0xff, 0x41], contentType: "image/png", isTruncated: true) == [0xff, 0x41])
     }
 
-    @Test func `a text that was cut within a character ends before it`() {
+    @Test func `a text cut within a character ends before that character`() {
         let cut = Array("é€".utf8.dropLast())
         #expect(ResponseText.utf8(cut, contentType: "text/plain; charset=utf-8", isTruncated: true) == Array("é".utf8))
         #expect(
@@ -55,21 +55,21 @@ import Testing
     ]
 
     @Test(arguments: ["gzip", "x-gzip", " GZIP "])
-    func `an answer that is compressed without being asked is read`(coding: String) {
+    func `a compressed body is decompressed`(coding: String) {
         let type = "text/plain; charset=iso-8859-1"
         #expect(ResponseText.utf8(Self.compressed, contentType: type, contentCoding: coding) == Array("refusé".utf8))
-        // Of one that was cut, what there is.
+        // Of a truncated body, as much as there is.
         let cut = Array(Self.compressed.dropLast(8))
         #expect(
             ResponseText.utf8(cut, contentType: type, contentCoding: coding, isTruncated: true) == Array("refusé".utf8))
     }
 
-    @Test func `what only claims to be compressed is shown`() {
+    @Test func `a body that is declared as compressed and is not stays unchanged`() {
         #expect(
             ResponseText.utf8(Array("no".utf8), contentType: "text/plain", contentCoding: "gzip") == Array("no".utf8))
     }
 
-    @Test func `a subscription says in its error what the target has said`() {
+    @Test func `the reason for disabling is the decoded response body`() {
         let attempt = Attempt(
             status: 500, responseHeaders: [HeaderField(name: "content-type", value: "text/plain; charset=iso-8859-1")],
             responseBody: Self.latin1, failure: Attempt.Failure(kind: .status, text: ""),

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct RetryPolicyTests {
     @Test(arguments: [(0, 1), (1, 2), (3, 4)])
-    func `a fixed policy waits the same each time, and gives up`(retries: Int, attempts: Int) {
+    func `a fixed policy waits equally long before each retry, and then gives up`(retries: Int, attempts: Int) {
         let policy = RetryPolicy.fixed(retries: retries, interval: 1.5)
         #expect(policy.attempts == attempts)
         for attempt in 1...attempts {
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: [(1, 5.5), (2, 66), (4, 1980), (5, 7920), (6, 18_900), (10, 87_300)])
-    func `a schedule spreads, by a tenth and a quarter of an hour at the most, and never to earlier`(
+    func `jitter adds up to a tenth to a wait, at most 15 minutes`(
         attempts: Int, latest: Double
     ) throws {
         let wait = { RetryPolicy.standard.wait(after: attempts, jitter: $0) }
@@ -36,12 +36,12 @@ import Testing
             (.schedule([60]), 3, 60), (.schedule([60]), 90, 90), (.schedule([60]), .infinity, 21_600),
             (.schedule([86_400]), 90, 86_400),
         ] as [(RetryPolicy, Double, Double)])
-    func `nobody is called sooner than it asked, within reason`(policy: RetryPolicy, asked: Double, wait: Double) {
+    func `a retry waits as long as the receiver asks, up to a limit`(policy: RetryPolicy, asked: Double, wait: Double) {
         #expect(policy.wait(after: 1, asked: asked, jitter: 0) == wait)
         #expect(policy.wait(after: 2, asked: asked, jitter: 0) == nil)
     }
 
-    @Test func `under a schedule, who has too much to do gets half a minute at least`() {
+    @Test func `under a schedule an overloaded receiver gets 30 seconds, unless it asks for less`() {
         #expect(RetryPolicy.schedule([5]).wait(after: 1, isOverloaded: true, jitter: 0) == 30)
         #expect(RetryPolicy.schedule([60]).wait(after: 1, isOverloaded: true, jitter: 0) == 60)
         #expect(RetryPolicy.schedule([5]).wait(after: 1, asked: 6, isOverloaded: true, jitter: 0) == 6)

@@ -94,12 +94,12 @@ import Values
         ("http://a:65536", "the port is not between 1 and 65535 at character 10"),
         ("http://a:18446744073709551696", "the port is not between 1 and 65535 at character 10"),
     ])
-    func `what is none says what is wrong and where`(text: String, problem: String) {
+    func `an invalid URL is refused with the reason and the position`(text: String, problem: String) {
         let error = #expect(throws: TargetURL.Problem.self) { try TargetURL(text) }
         #expect(error?.description == problem)
     }
 
-    @Test func `a URL and the parts of its host have a length`() throws {
+    @Test func `URLs, host names and their labels have a maximum length`() throws {
         let label = String(repeating: "a", count: 63)
         let name = [label, label, label, String(repeating: "a", count: 61)].joined(separator: ".")
         #expect(try TargetURL("http://\(name)").host == name)
@@ -118,7 +118,7 @@ import Values
         #expect(error?.description == "the URL does not begin with https://")
     }
 
-    /// What libcurl, which does the calling, takes a URL for.
+    /// How libcurl, which makes the requests, reads a URL.
     private func curlParts(_ text: String) -> (scheme: String, host: String, port: String)? {
         guard let handle = unsafe curl_url() else { return nil }
         defer { unsafe curl_url_cleanup(handle) }
@@ -134,7 +134,7 @@ import Values
         return (part(CURLUPART_SCHEME), part(CURLUPART_HOST), part(CURLUPART_PORT))
     }
 
-    @Test func `whatever is accepted, libcurl sees the same host in it`() throws {
+    @Test func `libcurl reads the same host in every accepted URL`() throws {
         let pieces = [
             "/", "//", "\\", "@", ":", "[", "]", "%", "?", "#", ".", "0", "1", "127", "0x7f", "0177", "255", "256", "a",
             "b.example", "::1", "::ffff:7f00:1", "%25", "eth0", ":80", ":65535", "-", "_", "xn--", "[::1]", "fe80::1",
