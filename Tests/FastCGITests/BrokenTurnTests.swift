@@ -10,13 +10,13 @@ import Values
 
 @testable import FastCGI
 
-/// A service whose requests share a transaction, as those of a store do.
+/// A service whose requests share a transaction, like those of a store.
 private final class SharingService: Service {
-    /// What was committed, and what waits for the commit.
+    /// What was committed, and what the next commit will add.
     private(set) var kept: [String] = []
     private var open: [String] = []
     private(set) var isTurnBroken = false
-    /// Holds the first answer until all requests of the test are there.
+    /// Blocks the first answer until all requests of the test have arrived.
     var holds: (() -> Void)?
 
     func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
@@ -59,9 +59,10 @@ private final class SharingService: Service {
     var version: UInt64? { nil }
 }
 
-/// A request that cannot be done costs its own turn's others nothing.
+/// A request that fails does not make the other requests of its turn fail.
 @Suite struct BrokenTurnTests {
-    /// Has requests answered in one turn, and returns their statuses and what was kept after it.
+    /// Sends requests that are answered in one turn.
+    /// - Returns: their statuses, and what was committed.
     private func answer(_ paths: [String]) throws -> (statuses: [Int], kept: String) {
         var result: (statuses: [Int], kept: String) = ([], "")
         try withTemporaryDirectory { directory in
@@ -89,7 +90,7 @@ private final class SharingService: Service {
             }
             let connections = try paths.map { _ in try WireConnection(path) }
             let first = try WireConnection(path)
-            // The loop waits in this one's answer, while the others come.
+            // The loop is blocked in this answer while the others arrive.
             try first.send(Wire.request("/kept"))
             for (connection, path) in zip(connections, paths) { try connection.send(Wire.request("/" + path)) }
             isSent.value.store(true, ordering: .sequentiallyConsistent)
@@ -108,7 +109,7 @@ private final class SharingService: Service {
     @Test(arguments: [
         ["breaks", "a", "b"], ["a", "breaks", "b"], ["a", "b", "breaks"], ["breaks", "a", "breaks", "b", "breaks"],
     ])
-    func `a request that breaks its turn fails alone`(paths: [String]) throws {
+    func `a request that breaks the transaction of its turn fails alone`(paths: [String]) throws {
         let (statuses, kept) = try answer(paths)
         #expect(statuses == paths.map { $0 == "breaks" ? 500 : 201 })
         #expect(kept.split(separator: " ").sorted() == ["a", "b"])

@@ -13,7 +13,7 @@ import Testing
         return try parameters.request(body: body)
     }
 
-    @Test func `parameters are a request`() throws {
+    @Test func `parameters become a request`() throws {
         let more = ["REMOTE_ADDR=::1", "REQUEST_ID=0000000000000000000000000000000f", "REQUEST_TIME=1.002", "OTHER=x"]
         let found = try request(Self.plain + more, body: [1])
         #expect(found.method == .post)
@@ -25,7 +25,7 @@ import Testing
         #expect(found.fields.count == 0)
     }
 
-    @Test func `what is not passed is not known`() throws {
+    @Test func `an empty parameter is treated as missing`() throws {
         let found = try request(Self.plain + ["REMOTE_ADDR=", "REQUEST_ID=", "REQUEST_TIME=", "CONTENT_LENGTH="])
         #expect(found.remoteAddress == nil && found.id == nil)
         #expect(found.body == .whole([]))
@@ -37,13 +37,13 @@ import Testing
             ("X.Y1Z", "X.y1z"),
             ("_A", "-A"), ("ÉÀ", "ÉÀ"),
         ])
-    func `a field's name is written as it usually is`(parameter: String, name: String) throws {
+    func `a field name gets its usual letter case`(parameter: String, name: String) throws {
         let found = try request(Self.plain + ["HTTP_\(parameter)=a=b"])
         #expect(found.fields.name(at: 0).elementsEqual(name.utf8))
         #expect(found.fields.value(at: 0).elementsEqual("a=b".utf8))
     }
 
-    @Test func `repeated fields stay apart, in order, and no field is taken for a parameter`() throws {
+    @Test func `repeated fields stay separate and in order, and no field is taken as a parameter`() throws {
         let found = try request(
             Self.plain + ["HTTP_A=1", "HTTP_B=2", "HTTP_A=3", "HTTP_REMOTE_ADDR=9.9.9.9", "HTTP_REQUEST_ID=x"])
         let values = (0..<found.fields.count).map { String(decoding: found.fields.value(at: $0), as: UTF8.self) }
@@ -61,10 +61,10 @@ import Testing
             (["REQUEST_METHOD=GET", "REQUEST_URI=/", "CONTENT_LENGTH=x"], "CONTENT_LENGTH"),
             (["REQUEST_METHOD=GET", "REQUEST_URI=/", "CONTENT_LENGTH=99999999999999999999"], "CONTENT_LENGTH"),
         ])
-    func `parameters that make no sense are refused by name`(entries: [String], name: String) {
+    func `an invalid parameter is refused with its name`(entries: [String], name: String) {
         do throws(ParameterError) {
             _ = try request(entries + ["no equals sign"])
-            Issue.record("taken")
+            Issue.record("accepted")
         } catch {
             #expect(error.description.hasPrefix(name))
         }
@@ -73,11 +73,11 @@ import Testing
     @Test(arguments: [
         ("3", Request.Body.whole([1, 2, 3])), ("2", .incomplete), ("4", .incomplete), ("", .whole([1, 2, 3])),
     ])
-    func `a body is as long as announced, or incomplete`(length: String, body: Request.Body) throws {
+    func `a body of another length than CONTENT_LENGTH is incomplete`(length: String, body: Request.Body) throws {
         #expect(try request(Self.plain + ["CONTENT_LENGTH=\(length)"], body: [1, 2, 3]).body == body)
     }
 
-    @Test func `a body that was not kept is too large`() throws {
+    @Test func `a body that was not stored is too large`() throws {
         #expect(try request(Self.plain + ["CONTENT_LENGTH=5"], body: nil).body == .tooLarge)
     }
 }

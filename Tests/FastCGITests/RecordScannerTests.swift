@@ -3,7 +3,8 @@ import Testing
 @testable import FastCGI
 
 @Suite struct RecordScannerTests {
-    /// All events of a stream that arrives in pieces of `step` bytes; a new scanner after each, as the loop has it.
+    /// All events of a stream that arrives in pieces of `step` bytes, with a new scanner after each event as in the
+    /// loop.
     private func events(_ stream: [UInt8], step: Int = .max) -> [RecordScanner.Event] {
         var scanner = RecordScanner()
         var found: [RecordScanner.Event] = []
@@ -20,7 +21,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 7, 8, 9, 100, .max])
-    func `a request is complete with its last byte, however it arrives`(step: Int) {
+    func `a request is complete with its last byte, in whatever pieces it arrives`(step: Int) {
         let body = [UInt8](repeating: 1, count: 300)
         let bytes = Wire.request("/a", id: 513, body: body, keeps: true, recordBytes: 64, padding: 5)
         let outline = RequestOutline(id: 513, role: 1, keepsConnection: true, bodyBytes: 300, endsPadded: true)
@@ -29,7 +30,7 @@ import Testing
         #expect(events(bytes + bytes, step: step) == [.request(outline), .request(outline)])
     }
 
-    @Test func `of a stream only the bytes up to the event are taken`() {
+    @Test func `a scan consumes only the bytes up to the event`() {
         var scanner = RecordScanner()
         let one = Wire.request("/a", keeps: false)
         let (consumed, event) = scanner.scan((one + one)[...])
@@ -38,7 +39,7 @@ import Testing
     }
 
     @Test(arguments: [1, .max])
-    func `management records come whole, an abort ends its request`(step: Int) {
+    func `a management record has its content, and an abort ends its request`(step: Int) {
         let stream =
             Wire.record(9, 0, [1, 2, 3], padding: 3) + Wire.record(77, 0) + Wire.begin()
             + Wire.record(4, 1, [1, 1, 65, 66])
@@ -60,7 +61,7 @@ import Testing
             Wire.begin() + Wire.record(6),
             Wire.begin() + Wire.record(4) + Wire.record(5, 7), Array("GET / HTTP/1.1\r\n\r\n".utf8),
         ])
-    func `what is out of order breaks the connection`(stream: [UInt8]) {
+    func `records in a wrong order break the connection`(stream: [UInt8]) {
         let found = events(stream)
         #expect(found.count == 1)
         guard case .broken = found.last else { return #expect(Bool(false), "\(found)") }
@@ -68,7 +69,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1])
-    func `parameters may have 256 KiB`(excess: Int) {
+    func `parameters have at most 256 KiB`(excess: Int) {
         let content = [UInt8](repeating: 0, count: RecordScanner.maximumParameterBytes + excess)
         let stream = Wire.begin() + Wire.stream(4, 1, content, size: 32768, padding: 0) + Wire.record(5)
         let isBroken = events(stream) == [.broken("too many parameters")]

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct RecordsTests {
     @Test(arguments: [0, 1, 7, 8, 65_527, 65_528, 65_529, 200_000])
-    func `output is cut into records of whole eights`(count: Int) {
+    func `output is split into records of a multiple of eight bytes`(count: Int) {
         let content = (0..<count).map { UInt8(truncatingIfNeeded: $0) }
         var bytes: [UInt8] = []
         Records.appendOutput(content[...], requestID: 258, to: &bytes)
@@ -21,7 +21,7 @@ import Testing
         #expect(found == content && rest.isEmpty)
     }
 
-    @Test func `values that are asked for are told once each, unknown ones not`() {
+    @Test func `each requested value is given once, and unknown ones are left out`() {
         let asked = ["FCGI_MPXS_CONNS", "FCGI_MAX_CONNS", "FCGI_MPXS_CONNS", "NO_SUCH", ""].flatMap {
             Wire.pair($0, "")
         }
@@ -49,7 +49,7 @@ import Testing
             ([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 65], []),
             ([1, 0, 65, 5, 0, 66], ["A"]), ([0, 0], [""]),
         ] as [([UInt8], [String])])
-    func `a list of pairs ends where it breaks off`(content: [UInt8], names: [String]) {
+    func `a truncated list of pairs gives its complete pairs`(content: [UInt8], names: [String]) {
         #expect(Records.names(inPairs: content) == names)
     }
 }

@@ -6,10 +6,10 @@ import Testing
 
 @testable import FastCGI
 
-/// How the loop reads what comes on a connection.
+/// How the loop reads requests from a connection.
 @Suite struct RequestReadingTests {
     @Test(arguments: [0, 1, 8191, 65_535, 65_536, 200_000, 1 << 20])
-    func `a body arrives whole, padded or not`(count: Int) throws {
+    func `a body arrives completely, padded or not`(count: Int) throws {
         let body = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         try RunningLoop.with { loop in
             let connection = try loop.connect()
@@ -23,7 +23,9 @@ import Testing
     }
 
     @Test(arguments: [(1000, 1001), (1000, 70_000), (1000, 200_000), (1 << 20, 1 << 20 + 1), (1 << 20, 5 << 20)])
-    func `a body over the limit is told to the handler, and the connection goes on`(limit: Int, count: Int) throws {
+    func `a body over the limit is reported to the handler, and the connection can be used again`(
+        limit: Int, count: Int
+    ) throws {
         try RunningLoop.with(bodyLimit: limit) { loop in
             let connection = try loop.connect()
             for _ in 0..<2 {
@@ -34,7 +36,7 @@ import Testing
     }
 
     @Test(arguments: ["4", "6", "0"])
-    func `a body that is not as long as announced is incomplete`(length: String) throws {
+    func `a body of another length than declared is incomplete`(length: String) throws {
         try RunningLoop.with { loop in
             let connection = try loop.connect()
             try connection.send(Wire.request("/body", body: Array("hello".utf8), length: length))
@@ -49,7 +51,7 @@ import Testing
             [("CONTENT_LENGTH", "-5")],
             [("REQUEST_METHOD", "A\u{1}B")],
         ])
-    func `parameters that make no sense are a 400, and the connection goes on`(parameters: [(String, String)]) throws {
+    func `invalid parameters give 400, and the connection can be used again`(parameters: [(String, String)]) throws {
         try RunningLoop.with { loop in
             let connection = try loop.connect()
             try connection.send(Wire.request("/body", parameters: parameters))
@@ -64,13 +66,13 @@ import Testing
             [0xff, 0xff, 0xff, 0xf0, 0xff, 0xff, 0xff, 0xf0, 65],
             [0, 0xff, 0xff, 0xff, 0xff],
         ] as [[UInt8]])
-    func `parameters that break off end their connection and no other`(content: [UInt8]) throws {
+    func `truncated parameters close their connection, and no other`(content: [UInt8]) throws {
         try RunningLoop.with { loop in
             let other = try loop.connect()
             #expect(try other.ask("/body")?.status == 200)
             for body in [[], [UInt8](repeating: 1, count: 100_000)] {
                 let connection = try loop.connect()
-                // It may be closed before all of it is sent.
+                // The connection may be closed before all is sent.
                 _ = try? connection.send(
                     Wire.begin() + Wire.stream(4, 1, content, size: 9, padding: 0)
                         + Wire.stream(5, 1, body, size: 32768, padding: 0))
@@ -80,7 +82,7 @@ import Testing
         }
     }
 
-    @Test func `parameters over 256 KiB end their connection, a little less do not`() throws {
+    @Test func `parameters over 256 KiB close their connection, and 250 kB do not`() throws {
         try RunningLoop.with { loop in
             let value = String(repeating: "v", count: 250_000)
             let connection = try loop.connect()
@@ -93,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func `a role that is none of ours is refused`() throws {
+    @Test func `a role other than responder is refused`() throws {
         try RunningLoop.with { loop in
             for (role, count) in [(2, 0), (3, 10), (9, 200_000)] as [(UInt16, Int)] {
                 let connection = try loop.connect()
@@ -121,7 +123,7 @@ import Testing
         }
     }
 
-    @Test func `a management record of the greatest length is answered, and a request after it`() throws {
+    @Test func `a management record of maximum length is answered, and so is a request after it`() throws {
         try RunningLoop.with { loop in
             let connection = try loop.connect()
             var asked = Wire.pair("FCGI_MAX_CONNS", "")
@@ -135,7 +137,7 @@ import Testing
         }
     }
 
-    @Test func `a request that is given up is ended, at whatever point`() throws {
+    @Test func `a request can be aborted at any point`() throws {
         try RunningLoop.with { loop in
             let connection = try loop.connect()
             let body = [UInt8](repeating: 1, count: 100_000)
@@ -152,7 +154,7 @@ import Testing
         }
     }
 
-    @Test func `what is not FastCGI ends its connection`() throws {
+    @Test func `bytes that are not FastCGI close their connection`() throws {
         try RunningLoop.with { loop in
             for bytes in [
                 Array("GET / HTTP/1.0\r\n\r\n".utf8), Wire.record(5), Wire.begin() + Wire.begin(),
@@ -166,7 +168,7 @@ import Testing
         }
     }
 
-    @Test func `a client may go away after any byte`() throws {
+    @Test func `a client may disconnect after any byte`() throws {
         try RunningLoop.with { loop in
             let request = Wire.request("/stored", body: Array("hello".utf8), recordBytes: 40, padding: 3)
             for count in 0...request.count {
@@ -182,7 +184,7 @@ import Testing
         }
     }
 
-    @Test func `a connection that is not to be kept is closed after its answer`() throws {
+    @Test func `a connection without the keep flag is closed after its response`() throws {
         try RunningLoop.with { loop in
             let connection = try loop.connect()
             try connection.send(Wire.request("/body", keeps: false))

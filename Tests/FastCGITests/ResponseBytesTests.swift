@@ -6,7 +6,7 @@ import Values
 @testable import FastCGI
 
 @Suite struct ResponseBytesTests {
-    /// What is sent where the socket takes so many bytes at a time, and nothing at every other attempt.
+    /// The bytes that are sent if the socket takes `step` bytes at a time, and none at every other attempt.
     private func send(_ response: Response, step: Int) -> [UInt8] {
         var bytes = ResponseBytes(response, to: 1)
         var sent: [UInt8] = []
@@ -25,7 +25,7 @@ import Values
     }
 
     @Test(arguments: [0, 1, 65_000, 65_528, 196_584, 196_585, 1_000_000])
-    func `an answer is the same however the socket takes it`(count: Int) {
+    func `the bytes of a response do not depend on how many the socket takes at a time`(count: Int) {
         let response = Response(.ok, body: (0..<count).map { UInt8(truncatingIfNeeded: $0) })
         let whole = send(response, step: .max)
         #expect(send(response, step: 70_001) == whole)
@@ -33,7 +33,7 @@ import Values
         #expect(whole.suffix(16) == (Wire.record(3, 1, [0, 0, 0, 0, 0, 0, 0, 0]))[...])
     }
 
-    /// What the records carry.
+    /// The content of the output records.
     private func output(_ records: [UInt8]) -> [UInt8] {
         var content: [UInt8] = []
         var rest = records[...]
@@ -46,7 +46,7 @@ import Values
     }
 
     @Test(arguments: [0, 1, 70_000], [0, 1, 13, 70_000, 1_000_000])
-    func `an answer in parts is all of them, without a length`(beginning: Int, count: Int) throws {
+    func `a response in parts has all of them, and no length`(beginning: Int, count: Int) throws {
         var left = 3
         let response = Response(.ok, body: [UInt8](repeating: 1, count: beginning))
         var bytes = ResponseBytes(response, to: 1, rest: NoParts())
@@ -69,7 +69,7 @@ import Values
         #expect(text == head + [UInt8](repeating: 1, count: beginning) + [UInt8](repeating: 2, count: 2 * count))
     }
 
-    @Test func `the head is CGI's, with the body's length`() {
+    @Test func `the head has the form of CGI, with the length of the body`() {
         var bytes = ResponseBytes(.text(.notFound, "no"), to: 1)
         var sent: [UInt8] = []
         bytes.advance { (buffer, start) throws(Never) in
@@ -81,19 +81,19 @@ import Values
         #expect(text.contains("Content-Length: 2\r\n\r\nno"))
     }
 
-    @Test func `an answer without content has no length`() {
+    @Test func `a response without content has no length`() {
         let sent = String(decoding: send(Response(.noContent), step: .max), as: UTF8.self)
         #expect(sent.contains("Status: 204 No Content\r\n\r\n") && !sent.contains("Content-Length"))
     }
 
-    @Test func `a socket that fails fails the answer`() {
+    @Test func `an error of the socket is thrown`() {
         struct Failure: Error {}
         var bytes = ResponseBytes(Response(.ok), to: 1)
         #expect(throws: Failure.self) { try bytes.advance { (_, _) throws(Failure) in throw Failure() } }
     }
 }
 
-/// The test makes the parts itself.
+/// Not used: the test adds the parts itself.
 private final class NoParts: BodyParts {
     func next() async throws(StoreFailure) -> [UInt8]? { nil }
 }

@@ -11,7 +11,7 @@ import Values
 
 @testable import FastCGI
 
-/// What a test and the service of its loop have in common.
+/// The state that a test shares with the service of its loop.
 final class Shared: Sendable {
     let isReady = Atomic<Bool>(false)
     let hasEnded = Atomic<Bool>(false)
@@ -19,7 +19,7 @@ final class Shared: Sendable {
     /// What `/wait` waits for.
     let news = Atomic<Bool>(false)
     let failsToCommit = Atomic<Bool>(false)
-    /// While this holds, a commit takes long.
+    /// While this is set, a commit does not end.
     let holdsCommit = Atomic<Bool>(false)
     let settlesLater = Atomic<Bool>(false)
     let failsToSettle = Atomic<Bool>(false)
@@ -29,7 +29,7 @@ final class Shared: Sendable {
     let parked = Atomic<Int>(0)
     let answered = Atomic<Int>(0)
     let parts = Atomic<Int>(0)
-    /// Until then `/parts` goes on, unless it fails.
+    /// Once this is set, `/parts` has no further parts.
     let endsParts = Atomic<Bool>(false)
     let failsParts = Atomic<Bool>(false)
     let source: TestSource
@@ -42,13 +42,13 @@ final class Shared: Sendable {
     }
 }
 
-/// What `/ask` waits for: it is told in another thread, and then known to the loop's once that has worked.
+/// What `/ask` waits for. Any thread may finish it, and the loop learns of that in `work`.
 final class TestSource: LoopSource, Sendable {
     private let pipe: (read: FileDescriptor, write: FileDescriptor)
-    private let told = Mutex<String?>(nil)
-    /// The requests that wait for it; the loop's thread alone uses them.
+    private let result = Mutex<String?>(nil)
+    /// The requests that wait for it; only the thread of the loop uses them.
     nonisolated(unsafe) var waiting: [Wakeup] = []
-    /// Whether something is to be told before the loop ends.
+    /// Whether a stop must wait for the result.
     let hasBegun = Atomic<Bool>(false)
 
     init() throws {
@@ -61,9 +61,9 @@ final class TestSource: LoopSource, Sendable {
         try? pipe.write.close()
     }
 
-    func tell() throws { _ = try pipe.write.writeAll([1]) }
+    func finish() throws { _ = try pipe.write.writeAll([1]) }
 
-    var reply: String? { told.withLock { $0 } }
+    var reply: String? { result.withLock { $0 } }
 
     var descriptor: FileDescriptor { pipe.read }
 
@@ -74,7 +74,7 @@ final class TestSource: LoopSource, Sendable {
     func work() -> Bool {
         var byte: UInt8 = 0
         _ = unsafe withUnsafeMutableBytes(of: &byte) { unsafe try? pipe.read.read(into: $0) }
-        told.withLock { $0 = "told" }
+        result.withLock { $0 = "done" }
         for wakeup in unsafe waiting { wakeup.wake() }
         return true
     }
@@ -94,7 +94,7 @@ private final class TestParts: BodyParts {
     func next() async throws(StoreFailure) -> [UInt8]? { try make() }
 }
 
-/// Answers by the path that it is asked for.
+/// A service whose answer depends on the path.
 final class TestService: Service {
     private let shared: Shared
 
@@ -193,12 +193,12 @@ final class TestService: Service {
     var version: UInt64? { shared.version.load(ordering: .sequentiallyConsistent) }
 }
 
-/// What `/body` says of a body.
+/// The answer of `/body` to a request with this body.
 func description(of body: [UInt8]) -> String {
     "\(body.isEmpty ? "GET" : "POST") \(body.count) \(body.reduce(0) { ($0 &* 31) &+ Int($1) })"
 }
 
-/// Bytes that repeat with a period that no buffer has.
+/// Bytes with a period that is not the size of any buffer.
 func largeBody(_ count: Int) -> [UInt8] {
     let period = (0..<251).map { UInt8($0) }
     var body: [UInt8] = []
@@ -214,7 +214,7 @@ struct RunningLoop {
     let shared: Shared
     private let thread: PlainThread
 
-    /// Runs a loop for as long as `body` does, and has it stop after that.
+    /// Runs a loop until `body` returns, and then stops it.
     static func with(
         bodyLimit: Int = 1 << 20, parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20,
         shutdownSeconds: Double = 5, _ body: (RunningLoop) throws -> Void
@@ -238,7 +238,7 @@ struct RunningLoop {
                 }
                 shared.hasEnded.store(true, ordering: .sequentiallyConsistent)
             }
-            // Before that, a signal would not be one for the loop.
+            // Earlier, the loop would not get a signal.
             #expect(holds { shared.isReady.load(ordering: .sequentiallyConsistent) })
             defer {
                 if !shared.hasEnded.load(ordering: .sequentiallyConsistent) { thread.send(Signal.terminate) }

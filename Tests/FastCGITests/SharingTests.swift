@@ -6,14 +6,16 @@ import Testing
 
 @testable import FastCGI
 
-/// What clients share: memory for answers, and places to wait.
+/// What clients share: the memory for responses, and the slots for waiting requests.
 @Suite struct SharingTests {
     private func isClosed(_ connection: WireConnection) -> Bool {
-        // A byte that the loop does not expect goes unnoticed until the connection is closed.
+        // The loop does not read this byte; sending fails once the connection is closed.
         (try? connection.sendSome([0])) == nil
     }
 
-    @Test func `a connection that takes nothing of its answer is closed, and one that waits for news is not`() throws {
+    @Test func `a client that reads nothing of its response is disconnected, and one that waits for news is not`()
+        throws
+    {
         try RunningLoop.with(sendSeconds: 0.3) { loop in
             let waiting = try loop.connect()
             try waiting.send(Wire.request("/wait"))
@@ -26,7 +28,7 @@ import Testing
         }
     }
 
-    @Test func `a connection that takes its answer bit by bit is not closed`() throws {
+    @Test func `a client that reads its response slowly is not disconnected`() throws {
         try RunningLoop.with(sendSeconds: 1) { loop in
             let slow = try loop.connect()
             try slow.send(Wire.request("/large?bytes=4000000"))
@@ -41,8 +43,8 @@ import Testing
         }
     }
 
-    @Test func `one address has a share of the memory for long answers, and others have theirs`() throws {
-        // Room for four answers, of which one address has one.
+    @Test func `one address can use only its share of the memory for long responses`() throws {
+        // Room for four responses, of which one address can have one.
         try RunningLoop.with(answerBytes: 4 * AnswerRoom.partedBytes) { loop in
             func ask(_ address: String) throws -> WireConnection {
                 let connection = try loop.connect()
@@ -55,11 +57,11 @@ import Testing
             let first = try ask("192.0.2.1")
             #expect(holds { loop.shared.answered.load(ordering: .relaxed) == 1 })
             #expect(try refused("192.0.2.1"))
-            // An IPv6 network of 64 bits counts as one address.
+            // A /64 network of IPv6 counts as one address.
             let others = try ["192.0.2.2", "2001:db8::1", "192.0.2.3"].map(ask)
             #expect(holds { loop.shared.answered.load(ordering: .relaxed) == 5 })
             #expect(try refused("2001:db8::2"))
-            // Now all of it is taken; short answers are made as ever.
+            // Now all of the memory is taken; short responses are still sent.
             #expect(try refused("192.0.2.4"))
             #expect(try loop.connect().ask("/body")?.status == 200)
             first.close()
@@ -69,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func `one address has half of the places to wait, and what is waited for a quarter`() throws {
+    @Test func `one address can have half of the slots for waiting requests, and one subject a quarter`() throws {
         try RunningLoop.with(parkedLimit: 8) { loop in
             func ask(_ address: String, _ subject: Int) throws -> WireConnection {
                 let connection = try loop.connect()
@@ -82,7 +84,7 @@ import Testing
             #expect(try ask("192.0.2.1", 9).answer()?.status == 429)
             #expect(try ask("192.0.2.2", 0).answer()?.status == 429)
             let others = try (0..<4).map { try ask("192.0.2.2", 10 + $0) }
-            // All places are taken. One of an address with four gives way to one that has none.
+            // All slots are taken. An address without one gets the slot of an address with four.
             let late = try ask("192.0.2.3", 20)
             loop.shared.publish()
             #expect(try late.answer()?.text == "news")

@@ -6,7 +6,7 @@ import Testing
 
 @testable import FastCGI
 
-/// Requests that are answered later.
+/// Requests that wait for news.
 @Suite struct WaitingTests {
     private func park(_ loop: RunningLoop, _ target: String = "/wait", count: Int = 1) throws -> [WireConnection] {
         let connections = try (0..<count).map { _ in try loop.connect() }
@@ -15,7 +15,7 @@ import Testing
         return connections
     }
 
-    @Test func `a change answers all who wait for it, and their connections go on`() throws {
+    @Test func `news answers all waiting requests, and their connections can be used again`() throws {
         try RunningLoop.with { loop in
             let waiting = try park(loop, count: 30)
             #expect(try loop.connect().ask("/body")?.status == 200)
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func `more requests wait than idle tasks are kept, and their connections go on`() throws {
+    @Test func `more requests can wait than there are idle tasks, and their connections can be used again`() throws {
         try RunningLoop.with { loop in
             let waiting = try park(loop, count: 150)
             loop.shared.publish()
@@ -37,10 +37,10 @@ import Testing
         }
     }
 
-    @Test func `a change that is none of theirs leaves them waiting`() throws {
+    @Test func `a change without news does not end the wait`() throws {
         try RunningLoop.with { loop in
             let waiting = try park(loop)
-            // Not the first look, which comes without a change.
+            // The first look comes without a change.
             #expect(holds { loop.shared.looks.load(ordering: .relaxed) > 0 })
             loop.shared.version.wrappingAdd(1, ordering: .sequentiallyConsistent)
             #expect(holds { loop.shared.looks.load(ordering: .relaxed) > 1 })
@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 300])
-    func `whoever waits in vain is told when the time is up, and not before`(milliseconds: Int) throws {
+    func `a request without news is answered when its time is up, and not before`(milliseconds: Int) throws {
         try RunningLoop.with { loop in
             let start = SystemClock.bootTimeMicroseconds()
             let answer = try loop.connect().ask("/wait?ms=\(milliseconds)")
@@ -59,16 +59,16 @@ import Testing
         }
     }
 
-    @Test func `while nothing changes nobody looks`() throws {
+    @Test func `while nothing changes the service is not asked for news`() throws {
         try RunningLoop.with { loop in
             let waiting = try park(loop, "/wait?ms=600", count: 3)
             for connection in waiting { #expect(try connection.answer()?.text == "nothing") }
-            // Once for each at the most: what changed before they came is not known.
+            // Some looks at the beginning: whether something changed before they arrived is not known.
             #expect(loop.shared.looks.load(ordering: .relaxed) <= 6)
         }
     }
 
-    @Test func `a hang-up signal sends home who waits, and the loop goes on`() throws {
+    @Test func `a hang-up signal answers the waiting requests, and the loop goes on`() throws {
         try RunningLoop.with { loop in
             let waiting = try park(loop, count: 5)
             loop.send(Signal.hangUp)
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(arguments: [Signal.terminate, Signal.interrupt])
-    func `a stop answers who waits, closes what idles and ends the loop`(signal: CInt) throws {
+    func `a stop answers the waiting requests, closes idle connections and ends the loop`(signal: CInt) throws {
         try RunningLoop.with { loop in
             let idle = try loop.connect()
             #expect(try idle.ask("/body")?.status == 200)
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func `a stop lets an answer be read to its end`() throws {
+    @Test func `a stop lets a client read its response to the end`() throws {
         try RunningLoop.with(shutdownSeconds: 60) { loop in
             let connection = try loop.connect()
             try connection.send(Wire.request("/large?bytes=5000000"))
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test func `a stop does not wait for a reader for longer than it may`() throws {
+    @Test func `a stop waits for a reader only until its time is up`() throws {
         try RunningLoop.with(shutdownSeconds: 0.2) { loop in
             let connection = try loop.connect()
             try connection.send(Wire.request("/large?bytes=5000000"))
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func `a client that goes away while it waits is forgotten`() async {
+    @Test func `a client that disconnects while it waits leaves no descriptor open`() async {
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in
                 let before = openFiles()
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func `a client that has gone before its wait begins is forgotten`() async {
+    @Test func `a client that disconnects before its wait begins leaves no descriptor open`() async {
         await #expect(processExitsWith: .success) {
             try RunningLoop.with { loop in
                 #expect(try loop.connect().ask("/body")?.status == 200)

@@ -2,8 +2,8 @@ import Glibc
 import Linux
 import SystemPackage
 
-/// FastCGI as a server writes it (FastCGI specification, sections 3 to 5), made here anew so that a fault in the
-/// program's own records shows.
+/// FastCGI as a web server writes it (FastCGI specification, sections 3 to 5). It does not use the program's own code,
+/// so that an error in that shows.
 enum Wire {
     static func record(_ type: UInt8, _ id: UInt16 = 1, _ content: [UInt8] = [], padding: Int = 0) -> [UInt8] {
         let head = [1, type, UInt8(id >> 8), UInt8(id & 0xff), UInt8(content.count >> 8), UInt8(content.count & 0xff)]
@@ -37,7 +37,7 @@ enum Wire {
     }
 
     /// A whole request, as nginx would send it.
-    /// - Parameter length: what is announced as the body's length; `nil` is its true one.
+    /// - Parameter length: the declared length of the body; `nil` for its actual one.
     static func request(
         _ target: String, id: UInt16 = 1, body: [UInt8] = [], length: String? = nil,
         parameters: [(String, String)] = [], address: String = "127.0.0.1",
@@ -54,7 +54,7 @@ enum Wire {
     }
 }
 
-/// One answer, taken out of its records.
+/// One response, taken out of its records.
 struct WireAnswer: Equatable {
     var id: UInt16 = 0
     var output: [UInt8] = []
@@ -77,7 +77,7 @@ struct WireAnswer: Equatable {
     var text: String { String(decoding: body, as: UTF8.self) }
 }
 
-/// A connection as a server holds one. Reading fails after a minute without a byte.
+/// A connection like those of a web server. Reading fails after a minute without a byte.
 final class WireConnection {
     let descriptor: FileDescriptor
     private var isOpen = true
@@ -95,10 +95,10 @@ final class WireConnection {
 
     func send(_ bytes: [UInt8]) throws { try descriptor.writeAll(bytes) }
 
-    /// Sends what fits for now, and says how much that was.
+    /// Sends as many bytes as fit, and returns their number.
     func sendSome(_ bytes: [UInt8]) throws -> Int { try UnixSocket.send(bytes, from: 0, to: descriptor) }
 
-    /// The next bytes, exactly so many; `nil` at the end.
+    /// The next `count` bytes, or `nil` if the connection ends before.
     func bytes(_ count: Int) throws -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count)
@@ -121,7 +121,7 @@ final class WireConnection {
         return (head[1], UInt16(head[2]) << 8 | UInt16(head[3]), content)
     }
 
-    /// The next answer in whole; `nil` where the connection ends before it.
+    /// The next complete response, or `nil` if the connection ends before.
     func answer() throws -> WireAnswer? {
         var answer = WireAnswer()
         while let (type, id, content) = try record() {
@@ -142,7 +142,7 @@ final class WireConnection {
         return try answer()
     }
 
-    /// Whether the other side has closed, with nothing before that.
+    /// Whether the other side closes the connection without sending anything.
     func isClosed() throws -> Bool {
         do { return try bytes(1) == nil } catch Errno.connectionReset { return true }
     }
