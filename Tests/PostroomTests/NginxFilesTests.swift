@@ -27,11 +27,11 @@ import Testing
             ("@DESCRIPTORS@ @CONNECTIONS@ @BACKLOG@", "16448 8192 8192"), ("@NO_SUCH@ a@b", "@NO_SUCH@ a@b"),
             ("@SHUTDOWN@ @RETRY@", "10 80"), ("", ""),
         ])
-    func `words between at signs give way to settings`(template: String, text: String) {
+    func `words between at signs are replaced by settings`(template: String, text: String) {
         #expect(fill(template) == text)
     }
 
-    @Test func `what is switched on has its lines`() {
+    @Test func `settings that are switched on add their lines`() {
         #expect(
             fill("@LIMITS@") { $0.requestsPerSecond = 5 }.hasPrefix("limit_req zone=postroom_rate burst=5 nodelay;"))
         #expect(
@@ -45,11 +45,11 @@ import Testing
         #expect(lines.hasPrefix(" ssl http2 ssl_certificate \"/c\";") && lines.hasSuffix("ssl_verify_client optional;"))
     }
 
-    @Test func `what nginx refuses has a line and two objects, and that of webhooks the lower limit`() {
+    @Test func `the refusals of nginx have the form and the limits of each API`() {
         let lines = fill("@REFUSALS@").split(separator: "\n")
         let objects = fill("@REFUSED_WEBHOOKS@").split(separator: "\n")
         let eventObjects = fill("@REFUSED_EVENTS@") { $0.events.maximumEventBytes = 4096 }.split(separator: "\n")
-        // Nobody logs in to the API of webhooks by nginx; events have two limits.
+        // nginx does not ask for a login in the API of webhooks; events have two limits.
         #expect(lines.count == objects.count + 1 && eventObjects.count == lines.count + 1)
         #expect(
             lines.contains { $0.contains("/413 { return 413 '413: A body may have no more than 1048576 bytes.'") })
@@ -65,13 +65,13 @@ import Testing
     }
 
     @Test(arguments: [(1, 73), (2, 74), (5, 75), (40, 80)])
-    func `each responder is listed again and again, so that a request is tried again`(responders: Int, count: Int) {
+    func `each responder is listed several times, so that nginx retries a request`(responders: Int, count: Int) {
         let servers = fill("@SERVERS@") { $0.responders = responders }.split(separator: "\n")
         #expect(servers.count == count)
         #expect(Set(servers.map { $0.drop { $0 == " " } }).count == responders)
     }
 
-    @Test func `the templates are filled to the last word, and written once`() throws {
+    @Test func `the files have no unfilled words, and are written only if they change`() throws {
         try withTemporaryDirectory { directory in
             var settings = Settings()
             settings.dataDirectory = directory
@@ -93,7 +93,7 @@ import Testing
         }
     }
 
-    @Test func `a template with a word of another version is refused, and no file is written`() throws {
+    @Test func `a template with an unknown word is refused, and no file is written`() throws {
         try withTemporaryDirectory { directory in
             var settings = Settings()
             settings.dataDirectory = directory
@@ -117,7 +117,7 @@ import Testing
             let share = directory.appending("share/postroom")
             try Files.makeDirectory(share, permissions: .ownerReadWriteExecute)
             #expect(throws: Refusal.self) { try NginxFiles.findTemplates(directory.appending("bin/postroom")) }
-            // Where older releases have theirs.
+            // The place of the templates in older releases.
             try Files.replace(share.appending("locations.conf"), with: [])
             #expect(throws: Refusal.self) { try NginxFiles.findTemplates(directory.appending("bin/postroom")) }
             try Files.makeDirectory(share.appending("nginx"), permissions: .ownerReadWriteExecute)

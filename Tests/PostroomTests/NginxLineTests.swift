@@ -15,7 +15,7 @@ import Testing
             ("a request [info] said 1#1: so", .error, nil, "a request [info] said 1#1: so"), ("", .error, nil, ""),
             ("2026/11/28 22:40:00 [odd] 7#9: x", .error, nil, "2026/11/28 22:40:00 [odd] 7#9: x"),
         ] as [(String, Logger.Level, Int?, String)])
-    func `a line is taken apart, and one of another kind stays whole`(
+    func `a line of nginx is split into its parts, and any other line stays whole`(
         line: String, level: Logger.Level, process: Int?, message: String
     ) {
         let found = NginxLine(line)
@@ -35,13 +35,13 @@ import Testing
             ("api/webhooks/events", .eventTypes), ("webhooks/x/logs/1/retry", .outboundRetry), ("webhooks", .other),
             ("api", .other), ("api/manage", .other), ("", .other), ("healthz", .health), ("environments", .other),
         ] as [(String, Route)])
-    func `a path is counted as its route`(path: String, route: Route) {
+    func `each path has its route`(path: String, route: Route) {
         let segments = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         #expect(Route(segments) == route)
         #expect(Route(nil) == .other)
     }
 
-    @Test func `each route has a pattern of its own`() {
+    @Test func `each route has its own pattern`() {
         #expect(Set(Route.allCases.map(\.pattern)).count == Route.allCases.count)
         #expect(Route.allCases.enumerated().allSatisfy { $0.offset == Int($0.element.rawValue) })
     }

@@ -34,7 +34,7 @@ import Testing
         "", "events", "mysql://u@h/d", "postgres://h", "postgres://h/", "postgres://h:port/d", "postgres://[::1/d",
         "sqlite://", "sqlite:///", "sqlite://file", "sqlite:///:memory:", "postgres:///d?host=%x",
     ])
-    func `what names no database that can be read is refused`(url: String) {
+    func `a URL without a database that can be read is refused`(url: String) {
         #expect(text(PacificaDatabaseURL(url)) == nil)
     }
 }

@@ -8,7 +8,7 @@ import Testing
 @testable import Postroom
 
 @Suite struct PacificaFileTests {
-    @Test func `sections, longer values, comments and other values in one are read as configparser does`() throws {
+    @Test func `sections, long values, comments and interpolation are read as configparser reads them`() throws {
         let file = try PacificaFile(
             parsing: """
                 # a comment
@@ -30,7 +30,7 @@ import Testing
         #expect(try file.value("notifications", "policy_url")?.line == 7)
         #expect(try file.value("notifications", "other")?.value == "one\ntwo")
         #expect(try file.value("notifications", "user_header")?.value == "X-User = y")
-        #expect(try file.value("empty", "host")?.value == "policy.example", "all sections have it")
+        #expect(try file.value("empty", "host")?.value == "policy.example", "every section has the values of DEFAULT")
         #expect(try file.value("empty", "policy_url") == nil)
     }
 
@@ -38,7 +38,7 @@ import Testing
         ("a = 1", 1), ("\n[a]\nb", 3), ("[a]\nb = 1\nB = 2", 3), ("[a]\n[b]\n[a]", 3), ("[]\n", 1), ("[a\n", 1),
         ("[a]\n= 1", 2), ("[a]\nb = %x", 2), ("[a]\nb = %(c)s", 2), ("[a]\nb = %(b)s", 2), ("[a]\nb = 100%", 2),
     ])
-    func `what configparser refuses is refused, with its line`(text: String, line: Int) {
+    func `a file that configparser refuses is refused with the line`(text: String, line: Int) {
         #expect {
             try PacificaFile(parsing: text)
         } throws: {
@@ -70,7 +70,7 @@ import Testing
         connect_attempts = 10
         """
 
-    @Test func `the file says what the environment does not`() throws {
+    @Test func `the file gives the settings that the environment does not`() throws {
         let settings = try settings(Self.whole, ["USER_HEADER": "Http-Remote-User"])
         #expect(settings.events.defaultUser == "nobody")
         #expect(settings.events.policyURL == "http://policy.example:8181")
@@ -78,7 +78,7 @@ import Testing
         #expect(settings.events.userHeader == "Http-Remote-User")
     }
 
-    @Test func `what is of no effect is taken, and named without its value`() throws {
+    @Test func `values without effect are accepted, and listed by name only`() throws {
         #expect(
             try settings(Self.whole).pacificaIgnored == [
                 "celery.broker_url", "celery.backend_url", "database.peewee_url", "database.connect_attempts",
@@ -91,7 +91,7 @@ import Testing
         ("[notifications]\nuser_header", ":2: name = value was expected"),
         ("[DEFAULT]\ndefault_user = %(x)s", ":2: default_user: there is no x to put in"),
     ])
-    func `a fault is told with file and line`(text: String, part: String) {
+    func `an error names the file and the line`(text: String, part: String) {
         #expect {
             try settings(text)
         } throws: {
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test func `a file that is not there is refused, and no file is none`() throws {
+    @Test func `a missing file is refused, and an empty name means no file`() throws {
         #expect {
             try Settings(environment: [PacificaSettings.variable: "/nowhere/config.ini"])
         } throws: {

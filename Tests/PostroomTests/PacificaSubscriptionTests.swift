@@ -13,7 +13,7 @@ import Values
 
     private static let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
 
-    private func takenOver(_ columns: [String: String]) throws(EventError) -> (Subscription, String?) {
+    private func imported(_ columns: [String: String]) throws(EventError) -> (Subscription, String?) {
         let takeover = PacificaSubscriptions(
             settings: EventSettings(version: "1"), urls: WebURLs(), sealing: Self.sealing,
             now: Timestamp(microseconds: 0))
@@ -27,15 +27,15 @@ import Values
     }
 
     @Test(arguments: [".", "..", String(repeating: "u", count: 256)])
-    func `a user whom nobody could be asked about is refused`(user: String) throws {
-        #expect(throws: EventError.self) { try takenOver(["user": user]) }
-        // Nor with what else would have it taken over disabled.
-        #expect(throws: EventError.self) { try takenOver(["user": user, "jsonpath": "$["]) }
+    func `a user that cannot be part of the policy service's URL is refused`(user: String) throws {
+        #expect(throws: EventError.self) { try imported(["user": user]) }
+        // Also if the expression is invalid, which alone would only disable the subscription.
+        #expect(throws: EventError.self) { try imported(["user": user, "jsonpath": "$["]) }
     }
 
     @Test(arguments: ["", "...", "a/b", String(repeating: "u", count: 255)])
-    func `any other user keeps subscriptions`(user: String) throws {
-        let (subscription, fault) = try takenOver(["user": user])
+    func `any other user keeps its subscriptions`(user: String) throws {
+        let (subscription, fault) = try imported(["user": user])
         #expect(subscription.user == user && fault == nil)
     }
 
@@ -48,8 +48,9 @@ import Values
     }
 
     @Test(arguments: [["jsonpath": "$["], ["target_url": "nowhere"]])
-    func `an expression or a target that cannot be used is taken over disabled`(columns: [String: String]) throws {
-        let (subscription, fault) = try takenOver(columns)
+    func `a subscription with an invalid expression or target is imported as disabled`(columns: [String: String]) throws
+    {
+        let (subscription, fault) = try imported(columns)
         #expect(fault != nil && subscription.destination.disabledReason == fault)
         #expect(subscription.destination.disabledAt == Timestamp(microseconds: 0))
         #expect(subscription.expression == columns["jsonpath"] ?? "$")

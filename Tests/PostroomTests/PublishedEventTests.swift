@@ -24,7 +24,7 @@ struct PublishedEventTests {
         #"{"environment_id":"\#(Self.environment)",\#(members)"data":1}"#
     }
 
-    @Test func `an event without an id has that of its message's place and time`() throws {
+    @Test func `an event without an id gets one from the offset and time of its message`() throws {
         let first = try event(message(plain()))
         #expect(first.event.id == "job-created-3-7-1000")
         #expect(first.environment == UUID(Self.environment))
@@ -50,7 +50,7 @@ struct PublishedEventTests {
     }
 
     @Test(arguments: [nil, "application/json; charset=utf-8", "Application/X+JSON", ""])
-    func `a CloudEvent in binary mode has its attributes in headers and its data as value`(type: String?) throws {
+    func `a CloudEvent in binary mode is read from the headers and the value`(type: String?) throws {
         let published = try event(binary(#"{"job_id": 1}"#, [("other", "y")], contentType: type), type: nil)
         #expect(published.environment == UUID(Self.environment) && published.event.id == "x")
         let body = String(decoding: published.event.body, as: UTF8.self)
@@ -63,20 +63,20 @@ struct PublishedEventTests {
             ("text", "text/plain", []), ("{", nil, []), (#"1, "id": "y""#, nil, []), ("", nil, []),
             ("1", nil, [("ce_id", "y")]), ("1", nil, [("ce_data", "2")]), ("1", nil, [("ce_data_base64", "MQ==")]),
         ] as [(String, String?, [(String, String)])])
-    func `a CloudEvent in binary mode that cannot be delivered is refused`(
+    func `an invalid CloudEvent in binary mode is refused`(
         data: String, type: String?, more: [(String, String)]
     ) {
         #expect(throws: APIError.self) { try event(binary(data, more, contentType: type), type: nil) }
     }
 
-    @Test func `a CloudEvent in structured mode may have its attributes in headers too`() throws {
+    @Test func `in structured mode the attributes in the body count, not those in headers`() throws {
         let body =
             #"{"specversion":"1.0","id":"s","source":"/s","type":"job-created","environmentid":"\#(Self.environment)"}"#
         let message = binary(body, contentType: "application/cloudevents+json; charset=UTF-8")
         #expect(try event(message, type: nil).event.id == "s")
     }
 
-    @Test func `the longest topic makes an id that events may have`() throws {
+    @Test func `the id from the longest topic is not too long for an event`() throws {
         var settings = KafkaSettings()
         settings.topicPrefix = String(repeating: "p", count: 180)
         for topic in settings.topics {
@@ -97,16 +97,16 @@ struct PublishedEventTests {
         #"{"environment_id":"\#(environment)","event":"lunch","data":1}"#,
         #"{"environment_id":"\#(environment)","data":"\#(String(repeating: "x", count: 200))"}"#,
     ])
-    func `what is not an event of its topic and an environment is refused`(text: String?) {
+    func `a message that is not an event of its topic and an environment is refused`(text: String?) {
         #expect(throws: APIError.self) { try event(message(text)) }
     }
 
-    @Test func `where a topic is for any event, the message says which`() throws {
+    @Test func `on the topic for all events, a message must have its type`() throws {
         #expect(try event(message(plain(#""event":"job-created","#)), type: nil).event.type == "job-created")
         #expect(throws: APIError.self) { try event(message(plain()), type: nil) }
     }
 
-    @Test func `topics are those of the events and one for all`() {
+    @Test func `each event type has a topic, and there is one for all`() {
         var settings = KafkaSettings()
         settings.topicPrefix = "a."
         #expect(settings.topics.count == 9 && settings.group == "a.notification-management")

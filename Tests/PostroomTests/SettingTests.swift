@@ -9,7 +9,7 @@ import Testing
             ("1.0", nil), ("1e3", nil), ("0x10", nil),
             ("+-1", nil), ("1 2", nil), ("99999999999999999999", nil), ("１", nil),
         ] as [(String, Int?)])
-    func `an integer is read with its blanks, sign and separators`(text: String, value: Int?) {
+    func `an integer may have spaces around it, a sign and separators`(text: String, value: Int?) {
         #expect(SettingText.integer(text) == value)
     }
 
@@ -19,7 +19,7 @@ import Testing
             ("nan", nil), ("0x1p3", nil), ("", nil),
             ("1,5", nil),
         ] as [(String, Double?)])
-    func `a number is finite`(text: String, value: Double?) {
+    func `a number must be finite`(text: String, value: Double?) {
         #expect(SettingText.number(text) == value)
     }
 
@@ -28,7 +28,7 @@ import Testing
             ("5", 5), ("2k", 2048), (" 3 M ", 3 << 20), ("1g", 1 << 30), ("1_0k", 10240), ("k", nil), ("1kb", nil),
             ("1.5m", nil), ("9223372036854775807k", nil),
         ] as [(String, Int?)])
-    func `bytes may have a unit`(text: String, value: Int?) {
+    func `a number of bytes may have a unit`(text: String, value: Int?) {
         #expect(SettingText.bytes(text) == value)
     }
 }

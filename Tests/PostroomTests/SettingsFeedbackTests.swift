@@ -5,7 +5,7 @@ import Testing
 
 @testable import Postroom
 
-/// What an operator is told about the settings, and what `postroom settings` prints.
+/// Errors and warnings about settings, and the output of `postroom settings`.
 @Suite struct SettingsFeedbackTests {
     private func faults(_ environment: [String: String]) -> [String] {
         do throws(SettingErrors) {
@@ -20,7 +20,7 @@ import Testing
         try Settings(environment: environment).warnings(environment)
     }
 
-    @Test func `all faults are told at once`() {
+    @Test func `all errors are reported at once`() {
         let found = faults([
             "APP_PORT": "x", "RESPONDERS": "0", "KAFKA_SECURITY_PROTOCOL": "tls", "USER_SOURCE": "basic",
             "TLS_CERTIFICATE": "/nowhere", "TLS_CLIENT_VERIFY": "maybe",
@@ -43,7 +43,7 @@ import Testing
             ("SHUTDOWN_SECONDS", "-1"), ("API_SERVER_READ_TIMEOUT", "-5s"), ("API_SERVER_WRITE_TIMEOUT", "0"),
             ("OPS_SERVER_READ_TIMEOUT", "5"), ("OPS_SERVER_WRITE_TIMEOUT", "25h"),
         ])
-    func `what cannot work is refused`(name: String, value: String) {
+    func `a setting that cannot work is refused`(name: String, value: String) {
         let found = faults([name: value])
         #expect(found.count == 1 && found[0].hasPrefix("\(name) is \"\(value)\", but takes "))
     }
@@ -68,14 +68,17 @@ import Testing
                 "WEBHOOKS_SIGNATURE_HEADER is \"X-A\", but takes the same as WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE"
             ),
         ])
-    func `what does not go together is refused`(environment: [String: String], beginning: String) {
+    func `settings that exclude each other are refused`(environment: [String: String], beginning: String) {
         let found = faults(environment)
         #expect(found.count == 1 && found[0].hasPrefix(beginning), "\(found)")
     }
 
-    @Test func `equal ports of addresses that do not meet are taken`() {
+    @Test func `equal ports on different addresses are accepted`() {
         #expect(faults(["OPS_SERVER_PORT": "8080", "OPS_SERVER_HOST": "127.0.0.2"]) == [])
         #expect(faults(["OPS_SERVER_PORT": "8080", "OPS_SERVER_HOST": "::1"]) == [])
+    }
+
+    @Test func `the URL of operational events must have an address that may be called`() {
         #expect(faults(["OPS_EVENTS_URL": "http://10.0.0.1/", "DELIVERY_ALLOW_SUBNETS": "10.0.0.0/8"]) == [])
         #expect(faults(["OPS_EVENTS_URL": "http://localhost:9/"]).count == 1)
         #expect(faults(["OPS_EVENTS_URL": "http://localhost/", "DELIVERY_ALLOW_SUBNETS": "::1/128"]) == [])
@@ -89,7 +92,7 @@ import Testing
             ("PROJECT_MANAGEMENT_API_URI", "http://s3cret@x/"), ("SERVER_URL", "http://x/?s3cret"),
             ("DB_URI", "host=x user=y password=s3cret"), ("APP_HOST", "user:s3cret@x"),
         ])
-    func `a password is not repeated`(name: String, value: String) {
+    func `an error does not repeat a password`(name: String, value: String) {
         let found = faults([name: value])
         #expect(found.count == 1 && found[0].hasPrefix(name) && !found[0].contains("s3cret"), "\(found)")
     }
@@ -115,11 +118,11 @@ import Testing
             (["USER_HEADER": "X-User"], "USER_HEADER has no effect: USER_SOURCE is none, not header"),
             (["EVENTS_ALLOWED_RATE": "5"], "EVENTS_ALLOWED_RATE has no effect without EVENTS_ALLOWED_ORIGINS"),
         ])
-    func `what is hardly meant is warned of`(environment: [String: String], text: String) throws {
+    func `a probable mistake gives a warning`(environment: [String: String], text: String) throws {
         #expect(try warnings(environment) == [text])
     }
 
-    @Test func `other programs' variables and what is set rightly are not warned of`() throws {
+    @Test func `variables of other programs and correct settings give no warning`() throws {
         let others = [
             "PATH", "HOME", "USER", "LANG", "LC_ALL", "TERM", "SHELL", "PWD", "HOSTNAME", "LOGNAME", "MAIL", "EDITOR",
             "NOTIFY_SOCKET", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "KUBERNETES_SERVICE_HOST",
@@ -134,11 +137,11 @@ import Testing
     }
 
     @Test(arguments: [("", "", 0), ("ab", "ba", 1), ("abc", "abd", 1), ("abc", "ac", 1), ("abcd", "badc", 2)])
-    func `texts differ by as much as must be changed`(one: String, other: String, distance: Int) {
+    func `the edit distance counts changed, missing and swapped characters`(one: String, other: String, distance: Int) {
         #expect(Settings.editDistance(one, other) == distance && Settings.editDistance(other, one) == distance)
     }
 
-    @Test func `headers have the names that are documented, and ours besides`() throws {
+    @Test func `a signature header can be set by its documented name and by the short one`() throws {
         for (name, other) in [
             ("WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_HEADER", "WEBHOOKS_SIGNATURE_HEADER"),
             ("WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER"),
@@ -151,19 +154,19 @@ import Testing
         }
     }
 
-    @Test func `with TLS the URLs handed out are https, unless SERVER_URL says otherwise`() throws {
+    @Test func `with TLS the URLs of endpoints are https, unless SERVER_URL says otherwise`() throws {
         try withTemporaryDirectory { directory in
             let file = directory.appending("file").string
             try Files.replace(FilePath(file), with: [])
             let tls = ["TLS_CERTIFICATE": file, "TLS_CERTIFICATE_KEY": file]
             #expect(try Settings(environment: tls).webhookURL == "https://localhost:8080/webhook/")
-            let told = tls.merging(["SERVER_URL": "http://inside.example"]) { $1 }
-            #expect(try Settings(environment: told).webhookURL == "http://inside.example/webhook/")
-            #expect(try Settings(environment: told).warnings(told).count == 1)
+            let plain = tls.merging(["SERVER_URL": "http://inside.example"]) { $1 }
+            #expect(try Settings(environment: plain).webhookURL == "http://inside.example/webhook/")
+            #expect(try Settings(environment: plain).warnings(plain).count == 1)
         }
     }
 
-    @Test func `times of waiting reach nginx`() throws {
+    @Test func `the timeouts are passed to nginx`() throws {
         let settings = try Settings(environment: [
             "API_SERVER_READ_TIMEOUT": "1.5s", "API_SERVER_WRITE_TIMEOUT": "2m", "OPS_SERVER_READ_TIMEOUT": "3s",
             "OPS_SERVER_WRITE_TIMEOUT": "4s",
@@ -176,7 +179,7 @@ import Testing
         #expect(defaults == "client_header_timeout 5000ms; client_body_timeout 5000ms; send_timeout 10000ms;")
     }
 
-    /// As systemd's EnvironmentFile and a shell read what is printed here.
+    /// Reads printed lines as systemd's EnvironmentFile and a shell do.
     private func read(_ lines: [String]) -> [String: String] {
         var environment: [String: String] = [:]
         for line in lines where !line.hasPrefix("#") {
@@ -192,7 +195,7 @@ import Testing
         return environment
     }
 
-    @Test func `what is printed can be fed back`() throws {
+    @Test func `printed settings can be read back`() throws {
         let given = [
             "APP_HOST": "::1", "APP_PORT": " 9_000", "SERVER_URL": "https://[::1]:99/base", "MOUNT_POINT": "/api",
             "RATE_LIMIT": "5", "DEFAULT_USER": "a \"b\" $c `d` \\e 'f' #g é", "DATA_DIR": "/tmp/some where",
@@ -212,7 +215,7 @@ import Testing
         }
     }
 
-    @Test func `secrets are left out of what is printed`() throws {
+    @Test func `secrets are not printed`() throws {
         let environment = [
             "DB_ENCRYPTION_SECRET": String(repeating: "s", count: 32), "OPS_EVENTS_URL": "https://1.1.1.1/?t=s3cret",
         ]

@@ -19,7 +19,7 @@ import Webhooks
         }
     }
 
-    @Test func `without variables the defaults are in force`() throws {
+    @Test func `without variables the defaults apply`() throws {
         #expect(try Settings(environment: [:]) == Settings())
         #expect(try Settings(environment: ["SOMETHING_ELSE": "x"]) == Settings())
         #expect(Settings().webhookURL == "http://localhost:8080/webhook/")
@@ -64,12 +64,12 @@ import Webhooks
             ("TZ", "/dev/zero"), ("OPS_EVENTS_URL", "ftp://x/"), ("DB_AUTH_USER", ""), ("DB_DATABASE", "a\nb"),
             ("DB_URI", "localhost:5432"), ("PROJECT_MANAGEMENT_API_URI", "localhost:8101/api"),
         ])
-    func `a setting that makes no sense is refused by name, with what it takes`(name: String, value: String) throws {
+    func `an invalid setting is refused with its name and what is accepted`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
         #expect(text.hasPrefix("\(name) is \"\(value)\", but takes "))
     }
 
-    @Test func `settings are read as they are written`() throws {
+    @Test func `settings are read in every form that is accepted`() throws {
         let settings = try Settings(environment: [
             "APP_HOST": "::", "APP_PORT": "9000", "MAX_IDLE_DURATION_SECONDS": "1.5", "MAX_DURATION_SECONDS": "-1",
             "MAX_ACTIVE_ENDPOINTS": "1_0",
@@ -87,7 +87,7 @@ import Webhooks
         #expect(settings.requestsPerSecond == nil && settings.connectionsPerAddress == 7)
     }
 
-    @Test func `brokers are names, addresses and ports`() throws {
+    @Test func `a broker is a name or an address, with or without a port`() throws {
         let text = "kafka, kafka-1.example:9092 ,10.0.0.1:9092,[::1]:9092,[fe80::1]"
         let settings = try Settings(environment: ["KAFKA_BROKERS": text]).kafka
         let brokers = ["kafka", "kafka-1.example:9092", "10.0.0.1:9092", "[::1]:9092", "[fe80::1]"]
@@ -96,13 +96,13 @@ import Webhooks
     }
 
     @Test(arguments: [("", 86_400.0), ("90m", 5400), ("0", 0), ("168h", 604_800)])
-    func `responders and the worker agree how long keys overlap`(text: String, seconds: Double) throws {
+    func `responders and the worker have the same overlap of keys`(text: String, seconds: Double) throws {
         let settings = try Settings(environment: text.isEmpty ? [:] : ["WEBHOOKS_ROTATION_OVERLAP": text])
         #expect(settings.webhooks.rotationSeconds == seconds && settings.delivery.overlapSeconds == seconds)
     }
 
     @Test(arguments: [("DB_AUTH_PASS", "one\ntwo"), ("DB_ENCRYPTION_SECRET", "too short")])
-    func `secrets are shown neither when they are right nor when they are wrong`(name: String, wrong: String) throws {
+    func `a secret is not shown, whether it is valid or not`(name: String, wrong: String) throws {
         let text = try #require(refusal([name: wrong]))
         #expect(text.hasPrefix("\(name) is \"…\", but takes "))
         let secret = String(repeating: "s", count: 32)
@@ -135,11 +135,11 @@ import Webhooks
                 "KAFKA_SASL_MECHANISM is \"GSSAPI\", but takes PLAIN, SCRAM-SHA-256 or"
             ),
         ])
-    func `what brokers are told goes together`(environment: [String: String], text: String) {
+    func `settings of Kafka that do not fit together are refused`(environment: [String: String], text: String) {
         #expect(refusal(environment)?.hasPrefix(text) == true)
     }
 
-    @Test func `brokers are told what librdkafka knows it as`() throws {
+    @Test func `the settings of Kafka become properties of librdkafka`() throws {
         let security = try Settings(environment: [
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_SASL_MECHANISM": "scram-sha-512", "KAFKA_SASL_USERNAME": "u",
             "KAFKA_SASL_PASSWORD": "p", "KAFKA_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM": "none",
@@ -153,7 +153,7 @@ import Webhooks
         #expect(KafkaSecurity().properties.map(\.value) == ["plaintext"])
     }
 
-    @Test func `the secret of operational events wants a place to send them to`() throws {
+    @Test func `the secret of operational events needs their URL`() throws {
         let secret = ["OPS_EVENTS_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
         #expect(refusal(secret) == "OPS_EVENTS_SECRET is \"…\", but takes effect only with OPS_EVENTS_URL")
         let url = ["OPS_EVENTS_URL": "http://operators.example/"]
@@ -162,11 +162,11 @@ import Webhooks
     }
 
     @Test(arguments: [("", "UTC"), ("America/Montreal", "America/Montreal"), (":Asia/Kathmandu", ":Asia/Kathmandu")])
-    func `a zone is one of the database`(text: String, shown: String) throws {
+    func `a time zone of the database is accepted`(text: String, shown: String) throws {
         #expect(try Settings(environment: ["TZ": text]).timeZone == shown)
     }
 
-    @Test func `what is shown can be set`() throws {
+    @Test func `each setting accepts its default as it is shown`() throws {
         let settings = Settings()
         for variable in Settings.variables {
             #expect(refusal([variable.name: variable.show(settings)]) == nil, "\(variable.name)")
@@ -174,7 +174,7 @@ import Webhooks
         #expect(Set(Settings.variables.map(\.name)).count == Settings.variables.count)
     }
 
-    @Test func `certificates come with their keys, and clients' with an authority`() throws {
+    @Test func `a certificate needs its key, and verifying clients needs an authority`() throws {
         try withTemporaryDirectory { directory in
             let file = directory.appending("file").string
             try Files.replace(FilePath(file), with: [])

@@ -9,7 +9,7 @@ import Testing
         SupervisedProcess("test") { (_) throws(Errno) in try ChildProcess("/bin/true", [], environment: []) }
     }
 
-    @Test func `pauses double from a tenth of a second to half a minute`() {
+    @Test func `the pauses before restarts double from 0.1 to 30 seconds`() {
         let process = process()
         let pauses = (0..<100).map { _ in process.planRestart(at: 5) }
         #expect(Array(pauses.prefix(12)) == [0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30])
@@ -17,7 +17,7 @@ import Testing
         #expect(process.restartsAt == 30_000_005)
     }
 
-    @Test func `after ten seconds of running the pauses begin anew`() throws {
+    @Test func `after ten seconds of running the pauses start over`() throws {
         let process = process()
         for _ in 0..<5 { process.planRestart(at: 0) }
         try process.launch(at: 1_000_000)
@@ -30,7 +30,7 @@ import Testing
         #expect(process.restartsAt == 21_000_000)
     }
 
-    @Test func `a successor takes the place of the one that runs`() throws {
+    @Test func `a successor replaces the running process`() throws {
         let process = process()
         try process.launch(at: 0)
         let old = try #require(process.process)
@@ -50,7 +50,7 @@ import Testing
         for child in [old, successor] { #expect(try child.waitForEnding() == .exited(0)) }
     }
 
-    @Test func `a program that cannot be started is an error to plan with`() {
+    @Test func `a program that cannot be started is an error`() {
         let process = SupervisedProcess("test") { (_) throws(Errno) in throw .noSuchFileOrDirectory }
         #expect(throws: Errno.noSuchFileOrDirectory) { try process.launch(at: 0) }
         #expect(process.process == nil)

@@ -12,7 +12,7 @@ import Testing
         ],
         leaving: [90, 91], started: 1_700_000_000_000_000, certificateTimes: [12, nil, 34], migrates: true)
 
-    @Test func `a state is handed on as it is`() {
+    @Test func `an encoded state is decoded unchanged`() {
         #expect(SupervisorState(state.encoded) == state)
         var small = state
         (small.nginx, small.leaving, small.certificateTimes, small.migrates) = (nil, [], [], false)
@@ -24,12 +24,12 @@ import Testing
             ("postroom-supervisor 1", "postroom-supervisor 2"), ("lock 5", "lock x"), ("sockets 6 7 8", "sockets"),
             ("sockets 6 7 8", "sockets 6 7"), ("vitals 10", ""), ("sockets 6 7 8", "sockets 6 7 x"),
         ])
-    func `what no supervisor has handed on is refused`(part: String, other: String) {
+    func `a malformed state is refused`(part: String, other: String) {
         let text = String(decoding: state.encoded, as: UTF8.self)
         #expect(SupervisorState(Array(text.replacing(part, with: other).utf8)) == nil)
     }
 
-    @Test func `a heartbeat and a count of restarts are seen by another process that maps the same memory`() throws {
+    @Test func `heartbeats and counts of restarts are shared by all that map the same memory`() throws {
         let vitals = try Vitals()
         let slot = try #require(vitals.freeSlot(besides: [0, 1]))
         #expect(slot == 2)
