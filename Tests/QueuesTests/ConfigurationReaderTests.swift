@@ -6,7 +6,7 @@ import Values
 
 @testable import Queues
 
-/// A configuration file around some users and queues, with `more` at its end.
+/// A configuration with these users and queues, and `more` at its end.
 func configurationText(users: String = "", queues: String = "", _ more: String = "") -> String {
     """
     {
@@ -21,16 +21,16 @@ func configurationText(users: String = "", queues: String = "", _ more: String =
     """
 }
 
-/// The text without its marks `‸`, and where each of them was: line and column from 1, in bytes.
-private func unmarked(_ text: String) -> (text: [UInt8], places: [[Int]]) {
+/// The text without its marks `‸`, and the position of each mark: line and column from 1, in bytes.
+private func unmarked(_ text: String) -> (text: [UInt8], positions: [[Int]]) {
     let mark = Array("‸".utf8)
     var bytes: [UInt8] = []
-    var places: [[Int]] = []
+    var positions: [[Int]] = []
     var rest = Array(text.utf8)[...]
     var (line, column) = (1, 1)
     while let byte = rest.first {
         if rest.starts(with: mark) {
-            places.append([line, column])
+            positions.append([line, column])
             rest = rest.dropFirst(mark.count)
             continue
         }
@@ -38,7 +38,7 @@ private func unmarked(_ text: String) -> (text: [UInt8], places: [[Int]]) {
         rest = rest.dropFirst()
         (line, column) = byte == 0x0a ? (line + 1, 1) : (line, column + 1)
     }
-    return (bytes, places)
+    return (bytes, positions)
 }
 
 func faults(_ text: [UInt8], maximumMessageBytes: Int = 1_000_000) throws -> [ConfigurationFault] {
@@ -57,9 +57,9 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
 }
 
 @Suite struct ConfigurationReaderTests {
-    // MARK: Faults
+    // MARK: Errors
 
-    /// What is wrong, marked where it stands.
+    /// Texts with a mark at the error, and its path and reason.
     private static let faulty: [(text: String, path: String, reason: String)] = [
         // The text.
         ("‸", "", "a value was expected, but the text ends"),
@@ -196,10 +196,10 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
     ]
 
     @Test(arguments: faulty)
-    func `a fault is named with its line, column and path`(marked: String, path: String, reason: String) throws {
-        let (text, places) = unmarked(marked)
+    func `an error has its line, column, path and reason`(marked: String, path: String, reason: String) throws {
+        let (text, positions) = unmarked(marked)
         let found = try faults(text)
-        #expect(found.map { [$0.line, $0.column] } == places, "\(found)")
+        #expect(found.map { [$0.line, $0.column] } == positions, "\(found)")
         #expect(found.map(\.path) == [path])
         #expect(found.allSatisfy { $0.reason.hasPrefix(reason) }, "\(found)")
     }
@@ -208,23 +208,23 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
         #""""#, #""hmac""#, #""sha256""#, #""HMAC-sha256""#, #""hmac-SHA256""#, #""hmac-md5""#, #""hmac-""#,
         #""-sha256""#, #""plain-""#, #""sign-sha256""#, #"" hmac-sha256""#, "null", "5", "[]", #""hmac_sha256""#,
     ])
-    func `a method that no sender can follow is refused`(method: String) throws {
+    func `an unknown signature method is refused`(method: String) throws {
         let queue = #"{"name": "q", "auth": {"key": "k", "header_name": "h", "method": ‸\#(method)}}"#
-        let (text, places) = unmarked(configurationText(queues: queue))
+        let (text, positions) = unmarked(configurationText(queues: queue))
         let found = try faults(text)
-        #expect(found.map { [$0.line, $0.column] } == places)
+        #expect(found.map { [$0.line, $0.column] } == positions)
         #expect(found.first?.path == "queues[0].auth.method")
         #expect(found.first?.reason.hasPrefix("hmac- or hash- was expected") == true)
     }
 
-    @Test func `all faults are named, in the order of the file`() throws {
+    @Test func `all errors are reported, in the order of the file`() throws {
         let marked = configurationText(
             users: #"{"name": ‸1, "pass_hash": ‸"x"}, ‸{}"#, queues: #"{"name": "a", "auth": ‸5}, ‸7"#,
             ",\n  \"max_queue_size\": ‸-1, ‸\"x\": null")
-        let (text, places) = unmarked(marked)
+        let (text, positions) = unmarked(marked)
         let found = try faults(text)
-        // The second user lacks two things.
-        #expect(found.map { [$0.line, $0.column] } == places[...2] + [places[2]] + places[3...])
+        // The second user has two errors at the same position.
+        #expect(found.map { [$0.line, $0.column] } == positions[...2] + [positions[2]] + positions[3...])
         #expect(
             found.map(\.path) == [
                 "users[0].name", "users[0].pass_hash", "users[1]", "users[1]", "queues[0].auth", "queues[1]",
@@ -234,7 +234,7 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
         #expect(found.last.map { "\($0)" }?.hasSuffix(": \"x\" is not known here") == true)
     }
 
-    @Test func `of thousands of faults a hundred are named`() throws {
+    @Test func `at most a hundred errors are reported`() throws {
         let queues = [String](repeating: "1", count: 5000).joined(separator: ",")
         #expect(try faults(Array(configurationText(queues: queues).utf8)).count == 100)
     }
@@ -272,15 +272,15 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
                 "queues[0].auth", "without \"header_name\" every message is refused"
             ),
         ])
-    func `what can hardly be meant is warned of, and counts`(marked: String, path: String, reason: String) throws {
-        let (text, places) = unmarked(marked)
+    func `a probable mistake gives a warning, and is accepted`(marked: String, path: String, reason: String) throws {
+        let (text, positions) = unmarked(marked)
         let reader = try ConfigurationReader(text, maximumMessageBytes: 1_000_000)
-        #expect(reader.warnings.map { [$0.line, $0.column] } == places)
+        #expect(reader.warnings.map { [$0.line, $0.column] } == positions)
         #expect(reader.warnings.map(\.path) == [path])
         #expect(reader.warnings.map(\.reason) == [reason])
     }
 
-    @Test func `what is meant is not warned of`() throws {
+    @Test func `a sensible configuration gives no warning`() throws {
         let reader = try readConfiguration(
             configurationText(
                 users: #"{"name": "u", "pass_hash": "plain;;", "queues": ["q", "r"]}"#,

@@ -7,7 +7,7 @@ import Values
 @testable import Queues
 
 @Suite struct ConfigurationValuesTests {
-    @Test func `a file is read as it is meant`() throws {
+    @Test func `users and queues are read with all their settings`() throws {
         let configuration = try readConfiguration(
             configurationText(
                 users: """
@@ -40,7 +40,7 @@ import Values
         #"{"name": "q", "auth": {"key": null, "header_name": null}}"#, #"{"name": "q", "auth": {"key": "k"}}"#,
         #"{"name": "q"}"#,
     ])
-    func `a queue without a method and addresses takes everything`(queue: String) throws {
+    func `a queue without a method and addresses has no restrictions`(queue: String) throws {
         #expect(
             try readConfiguration(configurationText(queues: queue)).configuration.queues == [QueueSettings(name: "q")])
     }
@@ -50,7 +50,7 @@ import Values
             ("", false), (#", "can_reload": null"#, false), (#", "can_reload": false"#, false),
             (#", "can_reload": 0"#, false), (#", "can_reload": 1"#, true), (#", "can_reload": true"#, true),
         ])
-    func `a right to reload is true or 1, and queues may be null`(more: String, mayReload: Bool) throws {
+    func `the right to reload is true or 1, and queues may be missing or null`(more: String, mayReload: Bool) throws {
         for queues in ["", #", "queues": null"#, #", "queues": []"#] {
             let users = try readConfiguration(
                 configurationText(users: #"{"name": "u", "pass_hash": "plain;;x"\#(more)\#(queues)}"#)
@@ -61,7 +61,7 @@ import Values
         }
     }
 
-    @Test func `a queue's limits come before the file's, and those before what is built in`() throws {
+    @Test func `a queue's own limits override the file's, and those the built-in ones`() throws {
         func limits(_ queue: String, _ more: String) throws -> QueueLimits? {
             try readConfiguration(configurationText(queues: #"{"name": "q"\#(queue)}"#, more)).configuration.queues
                 .first?.limits
@@ -77,14 +77,14 @@ import Values
         #expect(try limits(#", "max_message_size": 1000000"#, "")?.messageBytes == 1_000_000)
     }
 
-    @Test func `of queues with one name the last counts, in its place`() throws {
+    @Test func `the last of several queues with the same name counts, in its own position`() throws {
         let queues = #"{"name": "a", "max_message_count": 1}, {"name": "b"}, {"name": "a", "max_message_count": 2}"#
         let found = try readConfiguration(configurationText(queues: queues)).configuration.queues
         #expect(found.map(\.name) == ["b", "a"])
         #expect(found.last?.limits.messageCount == 2)
     }
 
-    /// Swift takes é for equal to e with an accent behind it; a path does not.
+    /// Swift treats é as equal to e with a combining accent; a path does not.
     @Test func `names that only look the same are different names`() throws {
         let (composed, decomposed) = ("\u{e9}", "e\u{301}")
         let reader = try readConfiguration(
@@ -106,7 +106,7 @@ import Values
         #expect(missing.warnings.map(\.reason) == ["there is no such queue"])
     }
 
-    @Test func `comments may stand wherever blanks may`() throws {
+    @Test func `comments are allowed wherever whitespace is`() throws {
         let text = """
             // The queues of "here" { [
             {/**/"listen_host"/*:*/:// host
@@ -120,7 +120,7 @@ import Values
         #expect(throws: ConfigurationFailure.self) { try readConfiguration(configurationText() + "/") }
     }
 
-    @Test func `a file cut short anywhere is refused`() throws {
+    @Test func `a file that is truncated anywhere is refused`() throws {
         let text = Array(
             configurationText(
                 users: #"{"name": "anna", "pass_hash": "plain;;a;b", "queues": ["q"]}"#, queues: #"{"name": "q"}"#

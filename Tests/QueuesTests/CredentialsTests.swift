@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(arguments: ["Basic", "basic", "BASIC", "bAsIc"], [" ", "   "])
-    func `the scheme has any letter case, and any number of blanks behind it`(scheme: String, blanks: String) {
+    func `the scheme may have any letter case, and any number of spaces after it`(scheme: String, blanks: String) {
         #expect(credentials("\(scheme)\(blanks)QWxhZGRpbjpvcGVuIHNlc2FtZQ==")?.name == "Aladdin")
     }
 
@@ -35,13 +35,13 @@ import Testing
         ("ü€😀:p\u{0}\n", "ü€😀", "p\u{0}\n"), ("a b:c d", "a b", "c d"), ("e\u{301}:x", "e\u{301}", "x"),
         ("u:\u{301}x", "u", "\u{301}x"),
     ])
-    func `the name ends at the first colon, byte for byte`(text: String, name: String, password: String) throws {
+    func `the name ends at the first colon`(text: String, name: String, password: String) throws {
         let found = try #require(credentials("Basic \(encoded(Array(text.utf8)))"))
         #expect(Array(found.name.utf8) == Array(name.utf8))
         #expect(found.password == Array(password.utf8))
     }
 
-    @Test func `a name of 8 KB is read whole`() {
+    @Test func `a name of 8 KiB is read completely`() {
         let name = String(repeating: "ä", count: 4096)
         #expect(credentials("Basic \(encoded(Array("\(name):p".utf8)))")?.name == name)
     }
@@ -52,18 +52,18 @@ import Testing
         "Basic QWxhZGRpbg==", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ== x", "Digest username=\"Aladdin\"", "Basic ====",
         "Basic Zm9v",
     ])
-    func `what shows no name and password is none`(field: String) {
+    func `a header without name and password has no credentials`(field: String) {
         #expect(credentials(field) == nil)
     }
 
     @Test(
         arguments: [[0xff, 0x3a, 0x70], [0x75, 0x3a, 0xc3], [0xc3, 0x3a, 0xa4], [0xed, 0xa0, 0x80, 0x3a]] as [[UInt8]])
-    func `what is not UTF-8 shows nothing`(bytes: [UInt8]) {
+    func `a header that is not UTF-8 has no credentials`(bytes: [UInt8]) {
         #expect(credentials("Basic \(encoded(bytes))") == nil)
         #expect(credentials(Array("Basic ".utf8) + bytes) == nil)
     }
 
-    @Test func `a request without the header shows nothing, and neither does one with two`() {
+    @Test func `a request without the header, or with two, has no credentials`() {
         let field = Array("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".utf8)
         #expect(credentials() == nil)
         #expect(credentials(field, name: "Proxy-Authorization") == nil)

@@ -7,7 +7,7 @@ import Testing
 import Values
 
 extension Engine {
-    /// Lends a store with one queue, "q", that one user, "u", may listen to.
+    /// Runs `body` with a store that has one queue, "q", and one user, "u", who may listen to it.
     func withQueue(_ limits: QueueLimits = QueueLimits(), _ body: (EmptyStore) throws -> Void) throws {
         try withStore { test in
             try test.configure(queues: ["q": limits])
@@ -16,7 +16,7 @@ extension Engine {
     }
 }
 
-/// Short forms for what queues need.
+/// Short forms of the operations on queues.
 extension EmptyStore {
     func message(_ body: String) -> Message { Message(body: Array(body.utf8), receivedAt: moment.wall) }
 
@@ -72,7 +72,7 @@ extension EmptyStore {
         return outcome
     }
 
-    /// Has clients listen that do not yet.
+    /// Lets clients listen that do not yet.
     func follow(_ clients: String..., of name: String = "u", queue: String = "q") throws {
         for client in clients { #expect(try listen(client, of: name, to: queue) == .listening) }
     }
@@ -105,7 +105,7 @@ extension EmptyStore {
         try queues.overview(of: user(name), after: key, limit: limit)
     }
 
-    /// What a read comes to that finds these messages.
+    /// The outcome of a read that finds these messages.
     func found(_ messages: KeyValuePairs<UInt64, String>, current: UInt64) -> ReadOutcome {
         .messages(messages.map { NumberedMessage(id: $0, message: message($1)) }, current: current)
     }

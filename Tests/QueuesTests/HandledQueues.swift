@@ -12,13 +12,13 @@ import Values
 
 @testable import Queues
 
-/// The text of a configuration, as a file would hold it.
+/// A configuration file in memory.
 ///
 /// @unchecked: tests use it in one thread.
 final class ConfigurationText: ConfigurationFile, @unchecked Sendable {
-    /// `nil` where there is no file.
+    /// `nil` if the file is missing.
     var text: String?
-    /// Why it cannot be read, or replaced.
+    /// The errors of reading and of replacing the file.
     var readFailure: ConfigurationFailure?
     var writeFailure: ConfigurationFailure?
 
@@ -27,11 +27,11 @@ final class ConfigurationText: ConfigurationFile, @unchecked Sendable {
     func read() throws(ConfigurationFailure) -> (bytes: [UInt8], state: FileState?) {
         if let readFailure { throw readFailure }
         guard let text else { throw .missing }
-        // Of any file: whether it is still so is for `changes` to say.
+        // The state of any file: `changes` decides whether it has changed.
         return (Array(text.utf8), Files.state(of: "/"))
     }
 
-    /// Somebody changes it behind each reading, so many times.
+    /// How many times the file has changed after it was read.
     var changes = 0
 
     func isStill(_ state: FileState) -> Bool {
@@ -50,7 +50,7 @@ final class ConfigurationText: ConfigurationFile, @unchecked Sendable {
     }
 }
 
-/// The handlers on a real store, as the loop calls them.
+/// The handlers with a real store, called as the loop calls them.
 final class HandledQueues {
     let test: EmptyStore
     let file: ConfigurationText
@@ -61,7 +61,7 @@ final class HandledQueues {
         var seconds = 0.0
     }
 
-    /// What a commit meets that requests wait for.
+    /// The error of the commits that requests wait for.
     var commitFailure: StoreFailure?
 
     static let maximumMessageBytes = 1_000_000
@@ -116,7 +116,7 @@ final class HandledQueues {
     static let bert = "bert:geheim"
 
     /// - Parameters:
-    ///   - login: name and password with a colon between.
+    ///   - login: name and password, separated by a colon.
     ///   - fields: further header fields.
     func run(
         _ method: HTTPRequest.Method, _ target: String, _ body: Request.Body = .whole([]), login: String? = anna,
@@ -156,9 +156,9 @@ final class HandledQueues {
             try run(method, target, body, login: login, fields: fields, from: address, id: id).response())
     }
 
-    /// Has a request go on that waits, where there is news for it.
-    /// - Returns: its answer; `nil` where it still waits.
-    func look(_ run: HandlerRun) throws -> Response? {
+    /// Resumes a waiting request if there is news for it.
+    /// - Returns: its response, or `nil` if it still waits.
+    func resumeIfNews(_ run: HandlerRun) throws -> Response? {
         let interest = try #require(run.interest as? ClientInterest)
         let hasNews = try LoopExecutor.complete { [handlers] () async throws(StoreFailure) in
             try await handlers.news(for: [interest])
@@ -167,7 +167,7 @@ final class HandledQueues {
         return run.isWaiting ? nil : try run.response()
     }
 
-    /// Puts the file in force.
+    /// Applies the file.
     func configure() throws -> Configuring {
         try LoopExecutor.complete { [handlers] () async throws(StoreFailure) in try await handlers.configure() }
     }
@@ -197,7 +197,7 @@ final class HandledQueues {
 }
 
 extension Response {
-    /// Whether this is an Error as clients know it, and nothing else.
+    /// Whether this is an error in the form that clients know, and nothing else.
     func isError(refresh: Bool = false) throws -> Bool {
         guard case .object(let members) = try JSON(parsing: body) else { return false }
         return members.map(\.name) == ["refresh", "message"] && members[0].value == .bool(refresh)
@@ -206,7 +206,7 @@ extension Response {
             && head.headerFields[.noSniff] == "nosniff" && head.headerFields[.cacheControl] == "no-store"
     }
 
-    /// Whether this says yes, and no more.
+    /// Whether this is a success without a body.
     var isEmptySuccess: Bool {
         head.status == .ok && body.isEmpty && head.headerFields[.cacheControl] == "no-store"
     }

@@ -8,9 +8,9 @@ import Values
 
 @testable import Queues
 
-/// What a failed login costs, and what it counts for.
+/// The work of a failed login, and how failures are counted.
 @Suite struct LoginWorkTests {
-    /// Cheap enough for a test; other costs are other work.
+    /// Cheap enough for a test. A hash of another cost is other work.
     private static let costly =
         "argon2id;;$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI"
     private static let costlier =
@@ -23,7 +23,7 @@ import Values
             .joined(separator: ", ")
     }
 
-    /// The kinds of hashes that one failed login makes.
+    /// The kinds of hashes that one failed login computes.
     private func work(of name: String, _ api: HandledQueues, password: String = "wrong") throws -> [String] {
         var made: [String] = []
         api.handlers.passwords.onHash = { made.append($0.work) }
@@ -36,7 +36,7 @@ import Values
         arguments: [
             [plain], [digest], [costly], [plain, plain], [digest, costly], [plain, digest, costly, costlier], [],
         ], [PasswordHash.Kind.digest(.sha512), .argon2id])
-    func `a failed login takes the same work for a user who is there and for one who is not`(
+    func `a failed login takes the same work for a known and an unknown user`(
         hashes: [String], newHashes: PasswordHash.Kind
     ) throws {
         try HandledQueues.with(configurationText(users: users(hashes)), hashKind: newHashes) { api throws in
@@ -48,7 +48,7 @@ import Values
         }
     }
 
-    @Test func `a right login makes its own hash alone`() throws {
+    @Test func `a correct login computes only its own hash`() throws {
         try HandledQueues.with(configurationText(users: users([Self.plain, Self.costly]))) { api throws in
             var made: [String] = []
             api.handlers.passwords.onHash = { made.append($0.work) }
@@ -57,7 +57,7 @@ import Values
         }
     }
 
-    @Test func `hashes that a reload brings are made from then on`() throws {
+    @Test func `failed logins compute the kinds of hashes of the reloaded file`() throws {
         try HandledQueues.with(configurationText(users: users([Self.plain]))) { api throws in
             #expect(try work(of: "nobody", api) == ["plain"])
             api.file.text = configurationText(users: users([Self.plain, Self.costly]))
@@ -67,15 +67,15 @@ import Values
         }
     }
 
-    @Test func `the password of another user is as wrong, and as costly, as any`() throws {
+    @Test func `the password of another user takes as much work as any wrong one`() throws {
         try HandledQueues.with(configurationText(users: users([Self.costly]))) { api throws in
             #expect(try api.status(.get, "/queues", login: "user0:password") == 200)
-            // It was right for one user, and so is known there.
+            // It is known only for the user for whom it was correct.
             #expect(try work(of: "nobody", api, password: "password").count == 1)
         }
     }
 
-    @Test func `the same wrong password is hashed once, where that is costly`() throws {
+    @Test func `an expensive hash of the same wrong password is computed once`() throws {
         try HandledQueues.with(configurationText(users: users([Self.costly]))) { api throws in
             for name in ["user0", "nobody"] {
                 #expect(try work(of: name, api).count == 1)
@@ -87,14 +87,14 @@ import Values
 
     // MARK: Counting
 
-    @Test func `the same wrong password from the same address is one failure`() throws {
+    @Test func `the same wrong password from the same address counts as one failure`() throws {
         try HandledQueues.with { api throws in
             for seconds in 0..<300 {
                 api.clock.seconds = Double(seconds)
                 #expect(try api.status(.get, "/queues", login: "anna:old", from: "1.1.1.1") == 403)
             }
             #expect(try api.status(.get, "/queues", from: "1.1.1.1") == 200)
-            // Elsewhere, for others, or another one: these are failures of their own.
+            // Other passwords, or the same one from another address, count as well.
             for index in 0..<20 { _ = try api.status(.get, "/queues", login: "anna:old\(index)", from: "2.2.2.2") }
             #expect(try api.status(.get, "/queues", from: "2.2.2.2") == 429)
             #expect(try api.status(.get, "/queues", login: "anna:old", from: "2.2.2.2") == 429)
@@ -116,11 +116,11 @@ import Values
             #expect(try fail(attempt, after: 0) == 3)
             #expect(try fail(attempt, after: 299) == 3 - 299)
             #expect(try fail(attempt, after: 590) == 3 - 590)
-            // It was tried again meanwhile, and so is remembered for longer.
+            // It was tried again in between, and so is remembered for longer.
             #expect(try fail(attempt, after: 1100) == 3 - 1100)
             #expect(try fail(attempt, after: 1701) == 3)
             #expect(try fail(other, after: 1701) == 6)
-            // In one turn as well, before anything of it is committed.
+            // Also within one turn, before the commit.
             let third = LoginAttempt(name: "v", address: nil).guessing(Array("x".utf8), key: [1])
             for _ in 0..<5 { try test.queues.recordFailure(third, at: test.moment.steady) }
             try test.commit()
@@ -129,7 +129,7 @@ import Values
     }
 }
 
-/// What was read before a reload or another password, and is to be written after it.
+/// Writes for a queue or a user that was read before a reload or a change of the password.
 @Suite struct StaleQueueTests {
     private static func text(_ limit: Int, _ hash: String = "plain;;secret") -> String {
         configurationText(
@@ -137,7 +137,7 @@ import Values
             queues: #"{"name": "q", "max_message_count": \#(limit)}"#)
     }
 
-    @Test func `a message is not kept by limits that are no longer in force`() throws {
+    @Test func `a message is not stored by outdated limits of its queue`() throws {
         try HandledQueues.with(Self.text(1)) { api throws in
             let stale = try #require(try api.test.queues.queue(named: "q"))
             api.file.text = Self.text(10)
@@ -156,11 +156,11 @@ import Values
         }
     }
 
-    @Test func `a password is not changed by a login that is no longer right`() throws {
+    @Test func `a login with an outdated password does not change the password`() throws {
         try HandledQueues.with(Self.text(1)) { api throws in
             let stale = try #require(try api.test.queues.user(named: "anna"))
             #expect(try api.setPassword(of: "anna", to: "second", by: stale) == .changed)
-            // Also in the turn that has changed it, before that is committed.
+            // Also in the turn of the change, before the commit.
             #expect(try api.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))
             try api.test.commit()
             #expect(try api.setPassword(of: "anna", to: "third!", by: stale) == .failed(.loginChanged))

@@ -50,7 +50,7 @@ import Testing
     }
 
     @Test(arguments: DigestAlgorithm.allCases)
-    func `salt goes behind the password, and digits are in lower case`(algorithm: DigestAlgorithm) throws {
+    func `the salt follows the password, and digits must be in lower case`(algorithm: DigestAlgorithm) throws {
         let digits = hexadecimal(algorithm.digest(of: Array("secretsalt".utf8)))
         func accepts(_ value: String) throws -> Bool {
             try #require(PasswordHash("\(algorithm.rawValue);salt;\(value)")).accepts(Array("secret".utf8))
@@ -67,7 +67,7 @@ import Testing
         "", "plain", "plain;", "plain;secret", "sha1;abc", "md5;a;b", "SHA1;a;b", "Plain;;x", " plain;;x", ";;x",
         "argon2i;somesalt;00", "sha512-256;a;b", "pla\u{131}n;;x",
     ])
-    func `text of another form is no hash`(text: String) {
+    func `a malformed hash is refused`(text: String) {
         #expect(PasswordHash(text) == nil)
     }
 
@@ -78,13 +78,13 @@ import Testing
         "argon2id;short;3cbd356a63f2794bb11bb1f4bc8af95fea87919bd69c79860465c562f87ccf61",
         "argon2id;;$argon2i$v=19$m=64,t=2,p=1$c29tZXNhbHQ$FqGkmHNGCd0BRW2kBt6fPZ2pPmyGwwChL8FGUhTOSSI",
     ])
-    func `a value that no password has is known as such`(text: String) throws {
+    func `a hash that no password can match is not usable`(text: String) throws {
         let hash = try #require(PasswordHash(text))
         #expect(!hash.isUsable)
         for password in ["", "*", "password", "secret"] { #expect(!hash.accepts(Array(password.utf8))) }
     }
 
-    @Test func `an encoded hash that is broken accepts nothing`() throws {
+    @Test func `a malformed encoding of Argon2 accepts no password`() throws {
         let broken = ["$argon2id$", "$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$", "$argon2id$v=19$m=1,t=0,p=0$AA$AA"]
         for text in broken {
             #expect(try !#require(PasswordHash("argon2id;;\(text)")).accepts(Array("password".utf8)))
@@ -95,7 +95,7 @@ import Testing
         [.plain, .argon2id] + DigestAlgorithm.allCases.map { .digest($0) }
 
     @Test(arguments: kinds)
-    func `a new hash accepts its password, and differs from the next one in its salt`(kind: PasswordHash.Kind) throws {
+    func `a new hash accepts its password, and each one has another salt`(kind: PasswordHash.Kind) throws {
         var random = SystemRandomNumberGenerator()
         let password = Array("pass;wörd".utf8)
         let first = try #require(PasswordHash(password, kind, random: &random))
@@ -110,8 +110,8 @@ import Testing
         #expect(PasswordHash.Kind(kind.name) == kind)
     }
 
-    /// What webhook-queue writes and reads itself.
-    @Test func `a new sha512 hash has the original's layout`() throws {
+    /// The layout that webhook-queue writes and reads.
+    @Test func `a new SHA-512 hash has the layout of the original`() throws {
         var random = SystemRandomNumberGenerator()
         let hash = try #require(PasswordHash(Array("secret".utf8), .digest(.sha512), random: &random))
         #expect(hash.text.wholeMatch(of: /sha512;[0-9a-f]{32};[0-9a-f]{128}/) != nil)

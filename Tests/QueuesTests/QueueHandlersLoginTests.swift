@@ -9,7 +9,7 @@ import Values
 
 @testable import Queues
 
-/// Logins, passwords and reloads, as their users see them.
+/// Requests to log in, set a password and reload.
 @Suite struct QueueHandlersLoginTests {
     private static let targets: [(HTTPRequest.Method, String)] = [
         (.get, "/read/c"), (.post, "/read/c"), (.get, "/listen/c/open"), (.get, "/unlisten/c"), (.post, "/ack/c/1"),
@@ -17,7 +17,7 @@ import Values
     ]
 
     @Test(arguments: targets)
-    func `whoever shows no login is asked for one`(method: HTTPRequest.Method, target: String) throws {
+    func `a request without a login gives 401`(method: HTTPRequest.Method, target: String) throws {
         try HandledQueues.with { api throws in
             let fields: [KeyValuePairs<String, String>] = [
                 [:], ["Authorization": "Bearer x"], ["Authorization": "Basic !"], ["Authorization": "Basic Zm9v"],
@@ -33,7 +33,7 @@ import Values
     }
 
     @Test(arguments: targets)
-    func `a wrong login is refused, whoever it is for`(method: HTTPRequest.Method, target: String) throws {
+    func `a wrong login gives 403, for a known and an unknown user`(method: HTTPRequest.Method, target: String) throws {
         try HandledQueues.with { api throws in
             for login in [
                 "anna:Secret", "anna:", "Anna:secret", "nobody:secret", ":", "anna:secret ", "anna:geheim", "anna:ü",
@@ -47,7 +47,7 @@ import Values
     }
 
     @Test(arguments: [PasswordHash.Kind.plain, .digest(.sha1), .digest(.sha512), .digest(.blake2s), .argon2id])
-    func `a user logs in by a hash of any type, again and again`(kind: PasswordHash.Kind) throws {
+    func `a user can log in with a hash of each type, several times`(kind: PasswordHash.Kind) throws {
         var random = SystemRandomNumberGenerator()
         let hash = try #require(PasswordHash(Array("pass:wörd;".utf8), kind, random: &random))
         let users = #"{"name": "ü", "pass_hash": "\#(hash.text)"}"#
@@ -60,7 +60,7 @@ import Values
 
     // MARK: Slowing down
 
-    @Test func `after twenty failures a user's login waits, right or wrong, and says how long`() throws {
+    @Test func `after twenty failures every login of the user gives 429 with the delay`() throws {
         try HandledQueues.with { api throws in
             for index in 0..<20 {
                 #expect(try api.status(.get, "/queues", login: "anna:x\(index)", from: "1.1.1.1") == 403)
@@ -71,7 +71,7 @@ import Values
                 #expect(response.head.headerFields[.retryAfter] == "3")
                 #expect(try response.isError())
             }
-            // Others are not concerned.
+            // Other users are not affected.
             #expect(try api.status(.get, "/queues", login: HandledQueues.bert, from: "1.1.1.1") == 200)
             api.clock.seconds = 1.5
             #expect(try api.response(.get, "/queues", from: "1.1.1.2").head.headerFields[.retryAfter] == "2")
@@ -80,7 +80,7 @@ import Values
         }
     }
 
-    @Test func `who has logged in from an address is not locked out by failures elsewhere`() throws {
+    @Test func `failures elsewhere do not lock a user out at an address of an earlier login`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/queues", from: "1.1.1.1") == 200)
             for index in 0..<25 { _ = try api.status(.get, "/queues", login: "anna:x\(index)", from: "2.2.2.2") }
@@ -104,14 +104,14 @@ import Values
         }
     }
 
-    @Test func `users who are not there are slowed down as those who are`() throws {
+    @Test func `unknown users are slowed down like known ones`() throws {
         try HandledQueues.with { api throws in
             for index in 0..<20 { #expect(try api.status(.get, "/queues", login: "nobody:x\(index)") == 403) }
             #expect(try api.status(.get, "/queues", login: "nobody:x") == 429)
         }
     }
 
-    @Test func `senders and the time need no login, and are never slowed down`() throws {
+    @Test func `posting and the time need no login, and are never slowed down`() throws {
         try HandledQueues.with { api throws in
             for index in 0..<200 { _ = try api.status(.get, "/queues", login: "anna:x\(index)", from: "1.1.1.1") }
             #expect(try api.status(.post, "/q/open", "a", from: "1.1.1.1") == 200)
@@ -123,7 +123,7 @@ import Values
 
     private func object(_ password: String) -> String { #"{"password": "\#(password)"}"# }
 
-    @Test func `a new password holds at once, in the file too, and the old one no longer`() throws {
+    @Test func `a new password is valid at once and in the file, and the old one is not`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let unloaded = HandledQueues.text.replacing("plain;;geheim", with: "plain;;edited") + "// the end"
@@ -132,7 +132,7 @@ import Values
             #expect(try api.status(.get, "/queues") == 403)
             #expect(try api.status(.get, "/queues", login: "anna:sésame;") == 200)
             #expect(try api.status(.get, "/read/c", login: "anna:sésame;") == 200)
-            // Others' edits stay where they are.
+            // Other edits of the file are kept, and not yet applied.
             #expect(try api.status(.get, "/queues", login: HandledQueues.bert) == 200)
             let hash = try #require(api.file.text?.firstMatch(of: /sha512;[0-9a-f]{32};[0-9a-f]{128}/)).output
             #expect(api.file.text?.replacing(hash, with: "plain;;secret") == unloaded)
@@ -142,7 +142,7 @@ import Values
     }
 
     @Test(arguments: ["äöüßé€", "\\ud83d\\ude00aaaaa", "e\u{301}e\u{301}e\u{301}", "123456", "      ", ";;;;;;"])
-    func `six characters are a password`(password: String) throws {
+    func `a password of six characters is accepted`(password: String) throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.post, "/setPassword", object(password)) == 200)
             #expect(try api.status(.get, "/queues") == 403)
@@ -155,7 +155,7 @@ import Values
         #"{"Password": "secret7"}"#, #"{"password": "secret7""#, #"{"password": "12345"}"#, #"{"password": ""}"#,
         #"{"password": "äöüßé"}"#, #"{"password": "\ud83d\ude00aaaa"}"#, #"["password"]"#,
     ])
-    func `what is no password is refused, and nothing changes`(body: String) throws {
+    func `an invalid password is refused, and nothing changes`(body: String) throws {
         try HandledQueues.with { api throws in
             let response = try api.response(.post, "/setPassword", .whole(Array(body.utf8)))
             #expect(response.head.status == .badRequest)
@@ -169,14 +169,14 @@ import Values
         Request.Body.tooLarge, .incomplete, .whole([0xff]),
         .whole(Array("{\"password\": \"secre\u{7f}\"".utf8) + [0xff]),
     ])
-    func `a body that did not arrive, or is no text, is no password`(body: Request.Body) throws {
+    func `a body that is incomplete, too large or not text is refused`(body: Request.Body) throws {
         try HandledQueues.with { api throws in
             #expect(try api.response(.post, "/setPassword", body).head.status == .badRequest)
             #expect(try api.status(.get, "/queues") == 200)
         }
     }
 
-    @Test func `a password may come in UTF-16, among other members`() throws {
+    @Test func `a password may be sent in UTF-16, and with other members`() throws {
         try HandledQueues.with { api throws in
             let text = #"{"x": [], "password": "sésame"}"#
             let body: [UInt8] = [0xff, 0xfe] + text.utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }
@@ -185,11 +185,11 @@ import Values
         }
     }
 
-    @Test func `a password whose request is tried again is set once`() throws {
+    @Test func `a retried request sets the password once`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
             let text = api.file.text
-            // By now the login that it came with is a wrong one.
+            // By then the login of the request is wrong.
             #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
             #expect(api.file.text == text)
             #expect(try api.status(.post, "/setPassword", object("sesame"), id: 2) == 403)
@@ -201,7 +201,7 @@ import Values
             (.missing, nil, 409), (.unreadable("it is a directory"), nil, 409), (nil, .unwritable("no room"), 503),
             (nil, nil, 409),
         ] as [(ConfigurationFailure?, ConfigurationFailure?, Int)])
-    func `a password that cannot be kept is not taken`(
+    func `a password that cannot be written to the file is not set`(
         reading: ConfigurationFailure?, writing: ConfigurationFailure?, status: Int
     ) throws {
         try HandledQueues.with { api throws in
@@ -215,7 +215,7 @@ import Values
         }
     }
 
-    @Test func `passwords are also set for users who are yet to be in force`() throws {
+    @Test func `a password can be set for a user of the file that is not yet applied`() throws {
         try HandledQueues.with { api throws in
             api.file.text = configurationText(users: #"{"name": "new", "pass_hash": "plain;;*"}"#)
             #expect(try api.setPassword(of: "new", to: "12345") == .tooShort)
@@ -231,7 +231,7 @@ import Values
     // MARK: Reloads
 
     @Test(arguments: [HTTPRequest.Method.get, .post])
-    func `a reload puts the file in force`(method: HTTPRequest.Method) throws {
+    func `a reload applies the file`(method: HTTPRequest.Method) throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             api.file.text = HandledQueues.text.replacing(
@@ -243,7 +243,7 @@ import Values
         }
     }
 
-    @Test func `whoever takes away the own right by a reload is told that it was done, however often it is tried`()
+    @Test func `a reload that removes the user's own right succeeds, and so does its retry`()
         throws
     {
         try HandledQueues.with { api throws in
@@ -254,7 +254,7 @@ import Values
         }
     }
 
-    @Test func `a file that cannot be put in force leaves everything as it was, and is told of`() throws {
+    @Test func `a file that cannot be applied is refused with the reason, and changes nothing`() throws {
         try HandledQueues.with { api in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             #expect(try api.status(.post, "/q/open", "a") == 200)
@@ -286,7 +286,7 @@ import Values
         }
     }
 
-    @Test func `a failure of the store is told in this API's form, and when to try again`() throws {
+    @Test func `a failure of the store has the form of this API, and Retry-After`() throws {
         for (failure, status) in [(StoreFailure.full, 507), (.unavailable("x"), 503), (.lost("x"), 503)] {
             let response = queueResponse(to: failure)
             #expect(response.head.status.code == status)
@@ -296,7 +296,7 @@ import Values
     }
 
     @Test(arguments: [0, 1, 2])
-    func `a password change is finished when its client has gone`(changesOfFile: Int) throws {
+    func `a password change succeeds, even if the file changes during it`(changesOfFile: Int) throws {
         let later = Later()
         try HandledQueues.with(background: later) { api throws in
             later.isPrompt = false
@@ -305,18 +305,18 @@ import Values
             api.file.changes = changesOfFile
             while !later.work.isEmpty {
                 later.work.removeFirst()()
-                run.goOn()
+                run.resume()
             }
             #expect(try run.response()?.isEmptySuccess == true)
             let hash = try #require(try api.test.queues.current(userNamed: "anna")).hash
             #expect(hash.accepts(Array("sesame".utf8)))
             #expect(api.file.text?.contains(hash.text) == true)
-            // The same request, tried again elsewhere.
+            // A retry of the same request.
             #expect(try api.status(.post, "/setPassword", object("sesame"), id: 1) == 200)
         }
     }
 
-    @Test func `a change that another one was ahead of leaves the file as the store is`() throws {
+    @Test func `a password change that loses to another one leaves the file as in the store`() throws {
         let later = Later()
         try HandledQueues.with(background: later) { api throws in
             later.isPrompt = false
@@ -326,7 +326,7 @@ import Values
             #expect(try api.setPassword(of: "anna", to: "by an operator") == .changed)
             try api.test.commit()
             first()
-            run.goOn()
+            run.resume()
             #expect(try run.response()?.head.status == .forbidden)
             let hash = try #require(try api.test.queues.current(userNamed: "anna")).hash
             #expect(hash.accepts(Array("by an operator".utf8)))
@@ -334,7 +334,7 @@ import Values
         }
     }
 
-    @Test func `a change whose commit fails leaves the file as the store is`() throws {
+    @Test func `a password change whose commit fails leaves the file as it was`() throws {
         try HandledQueues.with { api throws in
             let before = api.file.text
             api.commitFailure = .full
@@ -344,12 +344,12 @@ import Values
         }
     }
 
-    @Test func `a reload that reads what another one has put in force meanwhile begins anew`() throws {
+    @Test func `a reload starts over if another one was faster`() throws {
         let later = Later()
         try HandledQueues.with(background: later) { api throws in
             later.isPrompt = false
             let run = try api.run(.post, "/reload", id: 1)
-            // It has read the file; then the file is changed, and another one puts that in force.
+            // It has read the file. Then the file changes, and another reload applies that.
             later.work.removeFirst()()
             later.isPrompt = true
             api.file.text = configurationText(
@@ -357,18 +357,18 @@ import Values
                 queues: #"{"name": "new"}"#)
             #expect(try api.configure() == .done)
             try api.test.commit()
-            run.goOn()
+            run.resume()
             #expect(try run.response()?.isEmptySuccess == true)
             #expect(try api.test.queues.queue(named: "new") != nil && api.test.queues.queue(named: "open") == nil)
         }
     }
 }
 
-/// Does nothing before it is told to.
+/// Runs work at once, or when the test does it.
 private final class Later: Background {
     var work: [() -> Void] = []
     var takesMore = true
-    /// Whether it does at once what comes.
+    /// Whether work is run at once.
     var isPrompt = true
 
     func run<Value: Sendable>(

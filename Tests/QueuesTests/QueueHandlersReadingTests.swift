@@ -7,11 +7,11 @@ import Testing
 
 @testable import Queues
 
-/// Reads that wait, and reads that are acknowledged.
+/// Reads that wait, and reads with manual acknowledgement.
 @Suite struct QueueHandlersReadingTests {
-    // MARK: Reading by hand
+    // MARK: Manual acknowledgement
 
-    @Test func `what is read by hand comes again until it is acknowledged`() throws {
+    @Test func `with manual acknowledgement, messages come again until they are acknowledged`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             for body in ["a", "b", "c"] { #expect(try api.status(.post, "/q/open", body) == 200) }
@@ -29,7 +29,8 @@ import Testing
             ("c", "4", 400), ("c", "x", 400), ("c", "-1", 400), ("c", "18446744073709551616", 400), ("c", "1.0", 400),
             ("d", "1", 404), ("c", "3", 200), ("c", "0", 200),
         ])
-    func `only what was given out is acknowledged`(client: String, id: String, status: Int) throws {
+    func `only the id of a message that was posted can be acknowledged`(client: String, id: String, status: Int) throws
+    {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             for body in ["a", "b", "c"] { #expect(try api.status(.post, "/q/open", body) == 200) }
@@ -39,7 +40,7 @@ import Testing
         }
     }
 
-    @Test func `a loss that is read by hand says what to acknowledge`() throws {
+    @Test func `with manual acknowledgement, a loss says what to acknowledge`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/small") == 200)
             #expect(try api.status(.post, "/q/small", "longer than that") == 413)
@@ -75,25 +76,25 @@ import Testing
         return try run.response()
     }
 
-    @Test func `who waits is answered by the next message, once`() throws {
+    @Test func `a waiting read is answered by the next message, once`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=1.5")
             #expect(waiting.milliseconds == 1500)
-            #expect(try api.look(waiting) == nil)
+            #expect(try api.resumeIfNews(waiting) == nil)
             #expect(try api.status(.post, "/q/hidden", "a") == 200)
-            #expect(try api.look(waiting) == nil)
+            #expect(try api.resumeIfNews(waiting) == nil)
             #expect(try api.status(.post, "/q/open", "a") == 200)
-            #expect(try texts(try api.look(waiting)) == ["a"])
+            #expect(try texts(try api.resumeIfNews(waiting)) == ["a"])
             #expect(try api.read("c") == [])
         }
     }
 
-    @Test func `whoever waits in vain is given an empty list`() throws {
+    @Test func `a read whose time is up gets what there is, or an empty list`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             #expect(try texts(try over(try waiting(api, "wait=60"))) == [])
-            // Something has come between the last look and the end.
+            // Messages have arrived between the last look and the end.
             let waiting = try waiting(api, "wait=60&limit=1")
             for body in ["a", "b"] { #expect(try api.status(.post, "/q/open", body) == 200) }
             #expect(try texts(try over(waiting)) == ["a"])
@@ -101,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func `whoever goes away while it waits has read nothing`() throws {
+    @Test func `a client that disconnects while it waits has read nothing`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=60")
@@ -113,19 +114,19 @@ import Testing
         }
     }
 
-    @Test func `who waits by hand does not move on`() throws {
+    @Test func `a waiting read with manual acknowledgement does not move the cursor`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=5&ack=manual")
             #expect(try api.status(.post, "/q/open", "a") == 200)
-            #expect(try texts(try api.look(waiting)) == ["a"])
+            #expect(try texts(try api.resumeIfNews(waiting)) == ["a"])
             #expect(try api.read("c", "?ack=manual") == ["1 a"])
         }
     }
 
-    @Test func `who waits is sent home when the client ends, is cut off or has lost something`() throws {
+    @Test func `a waiting read ends when the client is removed, disconnected or loses messages`() throws {
         try HandledQueues.with { api throws in
-            func status(_ waiting: HandlerRun) throws -> Int? { try api.look(waiting)?.head.status.code }
+            func status(_ waiting: HandlerRun) throws -> Int? { try api.resumeIfNews(waiting)?.head.status.code }
             #expect(try api.status(.get, "/listen/c/small") == 200)
             var waiting = try waiting(api, "wait=5")
             #expect(try api.status(.post, "/q/small", "longer than that") == 413)
@@ -141,7 +142,7 @@ import Testing
         }
     }
 
-    @Test func `who has something to read does not wait, nor who makes no sense`() throws {
+    @Test func `a read that finds messages or is refused does not wait`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             #expect(try api.status(.post, "/q/open", "a") == 200)
@@ -153,12 +154,12 @@ import Testing
         }
     }
 
-    @Test func `a wait that is tried again elsewhere finds the same messages`() throws {
+    @Test func `a retry of a waiting read gets the same messages`() throws {
         try HandledQueues.with { api in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             let waiting = try waiting(api, "wait=5", id: 7)
             #expect(try api.status(.post, "/q/open", "a") == 200)
-            #expect(try texts(try api.look(waiting)) == ["a"])
+            #expect(try texts(try api.resumeIfNews(waiting)) == ["a"])
             #expect(try api.read("c", "?wait=5", id: 7) == ["1 a"])
             #expect(try api.read("c") == [])
         }

@@ -10,9 +10,9 @@ import Values
 
 @testable import Queues
 
-/// Routes, messages and clients, as their users see them.
+/// Requests with messages and of clients, and their routes.
 @Suite struct QueueHandlersTests {
-    @Test func `a queue's life`() throws {
+    @Test func `a client can listen, read a message once, and unlisten`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.response(.get, "/listen/c/open").isEmptySuccess)
             #expect(try api.response(.post, "/q/open", .whole(Array("hällo".utf8)), login: nil).isEmptySuccess)
@@ -33,7 +33,7 @@ import Values
 
     // MARK: Routes
 
-    @Test func `the time is plain text, for everybody`() throws {
+    @Test func `the time is plain text, and needs no login`() throws {
         try HandledQueues.with { api throws in
             for method in [.get, .head] as [HTTPRequest.Method] {
                 let response = try api.response(method, "/time", login: nil)
@@ -56,7 +56,7 @@ import Values
             (["HEAD", "PUT"], "/reload", "GET,POST"), (["POST", "DELETE"], "/time", "GET,HEAD"),
             (["get"], "/read/c", "GET,POST"),
         ])
-    func `another method is refused with those that there are, and changes nothing`(
+    func `an unsupported method gives 405 with the allowed ones, and changes nothing`(
         methods: [String], target: String, allowed: String
     ) throws {
         try HandledQueues.with { api throws in
@@ -79,7 +79,7 @@ import Values
         "/queues/", "/queues/x", "/setPassword/", "/setpassword", "/reload/", "/time/", "/times", "/q/a%2Fb",
         "/read/a%2fb", "/listen/c/%2F", "/%2Fq/open", "/q%2Fopen", "/read/%2F%CC%81", "/webhook/x",
     ])
-    func `other paths belong to nobody here, a slash within a name among them`(target: String) throws {
+    func `other paths, and names with a slash, are left to other APIs`(target: String) throws {
         try HandledQueues.with { api throws in
             for method in [.get, .post, .head] as [HTTPRequest.Method] {
                 let answer = try api.run(method, target).response()
@@ -89,7 +89,7 @@ import Values
     }
 
     @Test(arguments: ["/q/%", "/q/%zz", "/q/%4", "/q/%ff", "/read/%c3%28", "/listen/%ed%a0%80/open", "/listen/c/%"])
-    func `a path that is no text is refused`(target: String) throws {
+    func `a path with invalid escapes is refused`(target: String) throws {
         try HandledQueues.with { api throws in
             let response = try api.response(target.hasPrefix("/q") ? .post : .get, target)
             #expect(response.head.status == .badRequest)
@@ -98,17 +98,17 @@ import Values
     }
 
     @Test(arguments: ["/q/gr%C3%B6%20%C3%9Fe", "/q/grö%20ße", "/q/%67r%c3%b6%20%C3%9Fe?x=%zz&y", "/q/grö%20ße?"])
-    func `a name is decoded once, and the query of a message is not looked at`(target: String) throws {
+    func `a name is decoded once, and the query of a post is ignored`(target: String) throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c+%2B%2500%00/gr%C3%B6%20%C3%9Fe") == 200)
             #expect(try api.status(.post, target, "a") == 200)
-            // "+" is no blank in a path.
+            // "+" is not a space in a path.
             #expect(try api.status(.get, "/read/c%20%2B%2500%00") == 404)
             #expect(try api.read("c%2B+%2500%00") == ["1 a"])
         }
     }
 
-    @Test func `this API's words are for its own paths`() {
+    @Test func `the API owns the paths that begin with its words`() {
         for path in [["q"], ["read", "x", "y"], ["time"]] { #expect(QueueHandlers.owns(path)) }
         for path in [[], [""], ["webhook"], ["Q"], ["q "]] { #expect(!QueueHandlers.owns(path)) }
     }
@@ -119,7 +119,7 @@ import Values
     private static let code = hexadecimal(
         DigestAlgorithm.sha256.authenticationCode(of: Array("a".utf8), key: Array("key".utf8)))
 
-    @Test func `a queue that is not there swallows everything`() throws {
+    @Test func `a message to an unknown queue is accepted and dropped`() throws {
         try HandledQueues.with { api throws in
             for body in [.whole([0x61]), .tooLarge, .incomplete] as [Request.Body] {
                 #expect(try api.response(.post, "/q/nowhere", body, login: nil).isEmptySuccess)
@@ -139,7 +139,7 @@ import Values
             ("near", hash, "10.255.0.1", 200), ("near", hash, "::ffff:10.0.0.1", 200), ("near", hash, "11.0.0.1", 403),
             ("near", hash, nil, 403), ("near", nil, "10.0.0.1", 403), ("near", nil, "11.0.0.1", 403),
         ] as [(String, String?, String?, Int)])
-    func `a message is taken from the right address with the right signature`(
+    func `a message is accepted only from an allowed address and with the right signature`(
         queue: String, signature: String?, address: String?, status: Int
     ) throws {
         try HandledQueues.with { api throws in
@@ -154,7 +154,7 @@ import Values
         }
     }
 
-    @Test func `a header that the client may write is no address`() throws {
+    @Test func `the headers of a client do not change its address`() throws {
         try HandledQueues.with { api throws in
             let fields: KeyValuePairs = [
                 "X-Forwarded-For": "10.0.0.1", "X-Real-IP": "10.0.0.1", "X-Signature": Self.hash,
@@ -163,7 +163,7 @@ import Values
         }
     }
 
-    @Test func `a doubled signature is refused`() throws {
+    @Test func `two signatures are refused`() throws {
         try HandledQueues.with { api throws in
             let fields: KeyValuePairs = ["X-Signature": Self.code, "x-signature": Self.code]
             #expect(try api.status(.post, "/q/signed", "a", fields: fields) == 403)
@@ -174,11 +174,11 @@ import Values
         arguments: [
             ("small", .whole([UInt8](repeating: 0xff, count: 11)), 413, 1), ("small", .tooLarge, 413, 1),
             ("small", .incomplete, 400, 0), ("small", .whole([UInt8](repeating: 0xff, count: 10)), 200, 1),
-            // Nobody learns of a loss by what may be anybody's.
+            // A message without a valid signature does not report a loss to readers.
             ("signed", .tooLarge, 403, 0), ("signed", .whole([UInt8](repeating: 0x61, count: 11)), 403, 0),
             ("signed", .incomplete, 400, 0),
         ] as [(String, Request.Body, Int, UInt64)])
-    func `a body that is too long uses up an id, one that is broken none`(
+    func `a body that is too long uses an id, and an incomplete one does not`(
         queue: String, body: Request.Body, status: Int, current: UInt64
     ) throws {
         try HandledQueues.with { api throws in
@@ -194,7 +194,7 @@ import Values
     }
 
     @Test
-    func `a long body with a signature is refused for its length, and the id is used where the signature is right`()
+    func `a signed body that is too long uses an id only if its signature could be checked`()
         throws
     {
         try HandledQueues.with { api throws in
@@ -203,7 +203,7 @@ import Values
             func current() throws -> UInt64? {
                 try api.test.overview(of: "anna").queues.first { $0.name == "signed" }?.log.current
             }
-            // The bytes are gone, and with them the proof.
+            // The body was not stored, so its signature cannot be checked.
             #expect(
                 try api.response(.post, "/q/signed", .tooLarge, fields: ["X-Signature": code]).head.status.code == 413)
             #expect(try current() == 0)
@@ -214,7 +214,7 @@ import Values
         }
     }
 
-    @Test func `bytes that are no text are beside the text`() throws {
+    @Test func `a message that is not text has its bytes in Base64 beside it`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             #expect(try api.response(.post, "/q/open", .whole([0xff, 0x61])).isEmptySuccess)
@@ -223,7 +223,7 @@ import Values
         }
     }
 
-    @Test func `a message whose request is tried again is kept once`() throws {
+    @Test func `a retry of a request has no further effect`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open", id: 1) == 200)
             #expect(try api.status(.get, "/listen/c/open", id: 1) == 200)
@@ -238,7 +238,7 @@ import Values
     // MARK: Clients
 
     @Test(arguments: [HTTPRequest.Method.get, .post])
-    func `listen, read and unlisten are called by GET and POST`(method: HTTPRequest.Method) throws {
+    func `listen, read and unlisten accept GET and POST`(method: HTTPRequest.Method) throws {
         try HandledQueues.with { api throws in
             #expect(try api.response(method, "/listen/c/open").isEmptySuccess)
             #expect(try api.status(method, "/listen/c/open") == 400)
@@ -254,7 +254,7 @@ import Values
         }
     }
 
-    @Test func `refusals are errors in the original's form`() throws {
+    @Test func `errors have the form of the original`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/open") == 200)
             for target in [
@@ -268,7 +268,7 @@ import Values
         }
     }
 
-    @Test func `a loss is told once, a disconnection always`() throws {
+    @Test func `a loss is reported once, and a disconnection each time`() throws {
         try HandledQueues.with { api throws in
             #expect(try api.status(.get, "/listen/c/small") == 200)
             #expect(try api.status(.post, "/q/small", "longer than that") == 413)

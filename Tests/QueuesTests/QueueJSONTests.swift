@@ -6,7 +6,7 @@ import Values
 
 @testable import Queues
 
-/// The layout is that of Python's `json.dumps`, as the original answers.
+/// The layout is that of Python's `json.dumps`, which the original uses.
 @Suite struct QueueJSONTests {
     private static let now = Timestamp(microseconds: 1_700_000_000_000_000)
 
@@ -18,7 +18,7 @@ import Values
             decoding: messageListJSON(messages, current: UInt64(bodies.count + 2), time: 1_700_000_000), as: UTF8.self)
     }
 
-    @Test func `a list of messages is what Python writes`() {
+    @Test func `a list of messages is written as Python writes it`() {
         let text = "a\"\\/\n\t\u{1}\u{7f}äö€😀"
         #expect(
             list([Array(text.utf8), []])
@@ -34,7 +34,7 @@ import Values
             ([0xed, 0xa0, 0x80], #""message": "\ufffd\ufffd\ufffd", "messageBase64": "7aCA""#),
             ([0xef, 0xbb, 0xbf], #""message": "\ufeff""#),
         ] as [([UInt8], String)])
-    func `a message that is no text has its bytes beside it, and text has not`(body: [UInt8], members: String) {
+    func `only a message that is not text has its bytes in Base64`(body: [UInt8], members: String) {
         #expect(
             list([body]) == #"{"time": "1700000000", "messages": [{"id": 3, \#(members)}], "current_message": 3}"#)
     }
@@ -51,7 +51,7 @@ import Values
                 == Array(#"{"refresh": true, "message": "x", "current_message": 5}"#.utf8))
     }
 
-    @Test func `an overview says what each queue keeps and how far each client is`() {
+    @Test func `an overview has the contents of each queue and the cursor of each client`() {
         let log = QueueLog(current: 9, first: 8, count: 2, bytes: 30, lost: 7)
         let overview = QueueOverview(
             queues: [
@@ -88,7 +88,7 @@ import Values
             ("wait=0", .max, false, 0), ("%6Cimit=%35&ack=manual&wait=2", 5, true, 2000), ("other=x", .max, false, 0),
             ("limit=2&limit=x", 2, false, 0),
         ] as [(String, Int, Bool, Int)])
-    func `a read takes a limit, a wait and how it acknowledges`(
+    func `a read has the parameters limit, wait and ack`(
         query: String, limit: Int, isManual: Bool, milliseconds: Int
     ) throws {
         let read = try ReadQuery(target(query))
@@ -103,7 +103,7 @@ import Values
         ("wait=nan", "wait"), ("wait=inf", "wait"), ("wait=x", "wait"), ("wait", "wait"), ("ack=no", "ack"),
         ("ack=", "ack"), ("ack=MANUAL", "ack"),
     ])
-    func `a read with another one is refused, by its name`(query: String, name: String) {
+    func `an invalid parameter of a read is refused with its name`(query: String, name: String) {
         #expect {
             try ReadQuery(target(query))
         } throws: {
@@ -111,7 +111,7 @@ import Values
         }
     }
 
-    @Test func `a page begins behind a key`() throws {
+    @Test func `a page begins after a key, and has a limit`() throws {
         let first = try Page(target(""))
         #expect(first.limit == 1000 && first.after == [])
         let page = try Page(target("after=00aBFf&limit=7"))
@@ -120,7 +120,7 @@ import Values
     }
 
     @Test(arguments: ["after=0", "after=0g", "after=%C3%A4", "limit=0", "limit=1001", "limit=x"])
-    func `a page that is none is refused`(query: String) {
+    func `an invalid page is refused`(query: String) {
         #expect(throws: QueryError.self) { try Page(target(query)) }
     }
 }

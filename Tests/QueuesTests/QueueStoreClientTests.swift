@@ -5,12 +5,12 @@ import StoreSupport
 import Testing
 import Values
 
-/// Clients and what they read: what every engine must do.
+/// What every engine must do for clients and their reads.
 @Suite struct QueueStoreClientTests {
     // MARK: Listening
 
     @Test(arguments: Engine.allCases)
-    func `a client begins behind the newest message`(engine: Engine) throws {
+    func `a client begins after the newest message`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.post("a", "b")
             try test.follow("c")
@@ -22,20 +22,20 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `only queues that are there and in the user's list can be listened to`(engine: Engine) throws {
+    func `a client can listen only to existing queues in the user's list`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(users: ["u": ["q", "none"]], queues: ["q": QueueLimits(), "hidden": QueueLimits()])
             for queue in ["none", "hidden", "nowhere", "Q", "q ", ""] {
                 #expect(try test.listen("c", to: queue) == .unknownQueue, "\(queue)")
             }
             #expect(try test.listen("c") == .listening)
-            // The right is looked at first.
+            // The right is checked first.
             #expect(try test.listen("c", to: "hidden") == .unknownQueue)
         }
     }
 
     @Test(arguments: Engine.allCases)
-    func `a client that listens cannot listen again, to whatever, and loses nothing by trying`(engine: Engine)
+    func `a client that listens cannot listen again, and loses nothing by trying`(engine: Engine)
         throws
     {
         try engine.withStore { test in
@@ -49,7 +49,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `of two that listen under one name in one turn, one does`(engine: Engine) throws {
+    func `only one of two clients of the same name in one turn can listen`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try test.queues.listen("c", of: test.user(), to: "q", for: test.request(1)) == .listening)
             #expect(try test.queues.listen("c", of: test.user(), to: "q", for: test.request(2)) == .inUse)
@@ -74,7 +74,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a client that no longer listens is unknown, and may begin anew`(engine: Engine) throws {
+    func `a client that no longer listens is unknown, and can listen again`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try test.unlisten("c") == false)
             try test.follow("c")
@@ -105,7 +105,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `of two that read as one client in one turn, one is given the messages`(engine: Engine) throws {
+    func `reads of one client in one turn do not get the same messages`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c")
@@ -124,7 +124,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `one read hands out 34 of 40 messages of a million bytes, and the next one the rest`(engine: Engine)
+    func `one read returns 34 of 40 messages of a million bytes, and the next one the rest`(engine: Engine)
         throws
     {
         let limits = QueueLimits(messageBytes: 1_000_000, queueBytes: 60_000_000)
@@ -147,7 +147,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a limited read hands out the oldest, and the next one goes on behind them`(engine: Engine) throws {
+    func `a limited read returns the oldest messages, and the next one continues after them`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c", "d", "e")
@@ -163,7 +163,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `messages that are read by hand come again until they are acknowledged`(engine: Engine) throws {
+    func `with manual acknowledgement, messages come again until they are acknowledged`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c")
@@ -173,7 +173,7 @@ import Values
             }
             #expect(try test.acknowledge(2, by: "c") == .done)
             #expect(try test.read("c", isManual: true) == test.found([3: "c"], current: 3))
-            // One that comes late moves nothing back.
+            // A late acknowledgement does not move the cursor back.
             for id in [1, 0, 2] as [UInt64] { #expect(try test.acknowledge(id, by: "c") == .done) }
             #expect(try test.acknowledge(4, by: "c") == .unknownMessage)
             #expect(try test.acknowledge(.max, by: "c") == .unknownMessage)
@@ -185,7 +185,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a loss that is read by hand is told until it is acknowledged`(engine: Engine) throws {
+    func `with manual acknowledgement, a loss is reported until it is acknowledged`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a")
@@ -202,7 +202,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `who does not listen acknowledges nothing`(engine: Engine) throws {
+    func `a client that does not listen cannot acknowledge`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try test.acknowledge(0, by: "c") == .unknownClient)
             try test.follow("c")
@@ -215,7 +215,7 @@ import Values
     // MARK: Overviews
 
     @Test(arguments: Engine.allCases)
-    func `an overview has the user's queues by name, with what they keep`(engine: Engine) throws {
+    func `an overview has the user's queues by name, with their contents`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(
                 users: ["u": ["r", "q", "none"], "v": []],
@@ -238,7 +238,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `an overview has the user's clients, with how far they are`(engine: Engine) throws {
+    func `an overview has the user's clients, with their cursors`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(
                 users: ["u": ["q", "r"], "v": ["q"]], queues: ["q": QueueLimits(), "r": QueueLimits()])

@@ -7,10 +7,10 @@ import StoreSupport
 import Testing
 import Values
 
-/// Reloads and passwords: what every engine must do. Contract, section 10, row by row.
+/// What every engine must do for reloads and passwords: contract, section 10, row by row.
 @Suite struct QueueStoreConfigurationTests {
     @Test(arguments: Engine.allCases)
-    func `all of a configuration comes into force`(engine: Engine) throws {
+    func `a configuration is applied with all its settings`(engine: Engine) throws {
         try engine.withStore { test in
             let settings = QueueSettings(
                 name: "größe", limits: QueueLimits(messageCount: 1, messageBytes: 2, queueBytes: 3),
@@ -34,7 +34,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a queue in both keeps its messages, ids and clients`(engine: Engine) throws {
+    func `a queue in the old and the new configuration keeps its messages, ids and clients`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b")
@@ -47,7 +47,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `lower limits make room at the next message, not at once`(engine: Engine) throws {
+    func `lower limits remove messages at the next post, not at once`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c", "d")
             try test.post("a", "b", "c", "d")
@@ -63,7 +63,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a queue that goes disconnects its clients, and comes back as another one`(engine: Engine) throws {
+    func `removing a queue disconnects its clients, and adding it again makes a new queue`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c", "d", "e")
             try test.post("a", "b")
@@ -87,7 +87,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a right that is taken away disconnects the user's clients, also once it is back`(
+    func `removing a right disconnects the user's clients, even if it is given back`(
         engine: Engine, isCommitted: Bool
     ) throws {
         try engine.withStore { test in
@@ -129,7 +129,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a user who goes loses the clients, also for who comes back under the name`(engine: Engine) throws {
+    func `removing a user removes the clients, and adding it again makes a new user`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             let before = try test.user()
@@ -145,7 +145,9 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a user in both keeps the clients, and has the new hash and rights`(engine: Engine) throws {
+    func `a user in the old and the new configuration keeps the clients, with a new hash and rights`(engine: Engine)
+        throws
+    {
         try engine.withQueue { test in
             try test.follow("c")
             let before = try test.user()
@@ -159,7 +161,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a right to a queue that is yet to come holds once it is there`(engine: Engine) throws {
+    func `a right to a missing queue applies once the queue is there`(engine: Engine) throws {
         try engine.withStore { test in
             try test.configure(queues: [:])
             #expect(try test.listen("c") == .unknownQueue)
@@ -169,7 +171,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `the order of users and queues means nothing`(engine: Engine) throws {
+    func `the order of users and queues does not matter`(engine: Engine) throws {
         try engine.withStore { test in
             let (some, other) = (QueueLimits(messageCount: 1), QueueLimits(messageCount: 2))
             try test.configure(users: ["u": ["q", "r"], "v": ["r"]], queues: ["q": some, "r": other])
@@ -205,7 +207,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a configuration read before another one came into force takes the place of none`(engine: Engine) throws {
+    func `a configuration that was read before a later change is not applied`(engine: Engine) throws {
         try engine.withQueue { test in
             let revision = try test.queues.configurationRevision()
             let older = try EmptyStore.configuration(users: ["u": ["q"]], queues: ["q": QueueLimits()])
@@ -215,7 +217,7 @@ import Values
             #expect(try !test.queues.hasConfigured(test.request(1)))
             try test.commit()
             #expect(try test.queues.queue(named: "r") != nil)
-            // A password counts as well: the file that was read may have the one before.
+            // A new password is a change too: the file may have been read before it.
             let later = try test.queues.configurationRevision()
             #expect(try test.queues.setPassword(of: "u", to: try #require(PasswordHash("plain;;new")), for: nil))
             #expect(try !test.queues.configure(older, since: later, for: nil))
@@ -228,7 +230,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `ten thousand queues and as many rights come into force and go`(engine: Engine) throws {
+    func `ten thousand queues and as many rights can be applied and removed`(engine: Engine) throws {
         try engine.withStore { test in
             var configuration = try EmptyStore.configuration(users: ["u": []], queues: [:])
             let names = (0..<10_000).map { "queue \($0)" }
@@ -261,7 +263,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `the password of a user who is not in force makes no user`(engine: Engine) throws {
+    func `setting the password of a user that is not applied creates no user`(engine: Engine) throws {
         try engine.withQueue { test in
             let hash = try #require(PasswordHash("plain;;new"))
             #expect(try test.queues.setPassword(of: "new", to: hash, for: nil))

@@ -5,12 +5,12 @@ import StoreSupport
 import Testing
 import Values
 
-/// Requests that are tried again, and logins: the rest of what every engine must do.
+/// What every engine must do for retried requests and for logins.
 @Suite struct QueueStoreRequestTests {
-    // MARK: Second attempts
+    // MARK: Retried requests
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again keeps one message`(engine: Engine, isCommitted: Bool) throws {
+    func `a retried request stores one message`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
@@ -24,7 +24,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again uses up one id`(engine: Engine, isCommitted: Bool) throws {
+    func `a retried request uses one id`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             for _ in 0..<3 {
@@ -39,7 +39,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again listens once, and is not told that it does already`(
+    func `a retried request to listen succeeds, and listens once`(
         engine: Engine, isCommitted: Bool
     ) throws {
         try engine.withQueue { test in
@@ -57,7 +57,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again ends one client, and not the one that came after it`(
+    func `a retried request to unlisten ends one client, and not a later one`(
         engine: Engine, isCommitted: Bool
     ) throws {
         try engine.withQueue { test in
@@ -75,7 +75,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again reads the same messages`(engine: Engine, isCommitted: Bool) throws {
+    func `a retried read gets the same messages`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "b", "c")
@@ -94,7 +94,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases, [false, true])
-    func `a request that is tried again learns of the same loss`(engine: Engine, isCommitted: Bool) throws {
+    func `a retried read gets the same loss`(engine: Engine, isCommitted: Bool) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.skip()
@@ -112,7 +112,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a request whose messages have rolled off meanwhile learns of that`(engine: Engine) throws {
+    func `a retried read gets a loss if its messages have rolled off`(engine: Engine) throws {
         try engine.withQueue(QueueLimits(messageCount: 2)) { test in
             try test.follow("c")
             try test.post("a", "b")
@@ -124,7 +124,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a request that found nothing finds what came since`(engine: Engine) throws {
+    func `a retried read that found nothing gets newer messages`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             #expect(try test.read("c", for: test.request(1)) == .messages([], current: 0))
@@ -135,7 +135,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a request of a client that was ended and began anew is told nothing of the old one's`(engine: Engine)
+    func `a retried read of a client that has ended gets none of its messages`(engine: Engine)
         throws
     {
         try engine.withStore { test in
@@ -152,7 +152,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a change of the configuration is known by its request`(engine: Engine) throws {
+    func `a change of the configuration is recorded with its request`(engine: Engine) throws {
         try engine.withQueue { test in
             #expect(try !test.queues.hasConfigured(test.request(9)))
             #expect(try !test.queues.hasConfigured(nil))
@@ -168,7 +168,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `without an id each attempt counts`(engine: Engine) throws {
+    func `without a request id every attempt counts`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             try test.post("a", "a")
@@ -184,7 +184,7 @@ import Values
     private static let here = LoginAttempt(name: "u", address: "1.2.3.4")
 
     @Test(arguments: Engine.allCases)
-    func `of who never tried nothing is known`(engine: Engine) throws {
+    func `a login without attempts has an empty record`(engine: Engine) throws {
         try engine.withStore { test in
             let record = try test.queues.logins(Self.here)
             #expect(record == LoginRecord())
@@ -192,7 +192,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `failures count at once, for good once committed, and not if rolled back`(engine: Engine) throws {
+    func `failures count at once, and not if they are rolled back`(engine: Engine) throws {
         try engine.withStore { test in
             let now = test.moment.steady
             let once = LoginLimits.failed(LoginRecord(), at: now)
@@ -210,22 +210,22 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `thousands of guesses in one turn are as many`(engine: Engine) throws {
+    func `the guesses of one turn are limited as well`(engine: Engine) throws {
         try engine.withStore { test in
-            var looked = 0
+            var checked = 0
             for _ in 0..<1000 {
                 guard try LoginLimits.delay(test.queues.logins(Self.here), at: test.moment.steady) == nil else {
                     continue
                 }
-                looked += 1
+                checked += 1
                 try test.queues.recordFailure(Self.here, at: test.moment.steady)
             }
-            #expect(looked == 20)
+            #expect(checked == 20)
         }
     }
 
     @Test(arguments: Engine.allCases)
-    func `users and addresses are counted apart`(engine: Engine) throws {
+    func `users and addresses are counted separately`(engine: Engine) throws {
         try engine.withStore { test in
             let now = test.moment.steady
             try test.queues.recordFailure(Self.here, at: now)
@@ -244,7 +244,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `names are counted byte for byte, of whatever length`(engine: Engine) throws {
+    func `names are compared byte for byte, whatever their length`(engine: Engine) throws {
         try engine.withStore { test in
             let names = [
                 "\u{e9}", "e\u{301}", "", String(repeating: "x", count: 8192), String(repeating: "x", count: 8193),
@@ -260,7 +260,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `where a user has logged in, failures are counted apart from then on`(engine: Engine) throws {
+    func `after a login from an address, failures there are counted separately`(engine: Engine) throws {
         try engine.withStore { test in
             let now = test.moment.steady
             let known = try #require(LoginLimits.succeeded(LoginRecord(), at: now))

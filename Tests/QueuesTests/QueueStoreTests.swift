@@ -5,10 +5,10 @@ import StoreSupport
 import Testing
 import Values
 
-/// Messages: what every engine must do.
+/// What every engine must do for messages.
 @Suite struct QueueStoreTests {
     @Test(arguments: Engine.allCases)
-    func `an empty store has a time, and nothing else`(engine: Engine) throws {
+    func `an empty store has a time, but no queues and users`(engine: Engine) throws {
         try engine.withStore { test in
             let seconds = UInt64(test.moment.wall.microseconds / 1_000_000)
             let time = try test.queues.time()
@@ -19,7 +19,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `nothing that is done to queues changes the time`(engine: Engine) throws {
+    func `no operation on queues changes the time`(engine: Engine) throws {
         try engine.withQueue { test in
             let time = try test.queues.time()
             try test.follow("c")
@@ -57,7 +57,7 @@ import Values
                 #expect(try test.queues.post(message, to: test.queue(), for: nil))
                 try test.commit()
                 guard case .messages(let found, _) = try test.read("c") else {
-                    Issue.record("nothing is read")
+                    Issue.record("no messages")
                     return
                 }
                 #expect(found.map(\.message) == [message])
@@ -66,7 +66,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a message as long as allowed, and many of them, are kept whole`(engine: Engine) throws {
+    func `messages of maximum length are stored completely`(engine: Engine) throws {
         let limits = QueueLimits(messageCount: 5, messageBytes: 2_000_000, queueBytes: 8_000_000)
         try engine.withQueue(limits) { test in
             try test.follow("c")
@@ -83,7 +83,7 @@ import Values
             (100, 30, [10, 10, 10, 11], [3, 4]), (100, 30, [10, 10, 31], []), (100, 0, [0, 0], [1, 2]),
             (0, 100, [1, 0], []), (70, 100, [Int](repeating: 1, count: 200), Array(131...200)),
         ] as [(UInt64, UInt64, [Int], [UInt64])])
-    func `a queue keeps what its limits allow, themselves included`(
+    func `a queue keeps messages up to its limits, which are inclusive`(
         engine: Engine, limits: (count: UInt64, bytes: UInt64, posts: [Int], kept: [UInt64])
     ) throws {
         try engine.withQueue(QueueLimits(messageCount: limits.count, queueBytes: limits.bytes)) { test in
@@ -97,9 +97,9 @@ import Values
         }
     }
 
-    /// The original counts bytes in and characters out, and ends by keeping nothing.
+    /// The original adds bytes and subtracts characters, and in the end keeps no message.
     @Test(arguments: Engine.allCases)
-    func `messages that are not ASCII do not use up the room of their queue`(engine: Engine) throws {
+    func `messages that are not ASCII do not reduce the room of their queue`(engine: Engine) throws {
         try engine.withQueue(QueueLimits(queueBytes: 20)) { test in
             try test.follow("c")
             for id in UInt64(1)...50 {
@@ -111,7 +111,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `what was rolled back was never there`(engine: Engine) throws {
+    func `a rollback undoes every operation`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             let (queue, user) = (try test.queue(), try test.user())
@@ -126,7 +126,7 @@ import Values
             #expect(try test.read("d") == .unknownClient)
             #expect(try test.queues.user(named: "v") == nil)
             #expect(try !test.queues.hasConfigured(test.request(5)))
-            // Nor were the requests.
+            // The requests are forgotten as well.
             try test.post("b", for: test.request(1))
             #expect(try test.read("c") == test.found([1: "b"], current: 1))
             try test.skip(for: test.request(2))
@@ -135,7 +135,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `what is not committed is not read`(engine: Engine) throws {
+    func `a message is not read before its commit`(engine: Engine) throws {
         try engine.withQueue { test in
             try test.follow("c")
             #expect(try test.queues.post(test.message("a"), to: test.queue(), for: nil))
@@ -148,7 +148,7 @@ import Values
     }
 
     @Test(arguments: Engine.allCases)
-    func `a queue that has gone takes no message, also one that was looked up before`(engine: Engine) throws {
+    func `a removed queue accepts no message, even if it was looked up before`(engine: Engine) throws {
         try engine.withQueue { test in
             let queue = try test.queue()
             try test.configure(queues: [:])
@@ -235,13 +235,13 @@ import Values
     ]
 
     @Test(arguments: Engine.allCases, sections)
-    func `a reader learns once of what it missed, and reads all else`(
+    func `a reader is told once of lost messages, and reads all others`(
         engine: Engine, section: (name: String, limits: QueueLimits, steps: [Step])
     ) throws {
         try engine.withQueue(section.limits) { test in
             var current: UInt64 = 0
             for (index, step) in section.steps.enumerated() {
-                let place = Comment(rawValue: "\(section.name), step \(index)")
+                let comment = Comment(rawValue: "\(section.name), step \(index)")
                 switch step {
                 case .post(let size):
                     try test.post(String(repeating: "x", count: size))
@@ -251,15 +251,15 @@ import Values
                     current += 1
                 case .listen(let client): try test.follow(client)
                 case .lost(let client):
-                    #expect(try test.queues.hasNews(for: client, of: test.user()), place)
-                    #expect(try test.read(client) == .lost(current: current), place)
+                    #expect(try test.queues.hasNews(for: client, of: test.user()), comment)
+                    #expect(try test.read(client) == .lost(current: current), comment)
                 case .read(let client, let ids):
-                    #expect(try test.queues.hasNews(for: client, of: test.user()) == !ids.isEmpty, place)
+                    #expect(try test.queues.hasNews(for: client, of: test.user()) == !ids.isEmpty, comment)
                     guard case .messages(let found, current) = try test.read(client) else {
-                        Issue.record(place)
+                        Issue.record(comment)
                         return
                     }
-                    #expect(found.map(\.id) == ids, place)
+                    #expect(found.map(\.id) == ids, comment)
                 }
             }
         }

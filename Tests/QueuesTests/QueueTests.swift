@@ -23,19 +23,19 @@ import Values
             (["1.1.1.1", "10.0.0.0/31", "::1"], "10.0.0.1", true), (["1.1.1.1", "10.0.0.0/31", "::1"], "::1", true),
             (["1.1.1.1", "10.0.0.0/31", "::1"], "10.0.0.2", false),
         ] as [([String], String?, Bool)])
-    func `messages come from the networks that are listed, or from anywhere where there are none`(
+    func `messages are accepted from the listed networks, or from anywhere if none is listed`(
         networks: [String], address: String?, isAllowed: Bool
     ) throws {
         #expect(try settings(networks).allows(address) == isAllowed)
     }
 
     /// Contract, section 8.
-    @Test func `built-in limits are the original's`() {
+    @Test func `the built-in limits are those of the original`() {
         #expect(QueueLimits() == QueueLimits(messageCount: 100, messageBytes: 20_000, queueBytes: 1_000_000))
     }
 }
 
-/// A queue's log with the sizes of what it keeps, as an engine keeps them.
+/// A queue's log with the sizes of its messages, as an engine has them.
 private struct Log {
     var log = QueueLog()
     var kept: [(id: UInt64, bytes: Int)] = []
@@ -51,7 +51,7 @@ private struct Log {
 }
 
 @Suite struct QueueLogTests {
-    @Test func `ids begin at 1, go up by one, and those of refused messages count`() {
+    @Test func `ids begin at 1 and go up by one, also for refused messages`() {
         var log = QueueLog()
         #expect(log.current == 0)
         #expect(log.append(bytes: 5) == 1)
@@ -68,7 +68,7 @@ private struct Log {
             (100, 30, [10, 10, 31], []), (100, 30, [31, 5], [2]), (100, 0, [0, 0, 0], [1, 2, 3]), (0, 100, [1, 0], []),
             (1, 0, [1], []),
         ] as [(UInt64, UInt64, [Int], [UInt64])])
-    func `limits are inclusive, and the oldest messages make room`(
+    func `limits are inclusive, and the oldest messages are removed first`(
         count: UInt64, bytes: UInt64, posts: [Int], kept: [UInt64]
     ) {
         var log = Log(limits: QueueLimits(messageCount: count, queueBytes: bytes))
@@ -88,13 +88,13 @@ private struct Log {
             (5, 3, 2, .lost), (5, 5, 4, .lost), (5, 5, 5, .upToDate), (1, 1, 0, .lost), (9, 5, 5, .behind),
             (UInt64.max, UInt64.max, 0, .lost), (3, 0, 7, .upToDate),
         ] as [(UInt64, UInt64, UInt64, Standing)])
-    func `a reader has lost messages where one behind its cursor is gone`(
+    func `a reader has lost messages if one after its cursor is gone`(
         current: UInt64, lost: UInt64, cursor: UInt64, standing: Standing
     ) {
         #expect(QueueLog(current: current, lost: lost).standing(of: cursor) == standing)
     }
 
-    @Test func `what a damaged log says of its size does not trap`() {
+    @Test func `a damaged log with a wrong size does not trap`() {
         var log = QueueLog(current: 3, first: 1, count: 0, bytes: 2, lost: 0)
         log.rollOff(1, bytes: 10)
         #expect(log == QueueLog(current: 3, first: 2, count: 0, bytes: 0, lost: 1))

@@ -23,7 +23,7 @@ private let accent = "\u{301}"
             ("anna", "// x\r\n{\"users\" : [ {\t\"pass_hash\"/* : */:‸\"plain;;x\"‸//\n,\"name\":\"anna\" } ] }\r\n\n"),
             ("bert", #"{"users": [{"name": "anna", "pass_hash": "a"}, {"name": "bert", "pass_hash": ‸"a"‸}, 5]}"#),
             ("ä\n", #"{"users": [{"name": "\u00e4\n", "pass_hash": ‸"ä€😀"‸, "x": "ä"}], "users_": []}"#),
-            // What the reader would take for a fault, or has yet to.
+            // Text that the reader would refuse.
             ("anna", #"{"users": [{"name": "anna", "pass_hash": ‸{"old": ["x"]}‸}], "x": 1}"#),
             ("anna", #"{"users": [{"name": "anna", "pass_hash": "1"}, {"name": "anna", "pass_hash": ‸"2"‸}]}"#),
             ("anna", #"{"users": [{"name": "anna", "pass_hash": "1", "pass_hash": ‸"2"‸}]}"#),
@@ -54,7 +54,7 @@ private let accent = "\u{301}"
         #expect(throws: ConfigurationFailure.unknownUser(user)) { try replaced(user, text) }
     }
 
-    @Test func `a broken file is told by its place`() {
+    @Test func `a malformed file is refused with the position`() {
         let fault = ConfigurationFault(line: 2, column: 1, path: "", reason: "a value was expected")
         #expect(throws: ConfigurationFailure.faulty([fault])) { try replaced("anna", "{\"users\":\n}") }
     }

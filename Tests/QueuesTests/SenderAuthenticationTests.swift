@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test(arguments: signatures)
-    func `a body is accepted with its signature alone`(method: SenderAuthentication, signature: String) {
+    func `a body is accepted only with its own signature`(method: SenderAuthentication, signature: String) {
         #expect(method.accepts(Self.body, fields(signature)))
         #expect(!method.accepts(Self.body + [0], fields(signature)))
         #expect(!method.accepts([], fields(signature)))
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test(arguments: signatures)
-    func `a header that is missing or doubled is no signature, even where both are right`(
+    func `a missing or repeated header is refused, even if the signatures are right`(
         method: SenderAuthentication, signature: String
     ) {
         #expect(!method.accepts(Self.body, fields()))
@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test(arguments: DigestAlgorithm.allCases)
-    func `hmac without a key accepts nothing, hash never looks at one`(algorithm: DigestAlgorithm) {
+    func `HMAC without a key accepts nothing, and a hash ignores the key`(algorithm: DigestAlgorithm) {
         let keyless = Self.hmac(algorithm, key: nil)
         for key in [[], Self.key, Array("None".utf8)] as [[UInt8]] {
             let signature = hexadecimal(algorithm.authenticationCode(of: Self.body, key: key))
@@ -103,7 +103,7 @@ import Testing
     }
 
     @Test(arguments: ["X-Signature", "x-signature", "X_SIGNATURE", "x_Signature"])
-    func `a header's name is compared without letter case, and "-" is "_"`(name: String) {
+    func `the name of a header is compared without letter case, and hyphens equal underscores`(name: String) {
         let signature = hexadecimal(DigestAlgorithm.sha256.authenticationCode(of: Self.body, key: Self.key))
         #expect(Self.hmac(.sha256, header: name).accepts(Self.body, fields(signature, name: "X-Signature")))
         #expect(Self.hmac(.sha256).accepts(Self.body, fields(signature, name: name)))

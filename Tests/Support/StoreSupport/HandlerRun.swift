@@ -2,9 +2,9 @@ package import HTTP
 internal import Linux
 package import Values
 
-/// One request that a handler answers on the test's thread, as far as it goes without waiting; the test has it go on.
+/// A request that a handler answers on the thread of the test until it has to wait; then the test resumes it.
 package final class HandlerRun: RequestContext {
-    /// What a handler has come to.
+    /// How far the handler has come.
     package enum State {
         case running
         case answered(Answer?)
@@ -12,10 +12,10 @@ package final class HandlerRun: RequestContext {
     }
 
     package private(set) var state = State.running
-    /// What the handler waits for news of, for how many milliseconds.
+    /// What the handler waits for, if it waits for news, and for how many milliseconds.
     package private(set) var interest: (any Interest)?
     package private(set) var milliseconds = 0
-    /// Whether it waits for somebody outside.
+    /// Whether the handler waits for a result from outside of the loop.
     package private(set) var isOutside = false
     package var mayBeLong = true
 
@@ -27,7 +27,7 @@ package final class HandlerRun: RequestContext {
     /// - Parameter commit: what `committed` does.
     package init(commit: @escaping () throws(StoreFailure) -> Void = {}) { self.commit = commit }
 
-    /// Begins to answer.
+    /// Begins to answer the request.
     package func begin(_ handle: @escaping (any RequestContext) async throws(StoreFailure) -> Answer?) -> HandlerRun {
         nonisolated(unsafe) let run = self
         nonisolated(unsafe) let handle = handle
@@ -44,19 +44,19 @@ package final class HandlerRun: RequestContext {
 
     package var isWaiting: Bool { if case .running = state { true } else { false } }
 
-    /// Has the handler go on where it waits.
+    /// Resumes the handler from its wait.
     package func wake(_ waking: Waking) {
         self.waking = waking
         interest = nil
         isOutside = false
-        let goOn = continuation
+        let resume = continuation
         continuation = nil
-        goOn?()
+        resume?()
         executor.drain()
     }
 
-    /// Has the handler go on where what it waits for in the background is done.
-    package func goOn() { executor.drain() }
+    /// Resumes the handler if the work that it waits for in the background is done.
+    package func resume() { executor.drain() }
 
     private func pause() async {
         unsafe await withUnsafeContinuation { (waiting: UnsafeContinuation<Void, Never>) in
@@ -64,7 +64,7 @@ package final class HandlerRun: RequestContext {
         }
     }
 
-    /// The answer, with all its parts.
+    /// The response, with all its parts.
     package func response() throws -> Response? {
         switch state {
         case .running: throw Waits()
