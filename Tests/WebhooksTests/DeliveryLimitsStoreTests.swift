@@ -6,12 +6,12 @@ import Testing
 import Values
 import Webhooks
 
-/// In what order deliveries are made, and how many of them.
+/// The order of deliveries, and the limits on their number.
 @Suite struct DeliveryLimitsStoreTests {
     // MARK: Order
 
     @Test(arguments: WebhookEngine.allCases, [false, true])
-    func `what a vanished worker had begun is due at once for one that knows itself alone`(
+    func `the attempts of a lost worker are due at once if its successor is the only worker`(
         engine: WebhookEngine, isOrdered: Bool
     ) throws {
         try engine.withStore { test in
@@ -21,7 +21,7 @@ import Webhooks
             let worker = TestWorker(test, owner: 1)
             let begun = try worker.step()
             #expect(begun.count == (isOrdered ? 2 : 6))
-            // One waits for its retry, which nobody hastens.
+            // One delivery waits for its retry, and goes on waiting.
             try worker.end((begun[0], .status(500)))
             test.pass(seconds: 1)
             let successor = TestWorker(test, owner: 2)
@@ -36,9 +36,9 @@ import Webhooks
         }
     }
 
-    /// The store's own check holds how many are being made against what is there.
+    /// The check of the store compares the number of attempts in flight with the deliveries.
     @Test(arguments: WebhookEngine.allCases)
-    func `what a vanished worker had begun for a webhook that is deleted counts no longer`(
+    func `attempts of a deleted webhook no longer count as in flight`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
@@ -56,7 +56,8 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `in order, the next waits until the one before has succeeded or is given up`(engine: WebhookEngine) throws {
+    func `in order, a delivery waits until the previous one has succeeded or is given up`(engine: WebhookEngine) throws
+    {
         try engine.withStore { test in
             let webhook = try test.create(
                 .fixed(retries: 1, interval: 10), limits: DestinationLimits(isOrdered: true))
@@ -94,7 +95,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `where order no longer counts, only what failed waits`(engine: WebhookEngine) throws {
+    func `when ordering is turned off, only the failed delivery waits`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(
                 .fixed(retries: 1, interval: 1000), limits: DestinationLimits(isOrdered: true))
@@ -112,7 +113,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `where order ends while an attempt is made, that attempt still counts`(engine: WebhookEngine) throws {
+    func `when ordering is turned off during an attempt, its result still counts`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(
                 .fixed(retries: 1, interval: 1000), limits: DestinationLimits(isOrdered: true))
@@ -128,12 +129,12 @@ import Webhooks
     // MARK: Limits
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a rate is kept to, and what waits for it is due when there is room`(engine: WebhookEngine) throws {
+    func `a rate is not exceeded, and the next delivery is due when the rate allows it`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(rate: 4))
             for number in 0..<20 { try test.accept("e\(number)") }
             let worker = TestWorker(test)
-            // What a second allows may go at once.
+            // The attempts of one second may be made at once.
             #expect(try worker.work().count == 4)
             #expect(try worker.work().isEmpty)
             let next = try #require(worker.nextDue)
@@ -150,7 +151,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a rate below one a second lets one through at a time`(engine: WebhookEngine) throws {
+    func `a rate below one per second allows one attempt at a time`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(rate: 0.1))
             for number in 0..<3 { try test.accept("e\(number)") }
@@ -164,7 +165,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `another rate counts at once, whatever was sent before`(engine: WebhookEngine) throws {
+    func `a new rate applies at once, whatever was sent before`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(
                 .fixed(retries: 0, interval: 1), limits: DestinationLimits(rate: 0.001))
@@ -178,7 +179,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a circuit that one receiver opened is closed for another`(engine: WebhookEngine) throws {
+    func `a new URL closes the circuit breaker`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.schedule([3600]), limits: DestinationLimits(inFlight: 100))
             for number in 0..<10 { try test.accept("e\(number)") }
@@ -218,7 +219,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `under a fixed policy nothing but the policy holds attempts back`(engine: WebhookEngine) throws {
+    func `under a fixed policy only the policy delays attempts`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create(.fixed(retries: 3, interval: 1), limits: DestinationLimits(inFlight: 100))
             for number in 0..<50 { try test.accept("e\(number)") }

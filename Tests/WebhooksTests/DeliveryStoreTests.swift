@@ -6,10 +6,10 @@ import Testing
 import Values
 import Webhooks
 
-/// Deliveries and their attempts: what every engine must do.
+/// What every engine must do for deliveries and their attempts.
 @Suite struct DeliveryStoreTests {
     @Test(arguments: WebhookEngine.allCases)
-    func `an empty store has nothing to begin, and writes nothing`(engine: WebhookEngine) throws {
+    func `an empty store has no attempt to begin`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let worker = TestWorker(test)
             let starts = try worker.step()
@@ -18,7 +18,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `an attempt carries its event, its destination and an id of its own`(engine: WebhookEngine) throws {
+    func `an attempt has its event, its destination and its worker`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.accept("a", body: "{\"x\":1}")
@@ -33,7 +33,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what is due first is begun first, as much as there is room for`(engine: WebhookEngine) throws {
+    func `the deliveries that are due first are begun first, as many as there are slots`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             for type in ["job-created", "job-completed", "pipeline-created"] {
                 try test.create(test.webhook(events: [type]))
@@ -52,7 +52,9 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `no destination gets more at a time than it may, and each that ends makes room`(engine: WebhookEngine) throws {
+    func `a destination has a limited number of attempts in flight, and each that ends makes room`(
+        engine: WebhookEngine
+    ) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 3))
             for number in 0..<8 { try test.accept("e\(number)") }
@@ -60,18 +62,18 @@ import Webhooks
             let first = try worker.step()
             #expect(first.events == ["e0", "e1", "e2"])
             #expect(try worker.step().isEmpty)
-            // Nothing is due of itself: whoever waits for a slot waits for a result.
+            // Nothing has a due time: the others wait for a result.
             #expect(worker.nextDue == nil)
             #expect(try worker.step([(first[1], .ok)]).events == ["e3"])
             #expect(try worker.step([(first[0], .ok), (first[2], .status(500))]).events == ["e4", "e5"])
             #expect(try test.pending(webhook) == 5)
-            // Another worker has slots of its own.
+            // Another worker has its own slots.
             #expect(try TestWorker(test, owner: 2).step().events == ["e6", "e7"])
         }
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `of a thousand destinations those that are saturated are in nobody's way`(engine: WebhookEngine) throws {
+    func `destinations without free slots do not delay the others`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             var free: [Webhook] = []
             for number in 0..<1000 {
@@ -97,7 +99,7 @@ import Webhooks
     // MARK: Retries
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a fixed policy tries so often, so far apart, and gives up`(engine: WebhookEngine) throws {
+    func `a fixed policy makes its attempts at its interval, and then gives up`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 2, interval: 5))
             try test.accept("a")
@@ -126,7 +128,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what a policy with a name means is found when an attempt has failed`(engine: WebhookEngine) throws {
+    func `a named policy is looked up when an attempt has failed`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create(test.webhook(.fixed))
             try test.accept("a")
@@ -146,7 +148,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what succeeds is over, and its webhook tells of the last call and the last failure`(
+    func `a delivery that succeeds is done, and its webhook has the last attempt and the last failure`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
@@ -167,7 +169,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a receiver is left alone for as long as it asks`(engine: WebhookEngine) throws {
+    func `a retry waits for as long as the receiver asks`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create(.fixed(retries: 1, interval: 1))
             try test.accept("a")
@@ -184,7 +186,7 @@ import Webhooks
             (.status(500, ["webhook-delivery": "disable"]), "the receiver asked for it"),
             (.status(200, ["Webhook-Delivery": "DISABLE"]), "the receiver asked for it"),
         ] as [(Answer, String)])
-    func `a receiver that wants no more is disabled, and what waits is put aside`(
+    func `a receiver can disable its webhook, which gives up the pending deliveries`(
         engine: WebhookEngine, wish: (answer: Answer, reason: String)
     ) throws {
         try engine.withStore { test in
@@ -204,7 +206,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a message can be given up at the receiver's wish`(engine: WebhookEngine) throws {
+    func `a receiver can end a delivery`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.accept("a")
@@ -217,7 +219,7 @@ import Webhooks
     // MARK: Leases
 
     @Test(arguments: WebhookEngine.allCases, [false, true])
-    func `a worker that vanishes keeps its deliveries until the lease is over, and no longer`(
+    func `the deliveries of a lost worker go to another once the lease is over`(
         engine: WebhookEngine, isOrdered: Bool
     ) throws {
         try engine.withStore { test in
@@ -235,7 +237,7 @@ import Webhooks
             let taken = try other.step()
             #expect(taken.events == ["a"] && taken.first?.delivery.owner == 2)
             #expect(taken.first?.delivery.id == begun.first?.delivery.id)
-            // What comes in late is told, and changes nothing.
+            // A late result is logged, and changes nothing.
             try lost.end((begun[0], .status(500)))
             #expect(try test.pending(webhook) == 1)
             #expect(try test.log(webhook).map(\.isFinal) == [false])
@@ -250,7 +252,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a result of what was deleted meanwhile is dropped`(engine: WebhookEngine) throws {
+    func `a result for a deleted webhook is dropped`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.accept("a")
@@ -265,7 +267,7 @@ import Webhooks
     // MARK: Disabled
 
     @Test(arguments: WebhookEngine.allCases)
-    func `nothing is sent to a disabled webhook, and each event gets a line in its log`(engine: WebhookEngine) throws {
+    func `nothing is sent to a disabled webhook, and each event gets a log entry`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.disable(webhook)
@@ -280,7 +282,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases, [false, true])
-    func `what waits when a webhook is disabled is put aside, in bounded steps`(
+    func `disabling a webhook gives up its pending deliveries, in several steps`(
         engine: WebhookEngine, isOrdered: Bool
     ) throws {
         try engine.withStore { test in
@@ -288,12 +290,12 @@ import Webhooks
             for number in 0..<150 { try test.accept("e\(number)") }
             try test.disable(webhook)
             let worker = TestWorker(test)
-            var turns = 0
-            while try test.pending(webhook) > 0, turns < 10 {
+            var steps = 0
+            while try test.pending(webhook) > 0, steps < 10 {
                 #expect(try worker.step().isEmpty)
-                turns += 1
+                steps += 1
             }
-            #expect((2...5).contains(turns))
+            #expect((2...5).contains(steps))
             #expect(try test.log(webhook, LogQuery(limit: 1000)).count == 150)
             try test.disable(webhook, forSeconds: nil)
             #expect(try worker.step().isEmpty)
@@ -301,7 +303,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases, [false, true])
-    func `an attempt that is being made when its webhook is disabled ends as it ends`(
+    func `the result of an attempt counts even if its webhook is disabled during it`(
         engine: WebhookEngine, isOrdered: Bool
     ) throws {
         try engine.withStore { test in
@@ -320,7 +322,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases, [false, true])
-    func `a test goes to a disabled webhook too, once, and within its limits`(
+    func `a test is sent to a disabled webhook, once and within its limits`(
         engine: WebhookEngine, isOrdered: Bool
     ) throws {
         try engine.withStore { test in
@@ -341,14 +343,14 @@ import Webhooks
             #expect(try test.testCall(webhook) != nil)
             let worker = TestWorker(test)
             #expect(try worker.work(.status(500)).map(\.delivery.trigger) == [.test])
-            // A test is not tried again.
+            // A test is not retried.
             #expect(try test.pending(webhook) == 0)
             #expect(try test.log(webhook).map(\.isFinal) == [true])
         }
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `five days of nothing but failures disable a webhook, with the reason`(engine: WebhookEngine) throws {
+    func `five days of failures disable a webhook, with the reason`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.schedule([]))
             let worker = TestWorker(test)
@@ -367,7 +369,7 @@ import Webhooks
             try test.disable(webhook, forSeconds: nil)
             try test.accept("more")
             try worker.work(.status(500))
-            // What has failed before counts no longer.
+            // Earlier failures no longer count.
             #expect(try test.current(webhook).destination.disabledUntil == nil)
         }
     }

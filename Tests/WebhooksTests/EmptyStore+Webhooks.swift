@@ -9,16 +9,16 @@ import Webhooks
 typealias WebhookEngine = Engine
 typealias EmptyWebhookStore = EmptyStore
 
-/// Short forms for what webhooks and their deliveries need.
+/// Short forms of the operations on webhooks and deliveries.
 extension EmptyStore {
-    /// The environment that tests use where one is enough.
+    /// The environment of tests that need only one.
     var environment: UUID { UUID(bytes: [UInt8](repeating: 7, count: 16))! }
 
     // MARK: Webhooks
 
     static var events: [String] { ["job-created", "job-completed"] }
 
-    /// A webhook that is not kept yet.
+    /// A webhook that is not stored yet.
     func webhook(
         _ policy: RetryChoice = .fixed, events: [String] = EmptyStore.events,
         limits: DestinationLimits = DestinationLimits(), in environment: UUID? = nil
@@ -100,7 +100,7 @@ extension EmptyStore {
         return outcome
     }
 
-    /// Recovers what was given up in so many seconds until now.
+    /// Recovers the deliveries that were given up in the last `seconds`.
     func recover(
         _ webhook: Webhook, seconds: Double = 86_400, limit: Int = 100, for request: RequestID? = nil
     ) throws -> Int? {
@@ -120,7 +120,7 @@ extension EmptyStore {
     }
 }
 
-/// What a test has a receiver do.
+/// The answer of a receiver.
 enum Answer: Equatable {
     case status(Int, [String: String] = [:])
     case failure(Attempt.ErrorKind)
@@ -128,14 +128,14 @@ enum Answer: Equatable {
     static let ok = Answer.status(200)
 }
 
-/// A worker whose attempts end as a test says.
+/// A worker whose attempts end as the test says.
 final class TestWorker {
     private let test: EmptyStore
     let owner: UInt64
     let leaseSeconds: Double
     var policies = RetryPolicies()
     private var running: [DeliveryStep.Start] = []
-    /// As the last turn said.
+    /// The next due time, as of the last step.
     private(set) var nextDue: Timestamp?
 
     init(_ test: EmptyStore, owner: UInt64 = 1, leaseSeconds: Double = 25) {
@@ -144,32 +144,32 @@ final class TestWorker {
         self.leaseSeconds = leaseSeconds
     }
 
-    /// Ends attempts, and begins others, as many as there may be.
+    /// Ends attempts, and begins others, at most `capacity`.
     func step(
-        _ over: [(DeliveryStep.Start, Answer)] = [], capacity: Int = 512
+        _ ended: [(DeliveryStep.Start, Answer)] = [], capacity: Int = 512
     ) throws -> [DeliveryStep.Start] {
         var results: [DeliveryResult] = []
-        for (start, answer) in over {
+        for (start, answer) in ended {
             running.removeAll { $0.delivery.id == start.delivery.id && $0.delivery.due == start.delivery.due }
             results.append(result(start, answer))
         }
         var inFlight: [UInt64: Int] = [:]
         for start in running { inFlight[start.destination.number, default: 0] += 1 }
-        let turn = try test.deliveries.step(
+        let step = try test.deliveries.step(
             results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: owner, leaseSeconds: leaseSeconds,
             policies: policies, at: test.moment)
         try test.commit()
-        #expect(turn.starts.count <= capacity)
-        running += turn.starts
-        nextDue = turn.nextDue
+        #expect(step.starts.count <= capacity)
+        running += step.starts
+        nextDue = step.nextDue
         #expect(try test.faults() == [])
-        return turn.starts
+        return step.starts
     }
 
-    /// Ends one attempt each, and begins nothing.
-    func end(_ over: (DeliveryStep.Start, Answer)...) throws { #expect(try step(over, capacity: 0).isEmpty) }
+    /// Ends attempts, and begins none.
+    func end(_ ended: (DeliveryStep.Start, Answer)...) throws { #expect(try step(ended, capacity: 0).isEmpty) }
 
-    /// Begins what is due, and has all of it end in one way; nothing is left running.
+    /// Begins all attempts that are due, and ends them with the same answer.
     @discardableResult
     func work(_ answer: Answer = .ok, capacity: Int = 512) throws -> [DeliveryStep.Start] {
         let starts = try step(capacity: capacity)

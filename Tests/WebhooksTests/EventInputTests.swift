@@ -18,7 +18,7 @@ import Values
         return String(decoding: event.body, as: UTF8.self)
     }
 
-    @Test func `an event is sent in the documented order, its data as it came`() throws {
+    @Test func `an event is sent with its members in the documented order, and its data unchanged`() throws {
         let data = #"{ "b":1.50,"a":1e2, "a":123456789012345678901,"t":"\u00e9é\/" ,"l":[1 , null]}"#
         let input = try input(
             "{\"data\": \(data) , \"timestamp\": \"2026-11-22T07:05:37+01:00\", \"event_id\": \"e/1\", "
@@ -28,7 +28,7 @@ import Values
                 + "\"\(Example.environment)\", \"timestamp\": \"2026-11-22T06:05:37.000Z\", \"data\": \(data)}")
     }
 
-    @Test func `an event of CloudEvents is sent alike`() throws {
+    @Test func `a CloudEvent is sent in the same form`() throws {
         let input = try input(
             """
             {"specversion": "1.0", "id": "a\\"b", "source": "/x", "type": "pipeline-created", "extension": 1,
@@ -43,7 +43,7 @@ import Values
                 """)
     }
 
-    @Test func `what need not be there is made`() throws {
+    @Test func `missing optional members get defaults`() throws {
         let input = try input(#"{"event": "job-created", "data": null, "event_id": null, "timestamp": null}"#)
         #expect(
             body(input) == """
@@ -54,7 +54,7 @@ import Values
         #expect(bare.data == Array("null".utf8))
     }
 
-    @Test func `the type may be known already`() throws {
+    @Test func `the type may be given beside the body, and the body's own type overrides it`() throws {
         #expect(try input(#"{"data": 1}"#, type: "job-created").type == "job-created")
         #expect(try input(#"{"data": 1, "event": "job-completed"}"#, type: "job-created").type == "job-completed")
     }
@@ -87,7 +87,9 @@ import Values
                 "data_base64: only JSON"
             ),
         ] as [(String, ErrorCode, String)])
-    func `what is wrong is told with its place and its code`(body: String, code: ErrorCode, message: String) {
+    func `an invalid event is refused with the member and the error code`(
+        body: String, code: ErrorCode, message: String
+    ) {
         let error = #expect(throws: APIError.self) { try input(body) }
         #expect(error?.code == code)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")

@@ -14,7 +14,7 @@ import Testing
         #expect(EventType.named("Job-created") == nil)
     }
 
-    @Test func `the list tells of each what it is`() throws {
+    @Test func `the list describes each event type`() throws {
         let list = try #require(try JSON(parsing: eventTypesJSON()).array)
         #expect(list.map { $0["name"]?.string } == EventType.all.map(\.name))
         #expect(list.map { $0["category"]?.string } == EventType.all.map(\.category.rawValue))
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test(arguments: EventType.all)
-    func `an example is what its schema says`(type: EventType) throws {
+    func `the example of each event type matches its schema`(type: EventType) throws {
         try check(type.example, against: type.schema)
         #expect(type.example["event"]?.string == type.name)
         #expect(type.example["data"]?[type.key]?.string != nil)

@@ -7,7 +7,7 @@ import Values
 
 enum Example {
     static let environment = "0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50"
-    /// An id that belongs to nothing.
+    /// An id that nothing has.
     static let nobody = "00000000-0000-4000-8000-000000000000"
     static let minimal = #"{"name": "n", "url": "https://x/", "events": ["job-created"]}"#
 
@@ -23,7 +23,7 @@ enum Example {
 
         """
 
-    /// Seals by telling what for, and turning the bytes around.
+    /// Reverses the bytes, and puts the purpose before them.
     static let sealing = Sealing(
         seal: { plain, purpose in purpose.context + plain.reversed() },
         open: { sealed, purpose in
@@ -37,9 +37,9 @@ enum Example {
     }
 }
 
-/// URLs that are right here: those with https.
+/// Accepts only URLs with https.
 struct SecureURLs: URLChecking {
-    /// Where any URL leads.
+    /// The result of looking up any URL.
     var lookedUp: () -> LookupResult<String?> = { .found(nil) }
 
     func fault(_ url: String) -> String? { url.hasPrefix("https://") ? nil : "it does not begin with https://" }

@@ -8,7 +8,7 @@ import Values
 
 @testable import Webhooks
 
-/// The handlers on a store in memory.
+/// The handlers with a store in memory.
 final class Handled: KeyMaking, EnvironmentDirectory {
     let store = MemoryStore()
     var moment = Example.moment
@@ -68,7 +68,7 @@ final class Handled: KeyMaking, EnvironmentDirectory {
         return (response.head.status.code, json)
     }
 
-    /// Makes a webhook, and returns its id.
+    /// Creates a webhook, and returns its id.
     func create(_ body: String = Example.minimal) throws -> String {
         let (status, json) = try call(.post, "/environments/\(Example.environment)/webhooks", body)
         #expect(status == 201)

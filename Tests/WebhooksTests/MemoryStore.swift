@@ -5,7 +5,7 @@ import Values
 
 @testable import Webhooks
 
-/// As much of a store as the handlers can be tested on.
+/// A store in memory that does as much as the tests of the handlers need.
 final class MemoryStore: WebhookStore {
     var webhooks: [Webhook] = []
     var keyrings: [UUID: Keyring] = [:]
@@ -19,7 +19,7 @@ final class MemoryStore: WebhookStore {
     var redelivery = Redelivery.unknownLine
     var health = DestinationHealth()
     var failure: StoreFailure?
-    /// Whether environments have keys that cannot be read.
+    /// Whether the keys of environments cannot be read.
     var takesNoKeys = false
     private var created: [RequestID: Webhook] = [:]
     private let delivery = UUID("dddddddd-0000-4000-8000-000000000000")!
@@ -52,7 +52,7 @@ final class MemoryStore: WebhookStore {
         return .created(webhook)
     }
 
-    /// What happens before a webhook is replaced, once.
+    /// Called once before a webhook is replaced, to change it as another request would.
     var meanwhile: (() -> Void)?
 
     func replace(_ webhook: Webhook, by changed: Webhook) throws(StoreFailure) -> Replacement<Webhook> {

@@ -9,7 +9,7 @@ import Values
 
 @testable import Webhooks
 
-/// What operators hear of, in a store where they want it delivered.
+/// Events for operators, in a store that delivers them.
 @Suite struct OperationalEventTests {
     private func withOperators(_ body: (EmptyWebhookStore, TestWorker) throws -> Void) throws {
         try WebhookEngine.mapped.withStore { test in
@@ -25,34 +25,34 @@ import Values
         try test.commit()
     }
 
-    /// Has all that is due end in one way, and operators take what they are sent.
-    /// - Returns: what they were sent.
+    /// Ends all attempts that are due with `answer`, except those to operators, which succeed.
+    /// - Returns: the types of the events that operators got.
     private func work(_ worker: TestWorker, _ answer: Answer) throws -> [String] {
-        var told: [String] = []
+        var reported: [String] = []
         let starts = try worker.step()
         var next = try worker.step(starts.map { ($0, isForOperators($0) ? .ok : answer) })
-        told += starts.filter(isForOperators).map { $0.payload?.event ?? "" }
+        reported += starts.filter(isForOperators).map { $0.payload?.event ?? "" }
         while !next.isEmpty {
-            told += next.filter(isForOperators).map { $0.payload?.event ?? "" }
+            reported += next.filter(isForOperators).map { $0.payload?.event ?? "" }
             next = try worker.step(next.map { ($0, isForOperators($0) ? .ok : answer) })
         }
-        return told
+        return reported
     }
 
     private func isForOperators(_ start: DeliveryStep.Start) -> Bool {
         start.destination.url == "https://operators.test/"
     }
 
-    @Test func `the fourth failure, the last one and a late success are told`() throws {
+    @Test func `the fourth failure, the last one and a late success are reported`() throws {
         try withOperators { test, worker in
             try test.create(.schedule([1, 1, 1, 1, 1]))
             try test.accept("a")
-            var told: [[String]] = []
+            var reported: [[String]] = []
             for _ in 0..<6 {
-                told.append(try work(worker, .status(500)))
+                reported.append(try work(worker, .status(500)))
                 test.pass(seconds: 40)
             }
-            #expect(told == [[], [], [], ["message.attempt.failing"], [], ["message.exhausted"]])
+            #expect(reported == [[], [], [], ["message.attempt.failing"], [], ["message.exhausted"]])
             try test.accept("b")
             for _ in 0..<4 {
                 _ = try work(worker, .status(500))
@@ -62,7 +62,7 @@ import Values
         }
     }
 
-    @Test func `what succeeds soon, and what is tried by hand, is not told`() throws {
+    @Test func `an early success and a failed test are not reported`() throws {
         try withOperators { test, worker in
             let webhook = try test.create(.schedule([1, 1, 1]))
             try test.accept("a")
@@ -76,7 +76,7 @@ import Values
         }
     }
 
-    @Test func `what was given up and is delivered by hand or together has recovered`() throws {
+    @Test func `a delivery that was given up and succeeds later is reported as recovered`() throws {
         try withOperators { test, worker in
             let webhook = try test.create(.schedule([]))
             try test.accept("a")
@@ -85,7 +85,7 @@ import Values
             _ = try test.webhooks.retry(line.id, of: webhook.id, for: nil, at: test.moment)
             try test.commit()
             #expect(try work(worker, .ok) == ["message.recovered"])
-            // By hand again, what had succeeded has not recovered.
+            // Repeating a delivery that had succeeded is not a recovery.
             let success = try #require(try test.log(webhook).first)
             _ = try test.webhooks.retry(success.id, of: webhook.id, for: nil, at: test.moment)
             try test.commit()
@@ -97,18 +97,18 @@ import Values
         }
     }
 
-    @Test func `the way to being disabled is told at half, 70 and 90 percent, and its end`() throws {
+    @Test func `lasting failures are reported at 50, 70 and 90 percent of the time, and when they disable`() throws {
         try withOperators { test, worker in
             let webhook = try test.create(.schedule([]))
-            var told: [Int: [String]] = [:]
+            var reported: [Int: [String]] = [:]
             for hour in stride(from: 0, through: 126, by: 6) {
                 try test.accept("at \(hour)")
-                told[hour] = try work(worker, .status(500)).filter { $0.hasPrefix("endpoint.") }
+                reported[hour] = try work(worker, .status(500)).filter { $0.hasPrefix("endpoint.") }
                 test.pass(seconds: 6 * 3600)
             }
-            told = told.filter { !$0.value.isEmpty }
+            reported = reported.filter { !$0.value.isEmpty }
             #expect(
-                told == [
+                reported == [
                     60: ["endpoint.failing"], 84: ["endpoint.failing"], 108: ["endpoint.failing"],
                     120: ["endpoint.disabled"],
                 ])
@@ -116,7 +116,7 @@ import Values
         }
     }
 
-    @Test func `an event says which webhook and message it is about, and counts`() throws {
+    @Test func `an event names its webhook and message, and is counted`() throws {
         try withOperators { test, worker in
             let webhook = try test.create(.schedule([]))
             try test.accept("a")
@@ -135,7 +135,7 @@ import Values
         }
     }
 
-    @Test func `nothing is told of what operators are sent, and they are never disabled`() throws {
+    @Test func `failures of the operators' receiver are not reported, and do not disable it`() throws {
         try withOperators { test, worker in
             let webhook = try test.create(.schedule([]))
             try test.accept("a")
@@ -151,7 +151,7 @@ import Values
         }
     }
 
-    @Test func `where they are sent to can change, and what waits goes there`() throws {
+    @Test func `the URL for operators can change, and pending events go to the new one`() throws {
         try withOperators { test, worker in
             try test.create(.schedule([]))
             try test.accept("a")

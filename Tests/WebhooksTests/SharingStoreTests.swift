@@ -6,14 +6,14 @@ import Testing
 import Values
 import Webhooks
 
-/// One environment's trouble is not another's: slots for attempts, and what is kept.
+/// How environments share the slots for attempts and the space of the store.
 @Suite struct SharingStoreTests {
     private func step(_ test: EmptyStore, _ room: AttemptRoom) throws -> [DeliveryStep.Start] {
-        let turn = try test.deliveries.step(
+        let step = try test.deliveries.step(
             [], beginning: room, inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(), at: test.moment)
         try test.commit()
         #expect(try test.faults() == [])
-        return turn.starts
+        return step.starts
     }
 
     private func count(_ starts: [DeliveryStep.Start], _ webhooks: [Webhook]) -> Int {
@@ -21,7 +21,7 @@ import Webhooks
         return starts.count { numbers.contains($0.destination.number) }
     }
 
-    /// Webhooks of one environment, each with events that are due.
+    /// Creates webhooks of one environment, each with events that are due.
     private func flood(_ test: EmptyStore, webhooks: Int, events: Int) throws -> [Webhook] {
         let environment = test.newID()
         let made = try (0..<webhooks).map { _ in try test.create(test.webhook(in: environment)) }
@@ -30,7 +30,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `slots are shared by environment, not by webhook or by who came first`(engine: WebhookEngine) throws {
+    func `slots are shared by environment, not by webhook or order of arrival`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let many = try flood(test, webhooks: 20, events: 10)
             test.pass(seconds: 1)
@@ -42,7 +42,7 @@ import Webhooks
             #expect(first.count == 60 && count(first, few) == 3)
             #expect(abs(count(first, many) - count(first, some)) <= 1)
             for start in first { room.take(start) }
-            // The next slots go to who has the fewest.
+            // The next slots go to the environment that has the fewest.
             test.pass(seconds: 1)
             let late = try flood(test, webhooks: 2, events: 4)
             for start in first.filter({ $0.owner == first[0].owner }).prefix(4) { room.giveBack(start) }
@@ -52,7 +52,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `an environment alone has all slots, and another that comes later one of the reserve`(
+    func `a single environment has all slots, and a later one gets slots of the reserve`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
@@ -68,9 +68,9 @@ import Webhooks
         }
     }
 
-    /// More destinations than one turn looks at.
+    /// More destinations than one step looks at.
     @Test(arguments: WebhookEngine.allCases)
-    func `an environment's thousands of webhooks stand before no other's`(engine: WebhookEngine) throws {
+    func `the many webhooks of one environment do not delay another's`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             _ = try flood(test, webhooks: 1100, events: 1)
             test.pass(seconds: 1)
@@ -80,7 +80,7 @@ import Webhooks
         }
     }
 
-    // MARK: What is kept
+    // MARK: Retention
 
     /// Drops all that may be dropped, in steps.
     private func dropAll(_ test: EmptyStore, before time: Timestamp, maximumBytes: UInt64 = .max) throws {
@@ -90,11 +90,11 @@ import Webhooks
             #expect(try test.faults() == [])
             if count == 0 { return }
         }
-        Issue.record("there is no end to it")
+        Issue.record("more is dropped in each step")
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a flood of one environment evicts nothing that another's retry needs, nor what it has just lived through`(
+    func `a flood of events in one environment does not drop the events of another`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
@@ -115,7 +115,7 @@ import Webhooks
             }
             for number in 40..<60 { try test.accept("f\(number)", body: body, in: environment) }
             try dropAll(test, before: test.moment.wall.adding(seconds: -86400), maximumBytes: 450_000)
-            // Of the flood what was finished is gone, its oldest first; what is still to be delivered is not.
+            // The oldest finished events of the flood are gone; the pending ones are not.
             #expect(try test.log(flooding).count < 40)
             #expect(try test.log(waiting).count == 2)
             #expect(try worker.step().events == (40..<56).map { "f\($0)" })
@@ -126,7 +126,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what waits for its retry is kept however old it is, until it is over`(engine: WebhookEngine) throws {
+    func `an event that waits for a retry is kept until it is done, however old it is`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 1, interval: 7200))
             let worker = TestWorker(test)

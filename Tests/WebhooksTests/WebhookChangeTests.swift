@@ -34,7 +34,7 @@ import Values
         "secret": true
         """
 
-    @Test func `a webhook has defaults for all that it was not given`() throws {
+    @Test func `members that are not given get defaults`() throws {
         let webhook = try webhook()
         let destination = webhook.destination
         #expect(webhook.name == "n" && webhook.events == ["job-created"] && webhook.description == nil)
@@ -45,7 +45,7 @@ import Values
         #expect(destination.limits == DestinationLimits(inFlight: 5))
     }
 
-    @Test func `what is secret is sealed for what it is`() throws {
+    @Test func `headers and secret are sealed, each for its own purpose`() throws {
         let webhook = try webhook(Self.everything)
         #expect(webhook.headerNames == ["X-A", "X-B"])
         let headers = try #require(webhook.destination.sealedHeaders.flatMap { Example.sealing.open($0, .headers) })
@@ -55,7 +55,7 @@ import Values
         #expect(Example.sealing.open(secret, .headers) == nil)
     }
 
-    @Test func `a partial change leaves the rest as it is`() throws {
+    @Test func `a partial change keeps the other members`() throws {
         var webhook = try webhook(Self.everything)
         let before = webhook
         try change(#"{"name": "other"}"#, at: 1).apply(to: &webhook)
@@ -66,14 +66,14 @@ import Values
         #expect(webhook.destination.sealedSecret == nil && webhook.destination.limits.isOrdered)
     }
 
-    @Test func `a full change leaves nothing that it does not name`() throws {
+    @Test func `a full change resets all members that it does not name`() throws {
         var webhook = try webhook(Self.everything)
         webhook.destination.disabledReason = "r"
         try change(Example.minimal, isPartial: false).apply(to: &webhook)
         #expect(webhook == (try self.webhook()))
     }
 
-    @Test func `a mask stands for the value that is kept`() throws {
+    @Test func `a mask keeps the stored value`() throws {
         var webhook = try webhook(Self.everything)
         let secret = webhook.destination.sealedSecret
         let body = #"{"custom_headers": {"x-b": "***", "X-C": "c"}, "secret": "whsec_***"}"#
@@ -92,7 +92,7 @@ import Values
             ),
             (#"{"name": "x", "secret": "whsec_***"}"#, .validation, "secret: \"whsec_***\" stands for"),
         ] as [(String, ErrorCode, String)])
-    func `a mask that stands for nothing is refused, and nothing changes`(
+    func `a mask without a stored value is refused, and nothing changes`(
         body: String, code: ErrorCode, message: String
     ) throws {
         var webhook = try webhook()
@@ -103,7 +103,7 @@ import Values
         #expect(webhook == before)
     }
 
-    @Test func `headers that do not open are a failure of ours`() throws {
+    @Test func `stored headers that cannot be opened are an internal error`() throws {
         var webhook = try webhook(Self.everything)
         let other = Sealing(seal: { plain, _ in plain }, open: { _, _ in nil })
         let change = try change(#"{"custom_headers": {"X-A": "***"}}"#, sealing: other)
@@ -111,7 +111,7 @@ import Values
         #expect(error?.code == .failure && error?.internalMessage.contains(Example.nobody) == true)
     }
 
-    @Test func `who sends back the time it was shown leaves the reason as it is`() throws {
+    @Test func `sending back the time until which a webhook is disabled keeps the reason`() throws {
         var webhook = try webhook()
         webhook.destination.disabledUntil = Timestamp(iso8601: "2030-01-01T00:00:00.123456Z")
         webhook.destination.disabledReason = "it was gone"

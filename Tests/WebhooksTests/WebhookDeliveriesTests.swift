@@ -13,7 +13,7 @@ import Values
 
     // MARK: Events
 
-    @Test func `an event is kept as it is sent, and counted`() throws {
+    @Test func `an event is stored in the form in which it is sent`() throws {
         let api = Handled()
         _ = try api.create()
         let body = #"{"event": "job-created", "event_id": "e-1", "data": {"job_id": 1.0}}"#
@@ -35,7 +35,7 @@ import Values
                 """)
     }
 
-    @Test func `an event without an id is known again by its key`() throws {
+    @Test func `an event without an id is recognized by its idempotency key`() throws {
         let api = Handled()
         let body = #"{"event": "job-created", "data": null}"#
         let key = [("Idempotency-Key", "k.1")]
@@ -49,7 +49,7 @@ import Values
     }
 
     @Test(arguments: ["", "a b", "é", String(repeating: "x", count: 256)])
-    func `a key that is none is refused`(key: String) throws {
+    func `an invalid idempotency key is refused`(key: String) throws {
         let answer = try Handled().call(
             .post, "\(Self.ours)/events", #"{"event": "job-created", "data": 1}"#, fields: [("Idempotency-Key", key)])
         #expect(answer.status == 400 && answer.json["error_code"]?.integer == 1001)
@@ -65,7 +65,7 @@ import Values
         #expect(answer.status == 400 && answer.json["message"]?.string?.hasPrefix("environment_id: ") == true)
     }
 
-    @Test func `an event of CloudEvents is taken with its media type`() throws {
+    @Test func `a CloudEvent is accepted with its media type`() throws {
         let body = #"{"specversion": "1.0", "id": "1", "source": "/", "type": "job-created", "data": 1}"#
         let type = [("Content-Type", "application/cloudevents+json; charset=UTF-8")]
         let answer = try Handled().call(.post, "\(Self.ours)/events", body, fields: type)
@@ -80,7 +80,7 @@ import Values
     }
 
     @Test(arguments: [("", "job-completed"), ("{}", "job-completed"), (#"{"event": "job-created"}"#, "job-created")])
-    func `a test delivers an example`(body: String, type: String) throws {
+    func `a test delivers the example of an event type`(body: String, type: String) throws {
         let api = Handled()
         let id = try api.create(#"{"name": "n", "url": "https://x/", "events": ["job-completed"]}"#)
         let answer = try api.call(.post, "/webhooks/\(id)/test", body)
@@ -93,7 +93,7 @@ import Values
     }
 
     @Test(arguments: [(#"{"event": "x"}"#, 1003), (#"{"event": 1}"#, 1001), (#"{"type": "x"}"#, 1001), ("[", 1000)])
-    func `a test of something else is refused`(body: String, code: Int) throws {
+    func `an invalid test is refused`(body: String, code: Int) throws {
         let api = Handled()
         let id = try api.create()
         let answer = try api.call(.post, "/webhooks/\(id)/test", body)
@@ -108,7 +108,7 @@ import Values
             ("?event=job-created&status=success", LogQuery(event: "job-created", succeeded: true)),
             ("?status=failure", LogQuery(succeeded: false)), ("?status=503", LogQuery(status: 503)),
         ])
-    func `a log is asked for by page, event and status`(query: String, expected: LogQuery) throws {
+    func `a log can be queried by page, event and status`(query: String, expected: LogQuery) throws {
         let api = Handled()
         let id = try api.create()
         let answer = try api.call(.get, "/webhooks/\(id)/logs\(query)")
@@ -117,7 +117,7 @@ import Values
         let link = try #require(HTTPField.Name("Link"))
         func shown() throws -> String? { try api.answer(.get, "/webhooks/\(id)/logs\(query)")?.head.headerFields[link] }
         #expect(try shown() == nil)
-        // What leads to the next part asks the same of it.
+        // The link to the next page has the same filter.
         api.store.nextEntry = 5
         let value = try #require(try shown())
         #expect(value.hasPrefix("<?limit=\(expected.limit)&before=5") && value.hasSuffix(">; rel=\"next\""))
@@ -133,14 +133,14 @@ import Values
             ("limit=0", 1001), ("limit=1001", 1001), ("limit=x", 1001), ("before=x", 1001), ("before=-1", 1001),
             ("event=x", 1003), ("status=x", 1001), ("status=99", 1001), ("status=", 1001),
         ])
-    func `a query that makes no sense is refused`(query: String, code: Int) throws {
+    func `an invalid query is refused`(query: String, code: Int) throws {
         let api = Handled()
         let id = try api.create()
         let answer = try api.call(.get, "/webhooks/\(id)/logs?\(query)")
         #expect(answer.status == 400 && answer.json["error_code"]?.integer == code)
     }
 
-    @Test func `a log's lines are an array in the store's order`() throws {
+    @Test func `log entries are an array in the order of the store`() throws {
         let api = Handled()
         let id = try #require(UUID(try api.create()))
         api.store.entries = [9, 4].map { number in
@@ -156,7 +156,7 @@ import Values
         #expect(lines?.map { $0["log_id"]?.integer } == [9, 4])
     }
 
-    @Test func `a line of the log is delivered again`() throws {
+    @Test func `the delivery of a log entry can be repeated`() throws {
         let api = Handled()
         let id = try api.create()
         let started = try api.call(.post, "/webhooks/\(id)/logs/7/retry")
@@ -170,7 +170,7 @@ import Values
         #expect(gone.status == 404 && gone.json["message"]?.string == "What was sent is no longer kept.")
     }
 
-    @Test func `what was given up is delivered again`() throws {
+    @Test func `deliveries that were given up can be recovered`() throws {
         var settings = WebhookSettings()
         settings.recoverLimit = 3
         let api = Handled(settings)
@@ -190,14 +190,14 @@ import Values
         #"{"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}"#,
         #"{"since": "2026-01-01T00:00:00Z", "limit": 1}"#,
     ])
-    func `a time that makes no sense is refused`(body: String) throws {
+    func `an invalid range of times is refused`(body: String) throws {
         let api = Handled()
         let id = try api.create()
         let answer = try api.call(.post, "/webhooks/\(id)/recover", body)
         #expect(answer.status == 400 && answer.json["error_code"]?.integer == 1001 && api.store.recovered.isEmpty)
     }
 
-    @Test func `statistics are told`() throws {
+    @Test func `statistics have the number of pending deliveries`() throws {
         let api = Handled()
         let id = try api.create()
         let answer = try api.call(.get, "/webhooks/\(id)/stats")
@@ -214,17 +214,17 @@ import Values
         return [key?["previous"]?["key_id"]?.string, key?["key_id"]?.string, key?["next"]?["key_id"]?.string]
     }
 
-    @Test func `a key is made when it is first asked for, and again never`() throws {
+    @Test func `the first request that needs a key makes it, and later ones do not`() throws {
         let api = Handled()
         #expect(try keys(api) == [nil, "key1", nil])
         _ = try api.create()
         #expect(try keys(api) == [nil, "key1", nil])
     }
 
-    @Test func `a rotation takes a day before and a day after`() throws {
+    @Test func `a new key is announced for a day, and the old one is shown for a day after that`() throws {
         let api = Handled()
         #expect(try keys(api, rotating: true) == [nil, "key1", "key2"])
-        // It goes on as it began.
+        // A second rotation in between changes nothing.
         #expect(try keys(api, rotating: true) == [nil, "key1", "key2"])
         api.pass(seconds: 86_399)
         #expect(try keys(api) == [nil, "key1", "key2"])

@@ -9,7 +9,7 @@ import Testing
 import Values
 import Webhooks
 
-/// What is exported and imported again.
+/// Export and import of webhooks and their deliveries.
 @Suite struct WebhookExportTests {
     /// Puts something of every kind into a store.
     private func fill(_ test: EmptyWebhookStore) throws -> [Webhook] {
@@ -37,7 +37,7 @@ import Webhooks
         return made
     }
 
-    @Test func `all of it comes over, and is exported the same again`() throws {
+    @Test func `an import restores everything, and its export is the same`() throws {
         try WebhookEngine.mapped.withStore { test in
             let made = try fill(test)
             let mapped = test.store
@@ -53,7 +53,7 @@ import Webhooks
                         try test.current(webhook), try #require(try store.webhooks.webhook(webhook.id))
                     )
                     #expect(after.lastTriggered == before.lastTriggered && after.lastErrored == before.lastErrored)
-                    // Numbers are the store's own affair.
+                    // Each store has its own numbers.
                     before.destination = after.destination
                     #expect(after == before)
                     after = before
@@ -64,7 +64,7 @@ import Webhooks
                     #expect(try keyring?.keys == test.webhooks.keyring(of: webhook.environment)?.keys)
                     #expect(keyring?.number == after.destination.keyring)
                 }
-                // What was known is known.
+                // Idempotency keys are still known.
                 let again = Event(id: "x", idempotencyKey: "key", type: "job-created", body: [])
                 let acceptance = try store.webhooks.accept(again, in: test.environment, for: nil, at: test.moment)
                 #expect(acceptance == EventAcceptance(eventID: "e1", deliveries: 3, isRepeated: true))
@@ -72,7 +72,7 @@ import Webhooks
         }
     }
 
-    @Test func `what waits is delivered from there, when it would have been`() throws {
+    @Test func `pending deliveries are due at the same times after an import`() throws {
         try WebhookEngine.mapped.withStore { test in
             let webhook = try test.create(.fixed(retries: 1, interval: 60))
             try test.accept("a")
@@ -83,12 +83,12 @@ import Webhooks
             let lines = try export(test.store, at: test.moment)
             try withImport(lines, at: test.moment) { store, _ in
                 func begin() throws -> [String] {
-                    let turn = try store.deliveries.step(
+                    let step = try store.deliveries.step(
                         [], beginning: AttemptRoom(10), inFlight: [:], owner: 9, leaseSeconds: 1000,
                         policies: RetryPolicies(),
                         at: test.moment)
                     try store.commit()
-                    return turn.starts.events
+                    return step.starts.events
                 }
                 let early = try begin()
                 #expect(early == [])
@@ -108,7 +108,7 @@ import Webhooks
             (#""waitSeconds": [5, 60, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]"#, .standard),
             (#""waitSeconds": [5.0, 60]"#, .own(.schedule([5, 60]))),
         ] as [(String, RetryChoice)])
-    func `an older export, which has the waits of a policy in place of its name, comes over`(
+    func `an older export, with the waits of a policy instead of its name, can be imported`(
         members: String, policy: RetryChoice
     ) throws {
         try WebhookEngine.mapped.withStore { test in
@@ -126,7 +126,7 @@ import Webhooks
         }
     }
 
-    @Test func `retries of a webhook's own are exported with their interval`() throws {
+    @Test func `the own retries of a webhook are exported with their interval`() throws {
         try WebhookEngine.mapped.withStore { test in
             _ = try test.create(.fixed(retries: 7, interval: 2.5))
             let lines = try export(test.store, at: test.moment).map { String(decoding: $0, as: UTF8.self) }
@@ -137,7 +137,7 @@ import Webhooks
     }
 
     @Test(arguments: ["environment", "webhook", "parcel", "attempt"])
-    func `what is there twice, or without what it needs, is refused`(kind: String) throws {
+    func `an import with a repeated entry or a missing member is refused`(kind: String) throws {
         try WebhookEngine.mapped.withStore { test in
             _ = try fill(test)
             let lines = try export(test.store, at: test.moment)
@@ -146,7 +146,7 @@ import Webhooks
             #expect(throws: ImportError.self) {
                 try withImport(lines + [lines[index]], at: test.moment) { _, _ in }
             }
-            // Cut short anywhere, a line is refused too, or says the same.
+            // An entry without one of these members is refused too.
             for member in ["\"id\"", "\"number\"", "\"keys\"", "\"destination\"", "\"webhook\"", "\"eventID\""] {
                 let text = String(decoding: lines[index], as: UTF8.self)
                 guard text.contains("\(member): ") else { continue }

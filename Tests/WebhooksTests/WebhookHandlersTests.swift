@@ -14,7 +14,7 @@ import Values
     private static let unknown = "/webhooks/\(Example.nobody)"
 
     @Test(arguments: ["", "/api"])
-    func `a webhook's life, as a client sees it`(prefix: String) throws {
+    func `a webhook can be created, read, changed and deleted`(prefix: String) throws {
         let api = Handled()
         let made = try api.call(.post, "\(prefix)\(Self.ours)/webhooks", Example.minimal)
         #expect(made.status == 201)
@@ -37,7 +37,7 @@ import Values
         #expect(events.status == 200 && events.json.array?.count == 8)
     }
 
-    @Test func `what was answered can be sent back, and changes nothing`() throws {
+    @Test func `sending a webhook back as it was shown changes nothing`() throws {
         let api = Handled()
         let id = try api.create(
             """
@@ -53,13 +53,13 @@ import Values
         #expect(api.store.webhooks == before)
     }
 
-    @Test func `a secret is shown in the answer that made it alone`() throws {
+    @Test func `a secret is shown only in the response to the request that sets it`() throws {
         let api = Handled()
         let body = Example.minimal.dropLast() + #", "secret": true}"#
         let first = try api.call(.post, "\(Self.ours)/webhooks", String(body), id: 1)
         let secret = try #require(first.json["secret"]?.string)
         #expect(WebhookSecret(secret)?.bytes.count == 32)
-        // Another responder has the same request.
+        // A retry of the request, at another responder.
         #expect(try api.call(.post, "\(Self.ours)/webhooks", String(body), id: 1).json == first.json)
         let path = "/webhooks/\(try #require(first.json["webhook_id"]?.string))"
         #expect(try api.call(.get, path).json["secret"]?.string == "whsec_***")
@@ -96,7 +96,7 @@ import Values
         #expect(api.store.webhooks == before)
     }
 
-    @Test func `an environment has as many webhooks as it may`() throws {
+    @Test func `the number of webhooks of an environment is limited`() throws {
         var settings = WebhookSettings()
         settings.webhooksPerEnvironment = 1
         let api = Handled(settings)
@@ -107,10 +107,10 @@ import Values
         #expect(try api.call(.post, "/environments/\(Example.nobody)/webhooks", Example.minimal).status == 201)
     }
 
-    // MARK: Requests that lead nowhere
+    // MARK: Unknown paths, webhooks and environments
 
     @Test(arguments: [HTTPRequest.Method.get, .post, .options])
-    func `what is named by no UUID is not there, whatever is to be done with it`(method: HTTPRequest.Method) throws {
+    func `a path with an invalid UUID gives 404, whatever the method`(method: HTTPRequest.Method) throws {
         for target in ["/webhooks/x", "/api/webhooks/x/logs", "/environments/x/settings"] {
             let answer = try Handled().call(method, target)
             #expect(answer.status == 404 && answer.json["error_code"]?.integer == 1002)
@@ -126,7 +126,7 @@ import Values
             (.put, "\(ours)/settings", "GET,HEAD"), (.get, "\(ours)/settings/rotate", "POST"),
             (.get, "\(ours)/events", "POST"), (.options, unknown, "DELETE,GET,HEAD,PATCH,PUT"),
         ] as [(HTTPRequest.Method, String, String)])
-    func `a method that a path does not take is refused with those that it does`(
+    func `an unsupported method gives 405 with the allowed methods`(
         method: HTTPRequest.Method, target: String, allowed: String
     ) throws {
         let api = Handled()
@@ -140,7 +140,7 @@ import Values
         "\(unknown)/x", "\(unknown)/logs/1", "\(unknown)/logs/1/x", "\(ours)/x", "\(ours)/settings/x", "/webhooks/%ff",
         "\(unknown)/", "/api/webhooks/x", "/webhooks/events/", "\(ours)/webhooks/x",
     ])
-    func `a path that leads nowhere is not found`(target: String) throws {
+    func `an unknown path of this API gives 404`(target: String) throws {
         let api = Handled()
         let answer = try api.call(.get, target)
         #expect(answer.status == 404 && answer.json["error_code"]?.integer == 1002)
@@ -149,7 +149,7 @@ import Values
     @Test(arguments: [
         "/", "/webhook/x", "/api", "/api/api/webhooks", "/Webhooks", "//webhooks", "/environment", "/x/webhooks",
     ])
-    func `other paths belong to nobody here`(target: String) throws {
+    func `other paths are left to other APIs`(target: String) throws {
         let api = Handled()
         #expect(try api.answer(.get, target) == nil)
         let path = Target(raw: Array(target.utf8)[...], mountPoint: []).segments ?? []
@@ -162,7 +162,7 @@ import Values
             (.get, "/stats", ""), (.post, "/test", ""), (.post, "/recover", #"{"since": "2026-01-01T00:00:00Z"}"#),
             (.post, "/logs/7/retry", ""), (.head, "", ""),
         ] as [(HTTPRequest.Method, String, String)])
-    func `a webhook that is not there is told as such`(method: HTTPRequest.Method, path: String, body: String) throws {
+    func `an unknown webhook gives 404`(method: HTTPRequest.Method, path: String, body: String) throws {
         let answer = try Handled().call(method, Self.unknown + path, body)
         #expect(answer.status == 404 && answer.json["error_code"]?.integer == 1200)
     }
@@ -172,7 +172,7 @@ import Values
             (.get, "/webhooks"), (.post, "/webhooks"), (.post, "/events"), (.get, "/settings"),
             (.post, "/settings/rotate"),
         ] as [(HTTPRequest.Method, String)])
-    func `an environment is asked for before anything is done in it`(method: HTTPRequest.Method, path: String) throws {
+    func `an environment must be known before anything is done in it`(method: HTTPRequest.Method, path: String) throws {
         let api = Handled()
         api.environmentResult = .found(false)
         let missing = try api.call(method, Self.ours + path, Example.minimal)
@@ -186,7 +186,7 @@ import Values
         #expect(api.store.webhooks.isEmpty && api.store.keyrings.isEmpty && api.store.events.isEmpty)
     }
 
-    @Test func `a URL is looked at where it is new, and where it is tested`() throws {
+    @Test func `a URL is checked if it is new, and if it is tested`() throws {
         let api = Handled()
         let id = try api.create()
         let url = try #require(try JSON(parsing: Array(Example.minimal.utf8))["url"]?.string)
@@ -206,7 +206,7 @@ import Values
                 #expect(code != 1004 || answer.json["message"]?.string == "url: it is closed.")
             }
         }
-        // What is wrong with the rest is said first, and what the webhook has already is not looked at again.
+        // Other errors are reported first, and a URL that the webhook already has is not checked again.
         #expect(try api.call(.post, Self.ours + "/webhooks", "{}").status == 400)
         for body in [#"{"name": "y"}"#, #"{"url": "\#(url)"}"#] {
             #expect(try api.call(.patch, "/webhooks/\(id)", body).status == 200)
@@ -215,7 +215,7 @@ import Values
         #expect(api.store.events.isEmpty)
     }
 
-    @Test func `a change is made to the webhook as it is by then, and a URL that is new by then is looked at`() throws {
+    @Test func `a change is made to the current webhook, and its URL is checked if that is new by then`() throws {
         let api = Handled()
         let id = try api.create()
         let url = try #require(try JSON(parsing: Array(Example.minimal.utf8))["url"]?.string)
@@ -223,7 +223,7 @@ import Values
         let changed = try api.call(.patch, "/webhooks/\(id)", #"{"name": "mine"}"#)
         #expect(changed.json["name"]?.string == "mine" && changed.json["description"]?.string == "theirs")
         #expect(api.store.webhooks[0].name == "mine" && api.store.webhooks[0].description == "theirs")
-        // The URL that it keeps has been changed meanwhile.
+        // Another request has changed the URL that this one keeps.
         api.refusal = .found("it is closed")
         api.store.meanwhile = { api.store.webhooks[0].destination.url = "https://other.test/" }
         #expect(try api.call(.patch, "/webhooks/\(id)", #"{"url": "\#(url)"}"#).status == 400)
@@ -232,7 +232,7 @@ import Values
         #expect(try api.call(.patch, "/webhooks/\(id)", #"{"name": "x"}"#).status == 404)
     }
 
-    @Test func `an environment whose keys are gone is told so, and no key is made for ever`() throws {
+    @Test func `an environment whose keys cannot be read gives 500, and no webhook is created`() throws {
         let api = Handled()
         api.store.takesNoKeys = true
         let answer = try api.call(.post, Self.ours + "/webhooks", Example.minimal)
@@ -246,7 +246,7 @@ import Values
             ("application/json", 201), ("Application/JSON; charset=utf-8", 201), ("application/merge-patch+json", 201),
             ("", 201), ("application/x-www-form-urlencoded", 415), ("text/plain", 415), ("jsonapplication/json", 415),
         ])
-    func `a body must be JSON where it says what it is`(type: String, code: Int) throws {
+    func `a body with another media type than JSON is refused`(type: String, code: Int) throws {
         let answer = try Handled().call(
             .post, "\(Self.ours)/webhooks", Example.minimal, fields: [("Content-Type", type)])
         #expect(answer.status == code)
@@ -264,7 +264,7 @@ import Values
             (.tooLarge, 413), (.incomplete, 400), (.whole([]), 400),
             (.whole([UInt8](repeating: 0x20, count: (256 << 10) + 1)), 413),
         ] as [(Request.Body, Int)])
-    func `a body that is not whole or too large is refused`(body: Request.Body, code: Int) throws {
+    func `a body that is incomplete, empty or too large is refused`(body: Request.Body, code: Int) throws {
         let api = Handled()
         let id = try api.create()
         for (method, target) in [
@@ -279,7 +279,7 @@ import Values
 
     // MARK: Failures
 
-    @Test func `a store that fails is thrown, and told in this API's words`() throws {
+    @Test func `a failure of the store is thrown, and has the form of this API`() throws {
         let api = Handled()
         api.store.failure = .full
         #expect(throws: StoreFailure.full) { try api.answer(.get, Self.unknown) }
@@ -291,7 +291,7 @@ import Values
     @Test(
         arguments: [(.post, "/webhooks"), (.get, "/settings"), (.post, "/settings/rotate")]
             as [(HTTPRequest.Method, String)])
-    func `without a key to sign with nothing is made`(method: HTTPRequest.Method, path: String) throws {
+    func `without a signing key nothing is created`(method: HTTPRequest.Method, path: String) throws {
         var settings = WebhookSettings()
         settings.isDebugging = true
         let api = Handled(settings)

@@ -14,7 +14,7 @@ import Values
         try WebhookInput(parsing: Array(body.utf8), isPartial: isPartial, rules)
     }
 
-    @Test func `all that a body can have is read`() throws {
+    @Test func `all members of a body are read`() throws {
         let body = """
             {"name": "n", "url": "https://x/", "events": ["job-created", "job-completed", "job-created"],
             "method": "patch", "description": "d", "disabled_until": "2026-11-22T07:05:37.5+01:00",
@@ -42,8 +42,7 @@ import Values
 
     private struct NotGiven: Error {}
 
-    @Test func `what is not there is kept by a partial change and reset by a full one, and null resets always`() throws
-    {
+    @Test func `a missing member is kept by a partial change and reset by a full one, and null always resets`() throws {
         let partial = try input("{}")
         #expect(partial.isEmpty && partial.name == .keep && partial.description == .keep && partial.secret == .keep)
         let full = try input(Example.minimal, isPartial: false)
@@ -58,7 +57,7 @@ import Values
         #expect(nulled.isOrdered == .reset && nulled.secret == .reset && nulled.name == .keep && !nulled.isEmpty)
     }
 
-    @Test func `what clients were answered they may send back`() throws {
+    @Test func `read-only members are ignored`() throws {
         let body = """
             {"webhook_id": 1, "environment_id": 2, "created_at": 3, "updated_at": 4, "last_triggered": {},
             "last_errored": {}, "disabled_reason": "r"}
@@ -117,13 +116,14 @@ import Values
             (#"{"secret": "whsec_c2hvcnQ="}"#, .validation, "secret: true was expected, or whsec_"),
             (#"{"secret": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#, .validation, "secret: true was expected"),
         ] as [(String, ErrorCode, String)])
-    func `what is wrong is told with its place and its code`(body: String, code: ErrorCode, message: String) {
+    func `an invalid body is refused with the member and the error code`(body: String, code: ErrorCode, message: String)
+    {
         let error = #expect(throws: APIError.self) { try input(body) }
         #expect(error?.code == code)
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
     }
 
-    @Test func `all faults of a body are told at once`() {
+    @Test func `all errors of a body are reported at once`() {
         let error = #expect(throws: APIError.self) {
             try input(
                 #"{"url": "ftp://x", "events": ["x"], "custom_headers": {"Host": "a"}, "x": 1}"#, isPartial: false)
@@ -143,19 +143,19 @@ import Values
         arguments: [
             ("name", 255, true), ("name", 256, false), ("description", 4096, true), ("description", 4097, false),
         ])
-    func `texts are as long as they may be, in characters`(name: String, count: Int, isRight: Bool) {
+    func `the length of a text is limited in characters`(name: String, count: Int, isRight: Bool) {
         let body = "{\"\(name)\": \"\(String(repeating: "é", count: count))\"}"
         #expect(((try? input(body)) != nil) == isRight)
     }
 
     @Test(arguments: [(16384, true), (16385, false)])
-    func `a URL is as long as it may be, in bytes`(count: Int, isRight: Bool) {
+    func `the length of a URL is limited in bytes`(count: Int, isRight: Bool) {
         let url = "https://x/" + String(repeating: "x", count: count - 10)
         #expect(((try? input("{\"url\": \"\(url)\"}")) != nil) == isRight)
     }
 
     @Test(arguments: [(1, 4096, true), (1, 4097, false), (10, 1, true), (11, 1, false)])
-    func `headers are as many and as long as they may be`(count: Int, bytes: Int, isRight: Bool) {
+    func `the number and the length of headers are limited`(count: Int, bytes: Int, isRight: Bool) {
         let value = String(repeating: "x", count: bytes)
         let headers = (0..<count).map { "\"X-\($0)\": \"\(value)\"" }.joined(separator: ", ")
         #expect(((try? input("{\"custom_headers\": {\(headers)}}")) != nil) == isRight)
@@ -167,7 +167,7 @@ import Values
             "keep-alive", "proxy-authorization", "Webhook-Id", "webhook-anything", "X-3dverse-Event", "x-3DVERSE-other",
             "X-Signed", "x-signed-at", "Content_Length", "X_3dverse_Signature", "x_signed",
         ])
-    func `headers of the sender's own are refused`(name: String) {
+    func `headers that the sender sets itself are refused`(name: String) {
         let error = #expect(throws: APIError.self) { try input("{\"custom_headers\": {\"\(name)\": \"1\"}}") }
         #expect(error?.code == .badHeaders)
     }
@@ -175,7 +175,7 @@ import Values
     @Test(arguments: [
         "Authorization", "X-Token", "Content-Type", "User-Agent", "X-Signature", "Cookie", "x!#$%&'*+-.^_`|~0",
     ])
-    func `other headers are taken`(name: String) throws {
+    func `other headers are accepted`(name: String) throws {
         let value = HeaderInput(name: name, value: "tést \t1")
         #expect(try input("{\"custom_headers\": {\"\(name)\": \"tést \\t1\"}}").headers == .set([value]))
     }
@@ -184,12 +184,12 @@ import Values
         arguments: [
             ("true", .set(.make)), ("false", .reset), ("\"whsec_***\"", .set(.same)),
         ] as [(String, Change<WebhookInput.Secret>)])
-    func `a secret is made, dropped or left as it is`(value: String, change: Change<WebhookInput.Secret>) throws {
+    func `a secret can be generated, removed or kept`(value: String, change: Change<WebhookInput.Secret>) throws {
         #expect(try input("{\"secret\": \(value)}").secret == change)
     }
 
     @Test(arguments: [("fixed", RetryChoice.fixed), ("standard", .standard)])
-    func `a retry policy has a name`(name: String, policy: RetryChoice) throws {
+    func `a retry policy can be given by name`(name: String, policy: RetryChoice) throws {
         #expect(try input("{\"retry_policy\": \"\(name)\"}").policy == .set(policy))
     }
 }

@@ -23,7 +23,7 @@ import Values
             updated: Example.moment.wall)
     }
 
-    @Test func `what a webhook does not have is not there`() throws {
+    @Test func `members without a value are left out`() throws {
         let json = try json(webhook())
         #expect(
             members(json) == [
@@ -37,7 +37,7 @@ import Values
         #expect(json["created_at"]?.string == "2026-11-22T06:05:37.619Z")
     }
 
-    @Test func `secrets are masked, but for the one that has just been made`() throws {
+    @Test func `secrets are masked, except one that has just been set`() throws {
         var webhook = webhook()
         webhook.headerNames = ["X-B", "X-A"]
         webhook.destination.sealedHeaders = [1]
@@ -57,11 +57,11 @@ import Values
             (.standard, .string("standard")), (.own(.schedule([])), .array([])),
             (.own(.schedule([90, 0.5])), .array([.string("1m30s"), .string("0.5s")])),
         ] as [(RetryChoice, JSON)])
-    func `a policy is written as it can be sent`(policy: RetryChoice, value: JSON) throws {
+    func `a policy is written in a form that requests may have`(policy: RetryChoice, value: JSON) throws {
         #expect(try json(webhook(policy))["retry_policy"] == value)
     }
 
-    @Test func `all that a webhook can have is there`() throws {
+    @Test func `all members of a webhook are written`() throws {
         var webhook = webhook()
         webhook.description = "d"
         webhook.destination.method = "DELETE"
@@ -107,7 +107,7 @@ import Values
         "error_kind", "error", "duration_ms", "triggered_at", "next_retry_at", "final",
     ]
 
-    @Test func `a line of the log tells what was sent and answered`() throws {
+    @Test func `a log entry has what was sent and what was received`() throws {
         let fields = [("A", "1"), ("B", "2"), ("a", "3")].map { HeaderField(name: $0.0, value: $0.1) }
         let json = try line(
             Attempt(
@@ -122,7 +122,7 @@ import Values
         #expect(json["final"]?.bool == true && json["response_truncated"]?.bool == false)
     }
 
-    @Test func `where no response came there is none`() throws {
+    @Test func `a log entry without a response has null members`() throws {
         let attempt = Attempt(
             failure: Attempt.Failure(kind: .blockedIP, text: "10.0.0.1 is private"), triggeredAt: Example.moment.wall)
         let json = try line(attempt, body: nil, next: Example.moment.wall.adding(seconds: 1))
@@ -134,7 +134,7 @@ import Values
         #expect(json["next_retry_at"]?.string == "2026-11-22T06:05:38.619Z" && json["final"]?.bool == false)
     }
 
-    @Test func `a response that is no text is there as Base64 too`() throws {
+    @Test func `a response that is not text is also given in Base64`() throws {
         let json = try line(
             Attempt(
                 status: 200, responseHeaders: [HeaderField(name: "Content-Type", value: "image/gif")],
@@ -160,7 +160,7 @@ import Values
     @Test(
         arguments: [(nil, "closed", nil), (30, "open", "2026-11-22T06:06:07.619Z"), (-1, "half_open", nil)]
             as [(Double?, String, String?)])
-    func `statistics tell times of day`(opensIn: Double?, circuit: String, probe: String?) throws {
+    func `statistics have times of day`(opensIn: Double?, circuit: String, probe: String?) throws {
         var health = DestinationHealth()
         health.delivered = 1
         health.failedAttempts = 2
@@ -177,7 +177,7 @@ import Values
         #expect(json["circuit"]?.string == circuit && json["circuit_probe_at"]?.string == probe)
     }
 
-    @Test func `settings have the documented object, with those beside it`() throws {
+    @Test func `settings have the current key, with the next and the previous one`() throws {
         let now = Example.moment.wall
         let keys = [
             Example.key("a", signsFrom: now.adding(seconds: -200)),
@@ -203,7 +203,7 @@ import Values
         #expect(key?["signed_content"]?.string == "{timestamp}.{body}")
     }
 
-    @Test func `an error is told as documented, and what is meant for operators only while debugging`() throws {
+    @Test func `an error has the documented form, and its details only while debugging`() throws {
         let error = APIError(StoreFailure.unavailable("reason"))
         for isDebugging in [false, true] {
             let response = error.response(isDebugging: isDebugging)

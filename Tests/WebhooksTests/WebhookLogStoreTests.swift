@@ -6,7 +6,7 @@ import Testing
 import Values
 import Webhooks
 
-/// Logs, and deliveries that are made again.
+/// Logs, and deliveries that are repeated or recovered.
 @Suite struct WebhookLogStoreTests {
     @Test(arguments: WebhookEngine.allCases)
     func `a log is read in pages, newest first, and filtered`(engine: WebhookEngine) throws {
@@ -43,7 +43,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a line of the log tells the whole of an attempt`(engine: WebhookEngine) throws {
+    func `a log entry has everything about its attempt`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.accept("a", body: "body")
@@ -62,7 +62,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what a line is about is delivered again, once`(engine: WebhookEngine) throws {
+    func `the delivery of a log entry is repeated once`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1))
             let other = try test.create(test.webhook(events: ["job-completed"]))
@@ -87,7 +87,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what was given up is recovered, and not what was delivered since`(engine: WebhookEngine) throws {
+    func `deliveries that were given up are recovered, unless they have succeeded since`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 100))
             let worker = TestWorker(test)
@@ -97,7 +97,7 @@ import Webhooks
             for id in ["a", "b", "c", "d"] { try test.accept(id) }
             let starts = try worker.step()
             try worker.end((starts[0], .status(500)), (starts[1], .ok), (starts[2], .failure(.dns)))
-            // What was asked for by hand since, and what a test was about, is not lost.
+            // A delivery that was repeated by hand, and a test, are not recovered.
             let c = try #require(try test.log(webhook).first { $0.eventID == "c" })
             _ = try test.retry(c.id, of: webhook)
             try worker.work()
@@ -108,7 +108,7 @@ import Webhooks
             try test.disable(webhook, forSeconds: nil)
             test.pass(seconds: 10)
             #expect(try test.recover(webhook, seconds: 500) == 2)
-            // What is on its way again is not lost either.
+            // Deliveries that are pending again are not recovered.
             #expect(try test.recover(webhook, seconds: 500) == 0)
             let again = try worker.step()
             #expect(again.events == ["a", "e"] && again.map(\.delivery.trigger) == [.recover, .recover])
@@ -122,7 +122,9 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what was given up is recovered oldest first, and request by request`(engine: WebhookEngine) throws {
+    func `recovery begins with the oldest, and each request continues after the previous one`(engine: WebhookEngine)
+        throws
+    {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1), limits: DestinationLimits(inFlight: 100))
             let worker = TestWorker(test)
@@ -138,7 +140,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what failed again after it was recovered counts at each of its times, and once`(
+    func `a delivery that fails again and again is recovered by the times of its last failures`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
@@ -147,7 +149,7 @@ import Webhooks
             for id in ["a", "b"] { try test.accept(id) }
             try worker.work(.status(500))
             let first = test.moment.wall
-            // More often than is remembered.
+            // More failures than are remembered.
             for _ in 0..<20 {
                 test.pass(seconds: 100)
                 #expect(try test.recover(webhook) == 2)
@@ -172,7 +174,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what is dropped from the log can no longer be recovered`(engine: WebhookEngine) throws {
+    func `a delivery that was dropped from the log cannot be recovered`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1))
             let worker = TestWorker(test)
@@ -189,7 +191,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a part of the log is no larger than can be handed out, and says where to go on`(
+    func `a page of the log has a maximum size, and says where the next one begins`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in

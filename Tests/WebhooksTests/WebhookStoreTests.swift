@@ -6,10 +6,10 @@ import Testing
 import Values
 import Webhooks
 
-/// Webhooks, events and logs: what every engine must do.
+/// What every engine must do for webhooks, events and logs.
 @Suite struct WebhookStoreTests {
     @Test(arguments: WebhookEngine.allCases)
-    func `an empty store knows nothing`(engine: WebhookEngine) throws {
+    func `an empty store finds no webhook, and accepts events`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let id = test.newID()
             let found = try test.webhooks.webhooks(of: id)
@@ -31,7 +31,7 @@ import Webhooks
     // MARK: Webhooks
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a webhook is found as it was made`(engine: WebhookEngine) throws {
+    func `a webhook is found as it was created`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             var webhook = Webhook(
                 id: test.newID(), environment: test.environment, name: "größe", description: "d\n",
@@ -52,14 +52,14 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `webhooks are listed by environment, in the order they were made`(engine: WebhookEngine) throws {
+    func `webhooks are listed by environment, in the order of their creation`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let other = test.newID()
             let made = try [test.create(), test.create(test.webhook(in: other)), test.create(), test.create()]
             #expect(
                 try test.webhooks.webhooks(of: test.environment).map(\.id) == [made[0], made[2], made[3]].map(\.id))
             #expect(try test.webhooks.webhooks(of: other).map(\.id) == [made[1].id])
-            // Of one environment all have the same keys, of another others.
+            // The webhooks of an environment share its keyring.
             #expect(made[0].destination.keyring == made[2].destination.keyring)
             #expect(made[0].destination.keyring != made[1].destination.keyring)
             #expect(try test.delete(made[0]))
@@ -70,7 +70,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `an environment has no more webhooks than it may`(engine: WebhookEngine) throws {
+    func `the number of webhooks of an environment is limited`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             for _ in 0..<2 { try test.create() }
             #expect(try test.webhooks.create(test.webhook(), for: nil, limit: 2, key: nil) == .tooMany)
@@ -81,7 +81,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a request that is made again makes no second webhook, and deletes none twice`(engine: WebhookEngine) throws {
+    func `a retried request creates or deletes one webhook`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let request = test.request(1)
             let made = try test.create(for: request)
@@ -94,7 +94,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a change is kept, and one that is refused changes nothing`(engine: WebhookEngine) throws {
+    func `a change is stored, unless the webhook has changed since it was read`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.change(webhook) {
@@ -107,7 +107,7 @@ import Webhooks
             wanted.events = ["job-completed"]
             wanted.destination.url = "http://elsewhere.test/"
             #expect(try test.current(webhook) == wanted)
-            // It is no longer as it was read.
+            // The webhook is no longer as it was read.
             #expect(try test.webhooks.replace(webhook, by: webhook) == .differs(wanted))
             try test.commit()
             #expect(try test.current(webhook) == wanted)
@@ -117,7 +117,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what a deleted webhook leaves behind is removed in steps, and nothing of others`(
+    func `deliveries and log entries of a deleted webhook are removed in steps, and no others`(
         engine: WebhookEngine
     ) throws {
         try engine.withStore { test in
@@ -146,7 +146,7 @@ import Webhooks
     // MARK: Events
 
     @Test(arguments: WebhookEngine.allCases)
-    func `an event goes to the webhooks of its environment that want it`(engine: WebhookEngine) throws {
+    func `an event goes to the webhooks of its environment that have its type`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let wanting = try test.create(test.webhook(events: ["job-created", "pipeline-created"]))
             try test.create(test.webhook(events: ["job-completed"]))
@@ -158,7 +158,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `an event that comes again is the same event`(engine: WebhookEngine) throws {
+    func `an event with a known id or idempotency key is not stored again`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             let first = EventAcceptance(eventID: "a", deliveries: 1, isRepeated: false)
@@ -167,7 +167,7 @@ import Webhooks
             #expect(try test.accept("a") == again)
             #expect(try test.accept("b", key: "k") == again)
             #expect(try test.accept("a", key: "other") == again)
-            // An id is no key, and another environment's are others.
+            // An id is not a key, and another environment has its own.
             #expect(try test.accept("k").isRepeated == false)
             #expect(try test.accept("c", key: "a").isRepeated == false)
             #expect(try test.accept("a", key: "k", in: test.newID()).isRepeated == false)
@@ -178,7 +178,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `a request that is made again gets the answer it got`(engine: WebhookEngine) throws {
+    func `a retried request gets the same answer`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             let answer = try test.accept("a", for: test.request(1))
@@ -201,7 +201,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `nothing is kept before the commit`(engine: WebhookEngine) throws {
+    func `a delivery is not begun before the commit of its event`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             try test.create()
             let event = Event(id: "a", type: "job-created", body: [])
@@ -215,7 +215,7 @@ import Webhooks
     // MARK: Retention
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what is old is dropped in steps, with the ids it was known by`(engine: WebhookEngine) throws {
+    func `old deliveries are dropped in steps, with their ids and idempotency keys`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1))
             let worker = TestWorker(test)
@@ -245,7 +245,8 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `where there is too much, the oldest goes first, be it payload or line`(engine: WebhookEngine) throws {
+    func `above the limit of space, the oldest payloads and log entries are dropped first`(engine: WebhookEngine) throws
+    {
         try engine.withStore { test in
             let webhook = try test.create(.fixed(retries: 0, interval: 1))
             let worker = TestWorker(test)
@@ -255,14 +256,14 @@ import Webhooks
                 try test.accept("e\(number)", body: body)
                 try worker.work()
                 test.pass(seconds: 1)
-                // As the worker does it while it goes on.
+                // As the worker does between its steps.
                 while try test.dropOld(start, 40_000, 8) == 8 { try test.commit() }
                 try test.commit()
             }
             let log = try test.log(webhook)
             #expect((20...40).contains(log.count), "\(log.count)")
             #expect(log.map(\.eventID) == (0..<log.count).map { "e\(99 - $0)" })
-            // Of all but the oldest the body is there too.
+            // All but the oldest have their payload too.
             #expect(log.dropLast().allSatisfy { $0.requestBody?.count == 1000 })
             #expect(try test.dropOld(start, 0, 1000) > 0)
             try test.commit()
@@ -272,7 +273,7 @@ import Webhooks
     }
 
     @Test(arguments: WebhookEngine.allCases)
-    func `what is to be delivered is kept until that is over, however old it is`(engine: WebhookEngine) throws {
+    func `an event is kept until its deliveries are done, however old it is`(engine: WebhookEngine) throws {
         try engine.withStore { test in
             let webhook = try test.create()
             try test.accept("a")
