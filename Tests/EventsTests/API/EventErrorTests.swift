@@ -12,7 +12,7 @@ import Values
         (EventError(.badRequest, "é \"x\"\n"), "400 Bad Request", "é \"x\"\n"),
         (EventError(.methodNotAllowed, "m"), "405 Method Not Allowed", "m"),
     ])
-    func `an error is an object of four members, the second empty of traces`(
+    func `an error is an object of four members, with an empty traceback`(
         error: EventError, status: String, message: String
     ) throws {
         let response = error.response(version: "1.2")
@@ -27,7 +27,7 @@ import Values
     }
 
     @Test(arguments: [(StoreFailure.full, 507), (.unavailable(""), 503), (.lost(""), 503)])
-    func `a store that fails is told so, and when to come again`(failure: StoreFailure, status: Int) {
+    func `a failure of the store has its status, and Retry-After`(failure: StoreFailure, status: Int) {
         let response = eventResponse(to: failure, at: ["receive"], version: "1")
         #expect(response.head.status.code == status)
         #expect(response.head.headerFields[.retryAfter] == "5")

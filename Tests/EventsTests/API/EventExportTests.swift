@@ -11,9 +11,9 @@ import TestSupport
 import Testing
 import Values
 
-/// What is exported and imported again.
+/// Export and import of subscriptions and events.
 @Suite struct EventExportTests {
-    /// A subscription with all that one can have.
+    /// A subscription with every member set.
     private func richest(_ test: EmptyEventStore) throws -> Subscription {
         let extensions = Array(#"{"a" : 1e3, "é": 1}"#.utf8)
         let subscription = Subscription(
@@ -46,7 +46,7 @@ import Values
         return (made, events)
     }
 
-    @Test func `all of it comes over, and is exported the same again`() throws {
+    @Test func `an import restores everything, and its export is the same`() throws {
         try EventEngine.mapped.withStore { test in
             let (made, events) = try fill(test)
             let mapped = test.store
@@ -64,7 +64,7 @@ import Values
                 for subscription in made {
                     let before = try test.current(subscription)
                     var after = try #require(try store.events.subscription(subscription.id))
-                    // Numbers are the store's own affair; all else is the same.
+                    // Each store has its own numbers; everything else is the same.
                     #expect(after.destination.shape == before.destination.shape)
                     #expect(after.destination.consent == before.destination.consent)
                     #expect(after.destination.approvalPath == before.destination.approvalPath)
@@ -87,7 +87,7 @@ import Values
         }
     }
 
-    @Test func `what waits is matched, replayed and delivered from there`() throws {
+    @Test func `after an import, waiting events are matched, replayed and delivered`() throws {
         try EventEngine.mapped.withStore { test in
             let (made, _) = try fill(test)
             let lines = try export(test.store, at: test.moment)
@@ -96,7 +96,7 @@ import Values
                 try other.match()
                 other.pass(seconds: 1000)
                 let bodies = try other.work().map(\.body)
-                // To the first what waited, and what was replayed; to the second all but what it had.
+                // The first subscription gets what was pending or replayed, and the second all that it has not got yet.
                 #expect(bodies.filter { $0 == "{\"a\": 1}" }.count == 3)
                 #expect(bodies.contains("{\"b\": 3}"))
                 let history = try #require(try store.events.deliveries(of: made[0].id, DeliveryQuery(succeeded: true)))
@@ -106,7 +106,7 @@ import Values
         }
     }
 
-    @Test func `what was routed elsewhere is not replayed from there either`() throws {
+    @Test func `an event that the original service has routed is not replayed, even after an import`() throws {
         try EventEngine.mapped.withStore { test in
             let subscription = try test.create()
             let mapped = test.store
@@ -127,7 +127,7 @@ import Values
         }
     }
 
-    @Test func `nothing that is sealed is exported in the clear`() throws {
+    @Test func `sealed values are exported as they are sealed`() throws {
         try EventEngine.mapped.withStore { test in
             _ = try richest(test)
             let lines = try export(test.store, at: test.moment)
@@ -140,7 +140,7 @@ import Values
     }
 
     @Test(arguments: ["subscription", "parcel", "attempt"])
-    func `what is there twice, or without what it needs, is refused`(kind: String) throws {
+    func `an import with a repeated entry or a missing member is refused`(kind: String) throws {
         try EventEngine.mapped.withStore { test in
             _ = try fill(test)
             let lines = try export(test.store, at: test.moment)
@@ -165,7 +165,7 @@ import Values
         }
     }
 
-    @Test func `a store that has subscriptions takes no import`() throws {
+    @Test func `a store with subscriptions refuses an import`() throws {
         try EventEngine.mapped.withStore { test in
             try test.create()
             let mapped = test.store

@@ -22,7 +22,7 @@ import Testing
             (#" {"b": 1, "a": 12345678901234567890} "#, ""), (#"{"extensions": null}"#, ""),
             (#"{"extensions": {"a": 1}}"#, ""), (#"{"specversion": "1.0"}"#, ""),
         ])
-    func `an object is an event, byte for byte`(body: String, type: String) throws {
+    func `a JSON object is an event, byte for byte`(body: String, type: String) throws {
         for contentType in [nil, "application/json", "text/plain; charset=utf-8", "junk", "application/cloud"] {
             let intake = try intake(body, type: contentType)
             #expect(intake.bare == [EventIntake.Event(type: type, body: Array(body.utf8))] && !intake.isBatch)
@@ -35,7 +35,7 @@ import Testing
         #"{"extensions": []}"#, #"{"extensions": "x"}"#, String(repeating: "[", count: 100_000),
         String(repeating: #"{"a":"#, count: 100_000),
     ])
-    func `what is no event is refused`(body: String) {
+    func `a body that is not an event is refused`(body: String) {
         for type in [nil, "application/json", "application/cloudevents+json", "application/cloudevents"] {
             #expect(fault { () throws(EventError) in try intake(body, type: type) } != nil)
         }
@@ -56,12 +56,12 @@ import Testing
         "application/cloudevents+json", "Application/CloudEvents+JSON; charset=UTF-8", "APPLICATION/CLOUDEVENTS",
         " application/cloudevents+json ;x=y", "application/cloudevents+json;charset=utf-8",
     ])
-    func `a structured event is checked, and kept byte for byte`(type: String) throws {
+    func `a structured event is checked, and stored byte for byte`(type: String) throws {
         let body = " " + Self.event + "\n"
         #expect(try intake(body, type: type).bare == [EventIntake.Event(type: "t", body: Array(body.utf8))])
         #expect(try intake(Self.older, type: type).events.map(\.type) == ["old"])
         #expect(fault { () throws(EventError) in try intake("{}", type: type) } == "specversion: it is missing.")
-        // The media type goes before the headers.
+        // The media type takes precedence over the headers.
         #expect(try intake(body, type: type, [("ce-specversion", "1.0")]).events.map(\.type) == ["t"])
     }
 
@@ -71,7 +71,7 @@ import Testing
         "application/cloudevents-batch+json", "APPLICATION/CloudEvents-Batch+json ; charset=utf-8",
         "application/cloudevents-batch",
     ])
-    func `a batch has none, one or many events, each byte for byte`(type: String) throws {
+    func `a batch has any number of events, each byte for byte`(type: String) throws {
         let none = try intake("[ ]", type: type)
         #expect(none.events.isEmpty && none.isBatch)
         let one = try intake("[\(Self.event)]", type: type)
@@ -89,12 +89,14 @@ import Testing
             (#"[{"cloudEventsVersion": "0.1", "extensions": 1}]"#, "[0]: extensions: an object was expected."),
             ("[\(event),]", "The body is not JSON: "),
         ])
-    func `a batch with one bad event is refused as a whole, with its place`(body: String, message: String) {
+    func `a batch with an invalid event is refused as a whole, with the index of the event`(
+        body: String, message: String
+    ) {
         let found = fault { () throws(EventError) in try intake(body, type: "application/cloudevents-batch+json") }
-        #expect(found?.hasPrefix(message) == true, "\(found ?? "taken")")
+        #expect(found?.hasPrefix(message) == true, "\(found ?? "accepted")")
     }
 
-    @Test func `a batch has 10,000 events at the most`() throws {
+    @Test func `a batch has at most 10,000 events`() throws {
         func batch(_ count: Int) throws(EventError) -> Int {
             let events = Array(repeating: Self.event, count: count).joined(separator: ",")
             return try intake("[\(events)]", type: "application/cloudevents-batch+json").events.count
@@ -105,7 +107,7 @@ import Testing
 
     // MARK: Binary
 
-    @Test func `a binary event is kept as a structured one`() throws {
+    @Test func `a binary event is stored in structured form`() throws {
         let headers = [("ce-specversion", "1.0"), ("ce-id", "i"), ("ce-source", "/s"), ("ce-type", "t")]
         let intake = try intake(#"{"a":1}"#, type: "application/json", headers)
         #expect(intake.events.map(\.type) == ["t"])
@@ -123,6 +125,6 @@ import Testing
 }
 
 extension EventIntake {
-    /// The events without what makes them the same as others.
+    /// The events without their identity.
     fileprivate var bare: [Event] { events.map { Event(type: $0.type, body: $0.body) } }
 }

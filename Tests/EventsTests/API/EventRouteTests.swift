@@ -16,20 +16,20 @@ import Values
             ("eventmatch/x/deliveries", .deliveries("x")), ("eventmatch/x/replay", .replay("x")),
             ("eventmatch/x/deliveries/7/retry", .retry("x", delivery: "7")), ("events/x", .event("x")),
         ] as [(String, EventRoute)])
-    func `a path leads somewhere, with a slash at its end too`(path: String, wanted: EventRoute) {
+    func `each path has its route, with or without a slash at the end`(path: String, wanted: EventRoute) {
         #expect(route(path) == wanted)
         #expect(route(path + "/") == wanted)
         #expect(route(path + "/more/and/more/and/again") == nil)
     }
 
     @Test(arguments: ["events", "receive/x", "eventmatch/x/y", "eventmatch/x/deliveries/7", "events/x/y"])
-    func `other paths of this API lead nowhere`(path: String) {
+    func `other paths of this API have no route`(path: String) {
         #expect(EventHandlers.owns(path.split(separator: "/").map(String.init)))
         #expect(route(path) == nil)
     }
 
     @Test(arguments: [[], [""], ["receiver"], ["Receive"], ["x", "receive"], ["event"]])
-    func `other paths are not of this API`(path: [String]) {
+    func `the API does not own other paths`(path: [String]) {
         #expect(!EventHandlers.owns(path))
     }
 
@@ -39,7 +39,7 @@ import Values
             (.subscription("x"), "DELETE, GET, HEAD, POST, PUT"), (.event("x"), "GET, HEAD"),
             (.deliveries("x"), "GET, HEAD"), (.replay("x"), "POST"), (.retry("x", delivery: "1"), "POST"),
         ] as [(EventRoute, String)])
-    func `methods are told in the order of the alphabet`(route: EventRoute, methods: String) {
+    func `methods are listed in alphabetical order`(route: EventRoute, methods: String) {
         #expect(route.methods.joined(separator: ", ") == methods)
         #expect(route.methods == route.methods.sorted())
     }
@@ -52,7 +52,7 @@ import Values
         "urn:uuid:0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50", "URN:UUID:{0B8F4C1E6D2A4E9BB7A35C1D2E3F4A50}",
         "0b8f-4c1e6d2a4e9bb7a35c1d2e3f4a50",
     ])
-    func `an id is known in all its forms`(text: String) {
+    func `a UUID is read in all its forms`(text: String) {
         #expect(UUID(lenient: text) == Example.id)
     }
 
@@ -62,7 +62,7 @@ import Values
         "0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50 ", "{}", "urn:uuid:", "٠b8f4c1e6d2a4e9bb7a35c1d2e3f4a5",
         "00000000000000000000000000000+12", "------------------------------------",
     ])
-    func `other texts are no ids`(text: String) {
+    func `a text that is not a UUID is refused`(text: String) {
         #expect(UUID(lenient: text) == nil)
     }
 }

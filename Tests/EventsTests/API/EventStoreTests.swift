@@ -7,10 +7,10 @@ import StoreSupport
 import Testing
 import Values
 
-/// Subscriptions and their expressions: what every engine must do.
+/// What every engine must do for subscriptions and their expressions.
 @Suite struct EventStoreTests {
     @Test(arguments: EventEngine.allCases)
-    func `an empty store knows nothing`(engine: EventEngine) throws {
+    func `an empty store finds no subscription and no event`(engine: EventEngine) throws {
         try engine.withStore { test in
             let id = test.newID()
             let found = try test.events.subscriptions(of: "u", after: nil, limit: 10)
@@ -30,7 +30,7 @@ import Values
     // MARK: Subscriptions
 
     @Test(arguments: EventEngine.allCases)
-    func `a subscription is found as it was made`(engine: EventEngine) throws {
+    func `a subscription is found as it was created`(engine: EventEngine) throws {
         try engine.withStore { test in
             let extensions = Array(#"{"b" : 1e3}"#.utf8)
             func destination(_ number: UInt64) -> Destination {
@@ -51,14 +51,14 @@ import Values
             subscription.destination = destination(made.number)
             #expect(made == subscription)
             #expect(try test.current(made) == made)
-            // What looks alike is not the same.
+            // Strings that are equal may have different bytes.
             let found = try test.current(made)
             #expect(found.expression.utf8.elementsEqual(subscription.expression.utf8))
         }
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `subscriptions are listed by user, in the order they were made, from one of them on`(
+    func `subscriptions are listed by user, in the order of their creation, after a given one`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -81,7 +81,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `an id is given once, also to another user, and again when it is gone`(engine: EventEngine) throws {
+    func `an id belongs to one subscription of all users, until that is deleted`(engine: EventEngine) throws {
         try engine.withStore { test in
             let first = test.subscription()
             let made = try #require(try test.create(first))
@@ -99,13 +99,13 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a request that is made again makes no second subscription, and deletes none twice`(
+    func `a retried request creates or deletes one subscription`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
             let subscription = test.subscription()
             let made = try test.create(subscription, for: test.request(1))
-            // The id of the second attempt is another one, as clients let us choose it.
+            // The retry has another id, as the client leaves it to the server.
             #expect(try test.create(test.subscription(), for: test.request(1)) == made)
             #expect(try test.events.subscriptions(of: "u", after: nil, limit: 9).count == 1)
             #expect(try test.delete(subscription, for: test.request(2)))
@@ -115,7 +115,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a user has no more subscriptions than the limit, whatever others have and while none is deleted`(
+    func `the number of subscriptions of a user is limited, and deleting one makes room`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -128,13 +128,13 @@ import Values
             let first = try create(limit: 2, for: test.request(1))
             guard case .made(let made) = first else { return #expect(first == .idTaken) }
             try test.create()
-            // The same in one transaction as in several.
+            // However often it is tried.
             #expect(try create(limit: 2) == .tooMany && create(limit: 2) == .tooMany)
             #expect(try create(limit: 2, for: test.request(1)) == first)
             #expect(try test.delete(made) && !test.delete(made))
             #expect(try create(limit: 2) != .tooMany)
             #expect(try create(limit: 2) == .tooMany)
-            // Whoever takes subscriptions over is not bound by it, and counts.
+            // An import has no limit, and its subscriptions count.
             try test.create()
             #expect(try create(limit: 3) == .tooMany)
             let all = try test.events.subscriptions(of: "u", after: nil, limit: 9)
@@ -145,7 +145,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a change is kept, and one of what has been changed since is not`(engine: EventEngine) throws {
+    func `a change is stored, unless the subscription has changed since it was read`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try test.create("$.a")
             var wanted = made
@@ -155,7 +155,7 @@ import Values
             wanted.destination.disabledReason = "so"
             try test.change(made) { $0 = wanted }
             #expect(try test.current(made) == wanted)
-            // It is no longer as it was read.
+            // The subscription is no longer as it was read.
             #expect(try test.events.replace(made, by: made) == .differs(wanted))
             try test.commit()
             #expect(try test.current(made) == wanted)
@@ -163,7 +163,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `what a deleted subscription leaves behind is removed, and nothing of others`(engine: EventEngine) throws {
+    func `deliveries and log entries of a deleted subscription are removed, and no others`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (gone, other) = (try test.create(), try test.create())
             let ids = try (0..<20).map { _ in try test.receive("{}")[0] }
@@ -181,7 +181,7 @@ import Values
                 removed += count
                 if count == 0 { break }
             }
-            // 20 deliveries and 20 lines.
+            // 20 deliveries and 20 log entries.
             #expect(removed >= 40)
             #expect(try test.history(ids[0]).matches.first?.attempts.count == 1)
             #expect(try test.lines(other).count == 20)
@@ -193,7 +193,7 @@ import Values
     // MARK: Expressions
 
     @Test(arguments: EventEngine.allCases)
-    func `changes of expressions are told once, oldest first, in portions`(engine: EventEngine) throws {
+    func `changes of expressions are read once, oldest first, in batches`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try ["$.a", "$.b", "$.c", "$.d"].map { try test.create($0) }
             let all = try test.matching.expressions(since: 0, limit: 100)
@@ -201,7 +201,7 @@ import Values
             #expect(all.changes.map { $0.expression?.text } == ["$.a", "$.b", "$.c", "$.d"])
             let none = try test.matching.expressions(since: all.revision, limit: 100)
             #expect(none.changes == [] && none.revision == all.revision)
-            // What is no change of an expression is none here.
+            // Other changes of a subscription are not listed.
             try test.change(made[0]) { $0.name = "other" }
             #expect(try test.matching.expressions(since: all.revision, limit: 100).changes == [])
             try test.change(made[1]) { $0.dialect = .legacy }
@@ -218,7 +218,7 @@ import Values
                 if !part.hasMore { break }
             }
             #expect(seen == [made[1], made[0], made[2]].map(\.number) && revision == news.revision)
-            // From the beginning all are told at once, and what is gone is not.
+            // From the beginning all expressions are read at once, without the deleted ones.
             let anew = try test.matching.expressions(since: 0, limit: 1)
             #expect(anew.changes.map(\.number) == [made[3], made[1], made[0]].map(\.number) && !anew.hasMore)
             #expect(anew.revision == news.revision)
@@ -226,7 +226,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `who begins knows all expressions, however many have come and gone since`(engine: EventEngine) throws {
+    func `a new reader gets all expressions, however many have been deleted`(engine: EventEngine) throws {
         try engine.withStore { test in
             let stays = try ["$.a", "$.b", "$.c"].map { try test.create($0) }
             for number in 0..<10_001 {
@@ -242,7 +242,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `an expression that only looks like the one before is a change`(engine: EventEngine) throws {
+    func `an expression that only looks like the previous one is a change`(engine: EventEngine) throws {
         try engine.withStore { test in
             let made = try test.create("$[\"\u{e9}\"]")
             let matcher = EventMatcher(store: test.matching)
@@ -256,7 +256,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `who has not looked for so long that what is gone was forgotten reads all anew`(engine: EventEngine) throws {
+    func `a reader that has missed forgotten deletions reads all expressions again`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (stays, first) = (try test.create("$.a"), try test.create("$.b"))
             let matcher = EventMatcher(store: test.matching)

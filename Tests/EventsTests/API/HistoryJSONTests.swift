@@ -16,7 +16,7 @@ import Values
             url: "https://x/", outcome: attempt, nextRetryAt: nil, isFinal: true)
     }
 
-    /// How an event is shown to the user `u`, who has one subscription that it matches.
+    /// How an event is shown to a user; it has matched one subscription, of the user `u`.
     private func shown(_ attempt: Attempt, to user: String = "u", needsApproval: Bool) throws -> JSON? {
         let match = EventHistory.Match(subscription: Self.id, user: "u", attempts: [line(attempt)])
         let history = EventHistory(
@@ -32,31 +32,37 @@ import Values
             approval: Attempt.Approval(status: status, body: Array("why".utf8)))
     }
 
-    /// The type and the policy service's answer, as an attempt's line shows them.
-    private func told(_ attempt: Attempt, needsApproval: Bool) throws -> [JSON?] {
+    /// The type and the answer of the policy service, as the log entry of an attempt shows them.
+    private func typeAndApproval(_ attempt: Attempt, needsApproval: Bool) throws -> [JSON?] {
         let text = valueJSON { json in line(attempt).write(to: &json, needsApproval: needsApproval) }
         let json = try JSON(parsing: text)
         return ["type", "policy_status_code", "policy_resp_body"].map { json[$0] }
     }
 
     @Test(arguments: [412, 500, 302, nil])
-    func `an attempt that the policy service has not agreed to tells nothing of the event`(status: Int?) throws {
+    func `an attempt that was not approved shows nothing of the event`(status: Int?) throws {
         let number = status.map { JSON.number("\($0)") } ?? .null
-        #expect(try told(attempt(status, .approval), needsApproval: true) == [.null, number, .null])
-        #expect(try told(attempt(status, .approval), needsApproval: false) == [.string("t"), number, .string("why")])
+        #expect(try typeAndApproval(attempt(status, .approval), needsApproval: true) == [.null, number, .null])
+        #expect(
+            try typeAndApproval(attempt(status, .approval), needsApproval: false) == [
+                .string("t"), number, .string("why"),
+            ])
     }
 
-    @Test func `an attempt tells of the event once the policy service has agreed, or where nobody was asked`() throws {
-        #expect(try told(attempt(204, .status), needsApproval: true) == [.string("t"), .number("204"), .string("why")])
+    @Test func `an attempt shows the event if it was approved, or needed no approval`() throws {
+        #expect(
+            try typeAndApproval(attempt(204, .status), needsApproval: true) == [
+                .string("t"), .number("204"), .string("why"),
+            ])
         let delivered = Attempt(status: 200, triggeredAt: Self.time)
-        #expect(try told(delivered, needsApproval: true) == [.string("t"), .null, .null])
+        #expect(try typeAndApproval(delivered, needsApproval: true) == [.string("t"), .null, .null])
         let failure = Attempt.Failure(kind: .consent, text: "")
         let earlier = Attempt(failure: failure, triggeredAt: Self.time)
-        #expect(try told(earlier, needsApproval: true) == [.null, .null, .null])
-        #expect(try told(earlier, needsApproval: false) == [.string("t"), .null, .null])
+        #expect(try typeAndApproval(earlier, needsApproval: true) == [.null, .null, .null])
+        #expect(try typeAndApproval(earlier, needsApproval: false) == [.string("t"), .null, .null])
     }
 
-    @Test func `an event is shown to whom the policy service has agreed, whatever the target says`() throws {
+    @Test func `an event is shown to the user for whom it was approved, whatever the target answers`() throws {
         for kind in [nil, Attempt.ErrorKind.status] {
             #expect(try shown(attempt(204, kind), needsApproval: true) == .object([]))
             #expect(try shown(attempt(204, kind), to: "v", needsApproval: true) == .null)
@@ -64,12 +70,12 @@ import Values
     }
 
     @Test(arguments: [412, 500, 302, nil])
-    func `an event is not shown to whom the policy service has not agreed`(status: Int?) throws {
+    func `an event is not shown to a user for whom it was not approved`(status: Int?) throws {
         #expect(try shown(attempt(status, .approval), needsApproval: true) == .null)
         #expect(try shown(attempt(status, .approval), needsApproval: false) == .object([]))
     }
 
-    @Test func `what was delivered while nobody was asked is shown`() throws {
+    @Test func `an event that was delivered without approval is shown`() throws {
         let attempt = Attempt(status: 200, triggeredAt: Self.time)
         #expect(try shown(attempt, needsApproval: true) == .object([]))
         #expect(try shown(attempt, to: "v", needsApproval: false) == .object([]))

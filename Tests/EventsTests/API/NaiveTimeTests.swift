@@ -12,7 +12,7 @@ import Values
             ("2026-11-22t06:05:37", "2026-11-22T06:05:37"), ("2026-11-22 06:05:37", "2026-11-22T06:05:37"),
             ("2026-11-22", "2026-11-22T00:00:00"), ("2026-11-22T06:05", "2026-11-22T06:05:00"),
             ("2026-11-22 ", "2026-11-22T00:00:00"), ("2026-11-22T06:05:37.6", "2026-11-22T06:05:37.600000"),
-            // A zone does not count, whatever it is.
+            // A zone is ignored.
             ("2026-11-22T06:05:37Z", "2026-11-22T06:05:37"), ("2026-11-22T06:05:37z", "2026-11-22T06:05:37"),
             ("2026-11-22T06:05:37+05:30", "2026-11-22T06:05:37"), ("2026-11-22T06:05:37-0800", "2026-11-22T06:05:37"),
             ("2026-11-22T06:05:37+01", "2026-11-22T06:05:37"), ("0000-01-01", "0000-01-01T00:00:00"),
@@ -31,7 +31,7 @@ import Values
         "-001-01-01", "2026-11-22T06:05:37.", "٢٠٢٦-11-22", "2026-11-22T٠٦:05:37", "2026-11-22T06:05:3٧",
         "2026-11-22T06:05:37\u{0}",
     ])
-    func `junk is no time`(text: String) {
+    func `a malformed time is refused`(text: String) {
         #expect(Timestamp(naive: text) == nil)
     }
 
@@ -45,7 +45,7 @@ import Values
             ("2026-11-22T06:05:37+0200", nil),
             ("2026-11-22T06:05Z", nil), ("2026-02-30T06:05:37Z", nil), ("", nil), ("yesterday", nil),
         ] as [(String, String?)])
-    func `a zone counts where it is asked to`(text: String, naive: String?) {
+    func `a time with a zone can be converted to UTC`(text: String, naive: String?) {
         #expect(Timestamp(zonedOrNaive: text)?.naive == naive)
     }
 }

@@ -8,10 +8,10 @@ import Values
 
 @testable import Events
 
-/// Showing a subscription events of the past once more, on a real store.
+/// Replays of past events to a subscription, with a real store.
 @Suite struct ReplayTests {
-    /// Five events, a second apart, of which the first two were delivered, the third was given up, and the others came while
-    /// the subscription was disabled.
+    /// Five events, a second apart, of which the first two were delivered, the third was given up, and the others came
+    /// while the subscription was disabled.
     private func fill(_ test: EmptyEventStore) throws -> (Subscription, Timestamp) {
         let (subscription, start) = (try test.create("$.n"), test.moment.wall)
         for number in 1...5 {
@@ -26,7 +26,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a replay goes on while events keep coming`(engine: EventEngine) throws {
+    func `a replay goes on while new events arrive`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             #expect(try test.replay(subscription, since: start, all: true))
@@ -41,7 +41,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a replay delivers what was not delivered, or all of it`(engine: EventEngine) throws {
+    func `a replay delivers the events that were not delivered, or all`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             func replayed(_ since: Double, _ until: Double, all: Bool) throws -> [String] {
@@ -68,7 +68,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `what is on its way is not replayed`(engine: EventEngine) throws {
+    func `a pending event is not replayed`(engine: EventEngine) throws {
         try engine.withStore { test in
             let subscription = try test.create()
             let start = test.moment.wall
@@ -83,7 +83,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a replay of many events goes on in steps, and a new expression counts from then on`(
+    func `a replay of many events takes several steps, and uses the new expression`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -98,7 +98,7 @@ import Values
             try test.match()
             try test.change(subscription) { $0.expression = "$.even" }
             #expect(try test.replay(subscription, since: start))
-            // Only up to when it was asked for.
+            // Events after the request are not replayed.
             try test.receive("{\"even\": 1000}")
             #expect(try test.match() > 3)
             let made = try test.work()
@@ -107,7 +107,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a replay looks at a bounded number of delivered events in a step`(engine: EventEngine) throws {
+    func `a replay looks at a limited number of delivered events in a step`(engine: EventEngine) throws {
         try engine.withStore { test in
             let subscription = try test.create("$.n")
             let start = test.moment.wall
@@ -126,7 +126,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a replay ends with its subscription, and with what it was to replay`(engine: EventEngine) throws {
+    func `a replay ends if its subscription or its events are deleted`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             let other = try test.create("$.n")
@@ -143,7 +143,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a request for a replay that is made again replays once`(engine: EventEngine) throws {
+    func `a retried request replays once`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             for _ in 0..<2 {
@@ -155,7 +155,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a replay that is asked for while another one is worked on is not lost`(engine: EventEngine) throws {
+    func `a replay that is requested during another one is not lost`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             #expect(try test.replay(subscription, since: start, until: start.adding(seconds: 2.5)))
@@ -171,7 +171,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `replays of a subscription are done one after the other, and none is lost`(engine: EventEngine) throws {
+    func `replays of a subscription are made one after the other, and none is lost`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             for second in [3, 1, 2] as [Double] {
@@ -189,11 +189,11 @@ import Values
             let (subscription, start) = try fill(test)
             for _ in 0..<16 { #expect(try test.replay(subscription, since: start)) }
             #expect(try !test.replay(subscription, since: start, for: test.request(1)))
-            // Another one's are counted by themselves.
+            // Another subscription has its own limit.
             let other = try test.create("$.n")
             #expect(try test.replay(other, since: start))
             try test.match()
-            // Each event once: what one replay has found is on its way for the next.
+            // Each event once: the next replays find it pending.
             #expect(try test.work().count == 3 + 5)
             #expect(try test.replay(subscription, since: start, all: true, for: test.request(1)))
             try test.match()
@@ -202,7 +202,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `subscriptions have their replays done by turns`(engine: EventEngine) throws {
+    func `the replays of two subscriptions take alternate steps`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (first, second) = (try test.create("$.n"), try test.create("$.n"))
             let start = test.moment.wall
@@ -221,7 +221,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a step of a replay ends at its deadline, and the next goes on there`(engine: EventEngine) throws {
+    func `a step of a replay ends at its deadline, and the next one continues there`(engine: EventEngine) throws {
         try engine.withStore { test in
             let subscription = try test.create("$.n")
             let start = test.moment.wall
@@ -232,7 +232,7 @@ import Values
             let matcher = EventMatcher(store: test.matching)
             var made: [String] = []
             for _ in 0..<10 {
-                // Late from the first: one event in any case.
+                // The deadline has passed already: one event is replayed in any case.
                 #expect(try matcher.step(until: test.moment.steady, now: { test.moment }))
                 try test.commit()
                 made += try test.work().map(\.body)
@@ -242,13 +242,13 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `what waits to be matched is left to that by a replay`(engine: EventEngine) throws {
+    func `a replay leaves out events that wait to be matched`(engine: EventEngine) throws {
         try engine.withStore { test in
             let subscription = try test.create("$.n")
             let start = test.moment.wall
             try test.receive("{\"n\": 1}")
             #expect(try test.replay(subscription, since: start))
-            // Behind the replay's turn.
+            // The event is matched, and not replayed.
             let replay = try #require(try test.matching.waitingReplay(after: nil, limit: 9, maximumBytes: 999))
             #expect(replay.events == [])
             try test.match()
@@ -257,7 +257,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `two matchers at once replay each event once`(engine: EventEngine) throws {
+    func `two concurrent matchers replay each event once`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, start) = try fill(test)
             #expect(try test.replay(subscription, since: start, all: true))

@@ -7,10 +7,10 @@ import StoreSupport
 import Testing
 import Values
 
-/// Events and their history: what every engine must do.
+/// What every engine must do for events and their history.
 @Suite struct StoredEventTests {
     @Test(arguments: EventEngine.allCases)
-    func `of an event's deliveries a user is told of those to own subscriptions`(engine: EventEngine) throws {
+    func `a user sees only the deliveries of an event to own subscriptions`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (u, v) = (try test.create("$", of: "u"), try test.create("$", of: "v"))
             let id = try test.receive("{}")[0]
@@ -39,7 +39,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a request that is made again is answered with the ids of the first time`(engine: EventEngine) throws {
+    func `a retried request gets the same ids`(engine: EventEngine) throws {
         try engine.withStore { test in
             try test.create()
             let one = try test.receive("{}", for: test.request(1))
@@ -50,14 +50,14 @@ import Values
             #expect(Set(one + many).count == 4)
             try test.match()
             #expect(try test.work().map(\.body) == ["{}", "[1]", "[2]", "[3]", "[4]"])
-            // Also where it has been matched meanwhile.
+            // Also after the events have been matched.
             #expect(try test.receive("[1]", "[2]", "[3]", for: test.request(2)) == many)
             #expect(try test.match() == 0)
         }
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `an event is dropped when it is old, with what it left behind`(engine: EventEngine) throws {
+    func `an old event is dropped, with its log entries`(engine: EventEngine) throws {
         try engine.withStore { test in
             let subscription = try test.create()
             let old = try test.receive("{\"n\": 1}", "{\"n\": 2}")
@@ -74,7 +74,7 @@ import Values
                 if count == 0 { break }
                 dropped += count
             }
-            // Two events and two lines; the event that is still to be matched stays.
+            // Two events and two log entries; the event that waits to be matched stays.
             #expect(dropped == 4)
             for id in old { #expect(try test.events.event(id) == nil) }
             #expect(try test.events.event(waiting) != nil)
@@ -86,7 +86,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `lines are found by event after some have been dropped`(engine: EventEngine) throws {
+    func `an old event is dropped without its younger log entries`(engine: EventEngine) throws {
         try engine.withStore { test in
             try test.create()
             let id = try test.receive("{}")[0]
@@ -95,7 +95,7 @@ import Values
             test.pass(seconds: 10)
             try test.work()
             #expect(try test.history(id).matches.first?.attempts.map(\.attempt) == [1, 2])
-            // The event goes first, as it is older than both; it takes no line with it.
+            // The event is older than both log entries, and is dropped without them.
             #expect(try test.dropOld(test.moment.wall.adding(seconds: -5), 1) == 1)
             try test.commit()
             #expect(try test.events.event(id) == nil)
@@ -108,7 +108,7 @@ import Values
     // MARK: History
 
     @Test(arguments: EventEngine.allCases)
-    func `what became of events is told newest first, in portions, by outcome`(engine: EventEngine) throws {
+    func `the history of a subscription is read newest first, in pages, and by outcome`(engine: EventEngine) throws {
         try engine.withStore { test in
             let subscription = try test.create()
             for number in 0..<6 {
@@ -130,7 +130,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a line is delivered again, once for a request, to its own subscription only`(engine: EventEngine) throws {
+    func `a log entry is delivered again once for a request, to its own subscription only`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (subscription, other) = (try test.create("$.a"), try test.create("$.b"))
             let id = try test.receive("{\"a\": 1}")[0]
@@ -148,7 +148,7 @@ import Values
             #expect(try redeliver(line.id + 100, subscription, 2) == .unknownLine)
             let started = try redeliver(line.id, subscription, 3)
             #expect(try redeliver(line.id, subscription, 3) == started)
-            // By hand it goes to a disabled one too.
+            // A delivery by hand goes to a disabled subscription too.
             #expect(
                 try test.work() == [.init(subscription: subscription.number, body: "{\"a\": 1}", trigger: .manual)])
             #expect(try test.history(id).matches.first?.attempts.map(\.outcome.status) == [410, 200])

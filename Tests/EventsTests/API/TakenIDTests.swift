@@ -7,7 +7,7 @@ import Values
 
 @testable import Events
 
-/// A store in which something happens once after a subscription was read, before anything is done to it.
+/// A store that calls `meanwhile` once, after a subscription was read.
 private final class InterruptedStore: EventStore {
     private let store: any EventStore
     var meanwhile: (() throws -> Void)?
@@ -81,7 +81,7 @@ private struct AnyTarget: URLChecking {
         (.post, "/replay", #"{"since": "2020-01-01"}"#),
         (.post, "/deliveries/1/retry", ""), (.get, "/deliveries", ""), (.delete, "", ""),
     ])
-    func `a request is not done to a subscription that has another owner by the time it is done`(
+    func `a request does not affect a subscription that has another owner by then`(
         method: HTTPRequest.Method, path: String, body: String
     ) throws {
         try Engine.mapped.withStore { test throws in
@@ -109,7 +109,7 @@ private struct AnyTarget: URLChecking {
             let request = Request(
                 method: method, target: target, fields: fields([("Http-Remote-User", "thief")]),
                 body: .whole(Array(body.utf8)))
-            // A DELETE names the owner in the transaction that writes, and reads nothing before.
+            // A DELETE compares the owner in the transaction that writes, and reads nothing before.
             if method == .delete { try store.meanwhile?() }
             let segments = try #require(target.segments)
             let run = HandlerRun(commit: test.commit).begin { context async throws(StoreFailure) in
@@ -128,6 +128,4 @@ private struct AnyTarget: URLChecking {
             #expect(try test.history(kept).matches.count == 1)
         }
     }
-
-    struct Unanswered: Error {}
 }

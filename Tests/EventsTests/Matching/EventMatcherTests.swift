@@ -8,10 +8,10 @@ import Values
 
 @testable import Events
 
-/// Matching on a real store, replays among it.
+/// Matching with a real store.
 @Suite struct EventMatcherTests {
     @Test(arguments: EventEngine.allCases)
-    func `each event reaches those that match it, in order, once`(engine: EventEngine) throws {
+    func `each event reaches the subscriptions that match it, once and in order`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (a, b, all) = (try test.create("$.a"), try test.create("$.b"), try test.create("$"))
             let ids = try test.receive("{\"a\": 1}", "{\"b\": null}", "{}", "{\"a\": 1, \"b\": 2}")
@@ -32,7 +32,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a matcher learns what was made, changed and deleted since`(engine: EventEngine) throws {
+    func `a matcher learns which subscriptions were created, changed and deleted`(engine: EventEngine) throws {
         try engine.withStore { test in
             let matcher = EventMatcher(store: test.matching)
             let a = try test.create("$.a")
@@ -49,7 +49,7 @@ import Values
             #expect(try reached(event) == [b.number])
             #expect(try test.delete(b))
             #expect(try reached(event) == [])
-            // A matcher that begins now knows the same.
+            // A new matcher knows the same.
             try test.receive("{\"c\": 1}")
             try test.match()
             #expect(try test.work().map(\.subscription) == [a.number])
@@ -57,7 +57,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `a subscription that is made after an event gets it, unless that was matched`(engine: EventEngine) throws {
+    func `a new subscription gets an earlier event, unless that was already matched`(engine: EventEngine) throws {
         try engine.withStore { test in
             let matcher = EventMatcher(store: test.matching)
             try test.receive("{\"n\": 1}")
@@ -71,7 +71,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `one that is disabled gets nothing, and no history either`(engine: EventEngine) throws {
+    func `a disabled subscription gets no events, and no history`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (enabled, disabled) = (try test.create(), try test.create())
             try test.disable(disabled)
@@ -89,7 +89,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `of what waits when it is disabled or deleted nothing is sent`(engine: EventEngine) throws {
+    func `pending events are not sent to a subscription that was disabled or deleted`(engine: EventEngine) throws {
         try engine.withStore { test in
             let (stays, disabled, gone) = (try test.create(), try test.create(), try test.create())
             let id = try test.receive("{}")[0]
@@ -104,7 +104,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `thousands of matches are kept in several steps, and survive a matcher that vanishes`(
+    func `thousands of matches are delivered in several steps, and another matcher can continue them`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -119,7 +119,8 @@ import Values
             try test.commit()
             #expect(try test.history(id).isWaiting)
             #expect(try test.faults() == [])
-            // Another one goes on where that one has stopped; who comes or goes meanwhile changes nothing for this event.
+            // Another matcher continues where the first one stopped. A subscription that is new by then does not get
+            // this event.
             let deleted = try #require(try test.events.subscriptions(of: "u", after: nil, limit: 9999).last)
             #expect(try test.delete(deleted))
             try test.create()
@@ -133,7 +134,9 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `events are delivered in the order they came, however many match`(engine: EventEngine) throws {
+    func `events are matched in the order of their arrival, however many subscriptions match`(engine: EventEngine)
+        throws
+    {
         try engine.withStore { test in
             for _ in 0..<100 { _ = try test.events.create(test.subscription()) }
             for number in 0..<200 {
@@ -149,7 +152,7 @@ import Values
                     .count
                 matched.append(200 - waiting)
                 let first = try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).first
-                // What waits are the last ones.
+                // The events that wait are the newest ones.
                 #expect(first.map { text($0.body) == "{\"n\": \(200 - waiting)}" } ?? true)
                 guard matched.count < 100 else { break }
             }
@@ -159,7 +162,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `two matchers at once deliver each event once`(engine: EventEngine) throws {
+    func `two concurrent matchers deliver each event once`(engine: EventEngine) throws {
         try engine.withStore { test in
             try test.create("$.a")
             for number in 0..<500 {
@@ -167,7 +170,7 @@ import Values
                 _ = try test.events.receive([event], for: nil, at: test.moment)
             }
             try test.commit()
-            // Each sees the store as it is before the other has kept anything.
+            // Each reads the store before the other has written.
             let slow = LateStore(test.matching)
             let (one, two) = (EventMatcher(store: test.matching), EventMatcher(store: slow))
             var steps = 0
@@ -185,7 +188,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `an expression that takes too long is told once on its subscription, and disturbs no other`(
+    func `an expression that takes too long is reported once on its subscription, and delays no other`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -197,9 +200,9 @@ import Values
             try test.receive(event, event)
             try test.match(matcher)
             #expect(try test.work().map(\.subscription) == [other.number, other.number])
-            let told = try test.current(slow).destination
-            #expect(told.disabledReason?.contains("takes too long") == true && told.disabledAt == nil)
-            // Where somebody has taken it away, it is not told again until the expression is another one.
+            let reported = try test.current(slow).destination
+            #expect(reported.disabledReason?.contains("takes too long") == true && reported.disabledAt == nil)
+            // Once the report is removed, it is not repeated until the expression changes.
             try test.change(slow) { $0.destination.disabledReason = nil }
             try test.receive(event)
             try test.match(matcher)
@@ -208,7 +211,7 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `an event that takes long to be matched lets others pass, and is matched in turn with them`(
+    func `a slow event lets others pass, and is matched among them`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -216,7 +219,7 @@ import Values
             let all = try test.create("$.n")
             let large = "{\"n\": 0, \"list\": [\((0..<100).map { "{\"b\": \($0)}" }.joined(separator: ","))]}"
             try test.receive(large, "{\"n\": 1}", "{\"n\": 2}")
-            let clock = Slow(test.moment)
+            let clock = AdvancingClock(test.moment)
             let matcher = EventMatcher(store: test.matching)
             var order: [String] = []
             for number in 3..<100 where order.count < 8 || !order.contains(large) {
@@ -225,12 +228,12 @@ import Values
                 try test.commit()
                 test.pass(seconds: 1)
                 order += try test.work().filter { $0.subscription == all.number }.map(\.body)
-                // Others keep coming.
+                // Other events keep arriving.
                 try test.receive("{\"n\": \(number)}")
             }
-            let places = [order.firstIndex(of: "{\"n\": 1}"), order.firstIndex(of: large)]
-            #expect(places.allSatisfy { $0 != nil } && places[0] ?? 0 < places[1] ?? 0)
-            // All matches of it, once.
+            let positions = [order.firstIndex(of: "{\"n\": 1}"), order.firstIndex(of: large)]
+            #expect(positions.allSatisfy { $0 != nil } && positions[0] ?? 0 < positions[1] ?? 0)
+            // All its matches are delivered, once.
             try test.match(matcher)
             try test.work()
             #expect(try test.matching.waitingEvents(besides: [], skipping: 0, limit: 1, maximumBytes: 1).isEmpty)
@@ -239,13 +242,13 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `however many events take long, others pass, and all are matched once`(engine: EventEngine) throws {
+    func `many slow events let others pass, and all are matched once`(engine: EventEngine) throws {
         try engine.withStore { test in
             for number in 0..<100 { try test.create("$.list[?@.b == \(number)]") }
             let all = try test.create("$.n")
             let list = (0..<100).map { "{\"b\": \($0)}" }.joined(separator: ",")
             for number in 0..<8 { try test.receive("{\"n\": \(number), \"list\": [\(list)]}") }
-            let clock = Slow(test.moment)
+            let clock = AdvancingClock(test.moment)
             let matcher = EventMatcher(store: test.matching)
             func step() throws {
                 _ = try matcher.step(until: clock.moment.steady.adding(seconds: 0.05), now: clock.now)
@@ -264,16 +267,16 @@ import Values
     }
 
     @Test(arguments: EventEngine.allCases, [("$.*", "$.a"), ("$.a", "$[\"a\"]")])
-    func `a subscription that is changed while an event takes long gets it once`(
+    func `a subscription that changes during a slow event gets it once`(
         engine: EventEngine, expressions: (before: String, after: String)
     ) throws {
         try engine.withStore { test in
             let others = try ["$.*", "$.a"].map { try test.create($0) }
             let changed = try test.create(expressions.before)
             try test.receive("{\"a\": 1}")
-            let clock = Slow(test.moment, seconds: 0.03)
+            let clock = AdvancingClock(test.moment, seconds: 0.03)
             let matcher = EventMatcher(store: test.matching)
-            // The event is parsed, found to be slow, and held against no more than one expression.
+            // The event is parsed, found to be slow, and compared with one expression at most.
             _ = try matcher.step(until: clock.moment.steady.adding(seconds: 0.2), now: clock.now)
             try test.commit()
             try test.change(changed) { $0.expression = expressions.after }
@@ -296,13 +299,13 @@ import Values
             for body in ["{\"a\": 1}", "{\"a\": 2}"] + none { try test.receive(body) }
             let store = LateStore(test.matching)
             try test.match(EventMatcher(store: store))
-            #expect(store.kept == [1, 1, 5])
+            #expect(store.delivered == [1, 1, 5])
             #expect(try test.work().count == 2000)
         }
     }
 
     @Test(arguments: EventEngine.allCases)
-    func `large events count for several attempts at a time, and the largest are begun alone`(
+    func `a large event takes several slots, and the largest are begun alone`(
         engine: EventEngine
     ) throws {
         try engine.withStore { test in
@@ -312,13 +315,13 @@ import Values
                 try test.receive("{\"a\": \"\(String(repeating: "x", count: megabytes << 20))\"}")
             }
             try test.match()
-            // 21 slots each, of which the first leave too few for a second destination.
+            // 21 slots each; the first leaves too few for a second destination.
             let first = try test.step([], beginning: 20)
             #expect(first.map(\.slots) == [21])
             let second = try test.step([], beginning: 100, inFlight: [first[0].destination.number: 21])
             #expect(second.map(\.slots) == [21, 21])
             #expect(Set((first + second).map(\.destination.number)).count == 3)
-            // Then as many as there is room for, of which the last does not.
+            // Then as many as there are slots for, which the last one exceeds.
             let number = first[0].destination.number
             let others = Dictionary(uniqueKeysWithValues: second.map { ($0.destination.number, 21) })
             #expect(try test.step([], beginning: 100, inFlight: others).map(\.slots) == [6, 10])
@@ -333,8 +336,8 @@ import Values
     }
 }
 
-/// A clock that goes on each time it is looked at.
-private final class Slow {
+/// A clock that advances each time it is read.
+private final class AdvancingClock {
     var moment: Moment
     private let seconds: Double
 

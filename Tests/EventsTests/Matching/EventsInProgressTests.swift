@@ -6,7 +6,7 @@ import Values
 @testable import Events
 
 @Suite struct EventsInProgressTests {
-    /// Goes on each time it is read.
+    /// Advances each time it is read.
     private final class Clock {
         private var time = Timestamp(microseconds: 0)
         private let step: Double
@@ -41,7 +41,7 @@ import Values
         #expect(inProgress.isEmpty && inProgress.takeFinished().isEmpty)
     }
 
-    @Test func `what an event is known to match is not looked for again`() {
+    @Test func `the known matches of an event are not searched again`() {
         var inProgress = EventsInProgress()
         inProgress.begin([WaitingEvent(number: 1, body: Array("{}".utf8), matched: [7])])
         let finished = inProgress.takeFinished()
@@ -55,7 +55,7 @@ import Values
         #expect(inProgress.takeFinished().isEmpty && !inProgress.isEmpty)
     }
 
-    @Test func `a few slow events stay, and others are postponed until there is a place`() {
+    @Test func `a few slow events stay, and others are postponed until there is room`() {
         var inProgress = EventsInProgress()
         inProgress.begin(events(1...6))
         // The first part of each takes too long, and then the time is up.

@@ -16,7 +16,7 @@ import Values
         return shares
     }
 
-    @Test func `who takes much time has none for a while, and the other has all the same`() {
+    @Test func `an owner that takes much time pauses for a while, and another one does not`() {
         var shares = shares()
         shares.charge(heavy, 0.1, at: start)
         shares.charge(light, 0.001, at: start)
@@ -27,7 +27,7 @@ import Values
         #expect(overdrawn == [true, false, true, false])
     }
 
-    @Test func `one owner alone delays nobody`() {
+    @Test func `a single owner shares with nobody`() {
         var shares = shares()
         #expect(shares.isShared)
         shares.remove(light)

@@ -32,7 +32,7 @@ import Values
         #expect(index.count == 9)
     }
 
-    @Test func `a subscription asks for what was set last, and nothing once it is removed`() throws {
+    @Test func `a subscription matches by its last expression, and not at all once it is removed`() throws {
         let index = self.index(["$.a", "$.a"])
         index.set(Expression(text: "$.b", dialect: nil), of: 0)
         #expect(try match(index, #"{"a": 1}"#) == [1] && match(index, #"{"b": 1}"#) == [0])
@@ -47,7 +47,7 @@ import Values
         #expect(try match(index, #"{"a": 1}"#) == [0])
     }
 
-    @Test func `what cannot be read matches nothing, and no longer what it was before`() throws {
+    @Test func `an invalid expression matches nothing, and replaces the previous one`() throws {
         let index = self.index(["$.a", "$["])
         #expect(try match(index, #"{"a": 1}"#) == [0] && index.count == 1)
         index.set(Expression(text: "$[", dialect: nil), of: 0)
@@ -64,7 +64,7 @@ import Values
         #expect(try match(index, #"{"list": [{"a": 1}]}"#) == [2])
     }
 
-    @Test func `names and texts that look alike are two`() throws {
+    @Test func `names and strings that only look the same are different`() throws {
         let index = index(
             [
                 "$[\"e\u{301}\"]", "$[\"\u{e9}\"]", "$[?@ == \"e\u{301}\"]", "$[?@ == \"\u{e9}\"]",
@@ -75,19 +75,19 @@ import Values
         #expect(try match(index, "{\"a\": \"e\u{301}\"}") == [2])
     }
 
-    @Test func `an expression that takes too long is told, and disturbs no other`() throws {
+    @Test func `an expression that takes too long is reported, and delays no other`() throws {
         let slow = "$" + String(repeating: "..*", count: 12)
         let index = index(["$.a", slow, "$.b"])
         let event = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
         let outcome = index.match(try parsed("{\"a\": \(event), \"b\": [\(event), \(event)]}"))
-        // A first node is soon found; a filter that never holds makes it go through all.
+        // A first node is found soon; a filter that never holds has to visit all.
         #expect(outcome.matched.contains(0) && outcome.matched.contains(2))
         let never = self.index(["$.a", slow + "[?(@ = \"never\")]", "$.b"])
-        let told = never.match(try parsed("{\"a\": \(event), \"b\": [\(event), \(event)]}"))
-        #expect(told.matched == [0, 2] && told.exceeded == [1])
+        let all = never.match(try parsed("{\"a\": \(event), \"b\": [\(event), \(event)]}"))
+        #expect(all.matched == [0, 2] && all.exceeded == [1])
     }
 
-    @Test func `an expression that takes too long again and again rests for ten seconds`() throws {
+    @Test func `an expression that takes too long again and again is paused for ten seconds`() throws {
         let index = index(["$" + String(repeating: "..*", count: 12) + "[?(@ = \"never\")]", "$.a"])
         let value = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
         let event = try parsed("{\"a\": \(value), \"b\": \(value)}")
@@ -97,19 +97,19 @@ import Values
         #expect(index.match(event, at: 13).matched == [1])
     }
 
-    @Test func `while an expression rests, smaller events are held against it`() throws {
+    @Test func `a paused expression is still compared with smaller events`() throws {
         let index = index(["$" + String(repeating: "..*", count: 12) + "[?(@ = \"here\")]"])
         let value = String(repeating: "[", count: 60) + "1" + String(repeating: "]", count: 60)
         let large = try parsed("{\"a\": \(value), \"b\": \(value)}")
         for _ in 0..<3 { #expect(index.match(large).exceeded == [0]) }
         let deep = String(repeating: "[", count: 13) + "\"here\"" + String(repeating: "]", count: 13)
         #expect(index.match(try parsed(deep), at: 1).matched == [0])
-        // It still rests.
+        // It is still paused.
         #expect(index.match(large, at: 2).exceeded == [])
     }
 
-    @Test func `however many branches there are, the visits to them are bounded and nothing is missed`() throws {
-        // Each place is reached by many branches.
+    @Test func `the number of visits to branches is limited, and no match is missed`() throws {
+        // Each node is reached by many branches.
         let expressions = (0..<8).flatMap { first in
             (0..<8).map { second in
                 "$\(String(repeating: ".*", count: first))..\(String(repeating: "*.", count: second))here"
@@ -126,12 +126,12 @@ import Values
             let wanted = try expressions.indices.filter { try JSONPath(parsing: expressions[$0]).matches(document) }
             #expect(matching.matched == (wanted + [expressions.count]).map { UInt64($0) })
             #expect(wanted.count > 3)
-            // All branches, and what was begun before.
+            // All branches, and those begun before the limit.
             if limit < 10_000 { #expect(matching.visits <= limit + 3 * document.count + 20 * expressions.count) }
         }
     }
 
-    @Test func `expressions that are found at many places are found once`() throws {
+    @Test func `an expression that matches many nodes is found once`() throws {
         let index = index((0..<200).map { "$..[?@ == 'x' && @ != \($0)]" }, dialect: .rfc9535)
         let event = try parsed("[\((0..<2000).map { _ in "\"x\"" }.joined(separator: ","))]")
         #expect(index.match(event).matched == Array(0..<200))
@@ -140,7 +140,7 @@ import Values
     // MARK: Soundness
 
     @Test(arguments: 0..<60)
-    func `it finds what evaluating every expression finds`(seed: UInt64) throws {
+    func `the index finds the same as evaluating every expression`(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let index = SubscriptionIndex()
         var expressions: [UInt64: Expression] = [:]
@@ -171,13 +171,13 @@ import Values
             }
             hits += wanted.count
         }
-        // Else this would prove nothing.
+        // With too few matches the comparison would show nothing.
         #expect(hits > 100 && queries.count > 30)
     }
 }
 
 extension SubscriptionIndex {
-    /// Holds an event against all that it may match.
+    /// Compares an event with all expressions that it may match.
     /// - Parameter seconds: the time.
     fileprivate func match(_ event: JSON, at seconds: Double = 0) -> Matching {
         let matching = begin(event)
@@ -186,7 +186,7 @@ extension SubscriptionIndex {
     }
 }
 
-/// Documents and expressions about the same few names and values, so that they meet.
+/// Random documents and expressions with few names and values, so that many match.
 enum RandomJSON {
     private static let names = ["a", "b", "c", "eventType"]
     private static let texts = ["x", "y", "a"]
@@ -201,7 +201,7 @@ enum RandomJSON {
             return .array(
                 (0..<Int.random(in: 0..<4, using: &random)).map { _ in value(depth: depth - 1, using: &random) })
         default:
-            // Members of one name are there too.
+            // Names may be repeated.
             return .object(
                 (0..<Int.random(in: 0..<5, using: &random)).map { _ in
                     JSON.Member(names.randomElement(using: &random)!, value(depth: depth - 1, using: &random))
@@ -209,7 +209,7 @@ enum RandomJSON {
         }
     }
 
-    /// Of either dialect; some cannot be read.
+    /// Of either dialect; some are invalid.
     static func expression(using random: inout SeededGenerator) -> String {
         let segments = (0..<Int.random(in: 0..<4, using: &random)).map { _ in segment(using: &random) }
         return "$" + segments.joined()

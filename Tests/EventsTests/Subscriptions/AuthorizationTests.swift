@@ -34,14 +34,14 @@ import Testing
             (#"{"type": "header", "header": {"type": "a\r\nb", "credentials": "x"}}"#, "auth.header"),
             (#"{"type": "header", "header": {"type": "a", "credentials": "\u0000"}}"#, "auth.header"),
             (#"{"type": "header", "header": {"type": "a", "credentials": "\u007f"}}"#, "auth.header"),
-            // Details that are not used must be right too.
+            // Details that are not used must be valid too.
             (#"{"type": "header", "basic": {"username": "u"}}"#, "auth.basic.password"),
         ])
-    func `what is wrong is told with its path`(text: String, path: String) throws {
+    func `invalid credentials are refused with the path of the error`(text: String, path: String) throws {
         #expect(Authorization.fault(try parsed(text))?.path == path)
     }
 
-    @Test func `a header has 8192 bytes at the most`() throws {
+    @Test func `a header has at most 8192 bytes`() throws {
         func fault(_ count: Int) -> String? {
             let details = JSON.object([
                 .init("type", .string("x")), .init("credentials", .string(String(repeating: "a", count: count))),

@@ -12,12 +12,12 @@ import Testing
         let shape = try #require(
             EventShape(bytes: EventShape(format: format, extensions: Array(extensions.utf8)).bytes))
         let shaped = try shape.shape(Array(body.utf8), id: "own-id")
-        // No header is there twice.
+        // No header is repeated.
         let headers = Dictionary(uniqueKeysWithValues: shaped.headers.map { ($0.name.lowercased(), $0.value) })
         return (headers, String(decoding: shaped.body, as: UTF8.self))
     }
 
-    @Test func `what a destination keeps is read again, and nothing else`() {
+    @Test func `a shape is read from its stored bytes, and other bytes are refused`() {
         for format in Subscription.Format.allCases {
             let shape = EventShape(format: format, extensions: Array("{}".utf8))
             #expect(EventShape(bytes: shape.bytes) == shape)
@@ -29,14 +29,14 @@ import Testing
 
     @Test(
         arguments: [
-            // Nothing to add: as it came, with the member that clients know.
+            // Nothing to add: unchanged, with the member that clients know.
             (
                 #"{"b": 1,"a":12345678901234567890123 , "x": 1E400}"#, "{}",
                 #"{"b": 1,"a":12345678901234567890123 , "x": 1E400, "extensions": {}}"#
             ),
             (#"{"extensions": { "k":1 }, "é":"é"}"#, "{}", #"{"extensions": { "k":1 }, "é":"é"}"#),
             ("{}", #"{"a":1}"#, #"{"extensions": {"a":1}}"#), (" { } \n", "{}", " { \"extensions\": {}} \n"),
-            // The subscription wins; order stays, what is new comes last.
+            // The subscription overrides the event; the order stays, and new members come last.
             (
                 #"{"z":0,"extensions":{"k" : 1e0,"l":2},"y": 0.10}"#, #"{"l": {"m":1}, "n":[1,2]}"#,
                 #"{"z":0,"extensions":{"k": 1e0, "l": {"m":1}, "n": [1,2]},"y": 0.10}"#
@@ -48,7 +48,7 @@ import Testing
             (#"{"data": {"extensions": {"a": 1}}}"#, "{}", #"{"data": {"extensions": {"a": 1}}, "extensions": {}}"#),
             (#"{"ext\u0065nsions": {"a": 1}}"#, #"{"b": 2}"#, #"{"ext\u0065nsions": {"a": 1, "b": 2}}"#),
         ])
-    func `extensions are laid over those of the event, and all other bytes stay`(
+    func `extensions override those of the event, and all other bytes stay`(
         body: String, extensions: String, wanted: String
     ) throws {
         let shaped = try shape(body, .json, extensions)
@@ -56,14 +56,14 @@ import Testing
         #expect(shaped.headers == ["content-type": "application/json"])
     }
 
-    @Test func `names that look alike are two`() throws {
+    @Test func `names that only look the same are different`() throws {
         let shaped = try shape("{\"extensions\": {\"e\u{301}\": 1}}", .json, "{\"\u{e9}\": 2}")
         let extensions = try parsed(shaped.body)["extensions"]
         #expect(extensions?.members().count == 2)
     }
 
     @Test(.timeLimit(.minutes(1)), arguments: Subscription.Format.allCases)
-    func `an event with a hundred thousand extensions is written as soon as read`(format: Subscription.Format) throws {
+    func `an event with a hundred thousand extensions is written within a minute`(format: Subscription.Format) throws {
         let many = (0..<100_000).map { "\"x\($0)\":\($0)" }.joined(separator: ",")
         let event = #"{"specversion":"1.0","id":"i","source":"/s","type":"t","extensions":{"# + many + "}}"
         let shaped = try shape(event, format, #"{"x7": 8, "last": 9}"#)
@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test(arguments: ["[]", "1", "", "{"])
-    func `what is no object cannot be written`(body: String) {
+    func `a body that is not an object is refused`(body: String) {
         for format in Subscription.Format.allCases {
             #expect(throws: EventShape.Fault.self) { try shape(body, format) }
         }
@@ -91,17 +91,17 @@ import Testing
 
     @Test(
         arguments: [
-            // 1.0: as it is.
+            // 1.0: unchanged.
             (
                 #"{"specversion":"1.0","id":"i","source":"/s","type":"t","data":{"a":1.50}}"#, "{}",
                 #"{"specversion": "1.0", "id": "i", "source": "/s", "type": "t", "data": {"a": 1.50}}"#
             ),
-            // Extensions of the older kind become attributes, unless there are such.
+            // Extensions of the older kind become attributes, unless these exist.
             (
                 #"{"specversion":"1.0","id":"i","source":"/s","type":"t","a":1,"extensions":{"A":2,"b":true}}"#, "{}",
                 #"{"specversion": "1.0", "id": "i", "source": "/s", "type": "t", "a": 1, "b": true}"#
             ),
-            // 0.1: under the names of 1.0.
+            // 0.1: with the names of 1.0.
             (
                 #"{"cloudEventsVersion":"0.1","eventID":"1","source":"/s","eventType":"t","eventTime":"2026-11-22T06:05:37","#
                     + #""contentType":"application/json","schemaURL":"http://a.test/","data":[1],"extensions":{"x-y":"z"}}"#,
@@ -109,7 +109,7 @@ import Testing
                 #"{"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "time": "2026-11-22T06:05:37Z", "#
                     + #""datacontenttype": "application/json", "dataschema": "http://a.test/", "xy": "z", "data": [1]}"#
             ),
-            // 0.1 without what is required.
+            // 0.1 without the required attributes.
             (
                 #"{"cloudEventsVersion":"0.1"}"#, "{}",
                 #"{"specversion": "1.0", "id": "own-id", "source": "/receive", "type": "event"}"#
@@ -120,7 +120,7 @@ import Testing
                 #"{"specversion": "1.0", "id": "own-id", "source": "/receive", "type": "event", "#
                     + #""datacontenttype": "application/json", "data": {"b": 1, "a": 12345678901234567890}}"#
             ),
-            // The subscription's extensions win; what no attribute can be is text, or left out.
+            // The subscription overrides the event; values that attributes cannot have become text, or are left out.
             (
                 #"{"specversion":"1.0","id":"i","source":"/s","type":"t","a":1}"#,
                 #"{"A": 2, "big": 12345678901, "o": {"k": [1]}, "n": null, "___": 1}"#,
@@ -128,7 +128,7 @@ import Testing
                     + #""o": "{\"k\": [1]}"}"#
             ),
         ])
-    func `any event becomes one of CloudEvents 1.0`(body: String, extensions: String, wanted: String) throws {
+    func `every event becomes a CloudEvent of version 1.0`(body: String, extensions: String, wanted: String) throws {
         let shaped = try shape(body, .structured, extensions)
         #expect(shaped.body == wanted)
         #expect(shaped.headers == ["content-type": "application/cloudevents+json; charset=utf-8"])
@@ -141,7 +141,7 @@ import Testing
         #"{"data": 1, "data_base64": 2}"#,
         #"{"extensions": {}, "extensions ": "x"}"#,
     ])
-    func `no extension of a subscription takes from an event what it must have, or makes it wrong`(
+    func `extensions of a subscription do not remove required attributes, or make the event invalid`(
         extensions: String
     ) throws {
         let body =

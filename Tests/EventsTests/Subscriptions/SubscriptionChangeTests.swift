@@ -31,9 +31,9 @@ import Values
 
     private let earlier = Timestamp(naive: "2020-01-02T03:04:05")!
 
-    // MARK: New ones
+    // MARK: New subscriptions
 
-    @Test func `a new one has the defaults that clients know`() throws {
+    @Test func `a new subscription has the defaults that clients know`() throws {
         let subscription = try made()
         #expect(subscription.id == Example.id && subscription.user == "u" && subscription.name == "n")
         #expect(subscription.version == "v0.1" && text(subscription.extensions) == "{}")
@@ -46,7 +46,7 @@ import Values
         #expect(destination.consent == nil && destination.sealedHeaders == nil && destination.keyring == nil)
     }
 
-    @Test func `a new one is what was asked for, but for the user`() throws {
+    @Test func `a new subscription has the given members, except the user`() throws {
         let other = "11111111-2222-4333-8444-555555555555"
         let subscription = try made([
             "uuid": "\"\(other)\"", "user": #""somebody else""#, "version": #""v9""#, "error": #""so""#,
@@ -64,14 +64,14 @@ import Values
     }
 
     @Test(arguments: ["", "$.", "$[", "$.a[?(@.b", "$.a b", "nothing.at.all("])
-    func `an expression that cannot be read is refused, and none can be changed to one`(expression: String) throws {
+    func `an invalid expression is refused, in a new subscription and in a change`(expression: String) throws {
         let member = "\"\(expression)\""
         #expect(fault { () throws(EventError) in try made(["jsonpath": member]) }?.hasPrefix("jsonpath: ") == true)
         let subscription = try made()
         #expect(throws: EventError.self) { try changed(subscription, "{\"jsonpath\": \(member)}") }
     }
 
-    @Test func `a dialect that does not know the expression is refused`() throws {
+    @Test func `a dialect in which the expression is invalid is refused`() throws {
         _ = try made(["jsonpath": #""$[?@.a == 1]""#, "dialect": #""rfc9535""#])
         #expect(throws: EventError.self) { try made(["jsonpath": #""$[?@.a == 1]""#, "dialect": #""legacy""#]) }
         let subscription = try made(["jsonpath": #""$[?@.a == 1]""#])
@@ -87,13 +87,13 @@ import Values
             ("u", "/events/u"), ("../x", "/events/..%2Fx"), ("a#b?c", "/events/a%23b%3Fc"), ("a b", "/events/a%20b"),
             ("é", "/events/%C3%A9"), ("", "/events/"), ("A-_.~9", "/events/A-_.~9"), ("%2e", "/events/%252e"),
         ])
-    func `the policy is asked about the user as one segment`(user: String, path: String) throws {
+    func `the user is one segment of the path at the policy service`(user: String, path: String) throws {
         #expect(try made(user: user).destination.approvalPath == path)
     }
 
     // MARK: Changes
 
-    @Test func `a change leaves what it does not name, but for extensions and credentials`() throws {
+    @Test func `a change keeps the members that it does not name, except extensions and credentials`() throws {
         let auth = #"{"type": "header", "header": {"type": "Bearer", "credentials": "secret"}}"#
         let before = try made([
             "extensions": #"{"a": 1}"#, "auth": auth, "version": #""v9""#, "created": #""2020-01-02T03:04:05""#,
@@ -110,13 +110,13 @@ import Values
         #expect(Subscription.shape(of: after.destination)?.format == .structured)
     }
 
-    @Test func `a given time of change does not count, other times do`() throws {
+    @Test func `a given time of change is ignored, and other times are set`() throws {
         let after = try changed(
             made(), #"{"updated": "2020-01-02T03:04:05", "created": "2020-01-02T03:04:05", "version": "v9"}"#)
         #expect(after.updated == Example.now && after.created == earlier && after.version == "v9")
     }
 
-    @Test func `disabled and error are set, cleared, and independent of one another`() throws {
+    @Test func `disabled and error are set and cleared independently of one another`() throws {
         var subscription = try changed(made(), #"{"disabled": "2020-01-02T03:04:05"}"#)
         #expect(subscription.destination.disabledAt == earlier && subscription.destination.disabledReason == nil)
         subscription = try changed(subscription, #"{"error": "why"}"#)
@@ -128,7 +128,7 @@ import Values
         #expect(subscription.destination.disabledReason == nil)
     }
 
-    @Test func `id and user cannot be changed, and may be sent back as they are`() throws {
+    @Test func `id and user cannot be changed, but may be sent back`() throws {
         let before = try made()
         _ = try changed(before, "{\"uuid\": \"\(before.id)\", \"user\": \"u\"}")
         #expect(
@@ -140,12 +140,12 @@ import Values
                 == "user: a subscription cannot be given away.")
     }
 
-    @Test func `users that look alike are two`() throws {
+    @Test func `users that only look the same are different`() throws {
         let before = try made(user: "e\u{301}")
         #expect(throws: EventError.self) { try changed(before, "{\"user\": \"\u{e9}\"}") }
     }
 
-    @Test func `what a GET shows can be sent back and changes nothing but the time`() throws {
+    @Test func `sending back what a GET shows changes nothing but the time`() throws {
         let before = try made([
             "auth": #"{"type": "header", "header": {"type": "a", "credentials": "b"}}"#, "extensions": #"{"a": 1}"#,
             "target_url": #""http://me:pw@receiver.test/""#, "error": #""so""#, "format": #""cloudevents""#,
@@ -154,7 +154,7 @@ import Values
         #expect(try changed(before, #require(shown)) == before)
     }
 
-    @Test func `a consent that was given stays until it is no longer wanted`() throws {
+    @Test func `a given consent is kept until the handshake is turned off`() throws {
         var subscription = try made(["handshake": "true"])
         let url = subscription.destination.url
         subscription.destination.accept(Consent(url: url, rate: 60))
@@ -165,14 +165,14 @@ import Values
 
     // MARK: Credentials
 
-    @Test func `credentials in the target are called with, sealed, and shown again`() throws {
+    @Test func `credentials in the target are sealed, and used for the header`() throws {
         let before = try made(["target_url": #""http://me:p%40w@receiver.test/a#b""#])
         #expect(before.target.isEmpty && before.sealedTarget != nil)
         #expect(before.destination.url == "http://receiver.test/a")
         #expect(authorization(before) == Authorization.basic(user: "me", password: "p@w"))
         let after = try changed(before, #"{"name": "other"}"#)
         #expect(authorization(after) == authorization(before) && after.sealedTarget == before.sealedTarget)
-        // Credentials of their own go before them, and away again.
+        // Credentials in `auth` take precedence, until they are removed.
         let named = try changed(
             before, #"{"auth": {"type": "header", "header": {"type": "Bearer", "credentials": "x"}}}"#)
         #expect(authorization(named) == "Bearer x")
@@ -181,7 +181,7 @@ import Values
         #expect(moved.target == "http://receiver.test/" && moved.sealedTarget == nil && authorization(moved) == nil)
     }
 
-    @Test func `no secret is kept in the clear`() throws {
+    @Test func `no secret is stored in the clear`() throws {
         let auth = #"{"type": "basic", "basic": {"username": "u", "password": "hunter2"}}"#
         let subscription = try made(["auth": auth, "target_url": #""http://u:hunter3@receiver.test/""#])
         #expect(!"\(subscription)".contains("hunter"))

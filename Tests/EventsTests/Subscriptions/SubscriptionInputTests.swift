@@ -6,7 +6,7 @@ import Values
 @testable import Events
 
 @Suite struct SubscriptionInputTests {
-    @Test func `what is not named is absent`() throws {
+    @Test func `members that are not given are absent`() throws {
         let input = try input(Example.minimal)
         #expect(input.name == "n" && input.expression == "$.data" && input.target?.text == "http://receiver.test/")
         #expect(input.id == nil && input.user == nil && input.version == nil && input.extensions == nil)
@@ -15,13 +15,13 @@ import Values
         guard case .absent = input.disabled, case .absent = input.error, case .absent = input.deleted,
             case .absent = input.dialect
         else {
-            Issue.record("a member is there")
+            Issue.record("a member is present")
             return
         }
     }
 
     @Test(arguments: ["name", "jsonpath", "target_url"])
-    func `a new one has a name, an expression and a target, a change need not`(name: String) throws {
+    func `a new subscription needs a name, an expression and a target, and a change does not`(name: String) throws {
         let body = subscription([name: nil])
         #expect(fault { () throws(EventError) in try input(body) } == "\(name): it is missing.")
         _ = try input(body, isNew: false)
@@ -31,11 +31,11 @@ import Values
     @Test(arguments: [
         "", " ", "x", "[]", "null", "1", #""x""#, "\u{feff}{}", "{", "{} {}", "{\"a\": NaN}", "{\"a\": Infinity}",
     ])
-    func `what is no JSON object is refused`(body: String) {
+    func `a body that is not a JSON object is refused`(body: String) {
         #expect(fault { () throws(EventError) in try input(body, isNew: false) }?.hasPrefix("The body ") == true)
     }
 
-    @Test func `bytes that are no UTF-8 are refused`() {
+    @Test func `bytes that are not UTF-8 are refused`() {
         let body = Array(#"{"name": ""#.utf8) + [0xff] + Array(#""}"#.utf8)
         #expect(throws: EventError.self) { try SubscriptionInput(parsing: body, isNew: false, WebURLs()) }
     }
@@ -55,11 +55,11 @@ import Values
     func `a value of the wrong type is refused, and the message names the member`(member: String, value: String) {
         for isNew in [true, false] {
             let message = fault { () throws(EventError) in try input(subscription([member: value]), isNew: isNew) }
-            #expect(message?.hasPrefix("\(member): ") == true, "\(message ?? "taken")")
+            #expect(message?.hasPrefix("\(member): ") == true, "\(message ?? "accepted")")
         }
     }
 
-    @Test func `null is known where it means something`() throws {
+    @Test func `null is accepted for members that can be cleared`() throws {
         let input = try input(
             subscription(["disabled": "null", "error": "null", "deleted": "null", "dialect": "null"]))
         guard case .null = input.disabled, case .null = input.error, case .null = input.deleted,
@@ -70,7 +70,7 @@ import Values
         }
     }
 
-    @Test func `members are read`() throws {
+    @Test func `all members are read`() throws {
         let input = try input(
             subscription([
                 "uuid": "\"{\(Example.id.description.uppercased())}\"", "user": #""somebody""#, "version": #""v0.2""#,
@@ -80,7 +80,7 @@ import Values
             ]))
         #expect(input.id == Example.id && input.user == "somebody" && input.version == "v0.2")
         #expect(input.format == .binary && input.asksConsent == true)
-        // Byte for byte as they were given.
+        // Byte for byte as given.
         #expect(text(input.extensions) == #"{"b" : 12345678901234567890, "a":1e3}"#)
         #expect(input.created?.naive == "2026-11-22T00:00:00" && input.updated?.naive == "2026-11-22T06:05:00")
         guard case .value(Example.now) = input.disabled, case .value("é") = input.error,
@@ -99,7 +99,7 @@ import Values
         #expect(format.word == word)
     }
 
-    @Test func `a member that means nothing is left alone, and of repeated ones the last counts`() throws {
+    @Test func `an unknown member is ignored, and the last of repeated ones counts`() throws {
         let unknown = try input(subscription(["save": "1", "id": "[]", "constructor": "null"]))
         #expect(unknown.name == "n")
         let body = #"{"name": 1, "name": "last", "jsonpath": "$", "target_url": "http://receiver.test/"}"#
@@ -107,14 +107,14 @@ import Values
     }
 
     @Test(arguments: ["name", "version"])
-    func `texts have 255 characters at the most, however many bytes`(member: String) throws {
+    func `texts have at most 255 characters, however many bytes`(member: String) throws {
         let longest = String(repeating: "é", count: 255)
         _ = try input(subscription([member: "\"\(longest)\""]))
         let message = fault { () throws(EventError) in try input(subscription([member: "\"\(longest)x\""])) }
         #expect(message == "\(member): it has more than 255 characters.")
     }
 
-    @Test func `expressions, targets and errors have a limit`() throws {
+    @Test func `expressions, targets and errors have a maximum length`() throws {
         let expression = "$." + String(repeating: "a", count: SubscriptionInput.maximumExpressionBytes - 2)
         _ = try input(subscription(["jsonpath": "\"\(expression)\""]))
         let url = "http://receiver.test/"
@@ -136,7 +136,9 @@ import Values
         #expect(message?.hasPrefix("target_url: ") == true)
     }
 
-    @Test func `no credentials at all are refused in a new one, and taken in a change, as a GET shows them`() throws {
+    @Test func `empty credentials are refused in a new subscription, and accepted in a change, as GET shows them`()
+        throws
+    {
         #expect(
             fault { () throws(EventError) in try input(subscription(["auth": "{}"])) }
                 == "auth.type: \"basic\" or \"header\" was expected.")
@@ -144,7 +146,7 @@ import Values
         #expect(text(change.auth?.text) == "{}" && change.auth?.header == nil)
     }
 
-    @Test func `credentials are kept as they were given, with what they do not need`() throws {
+    @Test func `credentials are stored as given, with members that are not used`() throws {
         let auth = #"{"type":"basic" , "basic": {"username": "u", "password": "p", "more": 1}, "other": null}"#
         let input = try input(subscription(["auth": auth]))
         #expect(text(input.auth?.text) == auth)

@@ -14,7 +14,7 @@ import Values
         SubscriptionList(of: "u", after: after, limit: limit, test.events, Example.sealing)
     }
 
-    /// What is left of a list.
+    /// The remaining parts of a list.
     private func parts(_ list: SubscriptionList) throws -> [[UInt8]] {
         var parts: [[UInt8]] = []
         try LoopExecutor.complete { () async throws(StoreFailure) in
@@ -40,7 +40,7 @@ import Values
     }
 
     @Test(arguments: [0, 1, 15, 16, 17, 700], [nil, 1, 16, 1000])
-    func `a list has every subscription once, in parts of a bounded length`(count: Int, limit: Int?) throws {
+    func `a list has every subscription once, in parts of a limited length`(count: Int, limit: Int?) throws {
         try EventEngine.mapped.withStore { test in
             let made = try create(count, test)
             let listed = list(test, limit: limit ?? .max)
@@ -54,7 +54,7 @@ import Values
         }
     }
 
-    @Test func `a list goes on after what is deleted meanwhile, with what is made`() throws {
+    @Test func `a list continues after deletions, and has subscriptions created meanwhile`() throws {
         try EventEngine.mapped.withStore { test in
             let made = try create(700, test)
             let list = list(test)

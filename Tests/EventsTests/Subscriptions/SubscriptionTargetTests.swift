@@ -17,7 +17,8 @@ import Testing
             ("http://a.test/x@y", "http://a.test/x@y", nil), ("http://a.test?u:p@b", "http://a.test?u:p@b", nil),
             ("http://a.test/#u:p@b.test", "http://a.test/", nil),
         ])
-    func `what is called is the URL without what is not sent`(text: String, url: String, header: String?) throws {
+    func `the URL that is called has no fragment and no credentials`(text: String, url: String, header: String?) throws
+    {
         let target = try SubscriptionTarget(text, WebURLs())
         #expect(target.url == url && target.authorization == header)
     }
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test(arguments: ["http://%ff:p@a.test/", "http://u:%ff@a.test/", "http://u:%4@a.test/"])
-    func `a user name or password that is no text is refused`(text: String) {
+    func `a user name or password that is not UTF-8 is refused`(text: String) {
         #expect(throws: SubscriptionTarget.Fault.self) { try SubscriptionTarget(text, WebURLs()) }
     }
 }

@@ -10,11 +10,11 @@ import Values
 typealias EventEngine = Engine
 typealias EmptyEventStore = EmptyStore
 
-/// Short forms for what event routing needs.
+/// Short forms of the operations on subscriptions and events.
 extension EmptyStore {
     // MARK: Subscriptions
 
-    /// A subscription that is not kept yet.
+    /// A subscription that is not stored yet.
     func subscription(_ expression: String = "$", of user: String = "u") -> Subscription {
         Subscription(
             id: newID(), user: user, name: "n", expression: expression, target: "http://receiver.test/",
@@ -74,7 +74,7 @@ extension EmptyStore {
     func history(_ id: UUID) throws -> EventHistory { try #require(try events.event(id)) }
 
     /// Matches until there is nothing to do.
-    /// - Returns: how many steps it took.
+    /// - Returns: the number of steps.
     @discardableResult
     func match(_ matcher: EventMatcher? = nil) throws -> Int {
         let matcher = matcher ?? EventMatcher(store: matching)
@@ -102,8 +102,9 @@ extension EmptyStore {
 
     // MARK: Deliveries
 
-    /// Makes what is due, in the order in which it is begun.
-    /// - Parameter answer: what the receiver does, by the body that it is sent.
+    /// Makes all attempts that are due.
+    /// - Parameter answer: the status that the receiver answers to a body.
+    /// - Returns: the attempts, in the order in which they were begun.
     @discardableResult
     func work(_ answer: (String) -> Int = { _ in 200 }) throws -> [Made] {
         var starts: [DeliveryStep.Start] = []
@@ -141,13 +142,13 @@ extension EmptyStore {
     func step(
         _ results: [DeliveryResult], beginning capacity: Int, inFlight: [UInt64: Int] = [:]
     ) throws -> [DeliveryStep.Start] {
-        let turn = try deliveries.step(
+        let outcome = try deliveries.step(
             results, beginning: AttemptRoom(capacity), inFlight: inFlight, owner: 1, leaseSeconds: 25,
             policies: RetryPolicies(),
             at: moment)
         try commit()
-        #expect(turn.concluded == results.count)
-        return turn.starts
+        #expect(outcome.concluded == results.count)
+        return outcome.starts
     }
 
     func lines(_ subscription: Subscription, _ query: DeliveryQuery = DeliveryQuery()) throws -> [DeliveryLine] {
@@ -160,7 +161,7 @@ extension Subscription {
 }
 
 extension EventMatcher {
-    /// A step for which there is time enough.
+    /// A step with enough time.
     func step(at moment: Moment) throws(StoreFailure) -> Bool {
         try step(until: moment.steady.adding(seconds: 1), now: { moment })
     }

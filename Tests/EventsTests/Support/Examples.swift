@@ -14,7 +14,7 @@ enum Example {
     /// 2026-11-22T06:05:37.619275Z.
     static let now = Timestamp(microseconds: 1_795_327_537_619_275)
 
-    /// Seals by telling what for, and turning the bytes around.
+    /// Reverses the bytes, and puts the purpose before them.
     static let sealing = Sealing(
         seal: { plain, purpose in purpose.context + plain.reversed() },
         open: { sealed, purpose in
@@ -22,7 +22,7 @@ enum Example {
         })
 }
 
-/// URLs that are right here: those of http and https.
+/// Accepts only URLs of http and https.
 struct WebURLs: URLRules {
     func fault(_ url: String) -> String? {
         let scheme = url.prefix { $0 != ":" }.lowercased()
@@ -36,7 +36,7 @@ func fields(_ fields: [(String, String)]) -> FieldList {
     return list
 }
 
-/// A minimal subscription with members more, or in place of its own; `nil` takes one away.
+/// A minimal subscription with members added or replaced; `nil` removes one.
 func subscription(_ members: [String: String?]) -> String {
     var all: [String: String?] = [
         "name": #""n""#, "jsonpath": #""$.data""#, "target_url": #""http://receiver.test/""#,
@@ -50,7 +50,7 @@ func input(_ body: String, isNew: Bool = true) throws(EventError) -> Subscriptio
     try SubscriptionInput(parsing: Array(body.utf8), isNew: isNew, WebURLs())
 }
 
-/// The message of the error that something throws; its status must be 400.
+/// The message of the error that `body` throws, which must have status 400; `nil` if it throws none.
 func fault<Value>(_ body: () throws(EventError) -> Value) -> String? {
     do throws(EventError) {
         _ = try body()
@@ -64,7 +64,7 @@ func fault<Value>(_ body: () throws(EventError) -> Value) -> String? {
 func text(_ bytes: [UInt8]?) -> String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
 
 func object(_ text: String) -> [JSON.Member] {
-    guard case .object(let members)? = try? parsed(text) else { preconditionFailure("no object: \(text)") }
+    guard case .object(let members)? = try? parsed(text) else { preconditionFailure("not an object: \(text)") }
     return members
 }
 

@@ -2,12 +2,12 @@ import Events
 import HTTP
 import Values
 
-/// A store in which something happens between what a matcher reads and what it writes.
+/// A store that calls `meanwhile` between what a matcher reads and what it writes.
 final class LateStore: MatchingStore {
     private let store: any MatchingStore
     var meanwhile: () -> Void = {}
-    /// Of how many events each step has delivered what they matched.
-    private(set) var kept: [Int] = []
+    /// The number of events whose matches each step has delivered.
+    private(set) var delivered: [Int] = []
 
     init(_ store: any MatchingStore) { self.store = store }
 
@@ -23,7 +23,7 @@ final class LateStore: MatchingStore {
 
     func deliver(_ matches: [EventMatches], at moment: Moment) async throws(StoreFailure) -> Int {
         meanwhile()
-        kept.append(matches.count)
+        delivered.append(matches.count)
         return try await store.deliver(matches, at: moment)
     }
 
