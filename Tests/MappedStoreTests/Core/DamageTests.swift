@@ -10,7 +10,7 @@ import Webhooks
 
 @testable import MappedStore
 
-/// A record that is damaged is in nobody's way but its own.
+/// A damaged record affects nothing but itself.
 @Suite struct DamageTests {
     private final class Damaging {
         let store: MappedStore
@@ -45,7 +45,7 @@ import Webhooks
             try store.commit()
         }
 
-        /// Begins what is due, and has it end well, unless said otherwise.
+        /// Begins all attempts that are due, and ends them with success or the given failure.
         func work(_ failure: Attempt.Failure? = nil) throws -> [DeliveryStep.Start] {
             let starts = try step([], beginning: 100).starts
             try end(starts, failure)
@@ -60,11 +60,11 @@ import Webhooks
         }
 
         func step(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryStep {
-            let turn = try store.deliveries.step(
+            let outcome = try store.deliveries.step(
                 results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
                 policies: RetryPolicies(), at: now)
             try store.commit()
-            return turn
+            return outcome
         }
 
         /// Overwrites the first entries of a table.
@@ -83,7 +83,7 @@ import Webhooks
             try store.commit()
         }
 
-        /// Has a webhook refuse events.
+        /// Accepts events, which their webhook refuses.
         func refuse(_ ids: [String]) throws {
             for id in ids {
                 try accept(id)
@@ -108,7 +108,9 @@ import Webhooks
     }
 
     @Test(arguments: [\Tables.destinations.bytes, \Tables.destinationStates.bytes, \Tables.deliveries.bytes])
-    func `others are delivered to`(table: any KeyPath<Tables, Table> & Sendable) throws {
+    func `a damaged record does not stop deliveries to other destinations`(table: any KeyPath<Tables, Table> & Sendable)
+        throws
+    {
         try with { test in
             let (first, second) = (try test.webhook(), try test.webhook())
             try test.accept("a")
@@ -124,7 +126,7 @@ import Webhooks
     }
 
     @Test(arguments: [\Tables.destinations.bytes, \Tables.destinationStates.bytes])
-    func `a destination that cannot be called does not count as late`(
+    func `a damaged destination does not count as stalled`(
         table: any KeyPath<Tables, Table> & Sendable
     ) throws {
         try with { test in
@@ -140,7 +142,7 @@ import Webhooks
         }
     }
 
-    @Test func `an event that is posted again is taken as new where the first can no longer be read`() throws {
+    @Test func `an event that is posted again is new if the first payload is damaged`() throws {
         try with { test in
             let webhook = try test.webhook()
             try test.accept("a")
@@ -152,7 +154,7 @@ import Webhooks
         }
     }
 
-    @Test func `what cannot be read any longer is not sent, and what comes after it is`() throws {
+    @Test func `a damaged payload is not sent, and later ones are`() throws {
         try with { test in
             _ = try test.webhook()
             try test.accept("a")
@@ -163,7 +165,7 @@ import Webhooks
         }
     }
 
-    @Test func `a destination that is damaged while it is called ends for nobody else`() throws {
+    @Test func `a destination that is damaged during an attempt does not affect others`() throws {
         try with { test in
             _ = try test.webhook()
             let other = try test.webhook()
@@ -175,7 +177,7 @@ import Webhooks
         }
     }
 
-    @Test func `a line of the log is passed over, and dropped with those of its age`() throws {
+    @Test func `a damaged log entry is skipped, and dropped with those of its age`() throws {
         try with { test in
             let webhook = try test.webhook()
             for id in ["a", "b", "c"] {
@@ -192,7 +194,7 @@ import Webhooks
                 try test.store.commit()
                 return dropped
             }
-            // The payload of the first is there still, its line being as old as the second's.
+            // The payload of the first stays, as its log entry counts as old as the second's.
             #expect(try drop(after: 1) == 1)
             #expect(try drop(after: 11) == 3)
             #expect(try test.log(webhook) == ["c"])
@@ -201,7 +203,7 @@ import Webhooks
         }
     }
 
-    @Test func `a payload is dropped with those of its age`() throws {
+    @Test func `a damaged payload is dropped with those of its age`() throws {
         try with { test in
             let webhook = try test.webhook()
             for id in ["a", "b"] {
@@ -219,7 +221,7 @@ import Webhooks
     }
 
     @Test(arguments: [\Tables.lostPayloads.bytes, \Tables.lostLines.bytes, \Tables.payloads.bytes])
-    func `what was given up is recovered but for what cannot be read`(
+    func `deliveries that were given up are recovered, except one with a damaged record`(
         table: any KeyPath<Tables, Table> & Sendable
     ) throws {
         try with { test in
@@ -234,14 +236,14 @@ import Webhooks
         }
     }
 
-    @Test func `an index that leads to what is on its way recovers it no second time`() throws {
+    @Test func `an index entry of a pending delivery does not recover it again`() throws {
         try with { test in
             let webhook = try test.webhook()
             try test.refuse(["a", "b"])
             #expect(try test.recover(webhook, limit: 1) == 1)
-            let place = key(webhook.destination.number, 1)
+            let indexKey = key(webhook.destination.number, 1)
             try test.store.write { (transaction) throws(LMDBError) in
-                try test.store.tables.lostLines.bytes.put(key(1), at: place, in: &transaction)
+                try test.store.tables.lostLines.bytes.put(key(1), at: indexKey, in: &transaction)
             }
             #expect(try test.recover(webhook) == 1)
             #expect(try test.work().map { $0.payload?.eventID } == ["a", "b"])
@@ -252,7 +254,7 @@ import Webhooks
         (\Tables.payloads.bytes, Redelivery.gone), (\.attempts.bytes, .unknownLine),
         (\.destinations.bytes, .unknownDestination),
     ])
-    func `what cannot be read is not sent again, and fails nothing else of its turn`(
+    func `a delivery with a damaged record is not repeated, and its turn goes on`(
         table: any KeyPath<Tables, Table> & Sendable, outcome: Redelivery
     ) throws {
         try with { test in
@@ -266,13 +268,15 @@ import Webhooks
     }
 
     @Test(arguments: [\Tables.lostPayloads.bytes, \Tables.lostLines.bytes])
-    func `lines are dropped though what they gave up is damaged`(table: any KeyPath<Tables, Table> & Sendable) throws {
+    func `log entries are dropped even if the index of lost deliveries is damaged`(
+        table: any KeyPath<Tables, Table> & Sendable
+    ) throws {
         try with { test in
             let webhook = try test.webhook()
             try test.refuse(["a"])
             try test.store.write { (transaction) throws(LMDBError) in
-                let place = key(webhook.destination.number, 1)
-                try test.store.tables[keyPath: table].put([0xFF], at: place, in: &transaction)
+                let indexKey = key(webhook.destination.number, 1)
+                try test.store.tables[keyPath: table].put([0xFF], at: indexKey, in: &transaction)
             }
             try test.store.commit()
             let end = test.now.wall.adding(seconds: 1)
@@ -283,7 +287,7 @@ import Webhooks
     }
 
     @Test(arguments: [1, 3, 7, 100])
-    func `many lines and payloads are dropped in steps, and nothing leads to them`(limit: Int) throws {
+    func `damaged log entries and payloads are dropped in steps, with their index entries`(limit: Int) throws {
         try with { test in
             let webhooks = try (0..<2).map { _ in try test.webhook() }
             try test.refuse((0..<6).map { "\($0)" })
@@ -308,7 +312,7 @@ import Webhooks
         }
     }
 
-    @Test func `a webhook goes with its lines, also those that are damaged`() throws {
+    @Test func `a webhook is deleted with its log entries, even damaged ones`() throws {
         try with { test in
             let webhook = try test.webhook()
             try test.refuse(["a", "b", "c"])

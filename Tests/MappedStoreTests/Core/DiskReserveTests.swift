@@ -30,7 +30,8 @@ import Values
         }
     }
 
-    /// Fills a store until it takes no more, and says how many notifications it took.
+    /// Fills a store until it refuses more.
+    /// - Returns: the number of notifications.
     private func fill(_ store: MappedStore, body: Int) throws -> Int {
         for count in 0..<10_000 {
             do throws(StoreFailure) {
@@ -54,7 +55,7 @@ import Values
     private static let limits = CaptureLimits(endpoints: 100_000, notificationsPerEndpoint: 1_000_000)
 
     @Test(.enabled(if: mayMount, "needs the right to mount a file system"), arguments: [100, 20_000, 300_000])
-    func `on a full disk what frees room works, and then there is room again`(body: Int) throws {
+    func `on a full disk operations that free room succeed, and then there is room again`(body: Int) throws {
         try Self.withSmallDisk(megabytes: 8) { disk in
             let store = try open(disk)
             try store.create(1)
@@ -81,7 +82,7 @@ import Values
     }
 
     @Test(arguments: [100, 20_000, 300_000])
-    func `in a full map what frees room works, and then there is room again`(body: Int) throws {
+    func `in a full map operations that free room succeed, and then there is room again`(body: Int) throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory, maximumBytes: 16 << 20)
             try store.create(1)
@@ -100,7 +101,7 @@ import Values
         }
     }
 
-    @Test func `a refusal for want of room leaves the rest of its turn`() throws {
+    @Test func `a request that is refused for lack of room leaves the others of its turn`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory, maximumBytes: 16 << 20)
             try store.create(1)

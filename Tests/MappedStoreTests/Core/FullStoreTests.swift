@@ -10,11 +10,11 @@ import Values
 
 @testable import MappedStore
 
-/// A store that has reached its size takes posts again once pages inside it are free.
+/// A store that has reached its size accepts posts again once it has free pages.
 @Suite struct FullStoreTests {
     private static let limits = CaptureLimits(endpoints: 100_000, notificationsPerEndpoint: 1_000_000)
 
-    /// Posts once; false where there is no room.
+    /// Posts once; `false` if there is no room.
     private func post(_ store: MappedStore, body: Int, for request: RequestID? = nil) throws -> Bool {
         do throws(StoreFailure) {
             let acceptance = try store.capture.accept(
@@ -43,7 +43,7 @@ import Values
         }
     }
 
-    /// Acknowledges all that is there, which frees its room at once.
+    /// Acknowledges everything, which frees its room at once.
     private func empty(_ store: MappedStore) throws(StoreFailure) {
         _ = try store.capture.acknowledge(through: 1 << 50, at: endpointID(1), at: store.clock.now(), Self.limits)
         try store.commit()
@@ -55,7 +55,7 @@ import Values
     }
 
     @Test(arguments: [100, 20_000, 300_000])
-    func `a store that was full while a snapshot was read takes posts again once it is not`(body: Int) throws {
+    func `a store that was full while a snapshot was read accepts posts again after that`(body: Int) throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory, maximumBytes: 16 << 20)
             try store.create(1)
@@ -85,7 +85,7 @@ import Values
     }
 
     @Test(arguments: [100, 20_000, 300_000])
-    func `a store that posts and collects have filled takes posts again once their requests are forgotten`(
+    func `a store filled by posts and collects accepts posts again once their requests are forgotten`(
         body: Int
     ) throws {
         try withTemporaryDirectory { directory in
@@ -115,7 +115,7 @@ import Values
         }
     }
 
-    @Test func `a full store remembers requests for as long as nginx may try them again`() throws {
+    @Test func `a full store remembers requests for as long as nginx may retry them`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory, maximumBytes: 16 << 20)
             try store.create(1)
@@ -133,7 +133,7 @@ import Values
         }
     }
 
-    @Test func `what was collected can be asked for again although the endpoint was deleted meanwhile`() throws {
+    @Test func `a collect can be retried even after the endpoint was deleted`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             let request = Self.request(1)
@@ -156,7 +156,7 @@ import Values
         }
     }
 
-    @Test func `free pages that a reader still sees are no room`() throws {
+    @Test func `free pages that a reader still sees are not usable`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory, maximumBytes: 16 << 20)
             try store.create(1)
@@ -187,7 +187,7 @@ import Values
         #expect(rows.sorted() == Tables.names.sorted())
     }
 
-    @Test func `salvage knows every table`() throws {
+    @Test func `the list of tables is complete`() throws {
         try withTemporaryDirectory { directory in
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
             let others = Mirror(reflecting: store.tables).children.filter {

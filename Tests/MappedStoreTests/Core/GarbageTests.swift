@@ -9,7 +9,7 @@ import Values
 @testable import MappedStore
 
 @Suite struct GarbageTests {
-    @Test func `what a queue leaves behind is removed in steps, and nothing of others`() throws {
+    @Test func `the messages of a removed queue are removed in steps, and no others`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             let limits = QueueLimits(messageCount: 1000)
@@ -31,7 +31,7 @@ import Values
         }
     }
 
-    @Test func `what a user leaves behind is removed in steps, and nothing of others`() throws {
+    @Test func `the clients of a removed user are removed in steps, and no others`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.configure(users: ["t", "u", "v"])
@@ -52,7 +52,7 @@ import Values
         }
     }
 
-    @Test func `one step removes no more than it may, of however much garbage`() throws {
+    @Test func `a step removes no more than its limit, however much garbage there is`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.configure(queues: ["p", "q", "r"], users: ["u", "v"])
@@ -69,7 +69,7 @@ import Values
         }
     }
 
-    @Test func `a post that frees a hundred thousand messages leaves the rest to the worker`() throws {
+    @Test func `a post that rolls off a hundred thousand messages leaves their removal to the worker`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.configure(QueueLimits(messageCount: 1_000_000))
@@ -93,14 +93,14 @@ import Values
                 #expect(try store.read("d") == [100_001 + UInt64(steps)])
             }
             try store.commit()
-            // What rolled off meanwhile was removed with what had before.
+            // The messages that rolled off in between have been removed too.
             #expect(try store.count(\.messages.table.bytes) == 10)
             #expect(steps == 99 || steps == 100)
         }
     }
 
     @Test(arguments: [(64, 10), (65, 75)])
-    func `a few messages are removed by the post that they make room for`(excess: Int, kept: Int) throws {
+    func `up to 64 messages are removed by the post that makes them roll off`(excess: Int, kept: Int) throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.configure(QueueLimits(messageCount: 1000))
@@ -112,7 +112,7 @@ import Values
         }
     }
 
-    @Test func `logins that are over are forgotten in steps, and no others`() throws {
+    @Test func `login records without effect are removed in steps, and no others`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             let now = store.clock.now().steady

@@ -14,9 +14,9 @@ import Webhooks
 
 @testable import MappedStore
 
-/// Stores of an older layout, and files that take the place of others.
+/// Stores of an older layout, and files that replace others.
 @Suite struct LayoutTests {
-    /// Those that a layout added to the one before.
+    /// The tables that each layout added.
     private static let tablesSince: [UInt64: [String]] = [
         1: ["meta", "endpoints", "endpoint-ids", "endpoint-uses", "notifications", "requests"],
         2: [
@@ -32,7 +32,7 @@ import Webhooks
         ],
     ]
 
-    /// Records by name that a layout did not have.
+    /// The named records that each layout did not have yet.
     private static let laterKeys = [
         1: ["queues", "mark", "schema"], 2: ["schema"], 3: ["schema"], 4: ["schema"],
     ].mapValues { $0.map { Array($0.utf8) } }
@@ -40,8 +40,9 @@ import Webhooks
     private static let id = UUID("6cf47199-5abf-4ae3-a40d-9d6283d0ee21")!
     private static let routedID = UUID("0f9b5e35-6fbb-4a36-9a44-3b5b1d36a0f6")!
 
-    /// Puts something of each kind that a layout knows into a store: an endpoint with a notification, a queue with a message,
-    /// a webhook with one event that it has refused and one that waits, a subscription with an event that waits for agreement.
+    /// Fills a store with data of each kind that a layout has: an endpoint with a notification, a queue with a message, a
+    /// webhook with one event that it has refused and one that waits, a subscription with an event that waits for
+    /// approval.
     private func fill(_ store: MappedStore, layout: UInt64) throws {
         try store.create(1)
         #expect(try store.accept(at: 1) == .stored)
@@ -72,11 +73,11 @@ import Webhooks
     }
 
     private func begin(_ store: MappedStore) throws -> [DeliveryStep.Start] {
-        let turn = try store.deliveries.step(
+        let outcome = try store.deliveries.step(
             [], beginning: AttemptRoom(9), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
             at: store.clock.now())
         try store.commit()
-        return turn.starts
+        return outcome.starts
     }
 
     private func refuse(
@@ -97,7 +98,7 @@ import Webhooks
         try store.commit()
     }
 
-    /// Checks that what `fill` put in is there, and of use.
+    /// Checks that everything from `fill` is there, and works.
     private func expectFilled(_ store: MappedStore, layout: UInt64) throws {
         #expect(try store.waiting(at: 1) == [1])
         #expect(try store.queues.isConfigured() == (layout >= 2))
@@ -119,7 +120,7 @@ import Webhooks
         #expect(try begin(store).map { $0.payload?.body } == bodies.map { Array($0.utf8) })
     }
 
-    /// Has the store route an event.
+    /// Routes an event.
     private func route(_ store: MappedStore, _ id: UUID) throws {
         let now = store.clock.now()
         #expect(try store.events.create(.example(id, approvalPath: "/events/u", at: now.wall)) != nil)
@@ -149,9 +150,9 @@ import Webhooks
         return entries
     }
 
-    /// Makes a store of an older layout: of a newer one, the tables that were there.
-    /// - Parameter unfilled: tables that nothing was put into then.
-    /// - Returns: what it had in those.
+    /// Makes a store of an older layout from the tables of a newer one.
+    /// - Parameter unfilled: tables that the older layout had, but did not fill.
+    /// - Returns: the entries that the newer layout has in these.
     @discardableResult
     private func make(
         layout: UInt64, in directory: FilePath, unfilled: [String] = [], _ more: (MappedStore) throws -> Void = { _ in }
@@ -188,7 +189,7 @@ import Webhooks
     }
 
     @Test(arguments: [1, 2, 3, 4], [MappedStore.Options.Access.shared, .exclusive])
-    func `a store of an older layout is migrated, with all that is in it`(
+    func `a store of an older layout is migrated with all its contents`(
         layout: UInt64, access: MappedStore.Options.Access
     ) throws {
         try withTemporaryDirectory { directory in
@@ -219,7 +220,7 @@ import Webhooks
         }
     }
 
-    /// Has events refused: one is accepted the second time, one refused again, and one is on its way again.
+    /// Makes deliveries fail: one succeeds the second time, one fails again, and one is pending again.
     private func giveUp(_ store: MappedStore) throws {
         for name in ["saved", "twice", "underway"] {
             let event = Event(id: name, type: "job-created", body: [])
@@ -250,7 +251,7 @@ import Webhooks
     ]
 
     @Test(arguments: unfilled)
-    func `what was given up in a store of an older layout is recovered`(layout: UInt64, unfilled: [String]) throws {
+    func `deliveries that were given up in an older layout are recovered`(layout: UInt64, unfilled: [String]) throws {
         try withTemporaryDirectory { directory in
             let expected = try make(layout: layout, in: directory, unfilled: unfilled, giveUp)
             #expect(expected.isEmpty == unfilled.isEmpty)
@@ -271,7 +272,7 @@ import Webhooks
     }
 
     @Test(arguments: [1, 2, 3, 4])
-    func `an older store that is not to be changed is refused with what to do, and stays as it is`(
+    func `a store of an older layout is refused with advice if it is read-only, and is not changed`(
         layout: UInt64
     ) throws {
         try withTemporaryDirectory { directory in
@@ -297,7 +298,7 @@ import Webhooks
 
     // MARK: The file
 
-    /// What a store's time is before something is done to its closed file, and after.
+    /// The time of a store before a change of its closed file, after it, and after another opening.
     private func time(
         around change: (FilePath) throws -> Void, closing: (MappedStore) throws -> Void = { _ in }
     ) throws -> (before: UInt64, after: UInt64, again: UInt64) {
@@ -327,7 +328,7 @@ import Webhooks
     }
 
     @Test(arguments: [false, true])
-    func `an older copy in the place of the file, or written over it, changes the time once`(isInPlace: Bool) throws {
+    func `replacing or overwriting the file with an older copy changes the time once`(isInPlace: Bool) throws {
         var copy: [UInt8] = []
         let (before, after, again) = try time { path in
             if isInPlace {
@@ -348,7 +349,7 @@ import Webhooks
         #expect(again == after)
     }
 
-    @Test func `renewing the mark does not change the time, losing it does`() throws {
+    @Test func `renewing the mark does not change the time, and losing it does`() throws {
         let (before, after, _) = try time(around: { _ in }, closing: { try $0.renewMark() })
         #expect(before == after)
         let lost = try time { path in try Files.remove(path.removingLastComponent().appending("store.mark")) }
@@ -367,7 +368,7 @@ import Webhooks
         #expect(before == after && after == again)
     }
 
-    @Test func `a store that begins anew has another time, each time`() throws {
+    @Test func `beginning anew changes the time of a store, each time`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             var times = [try store.queues.time()]

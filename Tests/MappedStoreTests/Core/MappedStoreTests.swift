@@ -61,7 +61,7 @@ extension MappedStore {
 }
 
 @Suite struct MappedStoreTests {
-    @Test func `only what writes keeps other processes from writing, and only until its commit`() throws {
+    @Test func `only a write locks out other writers, and only until its commit`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.create(1)
@@ -76,7 +76,7 @@ extension MappedStore {
     }
 
     @Test(arguments: [false, true])
-    func `what was committed is there after opening again, what was not is not`(isDurable: Bool) throws {
+    func `committed data is there after reopening, and other data is not`(isDurable: Bool) throws {
         try withTemporaryDirectory { directory in
             do {
                 let store = try open(directory, isDurable: isDurable)
@@ -98,7 +98,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `a commit is seen by other processes, and theirs here`() async throws {
+    @Test func `processes see the commits of each other`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             let store = try open(directory)
             try store.create(1)
@@ -118,7 +118,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `two processes that write at once lose nothing and double nothing`() async throws {
+    @Test func `two processes that write at once lose and repeat nothing`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             do {
                 let store = try open(directory)
@@ -149,7 +149,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `a process that is killed in the middle of writing leaves nothing of it`() async throws {
+    @Test func `a process that is killed while it writes leaves only what it has committed`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             let store = try open(directory)
             try store.create(1)
@@ -172,7 +172,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `processes that are killed over and over leave every committed notification`() async throws {
+    @Test func `processes that are killed again and again leave every committed notification`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             do {
                 let store = try open(directory)
@@ -196,7 +196,7 @@ extension MappedStore {
     }
 
     @Test(arguments: [0, MappedStore.schemaVersion + 1, UInt64.max])
-    func `a store of another layout is refused and left as it is`(version: UInt64) throws {
+    func `a store of an unknown layout is refused, and is not changed`(version: UInt64) throws {
         try withTemporaryDirectory { directory in
             do {
                 let store = try open(directory)
@@ -217,7 +217,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `a file that is no store is refused as damaged`() throws {
+    @Test func `a file that is not a store is refused as damaged`() throws {
         try withTemporaryDirectory { directory in
             try Files.replace(MappedStore.file(in: directory), with: [UInt8](repeating: 0x41, count: 20_000))
             do throws(StoreError) {
@@ -231,7 +231,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `damaged records fail their request and no other`() throws {
+    @Test func `a damaged record fails its own request, and no other`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.create(1)
@@ -242,7 +242,7 @@ extension MappedStore {
                 try store.tables.notifications.table.bytes.put([9], at: key(2, 1), in: &transaction)
             }
             try store.commit()
-            // What shares the transaction with it is stored.
+            // Another request of the same transaction is stored.
             #expect(try store.accept(at: 2) == .stored)
             let id = endpointID(1)
             #expect(throws: StoreFailure.damaged("an endpoint's record is damaged: endpoint \(id)")) {
@@ -254,7 +254,7 @@ extension MappedStore {
             #expect(throws: StoreFailure.self) { try store.waiting(at: 2) }
             #expect(try store.looked(at: 2, after: 1, limit: 9)?.count == 2)
             #expect(try store.capture.overview(newest: 10).newest.map(\.number) == [2])
-            // Each is logged once.
+            // Each damaged record is logged once.
             #expect(store.takeDamage().filter { $0.contains("\(id)") }.count == 1)
             #expect(throws: StoreFailure.self) { try store.accept(at: 1) }
             #expect(store.takeDamage() == [])
@@ -285,7 +285,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `where nothing was written nothing is committed`() throws {
+    @Test func `without a write nothing is committed`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             let version = try store.version()
@@ -301,7 +301,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `requests are forgotten after two minutes, with what was kept for a second attempt`() throws {
+    @Test func `requests are forgotten after two minutes, with the notifications stored for their retry`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             let now = store.clock.now()

@@ -12,7 +12,7 @@ import Values
 
 @testable import MappedStore
 
-/// After a crash of the machine no number is given again that a client may have seen.
+/// After a crash of the machine, no number that a client may have seen is given again.
 @Suite struct NumbersTests {
     private static let limits = CaptureLimits(notificationsPerEndpoint: 1000)
 
@@ -31,7 +31,7 @@ import Values
         try store.commit()
     }
 
-    /// The numbers that clients see of what is made now, by what they count.
+    /// Creates one record of each kind, and returns their numbers.
     private func numbers(_ store: MappedStore) throws -> [String: UInt64] {
         #expect(try store.accept(at: 1) == .stored)
         let queue = try #require(try store.queues.queue(named: "q"))
@@ -49,12 +49,12 @@ import Values
             return [
                 "notification": try store.capture.stored(endpointID(1), in: transaction)!.endpoint.next - 1,
                 "message": log!.current, "destination": subscription.destination.number,
-                "parcel": state.nextPayload - 1, "line": state.nextLog, "delivery": state.nextDelivery,
+                "payload": state.nextPayload - 1, "log entry": state.nextLog, "delivery": state.nextDelivery,
             ]
         }
     }
 
-    @Test func `numbers go on without a gap where the machine was not started anew`() throws {
+    @Test func `numbers have no gap if the machine was not restarted`() throws {
         try withTemporaryDirectory { directory in
             do {
                 let store = try open(directory, boot: "a")
@@ -69,7 +69,7 @@ import Values
         }
     }
 
-    @Test func `numbers go on without a gap where the store was closed before the machine was stopped`() throws {
+    @Test func `numbers have no gap if the store was closed before the machine was restarted`() throws {
         try withTemporaryDirectory { directory in
             do {
                 let store = try open(directory, boot: "a")
@@ -83,15 +83,15 @@ import Values
                 let found = try numbers(store)
                 #expect(found["notification"] == 2)
                 #expect(found["message"] == 2)
-                #expect(found["parcel"] == 2)
+                #expect(found["payload"] == 2)
             }
-            // It was not closed again.
+            // This time it was not closed.
             let store = try open(directory, boot: "c")
             #expect(try numbers(store)["notification"]! > 1000)
         }
     }
 
-    @Test func `after a power cut that undid commits no number is given again, and all stay below 2^53`() throws {
+    @Test func `after a power cut that undoes commits, no number is given again, and all stay below 2^53`() throws {
         try withTemporaryDirectory { directory in
             let path = MappedStore.file(in: directory)
             do {
@@ -109,7 +109,7 @@ import Values
                         for (what, number) in try numbers(store) { shown[what] = max(shown[what] ?? 0, number) }
                     }
                 }
-                // The disk has none of that.
+                // The disk has lost all of that.
                 try Self.replace(path, with: before)
                 let store = try open(directory, boot: "\(boot)")
                 for (what, number) in try numbers(store) {
@@ -121,7 +121,7 @@ import Values
         }
     }
 
-    @Test func `what waited before the jump of the numbers is looked at, acknowledged and collected like all else`()
+    @Test func `notifications on both sides of a gap can be read, acknowledged and collected`()
         throws
     {
         try withTemporaryDirectory { directory in
@@ -157,7 +157,7 @@ import Values
         }
     }
 
-    @Test func `an export carries numbers over a gap`() throws {
+    @Test func `an export keeps the numbers on both sides of a gap`() throws {
         try withTemporaryDirectory { directory in
             do {
                 let store = try open(directory, boot: "a")
@@ -204,7 +204,7 @@ import Values
         }
     }
 
-    @Test func `an older copy of the store that is put in place gives no number again`() throws {
+    @Test func `a restart from an older copy of the store gives out no number twice`() throws {
         try withTemporaryDirectory { directory in
             let path = MappedStore.file(in: directory)
             do {

@@ -7,7 +7,7 @@ import Values
 
 @Suite struct ByteCodingTests {
     @Test(arguments: [0, 1, 127, 128, 16_383, 16_384, 1 << 35, UInt64.max - 1, .max])
-    func `a number comes back, and the larger one sorts after it`(number: UInt64) {
+    func `a number is read back, and a larger one sorts after it`(number: UInt64) {
         var writer = ByteWriter()
         writer.number(number)
         writer.fixed(number)
@@ -16,7 +16,7 @@ import Values
         if number < .max { #expect(key(number).lexicographicallyPrecedes(key(number + 1))) }
     }
 
-    @Test func `what is not there is not read`() {
+    @Test func `missing bytes are not read`() {
         var reader = ByteReader([0x80, 0x80])
         #expect(reader.number() == nil)
         var short = ByteReader([1, 2, 3])
@@ -54,10 +54,10 @@ import Values
             receivedAt: Timestamp(microseconds: -7), remote: query == nil ? nil : "::1")
     }
 
-    /// All ways of cutting a record short, and of lengthening it.
+    /// All truncations of a record.
     private func damaged(_ bytes: [UInt8]) -> [[UInt8]] { (0..<bytes.count).map { Array(bytes.prefix($0)) } }
 
-    @Test func `an endpoint comes back as it was, and damaged is none`() throws {
+    @Test func `an endpoint is read back, and damage is detected`() throws {
         let bytes = EndpointRecord.encode(record(try endpoint()))
         let found = try #require(EndpointRecord.decode(bytes, at: 9))
         #expect(try found.endpoint == endpoint())
@@ -68,14 +68,16 @@ import Values
     }
 
     @Test(arguments: [(0, 0), (5, 4), (0, 1)] as [(UInt64, UInt64)])
-    func `an endpoint that has collected more than came is damaged`(uncollected: UInt64, next: UInt64) throws {
+    func `an endpoint with more collected than received notifications is damaged`(uncollected: UInt64, next: UInt64)
+        throws
+    {
         var endpoint = try endpoint()
         (endpoint.uncollected, endpoint.next) = (uncollected, next)
         #expect(EndpointRecord.decode(EndpointRecord.encode(record(endpoint)), at: 9) == nil)
     }
 
     @Test(arguments: [Int64.min, -1, 0, 1, .max])
-    func `keys by use sort by time, before 1970 too`(time: Int64) throws {
+    func `keys by use sort by time, even before 1970`(time: Int64) throws {
         let key = TimedNumber(Timestamp(microseconds: time), 3)
         #expect(TimedNumber(keyBytes: key.keyBytes) == key)
         if time < .max {
@@ -89,7 +91,7 @@ import Values
     @Test(
         arguments: [(.text, nil), (.binary, []), (.encodedText("latin1"), [0x61])]
             as [(Notification.BodyKind, [UInt8]?)])
-    func `a notification comes back as it was, and cut short is none`(kind: Notification.BodyKind, query: [UInt8]?) {
+    func `a notification is read back, and truncation is detected`(kind: Notification.BodyKind, query: [UInt8]?) {
         let notification = notification(kind, query: query)
         let bytes = NotificationRecord.encode(notification)
         #expect(NotificationRecord.decode(bytes) == notification)
@@ -97,14 +99,14 @@ import Values
         #expect(NotificationRecord.decode(([9] + bytes.dropFirst())) == nil)
     }
 
-    @Test func `a notification that claims countless fields is none`() {
+    @Test func `a notification with an impossible number of fields is damaged`() {
         let head: [UInt8] = [1] + key(0) + [0, 0, 0, 0]
         let bytes = head + [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]
         #expect(NotificationRecord.decode((bytes + [0, 0])) == nil)
         #expect(NotificationRecord.decode((head + [0, 7])) == nil)
     }
 
-    @Test func `what a request came to comes back, and damaged is none`() throws {
+    @Test func `the outcome of a request is read back, and damage is detected`() throws {
         let outcomes: [Outcome] = [
             .stored, .created(try #require(Self.id)), .collected(endpoint: 1, first: 300, end: .max), .done,
             .read(queue: 300, cursor: 7, end: 1 << 40), .read(queue: 1, cursor: 7, end: 7),
@@ -117,7 +119,7 @@ import Values
         }
     }
 
-    @Test func `counters come back, and cut short are none`() {
+    @Test func `counters are read back, and truncation is detected`() {
         var state = CaptureState()
         for (index, event) in CaptureEvent.allCases.enumerated() { state.counters[event] = UInt64(index) << 40 }
         state.nextEndpoint = 77

@@ -11,7 +11,7 @@ import Values
 @testable import MappedStore
 
 @Suite struct SteadyClockTests {
-    /// What the clock of an installation is after its store held another one.
+    /// The clock of a new store, and its clock after `stored` was written and the store was reopened.
     private func clock(after stored: SteadyClock?) throws -> (SteadyClock, SteadyClock) {
         try withTemporaryDirectory { directory in
             let first: SteadyClock
@@ -29,14 +29,14 @@ import Values
         }
     }
 
-    @Test func `the clock stays as it is while the machine runs`() throws {
+    @Test func `the clock does not change while the machine runs`() throws {
         let (first, second) = try clock(after: nil)
         #expect(first == second)
         let moved = SteadyClock(bootID: Machine.bootID(), offsetMicroseconds: 12345)
         #expect(try clock(after: moved).1 == moved)
     }
 
-    @Test func `after a restart of the machine it is moved anew`() throws {
+    @Test func `after a restart of the machine the clock gets a new offset`() throws {
         let old = SteadyClock(bootID: "another start", offsetMicroseconds: 12345)
         let (_, clock) = try clock(after: old)
         #expect(clock.bootID == Machine.bootID())
@@ -45,8 +45,7 @@ import Values
     }
 
     @Test(arguments: [1, 1_000_000])
-    func `after a restart it goes on from what it showed, though the time of day has gone back`(seconds: Double) throws
-    {
+    func `after a restart the clock goes on, even if the time of day has gone back`(seconds: Double) throws {
         try withTemporaryDirectory { directory in
             let shown: Timestamp
             do {
@@ -67,18 +66,18 @@ import Values
         }
     }
 
-    @Test func `what no clock can have shown does not move it`() {
+    @Test func `an impossible time does not move the clock`() {
         let clock = SteadyClock.starting(after: Timestamp(microseconds: .max))
         #expect(abs(clock.now().wall.seconds(since: clock.now().steady)) < 5)
     }
 
-    @Test func `two readings go forwards`() {
+    @Test func `the clock does not go back`() {
         let clock = SteadyClock.starting()
         let first = clock.now()
         #expect(clock.now().steady >= first.steady)
     }
 
-    @Test func `a clock comes back as it was, and damaged is none`() {
+    @Test func `a clock is read back, and truncation is detected`() {
         let clock = SteadyClock(bootID: "id", offsetMicroseconds: -5)
         #expect(SteadyClock(clock.encoded) == clock)
         for count in 0..<clock.encoded.count {

@@ -7,7 +7,7 @@ import Webhooks
 @testable import MappedStore
 
 @Suite struct DeliveryRecordsTests {
-    /// All ways of cutting a record short, and some of spoiling it.
+    /// All truncations of a record, and some other damage.
     private func damaged(_ bytes: [UInt8]) -> [[UInt8]] {
         (0..<bytes.count).map { Array(bytes.prefix($0)) } + longer(bytes)
     }
@@ -31,14 +31,14 @@ import Webhooks
     ]
 
     @Test(arguments: destinations)
-    func `a destination comes back as it was, and damaged is none`(destination: Destination) {
+    func `a destination is read back, and damage is detected`(destination: Destination) {
         let bytes = DestinationRecord.encode(destination)
         #expect(DestinationRecord.decode(bytes, at: destination.number) == destination)
         for bytes in damaged(bytes) { #expect(DestinationRecord.decode(bytes, at: 1) == nil) }
     }
 
     @Test(arguments: [Double.nan, .infinity, -.infinity])
-    func `a time that is no number is damage`(value: Double) {
+    func `a time that is not finite is damage`(value: Double) {
         for policy in [RetryPolicy.fixed(retries: 1, interval: value), .schedule([1, value])] {
             let bytes = DestinationRecord.encode(Destination(number: 1, url: "u", policy: .own(policy)))
             #expect(DestinationRecord.decode(bytes, at: 1) == nil)
@@ -68,7 +68,7 @@ import Webhooks
     }
 
     @Test(arguments: lines, Trigger.allCases)
-    func `a line of the log comes back as it was, and cut short traps nowhere`(attempt: Attempt, trigger: Trigger) {
+    func `a log entry is read back, and damage is detected`(attempt: Attempt, trigger: Trigger) {
         let record = Self.line(attempt, trigger: trigger)
         let bytes = record.encoded
         #expect(AttemptRecord(bytes) == record && AttemptRecord.isWhole(bytes))
@@ -83,7 +83,7 @@ import Webhooks
         }
     }
 
-    @Test func `numbers that nothing can count with are damage`() {
+    @Test func `impossible rates, limits and counters are damage`() {
         for rate in [-1, 1e7, 1e300] {
             let destination = Destination(
                 number: 7, url: "http://x/", policy: .standard, limits: DestinationLimits(rate: rate))
@@ -91,10 +91,10 @@ import Webhooks
         }
         let fixed = Destination(number: 7, url: "", policy: .fixed, limits: DestinationLimits(inFlight: 1))
         var bytes = DestinationRecord.encode(fixed)
-        // Behind the version, the URL, the method, the type, two that are not there, no keyring, and the policy.
-        let place = 1 + 1 + 5 + 17 + 1 + 1 + 1 + 1
-        #expect(bytes[place] == 1)
-        bytes[place] = 0
+        // After the version, the URL, the method, the type, two missing members, no keyring, and the policy.
+        let offset = 1 + 1 + 5 + 17 + 1 + 1 + 1 + 1
+        #expect(bytes[offset] == 1)
+        bytes[offset] = 0
         #expect(DestinationRecord.decode(bytes, at: 7) == nil)
         for change in [\DestinationHealth.delivered, \.failedAttempts, \.windowAttempts, \.windowFailures] {
             var state = DestinationState()
@@ -103,7 +103,7 @@ import Webhooks
         }
     }
 
-    @Test func `the state of a destination comes back as it was, and damaged is none`() {
+    @Test func `the state of a destination is read back, and damage is detected`() {
         var full = DestinationState()
         full.health.delivered = 1
         full.health.failedAttempts = 300
@@ -130,7 +130,7 @@ import Webhooks
     }
 
     @Test(arguments: [nil, "", "key"] as [String?], [[], [0xff], [UInt8](repeating: 1, count: 5000)] as [[UInt8]])
-    func `a payload comes back as it was, and damage is seen`(key: String?, body: [UInt8]) throws {
+    func `a payload is read back, and damage is detected`(key: String?, body: [UInt8]) throws {
         let payload = Payload(
             number: 3, eventID: "e", idempotencyKey: key, event: "job-created", source: try #require(Self.id),
             body: body, receivedAt: Self.time)
@@ -143,7 +143,7 @@ import Webhooks
         for bytes in longer(bytes) { #expect(!PayloadRecord.isWhole(bytes)) }
     }
 
-    @Test func `records of before operational events are read`() {
+    @Test func `records from before operational events are read`() {
         var state = DestinationState()
         state.pending = 3
         #expect(DestinationState([1] + state.encoded.dropFirst().dropLast()) == state)
@@ -157,7 +157,7 @@ import Webhooks
     }
 
     @Test(arguments: Trigger.allCases, [Int64.min, -1, 0, 1_795_327_537_619_275, .max])
-    func `a delivery comes back as it was, and damaged is none`(trigger: Trigger, due: Int64) throws {
+    func `a delivery is read back, and damage is detected`(trigger: Trigger, due: Int64) throws {
         let delivery = Delivery(
             number: 1, destination: 300, payload: .max, id: try #require(Self.id), trigger: trigger, isRepair: due > 0,
             attempts: .max, due: Timestamp(microseconds: due), owner: .max, created: Self.time)
@@ -168,7 +168,7 @@ import Webhooks
         for count in 0..<key.keyBytes.count { #expect(DeliveryKey(keyBytes: Array(key.keyBytes.prefix(count))) == nil) }
     }
 
-    @Test func `deliveries sort by the time they are due at, those before 1970 first`() throws {
+    @Test func `deliveries sort by due time, even before 1970`() throws {
         let times = [Int64.min, -2, -1, 0, 1, 256, .max].map { Timestamp(microseconds: $0) }
         let keys = times.map { DeliveryKey(destination: 1, due: $0).keyBytes }
         for (earlier, later) in zip(keys, keys.dropFirst()) { #expect(earlier.lexicographicallyPrecedes(later)) }
@@ -176,7 +176,7 @@ import Webhooks
     }
 
     @Test(arguments: ["6cf47199-5abf-4ae3-a40d-9d6283d0ee21", "00000000-0000-0000-0000-000000000000"])
-    func `what is known of an event comes back, in whatever environment`(environment: String) throws {
+    func `the record of an event's id is read back, in every environment`(environment: String) throws {
         let key = EventKey(try #require(UUID(environment)), .id, "e")
         for record in [EventIDRecord(payload: 1, deliveries: 0), EventIDRecord(payload: 1 << 40, deliveries: 300)] {
             #expect(EventIDRecord.decode(EventIDRecord.encode(record), at: key) == record)
@@ -185,7 +185,7 @@ import Webhooks
         #expect(EventIDRecord.decode(EventIDRecord.encode(routed), at: EventKey(routed: "e")) == routed)
     }
 
-    @Test func `keys come back as they were, and damaged are none`() {
+    @Test func `a keyring is read back, and damage is detected`() {
         let keys = ["a", "é"].map {
             Keyring.Key(
                 id: $0, algorithm: "ed25519", publicKey: "PEM\n", sealedPrivateKey: [0, 0xff], created: Self.time,
@@ -198,7 +198,7 @@ import Webhooks
         #expect(KeyringRecord.decode(KeyringRecord.encode(Keyring(number: 1, keys: [])), at: 1) == nil)
     }
 
-    @Test func `a webhook comes back as it was, and damaged is none`() throws {
+    @Test func `a webhook is read back, and damage is detected`() throws {
         let id = try #require(Self.id)
         let state = DestinationState()
         for description in [nil, "", "d"] {
@@ -212,7 +212,7 @@ import Webhooks
         }
     }
 
-    @Test func `the state of deliveries comes back as it was, and damaged is none`() {
+    @Test func `the state of deliveries is read back, and damage is detected`() {
         var state = DeliveryState()
         (state.nextDestination, state.nextPayload, state.nextDelivery) = (1, 300, .max)
         (state.nextLog, state.nextKeyring, state.bytes) = (4, 5, 6)

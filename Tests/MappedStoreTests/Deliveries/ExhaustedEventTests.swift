@@ -9,9 +9,9 @@ import Webhooks
 
 @testable import MappedStore
 
-/// What operators hear when a message is given up whose content cannot be read any longer.
+/// The event for operators when a delivery is given up whose payload is damaged.
 @Suite struct ExhaustedEventTests {
-    /// - Parameter failures: how many attempts fail before the content is damaged.
+    /// - Parameter failures: how many attempts fail before the payload is damaged.
     /// - Returns: the details of `message.exhausted`, by name.
     private func exhausted(after failures: Int) throws -> [String: OperationalEvent.Value] {
         try withTemporaryDirectory { directory in
@@ -33,11 +33,11 @@ import Webhooks
             try store.commit()
 
             func step(_ results: [DeliveryResult], _ room: Int) throws -> DeliveryStep {
-                let turn = try store.deliveries.step(
+                let outcome = try store.deliveries.step(
                     results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
                     policies: RetryPolicies(), at: now)
                 try store.commit()
-                return turn
+                return outcome
             }
             func fail(_ kind: Attempt.ErrorKind) throws -> [OperationalEvent] {
                 let starts = try step([], 10).starts
@@ -63,20 +63,20 @@ import Webhooks
             }
             try store.commit()
             let events = try fail(.unavailable)
-            let told = try #require(events.first { $0.kind == .messageExhausted })
-            return Dictionary(uniqueKeysWithValues: told.details.map { ($0.name, $0.value) })
+            let reported = try #require(events.first { $0.kind == .messageExhausted })
+            return Dictionary(uniqueKeysWithValues: reported.details.map { ($0.name, $0.value) })
         }
     }
 
-    @Test func `a message that is given up is named by its event though its content is gone`() throws {
+    @Test func `a delivery with a damaged payload is reported with the event of its log entries`() throws {
         let details = try exhausted(after: 1)
         #expect(details["event"] == .text("job-created") && details["event_id"] == .text("job-17"))
         #expect(details["parcel"] == nil && details["attempts"] == .number(2))
     }
 
-    @Test func `where nothing tells of its event any longer its number does`() throws {
+    @Test func `without a log entry the number of the payload is reported`() throws {
         guard case .number? = try exhausted(after: 0)["parcel"] else {
-            Issue.record("the message has no name at all")
+            Issue.record("the number is missing")
             return
         }
     }

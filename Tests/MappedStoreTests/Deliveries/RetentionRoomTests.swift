@@ -8,9 +8,9 @@ import Values
 
 @testable import MappedStore
 
-/// What a store that is full, or over its limits, drops; and what it keeps.
+/// What a store drops that is full or above its limits, and what it keeps.
 @Suite struct RetentionRoomTests {
-    /// An event with a body of so many bytes and a few more.
+    /// Receives an event with a body of slightly more than `bytes`.
     @discardableResult
     private func receive(_ bytes: Int, _ routing: Routing) throws -> UUID {
         var random = SystemRandomNumberGenerator()
@@ -21,7 +21,7 @@ import Values
         return event.id
     }
 
-    /// Has every event that waits be tried with a subscription later.
+    /// Matches all waiting events, and defers them for a lagging subscription.
     private func match(_ routing: Routing, _ subscriptions: [UInt64] = [], deferring lagging: UInt64) throws {
         let waiting = try routing.store.matching.waitingEvents(
             besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
@@ -32,14 +32,14 @@ import Values
         try routing.store.commit()
     }
 
-    /// Takes steps until one says that there is nothing left.
+    /// Takes steps until one drops nothing.
     private func dropAll(_ routing: Routing, _ step: (MappedStore) throws -> Int) throws {
         for _ in 0..<100 {
             let count = try step(routing.store)
             try routing.store.commit()
             if count == 0 { return }
         }
-        Issue.record("there is no end to it")
+        Issue.record("more is dropped in each step")
     }
 
     private func dropByAge(_ routing: Routing, secondsAgo: Double) throws -> Int {
@@ -51,7 +51,7 @@ import Values
 
     // MARK: Room in a full store
 
-    @Test func `lines make room though the events take up much more than they do`() throws {
+    @Test func `log entries are dropped first, even if events take up much more room`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
             for _ in 0..<5 { try receive(20_000, routing) }
@@ -64,7 +64,7 @@ import Values
         }
     }
 
-    @Test func `where there are no lines, events that are finished make room, and others do not`() throws {
+    @Test func `without log entries, finished events are dropped, and others are not`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
             let unwanted = try receive(1000, routing)
@@ -79,15 +79,15 @@ import Values
         }
     }
 
-    /// More lines than one step looks at.
-    @Test func `a step that finds nothing before its end says that there may be more`() throws {
+    /// More log entries than one step looks at.
+    @Test func `a step that has dropped nothing yet reports that there may be more`() throws {
         try withRouting { routing in
             let store = routing.store
             let (small, large) = (10_050, 1000)
             try store.write { (transaction) throws(LMDBError) in
                 var state = try store.deliveries.deliveryState(in: transaction)
                 for number in 1...UInt64(small + large) {
-                    // Each of the small ones has an owner of its own.
+                    // Each of the small ones has its own owner.
                     let destination = number > UInt64(small) ? 1_000_000 : number
                     let text = String(repeating: "x", count: number > UInt64(small) ? 200 : 1)
                     let record = AttemptRecord(
@@ -114,7 +114,7 @@ import Values
 
     // MARK: What is still to be delivered
 
-    @Test func `an event stays for a delivery behind many to subscriptions that are gone`() throws {
+    @Test func `an event stays for one delivery after many to deleted subscriptions`() throws {
         try withRouting { routing in
             let ids = (1...70).map { Routing.id($0) }
             let subscriptions = try ids.map { try routing.subscribe($0) }
@@ -138,7 +138,7 @@ import Values
 
     // MARK: Subscriptions that lag
 
-    @Test func `old events are dropped though a subscription lags, which counts them as missed and goes on`() throws {
+    @Test func `old events are dropped even if a subscription lags, which counts them as missed`() throws {
         try withRouting { routing in
             let lagging = try routing.subscribe(Routing.id(1), user: "slow")
             let old = try (0..<3).map { _ in try routing.receive(secondsAgo: 1000) }
@@ -164,7 +164,7 @@ import Values
     }
 
     @Test(arguments: [true, false])
-    func `events go though a subscription lags, where there is too much or no room`(isFull: Bool) throws {
+    func `events are dropped even if a subscription lags, above the limit and in a full store`(isFull: Bool) throws {
         try withRouting { routing in
             let lagging = try routing.subscribe(Routing.id(1), user: "slow")
             for _ in 0..<3 { try routing.receive() }
@@ -185,7 +185,7 @@ import Values
         }
     }
 
-    @Test func `a subscription that lags is still tried with an event that others keep`() throws {
+    @Test func `a lagging subscription is still matched with an event that stays for others`() throws {
         try withRouting { routing in
             let lagging = try routing.subscribe(Routing.id(1), user: "slow")
             let other = try routing.subscribe(Routing.id(2))

@@ -10,10 +10,10 @@ import Values
 
 @testable import MappedStore
 
-/// Routes events in a store of its own, by hand: a test says what each event matches.
+/// Routes events in its own store; the test says which subscriptions an event matches.
 struct Routing {
     let store: MappedStore
-    /// When all of it happens.
+    /// The time of all operations.
     let moment: Moment
 
     init(_ store: MappedStore) {
@@ -39,7 +39,7 @@ struct Routing {
         return try #require(made).destination.number
     }
 
-    /// An event that came so many seconds ago.
+    /// Receives an event, as of some seconds ago.
     @discardableResult
     func receive(secondsAgo: Double = 0) throws -> UUID {
         var random = SystemRandomNumberGenerator()
@@ -52,7 +52,7 @@ struct Routing {
         return id
     }
 
-    /// Has every event that waits match the same subscriptions.
+    /// Matches every waiting event with the same subscriptions.
     func match(_ subscriptions: UInt64...) throws {
         let waiting = try store.matching.waitingEvents(besides: [], skipping: 0, limit: 1000, maximumBytes: 1 << 20)
         _ = try store.matching.deliver(
@@ -60,16 +60,16 @@ struct Routing {
         try store.commit()
     }
 
-    /// Makes what is due, with one answer to all.
+    /// Makes all attempts that are due, with one answer to all.
     @discardableResult
     func deliver(status: Int = 200) throws -> [Trigger] {
         func step(_ results: [DeliveryResult], _ capacity: Int) throws -> [DeliveryStep.Start] {
-            let turn = try store.deliveries.step(
+            let outcome = try store.deliveries.step(
                 results, beginning: AttemptRoom(capacity), inFlight: [:], owner: 1, leaseSeconds: 25,
                 policies: RetryPolicies(),
                 at: moment)
             try store.commit()
-            return turn.starts
+            return outcome.starts
         }
         let starts = try step([], 1000)
         let results = starts.map { start in
@@ -89,7 +89,7 @@ struct Routing {
         try store.read { (transaction) throws(LMDBError) in try store.tables[keyPath: table].count(in: transaction) }
     }
 
-    /// What is kept of events and their deliveries.
+    /// The numbers of records of events and their deliveries.
     func kept() throws -> [Int] {
         try [
             \.payloads.bytes, \.eventIDs.bytes, \.routedEvents.bytes, \.waitingEvents.bytes, \.attempts.bytes,
@@ -106,7 +106,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
 @Suite struct EventAdministrationTests {
     // MARK: Showing
 
-    @Test func `events are found by the time they came at`() throws {
+    @Test func `events are found by the time of their arrival`() throws {
         try withRouting { routing in
             let ids = try [400, 300, 200, 100].map { try routing.receive(secondsAgo: $0) }
             func found(_ start: Double, _ end: Double, limit: Int = 10) throws -> [UUID] {
@@ -123,7 +123,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
-    @Test func `a look goes on where the one before ended`() throws {
+    @Test func `a page begins where the previous one ended`() throws {
         try withRouting { routing in
             var ids: [UUID] = []
             for _ in 0..<600 { ids.append(try routing.receive(secondsAgo: 10)) }
@@ -141,7 +141,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
 
     // MARK: Retrying
 
-    @Test func `an event is matched anew against what there is now, and what it matched stays in its history`() throws {
+    @Test func `a redispatched event is matched with the current subscriptions, and keeps its history`() throws {
         try withRouting { routing in
             let first = try routing.subscribe(Routing.id(1))
             let event = try routing.receive()
@@ -159,7 +159,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
-    @Test func `what waits is not begun twice, and what is not there not at all`() throws {
+    @Test func `a waiting or unknown event is not redispatched`() throws {
         try withRouting { routing in
             let event = try routing.receive()
             #expect(try routing.store.events.redispatch(event) == .waiting)
@@ -173,7 +173,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
 
     // MARK: Purging
 
-    @Test func `an event goes with its history, in steps`() throws {
+    @Test func `an event is purged with its history, in steps`() throws {
         try withRouting { routing in
             let subscriptions = try (1...5).map { try routing.subscribe(Routing.id($0)) }
             let event = try routing.receive()
@@ -199,7 +199,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
-    @Test func `an event goes whole though a line of its history is damaged`() throws {
+    @Test func `an event is purged completely even if a log entry is damaged`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
             let event = try routing.receive()
@@ -220,7 +220,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
-    @Test func `by age, what is still to be matched or delivered stays`() throws {
+    @Test func `purging by age keeps events that wait to be matched or delivered`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
             let delivered = try routing.receive(secondsAgo: 1000)
@@ -240,7 +240,7 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
-    @Test func `purging by age goes on where a step ended, also within an event, and leaves nothing behind`() throws {
+    @Test func `purging by age continues where a step ended, even within an event, and leaves nothing`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
             for _ in 0..<20 { try routing.receive(secondsAgo: 1000) }
@@ -259,17 +259,17 @@ func withRouting(_ body: (Routing) throws -> Void) throws {
         }
     }
 
-    @Test func `a delivery of an event that is gone finds nothing to send`() throws {
+    @Test func `a delivery of a purged event has no payload`() throws {
         try withRouting { routing in
             let subscription = try routing.subscribe(Routing.id(1))
             let event = try routing.receive()
             try routing.match(subscription)
             #expect(try routing.store.events.purge(event, limit: 10) == .removed)
             try routing.store.commit()
-            let turn = try routing.store.deliveries.step(
+            let step = try routing.store.deliveries.step(
                 [], beginning: AttemptRoom(10), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
                 at: routing.moment)
-            #expect(turn.starts.count == 1 && turn.starts.first?.payload == nil)
+            #expect(step.starts.count == 1 && step.starts.first?.payload == nil)
         }
     }
 }

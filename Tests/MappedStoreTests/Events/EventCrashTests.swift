@@ -28,7 +28,7 @@ import Values
         _ = try store.events.receive(events, for: nil, at: store.clock.now())
     }
 
-    @Test func `what was acknowledged is matched once, whoever was killed in between`() async throws {
+    @Test func `acknowledged events are matched once, whichever processes are killed`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             do { try Self.subscribe(open(directory), count: 600) }
             for round in 1...4 {
@@ -56,7 +56,7 @@ import Values
         }
     }
 
-    @Test func `a subscription is deleted as a whole or not at all`() async throws {
+    @Test func `a subscription is deleted completely or not at all`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             do { try Self.subscribe(open(directory), count: 10) }
             await #expect(processExitsWith: .signal(9)) { [path = directory.string as String] in

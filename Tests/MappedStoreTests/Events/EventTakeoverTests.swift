@@ -11,7 +11,7 @@ import Values
 @testable import MappedStore
 
 @Suite struct EventTakeoverTests {
-    /// An event of another service that came so many seconds ago, with attempts for subscriptions.
+    /// An event that the original service has received some seconds ago, with attempts for subscriptions.
     private func former(
         _ routing: Routing, secondsAgo: Double, _ attempts: [(subscription: UUID, attempt: Attempt)] = []
     ) -> FormerEvent {
@@ -34,7 +34,7 @@ import Values
         (200 as Int?, nil, "delivered"), (503, Attempt.ErrorKind.status, "failed"), (nil, .approval, "failed"),
         (nil, .connect, "failed"),
     ])
-    func `what became of an event is stored as the other service kept it`(
+    func `an imported event has the history that the original service has stored`(
         status: Int?, kind: Attempt.ErrorKind?, state: String
     ) throws {
         try withRouting { routing in
@@ -51,7 +51,7 @@ import Values
         }
     }
 
-    @Test func `a second time changes nothing, and attempts need their subscription`() throws {
+    @Test func `importing an event again changes nothing, and attempts need their subscription`() throws {
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
             let attempt = attempt(routing)
@@ -65,8 +65,7 @@ import Values
         }
     }
 
-    @Test func `nothing of it is delivered, not by a replay either, which finds its own events by their times`() throws
-    {
+    @Test func `an imported event is not delivered, even by a replay, which finds other events by time`() throws {
         try withRouting { routing in
             let number = try routing.subscribe(Routing.id(1))
             let early = try routing.receive(secondsAgo: 500)
@@ -101,7 +100,7 @@ import Values
         }
     }
 
-    @Test func `who asks for one by its id has it matched, and it stays where replays do not look`() throws {
+    @Test func `an imported event can be redispatched by its id, and stays out of replays`() throws {
         try withRouting { routing in
             let number = try routing.subscribe(Routing.id(1))
             let event = former(routing, secondsAgo: 1000, [(Routing.id(1), attempt(routing, status: 503, .status))])
@@ -119,7 +118,7 @@ import Values
         }
     }
 
-    @Test func `it can be purged`() throws {
+    @Test func `an imported event can be purged`() throws {
         try withRouting { routing in
             try routing.subscribe(Routing.id(1))
             let event = former(routing, secondsAgo: 1000, [(Routing.id(1), attempt(routing))])

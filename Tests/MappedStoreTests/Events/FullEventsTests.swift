@@ -9,7 +9,7 @@ import Values
 @testable import MappedStore
 
 @Suite struct FullEventsTests {
-    @Test func `what was received before the store was full is matched all the same`() throws {
+    @Test func `events that were received before the store was full are still matched`() throws {
         try withTemporaryDirectory { directory in
             let store = try MappedStore(
                 directory: directory, MappedStore.Options(maximumBytes: 16 << 20, isDurable: false))

@@ -5,7 +5,7 @@ import Testing
 @testable import MappedStore
 
 @Suite struct IntakeMetricsTests {
-    @Test func `what is left out adds up, and is there after a start`() throws {
+    @Test func `the counts of events that were left out add up, and survive a restart`() throws {
         var some = IntakeMetrics()
         some.unreadable = 2
         some.ofUnknownEnvironments = 300

@@ -9,17 +9,17 @@ import Values
 
 @testable import MappedStore
 
-/// What one record that cannot be read does to matching: nothing, beyond what it is about.
+/// In matching, a damaged record affects only its own event, subscription or replay.
 @Suite struct MatchingDamageTests {
     private struct Filled {
         let store: MappedStore
         let now: Moment
         let subscriptions: [Subscription]
-        /// By their payloads, oldest first.
+        /// The numbers of their payloads, oldest first.
         let events: [UInt64]
     }
 
-    /// Lends a store with three subscriptions and three events that all of them match.
+    /// Runs `body` with a store that has three subscriptions and three events that all of them match.
     private func withFilledStore(_ body: (Filled) throws -> Void) throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
@@ -57,7 +57,7 @@ import Values
         try filled.store.commit()
     }
 
-    /// How many deliveries each subscription has.
+    /// The number of deliveries of each subscription.
     private func deliveries(_ filled: Filled) throws -> [Int] {
         try filled.store.read { (transaction) throws(LMDBError) in
             var counts: [Int] = []
@@ -81,15 +81,15 @@ import Values
     }
 
     @Test(arguments: events.map(\.name))
-    func `an event that cannot be read is set aside and told once, and the others are matched`(name: String) throws {
+    func `a damaged event is set aside and reported once, and the others are matched`(name: String) throws {
         let path = try #require(Self.events.first { $0.name == name }).path
         try withFilledStore { filled in
             try damage(filled.store.tables[keyPath: path], at: key(filled.events[0]), of: filled.store)
             let matcher = EventMatcher(store: filled.store.matching)
             try match(filled, matcher)
             #expect(try deliveries(filled) == [2, 2, 2])
-            let told = filled.store.takeDamage()
-            #expect(told.count == 1 && told[0].hasSuffix(" is damaged: event \(filled.events[0])"))
+            let reported = filled.store.takeDamage()
+            #expect(reported.count == 1 && reported[0].hasSuffix(" is damaged: event \(filled.events[0])"))
             try match(filled, matcher)
             #expect(filled.store.takeDamage() == [])
             // It is still there.
@@ -99,7 +99,7 @@ import Values
         }
     }
 
-    @Test func `where all events of a step cannot be read, those behind them are matched`() throws {
+    @Test func `if all events of a step are damaged, the later ones are matched`() throws {
         try withFilledStore { filled in
             for event in filled.events[..<2] {
                 try damage(filled.store.tables.waitingEvents.bytes, at: key(event), of: filled.store)
@@ -117,19 +117,19 @@ import Values
     }
 
     @Test(arguments: subscriptions.map(\.name))
-    func `a subscription that cannot be read gets nothing, and the others get theirs`(name: String) throws {
+    func `a damaged subscription gets nothing, and the others get their events`(name: String) throws {
         let path = try #require(Self.subscriptions.first { $0.name == name }).path
         try withFilledStore { filled in
             let number = filled.subscriptions[1].destination.number
             try damage(filled.store.tables[keyPath: path], at: key(number), of: filled.store)
             try match(filled)
             #expect(try deliveries(filled) == [3, 0, 3])
-            let told = filled.store.takeDamage()
-            #expect(told.count == 1 && told[0].hasSuffix(" \(number)"))
+            let reported = filled.store.takeDamage()
+            #expect(reported.count == 1 && reported[0].hasSuffix(" \(number)"))
         }
     }
 
-    @Test func `a change of an expression that cannot be read hides none of the later ones`() throws {
+    @Test func `a damaged change of an expression does not hide the later ones`() throws {
         try withFilledStore { filled in
             var first: [UInt8] = []
             try filled.store.read { (transaction) throws(LMDBError) in
@@ -144,7 +144,7 @@ import Values
         }
     }
 
-    @Test func `a subscription that cannot be read any longer stops no event that it matched`() throws {
+    @Test func `a subscription that is damaged after it matched does not stop its events`() throws {
         try withFilledStore { filled in
             var waiting = WaitingRecord()
             waiting.dispatched = 1
@@ -162,7 +162,7 @@ import Values
         }
     }
 
-    @Test func `a replay that cannot be read stops no other replay`() throws {
+    @Test func `a damaged replay does not stop other replays`() throws {
         try withFilledStore { filled in
             try match(filled)
             for subscription in filled.subscriptions {
@@ -186,7 +186,7 @@ import Values
         }
     }
 
-    @Test func `what an expression is told of is told though the first step comes to nothing`() throws {
+    @Test func `a slow expression is reported even if the first step is rolled back`() throws {
         try withFilledStore { filled in
             try match(filled)
             let slow = filled.subscriptions[0]
@@ -204,13 +204,13 @@ import Values
             filled.store.rollBack()
             matcher.rolledBack()
             try match(filled, matcher)
-            let told = try #require(try filled.store.events.subscription(slow.id)).destination.disabledReason
-            #expect(told?.contains("takes too long") == true)
+            let reported = try #require(try filled.store.events.subscription(slow.id)).destination.disabledReason
+            #expect(reported?.contains("takes too long") == true)
         }
     }
 
     @Test(arguments: [\Tables.payloads.bytes, \Tables.routedEvents.bytes], 0..<8)
-    func `a replay has the events of its time, though one cannot be read`(
+    func `a replay has the events of its time, even if one is damaged`(
         table: any KeyPath<Tables, Table> & Sendable, damaged: Int
     ) throws {
         try withFilledStore { filled in
@@ -240,7 +240,7 @@ import Values
     }
 
     @Test(arguments: [ReplayRecord(next: 1, last: .max, all: true), ReplayRecord(next: 3, last: 2, all: true)])
-    func `a replay that cannot be is damaged`(record: ReplayRecord) throws {
+    func `an impossible replay is damaged`(record: ReplayRecord) throws {
         try withFilledStore { filled in
             let store = filled.store
             let number = filled.subscriptions[0].destination.number
@@ -254,7 +254,7 @@ import Values
     }
 
     @Test(arguments: subscriptions.map(\.name))
-    func `a subscription that cannot be read is left out of the list, and can be removed`(name: String) throws {
+    func `a damaged subscription is left out of the list, and can be deleted`(name: String) throws {
         let path = try #require(Self.subscriptions.first { $0.name == name }).path
         try withFilledStore { filled in
             let store = filled.store
@@ -264,7 +264,7 @@ import Values
             let isListed = name == "destination-states"
             let shown = filled.subscriptions.filter { $0.id != gone.id || isListed }.map(\.id)
             #expect(try store.events.subscriptions(of: "u", after: nil, limit: 9).map(\.id) == shown)
-            // A list ends where there are fewer than were asked for.
+            // A page with fewer entries than its limit would end the list.
             #expect(try store.events.subscriptions(of: "u", after: nil, limit: 2).map(\.id) == Array(shown.prefix(2)))
             #expect(try !store.events.deleteSubscription(gone.id, of: "other", for: nil))
             #expect(try store.events.deleteSubscription(gone.id, of: "u", for: nil))

@@ -12,7 +12,7 @@ import Values
 @testable import MappedStore
 
 extension MappedStore {
-    /// Puts queues in force that one user, "u", may listen to.
+    /// Configures queues that the users may listen to.
     func configure(
         _ limits: QueueLimits = QueueLimits(), queues names: [String] = ["q"], users: [String] = ["u"]
     ) throws {
@@ -31,7 +31,7 @@ extension MappedStore {
         #expect(try queues.post(Message(body: body, receivedAt: Timestamp(microseconds: 1)), to: queue, for: request))
     }
 
-    /// Has a client read, and returns the ids that it found.
+    /// Reads as a client, and returns the ids of the messages.
     func read(_ client: String, limit: Int = .max, of user: String = "u") throws -> [UInt64]? {
         let outcome = try queues.read(client, of: listener(user), Reading(limit: limit), for: nil)
         try commit()
@@ -53,7 +53,7 @@ extension MappedStore {
         try read { (transaction) throws(LMDBError) in try tables[keyPath: table].count(in: transaction) }
     }
 
-    /// Puts so many messages into a queue's log at once.
+    /// Adds messages to a queue's log at once.
     func fill(_ name: String = "q", with messages: Int) throws {
         let number = try #require(try queues.queue(named: name)).number
         let record = Encoded<MessageRecord>(Message(body: [0x78], receivedAt: Timestamp(microseconds: 1)))
@@ -72,7 +72,7 @@ extension MappedStore {
 @Suite struct MappedStoreQueuesTests {
     // MARK: Processes
 
-    @Test func `queues, messages, clients and cursors are there after opening again`() throws {
+    @Test func `queues, messages, clients and cursors are there after reopening`() throws {
         try withTemporaryDirectory { directory in
             let time: UInt64
             do {
@@ -99,7 +99,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `a process that is killed in the middle of writing leaves every committed message, and nothing more`()
+    @Test func `a process that is killed while it writes leaves every committed message, and nothing more`()
         async throws
     {
         try await withTemporaryDirectory { (directory: FilePath) in
@@ -160,7 +160,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `of processes that listen under one name, one does`() async throws {
+    @Test func `only one of two processes can listen as the same client`() async throws {
         try await withTemporaryDirectory { (directory: FilePath) in
             do {
                 let store = try open(directory)
@@ -208,7 +208,7 @@ extension MappedStore {
 
     // MARK: Writing no more than needed
 
-    @Test func `what changes nothing is not committed`() throws {
+    @Test func `an operation that changes nothing is not committed`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.configure()
@@ -247,7 +247,7 @@ extension MappedStore {
                 for number in 0..<10_000 { _ = try store.listen("d\(number)") }
             }
             store.rollBack()
-            // Nor is there room for ids that are used up, or a new queue; the configuration in force needs none.
+            // There is no room for skipped ids or a new queue either; the current configuration needs none.
             let queue = try #require(try store.queues.queue(named: "q"))
             #expect(throws: StoreFailure.full) {
                 while true { try store.queues.skip(in: queue, for: nil) }
@@ -257,7 +257,7 @@ extension MappedStore {
             let many = (0..<1000).map { "q\($0)" }
             #expect(throws: StoreFailure.full) { try store.configure(queues: ["q"] + many) }
             store.rollBack()
-            // Failed logins are counted all the same.
+            // Failed logins are still counted.
             let attempt = LoginAttempt(name: "u", address: "192.0.2.1")
             let now = store.clock.now().steady
             for _ in 0..<20 { try store.queues.recordFailure(attempt, at: now) }
@@ -270,7 +270,7 @@ extension MappedStore {
 
     // MARK: Damage
 
-    @Test func `damaged records fail their request, and trap none`() throws {
+    @Test func `a damaged record fails its request, and does not trap`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
             try store.configure(queues: ["q", "r"])
@@ -320,7 +320,7 @@ extension MappedStore {
         }
     }
 
-    @Test func `what was done before is committed as a write, so that its answer waits for the disk`() throws {
+    @Test func `a retry is committed as a write, so that its answer waits for the disk`() throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory, isDurable: true)
             try store.configure()

@@ -8,7 +8,7 @@ import Values
 @testable import MappedStore
 
 @Suite struct QueueRecordsTests {
-    /// All ways of cutting a record short, and some of spoiling it.
+    /// All truncations of a record, and some other damage.
     private func damaged(_ bytes: [UInt8]) -> [[UInt8]] {
         (0..<bytes.count).map { Array(bytes.prefix($0)) } + [
             bytes + [0], [0] + bytes.dropFirst(), [9] + bytes.dropFirst(),
@@ -28,8 +28,7 @@ import Values
         }
 
     @Test(arguments: authentications)
-    func `a queue's settings come back as they were, and damaged are none`(authentication: SenderAuthentication?) throws
-    {
+    func `the settings of a queue are read back, and damage is detected`(authentication: SenderAuthentication?) throws {
         let networks = ["1.2.3.4", "10.0.0.0/8", "0.0.0.0/0", "::ffff:10.0.0.0/104", "2001:db8::/33", "::1", "::/0"]
         for name in ["", "größe", "e\u{301}", "a\0b"] {
             let settings = QueueSettings(
@@ -38,12 +37,12 @@ import Values
             let bytes = QueueSettingsRecord.encode(settings)
             let found = try #require(QueueSettingsRecord.decode(bytes))
             #expect(found == settings && Array(found.name.utf8) == Array(name.utf8))
-            // Above all, none that is cut short is open to everybody.
+            // Above all, truncated settings must not open a queue to everybody.
             for bytes in damaged(bytes) { #expect(QueueSettingsRecord.decode(bytes) == nil) }
         }
     }
 
-    @Test func `settings that claim countless networks, or one that is none, are damaged`() {
+    @Test func `settings with an impossible number of networks, or an invalid one, are damaged`() {
         let head: [UInt8] = [1, 0, 1, 1, 1]
         #expect(
             QueueSettingsRecord.decode(head + [0, 0])
@@ -65,7 +64,7 @@ import Values
         QueueLog(current: 300, first: 1, count: 300, bytes: 1 << 40, lost: 0),
         QueueLog(current: .max - 1, first: .max, count: 0, bytes: 0, lost: .max - 1),
     ])
-    func `a queue's log comes back as it was, and damaged is none`(log: QueueLog) {
+    func `the log of a queue is read back, and damage is detected`(log: QueueLog) {
         let bytes = QueueLogRecord.encode(log)
         #expect(QueueLogRecord.decode(bytes) == log)
         for bytes in damaged(bytes) { #expect(QueueLogRecord.decode(bytes) == nil) }
@@ -77,13 +76,13 @@ import Values
         QueueLog(current: 3, count: 1, bytes: .max),
         QueueLog(current: 3, first: .max),
     ])
-    func `a log that cannot be is damaged`(log: QueueLog) {
+    func `an impossible log is damaged`(log: QueueLog) {
         #expect(QueueLogRecord.decode(QueueLogRecord.encode(log)) == nil)
     }
 
     @Test(
         arguments: [[], [0], [0xff, 0xfe], [UInt8](repeating: 0xc3, count: 300)] as [[UInt8]], [Int64.min, -1, 0, .max])
-    func `a message comes back byte for byte, and damaged is known as such`(body: [UInt8], time: Int64) {
+    func `a message is read back byte for byte, and damage is detected`(body: [UInt8], time: Int64) {
         let message = Message(body: body, receivedAt: Timestamp(microseconds: time))
         let bytes = MessageRecord.encode(message)
         #expect(MessageRecord.decode(bytes) == message)
@@ -100,7 +99,7 @@ import Values
     }
 
     @Test(arguments: ["plain;;a;b", "sha512;00;*", "argon2id;;$argon2id$x"], [false, true])
-    func `a user comes back as it was, and damaged is none`(hash: String, mayReload: Bool) throws {
+    func `a user is read back, and damage is detected`(hash: String, mayReload: Bool) throws {
         let hash = try #require(PasswordHash(hash))
         for name in ["", "ü", "e\u{301}", String(repeating: "x", count: 8192)] {
             let user = User(number: .max, name: name, hash: hash, mayReload: mayReload)
@@ -114,7 +113,7 @@ import Values
     }
 
     @Test(arguments: [("", 0), ("grö ße", 300), ("e\u{301}", .max), (String(repeating: "x", count: 8192), 1 << 63)])
-    func `a client comes back as it was, and damaged is none`(name: String, number: UInt64) {
+    func `a client is read back, and damage is detected`(name: String, number: UInt64) {
         let client = ClientRecord(name: name, queue: number, right: number, cursor: number)
         #expect(ClientRecord(client.encoded) == client)
         #expect(ClientRecord(client.encoded).map { Array($0.name.utf8) } == Array(name.utf8))
@@ -122,14 +121,14 @@ import Values
         #expect(ClientRecord([1, 0, 0, 0, 1, 0xff]) == nil)
     }
 
-    @Test func `places of clients have one length, whatever their names`() {
+    @Test func `the keys of clients have one length, whatever their names`() {
         let names = ["", "c", "C", "\u{e9}", "e\u{301}", String(repeating: "x", count: 8192)]
-        let places = names.map { ClientKey(7, $0).keyBytes }
-        #expect(places.allSatisfy { $0.count == 40 && $0.starts(with: key(7)) })
-        #expect(Set(places).count == names.count)
+        let keys = names.map { ClientKey(7, $0).keyBytes }
+        #expect(keys.allSatisfy { $0.count == 40 && $0.starts(with: key(7)) })
+        #expect(Set(keys).count == names.count)
     }
 
-    @Test func `the state comes back as it was, and damaged is none`() {
+    @Test func `the state of queues is read back, and damage is detected`() {
         var state = QueueState(time: 1_700_000_000)
         for isConfigured in [false, true] {
             state.isConfigured = isConfigured
@@ -142,7 +141,7 @@ import Values
     }
 
     @Test(arguments: [Garbage.messages(queue: 0), .messages(queue: .max), .clients(user: 300)])
-    func `garbage comes back as it was, and damaged is none`(garbage: Garbage) {
+    func `a garbage entry is read back, and damage is detected`(garbage: Garbage) {
         #expect(Garbage(keyBytes: garbage.keyBytes) == garbage)
         for bytes in damaged(garbage.keyBytes) { #expect(Garbage(keyBytes: bytes) == nil) }
     }

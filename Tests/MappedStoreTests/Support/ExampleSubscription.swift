@@ -4,7 +4,7 @@ import HTTP
 import Values
 
 extension Subscription {
-    /// One of the user "u" that is not kept yet.
+    /// A subscription of the user "u" that is not stored yet.
     static func example(
         _ id: UUID, _ expression: String = "$", inFlight: Int = DestinationLimits().inFlight,
         approvalPath: String? = nil, at time: Timestamp

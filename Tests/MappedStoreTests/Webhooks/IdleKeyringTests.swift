@@ -26,7 +26,7 @@ import Webhooks
             created: now, updated: now)
     }
 
-    /// Looks through all environments.
+    /// Forgets the idle keyrings of all environments.
     private static func forget(_ store: MappedStore, after seconds: Double) throws {
         var start: [UInt8] = []
         repeat {
@@ -36,7 +36,7 @@ import Webhooks
         } while !start.isEmpty
     }
 
-    @Test func `keys of an environment without webhooks stay for a day, and those of another one for good`() throws {
+    @Test func `the keys of an environment without webhooks are forgotten after a day, and others are not`() throws {
         try withTemporaryDirectory { directory in
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
             var random = SystemRandomNumberGenerator()
@@ -68,7 +68,7 @@ import Webhooks
         }
     }
 
-    @Test func `what is noted of who created endpoints goes with these`() throws {
+    @Test func `the addresses of those who created endpoints are forgotten with the endpoints`() throws {
         try withTemporaryDirectory { directory in
             let store = try MappedStore(directory: directory, MappedStore.Options(isDurable: false))
             for number in 1...5 {
