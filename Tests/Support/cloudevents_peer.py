@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes and reads CloudEvents of HTTP with the package `cloudevents` of PyPI, one order in JSON a line:
+"""Writes and reads CloudEvents of HTTP with the PyPI package `cloudevents`. Each input line is an order in JSON:
 
   {"write": "structured" or "binary", "attributes": {...}, "data": ..., "base64": text}  answers {"headers", "body"}
   {"read": {name: value, ...}, "body": text}  answers {"attributes", "data"} or {"attributes", "base64"}
 
-Bodies are Base64, as are data that are bytes; a time is a text.
+Bodies and binary data are in Base64; a time is a string.
 """
 
 import base64

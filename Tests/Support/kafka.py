@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""A Kafka broker over TCP for tests: the mock cluster of librdkafka, in a process of its own.
+"""A Kafka broker over TCP for tests: the mock cluster of librdkafka, in its own process.
 
-Arguments are the topics there are; each has two partitions. "READY host:port" tells where it listens. Then it does what it
-reads, one command a line, and answers each with a line: "down", "up", "hide" or "show" and a topic,
-which the cluster then says not to have, though it would make any that it is asked for. Messages and offsets outlast "down".
+The arguments are its topics; each has two partitions. It prints "READY host:port" once it listens. Then it reads
+commands, one a line, and answers each with a line:
+
+  down, up      stops and starts the broker; messages and offsets are kept
+  hide TOPIC    the broker reports the topic as unknown, although it creates others on demand
+  show TOPIC    undoes "hide"
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""How receiver.py checks what a webhook is signed with."""
+"""How receiver.py verifies the signatures of webhooks."""
 
 import base64, os, time
 

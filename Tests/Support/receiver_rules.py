@@ -1,4 +1,4 @@
-"""The rules of receiver.py: what to answer with."""
+"""The rules of receiver.py: which answer a request gets."""
 
 import random
 from urllib.parse import parse_qs

@@ -1,4 +1,4 @@
-"""The server of receiver.py: takes requests, notes them, and answers by the rules."""
+"""The server of receiver.py: reads requests, logs them, and answers by the rules."""
 
 import base64, collections, gzip, hashlib, io, json, os, socket, ssl, sys
 import threading, time

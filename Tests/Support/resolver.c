@@ -1,5 +1,6 @@
-/* Makes names lead where a test wants, by LD_PRELOAD. Each line of the file TEST_HOSTS is a name and its addresses; none: there
- * is no such name; "hangs": nobody tells. Other names are looked up as ever. All are written down in TEST_HOSTS.asked. */
+/* Resolves names as a test wants, by LD_PRELOAD. Each line of the file TEST_HOSTS is a name and its addresses. Without
+ * an address the name does not exist; with "hangs" its lookup is not answered. Other names are resolved as usual. All
+ * names are appended to TEST_HOSTS.asked. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -19,7 +20,7 @@ static void write_down(const char *path, const char *name) {
     fclose(file);
 }
 
-/* Whether the name stands in the file; then what follows it is in `line`. */
+/* Whether the file has the name; then `line` gets the rest of its line. */
 static int find(const char *path, const char *name, char *line, size_t size) {
     FILE *file = fopen(path, "r");
     if (!file) return 0;
@@ -49,7 +50,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
             sleep(30);
             return EAI_AGAIN;
         }
-        /* Of the wrong family, as a rule. */
+        /* Usually because it is of the other family. */
         if (next(word, service, &numeric, end)) continue;
         while (*end) end = &(*end)->ai_next;
     }

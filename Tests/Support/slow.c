@@ -1,5 +1,5 @@
-/* Has slow work wait while the file TEST_BRAKE is there, and notes each beginning as a byte of TEST_BRAKE.begun: making an
-   RSA key, Argon2id, and renaming a file to one that ends in ".conf". */
+/* Makes slow work wait while the file TEST_BRAKE exists, and adds a byte to TEST_BRAKE.begun for each beginning. Slow
+   work is: making an RSA key, Argon2id, and renaming a file to a name that ends in ".conf". */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// Makes each wait for the disk longer by SLOW_SYNC_MICROSECONDS, so that a process which commits holds the store's write lock
-// for most of the time.
+// Makes each sync take SLOW_SYNC_MICROSECONDS longer, so that a process which commits holds the store's write lock for
+// most of the time.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@ internal import TestSupport
 internal import Testing
 package import Values
 
-/// The engines that can keep what the program needs. All of them must pass the same tests.
+/// The storage engines. All of them must pass the same tests.
 package enum Engine: CaseIterable, CustomTestStringConvertible {
     case mapped
 
@@ -14,7 +14,7 @@ package enum Engine: CaseIterable, CustomTestStringConvertible {
         }
     }
 
-    /// Lends an empty store of this engine; nothing may be wrong with it afterwards.
+    /// Runs `body` with an empty store of this engine, and checks the store after that.
     package func withStore(_ body: (EmptyStore) throws -> Void) throws {
         switch self {
         case .mapped:
@@ -28,7 +28,7 @@ package enum Engine: CaseIterable, CustomTestStringConvertible {
     }
 }
 
-/// A store as a test begins with it. The tests of each domain have short forms of their own that commit what they do.
+/// The store of a test, empty at first. The tests of each API have their own short forms, which also commit.
 package final class EmptyStore {
     package let store: MappedStore
     package var capture: MappedCapture { store.capture }
@@ -39,15 +39,15 @@ package final class EmptyStore {
     package var matching: MappedMatching { store.matching }
     package let commit: () throws(StoreFailure) -> Void
     package let rollBack: () -> Void
-    /// What records and indexes contradict one another in.
+    /// Finds contradictions between records and indexes.
     package let faults: () throws -> [String]
-    /// Takes a limit.
+    /// Removes garbage, at most so many records.
     package let removeGarbage: (Int) throws -> Int
     private let drop: (Timestamp, UInt64, Int) throws -> Int
     package private(set) var moment: Moment
     private var random = SystemRandomNumberGenerator()
 
-    /// - Parameter moment: `nil`: what the store's clock says.
+    /// - Parameter moment: the time of the test; `nil` for that of the store's clock.
     package init(_ store: MappedStore, at moment: Moment? = nil) {
         self.store = store
         commit = { () throws(StoreFailure) in try store.commit() }
@@ -58,7 +58,7 @@ package final class EmptyStore {
         self.moment = moment ?? store.clock.now()
     }
 
-    /// Drops what is older than a time, or more than may stay.
+    /// Drops what is older than `time`, or exceeds `maximumBytes`.
     package func dropOld(_ time: Timestamp, _ maximumBytes: UInt64, _ limit: Int) throws -> Int {
         try drop(time, maximumBytes, limit)
     }
@@ -73,7 +73,7 @@ package final class EmptyStore {
 
     package func newID() -> UUID { UUID(random: &random) }
 
-    /// A request that nginx has just begun.
+    /// A request that nginx has just received.
     package func request(_ number: UInt64) -> RequestID {
         RequestID(milliseconds: UInt64(moment.wall.microseconds / 1000), high: 1, low: number)
     }

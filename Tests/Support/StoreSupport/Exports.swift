@@ -12,7 +12,7 @@ package func export(_ store: MappedStore, at moment: Moment) throws -> [[UInt8]]
     return lines
 }
 
-/// Lends an empty store that lines were imported into.
+/// Runs `body` with a new store into which the lines were imported.
 package func withImport(
     _ lines: [[UInt8]], at moment: Moment, _ body: (MappedStore, ImportCounts) throws -> Void
 ) throws {

@@ -6,7 +6,7 @@ package import MappedStore
 package import Queues
 package import Values
 
-// One of what the store's operations take, or without what tests leave out.
+// The store's operations for a single item, or without arguments that tests do not need.
 
 extension MappedCapture {
     package func create(
@@ -29,7 +29,7 @@ extension MappedQueues {
 }
 
 extension MappedEvents {
-    /// Makes a subscription, however many its user has; `nil` where the id is taken.
+    /// Creates a subscription without a limit; `nil` if the id is taken.
     package func create(_ subscription: Subscription) throws(StoreFailure) -> Subscription? {
         guard case .made(let made) = try create(subscription, for: nil, limit: .max) else { return nil }
         return made
@@ -39,7 +39,7 @@ extension MappedEvents {
 }
 
 extension MappedEvents {
-    /// Changes a subscription that is there.
+    /// Changes a subscription, if it exists.
     package func change(_ id: UUID, _ body: (inout Subscription) -> Void) throws(StoreFailure) {
         guard let before = try subscription(id) else { return }
         var changed = before
@@ -49,7 +49,7 @@ extension MappedEvents {
 }
 
 extension EventMatcher {
-    /// A step on the test's thread.
+    /// A step on the thread of the test.
     package func step(until deadline: Timestamp, now: () -> Moment) throws(StoreFailure) -> Bool {
         try LoopExecutor.complete { () async throws(StoreFailure) in try await match(until: deadline, now: now) }
     }

@@ -1,19 +1,19 @@
 internal import FoundationEssentials
 
-/// How many descriptors this process has open.
+/// The number of open descriptors of this process.
 package func openDescriptors() -> Int { descriptors().count }
 
-/// How many files, pipes and sockets this process has open.
+/// The number of open files, pipes and sockets of this process.
 ///
-/// Swift's runtime opens descriptors of its own (epoll, eventfd, timerfd), in a thread that may come to it at any time after
-/// the process has begun. They do not count here: a comparison with the number from before would fail when they come late.
+/// Swift's runtime opens its own descriptors (epoll, eventfd, timerfd) in a thread, at any time after the start of the
+/// process. They do not count here: opened late, they would make a comparison with an earlier number fail.
 package func openFiles() -> Int { descriptors().count { !$0.hasPrefix("anon_inode:") } }
 
-/// What they lead to.
+/// The targets of all open descriptors.
 private func descriptors() -> [String] {
     let directory = "/proc/self/fd"
     let names = try? FileManager.default.contentsOfDirectory(atPath: directory)
-    // The directory's own is closed by now.
+    // The descriptor of the directory itself is closed by now.
     return (names ?? []).compactMap { name in
         try? FileManager.default.destinationOfSymbolicLink(atPath: "\(directory)/\(name)")
     }

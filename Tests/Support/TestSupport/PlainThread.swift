@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// A thread of its own, outside of Swift's pool, that signals can be sent to.
+/// A thread outside of Swift's pool, to which signals can be sent.
 ///
 /// @unchecked: the thread's number does not change, and `join` is called once.
 package final class PlainThread: @unchecked Sendable {
@@ -29,7 +29,7 @@ package final class PlainThread: @unchecked Sendable {
     package func join() { pthread_join(thread, nil) }
 }
 
-/// Waits until something holds, a few milliseconds at a time and at most so many seconds, and says whether it did.
+/// Waits until `condition` holds, for at most `seconds`, and returns whether it does.
 package func holds(withinSeconds seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool {
     for _ in 0..<Int(seconds * 200) {
         if try condition() { return true }

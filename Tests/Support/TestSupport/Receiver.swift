@@ -2,15 +2,15 @@ internal import FoundationEssentials
 package import Linux
 package import SystemPackage
 
-/// Tests/Support/receiver.py: an HTTP receiver that misbehaves on demand, as its URL or its rules tell it.
+/// Tests/Support/receiver.py: an HTTP receiver that misbehaves on demand, as its URL or its rules say.
 package struct Receiver {
-    /// A request as it came.
+    /// A request that has arrived.
     package struct Arrival: Decodable, Sendable {
         package var method: String
         package var path: String
         /// Names and values.
         package var headers: [[String]]
-        /// Where it is UTF-8.
+        /// `nil` if it is not UTF-8.
         package var body: String?
         package var len: Int
         /// The number of its connection.
@@ -20,7 +20,7 @@ package struct Receiver {
     package let port: Int
     package let log: FilePath
 
-    /// All requests read so far, in order. One is read before it is answered.
+    /// All requests read so far, in order. Each is listed before it is answered.
     package func arrivals() throws -> [Arrival] {
         struct Event: Decodable { var ev: String }
         let lines = String(decoding: Files.contents(of: log) ?? [], as: UTF8.self).split(separator: "\n")
@@ -32,10 +32,10 @@ package struct Receiver {
     }
 }
 
-/// What the receiver says once it listens.
+/// The message of the receiver once it listens.
 private struct Ready: Decodable { var port: Int }
 
-/// Lends a receiver on 127.0.0.1 that is gone afterwards.
+/// Runs `body` with a receiver on 127.0.0.1, and then ends the receiver.
 package func withReceiver<Result>(_ options: [String] = [], _ body: (Receiver) throws -> Result) throws -> Result {
     let script = FilePath(#filePath).removingLastComponent().removingLastComponent().appending("receiver.py")
     return try withTemporaryDirectory { directory in
@@ -55,7 +55,7 @@ package func withReceiver<Result>(_ options: [String] = [], _ body: (Receiver) t
     }
 }
 
-/// Runs a program found in PATH for as long as the body takes, then ends it and what it started.
+/// Runs a program found in PATH until `body` returns, then kills it and what it started.
 package func withProgram<Result>(
     _ name: String, _ arguments: [String], _ body: (ChildProcess) throws -> Result
 ) throws -> Result {
@@ -67,13 +67,13 @@ package func withProgram<Result>(
     return try body(child)
 }
 
-/// Runs a program found in PATH to its end, and says how that was.
+/// Runs a program found in PATH to its end, and returns how it ended.
 package func runProgram(_ name: String, _ arguments: [String]) throws -> ChildProcess.Ending {
     try start(name, arguments).waitForEnding()
 }
 
 private func start(_ name: String, _ arguments: [String]) throws -> ChildProcess {
-    // What it prints is nobody's business.
+    // Its output is discarded.
     let command = ["-c", #"exec "$@" >/dev/null 2>&1"#, "sh", name] + arguments
     return try ChildProcess(
         "/bin/sh", command, environment: ProcessInfo.processInfo.environment.map { "\($0)=\($1)" })

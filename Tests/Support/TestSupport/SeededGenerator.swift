@@ -1,4 +1,4 @@
-/// Numbers that look random, and are the same each time.
+/// Pseudorandom numbers, the same for each seed.
 package struct SeededGenerator: RandomNumberGenerator {
     private var state: UInt64
 

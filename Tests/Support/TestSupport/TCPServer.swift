@@ -2,7 +2,7 @@ internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
-/// Listens on 127.0.0.1 and answers, whatever it is sent, with bytes that were laid down before; one connection at a time.
+/// A server on 127.0.0.1 that sends given answers, whatever it receives, on one connection at a time.
 ///
 /// @unchecked: the descriptor does not change.
 package final class TCPServer: @unchecked Sendable {
@@ -13,8 +13,8 @@ package final class TCPServer: @unchecked Sendable {
     private var thread: PlainThread?
 
     /// - Parameters:
-    ///   - answers: sent one by one, each once more bytes have come in.
-    ///   - repeating: sent after them for as long as anybody reads.
+    ///   - answers: sent one by one, each after more bytes have arrived.
+    ///   - repeating: sent after them again and again, until the client closes.
     package init(_ answers: [String], repeating: String = "") throws {
         listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         port = try bindAnywhere(listener)
@@ -30,7 +30,7 @@ package final class TCPServer: @unchecked Sendable {
         }
     }
 
-    /// Connections taken so far.
+    /// The number of connections accepted so far.
     package var connections: Int { accepted.withLock { $0 } }
 
     private func serve(_ connection: CInt, _ answers: [String], _ repeating: String) {
@@ -49,7 +49,7 @@ package final class TCPServer: @unchecked Sendable {
         }
     }
 
-    /// No connection is open then: the clients are gone.
+    /// Stops the server. The clients must have closed their connections.
     package func stop() {
         stopped.withLock { $0 = true }
         shutdown(listener, CInt(SHUT_RDWR))
@@ -58,7 +58,7 @@ package final class TCPServer: @unchecked Sendable {
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens at.
+/// A port of 127.0.0.1 on which nothing listens.
 package func freePort() throws -> Int {
     let descriptor = socket(AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
