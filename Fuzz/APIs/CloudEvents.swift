@@ -9,9 +9,9 @@ private let types = [
     "image/png", "multipart/form-data",
 ]
 
-/// A request is refused, or holds events that can be written in every format, and read again from there.
+/// A request is refused, or has events that can be written in every format and read back.
 ///
-/// The first byte chooses the Content-Type. Behind it come header lines, an empty line, and the body.
+/// The first byte selects the Content-Type. Header lines, an empty line and the body follow.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -27,9 +27,9 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         fields.append(name: line[..<colon], value: line[(colon + 1)...])
     }
     guard let intake = try? EventIntake(fields, body: Array(rest)) else { return 0 }
-    require(intake.isBatch || intake.events.count == 1, "several events, and no batch")
+    require(intake.isBatch || intake.events.count == 1, "several events without a batch")
     for event in intake.events {
-        guard case .object? = try? JSON(parsing: event.body) else { fatalError("an event that is no object") }
+        guard case .object? = try? JSON(parsing: event.body) else { fatalError("an event is not an object") }
         for extensions in ["{}", #"{"id": "x", "a-b": {"c": 1}, "n": 12345678901, "é": null}"#] {
             for format in Subscription.Format.allCases { write(event.body, format, Array(extensions.utf8)) }
         }
@@ -39,16 +39,16 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 private func write(_ body: [UInt8], _ format: Subscription.Format, _ extensions: [UInt8]) {
     guard let shaped = try? EventShape(format: format, extensions: extensions).shape(body, id: "own-id") else {
-        fatalError("an event that cannot be written")
+        fatalError("an event cannot be written")
     }
     switch format {
     case .json:
         guard let value = try? JSON(parsing: shaped.body), case .object? = value["extensions"] else {
-            fatalError("what is sent has no extensions")
+            fatalError("the body has no extensions")
         }
     case .structured:
         guard case .object(let members)? = try? JSON(parsing: shaped.body), (try? CloudEvent(checking: members)) != nil
-        else { fatalError("what is sent is no event") }
+        else { fatalError("the body is not a CloudEvent") }
     case .binary:
         var fields = FieldList()
         for header in shaped.headers {
@@ -56,7 +56,9 @@ private func write(_ body: [UInt8], _ format: Subscription.Format, _ extensions:
             fields.append(name: header.name.utf8, value: header.value.utf8)
         }
         let type = fields.firstValue(of: "content-type").map { String(decoding: $0, as: UTF8.self) }
-        require(BinaryMode.isUsed(in: fields), "no event by its headers")
-        require((try? BinaryMode.read(fields, contentType: type, body: shaped.body)) != nil, "what is sent is no event")
+        require(BinaryMode.isUsed(in: fields), "the headers are not those of an event")
+        require(
+            (try? BinaryMode.read(fields, contentType: type, body: shaped.body)) != nil,
+            "the request is not a CloudEvent")
     }
 }

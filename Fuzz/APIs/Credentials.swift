@@ -4,17 +4,17 @@ import HTTPTypes
 @testable import HTTP
 @testable import Queues
 
-/// What a header shows is a name and a password, which written again show the same.
+/// The credentials of a header are read back the same when they are written again.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
     check(bytes)
-    // Most of what is random is no base64.
+    // Random bytes are rarely Base64.
     check(Array("Basic \(Base64.standard.encode(bytes))".utf8))
     if let text = String(validating: bytes, as: UTF8.self), let hash = PasswordHash(text) {
         require(hash.text == text, "another hash")
         _ = hash.isUsable
-        // The others take their time, and a cost of their own.
+        // Argon2id takes long, at a cost that the hash itself sets.
         if hash.kind != .argon2id { _ = hash.accepts(bytes) }
     }
     return 0
@@ -30,7 +30,7 @@ private func check(_ value: [UInt8]) {
     guard let found = credentials(value) else { return }
     require(!found.name.utf8.contains(UInt8(ascii: ":")), "a colon in the name")
     let text = Base64.standard.encode(Array(found.name.utf8) + [UInt8(ascii: ":")] + found.password)
-    guard let again = credentials(Array("basic  \(text)".utf8)) else { fatalError("what was written is not read") }
+    guard let again = credentials(Array("basic  \(text)".utf8)) else { fatalError("the written header is not read") }
     require(Array(again.name.utf8) == Array(found.name.utf8), "another name")
     require(again.password == found.password, "another password")
 }

@@ -6,7 +6,7 @@ import HTTPTypes
 @testable import JSON
 @testable import Values
 
-/// Whatever body comes under whatever coding and charset is kept within the limit and written as JSON, or refused.
+/// A body of any coding and charset is refused, or is stored within the limit and written as JSON.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let part = parts(unsafe input(start, count), 3)
@@ -23,10 +23,10 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let notification = try? Notification(
             request, segments: 2, bodyLimit: limit, receivedAt: Timestamp(microseconds: 0))
     else { return 0 }
-    require(notification.body.count <= limit, "a body beyond the limit")
+    require(notification.body.count <= limit, "a body above the limit")
     switch notification.bodyKind {
     case .text: require(isUTF8(notification.body), "text that is not UTF-8")
-    case .encodedText(let label): require(notification.text.map(isUTF8) == true, "no text in \(label)")
+    case .encodedText(let label): require(notification.text.map(isUTF8) == true, "not text in \(label)")
     case .binary: require(notification.text == nil, "bytes that are text")
     }
     let bytes = notificationsJSON([NumberedNotification(number: 1, notification: notification)])

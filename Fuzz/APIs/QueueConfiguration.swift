@@ -1,17 +1,17 @@
 @testable import JSON
 @testable import Queues
 
-/// A configuration file is taken, or refused with faults in their order, each in its place; and a user's hash is replaced
-/// with nothing else changed.
+/// A configuration file is accepted, or refused with errors in order and with positions in the text. Replacing a user's
+/// hash changes nothing else.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let text = unsafe input(start, count)
     let lines = 1 + text.count { $0 == 0x0a }
     func check(_ faults: [ConfigurationFault]) {
-        require(faults.count <= 100, "too many faults")
-        require(faults.allSatisfy { (1...lines).contains($0.line) && $0.column >= 1 }, "a fault outside of the text")
+        require(faults.count <= 100, "too many errors")
+        require(faults.allSatisfy { (1...lines).contains($0.line) && $0.column >= 1 }, "an error outside of the text")
         for (fault, next) in zip(faults, faults.dropFirst()) {
-            require((fault.line, fault.column) <= (next.line, next.column), "faults out of order")
+            require((fault.line, fault.column) <= (next.line, next.column), "errors out of order")
         }
     }
     do throws(ConfigurationFailure) {
@@ -19,7 +19,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         check(reader.warnings)
         for user in reader.configuration.users.prefix(3) { replace(user, in: reader.configuration, text) }
     } catch .faulty(let faults) {
-        require(!faults.isEmpty, "refused for nothing")
+        require(!faults.isEmpty, "refused without an error")
         check(faults)
     } catch {
         require(false, "\(error)")
@@ -28,7 +28,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 }
 
 private func replace(_ user: QueueConfiguration.User, in configuration: QueueConfiguration, _ text: [UInt8]) {
-    guard let hash = PasswordHash("sha512;salt;\"\\new") else { fatalError("a hash of this form") }
+    guard let hash = PasswordHash("sha512;salt;\"\\new") else { fatalError("not a hash") }
     do throws(ConfigurationFailure) {
         let changed = try replacingHash(of: user.name, by: hash, in: text)
         let again = try ConfigurationReader(changed, maximumMessageBytes: 1_000_000).configuration

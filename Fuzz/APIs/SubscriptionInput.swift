@@ -19,7 +19,7 @@ private let now = Timestamp(microseconds: 1_800_000_000_000_000)
 private let settings = EventSettings(version: "1")
 private let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
 
-/// A body is refused, or makes a subscription that is shown as JSON; the same answer sent back changes nothing.
+/// A body is refused, or becomes a subscription; sending it back as it is shown changes nothing.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let body = unsafe input(start, count)
@@ -39,12 +39,12 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     }
     let shown = valueJSON { json in subscription.write(to: &json, sealing) }
     guard let again = try? SubscriptionInput(parsing: shown, isNew: false, URLs()) else {
-        fatalError("what is shown is not taken")
+        fatalError("the shown subscription is refused")
     }
     var same = subscription
-    guard (try? change(again).apply(to: &same)) != nil else { fatalError("what is shown cannot be set") }
+    guard (try? change(again).apply(to: &same)) != nil else { fatalError("the shown subscription cannot be set") }
     same.updated = subscription.updated
-    require(same == subscription, "what is shown is another subscription")
+    require(same == subscription, "the shown subscription is another one")
     return 0
 }
 

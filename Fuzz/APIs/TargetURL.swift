@@ -4,7 +4,7 @@
 
 private let addresses = AddressGuard()
 
-/// A text is refused with a place that is in it, or is a URL whose parts are in the text; an address is judged.
+/// A text is refused with a reason, or is a URL whose parts are in the text. Any address can be checked.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let text = String(decoding: unsafe input(start, count), as: UTF8.self)
@@ -13,15 +13,17 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             let url = try TargetURL(prefix + text)
             require(url.text == prefix + text, "another text")
             require((1...65535).contains(url.port) && !url.host.isEmpty, "no port or no host")
-            require(url.text.lowercased().contains(url.host), "a host that is not there")
-            require(url.text.utf8.allSatisfy { (0x21...0x7e).contains($0) }, "a character that is not sent")
+            require(url.text.lowercased().contains(url.host), "a host that is not in the text")
+            require(url.text.utf8.allSatisfy { (0x21...0x7e).contains($0) }, "a character that a URL cannot have")
             if let address = url.address {
-                require(addresses.allows(address) == (addresses.refusal(of: address) == nil), "two judgements")
+                require(
+                    addresses.allows(address) == (addresses.refusal(of: address) == nil), "the guard contradicts itself"
+                )
                 require(IPAddress(address.description) == address, "another address")
             }
             if prefix == "" { require((try? TargetURL(text, httpsOnly: true)) == nil || url.scheme == .https, "http") }
         } catch {
-            require(!error.description.isEmpty, "refused for nothing")
+            require(!error.description.isEmpty, "refused without a reason")
         }
     }
     return 0

@@ -21,7 +21,7 @@ private let now = Timestamp(microseconds: 1_800_000_000_000_000)
 private let settings = WebhookSettings()
 private let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
 
-/// A body is refused with the faults in it, or makes a webhook that is shown as JSON; the same answer sent back is taken.
+/// A body is refused, or becomes a webhook; sending it back as it is shown is accepted.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let body = unsafe input(start, count)
@@ -42,14 +42,14 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         require((1...101).contains(waits), "\(waits) attempts")
         for attempts in 1...waits {
             let wait = policy.wait(after: attempts, jitter: 1)
-            require(wait.map { $0 >= 0 && $0.isFinite } ?? (attempts == waits), "a wait that is none")
+            require(wait.map { $0 >= 0 && $0.isFinite } ?? (attempts == waits), "an invalid wait")
             _ = now.adding(seconds: wait ?? 0)
         }
         if let sealed = webhook.destination.sealedHeaders {
             require(HeaderField.fields(lines: sealed)?.map(\.name) == webhook.headerNames, "other headers")
         }
         let shown = valueJSON { json in webhook.write(to: &json) }
-        require((try? WebhookInput(parsing: shown, isPartial: false, rules)) != nil, "what is shown is not taken")
+        require((try? WebhookInput(parsing: shown, isPartial: false, rules)) != nil, "the shown webhook is refused")
     }
     return 0
 }

@@ -1,7 +1,7 @@
 @testable import FastCGI
 @testable import HTTP
 
-/// Any list of parameters makes a request or a refusal.
+/// Any list of parameters becomes a request, or is refused.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -13,7 +13,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             require(!request.fields.name(at: index).contains(UInt8(ascii: "_")), "a name has an underscore")
             require(request.fields.value(at: index).count <= bytes.count, "a value is too long")
         }
-        if body == nil { require(request.body == .tooLarge, "a body came from nowhere") }
+        if body == nil { require(request.body == .tooLarge, "a body that was not stored is not too large") }
     }
     return 0
 }

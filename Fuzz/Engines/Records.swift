@@ -1,6 +1,6 @@
 @testable import FastCGI
 
-/// A stream means the same in one piece and in pieces, and the scanner never takes more than it was given.
+/// A stream has the same events in one piece and in several, and the scanner consumes no more than it was given.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -25,9 +25,9 @@ private func events(_ stream: ArraySlice<UInt8>, step: Int) -> [RecordScanner.Ev
     while !rest.isEmpty {
         let part = rest.prefix(max(1, step))
         let (consumed, event) = scanner.scan(part)
-        require((0...part.count).contains(consumed), "more bytes taken than were given")
+        require((0...part.count).contains(consumed), "more bytes consumed than were given")
         require(event != nil || consumed == part.count, "bytes left without a reason")
-        require(consumed > 0, "nothing taken")
+        require(consumed > 0, "nothing consumed")
         rest = rest.dropFirst(consumed)
         guard let event else { continue }
         found.append(event)

@@ -1,6 +1,6 @@
 @testable import Encodings
 
-/// Each run of bytes has one text, and each text that is taken is that of its bytes.
+/// Bytes have exactly one text in each alphabet.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)

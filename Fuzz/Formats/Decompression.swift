@@ -1,6 +1,6 @@
 @testable import Encodings
 
-/// Decompressing ends, within its limit, and every charset turns bytes into UTF-8 or refuses them.
+/// Decompression stays within its limit, and every charset gives valid UTF-8 or refuses the bytes.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -18,7 +18,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let labels = [names[Int(first) % names.count], String(decoding: part[0], as: UTF8.self)]
     for label in labels {
         guard let text = Charset(label: label)?.decode(Array(part[1])) else { continue }
-        require(isUTF8(text), "\(label) became something else than UTF-8")
+        require(isUTF8(text), "\(label) did not give UTF-8")
     }
     return 0
 }

@@ -1,8 +1,8 @@
 @testable import JSON
 @testable import JSONPath
 
-/// A query, and a document after a byte of value 0: the query is refused in its place or evaluated within its budget, and
-/// what can be learnt of a result in several ways is the same each way.
+/// The input is a query, and a document after a zero byte. The query is refused with a position, or evaluated within
+/// its budget, and the ways to get its results agree.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let parts = parts(unsafe input(start, count), 2)
@@ -15,8 +15,8 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             try? check(query, on: value, document)
         } catch {
             let faults = [error.legacy, error.rfc9535].compactMap(\.self)
-            require(!faults.isEmpty, "refused for nothing")
-            require(faults.allSatisfy { (0...text.utf8.count).contains($0.offset) }, "a fault outside of the text")
+            require(!faults.isEmpty, "refused without an error")
+            require(faults.allSatisfy { (0...text.utf8.count).contains($0.offset) }, "an error outside of the text")
         }
     }
     return 0
@@ -26,7 +26,7 @@ private func check(_ query: JSONPath, on value: JSON, _ document: JSONPathDocume
     let requirement = query.requirement
     let matches = try query.matches(document, budget: 20_000)
     if matches, let requirement {
-        require(requirement.contains { $0.holds(for: value) }, "a match without what it takes")
+        require(requirement.contains { $0.holds(for: value) }, "a match that does not meet the requirement")
     }
     let nodes = try query.nodes(in: document, budget: 100_000)
     require(matches == !nodes.isEmpty, "a match without a node, or a node without a match")
@@ -34,7 +34,7 @@ private func check(_ query: JSONPath, on value: JSON, _ document: JSONPathDocume
         let isInDocument = node.path.allSatisfy { if case .function = $0 { false } else { true } }
         guard isInDocument else { continue }
         let again = try JSONPath(parsing: node.normalizedPath, dialect: .rfc9535).values(in: document)
-        require(again == [node.value], "the path leads elsewhere")
+        require(again == [node.value], "the path selects another node")
     }
 }
 

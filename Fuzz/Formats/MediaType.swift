@@ -1,6 +1,6 @@
 @testable import HTTP
 
-/// The charset of any media type is found or not; a slice of a larger array is read like the whole of a small one.
+/// Any media type can be read, and a slice of a larger array is read like a small array.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)

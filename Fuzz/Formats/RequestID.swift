@@ -1,6 +1,6 @@
 @testable import HTTP
 
-/// A request's id and time come to the numbers that they were written from.
+/// A request id that is written and read again is the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let part = parts(unsafe input(start, count), 2)

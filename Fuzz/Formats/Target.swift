@@ -1,7 +1,7 @@
 @testable import Encodings
 @testable import HTTP
 
-/// Segments are the decoded parts of the path, and nothing that is no text gets through.
+/// Segments are the decoded parts of the path, and are valid UTF-8.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -14,7 +14,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         require(segments.count + mount.count == path.count { $0 == UInt8(ascii: "/") }, "a segment is lost")
         for count in 1..<max(1, segments.count + 1) {
             let rest = target.rest(after: count)
-            require(rest.isEmpty || rest.first == UInt8(ascii: "/"), "what follows does not begin with a slash")
+            require(rest.isEmpty || rest.first == UInt8(ascii: "/"), "the rest does not begin with a slash")
             require(count < segments.count || rest.isEmpty, "something follows the last segment")
         }
     }

@@ -11,8 +11,8 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             require(Timestamp(iso8601: time.iso8601(zone: zone)) == time, "another time is read from what was written")
         }
     }
-    let numbers = stride(from: 0, to: bytes.count - 15, by: 16).map { place in
-        [place, place + 8].map { start in
+    let numbers = stride(from: 0, to: bytes.count - 15, by: 16).map { offset in
+        [offset, offset + 8].map { start in
             Timestamp(microseconds: Int64(bitPattern: bytes[start..<start + 8].reduce(0) { $0 << 8 | UInt64($1) }))
         }
     }

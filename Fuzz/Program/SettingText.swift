@@ -2,7 +2,7 @@ import SystemPackage
 
 @testable import Postroom
 
-/// The text of a setting is a value or is refused, whatever is in it.
+/// Any text of a setting is a value, or is refused.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)

@@ -7,7 +7,7 @@
 
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)
 
-/// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.
+/// Bytes from a damaged file are refused, or are a record that can be used and is read back the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -30,11 +30,11 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         unsafe require(
             PayloadRecord.decode(PayloadRecord.encode(payload).span.bytes, at: 7) == payload, "another payload")
     }
-    if let line = AttemptRecord(span) {
-        unsafe require(AttemptRecord(line.encoded.span.bytes) == line, "another line")
-        unsafe require(AttemptRecord(line.summary.encoded.span.bytes) == line.summary, "another summary")
-        let wish = ReceiverWish(line.attempt, now: now, disablesOnGone: true)
-        let verdict = line.attempt.verdict(.standard, attempts: 1, trigger: line.trigger, wish: wish, jitter: 1)
+    if let entry = AttemptRecord(span) {
+        unsafe require(AttemptRecord(entry.encoded.span.bytes) == entry, "another log entry")
+        unsafe require(AttemptRecord(entry.summary.encoded.span.bytes) == entry.summary, "another summary")
+        let wish = ReceiverWish(entry.attempt, now: now, disablesOnGone: true)
+        let verdict = entry.attempt.verdict(.standard, attempts: 1, trigger: entry.trigger, wish: wish, jitter: 1)
         if case .retry(let seconds) = verdict { _ = now.adding(seconds: seconds) }
     }
     if let keyring = KeyringRecord.decode(span, at: 7) {
@@ -72,7 +72,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// Whatever a record says, nothing overflows that counts with it.
+/// No calculation with the record may overflow.
 private func use(_ destination: Destination, _ state: DestinationState) {
     var health = state.health
     let policy = RetryPolicies()[destination.policy]

@@ -6,7 +6,7 @@
 private let destination = Destination(
     number: 7, url: "http://x/", policy: .events, protocolKind: .event, shape: [0, 0x7b, 0x7d])
 
-/// Bytes from a damaged file are refused, or are a record that comes to the same bytes' meaning again.
+/// Bytes from a damaged file are refused, or are a record that is read back the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -24,7 +24,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         require(record.matched.map { $0 == $0.sorted() } ?? true, "matches out of order")
     }
     if let record = WaitingRecord(span) {
-        unsafe require(WaitingRecord(record.encoded.span.bytes) == record, "another event that waits")
+        unsafe require(WaitingRecord(record.encoded.span.bytes) == record, "another waiting event")
     }
     if let record = ReplayRecord(span) {
         unsafe require(ReplayRecord(record.encoded.span.bytes) == record, "another replay")

@@ -2,7 +2,7 @@
 @testable import MappedStore
 @testable import Queues
 
-/// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.
+/// Bytes from a damaged file are refused, or are a record that can be used and is read back the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)
@@ -40,12 +40,12 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     return 0
 }
 
-/// Whatever a log says, nothing overflows that counts with it.
+/// No calculation with the log may overflow.
 private func use(_ log: QueueLog) {
     var log = log
     let limits = QueueLimits(messageCount: log.count / 2, queueBytes: log.bytes / 2)
     for cursor in [0, log.lost, log.current, .max] { _ = log.standing(of: cursor) }
-    require(log.first - 1 <= log.current, "the log begins behind its end")
+    require(log.first - 1 <= log.current, "the log begins after its end")
     let id = log.append(bytes: 1 << 40)
     require(id == log.current, "another id")
     if log.exceeds(limits) { log.rollOff(log.first, bytes: 1 << 50) }

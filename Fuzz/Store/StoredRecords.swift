@@ -3,7 +3,7 @@
 @testable import MappedStore
 @testable import Values
 
-/// Bytes from a damaged file are refused, or are a record that can be used and comes to the same bytes' meaning again.
+/// Bytes from a damaged file are refused, or are a record that can be used and is read back the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = unsafe input(start, count)

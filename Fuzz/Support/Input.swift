@@ -1,15 +1,15 @@
-/// The bytes that the fuzzer wants tried.
+/// The bytes of the fuzzer's input.
 func input(_ start: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] {
     unsafe Array(UnsafeBufferPointer(start: start, count: count))
 }
 
-/// Input cut into parts at each byte of value 0, so that one input can hold several arguments.
+/// The input split at zero bytes, so that one input can have several arguments.
 func parts(_ bytes: [UInt8], _ count: Int) -> [ArraySlice<UInt8>] {
     let found = bytes.split(separator: 0, maxSplits: count - 1, omittingEmptySubsequences: false)
     return found + [ArraySlice<UInt8>](repeating: [], count: count - found.count)
 }
 
-/// Ends the program, and so makes the input a finding, where something that must hold does not.
+/// Ends the program, and so makes the input a finding, if `holds` is false.
 func require(_ holds: Bool, _ what: String) {
     if !holds { fatalError(what) }
 }
