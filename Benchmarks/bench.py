@@ -1,4 +1,4 @@
-"""Measures Postroom beside what it can be compared with, and prints Markdown tables. See docs/performance.md."""
+"""Measures Postroom and what it is compared with, and prints Markdown tables. See docs/performance.md."""
 
 import argparse
 import os
@@ -31,7 +31,7 @@ PARTS = {
 }
 
 
-# For a run that shows that everything works, and measures nothing: few of everything, and no waiting.
+# Small numbers and no waiting, for a run that only shows that everything works.
 SMOKE = [
     (load, {"WARMING_SECONDS": 0}), (rates, {"SUSTAINED": (1, 1), "DURABILITIES": ("process",)}),
     (startup, {"REPEATS": 2, "STARTS": 1, "DURABILITIES": ("process",)}),
@@ -46,14 +46,15 @@ SMOKE = [
 
 def options():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all, where none is named")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds that take turns (%(default)s)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of a round (%(default)s)")
-    parser.add_argument("--endpoints", type=int, default=1_000_000, help="how many are many (%(default)s)")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all, if none is given")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds; each measures every subject once (%(default)s)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of a measurement (%(default)s)")
+    parser.add_argument(
+        "--endpoints", type=int, default=1_000_000, help="number of endpoints in the part of that name (%(default)s)")
     parser.add_argument(
         "--smoke", action="store_true",
-        help="run each part for a second with few of everything and without peers, to see that it works")
-    parser.add_argument("--directory", default="/var/tmp", help="where files lie while it runs (%(default)s)")
+        help="run each part for a second, with small numbers and without peers, to see that it works")
+    parser.add_argument("--directory", default="/var/tmp", help="where the files are during the run (%(default)s)")
     chosen = parser.parse_args()
     unknown = set(chosen.parts) - set(PARTS)
     if unknown:
@@ -79,24 +80,24 @@ def describe(directory):
     model = [line.split(": ", 1)[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
     print(
         f"{os.cpu_count()} cores ({model[0] if model else platform.machine()}), Linux {platform.release()}, "
-        f"{file_system(directory)}; everything, the senders too, on this machine; load average "
+        f"{file_system(directory)}; everything runs on this machine, the senders too; load average "
         f"{os.getloadavg()[0]:.1f} at the start.\n", flush=True)
 
 
 def main():
     chosen = options()
     if not POSTROOM.exists():
-        sys.exit(f"there is no {POSTROOM}; run \"make build\" first")
+        sys.exit(f"{POSTROOM} does not exist; run \"make build\" first")
     if not shutil.which("wrk"):
         sys.exit("wrk is missing; \"make bench\" installs it")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65536), most))
-    # What ends this program ends what it has started, too.
+    # Ending this program also ends what it has started.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
 
     chosen.work = Path(tempfile.mkdtemp(prefix="postroom-bench-", dir=chosen.directory))
-    # nginx's workers have to pass.
+    # nginx's workers must be able to enter it.
     chosen.work.chmod(0o711)
     try:
         describe(chosen.directory)

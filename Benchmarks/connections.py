@@ -1,4 +1,4 @@
-"""Whether clients that are connected and do nothing, and clients that wait, cost those who send."""
+"""How much idle and waiting clients slow down those that send."""
 
 import contextlib
 import shutil
@@ -13,7 +13,7 @@ WAITING = 1000
 
 @contextlib.contextmanager
 def clients(subject, connected, waiting):
-    """So many connections that were used once, and so many clients that each wait at an endpoint of their own."""
+    """Opens idle connections that were used once, and clients that each wait at their own endpoint."""
     opened = []
     try:
         for _ in range(connected):
@@ -36,10 +36,10 @@ def clients(subject, connected, waiting):
 
 
 def run(chosen):
-    heading(f"{CONNECTED:,} connected clients and {WAITING:,} that wait")
+    heading(f"{CONNECTED:,} connected and {WAITING:,} waiting clients")
     cases = {
-        "nobody else": (0, 0), f"{CONNECTED:,} connected": (CONNECTED, 0),
-        f"{CONNECTED:,} connected, {WAITING:,} wait": (CONNECTED, WAITING),
+        "none": (0, 0), f"{CONNECTED:,} connected": (CONNECTED, 0),
+        f"{CONNECTED:,} connected, {WAITING:,} waiting": (CONNECTED, WAITING),
     }
     results = {name: [] for name in cases}
     for _ in range(chosen.rounds):
@@ -57,4 +57,4 @@ def run(chosen):
         rate, middle, p99, memory = map(median, zip(*samples))
         ratio = median([own[0] / other[0] for own, other in zip(samples, base)])
         rows.append([name, rate, percent(ratio), middle, p99, memory])
-    table(["besides 32 that send", "requests/s", "of nobody else", "p50 ms", "p99 ms", "responder MB"], rows)
+    table(["clients beside 32 senders", "requests/s", "relative to none", "p50 ms", "p99 ms", "responder MB"], rows)

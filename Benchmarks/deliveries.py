@@ -1,7 +1,7 @@
-"""Deliveries: how many a second, how soon, and whether one receiver that hangs delays the others.
+"""Deliveries: their rate, their latency, and whether a receiver that hangs delays the others.
 
-The sink is nginx, which answers 200 and logs when each event arrived; an event's id carries when it was to be sent. So what
-is counted is what has arrived, and latency runs from the planned time.
+The sink is an nginx that answers 200 and logs the arrival of each event. Only arrivals are counted, and latency is
+measured from the time at which an event was planned to be sent.
 """
 
 import json
@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 DATA = "x" * 900
 SENDERS = 16
 DURABILITIES = ("process", "disk")
-# Of a burst.
+# The size of a burst, for each second of a measurement.
 EVENTS_PER_SECOND = 10_000
 RECEIVERS = 100
 
@@ -39,7 +39,7 @@ http {
 
 
 class Sink:
-    """Takes every call, and knows when each came."""
+    """A receiver that accepts every request, and logs its arrival."""
 
     def __init__(self, directory):
         self.directory, self.port = directory, free_port()
@@ -56,7 +56,7 @@ class Sink:
         self.program.stop()
 
     def arrivals(self):
-        """When each event came, by its id and the path it came to."""
+        """The times of arrival, by the event's id and the path."""
         found = {}
         for line in self.log.read_text().splitlines() if self.log.exists() else []:
             time_of_day, event, path = line.split()
@@ -77,7 +77,7 @@ def publish(connection, event):
 
 
 def wait_for(sink, count, seconds):
-    """Waits until so many calls have come, or none has for some seconds."""
+    """Waits until `count` requests have arrived, or none has arrived for `seconds`."""
     last, changed = -1, time.monotonic()
     while True:
         arrived = sum(len(times) for times in sink.arrivals().values())
@@ -90,8 +90,8 @@ def wait_for(sink, count, seconds):
         time.sleep(0.5)
 
 
-def crowd(subject, count, send=publish):
-    """Publishes events as fast as they are acknowledged; returns their ids and how long it took."""
+def publish_burst(subject, count, send=publish):
+    """Publishes events as fast as they are acknowledged. Returns their ids, and the seconds that it took."""
     def run(sender):
         with client(subject.base) as connection:
             for number in range(sender, count, SENDERS):
@@ -111,17 +111,17 @@ def burst(chosen, durability, count):
     with Sink(directory.with_suffix(".sink")) as sink:
         with Postroom(directory, durability, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8") as subject:
             subscribe(subject, f"http://127.0.0.1:{sink.port}/hook")
-            ids, seconds = crowd(subject, count)
+            ids, seconds = publish_burst(subject, count)
             wait_for(sink, count, 10)
         arrivals = sink.arrivals()
     times = sorted(times[0] for times in arrivals.values())
     lost = len(ids - {event for event, _ in arrivals})
-    doubled = sum(len(times) - 1 for times in arrivals.values())
-    return count / seconds, len(times) / (times[-1] - times[0]), lost, doubled
+    duplicated = sum(len(times) - 1 for times in arrivals.values())
+    return count / seconds, len(times) / (times[-1] - times[0]), lost, duplicated
 
 
-def rhythm(chosen, durability, rate, seconds, receivers=1, hanging=0):
-    """Latencies in milliseconds of events at a steady rate, to so many receivers, of which some hang."""
+def steady_latencies(chosen, durability, rate, seconds, receivers=1, hanging=0):
+    """Latencies in milliseconds of events at a steady rate, to several receivers, some of which hang."""
     directory = chosen.work / f"steady-{durability}-{receivers}-{hanging}"
     with Sink(directory.with_suffix(".sink")) as sink, socket.create_server(("127.0.0.1", 0), backlog=4096) as silent:
         with Postroom(directory, durability, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8") as subject:
@@ -147,17 +147,17 @@ def run(chosen):
     count = EVENTS_PER_SECOND * chosen.seconds
     rows = []
     for durability in DURABILITIES:
-        intake, rate, lost, doubled = burst(chosen, durability, count)
-        latencies = rhythm(chosen, durability, 200, 2 * chosen.seconds)
+        intake, rate, lost, duplicated = burst(chosen, durability, count)
+        latencies = steady_latencies(chosen, durability, 200, 2 * chosen.seconds)
         rows.append([
-            f"DURABILITY={durability}", intake, rate, str(lost), str(doubled), statistics.median(latencies),
+            f"DURABILITY={durability}", intake, rate, str(lost), str(duplicated), statistics.median(latencies),
             percentile(latencies, 0.95), percentile(latencies, 0.99)])
     table(
-        [f"{count:,} events of 1 KiB to one receiver", "events/s in", "deliveries/s", "lost", "doubled",
+        [f"{count:,} events of 1 KiB to one receiver", "events/s received", "deliveries/s", "lost", "duplicated",
          "at 200/s: p50 ms", "p95 ms", "p99 ms"], rows)
     rows = []
     for hanging in (0, 1):
-        latencies = rhythm(chosen, "disk", 5, 4 * chosen.seconds, RECEIVERS, hanging)
-        name = f"{hanging} of {RECEIVERS} hangs" if hanging else f"{RECEIVERS} that answer"
+        latencies = steady_latencies(chosen, "disk", 5, 4 * chosen.seconds, RECEIVERS, hanging)
+        name = f"{RECEIVERS} receivers, {hanging} hangs" if hanging else f"{RECEIVERS} receivers, all answer"
         rows.append([name, statistics.median(latencies), percentile(latencies, 0.95)])
-    table(["5 events/s to so many receivers", "p50 ms", "p95 ms"], rows)
+    table(["5 events/s, each to all receivers", "p50 ms", "p95 ms"], rows)

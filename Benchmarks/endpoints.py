@@ -1,4 +1,4 @@
-"""Many endpoints: whether they cost those who use one, and how they go when their time is up."""
+"""Many endpoints: how much they slow down the use of one, and how they are removed when they expire."""
 
 import re
 import shutil
@@ -11,25 +11,25 @@ from tables import heading, percent, table
 
 DURABILITIES = ("process", "disk")
 OVERDUE = 100_000
-# How long endpoints are created before it is looked how many there are.
+# How long endpoints are created before their number is checked.
 FILLING_SECONDS = 5
 RATE = 200
 
 
 def total(subject):
-    """How many endpoints the store holds, by the status page."""
+    """The number of endpoints in the store, from the status page."""
     return int(re.search(rb"ENDPOINTS \((\d+) total\)", call("GET", subject.base + "/manage"))[1])
 
 
 def fill(subject, count, ids=None):
-    """Creates endpoints until there are `count` of them; their ids go to the file `ids`."""
+    """Creates endpoints until there are `count` of them, and writes their ids to the file `ids`."""
     parts = [ids.with_name(f"part{index}") for index in (1, 2)] if ids else []
     for _ in range(120):
         if total(subject) >= count:
             break
         wrk(subject.base + "/manage/endpoint", FILLING_SECONDS, **({"RECORD": ids.with_name("part")} if ids else {}))
     else:
-        raise RuntimeError(f"{count} endpoints took too long to make")
+        raise RuntimeError(f"{count} endpoints took too long to create")
     if ids:
         with ids.open("wb") as together:
             for part in parts:
@@ -40,7 +40,7 @@ def fill(subject, count, ids=None):
 
 
 def run(chosen):
-    heading(f"{chosen.endpoints:,} endpoints against one")
+    heading(f"{chosen.endpoints:,} endpoints compared with one")
     many, ids = chosen.work / "many", chosen.work / "ids"
     began = time.monotonic()
     with Postroom(many, "process") as subject:
@@ -48,13 +48,13 @@ def run(chosen):
         count = total(subject)
     store = (many / "store.mdb").stat()
     print(
-        f"{count:,} endpoints made through the API in {time.monotonic() - began:.0f} s; the file has "
+        f"{count:,} endpoints created through the API in {time.monotonic() - began:.0f} s; the file has "
         f"{store.st_blocks * 512 / 1e6:,.0f} MB.\n", flush=True)
 
     def one(durability, case):
         directory = chosen.work / "one" if case.startswith("one") else many
         with Postroom(directory, durability) as subject:
-            if case == "many: to any":
+            if case == "many: post to any":
                 options = {"url": subject.base + "/", "IDS": ids, "PREFIX": "/webhook/"}
             elif case.endswith("create"):
                 options = {"url": subject.base + "/manage/endpoint", "RECORD": "/dev/null"}
@@ -66,7 +66,8 @@ def run(chosen):
             shutil.rmtree(directory, ignore_errors=True)
         return sample
 
-    cases = {"one: to it": "one: to it", "many: to one": "one: to it", "many: to any": "one: to it",
+    cases = {"one: post to it": "one: post to it", "many: post to one": "one: post to it",
+             "many: post to any": "one: post to it",
              "one: create": "one: create", "many: create": "one: create"}
     rows = []
     for durability in DURABILITIES:
@@ -80,20 +81,20 @@ def run(chosen):
             rows.append([
                 f"{case}, DURABILITY={durability}", rate, percent(ratio), middle, p99, responders, memory])
     table(
-        ["endpoints in the file: what is done", "requests/s", "of one", "p50 ms", "p99 ms", "responders µs/request",
-         "responder MB"], rows)
+        ["endpoints in the store: request", "requests/s", "relative to one", "p50 ms", "p99 ms",
+         "responders µs/request", "responder MB"], rows)
     shutil.rmtree(many, ignore_errors=True)
 
 
 def run_cleanup(chosen):
-    """A steady sender, while as many endpoints expire at once."""
+    """A steady sender while many endpoints expire at once."""
     heading(f"{OVERDUE:,} endpoints expire at once")
     rows = []
     for durability in DURABILITIES:
         directory = chosen.work / f"cleanup-{durability}"
         with Postroom(directory, "process") as subject:
             fill(subject, OVERDUE)
-        # All of them are overdue once the service is there again; the sender's own endpoint is not.
+        # All of them are overdue when the service has started again; the sender's own endpoint is not.
         time.sleep(2)
         with Postroom(directory, durability, MAX_IDLE_DURATION_SECONDS=2, CLEANUP_FREQUENCY_SECONDS=4) as subject:
             path = f"/webhook/{subject.create()}"
@@ -118,12 +119,12 @@ def run_cleanup(chosen):
                 raise RuntimeError("the endpoints were not removed within two minutes")
         quiet = [1e3 * latency for due, latency in sent if due < times["began"]]
         busy = [1e3 * latency for due, latency in sent if due >= times["began"]]
-        # Few endpoints may be gone between two requests.
+        # If the endpoints are few, they may be removed between two requests.
         quiet, busy = quiet or busy, busy or quiet
         rows.append([
             f"DURABILITY={durability}", times["ended"] - times["began"], percentile(quiet, 0.99), max(quiet),
             median(busy), percentile(busy, 0.99), max(busy)])
         shutil.rmtree(directory, ignore_errors=True)
     table(
-        [f"a sender of {RATE} requests/s", "cleanup s", "before: p99 ms", "most ms", "meanwhile: p50 ms", "p99 ms",
-         "most ms"], rows)
+        [f"a sender of {RATE} requests/s", "cleanup s", "before: p99 ms", "max ms", "during: p50 ms", "p99 ms",
+         "max ms"], rows)

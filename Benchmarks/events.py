@@ -1,7 +1,7 @@
-"""Event routing: how fast events are taken in beside how many subscriptions, and how fast what they match is delivered.
+"""Event routing: the rates of received and of delivered events, by the number of subscriptions.
 
-The sink is that of the deliveries, and what is counted is what has arrived. Each subscription has an expression of its own,
-but for those that match, which have the same.
+The sink is that of the deliveries, and only arrivals are counted. The subscriptions that match have the same
+expression; each of the others has its own.
 """
 
 import json
@@ -11,19 +11,19 @@ import statistics
 import time
 from itertools import count
 
-from deliveries import Sink, crowd, wait_for
-from load import LoadError, abreast, client, median, wrk
+from deliveries import Sink, publish_burst, wait_for
+from load import LoadError, client, median, send_all, wrk
 from subjects import FORGOTTEN_SECONDS, Postroom, compact
 from tables import heading, percent, table
 
 DURABILITIES = ("process", "disk")
 MANY = 100_000
-# To be delivered once each.
+# The number of deliveries, for each second of a measurement.
 EVENTS_PER_SECOND = 1000
 MATCHES = 10
 JSON = {"Content-Type": "application/json"}
 DATA = "x" * 500
-# What pacifica-notifications 0.5.2 does a second, on two cores with one worker.
+# Events per second of pacifica-notifications 0.5.2, on two cores with one worker.
 ORIGINAL = {"in": 40, "out": 7}
 LONGEST_WAIT = 120
 
@@ -40,10 +40,10 @@ def subscription(number, isWanted, sink):
 
 
 def prepare(directory, subscriptions, matches, sink):
-    """Makes a store with so many subscriptions, of which so many match."""
+    """Makes a store with subscriptions, of which the first `matches` match."""
     directory.mkdir(mode=0o711)
     with Postroom(directory, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8") as subject:
-        abreast(subject.base, (subscription(number, number < matches, sink) for number in range(subscriptions)))
+        send_all(subject.base, (subscription(number, number < matches, sink) for number in range(subscriptions)))
         if subscriptions == MANY:
             time.sleep(FORGOTTEN_SECONDS)
     compact(directory)
@@ -71,7 +71,8 @@ def wait_until_matched(subject, event):
 
 
 def intake(chosen, durability, store):
-    """Events taken in a second that nobody wants, those held against all subscriptions, and webhooks taken in."""
+    """The rate of received events that match nothing, the rate at which they are matched, and the first relative to
+    the rate of webhooks."""
     directory = copied(chosen, store)
     with Postroom(directory, durability) as subject:
         webhooks = wrk(subject.url(), chosen.seconds)
@@ -87,8 +88,8 @@ def intake(chosen, durability, store):
 
 
 def dispatch(chosen, durability, store, matches, sink, events):
-    """Deliveries a second from the first event sent to the last one delivered, how many were lost or came twice, and how
-    long the first one took, for which the worker has to read the subscriptions."""
+    """Deliveries per second from the first event sent to the last one delivered, how many were lost or duplicated, and
+    how long the first one took, for which the worker has to read the subscriptions."""
     directory = copied(chosen, store)
     os.truncate(sink.log, 0)
     with Postroom(directory, durability, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8") as subject:
@@ -99,13 +100,13 @@ def dispatch(chosen, durability, store, matches, sink, events):
         first = max(times[0] for times in sink.arrivals().values()) - began
         os.truncate(sink.log, 0)
         began = time.time()
-        crowd(subject, events, post)
+        publish_burst(subject, events, post)
         wait_for(sink, events * matches, 10)
     arrivals = sink.arrivals()
     shutil.rmtree(directory, ignore_errors=True)
     last = max(times[0] for times in arrivals.values())
-    doubled = sum(len(times) - 1 for times in arrivals.values())
-    return len(arrivals) / (last - began), events * matches - len(arrivals), doubled, first
+    duplicated = sum(len(times) - 1 for times in arrivals.values())
+    return len(arrivals) / (last - began), events * matches - len(arrivals), duplicated, first
 
 
 def run(chosen):
@@ -133,7 +134,7 @@ def run(chosen):
 
 def show(chosen, takes, gives):
     def ratio(results, durability, subscriptions, base):
-        """Of the rates in the same round, the median."""
+        """The median of the ratios of two rates in the same round."""
         pairs = zip(results[durability, subscriptions], results[durability, base])
         return percent(median([own[0] / other[0] for own, other in pairs]))
 
@@ -144,18 +145,18 @@ def show(chosen, takes, gives):
             f"{subscriptions:,} subscriptions, DURABILITY={durability}", rate, f"{rate / ORIGINAL['in']:,.0f}",
             percent(ofWebhook), ratio(takes, durability, subscriptions, 0), matched, middle, p99])
     table(
-        ["32 connections, 200 bytes, no match", "events/s in", "times the original", "of the webhook",
-         "of 0 subscriptions", "matched/s", "p50 ms", "p99 ms"], rows)
+        ["32 connections, 200 bytes, no match", "events/s received", "times the original", "relative to webhooks",
+         "relative to 0 subscriptions", "matched/s", "p50 ms", "p99 ms"], rows)
     rows = []
     for (durability, subscriptions), samples in gives.items():
         rate, _, _, first = map(statistics.median, zip(*samples))
-        lost, doubled = sum(sample[1] for sample in samples), sum(sample[2] for sample in samples)
+        lost, duplicated = sum(sample[1] for sample in samples), sum(sample[2] for sample in samples)
         base = MATCHES if subscriptions == MANY else None
         rows.append([
             f"{subscriptions:,} subscriptions, DURABILITY={durability}", str(min(subscriptions, MATCHES)), rate,
             f"{rate / ORIGINAL['out']:,.0f}", ratio(gives, durability, subscriptions, base) if base else "", str(lost),
-            str(doubled), first])
+            str(duplicated), first])
     table(
-        ["events of 600 bytes, to an nginx", "matches", "deliveries/s", "times the original", f"of {MATCHES} subscriptions",
-         "lost", "doubled", "first event s"], rows)
-    print(f"Medians of {chosen.rounds} rounds of {chosen.seconds} s that take turns.\n")
+        ["events of 600 bytes, to an nginx", "matches", "deliveries/s", "times the original",
+         f"relative to {MATCHES} subscriptions", "lost", "duplicated", "first event s"], rows)
+    print(f"Medians of {chosen.rounds} rounds with measurements of {chosen.seconds} s.\n")

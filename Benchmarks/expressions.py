@@ -1,4 +1,4 @@
-"""JSONPath queries beside two libraries from PyPI, on the same documents."""
+"""JSONPath queries compared with two PyPI libraries, on the same documents."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from load import median
 from subjects import ROOT
 from tables import heading, number, table
 
-# The dialect that a library speaks decides which of a case's two texts it is given.
+# Each library gets the query in the dialect that it implements.
 PEERS = {"python-jsonpath": "2.2.2", "jsonpath2": "0.4.5"}
 
 EVENT = {
@@ -37,7 +37,7 @@ CASES = [
 
 
 def install(directory):
-    """Returns a Python that has the libraries."""
+    """Installs the libraries, and returns their Python."""
     subprocess.run(["/usr/bin/python3", "-m", "venv", str(directory)], check=True)
     python = directory / "bin/python"
     wanted = [f"{name}=={version}" for name, version in PEERS.items()]
@@ -52,7 +52,7 @@ def measure(command, cases, seconds):
 
 
 def show_alone():
-    """Our times, briefly measured."""
+    """Prints the times of Postroom alone, briefly measured."""
     cases = [(document, query) for document, query, _ in CASES]
     heading("JSONPath")
     times = measure([str(ROOT / ".build/release/JSONPathBenchmark")], cases, 0)
@@ -93,5 +93,5 @@ def run(chosen):
                 number(median(their[2] / (our[1] + our[2]) for our, their in pairs)) + " ×",
                 middle(0, 0), middle(0, 1)])
         table(
-            [f"µs, beside {library} {PEERS[library]}", "Postroom", library, "faster", "with the document made ready",
-             "compile", f"{library} compile"], rows)
+            [f"µs, compared with {library} {PEERS[library]}", "Postroom", library, "faster",
+             "with the document prepared", "compile", f"{library} compile"], rows)

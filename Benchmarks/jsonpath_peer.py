@@ -1,4 +1,4 @@
-"""Times queries in a library from PyPI, as JSONPath/main.swift does in Postroom's module; its argument is the library."""
+"""Times queries in a PyPI library, as JSONPath/main.swift does in Postroom's module. The argument is the library."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ def compiler(library):
 
 
 def least_time(work, seconds):
-    """Nanoseconds of one call, the least of many batches."""
+    """The nanoseconds of one call: the minimum of many batches."""
     end = time.perf_counter() + seconds
     least, count = float("inf"), 1
     while True:

@@ -1,4 +1,4 @@
-"""From sending a webhook to the answer of a client that waits for it."""
+"""The time from sending a webhook to the response of a client that waits for it."""
 
 import random
 import threading
@@ -10,20 +10,20 @@ from tables import heading, table
 
 DURABILITIES = ("process", "disk")
 SAMPLES = 300
-# wrk sends as fast as it is answered; so many senders leave the machine some room.
+# wrk sends as fast as it is answered; this number of senders does not load the machine fully.
 BACKGROUND = 2
 BACKGROUND_SECONDS = 15
 
 
 def sample(subject, count):
-    """Milliseconds to the sender's own answer, and to that of the client that waits."""
+    """Milliseconds to the response of the sender, and to that of the waiting client."""
     endpoint = subject.create()
     look = f"/manage/endpoint/{endpoint}/notifications"
     sent, seen = [], []
     with client(subject.base) as sender, client(subject.base) as reader:
         for number in range(count):
             reader.send("GET", f"{look}?after={number}&wait=20")
-            # Time enough for it to be waiting, and no rhythm in common with the responder.
+            # Long enough for the client to wait, and random so that it does not follow a rhythm of the responder.
             time.sleep(random.uniform(0.02, 0.04))
             began = time.perf_counter()
             sender.request("POST", f"/webhook/{endpoint}", b"x" * 200)
@@ -31,7 +31,7 @@ def sample(subject, count):
             status, body = reader.receive()
             ended = time.perf_counter()
             if status != 200 or b'"id"' not in body:
-                raise RuntimeError(f"the client that waits was answered {status} {body[:200]!r}")
+                raise RuntimeError(f"the waiting client was answered {status} {body[:200]!r}")
             sent.append(1e3 * (answered - began))
             seen.append(1e3 * (ended - began))
             if number % 50 == 49:
@@ -54,4 +54,4 @@ def run(chosen):
                     senders.join()
             name = f"DURABILITY={durability}" + (f", {background} more senders at full speed" if background else "")
             rows.append([name, median(sent), percentile(sent, 0.99), median(seen), percentile(seen, 0.99)])
-    table(["", "sender's answer: p50 ms", "p99 ms", "waiting client's answer: p50 ms", "p99 ms"], rows)
+    table(["", "sender's response: p50 ms", "p99 ms", "waiting client's response: p50 ms", "p99 ms"], rows)

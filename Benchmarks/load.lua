@@ -1,8 +1,8 @@
 -- wrk's script: POST requests of 200 bytes, and one line at the end for load.py to read.
 --
--- Environment:  METHOD    another method; then there is no body
+-- Environment:  METHOD    another method, without a body
 --               IDS       a file of endpoint ids, 32 characters and a line end each; every request goes to one of them
---               PREFIX    what stands before the id
+--               PREFIX    the path before the id
 --               RECORD    a file that the ids of endpoints created by these requests are appended to
 
 wrk.method = os.getenv("METHOD") or "POST"

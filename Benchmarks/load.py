@@ -1,4 +1,4 @@
-"""The senders: wrk for rates, and plain sockets where each answer is timed or a client waits."""
+"""The senders: wrk for rates, and plain sockets for timing single answers and for waiting clients."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 SCRIPT = Path(__file__).resolve().parent / "load.lua"
-# How long a service is used before it is measured.
+# How long a service is loaded before each measurement.
 WARMING_SECONDS = 1
 # What load.lua posts.
 BODY = b'{"event":"order.paid","id":"' + b"x" * 170 + b'"}'
 
 
 class LoadError(RuntimeError):
-    """Something was not answered as it should have been; what was measured is worth nothing."""
+    """An unexpected answer: the measurement is not valid."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Load:
 
 
 def wrk(url, seconds, connections=32, threads=2, fields=None, **variables):
-    """Sends requests over kept connections, as many as are answered: POST, unless METHOD says something else."""
+    """Sends requests over kept connections as fast as they are answered: POST, or the method in METHOD."""
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(SCRIPT)]
     for name, value in (fields or {}).items():
         command += ["-H", f"{name}: {value}"]
@@ -48,12 +48,13 @@ def wrk(url, seconds, connections=32, threads=2, fields=None, **variables):
         raise LoadError(f"wrk failed: {(done.stderr or done.stdout).strip()[-300:]}")
     requests, duration, median, p99, refused, broken = map(int, lines[0])
     if refused or broken or not requests:
-        raise LoadError(f"{url}: {refused} answers were no 2xx and {broken} connections failed, of {requests} requests")
+        raise LoadError(
+            f"{url}: {refused} answers were not 2xx and {broken} connections failed, of {requests} requests")
     return Load(requests, duration / 1e6, median / 1e3, p99 / 1e3)
 
 
 def measured(subject, seconds, url=None, **options):
-    """The load, and what it cost nginx and the responders in microseconds of CPU time a request."""
+    """The load, and the CPU time of nginx and of the responders in microseconds per request."""
     url = url or subject.url()
     if WARMING_SECONDS:
         wrk(url, WARMING_SECONDS, **options)
@@ -84,7 +85,7 @@ class Client:
         self.socket.sendall(head.encode() + b"\r\n" + body)
 
     def receive(self):
-        """The status and body of the next answer; its length must be given."""
+        """The status and body of the next answer, which must have a Content-Length."""
         while b"\r\n\r\n" not in self.rest:
             self._more()
         head, self.rest = self.rest.split(b"\r\n\r\n", 1)
@@ -121,8 +122,8 @@ def client(base, **options):
         connection.close()
 
 
-def abreast(base, requests, width=64):
-    """Makes requests, given as arguments of `Client.send`, over so many connections at a time. All must be answered 2xx."""
+def send_all(base, requests, width=64):
+    """Sends requests, given as arguments of `Client.send`, over `width` connections. All must be answered with 2xx."""
     rest = iter(requests)
     with contextlib.ExitStack() as stack:
         connections = [stack.enter_context(client(base)) for _ in range(width)]
@@ -138,7 +139,7 @@ def abreast(base, requests, width=64):
 def steady(connection, path, rate, stop, body=b"x" * 200):
     """Sends `rate` requests a second until `stop()`; each latency is counted from when the request was due.
 
-    Returns pairs of the due time and the latency, in seconds.
+    Returns pairs of due time and latency, in seconds.
     """
     results = []
     due = time.monotonic()

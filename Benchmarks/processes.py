@@ -1,4 +1,4 @@
-"""Starting and ending processes, and what they cost: CPU time and memory, as /proc tells."""
+"""Starts and ends processes, and reads their CPU time and memory from /proc."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def processor_seconds(process):
-    """User and system time of a process, of all its threads."""
+    """The user and system time of all threads of a process."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
@@ -38,7 +38,7 @@ def tree(root):
 
 
 def private_bytes(process, without=()):
-    """Memory that a process has to itself, the mappings of some files left out."""
+    """The private memory of a process, without the mappings of some files."""
     total, counts = 0, True
     for line in Path(f"/proc/{process}/smaps").read_text().splitlines():
         words = line.split(maxsplit=5)
@@ -65,15 +65,15 @@ class Program:
 
     def require_running(self):
         if self.process.poll() is not None:
-            raise RuntimeError(f"{self.command[0]} ended with status {self.process.returncode}: {self.said()}")
+            raise RuntimeError(f"{self.command[0]} ended with status {self.process.returncode}: {self.last_output()}")
 
-    def said(self):
-        """The end of what it has written."""
+    def last_output(self):
+        """The end of its output."""
         size = os.fstat(self.messages.fileno()).st_size
         return os.pread(self.messages.fileno(), 500, max(0, size - 500)).decode(errors="replace").strip()
 
     def stop(self, signal_number=signal.SIGTERM, seconds=30):
-        """Asks it to end; after the time, ends it and what it started."""
+        """Asks the program to end; after `seconds`, kills it and what it has started."""
         family = tree(self.id) if self.process.poll() is None else []
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
@@ -88,7 +88,7 @@ class Program:
         self.messages.close()
 
     def _is_ours(self, process):
-        """Whether the process is still the one that was seen in the family: it lies in the session or has been orphaned."""
+        """Whether the process is still one of the program's session."""
         try:
             return os.getsid(process) == self.id
         except ProcessLookupError:

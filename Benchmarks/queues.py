@@ -1,4 +1,4 @@
-"""Queues: posting beside the webhooks of capture, reading beside the C responder, and many queues against one."""
+"""Queues: posting compared with webhooks, reading compared with the C responder, and many queues compared with one."""
 
 import base64
 import hashlib
@@ -10,14 +10,14 @@ import time
 from dataclasses import dataclass, field
 from itertools import count
 
-from load import BODY, abreast, client, measured, median, wrk
+from load import BODY, client, measured, median, send_all, wrk
 from subjects import FORGOTTEN_SECONDS, CResponder, Postroom, compact, compile_c
 from tables import heading, percent, table
 
 DURABILITIES = ("process", "disk")
 QUEUES = 10_000
 CLIENTS = 100_000
-# What a queue keeps unless told otherwise.
+# The number of messages that a queue keeps by default.
 KEPT = 100
 
 KEY = "the sender's key"
@@ -32,14 +32,14 @@ numbers = count()
 @dataclass
 class Case:
     name: str
-    # The webhook of an endpoint where there is none.
+    # Empty for the webhook of an endpoint.
     path: str = ""
     method: str = "POST"
     fields: dict = field(default_factory=dict)
     isSigned: bool = False
-    # How many messages wait for the client.
+    # The number of messages that wait for the client.
     messages: int = 0
-    # How many others send webhooks meanwhile.
+    # The number of clients that send webhooks at the same time.
     senders: int = 0
 
 
@@ -48,7 +48,7 @@ def reading(name, options="", **more):
 
 
 WEBHOOK = Case("webhook to an endpoint")
-RESPONDER = reading("C responder, the request of the next line")
+RESPONDER = reading("C responder, with the request of the next line")
 CASES = [
     WEBHOOK,
     Case("POST /q", "/q/queue-0"),
@@ -61,7 +61,7 @@ CASES = [
 
 
 def configure(directory, queues, signed=False):
-    """Writes the configuration of so many queues; `signed` is whether messages to the first need a signature."""
+    """Writes a configuration with queues; `signed` is whether messages to the first need a signature."""
     names = [f"queue-{number}" for number in range(queues)]
     settings = [{"name": name} for name in names]
     if signed:
@@ -72,12 +72,12 @@ def configure(directory, queues, signed=False):
 
 
 def prepare(directory, queues, clients):
-    """Makes a store with so many queues, and clients that listen to them in turn."""
+    """Makes a store with queues, and with clients that listen to them."""
     directory.mkdir(mode=0o711)
     configure(directory, queues)
     with Postroom(directory, "process") as subject:
         paths = (f"/listen/client-{number}/queue-{number % queues}" for number in range(clients))
-        abreast(subject.base, (("GET", path, b"", LOGIN) for path in paths))
+        send_all(subject.base, (("GET", path, b"", LOGIN) for path in paths))
         if clients > 1:
             time.sleep(FORGOTTEN_SECONDS)
     compact(directory)
@@ -98,7 +98,7 @@ def sample(chosen, case, subject):
 
 
 def serve(chosen, case, durability, store, queues):
-    """Measures a service of its own, whose store is a copy."""
+    """Measures a new service with a copy of the store."""
     directory = chosen.work / f"queues-{next(numbers)}"
     shutil.copytree(store, directory, ignore=shutil.ignore_patterns("run", "*.mdb-lock"))
     directory.chmod(0o711)
@@ -114,7 +114,7 @@ def serve(chosen, case, durability, store, queues):
 
 
 def run(chosen):
-    heading(f"Queues: 1 with 1 client, and {QUEUES:,} with {CLIENTS:,}")
+    heading(f"Queues: 1 with 1 client, and {QUEUES:,} with {CLIENTS:,} clients")
     stores = {1: chosen.work / "one-queue", QUEUES: chosen.work / "many-queues"}
     prepare(stores[1], 1, 1)
     prepare(stores[QUEUES], QUEUES, CLIENTS)
@@ -138,11 +138,11 @@ def run(chosen):
             for queues in stores if case is not RESPONDER else [1]:
                 rows.append(row(results, durability, case, queues))
     table(
-        ["32 connections, 200 bytes", "queues", "requests/s", "of the webhook", "of C", "of 1 queue", "p50 ms",
-         "p99 ms", "responders µs/request"], rows)
+        ["32 connections, 200 bytes", "queues", "requests/s", "relative to webhook", "relative to C",
+         "relative to 1 queue", "p50 ms", "p99 ms", "responders µs/request"], rows)
     print(
-        f"Medians of {chosen.rounds} rounds of {chosen.seconds} s that take turns. A queue keeps {KEPT} messages: all "
-        "but the first posts make one roll off.\n")
+        f"Medians of {chosen.rounds} rounds with measurements of {chosen.seconds} s. A queue keeps {KEPT} messages: "
+        "each post except the first ones makes one roll off.\n")
     for store in stores.values():
         shutil.rmtree(store, ignore_errors=True)
 
@@ -151,7 +151,7 @@ def row(results, durability, case, queues):
     samples = results[durability, case.name, queues]
 
     def ratio(base, count):
-        """Of the rates in the same round, the median."""
+        """The median of the ratios of two rates in the same round."""
         others = results[durability, base.name, count]
         return percent(median([own[0] / other[0] for own, other in zip(samples, others)]))
 

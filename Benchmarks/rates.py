@@ -1,4 +1,4 @@
-"""Requests a second at 32 connections, side by side."""
+"""Requests per second at 32 connections, for Postroom and what it is compared with."""
 
 import shutil
 from itertools import count
@@ -8,7 +8,7 @@ from subjects import CResponder, NginxAlone, Peer, Postroom, compile_c
 from tables import heading, number, percent, table
 
 DURABILITIES = ("process", "disk")
-# How many times in a row, and for how many seconds each.
+# The number of consecutive loads, and the seconds of each.
 SUSTAINED = (8, 15)
 
 numbers = count()
@@ -20,7 +20,7 @@ def directory(chosen, name):
 
 
 def subjects(chosen):
-    """How each subject is started: for every round anew, with an empty store."""
+    """Functions that make each subject, with a new directory for every round."""
     responder = compile_c(chosen.work, "responder.c", "-lfcgi", "-lpthread")
     makers = [
         lambda: NginxAlone(directory(chosen, "nginx")),
@@ -35,7 +35,7 @@ def subjects(chosen):
 
 
 def run(chosen):
-    heading("Webhooks a second")
+    heading("Webhooks per second")
     makers, missing = subjects(chosen)
     results = {}
     for _ in range(chosen.rounds):
@@ -51,7 +51,7 @@ def run(chosen):
     medians = {index: [median(values) for values in zip(*samples)] for index, (_, samples) in results.items()}
 
     def ratio(index, base):
-        """Of the rates in the same round, the median."""
+        """The median of the ratios of two rates in the same round."""
         pairs = zip(results[index][1], results[base][1])
         return percent(median([own[0] / other[0] for own, other in pairs]))
 
@@ -64,15 +64,16 @@ def run(chosen):
     if missing:
         rows.append([Peer.name, f"not installed: {missing}"] + [""] * 8)
     table(
-        ["32 connections, 200 bytes", "requests/s", "least–most", "of nginx", "of C", "p50 ms", "p99 ms", "nginx µs/request",
-         "responders µs/request", "responder MB"], rows)
+        ["32 connections, 200 bytes", "requests/s", "min–max", "relative to nginx", "relative to C", "p50 ms", "p99 ms",
+         "nginx µs/request", "responders µs/request", "responder MB"], rows)
     print(
-        f"Medians of {chosen.rounds} rounds of {chosen.seconds} s that take turns; µs are CPU time; MB are private memory "
-        "of one responder without the mapped store. The peer keeps everything in memory and is called without nginx.\n")
+        f"Medians of {chosen.rounds} rounds with measurements of {chosen.seconds} s; µs are CPU time; MB are private "
+        "memory of one responder without the mapped store. The peer keeps everything in memory and is called without "
+        "nginx.\n")
 
 
 def run_sustained(chosen):
-    """Requests are remembered for a minute: after it, each one that comes makes one go."""
+    """Requests are remembered for two minutes: the record of requests grows until the end."""
     heading("Two minutes at full load")
     rows = []
     times, seconds = SUSTAINED

@@ -1,6 +1,6 @@
-/* The yardstick: about as little as a FastCGI responder can do with libfcgi.
+/* The baseline: about as little as a FastCGI responder can do with libfcgi.
  *
- * It listens on descriptor 0, reads each request's body to its end, keeps nothing, and answers 200 with an empty body.
+ * It listens on descriptor 0, reads each request's body to its end, stores nothing, and answers 200 with an empty body.
  * libfcgi ties a thread to a connection for as long as nginx keeps it, so there are more threads than nginx will keep
  * connections open here.
  */
@@ -19,7 +19,7 @@ static void *serve(void *unused)
 
     FCGX_InitRequest(&request, LISTENER, 0);
     while (FCGX_Accept_r(&request) == 0) {
-        /* What is left unread would be taken for the next request's beginning. */
+        /* Unread bytes would be taken as the beginning of the next request. */
         while (FCGX_GetStr(body, sizeof body, request.in) > 0) {
         }
         FCGX_PutS("Status: 200 OK\r\nContent-Length: 0\r\n\r\n", request.out);

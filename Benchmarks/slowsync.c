@@ -1,7 +1,7 @@
-/* A slow disk: every wait for the disk takes SLOW_SYNC_MICROSECONDS longer.
+/* A slow disk: every sync takes SLOW_SYNC_MICROSECONDS longer.
  *
- * Loaded with LD_PRELOAD. It reaches every process that is started from there, and does something only in responders,
- * which are told by their first argument.
+ * Loaded with LD_PRELOAD. Child processes inherit it; it has an effect only in responders, which it recognizes by their
+ * first argument.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,7 +30,7 @@ static void wait_for_disk(void)
         nanosleep(&time, NULL);
 }
 
-/* Writing to a file that was opened so waits for the disk, too. */
+/* A write to a file that was opened with O_DSYNC waits for the disk, too. */
 static void wait_if_synchronous(int file)
 {
     if (delay_microseconds > 0 && (fcntl(file, F_GETFL) & O_DSYNC) != 0)

@@ -1,4 +1,4 @@
-"""How long a responder takes from its start to its first answer, and the whole service."""
+"""The time from the start of a responder, and of the whole service, to the first answer."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from tables import heading, table
 
 DURABILITIES = ("process", "disk")
 REPEATS = 20
-# Of the whole service.
+# The number of starts of the whole service.
 STARTS = 5
 
 
@@ -23,7 +23,7 @@ def record(kind, content):
 def fastcgi_request(**parameters):
     pairs = b"".join(
         bytes([len(name), len(value)]) + name.encode() + value.encode() for name, value in parameters.items())
-    # Begins a request for a responder, on a connection that is closed after it; parameters; an empty body.
+    # The beginning of a request for a responder, on a connection that is closed after it; parameters; an empty body.
     return record(1, struct.pack(">HB5x", 1, 0)) + record(4, pairs) + record(4, b"") + record(5, b"")
 
 
@@ -65,4 +65,4 @@ def run(chosen):
         responders = [start_responder(service.settings, chosen.work / "first.sock") for _ in range(REPEATS)]
         for what, times in (("responder", responders), ("`postroom serve` with nginx", services)):
             rows.append([f"{what}, DURABILITY={durability}", 1e3 * median(times), 1e3 * max(times)])
-    table(["from the start to the first answer", "median ms", "most ms"], rows)
+    table(["from the start to the first answer", "median ms", "max ms"], rows)

@@ -1,6 +1,6 @@
-"""What is measured: services on 127.0.0.1, each started for one measurement and ended after it.
+"""The services that are measured, on 127.0.0.1. Each is started for one measurement and ended after it.
 
-All but the peer stand behind nginx with the same configuration, the one that `postroom serve` writes.
+All except the peer are behind nginx, with the configuration that `postroom serve` writes.
 """
 
 import contextlib
@@ -31,14 +31,14 @@ def free_port():
 
 
 def call(method, url, body=None, seconds=30):
-    """One request; returns the answer's body, and fails where the status is no 2xx."""
+    """Makes one request, and returns the body of the answer. Fails if the status is not 2xx."""
     data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
     with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=seconds) as answer:
         return answer.read()
 
 
 def compact(directory):
-    """Leaves a store as if it had been made in one go, without holes that nothing measured has made."""
+    """Compacts a store, so that pages freed by its preparation do not affect the measurement."""
     environment = {**os.environ, "DATA_DIR": str(directory)}
     subprocess.run([str(POSTROOM), "store", "compact"], env=environment, stdout=subprocess.DEVNULL, check=True)
 
@@ -61,7 +61,7 @@ class Subject:
             return self
         except BaseException:
             for program in self.programs:
-                print(program.said(), file=sys.stderr)
+                print(program.last_output(), file=sys.stderr)
             self.__exit__()
             raise
 
@@ -84,11 +84,11 @@ class Subject:
         return True
 
     def url(self):
-        """Where a request may be posted to."""
+        """A URL that accepts POST requests."""
         return self.base + "/"
 
     def processes(self):
-        """The processes of nginx, and those of responders."""
+        """The processes of nginx, and those of the responders."""
         everything = [process for program in self.programs for process in tree(program.id)]
         nginx, responders = [], []
         for process in everything:
@@ -104,17 +104,17 @@ class Subject:
         return False
 
     def cost(self):
-        """Seconds of CPU time so far: nginx's, and the responders'."""
+        """The seconds of CPU time so far of nginx, and of the responders."""
         nginx, responders = self.processes()
         return sum(map(processor_seconds, nginx)), sum(map(processor_seconds, responders))
 
     def memory(self):
-        """Private bytes of the responder that has the most, the store's mapping left out."""
+        """The private bytes of the responder that has most, without the mapped store."""
         return max((private_bytes(process, without=["store.mdb"]) for process in self.processes()[1]), default=0)
 
 
 class Postroom(Subject):
-    """`postroom serve` with nginx, as one would run it."""
+    """`postroom serve` with nginx, as it is usually run."""
 
     def __init__(self, directory, durability="process", port=None, **settings):
         super().__init__(port)
@@ -151,7 +151,7 @@ class Postroom(Subject):
 
 
 class BehindOurNginx(Subject):
-    """Something else behind nginx with Postroom's configuration."""
+    """Another service behind nginx, with Postroom's configuration."""
 
     def __init__(self, directory):
         super().__init__()
@@ -159,7 +159,7 @@ class BehindOurNginx(Subject):
         self.run = self.directory / "run"
 
     def start(self):
-        # It writes the files, and has shown once it answers that they are right.
+        # It writes the files; its answer shows that they are valid.
         with Postroom(self.directory, port=self.port, RESPONDERS=1):
             owner = (self.run / "responder-1.sock").stat()
         self.adapt(owner)
@@ -167,14 +167,14 @@ class BehindOurNginx(Subject):
         self.programs.append(Program(command))
 
     def adapt(self, owner):
-        """Puts the subject in the responders' place; `owner` is whom their socket belonged to."""
+        """Replaces the responders by the subject; `owner` is the status of their socket."""
         raise NotImplementedError
 
     def replace(self, name, old, new):
         path = self.run / name
         text = path.read_text()
         if text.count(old) != 1:
-            raise RuntimeError(f"{path} does not hold \"{old}\" once")
+            raise RuntimeError(f"{path} does not contain \"{old}\" exactly once")
         path.write_text(text.replace(old, new))
 
 
@@ -182,7 +182,7 @@ class NginxAlone(BehindOurNginx):
     name = "nginx alone, `return 200`"
 
     def adapt(self, owner):
-        # Of the location that is not inside another.
+        # The outer location, which is not inside another.
         begin = "location / {\n"
         self.replace("locations.conf", begin, begin + "    return 200;\n")
 
@@ -209,7 +209,7 @@ class CResponder(BehindOurNginx):
 
 
 class Peer(Subject):
-    """cactus_client_notifications, the service whose clients Postroom serves too: aiohttp, in memory, no nginx."""
+    """cactus_client_notifications, the service whose API Postroom also has: aiohttp, in memory, no nginx."""
 
     name = "cactus_client_notifications 0.1.0"
     requirement = "cactus_client_notifications==0.1.0"
@@ -224,11 +224,11 @@ class Peer(Subject):
 
     @classmethod
     def install(cls, directory):
-        """Returns the Python that has it, or says why there is none."""
+        """Installs the service. Returns its Python, or `None` and the reason."""
         python = Path(directory) / "bin/python"
         steps = [
             ["/usr/bin/python3", "-m", "venv", str(directory)],
-            # It asks for a later Python than it needs.
+            # It requires a later Python than it needs.
             [str(python), "-m", "pip", "install", "-q", "--ignore-requires-python", cls.requirement],
             [str(python), "-c", "import cactus_client_notifications.server.main"],
         ]
@@ -265,7 +265,7 @@ class Peer(Subject):
 
 
 def compile_c(directory, source, *options):
-    """Compiles one of the C files beside this one."""
+    """Compiles a C file of this directory."""
     target = Path(directory) / source.removesuffix(".c")
     compiler = shutil.which("gcc") or "cc"
     subprocess.run([compiler, "-O2", "-Wall", "-o", str(target), str(ROOT / "Benchmarks" / source), *options], check=True)

@@ -1,4 +1,4 @@
-"""Tables in Markdown, aligned for the eye."""
+"""Markdown tables with aligned columns."""
 
 
 def table(columns, rows):
@@ -19,7 +19,7 @@ def heading(text):
 
 
 def number(value):
-    """Three digits that matter, thousands set apart."""
+    """Three significant digits, with separators between thousands."""
     if value is None:
         return ""
     if abs(value) >= 100:

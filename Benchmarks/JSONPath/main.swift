@@ -2,14 +2,14 @@ import Foundation
 import JSON
 import JSONPath
 
-// Times queries: standard input has one JSON object of "seconds", "documents" and "cases", each case an array of a
-// document's name and a query; standard output gets a line for each case: nanoseconds to compile the query, to make the
-// document ready and to evaluate, and how many results there are.
+// Times queries. The input is a JSON object of "seconds", "documents" and "cases"; each case is an array of a
+// document's name and a query. The output has a line for each case: the nanoseconds to compile the query, to prepare
+// the document and to evaluate the query, and the number of results.
 
 let input = try JSON(parsing: Array(FileHandle.standardInput.readDataToEndOfFile()))
 let seconds = Duration.milliseconds(input["seconds"]?.integer.map { $0 * 1000 } ?? 200)
 
-/// Nanoseconds of one call, the least of many batches.
+/// The nanoseconds of one call: the minimum of many batches.
 func time(_ work: () throws -> Void) rethrows -> Double {
     let clock = ContinuousClock()
     let end = clock.now + seconds
