@@ -44,7 +44,7 @@ import Values
             ("Zo\u{c3}\u{ab}", "Zoë"), ("Zoë", "Zoë"), ("\u{d0}\u{af}\u{d0}\u{bd}", "Ян"), ("Ян", "Ян"), ("zoe", "zoe"),
         ])
     func `a user's name that was stored as ISO-8859-1 is imported as UTF-8`(stored: String, user: String) throws {
-        #expect(try takenOver(["user": stored]).0.user == user)
+        #expect(try imported(["user": stored]).0.user == user)
     }
 
     @Test(arguments: [["jsonpath": "$["], ["target_url": "nowhere"]])
