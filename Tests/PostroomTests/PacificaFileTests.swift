@@ -78,6 +78,21 @@ import Testing
         #expect(settings.events.userHeader == "Http-Remote-User")
     }
 
+    @Test(arguments: [
+        ("[notifications]\nuser_header = Http-Remote-User", "none", true),
+        ("[notifications]\nuser_header = Http-Remote-User", "header", false),
+        ("[DEFAULT]\ndefault_user = a", "none", false),
+    ])
+    func `a header of the file that names no user gives a warning`(text: String, source: String, warns: Bool) throws {
+        try withTemporaryDirectory { directory in
+            let path = directory.appending("config.ini")
+            try Files.create(path, with: Array(text.utf8))
+            let environment = [PacificaSettings.variable: path.string, "USER_SOURCE": source]
+            let warnings = try Settings(environment: environment).warnings(environment)
+            #expect(warnings.contains { $0.hasPrefix("USER_HEADER has no effect") } == warns)
+        }
+    }
+
     @Test func `values without effect are accepted, and listed by name only`() throws {
         #expect(
             try settings(Self.whole).pacificaIgnored == [

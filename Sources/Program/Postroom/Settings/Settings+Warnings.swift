@@ -25,7 +25,9 @@ extension Settings {
                 "MAX_ENDPOINT_NOTIFICATIONS is \(limits.notificationsPerEndpoint): no endpoint takes a notification")
         }
         let former = try? PacificaSettings(environment: environment)
-        if events.userSource != .header, (environment["USER_HEADER"] ?? former?.values["USER_HEADER"]) != nil {
+        let hasUserHeader =
+            events.userHeader != Settings().events.userHeader || former?.values["USER_HEADER"] != nil
+        if events.userSource != .header, hasUserHeader {
             found.append("USER_HEADER has no effect: USER_SOURCE is \(events.userSource.rawValue), not header")
         }
         if events.allowedRate != nil, events.allowedOrigins.isEmpty {
