@@ -4,7 +4,6 @@ import datetime
 import os
 import re
 import signal
-import time
 
 import pytest
 from event_service import error, event, numbers, on, token
@@ -16,11 +15,6 @@ LINE = [
     "id", "event", "type", "attempt", "trigger", "policy_status_code", "policy_resp_body", "target_status_code",
     "target_resp_body", "error_kind", "error", "duration_ms", "created", "next_retry", "final",
 ]  # fmt: skip
-
-
-def naive(moment=None, **later):
-    moment = moment or datetime.datetime.now(datetime.timezone.utc)
-    return (moment + datetime.timedelta(**later)).replace(tzinfo=None).isoformat()
 
 
 # ---------------------------------------------------------------- one event
@@ -227,59 +221,62 @@ def replay(service, made, **members):
     return service.ask("POST", "/eventmatch/%s/replay" % made["uuid"], members, user=made["user"])
 
 
-def test_what_was_missed_is_replayed_and_with_all_the_rest_too(router, receive):
+MARKER = 99
+
+
+def replayed(router, receiver, made, key, marker, **members):
+    """The numbers of the events that a replay delivers.
+
+    The replays of a subscription are made in the order in which they were asked for. A second one is of the marker alone:
+    when the marker has arrived and no delivery is pending, the first replay is over and nothing more comes."""
+    before = len(receiver.arrivals())
+    answer = replay(router, made, **members)
+    assert answer.status == 202, answer.text
+    assert (answer.json()["since"], answer.json()["all"]) == (members["since"], members.get("all", False))
+    moment = router.history(marker, made["user"])["received"]
+    assert replay(router, made, since=moment, until=moment, all=True).status == 202
+    wait_for(lambda: MARKER in numbers(receiver, "/", key)[before:])
+    router.finish()
+    found = sorted(numbers(receiver, "/", key)[before:])
+    assert found.pop() == MARKER
+    return found
+
+
+def test_a_replay_delivers_what_was_missed_or_all(router, receive):
     receiver = receive()
     key, user = token(), token("u")
     before = router.send(event(key, 0))
-    # It is held against the subscriptions that are there then.
+    # It is tried with the subscriptions of that moment.
     wait_for(lambda: router.history(before, user)["state"] == "matched")
     made = router.subscribe(user, receiver.url("/"), on(key))
-    time.sleep(0.01)
-    since = naive()
+    marker = router.send(event(key, MARKER))
     sent = [router.send(event(key, number)) for number in (1, 2)]
-    for one in sent:
+    for one in (marker, *sent):
         router.settle(one, made, "delivered")
     router.change(made, disabled="2020-01-01T00:00:00")
     missed = [router.send(event(key, number)) for number in (3, 4)]
-    wait_for(lambda: router.history(missed[1], user)["state"] == "matched")
     router.send(event(token(), 5))
+    router.finish()
     router.change(made, disabled=None)
-    answer = replay(router, made, since=since)
-    assert answer.status == 202 and answer.json()["since"] == since and answer.json()["all"] is False
-    receiver.wait(4)
-    time.sleep(0.5)
-    assert sorted(numbers(receiver, "/", key)) == [1, 2, 3, 4]
+    since = router.history(sent[0], user)["received"]
+    assert replayed(router, receiver, made, key, marker, since=since) == [3, 4]
     assert all(router.state(one, made) == "delivered" for one in missed) and router.history(before, user)["matched"] == 0
-    # Asked again, there is nothing left to do.
-    assert replay(router, made, since=since).status == 202
-    time.sleep(0.5)
-    assert len(receiver.arrivals()) == 4
-    answer = replay(router, made, since=since, all=True)
-    assert answer.json()["all"] is True
-    receiver.wait(8)
-    time.sleep(0.5)
-    assert sorted(numbers(receiver, "/", key)) == [1, 1, 2, 2, 3, 3, 4, 4]
-    # From before the subscription was there.
-    replay(router, made, since="2020-01-01T00:00:00", until=since)
-    receiver.wait(9)
-    time.sleep(0.5)
-    assert numbers(receiver, "/", key)[8:] == [0]
+    # Now nothing has been missed.
+    assert replayed(router, receiver, made, key, marker, since=since) == []
+    assert replayed(router, receiver, made, key, marker, since=since, all=True) == [1, 2, 3, 4]
+    # An event from before the subscription.
+    assert replayed(router, receiver, made, key, marker, since="2020-01-01T00:00:00", until=made["created"]) == [0]
 
 
-def test_a_replay_asks_by_the_expression_of_now(router, receive):
+def test_a_replay_uses_the_current_expression(router, receive):
     receiver = receive()
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), "$.data.never")
-    time.sleep(0.01)
-    since = naive()
-    for number in range(3):
-        sent = router.send(event(key, number))
-    wait_for(lambda: router.history(sent, user)["state"] == "matched")
-    router.change(made, jsonpath="$.data[?@.%s == 1 || @ == 1]" % key)
-    replay(router, made, since=since)
-    receiver.wait(1)
-    time.sleep(0.5)
-    assert numbers(receiver, "/", key) == [1]
+    marker, *sent = [router.send(event(key, number)) for number in (MARKER, 0, 1, 2)]
+    router.finish()
+    router.change(made, jsonpath="$.data[?@ == 1 || @ == %d]" % MARKER)
+    since = router.history(sent[0], user)["received"]
+    assert replayed(router, receiver, made, key, marker, since=since) == [1]
 
 
 @pytest.mark.parametrize(

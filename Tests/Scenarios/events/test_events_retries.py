@@ -2,7 +2,6 @@
 
 import datetime
 import email.utils
-import time
 
 import pytest
 from event_service import EventService, event, numbers, on, token
@@ -69,15 +68,17 @@ def test_another_error_of_the_target_is_tried_as_often_before_it_disables(retryi
         assert len(receiver.arrivals(path)) == 3, path
 
 
-def test_a_target_that_is_gone_is_left_alone_for_good(retrying, receive):
+def test_410_disables_without_a_retry(retrying, receive):
     receiver = receive({"*": {"status": 410, "headers": {"Retry-After": "1"}, "body": "moved out"}})
-    made, _ = send_one(retrying, receiver)
+    made, sent = send_one(retrying, receiver)
     assert retrying.wait_disabled(made)["error"] == "moved out"
-    time.sleep(2)
-    assert len(receiver.arrivals()) == 1
+    retrying.finish()
+    assert len(receiver.arrivals()) == 1 and retrying.state(sent, made) == "failed"
+    (line,) = retrying.lines(made)
+    assert (line["final"], line["next_retry"]) == (True, None)
 
 
-def test_nobody_is_sent_elsewhere(retrying, receive):
+def test_redirects_are_not_followed(retrying, receive):
     receiver = receive()
     paths = ["/%d" % status for status in (301, 302, 303, 304, 307, 308)]
     for path in paths:

@@ -1,7 +1,7 @@
 """Webhooks and values that several scenarios use."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timezone
 
 from webhook_service import new_environment
 
@@ -47,4 +47,4 @@ def waits(log):
 
 
 def stamp(seconds):
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + seconds)) + "Z"
+    return datetime.fromtimestamp(time.time() + seconds, timezone.utc).isoformat(timespec="milliseconds")

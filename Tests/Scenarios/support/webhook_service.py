@@ -5,9 +5,10 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 import uuid
 
-from harness import PROGRAM, ROOT, Answer, Service, environment, wait_for
+from harness import PROGRAM, ROOT, Answer, Service, environment, free_port, wait_for
 
 # Receivers of tests are on this machine, where nothing is delivered to unless it is allowed.
 LOOPBACK = "127.0.0.0/8,::1/128"
@@ -108,10 +109,28 @@ def header_of(arrival, name):
 
 
 class WebhookService(Service):
-    """A service that delivers to this machine."""
+    """A service that may deliver to this machine, with an operations port."""
 
     def __init__(self, directory, **settings):
-        super().__init__(directory, **{"DELIVERY_ALLOW_SUBNETS": LOOPBACK, **settings})
+        defaults = {"DELIVERY_ALLOW_SUBNETS": LOOPBACK, "OPS_SERVER_PORT": free_port()}
+        super().__init__(directory, **{**defaults, **settings})
+
+    def metrics(self):
+        """The samples of /metrics: {name and labels: value}, without the prefix of all names."""
+        url = "http://127.0.0.1:%s/metrics" % self.settings["OPS_SERVER_PORT"]
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            lines = answer.read().decode().splitlines()
+        samples = (line.removeprefix("postroom_").rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, value in samples}
+
+    def finish(self, seconds=20.0):
+        """Waits until each event is matched and each delivery is over. What has not come by then never comes."""
+
+        def is_finished():
+            found = self.metrics()
+            return found["events_waiting"] == found["pending"] == 0
+
+        wait_for(is_finished, seconds)
 
     def beside(self, command):
         """Another process of the same store, as another supervisor would start it."""
