@@ -5,7 +5,7 @@ import pytest
 from event_service import EventService
 from harness import Service, compiled
 from queue_service import QueueService
-from webhook_service import Receiver, Resolver, WebhookService
+from webhook_service import Clock, Receiver, Resolver, WebhookService
 
 
 @contextlib.contextmanager
@@ -120,6 +120,20 @@ def resolver_library(tmp_path_factory):
     if not shutil.which("cc"):
         pytest.skip("there is no C compiler")
     return compiled("resolver", tmp_path_factory.mktemp("resolver"))
+
+
+@pytest.fixture(scope="session")
+def clock_library(tmp_path_factory):
+    """Tests/Support/clock.c."""
+    if not shutil.which("cc"):
+        pytest.skip("there is no C compiler")
+    return compiled("clock", tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture
+def clock(tmp_path, clock_library):
+    """A clock that the test can set forward."""
+    return Clock(tmp_path, clock_library)
 
 
 @pytest.fixture(scope="module")

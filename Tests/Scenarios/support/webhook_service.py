@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -99,6 +100,24 @@ class Resolver:
                 return asked.read().split("\n").count(name)
         except FileNotFoundError:
             return 0
+
+
+class Clock:
+    """The clock of services that are started with `settings`, which a test can set forward. Due times, leases and the
+    age of cached answers are by this clock; the time of day is not."""
+
+    def __init__(self, directory, library):
+        self.path = os.path.join(str(directory), "clock")
+        self.settings = {"LD_PRELOAD": library, "TEST_CLOCK": self.path}
+        self.microseconds = 0
+        self.advance(0)
+
+    def advance(self, seconds):
+        self.microseconds += int(seconds * 1e6)
+        # The processes have the file mapped, so it is changed in place.
+        file = os.open(self.path, os.O_WRONLY | os.O_CREAT)
+        os.pwrite(file, struct.pack("=q", self.microseconds), 0)
+        os.close(file)
 
 
 def header_of(arrival, name):

@@ -13,12 +13,12 @@ SECRET = bytes(range(24))
 
 
 @pytest.fixture
-def told(tmp_path, receive):
+def told(tmp_path, receive, clock):
     """A service, the receiver of its operational events, and a function that returns these: [(type, data)]."""
     operators = receive()
     service = WebhookService(
         tmp_path / "data", OPS_EVENTS_URL=operators.url("/ops"),
-        OPS_EVENTS_SECRET="whsec_" + base64.b64encode(SECRET).decode(), WEBHOOKS_RETRY_INTERVAL="100ms",
+        OPS_EVENTS_SECRET="whsec_" + base64.b64encode(SECRET).decode(), WEBHOOKS_RETRY_INTERVAL="100ms", **clock.settings,
     ).start()
 
     def events():
@@ -102,7 +102,7 @@ def test_they_wait_for_a_receiver_that_is_away_and_tell_nothing_of_themselves(to
     assert counted(service)["message.exhausted"] == sum(counted(service).values()) == 3
 
 
-def test_an_event_outlasts_a_kill_and_a_change_of_the_address(told, tmp_path, receive):
+def test_an_operational_event_survives_a_kill_and_a_change_of_the_url(told, clock, receive):
     service, operators, _ = told
     operators.stop()
     receiver, environment = receive({"/hook": {"status": 500}}), new_environment()
@@ -113,6 +113,8 @@ def test_an_event_outlasts_a_kill_and_a_change_of_the_address(told, tmp_path, re
     others = receive()
     service.settings["OPS_EVENTS_URL"] = others.url("/others")
     service.start()
+    # The next attempt is made 5 s after the first.
+    clock.advance(6)
     service.finish()
     (arrival,) = others.arrivals()
     assert json.loads(arrival["body"])["data"]["event_id"] == "one"

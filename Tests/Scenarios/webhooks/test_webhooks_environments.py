@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import free_port, postroom, wait_for
-from webhook_service import Receiver, WebhookService, new_environment, refusal
+from webhook_service import Clock, Receiver, WebhookService, new_environment, refusal
 
 WEBHOOK = {"name": "x", "url": "http://93.184.216.34/", "events": ["pipeline-created"]}
 EVENT = {"event": "pipeline-created", "data": {"pipeline_id": "p"}}
@@ -33,10 +33,13 @@ def projects(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, projects):
+def told(tmp_path_factory, projects, clock_library):
+    """A service that asks `projects`, and whose `clock` a test can set forward."""
+    clock = Clock(tmp_path_factory.mktemp("clock"), clock_library)
     service = WebhookService(
-        tmp_path_factory.mktemp("told"), RESPONDERS=2, PROJECT_MANAGEMENT_API_URI=projects.url("/api/")
+        tmp_path_factory.mktemp("told"), RESPONDERS=2, PROJECT_MANAGEMENT_API_URI=projects.url("/api/"), **clock.settings
     ).start()
+    service.clock = clock
     yield service
     service.stop()
 
@@ -83,9 +86,9 @@ def test_what_is_no_answer_can_be_asked_again(told, projects, rule):
         refusal(answer, 503, 1503)
         assert answer.headers["retry-after"] == "5"
     projects.rule(place(environment), status=200)
-    # Each responder asks for itself, and again two seconds after it was not answered.
-    wait_for(lambda: all(ask(told, environment).status == 200 for _ in range(8)))
-    assert ask(told, environment).json() == []
+    told.clock.advance(2)
+    # Some of these requests are answered by each responder.
+    assert all(ask(told, environment).json() == [] for _ in range(8))
 
 
 def test_an_event_that_was_refused_meanwhile_is_taken_once_afterwards(told, projects, receiver):
@@ -95,9 +98,10 @@ def test_an_event_that_was_refused_meanwhile_is_taken_once_afterwards(told, proj
     event = {**EVENT, "event_id": "e"}
     refusal(ask(told, other, "POST", "/events", event), 503, 1503)
     projects.rule(place(other), status=200)
-    told_once = wait_for(lambda: (a := ask(told, other, "POST", "/events", event)).status == 202 and a)
-    assert told_once.json() == {"event_id": "e", "deliveries": 0, "duplicate": False}
-    # What is known is not asked again: the outage of another environment's answer delays no event.
+    told.clock.advance(2)
+    answer = ask(told, other, "POST", "/events", event)
+    assert (answer.status, answer.json()) == (202, {"event_id": "e", "deliveries": 0, "duplicate": False})
+    # Events of an environment that is known are accepted all the same.
     assert told.publish(environment)["deliveries"] == 1
     receiver.wait(1, "/once-" + environment)
 
@@ -111,40 +115,45 @@ def test_webhooks_and_what_names_none_need_nobody(told, projects):
     assert len(projects.arrivals()) == before
 
 
-def test_a_new_environment_is_soon_known(told, projects):
+def test_a_negative_answer_is_asked_again_after_five_seconds(told, projects):
     environment = where(projects, status=404)
     refusal(ask(told, environment), 404, 1201)
     projects.rule(place(environment), status=200)
-    start = time.monotonic()
-    wait_for(lambda: ask(told, environment).status == 200, 10)
-    assert time.monotonic() - start < 7
+    told.clock.advance(5)
+    assert ask(told, environment).status == 200
 
 
-def test_a_yes_bridges_an_outage(serve_webhooks, projects):
-    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
+def test_a_positive_answer_bridges_an_outage_of_five_minutes(serve_webhooks, projects, clock):
+    service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1, **clock.settings)
     environment, other = new_environment(), where(projects, status=404)
     assert ask(service, environment).status == 200
     refusal(ask(service, other), 404, 1201)
-    for place_of in (environment, other):
-        projects.rule(place(place_of), fault="hang")
-    time.sleep(30.1)
+    # It is fresh for half a minute, and asked again after that. The first request waits until the time for the answer is up.
+    projects.rule(place(environment), fault="hang")
+    projects.rule(place(other), fault="close")
+    assert ask(service, environment).status == 200 and len(projects.arrivals(place(environment))) == 1
+    clock.advance(30)
     start = time.monotonic()
-    # The first one waits until it is clear that nobody answers; after that nobody does.
     assert ask(service, environment).status == 200
-    assert time.monotonic() - start > 2.9
-    while time.monotonic() < start + 8:
-        before = time.monotonic()
-        assert ask(service, environment, "POST", "/events", EVENT).status == 202
-        assert time.monotonic() - before < 1
-        time.sleep(0.05)
+    assert time.monotonic() - start > 2.9 and len(projects.arrivals(place(environment))) == 2
+    # Until the service answers again, no request waits, and one question is asked every two seconds.
+    projects.rule(place(environment), fault="close")
+    for count in (3, 4):
+        clock.advance(2)
+        for _ in range(20):
+            assert ask(service, environment, "POST", "/events", EVENT).status == 202
+        wait_for(lambda count=count: len(projects.arrivals(place(environment))) >= count)
+    assert len(projects.arrivals(place(environment))) <= 4 + (time.monotonic() - start - 3) / 2
+    # A negative answer is not bridged, nor is an older one.
     refusal(ask(service, other), 503, 1503)
-    calls = len(projects.arrivals(place(environment)))
-    assert 3 <= calls <= 4, calls
+    clock.advance(300)
+    refusal(ask(service, environment), 503, 1503)
     projects.rule(place(environment), status=404)
-    wait_for(lambda: ask(service, environment).status == 404, 10)
+    clock.advance(2)
+    refusal(ask(service, environment), 404, 1201)
 
 
-def test_nobody_there_is_no_answer(serve_webhooks):
+def test_an_unreachable_project_management_is_logged_once(serve_webhooks):
     service = serve_webhooks(PROJECT_MANAGEMENT_API_URI="http://127.0.0.1:%d" % free_port(), RESPONDERS=1)
     for _ in range(3):
         refusal(ask(service, new_environment()), 503, 1503)

@@ -51,9 +51,9 @@ def test_a_schedule_has_an_attempt_for_each_wait_and_a_little_jitter(serve_webho
     assert sorted(drawn)[len(drawn) // 2] <= 1.15, drawn
 
 
-def test_a_change_of_the_settings_reaches_webhooks_and_deliveries_that_are_there(serve_webhooks, receive):
+def test_a_change_of_the_settings_applies_to_existing_webhooks_and_deliveries(serve_webhooks, receive, clock):
     receiver = receive({"*": {"status": 500}})
-    service = serve_webhooks(WEBHOOKS_MAX_RETRIES=1, WEBHOOKS_RETRY_INTERVAL="3s")
+    service = serve_webhooks(WEBHOOKS_MAX_RETRIES=1, WEBHOOKS_RETRY_INTERVAL="1m", **clock.settings)
     environment = new_environment()
     fixed = service.add(environment, receiver.url("/fixed"))
     standard = service.add(environment, receiver.url("/standard"), retry_policy="standard")
@@ -63,7 +63,9 @@ def test_a_change_of_the_settings_reaches_webhooks_and_deliveries_that_are_there
     service.stop()
     service.settings["WEBHOOKS_RETRY_SCHEDULE"] = "200ms,200ms,200ms"
     service.start()
-    # The first wait was over before; the rest are as the settings say now.
+    # The first wait is the old one. It is not over yet.
+    assert [len(service.attempts(webhook)) for webhook in (fixed, standard)] == [1, 1]
+    clock.advance(60)
     assert len(service.settle(fixed)) == 4 and len(service.settle(standard)) == 4 and len(service.settle(own)) == 2
     shown = [service.webhook(webhook)["retry_policy"] for webhook in (fixed, standard, own)]
     assert shown == ["fixed", "standard", ["0.2s"]]
