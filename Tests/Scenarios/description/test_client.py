@@ -8,17 +8,15 @@ import os
 import re
 import subprocess
 
+import libraries
 import pytest
 from description import Description
 from harness import ROOT, free_port
 from queue_service import QueueService, configuration, password
-from tour import LIBRARIES
 from webhook_service import LOOPBACK, header_of
 
-GENERATOR = os.path.join(LIBRARIES, "openapi-python-client")
+BIN = os.path.join(libraries.DIRECTORY, "bin")
 PROGRAM = os.path.join(ROOT, "Tests", "Support", "generated_client.py")
-
-pytestmark = pytest.mark.skipif(not os.path.exists(GENERATOR), reason="openapi-python-client is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +32,14 @@ def service(tmp_path_factory):
 @pytest.fixture(scope="module")
 def package(service, tmp_path_factory):
     """A directory with the package postroom_client, made from the description that the service serves."""
+    libraries.need("openapi_python_client")
     directory = tmp_path_factory.mktemp("client")
     done = subprocess.run(
-        [GENERATOR, "generate", "--url", "http://127.0.0.1:%d/hub/openapi.json" % service.port, "--meta", "none"]
+        [os.path.join(BIN, "openapi-python-client"), "generate", "--meta", "none"]
+        + ["--url", "http://127.0.0.1:%d/hub/openapi.json" % service.port]
         + ["--output-path", str(directory / "postroom_client"), "--fail-on-warning"],
         # It formats what it writes with ruff.
-        env={**os.environ, "PATH": LIBRARIES + ":" + os.environ["PATH"]}, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PATH": BIN + ":" + os.environ["PATH"]}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert not re.search("warning|error", done.stdout + done.stderr, re.IGNORECASE), done.stdout + done.stderr
@@ -49,7 +49,7 @@ def package(service, tmp_path_factory):
 def run(package, service, part, **given):
     given = {"url": "http://127.0.0.1:%d/hub" % service.port, **given}
     done = subprocess.run(
-        [os.path.join(LIBRARIES, "python"), PROGRAM, part], input=json.dumps(given), capture_output=True, text=True,
+        [libraries.PYTHON, PROGRAM, part], input=json.dumps(given), capture_output=True, text=True,
         env={"PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

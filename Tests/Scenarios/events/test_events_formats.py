@@ -6,21 +6,19 @@ import json
 import os
 import subprocess
 
+import libraries
 import pytest
 from event_service import error, event, on, token
 from harness import ROOT
 from webhook_service import header_of
 
-LIBRARIES = os.path.join(ROOT, ".build-python", "bin", "python")
-
 
 @pytest.fixture(scope="module")
 def peer():
     """Tests/Support/cloudevents_peer.py: peer(write="binary", attributes={...})."""
-    if not os.path.exists(LIBRARIES) or subprocess.run([LIBRARIES, "-c", "import cloudevents.core"]).returncode:
-        pytest.skip("cloudevents of PyPI is not installed")
+    libraries.need("cloudevents")
     program = os.path.join(ROOT, "Tests", "Support", "cloudevents_peer.py")
-    process = subprocess.Popen([LIBRARIES, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen([libraries.PYTHON, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(**order):
         process.stdin.write(json.dumps(order).encode() + b"\n")

@@ -4,20 +4,18 @@ import os
 import re
 import subprocess
 
+import libraries
 import pytest
 import yaml
 from description import Description
 from harness import ROOT, free_port
-from tour import ELSEWHERE, EVIL, LIBRARIES, faults, send
+from tour import ELSEWHERE, EVIL, faults, send
 
 TAGS = ["Capture", "Queues", "Webhooks", "Events", "Operations"]
 VERBS = {
     "Acknowledge", "Answer", "Ask", "Change", "Check", "Collect", "Configure", "Create", "Delete", "Deliver", "Get",
     "List", "Make", "Post", "Publish", "Put", "Read", "Receive", "Remove", "Replace", "Replay", "Send", "Subscribe",
 }  # fmt: skip
-
-needs_schemathesis = pytest.mark.skipif(
-    not os.path.exists(LIBRARIES + "/schemathesis"), reason="schemathesis is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +221,8 @@ def test_every_operation_has_an_example_of_what_it_takes_and_answers(description
                 assert description.examples(holder), (operation.id, place)
 
 
-@needs_schemathesis
 def test_every_example_is_what_its_schema_allows(description):
+    libraries.need("jsonschema_rs")
     values = []
     for operation in all_operations(description):
         for place, holder in holders(description, operation):
@@ -256,9 +254,9 @@ PATHS = {
 }
 
 
-@needs_schemathesis
 @pytest.mark.parametrize("part", PATHS)
 def test_generated_requests_get_described_answers(description, serve_webhooks, part):
+    libraries.need("schemathesis")
     port = free_port()
     service = serve_webhooks(
         RESPONDERS=2, WEBHOOKS_WRITE_TIMEOUT="1s", MAX_ACTIVE_ENDPOINTS=100000, USER_SOURCE="header",
@@ -273,7 +271,7 @@ def test_generated_requests_get_described_answers(description, serve_webhooks, p
     # No operation there leads to another one.
     phases = ["--phases", "examples,coverage,fuzzing"] if part == "operations" else []
     run = subprocess.run(
-        [LIBRARIES + "/schemathesis", "run", path]
+        [os.path.join(libraries.DIRECTORY, "bin", "schemathesis"), "run", path]
         + ["--url", "http://127.0.0.1:%d" % (port if part == "operations" else service.port)]
         + ["--checks", ",".join(checks), "--include-path-regex", PATHS[part]]
         # One user, who finds what it has made.

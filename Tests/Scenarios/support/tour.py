@@ -6,9 +6,9 @@ import os
 import re
 import subprocess
 
+import libraries
 from harness import PROGRAM, ROOT, Answer, environment
 
-LIBRARIES = os.path.join(ROOT, ".build-python", "bin")
 VALIDATION = os.path.join(ROOT, "Tests", "Support", "openapi_validation.py")
 
 # What differs each time, and stands in an example for anything of its kind. The first ones stay the same for the whole
@@ -238,7 +238,7 @@ def faults(description, values):
     """The values that their schemas do not allow, one line each; [name, schema, value]."""
     given = {"components": description.document["components"], "values": values}
     done = subprocess.run(
-        [os.path.join(LIBRARIES, "python"), VALIDATION], input=json.dumps(given), capture_output=True, text=True,
+        [libraries.PYTHON, VALIDATION], input=json.dumps(given), capture_output=True, text=True,
         timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -261,5 +261,5 @@ def crowd(tour, service, name, answer="", **options):
 def check(tour, tag):
     """Nothing is left out, and every answer is what its schema allows."""
     assert not tour.unseen(tag, RARE)
-    if os.path.exists(os.path.join(LIBRARIES, "python")):
-        assert not faults(tour.description, tour.values)
+    libraries.need("jsonschema_rs")
+    assert not faults(tour.description, tour.values)

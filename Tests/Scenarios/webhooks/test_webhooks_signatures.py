@@ -5,22 +5,15 @@ import json
 import os
 import re
 
+import libraries
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from harness import ROOT, wait_for
+from harness import wait_for
 from webhook_service import header_of, new_environment
-
-# Where scripts/run-scenarios has installed requirements.txt.
-LIBRARIES = os.path.join(ROOT, ".build-python")
-
-needs_libraries = pytest.mark.skipif(
-    not os.path.exists(os.path.join(LIBRARIES, "installed")),
-    reason="standardwebhooks and svix are not installed: scripts/run-scenarios gets them from PyPI",
-)
 
 METHODS = ["get", "post", "put", "patch", "delete"]
 
@@ -131,12 +124,11 @@ def test_other_algorithms_are_verified_alike(serve_webhooks, receive, algorithm,
     assert header_of(call, "webhook-signature") is None and header_of(call, "webhook-id")
 
 
-@needs_libraries
 @pytest.mark.parametrize("library", ["standardwebhooks", "svix"])
 def test_libraries_of_receivers_verify_v1(hub, receive, library):
-    python = os.path.join(LIBRARIES, "bin", "python")
+    libraries.need(library)
     secret = "whsec_" + base64.b64encode(os.urandom(24)).decode()
-    receiver = receive(None, "--verify", secret, "--verify-lib", library, python=python)
+    receiver = receive(None, "--verify", secret, "--verify-lib", library, python=libraries.PYTHON)
     environment = new_environment()
     right = [hub.add(environment, receiver.url("/" + method), method=method, secret=secret) for method in METHODS]
     wrong = hub.add(environment, receiver.url("/wrong"), secret=True, retry_policy=[])
@@ -155,11 +147,10 @@ def test_libraries_of_receivers_verify_v1(hub, receive, library):
     wait_for(lambda: hub.attempts(right[0])[0]["status_code"] == 401)
 
 
-@needs_libraries
 def test_an_id_that_a_library_would_not_take_is_replaced(hub, receive):
+    libraries.need("standardwebhooks")
     secret = "whsec_" + base64.b64encode(os.urandom(64)).decode()
-    python = os.path.join(LIBRARIES, "bin", "python")
-    receiver = receive(None, "--verify", secret, python=python)
+    receiver = receive(None, "--verify", secret, python=libraries.PYTHON)
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/"), secret=secret)
     for event in ("x" * 255, "~!@#$%^&*()_+", "1"):

@@ -1,0 +1,18 @@
+"""Python libraries of PyPI (requirements.txt), which scripts/run-scenarios installs."""
+
+import glob
+import os
+
+import pytest
+from harness import ROOT
+
+DIRECTORY = os.path.join(ROOT, ".build-python")
+PYTHON = os.path.join(DIRECTORY, "bin", "python")
+
+
+def need(package):
+    """Skips the test if a package is not installed; with REQUIRE_LIBRARIES, which CI sets, the test fails."""
+    if os.path.exists(PYTHON) and glob.glob(os.path.join(DIRECTORY, "lib", "*", "site-packages", package)):
+        return
+    outcome = pytest.fail if os.environ.get("REQUIRE_LIBRARIES") else pytest.skip
+    outcome("%s is not installed: scripts/run-scenarios installs it from PyPI" % package)
