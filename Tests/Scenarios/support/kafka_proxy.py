@@ -1,4 +1,4 @@
-"""Stands before a mock cluster of one broker and does what that cannot: TLS, logins, and making topics."""
+"""A proxy for a mock cluster of one broker that adds what the cluster lacks: TLS, logins, and creating topics."""
 
 import re
 import socket
@@ -31,13 +31,15 @@ class Reader:
 
 
 class KafkaProxy:
-    """`certificates`: (authority of clients, certificate, key) for TLS. `make(topic)` makes one at the cluster; None: it cannot."""
+    """`make(topic)` creates a topic at the cluster; None: topics cannot be created. `certificates` are for TLS:
+    (authority of the clients, certificate, key)."""
 
     def __init__(self, address, make=None, certificates=None):
         self.host, port = address.split(":")
         self.offered = {api: versions for api, versions in OFFERED.items() if make or api != CREATE_TOPICS}
         self.upstream, self.make = int(port), make
         self.logins, self.clients, self.made = [], [], []
+        self.failed_handshakes = 0
         self.context = None
         if certificates:
             authority, certificate, key = certificates
@@ -64,7 +66,11 @@ class KafkaProxy:
     def serve(self, client):
         try:
             if self.context:
-                client = self.context.wrap_socket(client, server_side=True)
+                try:
+                    client = self.context.wrap_socket(client, server_side=True)
+                except OSError:
+                    self.failed_handshakes += 1
+                    raise
                 self.clients.append(dict(part[0] for part in client.getpeercert()["subject"])["commonName"])
             server = socket.create_connection((self.host, self.upstream))
         except OSError:
@@ -128,7 +134,7 @@ class Connection:
         try:
             for frame in self.frames(self.server):
                 version = self.asked.pop(struct.unpack_from(">i", frame)[0], None)
-                # The mock cluster has no controller, which topics are made by.
+                # The mock cluster names no controller, and clients ask the controller to create topics.
                 frame = re.sub(rb"(mockCluster\w+)\0{4}", lambda match: match[1] + b"\0\0\0\1", frame)
                 self.send(frame.replace(*ports) if version is None else self.offer(frame, version))
         except OSError:
@@ -136,7 +142,7 @@ class Connection:
         self.close()
 
     def offer(self, frame, version):
-        """What the broker can do, and what this can."""
+        """Adds the requests that the proxy answers to those that the broker offers."""
         is_flexible = version >= 3 and struct.unpack_from(">h", frame, 4)[0] != UNSUPPORTED_VERSION
         form, tail = (">B", b"\0") if is_flexible else (">i", b"")
         count = struct.unpack_from(form, frame, 6)[0]
