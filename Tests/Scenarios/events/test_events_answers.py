@@ -66,7 +66,8 @@ def test_what_is_not_there_is_forbidden_wherever_it_is_asked_for(router):
     ):  # fmt: skip
         answer = router.ask(method, path, body, user)
         assert answer.status == 403, (method, path, answer.text)
-        assert method == "HEAD" or error(answer, 403) == "Forbidden"
+        if method != "HEAD":
+            assert error(answer, 403) == "Forbidden"
     error(router.ask("POST", own + "/deliveries/x/retry", user=user), 400)
     error(router.ask("GET", "/events/x", user=user), 400)
 

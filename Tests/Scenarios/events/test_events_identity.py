@@ -149,11 +149,11 @@ def test_no_path_leads_past_the_login(guarded, slip, method):
     status = int(answer.split(b" ", 2)[1])
     own = guarded.call("GET", "/eventmatch", headers=basic("alice", SECRETS["alice"])).json()
     assert [entry["uuid"] for entry in own] == [guarded.made["uuid"]]
-    # What lies beyond may be somebody else's path, as /receive is.
-    assert status in (400, 401, 403, 404, 405) and guarded.made["uuid"].encode() not in answer.partition(b"\r\n\r\n")[2], answer
+    # A path may be that of another API, such as /receive, which refuses it.
+    assert 400 <= status <= 405 and guarded.made["uuid"].encode() not in answer.partition(b"\r\n\r\n")[2], answer
 
 
-@pytest.mark.parametrize("target", ["/%65ventmatch", "/eventmatch/", "/eventmatch/%7Buuid%7D".replace("uuid", "{uuid}")])
+@pytest.mark.parametrize("target", ["/%65ventmatch", "/eventmatch/", "/eventmatch/%7B{uuid}%7D"])
 def test_other_spellings_of_a_path_are_the_same_to_who_logs_in(guarded, target):
     answer = guarded.call("GET", target.format(uuid=guarded.made["uuid"]), headers=basic("alice", SECRETS["alice"]))
     assert answer.status == 200 and guarded.made["uuid"] in answer.text
@@ -217,9 +217,10 @@ def test_a_certificate_without_a_common_name_is_nobodys(certified, subject):
 
 
 def test_without_a_certificate_one_is_nobody_and_events_are_taken(certified):
-    for path in ("/eventmatch", "//eventmatch", "/%65ventmatch", "/receive/../eventmatch"):
+    paths = {"/eventmatch": 403, "//eventmatch": 404, "/%65ventmatch": 403, "/receive/../eventmatch": 404}
+    for path, status in paths.items():
         answer = certified.call("GET", path, headers=FORGED, connection=secure(certified, certified.authority))
-        assert answer.status in (403, 404), path
+        assert answer.status == status, path
     error(make(certified, FORGED, secure(certified, certified.authority)), 403)
     answer = certified.api("POST", "/receive", {}, connection=secure(certified, certified.authority))
     assert answer.status == 200

@@ -142,6 +142,7 @@ def test_disabling_puts_aside_what_is_pending(hub, receiver):
     hub.publish(environment)
     # What waits is left until its time comes; nothing new is sent.
     assert [line["error_kind"] for line in hub.attempts(webhook)] == ["disabled", "status", "status", "status"]
+    assert hub.statistics(webhook)["pending"] == 3
     assert len(receiver.arrivals("/pending")) == 3
 
 
