@@ -61,8 +61,8 @@ def asking(tmp_path_factory):
     service.stop()
 
 
-def methods(receiver, path="/"):
-    return [arrival["method"] for arrival in receiver.arrivals(path)]
+def methods(receiver):
+    return [arrival["method"] for arrival in receiver.arrivals("/")]
 
 
 @pytest.mark.parametrize("allowed", [ORIGIN, "*", "Hub.Example"])

@@ -16,7 +16,7 @@ def retrying(tmp_path_factory):
     service.stop()
 
 
-def gaps(receiver, path="/"):
+def gaps(receiver, path):
     times = [arrival["m"] for arrival in receiver.arrivals(path)]
     return [later - earlier for earlier, later in zip(times, times[1:])]
 

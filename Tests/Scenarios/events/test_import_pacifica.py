@@ -13,7 +13,6 @@ import uuid
 import pytest
 from harness import free_port, postroom, wait_for
 
-LOOPBACK = "127.0.0.0/8"
 TABLES = """
 CREATE TABLE notificationsystem (part VARCHAR(255) NOT NULL PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE eventlog (uuid {uuid} NOT NULL PRIMARY KEY, jsondata TEXT NOT NULL, created {time});
@@ -140,10 +139,10 @@ def match(event, subscription, policy, target, body="", age=50):
     }
 
 
-def take_over(former, service, **settings):
+def take_over(former, service):
     """Runs the import, and returns its exit status, its output and its complaints."""
-    settings = {"DELIVERY_ALLOW_SUBNETS": LOOPBACK, **settings}
-    result = postroom(service.directory, "import", "pacifica", "--database", former.url, **settings)
+    command = ("import", "pacifica", "--database", former.url)
+    result = postroom(service.directory, *command, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8")
     return result.returncode, result.stdout.decode().splitlines(), result.stderr.decode().splitlines()
 
 

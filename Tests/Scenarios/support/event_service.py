@@ -97,8 +97,8 @@ class EventService(WebhookService):
         assert answer.status == 200, (answer.status, answer.text)
         return answer.json()
 
-    def wait_disabled(self, made, seconds=20.0):
-        return wait_for(lambda: (now := self.subscription(made))["disabled"] and now, seconds)
+    def wait_disabled(self, made):
+        return wait_for(lambda: (now := self.subscription(made))["disabled"] and now)
 
 
 def numbers(receiver, path, key):

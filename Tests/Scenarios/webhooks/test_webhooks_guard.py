@@ -134,9 +134,9 @@ def inner(tmp_path_factory):
     receiver.stop()
 
 
-def ask(service, url, environment=None):
+def ask(service, url):
     body = {"name": "x", "url": url, "events": ["pipeline-created"]}
-    return service.api("POST", "/environments/%s/webhooks" % (environment or new_environment()), body)
+    return service.api("POST", "/environments/%s/webhooks" % new_environment(), body)
 
 
 @pytest.mark.parametrize("host", CLOSED)
