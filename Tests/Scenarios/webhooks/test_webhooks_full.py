@@ -21,7 +21,7 @@ def test_a_store_that_deliveries_fill_delivers_what_it_has_acknowledged_and_can_
     path = "/environments/%s/events" % environment
     event = {"event": "pipeline-created", "data": "x" * 30000}
     sent, refused = 0, 0
-    while refused < 1000:
+    while refused < 300:
         answer = service.api("POST", path, event)
         assert answer.status in (202, 503), answer.text
         sent, refused = sent + (answer.status == 202), refused + (answer.status == 503)

@@ -157,14 +157,14 @@ def test_a_receiver_that_hangs_delays_nobody_else(serve_webhooks, receive):
         environment = new_environment()
         webhooks = [service.add(environment, receiver.url(path)) for path in paths]
         published = {}
-        for number in range(40):
+        for number in range(25):
             event = "%s-%d" % (environment, number)
             published[event] = time.time()
             assert service.publish(environment, event_id=event)["deliveries"] == 20
             time.sleep(0.1)
         service.settle(*webhooks[:19])
         calls = [call for call in receiver.arrivals() if call["id"] in published and call["path"] != "/hangs"]
-        assert len(calls) == 40 * len(set(paths) - {"/hangs"})
+        assert len(calls) == 25 * len(set(paths) - {"/hangs"})
         found = sorted(call["t"] - published[call["id"]] for call in calls)
         return found[int(0.95 * len(found))], webhooks[-1]
 
@@ -172,13 +172,13 @@ def test_a_receiver_that_hangs_delays_nobody_else(serve_webhooks, receive):
     before, _ = late([*others, "/19"])
     after, stuck = late([*others, "/hangs"])
     assert after < 1.5 * before + 0.05, (before, after)
-    # It holds what one destination may hold, and the rest waits.
-    assert len(receiver.arrivals("/hangs")) == 16 and service.statistics(stuck)["pending"] == 40
+    # As many calls as a destination may have at a time hang, and the rest waits.
+    assert len(receiver.arrivals("/hangs")) == 16 and service.statistics(stuck)["pending"] == 25
 
 
 def test_deliveries_survive_an_orderly_end(serve_webhooks, receive):
     receiver = receive({"/busy": {"delay": 1}, "/fails": {"status": [500, 200]}})
-    service = serve_webhooks(WEBHOOKS_RETRY_INTERVAL="2s")
+    service = serve_webhooks(WEBHOOKS_RETRY_INTERVAL="1s")
     environment = new_environment()
     busy = service.add(environment, receiver.url("/busy"))
     fails = service.add(environment, receiver.url("/fails"))

@@ -161,7 +161,7 @@ def test_an_id_that_a_library_would_not_take_is_replaced(hub, receive):
 
 def test_a_rotation_leaves_no_call_that_cannot_be_verified(serve_webhooks, receive):
     receiver = receive()
-    service = serve_webhooks(WEBHOOKS_ROTATION_OVERLAP="3s", RESPONDERS=2)
+    service = serve_webhooks(WEBHOOKS_ROTATION_OVERLAP="2s", RESPONDERS=2)
     environment = new_environment()
     webhook = service.add(environment, receiver.url("/"))
     keys, states = {}, []
