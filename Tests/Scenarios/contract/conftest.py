@@ -19,13 +19,13 @@ LIMITS = dict(
 
 
 def routing_settings():
-    """Those of a service that asks the policy service of the suite, and gives a target up soon."""
+    """The settings for a service that asks the policy service of the suite, and soon disables a target that fails."""
     port = free_port()
-    os.environ.update(POLICY_PORT=str(port), ROUTING_STRICT="1")
+    os.environ["POLICY_PORT"] = str(port)
     return dict(
         USER_SOURCE="header",
         POLICY_URL="http://127.0.0.1:%d" % port,
-        EVENTS_RETRY_SCHEDULE="1s",
+        EVENTS_RETRY_SCHEDULE="200ms",
         MAX_EVENT_BYTES="32m",
     )
 

@@ -7,15 +7,15 @@ the environment that it reads; with ROUTING_STRICT=1 it asks for what is better 
 import base64
 import json
 import os
-import time
-from urllib.parse import unquote
+import threading
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from harness import ROOT
 from routing_support import (
-    DEFAULT_USER, DELIVERY_TIMEOUT, FIELDS, SETTLE, STAMP, STRICT, USER_HEADER, UUID_TEXT, Client,
-    assert_error, assert_refused, event, media_type, policy_endpoint, strict, target_endpoint, token,
+    BASE_URL, DEFAULT_USER, FIELDS, PATIENCE, STAMP, USER_HEADER, UUID_TEXT, Client,
+    assert_error, event, media_type, policy_endpoint, target_endpoint, token,
 )
 
 ABSENT = "6cf47199-5abf-4ae3-a40d-9d6283d0ee21"
@@ -162,7 +162,7 @@ def test_trailing_slash_is_the_same_collection(api, user):
 ], ids=lambda change: json.dumps(change))
 def test_create_refuses_wrong_types(api, user, change):
     body = {"name": "n", "jsonpath": "$", "target_url": "http://127.0.0.1:9/", **change}
-    assert_refused(api.post(user, body))
+    assert_error(api.post(user, body), 400)
     assert api.list(user).status_code == 403
 
 
@@ -170,13 +170,13 @@ def test_create_refuses_wrong_types(api, user, change):
 def test_create_needs_name_jsonpath_and_target(api, user, missing):
     body = {"name": "n", "jsonpath": "$", "target_url": "http://127.0.0.1:9/"}
     del body[missing]
-    assert_refused(api.post(user, body))
+    assert_error(api.post(user, body), 400)
     assert api.list(user).status_code == 403
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"null", b"[]", b"1", b'"x"', b"{'a': 1}", b'{"name": "\xff"}'])
 def test_create_refuses_what_is_not_a_json_object(api, user, raw):
-    assert_refused(api.request("POST", "/eventmatch", user, raw=raw))
+    assert_error(api.request("POST", "/eventmatch", user, raw=raw), 400)
 
 
 @pytest.mark.parametrize("expr", [
@@ -184,7 +184,7 @@ def test_create_refuses_what_is_not_a_json_object(api, user, raw):
     "$.data[?(@.a = 1]", "$.data[?(@.a <> 1)]", "$.data.list[1:2:3:4]", "$.data.nosuchfunction(1)", '$["data]',
 ])
 def test_create_refuses_a_malformed_expression(api, user, expr):
-    assert_refused(api.post(user, {"name": "n", "jsonpath": expr, "target_url": "http://127.0.0.1:9/"}))
+    assert_error(api.post(user, {"name": "n", "jsonpath": expr, "target_url": "http://127.0.0.1:9/"}), 400)
     assert api.list(user).status_code == 403
 
 
@@ -194,11 +194,18 @@ def test_uuid_in_capitals_is_the_same(api, user):
     assert response.status_code == 200 and response.json() == made
 
 
-@pytest.mark.parametrize("ident", ["x" * 36, "1234", "-", "%00", "6cf47199-5abf-4ae3-a40d-9d6283d0ee2g", "..%2f..%2fetc"])
+@pytest.mark.parametrize("ident", ["x" * 36, "1234", "-", "%00", "6cf47199-5abf-4ae3-a40d-9d6283d0ee2g"])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_malformed_uuids_are_refused(api, user, method, ident):
     response = api.request(method, "/eventmatch/" + ident, user, {"name": "n"} if method == "PUT" else None)
-    assert response.status_code in {400, 403, 404, 405, 422} | (set() if STRICT else {500})
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_path_that_leaves_the_collection_is_refused(api, user, method):
+    # Above the root; below a mount point it leads to where nothing is.
+    status = 404 if urlsplit(BASE_URL).path else 400
+    assert api.request(method, "/eventmatch/..%2f..%2fetc", user, {}).status_code == status
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -227,8 +234,7 @@ def test_unusual_users_reach_policy_whole(api, policy, target, key, shape):
     assert target.wait("/" + key)
     asked = [call for call in policy.seen() if key in call.body.decode()]
     assert len(asked) == 1
-    wanted = {"/events/" + name} | (set() if STRICT else {"/events/" + unquote(name)})
-    assert unquote(asked[0].path) in wanted and " " not in asked[0].raw
+    assert unquote(asked[0].path) == "/events/" + name and " " not in asked[0].raw
 
 
 # ---------------------------------------------------------------- who sees what
@@ -266,10 +272,8 @@ def test_list_of_a_user_without_any_is_forbidden(api, user):
 def test_created_disabled_means_disabled(api, target, user, other, key):
     made = api.create(user, "/" + key, jsonpath=on(key), disabled="2020-01-01T00:00:00")
     assert made["disabled"].startswith("2020-01-01T00:00:00")
-    api.create(other, "/probe" + key, jsonpath=on(key))
-    api.send(event(key))
-    assert target.wait("/probe" + key)
-    time.sleep(SETTLE)
+    probe = api.create(other, "/probe" + key, jsonpath=on(key))
+    assert api.finished(api.send(event(key)), other) == ({probe["uuid"]: "delivered"}, 1)
     assert not target.seen("/" + key)
 
 
@@ -277,7 +281,6 @@ def test_created_disabled_means_disabled(api, target, user, other, key):
 
 def test_put_changes_what_it_names(api, user):
     made = api.create(user, "/x")
-    time.sleep(0.01)
     response = api.put(user, made["uuid"], {"target_url": "http://127.0.0.1:9/new"})
     assert response.status_code == 200 and media_type(response) == "application/json"
     now = response.json()
@@ -333,18 +336,17 @@ def test_put_by_another_user_changes_nothing(api, user, other):
 ], ids=lambda body: json.dumps(body))
 def test_a_refused_put_changes_nothing(api, user, body):
     made = api.create(user, "/x", auth=BASIC, extensions={"a": 1})
-    assert_refused(api.put(user, made["uuid"], body))
+    assert_error(api.put(user, made["uuid"], body), 400)
     assert api.get(user, made["uuid"]).json() == made
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null"])
 def test_put_refuses_what_is_not_a_json_object(api, user, raw):
     made = api.create(user, "/x")
-    assert_refused(api.request("PUT", "/eventmatch/" + made["uuid"], user, raw=raw))
+    assert_error(api.request("PUT", "/eventmatch/" + made["uuid"], user, raw=raw), 400)
     assert api.get(user, made["uuid"]).json() == made
 
 
-@strict
 def test_put_cannot_give_a_subscription_away(api, user, other):
     made = api.create(user, "/x")
     api.put(user, made["uuid"], {"user": other})
@@ -391,15 +393,13 @@ def test_other_methods_are_not_allowed(api, user, method, path):
 
 
 @pytest.mark.parametrize("method,path", [("GET", "/nothing/here"), ("POST", "/nothing/here"), ("GET", "/")])
-def test_other_paths_answer_no_success(api, user, method, path):
-    response = api.request(method, path, user)
-    assert response.status_code in (404, 405) or (path == "/" and response.status_code == 200)
+def test_other_paths_are_not_found(api, user, method, path):
+    assert api.request(method, path, user).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_put_and_delete_need_a_uuid(api, user, method):
-    response = api.request(method, "/eventmatch", user, {})
-    assert response.status_code in (400, 404, 405)
+    assert_error(api.request(method, "/eventmatch", user, {}), 404)
 
 
 def test_head_answers_as_get_without_a_body(api, user, other):
@@ -427,35 +427,29 @@ def test_receive_takes_json_under_any_of_these_types(api, target, user, key, con
     assert target.wait("/" + key)[0].json == event(key)
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"{bad", b'{"a": "\xff"}', b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize("raw", [b"", b"{", b"{bad", b'{"a": "\xff"}'])
 def test_receive_refuses_what_is_not_json(api, raw):
-    if STRICT and raw.startswith(b"\xef\xbb\xbf"):
-        pytest.skip("a byte order mark may be taken or refused")
-    assert_refused(api.send(None, raw=raw))
+    assert_error(api.send(None, raw=raw), 400)
 
 
 # ---------------------------------------------------------------- delivery
 
 def test_a_matching_event_is_posted_to_the_target(api, target, user, key):
-    api.create(user, "/" + key + "?a=1&b=x%20y", jsonpath=on(key))
+    made = api.create(user, "/" + key + "?a=1&b=x%20y", jsonpath=on(key))
     sent = event(key)
-    api.send(sent)
-    calls = target.wait("/" + key)
+    assert api.finished(api.send(sent), user) == ({made["uuid"]: "delivered"}, 1)
+    calls = target.seen("/" + key)
     assert len(calls) == 1
     assert (calls[0].method, calls[0].query) == ("POST", "a=1&b=x%20y")
     assert (calls[0].header("Content-Type") or "").split(";")[0] == "application/json"
     assert calls[0].json == sent
     assert calls[0].header("Authorization") is None
-    time.sleep(SETTLE)
-    assert len(target.seen("/" + key)) == 1
 
 
 def test_an_event_that_does_not_match_goes_nowhere(api, policy, target, user, other, key):
     api.create(user, "/no" + key, jsonpath="$.data.elsewhere")
-    api.create(other, "/yes" + key, jsonpath=on(key))
-    api.send(event(key))
-    assert target.wait("/yes" + key)
-    time.sleep(SETTLE)
+    made = api.create(other, "/yes" + key, jsonpath=on(key))
+    assert api.finished(api.send(event(key)), other) == ({made["uuid"]: "delivered"}, 1)
     assert not target.seen("/no" + key) and not policy.asked(user)
 
 
@@ -484,11 +478,11 @@ def test_any_success_of_policy_allows(api, policy, target, user, key, status):
 def test_a_client_error_of_policy_withholds_the_event(api, policy, target, user, other, key, status):
     policy.say(user, status, '{"message": "Precondition Failed"}')
     made = api.create(user, "/no" + key, jsonpath=on(key))
-    api.create(other, "/yes" + key, jsonpath=on(key))
-    api.send(event(key))
-    assert policy.wait_asked(user) and target.wait("/yes" + key)
-    time.sleep(SETTLE)
-    assert not target.seen("/no" + key)
+    allowed = api.create(other, "/yes" + key, jsonpath=on(key))
+    sent = api.send(event(key))
+    assert api.finished(sent, user) == ({made["uuid"]: "withheld"}, 2)
+    assert api.finished(sent, other) == ({allowed["uuid"]: "delivered"}, 2)
+    assert policy.asked(user) and not target.seen("/no" + key)
     now = api.get(user, made["uuid"]).json()
     assert now["disabled"] is None and now["error"] is None
 
@@ -547,12 +541,11 @@ def test_each_subscriber_gets_the_event_by_their_own_policy(api, policy, target,
     policy.say(users[1], 412)
     for number, name in enumerate(users):
         api.create(name, "/%s/%d" % (key, number), jsonpath=on(key), extensions={"n": number})
-    api.send(event(key))
+    sent = api.send(event(key))
     for number in (0, 2, 3):
         assert target.wait("/%s/%d" % (key, number))[0].json["extensions"] == {"n": number}
-    assert all(policy.wait_asked(name) for name in users)
-    time.sleep(SETTLE)
-    assert not target.seen("/%s/1" % key)
+    assert list(api.finished(sent, users[1])[0].values()) == ["withheld"]
+    assert all(policy.asked(name) for name in users) and not target.seen("/%s/1" % key)
 
 
 def test_two_subscriptions_of_a_user_both_deliver(api, target, user, key):
@@ -587,12 +580,18 @@ def test_an_event_of_version_1_0_is_routed_too(api, target, user, key):
     assert {k: v for k, v in got.items() if v is not None} == {k: v for k, v in sent.items() if v is not None}
 
 
-@pytest.mark.parametrize("body", [[], [1], 1, 1.5, "x", None, True, {}, {"data": 1}, {"extensions": 5}, {"": ""}],
-                         ids=lambda body: json.dumps(body))
-def test_odd_events_are_refused_or_taken_and_harm_nothing(api, target, user, key, body):
+@pytest.mark.parametrize("body", [[], [1], 1, 1.5, "x", None, True, {"extensions": 5}], ids=json.dumps)
+def test_what_is_not_an_event_is_refused_and_harms_nothing(api, target, user, key, body):
     api.create(user, "/odd" + key, jsonpath="$")
-    response = api.send(body)
-    assert response.status_code in (200, 400, 422)
+    assert_error(api.send(body), 400)
+    still_routes(api, target, key)
+
+
+@pytest.mark.parametrize("body", [{}, {"data": 1}, {"": ""}], ids=json.dumps)
+def test_an_event_may_be_any_object(api, target, user, key, body):
+    api.create(user, "/odd" + key, jsonpath="$")
+    assert api.send(body).status_code == 200
+    assert target.wait("/odd" + key)[0].json == {**body, "extensions": {}}
     still_routes(api, target, key)
 
 
@@ -611,17 +610,29 @@ def test_a_large_event_arrives_whole(api, target, user, key):
     rows = [{"destinationTable": "Files", "_id": n, "name": "file-%d" % n, "hashsum": "f1d2d2f9" * 5} for n in range(12000)]
     sent = event(key, {"rows": rows})
     assert api.send(sent).status_code == 200
-    assert target.wait("/" + key, timeout=3 * DELIVERY_TIMEOUT)[0].json == sent
+    assert target.wait("/" + key, timeout=3 * PATIENCE)[0].json == sent
 
 
-def test_receiving_does_not_wait_for_the_target(api, target, user, key):
-    target.rules["/" + key] = lambda call: time.sleep(3) or (200, {}, "{}")
-    api.create(user, "/" + key, jsonpath=on(key))
-    began = time.monotonic()
-    api.send(event(key))
-    assert time.monotonic() - began < 2.5
-    assert target.wait("/" + key)
-    time.sleep(3)
+@pytest.fixture
+def held(target):
+    """Has the target answer requests for a path only when the test ends: held(path)."""
+    released = threading.Event()
+
+    def hold(path):
+        target.rules[path] = lambda call: released.wait(PATIENCE) and (200, {}, "{}")
+
+    yield hold
+    released.set()
+
+
+def test_receiving_does_not_wait_for_the_target(api, target, held, user, key):
+    held("/" + key)
+    made = api.create(user, "/" + key, jsonpath=on(key))
+    sent = api.send(event(key))
+    assert sent.status_code == 200 and target.wait("/" + key)
+    # The target has still not answered.
+    history = api.request("GET", "/events/" + sent.text, user).json()
+    assert history["deliveries"] == [{"eventmatch": made["uuid"], "state": "pending", "attempts": []}]
 
 
 def test_extensions_of_one_do_not_reach_another(api, target, user, key):
@@ -634,24 +645,20 @@ def test_extensions_of_one_do_not_reach_another(api, target, user, key):
 
 
 def test_one_event_to_forty_subscriptions(api, target, user, key):
-    for number in range(40):
-        api.create(user, "/%s/%d" % (key, number), jsonpath=on(key))
-    api.send(event(key))
-    for number in range(40):
-        assert target.wait("/%s/%d" % (key, number), timeout=3 * DELIVERY_TIMEOUT)
-    time.sleep(SETTLE)
+    made = [api.create(user, "/%s/%d" % (key, number), jsonpath=on(key))["uuid"] for number in range(40)]
+    states, matched = api.finished(api.send(event(key)), user, 3 * PATIENCE)
+    assert matched == 40 and states == dict.fromkeys(made, "delivered")
     assert all(len(target.seen("/%s/%d" % (key, number))) == 1 for number in range(40))
 
 
 def test_policy_is_asked_for_every_event(api, policy, target, user, other, key):
-    api.create(user, "/" + key, jsonpath=on(key))
+    made = api.create(user, "/" + key, jsonpath=on(key))
     api.create(other, "/probe" + key, jsonpath=on(key))
     api.send(event(key, eventID="1"))
     assert target.wait("/" + key) and target.wait("/probe" + key)
     policy.say(user, 412)
-    api.send(event(key, eventID="2"))
-    assert policy.wait_asked(user, 2) and target.wait("/probe" + key, 2)
-    time.sleep(SETTLE)
+    assert api.finished(api.send(event(key, eventID="2")), user) == ({made["uuid"]: "withheld"}, 2)
+    assert len(policy.asked(user)) == 2 and target.wait("/probe" + key, 2)
     assert len(target.seen("/" + key)) == 1
     policy.say(user, 200)
     api.send(event(key, eventID="3"))
@@ -664,10 +671,8 @@ def test_policy_is_asked_for_every_event(api, policy, target, user, other, key):
 def test_a_success_of_the_target_changes_nothing(api, target, user, key, status):
     target.rules["/" + key] = (status, {}, "")
     made = api.create(user, "/" + key, jsonpath=on(key))
-    api.send(event(key))
-    assert target.wait("/" + key)
-    time.sleep(SETTLE)
-    assert api.get(user, made["uuid"]).json() == made
+    assert api.finished(api.send(event(key)), user) == ({made["uuid"]: "delivered"}, 1)
+    assert len(target.seen("/" + key)) == 1 and api.get(user, made["uuid"]).json() == made
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 500])
@@ -689,15 +694,6 @@ def test_a_refused_connection_disables(api, user, key):
     assert now["disabled"] and now["error"]
 
 
-def test_an_unusable_url_is_refused_or_disables(api, user, key):
-    response = api.post(user, {"name": "n", "jsonpath": on(key), "target_url": "not a url"})
-    if response.status_code != 200:
-        return assert_refused(response)
-    api.send(event(key))
-    now = api.wait_disabled(response.json())
-    assert now["disabled"] and now["error"]
-
-
 def test_a_failing_target_harms_only_its_own_subscription(api, target, user, other, key):
     target.rules["/bad" + key] = (500, {}, "boom")
     bad = api.create(user, "/bad" + key, jsonpath=on(key))
@@ -713,14 +709,12 @@ def test_a_failing_target_harms_only_its_own_subscription(api, target, user, oth
 def test_a_disabled_subscription_rests_until_enabled(api, target, user, other, key):
     target.rules["/" + key] = (500, {}, "boom")
     made = api.create(user, "/" + key, jsonpath=on(key))
-    api.create(other, "/probe" + key, jsonpath=on(key))
+    probe = api.create(other, "/probe" + key, jsonpath=on(key))
     api.send(event(key, eventID="one"))
     assert api.wait_disabled(made)["disabled"]
     del target.rules["/" + key]
     before = len(target.seen("/" + key))
-    api.send(event(key, eventID="two"))
-    assert len(target.wait("/probe" + key, 2)) == 2
-    time.sleep(SETTLE)
+    assert api.finished(api.send(event(key, eventID="two")), other) == ({probe["uuid"]: "delivered"}, 1)
     assert len(target.seen("/" + key)) == before
     api.put(user, made["uuid"], {"disabled": None, "error": None})
     api.send(event(key, eventID="three"))
@@ -730,21 +724,17 @@ def test_a_disabled_subscription_rests_until_enabled(api, target, user, other, k
 
 def test_disabling_by_hand_stops_delivery(api, target, user, other, key):
     made = api.create(user, "/" + key, jsonpath=on(key))
-    api.create(other, "/probe" + key, jsonpath=on(key))
+    probe = api.create(other, "/probe" + key, jsonpath=on(key))
     api.put(user, made["uuid"], {"disabled": "2020-01-01T00:00:00"})
-    api.send(event(key))
-    assert target.wait("/probe" + key)
-    time.sleep(SETTLE)
+    assert api.finished(api.send(event(key)), other) == ({probe["uuid"]: "delivered"}, 1)
     assert not target.seen("/" + key)
 
 
 def test_a_deleted_subscription_gets_nothing(api, target, user, other, key):
     made = api.create(user, "/" + key, jsonpath=on(key))
-    api.create(other, "/probe" + key, jsonpath=on(key))
+    probe = api.create(other, "/probe" + key, jsonpath=on(key))
     api.delete(user, made["uuid"])
-    api.send(event(key))
-    assert target.wait("/probe" + key)
-    time.sleep(SETTLE)
+    assert api.finished(api.send(event(key)), other) == ({probe["uuid"]: "delivered"}, 1)
     assert not target.seen("/" + key)
 
 
@@ -762,11 +752,10 @@ def test_twenty_events_all_arrive_once(api, target, user, key):
     api.create(user, "/" + key, jsonpath=on(key))
     for number in range(20):
         api.send(event(key, eventID=str(number)))
-    calls = target.wait("/" + key, 20, 3 * DELIVERY_TIMEOUT)
+    calls = target.wait("/" + key, 20, 3 * PATIENCE)
     assert sorted(int(call.json["eventID"]) for call in calls) == list(range(20))
 
 
-@strict
 def test_an_expression_that_cannot_be_evaluated_hurts_nobody_else(api, target, user, key):
     for number in range(3):
         api.create("s%d%s" % (number, key), "/%s/%d" % (key, number),
@@ -775,34 +764,35 @@ def test_an_expression_that_cannot_be_evaluated_hurts_nobody_else(api, target, u
     assert target.wait("/%s/0" % key) and target.wait("/%s/2" % key)
 
 
-@strict
-def test_a_slow_target_does_not_hold_up_another(api, target, key):
-    target.rules["/slow" + key] = lambda call: time.sleep(8) or (200, {}, "{}")
+def test_a_slow_target_does_not_hold_up_another(api, target, held, key):
+    held("/slow" + key)
     api.create("a" + key, "/slow" + key, jsonpath=on(key))
-    api.create("b" + key, "/fast" + key, jsonpath=on(key))
-    api.send(event(key))
+    made = api.create("b" + key, "/fast" + key, jsonpath=on(key))
+    sent = api.send(event(key))
     assert target.wait("/slow" + key)
-    assert target.wait("/fast" + key, timeout=4)
+    # The slow target has still not answered.
+    assert api.finished(sent, "b" + key) == ({made["uuid"]: "delivered"}, 2)
 
 
-@strict
 def test_a_batch_is_taken_as_its_events(api, target, user, key):
     api.create(user, "/" + key, jsonpath=on(key))
     batch = [{"specversion": "1.0", "type": "t", "source": "/s", "id": str(n), "data": {key: n}} for n in range(3)]
     response = api.send(batch, "application/cloudevents-batch+json")
-    assert 200 <= response.status_code < 300
+    assert response.status_code == 200
     assert {call.json["id"] for call in target.wait("/" + key, 3)} == {"0", "1", "2"}
 
 
-@pytest.mark.parametrize("url", ["", "ftp://127.0.0.1/x", "file:///etc/passwd", "http:///x", "http://127.0.0.1:99999/x",
-                                 "http://[::1/x", "http://nosuch.invalid/x", "https://127.0.0.1:1/x"])
-def test_unusable_addresses_are_refused_or_disable(api, user, key, url):
-    response = api.post(user, {"name": "n", "jsonpath": on(key), "target_url": url})
-    if response.status_code != 200:
-        return assert_refused(response)
+@pytest.mark.parametrize("url", ["", "not a url", "ftp://127.0.0.1/x", "file:///etc/passwd", "http:///x",
+                                 "http://127.0.0.1:99999/x", "http://[::1/x"])
+def test_an_invalid_target_is_refused(api, user, key, url):
+    assert_error(api.post(user, {"name": "n", "jsonpath": on(key), "target_url": url}), 400)
+
+
+@pytest.mark.parametrize("url", ["http://nosuch.invalid/x", "https://127.0.0.1:1/x"])
+def test_an_unreachable_target_disables(api, user, key, url):
+    made = api.create(user, jsonpath=on(key), target_url=url)
     api.send(event(key))
-    now = api.wait_disabled(response.json())
-    assert now["disabled"] and now["error"]
+    assert api.wait_disabled(made)["error"]
 
 
 def test_a_target_that_hangs_up_disables(api, target, user, key):
@@ -889,10 +879,9 @@ def outcome(name, expressions, data=DATA):
         try:
             for number, expr in enumerate(expressions):
                 codes.append(client.post("x" + key, {"name": "n", "jsonpath": expr, "target_url": target.url("/%s/%d" % (key, number))}).status_code)
-            client.create("x" + key, "/%s/last" % key, jsonpath="$.data")
-            client.send(event("k" + key, data))
-            assert target.wait("/%s/last" % key, timeout=4 * DELIVERY_TIMEOUT)
-            time.sleep(2 * SETTLE)
+            last = client.create("x" + key, "/%s/last" % key, jsonpath="$.data")["uuid"]
+            states, _ = client.finished(client.send(event("k" + key, data)), "x" + key, 4 * PATIENCE)
+            assert states[last] == "delivered"
             _outcome[name] = {expr: (codes[number], bool(target.seen("/%s/%d" % (key, number))))
                               for number, expr in enumerate(expressions)}
         finally:
@@ -917,10 +906,7 @@ def test_expression_in_finer_points(expr, matches):
 
 @pytest.mark.parametrize("expr,matches", STANDARD)
 def test_standard_expression(expr, matches):
-    code, delivered = outcome("standard", [case[0] for case in STANDARD])[expr]
-    if code != 200 and not STRICT:
-        pytest.skip("RFC 9535 expressions are not offered")
-    assert (code, delivered) == (200, matches)
+    assert outcome("standard", [case[0] for case in STANDARD])[expr] == (200, matches)
 
 
 # ---------------------------------------------------------------- the RFC 9535 compliance cases, through routing
@@ -945,7 +931,6 @@ def rooted(selector):
     return "".join(out)
 
 
-@strict
 def test_compliance_cases_through_routing():
     target, user = target_endpoint(), "c" + token()
     policy_endpoint()
@@ -973,15 +958,12 @@ def test_compliance_cases_through_routing():
                     wrong.append("refused: " + case["name"])
                 elif any(case.get("results", [case.get("result")])):
                     due.append((path, case["name"]))
-            client.create(user, "/%s/last" % key, jsonpath="$.eventID")
-            client.send({**event(key), "data": json.loads(text)})
-            assert target.wait("/%s/last" % key)
-            for path, name in due:
-                if not target.wait(path, timeout=5):
-                    wrong.append("not matched: " + name)
-            time.sleep(0.1)
+            last = client.create(user, "/%s/last" % key, jsonpath="$.eventID")["uuid"]
+            states, _ = client.finished(client.send({**event(key), "data": json.loads(text)}), user)
+            assert states[last] == "delivered"
             reached = {call.path for call in target.seen()}
             paths = {path for path, _ in due}
+            wrong += ["not matched: " + name for path, name in due if path not in reached]
             wrong += ["matched: " + case["name"] for number, case in enumerate(members)
                       if "/%s/%d" % (key, number) in reached - paths]
             client.clean()
