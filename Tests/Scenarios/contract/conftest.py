@@ -47,7 +47,7 @@ def pytest_configure(config):
         path = os.path.join(config.directory.name, "options.conf")
         shutil.copy(os.path.join(os.path.dirname(__file__), "queue_options.json"), path)
         settings["QUEUE_CONFIG"] = path
-        os.environ.update(CONFIG_PATH=path, STRICT="1")
+        os.environ["CONFIG_PATH"] = path
     if kind.startswith("routing"):
         settings.update(routing_settings())
     service = WebhookService if kind.startswith("routing") else Service

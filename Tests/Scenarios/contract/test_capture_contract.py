@@ -14,12 +14,10 @@ lifetime of minutes or more). Needs pytest and requests only. Tests leave no end
 
 import gzip
 import http.client
-import ipaddress
 import json
 import os
 import re
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
@@ -27,10 +25,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-BASE = os.environ.get("BASE_URL", "").rstrip("/")
-if not BASE:
-    raise RuntimeError("set BASE_URL to the address of the service, including its mount point")
-PUBLIC = os.environ.get("PUBLIC_URL", "").rstrip("/")
+BASE, PUBLIC = os.environ["BASE_URL"], os.environ["PUBLIC_URL"]
 PARTS = urlsplit(BASE)
 HOST, PORT, MOUNT = PARTS.hostname, PARTS.port or (443 if PARTS.scheme == "https" else 80), PARTS.path
 TIMEOUT = 30
@@ -121,15 +116,6 @@ def values(notification, name):
     return [h["value"] for h in notification["headers"] if h["name"].lower() == name.lower()]
 
 
-def kept_or_refused(endpoint, status, body):
-    """The notification was either taken (and is there, with this body if one is given) or refused as a bad request."""
-    kept = [n["body"] for n in endpoint.collect()]
-    if status == 200:
-        assert len(kept) == 1 and (body is None or kept == [body])
-    else:
-        assert 400 <= status < 500 and kept == []
-
-
 def parse_time(text):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", text), text
     whole, _, fraction = text[:-1].partition(".")
@@ -195,7 +181,6 @@ def test_public_url_has_no_doubled_slash(endpoint):
     assert "//" not in endpoint.public_url.split("://", 1)[1]
 
 
-@pytest.mark.skipif(not PUBLIC, reason="PUBLIC_URL not given")
 def test_public_url_is_the_configured_one(endpoint):
     assert endpoint.public_url == PUBLIC + "/webhook/" + endpoint.id
 
@@ -425,16 +410,20 @@ def test_declared_charset_is_honoured(endpoint, charset):
 
 
 @pytest.mark.parametrize("charset", ["no-such-charset", "us-ascii"])
-def test_undecodable_by_its_declared_charset(endpoint, charset):
-    status = endpoint.hook(body="caf\u00e9".encode(), headers={"Content-Type": "text/xml; charset=" + charset}).status_code
-    kept_or_refused(endpoint, status, None)
+def test_undecodable_by_its_declared_charset_is_kept_as_utf_8(endpoint, charset):
+    headers = {"Content-Type": "text/xml; charset=" + charset}
+    assert endpoint.hook(body="caf\u00e9".encode(), headers=headers).status_code == 200
+    assert [n["body"] for n in endpoint.collect()] == ["caf\u00e9"]
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe\x00", b"<a>caf\xe9</a>", b"\xc0\x80"], ids=["binary", "latin1", "overlong"])
-def test_undecodable_body_is_a_client_error_or_kept(endpoint, body):
-    status = endpoint.hook(body=body, headers={"Content-Type": SEP2}).status_code
-    kept = endpoint.collect()
-    assert (status == 200 and len(kept) == 1) or (400 <= status < 500 and kept == [])
+@pytest.mark.parametrize(
+    "body, text",
+    [(b"\xff\xfe\x00", "\ufffd\ufffd\0"), (b"<a>caf\xe9</a>", "<a>caf\ufffd</a>"), (b"\xc0\x80", "\ufffd\ufffd")],
+    ids=["binary", "latin1", "overlong"],
+)
+def test_undecodable_body_is_kept_with_replacements(endpoint, body, text):
+    assert endpoint.hook(body=body, headers={"Content-Type": SEP2}).status_code == 200
+    assert [n["body"] for n in endpoint.collect()] == [text]
 
 
 def test_webhook_takes_a_query(endpoint):
@@ -480,20 +469,19 @@ def test_received_at_never_goes_back(endpoint):
 
 
 def test_received_at_is_the_time_of_arrival(endpoint):
-    endpoint.hook(body="t")
-    time.sleep(1.5)
-    collected_at = datetime.now(timezone.utc)
-    (notification,) = endpoint.collect()
-    assert parse_time(notification["receivedAt"]) < collected_at - timedelta(seconds=1)
+    times = []
+    for body in "ab":
+        times.append(datetime.now(timezone.utc))
+        endpoint.hook(body=body)
+    times.append(datetime.now(timezone.utc))
+    first, second = (parse_time(notification["receivedAt"]) for notification in endpoint.collect())
+    assert times[0] <= first <= times[1] <= second <= times[2]
 
 
 def test_remote_is_the_address_of_the_sender(endpoint):
     endpoint.hook(body="r")
     (notification,) = endpoint.collect()
-    if notification["remote"]:
-        address = ipaddress.ip_address(notification["remote"])
-        if urlsplit(BASE).hostname in ("127.0.0.1", "localhost", "::1"):
-            assert address.is_loopback
+    assert notification["remote"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT", "DELETE"])
@@ -700,7 +688,7 @@ BAD_CONFIGURATIONS = {
 def test_bad_configuration_is_refused_and_changes_nothing(endpoint, body):
     endpoint.hook(body="kept")
     response = endpoint.manage("PUT", data=body, headers={"Content-Type": "application/json"})
-    assert 400 <= response.status_code < 600  # 4xx is the right answer
+    assert response.status_code == 400
     assert [n["body"] for n in endpoint.collect()] == ["kept"]
     assert endpoint.accepts()
 
@@ -709,7 +697,7 @@ def test_bad_configuration_is_refused_and_changes_nothing(endpoint, body):
 def test_bad_configuration_does_not_enable(endpoint, body):
     endpoint.configure(False)
     response = endpoint.manage("PUT", data=body, headers={"Content-Type": "application/json"})
-    assert 400 <= response.status_code < 600
+    assert response.status_code == 400
     assert not endpoint.accepts()
 
 
@@ -718,14 +706,11 @@ TRUE_LIKE = {'"true"', '"yes"', '"1"', "1"}
 
 @pytest.mark.parametrize("value", sorted(TRUE_LIKE) + ['"false"', '"banana"', "0", "2", "null", "[]", "{}"])
 @pytest.mark.parametrize("before", [True, False])
-def test_values_that_are_no_booleans_are_refused_or_taken_consistently(endpoint, value, before):
+def test_values_that_are_not_booleans_are_true_or_refused(endpoint, value, before):
     endpoint.configure(before)
     status = endpoint.manage("PUT", data='{"enabled": %s}' % value, headers={"Content-Type": "application/json"}).status_code
-    now = endpoint.accepts()
-    if status == 204:
-        assert now is (value in TRUE_LIKE)
-    else:
-        assert 400 <= status < 600 and now is before
+    assert status == (204 if value in TRUE_LIKE else 400)
+    assert endpoint.accepts() is (value in TRUE_LIKE or before)
 
 
 def test_configuring_an_unknown_endpoint_is_404():
@@ -746,7 +731,7 @@ def test_too_large_configuration_is_refused_or_applied(endpoint):
 
 
 def test_bad_configuration_of_an_unknown_endpoint_is_refused():
-    assert 400 <= call("PUT", "/manage/endpoint/no-such-endpoint", data="{").status_code < 600
+    assert call("PUT", "/manage/endpoint/no-such-endpoint", data="{").status_code == 400
 
 
 # ---------------------------------------------------------------- deleting
@@ -779,11 +764,11 @@ def test_delete_a_disabled_endpoint(endpoint):
 
 def test_deleting_again_is_harmless(endpoint):
     endpoint.manage("DELETE")
-    assert endpoint.manage("DELETE").status_code in (204, 404)
+    assert endpoint.manage("DELETE").status_code == 204
 
 
 def test_deleting_an_unknown_endpoint_is_harmless():
-    assert call("DELETE", "/manage/endpoint/no-such-endpoint").status_code in (204, 404)
+    assert call("DELETE", "/manage/endpoint/no-such-endpoint").status_code == 204
 
 
 def test_deleting_one_leaves_the_other(endpoint, other):
@@ -959,8 +944,8 @@ def test_parallel_creations_are_distinct():
 def test_one_connection_through_a_whole_life():
     c = connection()
 
-    def go(method, path, body=None, headers=None):
-        c.request(method, MOUNT + path, body=body, headers=headers or {})
+    def go(method, path, body=None):
+        c.request(method, MOUNT + path, body=body)
         r = c.getresponse()
         return r.status, r.read()
 
