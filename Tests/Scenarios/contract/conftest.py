@@ -1,4 +1,4 @@
-"""The black-box suites of the original APIs run against the service that POSTROOM_CONTRACT names."""
+"""Runs the black-box suites of the original APIs against a service; POSTROOM_CONTRACT says how it is set up."""
 
 import os
 import random
@@ -52,7 +52,7 @@ def pytest_configure(config):
         settings.update(routing_settings())
     service = WebhookService if kind.startswith("routing") else Service
     config.service = service(config.directory.name, **settings).start()
-    # The service has a worker of its own.
+    # A second worker; the service has one of its own.
     config.worker = config.service.beside("work") if kind == "routing" else None
     os.environ["BASE_URL"] = "%s://127.0.0.1:%d%s" % (scheme, config.service.port, config.service.mount)
     os.environ["PUBLIC_URL"] = "%s://localhost:%d%s" % (scheme, config.service.port, config.service.mount)
@@ -68,7 +68,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Queues keep what earlier cases left, so that their cases run in any order, each time another."""
+    """Shuffles the cases of the queue suite: its queues keep what earlier cases left, and none may depend on that."""
     if os.environ.get("POSTROOM_CONTRACT", "").startswith("queue"):
         seed = os.environ.get("POSTROOM_ORDER", str(random.randrange(10**6)))
         print("order of the cases: POSTROOM_ORDER=%s" % seed)

@@ -1,14 +1,5 @@
-"""Helpers of the event-routing conformance suite: endpoints, client, waiting.
-
-  BASE_URL          where the server answers
-  POLICY_PORT       where the policy service of the suite listens
-  LISTEN_HOST       the address that the suite listens on, and TARGET_HOST how targets name it
-  USER_HEADER       the header that names the user, and DEFAULT_USER who there is without it
-  DELIVERY_TIMEOUT  seconds to wait for a delivery
-  DISABLE_TIMEOUT   seconds to wait for a subscription to be disabled
-  SETTLE            seconds to wait before concluding that nothing more arrives
-  ROUTING_STRICT    "1": client errors instead of server errors, no stack traces, RFC 9535, batches, isolation
-"""
+"""Helpers of the event-routing suite: endpoints, a client, and waiting. The environment has BASE_URL, where the service
+answers, and POLICY_PORT, where the policy service of the suite listens."""
 
 import json
 import os
@@ -227,10 +218,11 @@ class Client:
         return wait_for(lambda: (now := self.get(sub["user"], sub["uuid"]).json())["disabled"] and now, PATIENCE)
 
     def finished(self, sent, user, seconds=PATIENCE):
-        """Waits until an event is matched and each of its deliveries to a user's subscriptions is over. What has not come by
-        then never comes.
+        """Waits until an event is matched and each of its deliveries to a user's subscriptions is over. What has not come
+        by then never comes.
 
-        Returns the states of these deliveries, {subscription: state}, and how many subscriptions of all users matched."""
+        Returns the states of these deliveries, {subscription: state}, and how many subscriptions of all users matched.
+        """
 
         def found():
             history = self.request("GET", "/events/" + sent.text, user).json()

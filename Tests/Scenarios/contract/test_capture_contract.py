@@ -1,15 +1,8 @@
 """Black-box contract of the notification endpoint HTTP API.
 
-    BASE_URL=http://127.0.0.1:8080 python -m pytest test_cactus_contract.py
-    BASE_URL=http://127.0.0.1:8080/api/v12 python -m pytest test_cactus_contract.py
-
-BASE_URL is the address of the service including its mount point, with or without a trailing slash.
-
-PUBLIC_URL (optional) is the public address the service was configured with, i.e. SERVER_URL joined with MOUNT_POINT.
-When it is set, the URL handed out for a new endpoint is compared with it exactly.
-
-Needed server settings: the defaults (MAX_ACTIVE_ENDPOINTS >= 200, MAX_ENDPOINT_NOTIFICATIONS >= 100, idle and total
-lifetime of minutes or more). Needs pytest and requests only. Tests leave no endpoint behind.
+BASE_URL is the address of the service including its mount point. PUBLIC_URL is the public address that it was
+configured with, i.e. SERVER_URL joined with MOUNT_POINT. The service is on this machine, and has the default settings.
+Tests leave no endpoint behind.
 """
 
 import gzip

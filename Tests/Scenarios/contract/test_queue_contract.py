@@ -7,8 +7,6 @@ Needs pytest and requests, and a running server.  Environment:
                been a copy of queue_options.json from this folder (listen_host and
                listen_port may differ), and both the server and the tests must
                be able to write it
-  STRICT       optional; "1" also demands the documented behaviour in the few
-               places where servers in the field are known to fall short of it
 
 The tests must run on the host of the server (the IP whitelist cases expect to be
 seen as a loopback address).  They may be run again and again against one server:

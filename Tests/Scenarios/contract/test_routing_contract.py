@@ -1,8 +1,7 @@
 """Black-box contract of the event-routing API: subscriptions, receiving, policy, delivery.
 
-Needs pytest and requests, and a running server.  The suite starts a policy service and a receiver of its own: the
-server must ask http://127.0.0.1:POLICY_PORT, and must be allowed to deliver to this machine.  routing_support.py has
-the environment that it reads; with ROUTING_STRICT=1 it asks for what is better than in the original, too.
+The suite starts a policy service and a receiver. The service must ask http://127.0.0.1:POLICY_PORT, and must be allowed
+to deliver to this machine.
 """
 import base64
 import json
@@ -203,7 +202,7 @@ def test_malformed_uuids_are_refused(api, user, method, ident):
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_a_path_that_leaves_the_collection_is_refused(api, user, method):
-    # Above the root; below a mount point it leads to where nothing is.
+    # It leads above the root; below a mount point it is another path, which does not exist.
     status = 404 if urlsplit(BASE_URL).path else 400
     assert api.request(method, "/eventmatch/..%2f..%2fetc", user, {}).status_code == status
 

@@ -1,4 +1,4 @@
-"""`postroom events`: what an operator does with events beside the running service."""
+"""`postroom events`: an operator's commands for events, beside the running service."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from harness import postroom, wait_for
 
 
 def events(service, *arguments):
-    """Runs `postroom events ...` on the service's DATA_DIR, and returns its exit status, its output and its complaints."""
+    """Runs `postroom events ...` on the service's DATA_DIR, and returns its exit status, its output and its errors."""
     result = postroom(service.directory, "events", *arguments)
     return result.returncode, result.stdout.decode(), result.stderr.decode()
 
@@ -41,7 +41,7 @@ def service(serve_webhooks):
     return serve_webhooks(EVENTS_RETRY_SCHEDULE="1s")
 
 
-def test_events_are_shown_with_what_became_of_them(service, receive):
+def test_get_shows_events_with_their_deliveries(service, receive):
     target = receive({"/no": {"status": 410}})
     taken, refused = subscribe(service, target.url("/yes")), subscribe(service, target.url("/no"))
     first = send(service, eventType="a", text="é\n")
@@ -49,19 +49,19 @@ def test_events_are_shown_with_what_became_of_them(service, receive):
     second = send(service, eventType="b")
     settled(service, second, 1)
 
-    status, shown, complaint = events(service, "get", first)
+    status, shown, errors = events(service, "get", first)
     lines = shown.splitlines()
-    assert (status, complaint) == (0, "") and lines[0] == "Event - " + first
+    assert (status, errors) == (0, "") and lines[0] == "Event - " + first
     assert lines[1] == '{"eventType": "a", "text": "\\u00e9\\n"}'
     pattern = r"    ELM (\S+) \((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?)\) policy (\S+) target (\S+)"
     rows = [re.fullmatch(pattern, line).group(1, 3, 4) for line in lines[2:4]]
     assert rows == [(taken, "-", "200"), (refused, "-", "410")]
     assert len(lines) == 5 and re.fullmatch(r" {8}error status: .*410.*", lines[4])
 
-    # Between two dates: of the last day where none is given, and as many as were asked for.
+    # Between two dates, by default of the last day, and at most --limit of them.
     def found(*arguments):
-        status, shown, complaint = events(service, "get", *arguments)
-        assert (status, complaint) == (0, "")
+        status, shown, errors = events(service, "get", *arguments)
+        assert (status, errors) == (0, "")
         return re.findall(r"^Event - (\S+)$", shown, re.M)
 
     assert found() == [first, second] and found("--limit", "1") == [first]
@@ -70,7 +70,7 @@ def test_events_are_shown_with_what_became_of_them(service, receive):
     assert found(second.upper(), first) == [second, first]
 
 
-def test_a_date_or_an_id_that_is_none_is_refused(service):
+def test_an_invalid_date_or_id_is_refused(service):
     for arguments, reason in (
         (("get", "--start-date", "yesterday"), '--start-date is "yesterday", but takes'),
         (("get", "--end-date", "2026-02-30 00:00:00"), "--end-date is"),
@@ -79,18 +79,18 @@ def test_a_date_or_an_id_that_is_none_is_refused(service):
         (("retry", "x"), '"x" is no UUID'),
         (("purge", "--older-than-date", "1"), "--older-than-date is"),
     ):
-        status, shown, complaint = events(service, *arguments)
-        assert status == 1 and shown == "" and reason in complaint
+        status, shown, errors = events(service, *arguments)
+        assert status == 1 and shown == "" and reason in errors
 
 
-def test_what_is_not_there_is_named(service):
+def test_an_unknown_event_is_named(service):
     unknown = str(uuid.uuid4())
     for command, shown in (("get", ""), ("retry", ""), ("purge", "removed 0 events\n")):
-        status, output, complaint = events(service, command, unknown)
-        assert (status, output) == (0, shown) and unknown in complaint
+        status, output, errors = events(service, command, unknown)
+        assert (status, output) == (0, shown) and unknown in errors
 
 
-def test_an_event_goes_to_all_that_match_it_now(service, receive):
+def test_retry_delivers_to_every_subscription_that_matches_now(service, receive):
     target = receive()
     subscribe(service, target.url("/old"), "$.a")
     event = send(service, a=1)
@@ -103,7 +103,7 @@ def test_an_event_goes_to_all_that_match_it_now(service, receive):
     assert events(service, "get", event)[1].count("    ELM ") == 3
 
 
-def test_what_is_purged_is_gone_with_its_history(service, receive):
+def test_purge_removes_events_with_their_history(service, receive):
     target = receive()
     subscription = subscribe(service, target.url("/"))
     named, other = send(service, a=1), send(service, a=2)
@@ -123,7 +123,7 @@ def test_what_is_purged_is_gone_with_its_history(service, receive):
 # ---------------------------------------------------------------- POSTROOM_PACIFICA_CONFIG
 
 
-def test_settings_come_from_a_file_of_the_original(serve_webhooks, tmp_path):
+def test_settings_are_read_from_an_ini_file_of_pacifica(serve_webhooks, tmp_path):
     path = tmp_path / "config.ini"
     path.write_text("[DEFAULT]\ndefault_user = somebody\n[celery]\nbroker_url = redis://:passphrase@localhost\n[notifications]\nuser_header = X-User\n")
     service = serve_webhooks(POSTROOM_PACIFICA_CONFIG=path, USER_SOURCE="header")

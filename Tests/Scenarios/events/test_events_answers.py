@@ -1,4 +1,4 @@
-"""What users of event routing are told: of targets that cannot be called, of what is not there, of dates, and of errors."""
+"""Answers of event routing: about targets that may not be called, things that do not exist, dates, and errors."""
 
 import json
 import re
@@ -15,7 +15,7 @@ ABSENT = "6cf47199-5abf-4ae3-a40d-9d6283d0ee21"
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory):
-    """A service that calls public addresses alone."""
+    """A service that calls public addresses only."""
     service = EventService(tmp_path_factory.mktemp("closed"), RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="").start()
     yield service
     service.stop()
@@ -26,35 +26,35 @@ def wanted(url, **members):
 
 
 @pytest.mark.parametrize("url", ["http://localhost:9/hook", "http://LOCALHOST/", "https://localhost:1", "http://u:p@localhost:9/#x"])
-def test_a_target_whose_name_leads_where_nothing_is_called_is_refused_at_once(closed, url):
+def test_a_target_whose_name_resolves_to_a_closed_address_is_refused_at_once(closed, url):
     user = token("u")
-    told = error(closed.ask("POST", "/eventmatch", wanted(url), user), 400)
-    assert told.startswith("target_url: ") and "localhost" in told and "DELIVERY_ALLOW_SUBNETS" in told
+    message = error(closed.ask("POST", "/eventmatch", wanted(url), user), 400)
+    assert message.startswith("target_url: ") and "localhost" in message and "DELIVERY_ALLOW_SUBNETS" in message
     error(closed.ask("GET", "/eventmatch", user=user), 403)
     made = closed.subscribe(user, "http://no-such-name.invalid/", "$.none")
     assert "localhost" in error(closed.ask("PUT", "/eventmatch/" + made["uuid"], {"target_url": url}, user), 400)
     assert closed.subscription(made)["target_url"] == "http://no-such-name.invalid/"
 
 
-def test_a_name_that_leads_nowhere_may_be_a_target(closed):
+def test_a_name_that_does_not_resolve_may_be_a_target(closed):
     user = token("u")
     made = closed.subscribe(user, "http://no-such-name.invalid/", "$.none")
     changed = closed.change(made, target_url="http://no-other-name.invalid/", name="changed")
     assert (changed["target_url"], changed["name"]) == ("http://no-other-name.invalid/", "changed")
-    # What is kept is not looked at.
+    # A target that stays the same is not checked again.
     assert closed.change(made, name="again", target_url=changed["target_url"])["name"] == "again"
 
 
-def test_localhost_is_a_target_where_it_is_opened(router, receiver):
+def test_localhost_may_be_a_target_if_loopback_is_allowed(router, receiver):
     key = token()
     made = router.subscribe(key, receiver.url("/" + key, host="localhost"), on(key))
     router.settle(router.send(event(key)), made, "delivered")
 
 
-# ------------------------------------------------------------ what is not there
+# ------------------------------------------------------------ things that do not exist
 
 
-def test_what_is_not_there_is_forbidden_wherever_it_is_asked_for(router):
+def test_everything_that_does_not_exist_is_answered_403(router):
     user = token("u")
     made = router.subscribe(user, "http://127.0.0.1:1/", "$.none")
     own = "/eventmatch/" + made["uuid"]
@@ -75,7 +75,7 @@ def test_what_is_not_there_is_forbidden_wherever_it_is_asked_for(router):
 # ------------------------------------------------------------ dates
 
 
-def test_the_zone_of_a_replays_times_counts(router):
+def test_the_times_of_a_replay_may_have_a_zone(router):
     user = token("u")
     path = "/eventmatch/%s/replay" % router.subscribe(user, "http://127.0.0.1:1/", "$.none")["uuid"]
     for since, until, begin, end in (
@@ -105,7 +105,7 @@ def test_commands_take_dates_of_rfc_3339(serve_events):
         assert shown("get", "--start-date", start, "--end-date", end) == [sent]
         assert shown("get", "--start-date", start, "--date-format", "%d.%m.%Y", "--end-date", "01.01.2100") == [sent]
     assert shown("get", "--start-date", "2099-01-01T00:00:00Z", "--end-date", "2100-01-01T00:00:00Z") == []
-    # Two hours before midnight, by a zone that is two hours ahead.
+    # 23:00 in a zone two hours ahead is 21:00 UTC.
     assert shown("get", "--start-date", "2019-12-31T23:00:00+02:00", "--end-date", "2019-12-31T22:00:00Z") == []
     for wrong in ("2026-02-30T00:00:00Z", "2026-11-22T06:05:37+0200x", "T"):
         result = postroom(service.directory, "events", "purge", "--older-than-date", wrong)
@@ -116,7 +116,7 @@ def test_commands_take_dates_of_rfc_3339(serve_events):
 # ------------------------------------------------------------ errors
 
 
-def test_an_event_is_shown_with_what_went_wrong(serve_events, receive):
+def test_get_shows_the_error_of_each_failed_delivery(serve_events, receive):
     service = serve_events(RESPONDERS=1)
     target = receive({"/no": {"status": 410, "body": "gone\nfor good"}})
     refused = service.subscribe("u", target.url("/no"), "$.data.k")
@@ -140,7 +140,7 @@ def test_an_event_is_shown_with_what_went_wrong(serve_events, receive):
 # ------------------------------------------------------------ the end of an answer
 
 
-def test_no_answer_of_json_ends_with_a_newline_as_none_of_the_originals_did(serve_events, receive):
+def test_no_json_answer_ends_with_a_newline(serve_events, receive):
     service, target = serve_events(RESPONDERS=1), receive()
     key = token()
     made = service.subscribe(key, target.url("/"), on(key))

@@ -1,4 +1,4 @@
-"""Any process may die at any instant, and others may be down: each event that was acknowledged has its fate."""
+"""Processes die at any instant, and targets are down: each acknowledged event is delivered all the same."""
 
 import collections
 import json
@@ -13,12 +13,12 @@ from harness import Senders, wait_for
 SECONDS = float(os.environ.get("CRASH_SECONDS", "15"))
 # Attempts to one subscription at a time.
 IN_FLIGHT = 16
-# Longer than anybody is down here.
+# Longer than any target is down in these tests.
 PATIENT = "1s,1s,1s,2s,2s,5s,5s,5s,10s,10s,20s,20s,30s,30s,1m,1m"
 
 
 class EventSenders(Senders):
-    """Threads that post events to /receive; `ids` has what they are known by."""
+    """Threads that post events to /receive; `ids` maps the text of each event to its id."""
 
     def __init__(self, service, count, pause=0.02):
         self.ids, self.pause = {}, pause
@@ -42,7 +42,7 @@ def kill(pids):
 
 
 def delivered(receivers, path):
-    """How often each event came to a target, over all that have stood there."""
+    """How often each event arrived at a path of these receivers, which had the same address one after the other."""
     return collections.Counter(
         json.loads(arrival["body"])["data"]["text"] for receiver in receivers for arrival in receiver.arrivals(path)
     )
@@ -58,7 +58,7 @@ def check_delivered(service, ids):
     connection.close()
 
 
-def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_events, receive):
+def test_no_event_is_lost_while_policy_and_a_target_are_down_and_workers_are_killed(serve_events, receive):
     slow = {"*": {"delay": 0.02}}
     policies, targets = [receive()], [receive(slow)]
     steady = receive(slow)
@@ -72,7 +72,7 @@ def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_eve
     }
     workers, kills = [service.beside("work")], 0
     ports = {"policy": policies[0].port, "target": targets[0].port}
-    # When each goes, and comes back: shares of the time.
+    # When each is stopped and started again, as a share of the time.
     plan = [(0.15, "policy"), (0.45, "policy"), (0.5, "target"), (0.85, "target")]
     try:
         with EventSenders(service, 3) as senders:
@@ -81,19 +81,19 @@ def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_eve
                 time.sleep(0.7)
                 while plan and time.monotonic() - start > plan[0][0] * SECONDS:
                     _, what = plan.pop(0)
-                    stands = policies if what == "policy" else targets
-                    if len(stands) == 1 and stands[0].process.poll() is None:
-                        stands[0].stop()
+                    started = policies if what == "policy" else targets
+                    if len(started) == 1 and started[0].process.poll() is None:
+                        started[0].stop()
                     else:
-                        stands.append(receive(slow, "--port", str(ports[what])))
+                        started.append(receive(slow, "--port", str(ports[what])))
                 victim = workers.pop()
                 kill([victim.pid, *service.workers()])
                 victim.wait()
                 workers.append(service.beside("work"))
                 kills += 1
-        for what, stands in (("policy", policies), ("target", targets)):
-            if len(stands) == 1:
-                stands.append(receive(slow, "--port", str(ports[what])))
+        for what, started in (("policy", policies), ("target", targets)):
+            if len(started) == 1:
+                started.append(receive(slow, "--port", str(ports[what])))
         assert senders.failures == [] and len(senders.ids) > 10 * SECONDS
         # A delivery that a killed worker had begun is made again when its lease ends, after 16 s.
         service.finish(120)
@@ -103,10 +103,9 @@ def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_eve
             worker.terminate()
     assert [worker.wait(20) for worker in workers] == [0]
     for path, made in subscriptions.items():
-        stood = [*targets, steady]
-        counts = delivered(stood, path)
+        counts = delivered([*targets, steady], path)
         assert sorted(counts) == sorted(senders.ids)
-        # What was in flight at a kill, and where the target itself went.
+        # Attempts in flight at a kill, or when the target was stopped, are made again.
         assert sum(counts.values()) - len(counts) <= (2 * kills + 1) * IN_FLIGHT
         now = service.subscription(made)
         assert (now["disabled"], now["error"]) == (None, None)
@@ -114,7 +113,7 @@ def test_policy_and_a_target_are_down_and_workers_are_killed_meanwhile(serve_eve
     assert asked >= 3 * len(senders.ids)
 
 
-def test_responders_killed_under_load_lose_no_event(serve_events, receive):
+def test_no_event_is_lost_when_responders_are_killed_under_load(serve_events, receive):
     receiver = receive()
     service = serve_events(RESPONDERS=3)
     service.subscribe("u", receiver.url("/"), "$.data.text")
@@ -152,7 +151,7 @@ def test_two_workers_match_and_deliver_each_event_once(serve_events, receive):
         assert delivered([receiver], "/%d" % number) == collections.Counter(list(senders.ids))
 
 
-def test_killing_every_process_at_once_loses_no_event(serve_events, receive):
+def test_no_event_is_lost_when_every_process_is_killed_at_once(serve_events, receive):
     for durability in ("disk", "process"):
         receiver = receive()
         service = serve_events(RESPONDERS=2, DURABILITY=durability, WEBHOOKS_WRITE_TIMEOUT="1s")
@@ -165,6 +164,6 @@ def test_killing_every_process_at_once_loses_no_event(serve_events, receive):
         check_delivered(service, senders.ids)
         counts = delivered([receiver], "/")
         assert set(senders.ids) <= set(counts)
-        # What was taken and not yet acknowledged may be there too, one of each sender.
+        # One event of each sender may have been stored and not acknowledged.
         assert len(counts) - len(senders.ids) <= 4
         assert sum(counts.values()) - len(counts) <= IN_FLIGHT

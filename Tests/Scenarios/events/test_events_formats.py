@@ -1,4 +1,4 @@
-"""CloudEvents in each mode of HTTP, with the library of PyPI as sender and as receiver."""
+"""CloudEvents in each mode of HTTP, with the library cloudevents as sender and as receiver."""
 
 import base64
 import datetime
@@ -35,20 +35,20 @@ def body_of(arrival):
 
 
 def read(peer, arrival):
-    """An arrival as the library understands it: (attributes, data)."""
+    """An arrival as the library reads it: (attributes, data)."""
     headers = {name: value for name, value in arrival["headers"]}
     found = peer(read=headers, body=base64.b64encode(body_of(arrival)).decode())
     return plain(found["attributes"]), data_of(found)
 
 
 def data_of(found):
-    """Texts and bytes are one here, as modes differ in what they can tell."""
+    """Data as bytes, if it is a text or bytes: binary mode cannot tell these apart."""
     data = base64.b64decode(found["base64"]) if "base64" in found else found.get("data")
     return data.encode() if isinstance(data, str) else data
 
 
 def plain(attributes):
-    """Without what modes cannot tell apart: how a time is written, and numbers from texts."""
+    """Attributes in one form: modes differ in how they write times, and binary mode makes numbers texts."""
     found = {name: str(value) for name, value in attributes.items() if value is not None}
     if "time" in found:
         time = datetime.datetime.fromisoformat(found["time"].replace("Z", "+00:00"))
@@ -83,7 +83,7 @@ EVENTS = {
 
 @pytest.mark.parametrize("mode", ["structured", "binary"])
 @pytest.mark.parametrize("case", EVENTS)
-def test_what_the_library_sends_arrives_and_what_we_send_it_reads(router, receive, peer, case, mode):
+def test_the_library_reads_in_each_format_what_it_sent_in_each_mode(router, receive, peer, case, mode):
     given, data = EVENTS[case]
     given = {"id": token("id"), "type": token("type"), **given}
     receiver = receive()
@@ -100,12 +100,12 @@ def test_what_the_library_sends_arrives_and_what_we_send_it_reads(router, receiv
     assert read(peer, structured) == wanted
     assert header_of(binary, "ce-id") == given["id"]
     assert header_of(binary, "Content-Type") == given.get("datacontenttype", "application/json" if data else None)
-    # Data without a type is JSON, and this is how binary mode says so.
+    # Data without a type is JSON, and binary mode has to say so.
     read_attributes, read_data = read(peer, binary)
     if "datacontenttype" not in given:
         read_attributes.pop("datacontenttype", None)
     assert (read_attributes, read_data) == wanted
-    # As it always was: JSON, whatever it came as, with a member for extensions.
+    # The format json is JSON whatever the sender's mode was, with a member for extensions.
     assert header_of(whole, "Content-Type") == "application/json"
     kept = json.loads(body_of(whole))
     assert kept.pop("extensions") == {} and kept["id"] == given["id"] and kept["type"] == given["type"]
@@ -113,7 +113,7 @@ def test_what_the_library_sends_arrives_and_what_we_send_it_reads(router, receiv
 
 
 @pytest.mark.parametrize("form", ["cloudevents", "cloudevents-binary"])
-def test_events_of_any_kind_are_read_by_the_library(router, receive, peer, form):
+def test_the_library_reads_events_that_were_no_cloudevents_1_0(router, receive, peer, form):
     receiver = receive()
     key = token()
     router.subscribe(
@@ -129,7 +129,7 @@ def test_events_of_any_kind_are_read_by_the_library(router, receive, peer, form)
         "specversion": "1.0", "id": "one", "source": "/test", "type": "org.example.test", "time": "2019-04-05T17:31:00+00:00",
         "datacontenttype": "application/json", "something": "é", "n": "7", "subscription": "s", "deep": '{"a": 1}',
     }  # fmt: skip
-    # No event at all: it is what another one is about.
+    # JSON that is not a CloudEvent becomes the data of one.
     sent = router.send({key: [1]})
     found, data = read(peer, receiver.wait(2)[1])
     assert data == {key: [1]} and found["id"] == sent and found["source"] and found["type"]
@@ -145,7 +145,7 @@ def one(key, number, **members):
 BATCH = {"Content-Type": "application/cloudevents-batch+json; charset=utf-8"}
 
 
-def test_a_batch_is_its_events(router, receive):
+def test_each_event_of_a_batch_is_an_event(router, receive):
     receiver = receive()
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), on(key))
@@ -160,7 +160,7 @@ def test_a_batch_is_its_events(router, receive):
     assert router.send([], BATCH) == ""
 
 
-def test_a_batch_with_a_bad_event_is_refused_whole(router, receive):
+def test_a_batch_with_an_invalid_event_is_refused_whole(router, receive):
     receiver = receive()
     key = token()
     router.subscribe(token("u"), receiver.url("/"), "$..%s" % key)
@@ -174,7 +174,7 @@ def test_a_batch_with_a_bad_event_is_refused_whole(router, receive):
     assert [json.loads(arrival["body"])["data"] for arrival in receiver.arrivals()] == [{key: "last"}]
 
 
-# ---------------------------------------------------------------- what is no event
+# ---------------------------------------------------------------- invalid events
 
 
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
@@ -190,7 +190,7 @@ GOOD = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
     + [{"s": "a\nb"}, {"s": "\ufffe"}, {"data": 1, "data_base64": "AA=="}, {"data_base64": "!"}, {"data_base64": 1}],
     ids=lambda change: json.dumps(change)[:40],
 )
-def test_a_structured_event_with_a_fault_is_refused_and_the_fault_named(router, change):
+def test_an_invalid_structured_event_is_refused_and_the_error_names_the_member(router, change):
     body = {**GOOD, **change}
     body = {name: value for name, value in body.items() if value is not None}
     message = error(router.api("POST", "/receive", body, STRUCTURED), 400)
@@ -203,7 +203,7 @@ def test_a_structured_event_with_a_fault_is_refused_and_the_fault_named(router, 
     + [{"ce-s": "%FF"}, {"ce-s": "%00"}, {"ce-data": "x"}, {"ce-datacontenttype": "text/plain"}],
     ids=str,
 )
-def test_a_binary_event_with_a_fault_is_refused(router, change):
+def test_an_invalid_binary_event_is_refused(router, change):
     headers = {name: value for name, value in {**CE, **change}.items() if value is not None}
     error(router.api("POST", "/receive", b"{}", headers), 400)
     error(router.api("POST", "/receive", b"{", CE), 400)

@@ -1,4 +1,4 @@
-"""The handshake of CloudEvents' webhooks: asked by senders, and asked of targets."""
+"""The handshake of CloudEvents: as senders ask Postroom, and as Postroom asks targets."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from event_service import EventService, error, event, on, token
 from queue_service import basic
 from webhook_service import header_of
 
-# ---------------------------------------------------------------- a sender asks us
+# ---------------------------------------------------------------- a sender asks Postroom
 
 
 def ask(service, origin, **headers):
@@ -16,14 +16,14 @@ def ask(service, origin, **headers):
     return service.call("OPTIONS", "/receive", headers={**given, **headers})
 
 
-def test_nobody_may_send_as_long_as_nobody_is_named(router):
+def test_without_allowed_origins_no_sender_gets_consent(router):
     answer = ask(router, "a.example")
     error(answer, 403)
     assert "webhook-allowed-origin" not in answer.headers
     error(ask(router, None), 405)
 
 
-def test_who_is_named_may_send_and_at_which_rate(serve_events):
+def test_an_allowed_origin_gets_consent_with_a_rate(serve_events):
     service = serve_events(EVENTS_ALLOWED_ORIGINS="a.example, B.example", EVENTS_ALLOWED_RATE=120, RESPONDERS=1)
     for origin in ("a.example", "A.Example", "b.example"):
         answer = ask(service, origin, **{"WebHook-Request-Rate": "1000"})
@@ -36,7 +36,7 @@ def test_who_is_named_may_send_and_at_which_rate(serve_events):
         assert "webhook-allowed-origin" not in answer.headers
 
 
-def test_everybody_may_send_where_that_is_said_and_nobody_needs_a_login_for_it(serve_events, tmp_path):
+def test_with_a_star_every_origin_gets_consent_without_a_login(serve_events, tmp_path):
     tmp_path.chmod(0o755)
     users = tmp_path / "users"
     users.write_text("alice:{PLAIN}x\n")
@@ -46,7 +46,7 @@ def test_everybody_may_send_where_that_is_said_and_nobody_needs_a_login_for_it(s
     assert service.call("OPTIONS", "/eventmatch", headers=basic("alice", "x")).status == 405
 
 
-# ---------------------------------------------------------------- we ask a target
+# ---------------------------------------------------------------- Postroom asks a target
 
 
 ORIGIN = "hub.example"
@@ -67,7 +67,7 @@ def methods(receiver):
 
 @pytest.mark.parametrize("allowed", [ORIGIN, "*", "Hub.Example"])
 @pytest.mark.parametrize("status", [200, 404])
-def test_a_target_that_allows_is_asked_once_whatever_the_status_of_its_answer(asking, receive, allowed, status):
+def test_a_target_that_consents_is_asked_once_whatever_the_status_of_its_answer(asking, receive, allowed, status):
     receiver = receive({"/": {"steps": [{"status": status, "headers": {"WebHook-Allowed-Origin": allowed}}, {"status": 200}]}})
     key, user = token(), token("u")
     made = asking.subscribe(user, receiver.url("/"), on(key), handshake=True, format="cloudevents")
@@ -82,7 +82,7 @@ def test_a_target_that_allows_is_asked_once_whatever_the_status_of_its_answer(as
     assert all(line["target_status_code"] == 200 for line in asking.lines(made))
 
 
-def test_without_the_wish_nobody_is_asked(asking, receive):
+def test_without_handshake_a_target_is_not_asked(asking, receive):
     receiver = receive()
     key = token()
     made = asking.subscribe(token("u"), receiver.url("/"), on(key))
@@ -91,7 +91,7 @@ def test_without_the_wish_nobody_is_asked(asking, receive):
 
 
 @pytest.mark.parametrize("headers", [{}, {"WebHook-Allowed-Origin": "other.example"}, {"Allow": "POST"}, {"WebHook-Allowed-Rate": "9"}])
-def test_a_target_that_does_not_allow_is_sent_nothing_and_disabled_once_it_was_asked_again(asking, receive, headers):
+def test_a_target_that_does_not_consent_is_asked_again_then_disabled_and_sent_nothing(asking, receive, headers):
     receiver = receive({"*": {"headers": headers}})
     key, user = token(), token("u")
     made = asking.subscribe(user, receiver.url("/"), on(key), handshake=True)
@@ -101,7 +101,7 @@ def test_a_target_that_does_not_allow_is_sent_nothing_and_disabled_once_it_was_a
     assert methods(receiver) == ["OPTIONS", "OPTIONS"]
     assert asking.state(sent, made) == "failed"
     assert [line["error_kind"] for line in asking.lines(made)] == ["consent", "consent"]
-    # Enabled again it is asked again, and what it missed can be had.
+    # Once enabled, it is asked again, and the event can be delivered.
     receiver.rule("/", **ALLOWS)
     asking.change(made, disabled=None, error=None)
     line = asking.lines(made)[0]["id"]
@@ -110,7 +110,7 @@ def test_a_target_that_does_not_allow_is_sent_nothing_and_disabled_once_it_was_a
     assert methods(receiver)[2:] == ["OPTIONS", "POST"]
 
 
-def test_a_target_that_is_down_while_it_is_asked_is_asked_again(asking, receive):
+def test_a_target_that_does_not_answer_the_handshake_is_asked_again(asking, receive):
     receiver = receive({"/": {"steps": [{"fault": "reset"}, ALLOWS, {"status": 200}]}})
     key = token()
     made = asking.subscribe(token("u"), receiver.url("/"), on(key), handshake=True)
@@ -118,26 +118,26 @@ def test_a_target_that_is_down_while_it_is_asked_is_asked_again(asking, receive)
     assert methods(receiver) == ["OPTIONS", "OPTIONS", "POST"]
 
 
-def test_another_target_is_asked_anew_and_an_agreement_ends_with_the_wish(asking, receive):
+def test_consent_ends_with_another_target_or_without_handshake(asking, receive):
     first, second = (receive({"*": {"headers": {"WebHook-Allowed-Origin": ORIGIN, "WebHook-Allowed-Rate": "6000"}}}) for _ in range(2))
     key = token()
     made = asking.subscribe(token("u"), first.url("/"), on(key), handshake=True)
     asking.settle(asking.send(event(key, 0)), made, "delivered")
-    for target, wish, calls in [
+    for target, handshake, calls in [
         (second.url("/"), None, ["OPTIONS", "POST"]),
         (second.url("/"), None, ["POST"]),
         (second.url("/"), False, ["POST"]),
         (second.url("/"), True, ["OPTIONS", "POST"]),
     ]:
         before = len(methods(second))
-        made = asking.change(made, target_url=target, **({} if wish is None else {"handshake": wish}))
-        assert made.get("handshake", False) is (wish is not False)
+        made = asking.change(made, target_url=target, **({} if handshake is None else {"handshake": handshake}))
+        assert made.get("handshake", False) is (handshake is not False)
         asking.settle(asking.send(event(key, 1)), made, "delivered")
         assert methods(second)[before:] == calls
     assert methods(first) == ["OPTIONS", "POST"]
 
 
-def test_a_target_that_limits_the_rate_is_sent_no_more(asking, receive):
+def test_a_target_is_sent_no_more_than_its_allowed_rate(asking, receive):
     receiver = receive({"/": {"headers": {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "120"}}})
     key = token()
     made = asking.subscribe(token("u"), receiver.url("/"), on(key), handshake=True)
@@ -148,7 +148,7 @@ def test_a_target_that_limits_the_rate_is_sent_no_more(asking, receive):
     assert time.monotonic() - started < 2
     receiver.wait(8)
     times = [arrival["m"] for arrival in receiver.arrivals("/")[2:]]
-    # Two a second.
+    # 120 a minute are two a second.
     assert times[-1] - times[0] >= 1.8
     assert sorted(numbers_sent(receiver, key)) == list(range(7))
     asking.change(made, handshake=False)

@@ -1,4 +1,4 @@
-"""What became of each event, told by its id and by subscription; and delivering once more."""
+"""The history of each event and of each subscription; retries by hand, and replays."""
 
 import datetime
 import os
@@ -20,7 +20,7 @@ LINE = [
 # ---------------------------------------------------------------- one event
 
 
-def test_an_event_that_nobody_wants_is_told_of_as_it_came(router):
+def test_the_history_of_an_event_without_a_match_has_its_body_byte_for_byte(router):
     key = token()
     body = b'{"data": {"%s": 1.50, "z": "\\u00e9"}, "a": null}' % key.encode()
     sent = router.send(body)
@@ -34,13 +34,13 @@ def test_an_event_that_nobody_wants_is_told_of_as_it_came(router):
 
 
 @pytest.mark.parametrize("path", ["/events/%s", "/events/%s/", "/events/{%s}", "/events/urn:uuid:%s"])
-def test_an_event_is_found_by_its_id_in_any_spelling(router, path):
+def test_an_event_is_found_by_any_spelling_of_its_id(router, path):
     sent = router.send({"a": 1})
     assert router.call("GET", path % sent.upper()).json()["uuid"] == sent
     assert router.call("HEAD", path % sent).body == b""
 
 
-def test_what_is_no_event_is_not_there(router):
+def test_the_path_of_an_event_needs_a_known_uuid(router):
     error(router.call("GET", "/events/" + ABSENT), 403)
     error(router.call("GET", "/events/x"), 400)
     for path in ("/events", "/events/", "/events/%s/x" % ABSENT):
@@ -49,13 +49,13 @@ def test_what_is_no_event_is_not_there(router):
     error(router.call("GET", "/events/%s?x=1" % ABSENT), 404)
 
 
-def test_an_event_waits_while_there_is_no_worker(serve_events, receive):
+def test_an_event_waits_to_be_matched_while_the_worker_is_stopped(serve_events, receive):
     receiver = receive()
     service = serve_events(RESPONDERS=2)
     made = service.subscribe("u", receiver.url("/"), "$")
     sent = service.send({"data": 1})
     service.settle(sent, made, "delivered")
-    # Stopped, and not ended, as another one would be started.
+    # Stopped and not ended: the supervisor would start another one.
     workers = service.workers()
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
@@ -87,7 +87,7 @@ def test_a_delivery_is_pending_then_delivered(router, receive):
     assert router.lines(made) == [line]
 
 
-def test_the_states_of_deliveries(serve_events, receive):
+def test_each_delivery_of_an_event_has_its_own_state(serve_events, receive):
     policy = receive({"*": {"status": 200}, "/events/withheld": {"status": 412, "body": "not for you"}})
     receiver = receive({"/flaky": {"status": [503, 200], "headers": {"Retry-After": "2"}}, "/bad": {"status": 410, "body": "gone fishing"}})
     service = serve_events(POLICY_URL=policy.url(""), EVENTS_RETRY_SCHEDULE="1s,1s", RESPONDERS=2)
@@ -109,33 +109,33 @@ def test_the_states_of_deliveries(serve_events, receive):
     assert list(line) == LINE
     assert (line["event"], line["attempt"], line["error_kind"], line["final"]) == (sent, 1, "withheld", True)
     assert (line["policy_status_code"], line["target_status_code"]) == (412, None) and line["created"]
-    # That something was withheld, and not what; nor why, which may speak of it.
+    # The user sees that an event was withheld, but neither the event nor the answer of the policy service.
     assert (line["type"], line["policy_resp_body"]) == (None, None)
     answer = service.ask("GET", "/events/" + sent, user="withheld")
     assert answer.json()["deliveries"][0]["attempts"] == [line]
     assert "not for you" not in answer.text and '"t"' not in answer.text
-    # Operators see all of it.
-    told = postroom(service.directory, "events", "get", sent)
-    assert told.returncode == 0 and b'"eventType": "t"' in told.stdout and b"412" in told.stdout
+    # Operators see all.
+    shown = postroom(service.directory, "events", "get", sent)
+    assert shown.returncode == 0 and b'"eventType": "t"' in shown.stdout and b"412" in shown.stdout
     assert receiver.arrivals("/withheld") == []
     (line,) = service.lines(bad)
     assert (line["type"], line["policy_resp_body"]) == ("t", "")
     assert (line["policy_status_code"], line["target_status_code"], line["target_resp_body"]) == (200, 410, "gone fishing")
     assert service.subscription(bad)["error"] == "gone fishing"
-    # Each sees the deliveries to own subscriptions, and how many there are.
+    # Each user sees the deliveries to own subscriptions, and how many matched in all.
     assert service.history(sent, "good")["matched"] == 4
     for made in (good, flaky, withheld, bad):
         (delivery,) = service.history(sent, made["user"])["deliveries"]
         assert delivery["eventmatch"] == made["uuid"]
     assert service.history(sent, "stranger")["deliveries"] == []
-    # The event itself is shown to those who might have it.
+    # The event itself is shown to users for whom it was approved.
     for user in ("good", "flaky", "bad"):
         assert service.history(sent, user)["event"] == {"eventType": "t", "data": 1}
     for user in ("withheld", "stranger"):
         assert service.history(sent, user)["event"] is None
 
 
-def test_a_subscription_that_is_gone_is_counted_and_not_named(router, receive):
+def test_a_deleted_subscription_is_counted_in_the_history_and_not_named(router, receive):
     receiver = receive()
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), on(key))
@@ -146,11 +146,11 @@ def test_a_subscription_that_is_gone_is_counted_and_not_named(router, receive):
     assert (found["matched"], found["deliveries"]) == (1, [])
 
 
-# ---------------------------------------------------------------- of one subscription
+# ---------------------------------------------------------------- one subscription
 
 
 @pytest.mark.parametrize("method, path", [("GET", "/deliveries"), ("POST", "/deliveries/1/retry"), ("POST", "/replay")])
-def test_the_history_of_others_is_not_told_apart_from_none(router, method, path):
+def test_another_users_subscription_is_answered_as_an_unknown_one(router, method, path):
     made = router.subscribe(token("u"), "http://127.0.0.1:9/", "$.never")
     answers = [
         error(router.ask(method, "/eventmatch/%s%s" % (one, path), body, user=token("v")), 403)
@@ -188,14 +188,14 @@ def test_the_history_of_a_subscription_is_paged_and_filtered(router, receive):
     error(router.ask("GET", path + "?colour=blue", user=user), 404)
 
 
-# ---------------------------------------------------------------- once more
+# ---------------------------------------------------------------- retries by hand, and replays
 
 
 def retry(service, made, line):
     return service.ask("POST", "/eventmatch/%s/deliveries/%s/retry" % (made["uuid"], line), user=made["user"])
 
 
-def test_a_line_is_delivered_once_more(router, receive):
+def test_an_attempt_can_be_retried_by_hand(router, receive):
     receiver = receive({"/": {"status": [400, 400, 200]}})
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), on(key))
@@ -203,7 +203,7 @@ def test_a_line_is_delivered_once_more(router, receive):
     router.settle(sent, made, "failed")
     first = router.lines(made)[0]
     assert router.subscription(made)["disabled"]
-    # Also where the subscription is disabled; and by hand nothing is tried twice, nor disabled anew.
+    # Also while the subscription is disabled. A retry by hand is one attempt, and disables nothing.
     for count, state in ((2, "failed"), (3, "delivered")):
         answer = retry(router, made, first["id"])
         assert answer.status == 202 and UUID.fullmatch(answer.json()["delivery_id"])
@@ -227,8 +227,8 @@ MARKER = 99
 def replayed(router, receiver, made, key, marker, **members):
     """The numbers of the events that a replay delivers.
 
-    The replays of a subscription are made in the order in which they were asked for. A second one is of the marker alone:
-    when the marker has arrived and no delivery is pending, the first replay is over and nothing more comes."""
+    The replays of a subscription are made in the order in which they were asked for. A second one is of the marker
+    alone: when it has arrived and no delivery is pending, the first replay is over and nothing more comes."""
     before = len(receiver.arrivals())
     answer = replay(router, made, **members)
     assert answer.status == 202, answer.text
@@ -285,12 +285,12 @@ def test_a_replay_uses_the_current_expression(router, receive):
     + [{"since": "2026-01-01T00:00:00", "all": 1}, {"since": "2026-01-01T00:00:00", "all": None}]
     + [{"since": "2026-01-01T00:00:00", "more": 1}],
 )
-def test_a_replay_that_is_not_to_be_understood_is_refused(router, members):
+def test_an_invalid_replay_is_refused(router, members):
     made = router.subscribe(token("u"), "http://127.0.0.1:9/", "$.never")
     error(replay(router, made, **members), 400)
 
 
-def test_history_is_there_again_after_a_start(serve_events, receive):
+def test_the_history_survives_a_restart(serve_events, receive):
     receiver = receive({"/bad": {"status": 404}})
     service = serve_events(RESPONDERS=2)
     made = [service.subscribe("u", receiver.url(path), "$") for path in ("/", "/bad")]

@@ -1,4 +1,4 @@
-"""Who a user of event routing is, by each of the ways in which nginx can find that out."""
+"""The user of a request of event routing, by each USER_SOURCE."""
 
 import json
 import os
@@ -12,43 +12,43 @@ from queue_service import basic
 
 TARGET = "http://127.0.0.1:9/"
 WANTED = {"name": "test", "jsonpath": "$", "target_url": TARGET}
-# Names under which a front end or a framework passes a user on.
+# Headers in which proxies and frameworks pass a user on.
 FORGED = {USER_HEADER: "bob", "Remote-User": "bob", "REMOTE_USER": "bob", "X-Remote-User": "bob", "X-Forwarded-User": "bob"}
 
 
 def make(service, headers=None, connection=None):
-    """Makes a subscription, and returns who is its owner; or the answer where that is refused."""
+    """Creates a subscription, and returns its user; or the answer, if it is refused."""
     answer = service.api("POST", "/eventmatch", WANTED, headers, connection=connection)
     return answer.json()["user"] if answer.status == 200 else answer
 
 
-# ---------------------------------------------------------------- nobody, or a header
+# ---------------------------------------------------------------- none, or a header
 
 
-def test_a_header_is_not_believed_unless_that_is_set(serve_events):
+def test_a_header_with_a_user_is_ignored_and_logged_unless_it_is_set(serve_events):
     service = serve_events(USER_SOURCE="none", DEFAULT_USER="everybody")
     assert "not believed" not in service.log()
     assert make(service, FORGED) == "everybody"
     assert make(service, basic("bob", "x")) == "everybody"
     assert service.ask("GET", "/eventmatch", user="alice").json()[0]["user"] == "everybody"
     warnings = [line for line in service.log().splitlines() if "not believed" in line]
-    # Once for each responder, and not for each request.
+    # Once by each responder, not for each request.
     assert 1 <= len(warnings) <= len(service.responders()) and USER_HEADER in warnings[0]
 
 
-def test_without_settings_nobody_is_believed(serve_webhooks):
+def test_by_default_everybody_is_the_default_user(serve_webhooks):
     assert make(serve_webhooks(), FORGED) == "default_user"
 
 
 @pytest.mark.parametrize(
     "value, user", [(b"alice", "alice"), (b" \tal ice ", "al ice"), (b"", ""), ("é日".encode(), "é日"), (b"a,b", "a,b")]
 )
-def test_the_header_names_the_user_where_that_is_set(router, value, user):
+def test_with_user_source_header_the_header_names_the_user(router, value, user):
     assert make(router, {USER_HEADER: value}) == user
 
 
 @pytest.mark.parametrize("value", [b".", b"..", b"x" * 256, b"\xff\xfe"])
-def test_a_name_that_no_policy_service_could_be_asked_about_is_refused(router, value):
+def test_a_user_that_cannot_be_in_the_url_of_a_policy_service_is_refused(router, value):
     answer = make(router, {USER_HEADER: value})
     error(answer, 400)
 
@@ -59,7 +59,7 @@ def test_the_name_of_the_header_can_be_set(serve_events):
     assert make(service, {USER_HEADER: "bob"}) == "guest"
 
 
-def test_a_header_that_is_repeated_is_not_one_of_both(router):
+def test_a_repeated_header_names_neither_user(router):
     request = b"GET /eventmatch HTTP/1.1\r\nHost: h\r\n%s: a%s\r\n%s: b%s\r\nConnection: close\r\n\r\n"
     key = token().encode()
     name = USER_HEADER.encode()
@@ -100,14 +100,14 @@ PATHS += ["/events/{uuid}", "/eventmatch?event_uuid={uuid}"]
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("login", [{}, basic("alice", "wrong"), basic("eve", "x"), {"Authorization": "Basic !"}, FORGED])
-def test_who_does_not_log_in_is_asked_to(guarded, path, login):
+def test_without_a_valid_login_the_answer_asks_for_one(guarded, path, login):
     answer = guarded.call("GET", path.format(uuid=guarded.made["uuid"]), headers=login)
     assert "password" in error(answer, 401)
     assert answer.headers["www-authenticate"].startswith("Basic realm=")
 
 
 @pytest.mark.parametrize("user", SECRETS)
-def test_who_logs_in_has_subscriptions_and_a_forged_header_changes_nothing(guarded, user):
+def test_a_login_decides_the_user_whatever_headers_say(guarded, user):
     login = basic(user, SECRETS[user])
     made = guarded.api("POST", "/eventmatch", WANTED, {**login, **FORGED})
     assert made.json()["user"] == user
@@ -119,12 +119,12 @@ def test_who_logs_in_has_subscriptions_and_a_forged_header_changes_nothing(guard
     assert guarded.call("DELETE", "/eventmatch/" + made.json()["uuid"], headers=login).status == 200
 
 
-def test_events_are_taken_from_everybody(guarded):
+def test_events_can_be_posted_without_a_login(guarded):
     sent = guarded.send({"data": 1})
     assert guarded.call("GET", "/events/" + sent, headers=basic("bob", SECRETS["bob"])).json()["event"] == {"data": 1}
 
 
-# What might be another path to nginx than to who answers.
+# Paths that nginx and a responder might read differently.
 SLIPS = [
     b"//eventmatch", b"/%65ventmatch", b"/eventmatch/../eventmatch", b"/x/../eventmatch", b"/receive/../eventmatch",
     b"/eventmatch/", b"/eventmatch//", b"/./eventmatch", b"/eventmatch/.", b"/eventmatch;x", b"/eventmatch%2f", b"/eventmatch?",
@@ -141,7 +141,7 @@ SLIPS = [
 
 @pytest.mark.parametrize("slip", SLIPS)
 @pytest.mark.parametrize("method", [b"GET", b"DELETE", b"POST"])
-def test_no_path_leads_past_the_login(guarded, slip, method):
+def test_no_spelling_of_a_path_avoids_the_login(guarded, slip, method):
     target = slip % guarded.made["uuid"].encode() if b"%s" in slip else slip
     body = json.dumps(WANTED).encode() if method == b"POST" else b""
     head = b"%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nRemote-User: alice\r\nHttp-Remote-User: alice\r\n" % (method, target)
@@ -154,12 +154,12 @@ def test_no_path_leads_past_the_login(guarded, slip, method):
 
 
 @pytest.mark.parametrize("target", ["/%65ventmatch", "/eventmatch/", "/eventmatch/%7B{uuid}%7D"])
-def test_other_spellings_of_a_path_are_the_same_to_who_logs_in(guarded, target):
+def test_a_login_is_valid_for_other_spellings_of_a_path(guarded, target):
     answer = guarded.call("GET", target.format(uuid=guarded.made["uuid"]), headers=basic("alice", SECRETS["alice"]))
     assert answer.status == 200 and guarded.made["uuid"] in answer.text
 
 
-def test_a_login_needs_a_file_that_is_there(tmp_path):
+def test_user_source_basic_needs_a_file_that_exists(tmp_path):
     for settings in ({}, {"USER_FILE": tmp_path / "nowhere"}):
         result = postroom(tmp_path / "data", "serve", USER_SOURCE="basic", **settings)
         assert result.returncode != 0 and b"USER_FILE" in result.stderr and len(result.stderr.splitlines()) == 1
@@ -170,7 +170,7 @@ def test_a_login_needs_a_file_that_is_there(tmp_path):
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory):
-    """A service whose users show certificates; those without one can do the rest."""
+    """A service whose users have certificates; clients without one can use what needs no user."""
     directory = tmp_path_factory.mktemp("certified")
     server, key = certificate(str(directory))
     authority = client_certificate(directory)[0]
@@ -211,12 +211,12 @@ def test_the_common_name_of_a_certificate_is_the_user(certified, subject, user):
 
 
 @pytest.mark.parametrize("subject", ["/O=Example", "/O=x,CN=boss", "/O=CN=boss", "/OU=a/O=b\\+CN=boss", "/UID=7/DC=CN=x"])
-def test_a_certificate_without_a_common_name_is_nobodys(certified, subject):
+def test_a_certificate_without_a_common_name_names_no_user(certified, subject):
     _, cert, key = client_certificate(certified.certificates, subject)
     error(make(certified, FORGED, secure(certified, certified.authority, cert, key)), 403)
 
 
-def test_without_a_certificate_one_is_nobody_and_events_are_taken(certified):
+def test_without_a_certificate_there_is_no_user_and_events_can_be_posted(certified):
     paths = {"/eventmatch": 403, "//eventmatch": 404, "/%65ventmatch": 403, "/receive/../eventmatch": 404}
     for path, status in paths.items():
         answer = certified.call("GET", path, headers=FORGED, connection=secure(certified, certified.authority))
@@ -231,7 +231,7 @@ def test_a_certificate_of_another_authority_is_refused(certified, tmp_path):
     assert make(certified, {}, secure(certified, certified.authority, cert, key)).status == 400
 
 
-def test_an_nginx_of_ones_own_knows_users_by_their_certificates(certified, tmp_path):
+def test_another_nginx_names_users_by_their_certificates_too(certified, tmp_path):
     settings = dict(certified.settings, RESPONDERS=1)
     service = EventService(tmp_path / "data", arguments=["--no-nginx"], **settings)
     service.start(wait=False)
@@ -280,6 +280,6 @@ def test_an_nginx_of_ones_own_knows_users_by_their_certificates(certified, tmp_p
         service.stop()
 
 
-def test_certificates_as_users_need_an_authority(tmp_path):
+def test_user_source_certificate_needs_an_authority(tmp_path):
     result = postroom(tmp_path, "serve", USER_SOURCE="certificate")
     assert result.returncode != 0 and b"TLS_CLIENT_CA" in result.stderr and len(result.stderr.splitlines()) == 1

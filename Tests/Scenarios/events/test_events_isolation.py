@@ -1,4 +1,4 @@
-"""What one subscriber asks for, is called, or is sent disturbs no other."""
+"""No user, expression, event or target delays or breaks what others get."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ def chain(depth, end):
     return {"a": chain(depth - 1, end)} if depth else end
 
 
-# The end of the chain is counted once for each of its links, which takes longer than any expression may.
+# The end of the chain is counted once for each of its links, which takes longer than the time limit for an expression.
 HEAVY = "$.data..[?count(@..*) == 1000000]"
 LIST = {"list": [], "chain": chain(400, list(range(10_000)))}
 
@@ -39,7 +39,7 @@ def routes(router, receive):
 # ---------------------------------------------------------------- lists
 
 
-def test_a_long_list_delays_nobody_however_slowly_it_is_read(serve_events):
+def test_a_long_list_that_is_read_slowly_delays_no_other_request(serve_events):
     service = serve_events(RESPONDERS=1)
     big = {"a": "x" * 20_000}
 
@@ -51,12 +51,12 @@ def test_a_long_list_delays_nobody_however_slowly_it_is_read(serve_events):
     readers = [socket.create_connection((service.host, service.port)) for _ in range(3)]
     for reader in readers:
         reader.sendall(asked)
-    # As much of it is made as is read, and the one responder has time for others.
+    # The list is made as it is read, and the only responder has time for others.
     for _ in range(50):
         start = time.monotonic()
         service.subscribe("few", TARGET, "$")
         assert time.monotonic() - start < 2
-    # What is deleted before its turn is left out, and ends nothing.
+    # A subscription that is deleted meanwhile is left out.
     assert service.ask("DELETE", "/eventmatch/" + made[-1], user="many").status == 200
     for reader in readers[:2]:
         response = http.client.HTTPResponse(reader)
@@ -64,12 +64,12 @@ def test_a_long_list_delays_nobody_however_slowly_it_is_read(serve_events):
         assert response.status == 200 and response.getheader("Content-Type") == "application/json"
         listed = [row["uuid"] for row in json.loads(response.read())]
         assert len(listed) == len(set(listed)) and set(made[:-1]) - set(listed) == set()
-        # The connection is of use for the next one.
+        # The connection can be used again.
         reader.sendall(asked.replace(b"/eventmatch", b"/eventmatch?limit=7"))
         response = http.client.HTTPResponse(reader)
         response.begin()
         assert int(response.getheader("Content-Length")) > 0 and len(json.loads(response.read())) == 7
-    # One that goes away in the middle leaves nothing behind.
+    # The third reader closes its connection in the middle of the list.
     for reader in readers:
         reader.close()
     head = service.ask("HEAD", "/eventmatch", user="many")
@@ -86,7 +86,7 @@ def test_a_long_list_delays_nobody_however_slowly_it_is_read(serve_events):
     "$[?(@.data.list[*] = $.data.list[*])]", "$.data.list[?match(@, '(a|aa)*b')]", "$.data.text[?search(@, '(a+)+$')]",
     "$[?search(@.text, '(.*)*(.*)*x')]", "$.data.list[charAt(9)]", HEAVY, "$..[?count(@..*) > 1000000]",
 ])  # fmt: skip
-def test_an_odd_expression_disturbs_no_other(router, routes, receive, expression):
+def test_an_odd_expression_delays_no_other(router, routes, receive, expression):
     key, user = token(), token("u")
     made = router.subscribe(user, receive().url("/"), expression)
     try:
@@ -96,7 +96,7 @@ def test_an_odd_expression_disturbs_no_other(router, routes, receive, expression
         router.ask("DELETE", "/eventmatch/" + made["uuid"], user=user)
 
 
-def test_an_expression_that_takes_too_long_is_told_of_on_its_subscription_alone(router, routes, receive):
+def test_an_expression_that_takes_too_long_is_reported_on_its_subscription_only(router, routes, receive):
     receiver = receive()
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), HEAVY)
@@ -105,11 +105,11 @@ def test_an_expression_that_takes_too_long_is_told_of_on_its_subscription_alone(
     now = wait_for(lambda: (found := router.subscription(made))["error"] and found)
     assert "too long" in now["error"] and now["disabled"] is None
     assert router.subscription(other)["error"] is None
-    # For a smaller event it is as good as any.
+    # With a smaller event it is fast enough.
     router.change(made, jsonpath=HEAVY.replace("1000000", "1"), error=None)
     sent = router.send(event(token(), data={"list": [[5]]}))
     router.settle(sent, made, "delivered")
-    # What was said is gone, and is said again where another expression takes too long.
+    # The report is gone, and comes again when another expression takes too long.
     assert router.subscription(made)["error"] is None
     router.change(made, jsonpath=HEAVY + "[0]")
     router.send(event(token(), data=LIST))
@@ -117,7 +117,7 @@ def test_an_expression_that_takes_too_long_is_told_of_on_its_subscription_alone(
     router.ask("DELETE", "/eventmatch/" + made["uuid"], user=user)
 
 
-def test_many_expressions_that_take_too_long_hold_nobody_up_for_long(serve_events, receive):
+def test_many_expressions_that_take_too_long_delay_others_only_briefly(serve_events, receive):
     receiver = receive()
     service = serve_events(RESPONDERS=1)
     for number in range(20):
@@ -127,7 +127,7 @@ def test_many_expressions_that_take_too_long_hold_nobody_up_for_long(serve_event
     sent = service.send(event("x", data=LIST))
     service.settle(sent, made, "delivered", 60)
     assert time.monotonic() - started < 10
-    # Nor for each event: what has taken too long three times rests.
+    # And not for each event: an expression that has taken too long three times is not tried for a while.
     for _ in range(2):
         sent = service.send(event("x", data=LIST))
     service.settle(sent, made, "delivered", 60)
@@ -147,7 +147,7 @@ USERS = [
 ]  # fmt: skip
 
 
-def test_a_user_of_any_name_is_asked_about_by_that_name_and_disturbs_nobody(serve_events, receive):
+def test_policy_is_asked_about_a_user_of_any_name(serve_events, receive):
     policy, receiver = receive(), receive()
     service = serve_events(POLICY_URL=policy.url("/base/"), RESPONDERS=1)
     for number, user in enumerate(USERS):

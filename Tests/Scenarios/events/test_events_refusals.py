@@ -1,4 +1,4 @@
-"""What nginx refuses by itself on the routes of event routing: the error object of this API."""
+"""Requests that event routing refuses, by nginx or by itself: always with the error object of this API."""
 
 import os
 
@@ -12,7 +12,7 @@ PATHS = ["/receive", "/receive/", "/eventmatch", "/eventmatch/" + ABSENT, "/even
 
 
 @pytest.mark.parametrize("mount", ["", "/a.b"])
-def test_a_body_that_is_too_large_is_said_with_the_limit_of_its_route(serve_events, mount):
+def test_a_body_that_is_too_large_is_refused_with_the_limit_of_its_route(serve_events, mount):
     service = serve_events(MOUNT_POINT=mount or "/", MAX_BODY_BYTES="300k", MAX_EVENT_BYTES="500k", RESPONDERS=1)
     huge = b'"' + b"x" * (2 << 20) + b'"'
     for path in PATHS:
@@ -20,12 +20,12 @@ def test_a_body_that_is_too_large_is_said_with_the_limit_of_its_route(serve_even
         assert str(limit) in error(service.api("POST", path, huge), 413), path
     for path in ("/receivex", "/eventmatches", "/event", "/"):
         assert service.api("POST", path, huge).text == "413: A body may have no more than 307200 bytes.", path
-    # Longer than what the other routes take, and not too long.
+    # Longer than the other routes accept, but not too long for this one.
     assert service.send('{"data": "%s"}' % ("x" * (400 << 10)))
     assert service.ask("GET", "/eventmatch", user="u").status == 403
 
 
-def test_what_is_not_http_is_said(router):
+def test_malformed_http_is_refused(router):
     for path in PATHS:
         bad = "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\nConnection: close\r\n\r\n" % path
         error(raw(router, bad.encode()), 400)
@@ -39,7 +39,7 @@ def test_what_is_not_http_is_said(router):
         error(raw(router, bad.replace("POST", "TRACE").replace("Content-Length: x\r\n", "").encode()), 405)
 
 
-def test_too_many_requests_are_said(serve_events):
+def test_too_many_requests_are_refused(serve_events):
     service = serve_events(RATE_LIMIT=1, RATE_LIMIT_BURST=1)
     for method, path in (("POST", "/receive"), ("GET", "/eventmatch")):
         answers = [service.api(method, path, "{}") for _ in range(6)]
@@ -48,12 +48,12 @@ def test_too_many_requests_are_said(serve_events):
         assert late.headers["retry-after"] == "1"
 
 
-def test_no_responder_is_said(serve_events):
+def test_a_request_without_a_responder_is_refused(serve_events):
     service = serve_events(RESPONDERS=1)
     os.unlink(os.path.join(service.directory, "run", "responder-1.sock"))
 
     def refused():
-        """Connections that were kept still work; more at a time need a new one."""
+        """Kept connections to the responder still work; more requests at a time need a new one."""
         answers = together(12, lambda _: service.api("POST", "/receive", "{}"))
         return next((answer for answer in answers if answer.status != 200), None)
 
@@ -61,7 +61,7 @@ def test_no_responder_is_said(serve_events):
     assert "responder" in error(answer, 502) and answer.headers["retry-after"] == "1"
 
 
-def test_a_user_with_as_many_subscriptions_as_allowed_gets_no_other(serve_events):
+def test_a_user_has_no_more_subscriptions_than_the_limit(serve_events):
     service = serve_events(EVENTS_MAX_SUBSCRIPTIONS=2, RESPONDERS=2)
     wanted = {"name": "n", "jsonpath": "$", "target_url": "http://127.0.0.1:1/"}
     answers = together(8, lambda _: service.ask("POST", "/eventmatch", wanted, "u"))
@@ -77,7 +77,7 @@ def test_a_user_with_as_many_subscriptions_as_allowed_gets_no_other(serve_events
     error(service.ask("POST", "/eventmatch", wanted, "u"), 409)
 
 
-def test_the_api_refuses_in_the_same_words(router):
+def test_each_error_is_the_error_object(router):
     allowed = {"receive": "OPTIONS, POST", "eventmatch": "DELETE, GET, HEAD, POST, PUT"}
     for method, path, body, headers, status in [
         ("GET", "/receive", None, {}, 405),
@@ -98,7 +98,7 @@ def test_the_api_refuses_in_the_same_words(router):
         assert answer.headers.get("allow") == (None if path.endswith("x/y/z") else allowed[path.split("/")[1]]), path
 
 
-def test_a_login_that_is_refused_is_said_and_asked_for(serve_events, tmp_path):
+def test_a_refused_login_is_asked_for_again(serve_events, tmp_path):
     tmp_path.chmod(0o755)
     users = tmp_path / "users"
     users.write_text("alice:{PLAIN}x\n")

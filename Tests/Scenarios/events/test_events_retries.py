@@ -1,4 +1,4 @@
-"""What a failed delivery of an event leads to: another attempt, or a subscription that is disabled."""
+"""Failed deliveries of events: further attempts, and disabled subscriptions."""
 
 import datetime
 import email.utils
@@ -10,7 +10,7 @@ from harness import free_port, wait_for
 
 @pytest.fixture(scope="module")
 def retrying(tmp_path_factory):
-    """A service that tries twice more."""
+    """A service that makes two more attempts."""
     service = EventService(tmp_path_factory.mktemp("retrying"), RESPONDERS=2, EVENTS_RETRY_SCHEDULE="500ms,1s").start()
     yield service
     service.stop()
@@ -28,13 +28,13 @@ def send_one(service, receiver, **members):
 
 
 def send_to_each(service, receiver, paths):
-    """Subscriptions of paths, and the event that all of them are sent."""
+    """Subscribes each path, and posts an event that matches all. Returns the subscriptions and the event."""
     key = token()
     made = {path: service.subscribe(token("u"), receiver.url(path), on(key)) for path in paths}
     return made, service.send(event(key))
 
 
-def test_what_may_pass_is_tried_by_the_schedule_and_then_disables(retrying, receive):
+def test_a_temporary_error_is_retried_by_the_schedule_then_disables(retrying, receive):
     rules = {"/%d" % status: {"status": status, "body": "not now é"} for status in (408, 425, 500, 501, 502, 503, 504, 599)}
     receiver = receive(rules)
     made, sent = send_to_each(retrying, receiver, rules)
@@ -50,7 +50,7 @@ def test_what_may_pass_is_tried_by_the_schedule_and_then_disables(retrying, rece
         ]
 
 
-def test_what_passes_disables_nothing(retrying, receive):
+def test_an_error_that_passes_disables_nothing(retrying, receive):
     receiver = receive({"*": {"status": [503, 500, 200]}})
     made, sent = send_one(retrying, receiver)
     retrying.settle(sent, made, "delivered")
@@ -58,7 +58,7 @@ def test_what_passes_disables_nothing(retrying, receive):
     assert (now["disabled"], now["error"], now["updated"]) == (None, None, made["updated"])
 
 
-def test_another_error_of_the_target_is_tried_as_often_before_it_disables(retrying, receive):
+def test_any_other_error_is_retried_as_often_then_disables(retrying, receive):
     statuses = (400, 401, 403, 404, 405, 409, 413, 415, 422, 451, 499)
     rules = {"/%d" % status: {"status": status, "body": "never"} for status in statuses}
     receiver = receive(rules)
@@ -89,7 +89,7 @@ def test_redirects_are_not_followed(retrying, receive):
     assert receiver.arrivals("/elsewhere") == []
 
 
-def test_a_target_is_left_alone_for_as_long_as_it_asks(retrying, receive):
+def test_retry_after_is_waited_for(retrying, receive):
     until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)
     waits = {"/seconds": "3", "/date": email.utils.format_datetime(until, usegmt=True)}
     rules = {
@@ -116,7 +116,7 @@ def test_a_broken_answer_is_retried(retrying, receive):
         assert found == [(kinds[path], None)] * 3, path
 
 
-def test_where_nobody_listens_is_tried_again(retrying):
+def test_a_refused_connection_is_retried(retrying):
     key = token()
     made = retrying.subscribe(token("u"), "http://127.0.0.1:%d/" % free_port(), on(key))
     retrying.send(event(key))
@@ -124,7 +124,7 @@ def test_where_nobody_listens_is_tried_again(retrying):
     assert [line["error_kind"] for line in retrying.lines(made)] == ["connect"] * 3
 
 
-def test_what_waits_for_a_disabled_target_is_set_aside_and_can_be_had(retrying, receive):
+def test_deliveries_that_wait_when_a_target_is_disabled_fail_and_can_be_replayed(retrying, receive):
     receiver = receive({"*": {"status": [500, 410], "delay": 0.2}})
     key, user = token(), token("u")
     made = retrying.subscribe(user, receiver.url("/"), on(key))
@@ -147,7 +147,7 @@ def test_what_waits_for_a_disabled_target_is_set_aside_and_can_be_had(retrying, 
 # ---------------------------------------------------------------- the policy service
 
 
-def test_policy_that_fails_is_asked_again(serve_events, receive):
+def test_a_policy_service_that_fails_is_asked_again(serve_events, receive):
     policy = receive({"/events/soon": {"status": [503, 302, 200]}, "/events/never": {"status": 500, "body": "policy fell over"}})
     receiver = receive()
     service = serve_events(POLICY_URL=policy.url(""), EVENTS_RETRY_SCHEDULE="500ms,500ms", RESPONDERS=1)
@@ -161,7 +161,7 @@ def test_policy_that_fails_is_asked_again(serve_events, receive):
     assert service.subscription(soon)["disabled"] is None
 
 
-def test_policy_that_cannot_be_reached_sets_aside_and_disables_nobody(serve_events, receive):
+def test_an_unreachable_policy_service_fails_deliveries_and_disables_nothing(serve_events, receive):
     port = free_port()
     receiver = receive()
     service = serve_events(POLICY_URL="http://127.0.0.1:%d" % port, EVENTS_RETRY_SCHEDULE="300ms", RESPONDERS=1)
@@ -180,7 +180,7 @@ def test_policy_that_cannot_be_reached_sets_aside_and_disables_nobody(serve_even
     assert sorted(numbers(receiver, "/", "n")) == [0, 1, 2] and len(policy.arrivals("/events/u")) == 3
 
 
-def test_policy_has_no_part_in_an_attempt_after_the_target_has_failed_but_is_asked_before_each(serve_events, receive):
+def test_policy_is_asked_before_each_attempt(serve_events, receive):
     policy = receive({"*": {"status": [200, 412]}})
     receiver = receive({"*": {"status": 503, "headers": {"Retry-After": "1"}}})
     service = serve_events(POLICY_URL=policy.url(""), EVENTS_RETRY_SCHEDULE="300ms,300ms", RESPONDERS=1)

@@ -1,4 +1,4 @@
-"""What senders of events write in their own ways: compressed, escaped, of an older version, with a mark, deep, twice."""
+"""Events as senders write them: compressed, escaped, of an older version, with a byte order mark, nested, repeated."""
 
 import base64
 import gzip
@@ -7,13 +7,14 @@ import zlib
 
 import pytest
 from event_service import error, numbers, on, token
-from webhook_service import header_of
+from harness import together
+from webhook_service import header_of, new_environment
 
 BINARY = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
 
 
 def delivered(router, receiver, **members):
-    """A subscription to all that a test sends under a name of its own; returns the name and what arrived, when asked."""
+    """Subscribes to the events of a new key. Returns the key, and a function that waits for arrivals."""
     key = token()
     router.subscribe(key, receiver.url("/" + key), on(key), **members)
     return key, lambda count=1: receiver.wait(count, "/" + key)
@@ -30,7 +31,7 @@ def delivered(router, receiver, **members):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["binary", "structured", "batch", "plain"])
-def test_what_was_compressed_on_its_way_is_delivered_as_it_was_before(router, receiver, kind, coding, coded):
+def test_a_compressed_event_is_delivered_uncompressed(router, receiver, kind, coding, coded):
     key, arrived = delivered(router, receiver, format="cloudevents-binary")
     data = {key: 1, "text": "x" * 3000}
     event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": data}
@@ -45,7 +46,7 @@ def test_what_was_compressed_on_its_way_is_delivered_as_it_was_before(router, re
     assert json.loads(arrival["body"]) == data and header_of(arrival, "Content-Encoding") is None
 
 
-def test_bytes_that_were_compressed_are_told_apart_from_their_coding(router, receiver):
+def test_compressed_binary_data_is_stored_uncompressed(router, receiver):
     key = token()
     router.subscribe(key, receiver.url("/" + key), '$[?(@["subject"] = "%s")]' % key, format="cloudevents-binary")
     image = bytes(range(256)) * 8
@@ -54,7 +55,7 @@ def test_bytes_that_were_compressed_are_told_apart_from_their_coding(router, rec
     assert base64.b64decode(router.history(sent, key)["event"]["data_base64"]) == image
 
 
-def test_a_coding_that_cannot_be_undone_is_refused(router):
+def test_a_body_that_cannot_be_uncompressed_is_refused(router):
     def refused(status, body, coding, path="/receive"):
         return error(router.api("POST", path, body, {**BINARY, "Content-Encoding": coding}), status)
 
@@ -64,11 +65,11 @@ def test_a_coding_that_cannot_be_undone_is_refused(router):
     for coding in ("gzip", "deflate"):
         refused(400, b"{}", coding)
     assert "early" in refused(400, gzip.compress(b'{"a": "%s"}' % (b"x" * 5000))[:-20], "gzip")
-    # What is too long without its coding is so before it fills the memory.
+    # The limit applies to the uncompressed body, and is noticed before it fills the memory.
     assert str(16 << 20) in refused(413, gzip.compress(b" " * (64 << 20)), "gzip")
 
 
-def test_an_endpoint_is_configured_by_a_compressed_body_too(router):
+def test_an_endpoint_can_be_configured_by_a_compressed_body(router):
     endpoint = router.create()
     body = gzip.compress(b"\xef\xbb\xbf" + b'{"enabled": false}', mtime=0)
     assert router.call("PUT", "/manage/endpoint/" + endpoint, body, {"Content-Encoding": "gzip"}).status == 204
@@ -86,7 +87,7 @@ def test_an_endpoint_is_configured_by_a_compressed_body_too(router):
         ("/my%2520context", "/my%20context"), ('"/my%20context"', "/my%20context"), ("/s%22q%22", "/s%22q%22"), ("/%3Cb%3E", "/%3Cb%3E"),
     ],
 )  # fmt: skip
-def test_a_source_is_taken_as_it_was_sent_where_only_so_it_is_one(router, sent, kept):
+def test_a_source_is_decoded_unless_only_its_encoded_form_is_valid(router, sent, kept):
     key = token()
     data = json.dumps({key: 1})
     event = router.send(data, {**BINARY, "ce-source": sent, "ce-subject": "a%20b", "Content-Type": "application/json"})
@@ -94,7 +95,7 @@ def test_a_source_is_taken_as_it_was_sent_where_only_so_it_is_one(router, sent, 
     assert (found["source"], found["subject"]) == (kept, "a b")
 
 
-def test_a_source_that_is_no_address_either_way_is_refused(router):
+def test_a_source_that_is_invalid_in_both_forms_is_refused(router):
     for source in ("a b", '"a b"', "", "%ZZ", "/{x}", "a%20b c"):
         error(router.api("POST", "/receive", "{}", {**BINARY, "ce-source": source}), 400)
     for name, value in (("ce-subject", "%E9"), ("ce-type", "%FF"), ("ce-other", "%E9")):
@@ -111,7 +112,7 @@ def former(**members):
 STRUCTURED = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 
 
-def test_an_event_of_version_0_3_is_delivered_as_it_came_and_in_todays_version(router, receiver):
+def test_an_event_of_version_0_3_is_delivered_as_it_came_or_as_version_1_0(router, receiver):
     key, plain = delivered(router, receiver)
     today = router.subscribe(key, receiver.url("/today" + key), on(key), format="cloudevents")
     event = former(schemaurl="https://example.org/s.json", subject="s", time="2026-11-22T06:05:37Z", data={key: 7}, other="x")
@@ -157,14 +158,12 @@ def test_data_of_version_0_3_may_be_base64(router, receiver):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_wrong_with_an_event_of_version_0_3_is_said(router, members):
+def test_an_invalid_event_of_version_0_3_is_refused_and_the_error_names_the_member(router, members):
     assert next(iter(members)).split("_")[0] in error(router.api("POST", "/receive", former(**members), STRUCTURED), 400)
 
 
-def test_an_environments_event_may_be_of_version_0_3(hub):
-    import uuid
-
-    path = "/environments/%s/events" % uuid.uuid4()
+def test_an_event_for_webhooks_may_be_of_version_0_3(hub):
+    path = "/environments/%s/events" % new_environment()
     event = {"specversion": "0.3", "id": "job-7", "source": "/s", "type": "job-completed", "data": {"job": 7}}
     answer = hub.api("POST", path, event, {"Content-Type": "application/cloudevents+json"})
     assert answer.status == 202 and answer.json()["event_id"] == "job-7"
@@ -202,7 +201,7 @@ def test_an_event_may_be_nested_a_thousand_deep(router, receiver):
     deep = router.subscribe(key, receiver.url("/deep" + key), '$..["%s"]' % ("deep" + key))
 
     def nested(levels):
-        """An object in which arrays are nested, so many levels in all."""
+        """An object with nested arrays: so many levels in all."""
         inner = '{"deep%s": 1}' % key
         return '{"data": {"%s": 1}, "in": %s%s%s}' % (key, "[" * (levels - 2), inner, "]" * (levels - 2))
 
@@ -210,7 +209,7 @@ def test_an_event_may_be_nested_a_thousand_deep(router, receiver):
     assert arrived()[0]["body"].count("[") == 998
     receiver.wait(1, "/deep" + key)
     receiver.wait(1, "/formatted" + key)
-    # Python's own reader does not go as deep.
+    # Python's reader of JSON does not go as deep.
     assert router.ask("GET", "/events/" + sent, user=key).text.count("[" * 998) == 1
     assert deep["uuid"] != formatted["uuid"]
     assert "1000 levels" in error(router.api("POST", "/receive", nested(1001)), 400)
@@ -224,35 +223,33 @@ def cloud_event(key, number, source="/s", **members):
     return {"specversion": "1.0", "id": str(number), "source": source, "type": "t", "data": {key: number}, **members}
 
 
-def test_an_event_that_comes_again_is_taken_once_where_that_is_asked_for(serve_events, receive):
+def test_a_repeated_event_is_stored_once_with_events_deduplicate(serve_events, receive):
     service, receiver = serve_events(EVENTS_DEDUPLICATE="true", RESPONDERS=3), receive()
     key, _ = delivered(service, receiver)
     first = service.send(cloud_event(key, 1), STRUCTURED)
     assert service.send(cloud_event(key, 1, subject="again"), STRUCTURED) == first
     binary = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t", "Content-Type": "application/json"}
     assert service.send({key: 1}, binary) == first and service.send(cloud_event(key, 1)) == first
-    # Another source, or another id, is another event.
+    # With another source or another id it is another event.
     others = {service.send(cloud_event(key, 1, "/other"), STRUCTURED), service.send(cloud_event(key, 2), STRUCTURED)}
     batch = [cloud_event(key, number) for number in (1, 3, 3, 2, 4)] + [{"cloudEventsVersion": "0.1", "data": {key: 5}}]
     ids = service.send(batch, {"Content-Type": "application/cloudevents-batch+json"}).split("\n")
     assert ids[0] == first and ids[1] == ids[2] and ids[3] in others and len(set(ids) | others) == 6
     older = {"cloudEventsVersion": "0.1", "eventID": "9", "source": "/s", "data": {key: 9}}
     assert service.send(older) == service.send(older)
-    # What says neither which it is nor where it comes from is new each time.
+    # An event that is not a CloudEvent is new each time.
     assert service.send({"data": {key: 6}, "id": "1", "source": "/s"}) != service.send({"data": {key: 6}, "id": "1", "source": "/s"})
     service.finish()
     assert sorted(numbers(receiver, "/" + key, key)) == [1, 1, 2, 3, 4, 5, 6, 6, 9]
     service.check()
-    # Also after a restart, and from several senders at once.
+    # Also after a restart, and when several senders post it at once.
     service.stop()
     service.start()
     assert service.send(cloud_event(key, 1), STRUCTURED) == first
-    from harness import together
-
     for number in range(10, 20):
         assert len(set(together(6, lambda _, number=number: service.send(cloud_event(key, number), STRUCTURED)))) == 1
 
 
-def test_an_event_that_comes_again_is_another_one_by_default(router):
+def test_a_repeated_event_is_another_event_by_default(router):
     key = token()
     assert router.send(cloud_event(key, 1), STRUCTURED) != router.send(cloud_event(key, 1), STRUCTURED)

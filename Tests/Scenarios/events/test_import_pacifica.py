@@ -1,4 +1,4 @@
-"""`postroom import pacifica`: what a running service keeps is taken over, from PostgreSQL and from SQLite."""
+"""`postroom import pacifica`: subscriptions and events are imported from PostgreSQL and from SQLite."""
 
 import datetime
 import json
@@ -29,7 +29,7 @@ INSERT INTO notificationsystem VALUES ('major', 3), ('minor', 0);
 
 
 class SQLite:
-    """The tables as peewee makes and fills them in a file: UUIDs without hyphens, a blank before the time of day."""
+    """The tables as peewee creates and fills them in a file: UUIDs without hyphens, a blank before the time of day."""
 
     def __init__(self, directory):
         self.path = os.path.join(str(directory), "notifications.sqlite3")
@@ -49,13 +49,13 @@ class SQLite:
 
 
 class PostgreSQL:
-    """A server of its own in a temporary directory, which only 127.0.0.1 reaches."""
+    """A server in a temporary directory that listens on 127.0.0.1 only."""
 
     def __init__(self):
         found = sorted(os.listdir("/usr/lib/postgresql"), key=float)[-1]
         self.programs = "/usr/lib/postgresql/%s/bin" % found
         self.directory = tempfile.mkdtemp(prefix="postroom-pg-")
-        # The server refuses to be root.
+        # The server refuses to run as root.
         self.user = pwd.getpwnam("postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name)
         os.chown(self.directory, self.user.pw_uid, self.user.pw_gid)
         secret = os.path.join(self.directory, "secret")
@@ -105,7 +105,7 @@ class PostgreSQL:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def former(request, tmp_path):
-    """The database of the service that is replaced, empty."""
+    """An empty database of the service that is replaced."""
     if request.param == "postgresql" and not os.path.isdir("/usr/lib/postgresql"):
         pytest.skip("there is no PostgreSQL")
     database = SQLite(tmp_path) if request.param == "sqlite" else PostgreSQL()
@@ -140,7 +140,7 @@ def match(event, subscription, policy, target, body="", age=50):
 
 
 def take_over(former, service):
-    """Runs the import, and returns its exit status, its output and its complaints."""
+    """Runs the import, and returns its exit status and the lines of its output and of its errors."""
     command = ("import", "pacifica", "--database", former.url)
     result = postroom(service.directory, *command, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8")
     return result.returncode, result.stdout.decode().splitlines(), result.stderr.decode().splitlines()
@@ -150,7 +150,7 @@ def get(service, path, user="dave"):
     return service.call("GET", path, headers={"Http-Remote-User": user})
 
 
-def test_subscriptions_and_events_are_taken_over(former, serve_webhooks, receive):
+def test_subscriptions_and_events_are_imported(former, serve_webhooks, receive):
     target = receive()
     service = serve_webhooks(USER_SOURCE="header", EVENTS_RETRY_SCHEDULE="1s")
     auth = {"type": "basic", "basic": {"username": "u", "password": "sésame"}}
@@ -171,17 +171,18 @@ def test_subscriptions_and_events_are_taken_over(former, serve_webhooks, receive
     rows += [match(second, off, "500", ""), match(second, live, "200", ""), match(first, gone, "200", "200")]
     former.insert("eventlogmatch", rows)
 
-    status, shown, complaints = take_over(former, service)
-    assert status == 2, complaints
+    status, shown, errors = take_over(former, service)
+    assert status == 2, errors
     assert shown == [
         "subscriptions: 4 taken over (2 of them disabled), 0 there already, 1 deleted, 1 refused",
         "events: 2 taken over, 0 there already, 1 older than WEBHOOKS_RETENTION, 1 refused",
         "attempts: 4 taken over, 1 for subscriptions that are not there",
     ]
-    told = sorted(complaints)
-    assert len(told) == 4 and "event" in told[0] and "jsondata: it is not JSON" in told[0]
+    messages = sorted(errors)
+    assert len(messages) == 4 and "event" in messages[0] and "jsondata: it is not JSON" in messages[0]
     for row, words in ((wrong, "is disabled: jsonpath: "), (outside, "is disabled: target_url: "), (broken, "is left out: extensions: it is not JSON")):
-        assert any(words in line and (str(row["uuid"]) in line or row["uuid"].hex in line) for line in told), told
+        ids = (str(row["uuid"]), row["uuid"].hex)
+        assert any(words in line and any(one in line for one in ids) for line in messages), messages
 
     def shown_as(row):
         return get(service, "/eventmatch/%s" % row["uuid"], row["user"].encode().decode("latin-1")).json()
@@ -214,7 +215,7 @@ def test_subscriptions_and_events_are_taken_over(former, serve_webhooks, receive
     rows_shown = [line for line in lines[2:] if line.startswith("    ELM")]
     assert rows_shown == ["    ELM %s (%s) policy %s target -" % (row["uuid"], when, code) for row, code in ((live, 200), (off, 500))]
 
-    # A second time changes nothing, also where an owner has changed something since.
+    # A second import changes nothing, not even a subscription that its owner has changed since.
     change = json.dumps({"name": "mine", "auth": auth, "extensions": {"k": 1}})
     changed = service.call("PUT", "/eventmatch/%s" % live["uuid"], change, {"Http-Remote-User": "dave"})
     assert changed.status == 200
@@ -224,7 +225,7 @@ def test_subscriptions_and_events_are_taken_over(former, serve_webhooks, receive
     assert shown[1].startswith("events: 0 taken over, 2 there already")
     assert shown_as(live)["name"] == "mine"
 
-    # What was taken over serves new events, and nothing of the past was delivered, nor is by a replay of that time.
+    # The subscriptions get new events. Imported events are not delivered, not even by a replay of that time.
     since = json.dumps({"since": minutes_ago(600).isoformat(), "all": True})
     replay = service.call("POST", "/eventmatch/%s/replay" % live["uuid"], since, {"Http-Remote-User": "dave"})
     assert replay.status == 202
@@ -241,7 +242,7 @@ def test_subscriptions_and_events_are_taken_over(former, serve_webhooks, receive
     service.check()
 
 
-def test_many_pages_are_taken_over(former, serve_webhooks):
+def test_many_pages_of_rows_are_imported(former, serve_webhooks):
     service = serve_webhooks()
     if isinstance(former, PostgreSQL):
         former.psql(
@@ -252,8 +253,8 @@ def test_many_pages_are_taken_over(former, serve_webhooks):
     else:
         former.insert("eventmatch", [subscription(user="default_user", name="n%d" % i) for i in range(1, 451)])
         former.insert("eventlog", [event({"i": i}, 60) for i in range(1, 121)])
-    status, shown, complaints = take_over(former, service)
-    assert (status, complaints) == (0, [])
+    status, shown, errors = take_over(former, service)
+    assert (status, errors) == (0, [])
     assert shown[0].startswith("subscriptions: 450 taken over") and shown[1].startswith("events: 120 taken over")
     names = {row["name"] for row in service.call("GET", "/eventmatch").json()}
     assert names == {"n%d" % i for i in range(1, 451)}
@@ -261,9 +262,9 @@ def test_many_pages_are_taken_over(former, serve_webhooks):
     assert {json.loads(line)["i"] for line in listed.splitlines() if line.startswith("{")} == set(range(1, 121))
 
 
-def test_rows_of_equal_times_and_of_none_are_taken_over_once_each(former, serve_webhooks):
+def test_rows_with_equal_times_or_none_are_imported_once_each(former, serve_webhooks):
     service = serve_webhooks()
-    # As much as fits on a page, less and more, of each kind.
+    # Exactly a page, less, and more, of each kind.
     made = [subscription(user="default_user", created=created) for created in [minutes_ago(60)] * 200 + [None] * 401 + [minutes_ago(90)]]
     events = [{**event({"i": i}, 0), "created": created} for i, created in enumerate([minutes_ago(60)] * 101 + [None] * 120)]
     attempts = [{**match(events[i], made[0], "200", "200", str(age)), "created": created}
@@ -273,14 +274,14 @@ def test_rows_of_equal_times_and_of_none_are_taken_over_once_each(former, serve_
     former.insert("eventlogmatch", attempts)
     before = datetime.datetime.utcnow()
     for known in (False, True):
-        status, shown, complaints = take_over(former, service)
-        assert (status, complaints) == (0, [])
+        status, shown, errors = take_over(former, service)
+        assert (status, errors) == (0, [])
         counts = ("0", "602", "0", "221") if known else ("602", "0", "221", "0")
         assert shown[0].startswith("subscriptions: %s taken over (0 of them disabled), %s there already" % counts[:2])
         assert shown[1].startswith("events: %s taken over, %s there already" % counts[2:])
     listed = service.call("GET", "/eventmatch").json()
     assert sorted(row["uuid"] for row in listed) == sorted(str(row["uuid"]) for row in made)
-    # Oldest first; what has no time of its own gets that of the import.
+    # Oldest first. Rows without a time get that of the import.
     assert listed[0]["uuid"] == str(made[-1]["uuid"])
     times = [datetime.datetime.fromisoformat(row["created"]) for row in listed]
     assert times == sorted(times) and sum(time >= before for time in times) == 401
@@ -294,7 +295,7 @@ def test_rows_of_equal_times_and_of_none_are_taken_over_once_each(former, serve_
     service.check()
 
 
-def test_a_database_that_cannot_be_read_is_refused_in_one_line(tmp_path):
+def test_a_database_that_cannot_be_read_is_an_error_of_one_line(tmp_path):
     def refusal(url):
         result = postroom(tmp_path / "var", "import", "pacifica", "--database", url, timeout=60)
         assert result.returncode == 1 and result.stdout == b"" and result.stderr.count(b"\n") == 1, result.stderr
@@ -315,14 +316,14 @@ def test_a_database_that_cannot_be_read_is_refused_in_one_line(tmp_path):
     assert "schema 2" in refusal(older.url)
 
 
-def test_an_import_that_stops_before_its_end_says_what_it_has_taken_over(serve_webhooks, tmp_path):
+def test_an_import_that_fails_midway_reports_what_it_has_imported(serve_webhooks, tmp_path):
     service = serve_webhooks()
     former = SQLite(tmp_path)
     former.insert("eventmatch", [subscription(name="n%d" % i) for i in range(3)])
     former.connection.execute("DROP TABLE eventlog")
     former.connection.commit()
-    status, shown, complaints = take_over(former, service)
+    status, shown, errors = take_over(former, service)
     assert status == 1 and shown[0].startswith("subscriptions: 3 taken over") and shown[1].startswith("events: 0 taken over")
-    assert "stopped before its end" in complaints[0] and "no such table: eventlog" in complaints[1]
+    assert "stopped before its end" in errors[0] and "no such table: eventlog" in errors[1]
     assert "3 subscriptions" in service.check()
     former.stop()

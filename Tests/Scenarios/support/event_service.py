@@ -1,4 +1,4 @@
-"""What scenarios of event routing need: a service, and events for it."""
+"""A service that routes events, and events for it."""
 
 import json
 import uuid
@@ -10,17 +10,17 @@ USER_HEADER = "Http-Remote-User"
 
 
 def token(prefix="k"):
-    """A name that no other test has."""
+    """A unique name."""
     return prefix + uuid.uuid4().hex[:12]
 
 
 def on(key):
-    """An expression for the events of a key."""
+    """An expression that matches the events of a key."""
     return "$.data." + key
 
 
 def event(key, number=0, data=None, **members):
-    """An event of version 0.1 whose data has a member of a name of its own."""
+    """An event of CloudEvents 0.1 whose data has a member with the name `key`."""
     return {
         "cloudEventsVersion": "0.1",
         "eventType": "org.example.test",
@@ -33,7 +33,7 @@ def event(key, number=0, data=None, **members):
 
 
 def error(answer, status):
-    """The error object of this API and nothing else; returns its message."""
+    """Checks that an answer is the error object of this API, and returns its message."""
     assert answer.status == status, (answer.status, answer.text)
     body = answer.json()
     assert list(body) == ["status", "message", "traceback", "version"]
@@ -43,12 +43,13 @@ def error(answer, status):
 
 
 class EventService(WebhookService):
-    """A service that believes the header which names a user, and soon gives up a target that fails."""
+    """A service that trusts the header with the user, and does not retry deliveries."""
 
     def __init__(self, directory, **settings):
         super().__init__(directory, **{"USER_SOURCE": "header", "EVENTS_RETRY_SCHEDULE": "", **settings})
 
     def ask(self, method, path, body=None, user=None, headers=None, **options):
+        """Sends a request of a user."""
         named = {USER_HEADER: user.encode()} if user is not None else {}
         return self.api(method, path, body, {**named, **(headers or {})}, **options)
 
@@ -69,30 +70,30 @@ class EventService(WebhookService):
         return answer.json()
 
     def send(self, body, headers=None, **options):
-        """Returns the event's id."""
+        """Posts an event, and returns its id."""
         answer = self.api("POST", "/receive", body, headers, **options)
         assert answer.status == 200, (answer.status, answer.text)
         return answer.text
 
     def history(self, sent, user):
-        """What became of an event, as a user sees it."""
+        """The history of an event, as a user sees it."""
         answer = self.ask("GET", "/events/" + sent, user=user)
         assert answer.status == 200, (answer.status, answer.text)
         return answer.json()
 
     def states(self, sent, user):
-        """How the deliveries of an event stand to the subscriptions of a user."""
+        """The states of an event's deliveries to a user: {subscription: state}."""
         return {delivery["eventmatch"]: delivery["state"] for delivery in self.history(sent, user)["deliveries"]}
 
     def state(self, sent, made):
         return self.states(sent, made["user"]).get(made["uuid"])
 
     def settle(self, sent, made, state, seconds=20.0):
-        """Waits until a delivery stands so."""
+        """Waits until a delivery has a state."""
         wait_for(lambda: self.state(sent, made) == state, seconds)
 
     def lines(self, made, query=""):
-        """The history of a subscription, newest first."""
+        """The attempts for a subscription, newest first."""
         answer = self.ask("GET", "/eventmatch/%s/deliveries%s" % (made["uuid"], query), user=made["user"])
         assert answer.status == 200, (answer.status, answer.text)
         return answer.json()
@@ -102,5 +103,5 @@ class EventService(WebhookService):
 
 
 def numbers(receiver, path, key):
-    """The numbers of the events that arrived, in the order they came."""
+    """The numbers of the events that arrived at a path, in their order."""
     return [json.loads(arrival["body"])["data"][key] for arrival in receiver.arrivals(path)]

@@ -28,12 +28,12 @@ def create(hub, members, environment=None):
     return hub.api("POST", "/environments/%s/webhooks" % (environment or new_environment()), members)
 
 
-# What a busy machine adds to a wait. Nothing is ever early.
+# How many seconds later than due an attempt may be, on a busy machine. None is ever early.
 LATE = 0.4
 
 
 def ended(attempt):
-    """When an attempt of the log was over, in seconds."""
+    """When an attempt of the log ended, in seconds since 1970."""
     return moment(attempt["triggered_at"]) + attempt["duration_ms"] / 1000
 
 
@@ -42,9 +42,10 @@ def moment(text):
 
 
 def waits(log):
-    """From the end of each attempt to the start of the next."""
+    """The seconds from the end of each attempt to the start of the next."""
     return [moment(after["triggered_at"]) - ended(before) for before, after in zip(log, log[1:])]
 
 
 def stamp(seconds):
+    """The time so many seconds from now, as the API takes it."""
     return datetime.fromtimestamp(time.time() + seconds, timezone.utc).isoformat(timespec="milliseconds")

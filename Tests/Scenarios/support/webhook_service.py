@@ -1,4 +1,4 @@
-"""A service with outbound webhooks, and what receives their calls."""
+"""A service with outbound webhooks, receivers of their calls, and what stands in for DNS and the clock."""
 
 import http.client
 import json
@@ -11,12 +11,12 @@ import uuid
 
 from harness import PROGRAM, ROOT, Answer, Service, environment, free_port, wait_for
 
-# Receivers of tests are on this machine, where nothing is delivered to unless it is allowed.
+# The receivers of tests are on this machine, which Postroom calls only if that is allowed.
 LOOPBACK = "127.0.0.0/8,::1/128"
 
 
 class Receiver:
-    """receiver.py on a port of 127.0.0.1; `python` is the one that has the libraries which arguments ask for."""
+    """Runs receiver.py on a port of 127.0.0.1. `python` is an interpreter that has the libraries which it needs."""
 
     def __init__(self, directory, rules=None, *arguments, python=sys.executable):
         os.makedirs(directory, exist_ok=True)
@@ -38,7 +38,7 @@ class Receiver:
         return "%s://%s:%d%s" % (scheme, host, self.port, path)
 
     def log(self):
-        """Every line so far."""
+        """All lines of the log so far."""
         with open(self.log_path, "rb") as log:
             log.seek(self.read_to)
             new = log.read()
@@ -48,12 +48,12 @@ class Receiver:
         return self.records
 
     def arrivals(self, path=None):
-        """The requests that came, those for a path if one is given, in the order they came."""
+        """The requests so far, in their order; with a path, only those for it."""
         found = [r for r in self.log() if r.get("ev", "arrival") == "arrival" and path in (None, r["path"])]
         return sorted(found, key=lambda record: record["n"])
 
     def ends(self, path):
-        """What became of the requests for a path, in the order they came."""
+        """How the requests for a path ended so far, in their order."""
         found = [record for record in self.log() if record.get("ev") == "done" and record["path"] == path]
         return sorted(found, key=lambda record: record["n"])
 
@@ -62,6 +62,7 @@ class Receiver:
         return self.arrivals(path)
 
     def tell(self, what, body=None):
+        """Sends a control request, and returns the answer."""
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         c.request("GET" if body is None else "POST", "/__receiver/" + what, body=body)
         answer = Answer(c.getresponse())
@@ -79,7 +80,7 @@ class Receiver:
 
 
 class Resolver:
-    """Names that lead where a test wants, for services that are given `settings`."""
+    """Decides what host names resolve to, in services that are started with `settings`."""
 
     def __init__(self, directory, library):
         self.hosts = os.path.join(str(directory), "hosts")
@@ -87,14 +88,14 @@ class Resolver:
         self.names = {}
 
     def lead(self, name, *addresses):
-        """To addresses; without any there is no such name, and with "hangs" nobody tells."""
+        """Has a name resolve to addresses. Without any, there is no such name; "hangs": the lookup is not answered."""
         self.names[name] = addresses
         with open(self.hosts + ".new", "w") as hosts:
             hosts.writelines(" ".join([name, *addresses]) + "\n" for name, addresses in self.names.items())
         os.rename(self.hosts + ".new", self.hosts)
 
     def asked(self, name):
-        """How often it was looked up."""
+        """How often a name was looked up."""
         try:
             with open(self.hosts + ".asked") as asked:
                 return asked.read().split("\n").count(name)
@@ -121,7 +122,7 @@ class Clock:
 
 
 def header_of(arrival, name):
-    """The value of a header that came once; None where it did not come."""
+    """The value of a header that came once; None if it did not come."""
     values = [value for key, value in arrival["headers"] if key.lower() == name.lower()]
     assert len(values) <= 1, values
     return values[0] if values else None
@@ -152,7 +153,7 @@ class WebhookService(Service):
         wait_for(is_finished, seconds)
 
     def beside(self, command):
-        """Another process of the same store, as another supervisor would start it."""
+        """Starts another process on the same store, as another supervisor would."""
         with open(self.log_path, "ab") as log:
             return subprocess.Popen(
                 [PROGRAM, command],
@@ -163,14 +164,14 @@ class WebhookService(Service):
             )
 
     def api(self, method, path, body=None, headers=None, **options):
-        """A request whose body is JSON."""
+        """Sends a request whose body is JSON."""
         if body is not None and not isinstance(body, (bytes, str)):
             body = json.dumps(body)
         given = {"Content-Type": "application/json"} if body is not None else {}
         return self.call(method, path, body, {**given, **(headers or {})}, **options)
 
     def add(self, environment, url, prefix="", **members):
-        """Makes a webhook, by default for one kind of event."""
+        """Creates a webhook, by default for one type of event."""
         wanted = {"name": "test", "url": url, "events": ["pipeline-created"], **members}
         answer = self.api("POST", "%s/environments/%s/webhooks" % (prefix, environment), wanted)
         assert answer.status == 201, (answer.status, answer.text)
@@ -224,7 +225,7 @@ def new_environment():
 
 
 def refusal(answer, status, code):
-    """The documented error object and nothing else; returns its message."""
+    """Checks that an answer is the documented error object, and returns its message."""
     assert answer.status == status, (answer.status, answer.text)
     body = answer.json()
     assert set(body) == {"error_code", "http_code", "internal_message", "message", "stacktrace"}

@@ -1,4 +1,4 @@
-"""What targets answer, and how they close: nothing of it costs an attempt, a subscription or a text that cannot be read."""
+"""Unusual targets: closed connections, errors that pass, charsets, long URLs, and no answer at all."""
 
 import socket
 import threading
@@ -17,7 +17,7 @@ def router(tmp_path_factory):
 
 
 class Target:
-    """A target of raw bytes: `serve` is given each connection."""
+    """A TCP server on 127.0.0.1 that calls `serve` with each connection."""
 
     def __init__(self, serve):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
@@ -58,7 +58,7 @@ def target():
 
 
 def read_request(connection):
-    """One request with its body; empty where the client is gone."""
+    """Reads a request with its body; empty if the client has closed the connection."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(65536)
@@ -76,7 +76,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def closes_on_the_next(requests):
-    """Answers the first request of each connection, and closes it when the next one comes, unread."""
+    """Answers the first request of each connection, and closes it without reading the second one."""
 
     def serve(connection):
         requests.append(read_request(connection))
@@ -86,7 +86,7 @@ def closes_on_the_next(requests):
     return serve
 
 
-def test_a_kept_connection_that_the_target_closes_costs_no_attempt(router, target):
+def test_an_event_is_sent_again_at_once_if_a_kept_connection_was_closed(router, target):
     requests = []
     one = target(closes_on_the_next(requests))
     key, user = token(), token("u")
@@ -97,7 +97,7 @@ def test_a_kept_connection_that_the_target_closes_costs_no_attempt(router, targe
     assert router.subscription(made)["disabled"] is None and len(requests) == 8
 
 
-def test_a_webhook_is_sent_again_at_once_too_and_only_once(router, target):
+def test_a_webhook_is_sent_again_at_once_if_a_kept_connection_was_closed(router, target):
     requests = []
     one = target(closes_on_the_next(requests))
     webhook = router.add(new_environment(), one.url)
@@ -107,7 +107,7 @@ def test_a_webhook_is_sent_again_at_once_too_and_only_once(router, target):
     assert [(line["attempt"], line["status_code"], line["final"]) for line in log] == [(1, 200, True)] * 4
 
 
-def test_a_target_that_closes_every_connection_unanswered_fails_its_attempts(router, target):
+def test_closing_a_new_connection_without_an_answer_is_a_failed_attempt(router, target):
     count = []
 
     def serve(connection):
@@ -120,7 +120,7 @@ def test_a_target_that_closes_every_connection_unanswered_fails_its_attempts(rou
     assert [line["error_kind"] for line in router.lines(made)] == ["reset"] * 3 and len(count) == 3
 
 
-def test_a_target_that_begins_to_answer_on_a_kept_connection_and_breaks_off_is_not_called_twice(router, target):
+def test_an_answer_that_breaks_off_on_a_kept_connection_is_a_failed_attempt(router, target):
     count = []
 
     def serve(connection):
@@ -134,7 +134,7 @@ def test_a_target_that_begins_to_answer_on_a_kept_connection_and_breaks_off_is_n
     router.settle(router.send(event(key, 0)), made, "delivered")
     sent = router.send(event(key, 1))
     router.settle(sent, made, "delivered")
-    # The second attempt is one that counts.
+    # The event was not sent again at once: the second attempt has a line of its own.
     lines = router.lines(made)
     assert ([line["attempt"] for line in lines], len(count)) == ([2, 1, 1], 3), lines
 
@@ -148,7 +148,7 @@ def test_an_error_that_may_pass_disables_nothing(router, receive, status):
     assert [line["target_status_code"] for line in router.lines(made)] == [200, status, status]
 
 
-def test_what_a_disabled_subscription_would_have_matched_is_counted_and_can_be_replayed(router, receive):
+def test_events_missed_while_disabled_are_counted_and_can_be_replayed(router, receive):
     receiver = receive({"*": {"status": 410}})
     key, user = token(), token("u")
     made = router.subscribe(user, receiver.url("/"), on(key))
@@ -175,7 +175,7 @@ def test_what_a_disabled_subscription_would_have_matched_is_counted_and_can_be_r
 
 
 @pytest.mark.parametrize(
-    "head,body,text",
+    "head, body, text",
     [
         ("Content-Type: text/plain; charset=ISO-8859-1", "refusé".encode("latin-1"), "refusé"),
         ('Content-Type: text/html;level=1;charset="windows-1251"', "Нет".encode("cp1251"), "Нет"),
@@ -184,7 +184,7 @@ def test_what_a_disabled_subscription_would_have_matched_is_counted_and_can_be_r
         ("X-Nothing: é", "é".encode(), "é"),
     ],
 )
-def test_an_error_is_told_in_its_charset(router, target, head, body, text):
+def test_an_error_is_decoded_by_its_charset(router, target, head, body, text):
     def serve(connection):
         while read_request(connection):
             answer = "HTTP/1.1 410 Weg\r\n%s\r\nX-Name: caf\xe9\r\nContent-Length: %d\r\n\r\n" % (head, len(body))
@@ -217,12 +217,12 @@ def test_a_url_may_have_sixteen_kilobytes(router, receive):
     assert "16384 bytes" in refusal(answer, 400, 1004)
 
 
-# ---------------------------------------------------------------- one against the others
+# ---------------------------------------------------------------- hanging targets
 
 
 def test_hanging_webhooks_of_six_environments_delay_no_seventh(serve_webhooks, target, receive):
     receiver = receive()
-    # The kernel takes the connections, and nobody reads.
+    # The kernel accepts the connections, and nothing reads from them.
     silent = socket.create_server(("127.0.0.1", 0), backlog=2048)
     url = "http://127.0.0.1:%d/" % silent.getsockname()[1]
     service = serve_webhooks(RESPONDERS=2, WEBHOOKS_WRITE_TIMEOUT="30s")

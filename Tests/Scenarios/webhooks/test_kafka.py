@@ -59,8 +59,8 @@ def test_messages_that_are_not_events_are_logged_and_skipped(serve_webhooks, rec
     broker.publish(*((*message, "k") for message in wrong), ("pipeline-created", event(environment), "k"))
     receiver.wait(1, "/hook")
     wait_for(lambda: service.log().count("a message from Kafka cannot be understood") == len(wrong))
-    told = [line for line in service.log().splitlines() if "a message from Kafka cannot be understood" in line]
-    assert all("topic" in line and "partition" in line and "offset" in line for line in told)
+    logged = [line for line in service.log().splitlines() if "a message from Kafka cannot be understood" in line]
+    assert all("topic" in line and "partition" in line and "offset" in line for line in logged)
     service.stop()
     service.start()
     broker.publish(("pipeline-created", event(environment), "k"))
@@ -108,7 +108,7 @@ def test_events_wait_in_kafka_while_the_store_is_full(serve_webhooks, receive, b
                 for n in range(7) for name in EVENTS]
     broker.publish(*messages)
     wait_for(lambda: WAITING in service.log())
-    # The worker tries again each second, and does not log it again. Nothing counts these tries, so this takes time.
+    # The worker tries again each second, and does not log it again. Nothing counts these tries: wait for one.
     time.sleep(1.5)
     assert service.log().count(WAITING) == 1
     assert len(receiver.arrivals("/hook")) < len(messages)

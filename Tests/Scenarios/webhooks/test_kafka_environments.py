@@ -25,16 +25,16 @@ def test_events_of_environments_that_do_not_exist_are_logged_counted_and_skipped
     ]
     broker.publish(*messages, ("pipeline-created", "{", "k"))
     receiver.wait(60, "/hook")
-    told = "an event from Kafka is of an environment that does not exist"
-    wait_for(lambda: service.log().count(told) == 30)
-    assert all(missing in line and "offset" in line for line in service.log().splitlines() if told in line)
+    logged = "an event from Kafka is of an environment that does not exist"
+    wait_for(lambda: service.log().count(logged) == 30)
+    assert all(missing in line and "offset" in line for line in service.log().splitlines() if logged in line)
     wait_for(lambda: skipped(service) == [30, 1])
     service.stop()
     service.start()
     broker.publish(("pipeline-created", event(environment, event_id="last"), "k"))
     receiver.wait(61, "/hook")
     # The others were not read again, and the counts are kept.
-    assert service.log().count(told) == 30 and skipped(service) == [30, 1]
+    assert service.log().count(logged) == 30 and skipped(service) == [30, 1]
     assert len(receiver.arrivals("/hook")) == 61
     # The answer is reused: there were only a few questions, for the first batches and after the restart.
     assert len(receiver.arrivals("/api/environments/" + environment)) <= 4

@@ -1,4 +1,4 @@
-"""What operators are told of: in the log, by the metrics, and by calls to a receiver of theirs."""
+"""Operational events: in the log, among the metrics, and as calls to OPS_EVENTS_URL."""
 
 import base64
 import hashlib
@@ -13,12 +13,13 @@ SECRET = bytes(range(24))
 
 
 @pytest.fixture
-def told(tmp_path, receive, clock):
+def reporting(tmp_path, receive, clock):
     """A service, the receiver of its operational events, and a function that returns these: [(type, data)]."""
     operators = receive()
     service = WebhookService(
         tmp_path / "data", OPS_EVENTS_URL=operators.url("/ops"),
-        OPS_EVENTS_SECRET="whsec_" + base64.b64encode(SECRET).decode(), WEBHOOKS_RETRY_INTERVAL="100ms", **clock.settings,
+        OPS_EVENTS_SECRET="whsec_" + base64.b64encode(SECRET).decode(), WEBHOOKS_RETRY_INTERVAL="100ms",
+        **clock.settings,
     ).start()
 
     def events():
@@ -38,8 +39,8 @@ def counted(service):
     return {name.split('"')[1]: count for name, count in service.metrics().items() if name.startswith(head)}
 
 
-def test_what_fails_and_recovers_is_told_in_each_way(told, receive):
-    service, operators, events = told
+def test_failures_and_recoveries_are_logged_counted_and_sent(reporting, receive):
+    service, operators, events = reporting
     receiver, environment = receive({"/hook": {"status": 500}}), new_environment()
     webhook = service.add(environment, receiver.url("/hook"))
     service.publish(environment, event_id="one")
@@ -79,8 +80,8 @@ def test_what_fails_and_recovers_is_told_in_each_way(told, receive):
     assert SECRET not in with_secret and base64.b64encode(SECRET) not in with_secret
 
 
-def test_they_wait_for_a_receiver_that_is_away_and_tell_nothing_of_themselves(told, receive):
-    service, operators, events = told
+def test_failed_operational_calls_are_retried_and_cause_no_events(reporting, receive):
+    service, operators, events = reporting
     operators.rule("/ops", status=[500, 500, 200])
     service.settings["WEBHOOKS_RETRY_SCHEDULE"] = "200ms,200ms,200ms,200ms,200ms"
     service.stop()
@@ -102,8 +103,8 @@ def test_they_wait_for_a_receiver_that_is_away_and_tell_nothing_of_themselves(to
     assert counted(service)["message.exhausted"] == sum(counted(service).values()) == 3
 
 
-def test_an_operational_event_survives_a_kill_and_a_change_of_the_url(told, clock, receive):
-    service, operators, _ = told
+def test_an_operational_event_survives_a_kill_and_a_change_of_the_url(reporting, clock, receive):
+    service, operators, _ = reporting
     operators.stop()
     receiver, environment = receive({"/hook": {"status": 500}}), new_environment()
     service.add(environment, receiver.url("/hook"), retry_policy=[])

@@ -1,4 +1,4 @@
-"""Requests that read, decide and write, made at the same moment: one of them decides for all."""
+"""Requests at the same moment that read and then write: the first one decides."""
 
 import json
 
@@ -13,17 +13,17 @@ def rotate(hub, name):
     return answer.json()["public_verification_key"]
 
 
-def test_rotations_at_once_announce_one_key(hub):
+def test_rotations_at_the_same_moment_announce_one_key(hub):
     for _ in range(20):
         name = new_environment()
         before = hub.key(name)
         announced = {key["next"]["key_id"] for key in together(8, lambda _, name=name: rotate(hub, name))}
         after = hub.key(name)
-        # A key that was shown to anybody is the one that signs tomorrow.
+        # Every response has shown the key that will sign.
         assert announced == {after["next"]["key_id"]} and after["key_id"] == before["key_id"]
 
 
-def test_of_passwords_set_at_once_with_one_login_the_first_holds(serve_queues):
+def test_of_passwords_set_at_the_same_moment_with_one_login_the_first_is_kept(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=4)
     secret = password("alice")
     for number in range(8):

@@ -1,4 +1,4 @@
-"""The webhooks API: each operation, each error and where it is, as a client sees them through nginx."""
+"""The webhooks API: each operation, as a client sees it through nginx."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
-def test_each_documented_operation(hub, receiver, prefix):
+def test_each_operation_answers_as_documented(hub, receiver, prefix):
     environment = new_environment()
     webhooks = "%s/environments/%s/webhooks" % (prefix, environment)
     answer = hub.call("GET", webhooks)
@@ -42,14 +42,14 @@ def test_each_documented_operation(hub, receiver, prefix):
     answer = hub.call("GET", path)
     assert (answer.status, answer.json()) == (200, made)
     second = hub.add(environment, receiver.url("/second"), prefix)
-    # In the order they were made.
+    # In the order in which they were created.
     assert hub.call("GET", webhooks).json() == [made, second]
 
     answer = hub.api("PUT", path, {"name": "Second", "url": receiver.url("/first"), "events": ["pipeline-created"]})
     assert answer.status == 200
     changed = answer.json()
     assert (changed["name"], changed["events"], changed["method"]) == ("Second", ["pipeline-created"], "post")
-    # What a whole replacement does not name is gone.
+    # PUT removes the members that it does not name.
     assert not {"description", "disabled_until", "custom_headers"} & set(changed)
     assert changed["created_at"] == made["created_at"] and changed["updated_at"] > made["updated_at"]
 
@@ -142,7 +142,7 @@ def test_a_head_has_the_headers_of_a_get(hub):
         assert answer.status == 200 and answer.body == b"" and answer.headers["content-type"].startswith("application/json")
 
 
-def test_below_a_mount_point(serve_webhooks):
+def test_paths_are_below_the_mount_point(serve_webhooks):
     service = serve_webhooks(MOUNT_POINT="/hooks")
     webhook = service.add(new_environment(), "http://example.com/")
     assert service.call("GET", "/api/webhooks/" + webhook["webhook_id"]).json() == webhook
@@ -153,7 +153,7 @@ def test_below_a_mount_point(serve_webhooks):
 # ------------------------------------------------------------ changes
 
 
-def test_what_is_shown_can_be_sent_back(hub, receiver):
+def test_a_webhook_as_shown_can_be_sent_back(hub, receiver):
     environment = new_environment()
     receiver.rule("/back", status=[500, 200])
     webhook = hub.add(
@@ -179,13 +179,13 @@ def test_what_is_shown_can_be_sent_back(hub, receiver):
         assert {**after, "updated_at": shown["updated_at"]} == shown
     hub.publish(environment)
     assert ["Authorization", "Bearer abc"] in receiver.wait(3, "/back")[2]["headers"]
-    # What is read-only stays, whatever is sent for it.
+    # Read-only members stay the same, whatever is sent.
     forged = dict.fromkeys(["webhook_id", "environment_id", "created_at", "updated_at", "last_triggered"], "forged")
     after = hub.change(webhook, **forged, disabled_reason=1, last_errored=[])
     assert not [name for name in forged if after[name] == "forged"]
 
 
-def test_a_partial_change_keeps_the_rest_and_null_takes_away(hub):
+def test_patch_changes_the_named_members_and_null_resets_them(hub):
     whole = body(
         description="d",
         method="get",
@@ -229,7 +229,7 @@ def test_a_partial_change_keeps_the_rest_and_null_takes_away(hub):
     assert unchanged == hub.webhook(webhook) == after
 
 
-def test_an_event_that_is_named_twice_counts_once(hub):
+def test_an_event_type_that_is_named_twice_counts_once(hub):
     webhook = create(hub, body(events=["job-created", "job-completed", "job-created"])).json()
     assert webhook["events"] == ["job-created", "job-completed"]
 
@@ -274,7 +274,7 @@ def test_dates_are_shown_in_utc(hub, given, shown):
     assert create(hub, body(disabled_until=given)).json()["disabled_until"] == shown
 
 
-def test_a_webhook_that_is_deleted_gets_nothing_more(hub, receiver):
+def test_a_deleted_webhook_is_not_called_again(hub, receiver):
     environment = new_environment()
     receiver.rule("/deleted", status=500)
     receiver.rule("/kept", status=500)
@@ -319,7 +319,7 @@ def test_a_rotation_is_announced_a_day_ahead(hub):
     assert (after["key_id"], after["previous"]) == (before["key_id"], None) and announced["key"] != before["key"]
     signs_from = datetime.fromisoformat(announced["signs_from"].replace("Z", "+00:00"))
     assert 86390 < (signs_from - datetime.now(timezone.utc)).total_seconds() <= 86400
-    # Who asks twice is told of the same one.
+    # A second rotation shows the same one.
     assert hub.api("POST", path).json()["public_verification_key"]["next"] == announced
     assert hub.key(environment) == after
 
@@ -328,7 +328,7 @@ def test_a_rotation_is_announced_a_day_ahead(hub):
 
 
 @pytest.mark.parametrize("mount", ["", "/a.b"])
-def test_what_nginx_refuses_by_itself_is_the_documented_object_and_elsewhere_a_line(serve_webhooks, mount):
+def test_refusals_by_nginx_are_error_objects_here_and_lines_of_text_elsewhere(serve_webhooks, mount):
     service = serve_webhooks(MOUNT_POINT=mount or "/", MAX_BODY_BYTES="300k", RESPONDERS=1)
     huge = b"x" * (2 << 20)
     for path in ("/environments/%s/events" % NOBODY, "/api/webhooks/%s?x=1" % NOBODY, "/webhooks"):
@@ -345,7 +345,7 @@ def test_what_nginx_refuses_by_itself_is_the_documented_object_and_elsewhere_a_l
     os.unlink(os.path.join(service.directory, "run", "responder-1.sock"))
 
     def refused(path):
-        """Connections that were kept still work; more at a time need a new one."""
+        """Kept connections to the responder still work; more requests at a time need a new one."""
         answers = together(12, lambda _: service.call("GET", path))
         return next((answer for answer in answers if answer.status != 200), None)
 
@@ -354,7 +354,7 @@ def test_what_nginx_refuses_by_itself_is_the_documented_object_and_elsewhere_a_l
     assert wait_for(lambda: refused("/manage")).text == "502: No responder could answer."
 
 
-def test_too_many_requests_are_the_documented_object(serve_webhooks):
+def test_too_many_requests_are_answered_with_an_error_object(serve_webhooks):
     service = serve_webhooks(RATE_LIMIT=1, RATE_LIMIT_BURST=1)
     answers = [service.call("GET", "/webhooks/events") for _ in range(6)]
     late = next(answer for answer in answers if answer.status == 429)
@@ -363,7 +363,7 @@ def test_too_many_requests_are_the_documented_object(serve_webhooks):
     assert service.call("GET", "/time").text == "429: Too many requests from this address."
 
 
-def test_everything_is_there_again_after_a_start(serve_webhooks, receive):
+def test_everything_survives_a_restart(serve_webhooks, receive):
     receiver = receive()
     service = serve_webhooks()
     environment = new_environment()

@@ -1,4 +1,4 @@
-"""Any process may die at any instant: what was acknowledged is delivered, and what is secret stays so."""
+"""Processes die at any instant, and acknowledged events are delivered; secrets are in no file."""
 
 import base64
 import collections
@@ -39,7 +39,7 @@ def three_webhooks(service, receiver, environment, **members):
 
 
 def delivered(receiver, path):
-    """How often each event came to a webhook."""
+    """How often each event arrived at a path."""
     return collections.Counter(call["id"] for call in receiver.arrivals(path))
 
 
@@ -52,7 +52,7 @@ def kill(pids):
 
 
 @pytest.mark.parametrize("ordered", [False, True])
-def test_what_the_only_worker_had_begun_when_it_was_killed_is_begun_anew_at_once(serve_webhooks, receive, ordered):
+def test_attempts_of_a_killed_worker_are_made_again_at_once_if_there_is_no_other(serve_webhooks, receive, ordered):
     receiver = receive({"/slow": {"steps": [{"fault": "hang"}, {}]}})
     service = serve_webhooks()
     environment = new_environment()
@@ -61,20 +61,20 @@ def test_what_the_only_worker_had_begun_when_it_was_killed_is_begun_anew_at_once
     receiver.wait(1)
     (worker,) = service.workers()
     kill([worker])
-    # Its lease is the timeout and 15 s.
+    # Not after its lease, which is the timeout and 15 s.
     first, second = receiver.wait(2, seconds=4)
     assert header_of(first, "x-3dverse-delivery") == header_of(second, "x-3dverse-delivery")
     (line,) = service.settle(webhook)
     assert line["final"] and line["attempt"] == 1
 
 
-def test_workers_and_responders_killed_again_and_again_lose_no_delivery(serve_webhooks, receive):
-    # Slow enough that a kill meets attempts that are being made.
+def test_no_delivery_is_lost_when_workers_and_responders_are_killed(serve_webhooks, receive):
+    # Slow enough that there are attempts in flight at each kill.
     receiver = receive({"*": {"delay": 0.02}})
     service = serve_webhooks(RESPONDERS=3, WEBHOOKS_WRITE_TIMEOUT="1s")
     environment = new_environment()
     webhooks = three_webhooks(service, receiver, environment)
-    # The supervisor starts what dies again and again less and less often; these begin again at once.
+    # The supervisor waits longer each time before it starts a process again. These are started at once.
     workers = [service.beside("work") for _ in range(2)]
     kills = 0
     try:
@@ -107,7 +107,7 @@ def test_workers_and_responders_killed_again_and_again_lose_no_delivery(serve_we
     service.check()
 
 
-def test_several_workers_share_and_do_nothing_twice(serve_webhooks, receive):
+def test_several_workers_make_each_delivery_once(serve_webhooks, receive):
     receiver = receive()
     service = serve_webhooks(RESPONDERS=2)
     environment = new_environment()
@@ -125,7 +125,7 @@ def test_several_workers_share_and_do_nothing_twice(serve_webhooks, receive):
         assert delivered(receiver, path) == collections.Counter(senders.sent())
 
 
-def test_killing_every_process_at_once_loses_no_delivery(serve_webhooks, receive):
+def test_no_delivery_is_lost_when_every_process_is_killed_at_once(serve_webhooks, receive):
     for durability in ("disk", "process"):
         receiver = receive({"/b": {"status": 500}, "/c": {"delay": 0.3}})
         service = serve_webhooks(RESPONDERS=3, DURABILITY=durability, WEBHOOKS_WRITE_TIMEOUT="1s")
@@ -144,7 +144,7 @@ def test_killing_every_process_at_once_loses_no_delivery(serve_webhooks, receive
         sent = set(senders.sent())
         came = {path: set(delivered(receiver, path)) for path in webhooks}
         for path, webhook in webhooks.items():
-            # What was being sent at that moment may be kept or not; what was acknowledged must be.
+            # One event of each thread may have been stored and not acknowledged.
             assert sent <= came[path] and len(came[path]) <= len(sent) + 4
             statistics = service.statistics(webhook)
             assert (statistics["pending"], statistics["given_up"]) == (0, 0)
@@ -155,7 +155,7 @@ def test_killing_every_process_at_once_loses_no_delivery(serve_webhooks, receive
 
 
 def holds_lock(worker):
-    """Whether a worker can be seen by those that start after it."""
+    """Whether workers that start later can see this one."""
     directory = "/proc/%d/fd" % worker
     return any(os.readlink(os.path.join(directory, name)).endswith("/worker.lock") for name in os.listdir(directory))
 
@@ -187,7 +187,7 @@ def test_an_attempt_of_a_killed_worker_is_made_by_another_one_when_its_lease_end
     assert [line["status_code"] for line in service.settle(webhook)] == [200]
 
 
-# ------------------------------------------------------------ what is secret
+# ------------------------------------------------------------ secrets
 
 
 ENCRYPTION_SECRET = "correct-horse-battery-staple-32!"
@@ -195,7 +195,7 @@ assert len(ENCRYPTION_SECRET) == 32
 
 
 def files_of(service):
-    """The bytes of all that the service has written, but for the key itself."""
+    """The name and bytes of each file that the service has written, except the key itself."""
     for directory, _, names in os.walk(service.directory):
         for name in names:
             path = os.path.join(directory, name)
@@ -205,13 +205,13 @@ def files_of(service):
 
 
 def encodings(secret):
-    """How a secret may be found: itself, and what is made of it."""
+    """A secret as it is, reversed, in base64 and in hexadecimal."""
     for form in (secret, secret[::-1], base64.b64encode(secret), base64.urlsafe_b64encode(secret), secret.hex().encode()):
         yield form.strip(b"=")
 
 
 @pytest.mark.parametrize("secret", ["", ENCRYPTION_SECRET])
-def test_no_file_has_a_secret(serve_webhooks, receive, secret):
+def test_no_file_contains_a_secret(serve_webhooks, receive, secret):
     receiver = receive({"/fails": {"status": 500}})
     service = serve_webhooks(DB_ENCRYPTION_SECRET=secret, WEBHOOKS_MAX_RETRIES=0, LOG_LEVEL="DEBUG")
     environment = new_environment()
@@ -230,7 +230,7 @@ def test_no_file_has_a_secret(serve_webhooks, receive, secret):
     service.change(webhooks[1], secret=True)
     service.publish(environment)
     service.settle(*webhooks)
-    # They were sent, so it is these.
+    # The calls had them, so these are the right ones.
     assert [header_of(call, "Authorization") for call in receiver.arrivals("/") if header_of(call, "Authorization")] == [
         credential,
         changed,
@@ -253,14 +253,14 @@ def test_no_file_has_a_secret(serve_webhooks, receive, secret):
             for text in secrets:
                 for form in encodings(text):
                     assert form not in content, (name, text)
-            # Nor is there a private key in any form that has a frame.
+            # Nor a private key in PEM or DER.
             assert b"PRIVATE KEY" not in content
             # PKCS #8 of an Ed25519 key (RFC 8410, section 7).
             assert bytes.fromhex("302e020100300506032b657004220420") not in content
     assert os.path.exists(os.path.join(service.directory, "secret.key")) == (not secret)
 
 
-def test_the_key_is_made_once_and_told_of(serve_webhooks):
+def test_the_key_file_is_made_once_and_logged(serve_webhooks):
     service = serve_webhooks()
     path = os.path.join(service.directory, "secret.key")
     with open(path, "rb") as file:
@@ -275,7 +275,7 @@ def test_the_key_is_made_once_and_told_of(serve_webhooks):
 
 
 @pytest.mark.parametrize("secret", ["short", "x" * 31, "x" * 33, "é" * 32])
-def test_a_secret_of_another_length_is_refused_and_not_shown(tmp_path, secret):
+def test_an_encryption_secret_of_another_length_is_refused_and_not_shown(tmp_path, secret):
     for command in (("serve",), ("respond",), ("work",), ("settings",)):
         result = postroom(tmp_path, *command, DB_ENCRYPTION_SECRET=secret)
         text = (result.stdout + result.stderr).decode()
@@ -285,14 +285,14 @@ def test_a_secret_of_another_length_is_refused_and_not_shown(tmp_path, secret):
 
 
 def export(service):
-    """What the store keeps; the first line says when it was exported."""
+    """The lines of an export, without the first one, which has the time."""
     result = postroom(service.directory, "store", "export")
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()[1:]
 
 
 def snapshot(directory):
-    """What is in the files that last; a store's second half is a lock file."""
+    """The bytes of each file, except the lock file of the store."""
     found = {}
     for name in os.listdir(directory):
         path = os.path.join(directory, name)
@@ -303,7 +303,7 @@ def snapshot(directory):
 
 
 @pytest.mark.parametrize("before, after", [(ENCRYPTION_SECRET, "x" * 32), (ENCRYPTION_SECRET, ""), ("", "x" * 32)])
-def test_another_secret_at_a_later_start_is_refused_and_changes_nothing(serve_webhooks, before, after):
+def test_another_encryption_secret_is_refused_and_changes_nothing(serve_webhooks, before, after):
     service = serve_webhooks(DB_ENCRYPTION_SECRET=before)
     environment = new_environment()
     webhook = service.add(environment, "http://127.0.0.1:1/", custom_headers={"X-A": "a"}, secret=True)
@@ -325,7 +325,7 @@ def test_another_secret_at_a_later_start_is_refused_and_changes_nothing(serve_we
     assert service.key(environment) == key and service.webhook(webhook)["custom_headers"] == {"X-A": "***"}
 
 
-def test_a_key_that_is_lost_is_not_replaced_behind_anyones_back(serve_webhooks, tmp_path):
+def test_a_lost_key_file_is_not_replaced(serve_webhooks, tmp_path):
     service = serve_webhooks()
     environment = new_environment()
     key = service.key(environment)

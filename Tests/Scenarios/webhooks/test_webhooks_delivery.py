@@ -1,4 +1,4 @@
-"""Deliveries to receivers of every kind: how many attempts there are, when, and what the log tells of them."""
+"""Deliveries to receivers of every kind: how many attempts there are, when, and what the log has."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from harness import free_port
 from webhook_examples import LATE, moment, waits
 from webhook_service import Receiver, header_of, new_environment
 
-# What a receiver does: the rule, the number of attempts that follow under the fixed policy, and how the last one ends.
+# What a receiver does: its rule, the number of attempts by the fixed policy, and the error_kind of the last one.
 RECEIVERS = {
     "200": ({}, 1, None),
     "201": ({"status": 201}, 1, None),
@@ -59,7 +59,7 @@ RECEIVERS = {
 
 @pytest.fixture(scope="module")
 def outcomes(hub, receiver, tmp_path_factory):
-    """One delivery to each of these, all at the same time: {name: (webhook, log, environment)}."""
+    """One delivery to each receiver, all at the same time: when they began, {name: (webhook, log, environment)}."""
     made = {}
     in_4_seconds = {"status": [503, 200], "headers": {"retry-after": formatdate(time.time() + 6, usegmt=True)}}
     places = {name: receiver.url("/" + name) for name in RECEIVERS}
@@ -82,7 +82,7 @@ def outcomes(hub, receiver, tmp_path_factory):
 
 
 def self_signed(directory):
-    """A receiver that nobody vouches for."""
+    """A receiver with a certificate that no authority has signed."""
     pair = directory / "pair.pem"
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([*command.split(), "-keyout", pair, "-out", pair], check=True, capture_output=True)
@@ -100,7 +100,7 @@ def test_each_receiver_gets_its_attempts_a_second_apart(hub, receiver, outcomes,
     assert {(line["event"], line["event_id"], line["trigger"]) for line in log} == {
         ("pipeline-created", name, "scheduled")
     }
-    # To a millisecond, which durations are rounded to.
+    # Durations are rounded to a millisecond.
     least = {"429": 3, "503": 2}.get(name, 1)
     assert all(least - 0.002 <= wait <= least + LATE for wait in waits(log)), waits(log)
     for line, after in zip(log, log[1:] + [None]):
@@ -108,9 +108,9 @@ def test_each_receiver_gets_its_attempts_a_second_apart(hub, receiver, outcomes,
             assert line["next_retry_at"] is None
         else:
             assert -0.002 <= moment(after["triggered_at"]) - moment(line["next_retry_at"]) <= LATE
-    # All that was tried came, and nothing else.
+    # The receiver got these attempts and no others.
     if name in ("reset", "close"):
-        # What came over a kept connection was sent once more on another.
+        # A call over a kept connection was sent again at once on another.
         assert attempts <= len(receiver.wait(attempts, "/" + name)) <= 2 * attempts
     elif name != "reset-early":
         assert len(receiver.wait(attempts, "/" + name)) == attempts
@@ -126,12 +126,12 @@ def test_redirects_are_never_followed(receiver, outcomes):
 
 
 @pytest.mark.parametrize("name", ["hang", "half", "slow", "slow-body", "slow-head", "slow-endless", "reads-late"])
-def test_an_attempt_takes_no_longer_than_it_may(receiver, outcomes, name):
+def test_an_attempt_ends_at_its_timeout(receiver, outcomes, name):
     assert all(1000 <= line["duration_ms"] <= 1000 + 1000 * LATE for line in outcomes[1][name][1])
 
 
 @pytest.mark.parametrize("name, kind", [("refused", "connect"), ("tls", "tls"), ("unknown", "dns")])
-def test_receivers_that_cannot_be_reached_are_tried_as_often(outcomes, name, kind):
+def test_unreachable_receivers_get_as_many_attempts(outcomes, name, kind):
     webhook, log, _ = outcomes[1][name]
     assert [(line["attempt"], line["error_kind"], line["status_code"]) for line in log] == [
         (number, kind, None) for number in range(1, 5)
@@ -140,14 +140,14 @@ def test_receivers_that_cannot_be_reached_are_tried_as_often(outcomes, name, kin
     assert {(line["response_headers"], line["response_body"]) for line in log} == {(None, None)}
 
 
-def test_a_date_to_retry_after_is_waited_for(receiver, outcomes):
+def test_retry_after_may_be_a_date(receiver, outcomes):
     first, second = receiver.arrivals("/date")
     log = outcomes[1]["date"][1]
     date = moment("%sZ" % time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(outcomes[0])))
     assert len(log) == 2 and second["t"] >= date + 4 and second["t"] - first["t"] < 8
 
 
-def test_a_receiver_that_is_gone_is_disabled_far_ahead(hub, receiver, outcomes):
+def test_410_and_the_header_webhook_delivery_disable_for_good(hub, receiver, outcomes):
     for name, reason in (("410", "the receiver answered 410 Gone"), ("disable", "the receiver asked for it")):
         webhook, _, environment = outcomes[1][name]
         shown = hub.webhook(webhook)
@@ -156,7 +156,7 @@ def test_a_receiver_that_is_gone_is_disabled_far_ahead(hub, receiver, outcomes):
         newest, _ = hub.attempts(webhook)
         assert (newest["error_kind"], newest["attempt"], newest["status_code"]) == ("disabled", 0, None)
         assert newest["final"] and len(receiver.arrivals("/" + name)) == 1
-        # What it was spared can be had later.
+        # What it missed can be recovered.
         receiver.rule("/" + name)
         assert "disabled_until" not in hub.change(webhook, disabled_until=None)
         answer = hub.api("POST", "/webhooks/%s/recover" % webhook["webhook_id"], {"since": "2020-01-01T00:00:00Z"})
@@ -166,34 +166,34 @@ def test_a_receiver_that_is_gone_is_disabled_far_ahead(hub, receiver, outcomes):
         assert recovered == {("recover", name, 200), ("recover", "later", 200)}
 
 
-def test_a_message_that_is_not_wanted_again_disables_nothing(hub, outcomes):
+def test_abort_message_disables_nothing(hub, outcomes):
     webhook, _, environment = outcomes[1]["abort"]
     assert "disabled_until" not in hub.webhook(webhook)
     assert hub.publish(environment)["deliveries"] == 1
 
 
-def test_of_a_long_answer_the_log_has_the_beginning(receiver, outcomes):
+def test_the_log_has_the_beginning_of_a_long_answer(receiver, outcomes):
     for name in ("long", "endless", "bomb", "long-failure"):
         line = outcomes[1][name][1][-1]
         assert line["response_truncated"] and len(line["response_body"]) <= 16384
     assert outcomes[1]["long"][1][0]["response_body"] == "x" * 16384
     assert outcomes[1]["endless"][1][0]["response_body"] == "e" * 16384
-    # As it came: nothing is decompressed.
+    # Nothing is decompressed.
     bomb = outcomes[1]["bomb"][1][0]
     assert base64.b64decode(bomb["response_body_base64"]).startswith(b"\x1f\x8b")
     assert bomb["response_headers"]["content-encoding"] == "gzip"
-    # And little more than is kept was read.
+    # And little more was read.
     assert all(end["sent"] < 4 << 20 for end in receiver.ends("/endless"))
 
 
-def test_the_worker_stays_small_whatever_receivers_send(hub, outcomes):
+def test_long_answers_do_not_fill_the_memory_of_the_worker(hub, outcomes):
     (worker,) = hub.workers()
     with open("/proc/%d/smaps_rollup" % worker) as file:
         private = sum(int(line.split()[1]) for line in file if line.startswith(("Private_Dirty", "Private_Clean")))
     assert private < 60 << 10
 
 
-def test_what_is_sent_says_what_it_is(hub, receiver, outcomes):
+def test_a_call_has_the_documented_headers_and_body(hub, receiver, outcomes):
     webhook, log, environment = outcomes[1]["500"]
     calls = receiver.arrivals("/500")
     for number, call in enumerate(calls, 1):
@@ -210,7 +210,7 @@ def test_what_is_sent_says_what_it_is(hub, receiver, outcomes):
         stamp = header_of(call, "X-3dverse-Signature-Timestamp")
         assert stamp == header_of(call, "webhook-timestamp") and 0 <= call["t"] - int(stamp) < 2
     assert len({header_of(call, "X-3dverse-Delivery") for call in calls}) == 1
-    # A second apart: each has its own time and signature.
+    # They are a second apart, and each has its own time and signature.
     assert len({header_of(call, "webhook-timestamp") for call in calls}) > 2
     assert len({header_of(call, "X-3dverse-Signature") for call in calls}) > 2
     body = json.loads(calls[0]["body"])
@@ -219,7 +219,7 @@ def test_what_is_sent_says_what_it_is(hub, receiver, outcomes):
     assert calls[0]["body"] == log[0]["request_body"]
 
 
-def test_a_webhook_tells_of_its_last_attempts(hub, receiver, outcomes):
+def test_a_webhook_shows_its_last_attempts(hub, receiver, outcomes):
     webhook, log, _ = outcomes[1]["recovers"]
     shown = hub.webhook(webhook)
     assert shown["last_triggered"] == {
@@ -231,7 +231,7 @@ def test_a_webhook_tells_of_its_last_attempts(hub, receiver, outcomes):
         "status_code": 200,
         "duration_ms": log[-1]["duration_ms"],
     }
-    # A success that comes later does not clear it.
+    # A later success does not clear it.
     errored = shown["last_errored"]
     assert (errored["log_id"], errored["status_code"], errored["error_kind"]) == (log[1]["log_id"], 503, "status")
     assert set(errored) - set(shown["last_triggered"]) == {"errored_at", "error", "error_kind"}

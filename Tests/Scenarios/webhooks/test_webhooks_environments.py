@@ -1,4 +1,4 @@
-"""Which environments there are, where another service says so: PROJECT_MANAGEMENT_API_URI."""
+"""Which environments exist, by another service: PROJECT_MANAGEMENT_API_URI."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from webhook_service import Clock, Receiver, WebhookService, new_environment, re
 
 WEBHOOK = {"name": "x", "url": "http://93.184.216.34/", "events": ["pipeline-created"]}
 EVENT = {"event": "pipeline-created", "data": {"pipeline_id": "p"}}
-# All that is done in an environment, and what it is answered where there is one.
+# All routes of an environment, and the status of the answer if the environment exists.
 ROUTES = [
     ("GET", "/webhooks", None, 200),
     ("POST", "/webhooks", WEBHOOK, 201),
@@ -26,19 +26,18 @@ ROUTES = [
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory):
-    """Stands in for the project management: any environment exists there unless a rule says otherwise."""
+    """Stands in for the project-management service: any environment exists unless a rule says otherwise."""
     receiver = Receiver(tmp_path_factory.mktemp("projects"), {"/api/*": {"status": 200, "body": "{}"}})
     yield receiver
     receiver.stop()
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, projects, clock_library):
+def asking(tmp_path_factory, projects, clock_library):
     """A service that asks `projects`, and whose `clock` a test can set forward."""
     clock = Clock(tmp_path_factory.mktemp("clock"), clock_library)
-    service = WebhookService(
-        tmp_path_factory.mktemp("told"), RESPONDERS=2, PROJECT_MANAGEMENT_API_URI=projects.url("/api/"), **clock.settings
-    ).start()
+    settings = dict(RESPONDERS=2, PROJECT_MANAGEMENT_API_URI=projects.url("/api/"), **clock.settings)
+    service = WebhookService(tmp_path_factory.mktemp("asking"), **settings).start()
     service.clock = clock
     yield service
     service.stop()
@@ -49,7 +48,7 @@ def place(environment):
 
 
 def where(projects, **rule):
-    """An environment that the project management answers so for."""
+    """A new environment that `projects` answers by a rule."""
     environment = new_environment()
     projects.rule(place(environment), **rule)
     return environment
@@ -60,67 +59,67 @@ def ask(service, environment, method="GET", path="/webhooks", body=None, prefix=
 
 
 @pytest.mark.parametrize("prefix", ["", "/api"])
-def test_everything_is_done_in_an_environment_that_exists(told, projects, prefix):
+def test_every_route_works_in_an_environment_that_exists(asking, projects, prefix):
     environment = where(projects, status=204)
     for method, path, body, status in ROUTES:
-        assert ask(told, environment, method, path, body, prefix).status == status
+        assert ask(asking, environment, method, path, body, prefix).status == status
     calls = projects.arrivals(place(environment))
-    # Once for each responder.
+    # Each responder asks once.
     assert 1 <= len(calls) <= 2 and {call["method"] for call in calls} == {"GET"}
 
 
 @pytest.mark.parametrize("status", [404, 410])
-def test_nothing_is_done_in_an_environment_that_does_not_exist(told, projects, status):
+def test_every_route_is_refused_in_an_environment_that_does_not_exist(asking, projects, status):
     environment = where(projects, status=status)
     for method, path, body, _ in ROUTES:
-        refusal(ask(told, environment, method, path, body), 404, 1201)
+        refusal(ask(asking, environment, method, path, body), 404, 1201)
 
 
 @pytest.mark.parametrize(
     "rule", [{"status": s} for s in (301, 400, 401, 429, 500, 503)] + [{"fault": "close"}, {"fault": "garbage"}]
 )
-def test_what_is_no_answer_can_be_asked_again(told, projects, rule):
+def test_without_an_answer_requests_are_refused_and_asked_again_after_two_seconds(asking, projects, rule):
     environment = where(projects, **rule)
     for method, path, body, _ in ROUTES:
-        answer = ask(told, environment, method, path, body)
+        answer = ask(asking, environment, method, path, body)
         refusal(answer, 503, 1503)
         assert answer.headers["retry-after"] == "5"
     projects.rule(place(environment), status=200)
-    told.clock.advance(2)
+    asking.clock.advance(2)
     # Some of these requests are answered by each responder.
-    assert all(ask(told, environment).json() == [] for _ in range(8))
+    assert all(ask(asking, environment).json() == [] for _ in range(8))
 
 
-def test_an_event_that_was_refused_meanwhile_is_taken_once_afterwards(told, projects, receiver):
+def test_an_event_that_was_refused_without_an_answer_can_be_posted_again(asking, projects, receiver):
     environment = new_environment()
-    told.add(environment, receiver.url("/once-" + environment))
+    asking.add(environment, receiver.url("/once-" + environment))
     other = where(projects, status=500)
     event = {**EVENT, "event_id": "e"}
-    refusal(ask(told, other, "POST", "/events", event), 503, 1503)
+    refusal(ask(asking, other, "POST", "/events", event), 503, 1503)
     projects.rule(place(other), status=200)
-    told.clock.advance(2)
-    answer = ask(told, other, "POST", "/events", event)
+    asking.clock.advance(2)
+    answer = ask(asking, other, "POST", "/events", event)
     assert (answer.status, answer.json()) == (202, {"event_id": "e", "deliveries": 0, "duplicate": False})
     # Events of an environment that is known are accepted all the same.
-    assert told.publish(environment)["deliveries"] == 1
+    assert asking.publish(environment)["deliveries"] == 1
     receiver.wait(1, "/once-" + environment)
 
 
-def test_webhooks_and_what_names_none_need_nobody(told, projects):
+def test_paths_without_an_environment_ask_nothing(asking, projects):
     before = len(projects.arrivals())
-    assert told.call("GET", "/webhooks/events").status == 200
-    refusal(told.call("GET", "/webhooks/" + new_environment()), 404, 1200)
-    refusal(told.call("GET", "/environments/x/webhooks"), 404, 1002)
-    refusal(told.call("DELETE", "/environments/%s/webhooks" % new_environment()), 405, 1300)
+    assert asking.call("GET", "/webhooks/events").status == 200
+    refusal(asking.call("GET", "/webhooks/" + new_environment()), 404, 1200)
+    refusal(asking.call("GET", "/environments/x/webhooks"), 404, 1002)
+    refusal(asking.call("DELETE", "/environments/%s/webhooks" % new_environment()), 405, 1300)
     assert len(projects.arrivals()) == before
 
 
-def test_a_negative_answer_is_asked_again_after_five_seconds(told, projects):
+def test_a_negative_answer_is_asked_again_after_five_seconds(asking, projects):
     environment = where(projects, status=404)
-    refusal(ask(told, environment), 404, 1201)
+    refusal(ask(asking, environment), 404, 1201)
     projects.rule(place(environment), status=200)
-    told.clock.advance(5)
-    assert ask(told, environment).status == 200
+    asking.clock.advance(5)
+    assert ask(asking, environment).status == 200
 
 
 def test_a_positive_answer_bridges_an_outage_of_five_minutes(serve_webhooks, projects, clock):
@@ -128,7 +127,7 @@ def test_a_positive_answer_bridges_an_outage_of_five_minutes(serve_webhooks, pro
     environment, other = new_environment(), where(projects, status=404)
     assert ask(service, environment).status == 200
     refusal(ask(service, other), 404, 1201)
-    # It is fresh for half a minute, and asked again after that. The first request waits until the time for the answer is up.
+    # It is fresh for 30 s. Then the service is asked again, and the first request waits for the answer, for up to 3 s.
     projects.rule(place(environment), fault="hang")
     projects.rule(place(other), fault="close")
     assert ask(service, environment).status == 200 and len(projects.arrivals(place(environment))) == 1
@@ -160,19 +159,19 @@ def test_an_unreachable_project_management_is_logged_once(serve_webhooks):
     assert service.log().count("the project management does not answer") == 1
 
 
-def test_one_that_hangs_delays_nobody_else(told, projects):
+def test_questions_that_hang_delay_no_other_request(asking, projects):
     known = new_environment()
     hanging = [where(projects, fault="hang") for _ in range(8)]
     with ThreadPoolExecutor(24) as pool:
         for _ in range(8):
-            assert ask(told, known).status == 200
+            assert ask(asking, known).status == 200
         start = time.monotonic()
-        slow = [pool.submit(ask, told, environment) for environment in hanging * 3]
+        slow = [pool.submit(ask, asking, environment) for environment in hanging * 3]
         times = []
         while time.monotonic() < start + 2:
             before = time.monotonic()
-            assert ask(told, known, "POST", "/events", EVENT).status == 202
-            assert told.call("GET", "/webhooks/events").status == 200
+            assert ask(asking, known, "POST", "/events", EVENT).status == 202
+            assert asking.call("GET", "/webhooks/events").status == 200
             times.append(time.monotonic() - before)
         assert not any(answer.done() for answer in slow)
         for answer in slow:
@@ -184,7 +183,7 @@ def test_one_that_hangs_delays_nobody_else(told, projects):
 
 
 class Crowd:
-    """Many requests at once, each on a connection of its own."""
+    """Many requests at once, each on its own connection."""
 
     def __init__(self, service, requests):
         self.selector, self.found = selectors.DefaultSelector(), {}
@@ -216,7 +215,7 @@ class Crowd:
             key.fileobj.close()
 
 
-def test_thousands_who_want_to_know_the_same_share_one_question(serve_webhooks, projects):
+def test_thousands_of_requests_share_one_question_of_each_responder(serve_webhooks, projects):
     service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=4)
     environment = where(projects, delay=1.5)
     path = "/environments/%s/webhooks" % environment
@@ -225,13 +224,13 @@ def test_thousands_who_want_to_know_the_same_share_one_question(serve_webhooks, 
     assert 1 <= len(projects.arrivals(place(environment))) <= 4
 
 
-def test_many_environments_are_asked_for_side_by_side(serve_webhooks, projects):
+def test_many_questions_are_asked_at_the_same_time(serve_webhooks, projects):
     service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
     crowd = Crowd(service, [("GET", "/environments/%s/settings" % new_environment()) for _ in range(500)])
     assert {status for status, _ in crowd.answers(500)} == {200}
 
 
-def test_no_more_wait_than_may(serve_webhooks, projects):
+def test_a_thousand_requests_of_an_address_may_wait(serve_webhooks, projects):
     service = serve_webhooks(PROJECT_MANAGEMENT_API_URI=projects.url("/api"), RESPONDERS=1)
     environment = where(projects, fault="hang")
     crowd = Crowd(service, [("GET", "/environments/%s/webhooks" % environment)] * 1300)
@@ -249,7 +248,7 @@ def test_requests_whose_clients_have_gone_make_room(serve_webhooks, projects):
     crowd.leave()
 
     def waited():
-        """Whether one more request waits; not because the question is over."""
+        """Whether one more request waits, while the question is still pending."""
         assert projects.ends(place(environment)) == []
         return json.loads(ask(service, environment).body)["error_code"] == 1503
 
@@ -257,7 +256,7 @@ def test_requests_whose_clients_have_gone_make_room(serve_webhooks, projects):
 
 
 def wait_in(service, projects, pool):
-    """Posts eight events, and returns their answers to come once all eight requests wait: each has its own question."""
+    """Posts eight events, and returns the pending answers once all eight requests wait, each for its own question."""
     environments = [where(projects, delay=1) for _ in range(8)]
     waiting = [pool.submit(ask, service, environment, "POST", "/events", EVENT) for environment in environments]
     for environment in environments:
@@ -283,7 +282,7 @@ def test_requests_that_wait_in_a_killed_responder_are_answered_by_another(serve_
     assert len({answer.json()["event_id"] for answer in answers}) == 8
 
 
-def test_any_uuid_is_an_environment_where_nobody_is_asked(hub, projects):
+def test_without_the_setting_any_uuid_is_an_environment(hub, projects):
     before = len(projects.arrivals())
     assert ask(hub, new_environment()).status == 200
     assert len(projects.arrivals()) == before
@@ -292,7 +291,7 @@ def test_any_uuid_is_an_environment_where_nobody_is_asked(hub, projects):
 @pytest.mark.parametrize(
     "value", ["localhost:8101/api", "ftp://x/", "http://", "http://user:word@x/", "http://x/?a=b", "http://x/#a", "x"]
 )
-def test_a_wrong_setting_is_refused(tmp_path, value):
+def test_an_invalid_setting_is_refused(tmp_path, value):
     result = postroom(tmp_path, "settings", PROJECT_MANAGEMENT_API_URI=value)
     assert result.returncode != 0 and b"PROJECT_MANAGEMENT_API_URI is " in result.stderr
 

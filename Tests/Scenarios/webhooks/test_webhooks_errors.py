@@ -1,4 +1,4 @@
-"""Outbound webhooks: what is refused, and how the answer says so."""
+"""Errors of the webhooks API: codes, statuses, and the member that they name."""
 
 import base64
 import json
@@ -75,25 +75,25 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("wanted, code, place", REFUSED, ids=range(len(REFUSED)))
-def test_what_cannot_be_made_is_refused_with_its_place(hub, wanted, code, place):
+def test_an_invalid_webhook_is_refused_and_the_error_names_the_member(hub, wanted, code, place):
     environment = new_environment()
     assert place in refusal(create(hub, wanted, environment), 400, code)
     assert hub.call("GET", "/environments/%s/webhooks" % environment).json() == []
 
 
 @pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "connection", "TE", "Upgrade", "Expect"])
-def test_headers_that_are_the_senders_own_are_refused(hub, name):
+def test_headers_of_the_connection_are_refused(hub, name):
     assert "custom_headers.%s: " % name in refusal(create(hub, body(custom_headers={name: "x"})), 400, 1005)
 
 
 @pytest.mark.parametrize(
     "name", ["X-3dverse-Signature", "x-3dverse-signature-timestamp", "X_3dverse_Signature", "Webhook-Id", "webhook_signature"]
 )
-def test_headers_of_the_signature_are_refused(hub, name):
+def test_headers_of_signatures_are_refused(hub, name):
     assert "custom_headers.%s: " % name in refusal(create(hub, body(custom_headers={name: "x"})), 400, 1005)
 
 
-def test_a_change_is_refused_as_a_whole(hub):
+def test_a_change_with_an_invalid_member_changes_nothing(hub):
     webhook = hub.add(new_environment(), "http://example.com/")
     path = "/webhooks/" + webhook["webhook_id"]
     for members, code in (
@@ -136,13 +136,13 @@ def sent_to(path):
 
 
 @pytest.mark.parametrize("method, path", WEBHOOK_ROUTES)
-def test_a_webhook_that_is_not_there(hub, method, path):
+def test_an_unknown_webhook_is_not_found(hub, method, path):
     refusal(hub.api(method, path % NOBODY, None if method in ("GET", "DELETE") else sent_to(path)), 404, 1200)
 
 
 @pytest.mark.parametrize("method, path", WEBHOOK_ROUTES + ENVIRONMENT_ROUTES)
 @pytest.mark.parametrize("text", ["x", NOBODY + "0", NOBODY[:-1] + "g", "%20"])
-def test_an_id_that_is_none(hub, method, path, text):
+def test_an_id_that_is_not_a_uuid_is_not_found(hub, method, path, text):
     answer = hub.api(method, path % text, None if method in ("GET", "DELETE") else sent_to(path))
     assert "UUID" in refusal(answer, 404, 1002)
 
@@ -150,7 +150,7 @@ def test_an_id_that_is_none(hub, method, path, text):
 @pytest.mark.parametrize(
     "path", ["/webhooks", "/environments", "/api/webhooks/", "/environments/%s" % NOBODY, "/webhooks/%s/nothing" % NOBODY]
 )
-def test_a_path_that_leads_nowhere(hub, path):
+def test_an_unknown_path_is_not_found(hub, path):
     refusal(hub.call("GET", path), 404, 1002)
 
 
@@ -171,13 +171,13 @@ def test_a_path_that_leads_nowhere(hub, path):
         ("OPTIONS", "/webhooks/%s", "DELETE,GET,HEAD,PATCH,PUT"),
     ],
 )
-def test_a_method_that_is_not_for_this(hub, method, path, allowed):
+def test_another_method_is_not_allowed(hub, method, path, allowed):
     answer = hub.call(method, path % NOBODY if "%s" in path else path)
     refusal(answer, 405, 1300)
     assert answer.headers["allow"] == allowed
 
 
-def test_a_body_that_is_too_large(hub):
+def test_a_body_that_is_too_large_is_refused(hub):
     environment = new_environment()
     largest = json.dumps(body(name="n")).encode()
     largest += b" " * ((256 << 10) - len(largest))
@@ -188,24 +188,24 @@ def test_a_body_that_is_too_large(hub):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "multipart/form-data"])
-def test_a_body_that_is_not_said_to_be_json(hub, kind):
+def test_a_body_of_another_media_type_is_refused(hub, kind):
     path = "/environments/%s/webhooks" % new_environment()
     refusal(hub.call("POST", path, json.dumps(body()), {"Content-Type": kind}), 415, 1302)
 
 
-def test_a_body_in_a_content_coding(hub):
+def test_a_compressed_body_is_refused(hub):
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     refusal(hub.call("POST", "/environments/%s/webhooks" % new_environment(), b"x", headers), 415, 1302)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/cloudevents+json", None])
-def test_a_body_that_is_said_to_be_json_or_nothing(hub, kind):
+def test_a_body_may_be_json_or_have_no_media_type(hub, kind):
     headers = {"Content-Type": kind} if kind else {}
     path = "/environments/%s/webhooks" % new_environment()
     assert hub.call("POST", path, json.dumps(body()), headers).status == 201
 
 
-def test_an_environment_has_a_hundred_webhooks_at_most(hub):
+def test_an_environment_has_at_most_a_hundred_webhooks(hub):
     environment = new_environment()
     with_one = together(8, lambda _: [create(hub, body(), environment).status for _ in range(14)])
     statuses = [status for statuses in with_one for status in statuses]
@@ -214,11 +214,11 @@ def test_an_environment_has_a_hundred_webhooks_at_most(hub):
     assert len(hub.call("GET", "/environments/%s/webhooks" % environment).json()) == 100
 
 
-def test_what_is_debugged_is_not_shown(hub):
+def test_without_debug_the_internal_message_is_empty(hub):
     assert b'"internal_message": ""' in hub.call("GET", "/webhooks/" + NOBODY).body
 
 
-def test_a_store_without_room_is_503(serve_webhooks):
+def test_a_full_store_is_503(serve_webhooks):
     service = serve_webhooks(MAX_STORE_BYTES="16m")
     environment = new_environment()
     webhook = service.add(environment, "http://127.0.0.1:1/", disabled_until="2999-01-01T00:00:00Z")
@@ -228,6 +228,6 @@ def test_a_store_without_room_is_503(serve_webhooks):
         if answer.status != 202:
             break
     assert "full" in refusal(answer, 503, 1501) and answer.headers["retry-after"]
-    # What is there can be read and deleted.
+    # Webhooks can be read and deleted.
     assert service.webhook(webhook) == webhook
     assert service.call("DELETE", "/webhooks/" + webhook["webhook_id"]).status == 204

@@ -1,4 +1,4 @@
-"""Outbound webhooks: which events are taken."""
+"""Publishing events for webhooks."""
 
 import json
 
@@ -31,25 +31,25 @@ EVENT_REFUSED = [
 
 
 @pytest.mark.parametrize("event, code, place", EVENT_REFUSED, ids=range(len(EVENT_REFUSED)))
-def test_what_is_no_event_is_refused_with_its_place(hub, event, code, place):
+def test_an_invalid_event_is_refused_and_the_error_names_the_member(hub, event, code, place):
     assert place in refusal(hub.api("POST", "/environments/%s/events" % new_environment(), event), 400, code)
 
 
-def test_an_event_id_is_taken_once(hub, receiver):
+def test_an_event_id_is_stored_once(hub, receiver):
     environment, other = new_environment(), new_environment()
     webhook = hub.add(environment, receiver.url("/once"))
     hub.add(other, receiver.url("/once-elsewhere"))
     first = hub.publish(environment, event_id="a", data=1)
     assert first == {"event_id": "a", "deliveries": 1, "duplicate": False}
     assert hub.publish(environment, event_id="a", data=2) == {**first, "duplicate": True}
-    # It is the environment's own.
+    # Ids of another environment are other ids.
     assert hub.publish(other, event_id="a") == first
     hub.settle(webhook)
     (call,) = receiver.arrivals("/once")
     assert json.loads(call["body"])["data"] == 1
 
 
-def test_an_idempotency_key_is_taken_once(hub, receiver):
+def test_an_idempotency_key_is_stored_once(hub, receiver):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/key"))
     key = {"Idempotency-Key": "k-1"}
@@ -57,7 +57,7 @@ def test_an_idempotency_key_is_taken_once(hub, receiver):
     assert first["duplicate"] is False
     assert hub.publish(environment, headers=key) == {**first, "duplicate": True}
     assert hub.publish(environment, headers=key, event_id="mine") == {**first, "duplicate": True}
-    # An event's id is no key, nor a key an id.
+    # An event's id is not a key, and a key is not an id.
     assert hub.publish(environment, event_id="k-1")["duplicate"] is False
     assert hub.publish(environment, headers={"Idempotency-Key": first["event_id"]})["duplicate"] is False
     hub.settle(webhook)
@@ -67,7 +67,7 @@ def test_an_idempotency_key_is_taken_once(hub, receiver):
         assert "Idempotency-Key" in refusal(answer, 400, 1001)
 
 
-def test_the_same_event_at_the_same_moment_is_one(hub, receiver):
+def test_an_event_that_is_published_sixteen_times_at_once_is_stored_once(hub, receiver):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/race"))
     answers = together(16, lambda _: hub.publish(environment, event_id="same"))
@@ -76,7 +76,7 @@ def test_the_same_event_at_the_same_moment_is_one(hub, receiver):
     assert len(receiver.arrivals("/race")) == 1
 
 
-def test_a_cloud_event_is_taken_too(hub, receiver):
+def test_a_cloudevent_is_accepted(hub, receiver):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/cloud"))
     event = {
@@ -103,7 +103,7 @@ def test_a_cloud_event_is_taken_too(hub, receiver):
     }
 
 
-def test_events_without_an_id_are_given_one_each(hub):
+def test_events_without_an_id_get_one_each(hub):
     environment = new_environment()
     ids = {hub.publish(environment)["event_id"] for _ in range(5)}
     assert len(ids) == 5 and all(len(event) == 36 for event in ids)

@@ -1,4 +1,4 @@
-"""A full store: what was acknowledged is delivered all the same, and what is deleted makes room."""
+"""A full store: acknowledged events are delivered, and deletions make room."""
 
 import os
 import time
@@ -8,12 +8,13 @@ from webhook_service import new_environment
 
 
 def processor_seconds(pid):
+    """The processor time that a process has used."""
     with open("/proc/%d/stat" % pid) as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_a_store_that_deliveries_fill_delivers_what_it_has_acknowledged_and_can_be_emptied(serve_webhooks, receive):
+def test_a_store_full_of_deliveries_delivers_all_acknowledged_events_and_can_be_emptied(serve_webhooks, receive):
     receiver = receive({"/fails": {"status": 500, "body": "y" * 20000}})
     service = serve_webhooks(MAX_STORE_BYTES="24m", WEBHOOKS_MAX_RETRIES=2, WEBHOOKS_RETRY_INTERVAL="100ms")
     environment = new_environment()

@@ -1,4 +1,4 @@
-"""What is called: the Internet at large and what an operator has opened, however an address is written."""
+"""Addresses that may be called: public ones and those that an operator allows, in every notation."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ import pytest
 from harness import wait_for
 from webhook_service import Receiver, WebhookService, new_environment, refusal
 
-# By what is in them: this host, private networks, links, clouds' services, and IPv4 addresses in IPv6 ones.
+# This host, private networks, links, services of clouds, and IPv4 addresses within IPv6 ones.
 CLOSED = [
     "127.0.0.1",
     "127.1",
@@ -69,7 +69,7 @@ CLOSED = [
     "[ff02::1]",
 ]
 
-# Written so that two programs may see different hosts.
+# URLs in which two programs may see different hosts.
 AMBIGUOUS = [
     "http://127.0.0.1@example.com/",
     "http://example.com@127.0.0.1/",
@@ -128,7 +128,7 @@ def guarded(tmp_path_factory, resolver):
 
 @pytest.fixture(scope="module")
 def inner(tmp_path_factory):
-    """What nobody may reach: a receiver on the addresses of this machine."""
+    """A receiver on closed addresses: those of this machine."""
     receiver = Receiver(tmp_path_factory.mktemp("inner"), None, "--host", "127.0.0.1", "--host", "::1")
     yield receiver
     receiver.stop()
@@ -147,17 +147,17 @@ def test_an_address_of_a_closed_network_is_refused_in_every_notation(guarded, ho
 
 
 @pytest.mark.parametrize("url", AMBIGUOUS)
-def test_a_url_that_is_not_plain_is_refused(guarded, url):
+def test_an_ambiguous_url_is_refused(guarded, url):
     assert refusal(ask(guarded, url), 400, 1004).startswith("url: ")
 
 
 @pytest.mark.parametrize("url", OPEN)
-def test_addresses_of_the_internet_and_names_are_taken(guarded, url):
+def test_public_addresses_and_names_are_accepted(guarded, url):
     answer = ask(guarded, url)
     assert answer.status == 201 and answer.json()["url"] == url
 
 
-def test_a_change_is_held_to_the_same(guarded):
+def test_a_closed_address_is_refused_in_a_change_too(guarded):
     webhook = guarded.add(new_environment(), "http://example.com/")
     path = "/webhooks/" + webhook["webhook_id"]
     whole = {"name": "x", "url": "http://10.0.0.1/", "events": ["job-created"]}
@@ -166,7 +166,7 @@ def test_a_change_is_held_to_the_same(guarded):
     assert guarded.webhook(webhook)["url"] == "http://example.com/"
 
 
-def test_a_name_that_comes_to_lead_to_a_closed_network_is_not_connected_to(guarded, inner, resolver):
+def test_a_name_that_later_resolves_to_a_closed_address_is_not_called(guarded, inner, resolver):
     environment = new_environment()
     resolver.lead("moving.test", "93.184.216.34")
     webhook = guarded.add(environment, inner.url("/name", host="moving.test"))
@@ -196,7 +196,7 @@ def test_a_name_that_comes_to_lead_to_a_closed_network_is_not_connected_to(guard
         ["2606:2800:220:1::1", "fd00::1"], ["93.184.216.34", "::ffff:10.0.0.1"], ["64:ff9b::a00:1"], ["169.254.169.254"],
     ],
 )
-def test_a_name_that_leads_to_a_closed_network_is_refused(guarded, resolver, addresses):
+def test_a_name_that_resolves_to_a_closed_address_is_refused(guarded, resolver, addresses):
     name = "closed-%d.test" % len(resolver.names)
     resolver.lead(name, *addresses)
     message = refusal(ask(guarded, "https://%s:8443/x" % name), 400, 1004)
@@ -209,19 +209,19 @@ def test_a_name_that_leads_to_a_closed_network_is_refused(guarded, resolver, add
     assert guarded.webhook(webhook)["url"] == "http://93.184.216.34/"
 
 
-def test_this_host_is_refused_by_its_name(guarded):
+def test_localhost_is_refused(guarded):
     for name in ("localhost", "LOCALHOST", "this.localhost"):
         assert "DELIVERY_ALLOW_SUBNETS" in refusal(ask(guarded, "http://%s/" % name), 400, 1004)
 
 
-def test_a_name_that_leads_elsewhere_or_nowhere_is_taken(guarded, resolver):
+def test_a_name_that_resolves_to_public_addresses_or_to_none_is_accepted(guarded, resolver):
     resolver.lead("open.test", "93.184.216.34", "2606:2800:220:1::1")
     resolver.lead("nowhere.test")
     for name in ("open.test", "nowhere.test"):
         assert ask(guarded, "http://%s/" % name).status == 201
 
 
-def test_a_name_that_nobody_tells_is_taken_and_delays_nobody(guarded, resolver):
+def test_a_name_whose_lookup_hangs_is_accepted_and_delays_no_other_request(guarded, resolver):
     resolver.lead("hanging.test", "hangs")
     with ThreadPoolExecutor(20) as pool:
         start = time.monotonic()
@@ -235,7 +235,7 @@ def test_a_name_that_nobody_tells_is_taken_and_delays_nobody(guarded, resolver):
         assert [answer.result().status for answer in slow] == [201] * 20
         assert 2.9 < time.monotonic() - start < 6
     assert max(others) < 1, max(others)
-    # Once for each responder.
+    # Each responder looks it up once.
     assert resolver.asked("hanging.test") <= 2
 
 
@@ -255,8 +255,8 @@ def test_a_url_that_stays_the_same_is_not_looked_up_again(serve_webhooks, resolv
     assert resolver.asked("staying.test") == 2
 
 
-def test_a_redirect_into_a_closed_network_is_not_followed(serve_webhooks, inner, receive):
-    # What may be called is one network; the redirect leads to another.
+def test_a_redirect_to_a_closed_address_is_not_followed(serve_webhooks, inner, receive):
+    # One network is allowed, and the redirect leads to another.
     receiver = receive(None, "--host", "127.0.0.2")
     service = serve_webhooks(
         DELIVERY_ALLOW_SUBNETS="127.0.0.2/32", WEBHOOKS_MAX_RETRIES=1, WEBHOOKS_RETRY_INTERVAL="100ms"
@@ -272,7 +272,7 @@ def test_a_redirect_into_a_closed_network_is_not_followed(serve_webhooks, inner,
     assert len(inner.arrivals()) == before and len(receiver.arrivals()) == 10
 
 
-def test_only_what_is_opened_is_open(serve_webhooks, inner, resolver):
+def test_only_allowed_networks_can_be_called(serve_webhooks, inner, resolver):
     resolver.lead("opened.test", "127.0.0.1")
     service = serve_webhooks(DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", **resolver.settings)
     environment = new_environment()
@@ -285,7 +285,7 @@ def test_only_what_is_opened_is_open(serve_webhooks, inner, resolver):
     assert len(inner.wait(5, "/opened")) == 5
 
 
-def test_what_was_open_and_is_not_any_longer_is_not_called(serve_webhooks, inner):
+def test_an_address_that_is_no_longer_allowed_is_not_called(serve_webhooks, inner):
     service = serve_webhooks(WEBHOOKS_MAX_RETRIES=0)
     environment = new_environment()
     webhook = service.add(environment, inner.url("/closed-later"))
@@ -300,7 +300,7 @@ def test_what_was_open_and_is_not_any_longer_is_not_called(serve_webhooks, inner
     assert len(inner.arrivals("/closed-later")) == 1
 
 
-def test_a_proxy_of_the_surroundings_is_not_used(serve_webhooks, inner):
+def test_a_proxy_in_the_environment_variables_is_not_used(serve_webhooks, inner):
     service = serve_webhooks(http_proxy=inner.url("/proxy"), HTTP_PROXY=inner.url("/proxy"), all_proxy=inner.url("/"))
     environment = new_environment()
     before = len(inner.arrivals())
@@ -310,7 +310,7 @@ def test_a_proxy_of_the_surroundings_is_not_used(serve_webhooks, inner):
     assert [call["path"] for call in inner.arrivals()[before:]] == ["/direct"]
 
 
-def test_https_alone_where_that_is_wanted(serve_webhooks):
+def test_webhooks_https_only_refuses_http(serve_webhooks):
     service = serve_webhooks(WEBHOOKS_HTTPS_ONLY="true")
     assert "https://" in refusal(ask(service, "http://example.com/"), 400, 1004)
     assert ask(service, "https://example.com/").status == 201

@@ -1,4 +1,4 @@
-"""Outbound webhooks: the log, statistics, and sending again."""
+"""The log of a webhook, its statistics, and retry, recover and test."""
 
 import json
 from datetime import datetime, timezone
@@ -40,11 +40,11 @@ def logged(hub, receiver):
         ("?status=failure&limit=1", [3]),
     ],
 )
-def test_a_log_is_filtered(hub, logged, query, ids):
+def test_the_log_is_filtered(hub, logged, query, ids):
     assert [line["event_id"] for line in hub.attempts(logged, query)] == ["e%d" % number for number in ids]
 
 
-def test_a_log_is_read_in_pages(hub, logged):
+def test_the_log_is_read_in_pages(hub, logged):
     found, query = [], "?limit=2"
     while page := hub.attempts(logged, query):
         found += page
@@ -66,12 +66,12 @@ def test_a_log_is_read_in_pages(hub, logged):
         ("?status=bad", 1001, "status"),
     ],
 )
-def test_a_question_that_cannot_be_understood(hub, logged, query, code, place):
+def test_an_invalid_query_is_refused(hub, logged, query, code, place):
     answer = hub.call("GET", "/webhooks/%s/logs%s" % (logged["webhook_id"], query))
     assert '"%s"' % place in refusal(answer, 400, code)
 
 
-def test_statistics_count_what_has_happened(hub, receiver):
+def test_statistics_count_deliveries_and_failures(hub, receiver):
     environment = new_environment()
     receiver.rule("/counted", status=[200, 500, 500, 500])
     webhook = hub.add(environment, receiver.url("/counted"), retry_policy=["100ms"])
@@ -84,10 +84,10 @@ def test_statistics_count_what_has_happened(hub, receiver):
     assert statistics["consecutive_failures"] == 2 and statistics["failing_since"]
 
 
-# ------------------------------------------------------------ sending again
+# ------------------------------------------------------------ retry, recover, test
 
 
-def test_a_single_line_is_retried_once(hub, receiver):
+def test_retry_makes_one_attempt(hub, receiver):
     environment = new_environment()
     receiver.rule("/retried", status=500)
     webhook = hub.add(environment, receiver.url("/retried"), retry_policy=[])
@@ -111,7 +111,7 @@ def test_a_single_line_is_retried_once(hub, receiver):
     refusal(hub.api("POST", "/webhooks/%s/logs/%s/retry" % (other["webhook_id"], line["log_id"])), 404, 1202)
 
 
-def test_what_was_given_up_is_recovered(hub, receiver):
+def test_recover_delivers_what_was_given_up(hub, receiver):
     environment = new_environment()
     receiver.rule("/recovered", status=[500, 200, 500, 500, 200])
     webhook = hub.add(environment, receiver.url("/recovered"), retry_policy=[])
@@ -126,11 +126,11 @@ def test_what_was_given_up_is_recovered(hub, receiver):
     answer = hub.api("POST", path, {"since": lines[0]["triggered_at"]})
     assert answer.json() == {"deliveries": 2, "more": False}
     assert sorted(line["event_id"] for line in hub.settle(webhook)[5:]) == ["e0", "e3"]
-    # All that was given up has been delivered since.
+    # All has been delivered since.
     assert hub.api("POST", path, {"since": lines[0]["triggered_at"]}).json()["deliveries"] == 0
 
 
-def test_what_was_given_up_and_has_failed_again_since_is_recovered_too(hub, receiver):
+def test_recover_delivers_what_has_failed_again_since(hub, receiver):
     environment = new_environment()
     receiver.rule("/again", status=500)
     webhook = hub.add(environment, receiver.url("/again"), retry_policy=[])
@@ -156,12 +156,12 @@ def test_what_was_given_up_and_has_failed_again_since_is_recovered_too(hub, rece
         ({"since": "2026-01-01T00:00:00Z", "to": "x"}, "to: "),
     ],
 )
-def test_a_window_that_cannot_be_recovered(hub, wanted, place):
+def test_an_invalid_recover_is_refused(hub, wanted, place):
     webhook = hub.add(new_environment(), "http://example.com/")
     assert place in refusal(hub.api("POST", "/webhooks/%s/recover" % webhook["webhook_id"], wanted), 400, 1001)
 
 
-def test_a_test_sends_an_example_once(hub, receiver):
+def test_a_test_sends_one_example(hub, receiver):
     environment = new_environment()
     receiver.rule("/tested", status=[200, 500])
     webhook = hub.add(environment, receiver.url("/tested"), events=["job-created"])
@@ -169,7 +169,7 @@ def test_a_test_sends_an_example_once(hub, receiver):
     answer = hub.api("POST", path)
     assert answer.status == 202 and answer.json()["event"] == "job-created"
     hub.settle(webhook)
-    # Of an event that it does not subscribe to, too; and a failure is not repeated.
+    # Also of an event type that it does not subscribe to. A failure is not retried.
     assert hub.api("POST", path, {"event": "pipeline-completed"}).status == 202
     log = hub.settle(webhook)
     assert [(line["trigger"], line["event"], line["final"]) for line in log] == [

@@ -1,4 +1,4 @@
-"""When attempts are repeated, and what disables a webhook."""
+"""Retries by each policy, and what disables a webhook."""
 
 import time
 
@@ -22,7 +22,7 @@ def test_without_retries_there_is_one_attempt(serve_webhooks, receive):
     assert len(receiver.arrivals()) == 1
 
 
-def test_another_fixed_policy_is_kept_to_as_exactly(serve_webhooks, receive):
+def test_the_fixed_policy_follows_its_settings(serve_webhooks, receive):
     receiver = receive({"*": {"status": 500}})
     service = serve_webhooks(WEBHOOKS_MAX_RETRIES=5, WEBHOOKS_RETRY_INTERVAL="250ms")
     environment = new_environment()
@@ -33,7 +33,7 @@ def test_another_fixed_policy_is_kept_to_as_exactly(serve_webhooks, receive):
     assert len(receiver.arrivals()) == 6
 
 
-def test_a_schedule_has_an_attempt_for_each_wait_and_a_little_jitter(serve_webhooks, receive):
+def test_a_schedule_has_an_attempt_for_each_wait_with_jitter(serve_webhooks, receive):
     receiver = receive({"*": {"status": 500}})
     service = serve_webhooks(WEBHOOKS_RETRY_SCHEDULE="0.2s,0.4s")
     environment = new_environment()
@@ -46,7 +46,7 @@ def test_a_schedule_has_an_attempt_for_each_wait_and_a_little_jitter(serve_webho
         for wait, line, found in zip((0.2, 0.4), log, waits(log)):
             assert wait - 0.002 <= found <= 1.1 * wait + LATE
             drawn.append(round((moment(line["next_retry_at"]) - ended(line)) / wait, 2))
-    # When the next one is due was told at the end of each attempt, so it shows the jitter alone.
+    # The log has when the next attempt was due: the wait and its jitter, without what a busy machine adds.
     assert min(drawn) >= 0.99 and len(set(drawn)) > 4
     assert sorted(drawn)[len(drawn) // 2] <= 1.15, drawn
 
@@ -77,7 +77,7 @@ def test_a_change_of_the_settings_applies_to_existing_webhooks_and_deliveries(se
     assert [line["attempt"] for line in service.settle(fixed)] == [1, 2, 3, 4, 1]
 
 
-def test_a_webhook_may_have_a_policy_of_its_own(hub, receiver):
+def test_a_webhook_may_have_its_own_policy(hub, receiver):
     environment = new_environment()
     receiver.rule("/own", status=500)
     own = hub.add(environment, receiver.url("/own"), retry_policy=["100ms", 0.2, "0.3s"])
@@ -88,7 +88,7 @@ def test_a_webhook_may_have_a_policy_of_its_own(hub, receiver):
     assert all(wait - 0.002 <= found <= 1.1 * wait + LATE for wait, found in zip((0.1, 0.2, 0.3), waits(log)))
 
 
-def test_what_fails_again_and_again_is_left_alone_for_a_while(hub, receiver):
+def test_repeated_failures_open_the_circuit(hub, receiver):
     environment = new_environment()
     receiver.rule("/broken", status=500)
     webhook = hub.add(environment, receiver.url("/broken"), retry_policy=["1h"])
@@ -105,7 +105,7 @@ def test_what_fails_again_and_again_is_left_alone_for_a_while(hub, receiver):
     assert 29 < moment(statistics["circuit_probe_at"]) - last < 31
 
 
-def test_nothing_is_sent_to_a_disabled_webhook(hub, receiver):
+def test_a_disabled_webhook_is_not_called(hub, receiver):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/later"), disabled_until=stamp(3600))
     assert "disabled_reason" not in webhook
@@ -113,12 +113,12 @@ def test_nothing_is_sent_to_a_disabled_webhook(hub, receiver):
     (line,) = hub.attempts(webhook)
     assert (line["error_kind"], line["attempt"], line["final"]) == ("disabled", 0, True)
     assert hub.statistics(webhook)["pending"] == 0 and receiver.arrivals("/later") == []
-    # But by a test it is.
+    # A test calls it all the same.
     assert hub.api("POST", "/webhooks/%s/test" % webhook["webhook_id"]).status == 202
     receiver.wait(1, "/later")
 
 
-def test_a_webhook_that_was_disabled_until_now_is_not(hub, receiver):
+def test_a_webhook_is_disabled_only_until_its_time(hub, receiver):
     environment = new_environment()
     past = hub.add(environment, receiver.url("/past"), disabled_until=stamp(-60))
     soon = hub.add(environment, receiver.url("/soon"), disabled_until=stamp(1))
@@ -130,7 +130,7 @@ def test_a_webhook_that_was_disabled_until_now_is_not(hub, receiver):
     assert len(receiver.arrivals("/soon")) == 1
 
 
-def test_disabling_puts_aside_what_is_pending(hub, receiver):
+def test_pending_deliveries_stay_when_a_webhook_is_disabled(hub, receiver):
     environment = new_environment()
     receiver.rule("/pending", status=500)
     webhook = hub.add(environment, receiver.url("/pending"), retry_policy=["1h"])
@@ -140,13 +140,13 @@ def test_disabling_puts_aside_what_is_pending(hub, receiver):
     assert hub.statistics(webhook)["pending"] == 3
     hub.change(webhook, disabled_until=stamp(3600))
     hub.publish(environment)
-    # What waits is left until its time comes; nothing new is sent.
+    # They are left until their time comes, and nothing new is sent.
     assert [line["error_kind"] for line in hub.attempts(webhook)] == ["disabled", "status", "status", "status"]
     assert hub.statistics(webhook)["pending"] == 3
     assert len(receiver.arrivals("/pending")) == 3
 
 
-def test_gone_can_be_a_failure_like_others(serve_webhooks, receive):
+def test_without_webhooks_disable_on_gone_410_is_an_ordinary_failure(serve_webhooks, receive):
     receiver = receive({"*": {"status": 410}})
     service = serve_webhooks(WEBHOOKS_DISABLE_ON_GONE="false", WEBHOOKS_MAX_RETRIES=1, WEBHOOKS_RETRY_INTERVAL="100ms")
     environment = new_environment()

@@ -1,4 +1,4 @@
-"""What is sent, in which order, and how much at a time."""
+"""Calls of webhooks: their content, order, and rate."""
 
 import json
 import time
@@ -8,23 +8,23 @@ from harness import wait_for
 from webhook_examples import LATE
 from webhook_service import header_of, new_environment
 
-# ------------------------------------------------------------ what is sent
+# ------------------------------------------------------------ content
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
-def test_every_method_has_the_body(hub, receiver, method):
+def test_every_method_sends_the_body(hub, receiver, method):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/method-" + method + "?a=1&b=%20"), method=method)
     hub.publish(environment, data={"text": "käse \U0001f9c0", "number": 1.50})
     (line,) = hub.settle(webhook)
     (call,) = receiver.arrivals("/method-" + method)
     assert call["method"] == method.upper() and line["method"] == method and call["query"] == "a=1&b=%20"
-    # Data is as it was published, to the byte.
+    # Data is what was published, byte for byte.
     assert call["body"].endswith(', "data": {"text": "k\\u00e4se \\ud83e\\uddc0", "number": 1.5}}')
     assert call["body"] == line["request_body"]
 
 
-def test_custom_headers_are_sent_and_shown_to_nobody(hub, receiver):
+def test_custom_headers_are_sent_and_never_shown(hub, receiver):
     environment = new_environment()
     headers = {"Authorization": "Bearer s3cret-token", "X-Tenant": "grün, weiß", "x_under_score": "1"}
     webhook = hub.add(environment, receiver.url("/headers"), custom_headers=headers)
@@ -38,14 +38,14 @@ def test_custom_headers_are_sent_and_shown_to_nobody(hub, receiver):
         assert line["request_headers"][name] == "***"
     assert line["request_headers"]["X-3dverse-Event"] == "pipeline-created"
     assert "s3cret" not in json.dumps(line) + json.dumps(hub.webhook(webhook)) + hub.log()
-    # A mask that is sent back keeps what it stands for.
+    # A mask that is sent back keeps the value.
     hub.change(webhook, custom_headers={**masked, "X-Tenant": "blue"})
     hub.publish(environment)
     second = receiver.wait(2, "/headers")[1]
     assert header_of(second, "authorization") == "Bearer s3cret-token" and header_of(second, "x-tenant") == "blue"
 
 
-def test_custom_headers_may_replace_what_is_told_of_the_body(hub, receiver):
+def test_custom_headers_may_replace_user_agent_and_content_type(hub, receiver):
     environment = new_environment()
     headers = {"user-agent": "mine", "Content-type": "application/vnd.example+json"}
     webhook = hub.add(environment, receiver.url("/agent"), custom_headers=headers)
@@ -66,7 +66,7 @@ def test_the_largest_event_arrives(hub, receiver):
     assert json.loads(call["body"])["data"]["x"] == "y" * (255 << 10)
 
 
-def test_only_what_is_subscribed_to_is_sent_and_only_in_its_environment(hub, receiver):
+def test_a_webhook_gets_the_events_that_it_subscribes_to_in_its_environment(hub, receiver):
     environment, other = new_environment(), new_environment()
     jobs = hub.add(environment, receiver.url("/jobs"), events=["job-created", "job-completed"])
     pipelines = hub.add(environment, receiver.url("/pipelines"), events=["pipeline-completed", "job-completed"])
@@ -81,7 +81,7 @@ def test_only_what_is_subscribed_to_is_sent_and_only_in_its_environment(hub, rec
     assert len(receiver.arrivals("/pipelines")) == 2 and receiver.arrivals("/elsewhere") == []
 
 
-def test_connections_are_kept(hub, receive):
+def test_connections_are_reused(hub, receive):
     receiver = receive()
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/"))
@@ -92,7 +92,7 @@ def test_connections_are_kept(hub, receive):
     assert len(calls) == 50 and len({call["conn"] for call in calls}) <= 16
 
 
-def test_a_connection_that_the_receiver_ends_after_each_answer_costs_no_attempt(hub, receiver):
+def test_a_receiver_may_close_the_connection_after_each_answer(hub, receiver):
     environment = new_environment()
     receiver.rule("/no-keep", keepalive=False)
     webhook = hub.add(environment, receiver.url("/no-keep"))
@@ -104,7 +104,7 @@ def test_a_connection_that_the_receiver_ends_after_each_answer_costs_no_attempt(
 # ------------------------------------------------------------ order and limits
 
 
-def test_an_ordered_webhook_gets_one_event_after_the_other(hub, receiver):
+def test_an_ordered_webhook_gets_one_event_at_a_time(hub, receiver):
     environment = new_environment()
     receiver.rule("/ordered", status=[500, 200], per="id")
     webhook = hub.add(environment, receiver.url("/ordered"), ordered=True, retry_policy=["300ms", "300ms"])
@@ -117,7 +117,7 @@ def test_an_ordered_webhook_gets_one_event_after_the_other(hub, receiver):
     assert all(call["inflight_path"] == 1 for call in calls)
 
 
-def test_in_order_what_is_given_up_makes_room_for_the_next(hub, receiver):
+def test_an_ordered_webhook_continues_after_an_event_was_given_up(hub, receiver):
     environment = new_environment()
     receiver.rule("/stuck", steps=[{"status": 500}, {"status": 500}, {"status": 200}])
     webhook = hub.add(environment, receiver.url("/stuck"), ordered=True, retry_policy=["200ms"])
@@ -132,28 +132,28 @@ def test_in_order_what_is_given_up_makes_room_for_the_next(hub, receiver):
     ]
 
 
-def test_no_more_than_so_many_a_second(hub, receiver):
+def test_a_rate_limit_is_kept(hub, receiver):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/rated"), rate_limit=5)
     for _ in range(15):
         hub.publish(environment)
     log = hub.settle(webhook)
-    # Waiting for one's turn is no attempt.
+    # Waiting is not an attempt.
     assert [line["attempt"] for line in log] == [1] * 15
     times = [call["t"] for call in receiver.arrivals("/rated")]
     for first in range(15):
         for last in range(first, 15):
-            # As many at once as a second allows, and then one each 0.2 s.
+            # Five at once, then one every 0.2 s.
             assert last - first + 1 <= 5 + 5 * (times[last] - times[first] + 0.05)
     assert 1.9 <= times[-1] - times[0] <= 2 + 2 * LATE
 
 
-def test_a_receiver_that_hangs_delays_nobody_else(serve_webhooks, receive):
+def test_a_receiver_that_hangs_delays_no_other(serve_webhooks, receive):
     receiver = receive({"/hangs": {"fault": "hang"}})
     service = serve_webhooks(SHUTDOWN_SECONDS=1)
 
     def late(paths):
-        """How long deliveries to each of these take, but for the one that hangs; the slowest twentieth left out."""
+        """The 95th percentile of the times from event to delivery at the paths that do not hang, and the last webhook."""
         environment = new_environment()
         webhooks = [service.add(environment, receiver.url(path)) for path in paths]
         published = {}
@@ -176,7 +176,7 @@ def test_a_receiver_that_hangs_delays_nobody_else(serve_webhooks, receive):
     assert len(receiver.arrivals("/hangs")) == 16 and service.statistics(stuck)["pending"] == 25
 
 
-def test_deliveries_survive_an_orderly_end(serve_webhooks, receive):
+def test_deliveries_survive_a_stop(serve_webhooks, receive):
     receiver = receive({"/busy": {"delay": 1}, "/fails": {"status": [500, 200]}})
     service = serve_webhooks(WEBHOOKS_RETRY_INTERVAL="1s")
     environment = new_environment()
@@ -186,7 +186,7 @@ def test_deliveries_survive_an_orderly_end(serve_webhooks, receive):
     receiver.wait(1, "/busy")
     wait_for(lambda: len(service.attempts(fails)) == 1)
     assert service.stop() == 0
-    # What was being sent was waited for, and is not sent again.
+    # The stop waited for the call in flight, which is not made again.
     service.start()
     assert [line["status_code"] for line in service.settle(busy)] == [200]
     assert [line["attempt"] for line in service.settle(fails)] == [1, 2]

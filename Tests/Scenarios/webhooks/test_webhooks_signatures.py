@@ -1,4 +1,4 @@
-"""Signatures, as receivers verify them: with libraries that are not ours, and with what is published alone."""
+"""Signatures, verified as receivers do: with libraries of others, and with nothing but the published keys."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ METHODS = ["get", "post", "put", "patch", "delete"]
 
 
 def verify(pem, signature, message):
-    """By the kind of the key; raises InvalidSignature."""
+    """Verifies a signature by the type of the key; raises InvalidSignature."""
     key = load_pem_public_key(pem.encode())
     if isinstance(key, Ed25519PublicKey):
         key.verify(signature, message)
@@ -30,7 +30,7 @@ def verify(pem, signature, message):
 
 
 def is_signed(call, key):
-    """Whether a key's signature is over `timestamp.body`, in the headers that the key names."""
+    """Whether the headers that a key names have its signature of `timestamp.body`."""
     signature = base64.b64decode(header_of(call, key["signature_header"]), validate=True)
     stamp = header_of(call, key["signature_timestamp_header"])
     assert re.fullmatch("[0-9]+", stamp) and abs(int(stamp) - call["t"]) < 5
@@ -42,13 +42,13 @@ def is_signed(call, key):
 
 
 def tokens(call, version):
-    """The signatures of one version that Standard Webhooks' header has."""
+    """The signatures of a version in the header webhook-signature."""
     found = [token.split(",") for token in header_of(call, "webhook-signature").split(" ")]
     return [base64.b64decode(value, validate=True) for name, value in found if name == version]
 
 
 def signers(call, keys):
-    """Of these keys, those whose `v1a` signature the call has."""
+    """The names of those keys whose `v1a` signature the call has."""
     message = ("%s.%s.%s" % (header_of(call, "webhook-id"), header_of(call, "webhook-timestamp"), call["body"])).encode()
     found = []
     for signature in tokens(call, "v1a"):
@@ -75,7 +75,7 @@ def test_a_call_is_verified_with_the_published_key(hub, receiver, method):
     assert not is_signed({**call, "body": call["body"] + " "}, key)
     assert signers(call, {"own": key, "other": other}) == ["own"]
     assert tokens(call, "v1") == []
-    # The key as a JWK is the same.
+    # The JWK is the same key.
     x = base64.urlsafe_b64decode(key["jwk"]["x"] + "=")
     Ed25519PublicKey.from_public_bytes(x).verify(
         base64.b64decode(header_of(call, "X-3dverse-Signature")),
@@ -83,7 +83,7 @@ def test_a_call_is_verified_with_the_published_key(hub, receiver, method):
     )
 
 
-def test_every_attempt_is_signed_anew(hub, receiver):
+def test_every_attempt_has_its_own_signature(hub, receiver):
     environment = new_environment()
     receiver.rule("/anew", status=[500, 500, 200])
     webhook = hub.add(environment, receiver.url("/anew"), secret=True)
@@ -100,7 +100,7 @@ def test_every_attempt_is_signed_anew(hub, receiver):
     "algorithm, members",
     [("rsa-sha256", {"kty", "n", "e", "kid"}), ("ecdsa-p256-sha256", {"kty", "crv", "x", "y", "kid"})],
 )
-def test_other_algorithms_are_verified_alike(serve_webhooks, receive, algorithm, members):
+def test_rsa_and_ecdsa_sign_the_same_content(serve_webhooks, receive, algorithm, members):
     receiver = receive()
     service = serve_webhooks(
         WEBHOOKS_SIGNATURE_ALGORITHM=algorithm,
@@ -120,7 +120,7 @@ def test_other_algorithms_are_verified_alike(serve_webhooks, receive, algorithm,
     )
     assert is_signed(call, key) and set(key["jwk"]) == members
     assert header_of(call, "X-3dverse-Signature") is None
-    # Standard Webhooks knows Ed25519 alone.
+    # Standard Webhooks has no signature of these types.
     assert header_of(call, "webhook-signature") is None and header_of(call, "webhook-id")
 
 
@@ -139,7 +139,7 @@ def test_libraries_of_receivers_verify_v1(hub, receive, library):
     # A receiver that cannot verify answers 401.
     for webhook in (wrong, none):
         assert [line["status_code"] for line in hub.settle(webhook)] == [401]
-    # From a change on it is the new secret that signs.
+    # After a change, the new secret signs.
     hub.change(wrong, secret=secret)
     hub.change(right[0], secret=True)
     hub.publish(environment)
@@ -147,7 +147,7 @@ def test_libraries_of_receivers_verify_v1(hub, receive, library):
     wait_for(lambda: hub.attempts(right[0])[0]["status_code"] == 401)
 
 
-def test_an_id_that_a_library_would_not_take_is_replaced(hub, receive):
+def test_the_library_accepts_unusual_event_ids(hub, receive):
     libraries.need("standardwebhooks")
     secret = "whsec_" + base64.b64encode(os.urandom(64)).decode()
     receiver = receive(None, "--verify", secret, python=libraries.PYTHON)
@@ -159,7 +159,7 @@ def test_an_id_that_a_library_would_not_take_is_replaced(hub, receive):
     assert sorted(call["id"] for call in receiver.arrivals()) == sorted(["x" * 255, "~!@#$%^&*()_+", "1"])
 
 
-def test_a_rotation_leaves_no_call_that_cannot_be_verified(serve_webhooks, receive):
+def test_every_call_can_be_verified_during_a_rotation(serve_webhooks, receive):
     receiver = receive()
     service = serve_webhooks(WEBHOOKS_ROTATION_OVERLAP="2s", RESPONDERS=2)
     environment = new_environment()
@@ -167,7 +167,7 @@ def test_a_rotation_leaves_no_call_that_cannot_be_verified(serve_webhooks, recei
     keys, states = {}, []
 
     def look():
-        """A call, and the names of what verifies it among the keys that were published before it was made."""
+        """Makes a call, and notes in `states` which keys are published, and which of them verify it."""
         shown = service.key(environment)
         for key in filter(None, (shown, shown["next"], shown["previous"])):
             keys.setdefault(key["key_id"], {**key, "name": "key %d" % (len(keys) + 1)})
@@ -178,7 +178,7 @@ def test_a_rotation_leaves_no_call_that_cannot_be_verified(serve_webhooks, recei
         both = sorted(keys[key]["name"] for key in signers(call, keys))
         assert len(signed) == 1 and signed[0] in both
         named = [keys[shown[other]["key_id"]]["name"] if shown[other] else None for other in ("next", "previous")]
-        # Whoever has the keys of before can verify it, or it is one that was announced.
+        # A receiver that loaded the keys before the call has this one: as the key, or as the next one.
         assert signed[0] in (keys[shown["key_id"]]["name"], named[0])
         state = (keys[shown["key_id"]]["name"], *named, signed[0], both)
         if state[0] == state[3] and (not states or states[-1] != state):
@@ -200,7 +200,7 @@ def test_a_rotation_leaves_no_call_that_cannot_be_verified(serve_webhooks, recei
     wait_for(is_over, pause=0.1)
     # There may be others, if a key changed between the settings and the call.
     assert [state for state in states if state in wanted] == wanted and len(states) <= 6, states
-    # It can be done again.
+    # The key can be rotated again.
     assert service.api("POST", "/environments/%s/settings/rotate" % environment).status == 200
     look()
     assert states[-1] == ("key 2", "key 3", None, "key 2", ["key 2"])
@@ -222,7 +222,7 @@ def test_without_an_overlap_a_new_key_signs_at_once(serve_webhooks, receive):
     assert is_signed(call, new) and signers(call, {"old": old, "new": new}) == ["new"]
 
 
-def test_keys_survive_a_start(serve_webhooks, receive):
+def test_keys_survive_a_restart(serve_webhooks, receive):
     receiver = receive()
     for secret in ("", "0123456789abcdef0123456789abcdef"):
         service = serve_webhooks(DB_ENCRYPTION_SECRET=secret)
@@ -238,8 +238,7 @@ def test_keys_survive_a_start(serve_webhooks, receive):
         assert is_signed(call, key) and len(tokens(call, "v1")) == 1
 
 
-def test_what_the_log_has_verifies_too(hub, receiver):
-    """Signatures are no secrets: whoever looks into a dispute finds them in the log."""
+def test_the_log_has_the_signature_and_what_it_signs(hub, receiver):
     environment = new_environment()
     webhook = hub.add(environment, receiver.url("/log"))
     hub.publish(environment)
