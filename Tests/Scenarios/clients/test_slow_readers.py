@@ -3,10 +3,9 @@
 import base64
 import json
 import socket
-import threading
 
 import pytest
-from harness import wait_for
+from harness import wait_until_arrived
 from queue_service import basic, configuration
 
 
@@ -20,6 +19,7 @@ class SlowReader:
         lines = ["GET %s HTTP/1.1" % path, "Host: h", "Connection: close"]
         lines += ["%s: %s" % field for field in (headers or {}).items()]
         self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        wait_until_arrived(self.socket)
 
     def read(self):
         """Reads the answer to its end; returns its status and body."""
@@ -53,27 +53,11 @@ def resident(service):
 
 def held(service, readers):
     """How much the responders' memory grows while the readers wait for answers that they do not read."""
-    service.call("GET", "/time")
+    service.come_to_rest()
     before = resident(service)
     slow = readers()
-    # Each responder has begun all answers once it answers another request after them.
-    for _ in range(2 * len(service.responders())):
-        assert service.call("GET", "/time").status == 200
-    wait_for(lambda: steady(service))
+    service.come_to_rest()
     return resident(service) - before, slow
-
-
-def steady(service):
-    """Whether the responders have come to rest."""
-    before = [busy(pid) for pid in service.responders()]
-    threading.Event().wait(0.2)
-    return [busy(pid) for pid in service.responders()] == before
-
-
-def busy(pid):
-    with open("/proc/%d/stat" % pid) as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
 
 
 LARGE = b"x" * 1_000_000
@@ -166,7 +150,8 @@ def test_a_read_whose_messages_roll_off_while_it_is_read_is_told_of_the_loss(ser
     for _ in range(4):
         assert service.post("orders", LARGE).status == 200
     reader = SlowReader(service, "/read/c", basic("alice"))
-    wait_for(lambda: service.overview()["clients"][0]["cursor"] == 4)
+    service.come_to_rest()
+    assert service.overview()["clients"][0]["cursor"] == 4
     for _ in range(4):
         assert service.post("orders", "new").status == 200
     with pytest.raises((ValueError, OSError)):
@@ -186,6 +171,8 @@ def test_what_waits_keeps_no_body_in_memory(serve):
             path = "/manage/endpoint/%s/notifications?wait=60" % endpoints[number % 4]
             s.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nContent-Length: 99000\r\n\r\n" % path.encode() + b"x" * 99_000)
             sockets.append(s)
+        for s in sockets:
+            wait_until_arrived(s)
         return sockets
 
     grown, sockets = held(service, waiters)

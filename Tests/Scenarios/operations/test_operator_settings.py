@@ -116,9 +116,9 @@ def test_without_nginx_it_is_said_what_serves_the_operations_port(tmp_path):
         service.stop()
 
 
-def answered_late(port, first, seconds=6):
+def answered_late(port, first):
     """What is answered to the beginning of a request that does not go on; b"" where the connection is closed."""
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=6) as connection:
         connection.sendall(first)
         try:
             return connection.recv(4096)
@@ -129,7 +129,7 @@ def answered_late(port, first, seconds=6):
 def test_clients_that_stop_in_a_request_are_left_after_the_read_timeout(serve):
     operations = free_port()
     service = serve(
-        API_SERVER_READ_TIMEOUT="300ms", API_SERVER_WRITE_TIMEOUT="2s", OPS_SERVER_PORT=operations,
+        API_SERVER_READ_TIMEOUT="300ms", API_SERVER_WRITE_TIMEOUT="300ms", OPS_SERVER_PORT=operations,
         OPS_SERVER_READ_TIMEOUT="300ms", RESPONDERS=1)
     endpoint = service.create()
     for port in (service.port, operations):
@@ -138,7 +138,7 @@ def test_clients_that_stop_in_a_request_are_left_after_the_read_timeout(serve):
         service.port, b"POST /webhook/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab" % endpoint.encode())
     assert body == b"" or b" 408 " in body
     # Waiting for an answer is limited by neither.
-    assert service.look(endpoint, "?wait=3").json() == {"notifications": []}
+    assert service.look(endpoint, "?wait=1").json() == {"notifications": []}
     assert service.bodies(endpoint) == []
 
 

@@ -5,7 +5,6 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 
 import pytest
 from harness import Senders, compiled, free_port, wait_for
@@ -27,6 +26,11 @@ def writer(service):
     return word & 0x3FFFFFFF or None
 
 
+def state_of(pid):
+    with open("/proc/%d/stat" % pid) as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
 def stop_the_writer(service, candidates):
     """Stops a process in the middle of a commit."""
 
@@ -35,7 +39,7 @@ def stop_the_writer(service, candidates):
         if holder not in candidates:
             return None
         os.kill(holder, signal.SIGSTOP)
-        time.sleep(0.05)
+        wait_for(lambda: state_of(holder) == "T", pause=0.001)
         if writer(service) == holder:
             return holder
         os.kill(holder, signal.SIGCONT)
@@ -93,7 +97,7 @@ def test_a_process_of_somebody_else_that_holds_the_write_lock_is_named(serve, sl
     config = os.path.join(service.directory, "options.conf")
     with open(config, "w") as file:
         file.write('{"listen_host": "x", "listen_port": 1, "users": [], "queues": [{"name": "a"}]}')
-    slow = {"LD_PRELOAD": slow_sync, "SLOW_SYNC_MICROSECONDS": "3000000"}
+    slow = {"LD_PRELOAD": slow_sync, "SLOW_SYNC_MICROSECONDS": "1000000"}
     tool = subprocess.Popen([PROGRAM, "queues", "load"], env=environment(service.directory, **slow))
     try:
         assert stop_the_writer(service, [tool.pid]) == tool.pid

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from certificates import certificate
-from harness import exchange, postroom
+from harness import exchange, postroom, wait_for
 from queue_examples import NAMES, joined
 from queue_service import configuration, error, read_messages, roomy
 
@@ -113,6 +113,11 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
 # ---------------------------------------------------------------- restarts
 
 
+def wait_for_second_after(text):
+    """The time of a store is in whole seconds: one that is made from now on has another."""
+    wait_for(lambda: time.time() >= int(text) + 1)
+
+
 def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time(serve_queues):
     service = serve_queues(configuration([roomy("a"), "small"], max_message_count=3))
     for client in ("reader", "behind", "manual"):
@@ -132,7 +137,7 @@ def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time(serve_queues):
     before = standing()
     for stop in (service.stop, service.kill_all):
         stop()
-        time.sleep(1.1)
+        wait_for_second_after(before["time"])
         service.start()
         assert standing() == before and before["time"] == service.call("GET", "/time").text
         error(service.ask("POST", "/listen/reader/a"), 400)
@@ -156,7 +161,7 @@ def test_the_time_is_that_of_the_store(serve_queues, tmp_path):
     service.stop()
     result = postroom(service.directory, "store", "compact")
     assert result.returncode == 0, result.stderr
-    time.sleep(1.1)
+    wait_for_second_after(started.text)
     service.start()
     assert service.call("GET", "/time").text == started.text
     assert read_messages(service.read("reader")) == [(1, "1")]

@@ -70,6 +70,7 @@ def test_guesses_at_one_user_are_counted_over_all_responders(service):
 def test_after_the_wait_the_right_password_is_taken(service):
     user, address = next(users), next(addresses)
     guesses(service, [user] * 24, address)
+    # One guess more every 3 seconds: no setting makes this wait shorter.
     time.sleep(seconds_to_wait(attempt(service, user, guess(), address)))
     assert attempt(service, user, password(user), address).status == 404
     # It does not forgive what came before: one guess more, and it is to wait again.

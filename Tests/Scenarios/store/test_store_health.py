@@ -84,6 +84,7 @@ def test_a_store_that_is_removed_while_it_is_used_acknowledges_nothing(serve, du
     path = os.path.join(service.directory, "store.mdb")
     os.rename(path, path + ".away")
     if durability == "process":
+        # A commit checks the file when the last check was 50 ms ago.
         time.sleep(0.06)
     for _ in range(8):
         assert service.hook(endpoint, "lost").status == 503

@@ -4,6 +4,8 @@ import selectors
 import socket
 import time
 
+from harness import wait_until_arrived
+
 
 class Crowd:
     """Many clients that wait, on sockets of their own, in one thread."""
@@ -16,16 +18,24 @@ class Crowd:
             s.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" % path.encode())
             s.setblocking(False)
             self.selector.register(s, selectors.EVENT_READ, endpoint)
+        for key in self.selector.get_map().values():
+            wait_until_arrived(key.fileobj)
+        service.come_to_rest()
 
-    def answers(self, seconds):
-        """(endpoint, time, first line) for each answer that arrives within the time."""
-        deadline = time.monotonic() + seconds
-        while self.selector.get_map() and time.monotonic() < deadline:
+    def __len__(self):
+        """How many still wait."""
+        return len(self.selector.get_map())
+
+    def answers(self, count=0):
+        """(endpoint, first line) for each client that has been answered; waits until these are `count`."""
+        found, deadline = [], time.monotonic() + 20
+        while len(found) < count or self.selector.select(0):
+            assert time.monotonic() < deadline, "%d of %d are answered" % (len(found), count)
             for key, _ in self.selector.select(0.1):
-                line = key.fileobj.recv(65536).split(b"\r\n")[0]
+                found.append((key.data, key.fileobj.recv(65536).split(b"\r\n")[0]))
                 self.selector.unregister(key.fileobj)
                 key.fileobj.close()
-                yield key.data, time.monotonic(), line
+        return found
 
     def close(self):
         for key in list(self.selector.get_map().values()):

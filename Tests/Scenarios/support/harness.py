@@ -1,14 +1,17 @@
 """Starts the real thing: nginx, responders and worker from one `postroom serve`, on a port of 127.0.0.1."""
 
+import fcntl
 import http.client
 import itertools
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -192,7 +195,24 @@ class Service:
         with open(os.path.join(self.directory, "running"), "w") as mark:
             mark.write("another-start-of-the-machine process\n")
 
+    def come_to_rest(self):
+        """Waits until nginx and the responders have done what they can with all that was sent to them, and sleep.
+
+        An answer that has not come by then waits for something that has not happened yet. Each process must sleep over two
+        looks: then there is a moment between the looks when all of them slept."""
+
+        def sleeps():
+            pids = [pid for pid, line in self.children().items() if "nginx: worker" in line or " respond" in line]
+            before = [sleep_of(pid) for pid in pids]
+            return None not in before and before == [sleep_of(pid) for pid in pids]
+
+        wait_for(sleeps, pause=0.001)
+
     # ------------------------------------------------------------ HTTP
+
+    def begin(self, method, path, headers=None):
+        """Sends a request, and returns once it is answered or waits."""
+        return BegunRequest(self, method, path, headers)
 
     def connection(self, timeout=30):
         return http.client.HTTPConnection(self.host, self.port, timeout=timeout)
@@ -221,6 +241,9 @@ class Service:
     def look(self, endpoint, query="", **options):
         return self.call("GET", "/manage/endpoint/%s/notifications%s" % (endpoint, query), **options)
 
+    def begin_look(self, endpoint, query):
+        return self.begin("GET", "/manage/endpoint/%s/notifications%s" % (endpoint, query))
+
     def configure(self, endpoint, **members):
         return self.call("PUT", "/manage/endpoint/" + endpoint, json.dumps(members))
 
@@ -232,6 +255,41 @@ class Service:
         result = postroom(self.directory, "store", "check")
         assert result.returncode == 0, result.stdout.decode() + result.stderr.decode()
         return result.stdout.decode()
+
+
+class BegunRequest:
+    """A request whose answer is read later."""
+
+    def __init__(self, service, method, path, headers):
+        self.connection = service.connection(10)
+        self.connection.request(method, service.mount + path, headers=headers or {})
+        wait_until_arrived(self.connection.sock)
+        service.come_to_rest()
+
+    @property
+    def is_answered(self):
+        return bool(select.select([self.connection.sock], [], [], 0)[0])
+
+    def answer(self):
+        answer = Answer(self.connection.getresponse())
+        self.connection.close()
+        return answer
+
+
+def wait_until_arrived(sock):
+    """Waits until the other side of a TCP connection has been given all that was sent (tcp(7), SIOCOUTQ)."""
+    wait_for(lambda: fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4), pause=0.001)
+
+
+def sleep_of(pid):
+    """How often a process has gone to sleep, where it sleeps and waits for events; None otherwise."""
+    try:
+        with open("/proc/%d/wchan" % pid) as function, open("/proc/%d/status" % pid) as status:
+            if "poll" in function.read():
+                return next(line for line in status if line.startswith("voluntary_ctxt_switches"))
+    except OSError:
+        pass
+    return None
 
 
 def alive(pid):

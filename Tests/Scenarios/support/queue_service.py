@@ -83,6 +83,9 @@ class QueueService(Service):
     def read(self, client, query="", **options):
         return self.ask("POST", "/read/%s%s" % (client, query), **options)
 
+    def begin_read(self, client, query):
+        return self.begin("POST", "/read/%s%s" % (client, query), basic("alice"))
+
     def texts(self, client, query="", **options):
         return [text for _, text in read_messages(self.read(client, query, **options))]
 
