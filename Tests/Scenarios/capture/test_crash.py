@@ -7,7 +7,7 @@ import time
 
 from harness import Senders, Threads, wait_for
 
-SECONDS = float(os.environ.get("CRASH_SECONDS", "30"))
+SECONDS = float(os.environ.get("CRASH_SECONDS", "15"))
 
 
 def collect_all(service, endpoints):

@@ -12,7 +12,7 @@ from itertools import pairwise
 from harness import PROGRAM, environment, wait_for
 from queue_service import AcknowledgingReaders, QueueReaders, QueueSenders, configuration, read_messages, roomy
 
-SECONDS = float(os.environ.get("CRASH_SECONDS", "20"))
+SECONDS = float(os.environ.get("CRASH_SECONDS", "15"))
 QUEUES = ["a", "b"]
 
 

@@ -221,7 +221,7 @@ def test_a_file_that_is_written_all_the_time_is_taken_whole_or_not_at_all(serve_
     connection = service.connection()
     statuses = []
     with Rewriting(service.config, texts, how) as rewriting:
-        for _ in range(200):
+        for _ in range(80):
             answer = service.ask("POST", "/reload", user="admin", connection=connection)
             statuses.append(answer.status)
             assert answer.status in (200, 409, 422), answer.text

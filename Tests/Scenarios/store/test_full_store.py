@@ -110,7 +110,8 @@ def test_a_full_store_knows_a_request_for_as_long_as_nginx_may_try_it_again(serv
 
 def test_a_full_store_takes_the_configuration_that_empties_it(serve_queues):
     """Whoever else has taken of the last room before."""
-    service = serve_queues(configuration([roomy("large"), {"name": "small"}]), MAX_STORE_BYTES="16m")
+    config = configuration([roomy("large"), {"name": "small"}])
+    service = serve_queues(config, MAX_STORE_BYTES="16m", DURABILITY="process")
     while service.post("large", b"z" * 15000).status == 200:
         pass
     service.ask("POST", "/setPassword", b'{"password":"alice-secret"}')
