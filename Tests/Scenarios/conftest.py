@@ -57,8 +57,8 @@ def shared(tmp_path_factory):
 def serve_webhooks(tmp_path):
     """The same where webhooks of this machine are called: serve_webhooks(WEBHOOKS_MAX_RETRIES=0)."""
 
-    def start(number, directory=None, **settings):
-        return WebhookService(directory or tmp_path / ("data%d" % number), **settings)
+    def start(number, **settings):
+        return WebhookService(tmp_path / ("data%d" % number), **settings)
 
     with ending(start) as begin:
         yield begin
@@ -68,8 +68,8 @@ def serve_webhooks(tmp_path):
 def serve_events(tmp_path):
     """The same where users are named by a header: serve_events(POLICY_URL=policy.url(""))."""
 
-    def start(number, directory=None, **settings):
-        return EventService(directory or tmp_path / ("data%d" % number), **settings)
+    def start(number, **settings):
+        return EventService(tmp_path / ("data%d" % number), **settings)
 
     with ending(start) as begin:
         yield begin

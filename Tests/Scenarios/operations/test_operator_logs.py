@@ -51,6 +51,7 @@ def test_every_line_is_json_where_that_is_asked_for_nginxs_too(serve):
     wait_for(lambda: told("a process ended and is started again"))
     (entry,) = told("a process ended and is started again")
     assert type(entry["pause"]) in (int, float) and entry["ending"] == "was ended by signal 9"
+    assert (entry["level"], entry["process"], entry["name"]) == ("warning", "serve", "responder 1")
     service.stop()
     # What nginx says last is there too.
     assert told("exit") and entries(service)[-1]["message"] == "stopped"

@@ -69,7 +69,7 @@ def test_what_is_hardly_meant_is_warned_of(serve, tmp_path):
         assert service.log().count(text) == 1, text
 
 
-def test_with_tls_the_urls_handed_out_are_https(serve, tmp_path):
+def test_with_tls_the_urls_handed_out_are_https(tmp_path):
     server, key = certificate(str(tmp_path))
     shown = postroom(tmp_path, "settings", TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key).stdout.decode()
     assert "\nSERVER_URL=https://localhost:8080\n" in shown

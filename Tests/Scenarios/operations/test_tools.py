@@ -21,7 +21,7 @@ def test_no_part_of_the_benchmark_is_left_out():
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_of_the_benchmark_runs_through(tmp_path, part):
+def test_a_part_of_the_benchmark_runs_through(part):
     if part == "jsonpath" and not shutil.which("swift"):
         pytest.skip("there is no compiler")
     # nginx's workers have to pass.

@@ -35,12 +35,11 @@ def test_text_has_no_second_form(queues, text):
     assert set(message) == {"id", "message"} and message["message"] == text
 
 
-def signed(name):
-    return {"name": name, "auth": {"method": "hmac-sha256", "key": "k", "header_name": "X-Signature"}}
+SIGNED = {"name": "signed", "auth": {"method": "hmac-sha256", "key": "k", "header_name": "X-Signature"}}
 
 
 def test_the_largest_messages_and_those_that_are_a_byte_too_long(serve_queues):
-    service = serve_queues(configuration([roomy("large"), signed("signed")], max_message_size=2000000), RESPONDERS=3)
+    service = serve_queues(configuration([roomy("large"), SIGNED], max_message_size=2000000), RESPONDERS=3)
     service.listen("reader", "large")
     body = os.urandom(1000000).hex()
     service.send("large", body, body[::-1])
@@ -60,7 +59,7 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
     large = tmp_path / "large"
     large.write_bytes(b"x" * 3000000)
     service = serve_queues(
-        configuration(["open", signed("signed"), {"name": "closed", "whitelist_ip": ["192.0.2.1"]}]),
+        configuration(["open", SIGNED, {"name": "closed", "whitelist_ip": ["192.0.2.1"]}]),
         MAX_MESSAGE_BYTES=100000,
         TLS_CERTIFICATE=cert,
         TLS_CERTIFICATE_KEY=key,
@@ -149,7 +148,7 @@ def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time(serve_queues):
     service.check()
 
 
-def test_the_time_is_that_of_the_store(serve_queues, tmp_path):
+def test_the_time_is_that_of_the_store(serve_queues):
     earliest = int(time.time())
     service = serve_queues(configuration(["a"]))
     started = service.call("GET", "/time")

@@ -23,13 +23,13 @@ def path(service):
     return os.path.join(service.directory, "store.mdb")
 
 
-def overwrite(service, found, offset=0, replacement=b"\xff"):
-    """Writes over what stands `offset` bytes from each place that has `found`, in old pages too."""
+def overwrite(service, found, replacement=b"\xff"):
+    """Writes over the beginning of each place that has `found`, in old pages too."""
     with open(path(service), "r+b") as file:
         content = file.read()
         place, count = content.find(found), 0
         while place >= 0:
-            file.seek(place + offset)
+            file.seek(place)
             file.write(replacement)
             count += 1
             place = content.find(found, place + 1)
@@ -213,7 +213,7 @@ def ends_with_a_sentence(service, *arguments):
     return summary(result)
 
 
-def serve_ends_with_a_sentence(service, tmp_path):
+def serve_ends_with_a_sentence(service):
     result = subprocess.run(
         [PROGRAM, "serve"], env=environment(service.directory, APP_PORT=free_port()), capture_output=True, timeout=60)
     assert result.returncode not in CRASHES and result.returncode > 0, summary(result)
@@ -221,7 +221,7 @@ def serve_ends_with_a_sentence(service, tmp_path):
     return summary(result)
 
 
-def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve, tmp_path):
+def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve):
     service = serve(RESPONDERS=1, DURABILITY="process")
     filled(service)
     assert service.stop() == 0
@@ -230,7 +230,7 @@ def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve, tmp_pa
     os.truncate(path(service), (last + 1) * 4096 * 2 // 3)
     for command in ("check", "compact", "export"):
         assert "truncated" in ends_with_a_sentence(service, "store", command)
-    assert "truncated" in serve_ends_with_a_sentence(service, tmp_path)
+    assert "truncated" in serve_ends_with_a_sentence(service)
     export = run(service, "store", "export", "--skip-damaged")
     assert export.returncode == 0, summary(export)
     repair = run(service, "store", "repair")
@@ -241,7 +241,7 @@ def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve, tmp_pa
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_overwritten_pages_end_nothing_by_a_signal_and_what_can_be_read_is_kept(serve, tmp_path, seed):
+def test_overwritten_pages_end_nothing_by_a_signal_and_what_can_be_read_is_kept(serve, seed):
     service = serve(RESPONDERS=1, DURABILITY="process")
     expected = filled(service)
     assert service.stop() == 0

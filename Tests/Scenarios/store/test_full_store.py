@@ -12,12 +12,12 @@ from harness import PROGRAM, environment, wait_for
 from queue_service import configuration, roomy
 
 
-def fill(service, endpoint, refusals, body=b"x" * 100000, collects=False):
+def fill(service, endpoint, refusals, collects=False):
     """Posts, and deletes what was posted, until so many posts were refused."""
     connection = service.connection()
     refused, stored = 0, 0
     while refused < refusals:
-        status = service.hook(endpoint, body, connection=connection).status
+        status = service.hook(endpoint, b"x" * 100000, connection=connection).status
         assert status in (200, 507)
         refused, stored = refused + (status == 507), stored + (status == 200)
         if collects:

@@ -176,7 +176,7 @@ def test_a_sound_store_stays_when_the_machine_went_down(serve):
     assert service.bodies(endpoint) == ["kept"]
 
 
-def test_a_file_that_is_no_store_is_left_alone_and_named(serve, tmp_path):
+def test_a_file_that_is_no_store_is_left_alone_and_named(tmp_path):
     os.makedirs(tmp_path / "data0" / "var")
     path = tmp_path / "data0" / "var" / "store.mdb"
     path.write_bytes(b"something else" * 1000)

@@ -141,10 +141,13 @@ def newest_layout():
         return int(re.search(r"schemaVersion: UInt64 = (\d+)", file.read())[1])
 
 
-def make_older(service, layout=4):
+OLDER_LAYOUT = 4
+
+
+def make_older(service):
     """Writes an older layout's number into the store, also while it is used; the records are those of today."""
     path = os.path.join(service.directory, "store.mdb")
-    new, old = (b"schema" + number.to_bytes(8, "big") for number in (newest_layout(), layout))
+    new, old = (b"schema" + number.to_bytes(8, "big") for number in (newest_layout(), OLDER_LAYOUT))
 
     def done():
         with open(path, "r+b") as file:
@@ -152,11 +155,11 @@ def make_older(service, layout=4):
             at = content.find(new)
             while at >= 0:
                 file.seek(at + len(b"schema"))
-                file.write(layout.to_bytes(8, "big"))
+                file.write(OLDER_LAYOUT.to_bytes(8, "big"))
                 at = content.find(new, at + 1)
         # A commit that was under way may have written the page as it was.
         return all(
-            b"schema version %d" % layout in postroom(service.directory, "store", "check").stderr for _ in range(2)
+            b"schema version %d" % OLDER_LAYOUT in postroom(service.directory, "store", "check").stderr for _ in range(2)
         )
 
     wait_for(done)
@@ -212,7 +215,7 @@ def test_tools_do_not_migrate_a_store_that_others_use(serve):
     for command in (["work"], ["queues", "load"], ["queues", "passwd", "nobody"]):
         result = postroom(service.directory, *command, stdin=b"long-enough\n")
         (line,) = result.stderr.decode().strip().splitlines()
-        assert result.returncode == 1 and "has layout 4" in line and "while other processes have it open" in line
+        assert result.returncode == 1 and "has layout %d" % OLDER_LAYOUT in line and "while other processes have it open" in line
         assert "process %d" % service.responders()[0] in line
     assert service.hook(endpoint, "x").status == 200
 

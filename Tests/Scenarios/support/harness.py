@@ -136,14 +136,14 @@ class Service:
     def log(self):
         return self.raw_log().decode(errors="replace")
 
-    def stop(self, timeout=30):
+    def stop(self):
         """Ends the service in order, and returns its exit status."""
         if self.process is None:
             return None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(timeout)
+                self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill_all()
                 raise
@@ -230,8 +230,8 @@ class Service:
         assert answer.status == 201, (answer.status, answer.text)
         return answer.json()["endpointId"]
 
-    def hook(self, endpoint, body=b"", headers=None, method="POST", suffix="", connection=None):
-        return self.call(method, "/webhook/" + endpoint + suffix, body, headers, connection)
+    def hook(self, endpoint, body=b"", headers=None, suffix="", connection=None):
+        return self.call("POST", "/webhook/" + endpoint + suffix, body, headers, connection)
 
     def collect(self, endpoint):
         answer = self.call("GET", "/manage/endpoint/" + endpoint)

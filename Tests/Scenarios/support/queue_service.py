@@ -105,8 +105,8 @@ class QueueService(Service):
         answer = self.reload()
         assert (answer.status, answer.body) == (200, b""), (answer.status, answer.text)
 
-    def set_password(self, user, new, secret=None, **options):
-        return self.ask("POST", "/setPassword", json.dumps({"password": new}), user=user, secret=secret, **options)
+    def set_password(self, user, new, secret=None):
+        return self.ask("POST", "/setPassword", json.dumps({"password": new}), user=user, secret=secret)
 
     def logs_in(self, user, secret=None, **options):
         """Whether the login is right; None where it is not looked at."""
@@ -162,13 +162,13 @@ class QueueReaders(Threads):
     def take(self, client, messages, connection):
         self.found[client] += messages
 
-    def drain(self, seconds=20):
+    def drain(self):
         """Ends the threads once each client has been given all that was posted before."""
         for client, found in self.found.items():
             current = self.service.overview()
             log = {queue["name"]: queue["current_message"] for queue in current["queues"]}
             follows = {entry["name"]: log[entry["queue"]] for entry in current["clients"]}[client]
-            wait_for(lambda: (found[-1][0] if found else 0) >= follows or self.failures, seconds)
+            wait_for(lambda: (found[-1][0] if found else 0) >= follows or self.failures)
 
 
 class AcknowledgingReaders(QueueReaders):

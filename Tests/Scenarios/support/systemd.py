@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import PROGRAM, ROOT, install_share, wait_for
+from harness import PROGRAM, ROOT, install_share
 
 TARGET = """[Unit]
 Requires=basic.target
@@ -135,15 +135,15 @@ class Machine:
             os.fchmod(file.fileno(), mode)
             file.write(text)
 
-    def run(self, *command, stdin=None):
+    def run(self, *command):
         """Runs a program in the container, as root, to its end."""
         return subprocess.run(
             ["nsenter", "--target", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd",
              "--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *command],
-            input=stdin, capture_output=True, timeout=60)
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
 
-    def output(self, *command, **options):
-        done = self.run(*command, **options)
+    def output(self, *command):
+        done = self.run(*command)
         assert done.returncode == 0, (command, done.stdout, done.stderr, self.journal())
         return done.stdout.decode()
 
@@ -161,7 +161,3 @@ class Machine:
 def mount(*arguments):
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def wait_until_active(machine, unit):
-    wait_for(lambda: machine.run("systemctl", "is-active", unit).stdout == b"active\n", 20, 0.1)
