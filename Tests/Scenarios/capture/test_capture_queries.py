@@ -18,7 +18,7 @@ def numbers(answer):
     return [n["id"] for n in answer.json()["notifications"]]
 
 
-def test_looking_leaves_everything_where_it_is(shared, endpoint):
+def test_a_look_removes_nothing(shared, endpoint):
     for body in "abc":
         shared.hook(endpoint, body)
     assert numbers(shared.look(endpoint)) == [1, 2, 3]
@@ -29,7 +29,7 @@ def test_looking_leaves_everything_where_it_is(shared, endpoint):
     assert shared.bodies(endpoint) == ["a", "b", "c"]
 
 
-def test_acknowledging_drops_what_was_seen_and_no_more(shared, endpoint):
+def test_an_acknowledgement_removes_notifications_up_to_its_number(shared, endpoint):
     for body in "abcd":
         shared.hook(endpoint, body)
     path = "/manage/endpoint/%s/notifications?through=" % endpoint
@@ -47,16 +47,16 @@ def test_acknowledging_drops_what_was_seen_and_no_more(shared, endpoint):
 @pytest.mark.parametrize(
     "query", ["?after=x", "?after=-1", "?after=", "?limit=0", "?limit=1001", "?limit=x", "?wait=61", "?wait=-1", "?wait=x", "?wait=nan"]
 )
-def test_a_query_that_makes_no_sense_is_400(shared, endpoint, query):
+def test_a_query_with_a_wrong_value_is_400(shared, endpoint, query):
     assert shared.look(endpoint, query).status == 400
 
 
-def test_acknowledging_needs_a_number(shared, endpoint):
+def test_an_acknowledgement_needs_a_number(shared, endpoint):
     for query in ("", "?through=", "?through=x", "?through=-1", "?after=1"):
         assert shared.call("DELETE", "/manage/endpoint/%s/notifications%s" % (endpoint, query)).status == 400
 
 
-def test_looking_and_acknowledging_at_nothing_is_404(shared):
+def test_a_look_or_acknowledgement_at_an_unknown_endpoint_is_404(shared):
     for method, query in (("GET", ""), ("GET", "?wait=5"), ("DELETE", "?through=1")):
         assert shared.call(method, "/manage/endpoint/%s/notifications%s" % ("x" * 32, query)).status == 404
 
@@ -69,7 +69,7 @@ def test_other_methods_on_notifications_are_405(shared, endpoint):
 # ---------------------------------------------------------------- subpaths
 
 
-def test_a_path_below_the_id_is_404_unless_asked_for(shared, endpoint):
+def test_a_path_below_the_id_is_404_unless_subpaths_are_on(shared, endpoint):
     assert shared.hook(endpoint, suffix="/any").status == 404
     assert shared.configure(endpoint, enabled=True, subpaths=True).status == 204
     assert shared.hook(endpoint, suffix="/any/th%2Fing//x/?q=1").status == 200
@@ -89,7 +89,7 @@ def counters(service):
     return {label: (int(total), int(errors)) for label, total, errors in found}
 
 
-def test_counters_are_right_whichever_responder_counts(serve):
+def test_the_counters_of_the_status_page_are_those_of_all_responders(serve):
     service = serve(RESPONDERS=3)
     endpoint = service.create()
     for _ in range(20):
@@ -114,7 +114,7 @@ def test_counters_are_right_whichever_responder_counts(serve):
     wait_for(lambda: counters(service) == expected, 5)
 
 
-def test_the_status_page_is_bounded(serve):
+def test_the_status_page_lists_the_newest_thousand_endpoints(serve):
     service = serve(MAX_ACTIVE_ENDPOINTS=3000, DURABILITY="process")
     c = service.connection()
     for _ in range(1200):
@@ -128,7 +128,7 @@ def test_the_openapi_document_is_served(shared):
     answer = shared.call("GET", "/openapi.yaml")
     assert answer.status == 200 and answer.text.startswith("openapi: 3.1")
     assert answer.headers["content-type"] == "application/yaml"
-    # What scripts/openapi makes of it.
+    # scripts/openapi makes the JSON from the YAML.
     document = yaml.safe_load(answer.text)
     for path in ("/openapi.json", "/api/openapi.json"):
         answer = shared.call("GET", path)
@@ -156,7 +156,7 @@ def test_the_openapi_document_is_served_below_a_mount_point_and_at_the_other_por
     connection.close()
 
 
-def test_large_answers_arrive_whole(shared, endpoint):
+def test_a_large_answer_is_complete(shared, endpoint):
     body = "0123456789abcdef" * 65536
     for _ in range(30):
         assert shared.hook(endpoint, body).status == 200
@@ -170,14 +170,14 @@ def test_pipelined_requests_are_answered_in_order(shared, endpoint):
     assert shared.bodies(endpoint) == list("01234567")
 
 
-def test_json_of_everything_is_what_a_strict_parser_takes(shared, endpoint):
+def test_any_bytes_become_json_that_a_strict_parser_accepts(shared, endpoint):
     shared.hook(endpoint, bytes(range(256)), {"X-Q": '"\\'}, suffix="?%ff\\\"")
     answer = shared.call("GET", "/manage/endpoint/" + endpoint)
     assert answer.body.isascii()
     json.loads(answer.body, parse_constant=lambda token: pytest.fail(token))
 
 
-def test_a_client_that_goes_away_disturbs_nobody(shared, endpoint):
+def test_clients_that_disconnect_while_they_wait_take_no_notification(shared, endpoint):
     waiting = [shared.begin_look(endpoint, "?wait=60") for _ in range(20)]
     assert not [look for look in waiting if look.is_answered]
     for look in waiting:
@@ -186,7 +186,7 @@ def test_a_client_that_goes_away_disturbs_nobody(shared, endpoint):
     assert shared.bodies(endpoint) == ["x"]
 
 
-def test_a_look_at_much_shows_some_megabytes_at_a_time(shared, endpoint):
+def test_a_look_returns_a_few_megabytes_at_a_time(shared, endpoint):
     for _ in range(12):
         assert shared.hook(endpoint, "x" * MIB).status == 200
     seen = []
@@ -199,7 +199,7 @@ def test_a_look_at_much_shows_some_megabytes_at_a_time(shared, endpoint):
     assert seen == list(range(1, 13))
 
 
-def test_an_endpoint_keeps_no_more_bytes_than_it_may(serve):
+def test_an_endpoint_keeps_no_more_than_max_endpoint_bytes(serve):
     service = serve(MAX_ENDPOINT_BYTES="1m")
     endpoint = service.create()
     statuses = [service.hook(endpoint, "x" * 300_000).status for _ in range(5)]

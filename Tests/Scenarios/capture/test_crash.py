@@ -1,4 +1,4 @@
-"""Any process may die at any instant: nothing acknowledged is lost or doubled, and nobody notices."""
+"""Processes are killed at any moment: no acknowledged notification is lost or doubled, and no request fails."""
 
 import os
 import random
@@ -18,7 +18,7 @@ def collect_all(service, endpoints):
 
 
 class Collectors(Threads):
-    """Threads that keep collecting, and keep what they were given."""
+    """Threads that collect again and again; `found` has the bodies."""
 
     def __init__(self, service, endpoints):
         self.service, self.found, self.failures = service, [], []
@@ -38,7 +38,7 @@ class Collectors(Threads):
 
 
 def disturb(service, disturbance, pause, seconds):
-    """Senders and collectors at work while something happens again and again; then everything must be there once."""
+    """Repeats a disturbance while others send and collect; then every acknowledged body must have been collected once."""
     endpoints = [service.create() for _ in range(4)]
     with Collectors(service, endpoints) as collectors:
         with Senders(service, endpoints, 16) as senders:
@@ -56,7 +56,7 @@ def disturb(service, disturbance, pause, seconds):
     service.check()
 
 
-def test_responders_killed_again_and_again_lose_nothing_and_fail_nobody(serve):
+def test_killing_responders_loses_nothing_and_fails_no_request(serve):
     service = serve(RESPONDERS=4, MAX_ENDPOINT_NOTIFICATIONS=1000000)
     killed = set()
 
@@ -71,12 +71,12 @@ def test_responders_killed_again_and_again_lose_nothing_and_fail_nobody(serve):
     assert len(killed) >= SECONDS
 
 
-def test_a_single_responder_that_is_killed_fails_nobody(serve):
+def test_killing_the_only_responder_fails_no_request(serve):
     service = serve(RESPONDERS=1, MAX_ENDPOINT_NOTIFICATIONS=1000000)
     disturb(service, lambda: [os.kill(pid, signal.SIGKILL) for pid in service.responders()], 0.7, SECONDS / 3)
 
 
-def test_replacing_the_responders_fails_nobody(serve):
+def test_reloads_fail_no_request(serve):
     service = serve(RESPONDERS=4, MAX_ENDPOINT_NOTIFICATIONS=1000000)
     before = set(service.responders())
     disturb(service, lambda: service.process.send_signal(signal.SIGHUP), 2, SECONDS)
@@ -94,7 +94,7 @@ def test_killing_every_process_at_once_loses_nothing(serve):
             senders.stopping.set()
         service.start()
         found = set(collect_all(service, endpoints))
-        # What was being sent at that moment may be kept or not; what was acknowledged must be.
+        # All that was acknowledged is there. Each of the eight senders may have been waiting for one more answer.
         assert set(senders.sent()) <= found
         assert len(found) <= len(senders.sent()) + 8
         service.check()
@@ -119,7 +119,7 @@ def test_the_worker_and_nginx_are_started_again(serve):
     assert "after" in service.bodies(endpoint)
 
 
-def test_a_supervisor_that_is_killed_takes_everything_with_it_and_can_be_started_again(serve):
+def test_all_processes_end_with_a_killed_supervisor_and_the_service_starts_again(serve):
     service = serve(RESPONDERS=2)
     endpoint = service.create()
     assert service.hook(endpoint, "kept").status == 200
@@ -131,7 +131,7 @@ def test_a_supervisor_that_is_killed_takes_everything_with_it_and_can_be_started
     assert service.bodies(endpoint) == ["kept"]
 
 
-def test_workers_of_nginx_that_outlived_everything_else_make_room_for_the_next(serve):
+def test_a_start_ends_nginx_workers_that_are_left_of_a_killed_service(serve):
     service = serve(RESPONDERS=2)
     endpoint = service.create()
     children = service.children()

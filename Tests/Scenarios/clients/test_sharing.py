@@ -1,4 +1,4 @@
-"""One client against the others: places, connections, keys and slow work are shared."""
+"""What one client may take from the others: places to wait, connections, endpoints, time."""
 
 import os
 import select
@@ -16,10 +16,10 @@ from queue_service import basic, configuration
 from webhook_service import new_environment
 
 
-def test_parked_requests_leave_room_for_others_and_for_health(serve):
+def test_requests_that_wait_leave_connections_for_others_and_for_health(serve):
     service = serve(RESPONDERS=2, MAX_CONNECTIONS=128, MAX_ACTIVE_ENDPOINTS=500)
     endpoint, other = service.create(), service.create()
-    # More than nginx has connections for.
+    # More than nginx has connections.
     crowd = Crowd(service, [endpoint] * 150)
     refused = [line for _, line in crowd.answers()]
     assert set(refused) == {b"HTTP/1.1 429 Too Many Requests"}
@@ -33,7 +33,7 @@ def test_parked_requests_leave_room_for_others_and_for_health(serve):
     crowd.close()
 
 
-def test_slow_uploads_of_one_address_are_few(serve):
+def test_one_address_may_have_64_slow_uploads(serve):
     service = serve(RESPONDERS=1)
     endpoint = service.create()
     head = b"POST /webhook/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\nx" % endpoint.encode()
@@ -46,14 +46,14 @@ def test_slow_uploads_of_one_address_are_few(serve):
     service.come_to_rest()
     answered, _, _ = select.select(slow, [], [], 0)
     assert [s.recv(64).startswith(b"HTTP/1.1 429") for s in answered] == [True] * 16
-    # Short ones get through.
+    # Short uploads are still accepted.
     assert service.hook(endpoint, "x" * 10_000).status == 200
     for s in slow:
         s.close()
 
 
 class Streams:
-    """Requests on one connection of HTTP/2 (RFC 9113) whose bodies begin and do not end, and behind them a GET."""
+    """Uploads on one HTTP/2 connection (RFC 9113) that begin and do not end, and then a GET."""
 
     def __init__(self, service, certificate, count, path):
         context = ssl.create_default_context(cafile=certificate)
@@ -97,13 +97,13 @@ class Streams:
                 found.append(int(payload[2:5]))
 
 
-def test_slow_uploads_over_http_2_are_few_without_a_length_too(serve, tmp_path):
+def test_slow_uploads_over_http_2_are_limited_even_without_a_length(serve, tmp_path):
     server, key = certificate(str(tmp_path))
     service = serve(RESPONDERS=1, TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key, API_SERVER_READ_TIMEOUT="60s")
     slow = Streams(service, server, 80, "/webhook/x")
-    # nginx takes the requests in their order: it has decided on all uploads when it answers the one behind them.
+    # nginx reads the streams in order: when the GET is answered, all uploads were accepted or refused.
     assert slow.statuses() == [429] * 16
-    # Requests without a body, short ones, and a POST that waits without a body get through.
+    # Requests without a body or with a short one are still accepted.
     command = ["curl", "-s", "--http2", "--cacert", server, "-o", "/dev/null", "-w", "%{http_code}"]
     url = "https://127.0.0.1:%d" % service.port
     for arguments in (["/"], ["-d", "x", "/webhook/x"], ["-X", "POST", "/read/x?wait=60"]):
@@ -114,12 +114,12 @@ def test_slow_uploads_over_http_2_are_few_without_a_length_too(serve, tmp_path):
 
 @pytest.fixture(scope="session")
 def slow_library(tmp_path_factory):
-    """Tests/Support/slow.c: keys, costly hashes and renamed files wait while a file is there."""
+    """Tests/Support/slow.c: making keys, hashing passwords and renaming files wait while a file exists."""
     return compiled("slow", tmp_path_factory.mktemp("slow"))
 
 
 class Brake:
-    """Holds up slow work for as long as a with block lasts; `begun` says how often some was begun."""
+    """Stops slow work for the duration of a with block; `begun` counts how often it began."""
 
     def __init__(self, directory, library):
         self.path = os.path.join(str(directory), "brake")
@@ -140,14 +140,14 @@ class Brake:
 
 
 def beside(run):
-    """Runs something in a thread; returns a list that has its result at the end, and the thread."""
+    """Runs a function in a thread; returns a list that will hold its result, and the thread."""
     results = []
     thread = threading.Thread(target=lambda: results.append(run()))
     thread.start()
     return results, thread
 
 
-def test_others_are_served_while_a_key_is_made(serve_webhooks, tmp_path, slow_library):
+def test_other_requests_are_served_while_a_key_is_made(serve_webhooks, tmp_path, slow_library):
     brake = Brake(tmp_path, slow_library)
     service = serve_webhooks(RESPONDERS=1, WEBHOOKS_SIGNATURE_ALGORITHM="rsa-sha256", **brake.settings)
     endpoint = service.create()
@@ -155,18 +155,18 @@ def test_others_are_served_while_a_key_is_made(serve_webhooks, tmp_path, slow_li
     with brake:
         keys, thread = beside(lambda: service.key(environment))
         wait_for(brake.begun)
-        # By the same responder, and by another process that writes.
+        # The only responder serves them, and writes.
         assert service.hook(endpoint, "x").status == 200
         assert service.call("POST", "/manage/endpoint").status == 201
         assert keys == []
     thread.join()
     assert keys[0]["algorithm"] == "rsa-sha256"
-    # It is the key of the webhooks that are made later.
+    # Webhooks that are made later use this key.
     service.add(environment, "http://127.0.0.1:9/")
     assert service.key(environment)["key_id"] == keys[0]["key_id"]
 
 
-def test_others_are_served_while_a_password_is_hashed_and_written(serve_queues, tmp_path, slow_library):
+def test_other_requests_are_served_while_a_password_is_hashed_and_written(serve_queues, tmp_path, slow_library):
     brake = Brake(tmp_path, slow_library)
     service = serve_queues(configuration(["orders"]), RESPONDERS=1, QUEUE_PASSWORD_HASH="argon2id", **brake.settings)
     with brake:
@@ -179,7 +179,7 @@ def test_others_are_served_while_a_password_is_hashed_and_written(serve_queues, 
     thread.join()
     assert changed[0].status == 200, changed[0].text
     assert "argon2id" in open(service.config).read()
-    # So they are while one is checked.
+    # Also while a password is checked.
     hashed = brake.begun()
     with brake:
         listened, thread = beside(lambda: service.call("GET", "/listen/c/orders", headers=basic("alice", "new secret")))
@@ -199,7 +199,7 @@ def call_from(service, address, method, path):
             return int(stream.readline().split()[1])
 
 
-def test_one_address_cannot_keep_others_from_creating(serve):
+def test_one_address_cannot_create_all_endpoints(serve):
     service = serve(RESPONDERS=2, MAX_ACTIVE_ENDPOINTS=64)
     c = service.connection()
     created = [service.call("POST", "/manage/endpoint", connection=c).status for _ in range(70)]

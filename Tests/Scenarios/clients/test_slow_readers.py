@@ -1,4 +1,4 @@
-"""Clients that ask for much and read nothing: what is held for them, and what others notice."""
+"""Clients that request large answers and do not read them: how much memory the responders hold for them."""
 
 import base64
 import json
@@ -10,7 +10,7 @@ from queue_service import basic, configuration
 
 
 class SlowReader:
-    """Sends a request and reads nothing of the answer until it is asked to."""
+    """Sends a request, and does not read the answer until `read` is called."""
 
     def __init__(self, service, path, headers=None):
         self.socket = socket.socket()
@@ -43,7 +43,7 @@ class SlowReader:
 
 
 def resident(service):
-    """Private memory of the responders, in MB: what a process that shares the store's file has for itself."""
+    """The private memory of the responders in MB, without the pages of the store's file."""
     total = 0
     for pid in service.responders():
         with open("/proc/%d/status" % pid) as status:
@@ -52,7 +52,7 @@ def resident(service):
 
 
 def held(service, readers):
-    """How much the responders' memory grows while the readers wait for answers that they do not read."""
+    """Starts readers; returns by how many MB the memory of the responders has grown, and the readers."""
     service.come_to_rest()
     before = resident(service)
     slow = readers()
@@ -63,7 +63,7 @@ def held(service, readers):
 LARGE = b"x" * 1_000_000
 
 
-def test_clients_that_look_and_do_not_read_hold_less_than_a_megabyte_each(serve):
+def test_a_look_that_is_not_read_holds_less_than_a_megabyte(serve):
     service = serve(RESPONDERS=2, DURABILITY="process")
     endpoint = service.create()
     for _ in range(4):
@@ -79,7 +79,7 @@ def test_clients_that_look_and_do_not_read_hold_less_than_a_megabyte_each(serve)
         reader.close()
 
 
-def test_clients_that_collect_slowly_hold_little_and_get_all_of_it(serve):
+def test_a_collection_that_is_read_slowly_holds_little_and_is_complete(serve):
     service = serve(RESPONDERS=2, DURABILITY="process")
     endpoints = [service.create() for _ in range(6)]
     for endpoint in endpoints:
@@ -88,7 +88,7 @@ def test_clients_that_collect_slowly_hold_little_and_get_all_of_it(serve):
     paths = ["/manage/endpoint/" + endpoint for endpoint in endpoints]
     grown, slow = held(service, lambda: [SlowReader(service, path) for path in paths])
     assert grown < 6, grown
-    # Collected once they are promised to one client: nobody else gets them.
+    # They are collected as soon as one client has requested them.
     assert service.collect(endpoints[0]) == []
     assert service.hook(endpoints[0], "later").status == 200
     for reader in slow:
@@ -100,7 +100,7 @@ def test_clients_that_collect_slowly_hold_little_and_get_all_of_it(serve):
     service.check()
 
 
-def test_a_long_answer_shows_texts_and_bytes_as_a_short_one_does(serve):
+def test_a_long_answer_has_the_same_form_as_a_short_one(serve):
     service = serve(RESPONDERS=1, DURABILITY="process")
     endpoint = service.create()
     sent = [
@@ -118,7 +118,7 @@ def test_a_long_answer_shows_texts_and_bytes_as_a_short_one_does(serve):
     assert service.collect(endpoint) == found
 
 
-def test_clients_that_read_queues_slowly_hold_little_and_get_all_of_it(serve_queues):
+def test_a_queue_that_is_read_slowly_holds_little_and_is_complete(serve_queues):
     config = configuration(["orders"], max_message_count=100, max_message_size=16_000_000, max_queue_size=100_000_000)
     service = serve_queues(config, RESPONDERS=2, DURABILITY="process")
     for client in range(8):
@@ -136,14 +136,14 @@ def test_clients_that_read_queues_slowly_hold_little_and_get_all_of_it(serve_que
         assert [m["message"] for m in found["messages"]] == [body.decode(errors="replace") for body in bodies]
         assert base64.b64decode(found["messages"][3]["messageBase64"]) == bodies[3]
         assert found["current_message"] == 4
-    # The one read is over for the client; the other is repeated until it is acknowledged.
+    # c0 has read the messages. c1 reads with ack=manual and gets them again until it acknowledges them.
     assert service.read("c0").json()["messages"] == []
     assert len(service.read("c1", "?ack=manual").json()["messages"]) == 4
     for reader in slow:
         reader.close()
 
 
-def test_a_read_whose_messages_roll_off_while_it_is_read_is_told_of_the_loss(serve_queues):
+def test_a_read_breaks_off_and_the_next_is_410_if_its_messages_roll_off_meanwhile(serve_queues):
     config = configuration(["orders"], max_message_count=4, max_message_size=16_000_000, max_queue_size=100_000_000)
     service = serve_queues(config, RESPONDERS=1, DURABILITY="process")
     assert service.call("GET", "/listen/c/orders", headers=basic("alice")).status == 200
@@ -160,7 +160,7 @@ def test_a_read_whose_messages_roll_off_while_it_is_read_is_told_of_the_loss(ser
     assert answer.status == 410 and answer.json()["refresh"] is True
 
 
-def test_what_waits_keeps_no_body_in_memory(serve):
+def test_a_request_that_waits_keeps_no_body_in_memory(serve):
     service = serve(RESPONDERS=1, MAX_ACTIVE_ENDPOINTS=2000)
     endpoints = [service.create() for _ in range(4)]
 
@@ -176,7 +176,7 @@ def test_what_waits_keeps_no_body_in_memory(serve):
         return sockets
 
     grown, sockets = held(service, waiters)
-    # The bodies have 40 MB together; those that came in one turn were in memory at a time.
+    # All bodies together have 40 MB. Those of one turn are in memory at the same time.
     assert grown < 34, grown
     for s in sockets:
         s.close()

@@ -1,4 +1,4 @@
-"""Web pages that a person on the network has open: those of other sites can do nothing here, and read nothing."""
+"""Requests of web pages: pages of other sites can change nothing and read nothing."""
 
 import json
 
@@ -27,14 +27,14 @@ def subscription(name="page"):
 
 
 def page(service, method, path, body=None, host=None, **headers):
-    """A request as a browser sends it; underscores in the names of headers stand for hyphens."""
+    """Sends a request as a browser does; underscores in header names stand for hyphens."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if host:
         sent["Host"] = host
     return service.call(method, path, body, sent)
 
 
-# What a page can send to another site without asking it first: what a form can, or a script that does not read the answer.
+# Content types that a page may send to another site without a preflight request.
 SIMPLE = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain; x=application/json"]
 
 
@@ -54,7 +54,7 @@ def test_a_page_of_another_site_changes_nothing(service, kind):
     login = {"Authorization": basic("admin")["Authorization"]}
     error(page(service, "POST", "/setPassword", '{"password": "changed"}', **headers, **login), 403)
     error(page(service, "POST", "/reload", "", **headers, **login), 403)
-    # None of it was done.
+    # Nothing has changed.
     event_error(service.call("GET", "/eventmatch", headers={USER_HEADER: user}), 403)
     assert service.call("GET", "/environments/%s/settings" % environment).json()["public_verification_key"] == key
     assert service.logs_in("admin")
@@ -72,12 +72,12 @@ def test_a_page_of_another_site_changes_nothing(service, kind):
     ],
     ids=str,
 )  # fmt: skip
-def test_a_page_that_is_not_known_is_of_another_site(service, headers):
+def test_a_page_with_an_unknown_origin_counts_as_another_site(service, headers):
     assert page(service, "POST", "/manage/endpoint", "", **headers).status == 403
     event_error(page(service, "POST", "/eventmatch", subscription(), Content_Type="application/json", **headers), 403)
 
 
-def test_pages_of_this_service_and_of_named_hosts_may_use_it(service):
+def test_pages_of_this_service_and_of_allowed_hosts_may_use_it(service):
     own = "http://127.0.0.1:%d" % service.port
     for headers in (
         {"Origin": own, "Sec_Fetch_Site": "same-origin"},
@@ -92,7 +92,7 @@ def test_pages_of_this_service_and_of_named_hosts_may_use_it(service):
         assert page(service, "POST", "/manage/endpoint", "", **headers).status == 201, headers
 
 
-def test_a_link_on_another_page_shows_and_does_nothing_else(service):
+def test_a_link_on_another_page_shows_pages_and_changes_nothing(service):
     visit = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
     assert page(service, "GET", "/manage", **visit).status == 200
     event_error(page(service, "GET", "/eventmatch", Http_Remote_User="nobody", **visit), 403)
@@ -107,7 +107,7 @@ def test_a_link_on_another_page_shows_and_does_nothing_else(service):
     assert service.bodies(endpoint) == ["kept"]
 
 
-def test_whoever_has_the_address_may_send_from_any_page(service):
+def test_any_page_may_post_to_an_endpoint_or_a_queue(service):
     endpoint = service.create()
     for method in ("POST", "OPTIONS", "GET"):
         answer = page(service, method, "/webhook/" + endpoint, Origin=EVIL, Sec_Fetch_Site="cross-site", host="evil.example")
@@ -123,7 +123,7 @@ REBOUND = ["evil.example", "evil.example:8080", "EVIL.example.", "127.0.0.1.evil
 
 
 @pytest.mark.parametrize("host", REBOUND)
-def test_nothing_is_shown_to_a_page_whose_name_leads_here(service, host):
+def test_a_page_whose_host_name_resolves_to_this_service_reads_nothing(service, host):
     made = json.loads(service.call("POST", "/eventmatch", subscription(), {USER_HEADER: "owner"}).body)
     for answer in (
         page(service, "GET", "/eventmatch", host=host, Http_Remote_User="owner"),
@@ -135,12 +135,12 @@ def test_nothing_is_shown_to_a_page_whose_name_leads_here(service, host):
     assert answer.status == 421 and "ALLOWED_HOSTS" in answer.text
     refusal(page(service, "GET", "/environments/%s/webhooks" % new_environment(), host=host), 421, 1304)
     error(page(service, "GET", "/queues", host=host, **basic("alice")), 421)
-    # Senders may know the service by any name; a page of that name is one of another site all the same.
+    # Senders may use any host name. A page under such a name still counts as another site.
     assert page(service, "POST", "/receive", "{}", host=host).status == 200
     event_error(page(service, "POST", "/receive", "{}", host=host, Origin="http://" + host), 403)
 
 
-def test_the_service_is_known_by_its_names_and_addresses(service):
+def test_the_service_answers_to_its_names_and_to_addresses(service):
     for host in (
         "hooks.example.org", "HOOKS.example.org:443", "hooks.example.org.", "ui.example.net", "a.intra.example", "a.b.intra.example:1",
         "localhost", "localhost:8080", "app.localhost", "127.0.0.1", "192.168.1.7:8080", "[::1]", "[2001:db8::7]:8080", "hub", "hub:8080",
@@ -150,7 +150,7 @@ def test_the_service_is_known_by_its_names_and_addresses(service):
     assert old.startswith(b"HTTP/1.1 200 ")
 
 
-def test_the_check_of_names_can_be_turned_off(serve_events):
+def test_allowed_hosts_turns_the_check_of_host_names_off(serve_events):
     service = serve_events(ALLOWED_HOSTS="*", RESPONDERS=1, MOUNT_POINT="/hooks")
     assert page(service, "GET", "/manage", host="evil.example").status == 200
     assert page(service, "POST", "/manage/endpoint", "", host="evil.example", Origin=EVIL).status == 201
@@ -158,7 +158,7 @@ def test_the_check_of_names_can_be_turned_off(serve_events):
     assert page(service, "POST", "/manage/endpoint", "", Origin="null").status == 403
 
 
-def test_below_a_mount_point_and_at_the_operations_port_it_is_the_same(serve_events):
+def test_pages_are_checked_below_a_mount_point_and_at_the_operations_port(serve_events):
     from harness import free_port
 
     port = free_port()
@@ -174,7 +174,7 @@ def test_below_a_mount_point_and_at_the_operations_port_it_is_the_same(serve_eve
     assert page(service, "GET", "/metrics", Sec_Fetch_Site="cross-site").status == 403
 
 
-def test_who_may_send_events_from_pages_can_be_named(serve_events):
+def test_events_allowed_origins_names_pages_that_may_send_events(serve_events):
     service = serve_events(EVENTS_ALLOWED_ORIGINS="shop.example", RESPONDERS=1)
     assert page(service, "POST", "/receive", "{}", Origin="https://shop.example").status == 200
     assert page(service, "POST", "/receive", "{}", Origin=EVIL).status == 403
@@ -182,12 +182,12 @@ def test_who_may_send_events_from_pages_can_be_named(serve_events):
 
 
 @pytest.mark.parametrize("value", ["a b", "http://x", "a:80", "*.", "a/b", "**"])
-def test_a_name_that_is_none_is_refused(tmp_path, value):
+def test_a_wrong_host_name_in_allowed_hosts_is_refused(tmp_path, value):
     result = postroom(tmp_path, "settings", ALLOWED_HOSTS=value)
     assert result.returncode != 0 and b"ALLOWED_HOSTS is " in result.stderr
 
 
-def test_what_is_no_host_is_none_of_ours(service):
+def test_an_invalid_host_field_is_refused(service):
     for host in ("a..b.example", "a.example:x", "a.example:99999", "exa mple.com"):
         answer = raw(service, b"GET /manage HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host.encode())
         assert answer.status in (400, 421), host

@@ -1,4 +1,4 @@
-"""The operations port: health, metrics and version, and nothing of the APIs."""
+"""The operations port: health, metrics and version, and no path of the APIs."""
 
 import datetime
 import http.client
@@ -11,7 +11,7 @@ from harness import Answer, free_port
 
 @pytest.fixture
 def operations(serve):
-    """A service with an operations port, and a way to ask it."""
+    """A service with an operations port, and a function that sends a request to that port."""
     port = free_port()
     service = serve(OPS_SERVER_PORT=port, RESPONDERS=2, MOUNT_POINT="/api")
 
@@ -26,7 +26,7 @@ def operations(serve):
 
 
 def metrics(ask):
-    """Each sample's value by its name and labels; every line must be one of Prometheus' text format."""
+    """The values of all samples by name and labels; every line must be in Prometheus' text format."""
     answer = ask("/metrics")
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     values, families = {}, set()
@@ -44,7 +44,7 @@ def metrics(ask):
     return values
 
 
-def test_health_and_version_are_told(operations):
+def test_health_and_version_are_at_the_operations_port(operations):
     _, ask = operations
     assert ask("/health/live").text == "ok\n"
     assert ask("/health/ready").text == "ok\n"
@@ -53,7 +53,7 @@ def test_health_and_version_are_told(operations):
     assert ask("/health/live", "POST").status == 405
 
 
-def test_metrics_count_what_has_happened(operations):
+def test_metrics_count_requests_and_endpoints(operations):
     service, ask = operations
     before = metrics(ask)
     endpoint = service.create()
@@ -72,7 +72,7 @@ def test_metrics_count_what_has_happened(operations):
     assert after["postroom_pending"] == after["postroom_inflight"] == 0
 
 
-def test_who_and_where_it_is_can_be_set_and_is_told(serve):
+def test_version_and_metrics_have_the_names_that_settings_give(serve):
     port = free_port()
     serve(OPS_SERVER_PORT=port, ENV="staging", POD_NAME="hub-0", POD_IP="10.1.2.3", RESPONDERS=1)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -87,7 +87,7 @@ def test_who_and_where_it_is_can_be_set_and_is_told(serve):
     )
 
 
-def test_log_lines_have_the_time_of_the_zone(serve):
+def test_log_lines_have_the_time_of_the_zone_in_tz(serve):
     service = serve(TZ="Asia/Kathmandu", LOG_LEVEL="DEBUG", RESPONDERS=1)
     line = next(line for line in service.log().splitlines() if "ready" in line)
     told = datetime.datetime.fromisoformat(line.split(" ")[0])
@@ -95,7 +95,7 @@ def test_log_lines_have_the_time_of_the_zone(serve):
     assert abs((datetime.datetime.now(datetime.timezone.utc) - told).total_seconds()) < 30
 
 
-def test_the_operations_port_has_nothing_of_the_apis_and_they_nothing_of_it(operations):
+def test_the_operations_port_and_the_apis_have_no_path_in_common(operations):
     service, ask = operations
     for path in ("/manage", "/api/manage", "/time", "/webhooks/events", "/debug/settings", "/"):
         assert ask(path).status == 404, path
@@ -103,7 +103,7 @@ def test_the_operations_port_has_nothing_of_the_apis_and_they_nothing_of_it(oper
         assert service.call("GET", path).status == 404, path
 
 
-def test_the_apis_answer_at_a_second_port_too(serve):
+def test_the_apis_also_answer_at_api_server_port(serve):
     port = free_port()
     serve(API_SERVER_PORT=port)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)

@@ -1,4 +1,4 @@
-"""What an operator reads in the log and among the metrics."""
+"""Log lines and metrics for operators."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ from webhook_service import new_environment
 
 
 def entries(service):
-    """Each line of the log but those that the start prints for people; all must be JSON."""
+    """The log lines, which must be JSON, without the lines that the start prints for people."""
     lines = [line for line in service.log().splitlines() if line.strip()]
     people = ("Postroom ", "    curl ")
     return [json.loads(line) for line in lines if not line.startswith(people)]
@@ -29,11 +29,11 @@ def metrics(port):
 
 
 def samples(text):
-    """Values by the name and labels as they are written."""
+    """The values of all samples by name and labels."""
     return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
 
 
-def test_every_line_is_json_where_that_is_asked_for_nginxs_too(serve):
+def test_log_format_json_makes_every_line_json_also_those_of_nginx(serve):
     service = serve(LOG_FORMAT="json", LOG_LEVEL="DEBUG", RESPONDERS=1)
     exchange(service, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
     worker = next(pid for pid, line in service.children().items() if line.startswith("nginx: worker"))
@@ -53,19 +53,19 @@ def test_every_line_is_json_where_that_is_asked_for_nginxs_too(serve):
     assert type(entry["pause"]) in (int, float) and entry["ending"] == "was ended by signal 9"
     assert (entry["level"], entry["process"], entry["name"]) == ("warning", "serve", "responder 1")
     service.stop()
-    # What nginx says last is there too.
+    # The last lines of nginx are also there.
     assert told("exit") and entries(service)[-1]["message"] == "stopped"
 
 
-def test_nginx_waits_for_nobody_and_loses_nothing_of_what_it_says(serve):
-    """While the supervisor is stopped, more is said than a pipe holds by default."""
+def test_nginx_neither_waits_nor_loses_log_lines_while_the_supervisor_is_stopped(serve):
+    """nginx writes more than the default size of a pipe meanwhile."""
     service = serve(LOG_FORMAT="json", LOG_LEVEL="DEBUG", RESPONDERS=1)
     count = 800
     path = "/" + "x" * 150
     os.kill(service.process.pid, signal.SIGSTOP)
     try:
         for number in range(count):
-            # Too long for a line of the log to be short: some 200 bytes each.
+            # The path makes each log line some 200 bytes long.
             answer = exchange(service, b"GET %s%d HTTP/1.1\r\nConnection: close\r\n\r\n" % (path.encode(), number))
             assert b" 400 " in answer.split(b"\r\n")[0]
     finally:
@@ -74,7 +74,7 @@ def test_nginx_waits_for_nobody_and_loses_nothing_of_what_it_says(serve):
     wait_for(lambda: len([1 for entry in entries(service) if wanted in entry["message"]]) == count)
 
 
-def test_the_start_and_a_reload_are_told(serve):
+def test_the_start_and_a_reload_are_logged(serve):
     service = serve(LOG_FORMAT="json", RESPONDERS=2, MOUNT_POINT="/m", OPS_SERVER_PORT=(port := free_port()))
     (entry,) = [entry for entry in entries(service) if entry["message"] == "serving"]
     assert entry["address"] == "http://127.0.0.1:%d/m" % service.port and type(entry["layout"]) is int
@@ -84,7 +84,7 @@ def test_the_start_and_a_reload_are_told(serve):
     wait_for(lambda: [entry for entry in entries(service) if entry["message"] == done])
 
 
-def test_text_values_are_quoted(serve):
+def test_a_log_value_of_several_words_is_quoted(serve):
     service = serve(RESPONDERS=1)
     os.kill(service.responders()[0], signal.SIGKILL)
     wait_for(lambda: "a process ended" in service.log())
@@ -92,7 +92,7 @@ def test_text_values_are_quoted(serve):
     assert ' ending="was ended by signal 9" name="responder 1" pause=0.0' in line
 
 
-def test_a_routed_failure_names_its_subscription_user_and_url_in_a_short_line(serve_events, receive):
+def test_a_failed_routed_delivery_is_logged_with_its_subscription_user_and_url(serve_events, receive):
     service = serve_events(LOG_FORMAT="json", RESPONDERS=1)
     body = "line one\nline two\t%s\r\nend" % ("z" * 1000)
     receiver = receive({"*": {"status": 410, "body": body}})
@@ -114,7 +114,7 @@ def test_a_routed_failure_names_its_subscription_user_and_url_in_a_short_line(se
     assert "s3cret" not in service.log()
 
 
-def test_promtool_finds_nothing_and_requests_are_counted_by_route_and_status(serve):
+def test_promtool_accepts_the_metrics_and_requests_are_counted_by_route_and_status(serve):
     port = free_port()
     service = serve(OPS_SERVER_PORT=port, RESPONDERS=2, MOUNT_POINT="/api")
     endpoint = service.create()
@@ -143,11 +143,11 @@ def test_promtool_finds_nothing_and_requests_are_counted_by_route_and_status(ser
     buckets = [value for key, value in found.items() if key.startswith(name + '_bucket{route="/webhook/{endpoint_id}"')]
     assert buckets == sorted(buckets) and buckets[-1] == 21
     assert 0 < found[name + '_sum{route="/webhook/{endpoint_id}"}'] < 21
-    # What operators ask for themselves is not among them.
+    # Requests to the operations port are not counted.
     assert not [key for key in found if "/metrics" in key]
 
 
-def test_waiting_counts_as_a_requests_time(serve):
+def test_the_duration_of_a_request_includes_its_wait(serve):
     port = free_port()
     service = serve(OPS_SERVER_PORT=port, RESPONDERS=1)
     service.look(service.create(), "?wait=0.3")
@@ -155,7 +155,7 @@ def test_waiting_counts_as_a_requests_time(serve):
     assert found['postroom_request_duration_seconds_sum{route="/manage/endpoint/{endpoint_id}/notifications"}'] >= 0.3
 
 
-def test_restarts_start_time_and_the_build_are_told_and_counts_outlast_processes(serve):
+def test_counters_survive_restarts_of_processes_and_restarts_are_counted(serve):
     port = free_port()
     service = serve(OPS_SERVER_PORT=port, RESPONDERS=1)
     endpoint = service.create()
@@ -179,7 +179,7 @@ def test_restarts_start_time_and_the_build_are_told_and_counts_outlast_processes
     assert abs(booted + ticks / os.sysconf("SC_CLK_TCK") - after["postroom_start_time_seconds"]) < 5
 
 
-def test_calls_to_operators_are_counted_apart(serve_webhooks, receive):
+def test_calls_to_ops_events_url_do_not_count_as_deliveries(serve_webhooks, receive):
     port = free_port()
     operators = receive({"/ops": {"status": [500, 200]}})
     receiver = receive({"*": {"status": 410}})

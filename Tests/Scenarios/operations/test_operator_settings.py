@@ -1,4 +1,4 @@
-"""What an operator is told about wrong settings, ports in use and what may be meant otherwise."""
+"""Errors and warnings for operators: wrong settings, ports in use, settings that are probably mistakes."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from harness import PROGRAM, ROOT, Service, free_port, postroom, wait_for
 COMMANDS = (["settings"], ["serve"], ["respond"], ["work"], ["health"], ["locations"], ["store", "check"], ["queues", "check"])
 
 
-def test_every_wrong_setting_is_told_at_once_in_a_line_of_its_own(tmp_path):
+def test_every_wrong_setting_is_reported_in_its_own_line(tmp_path):
     wrong = dict(APP_PORT="x", RESPONDERS="0", SERVER_URL="foo", EVENTS_RETRY_SCHEDULE="-5s", TLS_CLIENT_VERIFY="maybe")
     for command in COMMANDS:
         result = postroom(tmp_path / "data", *command, **wrong)
@@ -24,7 +24,7 @@ def test_every_wrong_setting_is_told_at_once_in_a_line_of_its_own(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_what_settings_prints_can_be_fed_back_to_a_shell(tmp_path):
+def test_a_shell_reads_the_output_of_settings_and_gets_the_same_settings(tmp_path):
     given = dict(
         APP_PORT=8123, DEFAULT_USER="a \"b\" $HOME `id` \\ 'c'", EVENTS_RETRY_SCHEDULE="", RATE_LIMIT="", MOUNT_POINT="/x",
         DB_ENCRYPTION_SECRET="s" * 32, WEBHOOKS_RETRY_SCHEDULE="250ms,90s", OPS_EVENTS_URL="http://1.1.1.1/?token=s3cret",
@@ -58,7 +58,7 @@ def test_passwords_in_urls_are_not_repeated(tmp_path, name, value):
     assert result.returncode != 0 and b"s3cret" not in result.stderr + result.stdout
 
 
-def test_what_is_hardly_meant_is_warned_of(serve, tmp_path):
+def test_settings_that_are_probably_mistakes_cause_warnings(serve, tmp_path):
     odd = dict(RESPONDER=3, WEBHOOK_MAX_RETRIES=1, MAX_ENDPOINT_BYTES="1k", MAX_DURATION_SECONDS="-5")
     told = postroom(tmp_path, "settings", **odd)
     assert told.returncode == 0
@@ -69,20 +69,20 @@ def test_what_is_hardly_meant_is_warned_of(serve, tmp_path):
         assert service.log().count(text) == 1, text
 
 
-def test_with_tls_the_urls_handed_out_are_https(tmp_path):
+def test_tls_makes_the_default_server_url_https(tmp_path):
     server, key = certificate(str(tmp_path))
     shown = postroom(tmp_path, "settings", TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key).stdout.decode()
     assert "\nSERVER_URL=https://localhost:8080\n" in shown
 
 
 @pytest.mark.parametrize("name", ["APP_PORT", "API_SERVER_PORT", "OPS_SERVER_PORT"])
-def test_a_port_in_use_is_told_in_one_line_before_nginx_starts(tmp_path, name):
+def test_a_port_in_use_is_reported_in_one_line_before_nginx_starts(tmp_path, name):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         settings = {"APP_PORT": free_port(), name: port}
-        # Without nginx's own messages it has not been started.
+        # nginx has not been started if it has logged nothing.
         result = postroom(tmp_path / "data", "serve", LOG_LEVEL="ERROR", **settings)
     lines = result.stderr.decode().splitlines()
     assert result.returncode == 1 and len(lines) == 1, lines
@@ -90,13 +90,13 @@ def test_a_port_in_use_is_told_in_one_line_before_nginx_starts(tmp_path, name):
     assert not (tmp_path / "data" / "run" / "nginx.pid").exists()
 
 
-def test_an_address_that_is_not_this_machines_is_told(tmp_path):
+def test_an_address_that_this_machine_does_not_have_is_reported(tmp_path):
     result = postroom(tmp_path / "data", "serve", APP_HOST="192.0.2.1", APP_PORT=free_port(), LOG_LEVEL="ERROR")
     assert result.stderr == b"Error: APP_HOST is 192.0.2.1, an address that this machine does not have\n"
 
 
-def test_nginx_is_given_no_setting_as_its_own(serve, tmp_path):
-    """Its variable NGINX lists inherited sockets, and passwords are nothing to it."""
+def test_the_environment_of_nginx_has_no_settings(serve, tmp_path):
+    """nginx has its own variable NGINX, for inherited sockets, and needs no passwords."""
     seen, program = tmp_path / "seen", tmp_path / "nginx"
     program.write_text("#!/bin/sh\nenv > %s\nexec /usr/sbin/nginx \"$@\"\n" % seen)
     program.chmod(0o755)
@@ -106,7 +106,7 @@ def test_nginx_is_given_no_setting_as_its_own(serve, tmp_path):
     assert "PATH" in names and not names & {"NGINX", "DB_ENCRYPTION_SECRET", "DATA_DIR", "APP_PORT"}
 
 
-def test_without_nginx_it_is_said_what_serves_the_operations_port(tmp_path):
+def test_no_nginx_names_the_file_that_serves_the_operations_port(tmp_path):
     service = Service(tmp_path / "data", arguments=["--no-nginx"], RESPONDERS=1)
     service.start(wait=False)
     try:
@@ -116,8 +116,8 @@ def test_without_nginx_it_is_said_what_serves_the_operations_port(tmp_path):
         service.stop()
 
 
-def answered_late(port, first):
-    """What is answered to the beginning of a request that does not go on; b"" where the connection is closed."""
+def answer_to_beginning(port, first):
+    """Sends the beginning of a request; returns the answer, or b"" if the connection is closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=6) as connection:
         connection.sendall(first)
         try:
@@ -126,23 +126,23 @@ def answered_late(port, first):
             return b""
 
 
-def test_clients_that_stop_in_a_request_are_left_after_the_read_timeout(serve):
+def test_a_client_that_stops_in_a_request_is_dropped_after_the_read_timeout(serve):
     operations = free_port()
     service = serve(
         API_SERVER_READ_TIMEOUT="300ms", API_SERVER_WRITE_TIMEOUT="300ms", OPS_SERVER_PORT=operations,
         OPS_SERVER_READ_TIMEOUT="300ms", RESPONDERS=1)
     endpoint = service.create()
     for port in (service.port, operations):
-        assert answered_late(port, b"GET / HTTP/1.1\r\nHost") == b"", port
-    body = answered_late(
+        assert answer_to_beginning(port, b"GET / HTTP/1.1\r\nHost") == b"", port
+    body = answer_to_beginning(
         service.port, b"POST /webhook/%s HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab" % endpoint.encode())
     assert body == b"" or b" 408 " in body
-    # Waiting for an answer is limited by neither.
+    # Neither timeout limits how long a client waits for an answer.
     assert service.look(endpoint, "?wait=1").json() == {"notifications": []}
     assert service.bodies(endpoint) == []
 
 
-def test_a_writer_of_its_own_may_use_the_old_names_of_the_headers(tmp_path):
+def test_the_names_of_signature_headers_may_be_set_by_both_names_of_the_setting(tmp_path):
     shown = postroom(tmp_path, "settings", WEBHOOKS_SIGNATURE_HEADER="X-Mine").stdout.decode()
     assert "\nWEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_HEADER=X-Mine\n" in shown
     documented = {"WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER": "X-Time"}
@@ -183,8 +183,8 @@ def test_make_install_only_copies(tmp_path):
     assert "ExecStart=/usr/bin/postroom serve" in (image / "lib" / "systemd" / "system" / "postroom.service").read_text()
 
 
-def test_the_operations_port_of_a_container_can_be_reached_on_request(serve):
-    """The line of the documentation, with the addresses of this test in its place."""
+def test_ops_server_host_makes_the_operations_port_of_a_container_reachable(serve):
+    """The setting of the documented docker command, with an address of this test."""
     with open(os.path.join(ROOT, "docs", "operations.md")) as file:
         lines = [line for line in file if "docker run" in line and "OPS_SERVER_HOST=0.0.0.0" in line]
     assert len(lines) == 1 and "-p 127.0.0.1:3616:3616" in lines[0]

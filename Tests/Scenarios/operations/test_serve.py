@@ -1,4 +1,4 @@
-"""Starting, supervising and stopping: `postroom serve` as an operator meets it."""
+"""`postroom serve`: start, reload, stop, and the nginx that it runs."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, n
         assert name in line and '"%s"' % value in line and "takes" in line
 
 
-def test_numbers_are_taken_as_the_original_takes_them(tmp_path):
+def test_numbers_in_settings_have_the_forms_that_the_original_accepts(tmp_path):
     result = postroom(
         tmp_path, "settings", APP_PORT=" +8_081 ", MAX_IDLE_DURATION_SECONDS="1e3", MAX_DURATION_SECONDS="-5",
         MAX_ACTIVE_ENDPOINTS="-1", MOUNT_POINT="api/", LOG_LEVEL="DEBUG",
@@ -56,7 +56,7 @@ def test_numbers_are_taken_as_the_original_takes_them(tmp_path):
     + [("https://h/base/", "/a/b", "https://h/base/a/b/webhook/"), ("https://h:1//", "/api/", "https://h:1//api/webhook/")]
     + [("", "/api", "/api/webhook/"), ("https://h:1", "api", "https://h:1/api/webhook/")],
 )
-def test_public_urls(serve, server_url, mount, expected):
+def test_the_url_of_an_endpoint_consists_of_server_url_and_mount_point(serve, server_url, mount, expected):
     service = serve(SERVER_URL=server_url, MOUNT_POINT=mount)
     service.mount = mount.strip().rstrip("/")
     service.mount = service.mount if service.mount.startswith("/") or not service.mount else "/" + service.mount
@@ -64,7 +64,7 @@ def test_public_urls(serve, server_url, mount, expected):
     assert answer["fullyQualifiedEndpoint"] == expected + answer["endpointId"]
 
 
-def test_outside_the_mount_point_is_nothing(serve):
+def test_every_path_outside_the_mount_point_is_404(serve):
     service = serve(MOUNT_POINT="/deep/mount")
     service.mount = ""
     for path in ("/", "/manage", "/deep", "/deep/mount", "/deep/mount/", "/deep/mountx/manage", "/healthz"):
@@ -79,13 +79,13 @@ def test_a_second_serve_on_the_same_directory_is_refused(serve):
     assert result.returncode == 1 and b'another "postroom serve" runs on DATA_DIR' in result.stderr
 
 
-def test_a_directory_too_deep_for_sockets_is_refused(tmp_path):
+def test_a_data_dir_that_is_too_long_for_a_socket_is_refused(tmp_path):
     result = postroom(tmp_path / ("d" * 100), "serve")
     assert result.returncode == 78 and b"DATA_DIR" in result.stderr and b"bytes" in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_ends_every_process_in_time(serve, number):
+def test_a_stop_ends_every_process_within_ten_seconds(serve, number):
     service = serve(RESPONDERS=3)
     children = service.children()
     assert len(service.responders()) == 3 and len(service.workers()) == 1
@@ -115,14 +115,14 @@ def test_a_stop_lets_requests_finish(serve):
 
 
 def program_of(pid):
-    """The inode of what a process runs; None where it is gone."""
+    """The inode of the file that a process runs; None if the process has ended."""
     try:
         return os.stat("/proc/%d/exe" % pid).st_ino
     except FileNotFoundError:
         return None
 
 
-def test_a_new_binary_is_picked_up(tmp_path):
+def test_a_reload_starts_the_new_binary(tmp_path):
     program = tmp_path / "prefix" / "bin" / "postroom"
     os.makedirs(program.parent)
     install_share(tmp_path / "prefix")
@@ -141,7 +141,7 @@ def test_a_new_binary_is_picked_up(tmp_path):
         service.stop()
 
 
-def test_a_new_binary_that_does_not_start_leaves_the_old_processes(tmp_path):
+def test_the_old_processes_stay_if_the_new_binary_does_not_start(tmp_path):
     program = tmp_path / "prefix" / "bin" / "postroom"
     os.makedirs(program.parent)
     install_share(tmp_path / "prefix")
@@ -161,7 +161,7 @@ def test_a_new_binary_that_does_not_start_leaves_the_old_processes(tmp_path):
         service.stop()
 
 
-def test_health_says_whether_a_commit_works(serve):
+def test_health_succeeds_only_while_the_service_runs(serve):
     service = serve(RESPONDERS=1)
     assert service.call("GET", "/healthz").status == 200
     assert postroom(service.directory, "health", APP_PORT=service.port).returncode == 0
@@ -169,7 +169,7 @@ def test_health_says_whether_a_commit_works(serve):
     assert postroom(service.directory, "health", APP_PORT=service.port).returncode == 1
 
 
-def test_ids_are_not_logged(serve):
+def test_ids_of_endpoints_are_not_logged(serve):
     service = serve(LOG_LEVEL="DEBUG")
     endpoint = service.create()
     service.hook(endpoint)
@@ -182,7 +182,7 @@ def test_ids_are_not_logged(serve):
 # ---------------------------------------------------------------- nginx
 
 
-def test_an_nginx_of_ones_own_includes_our_files(tmp_path):
+def test_another_nginx_can_include_the_files(tmp_path):
     service = Service(tmp_path / "data", arguments=["--no-nginx"], MOUNT_POINT="/hooks", RESPONDERS=2)
     service.start(wait=False)
     nginx = None
@@ -219,7 +219,7 @@ def test_an_nginx_of_ones_own_includes_our_files(tmp_path):
         service.stop()
 
 
-def test_rates_and_connections_are_limited_where_asked_for(serve):
+def test_rate_limit_and_connection_limit_refuse_requests(serve):
     service = serve(RATE_LIMIT=5, RATE_LIMIT_BURST=3)
     statuses = [service.call("GET", "/manage") for _ in range(12)]
     refused = [answer for answer in statuses if answer.status == 429]
@@ -234,7 +234,7 @@ def test_rates_and_connections_are_limited_where_asked_for(serve):
     assert [look.answer().status for look in looks[:2]] == [200, 200]
 
 
-def test_the_limits_of_bodies_and_fields_can_be_set(serve):
+def test_max_body_bytes_and_max_header_bytes_limit_requests(serve):
     service = serve(MAX_BODY_BYTES="2k", MAX_HEADER_BYTES="16k")
     endpoint = service.create()
     assert service.hook(endpoint, b"x" * 2048).status == 200
@@ -249,7 +249,7 @@ def test_the_limits_of_bodies_and_fields_can_be_set(serve):
     assert service.bodies(endpoint) == [body]
 
 
-def test_clients_without_a_certificate_are_refused_where_one_is_asked_for(serve, tmp_path):
+def test_tls_client_ca_refuses_clients_without_a_certificate(serve, tmp_path):
     server, key = certificate(str(tmp_path))
     authority, client, client_key = client_certificate(tmp_path)
     settings = dict(TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key, TLS_CLIENT_CA=authority)
@@ -262,7 +262,7 @@ def test_clients_without_a_certificate_are_refused_where_one_is_asked_for(serve,
     assert service.call("GET", "/manage", connection=secure(service, server)).status == 200
 
 
-def test_a_renewed_certificate_is_picked_up(serve, tmp_path):
+def test_a_reload_reads_a_renewed_certificate(serve, tmp_path):
     server, key = certificate(str(tmp_path))
     service = serve(TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key)
 
@@ -284,8 +284,8 @@ def test_a_renewed_certificate_is_picked_up(serve, tmp_path):
     wait_for(renewed)
 
 
-def test_responders_can_be_started_by_another_supervisor(tmp_path):
-    """As systemd does it: the listening socket is descriptor 0."""
+def test_another_supervisor_can_start_a_responder(tmp_path):
+    """Like systemd, with the listening socket as descriptor 0."""
     data = tmp_path / "data"
     data.mkdir()
     path = str(tmp_path / "responder.sock")
@@ -307,12 +307,12 @@ def test_responders_can_be_started_by_another_supervisor(tmp_path):
         assert process.wait(10) == 0
 
 
-def test_a_responder_without_a_socket_says_so(tmp_path):
+def test_a_responder_without_a_socket_fails_with_a_message(tmp_path):
     result = postroom(tmp_path, "respond", stdin=b"")
     assert result.returncode == 1 and b"descriptor 0 is no listening socket" in result.stderr
 
 
-def test_a_body_that_is_too_large_is_said_over_http_2_too(serve, tmp_path):
+def test_a_body_over_the_limit_gets_the_same_answer_over_http_2(serve, tmp_path):
     server, key = certificate(str(tmp_path))
     service = serve(TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key)
     (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
@@ -326,7 +326,7 @@ def test_a_body_that_is_too_large_is_said_over_http_2_too(serve, tmp_path):
         assert result.stdout == b"413: A body may have no more than 1048576 bytes.", (version, result)
 
 
-def test_a_peer_that_leaves_in_the_middle_leaves_no_descriptor(serve):
+def test_a_broken_fastcgi_request_leaks_no_descriptor(serve):
     service = serve(RESPONDERS=1)
     (pid,) = service.responders()
     service.call("GET", "/healthz")
@@ -340,7 +340,7 @@ def test_a_peer_that_leaves_in_the_middle_leaves_no_descriptor(serve):
     wait_for(lambda: len(os.listdir("/proc/%d/fd" % pid)) <= before + 2)
 
 
-def test_a_reader_of_the_log_that_has_gone_disturbs_nobody(tmp_path):
+def test_the_service_goes_on_when_nobody_reads_its_log(tmp_path):
     service = Service(tmp_path / "data", RESPONDERS=1)
     reading, writing = os.pipe()
     service.process = subprocess.Popen(
@@ -360,7 +360,7 @@ def test_a_reader_of_the_log_that_has_gone_disturbs_nobody(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs nginx as another user")
-def test_a_directory_closed_to_others_works_as_root(serve, tmp_path):
+def test_root_may_keep_data_in_a_directory_that_is_closed_to_others(serve, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     (closed / "var").mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""Processes that do not respond: the supervisor notices them and starts others in their place."""
+"""The supervisor replaces processes that do not respond."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ def slow_sync(tmp_path_factory):
 
 
 def writer(service):
-    """The process that holds the store's write lock, or None."""
+    """The process that holds the store's write lock; None if no process does."""
     with open(os.path.join(service.directory, "store.mdb-lock"), "rb") as file:
         file.seek(64)
         (word,) = struct.unpack("<I", file.read(4))
@@ -32,7 +32,7 @@ def state_of(pid):
 
 
 def stop_the_writer(service, candidates):
-    """Stops a process in the middle of a commit."""
+    """Stops one of the processes in the middle of a commit; returns it."""
 
     def stopped():
         holder = writer(service)
@@ -68,7 +68,7 @@ def test_a_stopped_process_that_holds_the_write_lock_is_replaced(serve, slow_syn
     with Senders(service, [endpoint], 4) as senders:
         holder = stop_the_writer(service, responders)
         stopped = len(senders.sent())
-        # Those that wait for the lock are well, and intake goes on.
+        # Processes that wait for the lock are not stuck, and take posts again.
         wait_for(lambda: len(senders.sent()) > stopped + 8, 20)
         wait_for(lambda: len(service.responders()) == 2 and holder not in service.responders())
     assert senders.failures == []
@@ -89,8 +89,8 @@ def test_a_stopped_worker_is_replaced(serve):
     assert service.hook(service.create(), "x").status == 200
 
 
-def test_a_process_of_somebody_else_that_holds_the_write_lock_is_named(serve, slow_sync):
-    """A tool that an operator has stopped in the middle of its work."""
+def test_a_stopped_tool_that_holds_the_write_lock_is_named_in_the_log(serve, slow_sync):
+    """The supervisor does not end it: it is not part of the service."""
     from harness import PROGRAM, environment
 
     service = serve(RESPONDERS=1)

@@ -5,7 +5,7 @@ from queue_service import QueueService, configuration, roomy
 
 @pytest.fixture(scope="module")
 def queues(tmp_path_factory):
-    """One service for all tests of a file that need no settings of their own; each takes queues of its own."""
+    """One service for all tests of a file that need no other settings; each test uses other queues."""
     service = QueueService(
         tmp_path_factory.mktemp("queues"), configuration([roomy(name) for name in NAMES]), RESPONDERS=4
     ).start()

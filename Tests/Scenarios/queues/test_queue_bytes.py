@@ -17,7 +17,7 @@ from queue_service import configuration, error, read_messages, roomy
 
 
 @pytest.mark.parametrize("body", [b"\xff\x00\xfe", bytes(range(256)), b"caf\xe9", b"\xed\xa0\x80", b"\xf0\x9f\x98"])
-def test_bodies_that_are_no_text_come_back_byte_for_byte(queues, body):
+def test_bodies_that_are_not_text_are_returned_byte_for_byte(queues, body):
     queue = NAMES[0]
     client = joined(queues, queue)
     assert queues.post(queue, body).status == 200
@@ -27,7 +27,7 @@ def test_bodies_that_are_no_text_come_back_byte_for_byte(queues, body):
 
 
 @pytest.mark.parametrize("text", ["", "\u00e9\U0001f600", "\ufeffx\0\x7f\x1b\r\n", '"\\/', "a;b"])
-def test_text_has_no_second_form(queues, text):
+def test_a_text_has_no_base64_form(queues, text):
     queue = NAMES[0]
     client = joined(queues, queue)
     assert queues.post(queue, text.encode()).status == 200
@@ -38,7 +38,7 @@ def test_text_has_no_second_form(queues, text):
 SIGNED = {"name": "signed", "auth": {"method": "hmac-sha256", "key": "k", "header_name": "X-Signature"}}
 
 
-def test_the_largest_messages_and_those_that_are_a_byte_too_long(serve_queues):
+def test_a_message_may_have_max_message_size_and_not_a_byte_more(serve_queues):
     service = serve_queues(configuration([roomy("large"), SIGNED], max_message_size=2000000), RESPONDERS=3)
     service.listen("reader", "large")
     body = os.urandom(1000000).hex()
@@ -48,13 +48,13 @@ def test_the_largest_messages_and_those_that_are_a_byte_too_long(serve_queues):
     error(service.read("reader"), 410, refresh=True)
     service.send("large", "next")
     assert read_messages(service.read("reader")) == [(4, "next")]
-    # Nobody learns of what may be anybody's.
+    # Readers are not told of a message whose signature is wrong.
     service.listen("other", "signed")
     error(service.post("signed", body + "x", {"X-Signature": "0" * 64}), 403)
     assert service.texts("other") == []
 
 
-def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_path):
+def test_readers_are_told_of_a_message_over_max_message_bytes(serve_queues, tmp_path):
     cert, key = certificate(str(tmp_path))
     large = tmp_path / "large"
     large.write_bytes(b"x" * 3000000)
@@ -105,7 +105,7 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
         for client in ("of-signed", "of-closed"):
             status, _, after = curl("/read/" + client, *login)
             assert (status, after["messages"], after["current_message"]) == (200, [], 0)
-        # A queue that is not there tells nothing, as for a short message.
+        # The answer does not tell that a queue does not exist, as for a short message.
         assert curl("/q/nonesuch", "--data-binary", "@%s" % large)[0] == 200
 
 
@@ -113,11 +113,11 @@ def test_what_is_longer_than_any_message_is_told_to_readers(serve_queues, tmp_pa
 
 
 def wait_for_second_after(text):
-    """The time of a store is in whole seconds: one that is made from now on has another."""
+    """Waits for the next second: the time of a store is in whole seconds, and another one made now has another time."""
     wait_for(lambda: time.time() >= int(text) + 1)
 
 
-def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time(serve_queues):
+def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time_of_the_store(serve_queues):
     service = serve_queues(configuration([roomy("a"), "small"], max_message_count=3))
     for client in ("reader", "behind", "manual"):
         service.listen(client, "a")
@@ -148,7 +148,7 @@ def test_a_restart_keeps_queues_ids_clients_cursors_and_the_time(serve_queues):
     service.check()
 
 
-def test_the_time_is_that_of_the_store(serve_queues):
+def test_the_time_is_when_the_store_was_made(serve_queues):
     earliest = int(time.time())
     service = serve_queues(configuration(["a"]))
     started = service.call("GET", "/time")
@@ -169,7 +169,7 @@ def test_the_time_is_that_of_the_store(serve_queues):
         if name.startswith("store.") or name == "secret.key":
             os.remove(os.path.join(service.directory, name))
     service.start()
-    # A new store: whoever compares the times knows that messages are lost.
+    # A client that compares the times sees that messages are lost.
     assert int(service.call("GET", "/time").text) > int(started.text)
     error(service.read("reader"), 404)
 
@@ -182,13 +182,13 @@ def guarded(*addresses):
 
 
 def posts_from(service, forwarded):
-    """Whether the queue takes a message with this header."""
+    """Whether the queue accepts a message with this header."""
     status = service.post("guarded", "x", {} if forwarded is None else {"X-Forwarded-For": forwarded}).status
     assert status in (200, 403)
     return status == 200
 
 
-def test_a_trusted_proxy_names_the_address_that_is_looked_for(serve_queues):
+def test_whitelist_ip_uses_the_address_that_a_trusted_proxy_names(serve_queues):
     service = serve_queues(
         guarded("10.1.0.0/16", "203.0.113.7", "2001:db8:1::/48"), TRUSTED_PROXIES="127.0.0.1,10.200.0.0/24"
     )
@@ -202,7 +202,7 @@ def test_a_trusted_proxy_names_the_address_that_is_looked_for(serve_queues):
         assert service.post("guarded", "x", {name: "10.1.2.3"}).status == 403, name
 
 
-def test_nobody_else_is_believed(serve_queues):
+def test_the_address_that_another_client_names_is_ignored(serve_queues):
     service = serve_queues(guarded("10.1.0.0/16"), TRUSTED_PROXIES="192.0.2.1")
     assert not posts_from(service, "10.1.2.3")
     service.load(guarded("127.0.0.0/8"))
@@ -218,8 +218,8 @@ def has_ipv6():
         return False
 
 
-@pytest.mark.skipif(not has_ipv6(), reason="there is no ::1 here")
-def test_addresses_of_ipv6_are_compared_as_addresses(serve_queues):
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no ::1")
+def test_ipv6_addresses_are_compared_as_numbers(serve_queues):
     service = serve_queues(guarded("::1"), APP_HOST="::1")
     for addresses, expected in (
         (["::1"], True),
@@ -237,8 +237,8 @@ def test_addresses_of_ipv6_are_compared_as_addresses(serve_queues):
 # ---------------------------------------------------------------- paths
 
 
-def test_a_path_that_nginx_reads_otherwise_opens_no_way_around_limits(serve_queues):
-    """Each API has a body limit of its own, by what nginx makes of the path; the request goes by what was sent."""
+def test_a_path_with_dots_does_not_bypass_the_body_limits(serve_queues):
+    """nginx chooses the limit by the normalized path; the responder chooses the route by the path as sent."""
     service = serve_queues(configuration([roomy("q")], max_message_size=50000), MAX_BODY_BYTES=1000, MAX_MESSAGE_BYTES=100000)
     endpoint = service.create()
     service.configure(endpoint, enabled=True, subpaths=True)

@@ -1,4 +1,4 @@
-"""`postroom queues`: what an operator does beside the running service."""
+"""`postroom queues`, with and without a running service."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from queue_service import QueueService, configuration, error, read_messages
 
 
 def queues(service, *arguments, **options):
-    """Runs `postroom queues ...` on the service's DATA_DIR, and returns its exit status, its output and its complaints."""
+    """Runs `postroom queues ...` on the service's DATA_DIR; returns exit status, output and errors."""
     result = postroom(service.directory, "queues", *arguments, **options)
     return result.returncode, result.stdout.decode(), result.stderr.decode()
 
@@ -32,7 +32,7 @@ def test_init_writes_an_example_with_a_password_that_is_shown_once(serve_queues,
     assert secret not in text and len(re.findall(r"^\s*//", text, re.M)) > 5 and '"%s;' % kind in text
     assert queues(service, "check")[0] == 0
 
-    # What is there is not written over, whatever it is.
+    # A second init does not overwrite the file.
     assert queues(service, "init")[0] == 1 and service.text() == text
     service = serve_queues(directory=tmp_path / "data")
     assert service.logs_in("admin", secret) and not service.logs_in("admin", "admin")
@@ -43,7 +43,7 @@ def test_init_writes_an_example_with_a_password_that_is_shown_once(serve_queues,
     assert service.ask("POST", "/reload", user="admin", secret=secret).status == 200
 
 
-def test_no_two_examples_have_the_same_secrets(tmp_path):
+def test_two_examples_have_different_secrets(tmp_path):
     texts, shown = [], []
     for name in ("a", "b"):
         service = QueueService(tmp_path / name)
@@ -53,7 +53,7 @@ def test_no_two_examples_have_the_same_secrets(tmp_path):
     assert shown[0] != shown[1] and keys[0] != keys[1] and not set(shown) & set(keys)
 
 
-def test_init_writes_over_nothing(tmp_path):
+def test_init_does_not_overwrite_a_file_directory_or_link(tmp_path):
     service = QueueService(tmp_path / "data")
     os.makedirs(service.directory)
     for make in (lambda: os.mkdir(service.config), lambda: os.symlink("nowhere", service.config), lambda: open(service.config, "w").close()):
@@ -67,7 +67,7 @@ def test_init_writes_over_nothing(tmp_path):
 # ---------------------------------------------------------------- check
 
 
-def test_check_names_every_fault_and_doubt(tmp_path):
+def test_check_names_every_fault_and_warning(tmp_path):
     service = QueueService(tmp_path / "data", configuration(["a", "b"]))
     assert queues(service, "check")[:2] == (0, "2 queues, 3 users: sound\n")
 
@@ -102,7 +102,7 @@ def test_check_names_every_fault_and_doubt(tmp_path):
     [os.mkfifo, os.mkdir, lambda path: None, lambda path: open(path, "w").close()],
     ids=["fifo", "directory", "missing", "empty"],
 )
-def test_check_names_what_it_cannot_read(tmp_path, make):
+def test_check_names_a_file_that_it_cannot_read(tmp_path, make):
     path = tmp_path / "odd.conf"
     make(path)
     result = postroom(tmp_path / "data", "queues", "check", str(path), timeout=20)
@@ -113,7 +113,7 @@ def test_check_names_what_it_cannot_read(tmp_path, make):
 # ---------------------------------------------------------------- load and list
 
 
-def test_load_puts_the_file_in_force_in_the_running_service_or_changes_nothing(serve_queues):
+def test_load_applies_the_file_to_the_running_service_or_changes_nothing(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=3)
     service.listen("reader", "a")
     service.send("a", "kept")
@@ -133,7 +133,7 @@ def test_load_puts_the_file_in_force_in_the_running_service_or_changes_nothing(s
     assert service.texts("other0") == ["x"]
 
 
-def test_list_shows_what_queues_hold_and_who_follows_them(serve_queues, tmp_path):
+def test_list_shows_the_messages_and_clients_of_each_queue(serve_queues, tmp_path):
     service = serve_queues(configuration(["a", "b \u00e9"]))
     for user in ("alice", "bob"):
         service.listen("reader", "a", user=user)
@@ -143,7 +143,7 @@ def test_list_shows_what_queues_hold_and_who_follows_them(serve_queues, tmp_path
         first, second = shown.splitlines()
         assert status == 0 and re.fullmatch(r"a: 2 messages, 8 bytes, the oldest \d+ s old; last id 2; 2 clients", first)
         assert second == "b \u00e9: 0 messages, 0 bytes; last id 0; 0 clients"
-        # And the same without the service.
+        # The second time without the service.
         service.stop()
     assert queues(QueueService(tmp_path / "none"), "list")[0] == 1
 
@@ -151,7 +151,7 @@ def test_list_shows_what_queues_hold_and_who_follows_them(serve_queues, tmp_path
 # ---------------------------------------------------------------- passwd
 
 
-def test_passwd_changes_a_password_at_once_while_the_service_runs(serve_queues):
+def test_passwd_changes_a_password_of_the_running_service(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=4)
     os.chmod(service.config, 0o640)
     old = "alice-secret"
@@ -170,7 +170,7 @@ def test_passwd_changes_a_password_at_once_while_the_service_runs(serve_queues):
     [("nobody", b"long enough\n", "nobody"), ("alice", b"short\n", "at least 6"), ("alice", b"\n", "at least 6"), ("alice", b"", "no password")]
     + [("Alice", b"long enough\n", "Alice"), ("alice", "\u011b\u0161\u010d\u0159\u017e\n".encode(), "at least 6")],
 )
-def test_passwd_says_why_it_changes_nothing(serve_queues, user, stdin, words):
+def test_passwd_refuses_unknown_users_and_short_passwords(serve_queues, user, stdin, words):
     service = serve_queues(configuration(["a"]), RESPONDERS=1)
     text = service.text()
     status, shown, complaint = queues(service, "passwd", user, stdin=stdin)
@@ -178,14 +178,14 @@ def test_passwd_says_why_it_changes_nothing(serve_queues, user, stdin, words):
     assert service.text() == text and service.logs_in("alice")
 
 
-def test_passwd_without_a_service_holds_for_its_start(serve_queues, tmp_path):
+def test_passwd_without_a_service_takes_effect_at_its_start(serve_queues, tmp_path):
     service = QueueService(tmp_path / "data", configuration(["a"]))
     assert queues(service, "passwd", "alice", stdin=b"alice-changed\n")[0] == 0
     service = serve_queues(directory=tmp_path / "data")
     assert service.logs_in("alice", "alice-changed") and not service.logs_in("alice")
 
 
-def test_passwd_leaves_a_faulty_file_alone(serve_queues):
+def test_passwd_does_not_change_a_faulty_file(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=1)
     service.write('{"users": [')
     status, _, complaint = queues(service, "passwd", "alice", stdin=b"alice-changed\n")
@@ -213,7 +213,7 @@ def test_a_wrong_setting_stops_every_command_with_one_line_that_names_it(tmp_pat
     assert not os.path.exists(tmp_path / "data" / "options.conf")
 
 
-def test_the_file_may_lie_elsewhere(serve_queues, tmp_path):
+def test_queue_config_names_the_file(serve_queues, tmp_path):
     path = tmp_path / "etc" / "queues.json"
     path.parent.mkdir()
     path.write_text(json.dumps(configuration(["a"])))

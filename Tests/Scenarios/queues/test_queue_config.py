@@ -1,4 +1,4 @@
-"""The configuration file of queues: put in force at once everywhere, or not at all, whatever becomes of the file."""
+"""Reloads of the configuration file, and passwords that are written into it."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ is_root = os.geteuid() == 0
 # ---------------------------------------------------------------- under load
 
 
-def test_a_reload_under_load_fails_nobody_and_is_seen_by_all_at_once(serve_queues):
+def test_a_reload_under_load_fails_no_request_and_all_responders_see_it_at_once(serve_queues):
     def variant(closed):
         guarded = {"name": "guarded", "whitelist_ip": ["192.0.2.1"] if closed else []}
         sized = {"name": "sized", "max_message_size": 10 if closed else 20}
@@ -54,14 +54,14 @@ def test_a_reload_under_load_fails_nobody_and_is_seen_by_all_at_once(serve_queue
     service.check()
 
 
-def test_reloads_at_the_same_time_all_succeed(serve_queues):
+def test_simultaneous_reloads_all_succeed(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=4)
     service.write(configuration(["a", "b"]))
     assert [answer.status for answer in together(12, lambda _: service.reload())] == [200] * 12
     service.listen("reader", "b")
 
 
-def test_a_new_password_is_in_force_everywhere_once_it_is_set(serve_queues):
+def test_all_responders_accept_a_new_password_once_it_is_set(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=4)
     for user in ("alice", "bob", "admin"):
         old = password(user)
@@ -74,7 +74,7 @@ def test_a_new_password_is_in_force_everywhere_once_it_is_set(serve_queues):
             old = new
 
 
-def test_a_password_set_under_load_fails_nobody(serve_queues):
+def test_a_password_set_under_load_fails_no_request(serve_queues):
     service = serve_queues(configuration([roomy("a")]), RESPONDERS=4)
     service.listen("reader", "a")
     secret = password("bob")
@@ -105,7 +105,7 @@ COMMENTED = """\
 
 
 def hash_in(text, user):
-    """The stored hash of a user, without regard to comments, which hold no quotes here."""
+    """The stored hash of a user in a file with comments; no comment here contains a quote."""
     text = re.sub(r"//.*|/\*.*?\*/", "", text)
     return next(entry["pass_hash"] for entry in json.loads(text)["users"] if entry["name"] == user)
 
@@ -132,7 +132,7 @@ def test_a_new_password_changes_one_text_in_the_file_and_nothing_else(serve_queu
     assert (after.st_uid, after.st_gid, stat.S_IMODE(after.st_mode)) == (before.st_uid, before.st_gid, mode)
     assert after.st_ino != before.st_ino
     assert sorted(name for name in os.listdir(service.directory) if "options" in name) == ["options.conf"]
-    # Somebody else's edits wait for a reload.
+    # Other changes in the file take effect at the next reload.
     assert service.logs_in("bob") and not service.logs_in("bob", "bob-edited")
     error(service.ask("POST", "/listen/reader/b", secret="alice-changed"), 404)
     assert service.reload().status == 200
@@ -140,7 +140,7 @@ def test_a_new_password_changes_one_text_in_the_file_and_nothing_else(serve_queu
     assert not service.logs_in("alice")
 
 
-def test_a_link_to_the_file_stays_one(serve_queues, tmp_path):
+def test_a_symbolic_link_to_the_file_stays_a_link(serve_queues, tmp_path):
     target = tmp_path / "elsewhere" / "real.conf"
     target.parent.mkdir()
     service = serve_queues(configuration(["a"]))
@@ -151,7 +151,7 @@ def test_a_link_to_the_file_stays_one(serve_queues, tmp_path):
     assert service.reload().status == 200 and service.logs_in("alice", "alice-changed")
 
 
-def test_two_users_who_set_their_passwords_at_the_same_time_both_have_them(serve_queues):
+def test_two_users_can_set_their_passwords_at_the_same_time(serve_queues):
     service = serve_queues(configuration(["a"]), RESPONDERS=4)
     users = ["alice", "bob"]
     secrets = {user: password(user) for user in users}
@@ -165,7 +165,7 @@ def test_two_users_who_set_their_passwords_at_the_same_time_both_have_them(serve
     assert all(service.logs_in(user, secrets[user]) for user in users)
 
 
-def test_a_user_whom_the_file_has_no_longer_cannot_set_a_password(serve_queues):
+def test_a_user_who_is_no_longer_in_the_file_cannot_set_a_password(serve_queues):
     service = serve_queues(configuration(["a"]))
     changed = configuration(["a"], users=["admin", "alice"])
     service.write(changed)
@@ -176,7 +176,7 @@ def test_a_user_whom_the_file_has_no_longer_cannot_set_a_password(serve_queues):
 
 @pytest.fixture
 def closed_directory(tmp_path):
-    """A function that makes a directory in which nothing can be written any longer, not even by root."""
+    """A directory, and a function after which not even root can write in it."""
     directory = tmp_path / "closed"
     directory.mkdir()
     if is_root:
@@ -190,7 +190,7 @@ def closed_directory(tmp_path):
         directory.chmod(0o700)
 
 
-def test_a_file_that_cannot_be_written_leaves_the_old_password(serve_queues, closed_directory):
+def test_the_old_password_stays_if_the_file_cannot_be_written(serve_queues, closed_directory):
     directory, close = closed_directory
     path = directory / "options.conf"
     path.write_text(json.dumps(configuration(["a"])))
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_password(serve_queues, clo
     assert service.reload().status == 200
 
 
-def test_argon2id_is_written_and_understood(serve_queues):
+def test_queue_password_hash_argon2id_is_used_for_new_passwords(serve_queues):
     service = serve_queues(configuration(["a"]), QUEUE_PASSWORD_HASH="argon2id")
     assert service.set_password("alice", "alice \u00e9-changed").status == 200
     kind, salt, value = hash_in(service.text(), "alice").split(";")
@@ -212,7 +212,7 @@ def test_argon2id_is_written_and_understood(serve_queues):
     for _ in range(2):
         assert service.logs_in("alice", "alice \u00e9-changed") and not service.logs_in("alice")
         assert service.reload().status == 200
-    # And back.
+    # Back to sha512.
     service.stop()
     service.settings["QUEUE_PASSWORD_HASH"] = "sha512"
     service.start()
@@ -221,7 +221,7 @@ def test_argon2id_is_written_and_understood(serve_queues):
 
 
 @pytest.mark.skipif(not shutil.which("argon2"), reason="needs the command argon2")
-def test_argon2id_is_that_of_others(serve_queues):
+def test_argon2id_hashes_are_those_of_the_argon2_command(serve_queues):
     def reference(secret, salt, *form):
         command = ["argon2", salt, "-id", "-t", "2", "-k", "19456", "-p", "1", "-l", "32", *form]
         result = subprocess.run(command, input=secret.encode(), capture_output=True, check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Responders may die at any instant: every reader of a queue is given every message, once, and nobody notices."""
+"""Processes are killed at any moment: every client of a queue reads every message once, and no request fails."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ QUEUES = ["a", "b"]
 
 
 def sent_to(senders, queue):
-    """The bodies that were acknowledged, as QueueSenders deal them out."""
+    """The acknowledged bodies of one queue: QueueSenders use the queues in turn."""
     return sorted(body for body in senders.sent() if QUEUES[(int(body.split("-")[1]) + 1) % 2] == queue)
 
 
 def disturb(service, disturbance, pause, seconds):
-    """Senders and readers at work while something happens again and again."""
+    """Repeats a disturbance while others send and read; then each client must have read every acknowledged message."""
     plain = [service.listen("plain-%s-%d" % (queue, number), queue) for queue in QUEUES for number in range(2)]
     paged = [service.listen("paged-" + queue, queue) for queue in QUEUES]
     manual = {queue: service.listen("manual-" + queue, queue) for queue in QUEUES}
@@ -45,10 +45,10 @@ def disturb(service, disturbance, pause, seconds):
     assert len(senders.sent()) > 20 * times
     for queue in QUEUES:
         sent = sent_to(senders, queue)
-        # The order of ids is that of the messages, whoever reads.
+        # A client that reads only now shows the order of the messages.
         everything = read_messages(service.read(late[queue]))
         texts = [text for _, text in everything]
-        # Not `==` of the lists: pytest takes ten minutes to show how ten thousand messages differ.
+        # Counters and not the lists: pytest takes ten minutes to show how ten thousand messages differ.
         lost, surplus = Counter(sent) - Counter(texts), Counter(texts) - Counter(sent)
         assert (dict(lost), dict(surplus)) == ({}, {}), queue
         steps = {number: number - before for (before, _), (number, _) in pairwise([(0, ""), *everything])}
@@ -62,10 +62,10 @@ def disturb(service, disturbance, pause, seconds):
 
 
 def in_order_at_least_once(messages):
-    """Messages as they were first handed out; one that came again comes before any new one that is behind a gap."""
+    """The messages without those that came again; a new one must be the next one."""
     first = []
     for number, text in messages:
-        assert number <= len(first) + 1, "%d came behind %d" % (number, len(first))
+        assert number <= len(first) + 1, "%d came after %d" % (number, len(first))
         if number > len(first):
             first.append((number, text))
         assert first[number - 1] == (number, text)
@@ -80,12 +80,12 @@ def check(service, overview, lengths):
     service.check()
 
 
-def crowded():
+def both_queues():
     return configuration([roomy(queue) for queue in QUEUES])
 
 
-def test_responders_killed_again_and_again_lose_nothing_and_fail_nobody(serve_queues):
-    service = serve_queues(crowded(), RESPONDERS=4)
+def test_killing_responders_loses_nothing_and_fails_no_request(serve_queues):
+    service = serve_queues(both_queues(), RESPONDERS=4)
     killed = set()
 
     def kill_one():
@@ -99,16 +99,16 @@ def test_responders_killed_again_and_again_lose_nothing_and_fail_nobody(serve_qu
     assert len(killed) >= SECONDS
 
 
-def test_replacing_the_responders_fails_nobody(serve_queues):
-    service = serve_queues(crowded(), RESPONDERS=4)
+def test_reloads_fail_no_request(serve_queues):
+    service = serve_queues(both_queues(), RESPONDERS=4)
     before = set(service.responders())
     disturb(service, lambda: service.process.send_signal(signal.SIGHUP), 2, SECONDS / 2)
     wait_for(lambda: len(service.responders()) == 4)
     assert not before & set(service.responders())
 
 
-def test_a_password_set_while_responders_die_is_one_or_the_other(serve_queues):
-    service = serve_queues(crowded(), RESPONDERS=3)
+def test_a_password_can_be_set_while_responders_are_killed(serve_queues):
+    service = serve_queues(both_queues(), RESPONDERS=3)
     secret, deadline, turn = "bob-secret", time.monotonic() + SECONDS / 4, 0
     while time.monotonic() < deadline:
         turn += 1
@@ -126,7 +126,7 @@ def test_a_password_set_while_responders_die_is_one_or_the_other(serve_queues):
 
 def test_killing_every_process_at_once_loses_nothing(serve_queues):
     for durability in ("disk", "process"):
-        service = serve_queues(crowded(), RESPONDERS=3, DURABILITY=durability)
+        service = serve_queues(both_queues(), RESPONDERS=3, DURABILITY=durability)
         clients = {queue: service.listen("reader", queue, user=user) for queue, user in zip(QUEUES, ("alice", "bob"))}
         assert service.acknowledge("reader", 0).status == 200
         with QueueSenders(service, QUEUES, 8) as senders:
@@ -143,13 +143,13 @@ def test_killing_every_process_at_once_loses_nothing(serve_queues):
             assert set(sent_to(senders, queue)) <= {text for _, text in found}
             assert len({text for _, text in found}) == len(found)
             total += len(found)
-        # What was being sent at that moment may be kept or not; what was acknowledged must be.
+        # All that was acknowledged is there. Each of the eight senders may have been waiting for one more answer.
         assert total <= len(senders.sent()) + 8
         service.check()
 
 
-def test_cursors_that_were_acknowledged_survive_the_death_of_everything(serve_queues):
-    service = serve_queues(crowded(), RESPONDERS=3)
+def test_cursors_survive_the_death_of_every_process(serve_queues):
+    service = serve_queues(both_queues(), RESPONDERS=3)
     service.listen("reader", "a")
     for turn in range(3):
         service.send("a", *("%d-%d" % (turn, number) for number in range(10)))
@@ -172,9 +172,9 @@ def open_files(pid):
             yield os.readlink(os.path.join(directory, name))
 
 
-def test_workers_that_come_and_go_together_leave_the_numbers_and_the_time_as_they_are(serve_queues):
-    """Each renews the store's mark as it begins and ends; whoever opens the store compares it with that of the file."""
-    service = serve_queues(crowded())
+def test_workers_that_start_and_stop_together_keep_ids_and_the_time_of_the_store(serve_queues):
+    """Each worker renews the store's mark; a process that opens the store compares it with the one in the file."""
+    service = serve_queues(both_queues())
     client = service.listen("reader", "a")
     began = service.read(client).json()["time"]
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""Configuration files that cannot be used, and starts with and without one."""
+"""Faulty configuration files, and starts with and without a file."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ OLD = configuration(["open"], max_message_size=7)
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """One service for all that must leave the configuration as it was."""
+    """One service for all tests in which the configuration must not change."""
     service = QueueService(tmp_path_factory.mktemp("kept"), OLD, RESPONDERS=3, MAX_MESSAGE_BYTES=100000).start()
     service.listen("reader", "open")
     yield service
@@ -28,7 +28,7 @@ def kept(tmp_path_factory):
 
 @pytest.fixture
 def faulty(kept):
-    """The same; whatever a test puts in the place of its file, the old configuration is still in force after it."""
+    """The same service; after the test, the old configuration must still be in force."""
     yield kept
     kept.send("open", "1234567")
     error(kept.post("open", "12345678"), 413)
@@ -57,7 +57,7 @@ NEW = """\
 """
 
 
-# What stands in the place of what; "\u00a7" is the place that is to be named. And what is to be said of it.
+# A text of NEW, what replaces it, with "\u00a7" at the place of the fault, and words of the message.
 FAULTS = [
     (NEW, NEW[:-2] + "\u00a7", ""),
     (NEW, "{\n \u00a7not json", ""),
@@ -117,7 +117,7 @@ def test_a_fault_is_named_with_its_place_and_nothing_changes(faulty, old, new, w
 @pytest.mark.parametrize(
     "content", [b'{"\xff": 1}', bytes(range(256)) * 100, b"[" * 200000, b'{"a":' * 200000, b"/*" * 1000, b"\0" * 1000, b"\xef\xbb\xbf"]
 )
-def test_what_is_no_json_at_all_is_told_with_its_place(faulty, content):
+def test_a_file_that_is_not_json_is_refused_with_its_place(faulty, content):
     faulty.write(content)
     assert "line 1, column" in error(faulty.reload(), 422)
     error(faulty.set_password("alice", "alice-changed"), 422)
@@ -162,7 +162,7 @@ def unreadable(path):
     + [pytest.param(unreadable, marks=pytest.mark.skipif(is_root, reason="root may read everything"))],
     ids=["fifo", "socket", "50 MB", "directory", "missing", "dangling", "endless", "memory", "loop", "unreadable"],
 )
-def test_what_is_no_file_that_can_be_read_is_told_at_once(faulty, place):
+def test_an_unreadable_file_is_refused_at_once(faulty, place):
     os.remove(faulty.config)
     place(faulty.config)
     directory = sorted(os.listdir(faulty.directory))
@@ -174,7 +174,7 @@ def test_what_is_no_file_that_can_be_read_is_told_at_once(faulty, place):
 
 
 class Rewriting(Threads):
-    """A thread that writes one of two texts after the other to a file, all the time."""
+    """A thread that writes two texts to a file in turn, again and again."""
 
     def __init__(self, path, texts, how):
         self.path, self.texts, self.how, self.turns = path, texts, how, 0
@@ -205,7 +205,7 @@ def overwritten(path, text):
 
 
 @pytest.mark.parametrize("how", [renamed, truncated, overwritten])
-def test_a_file_that_is_written_all_the_time_is_taken_whole_or_not_at_all(serve_queues, how):
+def test_a_file_that_is_being_written_is_read_completely_or_refused(serve_queues, how):
     names = {letter: ["%s%d" % (letter, number) for number in range(100)] for letter in "xy"}
 
     def text(letter):
@@ -252,7 +252,7 @@ def test_a_start_without_a_file_has_no_queues_and_no_logins(serve_queues):
     ids=["cut", "type", "empty", "directory"],
 )
 def test_a_faulty_file_stops_the_first_start_with_one_line(tmp_path, text, words):
-    # Where the secret is given, none has to be made, which a line would tell of.
+    # With a secret in the settings, the start makes none and does not log that.
     service = QueueService(tmp_path / "data", text, DB_ENCRYPTION_SECRET="s" * 32)
     if text is None:
         os.makedirs(service.config)
@@ -260,20 +260,20 @@ def test_a_faulty_file_stops_the_first_start_with_one_line(tmp_path, text, words
     assert service.process.wait(20) == 1
     (line,) = service.log().splitlines()
     assert "QUEUE_CONFIG" in line and service.config in line and words in line
-    # Once it is mended, the start works as if nothing had been.
+    # With a correct file the service starts.
     if text is not None:
         service.write(NEW)
         assert service.start().logs_in("alice") and service.stop() == 0
 
 
-def test_a_file_that_is_at_fault_in_many_ways_names_them_all_at_the_first_start(tmp_path):
+def test_the_first_start_names_all_faults_of_the_file(tmp_path):
     service = QueueService(tmp_path / "data", '{"users": 5}').start(wait=False)
     assert service.process.wait(20) == 1
     assert [words for words in ("listen_host", "listen_port", "queues", "an array") if words not in service.log()] == []
 
 
 @pytest.mark.parametrize("what", ["missing", "faulty", "directory"])
-def test_a_later_start_keeps_the_queues_and_says_so(serve_queues, what):
+def test_a_later_start_without_a_correct_file_keeps_the_queues_and_warns(serve_queues, what):
     service = serve_queues(configuration(["a"]))
     service.listen("reader", "a")
     service.send("a", "kept")
@@ -294,7 +294,7 @@ def test_a_later_start_keeps_the_queues_and_says_so(serve_queues, what):
     assert service.texts("reader") == ["more"]
 
 
-def test_a_start_takes_what_was_edited_meanwhile(serve_queues):
+def test_a_start_applies_changes_that_were_made_while_the_service_was_stopped(serve_queues):
     service = serve_queues(configuration(["a", "b"]))
     service.listen("reader", "a")
     service.listen("other", "b")

@@ -1,4 +1,4 @@
-"""Logins: guesses are slowed down for all responders together, and what is broken or hostile is told so."""
+"""Logins: limits on guesses, which all responders share, and broken or hostile requests."""
 
 import base64
 import itertools
@@ -18,7 +18,7 @@ addresses = ("198.51.%d.%d" % (number // 250, number % 250 + 1) for number in it
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    """A service that believes what address a test says it comes from; each takes users and addresses of its own."""
+    """One service for all tests; each uses other users, and other addresses, which it sends as a trusted proxy."""
     service = QueueService(
         tmp_path_factory.mktemp("logins"), configuration(["a"], ["admin", "alice", *USERS]), TRUSTED_PROXIES="127.0.0.1", RESPONDERS=4
     ).start()
@@ -35,12 +35,12 @@ numbers = itertools.count()
 
 
 def guess():
-    """A wrong password that was not tried before: the same one again is no further failure."""
+    """A new wrong password: the same one again would not count as another failure."""
     return "guess-%d" % next(numbers)
 
 
 def guesses(service, names, address):
-    """The answers to one guess for each name, over eight connections at once."""
+    """The answers to one guess for each name, eight at a time."""
     with ThreadPoolExecutor(8) as pool:
         return list(pool.map(lambda name: attempt(service, name, guess(), address), names))
 
@@ -52,45 +52,45 @@ def seconds_to_wait(answer):
     return seconds
 
 
-def test_guesses_at_one_user_are_counted_over_all_responders(service):
+def test_all_responders_count_the_guesses_at_a_user_together(service):
     user, other, address, elsewhere = next(users), next(users), next(addresses), next(addresses)
     started = time.monotonic()
     answers = guesses(service, [user] * 48, address)
-    looked_at = [answer for answer in answers if answer.status == 403]
-    # 20 at once and one more every 3 seconds; each responder may have one under way that the others do not know of.
-    assert 20 <= len(looked_at) <= 20 + 4 + (time.monotonic() - started) / 3
+    checked = [answer for answer in answers if answer.status == 403]
+    # 20, and one more every 3 seconds; each of the 4 responders may check one that the others do not know yet.
+    assert 20 <= len(checked) <= 20 + 4 + (time.monotonic() - started) / 3
     for answer in answers:
         assert answer.status == 403 or seconds_to_wait(answer)
-    # Not even the right password is looked at, wherever it comes from.
+    # Now the right password is not checked either, from any address.
     seconds_to_wait(attempt(service, user, password(user), address))
     seconds_to_wait(attempt(service, user, password(user), elsewhere))
     assert attempt(service, other, password(other), address).status == 404
 
 
-def test_after_the_wait_the_right_password_is_taken(service):
+def test_the_right_password_is_accepted_after_the_wait(service):
     user, address = next(users), next(addresses)
     guesses(service, [user] * 24, address)
-    # One guess more every 3 seconds: no setting makes this wait shorter.
+    # Up to 3 seconds; no setting makes it shorter.
     time.sleep(seconds_to_wait(attempt(service, user, guess(), address)))
     assert attempt(service, user, password(user), address).status == 404
-    # It does not forgive what came before: one guess more, and it is to wait again.
+    # A login does not reset the count: after one more guess the user has to wait again.
     assert attempt(service, user, guess(), next(addresses)).status in (403, 429)
     seconds_to_wait(attempt(service, user, guess(), next(addresses)))
 
 
-def test_nobody_is_locked_out_by_failures_elsewhere(service):
+def test_failures_at_other_addresses_do_not_lock_a_user_out(service):
     user, home, elsewhere = next(users), next(addresses), next(addresses)
     assert attempt(service, user, password(user), home).status == 404
     assert guesses(service, [user] * 30, elsewhere)[-1].status == 429
     for _ in range(5):
         assert attempt(service, user, password(user), home).status == 404
     seconds_to_wait(attempt(service, user, password(user), elsewhere))
-    # But at home, too, there is an end to guessing, and that is home's alone.
+    # Guesses at the user's own address have their own limit.
     assert guesses(service, [user] * 30, home)[-1].status == 429
     seconds_to_wait(attempt(service, user, password(user), home))
 
 
-def test_many_names_from_one_address_are_stopped_and_other_addresses_are_not(service):
+def test_guesses_at_many_names_lock_out_only_their_address(service):
     user, address = next(users), next(addresses)
     assert attempt(service, user, password(user), address).status == 404
     started = time.monotonic()
@@ -104,7 +104,7 @@ def test_many_names_from_one_address_are_stopped_and_other_addresses_are_not(ser
     assert service.post("a", "x", {"X-Forwarded-For": address}).status == 200
 
 
-def test_the_addresses_of_one_customer_with_ipv6_are_one(service):
+def test_the_ipv6_addresses_of_one_network_count_as_one_address(service):
     networks = ["2001:db8:0:%x::%x" % (number // 50, number + 1) for number in range(150)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: attempt(service, "v6-%d" % number, "x", networks[number]), range(150)))
@@ -116,7 +116,7 @@ def test_the_addresses_of_one_customer_with_ipv6_are_one(service):
     assert answers[-1].status == 429
 
 
-def test_guesses_are_counted_whatever_route_they_are_made_on(service):
+def test_guesses_on_all_routes_count(service):
     user, address = next(users), next(addresses)
     headers = {"X-Forwarded-For": address}
     routes = [("GET", "/queues"), ("POST", "/reload"), ("GET", "/listen/c/a"), ("POST", "/setPassword"), ("POST", "/ack/c/1")]
@@ -124,7 +124,7 @@ def test_guesses_are_counted_whatever_route_they_are_made_on(service):
     assert answers[:20] == [403] * 20 and set(answers[20:]) <= {403, 429} and answers[-1] == 429
 
 
-def test_the_count_outlives_a_restart(serve_queues):
+def test_the_count_of_failures_survives_a_restart(serve_queues):
     service = serve_queues(configuration(["a"]))
     for _ in range(30):
         service.logs_in("bob", guess())
@@ -150,14 +150,14 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("field", BROKEN, ids=[repr(field)[:30] for field in BROKEN])
-def test_a_login_that_is_not_to_be_understood_is_asked_for(service, field):
+def test_a_login_that_cannot_be_parsed_is_401(service, field):
     for method, path in (("GET", "/read/c"), ("GET", "/queues"), ("POST", "/setPassword")):
         answer = service.call(method, path, headers={"Authorization": field})
         error(answer, 401)
         assert answer.headers["www-authenticate"].startswith("Basic ")
 
 
-def test_two_logins_are_none(service):
+def test_two_authorization_headers_are_refused(service):
     one = "Authorization: %s\r\n" % basic("alice")["Authorization"]
     answer = exchange(service, ("GET /queues HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n" % (one + one)).encode())
     assert answer.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 400 "))
@@ -170,24 +170,24 @@ def test_two_logins_are_none(service):
     + [("al\u00edce", "x"), (b"alice ", b"alice-secret"), (b"alice", b"alice-secret\0")],
     ids=str,
 )
-def test_odd_names_and_passwords_are_wrong_ones(service, name, secret):
+def test_unusual_names_and_passwords_are_refused(service, name, secret):
     name, secret = (text.encode() if isinstance(text, str) else text for text in (name, secret))
     headers = {"Authorization": encoded(name + b":" + secret), "X-Forwarded-For": next(addresses)}
     error(service.call("GET", "/queues", headers=headers), 403)
 
 
 def status_of(service, request):
-    """The status of an answer, or None where the connection was closed without one."""
+    """The status of the answer; None if the connection was closed without one."""
     answer = exchange(service, request)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 ") and b"<html" not in answer, answer[:200]
     return int(answer.split()[1]) if answer else None
 
 
-def test_fields_that_are_too_long_are_refused(service):
+def test_header_fields_that_are_too_long_are_refused(service):
     name = encoded(b"n" * 8192 + b":x")
     for field in ("Authorization: " + name, "Authorization: Basic " + "A" * 1000000, "X-Any: " + "v" * 1000000, "n" * 1000000 + ": v"):
         request = "GET /queues HTTP/1.1\r\nHost: h\r\nConnection: close\r\n%s\r\n\r\n" % field
-        # nginx need not read to the end of what it refuses: what it says may be lost with the connection.
+        # nginx does not read the rest of the request. Then its answer may be lost when it closes the connection.
         assert status_of(service, request.encode()) in (431, 400, None)
         assert service.logs_in("alice")
     many = "".join("X-%d: %s\r\n" % (number, "v" * 1000) for number in range(1000))
@@ -195,7 +195,7 @@ def test_fields_that_are_too_long_are_refused(service):
     assert service.logs_in("alice")
 
 
-def test_a_name_of_8_kilobytes_is_a_wrong_one_where_fields_may_be_that_long(serve_queues):
+def test_max_header_bytes_allows_longer_names_and_passwords(serve_queues):
     service = serve_queues(configuration(["a"]), MAX_HEADER_BYTES="64k")
     error(service.ask("GET", "/queues", user="n" * 8192), 403)
     error(service.ask("GET", "/queues", user="alice", secret="n" * 40000), 403)
@@ -217,13 +217,13 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_odd_paths_are_a_clear_4xx(service, method, path):
+def test_an_unusual_path_is_400_404_or_405(service, method, path):
     request = "%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\nAuthorization: %s\r\n\r\n"
     status = status_of(service, (request % (method, path, basic("alice")["Authorization"])).encode())
     assert status in (400, 404, 405)
 
 
-def test_odd_queues_are_not_there(service):
+def test_an_unusual_queue_name_is_400_or_404(service):
     for path in ("/q/%ff", "/q/", "/q", "/q/a/b", "/q/a%2fb", "//q/a", "/q//a", "/q/../q/a", "/q/a/", "/q/a%00"):
         status = status_of(service, ("POST %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx" % path).encode())
         assert status in (400, 404), path
@@ -244,8 +244,8 @@ def test_a_client_may_have_any_name_without_a_slash(service, name):
     assert service.ask("POST", "/unlisten/" + path).status == 200
 
 
-def test_the_service_lives(service):
-    """After all of the above: nothing has died, and the store is sound."""
+def test_no_process_has_ended_and_the_store_is_sound(service):
+    """After all tests of this file."""
     wait_for(lambda: len(service.responders()) == 4)
     assert "ended" not in service.log() and "Fatal" not in service.log(), service.log()[-2000:]
     service.check()

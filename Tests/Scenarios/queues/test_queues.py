@@ -1,4 +1,4 @@
-"""Queues with many readers: who is given what, and what stays when everything else goes."""
+"""Queues with many readers: reading, waiting, acknowledging, and the overview."""
 
 import time
 
@@ -11,11 +11,11 @@ from queue_service import QueueReaders, QueueSenders, configuration, error, plai
 
 
 @pytest.mark.parametrize("readers", [2, 8])
-def test_parallel_readers_of_one_client_are_handed_each_message_once(queues, queue, readers):
+def test_parallel_readers_of_one_client_get_each_message_once(queues, queue, readers):
     client = joined(queues, queue)
     lone = joined(queues, queue)
     with QueueReaders(queues, [client]) as one:
-        # More threads that read as the same client.
+        # Other threads read as the same client.
         others = [QueueReaders(queues, [client], "?limit=3") for _ in range(readers - 1)]
         for other in others:
             other.__enter__()
@@ -35,7 +35,7 @@ def test_parallel_readers_of_one_client_are_handed_each_message_once(queues, que
     assert sorted(queues.texts(lone)) == sent
 
 
-def test_parallel_listens_of_one_name_have_one_winner(queues, queue):
+def test_one_of_several_parallel_listens_of_a_name_succeeds(queues, queue):
     other = next(queues.unused)
     for turn in range(20):
         client = "contested%d" % turn
@@ -44,11 +44,11 @@ def test_parallel_listens_of_one_name_have_one_winner(queues, queue):
             return queues.ask("POST", "/listen/%s/%s" % (client, (queue, other)[index % 2])).status
 
         assert sorted(together(8, listen)) == [200] + [400] * 7
-        # Another user's client of the same name is another client.
+        # Another user may have a client of the same name.
         queues.listen(client, queue, user="bob")
 
 
-def test_parallel_unlistens_have_one_winner(queues, queue):
+def test_one_of_several_parallel_unlistens_succeeds(queues, queue):
     client = joined(queues, queue)
     answers = together(6, lambda _: queues.ask("POST", "/unlisten/" + client).status)
     assert sorted(answers) == [200] + [404] * 5
@@ -57,7 +57,7 @@ def test_parallel_unlistens_have_one_winner(queues, queue):
 # ---------------------------------------------------------------- reading
 
 
-def test_waiting_readers_of_all_responders_are_woken_by_one_post(queues, queue):
+def test_one_post_answers_the_waiting_readers_of_all_responders(queues, queue):
     clients = [joined(queues, queue) for _ in range(8)]
     waiting = [queues.begin_read(client, "?wait=30") for client in clients]
     assert not [read for read in waiting if read.is_answered]
@@ -68,7 +68,7 @@ def test_waiting_readers_of_all_responders_are_woken_by_one_post(queues, queue):
     assert [queues.texts(client) for client in clients] == [[]] * len(clients)
 
 
-def test_waiting_ends_when_its_time_is_up(queues, queue):
+def test_a_wait_ends_when_its_time_is_over(queues, queue):
     client = joined(queues, queue)
     started = time.monotonic()
     answer = queues.read(client, "?wait=0.3")
@@ -76,7 +76,7 @@ def test_waiting_ends_when_its_time_is_up(queues, queue):
     assert answer.json()["messages"] == [] and answer.json()["current_message"] == 0
 
 
-def test_waiting_ends_with_what_befalls_the_client(queues, queue):
+def test_a_wait_ends_with_404_after_unlisten_and_with_410_after_a_loss(queues, queue):
     doomed, told = joined(queues, queue), joined(queues, queue)
     waiting = [queues.begin_read(client, "?wait=30") for client in (doomed, told)]
     queues.ask("POST", "/unlisten/" + doomed)
@@ -86,21 +86,21 @@ def test_waiting_ends_with_what_befalls_the_client(queues, queue):
     error(waiting[1].answer(), 410, refresh=True)
 
 
-def test_of_two_that_wait_as_one_client_one_is_given_the_message(queues, queue):
+def test_one_of_several_readers_that_wait_as_one_client_gets_the_message(queues, queue):
     client = joined(queues, queue)
     waiting = [queues.begin_read(client, "?wait=30") for _ in range(4)]
     queues.send(queue, "x")
     queues.come_to_rest()
     (answered,) = [read for read in waiting if read.is_answered]
     assert read_messages(answered.answer()) == [(1, "x")]
-    # The others go on waiting, until something else happens to their client.
+    # The others still wait: they are answered when the client is removed.
     waiting.remove(answered)
     queues.ask("POST", "/unlisten/" + client)
     for read in waiting:
         error(read.answer(), 404)
 
 
-def test_a_limit_pages_through_in_order_and_loses_nothing(queues, queue):
+def test_a_limit_returns_the_messages_in_order_in_pages(queues, queue):
     client = joined(queues, queue)
     queues.send(queue, *map(str, range(10)))
     pages = []
@@ -112,7 +112,7 @@ def test_a_limit_pages_through_in_order_and_loses_nothing(queues, queue):
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=-1", "limit=x", "limit=", "wait=61", "wait=-1", "wait=nan", "ack=yes", "ack="])
-def test_a_query_that_makes_no_sense_is_400_and_moves_nothing(queues, query):
+def test_a_query_with_a_wrong_value_is_400_and_moves_no_cursor(queues, query):
     queue = NAMES[0]
     client = joined(queues, queue)
     queues.send(queue, "stays")
@@ -120,7 +120,7 @@ def test_a_query_that_makes_no_sense_is_400_and_moves_nothing(queues, query):
     assert queues.texts(client) == ["stays"]
 
 
-def test_head_changes_nothing_and_get_reads_as_post_does(queues, queue):
+def test_head_changes_nothing_and_get_reads_like_post(queues, queue):
     client = joined(queues, queue)
     queues.send(queue, "a")
     for path in ("/read/" + client, "/unlisten/" + client, "/listen/new/" + queue, "/ack/%s/1" % client, "/q/" + queue, "/reload"):
@@ -136,7 +136,7 @@ def test_head_changes_nothing_and_get_reads_as_post_does(queues, queue):
 # ---------------------------------------------------------------- acknowledging
 
 
-def test_messages_are_handed_out_again_until_they_are_acknowledged(queues, queue):
+def test_messages_are_returned_again_until_they_are_acknowledged(queues, queue):
     client = joined(queues, queue)
     queues.send(queue, "a", "b", "c")
     everything = [(1, "a"), (2, "b"), (3, "c")]
@@ -146,13 +146,13 @@ def test_messages_are_handed_out_again_until_they_are_acknowledged(queues, queue
     answer = queues.acknowledge(client, 2)
     assert (answer.status, answer.body) == (200, b"")
     assert read_messages(queues.read(client, "?ack=manual&wait=30")) == everything[2:]
-    # Nothing is taken back.
+    # A lower number changes nothing.
     assert queues.acknowledge(client, 1).status == 200
     assert read_messages(queues.read(client)) == everything[2:]
     assert read_messages(queues.read(client, "?ack=manual")) == []
 
 
-def test_an_acknowledging_reader_is_woken_too(queues, queue):
+def test_a_reader_with_manual_acknowledgement_can_wait(queues, queue):
     client = joined(queues, queue)
     waiting = queues.begin_read(client, "?ack=manual&wait=30")
     assert not waiting.is_answered
@@ -161,7 +161,7 @@ def test_an_acknowledging_reader_is_woken_too(queues, queue):
     assert queues.texts(client, "?ack=manual") == ["x"]
 
 
-def test_a_loss_is_told_until_it_is_acknowledged(queues, queue):
+def test_a_loss_is_reported_until_it_is_acknowledged(queues, queue):
     client = joined(queues, queue)
     queues.send(queue, "before")
     assert queues.post(queue, b"x" * 20001).status == 413
@@ -175,7 +175,7 @@ def test_a_loss_is_told_until_it_is_acknowledged(queues, queue):
     assert read_messages(queues.read(client, "?ack=manual")) == [(3, "after")]
 
 
-def test_only_ids_that_were_given_out_can_be_acknowledged(queues, queue):
+def test_only_ids_of_existing_messages_can_be_acknowledged(queues, queue):
     client = joined(queues, queue)
     queues.send(queue, "a")
     for number in ("2", "18446744073709551615", "99999999999999999999", "-1", "x", "1.0", "%20"):
@@ -190,7 +190,7 @@ def test_only_ids_that_were_given_out_can_be_acknowledged(queues, queue):
 # ---------------------------------------------------------------- the overview
 
 
-def test_the_overview_says_how_full_queues_are_and_how_far_readers(serve_queues):
+def test_the_overview_shows_the_size_of_queues_and_the_cursors_of_clients(serve_queues):
     config = configuration([roomy("b"), roomy("a"), "empty"])
     config["users"].append(plain_user("carol", ["a", "nonesuch"]))
     service = serve_queues(config)
@@ -212,7 +212,7 @@ def test_the_overview_says_how_full_queues_are_and_how_far_readers(serve_queues)
     assert clients["one"] == {"name": "one", "queue": "b", "connected": True, "cursor": 2, "lag": 1}
     assert [clients[name]["lag"] for name in ("two", "three", "idle")] == [0, 3, 0]
     assert overview["next"] is None
-    # Others see what is theirs.
+    # Another user sees its own queues and clients.
     assert service.overview(user="carol")["queues"] == [overview["queues"][0]]
     assert service.overview(user="carol")["clients"] == []
     error(service.call("GET", "/queues"), 401)
@@ -223,7 +223,7 @@ def test_the_overview_says_how_full_queues_are_and_how_far_readers(serve_queues)
     assert (gone["queue"], gone["connected"], gone["lag"]) == (None, False, None)
 
 
-def test_the_overview_comes_in_pages(queues, queue):
+def test_the_overview_has_pages(queues, queue):
     names = {"page%d" % number for number in range(25)}
     for name in names:
         queues.listen(name, queue, user="bob")

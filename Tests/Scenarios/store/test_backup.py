@@ -15,7 +15,7 @@ ENVIRONMENT = "0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50"
 
 
 def chapters(page):
-    """The commands of the first blocks of a page: backup, restore, upgrade."""
+    """The commands of the first three blocks of a page: backup, restore, upgrade."""
     with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         text = file.read()
     for block in re.findall(r"^```console(?: no-test)?\n(.*?)^```", text, re.M | re.S)[:3]:
@@ -33,7 +33,7 @@ def test_the_commands_of_the_page_back_up_restore_and_upgrade(serve, tmp_path):
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "postroom").symlink_to(PROGRAM)
-    # The service of this test, and not another one of this machine.
+    # It returns the service of this test, and not another one of this machine.
     (programs / "pgrep").write_text("#!/bin/sh\necho %d\n" % service.process.pid)
     (programs / "pgrep").chmod(0o755)
     backup, restore, upgrade = chapters("docs/backup-restore-upgrade.md")
@@ -54,7 +54,7 @@ def test_the_commands_of_the_page_back_up_restore_and_upgrade(serve, tmp_path):
     twin = Service(tmp_path, RESPONDERS=1).start()
     try:
         assert twin.bodies(endpoint) == ["kept"]
-        # Its keys are sealed under the secret that was restored.
+        # Its keys are encrypted with the secret that was restored.
         assert twin.call("GET", "/environments/%s/settings" % ENVIRONMENT).status == 200
         twin.check()
     finally:
@@ -77,7 +77,7 @@ def filled(serve):
 
 
 @pytest.mark.parametrize(
-    "cut, complaint",
+    "cut, words",
     [
         (lambda lines: lines[:-1], "incomplete"),
         (lambda lines: lines[:-1] + [lines[-1][:9]], "no JSON"),
@@ -87,23 +87,23 @@ def filled(serve):
         (lambda lines: lines[:1] + lines[2:], 'kind "counters"'),
         (lambda lines: lines + lines[2:3], "nothing may follow"),
     ],
-    ids=["end", "half-of-the-end", "lines", "half-of-a-line", "between", "counters", "behind"],
+    ids=["end", "half-of-the-end", "lines", "half-of-a-line", "between", "counters", "after-the-end"],
 )
-def test_an_export_that_is_not_whole_is_refused(serve, tmp_path, cut, complaint):
+def test_an_export_with_missing_lines_is_refused(serve, tmp_path, cut, words):
     service, _ = filled(serve)
     other = tmp_path / "other"
     result = postroom(other, "store", "import", stdin=b"".join(cut(exported(service))))
-    assert result.returncode == 1 and complaint in result.stderr.decode(), result.stderr
+    assert result.returncode == 1 and words in result.stderr.decode(), result.stderr
     assert "nothing was imported" in result.stderr.decode() and result.stdout == b""
     assert b"0 endpoints, 0 notifications" in postroom(other, "store", "check").stdout
 
 
-def test_an_export_that_was_cut_off_is_taken_in_where_that_is_asked_for(serve, tmp_path):
+def test_the_option_incomplete_imports_an_export_that_was_cut_off(serve, tmp_path):
     service, endpoints = filled(serve)
     lines = exported(service)
     (at,) = [number for number, line in enumerate(lines) if endpoints[1].encode() in line and b'"kind": "endpoint"' in line]
     other = tmp_path / "other"
-    # Its first notification is there, its second one is broken off.
+    # Its first notification is complete, its second one is cut off.
     cut = b"".join(lines[: at + 2]) + lines[at + 2][:40]
     result = postroom(other / "var", "store", "import", "--incomplete", stdin=cut)
     assert result.returncode == 0 and b"2 endpoints, 4 notifications" in result.stdout, result.stderr
@@ -115,7 +115,7 @@ def test_an_export_that_was_cut_off_is_taken_in_where_that_is_asked_for(serve, t
     assert twin.bodies(endpoints[1]) == ["body 0"] and twin.hook(endpoints[1], "next").status == 200
 
 
-def test_an_import_makes_its_directory_and_names_what_is_missing(serve, tmp_path):
+def test_an_import_creates_its_directory_and_names_the_missing_secret(serve, tmp_path):
     service, _ = filled(serve)
     service.call("POST", "/environments/%s/webhooks" % ENVIRONMENT, json.dumps(HOOK), {"Content-Type": "application/json"})
     other = tmp_path / "not" / "there" / "yet"
@@ -128,7 +128,7 @@ def test_an_import_makes_its_directory_and_names_what_is_missing(serve, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves files of another owner")
-def test_an_import_says_when_it_leaves_files_of_another_owner(serve, tmp_path):
+def test_an_import_warns_if_its_files_belong_to_another_owner_than_the_directory(serve, tmp_path):
     service, _ = filled(serve)
     other = tmp_path / "other"
     other.mkdir()
@@ -138,7 +138,7 @@ def test_an_import_says_when_it_leaves_files_of_another_owner(serve, tmp_path):
     assert "chown nobody: %s" % other in result.stderr.decode()
 
 
-def test_restored_endpoints_live_for_their_idle_time_from_the_restore_on(serve, tmp_path):
+def test_the_idle_time_of_endpoints_starts_again_with_the_restore(serve, tmp_path):
     service, endpoints = filled(serve)
     age = datetime.timedelta(hours=500)
 
@@ -158,7 +158,7 @@ def test_restored_endpoints_live_for_their_idle_time_from_the_restore_on(serve, 
     assert [twin.bodies(endpoint) for endpoint in endpoints] == [["body 0", "body 1", "body 2"]] * 2
 
 
-def test_a_secret_that_is_missing_or_unreadable_is_named_and_not_replaced(serve, tmp_path):
+def test_a_missing_or_unreadable_secret_is_named_and_not_replaced(serve, tmp_path):
     service = serve(RESPONDERS=1)
     service.stop()
     path = os.path.join(service.directory, "secret.key")

@@ -1,4 +1,4 @@
-"""A campaign of faults against all four APIs at once: nothing acknowledged is lost or doubled, and memory stays bounded.
+"""A campaign of faults against all four APIs at once: no acknowledged message is lost or doubled, and memory stays bounded.
 
 CHAOS_SECONDS sets its length: 25 by default, 600 for a campaign. CHAOS_SEED repeats the order of faults."""
 
@@ -16,9 +16,9 @@ from harness import postroom, wait_for
 from queue_service import basic, configuration, plain_user, roomy
 from webhook_service import Receiver, WebhookService, header_of, new_environment
 
-# All processes of a service together, mapped pages of the store included.
+# Of all processes of a service, with the pages of the store that they map.
 MEMORY_LIMIT_MEGABYTES = 400
-# Attempts to one destination at a time: what a killed worker may have to send again.
+# Simultaneous attempts to one destination: so many calls may be repeated after a worker was killed.
 IN_FLIGHT = 16
 
 
@@ -32,7 +32,7 @@ def disk(tmp_path):
 
 
 def received(receiver, path):
-    """How often each text came with an id of its own, and how often a call came again."""
+    """How often each text arrived with a new id, and how many calls were repeated."""
     texts, ids = collections.Counter(), collections.Counter()
     for call in receiver.arrivals(path):
         identifier = header_of(call, "webhook-id")
@@ -82,7 +82,7 @@ def campaign(service, receiver, disk):
             faults.run(SECONDS)
         for readers in (collectors, clients):
             for source in readers.found:
-                wait_for(lambda readers=readers, source=source: quiet(readers, source), 60)
+                wait_for(lambda readers=readers, source=source: is_empty(readers, source), 60)
     memory.ended.set()
     WebhookService.settle(service, webhook, seconds=120)
     wait_for(lambda: routed.sent() <= set(received(receiver, "/routed")[0]), 120, 0.5)
@@ -105,12 +105,12 @@ def campaign(service, receiver, disk):
     messages.check(clients.counted(), "queues")
     published.check(came, "webhooks")
     routed.check(matched, "events")
-    # A call that was under way when its worker was killed is made again, with the same id.
+    # A call that was being made when its worker was killed is repeated with the same id.
     assert again + again_matched <= 2 * IN_FLIGHT * faults.worker_kills
     assert faults.full > 0
     assert memory.most < MEMORY_LIMIT_MEGABYTES
     if faults.damaged:
-        # Only the damaged notification is gone; its endpoint says so.
+        # Only the damaged notification is lost; its endpoint reports that.
         assert service.look(faults.victim).status != 200 or service.look(faults.victim).json()["notifications"] == []
         damaged = postroom(service.directory, "store", "check", timeout=300)
         assert damaged.returncode != 0, damaged.stdout
@@ -118,8 +118,8 @@ def campaign(service, receiver, disk):
     service.check()
 
 
-def quiet(readers, source):
-    """Whether a source has nothing left to hand out."""
+def is_empty(readers, source):
+    """Whether a source has no more messages."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return readers.read(source) == 0
     return False

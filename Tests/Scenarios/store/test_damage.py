@@ -1,22 +1,18 @@
-"""A damaged store: a damaged record costs its own requests alone, and the operator's tools say what is wrong and mend it."""
+"""A damaged store: a damaged record fails only its own requests, and the tools name the damage and repair it."""
 
 import base64
 import json
 import os
 import random
-import signal
 import struct
-import subprocess
 import threading
 import uuid
 
 import pytest
 from event_service import event, on, token
-from harness import PROGRAM, environment, free_port, postroom
+from harness import postroom
 from queue_service import configuration, error, roomy
 from webhook_service import new_environment
-
-CRASHES = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGABRT, -signal.SIGILL, -signal.SIGFPE}
 
 
 def path(service):
@@ -37,7 +33,7 @@ def overwrite(service, found, replacement=b"\xff"):
 
 
 def damage_endpoint(service, endpoint):
-    """An endpoint's record: its version, flags, and then the id."""
+    """Overwrites an endpoint's record: it begins with its version, the flags and the id."""
     bits = base64.urlsafe_b64decode(endpoint)
     overwrite(service, b"\x01" + b"\x01" + bits)
 
@@ -54,7 +50,7 @@ def summary(result):
     return result.stdout.decode(errors="replace") + result.stderr.decode(errors="replace")
 
 
-def test_a_damaged_endpoint_fails_its_own_requests_and_no_others(serve):
+def test_a_damaged_endpoint_fails_only_its_own_requests(serve):
     service = serve(RESPONDERS=1, DURABILITY="process")
     damaged, others = service.create(), [service.create() for _ in range(4)]
     assert service.hook(damaged, b"lost?").status == 200
@@ -93,14 +89,14 @@ def test_a_damaged_endpoint_fails_its_own_requests_and_no_others(serve):
     assert damaged in summary(repair)
     service.check()
     service.start()
-    # The indexes and its notifications have said what it was.
+    # It is made again from the indexes and its notifications.
     assert service.bodies(damaged) == ["lost?"]
     assert service.hook(damaged, b"again").status == 200
     assert service.stop() == 0
     service.check()
 
 
-def test_a_damaged_notification_is_left_out_and_named(serve):
+def test_a_damaged_notification_is_skipped_and_named(serve):
     service = serve(RESPONDERS=1)
     endpoint, other = service.create(), service.create()
     for body in (b"first-of-three", b"second-of-three", b"third-of-three"):
@@ -124,13 +120,13 @@ def test_a_damaged_notification_is_left_out_and_named(serve):
     assert service.bodies(other) == ["sound"]
 
 
-def test_a_damaged_queue_fails_its_own_requests_and_no_others(serve_queues):
+def test_a_damaged_queue_fails_only_its_own_requests(serve_queues):
     service = serve_queues(configuration([roomy("bad-queue"), roomy("good-queue")]), RESPONDERS=1)
     for queue in ("bad-queue", "good-queue"):
         service.send(queue, b"to-" + queue.encode())
         service.listen("c-" + queue, queue)
     assert service.stop() == 0
-    # The settings of a queue: the version, and the name behind its length.
+    # The settings of a queue begin with the version, the length of the name, and the name.
     overwrite(service, b"\x01\x09bad-queue")
     service.start()
     answers = [service.post("bad-queue", b"x"), service.post("good-queue", b"y")]
@@ -146,13 +142,13 @@ def test_a_damaged_queue_fails_its_own_requests_and_no_others(serve_queues):
     service.check()
 
 
-def test_a_damaged_webhook_fails_its_own_requests_and_no_others(serve_webhooks, receive):
+def test_a_damaged_webhook_fails_only_its_own_requests(serve_webhooks, receive):
     receiver = receive()
     service = serve_webhooks(RESPONDERS=1)
     environment = new_environment()
     webhooks = [service.add(environment, receiver.url(path)) for path in ("/bad", "/good")]
     assert service.stop() == 0
-    # A webhook's record: its version, its id, and the id of its environment.
+    # A webhook's record begins with its version, its id, and the id of its environment.
     bad = uuid.UUID(webhooks[0]["webhook_id"]).bytes
     overwrite(service, b"\x01" + bad + uuid.UUID(environment).bytes)
     service.start()
@@ -172,7 +168,7 @@ def test_a_damaged_webhook_fails_its_own_requests_and_no_others(serve_webhooks, 
     assert service.call("GET", "/webhooks/" + webhooks[1]["webhook_id"]).status == 200
 
 
-def test_a_damaged_subscription_fails_its_own_requests_and_no_others(serve_events, receive):
+def test_a_damaged_subscription_fails_only_its_own_requests(serve_events, receive):
     receiver = receive()
     service = serve_events(RESPONDERS=1)
     key = token()
@@ -194,7 +190,7 @@ def test_a_damaged_subscription_fails_its_own_requests_and_no_others(serve_event
 
 
 def filled(service):
-    """Endpoints with notifications, over many pages; returns what each has."""
+    """Creates endpoints with notifications on many pages; returns the bodies of each."""
     expected = {}
     connection = service.connection()
     for number in range(40):
@@ -205,23 +201,15 @@ def filled(service):
     return expected
 
 
-def ends_with_a_sentence(service, *arguments):
-    result = run(service, *arguments)
-    assert result.returncode not in CRASHES, summary(result)
+def refusal(service, *arguments):
+    """Runs a command, which must fail without a crash and name the remedy; returns what it says."""
+    result = run(service, *arguments, APP_PORT=service.port)
     assert result.returncode > 0, summary(result)
     assert "store repair" in summary(result), summary(result)
     return summary(result)
 
 
-def serve_ends_with_a_sentence(service):
-    result = subprocess.run(
-        [PROGRAM, "serve"], env=environment(service.directory, APP_PORT=free_port()), capture_output=True, timeout=60)
-    assert result.returncode not in CRASHES and result.returncode > 0, summary(result)
-    assert "store repair" in summary(result), summary(result)
-    return summary(result)
-
-
-def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve):
+def test_a_truncated_store_is_named_and_what_is_left_is_repaired(serve):
     service = serve(RESPONDERS=1, DURABILITY="process")
     filled(service)
     assert service.stop() == 0
@@ -229,8 +217,8 @@ def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve):
     last = max(struct.unpack_from("<QQ", meta, offset + 136) for offset in (0, 4096))[0]
     os.truncate(path(service), (last + 1) * 4096 * 2 // 3)
     for command in ("check", "compact", "export"):
-        assert "truncated" in ends_with_a_sentence(service, "store", command)
-    assert "truncated" in serve_ends_with_a_sentence(service)
+        assert "truncated" in refusal(service, "store", command)
+    assert "truncated" in refusal(service, "serve")
     export = run(service, "store", "export", "--skip-damaged")
     assert export.returncode == 0, summary(export)
     repair = run(service, "store", "repair")
@@ -241,11 +229,11 @@ def test_a_truncated_store_is_named_and_repaired_as_far_as_it_goes(serve):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_overwritten_pages_end_nothing_by_a_signal_and_what_can_be_read_is_kept(serve, seed):
+def test_overwritten_pages_crash_no_command_and_a_repair_keeps_what_can_be_read(serve, seed):
     service = serve(RESPONDERS=1, DURABILITY="process")
     expected = filled(service)
     assert service.stop() == 0
-    # Pages with notifications alone, so that it is known what may be lost.
+    # Only pages of notifications: nothing else may be lost.
     chance = random.Random(seed)
     with open(path(service), "r+b") as file:
         content = file.read()
@@ -256,7 +244,7 @@ def test_overwritten_pages_end_nothing_by_a_signal_and_what_can_be_read_is_kept(
             file.write(bytes(chance.randrange(256) for _ in range(4096)))
     for command in ("check", "export", "compact"):
         result = run(service, "store", command)
-        assert result.returncode not in CRASHES, summary(result)
+        assert result.returncode >= 0, summary(result)
     assert run(service, "store", "check").returncode == 2
     repair = run(service, "store", "repair")
     assert repair.returncode == 0, summary(repair)

@@ -1,4 +1,4 @@
-"""A store that has reached its size: it takes posts again once it can, and forgets nothing that may be asked for again."""
+"""A store that has reached MAX_STORE_BYTES: when it accepts posts again, and what it still knows."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from queue_service import configuration, roomy
 
 
 def fill(service, endpoint, refusals, collects=False):
-    """Posts, and deletes what was posted, until so many posts were refused."""
+    """Posts until `refusals` posts were refused, and with `collects` also deletes; returns how many were stored."""
     connection = service.connection()
     refused, stored = 0, 0
     while refused < refusals:
@@ -26,12 +26,12 @@ def fill(service, endpoint, refusals, collects=False):
     return stored
 
 
-def test_a_store_that_an_unread_export_has_filled_takes_posts_again_once_it_has_ended(serve):
+def test_a_store_that_an_unread_export_has_filled_accepts_posts_after_its_end(serve):
     service = serve(RESPONDERS=1, MAX_STORE_BYTES="32m", DURABILITY="process")
     endpoint, kept = service.create(), service.create()
     for _ in range(4):
         assert service.hook(kept, b"k" * 500000).status == 200
-    # More than a pipe holds, so that it stands still in its snapshot.
+    # More than a pipe holds: the export stops in the middle, and keeps its snapshot.
     export = subprocess.Popen(
         [PROGRAM, "store", "export"], env=environment(service.directory, MAX_STORE_BYTES="32m"),
         stdout=subprocess.PIPE)
@@ -40,7 +40,7 @@ def test_a_store_that_an_unread_export_has_filled_takes_posts_again_once_it_has_
     export.stdout.close()
     export.terminate()
     export.wait()
-    # Its reader is swept every five seconds.
+    # The snapshot of a process that has ended is removed every five seconds.
     wait_for(lambda: service.hook(endpoint, b"x" * 100000).status == 200, 20)
     assert service.call("POST", "/manage/endpoint").status == 201
     assert service.stop() == 0
@@ -51,11 +51,11 @@ def test_a_store_that_an_unread_export_has_filled_takes_posts_again_once_it_has_
 
 
 class Responder:
-    """Sends requests to the responder as nginx does, under ids of their own."""
+    """Sends requests with chosen ids directly to the responder, as nginx does."""
 
     def __init__(self, service):
         self.path = os.path.join(service.directory, "run", "responder-1.sock")
-        # nginx may try again for 80 s.
+        # Within the 80 s for which nginx may repeat a request.
         self.time = time.time() - 60
 
     @staticmethod
@@ -89,7 +89,7 @@ class Responder:
         return head.decode(), content
 
 
-def test_a_full_store_knows_a_request_for_as_long_as_nginx_may_try_it_again(serve):
+def test_a_full_store_gives_a_repeated_request_the_same_answer(serve):
     service = serve(RESPONDERS=1, MAX_STORE_BYTES="16m", DURABILITY="process", MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint, filler = service.create(), service.create()
     responder = Responder(service)
@@ -108,8 +108,8 @@ def test_a_full_store_knows_a_request_for_as_long_as_nginx_may_try_it_again(serv
     assert [n["body"] for n in service.look(endpoint).json()["notifications"]] == ["posted once"]
 
 
-def test_a_full_store_takes_the_configuration_that_empties_it(serve_queues):
-    """Whoever else has taken of the last room before."""
+def test_a_full_store_accepts_a_configuration_that_removes_a_queue(serve_queues):
+    """Also if requests of all kinds have used the last space before."""
     config = configuration([roomy("large"), {"name": "small"}])
     service = serve_queues(config, MAX_STORE_BYTES="16m", DURABILITY="process")
     while service.post("large", b"z" * 15000).status == 200:

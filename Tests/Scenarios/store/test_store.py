@@ -1,4 +1,4 @@
-"""The store: full disks, damage, and the operator's tools."""
+"""A full disk and a full map: which requests are refused, and how space is made."""
 
 import os
 
@@ -7,7 +7,7 @@ from harness import wait_for
 
 
 @needs_root
-def test_a_full_disk_is_507_and_recovers_by_itself(serve, small_disk):
+def test_a_full_disk_is_507_until_there_is_space(serve, small_disk):
     service = serve(small_disk, RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
     full, other = service.create(), service.create()
     kept = 0
@@ -40,7 +40,7 @@ def test_a_full_disk_is_507_and_recovers_by_itself(serve, small_disk):
 
 
 @needs_root
-def test_collecting_makes_room_on_a_full_disk(serve, small_disk):
+def test_a_collection_makes_space_on_a_full_disk(serve, small_disk):
     service = serve(small_disk, RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint = service.create()
     sent = 0
@@ -49,12 +49,12 @@ def test_collecting_makes_room_on_a_full_disk(serve, small_disk):
         assert sent < 5000
     fill(small_disk / "ballast")
     assert len(service.collect(endpoint)) == sent
-    # The collected ones are held for a few seconds, for a second attempt at the request.
+    # Collected notifications are kept for some seconds, because nginx may repeat the request.
     wait_for(lambda: service.hook(endpoint, b"x" * 20000).status == 200, 30, 0.2)
     service.check()
 
 
-def test_a_full_map_is_507_and_acknowledging_makes_room(serve):
+def test_a_full_map_is_507_and_an_acknowledgement_makes_space(serve):
     service = serve(MAX_STORE_BYTES="16m", MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint = service.create()
     sent = 0
@@ -63,7 +63,7 @@ def test_a_full_map_is_507_and_acknowledging_makes_room(serve):
         assert sent < 1000
     assert sent > 100
     assert service.hook(endpoint, b"x" * 100000).status == 507
-    # What is collected is kept for two minutes, as nginx may ask for it again; what is acknowledged is not.
+    # Collected notifications are kept for two minutes, because nginx may repeat the request; acknowledged ones are not.
     acknowledged = service.call("DELETE", "/manage/endpoint/%s/notifications?through=%d" % (endpoint, sent))
     assert acknowledged.status == 204
     wait_for(lambda: service.hook(endpoint, b"x" * 100000).status == 200, 30, 0.2)

@@ -1,4 +1,4 @@
-"""What an operator hears of a store that is full, lost or damaged."""
+"""Health checks, metrics and log lines about a store that is full, lost or damaged."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ def gauges(service):
     return {name.removeprefix("postroom_store_"): int(value) for name, value in lines}
 
 
-def test_a_full_store_is_not_ready_and_says_what_to_do(serve):
+def test_health_ready_names_a_full_store_and_the_remedy(serve):
     service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), MAX_STORE_BYTES="16m", MAX_ENDPOINT_NOTIFICATIONS=100000)
     assert operations(service, "/health/ready") == (200, "ok\n")
     before = gauges(service)
@@ -38,7 +38,7 @@ def test_a_full_store_is_not_ready_and_says_what_to_do(serve):
     for _ in range(1000):
         if service.hook(endpoint, b"x" * 100000).status != 200:
             break
-    # Those of a small size may still have found room.
+    # Small notifications may still have had space.
     while service.hook(endpoint, b"").status == 200:
         pass
     path = os.path.join(os.path.realpath(service.directory), "store.mdb")
@@ -55,7 +55,7 @@ def test_a_full_store_is_not_ready_and_says_what_to_do(serve):
 
 
 @needs_root
-def test_a_full_disk_is_told_apart(serve, small_disk):
+def test_health_ready_names_a_full_disk(serve, small_disk):
     service = serve(small_disk, RESPONDERS=1, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint = service.create()
     for _ in range(1000):
@@ -69,14 +69,14 @@ def test_a_full_disk_is_told_apart(serve, small_disk):
 
 
 @pytest.mark.parametrize("durability", ["disk", "process"])
-def test_a_store_that_is_removed_while_it_is_used_acknowledges_nothing(serve, durability):
+def test_a_service_whose_store_is_removed_acknowledges_nothing(serve, durability):
     service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), DURABILITY=durability)
     endpoint = service.create()
     assert service.hook(endpoint, "kept").status == 200
     path = os.path.join(service.directory, "store.mdb")
     os.rename(path, path + ".away")
     if durability == "process":
-        # A commit checks the file when the last check was 50 ms ago.
+        # With DURABILITY=process, a commit checks the file only 50 ms after the last check.
         time.sleep(0.06)
     for _ in range(8):
         assert service.hook(endpoint, "lost").status == 503
@@ -89,7 +89,7 @@ def test_a_store_that_is_removed_while_it_is_used_acknowledges_nothing(serve, du
     service.check()
 
 
-def test_another_file_in_the_place_of_the_store_is_opened(serve):
+def test_a_store_that_replaces_the_open_one_is_used(serve):
     service = serve(RESPONDERS=2)
     endpoint = service.create()
     service.hook(endpoint, "kept")
@@ -123,7 +123,7 @@ def test_a_lost_store_is_not_replaced_by_an_empty_one(serve, left, loss):
     assert service.hook(service.create(), "anew").status == 200
 
 
-def test_a_truncated_store_is_not_ready(serve):
+def test_health_ready_names_a_truncated_store(serve):
     service = serve(RESPONDERS=1, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=1000)
     endpoint = service.create()
     for _ in range(60):
@@ -135,8 +135,8 @@ def test_a_truncated_store_is_not_ready(serve):
 
 
 @pytest.mark.parametrize("left", [0, 16384])
-def test_a_store_that_was_cut_short_is_told_of_whoever_asks_first(serve, left):
-    """The processes that read it crash; those that are started instead say why, until the file is whole again."""
+def test_a_store_that_was_cut_short_is_reported_until_it_is_complete_again(serve, left):
+    """Processes that read the file crash; the ones that replace them answer 503 with the reason."""
     service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=1000)
     endpoint = service.create()
     for _ in range(20):
@@ -169,7 +169,7 @@ def test_a_store_that_was_cut_short_is_told_of_whoever_asks_first(serve, left):
     assert len(service.bodies(endpoint)) >= 20
 
 
-def test_a_stop_with_a_store_that_was_cut_short_ends_with_a_sentence(serve):
+def test_a_stop_with_a_store_that_was_cut_short_names_the_remedy(serve):
     service = serve(RESPONDERS=1)
     service.create()
     path = os.path.join(service.directory, "store.mdb")

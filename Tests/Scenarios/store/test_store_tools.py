@@ -1,4 +1,4 @@
-"""The operator's tools: export, import, compact, check, migration."""
+"""The commands of `postroom store`: export, import, compact, check, migrate."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ def shown(service, endpoints):
     return [service.look(endpoint).json() for endpoint in endpoints]
 
 
-def test_export_and_import_carry_everything_over(serve, tmp_path):
+def test_export_and_import_copy_endpoints_and_notifications(serve, tmp_path):
     service = serve()
     endpoints = filled(service)
     before = shown(service, endpoints)
@@ -45,13 +45,13 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
     assert shown(twin, endpoints) == before
     assert twin.hook(endpoints[1]).status == 500
     assert twin.hook(endpoints[0], "next").status == 200
-    # The exported store may have given 6 and more to others.
+    # The exported store may have used 6 and higher ids since.
     assert twin.collect(endpoints[0])[-1]["id"] > 1000
     twin.check()
 
 
 @pytest.mark.parametrize(
-    "mend, complaint",
+    "change, words",
     [
         (lambda lines: [], "nothing to import"),
         (lambda lines: lines[1:], "line 1"),
@@ -64,25 +64,25 @@ def test_export_and_import_carry_everything_over(serve, tmp_path):
     ],
     ids=["empty", "no-head", "no-json", "twice", "gap", "orphan", "newer", "unknown"],
 )
-def test_an_import_takes_all_or_nothing(serve, tmp_path, mend, complaint):
+def test_a_faulty_export_is_named_and_nothing_is_imported(serve, tmp_path, change, words):
     service = serve()
     filled(service)
     lines = postroom(service.directory, "store", "export").stdout.splitlines()
     other = tmp_path / "other"
     os.makedirs(other)
-    result = postroom(other, "store", "import", stdin=b"\n".join(mend(lines)))
-    assert result.returncode == 1 and complaint in result.stderr.decode(), result.stderr
+    result = postroom(other, "store", "import", stdin=b"\n".join(change(lines)))
+    assert result.returncode == 1 and words in result.stderr.decode(), result.stderr
     assert b"0 endpoints, 0 notifications, 0 queues, 0 messages, 0 webhooks, 0 subscriptions, 0 deliveries: sound" in postroom(other, "store", "check").stdout
 
 
-def test_import_and_compact_want_the_store_alone(serve):
+def test_import_compact_and_migrate_refuse_a_store_in_use(serve):
     service = serve()
     for command in ("import", "compact", "migrate"):
         result = postroom(service.directory, "store", command, stdin=b"")
         assert result.returncode == 1 and b"in use by another process" in result.stderr
 
 
-def test_import_wants_an_empty_store(serve):
+def test_import_refuses_a_store_with_endpoints(serve):
     service = serve()
     filled(service)
     export = postroom(service.directory, "store", "export").stdout
@@ -91,7 +91,7 @@ def test_import_wants_an_empty_store(serve):
     assert result.returncode == 1 and b"already has 3 endpoints" in result.stderr
 
 
-def test_compact_gives_room_back_and_loses_nothing(serve):
+def test_compact_shrinks_the_file_and_loses_nothing(serve):
     service = serve(MAX_ENDPOINT_NOTIFICATIONS=1000)
     endpoints = filled(service)
     bulk = service.create()
@@ -111,7 +111,7 @@ def test_compact_gives_room_back_and_loses_nothing(serve):
 
 
 @pytest.mark.parametrize("layout", [1, 2, 3])
-def test_a_store_of_an_older_layout_is_migrated_with_all_that_is_in_it(serve, layout):
+def test_migrate_brings_an_older_layout_to_the_newest_and_loses_nothing(serve, layout):
     service = serve()
     endpoints = filled(service)
     before = shown(service, endpoints)
@@ -123,7 +123,7 @@ def test_a_store_of_an_older_layout_is_migrated_with_all_that_is_in_it(serve, la
         assert newest > layout
         file.seek(0)
         file.write(content.replace(b"schema" + newest.to_bytes(8, "big"), b"schema" + layout.to_bytes(8, "big")))
-    # What only looks at a store changes nothing in it.
+    # Commands that only read do not migrate.
     for command in ("check", "export"):
         result = postroom(service.directory, "store", command)
         assert result.returncode != 0 and b'schema version %d; "postroom store migrate" brings it to %d' % (layout, newest) in result.stderr
@@ -134,13 +134,13 @@ def test_a_store_of_an_older_layout_is_migrated_with_all_that_is_in_it(serve, la
     service.check()
 
 
-def test_a_check_without_a_store_says_so(tmp_path):
+def test_a_check_without_a_store_fails_with_a_message(tmp_path):
     result = postroom(tmp_path, "store", "check")
     assert result.returncode == 1 and b"there is no store" in result.stderr
 
 
 def corrupt(path, seed):
-    """Overwrites some pages behind the two at the front, as a machine that went down would leave them."""
+    """Overwrites some pages after the first two, like a machine that crashes."""
     dice = random.Random(seed)
     pages = os.path.getsize(path) // 4096
     with open(path, "r+b") as file:
@@ -150,7 +150,7 @@ def corrupt(path, seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_store_that_was_damaged_when_the_machine_went_down_is_set_aside(serve, seed):
+def test_a_store_that_a_crash_of_the_machine_has_damaged_is_set_aside(serve, seed):
     service = serve(DURABILITY="process", MAX_ENDPOINT_NOTIFICATIONS=1000)
     endpoint = service.create()
     for number in range(300):
@@ -165,7 +165,7 @@ def test_a_store_that_was_damaged_when_the_machine_went_down_is_set_aside(serve,
     assert service.hook(service.create(), "anew").status == 200
 
 
-def test_a_sound_store_stays_when_the_machine_went_down(serve):
+def test_a_store_that_is_sound_after_a_crash_of_the_machine_stays(serve):
     service = serve(DURABILITY="process")
     endpoint = service.create()
     service.hook(endpoint, "kept")
@@ -176,7 +176,7 @@ def test_a_sound_store_stays_when_the_machine_went_down(serve):
     assert service.bodies(endpoint) == ["kept"]
 
 
-def test_a_file_that_is_no_store_is_left_alone_and_named(tmp_path):
+def test_a_file_that_is_not_a_store_is_named_and_not_changed(tmp_path):
     os.makedirs(tmp_path / "data0" / "var")
     path = tmp_path / "data0" / "var" / "store.mdb"
     path.write_bytes(b"something else" * 1000)
@@ -187,7 +187,7 @@ def test_a_file_that_is_no_store_is_left_alone_and_named(tmp_path):
     assert "store.mdb" in service.log() and path.read_bytes().startswith(b"something else")
 
 
-def test_expiry_removes_endpoints_and_all_they_kept(serve):
+def test_expiry_removes_endpoints_and_their_notifications(serve):
     service = serve(MAX_IDLE_DURATION_SECONDS=0.5, CLEANUP_FREQUENCY_SECONDS=0.2)
     endpoints = [service.create() for _ in range(30)]
     for endpoint in endpoints:
@@ -197,7 +197,7 @@ def test_expiry_removes_endpoints_and_all_they_kept(serve):
     assert "0 endpoints, 0 notifications" in service.check()
 
 
-def test_binary_exports_are_base64(serve):
+def test_a_binary_body_is_exported_in_base64(serve):
     service = serve()
     endpoint = service.create()
     service.hook(endpoint, b"\xff\x00")
@@ -220,7 +220,7 @@ def test_a_service_starts_on_a_full_disk(serve, small_disk):
 
 
 @needs_root
-def test_compact_leaves_the_store_to_its_owner(serve):
+def test_compact_keeps_the_owner_and_mode_of_the_store(serve):
     service = serve()
     service.create()
     service.stop()
@@ -251,7 +251,7 @@ def basic(name, password):
     return {"Authorization": "Basic " + base64.b64encode(("%s:%s" % (name, password)).encode()).decode()}
 
 
-def test_export_and_import_carry_queues_over(serve, tmp_path):
+def test_export_and_import_copy_queues(serve, tmp_path):
     login = basic("reader", "secret-1")
     signed = {"method": "hmac-sha256", "key": "k\u00e9y", "header_name": "X-Signature"}
     configuration = {
@@ -270,7 +270,7 @@ def test_export_and_import_carry_queues_over(serve, tmp_path):
         assert service.call("GET", "/listen/%s/%s" % (client, queue), headers=login).status == 200
     for body in (b"1", b"\xff\x00", "drei \u2603".encode(), b"4"):
         assert service.call("POST", "/q/a", body).status == 200
-    assert service.call("GET", "/read/ahead", headers=login).status == 410  # the first has rolled off
+    assert service.call("GET", "/read/ahead", headers=login).status == 410  # the first message has rolled off
     configuration["users"][0]["queues"] = ["a"]
     path.write_text(json.dumps(configuration))
     assert service.call("POST", "/reload", headers=login).status == 200
@@ -291,12 +291,12 @@ def test_export_and_import_carry_queues_over(serve, tmp_path):
     assert copy.call("GET", "/read/behind", headers=login).status == 410
     assert copy.call("POST", "/q/a", b"5").status == 200
     (read,) = json.loads(copy.call("GET", "/read/behind", headers=login).body)["messages"]
-    # The exported store may have given 5 and more to others.
+    # The exported store may have used 5 and higher ids since.
     assert read["message"] == "5" and read["id"] > 1000
     assert copy.call("POST", "/q/b", b"unsigned").status == 403
 
 
-def test_export_and_import_carry_webhooks_over(serve, tmp_path):
+def test_export_and_import_copy_webhooks_and_deliveries(serve, tmp_path):
     secret = {"DB_ENCRYPTION_SECRET": "0123456789abcdef0123456789abcdef", "DELIVERY_ALLOW_SUBNETS": "127.0.0.0/8"}
     environment = "0b8f4c1e-6d2a-4e9b-b7a3-5c1d2e3f4a50"
     service = serve(WEBHOOKS_RETRY_INTERVAL="1h", **secret)
@@ -318,7 +318,7 @@ def test_export_and_import_carry_webhooks_over(serve, tmp_path):
     event = {"event": "job-created", "event_id": "one", "data": {"n": 1}}
     call(service, "POST", "/environments/%s/events" % environment, event)
     logs = "/webhooks/%s/logs" % made["webhook_id"]
-    wait_for(lambda: len(call(service, "GET", logs)) == 1)  # nobody listens there
+    wait_for(lambda: len(call(service, "GET", logs)) == 1)  # the attempt fails: nothing listens there
     paths = ["/environments/%s/webhooks" % environment, logs, "/environments/%s/settings" % environment]
     before = [call(service, "GET", path) for path in paths]
     assert "1 webhooks, 0 subscriptions, 1 deliveries: sound" in service.check()
@@ -331,7 +331,7 @@ def test_export_and_import_carry_webhooks_over(serve, tmp_path):
     assert result.stdout.endswith(b"1 webhooks, 0 subscriptions, 1 deliveries\n"), result.stderr
 
     def timeless(lines):
-        """Without times of the steady clock, which comes out a few microseconds apart each time it is compared."""
+        """The lines without times of the steady clock: their conversion differs by some microseconds each time."""
         lines = [json.loads(line) for line in lines.splitlines()[1:]]
         for line in lines:
             for name in ("due", "created"):

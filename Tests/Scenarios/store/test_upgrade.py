@@ -1,4 +1,4 @@
-"""Reloads: the program that is there takes the place of the one that runs, and stores of older layouts are migrated."""
+"""Reloads start the installed program, and migrate a store of an older layout."""
 
 import json
 import os
@@ -18,7 +18,7 @@ STORES = os.path.join(os.path.dirname(__file__), "stores")
 
 
 class Installed(Service):
-    """A service whose program and templates lie in a directory of their own, as `make install` puts them."""
+    """A service with its own copy of the program and the templates, as `make install` puts them."""
 
     def __init__(self, directory, **settings):
         self.prefix = directory / "prefix"
@@ -48,7 +48,7 @@ class Installed(Service):
             return False
 
     def restart_nginx(self):
-        """Kills nginx, which the supervisor starts again from the files that are there."""
+        """Kills nginx; the supervisor starts it again with the files that are there."""
         before = self.nginx()
         os.kill(before[0], signal.SIGKILL)
         wait_for(lambda: self.nginx() and self.nginx() != before and self.answers())
@@ -69,19 +69,19 @@ def installed(tmp_path):
 
 
 def renewed(service, before):
-    """Whether all processes are others than before."""
+    """Whether all processes are new."""
     now = service.processes()
     return len(now) == len(before) and not set(now) & set(before)
 
 
 class FreshSenders(Senders):
-    """Senders with a connection for each request: nginx closes kept ones when it reads its configuration again."""
+    """Senders with a new connection for each request: nginx closes idle connections when it reads its configuration."""
 
     def post(self, endpoint, body, connection):
         return self.service.hook(endpoint, body)
 
 
-def test_a_reload_brings_the_templates_of_the_new_program(installed):
+def test_a_reload_uses_the_new_program_and_its_templates(installed):
     service = installed(RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
     supervisor, nginx, before = service.process.pid, service.nginx(), service.processes()
     locations = service.templates / "locations.conf"
@@ -94,13 +94,13 @@ def test_a_reload_brings_the_templates_of_the_new_program(installed):
         sent = len(senders.sent())
         wait_for(lambda: len(senders.sent()) > sent + 20)
     assert senders.failures == []
-    # The same process, the new program's file; nginx has gone on all the while.
+    # The supervisor is the same process and runs the new file; nginx was not restarted.
     assert service.process.pid == supervisor and service.process.poll() is None and service.nginx() == nginx
     assert os.stat("/proc/%d/exe" % supervisor).st_ino == os.stat(service.program).st_ino
     wait_for(lambda: service.call("GET", "/new-in-this-version").status == 204)
     service.restart_nginx()
     assert sorted(service.bodies(endpoint)) == senders.sent()
-    # Once more, as a program that has taken over can be taken over from.
+    # A second reload works too.
     before = service.processes()
     service.reload()
     wait_for(lambda: renewed(service, before))
@@ -108,7 +108,7 @@ def test_a_reload_brings_the_templates_of_the_new_program(installed):
     assert not os.path.exists(os.path.join(service.directory, "running"))
 
 
-def test_templates_that_belong_to_another_version_are_not_filled_in(installed):
+def test_templates_of_another_version_are_not_used(installed):
     service = installed(RESPONDERS=1)
     before = service.processes()
     locations = service.templates / "locations.conf"
@@ -122,7 +122,7 @@ def test_templates_that_belong_to_another_version_are_not_filled_in(installed):
     assert service.process.wait(20) == 1 and "belongs to another version" in service.log()
 
 
-def test_what_ends_while_the_program_changes_is_started_again(installed):
+def test_processes_that_end_during_a_reload_are_started_again(installed):
     service = installed(RESPONDERS=2)
     before = service.processes()
     os.kill(service.responders()[0], signal.SIGKILL)
@@ -145,7 +145,7 @@ OLDER_LAYOUT = 4
 
 
 def make_older(service):
-    """Writes an older layout's number into the store, also while it is used; the records are those of today."""
+    """Writes the number of an older layout into the store, which may be in use; the records stay."""
     path = os.path.join(service.directory, "store.mdb")
     new, old = (b"schema" + number.to_bytes(8, "big") for number in (newest_layout(), OLDER_LAYOUT))
 
@@ -157,7 +157,7 @@ def make_older(service):
                 file.seek(at + len(b"schema"))
                 file.write(OLDER_LAYOUT.to_bytes(8, "big"))
                 at = content.find(new, at + 1)
-        # A commit that was under way may have written the page as it was.
+        # A commit that was running may have written the old page.
         return all(
             b"schema version %d" % OLDER_LAYOUT in postroom(service.directory, "store", "check").stderr for _ in range(2)
         )
@@ -165,7 +165,7 @@ def make_older(service):
     wait_for(done)
 
 
-def test_a_reload_that_migrates_has_nobody_use_the_store_and_fails_no_request(installed):
+def test_a_reload_that_migrates_the_store_fails_no_request(installed):
     service = installed(RESPONDERS=3, MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint = service.create()
     before = service.processes()
@@ -184,13 +184,13 @@ def test_a_reload_that_migrates_has_nobody_use_the_store_and_fails_no_request(in
     assert sorted(service.bodies(endpoint)) == senders.sent()
 
 
-def test_a_migration_waits_for_others_who_have_the_store_open(installed):
+def test_a_migration_waits_for_other_processes_that_use_the_store(installed):
     service = installed(RESPONDERS=1)
     endpoint = service.create()
     for _ in range(40):
         service.hook(endpoint, b"x" * 10000)
     before = service.processes()
-    # An export that nobody reads.
+    # An export whose output is not read does not end.
     export = subprocess.Popen([PROGRAM, "store", "export"], env=environment(service.directory), stdout=subprocess.PIPE)
     try:
         export.stdout.read(1)
@@ -208,7 +208,7 @@ def test_a_migration_waits_for_others_who_have_the_store_open(installed):
         export.wait()
 
 
-def test_tools_do_not_migrate_a_store_that_others_use(serve):
+def test_commands_do_not_migrate_a_store_in_use(serve):
     service = serve(RESPONDERS=1)
     endpoint = service.create()
     make_older(service)
@@ -221,7 +221,7 @@ def test_tools_do_not_migrate_a_store_that_others_use(serve):
 
 
 def unpacked(directory, layout, **settings):
-    """A service, not started, that has a store of an older layout, and the facts on what is in it."""
+    """A service, not started, with a store of an older layout, and facts about its content."""
     service = QueueService(
         directory, MAX_IDLE_DURATION_SECONDS="1e9", MAX_DURATION_SECONDS="1e9", WEBHOOKS_RETENTION="87600h",
         WEBHOOKS_RETRY_INTERVAL="87600h", DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", MAX_ENDPOINT_NOTIFICATIONS=100000,
@@ -235,7 +235,7 @@ def unpacked(directory, layout, **settings):
 
 
 def expect_all(service, facts, layout):
-    """Everything that the older program kept is there."""
+    """All that the older program has stored must be there."""
     assert service.bodies(facts["endpoint"]) == facts["bodies"]
     assert service.hook(facts["endpoint"], "next").status == 200 and service.hook(facts["disabled"]).status == 500
     assert [n["body"] for n in service.look(facts["endpoint"]).json()["notifications"]] == ["next"]
@@ -252,8 +252,8 @@ def expect_all(service, facts, layout):
 
 
 @pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
-def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lost(tmp_path, layout):
-    """The stores were written by the last program of each layout; stores/README.md says how."""
+def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_path, layout):
+    """The last program of each layout has written these stores; see stores/README.md."""
     service, facts = unpacked(tmp_path, layout, RESPONDERS=2)
     if layout < newest_layout():
         result = postroom(service.directory, "store", "check")
@@ -276,7 +276,7 @@ def test_a_store_that_an_older_program_has_written_is_migrated_and_nothing_is_lo
 
 
 @pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
-def test_an_upgrade_after_a_crash_of_the_machine_migrates_the_store_and_checks_it(tmp_path, layout):
+def test_an_upgrade_after_a_crash_of_the_machine_migrates_and_checks_the_store(tmp_path, layout):
     service, facts = unpacked(tmp_path, layout, RESPONDERS=1, DURABILITY="process")
     service.note_crash()
     service.start()
@@ -291,11 +291,11 @@ def test_an_upgrade_after_a_crash_of_the_machine_migrates_the_store_and_checks_i
         service.stop()
 
 
-def test_an_upgrade_sets_a_store_aside_that_a_crash_of_the_machine_has_damaged(tmp_path):
+def test_an_upgrade_sets_aside_a_store_that_a_crash_of_the_machine_has_damaged(tmp_path):
     service, _ = unpacked(tmp_path, 5, RESPONDERS=1, DURABILITY="process")
     with open(os.path.join(service.directory, "store.mdb"), "r+b") as file:
         pages = iter(lambda: file.read(4096), b"")
-        # The two at the front, the names of the tables, and the layout stay.
+        # The first two pages, the names of the tables, and the layout stay.
         lost = [n for n, page in enumerate(pages) if n > 1 and b"schema" not in page and b"queue-logs" not in page]
         for number in lost:
             file.seek(number * 4096)
@@ -318,8 +318,8 @@ def listener(path):
     return s
 
 
-def test_the_processes_of_an_older_supervisor_give_way_to_those_that_migrate(serve, tmp_path):
-    """This test is the supervisor of an older version: it starts processes without a heartbeat."""
+def test_processes_of_an_older_supervisor_end_when_the_store_is_migrated(serve, tmp_path):
+    """This test acts as a supervisor of an older version: it starts processes without a heartbeat."""
     service = serve(RESPONDERS=1)
     endpoint = service.create()
     service.hook(endpoint, "kept")
@@ -332,7 +332,7 @@ def test_the_processes_of_an_older_supervisor_give_way_to_those_that_migrate(ser
     def start(*command, stdin=subprocess.DEVNULL, ready=False):
         reading, writing = os.pipe()
         command = [PROGRAM, *command, *parent] + (["--ready", "3"] if ready else [])
-        # The descriptor has to be 3 in that process. In this one the test runner may have a 3 of its own.
+        # The descriptor must be 3 in the new process; in this process the test runner may use 3.
         command = ["bash", "-c", 'exec "$@" 3>&%d' % writing, "bash", *command]
         process = subprocess.Popen(command, env=env, stdin=stdin, stderr=subprocess.PIPE, pass_fds=(writing,))
         os.close(writing)
@@ -351,7 +351,7 @@ def test_the_processes_of_an_older_supervisor_give_way_to_those_that_migrate(ser
             old.append(process)
         wait_for(lambda: holders() == {process.pid for process in old})
         make_older(service)
-        # One that is started again after a crash leaves the others alone, whatever its version.
+        # A process without --ready, as after a crash, does not end the others.
         single, _ = start("respond", stdin=socks[0])
         new, reading = start("respond", stdin=socks[0], ready=True)
         assert os.read(reading, 1) == b"\x01"

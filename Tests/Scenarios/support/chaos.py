@@ -1,4 +1,4 @@
-"""Clients, readers and faults of the campaign in test_chaos.py."""
+"""Clients, readers and faults for test_chaos.py."""
 
 import collections
 import contextlib
@@ -19,10 +19,10 @@ SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.randrange(1, 1 << 31)
 
 
 class Clients(Threads):
-    """Threads that call a service again and again, each on a kept connection.
+    """Threads that call a service again and again, each on its own connection.
 
-    `step` makes one round. An answer that is not the expected one is counted in `refusals` by its status where a fault
-    explains it, and is a failure otherwise."""
+    `step` makes one call and returns its status. A status that a fault explains is counted in `refusals`; another one
+    is a failure."""
 
     # 507: the disk is full. 503: a commit failed on it.
     expected = {503, 507}
@@ -30,7 +30,7 @@ class Clients(Threads):
     def __init__(self, service, count):
         self.service = service
         self.acknowledged = [[] for _ in range(count)]
-        # What was sent and not answered: it may be stored, once.
+        # Sent and not answered: such a message may be stored once.
         self.unanswered = set()
         self.refused = set()
         self.failures = []
@@ -66,7 +66,7 @@ class Clients(Threads):
         return {name for names in self.acknowledged for name in names}
 
     def check(self, found, what):
-        """Compares with how often each message was found."""
+        """Compares what was acknowledged with how often each message was found."""
         assert self.failures == [], (what, self.failures[:5])
         lost = self.sent() - set(found)
         assert not lost, (what, "lost", len(lost), sorted(lost)[:5])
@@ -127,11 +127,11 @@ class RoutedEvents(Clients):
 
 
 class Readers(Threads):
-    """Threads that look at what came and acknowledge it once they have it, one for each source."""
+    """Threads that read messages and then acknowledge them, one for each source."""
 
     def __init__(self, service, sources):
         self.service = service
-        # By number, as a look that was not acknowledged comes again.
+        # By number: a message that was not acknowledged comes again.
         self.found = {source: {} for source in sources}
         self.failures = []
         super().__init__(sources)
@@ -182,7 +182,7 @@ class QueueClients(Readers):
 
 
 class Faults:
-    """What happens to the service, one fault at a time, until the time is up."""
+    """Makes one fault after the other until the time is over."""
 
     def __init__(self, service, disk, endpoint):
         self.service, self.disk, self.endpoint = service, disk, endpoint
@@ -191,7 +191,7 @@ class Faults:
         self.worker_kills = 0
         self.filled, self.full = service.create(), 0
         self.damaged = False
-        # Faults that a short form must meet come first, in an order of their own.
+        # A short campaign has each of these, in random order.
         self.first = ["kill_responder", "kill_worker", "stop_responder", "reload", "fill_disk", "read_slowly", "damage"]
 
     def run(self, seconds):
@@ -245,7 +245,7 @@ class Faults:
         self.service.start()
 
     def stop(self, pids):
-        """Stops a process for good: the supervisor must notice."""
+        """Stops a process; the supervisor must notice and end it."""
         pid = self.signal(pids, signal.SIGSTOP)
         if pid is not None:
             wait_for(lambda: not alive(pid), 30, 0.1)
@@ -283,7 +283,7 @@ class Faults:
             self.service.collect(self.filled)
 
     def read_slowly(self):
-        """Clients that ask for megabytes and read nothing."""
+        """Clients that request megabytes and do not read them."""
         sockets = []
         for _ in range(20):
             with contextlib.suppress(OSError):
@@ -298,7 +298,7 @@ class Faults:
             s.close()
 
     def damage(self):
-        """Overwrites one notification of an endpoint that nobody else uses, as a bad block would."""
+        """Overwrites a notification of an endpoint that the clients do not use, as a bad block would."""
         if self.damaged:
             return
         victim = self.service.create()

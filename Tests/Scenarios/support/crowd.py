@@ -1,4 +1,4 @@
-"""Clients that wait at endpoints, in large numbers."""
+"""Many clients that wait at endpoints."""
 
 import selectors
 import socket
@@ -8,7 +8,7 @@ from harness import wait_until_arrived
 
 
 class Crowd:
-    """Many clients that wait, on sockets of their own, in one thread."""
+    """Clients that wait at endpoints, each on its own socket, all in one thread."""
 
     def __init__(self, service, endpoints):
         self.selector = selectors.DefaultSelector()
@@ -23,7 +23,7 @@ class Crowd:
         service.come_to_rest()
 
     def __len__(self):
-        """How many still wait."""
+        """How many clients still wait."""
         return len(self.selector.get_map())
 
     def answers(self, count=0):

@@ -1,14 +1,14 @@
-"""Disks that scenarios fill."""
+"""Small disks that scenarios fill."""
 
 import os
 
 import pytest
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="a disk of its own needs root to be mounted")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 
 
 def fill(path):
-    """Takes what room the disk has left, to the last block."""
+    """Writes a file until the disk is full."""
     with open(path, "wb", buffering=0) as file:
         try:
             while True:

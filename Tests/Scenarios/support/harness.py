@@ -1,4 +1,4 @@
-"""Starts the real thing: nginx, responders and worker from one `postroom serve`, on a port of 127.0.0.1."""
+"""Runs `postroom serve` with nginx, responders and a worker, on a port of 127.0.0.1."""
 
 import fcntl
 import http.client
@@ -21,15 +21,16 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..")
 PROGRAM = os.environ.get("POSTROOM", os.path.join(ROOT, ".build", "release", "postroom"))
 
 
-# Tests open as many sockets as the system lets them.
+# Tests open as many sockets as the system allows.
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
 
-# Every process of a test run has ports of its own, below those that the system gives to outgoing connections (from 32768 on):
-# a service that is stopped and started again finds its port free.
+# Every process of a test run has its own ports, below those of outgoing connections (from 32768 on): the port of a
+# service is still free when it is started again.
 PORTS_PER_PROCESS = 2_000
 process_number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-ports = itertools.cycle(range(12_000 + process_number * PORTS_PER_PROCESS, 12_000 + (process_number + 1) * PORTS_PER_PROCESS))
+first_port = 12_000 + process_number * PORTS_PER_PROCESS
+ports = itertools.cycle(range(first_port, first_port + PORTS_PER_PROCESS))
 
 
 def compiled(name, directory):
@@ -41,7 +42,7 @@ def compiled(name, directory):
 
 
 def free_port():
-    """A port of 127.0.0.1 that nobody listens at, and that no other process of this test run is given."""
+    """Returns a free port of 127.0.0.1 that no other process of this test run uses."""
     for port in itertools.islice(ports, PORTS_PER_PROCESS):
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -50,17 +51,17 @@ def free_port():
             except OSError:
                 continue
         return port
-    raise AssertionError("all ports of this test process are taken")
+    raise AssertionError("all ports of this test process are in use")
 
 
 def wait_for(condition, seconds=20.0, pause=0.02):
-    """Waits until the condition holds, and returns what it returned."""
+    """Waits until the condition is true, and returns its value."""
     deadline = time.monotonic() + seconds
     while True:
         result = condition()
         if result:
             return result
-        assert time.monotonic() < deadline, "it did not happen within %s s" % seconds
+        assert time.monotonic() < deadline, "the condition is not true after %s s" % seconds
         time.sleep(pause)
 
 
@@ -74,14 +75,14 @@ def environment(directory, **settings):
 
 
 def install_share(prefix):
-    """Puts what the program reads at run time where `make install` does; returns the directory of the templates."""
+    """Copies what the program reads to where `make install` puts it; returns the directory of the templates."""
     for name in ("nginx", "api"):
         shutil.copytree(os.path.join(ROOT, name), os.path.join(prefix, "share", "postroom", name))
     return os.path.join(prefix, "share", "postroom", "nginx")
 
 
 def postroom(directory, *arguments, stdin=None, timeout=120, **settings):
-    """Runs a subcommand to its end."""
+    """Runs a command of `postroom` to its end."""
     return subprocess.run(
         [PROGRAM, *arguments], env=environment(directory, **settings), input=stdin, timeout=timeout, capture_output=True
     )
@@ -150,7 +151,7 @@ class Service:
         return self.process.returncode
 
     def children(self):
-        """The processes of this service but the supervisor: {pid: command line}."""
+        """The processes of this service without the supervisor: {pid: command line}."""
         found, known = {}, {self.process.pid}
         grew = True
         table = {}
@@ -180,7 +181,7 @@ class Service:
         return sorted(pid for pid, line in self.children().items() if " work" in line and "nginx" not in line)
 
     def kill_all(self):
-        """Every process of the service at once, as when the machine's memory runs out."""
+        """Kills every process of the service at once."""
         pids = [self.process.pid, *self.children()]
         for pid in pids:
             try:
@@ -191,15 +192,15 @@ class Service:
         wait_for(lambda: not any(os.path.exists("/proc/%d" % pid) and alive(pid) for pid in pids))
 
     def note_crash(self):
-        """Leaves the running mark of a service with DURABILITY=process whose machine crashed."""
+        """Writes the running mark that a service with DURABILITY=process leaves when the machine crashes."""
         with open(os.path.join(self.directory, "running"), "w") as mark:
             mark.write("another-start-of-the-machine process\n")
 
     def come_to_rest(self):
-        """Waits until nginx and the responders have done what they can with all that was sent to them, and sleep.
+        """Waits until nginx and the responders have read all that was sent to them, and sleep.
 
-        An answer that has not come by then waits for something that has not happened yet. Each process must sleep over two
-        looks: then there is a moment between the looks when all of them slept."""
+        A request that is not answered by then waits for something that has not happened yet. Each process is checked
+        twice: if none has run in between, all of them slept at the same time."""
 
         def sleeps():
             pids = [pid for pid, line in self.children().items() if "nginx: worker" in line or " respond" in line]
@@ -211,7 +212,7 @@ class Service:
     # ------------------------------------------------------------ HTTP
 
     def begin(self, method, path, headers=None):
-        """Sends a request, and returns once it is answered or waits."""
+        """Sends a request, and returns when it is answered or waits."""
         return BegunRequest(self, method, path, headers)
 
     def connection(self, timeout=30):
@@ -251,7 +252,7 @@ class Service:
         return [n["body"] for n in self.collect(endpoint)]
 
     def check(self):
-        """`postroom store check`, which must find nothing."""
+        """Runs `postroom store check`, which must find no fault; returns its output."""
         result = postroom(self.directory, "store", "check")
         assert result.returncode == 0, result.stdout.decode() + result.stderr.decode()
         return result.stdout.decode()
@@ -277,12 +278,12 @@ class BegunRequest:
 
 
 def wait_until_arrived(sock):
-    """Waits until the other side of a TCP connection has been given all that was sent (tcp(7), SIOCOUTQ)."""
+    """Waits until the other side of a TCP connection has received all that was sent (tcp(7), SIOCOUTQ)."""
     wait_for(lambda: fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4), pause=0.001)
 
 
 def sleep_of(pid):
-    """How often a process has gone to sleep, where it sleeps and waits for events; None otherwise."""
+    """How often a process has gone to sleep, if it now sleeps until there are events; None otherwise."""
     try:
         with open("/proc/%d/wchan" % pid) as function, open("/proc/%d/status" % pid) as status:
             if "poll" in function.read():
@@ -301,7 +302,7 @@ def alive(pid):
 
 
 def exchange(service, request):
-    """Sends bytes on a connection of their own, and returns all that comes back."""
+    """Sends bytes on a new connection, and returns the whole answer."""
     with socket.create_connection((service.host, service.port), timeout=10) as s:
         s.sendall(request)
         answer = b""
@@ -315,15 +316,16 @@ def exchange(service, request):
 
 
 def raw(service, request):
-    """What a whole request on a connection of its own is answered."""
+    """Sends the bytes of a request on a new connection, and returns the answer."""
     head, _, text = exchange(service, request).partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
-    return SimpleNamespace(status=int(lines[0].split()[1]), headers=headers, text=text.decode(), json=lambda: json.loads(text))
+    status = int(lines[0].split()[1])
+    return SimpleNamespace(status=status, headers=headers, text=text.decode(), json=lambda: json.loads(text))
 
 
 def together(count, run):
-    """Runs `run(0)`, `run(1)` and so on at the same moment, and returns what they returned."""
+    """Runs `run(0)`, `run(1)` and so on at the same time, and returns their results."""
     barrier = threading.Barrier(count)
 
     def start(index):
@@ -335,7 +337,7 @@ def together(count, run):
 
 
 class Threads:
-    """Runs `run` of the class in threads for as long as a with block lasts; `stopping` tells them of its end."""
+    """Runs the method `run` in threads for the duration of a with block; `stopping` is set at its end."""
 
     def __init__(self, arguments):
         self.stopping = threading.Event()
@@ -353,7 +355,7 @@ class Threads:
 
 
 class Senders(Threads):
-    """Threads that post numbered bodies to endpoints as fast as they are answered, each on a kept connection."""
+    """Threads that post numbered bodies to endpoints, each on its own connection, the next after each answer."""
 
     def __init__(self, service, endpoints, count):
         self.service = service

@@ -1,4 +1,4 @@
-"""Queues for all tests of a file, and clients of them, each with a name of its own."""
+"""Names of queues for the tests of a file, and clients with unique names."""
 
 import itertools
 

@@ -18,7 +18,7 @@ def plain_user(name, queues, **members):
 
 
 def configuration(queues, users=USERS, **members):
-    """What a configuration file holds: queues, given by name or in full, and users who may listen to all of them."""
+    """A configuration: queues, given by name or in full, and users who may listen to all of them."""
     queues = [queue if isinstance(queue, dict) else {"name": queue} for queue in queues]
     names = [queue["name"] for queue in queues]
     return {
@@ -36,7 +36,7 @@ def basic(user, secret=None):
 
 
 def roomy(name, **members):
-    """A queue that keeps whatever a test sends."""
+    """A queue that never drops a message."""
     return {"name": name, "max_message_count": 10**9, "max_queue_size": 10**12, **members}
 
 
@@ -51,7 +51,7 @@ class QueueService(Service):
             self.write(config)
 
     def write(self, config):
-        """Replaces the file, as an editor does: a dictionary, a text or bytes."""
+        """Replaces the file, as an editor does, by a dictionary, a text or bytes."""
         if isinstance(config, dict):
             config = json.dumps(config, indent=2)
         with open(self.config + ".edited", "wb") as file:
@@ -109,20 +109,20 @@ class QueueService(Service):
         return self.ask("POST", "/setPassword", json.dumps({"password": new}), user=user, secret=secret)
 
     def logs_in(self, user, secret=None, **options):
-        """Whether the login is right; None where it is not looked at."""
+        """Whether the password is right; None if the service does not check it."""
         status = self.read("nobody-listens-so", user=user, secret=secret, **options).status
         assert status in (404, 403, 429), status
         return {404: True, 403: False, 429: None}[status]
 
 
 def read_messages(answer):
-    """The ids and texts that a read handed out."""
+    """The ids and texts of the messages in an answer."""
     assert answer.status == 200, (answer.status, answer.text)
     return [(message["id"], message["message"]) for message in answer.json()["messages"]]
 
 
 def error(answer, status, refresh=False):
-    """An Error object and nothing else; returns its text."""
+    """The answer must be an Error object; returns its message."""
     assert answer.status == status, (answer.status, answer.text)
     body = answer.json()
     assert body["refresh"] is refresh and body["message"]
@@ -136,7 +136,7 @@ class QueueSenders(Senders):
 
 
 class QueueReaders(Threads):
-    """Threads that read, one for each client; `found` has what each was given, in the order it was."""
+    """Threads that read, one for each client; `found` has the messages of each in the order of the answers."""
 
     def __init__(self, service, clients, query=""):
         self.service, self.query, self.failures = service, query, []
@@ -163,7 +163,7 @@ class QueueReaders(Threads):
         self.found[client] += messages
 
     def drain(self):
-        """Ends the threads once each client has been given all that was posted before."""
+        """Waits until each client has read all messages that were posted before."""
         for client, found in self.found.items():
             current = self.service.overview()
             log = {queue["name"]: queue["current_message"] for queue in current["queues"]}
@@ -172,7 +172,7 @@ class QueueReaders(Threads):
 
 
 class AcknowledgingReaders(QueueReaders):
-    """The same with ack=manual; some acknowledgements are left out, so that messages come again."""
+    """Readers with ack=manual that leave out some acknowledgements, so that messages come again."""
 
     def __init__(self, service, clients):
         super().__init__(service, clients, "?ack=manual&wait=1")
