@@ -1,6 +1,5 @@
 """Errors and warnings for operators: wrong settings, ports in use, settings that are probably mistakes."""
 
-import json
 import os
 import shlex
 import socket
@@ -8,7 +7,7 @@ import subprocess
 
 import pytest
 from certificates import certificate
-from harness import PROGRAM, ROOT, Service, free_port, postroom, wait_for
+from harness import PROGRAM, Service, free_port, postroom, wait_for
 
 COMMANDS = (["settings"], ["serve"], ["respond"], ["work"], ["health"], ["locations"], ["store", "check"], ["queues", "check"])
 
@@ -148,51 +147,3 @@ def test_the_names_of_signature_headers_may_be_set_by_both_names_of_the_setting(
     documented = {"WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER": "X-Time"}
     shown = postroom(tmp_path, "settings", **documented).stdout.decode()
     assert "\nWEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER=X-Time\n" in shown
-
-
-# ---------------------------------------------------------------- make and docker
-
-
-def test_make_install_only_copies(tmp_path):
-    """A make of its own directory, with programs that tell if anything is built or installed."""
-    for name in ("Makefile", "systemd", "nginx", "api"):
-        os.symlink(os.path.join(ROOT, name), tmp_path / name)
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    for name in ("swift", "sudo", "apt-get"):
-        (programs / name).write_text("#!/bin/sh\necho called $0 >&2; exit 9\n")
-        (programs / name).chmod(0o755)
-
-    def make():
-        return subprocess.run(
-            ["make", "-C", str(tmp_path), "install", "PREFIX=/usr", "DESTDIR=" + str(tmp_path / "image")],
-            env={"PATH": "%s:/usr/bin:/bin" % programs}, capture_output=True, text=True,
-        )
-
-    refused = make()
-    assert refused.returncode != 0 and 'run "make build" first' in refused.stderr and "called" not in refused.stderr
-    assert not (tmp_path / "image").exists()
-    built = tmp_path / ".build" / "release"
-    built.mkdir(parents=True)
-    (built / "postroom").write_text("#!/bin/sh\n")
-    (built / "postroom").chmod(0o755)
-    done = make()
-    assert done.returncode == 0, done.stderr
-    image = tmp_path / "image" / "usr"
-    assert (image / "bin" / "postroom").read_text() == "#!/bin/sh\n"
-    assert "ExecStart=/usr/bin/postroom serve" in (image / "lib" / "systemd" / "system" / "postroom.service").read_text()
-
-
-def test_ops_server_host_makes_the_operations_port_of_a_container_reachable(serve):
-    """The setting of the documented docker command, with an address of this test."""
-    with open(os.path.join(ROOT, "docs", "operations.md")) as file:
-        lines = [line for line in file if "docker run" in line and "OPS_SERVER_HOST=0.0.0.0" in line]
-    assert len(lines) == 1 and "-p 127.0.0.1:3616:3616" in lines[0]
-    with open(os.path.join(ROOT, "Dockerfile")) as file:
-        assert "\nEXPOSE 8080 3616\n" in file.read()
-    port = free_port()
-    serve(OPS_SERVER_HOST="127.0.0.2", OPS_SERVER_PORT=port, RESPONDERS=1)
-    with socket.create_connection(("127.0.0.2", port), timeout=10) as connection:
-        connection.sendall(b"GET /version HTTP/1.0\r\n\r\n")
-        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
-    assert b" 200 " in head and json.loads(body)["version"]
