@@ -124,7 +124,8 @@ def steady_latencies(chosen, durability, rate, seconds, receivers=1, hanging=0):
     """Latencies in milliseconds of events at a steady rate, to several receivers, some of which hang."""
     directory = chosen.work / f"steady-{durability}-{receivers}-{hanging}"
     with Sink(directory.with_suffix(".sink")) as sink, socket.create_server(("127.0.0.1", 0), backlog=4096) as silent:
-        with Postroom(directory, durability, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8") as subject:
+        # Calls to receivers that hang would hold up the stop.
+        with Postroom(directory, durability, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", SHUTDOWN_SECONDS=1) as subject:
             for number in range(receivers - hanging):
                 subscribe(subject, f"http://127.0.0.1:{sink.port}/hook/{number}")
             for number in range(hanging):

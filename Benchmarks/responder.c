@@ -6,6 +6,7 @@
  */
 #include <fcgiapp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,6 +37,8 @@ int main(void)
         fputs("responder: libfcgi cannot be initialised\n", stderr);
         return EXIT_FAILURE;
     }
+    /* FCGX_Init catches it, and the threads go on waiting for requests. */
+    signal(SIGTERM, SIG_DFL);
     for (int i = 0; i < THREADS; i++) {
         if (pthread_create(&threads[i], NULL, serve, NULL) != 0) {
             perror("responder: pthread_create");
