@@ -106,9 +106,9 @@ def test_slow_uploads_over_http_2_are_limited_even_without_a_length(serve, tmp_p
     # Requests without a body or with a short one are still accepted.
     command = ["curl", "-s", "--http2", "--cacert", server, "-o", "/dev/null", "-w", "%{http_code}"]
     url = "https://127.0.0.1:%d" % service.port
-    for arguments in (["/"], ["-d", "x", "/webhook/x"], ["-X", "POST", "/read/x?wait=60"]):
-        answer = subprocess.run([*command, *arguments[:-1], url + arguments[-1]], capture_output=True)
-        assert answer.stdout in (b"404", b"401"), (arguments, answer)
+    for status, *arguments, path in ((b"404", "/"), (b"404", "-d", "x", "/webhook/x"), (b"401", "-X", "POST", "/read/x?wait=60")):
+        answer = subprocess.run([*command, *arguments, url + path], capture_output=True)
+        assert answer.stdout == status, (path, answer)
     slow.socket.close()
 
 

@@ -188,6 +188,6 @@ def test_a_wrong_host_name_in_allowed_hosts_is_refused(tmp_path, value):
 
 
 def test_an_invalid_host_field_is_refused(service):
-    for host in ("a..b.example", "a.example:x", "a.example:99999", "exa mple.com"):
+    for host, status in (("a..b.example", 400), ("exa mple.com", 400), ("a.example:x", 421), ("a.example:99999", 421)):
         answer = raw(service, b"GET /manage HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host.encode())
-        assert answer.status in (400, 421), host
+        assert answer.status == status, host

@@ -242,9 +242,12 @@ def test_a_path_with_dots_does_not_bypass_the_body_limits(serve_queues):
     service = serve_queues(configuration([roomy("q")], max_message_size=50000), MAX_BODY_BYTES=1000, MAX_MESSAGE_BYTES=100000)
     endpoint = service.create()
     service.configure(endpoint, enabled=True, subpaths=True)
-    for path in ("/webhook/%s/../../q/q" % endpoint, "/webhook/%s/%%2e%%2e/%%2e%%2e/q/q" % endpoint, "//webhook/%s/../../q/q" % endpoint):
+    for path, status in (
+        ("/webhook/%s/../../q/q", b"413"), ("/webhook/%s/%%2e%%2e/%%2e%%2e/q/q", b"413"), ("//webhook/%s/../../q/q", b"404")
+    ):  # fmt: skip
+        path = path % endpoint
         request = "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n" % path
         answer = exchange(service, request.encode() + b"x" * 5000)
-        assert answer.split()[1] in (b"400", b"404", b"413"), (path, answer[:100])
+        assert answer.split()[1] == status, (path, answer[:100])
     assert service.bodies(endpoint) == []
     assert service.post("q", b"x" * 5000).status == 200

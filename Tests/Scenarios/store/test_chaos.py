@@ -109,12 +109,12 @@ def campaign(service, receiver, disk):
     assert again + again_matched <= 2 * IN_FLIGHT * faults.worker_kills
     assert faults.full > 0
     assert memory.most < MEMORY_LIMIT_MEGABYTES
-    if faults.damaged:
-        # Only the damaged notification is lost; its endpoint reports that.
-        assert service.look(faults.victim).status != 200 or service.look(faults.victim).json()["notifications"] == []
-        damaged = postroom(service.directory, "store", "check", timeout=300)
-        assert damaged.returncode != 0, damaged.stdout
-        service.call("DELETE", "/manage/endpoint/" + faults.victim)
+    # Only the damaged notification is lost, and that is reported.
+    answer = service.look(faults.victim)
+    assert answer.status == 500 and "damaged" in answer.text
+    damaged = postroom(service.directory, "store", "check", timeout=300)
+    assert damaged.returncode == 2 and b"Notification 1 of endpoint" in damaged.stdout, damaged.stdout
+    assert service.call("DELETE", "/manage/endpoint/" + faults.victim).status == 204
     service.check()
 
 

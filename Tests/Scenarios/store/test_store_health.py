@@ -111,13 +111,15 @@ def test_a_store_that_replaces_the_open_one_is_used(serve):
 def test_a_lost_store_is_not_replaced_by_an_empty_one(serve, left, loss):
     service = serve(RESPONDERS=1)
     service.stop()
-    loss(os.path.join(service.directory, "store.mdb"))
+    path = os.path.join(service.directory, "store.mdb")
+    loss(path)
+    was_left = os.path.exists(path)
     os.remove(os.path.join(service.directory, {"store.mark": "secret.key", "secret.key": "store.mark"}[left]))
     for command in ("serve", "work"):
         result = postroom(service.directory, command, APP_PORT=service.port)
         (line,) = [line for line in result.stderr.decode().splitlines() if "store.mdb" in line]
         assert result.returncode == 1 and left in line and "backup" in line
-        assert not os.path.exists(os.path.join(service.directory, "store.mdb")) or os.path.getsize(os.path.join(service.directory, "store.mdb")) == 0
+        assert os.path.exists(path) is was_left and (not was_left or os.path.getsize(path) == 0)
     os.remove(os.path.join(service.directory, left))
     service.start()
     assert service.hook(service.create(), "anew").status == 200

@@ -182,7 +182,7 @@ class QueueClients(Readers):
 
 
 class Faults:
-    """Makes one fault after the other until the time is over."""
+    """Makes one fault after the other, until the time is over."""
 
     def __init__(self, service, disk, endpoint):
         self.service, self.disk, self.endpoint = service, disk, endpoint
@@ -190,14 +190,14 @@ class Faults:
         self.counts = collections.Counter()
         self.worker_kills = 0
         self.filled, self.full = service.create(), 0
-        self.damaged = False
-        # A short campaign has each of these, in random order.
+        self.victim = None
+        # Every campaign begins with each of these, in random order.
         self.first = ["kill_responder", "kill_worker", "stop_responder", "reload", "fill_disk", "read_slowly", "damage"]
 
     def run(self, seconds):
         deadline = time.monotonic() + seconds
         self.random.shuffle(self.first)
-        while time.monotonic() < deadline:
+        while self.first or time.monotonic() < deadline:
             name = self.first.pop() if self.first else self.random.choices(*zip(*self.weights))[0]
             getattr(self, name)()
             self.counts[name] += 1
@@ -299,7 +299,7 @@ class Faults:
 
     def damage(self):
         """Overwrites a notification of an endpoint that the clients do not use, as a bad block would."""
-        if self.damaged:
+        if self.victim:
             return
         victim = self.service.create()
         assert self.service.hook(victim, b"to be damaged").status == 200
@@ -312,7 +312,6 @@ class Faults:
             key = next(key for key, value in cursor if b"to be damaged" in value)
             transaction.put(key, b"\xff\xff\xff", db=notifications)
         store.close()
-        self.damaged = True
         self.victim = victim
 
 
