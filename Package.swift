@@ -211,6 +211,13 @@ let package = Package(
                 logging,
                 system,
             ]),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: [
+                "Capture", "CloudEvents", "Delivery", "Encodings", "Events", "FastCGI", "HTTP", "JSON", "JSONPath",
+                "Linux", "MappedStore", "Postroom", "Queues", "Values", "Webhooks", httpTypes, system,
+            ],
+            path: "Fuzz", exclude: ["Seeds", "Support/Entry.swift"], swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,12 +1,10 @@
 @testable import Capture
 
 /// A configuration is accepted, or refused with a sentence.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+func fuzzConfiguration(_ bytes: [UInt8]) {
     do throws(ConfigurationError) {
-        _ = try Configuration(parsing: unsafe input(start, count))
+        _ = try Configuration(parsing: bytes)
     } catch {
         require(error.reason.hasSuffix("."), "the reason is not a sentence")
     }
-    return 0
 }

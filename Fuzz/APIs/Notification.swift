@@ -7,9 +7,8 @@ import HTTPTypes
 @testable import Values
 
 /// A body of any coding and charset is refused, or is stored within the limit and written as JSON.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let part = parts(unsafe input(start, count), 3)
+func fuzzNotification(_ bytes: [UInt8]) {
+    let part = parts(bytes, 3)
     var fields = FieldList()
     let codings = ["", "gzip", "deflate", "GZIP", "identity", "br"]
     fields.append(name: "Content-Type".utf8, value: part[0])
@@ -22,7 +21,7 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard
         let notification = try? Notification(
             request, segments: 2, bodyLimit: limit, receivedAt: Timestamp(microseconds: 0))
-    else { return 0 }
+    else { return }
     require(notification.body.count <= limit, "a body above the limit")
     switch notification.bodyKind {
     case .text: require(isUTF8(notification.body), "text that is not UTF-8")
@@ -38,5 +37,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     } else {
         require(item["body"]?.string.map { Array($0.utf8) } == notification.text, "the body's text is lost")
     }
-    return 0
 }

@@ -3,9 +3,7 @@
 
 /// A configuration file is accepted, or refused with errors in order and with positions in the text. Replacing a user's
 /// hash changes nothing else.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let text = unsafe input(start, count)
+func fuzzQueueConfiguration(_ text: [UInt8]) {
     let lines = 1 + text.count { $0 == 0x0a }
     func check(_ faults: [ConfigurationFault]) {
         require(faults.count <= 100, "too many errors")
@@ -24,7 +22,6 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     } catch {
         require(false, "\(error)")
     }
-    return 0
 }
 
 private func replace(_ user: QueueConfiguration.User, in configuration: QueueConfiguration, _ text: [UInt8]) {

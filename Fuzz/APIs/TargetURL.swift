@@ -5,9 +5,8 @@
 private let addresses = AddressGuard()
 
 /// A text is refused with a reason, or is a URL whose parts are in the text. Any address can be checked.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let text = String(decoding: unsafe input(start, count), as: UTF8.self)
+func fuzzTargetURL(_ bytes: [UInt8]) {
+    let text = String(decoding: bytes, as: UTF8.self)
     for prefix in ["", "http://", "https://["] {
         do throws(TargetURL.Problem) {
             let url = try TargetURL(prefix + text)
@@ -26,5 +25,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             require(!error.description.isEmpty, "refused without a reason")
         }
     }
-    return 0
 }

@@ -22,9 +22,7 @@ private let settings = WebhookSettings()
 private let sealing = Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed })
 
 /// A body is refused, or becomes a webhook; sending it back as it is shown is accepted.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let body = unsafe input(start, count)
+func fuzzWebhookInput(_ body: [UInt8]) {
     let rules = WebhookInput.Rules(
         urls: URLs(), headers: HeaderRules(signatureHeaders: ["X-Signed", "X-Signed-At"]),
         maximumRetrySeconds: 2_592_000)
@@ -51,5 +49,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let shown = valueJSON { json in webhook.write(to: &json) }
         require((try? WebhookInput(parsing: shown, isPartial: false, rules)) != nil, "the shown webhook is refused")
     }
-    return 0
 }

@@ -1,10 +1,8 @@
 @testable import FastCGI
 
 /// A stream has the same events in one piece and in several, and the scanner consumes no more than it was given.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
-    guard let first = bytes.first else { return 0 }
+func fuzzRecords(_ bytes: [UInt8]) {
+    guard let first = bytes.first else { return }
     let stream = bytes[1...]
     let whole = events(stream, step: stream.count)
     let pieces = events(stream, step: Int(first & 0x1f) + 1)
@@ -15,7 +13,6 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let answer = Records.answer(toManagement: first, Array(stream))
     require(answer.count <= 8 + 255, "a long answer to a management record")
     require(answer.count == 8 + Int(answer[4]) << 8 + Int(answer[5]), "a record of the wrong length")
-    return 0
 }
 
 private func events(_ stream: ArraySlice<UInt8>, step: Int) -> [RecordScanner.Event] {

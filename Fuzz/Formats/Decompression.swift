@@ -1,10 +1,8 @@
 @testable import Encodings
 
 /// Decompression stays within its limit, and every charset gives valid UTF-8 or refuses the bytes.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
-    guard let first = bytes.first else { return 0 }
+func fuzzDecompression(_ bytes: [UInt8]) {
+    guard let first = bytes.first else { return }
     let rest = Array(bytes.dropFirst())
     let limit = Int(first) * 64
     if let whole = try? decompress(rest, first & 1 == 0 ? .gzip : .deflate, limit: limit) {
@@ -20,5 +18,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         guard let text = Charset(label: label)?.decode(Array(part[1])) else { continue }
         require(isUTF8(text), "\(label) did not give UTF-8")
     }
-    return 0
 }

@@ -1,9 +1,7 @@
 @testable import JSON
 
 /// A value that is written and read again is the same; an error has a position in the text.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let text = unsafe input(start, count)
+func fuzzJSON(_ text: [UInt8]) {
     do throws(JSONError) {
         let value = try JSON(parsing: text)
         var writer = JSONWriter()
@@ -23,5 +21,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let read = try? JSON(parsing: writer.bytes)
     let repaired = String(decoding: text, as: UTF8.self)
     require(read?.string.map { Array($0.utf8) } == Array(repaired.utf8), "a string is repaired in another way")
-    return 0
 }

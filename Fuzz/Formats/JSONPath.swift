@@ -3,9 +3,8 @@
 
 /// The input is a query, and a document after a zero byte. The query is refused with a position, or evaluated within
 /// its budget, and the ways to get its results agree.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let parts = parts(unsafe input(start, count), 2)
+func fuzzJSONPath(_ bytes: [UInt8]) {
+    let parts = parts(bytes, 2)
     let text = String(decoding: parts[0], as: UTF8.self)
     let value = (try? JSON(parsing: Array(parts[1]))) ?? .null
     let document = JSONPathDocument(value)
@@ -19,7 +18,6 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             require(faults.allSatisfy { (0...text.utf8.count).contains($0.offset) }, "an error outside of the text")
         }
     }
-    return 0
 }
 
 private func check(_ query: JSONPath, on value: JSON, _ document: JSONPathDocument) throws {

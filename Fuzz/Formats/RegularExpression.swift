@@ -2,9 +2,8 @@
 
 /// The input is a pattern, and a text after a zero byte. Matching the whole text is the same as searching between
 /// anchors, and if the whole text matches, a search finds it.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let parts = parts(unsafe input(start, count), 2)
+func fuzzRegularExpression(_ bytes: [UInt8]) {
+    let parts = parts(bytes, 2)
     let pattern = String(decoding: parts[0], as: UTF8.self)
     let text = Array(String(decoding: parts[1], as: UTF8.self).utf8)
     let whole = matches(pattern, text, isSearch: false)
@@ -14,7 +13,6 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if let whole, let anchored = matches("^(\(pattern))$", text, isSearch: true) {
         require(whole == anchored, "anchors find something else")
     }
-    return 0
 }
 
 /// `nil` if the pattern is invalid, or costs too much.

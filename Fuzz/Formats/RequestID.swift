@@ -1,10 +1,9 @@
 @testable import HTTP
 
 /// A request id that is written and read again is the same.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let part = parts(unsafe input(start, count), 2)
-    guard let request = RequestID(time: part[0], id: part[1]) else { return 0 }
+func fuzzRequestID(_ bytes: [UInt8]) {
+    let part = parts(bytes, 2)
+    guard let request = RequestID(time: part[0], id: part[1]) else { return }
     let fraction = String(request.milliseconds % 1000)
     let zeros = String(repeating: "0", count: 3 - fraction.count)
     let time = "\(request.milliseconds / 1000).\(zeros)\(fraction)"
@@ -14,5 +13,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     }
     let again = RequestID(time: Array(time.utf8)[...], id: Array(id.joined().utf8)[...])
     require(again == request, "another id is read from what was written")
-    return 0
 }

@@ -2,9 +2,7 @@
 @testable import HTTP
 
 /// Segments are the decoded parts of the path, and are valid UTF-8.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
+func fuzzTarget(_ bytes: [UInt8]) {
     let part = parts(bytes, 3)
     let mount = part[0].split(separator: UInt8(ascii: "/")).prefix(3).map { String(decoding: $0, as: UTF8.self) }
     let target = Target(raw: part[1], mountPoint: mount)
@@ -23,5 +21,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let escaped = text.utf8.flatMap { byte in Array("%\(byte < 16 ? "0" : "")\(String(byte, radix: 16))".utf8) }
         require(percentDecoded(escaped[...]).map { Array($0.utf8) } == Array(text.utf8), "decoding is not the inverse")
     }
-    return 0
 }

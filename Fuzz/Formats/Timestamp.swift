@@ -2,9 +2,7 @@
 @testable import Values
 
 /// A time that is read, written and read again is the same, and any number of microseconds is a time.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
+func fuzzTimestamp(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     if let time = Timestamp(iso8601: text), (0...253_402_300_799_999_999).contains(time.microseconds) {
         for zone in ["Z", "+00:00"] {
@@ -23,5 +21,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         let seconds = Double(bitPattern: UInt64(bitPattern: pair[1].microseconds))
         if seconds.isFinite { _ = pair[0].adding(seconds: seconds) }
     }
-    return 0
 }

@@ -3,9 +3,7 @@ import SystemPackage
 @testable import Postroom
 
 /// Any text of a setting is a value, or is refused.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
+func fuzzSettingText(_ bytes: [UInt8]) {
     let text = String(decoding: bytes, as: UTF8.self)
     if let number = SettingText.integer(text) { require(SettingText.integer("\(number)") == number, "another integer") }
     if let number = SettingText.number(text) { require(SettingText.number("\(number)") == number, "another number") }
@@ -19,5 +17,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         _ = files.fill(words.joined(separator: " "), workerUser: nil)
         require(settings.webhookURL.hasSuffix("/webhook/"), "a URL without its path")
     }
-    return 0
 }

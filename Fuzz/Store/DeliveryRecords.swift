@@ -8,9 +8,7 @@
 private let now = Timestamp(microseconds: 1_800_000_000_000_000)
 
 /// Bytes from a damaged file are refused, or are a record that can be used and is read back the same.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
+func fuzzDeliveryRecords(_ bytes: [UInt8]) {
     let span = unsafe bytes.span.bytes
     if let destination = DestinationRecord.decode(span, at: 7) {
         let again = unsafe DestinationRecord.decode(DestinationRecord.encode(destination).span.bytes, at: 7)
@@ -69,7 +67,6 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
             unsafe require(EventIDRecord.decode(encoded.span.bytes, at: key) == known, "another event")
         }
     }
-    return 0
 }
 
 /// No calculation with the record may overflow.

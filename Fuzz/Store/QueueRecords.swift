@@ -3,9 +3,7 @@
 @testable import Queues
 
 /// Bytes from a damaged file are refused, or are a record that can be used and is read back the same.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
+func fuzzQueueRecords(_ bytes: [UInt8]) {
     let span = unsafe bytes.span.bytes
     if let settings = QueueSettingsRecord.decode(span, at: 7) {
         let again = unsafe QueueSettingsRecord.decode(QueueSettingsRecord.encode(settings).span.bytes, at: 7)
@@ -37,7 +35,6 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     }
     if let garbage = Garbage(keyBytes: span) { require(garbage.keyBytes == bytes, "other garbage") }
     _ = isIntact(span)
-    return 0
 }
 
 /// No calculation with the log may overflow.

@@ -4,9 +4,7 @@
 @testable import Values
 
 /// Bytes from a damaged file are refused, or are a record that can be used and is read back the same.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let bytes = unsafe input(start, count)
+func fuzzStoredRecords(_ bytes: [UInt8]) {
     let span = unsafe bytes.span.bytes
     if let record = EndpointRecord.decode(span, at: 7) {
         let again = unsafe EndpointRecord.decode(EndpointRecord.encode(record).span.bytes, at: 7)
@@ -28,5 +26,4 @@ public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         unsafe require(SteadyClock(clock.encoded.span.bytes) == clock, "another clock")
         _ = clock.now()
     }
-    return 0
 }

@@ -1,8 +1,3 @@
-/// The bytes of the fuzzer's input.
-func input(_ start: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] {
-    unsafe Array(UnsafeBufferPointer(start: start, count: count))
-}
-
 /// The input split at zero bytes, so that one input can have several arguments.
 func parts(_ bytes: [UInt8], _ count: Int) -> [ArraySlice<UInt8>] {
     let found = bytes.split(separator: 0, maxSplits: count - 1, omittingEmptySubsequences: false)
