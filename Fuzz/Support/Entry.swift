@@ -1,4 +1,4 @@
-/// What the fuzzer calls with each input. scripts/fuzz compiles it with one target, whose name takes the place of TARGET.
+/// The fuzzer calls this with each input. scripts/fuzz compiles it with one target, and TARGET becomes its name.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func test(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     fuzzTARGET(unsafe Array(UnsafeBufferPointer(start: start, count: count)))

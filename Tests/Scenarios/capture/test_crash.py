@@ -38,7 +38,7 @@ class Collectors(Threads):
 
 
 def disturb(service, disturbance, pause, seconds):
-    """Repeats a disturbance while others send and collect; then every acknowledged body must have been collected once."""
+    """Repeats a disturbance while others send and collect; every acknowledged body must be collected once."""
     endpoints = [service.create() for _ in range(4)]
     with Collectors(service, endpoints) as collectors:
         with Senders(service, endpoints, 16) as senders:
@@ -136,8 +136,13 @@ def test_a_start_ends_nginx_workers_that_are_left_of_a_killed_service(serve):
     endpoint = service.create()
     children = service.children()
     workers = [pid for pid, line in children.items() if "nginx: worker" in line]
-    for pid in [service.process.pid, *(pid for pid in children if pid not in workers)]:
-        os.kill(pid, signal.SIGKILL)
+    # The supervisor is stopped first, so that it starts nothing again. nginx's master must die before the supervisor: it
+    # would end its workers.
+    service.process.send_signal(signal.SIGSTOP)
+    for pid in children:
+        if pid not in workers:
+            os.kill(pid, signal.SIGKILL)
+    service.process.kill()
     service.process.wait()
     assert all(os.path.exists("/proc/%d" % pid) for pid in workers)
     service.start()

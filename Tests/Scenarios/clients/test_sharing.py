@@ -106,7 +106,8 @@ def test_slow_uploads_over_http_2_are_limited_even_without_a_length(serve, tmp_p
     # Requests without a body or with a short one are still accepted.
     command = ["curl", "-s", "--http2", "--cacert", server, "-o", "/dev/null", "-w", "%{http_code}"]
     url = "https://127.0.0.1:%d" % service.port
-    for status, *arguments, path in ((b"404", "/"), (b"404", "-d", "x", "/webhook/x"), (b"401", "-X", "POST", "/read/x?wait=60")):
+    others = [(b"404", "/"), (b"404", "-d", "x", "/webhook/x"), (b"401", "-X", "POST", "/read/x?wait=60")]
+    for status, *arguments, path in others:
         answer = subprocess.run([*command, *arguments, url + path], capture_output=True)
         assert answer.stdout == status, (path, answer)
     slow.socket.close()

@@ -243,8 +243,10 @@ def test_a_path_with_dots_does_not_bypass_the_body_limits(serve_queues):
     endpoint = service.create()
     service.configure(endpoint, enabled=True, subpaths=True)
     for path, status in (
-        ("/webhook/%s/../../q/q", b"413"), ("/webhook/%s/%%2e%%2e/%%2e%%2e/q/q", b"413"), ("//webhook/%s/../../q/q", b"404")
-    ):  # fmt: skip
+        ("/webhook/%s/../../q/q", b"413"),
+        ("/webhook/%s/%%2e%%2e/%%2e%%2e/q/q", b"413"),
+        ("//webhook/%s/../../q/q", b"404"),
+    ):
         path = path % endpoint
         request = "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 5000\r\nConnection: close\r\n\r\n" % path
         answer = exchange(service, request.encode() + b"x" * 5000)

@@ -1,4 +1,4 @@
-"""A campaign of faults against all four APIs at once: no acknowledged message is lost or doubled, and memory stays bounded.
+"""A campaign of faults against all four APIs: no acknowledged message is lost or doubled, and memory stays bounded.
 
 CHAOS_SECONDS sets its length: 25 by default, 600 for a campaign. CHAOS_SEED repeats the order of faults."""
 

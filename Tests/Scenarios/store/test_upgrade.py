@@ -158,9 +158,8 @@ def make_older(service):
                 file.write(OLDER_LAYOUT.to_bytes(8, "big"))
                 at = content.find(new, at + 1)
         # A commit that was running may have written the old page.
-        return all(
-            b"schema version %d" % OLDER_LAYOUT in postroom(service.directory, "store", "check").stderr for _ in range(2)
-        )
+        version = b"schema version %d" % OLDER_LAYOUT
+        return all(version in postroom(service.directory, "store", "check").stderr for _ in range(2))
 
     wait_for(done)
 
@@ -215,7 +214,8 @@ def test_commands_do_not_migrate_a_store_in_use(serve):
     for command in (["work"], ["queues", "load"], ["queues", "passwd", "nobody"]):
         result = postroom(service.directory, *command, stdin=b"long-enough\n")
         (line,) = result.stderr.decode().strip().splitlines()
-        assert result.returncode == 1 and "has layout %d" % OLDER_LAYOUT in line and "while other processes have it open" in line
+        assert result.returncode == 1 and "while other processes have it open" in line
+        assert "has layout %d" % OLDER_LAYOUT in line
         assert "process %d" % service.responders()[0] in line
     assert service.hook(endpoint, "x").status == 200
 

@@ -1,5 +1,5 @@
-"""Containers with the files of this machine. What changes in them is kept in memory, and is gone afterwards. They have no network
-but their own loopback."""
+"""Containers with the files of this machine. Changes in them are kept in memory, and are gone afterwards. Their network
+is their own loopback."""
 
 import contextlib
 import os
@@ -40,9 +40,9 @@ def mount(*arguments):
 def command_in(root, *arguments):
     """A command that runs a program in a new container, as its first process."""
     # Without the variable, /tmp is another one in each container.
-    return ["env", "SYSTEMD_NSPAWN_TMPFS_TMP=0", "systemd-nspawn", "-D", root, "--register=no", "--keep-unit", "--quiet",
-            "--private-network", "--link-journal=no", "--console=pipe", "--machine=postroom-test-%d" % os.getpid(),
-            *arguments]  # fmt: skip
+    return ["env", "SYSTEMD_NSPAWN_TMPFS_TMP=0", "systemd-nspawn", "-D", root, "--register=no", "--keep-unit",
+            "--quiet", "--private-network", "--link-journal=no", "--console=pipe",
+            "--machine=postroom-test-%d" % os.getpid(), *arguments]  # fmt: skip
 
 
 class Container:

@@ -1,4 +1,4 @@
-"""Carries out a Dockerfile without a container engine: each stage begins with the files of this machine."""
+"""Carries out the Dockerfile without a container engine: each stage begins with the files of this machine."""
 
 import fnmatch
 import json
@@ -55,12 +55,14 @@ class Stage:
         for path in froms:
             if source:
                 subprocess.run(["cp", "-a", source + path + ("." if path.endswith("/") else ""), target], check=True)
-            elif os.path.isdir(os.path.join(ROOT, path)):
-                shutil.copytree(os.path.join(ROOT, path), target, symlinks=True, dirs_exist_ok=True, ignore=ignored_names)
+                continue
+            path = os.path.join(ROOT, path)
+            if os.path.isdir(path):
+                shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=ignored_names)
             else:
-                assert not is_ignored(path), path
+                assert not is_ignored(os.path.relpath(path, ROOT)), path
                 os.makedirs(target, exist_ok=True)
-                shutil.copy(os.path.join(ROOT, path), target)
+                shutil.copy(path, target)
 
     def do_run(self, text, stages):
         command = command_in(
