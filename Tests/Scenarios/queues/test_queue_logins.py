@@ -70,9 +70,11 @@ def test_all_responders_count_the_guesses_at_a_user_together(service):
 
 def test_the_right_password_is_accepted_after_the_wait(service):
     user, address = next(users), next(addresses)
-    guesses(service, [user] * 24, address)
-    # Up to 3 seconds; no setting makes it shorter.
-    time.sleep(seconds_to_wait(attempt(service, user, guess(), address)))
+    # One at a time: several at once may exceed the limit, and make the wait longer.
+    while (answer := attempt(service, user, guess(), address)).status == 403:
+        pass
+    # Some 3 seconds; no setting makes it shorter.
+    time.sleep(seconds_to_wait(answer))
     assert attempt(service, user, password(user), address).status == 404
     # A login does not reset the count: after one more guess the user has to wait again.
     assert attempt(service, user, guess(), next(addresses)).status in (403, 429)
