@@ -52,7 +52,7 @@ def machine(directory):
         shutil.rmtree(root + "/usr/share/postroom", ignore_errors=True)
         subprocess.run(
             ["make", "-C", ROOT, "install", "program=" + PROGRAM, "PREFIX=/usr", "DESTDIR=" + root],
-            capture_output=True, check=True)
+            env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
         make_user = "id postroom 2>/dev/null || useradd --system --user-group --home-dir /var/lib/postroom " \
             "--shell /usr/sbin/nologin postroom"
         done = subprocess.run(["chroot", root, "/bin/sh", "-c", make_user], capture_output=True)
