@@ -44,7 +44,7 @@ def test_make_install_copies_everything_and_the_copy_serves(source, tmp_path):
     installed = {str(path.relative_to(prefix)) for path in prefix.rglob("*") if path.is_file()}
     templates = {"share/postroom/nginx/" + name for name in os.listdir(os.path.join(ROOT, "nginx"))}
     units = {"lib/systemd/system/" + name for name in os.listdir(os.path.join(ROOT, "systemd"))}
-    descriptions = {"share/postroom/api/openapi.yaml", "share/postroom/api/openapi.json"}
+    descriptions = {"share/postroom/api/openapi." + kind for kind in ("html", "json", "yaml")}
     assert installed == {"bin/postroom"} | templates | units | descriptions
     for unit in units:
         assert "@PREFIX@" not in (prefix / unit).read_text()
