@@ -19,7 +19,7 @@ RUN make build && make install PREFIX=/usr DESTDIR=/image && strip /image/usr/bi
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="Postroom" \
-      org.opencontainers.image.description="A self-hosted hub for webhooks: FastCGI responders behind nginx, on one memory-mapped file"
+      org.opencontainers.image.description="A self-hosted hub for webhooks: receives, queues, routes and delivers them"
 COPY packages.txt /tmp/setup/
 COPY scripts/install-packages /tmp/setup/scripts/
 # The user's number is fixed, so that a directory of the host can be made to belong to it.

@@ -147,7 +147,7 @@ struct Handled {
             #expect(try api.response(.post, "/webhook/\(id)").head.status == .ok)
             let full = try api.response(.post, "/webhook/\(id)")
             #expect(full.head.status.code == 507)
-            #expect(String(decoding: full.body, as: UTF8.self).contains("no more than 1 "))
+            #expect(String(decoding: full.body, as: UTF8.self).contains("at most 1 "))
         }
     }
 

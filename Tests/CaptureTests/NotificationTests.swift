@@ -71,9 +71,9 @@ import Values
 
     @Test(
         arguments: [
-            (Array(gzip.dropLast()), .unreadable("the compressed body ends too early")),
-            ([1, 2, 3, 4], .unreadable("the compressed body is corrupt")),
-            (gzip + [1, 2], .unreadable("the compressed body is corrupt")),
+            (Array(gzip.dropLast()), .unreadable("its compressed data is incomplete")),
+            ([1, 2, 3, 4], .unreadable("its compressed data is corrupt")),
+            (gzip + [1, 2], .unreadable("its compressed data is corrupt")),
         ] as [([UInt8], BodyRefusal)])
     func `a broken compressed body is refused with the reason`(body: [UInt8], refusal: BodyRefusal) {
         #expect(throws: refusal) { try take(body, coding: "gzip") }
@@ -92,7 +92,7 @@ import Values
     }
 
     @Test(
-        arguments: [(.tooLarge, .tooLarge), (.incomplete, .unreadable("the body is shorter than announced"))]
+        arguments: [(.tooLarge, .tooLarge), (.incomplete, .unreadable("it is shorter than its Content-Length"))]
             as [(Request.Body, BodyRefusal)])
     func `a body that is too large or incomplete is refused`(body: Request.Body, refusal: BodyRefusal) {
         let request = Request(

@@ -27,7 +27,7 @@ import Testing
     func `a required attribute that is missing, null, empty or not a string is refused`(name: String) {
         let members = object("{\(Self.required)}")
         let without = members.filter { $0.name != name }
-        #expect(fault { () throws(CloudEventFault) in try CloudEvent(checking: without) } == "\(name): it is missing.")
+        #expect(fault { () throws(CloudEventFault) in try CloudEvent(checking: without) } == "\(name): is required.")
         for value in [JSON.null, .string(""), .number("1"), .bool(true), .array([]), .object([])] {
             let message = fault { () throws(CloudEventFault) in
                 try CloudEvent(checking: without + [JSON.Member(name, value)])
@@ -97,7 +97,7 @@ import Testing
             fault { () throws(CloudEventFault) in
                 try event("\"\(name)\": \"1\", \"\(name)\": \"2\", \"\(name)\": \"3\"")
             }
-                == "\(name): it is there twice.")
+                == "\(name): duplicate member.")
     }
 
     // MARK: Data

@@ -73,19 +73,19 @@ import Values
     @Test(arguments: [
         (
             "::ffff:10.0.0.1",
-            "the address 10.0.0.1 is in 10.0.0.0/8, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+            "the address 10.0.0.1 is in 10.0.0.0/8, which is not called unless DELIVERY_ALLOW_SUBNETS includes it"
         ),
         (
             "64:ff9b::a00:1",
-            "the address 64:ff9b::a00:1 is in 10.0.0.0/8, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+            "the address 64:ff9b::a00:1 is in 10.0.0.0/8, which is not called unless DELIVERY_ALLOW_SUBNETS includes it"
         ),
         (
             "2001:0:4136:e378:8000:63bf:3fff:fdd2",
-            "the address 2001:0:4136:e378:8000:63bf:3fff:fdd2 is in 2001::/32, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+            "the address 2001:0:4136:e378:8000:63bf:3fff:fdd2 is in 2001::/32, which is not called unless DELIVERY_ALLOW_SUBNETS includes it"
         ),
         (
             "5f00::1",
-            "the address 5f00::1 is in 5f00::/16, which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+            "the address 5f00::1 is in 5f00::/16, which is not called unless DELIVERY_ALLOW_SUBNETS includes it"
         ),
         ("1.1.1.1", nil),
     ])

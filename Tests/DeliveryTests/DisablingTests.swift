@@ -6,7 +6,7 @@ import Values
 
 @Suite struct DisablingTests {
     private static let now = Timestamp(microseconds: 1_795_327_537_000_000)
-    private static let failing = "nothing but failures for 121 hours"
+    private static let failing = "all attempts have failed for 121 hours"
 
     private func result(
         _ status: Int?, _ kind: Attempt.ErrorKind = .status, _ rule: String? = nil, approval: Int? = nil,
@@ -37,7 +37,7 @@ import Values
             for status in [204, 500] {
                 #expect(
                     result(status, .status, "disable").disablingReason(verdict, .webhook, failing: nil)
-                        == "the receiver asked for it")
+                        == "the receiver asked to be disabled")
             }
         }
     }

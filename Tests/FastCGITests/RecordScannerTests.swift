@@ -72,7 +72,7 @@ import Testing
     func `parameters have at most 256 KiB`(excess: Int) {
         let content = [UInt8](repeating: 0, count: RecordScanner.maximumParameterBytes + excess)
         let stream = Wire.begin() + Wire.stream(4, 1, content, size: 32768, padding: 0) + Wire.record(5)
-        let isBroken = events(stream) == [.broken("too many parameters")]
+        let isBroken = events(stream) == [.broken("it sent too many FastCGI parameters")]
         #expect(isBroken == (excess > 0))
     }
 }

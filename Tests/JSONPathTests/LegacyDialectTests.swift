@@ -44,8 +44,8 @@ import Testing
 
     @Test func `an error has a line and a column`() {
         let error = #expect(throws: JSONPathError.self) { try JSONPath(parsing: "$.a\n .b[", dialect: .legacy) }
-        #expect(error?.legacy?.description == "line 2, column 5: a subscript was expected")
-        #expect(error?.description == "in the legacy dialect, line 2, column 5: a subscript was expected")
+        #expect(error?.legacy?.description == "line 2, column 5: expected a subscript")
+        #expect(error?.description == "in the legacy dialect, line 2, column 5: expected a subscript")
     }
 
     @Test(arguments: [

@@ -95,13 +95,13 @@ import Testing
 
     @Test(
         arguments: [
-            ("{\n  \"a\": /* no end *\n}", 9, 2, 8, "the comment does not end"),
-            ("1 /*", 2, 1, 3, "the comment does not end"),
-            ("/*/", 0, 1, 1, "the comment does not end"), ("/* a\n*/ x", 8, 2, 4, "a value was expected"),
-            ("/", 0, 1, 1, "a value was expected"), ("[1 / 2]", 3, 1, 4, "\",\" or \"]\" was expected"),
-            ("1 // a\n2", 7, 2, 1, "something follows the value"),
-            ("// 1", 4, 1, 5, "a value was expected, but the text ends"),
-            ("1 # a", 2, 1, 3, "something follows the value"), ("[1, // a\n]", 9, 2, 1, "a value was expected"),
+            ("{\n  \"a\": /* no end *\n}", 9, 2, 8, "unterminated comment"),
+            ("1 /*", 2, 1, 3, "unterminated comment"),
+            ("/*/", 0, 1, 1, "unterminated comment"), ("/* a\n*/ x", 8, 2, 4, "expected a value"),
+            ("/", 0, 1, 1, "expected a value"), ("[1 / 2]", 3, 1, 4, "expected \",\" or \"]\""),
+            ("1 // a\n2", 7, 2, 1, "unexpected text after the value"),
+            ("// 1", 4, 1, 5, "expected a value, but the text ends"),
+            ("1 # a", 2, 1, 3, "unexpected text after the value"), ("[1, // a\n]", 9, 2, 1, "expected a value"),
         ])
     func `an error in a text with comments has its position and reason`(
         text: String, offset: Int, line: Int, column: Int, reason: String

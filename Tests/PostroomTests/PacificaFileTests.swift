@@ -101,10 +101,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("[notifications]\npolicy_url = ftp://x", ":2: POLICY_URL is \"ftp://x\", but takes a URL"),
-        ("[notifications]\n\nuser_header = a b", ":3: USER_HEADER is \"a b\", but takes the name of a header"),
-        ("[notifications]\nuser_header", ":2: name = value was expected"),
-        ("[DEFAULT]\ndefault_user = %(x)s", ":2: default_user: there is no x to put in"),
+        ("[notifications]\npolicy_url = ftp://x", ":2: POLICY_URL is \"ftp://x\", but must be an http"),
+        ("[notifications]\n\nuser_header = a b", ":3: USER_HEADER is \"a b\", but must be the name of a header"),
+        ("[notifications]\nuser_header", ":2: expected name = value"),
+        ("[DEFAULT]\ndefault_user = %(x)s", ":2: default_user: %(x)s refers to an entry that does not exist"),
     ])
     func `an error names the file and the line`(text: String, part: String) {
         #expect {
@@ -118,7 +118,7 @@ import Testing
         #expect {
             try Settings(environment: [PacificaSettings.variable: "/nowhere/config.ini"])
         } throws: {
-            "\($0)".hasPrefix("POSTROOM_PACIFICA_CONFIG is \"/nowhere/config.ini\", but takes")
+            "\($0)".hasPrefix("POSTROOM_PACIFICA_CONFIG is \"/nowhere/config.ini\", but must be")
         }
         #expect(try Settings(environment: [PacificaSettings.variable: ""]).pacificaIgnored.isEmpty)
     }

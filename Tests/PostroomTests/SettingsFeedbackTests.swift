@@ -45,27 +45,27 @@ import Testing
         ])
     func `a setting that cannot work is refused`(name: String, value: String) {
         let found = faults([name: value])
-        #expect(found.count == 1 && found[0].hasPrefix("\(name) is \"\(value)\", but takes "))
+        #expect(found.count == 1 && found[0].hasPrefix("\(name) is \"\(value)\", but must be "))
     }
 
     @Test(
         arguments: [
-            (["OPS_SERVER_PORT": "8080"], "OPS_SERVER_PORT is \"8080\", but takes another port than APP_PORT"),
+            (["OPS_SERVER_PORT": "8080"], "OPS_SERVER_PORT is \"8080\", but must be another port than APP_PORT"),
             (
                 ["APP_PORT": "9", "API_SERVER_PORT": "3616", "APP_HOST": "0.0.0.0"],
-                "OPS_SERVER_PORT is \"3616\", but takes another port than API_SERVER_PORT"
+                "OPS_SERVER_PORT is \"3616\", but must be another port than API_SERVER_PORT"
             ),
             (
                 ["OPS_EVENTS_URL": "http://10.0.0.1/"],
-                "OPS_EVENTS_URL is \"http://10.0.0.1/\", but takes a URL that may"
+                "OPS_EVENTS_URL is \"http://10.0.0.1/\", but must be a URL that may"
             ),
             (
                 ["USER_FILE": "/dev/null"],
-                "USER_FILE is \"/dev/null\", but takes effect only where USER_SOURCE is basic"
+                "USER_FILE is \"/dev/null\", but has no effect unless USER_SOURCE is basic"
             ),
             (
                 ["WEBHOOKS_SIGNATURE_HEADER": "X-A", "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_HEADER": "X-B"],
-                "WEBHOOKS_SIGNATURE_HEADER is \"X-A\", but takes the same as WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE"
+                "WEBHOOKS_SIGNATURE_HEADER is \"X-A\", but must be the same as WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE"
             ),
         ])
     func `settings that exclude each other are refused`(environment: [String: String], beginning: String) {
@@ -108,7 +108,7 @@ import Testing
             (["RESPODNERS": "2"], "RESPODNERS is not a setting and has no effect; did you mean RESPONDERS?"),
             (
                 ["MAX_ENDPOINT_BYTES": "1000"],
-                "MAX_BODY_BYTES is 1048576, above the 1000 of MAX_ENDPOINT_BYTES: a longer body is taken by no endpoint"
+                "MAX_BODY_BYTES is 1048576, above the 1000 of MAX_ENDPOINT_BYTES: no endpoint accepts a longer body"
             ),
             (
                 ["MAX_DURATION_SECONDS": "-5"],

@@ -66,7 +66,8 @@ import Webhooks
         ])
     func `an invalid setting is refused with its name and what is accepted`(name: String, value: String) throws {
         let text = try #require(refusal([name: value]))
-        #expect(text.hasPrefix("\(name) is \"\(value)\", but takes "))
+        let beginning = "\(name) is \"\(value)\", but "
+        #expect(["must be ", "has no effect without "].contains { text.hasPrefix(beginning + $0) })
     }
 
     @Test func `settings are read in every form that is accepted`() throws {
@@ -104,7 +105,7 @@ import Webhooks
     @Test(arguments: [("DB_AUTH_PASS", "one\ntwo"), ("DB_ENCRYPTION_SECRET", "too short")])
     func `a secret is not shown, whether it is valid or not`(name: String, wrong: String) throws {
         let text = try #require(refusal([name: wrong]))
-        #expect(text.hasPrefix("\(name) is \"…\", but takes "))
+        #expect(text.hasPrefix("\(name) is \"…\", but must be "))
         let secret = String(repeating: "s", count: 32)
         let settings = try Settings(environment: [name: secret])
         let shown = Settings.variables.map { $0.show(settings) }
@@ -113,26 +114,26 @@ import Webhooks
 
     @Test(
         arguments: [
-            (["KAFKA_SASL_USERNAME": "u"], "KAFKA_SASL_USERNAME is \"u\", but takes effect only where"),
+            (["KAFKA_SASL_USERNAME": "u"], "KAFKA_SASL_USERNAME is \"u\", but has no effect unless"),
             (
                 ["KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SASL_PASSWORD": "p"],
-                "KAFKA_SASL_PASSWORD is \"…\", but takes effect"
+                "KAFKA_SASL_PASSWORD is \"…\", but has no effect"
             ),
-            (["KAFKA_SECURITY_PROTOCOL": "sasl_ssl"], "KAFKA_SASL_USERNAME is \"\", but takes what"),
+            (["KAFKA_SECURITY_PROTOCOL": "sasl_ssl"], "KAFKA_SASL_USERNAME is \"\", but is required by"),
             (["KAFKA_SECURITY_PROTOCOL": "sasl_ssl", "KAFKA_SASL_USERNAME": "u"], "KAFKA_SASL_PASSWORD is \"\", but"),
-            (["KAFKA_SSL_CA_LOCATION": "/dev/null"], "KAFKA_SSL_CA_LOCATION is \"/dev/null\", but takes effect only"),
-            (["KAFKA_SSL_CA_LOCATION": "/nowhere"], "KAFKA_SSL_CA_LOCATION is \"/nowhere\", but takes the path"),
+            (["KAFKA_SSL_CA_LOCATION": "/dev/null"], "KAFKA_SSL_CA_LOCATION is \"/dev/null\", but has no effect"),
+            (["KAFKA_SSL_CA_LOCATION": "/nowhere"], "KAFKA_SSL_CA_LOCATION is \"/nowhere\", but must be the path"),
             (
                 ["KAFKA_SECURITY_PROTOCOL": "ssl", "KAFKA_SSL_KEY_LOCATION": "/dev/null"],
                 "KAFKA_SSL_CERTIFICATE_LOCATION is"
             ),
             (
                 ["KAFKA_SECURITY_PROTOCOL": "tls"],
-                "KAFKA_SECURITY_PROTOCOL is \"tls\", but takes plaintext, ssl, sasl_plaintext or"
+                "KAFKA_SECURITY_PROTOCOL is \"tls\", but must be plaintext, ssl, sasl_plaintext or"
             ),
             (
                 ["KAFKA_SASL_MECHANISM": "GSSAPI"],
-                "KAFKA_SASL_MECHANISM is \"GSSAPI\", but takes PLAIN, SCRAM-SHA-256 or"
+                "KAFKA_SASL_MECHANISM is \"GSSAPI\", but must be PLAIN, SCRAM-SHA-256 or"
             ),
         ])
     func `settings of Kafka that do not fit together are refused`(environment: [String: String], text: String) {
@@ -155,7 +156,7 @@ import Webhooks
 
     @Test func `the secret of operational events needs their URL`() throws {
         let secret = ["OPS_EVENTS_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
-        #expect(refusal(secret) == "OPS_EVENTS_SECRET is \"…\", but takes effect only with OPS_EVENTS_URL")
+        #expect(refusal(secret) == "OPS_EVENTS_SECRET is \"…\", but has no effect without OPS_EVENTS_URL")
         let url = ["OPS_EVENTS_URL": "http://operators.example/"]
         #expect(try Settings(environment: secret.merging(url) { $1 }).operationalURL == "http://operators.example/")
         #expect(refusal(url.merging(["OPS_EVENTS_SECRET": "whsec_AAAA"]) { $1 })?.contains("…") == true)

@@ -62,58 +62,58 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
     /// Texts with a mark at the error, and its path and reason.
     private static let faulty: [(text: String, path: String, reason: String)] = [
         // The text.
-        ("‸", "", "a value was expected, but the text ends"),
-        ("{\n  \"a\": ‸}", "", "a value was expected"),
-        (configurationText() + " ‸x", "", "something follows the value"),
-        (configurationText(",\n‸} //"), "", "a member's name in quotes was expected"),
+        ("‸", "", "expected a value, but the text ends"),
+        ("{\n  \"a\": ‸}", "", "expected a value"),
+        (configurationText() + " ‸x", "", "unexpected text after the value"),
+        (configurationText(",\n‸} //"), "", "expected a member name in double quotes"),
         // The top.
-        ("‸[]", "", "an object was expected"),
-        ("‸null", "", "an object was expected"),
+        ("‸[]", "", "must be an object"),
+        ("‸null", "", "must be an object"),
         (#"‸{"listen_port": 1, "users": [], "queues": []}"#, "", "\"listen_host\" is missing"),
         (#"‸{"listen_host": "", "users": [], "queues": []}"#, "", "\"listen_port\" is missing"),
         (#" ‸{"listen_host": "", "listen_port": 1, "queues": []}"#, "", "\"users\" is missing"),
         (#"‸{"listen_host": "", "listen_port": 1, "users": []}"#, "", "\"queues\" is missing"),
-        (#"{"listen_host": ‸null, "listen_port": 1, "users": [], "queues": []}"#, "listen_host", "a text was expected"),
+        (#"{"listen_host": ‸null, "listen_port": 1, "users": [], "queues": []}"#, "listen_host", "must be a string"),
         (
             #"{"listen_host": "", "listen_port": ‸"80", "users": [], "queues": []}"#, "listen_port",
-            "a whole number from 0 to 65535 was expected"
+            "must be a whole number from 0 to 65535"
         ),
         (
             #"{"listen_host": "", "listen_port": ‸65536, "users": [], "queues": []}"#, "listen_port",
-            "a whole number from 0 to 65535 was expected"
+            "must be a whole number from 0 to 65535"
         ),
         (
             #"{"listen_host": "", "listen_port": ‸-1, "users": [], "queues": []}"#, "listen_port",
-            "a whole number from 0 to 65535 was expected"
+            "must be a whole number from 0 to 65535"
         ),
-        (#"{"listen_host": "", "listen_port": 1, "users": ‸null, "queues": []}"#, "users", "an array was expected"),
-        (#"{"listen_host": "", "listen_port": 1, "users": [], "queues": ‸{}}"#, "queues", "an array was expected"),
-        (configurationText(", ‸\"comment\": \"ä\""), "", "\"comment\" is not known here"),
-        (configurationText(", ‸\"users\": []"), "", "\"users\" is there twice"),
+        (#"{"listen_host": "", "listen_port": 1, "users": ‸null, "queues": []}"#, "users", "must be an array"),
+        (#"{"listen_host": "", "listen_port": 1, "users": [], "queues": ‸{}}"#, "queues", "must be an array"),
+        (configurationText(", ‸\"comment\": \"ä\""), "", "\"comment\" is not a known member"),
+        (configurationText(", ‸\"users\": []"), "", "\"users\" is a duplicate member"),
         // Users.
-        (configurationText(users: "‸5"), "users[0]", "an object was expected"),
+        (configurationText(users: "‸5"), "users[0]", "must be an object"),
         (configurationText(users: #"‸{"pass_hash": "plain;;x"}"#), "users[0]", "\"name\" is missing"),
         (configurationText(users: #"‸{"name": "u"}"#), "users[0]", "\"pass_hash\" is missing"),
         (
             configurationText(users: #"{"name": ‸null, "pass_hash": "plain;;x"}"#), "users[0].name",
-            "a text was expected"
+            "must be a string"
         ),
-        (configurationText(users: #"{"name": "u", "pass_hash": ‸1}"#), "users[0].pass_hash", "a text was expected"),
+        (configurationText(users: #"{"name": "u", "pass_hash": ‸1}"#), "users[0].pass_hash", "must be a string"),
         (
             configurationText(users: #"{"name": "u", "pass_hash": ‸"md5;a;b"}"#), "users[0].pass_hash",
-            "TYPE;SALT;VALUE was expected, TYPE being plain, sha1, sha224, sha256, sha384, sha512, blake2b, blake2s or argon2id"
+            "must be TYPE;SALT;VALUE, where TYPE is plain, sha1, sha224, sha256, sha384, sha512, blake2b, blake2s or argon2id"
         ),
         (
             configurationText(users: #"{"name": "u", "pass_hash": ‸"secret"}"#), "users[0].pass_hash",
-            "TYPE;SALT;VALUE was expected"
+            "must be TYPE;SALT;VALUE"
         ),
         (
             configurationText(users: #"{"name": "ä€", "pass_hash": "plain;;x", ‸"admin": true}"#), "users[0]",
-            "\"admin\" is not known here"
+            "\"admin\" is not a known member"
         ),
         (
             configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", ‸"name": "v"}"#), "users[0]",
-            "\"name\" is there twice"
+            "\"name\" is a duplicate member"
         ),
         (
             configurationText(
@@ -122,76 +122,76 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
         ),
         (
             configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "queues": ‸5}"#), "users[0].queues",
-            "an array was expected"
+            "must be an array"
         ),
         (
             configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "queues": ["a", ‸["a"]]}"#),
-            "users[0].queues[1]", "the name of a queue was expected"
+            "users[0].queues[1]", "must be the name of a queue"
         ),
         (
             configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "can_reload": ‸"yes"}"#),
-            "users[0].can_reload", "true or false was expected"
+            "users[0].can_reload", "must be true or false"
         ),
         (
             configurationText(users: #"{"name": "u", "pass_hash": "plain;;x", "can_reload": ‸2}"#),
-            "users[0].can_reload", "true or false was expected"
+            "users[0].can_reload", "must be true or false"
         ),
         // Queues.
-        (configurationText(queues: #"{"name": "q"}, ‸"q""#), "queues[1]", "an object was expected"),
+        (configurationText(queues: #"{"name": "q"}, ‸"q""#), "queues[1]", "must be an object"),
         (configurationText(queues: "‸{}"), "queues[0]", "\"name\" is missing"),
-        (configurationText(queues: #"{"name": ‸["q"]}"#), "queues[0].name", "a text was expected"),
-        (configurationText(queues: #"{"name": "q", ‸"limit": {}}"#), "queues[0]", "\"limit\" is not known here"),
+        (configurationText(queues: #"{"name": ‸["q"]}"#), "queues[0].name", "must be a string"),
+        (configurationText(queues: #"{"name": "q", ‸"limit": {}}"#), "queues[0]", "\"limit\" is not a known member"),
         (
             configurationText(queues: #"{"name": "q", "whitelist_ip": ‸"::1"}"#), "queues[0].whitelist_ip",
-            "an array was expected"
+            "must be an array"
         ),
         (
             configurationText(queues: #"{"name": "q", "whitelist_ip": ["::1", ‸"localhost"]}"#),
-            "queues[0].whitelist_ip[1]", "an IP address was expected, or a network such as 10.0.0.0/8"
+            "queues[0].whitelist_ip[1]", "must be an IP address, or a network such as 10.0.0.0/8"
         ),
         (
             configurationText(queues: #"{"name": "q", "whitelist_ip": [‸"10.0.0.0/33"]}"#), "queues[0].whitelist_ip[0]",
-            "an IP address was expected"
+            "must be an IP address"
         ),
         (
             configurationText(queues: #"{"name": "q", "whitelist_ip": [‸4]}"#), "queues[0].whitelist_ip[0]",
-            "an IP address was expected"
+            "must be an IP address"
         ),
-        (configurationText(queues: #"{"name": "q", "auth": ‸[]}"#), "queues[0].auth", "an object was expected"),
+        (configurationText(queues: #"{"name": "q", "auth": ‸[]}"#), "queues[0].auth", "must be an object"),
         (
             configurationText(queues: #"{"name": "q", "auth": {‸"user": 1}}"#), "queues[0].auth",
-            "\"user\" is not known here"
+            "\"user\" is not a known member"
         ),
         (
             configurationText(queues: #"{"name": "q", "auth": {"key": ‸1}}"#), "queues[0].auth.key",
-            "a text was expected"
+            "must be a string"
         ),
         (
             configurationText(queues: #"{"name": "q", "auth": {"header_name": ‸[]}}"#), "queues[0].auth.header_name",
-            "a text was expected"
+            "must be a string"
         ),
         // Limits.
-        (configurationText(", \"max_message_size\": ‸-1"), "max_message_size", "a whole number from 0 on was expected"),
+        (configurationText(", \"max_message_size\": ‸-1"), "max_message_size", "must be a whole number, 0 or more"),
         (
             configurationText(", \"max_message_count\": ‸null"), "max_message_count",
-            "a whole number from 0 on was expected"
+            "must be a whole number, 0 or more"
         ),
-        (configurationText(", \"max_queue_size\": ‸\"5\""), "max_queue_size", "a whole number from 0 on was expected"),
+        (configurationText(", \"max_queue_size\": ‸\"5\""), "max_queue_size", "must be a whole number, 0 or more"),
         (
             configurationText(queues: #"{"name": "q", "max_message_count": ‸1.5}"#), "queues[0].max_message_count",
-            "a whole number from 0 on was expected"
+            "must be a whole number, 0 or more"
         ),
         (
             configurationText(queues: #"{"name": "q", "max_queue_size": ‸1e3}"#), "queues[0].max_queue_size",
-            "a whole number from 0 on was expected"
+            "must be a whole number, 0 or more"
         ),
         (
             configurationText(queues: #"{"name": "q", "max_queue_size": ‸9223372036854775808}"#),
-            "queues[0].max_queue_size", "a whole number from 0 on was expected"
+            "queues[0].max_queue_size", "must be a whole number, 0 or more"
         ),
         (
             configurationText(queues: #"{"name": "q", "max_message_size": ‸1000001}"#), "queues[0].max_message_size",
-            "no message of more than 1000000 bytes can arrive (MAX_MESSAGE_BYTES)"
+            "must be at most 1000000, the value of MAX_MESSAGE_BYTES"
         ),
     ]
 
@@ -214,7 +214,7 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
         let found = try faults(text)
         #expect(found.map { [$0.line, $0.column] } == positions)
         #expect(found.first?.path == "queues[0].auth.method")
-        #expect(found.first?.reason.hasPrefix("hmac- or hash- was expected") == true)
+        #expect(found.first?.reason.hasPrefix("must be hmac- or hash- followed by") == true)
     }
 
     @Test func `all errors are reported, in the order of the file`() throws {
@@ -230,8 +230,8 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
                 "users[0].name", "users[0].pass_hash", "users[1]", "users[1]", "queues[0].auth", "queues[1]",
                 "max_queue_size", "",
             ])
-        #expect("\(found[0])" == "line 4, column 14, users[0].name: a text was expected")
-        #expect(found.last.map { "\($0)" }?.hasSuffix(": \"x\" is not known here") == true)
+        #expect("\(found[0])" == "line 4, column 14, users[0].name: must be a string")
+        #expect(found.last.map { "\($0)" }?.hasSuffix(": \"x\" is not a known member") == true)
     }
 
     @Test func `at most a hundred errors are reported`() throws {
@@ -249,27 +249,27 @@ func readConfiguration(_ text: String) throws -> ConfigurationReader {
             ),
             (
                 configurationText(users: #"{"name": "u", "pass_hash": ‸"sha1;;*"}"#), "users[0].pass_hash",
-                "no password can have this hash: the user cannot log in"
+                "the user cannot log in: no password has this hash"
             ),
             (
                 configurationText(queues: #"‸{"name": "q"}, {"name": "q"}"#), "queues[0]",
-                "a later queue has the same name; this one does not count"
+                "this queue is ignored: a later queue has the same name"
             ),
             (
                 configurationText(queues: #"‸{"name": "q", "max_queue_size": 19999}"#), "queues[0]",
-                "a message may be larger than the whole queue: one that is empties it"
+                "max_message_size is larger than max_queue_size: a message larger than the queue empties it"
             ),
             (
                 configurationText(queues: #"‸{"name": "q", "max_message_count": 0}"#), "queues[0]",
-                "the queue keeps nothing: its readers only learn of losses"
+                "max_message_count is 0: the queue keeps no messages, and its clients only learn of losses"
             ),
             (
                 configurationText(queues: #"{"name": "q", "auth": ‸{"method": "hmac-sha1", "header_name": "h"}}"#),
-                "queues[0].auth", "without \"key\" every message is refused"
+                "queues[0].auth", "\"key\" is missing: every message is refused"
             ),
             (
                 configurationText(queues: #"{"name": "q", "auth": ‸{"method": "hash-sha1", "key": "k"}}"#),
-                "queues[0].auth", "without \"header_name\" every message is refused"
+                "queues[0].auth", "\"header_name\" is missing: every message is refused"
             ),
         ])
     func `a probable mistake gives a warning, and is accepted`(marked: String, path: String, reason: String) throws {

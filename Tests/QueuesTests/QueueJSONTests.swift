@@ -107,7 +107,7 @@ import Values
         #expect {
             try ReadQuery(target(query))
         } throws: {
-            ($0 as? QueryError)?.reason.hasPrefix("The query parameter \"\(name)\" takes ") == true
+            ($0 as? QueryError)?.reason.hasPrefix("The query parameter \"\(name)\" must be ") == true
         }
     }
 

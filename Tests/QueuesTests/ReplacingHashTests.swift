@@ -55,7 +55,7 @@ private let accent = "\u{301}"
     }
 
     @Test func `a malformed file is refused with the position`() {
-        let fault = ConfigurationFault(line: 2, column: 1, path: "", reason: "a value was expected")
+        let fault = ConfigurationFault(line: 2, column: 1, path: "", reason: "expected a value")
         #expect(throws: ConfigurationFailure.faulty([fault])) { try replaced("anna", "{\"users\":\n}") }
     }
 }

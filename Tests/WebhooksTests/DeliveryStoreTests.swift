@@ -183,8 +183,8 @@ import Webhooks
         arguments: WebhookEngine.allCases,
         [
             (.status(410), "the receiver answered 410 Gone"),
-            (.status(500, ["webhook-delivery": "disable"]), "the receiver asked for it"),
-            (.status(200, ["Webhook-Delivery": "DISABLE"]), "the receiver asked for it"),
+            (.status(500, ["webhook-delivery": "disable"]), "the receiver asked to be disabled"),
+            (.status(200, ["Webhook-Delivery": "DISABLE"]), "the receiver asked to be disabled"),
         ] as [(Answer, String)])
     func `a receiver can disable its webhook, which gives up the pending deliveries`(
         engine: WebhookEngine, wish: (answer: Answer, reason: String)
@@ -365,7 +365,7 @@ import Webhooks
             try test.accept("last")
             try worker.work(.status(500))
             let disabled = try test.current(webhook).destination
-            #expect(disabled.disabledReason == "nothing but failures for 120 hours")
+            #expect(disabled.disabledReason == "all attempts have failed for 120 hours")
             try test.disable(webhook, forSeconds: nil)
             try test.accept("more")
             try worker.work(.status(500))

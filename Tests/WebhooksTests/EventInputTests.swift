@@ -62,29 +62,38 @@ import Values
     @Test(
         arguments: [
             ("", .malformedJSON, "not JSON"), ("1", .validation, "an object"),
-            ("{}", .validation, "data: it is missing. event: it is missing."),
-            (#"{"event": "x", "data": 1}"#, .unknownEvent, "event: there is no event \"x\"."),
-            (#"{"event": 1, "data": 1}"#, .validation, "event: the name of an event was expected."),
-            (#"{"event": "job-created", "data": 1, "eventid": "a"}"#, .validation, "eventid: there is no such member."),
-            (#"{"event": "job-created", "data": 1, "data": 2}"#, .validation, "data: it is there twice."),
-            (#"{"event": "job-created", "data": 1, "event_id": ""}"#, .validation, "event_id: 1 to 255 visible"),
-            (#"{"event": "job-created", "data": 1, "event_id": "a b"}"#, .validation, "event_id: 1 to 255"),
-            (#"{"event": "job-created", "data": 1, "event_id": "a.b"}"#, .validation, "event_id: 1 to 255"),
-            (#"{"event": "job-created", "data": 1, "event_id": "é"}"#, .validation, "event_id: 1 to 255"),
-            (#"{"event": "job-created", "data": 1, "event_id": 1}"#, .validation, "event_id: 1 to 255"),
-            (#"{"event": "job-created", "data": 1, "timestamp": "now"}"#, .validation, "timestamp: a date and time"),
-            (#"{"event": "job-created", "data": 1, "environment_id": "x"}"#, .validation, "environment_id: a UUID"),
+            ("{}", .validation, "data: is required. event: is required."),
+            (#"{"event": "x", "data": 1}"#, .unknownEvent, "event: unknown event \"x\"."),
+            (#"{"event": 1, "data": 1}"#, .validation, "event: must be the name of an event."),
+            (#"{"event": "job-created", "data": 1, "eventid": "a"}"#, .validation, "eventid: unknown member."),
+            (#"{"event": "job-created", "data": 1, "data": 2}"#, .validation, "data: duplicate member."),
+            (
+                #"{"event": "job-created", "data": 1, "event_id": ""}"#, .validation,
+                "event_id: must be 1 to 255 visible"
+            ),
+            (#"{"event": "job-created", "data": 1, "event_id": "a b"}"#, .validation, "event_id: must be 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "event_id": "a.b"}"#, .validation, "event_id: must be 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "event_id": "é"}"#, .validation, "event_id: must be 1 to 255"),
+            (#"{"event": "job-created", "data": 1, "event_id": 1}"#, .validation, "event_id: must be 1 to 255"),
+            (
+                #"{"event": "job-created", "data": 1, "timestamp": "now"}"#, .validation,
+                "timestamp: must be a date and time"
+            ),
+            (
+                #"{"event": "job-created", "data": 1, "environment_id": "x"}"#, .validation,
+                "environment_id: must be a UUID"
+            ),
             (
                 #"{"specversion": "0.4", "id": "1", "source": "/s", "type": "job-created"}"#, .validation,
-                "specversion: \"1.0\""
+                "specversion: must be \"1.0\""
             ),
-            (#"{"specversion": "1.0", "source": "/s", "type": "job-created"}"#, .validation, "id: it is missing."),
-            (#"{"specversion": "1.0", "id": "1"}"#, .validation, "type: it is missing."),
-            (#"{"specversion": "1.0", "id": "1", "type": "job-created"}"#, .validation, "source: it is missing."),
-            (#"{"specversion": "1.0", "id": "1", "type": "x"}"#, .unknownEvent, "type: there is no event"),
+            (#"{"specversion": "1.0", "source": "/s", "type": "job-created"}"#, .validation, "id: is required."),
+            (#"{"specversion": "1.0", "id": "1"}"#, .validation, "type: is required."),
+            (#"{"specversion": "1.0", "id": "1", "type": "job-created"}"#, .validation, "source: is required."),
+            (#"{"specversion": "1.0", "id": "1", "type": "x"}"#, .unknownEvent, "type: unknown event"),
             (
                 #"{"specversion": "1.0", "id": "1", "type": "job-created", "data_base64": "AA=="}"#, .validation,
-                "data_base64: only JSON"
+                "data_base64: is not supported: only JSON"
             ),
         ] as [(String, ErrorCode, String)])
     func `an invalid event is refused with the member and the error code`(

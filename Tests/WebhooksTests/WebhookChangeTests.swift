@@ -88,9 +88,9 @@ import Values
         arguments: [
             (
                 #"{"name": "x", "custom_headers": {"X-Z": "***"}}"#, .badHeaders,
-                "custom_headers.X-Z: \"***\" stands for"
+                "custom_headers.X-Z: \"***\" means the stored value"
             ),
-            (#"{"name": "x", "secret": "whsec_***"}"#, .validation, "secret: \"whsec_***\" stands for"),
+            (#"{"name": "x", "secret": "whsec_***"}"#, .validation, "secret: \"whsec_***\" means the stored secret"),
         ] as [(String, ErrorCode, String)])
     func `a mask without a stored value is refused, and nothing changes`(
         body: String, code: ErrorCode, message: String

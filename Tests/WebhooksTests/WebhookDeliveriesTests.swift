@@ -167,7 +167,7 @@ import Values
         }
         api.store.redelivery = .gone
         let gone = try api.call(.post, "/webhooks/\(id)/logs/8/retry")
-        #expect(gone.status == 404 && gone.json["message"]?.string == "What was sent is no longer kept.")
+        #expect(gone.status == 404 && gone.json["message"]?.string == "The payload of this delivery is no longer kept.")
     }
 
     @Test func `deliveries that were given up can be recovered`() throws {

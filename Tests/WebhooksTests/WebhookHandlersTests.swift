@@ -103,7 +103,7 @@ import Values
         _ = try api.create()
         let refused = try api.call(.post, "\(Self.ours)/webhooks", Example.minimal)
         #expect(refused.status == 400 && refused.json["error_code"]?.integer == 1001)
-        #expect(refused.json["message"]?.string == "An environment has no more than 1 webhooks.")
+        #expect(refused.json["message"]?.string == "An environment can have at most 1 webhooks.")
         #expect(try api.call(.post, "/environments/\(Example.nobody)/webhooks", Example.minimal).status == 201)
     }
 

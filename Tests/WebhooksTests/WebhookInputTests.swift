@@ -67,54 +67,57 @@ import Values
 
     @Test(
         arguments: [
-            ("", .malformedJSON, "The body is not JSON: line 1, column 1: a value was expected, but the text ends."),
+            ("", .malformedJSON, "The body is not JSON: line 1, column 1: expected a value, but the text ends."),
             ("{", .malformedJSON, "not JSON"), ("\u{1}", .malformedJSON, "not JSON"), ("[]", .validation, "an object."),
-            (#"{"colour": 1}"#, .validation, "colour: there is no such member."),
-            (#"{"name": "a", "name": "b"}"#, .validation, "name: it is there twice."),
-            (#"{"name": ""}"#, .validation, "name: it is empty."),
-            (#"{"name": 1}"#, .validation, "name: a text was expected."),
-            (#"{"name": null}"#, .validation, "name: it cannot be null."),
-            (#"{"name": "a\u0000"}"#, .validation, "name: it has a NUL."),
+            (#"{"colour": 1}"#, .validation, "colour: unknown member."),
+            (#"{"name": "a", "name": "b"}"#, .validation, "name: duplicate member."),
+            (#"{"name": ""}"#, .validation, "name: must not be empty."),
+            (#"{"name": 1}"#, .validation, "name: must be a string."),
+            (#"{"name": null}"#, .validation, "name: must not be null."),
+            (#"{"name": "a\u0000"}"#, .validation, "name: must not contain NUL characters."),
             (#"{"url": "http://x"}"#, .badURL, "url: it does not begin with https://."),
-            (#"{"url": 1}"#, .validation, "url: a text was expected."),
-            (#"{"events": []}"#, .validation, "events: an array of one event or more was expected."),
-            (#"{"events": "job-created"}"#, .validation, "events: an array"),
+            (#"{"url": 1}"#, .validation, "url: must be a string."),
+            (#"{"events": []}"#, .validation, "events: must be an array of at least one event name."),
+            (#"{"events": "job-created"}"#, .validation, "events: must be an array"),
             (
                 #"{"events": ["job-created", "job-done", 1]}"#, .validation,
-                "events[1]: there is no event \"job-done\". events[2]: the name of an event was expected."
+                "events[1]: unknown event \"job-done\". events[2]: must be the name of an event."
             ),
-            (#"{"events": ["job-created", "x"]}"#, .unknownEvent, "events[1]: there is no event \"x\"."),
-            (#"{"method": "POST"}"#, .validation, "method: one of get, post, put, patch, delete was expected."),
-            (#"{"method": "head"}"#, .validation, "method: one of"),
-            (#"{"disabled_until": "tomorrow"}"#, .validation, "disabled_until: a date and time was expected"),
-            (#"{"disabled_until": 1795327537}"#, .validation, "disabled_until: a text was expected."),
-            (#"{"custom_headers": []}"#, .badHeaders, "custom_headers: an object was expected"),
+            (#"{"events": ["job-created", "x"]}"#, .unknownEvent, "events[1]: unknown event \"x\"."),
+            (#"{"method": "POST"}"#, .validation, "method: must be one of get, post, put, patch, delete."),
+            (#"{"method": "head"}"#, .validation, "method: must be one of"),
+            (#"{"disabled_until": "tomorrow"}"#, .validation, "disabled_until: must be a date and time"),
+            (#"{"disabled_until": 1795327537}"#, .validation, "disabled_until: must be a string."),
+            (#"{"custom_headers": []}"#, .badHeaders, "custom_headers: must be an object"),
             (
                 #"{"custom_headers": {}}"#, .badHeaders,
-                "custom_headers: 1 to 10 headers were expected, but there are 0."
+                "custom_headers: must have 1 to 10 headers, but has 0."
             ),
-            (#"{"custom_headers": {"X-A": 1}}"#, .badHeaders, "custom_headers.X-A: a text was expected."),
-            (#"{"custom_headers": {"X-A": ""}}"#, .badHeaders, "custom_headers.X-A: the value is empty."),
-            (#"{"custom_headers": {"X-A": " a"}}"#, .badHeaders, "custom_headers.X-A: the value begins or ends"),
-            (#"{"custom_headers": {"X-A": "a\r\nB: c"}}"#, .badHeaders, "custom_headers.X-A: the value has a control"),
-            (#"{"custom_headers": {"X-A": "1", "x-a": "2"}}"#, .badHeaders, "custom_headers.x-a: it is there twice"),
+            (#"{"custom_headers": {"X-A": 1}}"#, .badHeaders, "custom_headers.X-A: must be a string."),
+            (#"{"custom_headers": {"X-A": ""}}"#, .badHeaders, "custom_headers.X-A: the value must not be empty."),
+            (#"{"custom_headers": {"X-A": " a"}}"#, .badHeaders, "custom_headers.X-A: the value must not begin or end"),
+            (
+                #"{"custom_headers": {"X-A": "a\r\nB: c"}}"#, .badHeaders,
+                "custom_headers.X-A: the value must not contain control"
+            ),
+            (#"{"custom_headers": {"X-A": "1", "x-a": "2"}}"#, .badHeaders, "custom_headers.x-a: duplicate header"),
             (
                 #"{"custom_headers": {"X A": "1"}}"#, .badHeaders,
-                "custom_headers.X A: the name of a header was expected"
+                "custom_headers.X A: must be a header name"
             ),
-            (#"{"custom_headers": {"": "1"}}"#, .badHeaders, "custom_headers.: the name of a header was expected"),
-            (#"{"retry_policy": "never"}"#, .validation, "retry_policy: \"fixed\", \"standard\" or an array"),
-            (#"{"retry_policy": ["1s", "-1s", -1, true]}"#, .validation, "retry_policy[1]: a duration"),
+            (#"{"custom_headers": {"": "1"}}"#, .badHeaders, "custom_headers.: must be a header name"),
+            (#"{"retry_policy": "never"}"#, .validation, "retry_policy: must be \"fixed\", \"standard\" or an array"),
+            (#"{"retry_policy": ["1s", "-1s", -1, true]}"#, .validation, "retry_policy[1]: must be a duration"),
             (
                 #"{"retry_policy": ["23h", "1h1s"]}"#, .validation,
-                "retry_policy: the waits are longer than 24h together."
+                "retry_policy: the waits must add up to at most 24h."
             ),
-            (#"{"rate_limit": 0}"#, .validation, "rate_limit: a number of attempts per second"),
-            (#"{"rate_limit": 1e999}"#, .validation, "rate_limit: a number"),
-            (#"{"rate_limit": "1"}"#, .validation, "rate_limit: a number"),
-            (#"{"ordered": "yes"}"#, .validation, "ordered: true or false was expected."),
-            (#"{"secret": "whsec_c2hvcnQ="}"#, .validation, "secret: true was expected, or whsec_"),
-            (#"{"secret": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#, .validation, "secret: true was expected"),
+            (#"{"rate_limit": 0}"#, .validation, "rate_limit: must be a number of attempts per second"),
+            (#"{"rate_limit": 1e999}"#, .validation, "rate_limit: must be a number"),
+            (#"{"rate_limit": "1"}"#, .validation, "rate_limit: must be a number"),
+            (#"{"ordered": "yes"}"#, .validation, "ordered: must be true or false."),
+            (#"{"secret": "whsec_c2hvcnQ="}"#, .validation, "secret: must be true, or whsec_"),
+            (#"{"secret": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#, .validation, "secret: must be true"),
         ] as [(String, ErrorCode, String)])
     func `an invalid body is refused with the member and the error code`(body: String, code: ErrorCode, message: String)
     {
@@ -131,8 +134,8 @@ import Values
         #expect(error?.code == .validation)
         #expect(
             error?.message == """
-                x: there is no such member. name: it is missing. url: it does not begin with https://. \
-                events[0]: there is no event "x". custom_headers.Host: this header is the sender's own.
+                x: unknown member. name: is required. url: it does not begin with https://. \
+                events[0]: unknown event "x". custom_headers.Host: this header is reserved.
                 """)
         let many = "{" + (0..<30).map { "\"m\($0)\": 1" }.joined(separator: ",") + "}"
         let long = #expect(throws: APIError.self) { try input(many) }

@@ -96,13 +96,14 @@ package final class CaptureHandlers {
         case .unknownEndpoint:
             return .whole(unknown(text))
         case .disabled:
-            return .whole(.text(.internalServerError, "Endpoint '\(text)' is disabled, as its owner asked."))
+            return .whole(.text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))
         case .tooManyBytes:
             let limit = limits.bytesPerEndpoint
-            return .whole(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) bytes."))
+            return .whole(.text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) bytes."))
         case .tooMany:
             let limit = limits.notificationsPerEndpoint
-            return .whole(.text(.insufficientStorage, "Endpoint '\(text)' keeps no more than \(limit) notifications."))
+            return .whole(
+                .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) notifications."))
         }
     }
 
@@ -131,11 +132,14 @@ package final class CaptureHandlers {
             return try await context.committed(.json(.created, body))
         case .tooManyOfAddress:
             store.count(.creationRefused)
-            let text = "Your address has too many endpoints: the last places are for addresses that have fewer."
+            let text = "Your address has too many endpoints: the remaining ones are reserved for addresses with fewer."
             return .whole(.text(.insufficientStorage, text))
         case .tooMany:
             store.count(.creationRefused)
-            return .whole(.text(.insufficientStorage, "There are no more than \(limits.endpoints) endpoints."))
+            return .whole(
+                .text(
+                    .insufficientStorage,
+                    "There are already \(limits.endpoints) endpoints, the most that this service allows."))
         }
     }
 
@@ -250,7 +254,7 @@ package final class CaptureHandlers {
         _ request: Request, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         guard let value = request.target.queryValue("through"), let number = UInt64(value) else {
-            return .whole(.text(.badRequest, "The query parameter \"through\" takes the id of a notification."))
+            return .whole(.text(.badRequest, "The query parameter \"through\" must be the id of a notification."))
         }
         guard let id = Endpoint.ID(text), try await store.acknowledge(through: number, at: id, at: now(), limits)
         else { return .whole(unknown(text)) }
@@ -281,7 +285,7 @@ struct Window: Equatable {
     init(_ target: Target) throws(QueryError) {
         if let text = target.queryValue("after") {
             guard let number = UInt64(text) else {
-                throw QueryError(reason: "The query parameter \"after\" takes the id of a notification, or 0.")
+                throw QueryError(reason: "The query parameter \"after\" must be the id of a notification, or 0.")
             }
             after = number
         }

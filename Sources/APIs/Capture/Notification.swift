@@ -88,7 +88,7 @@ extension Notification {
     /// A request's body without its content coding.
     static func decompressed(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
         guard case .whole(let body) = request.body else {
-            throw request.body == .tooLarge ? .tooLarge : .unreadable("the body is shorter than announced")
+            throw request.body == .tooLarge ? .tooLarge : .unreadable("it is shorter than its Content-Length")
         }
         guard body.count <= limit else { throw .tooLarge }
         guard !body.isEmpty, let field = request.fields.firstValue(of: "content-encoding"),
@@ -99,8 +99,8 @@ extension Notification {
         } catch {
             switch error {
             case .tooLarge: throw .tooLarge
-            case .truncated: throw .unreadable("the compressed body ends too early")
-            case .corrupt: throw .unreadable("the compressed body is corrupt")
+            case .truncated: throw .unreadable("its compressed data is incomplete")
+            case .corrupt: throw .unreadable("its compressed data is corrupt")
             }
         }
     }

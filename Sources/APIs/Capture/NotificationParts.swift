@@ -84,7 +84,7 @@ final class NotificationParts: BodyParts {
         guard moment.steady.seconds(since: kept) >= Self.keepSeconds else { return }
         let first = body?.number ?? page.first?.numbered.number ?? number
         guard let range = try await store.keepCollected(range, from: first, at: moment) else {
-            throw .unavailable("collected notifications are gone")
+            throw .unavailable("the notifications of a response were removed before they were sent")
         }
         self.range = range
         kept = moment.steady
@@ -136,7 +136,7 @@ final class NotificationParts: BodyParts {
             let end = min(offset + Self.bytes, piece.bodyBytes)
             guard let bytes = try await store.body(of: range, at: number, bytes: offset..<end, of: piece.bodyBytes)
             else {
-                throw .unavailable("a notification is gone while it is read")
+                throw .unavailable("a notification was removed while it was read")
             }
             offset = end
             let isLast = end == piece.bodyBytes
@@ -149,7 +149,7 @@ final class NotificationParts: BodyParts {
             }
             if let decoder {
                 guard let decoded = decoder.decode(bytes, isLast: isLast) else {
-                    throw .unavailable("a notification's text is not in its encoding")
+                    throw .unavailable("the text of a notification does not match its character set")
                 }
                 json.piece(utf8: decoded)
             } else {

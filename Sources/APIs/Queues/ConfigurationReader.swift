@@ -37,9 +37,9 @@ package struct ConfigurationReader {
             "listen_host", "listen_port", "users", "queues", "max_message_count", "max_message_size", "max_queue_size",
         ]
         guard object(top, required: ["listen_host", "listen_port", "users", "queues"], known: known) else { return }
-        if let host = top["listen_host"], host.value.string == nil { fault(host, "a text was expected") }
+        if let host = top["listen_host"], host.value.string == nil { fault(host, "must be a string") }
         if let port = top["listen_port"], port.value.integer.map({ (0...65535).contains($0) }) != true {
-            fault(port, "a whole number from 0 to 65535 was expected")
+            fault(port, "must be a whole number from 0 to 65535")
         }
         globalLimits = limits(top, over: QueueLimits())
         for queue in elements(top, "queues") ?? [] { readQueue(queue) }
@@ -55,20 +55,20 @@ package struct ConfigurationReader {
         var settings = QueueSettings(name: name, limits: limits(location, over: globalLimits))
         for entry in elements(location, "whitelist_ip") ?? [] {
             guard let network = entry.value.string.flatMap({ IPNetwork($0) }) else {
-                fault(entry, "an IP address was expected, or a network such as 10.0.0.0/8")
+                fault(entry, "must be an IP address, or a network such as 10.0.0.0/8")
                 continue
             }
             settings.allowedNetworks.append(network)
         }
         if let auth = location["auth"], auth.value != .null { settings.authentication = authentication(auth) }
         if settings.limits.messageBytes > settings.limits.queueBytes {
-            warn(location, "a message may be larger than the whole queue: one that is empties it")
+            warn(location, "max_message_size is larger than max_queue_size: a message larger than the queue empties it")
         }
         if name.isEmpty || name.utf8.contains(UInt8(ascii: "/")) {
-            warn(location, "no path leads to a queue of this name")
+            warn(location, "nobody can send to this queue: its name is empty or contains a slash")
         }
         if settings.limits.messageCount == 0 {
-            warn(location, "the queue keeps nothing: its readers only learn of losses")
+            warn(location, "max_message_count is 0: the queue keeps no messages, and its clients only learn of losses")
         }
         queueLocations.append(location)
         configuration.queues.append(settings)
@@ -84,7 +84,7 @@ package struct ConfigurationReader {
             if seen.insert(Array(queue.name.utf8)).inserted {
                 kept.append(queue)
             } else {
-                warn(location, "a later queue has the same name; this one does not count")
+                warn(location, "this queue is ignored: a later queue has the same name")
             }
         }
         configuration.queues = kept.reversed()
@@ -97,19 +97,21 @@ package struct ConfigurationReader {
         if let name, !userNames.insert(Array(name.utf8)).inserted {
             fault(location, "another user has the same name")
         }
-        if let name, name.utf8.contains(UInt8(ascii: ":")) { warn(location, "a login's name ends at a colon") }
+        if let name, name.utf8.contains(UInt8(ascii: ":")) {
+            warn(location, "the user cannot log in: a user name of HTTP Basic ends at its first colon")
+        }
         var hash: PasswordHash?
         if let text = string(location, "pass_hash"), let location = location["pass_hash"] {
             hash = PasswordHash(text)
-            if let hash, !hash.isUsable { warn(location, "no password can have this hash: the user cannot log in") }
+            if let hash, !hash.isUsable { warn(location, "the user cannot log in: no password has this hash") }
             if hash == nil {
-                fault(location, "TYPE;SALT;VALUE was expected, TYPE being plain, \(Self.algorithms) or argon2id")
+                fault(location, "must be TYPE;SALT;VALUE, where TYPE is plain, \(Self.algorithms) or argon2id")
             }
         }
         var names: [String] = []
         for entry in elements(location, "queues") ?? [] {
             guard let queue = entry.value.string else {
-                fault(entry, "the name of a queue was expected")
+                fault(entry, "must be the name of a queue")
                 continue
             }
             if !queues.contains(Array(queue.utf8)) { warn(entry, "there is no such queue") }
@@ -122,7 +124,7 @@ package struct ConfigurationReader {
             // The original accepts these too.
             case .number("1"): mayReload = true
             case .number("0"), .null: break
-            default: fault(flag, "true or false was expected")
+            default: fault(flag, "must be true or false")
             }
         }
         guard let name, let hash else { return }
@@ -147,12 +149,12 @@ package struct ConfigurationReader {
         guard parts.count >= 2, let process = SenderAuthentication.Process(rawValue: parts[0]),
             let algorithm = DigestAlgorithm(rawValue: parts[1])
         else {
-            fault(method, "hmac- or hash- was expected, and behind it \(Self.algorithms)")
+            fault(method, "must be hmac- or hash- followed by one of \(Self.algorithms)")
             return nil
         }
-        if process == .hmac, key == "" { warn(location, "with an empty \"key\" anybody can sign") }
-        if process == .hmac, key == nil { warn(location, "without \"key\" every message is refused") }
-        if header == nil { warn(location, "without \"header_name\" every message is refused") }
+        if process == .hmac, key == "" { warn(location, "\"key\" is empty: anybody can make a valid signature") }
+        if process == .hmac, key == nil { warn(location, "\"key\" is missing: every message is refused") }
+        if header == nil { warn(location, "\"header_name\" is missing: every message is refused") }
         return SenderAuthentication(
             process: process, algorithm: algorithm, key: key.map { Array($0.utf8) }, headerName: header)
     }
@@ -165,12 +167,12 @@ package struct ConfigurationReader {
         ] {
             guard let limit = location[name] else { continue }
             guard let value = limit.value.integer, value >= 0 else {
-                fault(limit, "a whole number from 0 on was expected")
+                fault(limit, "must be a whole number, 0 or more")
                 continue
             }
             limits[keyPath: path] = UInt64(value)
             if path == \QueueLimits.messageBytes, value > maximumMessageBytes {
-                fault(limit, "no message of more than \(maximumMessageBytes) bytes can arrive (MAX_MESSAGE_BYTES)")
+                fault(limit, "must be at most \(maximumMessageBytes), the value of MAX_MESSAGE_BYTES")
             }
         }
         return limits
@@ -223,17 +225,17 @@ package struct ConfigurationReader {
     /// Whether the value is an object; reports missing and unknown members.
     private mutating func object(_ location: Location, required: [String], known: [String]) -> Bool {
         guard let members = location.node.members else {
-            fault(location, "an object was expected")
+            fault(location, "must be an object")
             return false
         }
         for name in required where location.node[name] == nil { fault(location, "\"\(name)\" is missing") }
         var seen: Set<String> = []
         for member in members {
             if !known.contains(member.name) {
-                fault(member, of: location, "is not known here")
+                fault(member, of: location, "is not a known member")
             }
             if !seen.insert(member.name).inserted {
-                fault(member, of: location, "is there twice")
+                fault(member, of: location, "is a duplicate member")
             }
         }
         return true
@@ -242,7 +244,7 @@ package struct ConfigurationReader {
     private mutating func string(_ location: Location, _ name: String) -> String? {
         guard let member = location[name] else { return nil }
         guard let text = member.value.string else {
-            fault(member, "a text was expected")
+            fault(member, "must be a string")
             return nil
         }
         return text
@@ -255,7 +257,7 @@ package struct ConfigurationReader {
             member.value != .null || ["users", "queues"].contains(name) && location.path.isEmpty
         else { return nil }
         guard let elements = member.node.elements else {
-            fault(member, "an array was expected")
+            fault(member, "must be an array")
             return nil
         }
         return elements.enumerated().map { Location($1, "\(member.path)[\($0)]") }

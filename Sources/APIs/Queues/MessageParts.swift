@@ -82,7 +82,7 @@ final class MessageParts: BodyParts {
 
     private func broken() async throws(StoreFailure) -> StoreFailure {
         if let reader { try await store.takeBack(range, of: reader.client, reader.user) }
-        return .unavailable("messages rolled off while they were read")
+        return .unavailable("messages of a response were dropped from the queue before they were sent")
     }
 
     private func write(_ piece: MessagePiece) {

@@ -13,13 +13,14 @@ extension QueueHandlers {
         if try await store.hasConfigured(request.id) { return try await context.committed(Self.done) }
         return try await loggedIn(request, context) { user async throws(StoreFailure) in
             guard case .whole(let body) = request.body, let password = Self.password(in: body) else {
-                return .whole(errorResponse(.badRequest, "An object with a text \"password\" was expected."))
+                return .whole(errorResponse(.badRequest, "The body must be a JSON object with a string \"password\"."))
             }
             switch try await setPassword(of: user.name, to: password, by: user, for: request.id) {
             case .changed: return try await keepPassword(of: user.name, context)
-            case .tooShort: return .whole(errorResponse(.badRequest, "A password has at least 6 characters."))
+            case .tooShort: return .whole(errorResponse(.badRequest, "A password must have at least 6 characters."))
             case .noMemory:
-                return .whole(errorResponse(.serviceUnavailable, "There is no memory to hash the password."))
+                return .whole(
+                    errorResponse(.serviceUnavailable, "There is not enough memory to hash the password. Try again."))
             case .busy: return .whole(Self.busy)
             case .failed(let failure): return .whole(response(to: failure))
             }
@@ -87,7 +88,7 @@ extension QueueHandlers {
             case .failure(.noMemory), nil: break
             }
         }
-        report(.unwritable("the password of user \"\(user)\" is another one than in the store"))
+        report(.unwritable("its password of user \"\(user)\" differs from the one in the store"))
     }
 
     private func passwordInForce(of user: String) async -> PasswordHash? {
@@ -139,7 +140,9 @@ extension QueueHandlers {
         if try await store.hasConfigured(request.id) { return try await context.committed(Self.done) }
         return try await loggedIn(request, context) { user async throws(StoreFailure) in
             guard user.mayReload else {
-                return .whole(errorResponse(.forbidden, "You may not reload the configuration."))
+                return .whole(
+                    errorResponse(.forbidden, "This user may not reload the configuration: \"can_reload\" is not true.")
+                )
             }
             switch try await configure(for: request.id) {
             case .done: return try await context.committed(Self.done)
@@ -189,14 +192,14 @@ extension QueueHandlers {
         if case .unwritable = failure { report(failure) }
         let unchanged = "Nothing was changed. The configuration file"
         return switch failure {
-        case .missing: errorResponse(.conflict, "\(unchanged) is not there.")
+        case .missing: errorResponse(.conflict, "\(unchanged) does not exist.")
         case .unreadable(let reason): errorResponse(.conflict, "\(unchanged) cannot be read: \(reason).")
-        case .changing: errorResponse(.conflict, "\(unchanged) is being changed.")
+        case .changing: errorResponse(.conflict, "\(unchanged) is being changed. Try again.")
         case .unwritable: errorResponse(.serviceUnavailable, "\(unchanged) cannot be written.")
         case .loginChanged: wrongLogin
-        case .unknownUser: errorResponse(.conflict, "\(unchanged) does not have this user any longer.")
+        case .unknownUser: errorResponse(.conflict, "\(unchanged) no longer has this user.")
         case .faulty(let faults):
-            errorResponse(.unprocessableContent, "\(unchanged) is at fault. \(Self.list(faults))")
+            errorResponse(.unprocessableContent, "\(unchanged) is invalid: \(Self.list(faults))")
         }
     }
 

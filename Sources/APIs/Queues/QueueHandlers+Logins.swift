@@ -11,7 +11,7 @@ extension QueueHandlers {
         case refused(Answer)
     }
 
-    var wrongLogin: Response { errorResponse(.forbidden, "The user or the password is wrong.") }
+    var wrongLogin: Response { errorResponse(.forbidden, "Wrong user name or password.") }
 
     @inline(never)
     func loggedIn(
@@ -25,7 +25,7 @@ extension QueueHandlers {
 
     func logIn(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Login {
         guard let credentials = Credentials(request) else {
-            var response = errorResponse(.unauthorized, "A login is needed: HTTP Basic, UTF-8.")
+            var response = errorResponse(.unauthorized, "Log in with HTTP Basic authentication, in UTF-8.")
             response.head.headerFields[.wwwAuthenticate] = "Basic realm=\"Postroom\", charset=\"UTF-8\""
             return .refused(.whole(response))
         }
@@ -97,7 +97,7 @@ extension QueueHandlers {
     }
 
     static let busy = errorResponse(
-        .serviceUnavailable, "Too many passwords and configurations are being worked on. Try again."
+        .serviceUnavailable, "Too many passwords and configurations are being processed. Try again."
     ).retryAfter(5)
 
     /// The users are scanned at most once in this many seconds, and only after a failed login.

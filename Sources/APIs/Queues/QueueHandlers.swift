@@ -55,7 +55,7 @@ package final class QueueHandlers {
             return .whole(methodNotAllowed(allowed.joined(separator: ",")))
         }
         guard request.target.isText else {
-            return .whole(errorResponse(.badRequest, "The path is not UTF-8, or has a broken escape."))
+            return .whole(errorResponse(.badRequest, "The path is not UTF-8, or has an invalid percent-encoding."))
         }
         switch path[0] {
         case "q": return try await post(request, to: path[1], context)
@@ -118,7 +118,7 @@ package final class QueueHandlers {
         _ request: Request, to queue: Queue, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer? {
         guard queue.settings.allows(request.remoteAddress) else {
-            return .whole(errorResponse(.forbidden, "Messages to this queue cannot come from your address."))
+            return .whole(errorResponse(.forbidden, "Your address may not send messages to this queue."))
         }
         let authentication = queue.settings.authentication
         let limit = queue.settings.limits.messageBytes
@@ -127,7 +127,7 @@ package final class QueueHandlers {
         }
         switch request.body {
         case .incomplete:
-            return .whole(errorResponse(.badRequest, "The body is shorter than announced."))
+            return .whole(errorResponse(.badRequest, "The body is shorter than its Content-Length."))
         case .tooLarge:
             if let authentication {
                 // The signature cannot be checked, so readers are not told of the message: anybody may have sent it.
@@ -197,10 +197,10 @@ package final class QueueHandlers {
         case .disconnected: return .whole(Self.disconnected)
         case .tooLong: return .whole(errorResponse(.serviceUnavailable, Response.noRoomText).retryAfter(5))
         case .lost(let current) where reading.isManual:
-            let message = "Messages were lost. Acknowledge \"current_message\" to go on behind it."
+            let message = "Messages were lost. Acknowledge \"current_message\" to continue after it."
             return .whole(errorResponse(.gone, message, refresh: true, current: current))
         case .lost:
-            let message = "Messages were lost. The next read goes on behind the newest one."
+            let message = "Messages were lost. The next read continues after the newest one."
             return try await context.committed(errorResponse(.gone, message, refresh: true))
         case .messages(let messages, let current):
             let time = try await store.time()
@@ -216,7 +216,7 @@ package final class QueueHandlers {
     }
 
     private static let unknownClient = errorResponse(.notFound, "There is no such client.")
-    private static let disconnected = errorResponse(.gone, "The client is disconnected: it has to listen again.")
+    private static let disconnected = errorResponse(.gone, "The client is disconnected. It must listen again.")
 
     // MARK: Clients
 
@@ -226,8 +226,9 @@ package final class QueueHandlers {
         try await loggedIn(request, context) { user async throws(StoreFailure) in
             switch try await store.listen(client, of: user, to: queue, for: request.id) {
             case .listening: try await context.committed(Self.done)
-            case .unknownQueue: .whole(errorResponse(.notFound, "There is no such queue that you may listen to."))
-            case .inUse: .whole(errorResponse(.badRequest, "The client is listening already."))
+            case .unknownQueue:
+                .whole(errorResponse(.notFound, "There is no such queue, or this user may not listen to it."))
+            case .inUse: .whole(errorResponse(.badRequest, "The client is already listening."))
             }
         }
     }
@@ -248,7 +249,7 @@ package final class QueueHandlers {
     ) async throws(StoreFailure) -> Answer {
         try await loggedIn(request, context) { user async throws(StoreFailure) in
             guard let id = UInt64(text) else {
-                return .whole(errorResponse(.badRequest, "The id of a message was expected, a whole number."))
+                return .whole(errorResponse(.badRequest, "The id of the message must be a whole number."))
             }
             return switch try await store.acknowledge(through: id, by: client, of: user) {
             case .done: try await context.committed(Self.done)

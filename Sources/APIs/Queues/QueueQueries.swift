@@ -12,7 +12,7 @@ struct ReadQuery: Equatable {
         switch target.queryValue("ack") {
         case nil, "auto": break
         case "manual": reading.isManual = true
-        default: throw QueryError(reason: "The query parameter \"ack\" takes auto or manual.")
+        default: throw QueryError(reason: "The query parameter \"ack\" must be auto or manual.")
         }
     }
 }
@@ -26,7 +26,7 @@ struct Page: Equatable {
         limit = try target.wholeNumber("limit", in: 1...1000) ?? limit
         if let text = target.queryValue("after") {
             guard let key = bytes(hexadecimal: text) else {
-                throw QueryError(reason: "The query parameter \"after\" takes what \"next\" was.")
+                throw QueryError(reason: "The query parameter \"after\" must be the \"next\" of a previous response.")
             }
             after = key
         }

@@ -86,7 +86,7 @@ package struct APIError: APIFailure, Equatable, Sendable {
         switch failure {
         case .full:
             self.init(
-                .storeUnavailable, "The store is full. What is kept can be read and deleted.", failure: failure)
+                .storeUnavailable, "The store is full. Stored data can still be read and deleted.", failure: failure)
         case .damaged(let what): self.init(.failure, Response.damageText, internalMessage: what, failure: failure)
         case .unavailable(let reason), .lost(let reason):
             self.init(
@@ -138,7 +138,7 @@ struct InputObject {
         guard let nodes = root.members else { throw APIError(.validation, "The body must be an object.") }
         var members: [String: JSONNode] = [:]
         for member in nodes where members.updateValue(member.value, forKey: member.name) != nil {
-            faults.append(InputFault(code: .validation, path: shown(member.name), reason: "it is there twice"))
+            faults.append(InputFault(code: .validation, path: shown(member.name), reason: "duplicate member"))
         }
         self.members = members
         self.text = text
@@ -147,7 +147,7 @@ struct InputObject {
     /// Reports members other than the known ones, because they would have no effect.
     mutating func refuseOthers(than known: Set<String>) {
         for name in members.keys.filter({ !known.contains($0) }).sorted() {
-            fault(shown(name), "there is no such member")
+            fault(shown(name), "unknown member")
         }
     }
 
@@ -173,15 +173,15 @@ struct InputObject {
     mutating func string(_ name: String, maximumCharacters: Int = .max) -> String? {
         guard let value = self[name] else { return nil }
         guard let text = value.string else {
-            fault(name, "a text was expected")
+            fault(name, "must be a string")
             return nil
         }
         guard text.unicodeScalars.count <= maximumCharacters else {
-            fault(name, "it has more than \(maximumCharacters) characters")
+            fault(name, "must have at most \(maximumCharacters) characters")
             return nil
         }
         guard !text.utf8.contains(0) else {
-            fault(name, "it has a NUL")
+            fault(name, "must not contain NUL characters")
             return nil
         }
         return text
@@ -190,7 +190,7 @@ struct InputObject {
     mutating func time(_ name: String) -> Timestamp? {
         guard let text = string(name) else { return nil }
         guard let time = Timestamp(rfc3339: text) else {
-            fault(name, "a date and time was expected, such as 2026-11-22T06:05:37Z")
+            fault(name, "must be a date and time such as 2026-11-22T06:05:37Z")
             return nil
         }
         return time

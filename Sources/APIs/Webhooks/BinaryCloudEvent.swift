@@ -29,7 +29,7 @@ package struct BinaryCloudEvent {
     private func checked(_ data: [UInt8]) throws(APIError) -> [UInt8] {
         let type = MediaType(contentType ?? "")
         guard type.name.isEmpty || type.isDeliverable else {
-            throw APIError(.wrongMediaType, "Only JSON can be delivered, and the data is \(shown(type.name)).")
+            throw APIError(.wrongMediaType, "The data must be JSON, but its media type is \(shown(type.name)).")
         }
         guard let text = jsonText(data) else { throw APIError(.malformedJSON, "The data is not UTF-8.") }
         do throws(JSONError) {

@@ -22,14 +22,16 @@ package struct EventInput: Equatable, Sendable {
         let names: Names = isCloudEvent ? .cloudEvent : .plain
         if isCloudEvent {
             let encoding = object["specversion"] == .string("0.3") ? "datacontentencoding" : "data_base64"
-            if object.has(encoding) { object.fault(encoding, "only JSON can be delivered, as \"data\"") }
+            if object.has(encoding) {
+                object.fault(encoding, "is not supported: only JSON in \"data\" can be delivered")
+            }
         } else {
             // A misspelt `event_id` must not be ignored: each retry would then be a new event.
             object.refuseOthers(than: ["event", "event_id", "environment_id", "timestamp", "data"])
-            if !object.has("data") { object.fault("data", "it is missing") }
+            if !object.has("data") { object.fault("data", "is required") }
         }
         self.type = Self.type(names.type, &object) ?? type ?? ""
-        if object[names.type] == nil, type == nil { object.fault(names.type, "it is missing") }
+        if object[names.type] == nil, type == nil { object.fault(names.type, "is required") }
         id = Self.id(names.id, &object)
         timestamp = object.time(names.time)
         environment = Self.uuid(names.environment, &object)
@@ -53,11 +55,11 @@ package struct EventInput: Equatable, Sendable {
     private static func type(_ name: String, _ object: inout InputObject) -> String? {
         guard let value = object[name] else { return nil }
         guard let type = value.string else {
-            object.fault(name, "the name of an event was expected")
+            object.fault(name, "must be the name of an event")
             return nil
         }
         if EventType.named(type) == nil {
-            object.fault(name, "there is no event \"\(shown(type))\"", .unknownEvent)
+            object.fault(name, "unknown event \"\(shown(type))\"", .unknownEvent)
         }
         return type
     }
@@ -66,7 +68,7 @@ package struct EventInput: Equatable, Sendable {
         guard let value = object[name] else { return nil }
         guard let id = value.string, isID(id), !id.utf8.contains(UInt8(ascii: ".")) else {
             // Standard Webhooks signs the id followed by a full stop.
-            object.fault(name, "1 to 255 visible characters of ASCII were expected, a full stop not among them")
+            object.fault(name, "must be 1 to 255 visible ASCII characters without a full stop")
             return nil
         }
         return id
@@ -75,7 +77,7 @@ package struct EventInput: Equatable, Sendable {
     private static func uuid(_ name: String, _ object: inout InputObject) -> UUID? {
         guard let value = object[name] else { return nil }
         guard let uuid = value.string.flatMap({ UUID($0) }) else {
-            object.fault(name, "a UUID was expected")
+            object.fault(name, "must be a UUID")
             return nil
         }
         return uuid

@@ -24,30 +24,30 @@ package struct EventType: Equatable, Sendable {
             properties: [.pipelineID, .name("Castle"), .status("created"), .time("created_at")]),
         EventType(
             name: "pipeline-download-progress",
-            description: "The source of a pipeline is being downloaded, and this much of it is there.",
+            description: "The source of a pipeline is being downloaded; the event reports the progress.",
             category: .pipeline,
             properties: [
                 .pipelineID, .progress, .bytes("downloaded_bytes", 1_572_864), .bytes("total_bytes", 6_291_456),
             ]),
         EventType(
             name: "pipeline-extraction-progress",
-            description: "The source of a pipeline is being extracted, and this much of it is done.",
+            description: "The source of a pipeline is being extracted; the event reports the progress.",
             category: .pipeline,
             properties: [.pipelineID, .progress, .count("extracted_files", 12), .count("total_files", 48)]),
         EventType(
-            name: "pipeline-status-changed", description: "A pipeline has another status.", category: .pipeline,
+            name: "pipeline-status-changed", description: "The status of a pipeline changed.", category: .pipeline,
             properties: [.pipelineID, .status("running"), .previousStatus("created"), .time("changed_at")]),
         EventType(
-            name: "pipeline-completed", description: "A pipeline has ended, well or not.", category: .pipeline,
+            name: "pipeline-completed", description: "A pipeline ended, successfully or not.", category: .pipeline,
             properties: [.pipelineID, .status("succeeded"), .error, .time("completed_at")]),
         EventType(
             name: "job-created", description: "A job was created.", category: .job,
             properties: [.jobID, .pipelineID, .name("convert"), .status("created"), .time("created_at")]),
         EventType(
-            name: "job-status-changed", description: "A job has another status.", category: .job,
+            name: "job-status-changed", description: "The status of a job changed.", category: .job,
             properties: [.jobID, .pipelineID, .status("running"), .previousStatus("created"), .time("changed_at")]),
         EventType(
-            name: "job-completed", description: "A job has ended, well or not.", category: .job,
+            name: "job-completed", description: "A job ended, successfully or not.", category: .job,
             properties: [.jobID, .pipelineID, .status("succeeded"), .error, .time("completed_at")]),
     ]
 }
@@ -62,41 +62,41 @@ struct EventProperty: Equatable, Sendable {
     let example: JSON
 
     static let pipelineID = EventProperty(
-        name: "pipeline_id", type: "string", format: "uuid", description: "The pipeline.",
+        name: "pipeline_id", type: "string", format: "uuid", description: "The id of the pipeline.",
         example: .string("7d3c2f0e-5a51-4d0b-9a43-0d3a1f6c2b7e"))
     static let jobID = EventProperty(
-        name: "job_id", type: "string", format: "uuid", description: "The job.",
+        name: "job_id", type: "string", format: "uuid", description: "The id of the job.",
         example: .string("c1a9e6d4-2b3f-4f7e-8c55-6e0f9b8a7d21"))
     static let progress = EventProperty(
-        name: "progress", type: "number", description: "How much is done, from 0 to 1.", example: .number("0.25"))
+        name: "progress", type: "number", description: "The progress, from 0 to 1.", example: .number("0.25"))
     static let error = EventProperty(
-        name: "error", type: "string", description: "Why it did not end well.", example: .string(""))
+        name: "error", type: "string", description: "Why it failed; empty if it succeeded.", example: .string(""))
 
     static func name(_ example: String) -> EventProperty {
-        EventProperty(name: "name", type: "string", description: "Its name.", example: .string(example))
+        EventProperty(name: "name", type: "string", description: "The name.", example: .string(example))
     }
 
     static func status(_ example: String) -> EventProperty {
-        EventProperty(name: "status", type: "string", description: "Its status now.", example: .string(example))
+        EventProperty(name: "status", type: "string", description: "The new status.", example: .string(example))
     }
 
     static func previousStatus(_ example: String) -> EventProperty {
         EventProperty(
-            name: "previous_status", type: "string", description: "Its status before.", example: .string(example))
+            name: "previous_status", type: "string", description: "The previous status.", example: .string(example))
     }
 
     static func time(_ name: String) -> EventProperty {
         EventProperty(
-            name: name, type: "string", format: "date-time", description: "When that was.",
+            name: name, type: "string", format: "date-time", description: "When this happened.",
             example: .string(EventType.exampleTime))
     }
 
     static func bytes(_ name: String, _ example: Int) -> EventProperty {
-        EventProperty(name: name, type: "integer", description: "In bytes.", example: .number(String(example)))
+        EventProperty(name: name, type: "integer", description: "A number of bytes.", example: .number(String(example)))
     }
 
     static func count(_ name: String, _ example: Int) -> EventProperty {
-        EventProperty(name: name, type: "integer", description: "So many files.", example: .number(String(example)))
+        EventProperty(name: name, type: "integer", description: "A number of files.", example: .number(String(example)))
     }
 }
 
@@ -134,9 +134,9 @@ extension EventType {
         let members = [
             JSON.Member(
                 "event", .object([JSON.Member("type", .string("string")), JSON.Member("const", .string(name))])),
-            JSON.Member("event_id", text("Names the event in its environment; the same each time it is sent.")),
-            JSON.Member("environment_id", text("Where it happened.", format: "uuid")),
-            JSON.Member("timestamp", text("When it happened.", format: "date-time")), JSON.Member("data", data),
+            JSON.Member("event_id", text("Identifies the event in its environment; the same in every attempt.")),
+            JSON.Member("environment_id", text("The environment of the event.", format: "uuid")),
+            JSON.Member("timestamp", text("When the event happened.", format: "date-time")), JSON.Member("data", data),
         ]
         return .object([
             JSON.Member("type", .string("object")), JSON.Member("properties", .object(members)),

@@ -32,12 +32,12 @@ struct HeaderRules {
     func read(_ name: String, of object: inout InputObject) -> [HeaderInput]? {
         guard let value = object[name] else { return nil }
         guard case .object(let members) = value else {
-            object.fault(name, "an object was expected, from names to values", .badHeaders)
+            object.fault(name, "must be an object of header names and values", .badHeaders)
             return nil
         }
         guard Self.count.contains(members.count) else {
             let range = "\(Self.count.lowerBound) to \(Self.count.upperBound)"
-            object.fault(name, "\(range) headers were expected, but there are \(members.count)", .badHeaders)
+            object.fault(name, "must have \(range) headers, but has \(members.count)", .badHeaders)
             return nil
         }
         var seen: Set<String> = []
@@ -46,10 +46,10 @@ struct HeaderRules {
             if let reason = fault(ofName: member.name) {
                 object.fault(path, reason, .badHeaders)
             } else if !seen.insert(member.name.lowercased()).inserted {
-                object.fault(path, "it is there twice, in whatever letter case", .badHeaders)
+                object.fault(path, "duplicate header; letter case is ignored", .badHeaders)
             }
             guard let value = member.value.string else {
-                object.fault(path, "a text was expected", .badHeaders)
+                object.fault(path, "must be a string", .badHeaders)
                 return HeaderInput(name: member.name, value: nil)
             }
             if let reason = Self.fault(ofValue: value) { object.fault(path, reason, .badHeaders) }
@@ -59,14 +59,14 @@ struct HeaderRules {
 
     private func fault(ofName name: String) -> String? {
         guard !name.isEmpty, name.utf8.count <= Self.maximumNameBytes, name.utf8.allSatisfy(\.isTokenByte) else {
-            return "the name of a header was expected: letters, digits and !#$%&'*+-.^_`|~, "
-                + "no more than \(Self.maximumNameBytes)"
+            return "must be a header name of at most \(Self.maximumNameBytes) characters: letters, digits and "
+                + "!#$%&'*+-.^_`|~"
         }
         let folded = Self.folded(name)
         let isReserved =
             Self.reserved.contains(folded) || signatureNames.contains(folded)
             || Self.reservedPrefixes.contains { folded.hasPrefix($0) }
-        return isReserved ? "this header is the sender's own" : nil
+        return isReserved ? "this header is reserved" : nil
     }
 
     /// Whether a signature may be in the header of that name: the sender must not use it for anything else.
@@ -84,12 +84,12 @@ struct HeaderRules {
     /// RFC 9110, section 5.5.
     private static func fault(ofValue value: String) -> String? {
         let bytes = value.utf8
-        guard let first = bytes.first, let last = bytes.last else { return "the value is empty" }
-        if bytes.count > maximumValueBytes { return "the value has more than \(maximumValueBytes) bytes" }
+        guard let first = bytes.first, let last = bytes.last else { return "the value must not be empty" }
+        if bytes.count > maximumValueBytes { return "the value must have at most \(maximumValueBytes) bytes" }
         if bytes.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
-            return "the value has a control character"
+            return "the value must not contain control characters"
         }
         let blanks: [UInt8] = [0x20, 0x09]
-        return blanks.contains(first) || blanks.contains(last) ? "the value begins or ends with a blank" : nil
+        return blanks.contains(first) || blanks.contains(last) ? "the value must not begin or end with a blank" : nil
     }
 }

@@ -6,7 +6,7 @@ extension MediaType {
         if let coding = fields.firstValue(of: "content-encoding").map({ MediaType(bytes: $0).name }), !coding.isEmpty,
             coding != "identity"
         {
-            return "The body must be sent as it is, without a content coding."
+            return "The body must be sent without a content coding."
         }
         guard let type = fields.mediaType, !type.name.isEmpty else { return nil }
         return type.isDeliverable ? nil : "The body must be JSON: application/json, or a type that ends in +json."

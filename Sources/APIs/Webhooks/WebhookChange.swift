@@ -78,7 +78,7 @@ struct WebhookChange {
             if let value = header.value ?? kept.first(where: { $0.name.lowercased() == name })?.value {
                 fields.append(HeaderField(name: header.name, value: value))
             } else {
-                let reason = "\"\(HeaderRules.mask)\" stands for the value that is kept, but there is none"
+                let reason = "\"\(HeaderRules.mask)\" means the stored value, but no value is stored"
                 faults.append(
                     InputFault(code: .badHeaders, path: "custom_headers.\(shown(header.name))", reason: reason))
             }
@@ -91,8 +91,8 @@ struct WebhookChange {
         guard let sealed = webhook.destination.sealedHeaders else { return [] }
         guard let fields = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
             throw APIError(
-                .failure, "The custom headers that are kept cannot be read.",
-                internalMessage: "the headers of webhook \(webhook.id) do not open: another key has sealed them")
+                .failure, "The stored custom headers cannot be decrypted.",
+                internalMessage: "the headers of webhook \(webhook.id) were encrypted with another secret")
         }
         return fields
     }
@@ -106,7 +106,7 @@ struct WebhookChange {
         case .set(.given(let key)): return key
         case .set(.same):
             guard webhook.destination.sealedSecret == nil else { return nil }
-            let reason = "\"\(WebhookSecret.mask)\" stands for the secret that is kept, but there is none"
+            let reason = "\"\(WebhookSecret.mask)\" means the stored secret, but no secret is stored"
             throw APIError([InputFault(code: .validation, path: "secret", reason: reason)])
         }
     }

@@ -23,7 +23,7 @@ extension WebhookHandlers {
     ) throws(APIError) -> Event {
         let input = try EventInput(parsing: try bytes(of: request))
         if let named = input.environment, named != environment {
-            throw APIError(.validation, "environment_id: it is another one than in the path.")
+            throw APIError(.validation, "environment_id: must be the same as in the path.")
         }
         let key = try idempotencyKey(of: request)
         let id = input.id ?? UUID(random: &random).description
@@ -35,7 +35,7 @@ extension WebhookHandlers {
         let wanted = try testedType(try bytes(of: request, isOptional: true))
         let webhook = try await webhook(id)
         guard let type = wanted ?? webhook.events.first.flatMap(EventType.named) else {
-            throw APIError(.unknownEvent, "The webhook has no event.")
+            throw APIError(.unknownEvent, "The webhook has no event. Name one in \"event\".")
         }
         try await checkReach(of: webhook.destination.url, context)
         let moment = now()
@@ -57,7 +57,7 @@ extension WebhookHandlers {
         object.refuseOthers(than: ["event"])
         let name = object.string("event")
         let type = name.flatMap(EventType.named)
-        if let name, type == nil { object.fault("event", "there is no event \"\(shown(name))\"", .unknownEvent) }
+        if let name, type == nil { object.fault("event", "unknown event \"\(shown(name))\"", .unknownEvent) }
         try object.check()
         return type
     }
@@ -98,7 +98,7 @@ extension WebhookHandlers {
     func retry(
         _ request: Request, _ text: String, of id: UUID, _ context: any RequestContext
     ) async throws(APIError) -> Answer {
-        let unknownEntry = APIError(.unknownLog, "The webhook's log has no such line.")
+        let unknownEntry = APIError(.unknownLog, "The webhook's log has no such entry.")
         guard let entry = UInt64(text) else { throw unknownEntry }
         let moment = now()
         let redelivery = try await stored { () async throws(StoreFailure) in
@@ -109,7 +109,7 @@ extension WebhookHandlers {
             return try await accepted(context) { json in json.member("delivery_id", delivery.description) }
         case .unknownDestination: throw Self.unknownWebhook
         case .unknownLine: throw unknownEntry
-        case .gone: throw APIError(.unknownLog, "What was sent is no longer kept.")
+        case .gone: throw APIError(.unknownLog, "The payload of this delivery is no longer kept.")
         }
     }
 
@@ -195,7 +195,7 @@ extension EventAcceptance {
 private func idempotencyKey(of request: Request) throws(APIError) -> String? {
     guard let value = request.fields.joinedValue(of: "idempotency-key") else { return nil }
     guard let key = String(validating: value, as: UTF8.self), EventInput.isID(key) else {
-        throw APIError(.validation, "Idempotency-Key: 1 to 255 visible characters of ASCII were expected.")
+        throw APIError(.validation, "Idempotency-Key: must be 1 to 255 visible ASCII characters.")
     }
     return key
 }
@@ -208,10 +208,10 @@ struct RecoverInput: Equatable {
     init(parsing body: [UInt8], at now: Timestamp) throws(APIError) {
         var object = try InputObject(parsing: body)
         object.refuseOthers(than: ["since", "until"])
-        if object["since"] == nil { object.fault("since", "it is missing") }
+        if object["since"] == nil { object.fault("since", "is required") }
         let since = object.time("since")
         let until = object.time("until")
-        if let since, since > until ?? now { object.fault("since", "it is later than until") }
+        if let since, since > until ?? now { object.fault("since", "must not be later than until") }
         try object.check()
         self.since = since ?? now
         self.until = until ?? now
@@ -237,13 +237,13 @@ extension LogQuery {
         }
         if let text = target.queryValue("before") {
             guard let id = UInt64(text) else {
-                throw APIError(.validation, "The query parameter \"before\" takes the id of a line of the log.")
+                throw APIError(.validation, "The query parameter \"before\" must be the id of a log entry.")
             }
             before = id
         }
         if let name = target.queryValue("event") {
             guard EventType.named(name) != nil else {
-                throw APIError(.unknownEvent, "The query parameter \"event\" takes the name of an event.")
+                throw APIError(.unknownEvent, "The query parameter \"event\" must be the name of an event.")
             }
             event = name
         }
@@ -253,7 +253,7 @@ extension LogQuery {
         case "failure": succeeded = false
         case let text?:
             guard let code = Int(text), (100...599).contains(code) else {
-                let reason = "The query parameter \"status\" takes success, failure or a status such as 503."
+                let reason = "The query parameter \"status\" must be success, failure or a status code such as 503."
                 throw APIError(.validation, reason)
             }
             status = code

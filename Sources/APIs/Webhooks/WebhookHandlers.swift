@@ -70,7 +70,7 @@ package final class WebhookHandlers: APIHandlers {
                 throw APIError(.nothingThere, "There is nothing at this path.")
             }
             // An object whose id is not a UUID does not exist, whatever the method.
-            if let name = route.unreadableID { throw APIError(.nothingThere, "The \(name)'s id is no UUID.") }
+            if let name = route.unreadableID { throw APIError(.nothingThere, "The id of the \(name) is not a UUID.") }
             guard route.methods.contains(request.method.rawValue) else {
                 let allowed = route.methods.joined(separator: ",")
                 var response = APIError(.wrongMethod, "Only \(allowed) can be used here.").response()
@@ -122,13 +122,13 @@ package final class WebhookHandlers: APIHandlers {
     static let unknownWebhook = APIError(.unknownWebhook, "There is no such webhook.")
 
     static let noKey = APIError(
-        .failure, "A key to sign with could not be made.", internalMessage: "libcrypto has made no key pair")
+        .failure, "The signing key could not be created.", internalMessage: "libcrypto could not create a key pair")
 
     private static let busy = APIError(
-        .busy, "Too much has to be asked elsewhere at the moment. The request can be sent again.")
+        .busy, "Too many lookups are pending. Try again.")
 
     private func id(_ text: String) throws(APIError) -> UUID {
-        guard let id = UUID(text) else { throw APIError(.nothingThere, "The id is no UUID.") }
+        guard let id = UUID(text) else { throw APIError(.nothingThere, "The id in the path is not a UUID.") }
         return id
     }
 
@@ -141,7 +141,7 @@ package final class WebhookHandlers: APIHandlers {
         case .tooMany: throw Self.busy
         case .unanswered:
             throw APIError(
-                .projectsUnavailable, "It cannot be told at the moment what environments there are.")
+                .projectsUnavailable, "The project-management service is not responding. Try again.")
         }
     }
 
@@ -167,7 +167,7 @@ package final class WebhookHandlers: APIHandlers {
     func bytes(of request: Request, isOptional: Bool = false) throws(APIError) -> [UInt8] {
         switch request.body {
         case .whole([]) where isOptional: return Array("{}".utf8)
-        case .incomplete: throw APIError(.malformedJSON, "The body is shorter than announced.")
+        case .incomplete: throw APIError(.malformedJSON, "The body is shorter than its Content-Length.")
         case .whole, .tooLarge: break
         }
         if let reason = MediaType.fault(request.fields) { throw APIError(.wrongMediaType, reason) }
@@ -239,7 +239,7 @@ package final class WebhookHandlers: APIHandlers {
             switch creation {
             case .created(let created):
                 return try await committed(.json(.created, json(created, changedBy: input)), context)
-            case .tooMany: throw APIError(.validation, "An environment has no more than \(limit) webhooks.")
+            case .tooMany: throw APIError(.validation, "An environment can have at most \(limit) webhooks.")
             case .noKey:
                 // A new key was passed, but the environment's own keyring cannot be read, and must not be replaced.
                 guard key == nil else { throw Self.noKey }

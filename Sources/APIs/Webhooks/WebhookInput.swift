@@ -55,7 +55,7 @@ struct WebhookInput: Equatable, Sendable {
             return object.has(name) || !isPartial ? .reset : .keep
         }
         for name in ["name", "url", "events"] where object[name] == nil && (object.has(name) || !isPartial) {
-            object.fault(name, object.has(name) ? "it cannot be null" : "it is missing")
+            object.fault(name, object.has(name) ? "must not be null" : "is required")
         }
         name = change("name", Self.name(&object))
         url = change("url", Self.url(&object, rules.urls))
@@ -84,18 +84,18 @@ struct WebhookInput: Equatable, Sendable {
 
     private static func name(_ object: inout InputObject) -> String? {
         guard let name = object.string("name", maximumCharacters: 255) else { return nil }
-        if name.isEmpty { object.fault("name", "it is empty") }
+        if name.isEmpty { object.fault("name", "must not be empty") }
         return name
     }
 
     private static func url(_ object: inout InputObject, _ urls: any URLChecking) -> String? {
         guard let value = object["url"] else { return nil }
         guard let url = value.string else {
-            object.fault("url", "a text was expected")
+            object.fault("url", "must be a string")
             return nil
         }
         if url.utf8.count > maximumURLBytes {
-            object.fault("url", "it has more than \(maximumURLBytes) bytes", .badURL)
+            object.fault("url", "must have at most \(maximumURLBytes) bytes", .badURL)
         } else if let reason = urls.fault(url) {
             object.fault("url", reason, .badURL)
         }
@@ -105,18 +105,18 @@ struct WebhookInput: Equatable, Sendable {
     private static func events(_ object: inout InputObject) -> [String]? {
         guard let value = object["events"] else { return nil }
         guard let values = value.array, !values.isEmpty else {
-            object.fault("events", "an array of one event or more was expected")
+            object.fault("events", "must be an array of at least one event name")
             return nil
         }
         var events: [String] = []
         for (index, value) in values.enumerated() {
             let path = "events[\(index)]"
             guard let name = value.string else {
-                object.fault(path, "the name of an event was expected")
+                object.fault(path, "must be the name of an event")
                 continue
             }
             guard EventType.named(name) != nil else {
-                object.fault(path, "there is no event \"\(shown(name))\"", .unknownEvent)
+                object.fault(path, "unknown event \"\(shown(name))\"", .unknownEvent)
                 continue
             }
             if !events.contains(name) { events.append(name) }
@@ -129,7 +129,7 @@ struct WebhookInput: Equatable, Sendable {
     private static func method(_ object: inout InputObject) -> String? {
         guard let value = object["method"] else { return nil }
         guard let method = value.string, methods.contains(method) else {
-            object.fault("method", "one of \(methods.joined(separator: ", ")) was expected")
+            object.fault("method", "must be one of \(methods.joined(separator: ", "))")
             return nil
         }
         return method.uppercased()
@@ -137,7 +137,7 @@ struct WebhookInput: Equatable, Sendable {
 
     private static func bool(_ name: String, _ object: inout InputObject) -> Bool? {
         guard let value = object[name] else { return nil }
-        if value.bool == nil { object.fault(name, "true or false was expected") }
+        if value.bool == nil { object.fault(name, "must be true or false") }
         return value.bool
     }
 
@@ -146,7 +146,7 @@ struct WebhookInput: Equatable, Sendable {
     private static func rate(_ object: inout InputObject) -> Double? {
         guard let value = object["rate_limit"] else { return nil }
         guard case .number(let text) = value, let rate = Double(text), rates.contains(rate) else {
-            object.fault("rate_limit", "a number of attempts per second was expected, from 0.001 to 100000")
+            object.fault("rate_limit", "must be a number of attempts per second from 0.001 to 100000")
             return nil
         }
         return rate
@@ -163,19 +163,19 @@ struct WebhookInput: Equatable, Sendable {
             var waits: [Double] = []
             for (index, value) in values.enumerated() {
                 guard let seconds = seconds(value) else {
-                    let expected = "a duration such as \"1m30s\", or a number of seconds, was expected"
+                    let expected = "must be a duration such as \"1m30s\", or a number of seconds"
                     object.fault("retry_policy[\(index)]", expected)
                     continue
                 }
                 waits.append(seconds)
             }
             if waits.reduce(0, +) > maximumSeconds {
-                object.fault("retry_policy", "the waits are longer than \(GoDuration.text(maximumSeconds)) together")
+                object.fault("retry_policy", "the waits must add up to at most \(GoDuration.text(maximumSeconds))")
             }
             return .own(.schedule(waits))
         default:
             let expected =
-                "\"fixed\", \"standard\" or an array of no more than \(maximumRetries) durations was expected"
+                "must be \"fixed\", \"standard\" or an array of at most \(maximumRetries) durations"
             object.fault("retry_policy", expected)
             return nil
         }
@@ -199,7 +199,7 @@ struct WebhookInput: Equatable, Sendable {
         default: break
         }
         guard let key = value.string.flatMap({ WebhookSecret($0)?.bytes }) else {
-            object.fault("secret", "true was expected, or whsec_ and the Base64 of 24 to 64 bytes")
+            object.fault("secret", "must be true, or whsec_ followed by 24 to 64 bytes in Base64")
             return nil
         }
         return .given(key)

@@ -73,7 +73,7 @@ struct CallWriter {
         let (delivery, destination) = (start.delivery, start.destination)
         let seconds = now.microseconds / 1_000_000
         guard let call = WebhookCall(id: Self.callID(payload), seconds: seconds, body: shaped.body) else {
-            throw Fault(reason: "the event's id cannot be sent")
+            throw Fault(reason: "the event's id cannot be sent in a header")
         }
         var fields = shaped.headers + [HeaderField(name: "User-Agent", value: names.userAgent)]
         switch destination.protocolKind {
@@ -95,7 +95,7 @@ struct CallWriter {
         fields += try signatures(call, start, at: now)
         guard let sealed = destination.sealedHeaders else { return (fields, fields) }
         guard let custom = sealing.open(sealed, .headers).flatMap({ HeaderField.fields(lines: $0) }) else {
-            throw Fault(reason: "the custom headers cannot be opened: they were sealed under another secret")
+            throw Fault(reason: "the custom headers cannot be decrypted: they were encrypted with another secret")
         }
         // Custom headers may replace these two. Neither may be sent twice (RFC 9110, section 5.3).
         let chosen = Set(custom.map { $0.name.lowercased() }).intersection(["content-type", "user-agent"])
@@ -118,7 +118,7 @@ struct CallWriter {
         var secrets: [WebhookSecret] = []
         if let sealed = start.destination.sealedSecret {
             guard let secret = sealing.open(sealed, .secret).flatMap({ WebhookSecret(bytes: $0) }) else {
-                throw Fault(reason: "the secret cannot be opened: it was sealed under another secret")
+                throw Fault(reason: "the webhook's secret cannot be decrypted: it was encrypted with another secret")
             }
             secrets.append(secret)
         }
@@ -153,7 +153,7 @@ struct CallWriter {
         if let known = keys[key.id] { return known }
         guard let opened = sealing.open(key.sealedPrivateKey, .privateKey),
             let signing = SigningKey(privateKey: opened)
-        else { throw Fault(reason: "the signing key cannot be opened: it was sealed under another secret") }
+        else { throw Fault(reason: "the signing key cannot be decrypted: it was encrypted with another secret") }
         if keys.count >= 4096 { keys.removeAll() }
         keys[key.id] = signing
         return signing

@@ -230,7 +230,7 @@ package final class Dispatcher {
         let moment = now()
         let entry = Running(start: start, began: moment.wall, step: .sending, stepEnds: moment.steady)
         guard let payload = start.payload else {
-            return fail(entry, .unavailable, "what was to be sent is no longer kept, or is damaged")
+            return fail(entry, .unavailable, "the payload is no longer kept, or is damaged")
         }
         advance(entry, payload)
     }
@@ -289,7 +289,7 @@ package final class Dispatcher {
             running[nextToken] = entry
             nextToken += 1
         } catch {
-            fail(entry, .connect, "the attempt cannot be begun: \(error)")
+            fail(entry, .connect, "the request cannot be sent: \(error)")
         }
     }
 
@@ -330,7 +330,7 @@ extension Dispatcher {
             else {
                 return fail(
                     entry, .consent,
-                    "the receiver answered \(status) and did not allow \(settings.headers.origin) to send")
+                    "the receiver answered \(status) but did not allow \(settings.headers.origin) to send events")
             }
             var agreed = entry
             let rate = Self.value(of: "webhook-allowed-rate", headers).flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
@@ -350,7 +350,7 @@ extension Dispatcher {
         switch exchange.outcome {
         case .failure(_, let text):
             asked.approval = Attempt.Approval()
-            fail(asked, .approval, "the policy service cannot be asked: \(text)")
+            fail(asked, .approval, "the policy service did not answer: \(text)")
         case .response(let status, let headers, let body, let isTruncated):
             asked.approval = Attempt.Approval(
                 status: status,

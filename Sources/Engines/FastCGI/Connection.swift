@@ -125,7 +125,7 @@ internal import Values
                     self.outline = outline
                     defer { spool = nil }
                     guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
-                    guard let spool else { preconditionFailure("a request was gathered nowhere") }
+                    guard let spool else { preconditionFailure("a complete request has no spool") }
                     _ = try seekToStart(spool.file)
                     return read(from: spool.file, bodyIsThere: outline.bodyBytes <= bodyLimit, bodyLimit)
                 case .management(let type, let content):
@@ -149,7 +149,7 @@ internal import Values
 
     private func read(from source: FileDescriptor, bodyIsThere: Bool, _ bodyLimit: Int) -> Arrival {
         guard let (parameters, body) = loop.library.read(from: source, outline, bodyIsThere: bodyIsThere) else {
-            return .ended("libfcgi cannot read the request")
+            return .ended("libfcgi could not read a request")
         }
         client = ""
         do throws(ParameterError) {

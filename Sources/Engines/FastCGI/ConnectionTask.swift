@@ -178,7 +178,7 @@ extension ResponderLoop {
             if service.isWriting { await commitPart(connection) }
             connection.response?.add(part)
         } catch {
-            close(connection, "broken off: \(error)")
+            close(connection, "its response could not be completed: \(error)")
         }
     }
 }

@@ -51,10 +51,10 @@ struct Parameters {
     /// - Parameter body: the standard input; `nil` if it was too long to keep.
     func request(body: [UInt8]?) throws(ParameterError) -> Request {
         guard let text = String(validating: method, as: UTF8.self), let method = HTTPRequest.Method(text) else {
-            throw ParameterError(description: "REQUEST_METHOD is missing or no method")
+            throw ParameterError(description: "REQUEST_METHOD is missing, or is not a method")
         }
         guard target.first == UInt8(ascii: "/") || target == [UInt8(ascii: "*")] else {
-            throw ParameterError(description: "REQUEST_URI is missing or no path")
+            throw ParameterError(description: "REQUEST_URI is missing, or is not a path")
         }
         let mount = percentDecoded(mountPoint[...])?.split(separator: "/").map(String.init) ?? []
         return Request(
@@ -69,7 +69,7 @@ struct Parameters {
         guard let body, !isBodyRefused else { return .tooLarge }
         guard !contentLength.isEmpty else { return .whole(body) }
         guard let announced = Int(String(decoding: contentLength, as: UTF8.self)), announced >= 0 else {
-            throw ParameterError(description: "CONTENT_LENGTH is no length")
+            throw ParameterError(description: "CONTENT_LENGTH is not a number of bytes")
         }
         return announced == body.count ? .whole(body) : .incomplete
     }

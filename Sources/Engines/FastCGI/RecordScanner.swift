@@ -73,13 +73,13 @@ struct RecordScanner {
 
     /// Checks a record's header. Returns what is wrong with it, or `nil`.
     private mutating func beginRecord() -> String? {
-        guard header[0] == 1 else { return "a record of version \(header[0])" }
+        guard header[0] == 1 else { return "it sent a FastCGI record of version \(header[0])" }
         if requestID == 0 {
-            return phase == .begin ? nil : "a management record within a request"
+            return phase == .begin ? nil : "it sent a FastCGI management record within a request"
         }
         switch (phase, type) {
         case (.begin, RecordType.beginRequest):
-            guard contentLeft == 8 else { return "a begin record of \(contentLeft) bytes" }
+            guard contentLeft == 8 else { return "it sent a FastCGI begin record of \(contentLeft) bytes" }
             outline = RequestOutline()
             outline.id = requestID
             parameterBytes = 0
@@ -88,11 +88,11 @@ struct RecordScanner {
             break
         case (.parameters, RecordType.parameters) where requestID == outline.id:
             parameterBytes += contentLeft
-            guard parameterBytes <= Self.maximumParameterBytes else { return "too many parameters" }
+            guard parameterBytes <= Self.maximumParameterBytes else { return "it sent too many FastCGI parameters" }
         case (.input, RecordType.standardInput) where requestID == outline.id:
             outline.bodyBytes += contentLeft
         default:
-            return "a record of type \(type) out of place"
+            return "it sent a FastCGI record of type \(type) out of order"
         }
         outline.endsPadded = paddingLeft > 0
         return nil
@@ -111,7 +111,7 @@ struct RecordScanner {
             phase = .begin
             return .abort(requestID: requestID)
         case RecordType.parameters where length == 0:
-            guard pairs.isWhole else { return .broken("parameters that break off") }
+            guard pairs.isWhole else { return .broken("it sent incomplete FastCGI parameters") }
             phase = .input
         case RecordType.standardInput where length == 0:
             phase = .begin

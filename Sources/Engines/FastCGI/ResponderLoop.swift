@@ -185,7 +185,7 @@ package final class ResponderLoop {
             }
         } catch {
             // Usually too many files are open. New connections stay in the backlog until the next try.
-            logger.warning("cannot accept a connection", metadata: ["error": "\(error)"])
+            logger.warning("cannot accept a connection; trying again in 0.2 s", metadata: ["error": "\(error)"])
             try? epoll.remove(listener)
             acceptsAgainAt = now() + 200_000
         }

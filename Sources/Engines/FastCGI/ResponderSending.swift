@@ -19,7 +19,7 @@ extension ResponderLoop {
         // Answers may not hold more memory than the limit. The closed connection makes the client try again.
         if response.body.count > AnswerRoom.freeBytes, !room.hasRoom(for: connection.client, bytes: response.body.count)
         {
-            close(connection, "no memory for an answer of \(response.body.count) bytes to \(connection.client)")
+            close(connection, "no memory for a response of \(response.body.count) bytes to \(connection.client)")
             return false
         }
         connection.progressAt = now()
@@ -58,7 +58,9 @@ extension ResponderLoop {
                 continue
             }
             guard now() - connection.progressAt >= sendMicroseconds else { continue }
-            logger.info("closed a connection: its client did not read", metadata: ["client": "\(connection.client)"])
+            logger.info(
+                "closed a connection: its client did not read the response in time",
+                metadata: ["client": "\(connection.client)"])
             close(connection)
         }
     }

@@ -67,7 +67,7 @@ extension ResponderLoop {
         committing = []
         for connection in turn[..<count] { fail(connection, .rolledBack) }
         // A request that waits for the commit although it broke the transaction would break it again each time.
-        for connection in turn[count...] { fail(connection, .unavailable("the transaction failed")) }
+        for connection in turn[count...] { fail(connection, .unavailable("the transaction of the request failed")) }
     }
 
     /// Has the requests of a failed commit answered again, each with a commit of its own.

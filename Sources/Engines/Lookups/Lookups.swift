@@ -106,9 +106,11 @@ package final class Lookups {
         guard isUnanswered != self.isUnanswered else { return }
         self.isUnanswered = isUnanswered
         if isUnanswered {
-            logger.warning("the project management does not answer", metadata: ["reason": "\(reason)"])
+            logger.warning(
+                "the project-management service does not answer; its environments cannot be checked",
+                metadata: ["reason": "\(reason)"])
         } else {
-            logger.info("the project management answers again")
+            logger.info("the project-management service answers again")
         }
     }
 
@@ -133,7 +135,7 @@ package final class Lookups {
             return !finished.isEmpty
         } catch {
             // The supervisor replaces this process.
-            logger.critical("libcurl is lost to this process, which ends", metadata: ["reason": "\(error)"])
+            logger.critical("libcurl failed; this process ends and is replaced", metadata: ["reason": "\(error)"])
             Signal.raise(Signal.terminate)
             let lost = pending.values
             pending = [:]
@@ -147,7 +149,7 @@ extension Exchange.Outcome {
     /// Why a lookup was not answered.
     fileprivate var failureText: String {
         switch self {
-        case .response(let status, _, _, _): "it answered \(status)"
+        case .response(let status, _, _, _): "it answered with status \(status)"
         case .failure(_, let text): text
         }
     }

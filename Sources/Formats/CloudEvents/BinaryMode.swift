@@ -22,14 +22,15 @@ package enum BinaryMode {
             guard name.hasPrefix(prefix) else { continue }
             let attribute = String(name.dropFirst(prefix.count))
             guard CloudEvent.isName(attribute) else {
-                throw CloudEventFault(name, "this is the header of no attribute")
+                throw CloudEventFault(
+                    name, "the rest of the header's name is not an attribute name: use lower-case letters and digits")
             }
             // This attribute is the field Content-Type (section 3.1.1).
             guard attribute != "datacontenttype" else {
-                throw CloudEventFault(name, "the header Content-Type says what the data is")
+                throw CloudEventFault(name, "use the header Content-Type instead")
             }
             guard let value = value(of: attribute, fields.value(at: index)) else {
-                throw CloudEventFault(name, "the value is not UTF-8")
+                throw CloudEventFault(name, "must be UTF-8")
             }
             members.append(JSON.Member(attribute, .string(value)))
         }
@@ -73,7 +74,7 @@ package enum BinaryMode {
             return .json(try JSON(parsing: text, maximumValues: maximumValues, depth: 1))
         } catch {
             guard contentType != nil else { return .bytes(body) }
-            throw CloudEventFault(nil, "The data is not JSON, though the Content-Type says so: \(error)")
+            throw CloudEventFault(nil, "The data is not JSON, although Content-Type says so: \(error)")
         }
     }
 

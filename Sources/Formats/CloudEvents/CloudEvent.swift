@@ -38,23 +38,23 @@ package struct CloudEvent {
         var seen: Set<String> = []
         let isFormer = members.contains { $0.name == "specversion" && $0.value == .string(Self.formerVersion) }
         for member in members {
-            guard seen.insert(member.name).inserted else { throw Self.fault(member.name, "it is there twice") }
+            guard seen.insert(member.name).inserted else { throw Self.fault(member.name, "duplicate member") }
             switch member.name {
             case "data": data = .json(member.value)
             case "data_base64" where isFormer:
-                throw Self.fault(member.name, "version 0.3 has data and datacontentencoding instead")
+                throw Self.fault(member.name, "is not an attribute of version 0.3: use data and datacontentencoding")
             case "data_base64":
                 guard seen.isDisjoint(with: ["data"]) || data == .none else {
-                    throw Self.fault("data_base64", "it cannot be there beside data")
+                    throw Self.fault("data_base64", "cannot be combined with data")
                 }
                 guard member.value != .null else { continue }
                 guard let bytes = member.value.string.flatMap({ Base64.standard.decode($0.utf8) }) else {
-                    throw Self.fault("data_base64", "Base64 was expected")
+                    throw Self.fault("data_base64", "must be Base64")
                 }
                 data = .bytes(bytes)
             case Self.extensionsName:
                 // From version 0.1; passed on unchanged.
-                guard case .object = member.value else { throw Self.fault(member.name, "an object was expected") }
+                guard case .object = member.value else { throw Self.fault(member.name, "must be an object") }
                 attributes.append(member)
             default:
                 guard member.value != .null else { continue }
@@ -65,14 +65,14 @@ package struct CloudEvent {
         if isFormer, attributes.contains(where: { $0.name == Self.dataEncoding }), data != .none,
             Self.bytes(ofEncoded: data) == nil
         {
-            throw Self.fault("data", "Base64 was expected, as datacontentencoding says")
+            throw Self.fault("data", "must be Base64, as datacontentencoding says")
         }
         if seen.isSuperset(of: ["data", "data_base64"]) {
-            throw Self.fault("data_base64", "it cannot be there beside data")
+            throw Self.fault("data_base64", "cannot be combined with data")
         }
         let there = Set(attributes.map(\.name))
         for name in ["specversion"] + Self.required where !there.contains(name) {
-            throw Self.fault(name, "it is missing")
+            throw Self.fault(name, "is required")
         }
         self.attributes = attributes
         self.data = data
@@ -123,43 +123,44 @@ package struct CloudEvent {
     static func check(_ attribute: JSON.Member, isFormer: Bool = false) throws(CloudEventFault) {
         let name = attribute.name
         guard isName(name), name.utf8.count <= 64 else {
-            throw fault(name, "the name of an attribute was expected: up to 64 lower-case letters and digits")
+            throw fault(name, "is not an attribute name: use up to 64 lower-case letters and digits")
         }
         if let known = isFormer ? formerRules[name] ?? rules[name] : rules[name] {
             guard let text = attribute.value.string, isText(text), known.isValid(text) else {
-                throw fault(name, "\(known.takes) was expected")
+                throw fault(name, "must be \(known.expected)")
             }
             return
         }
         switch attribute.value {
         case .bool: break
         case .string(let text):
-            guard isText(text) else { throw fault(name, "it has a character that no attribute may have") }
+            guard isText(text) else { throw fault(name, "must not contain control characters or noncharacters") }
         case .number(let text):
-            guard Int32(text) != nil else { throw fault(name, "a number must be whole and fit 32 bits") }
-        case .null, .array, .object: throw fault(name, "a text, a whole number or a Boolean was expected")
+            guard Int32(text) != nil else { throw fault(name, "must be a whole number of 32 bits") }
+        case .null, .array, .object: throw fault(name, "must be a string, a whole number or a Boolean")
         }
     }
 
     private struct Rule: Sendable {
-        let takes: String
+        /// What is accepted, as an error names it after "must be".
+        let expected: String
         let isValid: @Sendable (String) -> Bool
     }
 
-    private static let text = Rule(takes: "a text that is not empty") { !$0.isEmpty }
+    private static let text = Rule(expected: "a string that is not empty") { !$0.isEmpty }
     private static let rules = [
-        "specversion": Rule(takes: "\"1.0\" or \"0.3\"") { $0 == version || $0 == formerVersion },
+        "specversion": Rule(expected: "\"1.0\" or \"0.3\"") { $0 == version || $0 == formerVersion },
         "id": text, "type": text, "subject": text,
-        "source": Rule(takes: "a URI or a reference to one") { !$0.isEmpty && isURIReference($0) },
-        "dataschema": Rule(takes: "a URI") { isURI($0) },
-        "datacontenttype": Rule(takes: "a media type") { MediaType.isWellFormed($0) },
-        "time": Rule(takes: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
+        "source": Rule(expected: "a URI reference") { !$0.isEmpty && isURIReference($0) },
+        "dataschema": Rule(expected: "a URI") { isURI($0) },
+        "datacontenttype": Rule(expected: "a media type") { MediaType.isWellFormed($0) },
+        "time": Rule(expected: "a date and time such as 2026-11-22T06:05:37Z") { Timestamp(rfc3339: $0) != nil },
     ]
 
     /// The rules of version 0.3 that differ.
     private static let formerRules = [
-        "schemaurl": Rule(takes: "a URI or a reference to one") { isURIReference($0) },
-        dataEncoding: Rule(takes: "\"base64\"") { $0.lowercased() == "base64" },
+        "schemaurl": Rule(expected: "a URI reference") { isURIReference($0) },
+        dataEncoding: Rule(expected: "\"base64\"") { $0.lowercased() == "base64" },
     ]
 
     /// No control characters, no noncharacters (spec.md, "Type System"). Half surrogate pairs have become U+FFFD.

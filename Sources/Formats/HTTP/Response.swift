@@ -38,10 +38,10 @@ package struct Response: Sendable {
 extension Response {
     /// The text when a long answer is refused (503) because the memory for such answers, in all or for one address, is
     /// used up.
-    package static let noRoomText = "Too many long answers are being sent to clients that read slowly. Try again."
+    package static let noRoomText = "Too many long responses are being sent to slow clients. Try again."
     /// The text when a request may not wait (429).
     package static let tooManyWaitText =
-        "Too many requests of your address, or for the same data, wait already. Try again."
+        "Too many requests from your address, or for the same data, are already waiting. Try again."
 
     /// The response with a `Retry-After` field.
     package func retryAfter(_ seconds: Int) -> Response {
@@ -62,7 +62,7 @@ extension HTTPField.Name {
 extension Response {
     /// The text when a stored record cannot be read.
     package static let damageText =
-        "A stored record that this request needs is damaged. The operator can repair the store; its log says more."
+        "A stored record that this request needs is damaged. The service's log tells the operator how to repair it."
 
     /// The response when the store fails: 507 if there is no room, 500 if a record is damaged, else 503. Those of 507
     /// and 503 have `Retry-After`.
@@ -70,7 +70,7 @@ extension Response {
         var response: Response =
             switch failure {
             case .full:
-                .text(.insufficientStorage, "The store is full. What is kept can be read, collected and deleted.")
+                .text(.insufficientStorage, "The store is full. Stored data can still be read, collected and deleted.")
             case .damaged: .text(.internalServerError, damageText)
             case .unavailable, .lost, .rolledBack: .text(.serviceUnavailable, "The store cannot be used at the moment.")
             }

@@ -82,7 +82,7 @@ extension Target {
         guard let text = queryValue(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
             let bounds = "\(range.lowerBound) to \(range.upperBound)"
-            throw QueryError(reason: "The query parameter \"\(name)\" takes a whole number from \(bounds).")
+            throw QueryError(reason: "The query parameter \"\(name)\" must be a whole number from \(bounds).")
         }
         return number
     }
@@ -91,7 +91,7 @@ extension Target {
     package func waitMilliseconds() throws(QueryError) -> Int {
         guard let text = queryValue("wait") else { return 0 }
         guard let seconds = Double(text), (0...60).contains(seconds) else {
-            throw QueryError(reason: "The query parameter \"wait\" takes seconds from 0 to 60.")
+            throw QueryError(reason: "The query parameter \"wait\" must be a number of seconds from 0 to 60.")
         }
         return Int(seconds * 1000)
     }

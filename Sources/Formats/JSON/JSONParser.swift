@@ -1,6 +1,6 @@
 /// Why a text is not JSON, and where.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// What is wrong, as the end of a sentence: "a value was expected".
+    /// What is wrong, as the end of a sentence: "expected a value".
     package let reason: String
     /// Bytes before the fault.
     package let offset: Int
@@ -51,7 +51,7 @@ struct JSONParser {
         try skipBlanks()
         let value = try placedValue(depth: depth)
         try skipBlanks()
-        guard position == text.count else { throw failure("something follows the value") }
+        guard position == text.count else { throw failure("unexpected text after the value") }
         return value
     }
 
@@ -82,7 +82,7 @@ struct JSONParser {
             position = text[inside...].firstIndex(of: UInt8(ascii: "\n")) ?? text.count
         case UInt8(ascii: "*"):
             guard let end = (inside..<text.count).first(where: { text[$0...].starts(with: "*/".utf8) }) else {
-                throw failure("the comment does not end")
+                throw failure("unterminated comment")
             }
             position = end + 2
         default: return false
@@ -97,9 +97,9 @@ struct JSONParser {
     }
 
     private mutating func value(depth: Int) throws(JSONError) -> JSON {
-        guard let byte = next else { throw failure("a value was expected, but the text ends") }
+        guard let byte = next else { throw failure("expected a value, but the text ends") }
         values += 1
-        guard values <= maximumValues else { throw failure("there are more than \(maximumValues) values") }
+        guard values <= maximumValues else { throw failure("more than \(maximumValues) values") }
         switch byte {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)
@@ -108,7 +108,7 @@ struct JSONParser {
         case UInt8(ascii: "f"): return try word("false", .bool(false))
         case UInt8(ascii: "n"): return try word("null", .null)
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
-        default: throw failure("a value was expected")
+        default: throw failure("expected a value")
         }
     }
 
@@ -128,7 +128,7 @@ struct JSONParser {
 
     private mutating func word(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
         let bytes = Array(String(describing: word).utf8)
-        guard text[position...].starts(with: bytes) else { throw failure("a value was expected") }
+        guard text[position...].starts(with: bytes) else { throw failure("expected a value") }
         position += bytes.count
         return value
     }
@@ -144,7 +144,7 @@ struct JSONParser {
             values.append(try placedValue(depth: depth + 1))
             try skipBlanks()
             if take("]") { return .array(values) }
-            guard take(",") else { throw failure("\",\" or \"]\" was expected") }
+            guard take(",") else { throw failure("expected \",\" or \"]\"") }
         }
     }
 
@@ -156,17 +156,17 @@ struct JSONParser {
         var members: [JSON.Member] = []
         while true {
             try skipBlanks()
-            guard next == UInt8(ascii: "\"") else { throw failure("a member's name in quotes was expected") }
+            guard next == UInt8(ascii: "\"") else { throw failure("expected a member name in double quotes") }
             let nameStart = position
             let name = try string()
             let nameRange = nameStart..<position
             try skipBlanks()
-            guard take(":") else { throw failure("\":\" was expected") }
+            guard take(":") else { throw failure("expected \":\"") }
             try skipBlanks()
             members.append(JSON.Member(name, try placedValue(depth: depth + 1, name: nameRange)))
             try skipBlanks()
             if take("}") { return .object(members) }
-            guard take(",") else { throw failure("\",\" or \"}\" was expected") }
+            guard take(",") else { throw failure("expected \",\" or \"}\"") }
         }
     }
 
@@ -186,7 +186,7 @@ struct JSONParser {
     private mutating func digits() throws(JSONError) {
         let start = position
         while let byte = next, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
-        guard position > start else { throw failure("a digit was expected") }
+        guard position > start else { throw failure("expected a digit") }
     }
 
     private mutating func string() throws(JSONError) -> String {
@@ -198,25 +198,25 @@ struct JSONParser {
             case UInt8(ascii: "\""):
                 position += 1
                 guard let string = String(validating: bytes, as: UTF8.self) else {
-                    throw failure("the string is not UTF-8", at: start)
+                    throw failure("invalid UTF-8 in a string", at: start)
                 }
                 return string
             case UInt8(ascii: "\\"):
                 position += 1
                 bytes += String(try escaped()).utf8
             case 0..<0x20:
-                throw failure("a control character stands in a string unescaped")
+                throw failure("unescaped control character in a string")
             default:
                 bytes.append(byte)
                 position += 1
             }
         }
-        throw failure("the string does not end", at: start)
+        throw failure("unterminated string", at: start)
     }
 
     /// Reads what follows a backslash. Half a surrogate pair is not a character and becomes U+FFFD.
     private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
-        guard let byte = next else { throw failure("the string does not end") }
+        guard let byte = next else { throw failure("unterminated string") }
         position += 1
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
@@ -226,7 +226,7 @@ struct JSONParser {
         case UInt8(ascii: "r"): return "\r"
         case UInt8(ascii: "t"): return "\t"
         case UInt8(ascii: "u"): break
-        default: throw failure("unknown escape", at: position - 2)
+        default: throw failure("unknown escape in a string", at: position - 2)
         }
         let first = try codeUnit()
         if let scalar = Unicode.Scalar(first) { return scalar }
@@ -245,7 +245,7 @@ struct JSONParser {
 
     private mutating func codeUnit() throws(JSONError) -> UInt32 {
         guard let unit = escapedCodeUnit(in: text, at: position) else {
-            throw failure("four hexadecimal digits were expected")
+            throw failure("expected four hexadecimal digits")
         }
         position += 4
         return UInt32(unit)

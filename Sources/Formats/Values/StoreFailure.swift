@@ -19,8 +19,8 @@ extension StoreFailure {
         switch self {
         case .full: "The store is full."
         case .damaged(let what):
-            "A stored record is damaged: \(what). \"postroom store repair\" drops what cannot be read."
-        case .rolledBack: "The store has rolled the transaction back."
+            "A stored record is damaged: \(what). \"postroom store repair\" drops damaged records."
+        case .rolledBack: "The transaction was rolled back."
         case .unavailable(let reason), .lost(let reason): "The store cannot be used: \(reason)."
         }
     }

@@ -6,8 +6,13 @@ internal import SystemPackage
 struct Postroom: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "postroom",
-        abstract: "A self-hosted hub for webhooks: FastCGI responders behind nginx, on one memory-mapped file.",
-        discussion: "Everything is set by environment variables; \"postroom settings\" shows those in force.",
+        abstract: "A self-hosted hub for webhooks: receives, queues, routes and delivers them.",
+        discussion: """
+            Start the service with "postroom serve". Environment variables configure it; "postroom settings" lists them all.
+
+            Exit status of each command, unless its help says otherwise: 0 after success, 1 after a failure, 64 if the \
+            arguments are wrong, 78 if a setting is wrong.
+            """,
         version: postroomVersion,
         subcommands: [
             Serve.self, Respond.self, Work.self, ShowSettings.self, Locations.self, StoreCommand.self,
@@ -86,16 +91,16 @@ extension Settings {
         do throws(Errno) {
             try Files.makeDirectory(dataDirectory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
         } catch {
-            throw Refusal("DATA_DIR: cannot make \(dataDirectory): \(error)")
+            throw Refusal("DATA_DIR: cannot create \(dataDirectory): \(error)")
         }
     }
 }
 
 struct ShowSettings: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "settings", abstract: "Show the settings in force.",
+        commandName: "settings", abstract: "Print all settings, with the values in force.",
         discussion: """
-            Each line sets a variable, as a shell or systemd's EnvironmentFile reads it. Secrets are left out: a comment \
+            Each line sets a variable, as a shell or systemd's EnvironmentFile reads it. Secrets are not printed: a comment \
             says that they are set. Warnings are on standard error.
             """)
 

@@ -110,7 +110,7 @@ package import Values
     /// Starts a request; its result comes from a later `wait`.
     /// - Parameter token: identifies the request; no other request in flight may have it.
     package func start(_ request: Outgoing, token: UInt64) throws(CurlError) {
-        precondition(transfers[token] == nil, "a token stands for one request")
+        precondition(transfers[token] == nil, "a token is used for one request")
         let transfer = if let last = idle.popLast() { last } else { try Transfer(options) }
         try transfer.prepare(request, token: token, addresses: newAddresses)
         newAddresses = []

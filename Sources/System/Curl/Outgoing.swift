@@ -56,15 +56,15 @@ package struct Outgoing: Sendable {
     /// Throws if the request could not be sent exactly as given.
     func validate() throws(CurlError) {
         guard Self.isToken(method), !["HEAD", "CONNECT"].contains(method) else {
-            throw .unusable("no method to send a request with: \(method.debugDescription)")
+            throw .unusable("not a method: \(method.debugDescription)")
         }
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7f }) else {
             throw .unusable("the URL has a blank or a control character: \(url.debugDescription)")
         }
         for (name, value) in headers {
-            guard Self.isToken(name) else { throw .unusable("no name of a header field: \(name.debugDescription)") }
+            guard Self.isToken(name) else { throw .unusable("not a field name: \(name.debugDescription)") }
             guard !["content-length", "transfer-encoding"].contains(name.lowercased()) else {
-                throw .unusable("\(name) follows from the body")
+                throw .unusable("the header field \(name) must not be set: it follows from the body")
             }
             // RFC 9110, section 5.5.
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {

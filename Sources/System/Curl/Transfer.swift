@@ -61,7 +61,7 @@ internal import Values
     @unsafe static func of(_ easy: OpaquePointer) -> Transfer {
         var context: UnsafeMutablePointer<CChar>?
         _ = unsafe postroom_curl_get_string(easy, CURLINFO_PRIVATE, &context)
-        guard let context = unsafe context else { preconditionFailure("every handle has its transfer") }
+        guard let context = unsafe context else { preconditionFailure("a handle has no transfer") }
         return unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
     }
 

@@ -36,7 +36,7 @@ internal import CLMDB
     package init(path: String, tables: Int, readers: Int, _ options: Options) throws(LMDBError) {
         var created: OpaquePointer?
         unsafe try check(mdb_env_create(&created), "mdb_env_create")
-        guard let created = unsafe created else { preconditionFailure("mdb_env_create made nothing") }
+        guard let created = unsafe created else { preconditionFailure("mdb_env_create returned no environment") }
         var flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS)
         flags |= UInt32(options.isDurable ? MDB_NOMETASYNC : MDB_NOSYNC)
         if options.isReadOnly { flags |= UInt32(MDB_RDONLY) }
@@ -123,7 +123,7 @@ internal import CLMDB
             code = unsafe mdb_txn_begin(handle, nil, flags, &transaction)
         }
         try check(code, "mdb_txn_begin")
-        guard let transaction = unsafe transaction else { preconditionFailure("mdb_txn_begin made nothing") }
+        guard let transaction = unsafe transaction else { preconditionFailure("mdb_txn_begin returned no transaction") }
         return unsafe transaction
     }
 

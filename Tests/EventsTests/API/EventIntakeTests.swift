@@ -60,7 +60,7 @@ import Testing
         let body = " " + Self.event + "\n"
         #expect(try intake(body, type: type).bare == [EventIntake.Event(type: "t", body: Array(body.utf8))])
         #expect(try intake(Self.older, type: type).events.map(\.type) == ["old"])
-        #expect(fault { () throws(EventError) in try intake("{}", type: type) } == "specversion: it is missing.")
+        #expect(fault { () throws(EventError) in try intake("{}", type: type) } == "specversion: is required.")
         // The media type takes precedence over the headers.
         #expect(try intake(body, type: type, [("ce-specversion", "1.0")]).events.map(\.type) == ["t"])
     }
@@ -83,10 +83,11 @@ import Testing
 
     @Test(
         arguments: [
-            ("{}", "A batch is a JSON array."), ("1", "A batch is a JSON array."), ("", "The body is not JSON: "),
-            ("[\(event), {}]", "[1]: specversion: it is missing."), ("[1]", "[0]: an event is a JSON object."),
-            ("[\(event), \(event), null]", "[2]: an event is a JSON object."),
-            (#"[{"cloudEventsVersion": "0.1", "extensions": 1}]"#, "[0]: extensions: an object was expected."),
+            ("{}", "The batch must be a JSON array."), ("1", "The batch must be a JSON array."),
+            ("", "The body is not JSON: "),
+            ("[\(event), {}]", "[1]: specversion: is required."), ("[1]", "[0]: must be a JSON object."),
+            ("[\(event), \(event), null]", "[2]: must be a JSON object."),
+            (#"[{"cloudEventsVersion": "0.1", "extensions": 1}]"#, "[0]: extensions: must be an object."),
             ("[\(event),]", "The body is not JSON: "),
         ])
     func `a batch with an invalid event is refused as a whole, with the index of the event`(

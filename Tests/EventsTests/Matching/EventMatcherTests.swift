@@ -201,7 +201,7 @@ import Values
             try test.match(matcher)
             #expect(try test.work().map(\.subscription) == [other.number, other.number])
             let reported = try test.current(slow).destination
-            #expect(reported.disabledReason?.contains("takes too long") == true && reported.disabledAt == nil)
+            #expect(reported.disabledReason?.contains("took too long") == true && reported.disabledAt == nil)
             // Once the report is removed, it is not repeated until the expression changes.
             try test.change(slow) { $0.destination.disabledReason = nil }
             try test.receive(event)

@@ -134,10 +134,10 @@ import Values
         #expect(
             fault { () throws(EventError) in
                 try changed(before, #"{"uuid": "11111111-2222-4333-8444-555555555555"}"#)
-            } == "uuid: it cannot be changed.")
+            } == "uuid: cannot be changed.")
         #expect(
             fault { () throws(EventError) in try changed(before, #"{"user": "U"}"#) }
-                == "user: a subscription cannot be given away.")
+                == "user: cannot be changed.")
     }
 
     @Test func `users that only look the same are different`() throws {

@@ -23,7 +23,7 @@ import Values
     @Test(arguments: ["name", "jsonpath", "target_url"])
     func `a new subscription needs a name, an expression and a target, and a change does not`(name: String) throws {
         let body = subscription([name: nil])
-        #expect(fault { () throws(EventError) in try input(body) } == "\(name): it is missing.")
+        #expect(fault { () throws(EventError) in try input(body) } == "\(name): is required.")
         _ = try input(body, isNew: false)
         _ = try input("{}", isNew: false)
     }
@@ -111,7 +111,7 @@ import Values
         let longest = String(repeating: "é", count: 255)
         _ = try input(subscription([member: "\"\(longest)\""]))
         let message = fault { () throws(EventError) in try input(subscription([member: "\"\(longest)x\""])) }
-        #expect(message == "\(member): it has more than 255 characters.")
+        #expect(message == "\(member): must have at most 255 characters.")
     }
 
     @Test func `expressions, targets and errors have a maximum length`() throws {
@@ -124,7 +124,7 @@ import Values
         _ = try input(subscription(["error": "\"\(error)\""]))
         for (member, text) in [("jsonpath", expression), ("target_url", url + rest), ("error", error)] {
             let message = fault { () throws(EventError) in try input(subscription([member: "\"\(text)a\""])) }
-            #expect(message?.hasPrefix("\(member): it has more than ") == true)
+            #expect(message?.hasPrefix("\(member): must have at most ") == true)
         }
     }
 
@@ -141,7 +141,7 @@ import Values
     {
         #expect(
             fault { () throws(EventError) in try input(subscription(["auth": "{}"])) }
-                == "auth.type: \"basic\" or \"header\" was expected.")
+                == "auth.type: must be \"basic\" or \"header\".")
         let change = try input(#"{"auth": {}}"#, isNew: false)
         #expect(text(change.auth?.text) == "{}" && change.auth?.header == nil)
     }

@@ -285,7 +285,7 @@ import Webhooks
                 Issue.record("opened")
             } catch {
                 let advice =
-                    "schema version \(layout); \"postroom store migrate\" brings it to \(MappedStore.schemaVersion)"
+                    "schema version \(layout); run \"postroom store migrate\" to migrate it to version \(MappedStore.schemaVersion)"
                 #expect(error.description.hasPrefix("\(path): \(advice)"))
                 #expect(!error.isDamage)
             }

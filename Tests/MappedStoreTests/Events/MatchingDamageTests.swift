@@ -179,7 +179,8 @@ import Values
             try match(filled)
             #expect(try deliveries(filled) == [3, 3, 5])
             let wanted = [
-                "a replay of subscription \(numbers[0])", "a subscription is damaged: subscription \(numbers[1])",
+                "a replay of subscription \(numbers[0]) is damaged",
+                "a subscription is damaged: subscription \(numbers[1])",
                 "a payload is damaged: event \(filled.events[1])",
             ]
             #expect(filled.store.takeDamage() == wanted)
@@ -205,7 +206,7 @@ import Values
             matcher.rolledBack()
             try match(filled, matcher)
             let reported = try #require(try filled.store.events.subscription(slow.id)).destination.disabledReason
-            #expect(reported?.contains("takes too long") == true)
+            #expect(reported?.contains("took too long") == true)
         }
     }
 
@@ -249,7 +250,7 @@ import Values
             }
             try store.commit()
             #expect(try store.matching.waitingReplay(after: nil, limit: 9, maximumBytes: .max) == nil)
-            #expect(store.takeDamage() == ["a replay of subscription \(number)"])
+            #expect(store.takeDamage() == ["a replay of subscription \(number) is damaged"])
         }
     }
 

@@ -72,11 +72,11 @@ def test_get_shows_events_with_their_deliveries(service, receive):
 
 def test_an_invalid_date_or_id_is_refused(service):
     for arguments, reason in (
-        (("get", "--start-date", "yesterday"), '--start-date is "yesterday", but takes'),
+        (("get", "--start-date", "yesterday"), '--start-date is "yesterday", but must be'),
         (("get", "--end-date", "2026-02-30 00:00:00"), "--end-date is"),
         (("get", "--start-date", "2020-01-02 00:00:00", "--end-date", "2020-01-01 00:00:00"), "later than --end-date"),
-        (("get", "x"), '"x" is no UUID'),
-        (("retry", "x"), '"x" is no UUID'),
+        (("get", "x"), '"x" is not a UUID'),
+        (("retry", "x"), '"x" is not a UUID'),
         (("purge", "--older-than-date", "1"), "--older-than-date is"),
     ):
         status, shown, errors = events(service, *arguments)
@@ -137,4 +137,4 @@ def test_settings_are_read_from_an_ini_file_of_pacifica(serve_webhooks, tmp_path
     assert "\nPOSTROOM_PACIFICA_CONFIG=%s\n" % path in shown
     path.write_text("[notifications]\nuser_header\n")
     refused = postroom(service.directory, "serve", POSTROOM_PACIFICA_CONFIG=path)
-    assert refused.returncode == 78 and refused.stderr.decode() == "Error: %s:2: name = value was expected\n" % path
+    assert refused.returncode == 78 and refused.stderr.decode() == "Error: %s:2: expected name = value\n" % path

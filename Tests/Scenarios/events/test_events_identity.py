@@ -27,11 +27,11 @@ def make(service, headers=None, connection=None):
 
 def test_a_header_with_a_user_is_ignored_and_logged_unless_it_is_set(serve_events):
     service = serve_events(USER_SOURCE="none", DEFAULT_USER="everybody")
-    assert "not believed" not in service.log()
+    assert "ignoring the header that names the user" not in service.log()
     assert make(service, FORGED) == "everybody"
     assert make(service, basic("bob", "x")) == "everybody"
     assert service.ask("GET", "/eventmatch", user="alice").json()[0]["user"] == "everybody"
-    warnings = [line for line in service.log().splitlines() if "not believed" in line]
+    warnings = [line for line in service.log().splitlines() if "ignoring the header that names the user" in line]
     # Once by each responder, not for each request.
     assert 1 <= len(warnings) <= len(service.responders()) and USER_HEADER in warnings[0]
 

@@ -35,7 +35,7 @@ def test_malformed_http_is_refused(router):
             error(raw(router, bad.replace(path, path + tail + "x" * 9000).encode()), 414)
     long = "POST %s" + "x" * 9000 + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
     for path in ("/eventmatches/", "/", "/?/eventmatch?"):
-        assert raw(router, (long % path).encode()).text == "414: The address is too long.", path
+        assert raw(router, (long % path).encode()).text == "414: The URL is too long.", path
         error(raw(router, bad.replace("POST", "TRACE").replace("Content-Length: x\r\n", "").encode()), 405)
 
 
@@ -67,7 +67,7 @@ def test_a_user_has_no_more_subscriptions_than_the_limit(serve_events):
     answers = together(8, lambda _: service.ask("POST", "/eventmatch", wanted, "u"))
     assert sorted(answer.status for answer in answers) == [200] * 2 + [409] * 6
     for refused in (answer for answer in answers if answer.status == 409):
-        assert error(refused, 409) == "A user may have no more than 2 subscriptions."
+        assert error(refused, 409) == "A user can have at most 2 subscriptions."
     made = service.ask("GET", "/eventmatch", user="u").json()
     assert len(made) == 2
     service.subscribe("v", "http://127.0.0.1:1/", "$")

@@ -174,13 +174,13 @@ def test_subscriptions_and_events_are_imported(former, serve_webhooks, receive):
     status, shown, errors = take_over(former, service)
     assert status == 2, errors
     assert shown == [
-        "subscriptions: 4 taken over (2 of them disabled), 0 there already, 1 deleted, 1 refused",
-        "events: 2 taken over, 0 there already, 1 older than WEBHOOKS_RETENTION, 1 refused",
-        "attempts: 4 taken over, 1 for subscriptions that are not there",
+        "subscriptions: 4 imported (2 of them disabled), 0 already here, 1 deleted, 1 refused",
+        "events: 2 imported, 0 already here, 1 older than WEBHOOKS_RETENTION, 1 refused",
+        "attempts: 4 imported, 1 left out because their subscriptions are not here",
     ]
     messages = sorted(errors)
-    assert len(messages) == 4 and "event" in messages[0] and "jsondata: it is not JSON" in messages[0]
-    for row, words in ((wrong, "is disabled: jsonpath: "), (outside, "is disabled: target_url: "), (broken, "is left out: extensions: it is not JSON")):
+    assert len(messages) == 4 and "event" in messages[0] and "jsondata: must be JSON" in messages[0]
+    for row, words in ((wrong, "is disabled: jsonpath: "), (outside, "is disabled: target_url: "), (broken, "is left out: extensions: must be JSON")):
         ids = (str(row["uuid"]), row["uuid"].hex)
         assert any(words in line and any(one in line for one in ids) for line in messages), messages
 
@@ -221,8 +221,8 @@ def test_subscriptions_and_events_are_imported(former, serve_webhooks, receive):
     assert changed.status == 200
     status, shown, _ = take_over(former, service)
     assert status == 2 and shown[-1] == "nothing was new"
-    assert shown[0] == "subscriptions: 0 taken over (0 of them disabled), 4 there already, 1 deleted, 1 refused"
-    assert shown[1].startswith("events: 0 taken over, 2 there already")
+    assert shown[0] == "subscriptions: 0 imported (0 of them disabled), 4 already here, 1 deleted, 1 refused"
+    assert shown[1].startswith("events: 0 imported, 2 already here")
     assert shown_as(live)["name"] == "mine"
 
     # The subscriptions get new events. Imported events are not delivered, not even by a replay of that time.
@@ -255,7 +255,7 @@ def test_many_pages_of_rows_are_imported(former, serve_webhooks):
         former.insert("eventlog", [event({"i": i}, 60) for i in range(1, 121)])
     status, shown, errors = take_over(former, service)
     assert (status, errors) == (0, [])
-    assert shown[0].startswith("subscriptions: 450 taken over") and shown[1].startswith("events: 120 taken over")
+    assert shown[0].startswith("subscriptions: 450 imported") and shown[1].startswith("events: 120 imported")
     names = {row["name"] for row in service.call("GET", "/eventmatch").json()}
     assert names == {"n%d" % i for i in range(1, 451)}
     listed = postroom(service.directory, "events", "get", "--limit", "1000").stdout.decode()
@@ -277,8 +277,8 @@ def test_rows_with_equal_times_or_none_are_imported_once_each(former, serve_webh
         status, shown, errors = take_over(former, service)
         assert (status, errors) == (0, [])
         counts = ("0", "602", "0", "221") if known else ("602", "0", "221", "0")
-        assert shown[0].startswith("subscriptions: %s taken over (0 of them disabled), %s there already" % counts[:2])
-        assert shown[1].startswith("events: %s taken over, %s there already" % counts[2:])
+        assert shown[0].startswith("subscriptions: %s imported (0 of them disabled), %s already here" % counts[:2])
+        assert shown[1].startswith("events: %s imported, %s already here" % counts[2:])
     listed = service.call("GET", "/eventmatch").json()
     assert sorted(row["uuid"] for row in listed) == sorted(str(row["uuid"]) for row in made)
     # Oldest first. Rows without a time get that of the import.
@@ -309,11 +309,11 @@ def test_a_database_that_cannot_be_read_is_an_error_of_one_line(tmp_path):
     assert "cannot read the database: PQconnectdb" in refusal("postgres://u:secret@127.0.0.1:1/x")
     assert "secret" not in refusal("postgres://u:secret@127.0.0.1:1/x")
     for url in ("mysql://u@h/d", "sqlite:///:memory:", "postgres://h", "x"):
-        assert "--database takes a URL" in refusal(url)
+        assert "--database must be a URL" in refusal(url)
     older = SQLite(tmp_path)
     older.connection.execute("UPDATE notificationsystem SET value = 2 WHERE part = 'major'")
     older.connection.commit()
-    assert "schema 2" in refusal(older.url)
+    assert "schema version 2" in refusal(older.url)
 
 
 def test_an_import_that_fails_midway_reports_what_it_has_imported(serve_webhooks, tmp_path):
@@ -323,7 +323,7 @@ def test_an_import_that_fails_midway_reports_what_it_has_imported(serve_webhooks
     former.connection.execute("DROP TABLE eventlog")
     former.connection.commit()
     status, shown, errors = take_over(former, service)
-    assert status == 1 and shown[0].startswith("subscriptions: 3 taken over") and shown[1].startswith("events: 0 taken over")
+    assert status == 1 and shown[0].startswith("subscriptions: 3 imported") and shown[1].startswith("events: 0 imported")
     assert "stopped before its end" in errors[0] and "no such table: eventlog" in errors[1]
     assert "3 subscriptions" in service.check()
     former.stop()

@@ -48,8 +48,8 @@ def test_log_format_json_makes_every_line_json_also_those_of_nginx(serve):
     (entry,) = told("client sent HTTP/1.1 request without")
     assert (entry["process"], entry["level"]) == ("nginx", "info")
     os.kill(service.responders()[0], signal.SIGKILL)
-    wait_for(lambda: told("a process ended and is started again"))
-    (entry,) = told("a process ended and is started again")
+    wait_for(lambda: told("a process ended; starting it again"))
+    (entry,) = told("a process ended; starting it again")
     assert type(entry["pause"]) in (int, float) and entry["ending"] == "was ended by signal 9"
     assert (entry["level"], entry["process"], entry["name"]) == ("warning", "serve", "responder 1")
     service.stop()
@@ -80,7 +80,7 @@ def test_the_start_and_a_reload_are_logged(serve):
     assert entry["address"] == "http://127.0.0.1:%d/m" % service.port and type(entry["layout"]) is int
     assert entry["operations"] == "http://127.0.0.1:%d" % port and re.fullmatch(r"\d+\.\d+\.\d+", entry["version"])
     service.process.send_signal(signal.SIGHUP)
-    done = "the reload is done: the responders and the worker are new"
+    done = "reload done: all responders and the worker were replaced"
     wait_for(lambda: [entry for entry in entries(service) if entry["message"] == done])
 
 
@@ -165,7 +165,7 @@ def test_counters_survive_restarts_of_processes_and_restarts_are_counted(serve):
     assert re.search('version="[0-9.]+",layout="[0-9]+",compiler="Swift 6', names["postroom_build_info"])
     for pids in (service.responders(), service.workers()):
         os.kill(pids[0], signal.SIGKILL)
-    wait_for(lambda: service.log().count("is started again") == 2 and service.responders() and service.workers())
+    wait_for(lambda: service.log().count("a process ended; starting it again") == 2 and service.responders() and service.workers())
     assert service.hook(endpoint, "x").status == 200
     after = samples(metrics(port))
     for process, count in (("responder", 1), ("worker", 1), ("nginx", 0)):

@@ -19,7 +19,7 @@ def test_every_wrong_setting_is_reported_in_its_own_line(tmp_path):
         lines = result.stderr.decode().splitlines()
         assert result.returncode == 78, (command, result)
         assert sorted(line.split()[1] for line in lines) == sorted(wrong), lines
-        assert all(line.startswith("Error: ") and "takes" in line for line in lines)
+        assert all(line.startswith("Error: ") and ", but must be " in line for line in lines)
     assert not (tmp_path / "data").exists()
 
 
@@ -85,13 +85,13 @@ def test_a_port_in_use_is_reported_in_one_line_before_nginx_starts(tmp_path, nam
         result = postroom(tmp_path / "data", "serve", LOG_LEVEL="ERROR", **settings)
     lines = result.stderr.decode().splitlines()
     assert result.returncode == 1 and len(lines) == 1, lines
-    assert lines[0].startswith("Error: %s is %d, and another program listens at 127.0.0.1:%d already" % (name, port, port))
+    assert lines[0].startswith("Error: %s is %d, but another program already listens at 127.0.0.1:%d;" % (name, port, port))
     assert not (tmp_path / "data" / "run" / "nginx.pid").exists()
 
 
 def test_an_address_that_this_machine_does_not_have_is_reported(tmp_path):
     result = postroom(tmp_path / "data", "serve", APP_HOST="192.0.2.1", APP_PORT=free_port(), LOG_LEVEL="ERROR")
-    assert result.stderr == b"Error: APP_HOST is 192.0.2.1, an address that this machine does not have\n"
+    assert result.stderr == b"Error: APP_HOST is 192.0.2.1, but this machine does not have that address\n"
 
 
 def test_the_environment_of_nginx_has_no_settings(serve, tmp_path):

@@ -36,7 +36,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line_that_names_it(tmp_path, n
         result = postroom(tmp_path / "data", *command, **{name: value})
         assert result.returncode != 0
         (line,) = result.stderr.decode().strip().splitlines()
-        assert name in line and '"%s"' % value in line and "takes" in line
+        assert name in line and '"%s"' % value in line and ", but must be " in line
 
 
 def test_numbers_in_settings_have_the_forms_that_the_original_accepts(tmp_path):
@@ -76,7 +76,7 @@ def test_every_path_outside_the_mount_point_is_404(serve):
 def test_a_second_serve_on_the_same_directory_is_refused(serve):
     service = serve()
     result = postroom(service.directory, "serve", APP_PORT=free_port())
-    assert result.returncode == 1 and b'another "postroom serve" runs on DATA_DIR' in result.stderr
+    assert result.returncode == 1 and b'another "postroom serve" already uses DATA_DIR' in result.stderr
 
 
 def test_a_data_dir_that_is_too_long_for_a_socket_is_refused(tmp_path):
@@ -154,7 +154,7 @@ def test_the_old_processes_stay_if_the_new_binary_does_not_start(tmp_path):
         broken.chmod(0o755)
         os.rename(broken, program)
         service.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: "the old ones stay" in service.log())
+        wait_for(lambda: "the old processes stay" in service.log())
         assert service.responders() == before
         assert service.call("GET", "/healthz").status == 200
     finally:
@@ -309,7 +309,7 @@ def test_another_supervisor_can_start_a_responder(tmp_path):
 
 def test_a_responder_without_a_socket_fails_with_a_message(tmp_path):
     result = postroom(tmp_path, "respond", stdin=b"")
-    assert result.returncode == 1 and b"descriptor 0 is no listening socket" in result.stderr
+    assert result.returncode == 1 and b"descriptor 0 is not a listening socket" in result.stderr
 
 
 def test_a_body_over_the_limit_gets_the_same_answer_over_http_2(serve, tmp_path):

@@ -82,7 +82,7 @@ def test_a_start_is_over_when_the_service_answers_and_a_reload_replaces_the_proc
 
     before = responders()
     machine.systemctl("reload", "postroom.service")
-    wait_for(lambda: "the reload is done" in machine.journal())
+    wait_for(lambda: "reload done" in machine.journal())
     wait_for(lambda: len(responders()) == 2 and not set(before) & set(responders()))
     assert machine.show("postroom.service", "MainPID") == main
     seen = json.loads(ask(machine, "http://127.0.0.1/manage/endpoint/" + made["endpointId"]))

@@ -69,7 +69,7 @@ def test_init_does_not_overwrite_a_file_directory_or_link(tmp_path):
 
 def test_check_names_every_fault_and_warning(tmp_path):
     service = QueueService(tmp_path / "data", configuration(["a", "b"]))
-    assert queues(service, "check")[:2] == (0, "2 queues, 3 users: sound\n")
+    assert queues(service, "check")[:2] == (0, "2 queues, 3 users: valid\n")
 
     config = configuration([{"name": "a", "auth": {"method": "hmac-sha1"}}, "a", {"name": "b", "max_message_count": 0}])
     config["users"][1]["queues"].append("nonesuch")
@@ -77,9 +77,9 @@ def test_check_names_every_fault_and_warning(tmp_path):
     service.write(config)
     status, shown, _ = queues(service, "check")
     lines = shown.splitlines()
-    assert status == 0 and lines[-1] == "2 queues, 3 users: sound"
-    assert all(re.match(re.escape(service.config) + r": line \d+, column \d+, .*\(a warning\)$", line) for line in lines[:-1])
-    for words in ("there is no such queue", "no password can have this hash", "keeps nothing", "same name", '"key"', '"header_name"'):
+    assert status == 0 and lines[-1] == "2 queues, 3 users: valid"
+    assert all(re.match(re.escape(service.config) + r": line \d+, column \d+, .*\(warning\)$", line) for line in lines[:-1])
+    for words in ("there is no such queue", "no password has this hash", "keeps no messages", "same name", '"key"', '"header_name"'):
         assert words in shown
 
     config.update(surprise=1, listen_port="x", max_queue_size=-1)
@@ -127,7 +127,7 @@ def test_load_applies_the_file_to_the_running_service_or_changes_nothing(serve_q
     assert status == 1 and "nothing was changed" in complaint and "line 2, column" in complaint
     os.remove(service.config)
     status, _, complaint = queues(service, "load")
-    assert status == 1 and "options.conf is not there" in complaint
+    assert status == 1 and "options.conf does not exist" in complaint
     assert service.texts("reader") == ["kept"]
     service.send("b", "x")
     assert service.texts("other0") == ["x"]
@@ -209,7 +209,7 @@ def test_a_wrong_setting_stops_every_command_with_one_line_that_names_it(tmp_pat
         result = postroom(tmp_path / "data", *command, **{name: value})
         assert result.returncode != 0
         (line,) = result.stderr.decode().strip().splitlines()
-        assert name in line and '"%s"' % value in line and "takes" in line
+        assert name in line and '"%s"' % value in line and ", but must be " in line
     assert not os.path.exists(tmp_path / "data" / "options.conf")
 
 

@@ -71,14 +71,14 @@ FAULTS = [
     (NEW, '{"listen_host": "", "listen_port": 1, "users": [], "queues": \u00a7null}', "an array"),
     ('{"name": "bob", "pass_hash": "plain;;bob-secret"}', '\u00a7{"name": "bob"}', '"pass_hash" is missing'),
     ('{"name": "bob", ', '\u00a7{"name": "alice", ', "the same name"),
-    ('"bob", "pass_hash"', '\u00a7{"x": "bob"}, "pass_hash"', "a text"),
+    ('"bob", "pass_hash"', '\u00a7{"x": "bob"}, "pass_hash"', "must be a string"),
     ('{"name": "open"}', '{"name": "open"}, \u00a7{"auth": {}}', '"name" is missing'),
     ('{"name": "open"}', '{"name": "open"}, \u00a7"name"', "an object"),
     ('{"name": "open"}', '{"name": "open", \u00a7"max_mesage_size": 1}', "max_mesage_size"),
-    ('{"name": "open"}', '{"name": \u00a7["open"]}', "a text"),
+    ('{"name": "open"}', '{"name": \u00a7["open"]}', "must be a string"),
     ('"listen_port": 8080', '\u00a7"\u00e9\u00e9": 8080, "listen_port": 8080', "\u00e9\u00e9"),
-    ('"listen_port": 8080', '"listen_port": 8080, \u00a7"listen_port": 8080', "twice"),
-    ('"127.0.0.1"', "\u00a71", "a text"),
+    ('"listen_port": 8080', '"listen_port": 8080, \u00a7"listen_port": 8080', "duplicate member"),
+    ('"127.0.0.1"', "\u00a71", "must be a string"),
     ("8080", '\u00a7"8080"', "a whole number"),
     ("8080", "\u00a765536", "a whole number"),
     ('"queues": ["open"]', '"queues": \u00a75', "an array"),
@@ -86,7 +86,7 @@ FAULTS = [
     ("true", '\u00a7"yes"', "true or false"),
     ('"plain;;bob-secret"', '\u00a7"md5;;x"', "sha512"),
     ('"plain;;bob-secret"', '\u00a7"bob-secret"', "TYPE;SALT;VALUE"),
-    ('"plain;;bob-secret"', "\u00a7null", "a text"),
+    ('"plain;;bob-secret"', "\u00a7null", "must be a string"),
     ('"max_message_size": 3', '"max_message_size": \u00a7-1', "a whole number"),
     ('"max_message_size": 3', '"max_message_size": \u00a7"3"', "a whole number"),
     ('"max_message_size": 3', '"max_message_size": \u00a7null', "a whole number"),
@@ -98,7 +98,7 @@ FAULTS = [
     ('{"name": "open"}', '{"name": "open", "whitelist_ip": \u00a7"127.0.0.1"}', "an array"),
     ('{"name": "open"}', '{"name": "open", "auth": {"method": \u00a7"hmac-md5", "key": "k"}}', "hmac"),
     ('{"name": "open"}', '{"name": "open", "auth": {"method": \u00a7""}}', "hmac"),
-    ('{"name": "open"}', '{"name": "open", "auth": {"key": \u00a75}}', "a text"),
+    ('{"name": "open"}', '{"name": "open", "auth": {"key": \u00a75}}', "must be a string"),
     ('{"name": "open"}', '{"name": "open", "auth": \u00a7[]}', "an object"),
 ]
 
@@ -286,7 +286,7 @@ def test_a_later_start_without_a_correct_file_keeps_the_queues_and_warns(serve_q
     logged = len(service.raw_log())
     service.start()
     said = service.log().encode()[logged:].decode(errors="replace")
-    assert "the queues stay as they were" in said and "options.conf" in said
+    assert "QUEUE_CONFIG was not applied; the queues stay as they were" in said and "options.conf" in said
     assert what != "faulty" or "line 2, column" in said
     assert service.texts("reader") == ["kept"]
     error(service.reload(), 422 if what == "faulty" else 409)

@@ -80,12 +80,12 @@ def filled(serve):
     "cut, words",
     [
         (lambda lines: lines[:-1], "incomplete"),
-        (lambda lines: lines[:-1] + [lines[-1][:9]], "no JSON"),
+        (lambda lines: lines[:-1] + [lines[-1][:9]], "not JSON"),
         (lambda lines: lines[:3], "incomplete"),
-        (lambda lines: lines[:4] + [lines[4][:30]], "no JSON"),
+        (lambda lines: lines[:4] + [lines[4][:30]], "not JSON"),
         (lambda lines: lines[:4] + lines[-1:], 'kind "endpoint"'),
         (lambda lines: lines[:1] + lines[2:], 'kind "counters"'),
-        (lambda lines: lines + lines[2:3], "nothing may follow"),
+        (lambda lines: lines + lines[2:3], "unexpected line after the last line"),
     ],
     ids=["end", "half-of-the-end", "lines", "half-of-a-line", "between", "counters", "after-the-end"],
 )
@@ -107,7 +107,7 @@ def test_the_option_incomplete_imports_an_export_that_was_cut_off(serve, tmp_pat
     cut = b"".join(lines[: at + 2]) + lines[at + 2][:40]
     result = postroom(other / "var", "store", "import", "--incomplete", stdin=cut)
     assert result.returncode == 0 and b"2 endpoints, 4 notifications" in result.stdout, result.stderr
-    assert b"the export has no end" in result.stderr
+    assert b"the export has no last line" in result.stderr
     shutil.copy(os.path.join(service.directory, "secret.key"), other / "var")
     twin = serve(other)
     assert twin.bodies(endpoints[0]) == ["body 0", "body 1", "body 2"]
@@ -134,7 +134,7 @@ def test_an_import_warns_if_its_files_belong_to_another_owner_than_the_directory
     other.mkdir()
     os.chown(other, 65534, 65534)
     result = postroom(other, "store", "import", stdin=b"".join(exported(service)))
-    assert result.returncode == 0 and "belongs to root, and the directory to nobody" in result.stderr.decode(), result.stderr
+    assert result.returncode == 0 and "belongs to root, but the directory to nobody" in result.stderr.decode(), result.stderr
     assert "chown nobody: %s" % other in result.stderr.decode()
 
 

@@ -64,7 +64,7 @@ def test_health_ready_names_a_full_disk(serve, small_disk):
     while service.hook(endpoint, b"").status == 200:
         pass
     status, text = operations(service, "/health/ready")
-    assert status == 503 and "Free room on the disk" in text, text
+    assert status == 503 and "Free space on the disk" in text, text
     assert gauges(service)["disk_free_bytes"] < 8 << 20
 
 

@@ -53,14 +53,14 @@ def test_export_and_import_copy_endpoints_and_notifications(serve, tmp_path):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda lines: [], "nothing to import"),
+        (lambda lines: [], "the input is empty"),
         (lambda lines: lines[1:], "line 1"),
         (lambda lines: lines[:1] + [b"{"], "line 2"),
-        (lambda lines: lines[:-1] + lines[2:3] + lines[-1:], "twice"),
+        (lambda lines: lines[:-1] + lines[2:3] + lines[-1:], "duplicate endpoint"),
         (lambda lines: lines[:3] + lines[4:], "missing"),
         (lambda lines: lines[:2] + lines[3:], "does not follow"),
         (lambda lines: [lines[0].replace(b'"schema": ', b'"schema": 9')] + lines[1:], "newer"),
-        (lambda lines: lines[:-1] + [b'{"kind": "surprise"}'], "not known"),
+        (lambda lines: lines[:-1] + [b'{"kind": "surprise"}'], 'unknown "kind"'),
     ],
     ids=["empty", "no-head", "no-json", "twice", "gap", "orphan", "newer", "unknown"],
 )
@@ -88,7 +88,7 @@ def test_import_refuses_a_store_with_endpoints(serve):
     export = postroom(service.directory, "store", "export").stdout
     service.stop()
     result = postroom(service.directory, "store", "import", stdin=export)
-    assert result.returncode == 1 and b"already has 3 endpoints" in result.stderr
+    assert result.returncode == 1 and b"the store is not empty: it has 3 endpoints" in result.stderr
 
 
 def test_compact_shrinks_the_file_and_loses_nothing(serve):
@@ -126,7 +126,7 @@ def test_migrate_brings_an_older_layout_to_the_newest_and_loses_nothing(serve, l
     # Commands that only read do not migrate.
     for command in ("check", "export"):
         result = postroom(service.directory, "store", command)
-        assert result.returncode != 0 and b'schema version %d; "postroom store migrate" brings it to %d' % (layout, newest) in result.stderr
+        assert result.returncode != 0 and b'schema version %d; run "postroom store migrate" to migrate it to version %d' % (layout, newest) in result.stderr
     assert postroom(service.directory, "store", "migrate").returncode == 0
     assert postroom(service.directory, "store", "check").returncode == 0
     service.start()

@@ -114,7 +114,7 @@ def test_templates_of_another_version_are_not_used(installed):
     locations = service.templates / "locations.conf"
     locations.write_text(locations.read_text() + "\n@WORD_OF_A_LATER_VERSION@\n")
     service.reload()
-    wait_for(lambda: "the old ones stay" in service.log())
+    wait_for(lambda: "the old processes stay" in service.log())
     assert "@WORD_OF_A_LATER_VERSION@" in service.log() and service.processes() == before
     service.restart_nginx()
     service.stop()
@@ -128,7 +128,7 @@ def test_processes_that_end_during_a_reload_are_started_again(installed):
     os.kill(service.responders()[0], signal.SIGKILL)
     service.reload()
     os.kill(service.workers()[0], signal.SIGKILL)
-    wait_for(lambda: renewed(service, before) and "the reload is done" in service.log())
+    wait_for(lambda: renewed(service, before) and "reload done" in service.log())
     assert service.hook(service.create(), "x").status == 200
     assert len(service.children()) == len(before) + len(service.nginx()) + len([1 for line in service.children().values() if "nginx: worker" in line])
 

@@ -58,15 +58,15 @@ def test_messages_that_are_not_events_are_logged_and_skipped(serve_webhooks, rec
     # In one partition of each topic, so that the valid message is read after the others.
     broker.publish(*((*message, "k") for message in wrong), ("pipeline-created", event(environment), "k"))
     receiver.wait(1, "/hook")
-    wait_for(lambda: service.log().count("a message from Kafka cannot be understood") == len(wrong))
-    logged = [line for line in service.log().splitlines() if "a message from Kafka cannot be understood" in line]
+    wait_for(lambda: service.log().count("left out a Kafka message that is not a valid event") == len(wrong))
+    logged = [line for line in service.log().splitlines() if "left out a Kafka message that is not a valid event" in line]
     assert all("topic" in line and "partition" in line and "offset" in line for line in logged)
     service.stop()
     service.start()
     broker.publish(("pipeline-created", event(environment), "k"))
     receiver.wait(2, "/hook")
     # The others were not read again.
-    assert service.log().count("a message from Kafka cannot be understood") == len(wrong)
+    assert service.log().count("left out a Kafka message that is not a valid event") == len(wrong)
 
 
 def attempts(service, webhook):

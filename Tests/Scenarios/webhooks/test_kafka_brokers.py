@@ -85,7 +85,7 @@ def test_missing_topics_are_created_with_the_replication_factor(serve_webhooks, 
     wait_for(lambda: len(proxy.made) == len(EVENTS))
     # -1: the broker's default number of partitions.
     assert sorted(proxy.made) == sorted(("new-" + name, -1, 3) for name in EVENTS)
-    wait_for(lambda: service.log().count("made a topic that was missing") == len(EVENTS))
+    wait_for(lambda: service.log().count("created a missing Kafka topic") == len(EVENTS))
     service.add(environment, receiver.url("/hook"))
     broker.publish(("new-pipeline-created", event(environment)))
     receiver.wait(1, "/hook", 30)

@@ -25,7 +25,7 @@ def test_events_of_environments_that_do_not_exist_are_logged_counted_and_skipped
     ]
     broker.publish(*messages, ("pipeline-created", "{", "k"))
     receiver.wait(60, "/hook")
-    logged = "an event from Kafka is of an environment that does not exist"
+    logged = "left out a Kafka event of an environment that does not exist"
     wait_for(lambda: service.log().count(logged) == 30)
     assert all(missing in line and "offset" in line for line in service.log().splitlines() if logged in line)
     wait_for(lambda: skipped(service) == [30, 1])

@@ -279,7 +279,7 @@ def test_an_encryption_secret_of_another_length_is_refused_and_not_shown(tmp_pat
     for command in (("serve",), ("respond",), ("work",), ("settings",)):
         result = postroom(tmp_path, *command, DB_ENCRYPTION_SECRET=secret)
         text = (result.stdout + result.stderr).decode()
-        assert result.returncode != 0 and "DB_ENCRYPTION_SECRET" in text and "32 characters" in text
+        assert result.returncode != 0 and "DB_ENCRYPTION_SECRET" in text and "32 bytes" in text
         assert secret not in text and len(result.stderr.splitlines()) == 1
     assert os.listdir(tmp_path) == []
 

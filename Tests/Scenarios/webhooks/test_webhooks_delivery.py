@@ -148,7 +148,7 @@ def test_retry_after_may_be_a_date(receiver, outcomes):
 
 
 def test_410_and_the_header_webhook_delivery_disable_for_good(hub, receiver, outcomes):
-    for name, reason in (("410", "the receiver answered 410 Gone"), ("disable", "the receiver asked for it")):
+    for name, reason in (("410", "the receiver answered 410 Gone"), ("disable", "the receiver asked to be disabled")):
         webhook, _, environment = outcomes[1][name]
         shown = hub.webhook(webhook)
         assert shown["disabled_until"].startswith("9999-12-31") and shown["disabled_reason"] == reason

@@ -156,7 +156,7 @@ def test_an_unreachable_project_management_is_logged_once(serve_webhooks):
     service = serve_webhooks(PROJECT_MANAGEMENT_API_URI="http://127.0.0.1:%d" % free_port(), RESPONDERS=1)
     for _ in range(3):
         refusal(ask(service, new_environment()), 503, 1503)
-    assert service.log().count("the project management does not answer") == 1
+    assert service.log().count("the project-management service does not answer; its environments cannot be checked") == 1
 
 
 def test_questions_that_hang_delay_no_other_request(asking, projects):

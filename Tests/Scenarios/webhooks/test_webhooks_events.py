@@ -10,8 +10,8 @@ from webhook_service import new_environment, refusal
 EVENT_REFUSED = [
     ("{", 1000, ""),
     ("1", 1001, "object"),
-    ({"data": 1}, 1001, "event: it is missing"),
-    ({"event": "job-created"}, 1001, "data: it is missing"),
+    ({"data": 1}, 1001, "event: is required"),
+    ({"event": "job-created"}, 1001, "data: is required"),
     ({"event": 1, "data": 1}, 1001, "event: "),
     ({"event": "job-exploded", "data": 1}, 1003, "event: "),
     ({"event": "job-created", "data": 1, "event_id": ""}, 1001, "event_id: "),

@@ -200,7 +200,7 @@ def test_a_name_that_resolves_to_a_closed_address_is_refused(guarded, resolver, 
     name = "closed-%d.test" % len(resolver.names)
     resolver.lead(name, *addresses)
     message = refusal(ask(guarded, "https://%s:8443/x" % name), 400, 1004)
-    assert message.startswith("url: the name %s " % name) and "DELIVERY_ALLOW_SUBNETS" in message
+    assert message.startswith("url: the host %s " % name) and "DELIVERY_ALLOW_SUBNETS" in message
     webhook = guarded.add(new_environment(), "http://93.184.216.34/")
     path = "/webhooks/" + webhook["webhook_id"]
     whole = {"name": "x", "url": "http://%s/" % name, "events": ["job-created"]}

@@ -14,7 +14,7 @@ package struct AddressGuard: Sendable {
     /// Why an address may not be called; `nil` if it may.
     package func refusal(of address: IPAddress) -> String? {
         refusingNetwork(of: address).map { network in
-            "the address \(address) is in \(network), which is not called unless DELIVERY_ALLOW_SUBNETS names it"
+            "the address \(address) is in \(network), which is not called unless DELIVERY_ALLOW_SUBNETS includes it"
         }
     }
 
@@ -79,7 +79,7 @@ package struct AddressGuard: Sendable {
     ].map(network)
 
     private static func network(_ text: String) -> IPNetwork {
-        guard let network = IPNetwork(text) else { preconditionFailure("\(text) is no network") }
+        guard let network = IPNetwork(text) else { preconditionFailure("\(text) is not a network") }
         return network
     }
 }

@@ -96,7 +96,7 @@ package struct DestinationHealth: Equatable, Sendable {
         givenUpSince = first
         let hours = { (since: Timestamp) in now.seconds(since: since) / 3600 }
         guard hours(failingSince ?? now) >= Self.disablingHours, hours(first) >= 12 else { return nil }
-        return "nothing but failures for \(Int(hours(failingSince ?? now))) hours"
+        return "all attempts have failed for \(Int(hours(failingSince ?? now))) hours"
     }
 
     /// A destination is disabled when its attempts have only failed for this many hours.

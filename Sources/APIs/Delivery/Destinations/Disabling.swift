@@ -22,7 +22,7 @@ extension DeliveryResult {
     package func disablingReason(_ verdict: Verdict, _ kind: ProtocolKind, failing: String?) -> String? {
         if kind == .event, verdict == .givenUp, !wish.abortsMessage { return attempt.disablingText(delivery.trigger) }
         guard wish.disables else { return failing }
-        return attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked for it"
+        return attempt.status == 410 ? "the receiver answered 410 Gone" : "the receiver asked to be disabled"
     }
 }
 

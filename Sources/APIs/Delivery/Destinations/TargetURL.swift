@@ -32,16 +32,16 @@ package struct TargetURL: Hashable, Sendable {
 
         let schemes = httpsOnly ? [Scheme.https] : [.http, .https]
         guard let scheme = schemes.first(where: { bytes.map(lowercase).starts(with: $0.prefix) }) else {
-            throw Problem("the URL does not begin with \(schemes.map(\.rawValue).joined(separator: ":// or "))://")
+            throw Problem("the URL must begin with \(schemes.map(\.rawValue).joined(separator: ":// or "))://")
         }
         let rest = bytes[scheme.prefix.count...]
 
         let authority = rest.prefix { !"/?#".utf8.contains($0) }
         if let at = authority.firstIndex(of: UInt8(ascii: "@")) {
-            throw Problem("the URL has a user name or password before the @", at: at)
+            throw Problem("the URL must not have a user name or password, but has an @", at: at)
         }
         if let hash = rest.firstIndex(of: UInt8(ascii: "#")) {
-            throw Problem("the URL has a fragment, which is sent to nobody,", at: hash)
+            throw Problem("the URL must not have a fragment, but has a #", at: hash)
         }
         let end: Int
         (host, address, end) = try Self.host(authority)
@@ -53,14 +53,14 @@ package struct TargetURL: Hashable, Sendable {
     private static func checkCharacters(_ text: String, _ bytes: [UInt8]) throws(Problem) {
         guard !bytes.isEmpty else { throw Problem("the URL is empty") }
         guard bytes.count <= maximumBytes else {
-            throw Problem("the URL has \(bytes.count) bytes; it may have \(maximumBytes)")
+            throw Problem("the URL has \(bytes.count) bytes; at most \(maximumBytes) are allowed")
         }
         guard let index = bytes.firstIndex(where: { $0 <= 0x20 || $0 >= 0x7f }) else { return }
         switch bytes[index] {
         case 0x20: throw Problem("the URL has a blank", at: index)
         case 0x80...:
             throw Problem(
-                "the URL has a character that is not ASCII (write it as %XX, in the host as xn--…)", at: index)
+                "the URL has a character that is not ASCII (write it as %XX, in the host name as xn--…)", at: index)
         default: throw Problem("the URL has a control character", at: index)
         }
     }
@@ -75,33 +75,34 @@ package struct TargetURL: Hashable, Sendable {
         guard !host.isEmpty else { throw Problem("the URL has no host", at: host.startIndex) }
         if let index = host.firstIndex(where: { !isNameByte($0) }) {
             let character = String(decoding: [host[index]], as: UTF8.self)
-            throw Problem("the host has a character that no name has, \(character),", at: index)
+            throw Problem("the host name has an invalid character, \(character),", at: index)
         }
         // A complete name may end with a dot.
         let name = host.last == UInt8(ascii: ".") ? host.dropLast() : host
         let labels = name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         // RFC 1035, section 2.3.4.
         guard name.count <= 253 else {
-            throw Problem("the host has \(name.count) characters, more than the 253 of a name,", at: host.startIndex)
+            throw Problem("the host name has \(name.count) characters, more than the 253 allowed,", at: host.startIndex)
         }
         for label in labels {
-            guard !label.isEmpty else { throw Problem("the host has nothing between two dots", at: label.startIndex) }
+            guard !label.isEmpty else { throw Problem("the host name has an empty label", at: label.startIndex) }
             guard label.count <= 63 else {
                 throw Problem(
-                    "the host has \(label.count) characters between two dots, more than 63,", at: label.startIndex)
+                    "the host name has a label of \(label.count) characters, more than the 63 allowed,",
+                    at: label.startIndex)
             }
         }
         // If we read the host as an address, a resolver must do so too (url.spec.whatwg.org, "ends in a number").
         guard let last = labels.last, isNumber(last) else { return (text, nil, host.endIndex) }
         guard let address = IPAddress.ipv4(inAnyNotation: text) else {
-            throw Problem("the host ends in a number but is no IPv4 address", at: host.startIndex)
+            throw Problem("the host name ends in a number but is not an IPv4 address", at: host.startIndex)
         }
         return (text, address, host.endIndex)
     }
 
     private static func bracketed(_ authority: ArraySlice<UInt8>) throws(Problem) -> (String, IPAddress?, Int) {
         guard let close = authority.firstIndex(of: UInt8(ascii: "]")) else {
-            throw Problem("the host has no ] that goes with the [", at: authority.startIndex)
+            throw Problem("the host has a [ without a ]", at: authority.startIndex)
         }
         let inside = authority[(authority.startIndex + 1)..<close]
         let digits = inside.prefix { $0 != UInt8(ascii: "%") }
@@ -111,7 +112,7 @@ package struct TargetURL: Hashable, Sendable {
         let text = String(decoding: digits.map(lowercase), as: UTF8.self)
         guard text.contains(":"), let address = IPAddress(text),
             zone.isEmpty || zone.count > 1 && zone.dropFirst().allSatisfy(isNameByte)
-        else { throw Problem("the host in brackets is no IPv6 address", at: authority.startIndex) }
+        else { throw Problem("the host in brackets is not an IPv6 address", at: authority.startIndex) }
         return (text, address, close + 1)
     }
 
@@ -137,7 +138,7 @@ package struct TargetURL: Hashable, Sendable {
     private static func port(_ rest: ArraySlice<UInt8>) throws(Problem) -> Int? {
         guard let colon = rest.first else { return nil }
         guard colon == UInt8(ascii: ":") else {
-            throw Problem("the URL goes on right after the ]", at: rest.startIndex)
+            throw Problem("the URL has an unexpected character after the ]", at: rest.startIndex)
         }
         let digits = rest.dropFirst()
         guard !digits.isEmpty else { throw Problem("the URL has no port after the colon", at: rest.startIndex) }

@@ -43,7 +43,7 @@ package struct EventError: APIFailure, Equatable, Sendable {
         switch failure {
         case .full:
             self.init(
-                .insufficientStorage, "The store is full. What is kept can be read and deleted.", failure: failure)
+                .insufficientStorage, "The store is full. Stored data can still be read and deleted.", failure: failure)
         case .damaged: self.init(.internalServerError, Response.damageText, failure: failure)
         case .unavailable, .lost, .rolledBack:
             self.init(.serviceUnavailable, "The store cannot be used at the moment.", failure: failure)

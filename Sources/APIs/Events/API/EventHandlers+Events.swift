@@ -129,7 +129,8 @@ extension EventHandlers {
         case .tooMany:
             throw EventError(
                 .conflict,
-                "\(ReplayRequest.limit) replays of the subscription wait already. Ask again when one is over.")
+                "\(ReplayRequest.limit) replays of this subscription are already waiting. Try again when one has finished."
+            )
         }
         let answer = objectJSON { json in
             json.member("since", input.since.naive)
@@ -156,23 +157,23 @@ struct ReplayInput: Equatable {
         }
         guard case .object(let members) = value else { throw EventError(.badRequest, "The body must be an object.") }
         if let unknown = members.first(where: { !["since", "until", "all"].contains($0.name) }) {
-            throw EventError(.badRequest, "\(unknown.name.prefix(64)): there is no such member.")
+            throw EventError(.badRequest, "\(unknown.name.prefix(64)): unknown member.")
         }
-        guard let since = try Self.time("since", value) else { throw EventError(.badRequest, "since: it is missing.") }
+        guard let since = try Self.time("since", value) else { throw EventError(.badRequest, "since: is required.") }
         self.since = since
         until = try Self.time("until", value) ?? now
         if let wanted = value["all"], wanted.bool == nil {
-            throw EventError(.badRequest, "all: true or false was expected.")
+            throw EventError(.badRequest, "all: must be true or false.")
         }
         all = value["all"]?.bool ?? false
-        guard since <= until else { throw EventError(.badRequest, "since: it is later than until.") }
+        guard since <= until else { throw EventError(.badRequest, "since: must not be later than until.") }
     }
 
     private static func time(_ name: String, _ value: JSON) throws(EventError) -> Timestamp? {
         guard let found = value[name] else { return nil }
         guard let time = found.string.flatMap({ Timestamp(zonedOrNaive: $0) }) else {
             throw EventError(
-                .badRequest, "\(name): a date and time was expected, such as 2026-11-22T06:05:37Z.")
+                .badRequest, "\(name): must be a date and time such as 2026-11-22T06:05:37Z.")
         }
         return time
     }
@@ -188,7 +189,7 @@ extension DeliveryQuery {
         }
         if let text = target.queryValue("before") {
             guard let line = UInt64(text) else {
-                throw EventError(.badRequest, "The query parameter \"before\" takes the id of a line.")
+                throw EventError(.badRequest, "The query parameter \"before\" must be the id of a delivery.")
             }
             before = line
         }
@@ -196,7 +197,7 @@ extension DeliveryQuery {
         case nil: break
         case "success": succeeded = true
         case "failure": succeeded = false
-        default: throw EventError(.badRequest, "The query parameter \"status\" takes success or failure.")
+        default: throw EventError(.badRequest, "The query parameter \"status\" must be success or failure.")
         }
     }
 }

@@ -110,7 +110,7 @@ package final class EventHandlers: APIHandlers {
     }
 
     func id(_ text: String) throws(EventError) -> UUID {
-        guard let id = UUID(lenient: text) else { throw EventError(.badRequest, "The id in the path is no UUID.") }
+        guard let id = UUID(lenient: text) else { throw EventError(.badRequest, "The id in the path is not a UUID.") }
         return id
     }
 
@@ -128,7 +128,7 @@ package final class EventHandlers: APIHandlers {
         case .whole(let bytes) where bytes.count <= limit:
             return try RequestBody.decoded(bytes, request.fields, atMost: limit)
         case .whole, .tooLarge: throw RequestBody.tooLarge(limit)
-        case .incomplete: throw EventError(.badRequest, "The body is shorter than announced.")
+        case .incomplete: throw EventError(.badRequest, "The body is shorter than its Content-Length.")
         }
     }
 
@@ -202,8 +202,8 @@ package final class EventHandlers: APIHandlers {
         }
         switch creation {
         case .made(let made): return try await committed(shown(made), context)
-        case .idTaken: throw EventError(.conflict, "uuid: there is such a subscription already.")
-        case .tooMany: throw EventError(.conflict, "A user may have no more than \(limit) subscriptions.")
+        case .idTaken: throw EventError(.conflict, "uuid: a subscription with this UUID already exists.")
+        case .tooMany: throw EventError(.conflict, "A user can have at most \(limit) subscriptions.")
         }
     }
 

@@ -63,10 +63,10 @@ package struct EventIntake {
     /// Accepts any object as an event if its `extensions`, to which subscriptions add members, is an object, null or absent.
     /// - Returns: the type of the event.
     private static func checkPlain(_ value: JSON) throws(EventError) -> String {
-        guard case .object = value else { throw EventError(.badRequest, "An event is a JSON object.") }
+        guard case .object = value else { throw EventError(.badRequest, "The event must be a JSON object.") }
         switch value[CloudEvent.extensionsName] {
         case nil, .object?, .null?: break
-        default: throw EventError(.badRequest, "extensions: an object was expected.")
+        default: throw EventError(.badRequest, "extensions: must be an object.")
         }
         return type(of: value)
     }
@@ -84,7 +84,9 @@ package struct EventIntake {
 
     private static func structured(_ body: [UInt8]) throws(EventError) -> Event {
         let value = try json(body)
-        guard case .object(let members) = value else { throw EventError(.badRequest, "An event is a JSON object.") }
+        guard case .object(let members) = value else {
+            throw EventError(.badRequest, "The event must be a JSON object.")
+        }
         // Version 0.1 is checked only as a plain event, as it always was.
         let type = value["cloudEventsVersion"] != nil ? try checkPlain(value) : try Self.type(ofChecked: members)
         return Event(type: type, body: body, identity: identity(of: value))
@@ -97,15 +99,15 @@ package struct EventIntake {
         } catch {
             throw EventError(.badRequest, "The body is not JSON: \(error).")
         }
-        guard let nodes = document.elements else { throw EventError(.badRequest, "A batch is a JSON array.") }
+        guard let nodes = document.elements else { throw EventError(.badRequest, "The batch must be a JSON array.") }
         guard nodes.count <= maximumBatch else {
-            throw EventError(.badRequest, "A batch has no more than \(maximumBatch) events.")
+            throw EventError(.badRequest, "A batch can have at most \(maximumBatch) events.")
         }
         var events: [Event] = []
         for (index, node) in nodes.enumerated() {
             do throws(EventError) {
                 guard case .object(let members) = node.value else {
-                    throw EventError(.badRequest, "an event is a JSON object.")
+                    throw EventError(.badRequest, "must be a JSON object.")
                 }
                 let text = Array(body[node.range])
                 let isOlder = node.value["cloudEventsVersion"] != nil

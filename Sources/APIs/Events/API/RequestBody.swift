@@ -15,7 +15,7 @@ enum RequestBody {
             .map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }.filter { !$0.isEmpty && $0 != "identity" }
         let codings = names.map { ContentCoding($0 == "x-gzip" ? "gzip" : $0) }
         guard !codings.contains(nil), codings.count <= maximumCodings else {
-            throw EventError(.unsupportedMediaType, "Content-Encoding: gzip, deflate or identity is accepted.")
+            throw EventError(.unsupportedMediaType, "Content-Encoding: must be gzip, deflate or identity.")
         }
         var body = body
         for coding in codings.reversed() {
@@ -25,7 +25,7 @@ enum RequestBody {
             } catch {
                 switch error {
                 case .tooLarge: throw tooLarge(limit)
-                case .truncated: throw EventError(.badRequest, "The compressed body ends too early.")
+                case .truncated: throw EventError(.badRequest, "The compressed body is incomplete.")
                 case .corrupt: throw EventError(.badRequest, "The body is not compressed as Content-Encoding says.")
                 }
             }

@@ -25,12 +25,13 @@ extension EventSettings {
     package static func check(user: String) throws(EventError) {
         guard user != ".", user != "..", user.utf8.count <= maximumUserBytes else {
             throw EventError(
-                .badRequest, "The user's name is \".\", \"..\" or longer than \(maximumUserBytes) bytes.")
+                .badRequest,
+                "The user name must have at most \(maximumUserBytes) bytes, and must not be \".\" or \"..\".")
         }
     }
 
     private static func found(_ name: String?) throws(EventError) -> String {
-        guard let name, !name.isEmpty else { throw EventError(.forbidden, "The request has no user.") }
+        guard let name, !name.isEmpty else { throw EventError(.forbidden, "The request has no authenticated user.") }
         return name
     }
 
@@ -58,7 +59,7 @@ extension EventSettings {
 
     private static func text(_ bytes: ArraySlice<UInt8>) throws(EventError) -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw EventError(.badRequest, "The user's name is not UTF-8.")
+            throw EventError(.badRequest, "The user name is not UTF-8.")
         }
         return text
     }

@@ -2,7 +2,7 @@
 ///
 /// When the step that wrote a report is rolled back, the report is pending again.
 struct ExpressionReports {
-    static let text = "the expression takes too long for an event, which then counts as not matching"
+    static let text = "the expression took too long for an event, which was treated as not matching"
 
     /// Subscriptions whose current expression was found to take too long.
     private var found: Set<UInt64> = []

@@ -27,22 +27,22 @@ enum Authorization {
 
     /// The error in the member, as its path and the rest of a sentence; `nil` if it has none.
     static func fault(_ auth: JSON) -> (path: String, reason: String)? {
-        guard case .object = auth else { return ("auth", "an object was expected") }
+        guard case .object = auth else { return ("auth", "must be an object") }
         guard let type = auth["type"]?.string, ["basic", "header"].contains(type) else {
-            return ("auth.type", "\"basic\" or \"header\" was expected")
+            return ("auth.type", "must be \"basic\" or \"header\"")
         }
         for (kind, names) in [("basic", ["username", "password"]), ("header", ["type", "credentials"])] {
             guard let details = auth[kind] else { continue }
-            guard case .object = details else { return ("auth.\(kind)", "an object was expected") }
+            guard case .object = details else { return ("auth.\(kind)", "must be an object") }
             for name in names where details[name]?.string == nil {
-                return ("auth.\(kind).\(name)", "a text was expected")
+                return ("auth.\(kind).\(name)", "must be a string")
             }
         }
         guard let value = header(auth) else { return nil }
         if value.utf8.contains(where: { ($0 < 0x20 && $0 != 0x09) || $0 == 0x7f }) {
-            return ("auth.\(type)", "a control character cannot be sent in a header")
+            return ("auth.\(type)", "must not contain control characters")
         }
-        if value.utf8.count > maximumBytes { return ("auth.\(type)", "it has more than \(maximumBytes) bytes") }
+        if value.utf8.count > maximumBytes { return ("auth.\(type)", "must have at most \(maximumBytes) bytes") }
         return nil
     }
 

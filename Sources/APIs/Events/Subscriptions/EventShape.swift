@@ -49,7 +49,7 @@ struct EventShape: Equatable, Sendable {
     /// merged. If the event has no such member, it is added at the end.
     private func merged(_ body: [UInt8]) throws(Fault) -> [UInt8] {
         let root = try Self.document(body)
-        guard let members = root.members else { throw Fault(reason: "the event is no object") }
+        guard let members = root.members else { throw Fault(reason: "the event is not a JSON object") }
         guard let own = members.last(where: { $0.name == CloudEvent.extensionsName }) else {
             // Inserted before the closing brace.
             let end = root.range.upperBound - 1
@@ -62,7 +62,9 @@ struct EventShape: Equatable, Sendable {
     }
 
     private static func overlay(_ own: JSONNode, _ body: [UInt8], by extensions: [UInt8]) throws(Fault) -> [UInt8] {
-        guard let added = try document(extensions).members else { throw Fault(reason: "the extensions are no object") }
+        guard let added = try document(extensions).members else {
+            throw Fault(reason: "the extensions are not a JSON object")
+        }
         var values: [(name: String, text: [UInt8])] = []
         // Names are compared by their bytes: names that look the same may differ.
         var places: [[UInt8]: Int] = [:]
@@ -96,7 +98,7 @@ struct EventShape: Equatable, Sendable {
     private func cloudEvent(_ body: [UInt8], id: String) throws(Fault) -> CloudEvent {
         guard case .object(let members) = try Self.document(body).value,
             case .object(let added) = try Self.document(extensions).value
-        else { throw Fault(reason: "the event is no object") }
+        else { throw Fault(reason: "the event is not a JSON object") }
         let event = CloudEventConversion.event(members, id: id)
         let more = CloudEventConversion.attributes(added)
         let names = Set(more.map(\.name))

@@ -5,7 +5,9 @@ package final class EventShaper: PayloadShaping {
     package init() {}
 
     package func shape(_ payload: Payload, as shape: [UInt8]) throws(ShapingFault) -> ShapedPayload {
-        guard let wanted = EventShape(bytes: shape) else { throw ShapingFault(reason: "the format is not known") }
+        guard let wanted = EventShape(bytes: shape) else {
+            throw ShapingFault(reason: "the format of the subscription is unknown")
+        }
         do throws(EventShape.Fault) {
             return try wanted.shape(payload.body, id: payload.eventID)
         } catch {

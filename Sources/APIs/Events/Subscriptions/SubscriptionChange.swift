@@ -28,10 +28,10 @@ struct SubscriptionChange {
     /// - Parameter isNew: a new subscription belongs to the user who creates it, whatever the input says.
     func apply(to subscription: inout Subscription, isNew: Bool = false) throws(EventError) {
         if let id = input.id, id != subscription.id {
-            throw EventError(.badRequest, "uuid: it cannot be changed.")
+            throw EventError(.badRequest, "uuid: cannot be changed.")
         }
         if !isNew, let user = input.user, !user.utf8.elementsEqual(subscription.user.utf8) {
-            throw EventError(.badRequest, "user: a subscription cannot be given away.")
+            throw EventError(.badRequest, "user: cannot be changed.")
         }
         if let name = input.name { subscription.name = name }
         if let version = input.version { subscription.version = version }

@@ -62,7 +62,7 @@ struct SubscriptionInput {
         members = Dictionary(nodes.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
         if isNew {
             for name in ["name", "jsonpath", "target_url"] where members[name] == nil {
-                throw Self.fault(name, "it is missing")
+                throw Self.fault(name, "is required")
             }
         }
         try readNames()
@@ -79,9 +79,9 @@ struct SubscriptionInput {
 
     private func string(_ name: String, maximumCharacters: Int = .max) throws(EventError) -> String? {
         guard let value = members[name]?.value else { return nil }
-        guard let text = value.string else { throw Self.fault(name, "a text was expected") }
+        guard let text = value.string else { throw Self.fault(name, "must be a string") }
         guard text.unicodeScalars.count <= maximumCharacters else {
-            throw Self.fault(name, "it has more than \(maximumCharacters) characters")
+            throw Self.fault(name, "must have at most \(maximumCharacters) characters")
         }
         return text
     }
@@ -99,7 +99,7 @@ struct SubscriptionInput {
     private func time(_ name: String) throws(EventError) -> Timestamp? {
         guard let text = try string(name) else { return nil }
         guard let time = Timestamp(naive: text) else {
-            throw Self.fault(name, "a date and time was expected, such as 2026-11-22T06:05:37")
+            throw Self.fault(name, "must be a date and time such as 2026-11-22T06:05:37")
         }
         return time
     }
@@ -107,7 +107,7 @@ struct SubscriptionInput {
     private mutating func readNames() throws(EventError) {
         if let text = try string("uuid") {
             id = UUID(lenient: text)
-            if id == nil { throw Self.fault("uuid", "a UUID was expected") }
+            if id == nil { throw Self.fault("uuid", "must be a UUID") }
         }
         user = try string("user")
         name = try string("name", maximumCharacters: 255)
@@ -116,13 +116,13 @@ struct SubscriptionInput {
             let text = try string(name) ?? ""
             guard let dialect = JSONPath.Dialect(rawValue: text) else {
                 let all = JSONPath.Dialect.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or ")
-                throw Self.fault(name, "\(all) was expected")
+                throw Self.fault(name, "must be \(all)")
             }
             return dialect
         }
         expression = try string("jsonpath")
         if let expression, expression.utf8.count > Self.maximumExpressionBytes {
-            throw Self.fault("jsonpath", "it has more than \(Self.maximumExpressionBytes) bytes")
+            throw Self.fault("jsonpath", "must have at most \(Self.maximumExpressionBytes) bytes")
         }
     }
 
@@ -132,7 +132,7 @@ struct SubscriptionInput {
     private mutating func readTarget(_ urls: any URLRules) throws(EventError) {
         guard let text = try string("target_url") else { return }
         guard text.utf8.count <= Self.maximumURLBytes else {
-            throw Self.fault("target_url", "it has more than \(Self.maximumURLBytes) bytes")
+            throw Self.fault("target_url", "must have at most \(Self.maximumURLBytes) bytes")
         }
         do throws(SubscriptionTarget.Fault) {
             target = Target(text: text, called: try SubscriptionTarget(text, urls))
@@ -143,7 +143,7 @@ struct SubscriptionInput {
 
     private mutating func readDetails(isNew: Bool) throws(EventError) {
         if let node = members["extensions"] {
-            guard case .object = node.value else { throw Self.fault("extensions", "an object was expected") }
+            guard case .object = node.value else { throw Self.fault("extensions", "must be an object") }
             extensions = Array(text[node.range])
         }
         if let node = members["auth"] {
@@ -156,11 +156,11 @@ struct SubscriptionInput {
             format = Subscription.Format(word: word)
             if format == nil {
                 let all = Subscription.Format.allCases.map { "\"\($0.word)\"" }.joined(separator: ", ")
-                throw Self.fault("format", "one of \(all) was expected")
+                throw Self.fault("format", "must be one of \(all)")
             }
         }
         if let value = members["handshake"]?.value {
-            guard let wanted = value.bool else { throw Self.fault("handshake", "true or false was expected") }
+            guard let wanted = value.bool else { throw Self.fault("handshake", "must be true or false") }
             asksConsent = wanted
         }
         error = try nullable("error") { name throws(EventError) in

@@ -33,7 +33,7 @@ struct SubscriptionTarget: Equatable {
         let parts = credentials.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             .map { percentDecoded(Array($0.utf8)[...]) }
         guard let user = parts[0], let password = parts.count > 1 ? parts[1] : "" else {
-            throw Fault(reason: "the user name and password before the @ are no text")
+            throw Fault(reason: "the user name or password before the @ is not UTF-8")
         }
         return Authorization.basic(user: user, password: password)
     }

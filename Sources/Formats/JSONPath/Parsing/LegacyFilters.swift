@@ -85,7 +85,7 @@ extension LegacyParser {
         if takeKeyword("true") { return .bool(true) }
         if takeKeyword("false") { return .bool(false) }
         if takeKeyword("null") { return .null }
-        guard let whole = try scanner.integer() else { throw scanner.failure("a query or a value was expected") }
+        guard let whole = try scanner.integer() else { throw scanner.failure("expected a query or a value") }
         return .number(whole + (try scanner.fractionAndExponent(allowsZeros: false)))
     }
 
@@ -110,7 +110,7 @@ extension LegacyParser {
         var members: [JSON.Member] = []
         repeat {
             scanner.skipBlanks()
-            guard scanner.isNext("\"") else { throw scanner.failure("a member's name in quotes was expected") }
+            guard scanner.isNext("\"") else { throw scanner.failure("expected a member name in double quotes") }
             let name = try scanner.quoted(allowsHalves: true)
             scanner.skipBlanks()
             try scanner.require(":")

@@ -34,7 +34,7 @@ struct LegacyParser: QueryParser {
     private mutating func bareword() throws(Fault) -> Reference {
         if scanner.take("*") { return builder.add(.wildcard) }
         let start = scanner.position
-        guard let name = word() else { throw scanner.failure("a name or \"*\" was expected") }
+        guard let name = word() else { throw scanner.failure("expected a name or \"*\"") }
         scanner.skipBlanks()
         return scanner.isNext("(") ? try function(name, at: start) : builder.name(name)
     }
@@ -78,7 +78,7 @@ struct LegacyParser: QueryParser {
         let start = try integer()
         scanner.skipBlanks()
         guard scanner.take(":") else {
-            guard let start else { throw scanner.failure("a subscript was expected") }
+            guard let start else { throw scanner.failure("expected a subscript") }
             return builder.add(.index(Int32(clamping: start)))
         }
         scanner.skipBlanks()
@@ -97,7 +97,7 @@ struct LegacyParser: QueryParser {
         let start = scanner.position
         guard let text = try scanner.integer() else { return nil }
         guard try scanner.fractionAndExponent(allowsZeros: false).isEmpty else {
-            throw scanner.failure("an integer was expected", at: start)
+            throw scanner.failure("expected an integer", at: start)
         }
         return Int64(text) ?? (text.utf8.first == UInt8(ascii: "-") ? .min : .max)
     }

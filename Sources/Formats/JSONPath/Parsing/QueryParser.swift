@@ -21,9 +21,9 @@ extension QueryParser {
     ) throws(Fault) -> ProgramBuilder.Outcome {
         var parser = Self(text)
         if skippingBlanks { parser.scanner.skipBlanks() }
-        guard parser.scanner.isNext("$") else { throw parser.scanner.failure("\"$\" was expected") }
+        guard parser.scanner.isNext("$") else { throw parser.scanner.failure("expected \"$\"") }
         let query = try parser.query()
-        guard parser.scanner.isAtEnd else { throw parser.scanner.failure("\(rest) was expected") }
+        guard parser.scanner.isAtEnd else { throw parser.scanner.failure("expected \(rest)") }
         return parser.builder.finished(main: query)
     }
 

@@ -59,7 +59,7 @@ extension RFC9535Parser {
             if !isNegated, let comparison = takeComparison() {
                 let right = try operand()
                 for side in [left, right] where !side.isValue {
-                    throw scanner.failure("what is compared must be one value", at: side.start)
+                    throw scanner.failure("must be a single value to be compared", at: side.start)
                 }
                 return builder.add(.comparison(comparison, left.reference, right.reference))
             }
@@ -72,8 +72,8 @@ extension RFC9535Parser {
         switch operand.kind {
         case .query: return builder.add(.exists(operand.reference))
         case .function(.logical): return operand.reference
-        case .function(.value): throw scanner.failure("the function's result must be compared", at: operand.start)
-        case .literal: throw scanner.failure("a literal must be compared", at: operand.start)
+        case .function(.value): throw scanner.failure("the result of this function must be compared", at: operand.start)
+        case .literal: throw scanner.failure("a literal is not a condition: it must be compared", at: operand.start)
         }
     }
 
@@ -96,7 +96,7 @@ extension RFC9535Parser {
             return literal(.string(try scanner.quoted(allowsHalves: false)), at: start)
         case let byte? where byte.isLowercaseLetter: return try word()
         default:
-            guard let whole = try scanner.integer() else { throw scanner.failure("a query or a value was expected") }
+            guard let whole = try scanner.integer() else { throw scanner.failure("expected a query or a value") }
             return literal(.number(whole + (try scanner.fractionAndExponent())), at: start)
         }
     }
@@ -114,7 +114,7 @@ extension RFC9535Parser {
             case "true": return literal(.bool(true), at: start)
             case "false": return literal(.bool(false), at: start)
             case "null": return literal(.null, at: start)
-            default: throw scanner.failure("a query or a value was expected", at: start)
+            default: throw scanner.failure("expected a query or a value", at: start)
             }
         }
         return try nested { parser throws(Fault) in try parser.function(name, at: start) }
@@ -141,13 +141,13 @@ extension RFC9535Parser {
             scanner.skipBlanks()
         }
         let operand = try operand()
-        guard operand.isValue else { throw scanner.failure("the argument must be one value", at: operand.start) }
+        guard operand.isValue else { throw scanner.failure("the argument must be a single value", at: operand.start) }
         return operand.reference
     }
 
     private mutating func nodesArgument() throws(Fault) -> Reference {
         scanner.skipBlanks()
-        guard scanner.isNext("@") || scanner.isNext("$") else { throw scanner.failure("a query was expected") }
+        guard scanner.isNext("@") || scanner.isNext("$") else { throw scanner.failure("expected a query") }
         return try query()
     }
 

@@ -33,7 +33,7 @@ struct RFC9535Parser: QueryParser {
     private mutating func shorthand() throws(Fault) -> Reference {
         if scanner.take("*") { return builder.add(.wildcard) }
         guard let byte = scanner.next, byte.isNameByte, !byte.isDigit else {
-            throw scanner.failure("a name or \"*\" was expected")
+            throw scanner.failure("expected a name or \"*\"")
         }
         return builder.name(scanner.run(while: \.isNameByte))
     }
@@ -58,7 +58,7 @@ struct RFC9535Parser: QueryParser {
         let end = scanner.position
         scanner.skipBlanks()
         guard scanner.take(":") else {
-            guard let start else { throw scanner.failure("a selector was expected") }
+            guard let start else { throw scanner.failure("expected a selector") }
             scanner.position = end
             return builder.add(.index(Int32(clamping: start)))
         }

@@ -40,7 +40,7 @@ struct TextScanner {
     }
 
     mutating func require(_ word: StaticString) throws(Fault) {
-        guard take(word) else { throw failure("\"\(word)\" was expected") }
+        guard take(word) else { throw failure("expected \"\(word)\"") }
     }
 
     /// Takes bytes as long as `fits` accepts them.
@@ -79,18 +79,18 @@ extension TextScanner {
             case UInt8(ascii: "\\"):
                 position += 1
                 bytes += try String(escaped(in: quote, allowsHalves: allowsHalves)).utf8
-            case 0..<0x20: throw failure("a control character stands in a string unescaped")
+            case 0..<0x20: throw failure("unescaped control character in a string")
             default:
                 bytes.append(byte)
                 position += 1
             }
         }
-        throw failure("the string does not end", at: start)
+        throw failure("unterminated string", at: start)
     }
 
     private mutating func escaped(in quote: UInt8, allowsHalves: Bool) throws(Fault) -> Unicode.Scalar {
         let start = position - 1
-        guard let byte = next else { throw failure("the string does not end") }
+        guard let byte = next else { throw failure("unterminated string") }
         position += 1
         switch byte {
         case quote, UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)
@@ -100,7 +100,7 @@ extension TextScanner {
         case UInt8(ascii: "r"): return "\r"
         case UInt8(ascii: "t"): return "\t"
         case UInt8(ascii: "u"): break
-        default: throw failure("unknown escape", at: start)
+        default: throw failure("unknown escape in a string", at: start)
         }
         let first = try codeUnit()
         if let scalar = Unicode.Scalar(first) { return scalar }
@@ -111,14 +111,14 @@ extension TextScanner {
                 return UTF16.decode(UTF16.EncodedScalar([first, second]))
             }
         }
-        guard allowsHalves else { throw failure("half a surrogate pair", at: start) }
+        guard allowsHalves else { throw failure("unpaired surrogate in a string", at: start) }
         position = resume
         return "\u{fffd}"
     }
 
     private mutating func codeUnit() throws(Fault) -> UInt16 {
         guard let unit = escapedCodeUnit(in: text, at: position) else {
-            throw failure("four hexadecimal digits were expected")
+            throw failure("expected four hexadecimal digits")
         }
         position += 4
         return unit
@@ -131,10 +131,10 @@ extension TextScanner {
         let digits = run(while: \.isDigit)
         guard !digits.isEmpty else {
             guard isNegative else { return nil }
-            throw failure("a digit was expected")
+            throw failure("expected a digit")
         }
         guard digits == "0" || digits.utf8.first != UInt8(ascii: "0") else {
-            throw failure("a number begins with 0", at: start)
+            throw failure("a number must not begin with 0", at: start)
         }
         return (isNegative ? "-" : "") + digits
     }
@@ -150,7 +150,7 @@ extension TextScanner {
             let exponent = position
             try digits()
             guard allowsZeros || text[exponent] != UInt8(ascii: "0") || position == exponent + 1 else {
-                throw failure("an exponent begins with 0", at: exponent)
+                throw failure("an exponent must not begin with 0", at: exponent)
             }
         }
         return String(decoding: text[start..<position], as: UTF8.self)
@@ -158,7 +158,7 @@ extension TextScanner {
 
     private mutating func digits() throws(Fault) {
         let digits = run(while: \.isDigit)
-        guard !digits.isEmpty else { throw failure("a digit was expected") }
+        guard !digits.isEmpty else { throw failure("expected a digit") }
     }
 }
 

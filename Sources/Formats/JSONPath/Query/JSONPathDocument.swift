@@ -77,7 +77,7 @@ extension Evaluator {
         case .double(let value): return .number(String(value))
         case .string(let text): return .string(String(decoding: bytes(of: text), as: UTF8.self))
         case .array(let elements): return .array(elements.range.map { json($0, in: source) })
-        case .object: preconditionFailure("functions make no objects")
+        case .object: preconditionFailure("a function returned an object")
         }
     }
 

@@ -8,7 +8,7 @@ package struct JSONPathError: Error, Equatable, Sendable, CustomStringConvertibl
     package let rfc9535: Fault?
 
     package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
-        /// What is wrong, as the end of a sentence: "a name was expected".
+        /// What is wrong, as the end of a sentence: "expected a name".
         package let reason: String
         /// Bytes before the fault.
         package let offset: Int

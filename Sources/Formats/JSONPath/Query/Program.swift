@@ -98,12 +98,12 @@ struct Program: Sendable {
     func references(_ list: List) -> ArraySlice<Reference> { lists[Int(list.first)..<Int(list.first + list.count)] }
 
     func query(_ reference: Reference) -> Query {
-        guard case .query(let query) = self[reference] else { preconditionFailure("a query was expected") }
+        guard case .query(let query) = self[reference] else { preconditionFailure("expected a query") }
         return query
     }
 
     func segment(_ reference: Reference) -> Segment {
-        guard case .segment(let segment) = self[reference] else { preconditionFailure("a segment was expected") }
+        guard case .segment(let segment) = self[reference] else { preconditionFailure("expected a segment") }
         return segment
     }
 }

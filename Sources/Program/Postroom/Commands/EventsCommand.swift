@@ -10,16 +10,17 @@ internal import Values
 
 struct EventsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "events", abstract: "Look after the events that were routed.",
+        commandName: "events", abstract: "Show, resend and remove the events of event routing.",
         discussion:
-            "An event's UUID is what /receive answered. The service may go on meanwhile; times are those of UTC.",
+            "/receive answers with the UUID of an event. The service may keep running. All times are in UTC.",
         subcommands: [Get.self, Retry.self, Purge.self])
 
     /// How many events and entries of their history one step removes.
     private static let stepSize = 500
 
     struct DateForm: ParsableArguments {
-        @Option(help: "How dates and times are written (strptime(3)); RFC 3339 is always taken.") var dateFormat =
+        @Option(help: "The format of dates and times, as in strptime(3). RFC 3339 is always accepted too.")
+        var dateFormat =
             "%Y-%m-%d %H:%M:%S"
 
         /// - Parameter option: the name of the option that the text was given for; an error names it.
@@ -30,7 +31,8 @@ struct EventsCommand: ParsableCommand {
             }
             guard text.dropFirst(10).lowercased().hasPrefix("t"), let time = Timestamp(zonedOrNaive: text) else {
                 throw Refusal(
-                    "--\(option) is \"\(text)\", but takes a date and time like \(dateFormat) or 2026-11-22T06:05:37Z")
+                    "--\(option) is \"\(text)\", but must be a date and time of the form \(dateFormat), or like 2026-11-22T06:05:37Z"
+                )
             }
             return time
         }
@@ -38,24 +40,25 @@ struct EventsCommand: ParsableCommand {
 
     private static func ids(_ texts: [String]) throws -> [UUID] {
         try texts.map { text in
-            guard let id = UUID(lenient: text) else { throw Refusal("\"\(text)\" is no UUID") }
+            guard let id = UUID(lenient: text) else { throw Refusal("\"\(text)\" is not a UUID") }
             return id
         }
     }
 
-    private static func tellUnknown(_ id: UUID) { complain("there is no event \(id), or it is no longer kept") }
+    private static func tellUnknown(_ id: UUID) { complain("event \(id) does not exist, or is no longer kept") }
 }
 
 extension EventsCommand {
     struct Get: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show events, and what became of them: a line for each attempt to deliver one.")
+            abstract: "Show events, with one line for each attempt to deliver them.")
 
-        @Argument(help: "Those to show; the ones between two dates where none is given.") var events: [String] = []
-        @Option(help: "How many to show between two dates.") var limit = 10
+        @Argument(help: "The UUIDs of the events to show. (default: the events between --start-date and --end-date)")
+        var events: [String] = []
+        @Option(help: "Show at most this many of the events between the two dates.") var limit = 10
         @OptionGroup var form: DateForm
-        @Option(help: "Those that came after; a day ago where none is given.") var startDate: String?
-        @Option(help: "Those that came before; now where none is given.") var endDate: String?
+        @Option(help: "Show events received after this time. (default: a day ago)") var startDate: String?
+        @Option(help: "Show events received before this time. (default: now)") var endDate: String?
 
         func run() async throws {
             let ids = try EventsCommand.ids(events)
@@ -89,7 +92,7 @@ extension EventsCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send events again, to every subscription that matches them now.")
 
-        @Argument(help: "Those to send.") var events: [String]
+        @Argument(help: "The UUIDs of the events to send.") var events: [String]
 
         func run() async throws {
             let ids = try EventsCommand.ids(events)
@@ -97,7 +100,7 @@ extension EventsCommand {
             for id in ids {
                 switch try await store.events.redispatch(id) {
                 case .started: print("\(id) - None")
-                case .waiting: complain("event \(id) is waiting to be matched already")
+                case .waiting: complain("event \(id) is already waiting to be matched")
                 case .unknown: EventsCommand.tellUnknown(id)
                 }
                 try store.commit()
@@ -110,14 +113,15 @@ extension EventsCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove events with their history.",
             discussion: """
-                By date, what is still to be matched or delivered stays. An event that is named goes in any case: a delivery \
-                that was still to be made is given up.
+                Events that are still to be matched or delivered are not removed by date. An event that is given by its UUID \
+                is always removed; its pending deliveries are given up.
                 """)
 
-        @Argument(help: "Those to remove; all that are older than a date where none is given.") var events: [String] =
-            []
+        @Argument(help: "The UUIDs of the events to remove. (default: all events before --older-than-date)") var events:
+            [String] =
+                []
         @OptionGroup var form: DateForm
-        @Option(help: "Older than this; a day ago where none is given.") var olderThanDate: String?
+        @Option(help: "Remove events received before this time. (default: a day ago)") var olderThanDate: String?
 
         func run() async throws {
             let ids = try EventsCommand.ids(events)
@@ -152,7 +156,7 @@ extension EventsCommand {
                 next = step.next
             }
             print("removed \(removed) events")
-            if unfinished > 0 { complain("\(unfinished) events are still to be matched or delivered, and stay") }
+            if unfinished > 0 { complain("kept \(unfinished) events that are still to be matched or delivered") }
         }
     }
 }

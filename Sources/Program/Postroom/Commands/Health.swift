@@ -4,7 +4,8 @@ internal import SystemPackage
 
 struct Health: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say whether the service answers through nginx and can commit; exit status 0 or 1.")
+        abstract: "Check that the service answers through nginx and can commit.",
+        discussion: "Prints \"ok\" and exits with status 0 if so, and with status 1 if not.")
 
     func run() throws {
         let settings = try Settings.inForce()

@@ -18,7 +18,7 @@ struct QueueLoading {
             try store.commit()
             try store.settle()
             return nil
-        case .busy: preconditionFailure("nothing else is worked on")
+        case .busy: preconditionFailure("no other task is running")
         case .failed(let failure):
             store.rollBack()
             return failure
@@ -36,13 +36,13 @@ struct QueueLoading {
             // Start all the same: what is in a full store can be read and deleted, and that makes room.
             store.rollBack()
             return logger.error(
-                "QUEUE_CONFIG cannot be put in force; the queues stay as they were", metadata: ["reason": "\(error)"])
+                "QUEUE_CONFIG cannot be applied; the queues stay as they were", metadata: ["reason": "\(error)"])
         }
         guard let failure else { return }
         if failure == .missing, !isConfigured { return }
         let lines = failure.lines(settings.queueFile)
         guard isConfigured else { throw Refusal("QUEUE_CONFIG: " + lines.joined(separator: "\n")) }
         for line in lines { logger.error("QUEUE_CONFIG: \(line)") }
-        logger.error("the queues stay as they were")
+        logger.error("QUEUE_CONFIG was not applied; the queues stay as they were")
     }
 }

@@ -8,15 +8,15 @@ internal import Values
 
 struct QueuesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "queues", abstract: "Look after the queues and their configuration file, QUEUE_CONFIG.",
+        commandName: "queues", abstract: "Manage the queues and their configuration file, QUEUE_CONFIG.",
         subcommands: [Init.self, Check.self, Load.self, List.self, Passwd.self])
 }
 
 extension QueuesCommand {
     struct Init: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a commented example, with a random password that is shown once.",
-            discussion: "A file that is there already is left as it is, and the command fails.")
+            abstract: "Write a commented example of QUEUE_CONFIG, with a random password that is shown once.",
+            discussion: "If the file already exists, the command fails and does not change it.")
 
         func run() throws {
             let settings = try Settings.inForce()
@@ -24,28 +24,27 @@ extension QueuesCommand {
             var random = SystemRandomNumberGenerator()
             let password = secret()
             guard let hash = PasswordHash(Array(password.utf8), settings.queuePasswordHash, random: &random) else {
-                throw Refusal("there is no memory to hash the password")
+                throw Refusal("there is not enough memory to hash the password")
             }
             do throws(Errno) {
                 try Files.makeDirectory(
                     path.removingLastComponent(), permissions: [.ownerReadWriteExecute, .groupReadExecute])
                 try Files.create(path, with: Array(exampleConfiguration(hash: hash, key: secret()).utf8))
             } catch .fileExists {
-                throw Refusal("\(path) is there already")
+                throw Refusal("\(path) already exists")
             } catch {
                 throw Refusal("cannot write \(path): \(error)")
             }
-            print("wrote \(path); the password of user \"admin\", shown this once: \(password)")
+            print("wrote \(path); password of user \"admin\" (not shown again): \(password)")
         }
     }
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract:
-                "Say what is wrong with a configuration file, and what can hardly be meant; exit status 1 for the former."
-        )
+            abstract: "Validate a configuration file, and print its errors and warnings.",
+            discussion: "Exit status: 0 if the file is valid, 1 if it has errors or cannot be read.")
 
-        @Argument(help: "The file; QUEUE_CONFIG where none is given.") var file: String?
+        @Argument(help: "The file to validate. (default: QUEUE_CONFIG)") var file: String?
 
         func run() throws {
             let settings = try Settings.inForce()
@@ -53,8 +52,8 @@ extension QueuesCommand {
             do throws(ConfigurationFailure) {
                 let reader = try ConfigurationReader(
                     try QueueFile(path, settings).read().bytes, maximumMessageBytes: settings.maximumMessageBytes)
-                for warning in reader.warnings { print("\(path): \(warning) (a warning)") }
-                print("\(reader.configuration.queues.count) queues, \(reader.configuration.users.count) users: sound")
+                for warning in reader.warnings { print("\(path): \(warning) (warning)") }
+                print("\(reader.configuration.queues.count) queues, \(reader.configuration.users.count) users: valid")
             } catch {
                 for line in error.lines(path) { print(line) }
                 throw ExitCode(1)
@@ -64,7 +63,7 @@ extension QueuesCommand {
 
     struct Load: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Put QUEUE_CONFIG in force, as POST /reload does.", discussion: "The service may go on meanwhile."
+            abstract: "Apply QUEUE_CONFIG, as POST /reload does.", discussion: "The service may keep running."
         )
 
         func run() async throws {
@@ -77,7 +76,8 @@ extension QueuesCommand {
 
     struct List: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the queues in force: what each keeps, and how many clients follow it.")
+            abstract: "List the queues, with their messages, bytes and clients.",
+            discussion: "The service may keep running.")
 
         func run() async throws {
             let store = try Settings.inForce().readStore()
@@ -93,10 +93,12 @@ extension QueuesCommand {
 
     struct Passwd: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Change a user's password in QUEUE_CONFIG, and at once where that user is in force.",
-            discussion: "The password is read from standard input, one line. The service may go on meanwhile.")
+            abstract: "Change a user's password, in QUEUE_CONFIG and in the running service.",
+            discussion:
+                "The new password is one line of standard input. It must have at least 6 characters. The service may keep running."
+        )
 
-        @Argument(help: "The user's name.") var user: String
+        @Argument(help: "The name of the user.") var user: String
 
         func run() async throws {
             let settings = try Settings.inForce()
@@ -107,8 +109,8 @@ extension QueuesCommand {
             let handlers = QueueHandlers(store: store, settings: settings)
             switch try await handlers.setPassword(of: user, to: password) {
             case .changed: break
-            case .tooShort: throw Refusal("a password has at least 6 characters")
-            case .noMemory, .busy: throw Refusal("there is no memory to hash the password")
+            case .tooShort: throw Refusal("a password must have at least 6 characters")
+            case .noMemory, .busy: throw Refusal("there is not enough memory to hash the password")
             case .failed(let failure):
                 store.rollBack()
                 throw Refusal("nothing was changed: " + failure.lines(settings.queueFile).joined(separator: "\n"))
@@ -129,17 +131,17 @@ private func secret() -> String {
 /// The text of the file that `queues init` writes.
 func exampleConfiguration(hash: PasswordHash, key: String) -> String {
     """
-    // The queues of this installation, and who may read them. "postroom queues check" says what is wrong with this file;
-    // POST /reload, or "postroom queues load", puts it in force. Comments may stand wherever blanks may.
+    // The queues of this installation, and the users who may read them. "postroom queues check" validates this file;
+    // "postroom queues load" or POST /reload applies it. Comments are allowed wherever blanks are.
     {
-      // Kept for webhook-queue, which reads the same file without its comments; Postroom listens where APP_HOST says.
+      // Only for webhook-queue, which can read this file without the comments. Postroom listens at APP_HOST, APP_PORT.
       "listen_host": "127.0.0.1",
       "listen_port": 8080,
 
       "users": [
         {
           "name": "admin",
-          // TYPE;SALT;HASH. "postroom queues passwd admin" or POST /setPassword writes another one.
+          // TYPE;SALT;HASH. "postroom queues passwd admin" or POST /setPassword changes it.
           "pass_hash": "\(hash.text)",
           "can_reload": true,
           // The queues that this user may listen to.
@@ -148,22 +150,22 @@ func exampleConfiguration(hash: PasswordHash, key: String) -> String {
       ],
 
       "queues": [
-        // Takes messages from anybody: curl -d hello http://127.0.0.1:8080/q/example
+        // Accepts messages from everyone: curl -d hello http://127.0.0.1:8080/q/example
         { "name": "example" },
         {
-          // Takes messages whose header X-Signature is the HMAC of their body under the key, in hexadecimal.
+          // Accepts messages whose header X-Signature has the HMAC of the body with this key, in hexadecimal.
           "name": "signed",
           "auth": { "method": "hmac-sha256", "key": "\(key)", "header_name": "X-Signature" },
-          // And only from these addresses and networks.
+          // Accepts messages only from these addresses and networks.
           "whitelist_ip": ["127.0.0.1", "::1", "10.0.0.0/8"],
           // Limits of this queue, instead of those below.
           "max_message_count": 1000
         }
       ],
 
-      // What a queue keeps; the oldest messages make room for new ones.
+      // The most messages of a queue. If there are more, the oldest are dropped.
       "max_message_count": 100,
-      // Bytes of one message, and of all messages of a queue.
+      // The most bytes of one message, and of all messages of a queue.
       "max_message_size": 20000,
       "max_queue_size": 1000000
     }

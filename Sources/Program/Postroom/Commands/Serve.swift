@@ -8,18 +8,22 @@ internal import Values
 
 struct Serve: AsyncCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Start and supervise all of it: nginx, the responders and the worker.",
+        abstract: "Start and supervise the service: nginx, the responders and the worker.",
         discussion: """
-            SIGTERM or Ctrl-C stops all in order; SIGHUP replaces the responders one by one, with a new version of the \
-            program if there is one, and has nginx read new certificates.
+            SIGTERM or Ctrl-C stops the service. Requests in progress are finished first, for at most SHUTDOWN_SECONDS. \
+            SIGHUP replaces the responders and the worker one by one, by a new version of this program if it was \
+            replaced, and makes nginx read its certificates again.
             """)
 
-    @Flag(inversion: .prefixedNo, help: "Run nginx too; without it, yours includes the files in DATA_DIR/run.")
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Run nginx too. With --no-nginx, your own nginx includes the files in DATA_DIR/run.")
     var nginx = true
 
     @Option(
         help: ArgumentHelp(
-            "Go on with what the program that was here before tells at this descriptor.", visibility: .hidden))
+            "Take over the service from the previous program, whose state is read from this descriptor.",
+            visibility: .hidden))
     var takeover: Int32?
 
     func run() async throws {
@@ -30,7 +34,7 @@ struct Serve: AsyncCommand {
         let templates = try NginxFiles.findTemplates(program)
         if nginx, !Files.exists(settings.nginxProgram) {
             throw Refusal(
-                "NGINX is \"\(settings.nginxProgram)\", but takes the path of nginx; it is not there",
+                "NGINX is \"\(settings.nginxProgram)\", but there is no such program: install nginx, or set NGINX to its path",
                 status: Refusal.wrongSettings)
         }
         settings.dataDirectory = try makeDirectories(settings)
@@ -40,7 +44,7 @@ struct Serve: AsyncCommand {
         for warning in settings.warnings(Machine.environment()) { logger.warning("\(warning)") }
         if !settings.pacificaIgnored.isEmpty {
             logger.notice(
-                "\(PacificaSettings.variable) has what is of no effect here",
+                "\(PacificaSettings.variable) has entries that have no effect in Postroom",
                 metadata: ["names": "\(settings.pacificaIgnored.joined(separator: ", "))"])
         }
         let state = try takeover.map { try readState(FileDescriptor(rawValue: $0), &settings) }
@@ -63,7 +67,7 @@ struct Serve: AsyncCommand {
         do throws(Errno) {
             lock = try FileLock(settings.dataDirectory.appending("serve.lock"), exclusive: true)
         } catch .wouldBlock {
-            throw Refusal("another \"postroom serve\" runs on DATA_DIR \(settings.dataDirectory)")
+            throw Refusal("another \"postroom serve\" already uses DATA_DIR \(settings.dataDirectory)")
         } catch {
             throw Refusal("cannot lock \(settings.dataDirectory): \(error)")
         }
@@ -81,7 +85,7 @@ struct Serve: AsyncCommand {
 
         if files.connections < settings.maximumConnections {
             logger.warning(
-                "fewer connections than MAX_CONNECTIONS: the system lets a process open too few files",
+                "fewer connections than MAX_CONNECTIONS, because of the limit of open files: raise it (ulimit -n, or LimitNOFILE in systemd)",
                 metadata: [
                     "connections": .stringConvertible(files.connections), "files": .stringConvertible(descriptors),
                 ])
@@ -114,7 +118,7 @@ struct Serve: AsyncCommand {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let count = try unsafe buffer.withUnsafeMutableBytes { unsafe try pipe.read(into: $0) }
         guard let state = SupervisorState(Array(buffer[..<count])) else {
-            throw Refusal("--takeover is for a program that takes the place of another one")
+            throw Refusal("--takeover is only for a program that takes the place of another one")
         }
         // There are as many responders as sockets. The default of RESPONDERS depends on the machine and may have changed.
         settings.responders = state.sockets.count
@@ -126,7 +130,7 @@ struct Serve: AsyncCommand {
         let secret = try await EncryptionSecret(settings, for: store)
         if secret.isNew {
             logger.notice(
-                "made a secret that keys and credentials are sealed under; keep a copy of it, or set DB_ENCRYPTION_SECRET",
+                "created the secret that keys and credentials are encrypted with; keep a copy of it, or set DB_ENCRYPTION_SECRET",
                 metadata: ["file": "\(EncryptionSecret.file(settings))"])
         }
         try await store.sync()
@@ -157,13 +161,13 @@ struct Serve: AsyncCommand {
                 run.appending("temporary"), permissions: [.ownerReadWriteExecute, .groupReadExecute])
             try Files.changePermissions(of: run, to: [.ownerReadWriteExecute, .groupReadExecute])
         } catch {
-            throw Refusal("DATA_DIR: cannot make \(settings.dataDirectory): \(error)")
+            throw Refusal("DATA_DIR: cannot create \(settings.dataDirectory): \(error)")
         }
         let excess = directory.appending("run/responder-256.sock").string.utf8.count - UnixSocket.maximumPathBytes
         guard excess <= 0 else {
             let limit = directory.string.utf8.count - excess
             throw Refusal(
-                "DATA_DIR is \"\(directory)\", but takes a path of at most \(limit) bytes: sockets lie in it",
+                "DATA_DIR is \"\(directory)\", but must have at most \(limit) bytes, because sockets are created in it",
                 status: Refusal.wrongSettings)
         }
         return directory
@@ -218,10 +222,10 @@ struct Serve: AsyncCommand {
             print("Postroom \(postroomVersion) serves on \(address(settings)). Create an endpoint:\n")
             print("    curl -X POST \(address(settings))/manage/endpoint\n")
         } else {
-            print("Postroom \(postroomVersion) waits for nginx, which includes these:")
-            print("    \(settings.runDirectory)/upstream.conf in its http block")
+            print("Postroom \(postroomVersion) is ready. Include these files in the configuration of your nginx:")
+            print("    \(settings.runDirectory)/upstream.conf in the http block")
             print("    \(settings.runDirectory)/locations.conf in a server block")
-            print("    \(settings.runDirectory)/operations.conf in a server block of its own, for operators alone:")
+            print("    \(settings.runDirectory)/operations.conf in a server block of its own, only for operators:")
             print("        health and metrics. OPS_SERVER_PORT has no effect without Postroom's nginx.")
         }
         flushOutput()
@@ -250,17 +254,17 @@ struct Serve: AsyncCommand {
                 } catch .addressInUse {
                     let remedy = name == "OPS_SERVER_PORT" ? "another port, or to 0 for none" : "another port"
                     throw Refusal(
-                        "\(name) is \(port), and another program listens at \(NginxFiles.address(host, port)) already; "
+                        "\(name) is \(port), but another program already listens at \(NginxFiles.address(host, port)); "
                             + "set \(name) to \(remedy)")
                 } catch .addressNotAvailable {
-                    throw Refusal("\(hostName) is \(host), an address that this machine does not have")
+                    throw Refusal("\(hostName) is \(host), but this machine does not have that address")
                 } catch .permissionDenied {
                     throw Refusal(
-                        "\(name) is \(port), and this user may not listen there; set it to 1024 or more, or give the "
+                        "\(name) is \(port), but this user may not listen on that port; set it to 1024 or more, or give the "
                             + "program CAP_NET_BIND_SERVICE")
                 } catch {
                     throw Refusal(
-                        "\(name) is \(port), and nothing can listen at \(NginxFiles.address(host, port)): \(error)")
+                        "\(name) is \(port), but nginx cannot listen at \(NginxFiles.address(host, port)): \(error)")
                 }
             }
         }

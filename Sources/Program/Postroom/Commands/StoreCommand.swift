@@ -8,7 +8,7 @@ internal import Values
 
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store", abstract: "Look after the store in DATA_DIR.",
+        commandName: "store", abstract: "Check, repair, back up and restore the store in DATA_DIR.",
         subcommands: [
             Check.self, Compact.self, Export.self, Import.self, Migrate.self, Repair.self, Probe.self, Send.self,
         ])
@@ -25,12 +25,15 @@ struct StoreCommand: ParsableCommand {
 extension StoreCommand {
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Hold every record and index against each other; exit status 2 where something is wrong.",
-            discussion: "The service may go on meanwhile.")
+            abstract: "Check every record and index of the store.",
+            discussion: """
+                Prints a line for each fault, then the counts. The service may keep running. Exit status: 0 if the store is \
+                sound, 2 if it is damaged, 1 if it cannot be checked.
+                """)
 
         @OptionGroup var reading: ReadingOptions
         @Flag(help: ArgumentHelp("Print nothing.", visibility: .hidden)) var quiet = false
-        @Flag(help: ArgumentHelp("Exit with status 4 where the layout is an older one.", visibility: .hidden))
+        @Flag(help: ArgumentHelp("Exit with status 4 if the layout is an older one.", visibility: .hidden))
         var reportOlderLayout = false
 
         func run() throws {
@@ -93,8 +96,8 @@ extension StoreCommand {
 
     struct Compact: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give the disk space of deleted data back to the file system.",
-            discussion: "The service must be stopped.")
+            abstract: "Return the disk space of deleted data to the file system.",
+            discussion: "Writes a copy of the store, which then replaces it. The service must be stopped.")
 
         @OptionGroup var reading: ReadingOptions
 
@@ -120,10 +123,10 @@ extension StoreCommand {
 
     struct Export: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write all that is kept to standard output, as lines of JSON.",
-            discussion: "The service may go on meanwhile.")
+            abstract: "Write all stored data to standard output, as lines of JSON.",
+            discussion: "\"postroom store import\" reads them. The service may keep running.")
 
-        @Flag(help: "Leave out what is damaged, and say on standard error what that is.") var skipDamaged = false
+        @Flag(help: "Leave out damaged records, and list them on standard error.") var skipDamaged = false
         @OptionGroup var reading: ReadingOptions
 
         func run() async throws {
@@ -135,7 +138,7 @@ extension StoreCommand {
                 try await store.export(to: .standardOutput, leavingOut: skipDamaged ? { Self.note($0, &count) } : nil)
             } catch StoreFailure.damaged(let reason) {
                 throw Refusal(
-                    "\(reason). \"postroom store export --skip-damaged\" leaves out what is damaged. \(StoreFile.remedy)"
+                    "\(reason). \"postroom store export --skip-damaged\" leaves out damaged records. \(StoreFile.remedy)"
                 )
             }
             if skipDamaged { Self.summarize(count) }
@@ -169,17 +172,17 @@ extension StoreCommand {
         }
 
         private static func summarize(_ count: Int) {
-            let text = "\(count) damaged records were left out or made anew\n"
+            let text = "\(count) damaged records were left out or rebuilt\n"
             _ = try? FileDescriptor.standardError.writeAll(Array(text.utf8))
         }
     }
 
     struct Import: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Read an export from standard input into a store that is empty: all of it, or nothing.",
-            discussion: "The service must be stopped. DATA_DIR is made where it is not there.")
+            abstract: "Read an export from standard input into an empty store: all of it, or nothing.",
+            discussion: "The service must be stopped. DATA_DIR is created if it does not exist.")
 
-        @Flag(help: "Take in an export that was cut off, as far as it goes, or one of a version that wrote no end.")
+        @Flag(help: "Accept an export without its last line: one that was cut off, or that an older version wrote.")
         var incomplete = false
 
         func run() async throws {
@@ -198,7 +201,7 @@ extension StoreCommand {
                 throw Refusal("nothing was imported: \(error)")
             }
             print(counts.summary)
-            if !counts.isComplete { complain("the export has no end: what follows its last line is not here") }
+            if !counts.isComplete { complain("the export has no last line: data may be missing") }
             try await warnOfSecret(settings, store)
             warnOfOwner(settings)
         }
@@ -221,19 +224,19 @@ extension StoreCommand {
             for name in names {
                 guard let other = Files.owner(of: directory.appending(name)), other != owner else { continue }
                 return complain(
-                    "\(directory)/\(name) belongs to \(other), and the directory to \(owner). Give the files to the user that the service runs as: chown \(owner): \(directory)/store.*"
+                    "\(directory)/\(name) belongs to \(other), but the directory to \(owner). Give the files to the user that the service runs as: chown \(owner): \(directory)/store.*"
                 )
             }
             guard Machine.isRoot else { return }
             complain(
-                "\(directory) and the store in it belong to \(owner). Where the service runs as another user, give them to that one: chown -R USER: \(directory)"
+                "\(directory) and the store in it belong to \(owner). If the service runs as another user, give them to that user: chown -R USER: \(directory)"
             )
         }
     }
 
     struct Migrate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Bring the store to this program's layout. \"postroom serve\" does so by itself.",
+            abstract: "Migrate the store to the layout of this program. \"postroom serve\" does this itself.",
             discussion: "The service must be stopped.")
 
         @OptionGroup var reading: ReadingOptions

@@ -51,7 +51,7 @@ enum StoreReading {
     static func isCrash(_ signal: Int32) -> Bool { Signal.crashes.contains(signal) }
 
     static func sentence(_ signal: Int32, _ settings: Settings) -> String {
-        let fault = StoreFile.fault(in: settings.dataDirectory) ?? "Pages of it are damaged."
+        let fault = StoreFile.fault(in: settings.dataDirectory) ?? "Pages of the file are damaged."
         let path = MappedStore.file(in: settings.dataDirectory)
         return "The store \(path) cannot be read: the process that read it was ended by signal \(signal). \(fault) "
             + StoreFile.remedy
@@ -107,7 +107,9 @@ enum StoreReading {
                     isCareful: true)
             }
         }
-        if try receiver.finish() { note("the store's layout, which is taken for that of this program") }
+        if try receiver.finish() {
+            note("the version of the store's layout, which is assumed to be that of this program")
+        }
     }
 
     private static func receive(
@@ -181,8 +183,8 @@ extension StoreCommand {
 
     struct Repair: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Drop what cannot be read of a damaged store, say what that is, and keep the rest.",
-            discussion: "The service must be stopped. The store as it was is kept beside the repaired one.")
+            abstract: "Drop and list the damaged records of the store, and keep the others.",
+            discussion: "The service must be stopped. The damaged store is kept as store.mdb.before-repair-TIME.")
 
         func run() async throws {
             let settings = try Settings.inForce()
@@ -216,8 +218,8 @@ extension StoreCommand {
             try Files.move(fresh, to: store)
             try? Files.remove(FilePath("\(store)-lock"))
             try Files.removeTree(work)
-            print("\(leftOut) damaged records were dropped or made anew. Kept: \(counts.summary).")
-            print("The store as it was is \(aside). Remove it once you need it no longer.")
+            print("\(leftOut) damaged records were dropped or rebuilt. Kept: \(counts.summary).")
+            print("The damaged store is now \(aside). Remove it when you no longer need it.")
         }
 
         /// Makes a new store from the salvaged copy: exports the copy and imports its lines.

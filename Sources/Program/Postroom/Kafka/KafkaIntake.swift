@@ -97,11 +97,11 @@ final class KafkaIntake {
             case .failure(let error): report(error)
             case .unreachable(let reason):
                 isReachable = false
-                logger.warning("no Kafka broker can be reached", metadata: ["reason": "\(reason)"])
+                logger.warning("no Kafka broker can be reached; trying again", metadata: ["reason": "\(reason)"])
             case .reachable:
                 isReachable = true
                 logger.info("a Kafka broker can be reached again")
-            case .created(let topic): logger.info("made a topic that was missing", metadata: ["topic": "\(topic)"])
+            case .created(let topic): logger.info("created a missing Kafka topic", metadata: ["topic": "\(topic)"])
             }
         }
         isFull = count >= Self.batchSize || bytes >= Self.batchBytes
@@ -122,7 +122,7 @@ final class KafkaIntake {
             leftOut.unreadable += 1
             let reason: Logger.Metadata = ["reason": "\(error.message)"]
             logger.warning(
-                "a message from Kafka cannot be understood, and is left out",
+                "left out a Kafka message that is not a valid event",
                 metadata: origin.merging(reason) { $1 })
         }
     }
@@ -144,13 +144,13 @@ final class KafkaIntake {
                 leftOut.ofUnknownEnvironments += 1
                 let name: Logger.Metadata = ["environment": "\(environment)", "event_id": "\(published.event.id)"]
                 logger.warning(
-                    "an event from Kafka is of an environment that does not exist, and is left out",
+                    "left out a Kafka event of an environment that does not exist",
                     metadata: origin.merging(name) { $1 })
                 return true
             }
             return false
         }
-        if !isAnswered { wait("it cannot be told which environments there are") }
+        if !isAnswered { wait("the project-management service does not answer") }
         return isAnswered && !isPending
     }
 
@@ -178,7 +178,10 @@ final class KafkaIntake {
 
     private func wait(_ reason: String) {
         // Log this once, and not with every try.
-        if !isWaiting { logger.warning("events from Kafka have to wait", metadata: ["reason": "\(reason)"]) }
+        if !isWaiting {
+            logger.warning(
+                "events from Kafka have to wait; trying again every second", metadata: ["reason": "\(reason)"])
+        }
         isWaiting = true
         triesAgainAt = SystemClock.bootTimeMicroseconds() + 1_000_000
     }
@@ -192,6 +195,6 @@ final class KafkaIntake {
         let now = SystemClock.bootTimeMicroseconds()
         if let last = lastFailure, last.error == error, now - last.at < 60_000_000 { return }
         lastFailure = (error, now)
-        logger.warning("Kafka failed at something, and goes on", metadata: ["reason": "\(error)"])
+        logger.warning("Kafka reported an error; continuing", metadata: ["reason": "\(error)"])
     }
 }

@@ -71,17 +71,19 @@ struct KafkaSecurity: Equatable {
                 faults.append(
                     SettingError(
                         name: name, value: isSecret ? "…" : value,
-                        takes: "effect only where KAFKA_SECURITY_PROTOCOL is \(protocols)"))
+                        but: "has no effect unless KAFKA_SECURITY_PROTOCOL is \(protocols)"))
             }
         }
         for case (let name, nil, _) in logins where securityProtocol.hasLogin {
-            faults.append(SettingError(name: name, value: "", takes: "what KAFKA_SECURITY_PROTOCOL logs in with"))
+            faults.append(
+                SettingError(
+                    name: name, value: "", but: "is required by KAFKA_SECURITY_PROTOCOL=\(securityProtocol.rawValue)"))
         }
         if securityProtocol.isEncrypted, (certificate == nil) != (key == nil) {
             let name = certificate == nil ? "KAFKA_SSL_CERTIFICATE_LOCATION" : "KAFKA_SSL_KEY_LOCATION"
             faults.append(
                 SettingError(
-                    name: name, value: "", takes: "the path of a file: a certificate and its key go together"))
+                    name: name, value: "", but: "is required: a certificate and its key are only used together"))
         }
     }
 }
@@ -111,6 +113,6 @@ extension Settings {
     }
 
     private static func file(_ name: String, _ path: WritableKeyPath<Settings, String?>) -> Variable {
-        .optionalText(name, path, "the path of a file that can be read") { Files.isReadable(FilePath($0)) }
+        .optionalText(name, path, "the path of a readable file") { Files.isReadable(FilePath($0)) }
     }
 }

@@ -13,14 +13,16 @@ struct PublishedEvent: Equatable {
     ///   - maximumBytes: the longest value of a message that is accepted.
     init(_ message: Message, type: String?, maximumBytes: Int, now: Timestamp) throws(APIError) {
         let size = message.value?.count ?? 0
-        guard size <= maximumBytes else { throw APIError(.validation, "It has more than \(maximumBytes) bytes.") }
+        guard size <= maximumBytes else {
+            throw APIError(.validation, "The message has more than \(maximumBytes) bytes.")
+        }
         let body = try Self.body(of: message)
         let input = try EventInput(parsing: body, type: type)
         if let type, input.type != type {
             throw APIError(.validation, "The event is \"\(input.type)\", but the topic is for \"\(type)\".")
         }
         guard let environment = input.environment else {
-            throw APIError(.validation, "It does not say in which environment it happened.")
+            throw APIError(.validation, "The event has no environment_id (in a CloudEvent: environmentid).")
         }
         let published = message.milliseconds.map { Timestamp(microseconds: $0.multipliedReportingOverflow(by: 1000).0) }
         self.environment = environment
@@ -47,7 +49,7 @@ struct PublishedEvent: Equatable {
             return try BinaryCloudEvent(attributes: attributes, contentType: contentType, data: message.value)
                 .structured()
         }
-        guard let body = message.value else { throw APIError(.validation, "It has no value.") }
+        guard let body = message.value else { throw APIError(.validation, "The message has no value.") }
         return body
     }
 

@@ -68,7 +68,7 @@ struct NginxFiles {
         }
         for candidate in candidates where Files.exists(candidate.appending("locations.conf")) { return candidate }
         throw Refusal(
-            "cannot find nginx's templates: neither in ../share/postroom/nginx beside \(program) nor in a checkout above"
+            "cannot find the templates of nginx's configuration, neither in ../share/postroom/nginx beside \(program) nor in a source checkout above it"
         )
     }
 
@@ -102,7 +102,7 @@ struct NginxFiles {
         let known = Set(values(workerUser: workerUser).map(\.0))
         for match in text.matches(of: /@([A-Z_]+)@/) where !known.contains(String(match.1)) {
             throw Refusal(
-                "\(source) has @\(match.1)@, which this program does not know: it belongs to another version. Install the program and its templates together"
+                "\(source) has @\(match.1)@, which this program does not know: the template belongs to another version. Install the program and its templates together"
             )
         }
         return fill(text, workerUser: workerUser)

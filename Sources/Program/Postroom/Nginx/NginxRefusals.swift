@@ -20,12 +20,13 @@ struct NginxRefusals {
 
     private var all: [Refusal] {
         [
-            Refusal(name: "400", status: .badRequest, code: .malformedJSON, text: "The request cannot be understood."),
+            Refusal(name: "400", status: .badRequest, code: .malformedJSON, text: "The request is not valid."),
             Refusal(
-                name: "401", status: .unauthorized, text: "A name and a password are needed that this service knows."),
+                name: "401", status: .unauthorized,
+                text: "Log in with a user name and password that this service knows."),
             Refusal(name: "404", status: .notFound, code: .nothingThere, text: "Not Found"),
             Refusal(name: "405", status: .methodNotAllowed, code: .wrongMethod, text: "Method Not Allowed"),
-            Refusal(name: "414", status: .uriTooLong, code: .malformedJSON, text: "The address is too long."),
+            Refusal(name: "414", status: .uriTooLong, code: .malformedJSON, text: "The URL is too long."),
             Refusal(
                 name: "429", status: .tooManyRequests, code: .tooManyRequests,
                 text: "Too many requests from this address.",
@@ -35,24 +36,24 @@ struct NginxRefusals {
                 text: "A header field may have no more than \(settings.maximumHeaderBytes) bytes."),
             Refusal(
                 name: "496", status: .badRequest, code: .malformedJSON,
-                text: "A certificate is needed that this service accepts."
+                text: "A client certificate that this service accepts is required."
             ),
-            Refusal(name: "497", status: .badRequest, code: .malformedJSON, text: "This port speaks HTTPS."),
+            Refusal(name: "497", status: .badRequest, code: .malformedJSON, text: "This port accepts only HTTPS."),
             Refusal(
                 name: "501", status: .notImplemented, code: .failure,
-                text: "The request's transfer coding is not known."),
+                text: "The request's transfer coding is not supported."),
             Refusal(
                 name: "502", status: .badGateway, code: .storeUnavailable, text: "No responder could answer.",
                 passes: true),
             Refusal(
                 name: "503", status: .serviceUnavailable, code: .storeUnavailable,
-                text: "The request cannot be taken at the moment.",
+                text: "The request cannot be handled at the moment. Try again.",
                 passes: true),
             Refusal(
                 name: "504", status: .gatewayTimeout, code: .storeUnavailable, text: "No responder answered in time."),
             Refusal(
                 name: "505", status: .httpVersionNotSupported, code: .failure,
-                text: "This version of HTTP is not known."),
+                text: "This version of HTTP is not supported."),
         ]
     }
 

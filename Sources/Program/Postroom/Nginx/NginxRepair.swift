@@ -26,10 +26,11 @@ struct NginxRepair {
             guard try files.write(workerUser: user) else { return }
         } catch {
             return logger.error(
-                "nginx's configuration has words that are not filled in", metadata: ["reason": "\(error)"])
+                "cannot complete nginx's configuration, which an older supervisor has written",
+                metadata: ["reason": "\(error)"])
         }
         logger.notice(
-            "the supervisor is of an older version and could not fill in nginx's configuration, so it was written in its place. Restart the service to have a supervisor of this version"
+            "completed nginx's configuration, which the running supervisor, of an older version, could not fill in. Restart the service to get a supervisor of this version"
         )
         let leader = Files.contents(of: settings.runDirectory.appending("nginx.pid")).map {
             SettingText.trimmed(String(decoding: $0, as: UTF8.self))

@@ -9,32 +9,35 @@ internal import Values
 
 struct ImportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Take over what another service keeps.", subcommands: [Pacifica.self])
+        commandName: "import", abstract: "Import the data of another service.", subcommands: [Pacifica.self])
 }
 
 extension ImportCommand {
     struct Pacifica: AsyncCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take over the subscriptions and the event log of pacifica-notifications from its database.",
+            abstract: "Import the subscriptions and the event log of pacifica-notifications from its database.",
             discussion: """
-                Both services may go on meanwhile. What is there already stays as it is, so that it can be done again. A \
-                subscription whose expression or target cannot be served is taken over disabled, and its error says why. \
-                Events come as history: nothing of them is delivered. Exit status 2 where something was left out or disabled.
+                Both services may keep running. What was imported before is not changed, so the import can be repeated. A \
+                subscription whose expression or target is not supported is imported disabled, and its "error" says why. \
+                Events are imported as history, and are not delivered. Exit status: 0 if everything was imported, 2 if \
+                something was left out or disabled, 1 after another failure.
                 """)
 
-        @Option(help: "Its URL as in peewee_url: postgres://user:password@host/name, or sqlite:///path.")
+        @Option(
+            help: "The URL of the database, as in peewee_url: postgres://user:password@host/name, or sqlite:///path.")
         var database: String
 
         func run() async throws {
             guard let url = PacificaDatabaseURL(database) else {
                 throw Refusal(
-                    "--database takes a URL such as postgres://user:password@host:5432/name or sqlite:///path")
+                    "--database must be a URL such as postgres://user:password@host:5432/name or sqlite:///path")
             }
             let settings = try Settings.inForce()
             let source: PacificaDatabase
             do { source = try PacificaDatabase(url) } catch { throw Refusal("cannot read the database: \(error)") }
             if let version = source.schemaVersion(), version != Self.schemaVersion {
-                throw Refusal("the database has schema \(version), and only \(Self.schemaVersion) is known here")
+                throw Refusal(
+                    "the database has schema version \(version), but only version \(Self.schemaVersion) is supported")
             }
             let store = try settings.openStore()
             let secret = try await EncryptionSecret(settings, for: store)
@@ -45,7 +48,9 @@ extension ImportCommand {
             } catch {
                 for line in takeover.keptSummary { print(line) }
                 guard !takeover.keptSummary.isEmpty else { throw error }
-                complain("the import stopped before its end; the lines above say what it has taken over. Run it again")
+                complain(
+                    "the import stopped before its end; the lines above say what was imported. Run it again to import the rest"
+                )
                 throw error
             }
             for line in takeover.summary { print(line) }
@@ -107,9 +112,9 @@ struct PacificaTakeover {
     var summary: [String] {
         let (new, known, deleted, disabled, refused) = subscriptions
         let lines = [
-            "subscriptions: \(new) taken over (\(disabled) of them disabled), \(known) there already, \(deleted) deleted, \(refused) refused",
-            "events: \(events.events) taken over, \(events.known) there already, \(oldEvents) older than WEBHOOKS_RETENTION, \(refusedEvents) refused",
-            "attempts: \(events.attempts) taken over, \(events.strayAttempts) for subscriptions that are not there",
+            "subscriptions: \(new) imported (\(disabled) of them disabled), \(known) already here, \(deleted) deleted, \(refused) refused",
+            "events: \(events.events) imported, \(events.known) already here, \(oldEvents) older than WEBHOOKS_RETENTION, \(refusedEvents) refused",
+            "attempts: \(events.attempts) imported, \(events.strayAttempts) left out because their subscriptions are not here",
         ]
         return new + events.events > 0 ? lines : lines + ["nothing was new"]
     }

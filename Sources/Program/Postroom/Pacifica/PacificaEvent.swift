@@ -17,15 +17,15 @@ extension FormerEvent {
     ///   - now: the time of an event whose row has none.
     init(row: PacificaDatabase.Row, now: Timestamp) throws(EventError) {
         guard let id = row["uuid"].flatMap({ UUID(lenient: $0) }) else {
-            throw EventError(.badRequest, "uuid: a UUID was expected.")
+            throw EventError(.badRequest, "uuid: must be a UUID.")
         }
         guard let time = row["created"].map({ Timestamp(naive: $0) }) ?? now else {
-            throw EventError(.badRequest, "created: a date and time was expected.")
+            throw EventError(.badRequest, "created: must be a date and time.")
         }
         let body = Array((row["jsondata"] ?? "").utf8)
         let value: JSON
         do throws(JSONError) { value = try JSON(parsing: body) } catch {
-            throw EventError(.badRequest, "jsondata: it is not JSON: \(error).")
+            throw EventError(.badRequest, "jsondata: must be JSON: \(error).")
         }
         self.init(
             event: ReceivedEvent(id: id, type: EventIntake.type(of: value), body: body), receivedAt: time)
@@ -37,7 +37,7 @@ extension FormerEvent {
     ///   - keptBytes: how many bytes of each answer's body are kept.
     mutating func addMatch(row: PacificaDatabase.Row, keptBytes: Int) throws(EventError) {
         guard let subscription = row["event_match_id"].flatMap({ UUID(lenient: $0) }) else {
-            throw EventError(.badRequest, "event_match_id: a UUID was expected.")
+            throw EventError(.badRequest, "event_match_id: must be a UUID.")
         }
         func status(_ column: String) -> Int? { row[column].flatMap { Int($0) } }
         func kept(_ column: String) -> [UInt8] { Array((row[column] ?? "").utf8.prefix(keptBytes)) }
@@ -58,7 +58,7 @@ extension FormerEvent {
         case _?: nil
         case nil where asked.map { $0 >= 500 } ?? false:
             Attempt.Failure(kind: .approval, text: "the policy service answered \(asked ?? 0)")
-        case nil: Attempt.Failure(kind: .connect, text: "no answer of the receiver was kept")
+        case nil: Attempt.Failure(kind: .connect, text: "no response of the receiver was stored")
         }
     }
 }

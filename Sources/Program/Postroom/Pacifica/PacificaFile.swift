@@ -40,16 +40,16 @@ struct PacificaFile: Equatable {
             let number = index + 1
             if first == "[" {
                 guard let end = content.lastIndex(of: "]"), content.index(after: content.startIndex) < end else {
-                    throw Fault(line: number, reason: "a section's name stands between [ and ]")
+                    throw Fault(line: number, reason: "expected a section name between [ and ]")
                 }
                 let name = String(content[..<end].dropFirst())
                 guard sections.insert(name).inserted || name == Self.defaults else {
-                    throw Fault(line: number, reason: "the section [\(name)] is there twice")
+                    throw Fault(line: number, reason: "duplicate section [\(name)]")
                 }
                 section = name
                 continue
             }
-            guard let section else { throw Fault(line: number, reason: "it stands before the first [section]") }
+            guard let section else { throw Fault(line: number, reason: "an entry before the first [section]") }
             try add(content, in: section, line: number)
             isInEntry = true
         }
@@ -58,14 +58,14 @@ struct PacificaFile: Equatable {
 
     private mutating func add(_ content: String, in section: String, line: Int) throws(Fault) {
         guard let separator = content.firstIndex(where: { $0 == "=" || $0 == ":" }) else {
-            throw Fault(line: line, reason: "name = value was expected")
+            throw Fault(line: line, reason: "expected name = value")
         }
         let name = SettingText.trimmed(String(content[..<separator])).lowercased()
         guard !name.isEmpty else {
-            throw Fault(line: line, reason: "there is no name before the \(content[separator])")
+            throw Fault(line: line, reason: "expected a name before the \(content[separator])")
         }
         guard !entries.contains(where: { $0.section == section && $0.name == name }) else {
-            throw Fault(line: line, reason: "\(name) is there twice in [\(section)]")
+            throw Fault(line: line, reason: "duplicate entry \(name) in [\(section)]")
         }
         let value = SettingText.trimmed(String(content[content.index(after: separator)...]))
         entries.append(Entry(section: section, name: name, value: value, line: line))
@@ -87,7 +87,7 @@ struct PacificaFile: Equatable {
 
     private func expanded(_ entry: Entry, in section: String? = nil, depth: Int = 0) throws(Fault) -> String {
         let fault = { (reason: String) in Fault(line: entry.line, reason: "\(entry.name): \(reason)") }
-        guard depth < Self.deepest else { throw fault("its %(…)s lead too deep") }
+        guard depth < Self.deepest else { throw fault("%(…)s is nested too deeply") }
         var text = ""
         var rest = entry.value[...]
         while let percent = rest.firstIndex(of: "%") {
@@ -99,11 +99,11 @@ struct PacificaFile: Equatable {
                 continue
             }
             guard rest.first == "(", let end = rest.firstRange(of: ")s") else {
-                throw fault("% is followed by % or (name)s")
+                throw fault("% must be followed by % or (name)s")
             }
             let name = rest[..<end.lowerBound].dropFirst().lowercased()
             guard let other = self.entry(section ?? entry.section, name) else {
-                throw fault("there is no \(name) to put in")
+                throw fault("%(\(name))s refers to an entry that does not exist")
             }
             text += try expanded(other, in: section ?? entry.section, depth: depth + 1)
             rest = rest[end.upperBound...]

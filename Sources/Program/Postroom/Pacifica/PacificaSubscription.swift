@@ -43,7 +43,7 @@ struct PacificaSubscription {
             guard let text = row[name] else { continue }
             let value: JSON
             do throws(JSONError) { value = try JSON(parsing: Array(text.utf8)) } catch {
-                throw EventError(.badRequest, "\(name): it is not JSON: \(error).")
+                throw EventError(.badRequest, "\(name): must be JSON: \(error).")
             }
             // These two mean that there is no login. The API accepts that only if the member is left out.
             if name == "auth", value == .object([]) || value == .null { continue }
@@ -92,7 +92,7 @@ struct PacificaSubscriptions {
         _ former: PacificaSubscription, expression: String, _ urls: any URLRules
     ) throws(EventError) -> Subscription {
         guard let id = former.id else {
-            throw EventError(.badRequest, "uuid: a UUID was expected.")
+            throw EventError(.badRequest, "uuid: must be a UUID.")
         }
         let user = former.user
         try EventSettings.check(user: user)

@@ -22,10 +22,10 @@ struct PacificaSettings {
     init(environment: [String: String]) throws(SettingError) {
         guard let path = environment[Self.variable], !path.isEmpty else { return }
         guard let bytes = Files.contents(of: FilePath(path)) else {
-            throw SettingError(name: Self.variable, value: path, takes: "the path of a file that can be read")
+            throw SettingError(name: Self.variable, value: path, mustBe: "the path of a readable file")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw SettingError(name: Self.variable, value: path, takes: "the path of a text in UTF-8")
+            throw SettingError(name: Self.variable, value: path, mustBe: "the path of a file in UTF-8")
         }
         do throws(PacificaFile.Fault) {
             let file = try PacificaFile(parsing: text)

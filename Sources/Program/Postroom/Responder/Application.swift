@@ -85,7 +85,7 @@ final class Application: Service {
             switch interest {
             case let interest as EndpointInterest: endpoints.append((index, interest))
             case let interest as ClientInterest: clients.append((index, interest))
-            default: preconditionFailure("a request waits for what no API knows")
+            default: preconditionFailure("a request has an interest of an unknown type")
             }
         }
         // If the store cannot be read, every waiting request goes on as if there were news, and then meets the failure
@@ -176,7 +176,7 @@ final class Application: Service {
             let now = SystemClock.bootTimeMicroseconds()
             if now >= complainsAgainAt {
                 logger.warning(
-                    "the store is full, and refuses what needs room. \(store.fullExplanation)")
+                    "the store is full and refuses writes. \(store.fullExplanation)")
                 complainsAgainAt = now + 10_000_000
             }
         case .rolledBack:
@@ -188,7 +188,7 @@ final class Application: Service {
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
         case .lost(let reason):
             // On SIGTERM the loop finishes its requests and ends. The supervisor then starts another process.
-            logger.critical("the store is lost to this process, which ends", metadata: ["reason": "\(reason)"])
+            logger.critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
             Signal.raise(Signal.terminate)
         }
     }
@@ -197,5 +197,5 @@ final class Application: Service {
 extension Logger.Message {
     /// Logged for a record that cannot be read.
     static let damage: Logger.Message =
-        "a stored record is damaged: stop the service and run \"postroom store repair\", which drops what cannot be read"
+        "a stored record is damaged; to drop damaged records, stop the service and run \"postroom store repair\""
 }

@@ -17,7 +17,7 @@ extension EventHandlers {
                 guard now >= complainsAgainAt else { return }
                 complainsAgainAt = now + 3_600_000_000
                 logger.warning(
-                    "requests name their user, and are not believed: USER_SOURCE=header says that a server in front does so",
+                    "ignoring the header that names the user of a request: set USER_SOURCE=header to trust it",
                     metadata: ["header": "\(settings.events.userHeader)"])
             })
     }

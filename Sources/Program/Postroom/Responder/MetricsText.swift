@@ -53,7 +53,7 @@ extension MetricsText {
     mutating func add(_ counters: ServiceCounters) {
         family(
             "requests_total", "counter",
-            "Requests that responders have answered, by route and status; what nginx refuses is not among them.")
+            "Requests that responders have answered, by route and status. Requests that nginx refuses are not counted.")
         let routes = Route.allCases.map { ($0, counters.requests($0)) }
         for (route, requests) in routes {
             for (status, count) in requests where count > 0 {
@@ -62,7 +62,7 @@ extension MetricsText {
         }
         family(
             "request_duration_seconds", "histogram",
-            "From when a responder has read a request to its response; a request that waits for something counts in full."
+            "From the time when a responder has read a request to its response, including the time that it waits."
         )
         for (route, requests) in routes where requests.contains(where: { $0.count > 0 }) {
             let durations = counters.durations(route)

@@ -66,7 +66,7 @@ final class Operations {
         do throws(StoreFailure) {
             try await store.checkHealth()
             if try await store.metrics(at: store.clock.now()).areDeliveriesStalled {
-                return .whole(.text(.serviceUnavailable, "Deliveries are due, and none has been made for a minute.\n"))
+                return .whole(.text(.serviceUnavailable, "Deliveries are due, but none has been made for a minute.\n"))
             }
             guard try await !store.isFull() else {
                 return .whole(.text(.serviceUnavailable, "\(store.fullExplanation)\n"))
@@ -84,9 +84,9 @@ final class Operations {
         let metrics = try await store.metrics(at: store.clock.now())
         let capture = try await store.capture.overview(newest: 0).counters
         var text = MetricsText()
-        text.family("info", "gauge", "The program, and where it runs.")
+        text.family("info", "gauge", "The version of the program, and where it runs.")
         text.sample("info", identity, 1)
-        text.family("build_info", "gauge", "The program, the layout of the store that it writes, and its compiler.")
+        text.family("build_info", "gauge", "The version of the program, the layout of its store, and its compiler.")
         text.sample(
             "build_info",
             [("version", postroomVersion), ("layout", "\(store.layoutVersion)"), ("compiler", Self.compiler)], 1)
@@ -94,10 +94,10 @@ final class Operations {
         text.sample("start_time_seconds", [], text: "\(Double(started.microseconds) / 1e6)")
         text.add(counters)
         let calls = try await store.deliveries.operationalCalls()
-        text.family("operational_calls_total", "counter", "Calls to OPS_EVENTS_URL, which are no deliveries.")
+        text.family("operational_calls_total", "counter", "Calls to OPS_EVENTS_URL, which do not count as deliveries.")
         text.sample("operational_calls_total", [("result", "success")], calls.successes)
         text.sample("operational_calls_total", [("result", "failure")], calls.failures)
-        text.family("deliveries_total", "counter", "Attempts, by what became of them.")
+        text.family("deliveries_total", "counter", "Attempts, by result.")
         text.sample("deliveries_total", [("result", "success"), ("error_kind", "")], metrics.deliveries.attempts[0])
         for kind in Attempt.ErrorKind.allCases {
             text.sample(
@@ -105,39 +105,41 @@ final class Operations {
                 metrics.deliveries.attempts[Int(kind.rawValue)])
         }
         text.family(
-            "operational_events_total", "counter", "What operators were told of, by the log and OPS_EVENTS_URL.")
+            "operational_events_total", "counter", "Operational events, reported in the log and to OPS_EVENTS_URL.")
         for (kind, count) in zip(OperationalEvent.Kind.allCases, metrics.deliveries.events) {
             text.sample("operational_events_total", [("event", kind.rawValue)], count)
         }
-        text.histogram("delivery_attempt_seconds", "How long attempts take.", metrics.deliveries.attempt)
-        text.histogram("delivery_latency_seconds", "From an event to its first success.", metrics.deliveries.latency)
-        text.histogram("delivery_lag_seconds", "From when a delivery was due to its attempt.", metrics.deliveries.lag)
-        text.family("events_left_out_total", "counter", "Events from Kafka that were not taken, by why not.")
+        text.histogram("delivery_attempt_seconds", "How long an attempt takes.", metrics.deliveries.attempt)
+        text.histogram(
+            "delivery_latency_seconds", "From an event to its first successful attempt.", metrics.deliveries.latency)
+        text.histogram(
+            "delivery_lag_seconds", "From the time when a delivery is due to its attempt.", metrics.deliveries.lag)
+        text.family("events_left_out_total", "counter", "Events from Kafka that were left out, by reason.")
         text.sample("events_left_out_total", [("reason", "unreadable")], metrics.intake.unreadable)
         text.sample(
             "events_left_out_total", [("reason", "unknown_environment")], metrics.intake.ofUnknownEnvironments)
-        text.single("pending", "gauge", "Deliveries that are not over.", metrics.pending)
-        text.single("inflight", "gauge", "Attempts that are being made.", metrics.inFlight)
+        text.single("pending", "gauge", "Deliveries that are pending or in flight.", metrics.pending)
+        text.single("inflight", "gauge", "Attempts in flight.", metrics.inFlight)
         text.single(
-            "connections_reused_total", "counter", "Attempts that needed no connection of their own.",
+            "connections_reused_total", "counter", "Attempts that reused a connection.",
             metrics.deliveries.reusedConnections)
         text.single(
-            "endpoints_disabled", "gauge", "Destinations that nothing is sent to.", metrics.disabledDestinations)
-        text.single("destinations", "gauge", "Destinations in all.", metrics.destinations)
+            "endpoints_disabled", "gauge", "Disabled destinations.", metrics.disabledDestinations)
+        text.single("destinations", "gauge", "All destinations.", metrics.destinations)
         text.single("subscriptions", "gauge", "Subscriptions to events.", metrics.subscriptions)
         text.single("events_waiting", "gauge", "Events that wait to be matched.", metrics.waitingEvents)
-        text.single("store_bytes", "gauge", "What the store's file has grown to.", metrics.storeBytes)
-        text.single("store_limit_bytes", "gauge", "What the store's file may grow to.", space.limitBytes)
+        text.single("store_bytes", "gauge", "Size of the store's file.", metrics.storeBytes)
+        text.single("store_limit_bytes", "gauge", "Size that the store's file may have at most.", space.limitBytes)
         text.single(
-            "store_free_bytes", "gauge", "Room inside the store's file, left by what was removed.",
+            "store_free_bytes", "gauge", "Free space inside the store's file.",
             space.freeInsideBytes)
         text.single(
-            "store_disk_free_bytes", "gauge", "What the disk that the store is on has left.", space.diskFreeBytes)
-        text.single("store_full", "gauge", "1 while what needs room is refused.", space.isFull ? 1 : 0)
+            "store_disk_free_bytes", "gauge", "Free space on the disk of the store.", space.diskFreeBytes)
+        text.single("store_full", "gauge", "1 while the store is full and refuses writes.", space.isFull ? 1 : 0)
         if let vitals {
             text.family(
                 "process_restarts_total", "counter",
-                "Processes that were started again, because they had ended or did not respond.")
+                "Processes that were started again, because they ended or did not respond.")
             for role in Vitals.Role.allCases {
                 for cause in Vitals.Cause.allCases {
                     text.sample(
@@ -147,16 +149,16 @@ final class Operations {
             }
         }
         text.single("capture_endpoints", "gauge", "Endpoints of capture.", metrics.endpoints)
-        text.family("capture_requests_total", "counter", "Requests to capture, done and refused.")
+        text.family("capture_requests_total", "counter", "Requests to capture, by kind and result.")
         for (name, done, refused) in Self.captureEvents {
             text.sample("capture_requests_total", [("kind", name), ("result", "done")], capture[done])
             text.sample("capture_requests_total", [("kind", name), ("result", "refused")], capture[refused])
         }
-        text.single("queues", "gauge", "Queues in force.", metrics.queues)
-        text.single("queue_messages", "gauge", "Messages that queues keep.", metrics.queuedMessages)
-        text.single("queue_bytes", "gauge", "Bytes of the messages that queues keep.", metrics.queuedBytes)
+        text.single("queues", "gauge", "Queues.", metrics.queues)
+        text.single("queue_messages", "gauge", "Messages in queues.", metrics.queuedMessages)
+        text.single("queue_bytes", "gauge", "Bytes of the messages in queues.", metrics.queuedBytes)
         text.single(
-            "queue_messages_total", "counter", "Messages that the queues in force have given an id.", metrics.queuedEver
+            "queue_messages_total", "counter", "Message ids that the queues have assigned.", metrics.queuedEver
         )
         var response = Response.text(.ok, text.text)
         response.head.headerFields[.contentType] = "text/plain; version=0.0.4; charset=utf-8"

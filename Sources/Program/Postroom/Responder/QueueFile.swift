@@ -73,12 +73,12 @@ extension ConfigurationFailure {
     /// The failure in words for the operator, one line for each fault.
     func lines(_ file: FilePath) -> [String] {
         switch self {
-        case .missing: ["\(file) is not there"]
-        case .changing: ["\(file) is being changed"]
+        case .missing: ["\(file) does not exist"]
+        case .changing: ["\(file) is being changed by another process"]
         case .unreadable(let reason): ["\(file) cannot be read: \(reason)"]
         case .unwritable(let reason): ["\(file) cannot be written: \(reason)"]
         case .unknownUser(let name): ["\(file) has no user \"\(name)\""]
-        case .loginChanged: ["the password has been changed meanwhile"]
+        case .loginChanged: ["another request has changed the password first"]
         case .faulty(let faults): faults.map { "\(file): \($0)" }
         }
     }

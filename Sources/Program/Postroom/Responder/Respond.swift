@@ -13,7 +13,7 @@ internal import Values
 struct Respond: AsyncCommand {
     static let configuration = CommandConfiguration(
         abstract: "Answer FastCGI requests from the listening socket given as descriptor 0.",
-        discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
+        discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM stops it gracefully.")
 
     @Option(help: ArgumentHelp("When the service was started, in microseconds since 1970.", visibility: .hidden))
     var started: Int64?
@@ -21,11 +21,11 @@ struct Respond: AsyncCommand {
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
     var parent: Int32?
 
-    @Option(help: ArgumentHelp("Write a byte to this descriptor once the process serves.", visibility: .hidden))
+    @Option(help: ArgumentHelp("Write a byte to this descriptor when the process is ready.", visibility: .hidden))
     var ready: Int32?
 
     @Option(
-        help: ArgumentHelp("Which slot of the memory given as descriptor 4 is this process's.", visibility: .hidden))
+        help: ArgumentHelp("This process's slot in the shared memory of descriptor 4.", visibility: .hidden))
     var heartbeat: Int?
 
     func run() async throws {
@@ -33,7 +33,7 @@ struct Respond: AsyncCommand {
         let settings = try Settings.inForce()
         let socket = FileDescriptor(rawValue: 0)
         guard UnixSocket.isListening(socket) else {
-            throw Refusal("descriptor 0 is no listening socket; \"postroom serve\" starts responders with one")
+            throw Refusal("descriptor 0 is not a listening socket; \"postroom serve\" starts responders with one")
         }
         let descriptors = raiseDescriptorLimit()
         let logger = settings.logger("responder \(Machine.processID)")

@@ -64,7 +64,7 @@ struct ServiceStore {
         for user in workers.isEmpty ? steady : workers where others.asked.insert(user).inserted {
             if others.asked.count == 1 {
                 logger.notice(
-                    "the store has an older layout: all processes of the older program are replaced at once, and requests wait until it is migrated"
+                    "the store has an older layout: all processes of the older program are replaced at once, and requests wait until the store is migrated"
                 )
             }
             Signal.send(Signal.terminate, to: user)

@@ -199,9 +199,9 @@ extension SiteGuard.Refusal {
     var message: String {
         switch self {
         case .host(let host):
-            "Host \"\(Self.shown(host))\" is not a name of this service. ALLOWED_HOSTS takes the names that it has."
+            "Host \"\(Self.shown(host))\" is not a name of this service. The operator can add it to ALLOWED_HOSTS."
         case .site(let origin):
-            "The request comes from a web page of \(Self.shown(origin)). ALLOWED_HOSTS takes the hosts whose pages may use this service."
+            "Web pages of \(Self.shown(origin)) may not use this service. The operator can add their host to ALLOWED_HOSTS."
         }
     }
 

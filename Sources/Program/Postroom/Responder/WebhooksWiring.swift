@@ -86,7 +86,7 @@ struct TargetChecking: URLChecking {
             // If all addresses of the name are loopback addresses, they are all this host: one that is allowed is enough.
             let isThisHost = found.allSatisfy { address in Self.loopback.contains { $0.contains(address) } }
             let reason = isThisHost && reasons.count < found.count ? nil : reasons.first
-            return .found(reason.map { "the name \(target.host) cannot be called: \($0)" })
+            return .found(reason.map { "the host \(target.host) cannot be called: \($0)" })
         case .unanswered: return .unanswered
         case .tooMany: return .tooMany
         }

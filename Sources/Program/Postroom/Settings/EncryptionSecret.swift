@@ -35,10 +35,10 @@ struct EncryptionSecret {
         do throws(SnapshotError) {
             bytes = try Files.snapshot(of: path, limitBytes: 4096).bytes
         } catch {
-            throw Refusal("cannot read \(path), the secret that credentials are sealed under: \(error)")
+            throw Refusal("cannot read \(path), the secret that credentials are encrypted with: \(error)")
         }
         guard let key = SealingKey(bytes: bytes) else {
-            throw Refusal("\(path) has \(bytes.count) bytes, but the secret that credentials are sealed under has 32")
+            throw Refusal("\(path) has \(bytes.count) bytes, but the secret that credentials are encrypted with has 32")
         }
         return key
     }
@@ -47,7 +47,7 @@ struct EncryptionSecret {
         guard try await store.seal() == nil else {
             throw Refusal(
                 """
-                \(path) is missing, and credentials in the store are sealed under it. Restore it from your backup, or \
+                \(path) is missing, but credentials in the store are encrypted with it. Restore it from your backup, or \
                 set DB_ENCRYPTION_SECRET if that is where the secret was
                 """)
         }
@@ -57,7 +57,7 @@ struct EncryptionSecret {
         } catch .fileExists {
             // Another process has made it meanwhile; that one is read below.
         } catch {
-            throw Refusal("cannot make \(path), the secret that credentials are sealed under: \(error)")
+            throw Refusal("cannot create \(path), the secret that credentials are encrypted with: \(error)")
         }
         return try read(path)
     }
@@ -83,7 +83,8 @@ struct EncryptionSecret {
         }
         guard let seal, key.open(seal, for: Self.sealContext) != nil else {
             throw Refusal(
-                "DB_ENCRYPTION_SECRET, or secret.key in DATA_DIR, is not the one that this store was sealed under")
+                "DB_ENCRYPTION_SECRET, or secret.key in DATA_DIR, is not the secret that credentials in this store are encrypted with"
+            )
         }
     }
 }

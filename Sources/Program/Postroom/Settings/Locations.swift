@@ -4,10 +4,10 @@ internal import SystemPackage
 
 struct Locations: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the locations file for an nginx of your own, filled in from the settings.",
+        abstract: "Print the locations file for your own nginx, filled in from the settings.",
         discussion: """
-            It belongs into a server block, beside an upstream named "postroom" that lists the responders' sockets. \
-            "postroom serve --no-nginx" writes both files by itself.
+            Include it in a server block. It needs an upstream named "postroom" that lists the responders' sockets. \
+            "postroom serve --no-nginx" writes both files itself.
             """)
 
     func run() throws {

@@ -3,8 +3,14 @@ struct SettingError: Error, Equatable, CustomStringConvertible {
     let description: String
 
     /// A password in the value is not shown.
-    init(name: String, value: String, takes: String) {
-        description = "\(name) is \"\(SettingText.withoutPassword(value))\", but takes \(takes)"
+    init(name: String, value: String, mustBe expected: String) {
+        self.init(name: name, value: value, but: "must be \(expected)")
+    }
+
+    /// The fault of a setting whose value is valid by itself, but not together with others.
+    /// - Parameter reason: the rest of the sentence.
+    init(name: String, value: String, but reason: String) {
+        description = "\(name) is \"\(SettingText.withoutPassword(value))\", but \(reason)"
     }
 
     init(place: String, reason: String) { description = "\(place): \(reason)" }

@@ -7,7 +7,8 @@ extension Settings {
         let name: String
         /// Another name, which is read if this one is not set.
         var alias: String?
-        let takes: String
+        /// What is accepted, as an error names it after "must be".
+        let expected: String
         /// Whether its value is never shown.
         var isSecret = false
         /// Whether the query of its URL is never shown.
@@ -42,20 +43,20 @@ extension Settings.Variable {
     func line(_ settings: Settings) -> String {
         let value = show(settings)
         if isSecret {
-            return value.isEmpty ? "\(name)=" : "# \(name) is set, and its value is not shown."
+            return value.isEmpty ? "\(name)=" : "# \(name) is set; its value is not shown."
         }
         guard hidesQuery, let question = value.firstIndex(of: "?") else {
             return "\(name)=\(SettingText.quoted(value))"
         }
-        return "# \(name) is set to \(value[...question])…, and what follows is not shown."
+        return "# \(name) is set to \(value[...question])…; the rest is not shown."
     }
 
     static func text(
-        _ name: String, _ path: WritableKeyPath<Settings, String>, _ takes: String,
+        _ name: String, _ path: WritableKeyPath<Settings, String>, _ expected: String,
         _ isValid: @escaping (String) -> Bool
     ) -> Self {
         Self(
-            name: name, takes: takes,
+            name: name, expected: expected,
             set: { settings, text in
                 settings[keyPath: path] = text
                 return isValid(text)
@@ -64,11 +65,11 @@ extension Settings.Variable {
 
     /// A text that may be missing: an empty value leaves it unset.
     static func optionalText(
-        _ name: String, _ path: WritableKeyPath<Settings, String?>, _ takes: String,
+        _ name: String, _ path: WritableKeyPath<Settings, String?>, _ expected: String,
         _ isValid: @escaping (String) -> Bool
     ) -> Self {
         Self(
-            name: name, takes: takes,
+            name: name, expected: expected,
             set: { settings, text in
                 if text.isEmpty { return true }
                 settings[keyPath: path] = text
@@ -79,9 +80,9 @@ extension Settings.Variable {
     static func integer(
         _ name: String, _ path: WritableKeyPath<Settings, Int>, _ range: ClosedRange<Int>? = nil
     ) -> Self {
-        let takes = range.map { "a whole number from \($0.lowerBound) to \($0.upperBound)" } ?? "a whole number"
+        let expected = range.map { "a whole number from \($0.lowerBound) to \($0.upperBound)" } ?? "a whole number"
         return Self(
-            name: name, takes: takes,
+            name: name, expected: expected,
             set: { settings, text in
                 guard let value = SettingText.integer(text), range?.contains(value) != false else { return false }
                 settings[keyPath: path] = value
@@ -90,10 +91,10 @@ extension Settings.Variable {
     }
 
     static func optional(
-        _ name: String, _ path: WritableKeyPath<Settings, Int?>, _ takes: String
+        _ name: String, _ path: WritableKeyPath<Settings, Int?>, _ expected: String
     ) -> Self {
         Self(
-            name: name, takes: takes,
+            name: name, expected: expected,
             set: { settings, text in
                 if text.isEmpty { return true }
                 guard let value = SettingText.integer(text), (1...1_000_000).contains(value) else { return false }
@@ -106,7 +107,8 @@ extension Settings.Variable {
         _ name: String, _ path: WritableKeyPath<Settings, Int>, _ range: ClosedRange<Int>
     ) -> Self {
         Self(
-            name: name, takes: "bytes from \(range.lowerBound) to \(range.upperBound), or with k, m or g behind",
+            name: name,
+            expected: "a number of bytes from \(range.lowerBound) to \(range.upperBound), also with the unit k, m or g",
             set: { settings, text in
                 guard let value = SettingText.bytes(text), range.contains(value) else { return false }
                 settings[keyPath: path] = value
@@ -120,7 +122,7 @@ extension Settings.Variable {
 
     static func flag(_ name: String, _ path: WritableKeyPath<Settings, Bool>) -> Self {
         Self(
-            name: name, takes: "true or false",
+            name: name, expected: "true or false",
             set: { settings, text in
                 guard let value = ["true": true, "1": true, "false": false, "0": false][text.lowercased()] else {
                     return false
@@ -133,7 +135,7 @@ extension Settings.Variable {
     /// A length of time in Go's notation.
     static func goDuration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
         Self(
-            name: name, takes: "a length of time above 0, such as 250ms, 5s or 1m30s",
+            name: name, expected: "a duration above 0, such as 250ms, 5s or 1m30s",
             set: { settings, text in
                 guard let value = GoDuration.seconds(SettingText.trimmed(text)), value > 0, value <= 1e9 else {
                     return false
@@ -146,7 +148,7 @@ extension Settings.Variable {
     /// A timeout of nginx, which counts in milliseconds.
     static func timeout(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
         Self(
-            name: name, takes: "a length of time from 1ms to 24h, such as 250ms, 5s or 1m30s",
+            name: name, expected: "a duration from 1ms to 24h, such as 250ms, 5s or 1m30s",
             set: { settings, text in
                 guard let value = GoDuration.seconds(SettingText.trimmed(text)), (0.001...86_400).contains(value) else {
                     return false
@@ -158,15 +160,15 @@ extension Settings.Variable {
 
     /// A number of seconds that is added to a clock, so that it has to be small enough for that.
     static func duration(_ name: String, _ path: WritableKeyPath<Settings, Double>) -> Self {
-        seconds(name, path, "a number of seconds above 0, a billion at the most") { $0 > 0 && $0 <= 1e9 }
+        seconds(name, path, "a number of seconds above 0, at most a billion") { $0 > 0 && $0 <= 1e9 }
     }
 
     static func seconds(
-        _ name: String, _ path: WritableKeyPath<Settings, Double>, _ takes: String,
+        _ name: String, _ path: WritableKeyPath<Settings, Double>, _ expected: String,
         _ isValid: @escaping (Double) -> Bool
     ) -> Self {
         Self(
-            name: name, takes: takes,
+            name: name, expected: expected,
             set: { settings, text in
                 guard let value = SettingText.number(text), isValid(value) else { return false }
                 settings[keyPath: path] = value
@@ -175,10 +177,10 @@ extension Settings.Variable {
     }
 
     static func choice<Value: RawRepresentable<String>>(
-        _ name: String, _ path: WritableKeyPath<Settings, Value>, _ takes: String
+        _ name: String, _ path: WritableKeyPath<Settings, Value>, _ expected: String
     ) -> Self {
         Self(
-            name: name, takes: takes,
+            name: name, expected: expected,
             set: { settings, text in
                 guard let value = Value(rawValue: text.lowercased()) else { return false }
                 settings[keyPath: path] = value
@@ -188,16 +190,16 @@ extension Settings.Variable {
 
     /// The path of a TLS file. `readTLS` reads these variables together, because what one accepts depends on the others.
     static func path(_ name: String, _ show: @escaping (Settings) -> FilePath?) -> Self {
-        Self(name: name, takes: "the path of a file", set: { _, _ in true }, show: { show($0)?.string ?? "" })
+        Self(name: name, expected: "the path of a file", set: { _, _ in true }, show: { show($0)?.string ?? "" })
     }
 
     /// A text that is never shown. An empty value leaves it unset.
     static func secret(
-        _ name: String, _ path: WritableKeyPath<Settings, String?>, _ takes: String,
+        _ name: String, _ path: WritableKeyPath<Settings, String?>, _ expected: String,
         _ isValid: @escaping (String) -> Bool
     ) -> Self {
         Self(
-            name: name, takes: takes, isSecret: true, set: optionalText(name, path, takes, isValid).set,
+            name: name, expected: expected, isSecret: true, set: optionalText(name, path, expected, isValid).set,
             show: { $0[keyPath: path] == nil ? "" : "(set)" })
     }
 }

@@ -13,10 +13,10 @@ extension Settings {
             .text(PacificaSettings.variable, \.pacificaFile, "the path of a file") { _ in true },
             .choice(
                 "USER_SOURCE", \.events.userSource,
-                EventSettings.UserSource.allCases.map(\.rawValue).joined(separator: ", ")),
+                "one of \(EventSettings.UserSource.allCases.map(\.rawValue).joined(separator: ", "))"),
             .text("USER_HEADER", \.events.userHeader, "the name of a header") { HTTPField.Name($0) != nil },
             Variable(
-                name: "USER_FILE", takes: "the path of a file of names and hashed passwords, as htpasswd(1) writes it",
+                name: "USER_FILE", expected: "the path of a password file, as htpasswd(1) writes it",
                 set: { settings, text in
                     settings.userFile = text.isEmpty ? nil : Files.absolute(FilePath(text)) ?? FilePath(text)
                     return isQuotable(text) && !text.contains("$")
@@ -24,7 +24,7 @@ extension Settings {
             .text("DEFAULT_USER", \.events.defaultUser, "1 to 255 bytes") { (1...255).contains($0.utf8.count) },
             Variable(
                 name: "POLICY_URL",
-                takes: "a URL that begins with http:// or https://, without user, query and fragment",
+                expected: "an http:// or https:// URL without user, query and fragment",
                 set: { settings, text in
                     var url = text[...]
                     while url.last == "/" { url.removeLast() }
@@ -32,7 +32,7 @@ extension Settings {
                     return url.isEmpty || !url.contains("?") && (try? TargetURL(String(url))) != nil
                 }, show: { $0.events.policyURL ?? "" }),
             Variable(
-                name: "EVENTS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
+                name: "EVENTS_RETRY_SCHEDULE", expected: "durations separated by commas, such as 5s,1m,1h30m",
                 set: { settings, text in
                     // An empty schedule means that there is no second attempt.
                     let isNothing = SettingText.trimmed(text).isEmpty
@@ -48,13 +48,15 @@ extension Settings {
             .flag("EVENTS_DEDUPLICATE", \.events.deduplicates),
             .bytes("MAX_EVENT_BYTES", \.events.maximumEventBytes, 1024...(1 << 30)),
             Variable(
-                name: "EVENTS_ALLOWED_ORIGINS", takes: "names of hosts with commas between, or *",
+                name: "EVENTS_ALLOWED_ORIGINS", expected: "host names separated by commas, or *",
                 set: { settings, text in
                     settings.events.allowedOrigins = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
                     return settings.events.allowedOrigins.allSatisfy { $0 == "*" || isHost($0) }
                 }, show: { $0.events.allowedOrigins.joined(separator: ",") }),
-            .optional("EVENTS_ALLOWED_RATE", \.events.allowedRate, "events a minute, a whole number from 1 on"),
-            .text("EVENTS_ORIGIN", \.delivery.headers.origin, "the name of a host", isHost),
+            .optional(
+                "EVENTS_ALLOWED_RATE", \.events.allowedRate,
+                "a number of events per minute, a whole number from 1 to 1000000"),
+            .text("EVENTS_ORIGIN", \.delivery.headers.origin, "a host name", isHost),
         ]
     }
 
@@ -76,7 +78,7 @@ extension Settings {
         delivery.approvalURL = events.policyURL
         if let file = userFile, events.userSource != .basic {
             faults.append(
-                SettingError(name: "USER_FILE", value: file.string, takes: "effect only where USER_SOURCE is basic"))
+                SettingError(name: "USER_FILE", value: file.string, but: "has no effect unless USER_SOURCE is basic"))
         }
         switch events.userSource {
         case .basic:
@@ -84,12 +86,14 @@ extension Settings {
                 faults.append(
                     SettingError(
                         name: "USER_FILE", value: environment["USER_FILE"] ?? "",
-                        takes: "the path of a file that can be read, as USER_SOURCE is basic"))
+                        but: "must be the path of a readable file, because USER_SOURCE is basic"))
             }
         case .certificate:
             if tls?.clientAuthority == nil || tls?.clientVerification == .off {
                 faults.append(
-                    SettingError(name: "USER_SOURCE", value: "certificate", takes: "effect only with TLS_CLIENT_CA"))
+                    SettingError(
+                        name: "USER_SOURCE", value: "certificate",
+                        but: "requires TLS_CLIENT_CA, and TLS_CLIENT_VERIFY not off"))
             }
         case .none, .header: break
         }

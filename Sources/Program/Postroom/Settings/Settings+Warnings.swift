@@ -10,7 +10,7 @@ extension Settings {
         if limits.bytesPerEndpoint < maximumBodyBytes {
             found.append(
                 "MAX_BODY_BYTES is \(maximumBodyBytes), above the \(limits.bytesPerEndpoint) of MAX_ENDPOINT_BYTES: "
-                    + "a longer body is taken by no endpoint")
+                    + "no endpoint accepts a longer body")
         }
         for (name, value) in [
             ("MAX_IDLE_DURATION_SECONDS", limits.idleSeconds), ("MAX_DURATION_SECONDS", limits.lifetimeSeconds),
@@ -22,7 +22,7 @@ extension Settings {
         }
         if limits.notificationsPerEndpoint <= 0 {
             found.append(
-                "MAX_ENDPOINT_NOTIFICATIONS is \(limits.notificationsPerEndpoint): no endpoint takes a notification")
+                "MAX_ENDPOINT_NOTIFICATIONS is \(limits.notificationsPerEndpoint): no endpoint accepts a notification")
         }
         let former = try? PacificaSettings(environment: environment)
         let hasUserHeader =
@@ -35,7 +35,7 @@ extension Settings {
         }
         if tls != nil, serverURL.lowercased().hasPrefix("http://") {
             found.append(
-                "SERVER_URL begins with http://, while this service speaks TLS: URLs that are handed out may not work")
+                "SERVER_URL begins with http://, but this service uses TLS: the URLs that it gives out may not work")
         }
         return found + Self.nearlyKnown(environment.keys)
     }

@@ -149,7 +149,7 @@ extension Settings {
             if let alias = variable.alias, let other = environment[alias], name != alias {
                 if other != environment[variable.name] {
                     faults.append(
-                        SettingError(name: alias, value: other, takes: "the same as \(variable.name), or is not set"))
+                        SettingError(name: alias, value: other, mustBe: "the same as \(variable.name), or not set"))
                 }
             }
             guard let text = environment[name] else { continue }
@@ -157,7 +157,8 @@ extension Settings {
             guard !variable.set(&self, text) else { continue }
             faults.append(
                 SettingError(
-                    name: pacifica.places[name] ?? name, value: variable.isSecret ? "…" : text, takes: variable.takes))
+                    name: pacifica.places[name] ?? name, value: variable.isSecret ? "…" : text,
+                    mustBe: variable.expected))
         }
         let isFaulty = !faults.isEmpty
         if (environment["QUEUE_CONFIG"] ?? "").isEmpty { queueFile = dataDirectory.appending("options.conf") }
@@ -180,26 +181,26 @@ extension Settings {
 
     /// Adds the faults of settings that are valid by themselves, but not together with another one.
     private func checkTogether(_ faults: inout [SettingError]) {
-        func fault(_ name: String, _ value: String, _ takes: String) {
-            faults.append(SettingError(name: name, value: value, takes: takes))
+        func fault(_ name: String, _ value: String, _ reason: String) {
+            faults.append(SettingError(name: name, value: value, but: reason))
         }
         if requestsPerSecond == nil, let burst = requestBurst {
-            fault("RATE_LIMIT_BURST", String(burst), "effect only with RATE_LIMIT")
+            fault("RATE_LIMIT_BURST", String(burst), "has no effect without RATE_LIMIT")
         }
         if webhooks.signatureHeader.lowercased() == webhooks.signatureTimestampHeader.lowercased() {
             fault(
                 "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", webhooks.signatureTimestampHeader,
-                "another header than the signature's")
+                "must be another header than that of the signature")
         }
         if operationalURL == nil, operationalSecret != nil {
-            fault("OPS_EVENTS_SECRET", "…", "effect only with OPS_EVENTS_URL")
+            fault("OPS_EVENTS_SECRET", "…", "has no effect without OPS_EVENTS_URL")
         }
         if let url = operationalURL, let reason = whyNotCalled(url) {
-            fault("OPS_EVENTS_URL", url, "a URL that may be called: \(reason)")
+            fault("OPS_EVENTS_URL", url, "must be a URL that may be called: \(reason)")
         }
         for (name, taken) in [("APP_PORT", port), ("API_SERVER_PORT", apiPort ?? 0)]
         where operationsPort != 0 && operationsPort == taken && isSameAddress(host, operationsHost) {
-            fault("OPS_SERVER_PORT", String(operationsPort), "another port than \(name), or 0 for none")
+            fault("OPS_SERVER_PORT", String(operationsPort), "must be another port than \(name), or 0 for none")
         }
         kafka.security.check(&faults)
     }
@@ -228,13 +229,13 @@ extension Settings {
         func file(_ name: String) -> FilePath? {
             guard let text = environment[name], !text.isEmpty else { return nil }
             guard let path = Files.absolute(FilePath(text)), Files.isReadable(path) else {
-                faults.append(SettingError(name: name, value: text, takes: "the path of a file that can be read"))
+                faults.append(SettingError(name: name, value: text, mustBe: "the path of a readable file"))
                 return nil
             }
             guard Self.isQuotable(path.string), !path.string.contains("$") else {
                 faults.append(
                     SettingError(
-                        name: name, value: text, takes: "a path without quotes, backslashes and any of $*?[]@"))
+                        name: name, value: text, mustBe: "a path without quotes, backslashes and any of $*?[]@"))
                 return nil
             }
             return path
@@ -245,30 +246,30 @@ extension Settings {
         let text = environment["TLS_CLIENT_VERIFY"] ?? ""
         let verification = ClientVerification(rawValue: text)
         if !text.isEmpty, verification == nil {
-            faults.append(SettingError(name: "TLS_CLIENT_VERIFY", value: text, takes: "off, optional or on"))
+            faults.append(SettingError(name: "TLS_CLIENT_VERIFY", value: text, mustBe: "off, optional or on"))
         }
         guard faults.count == before else { return }
         guard let certificate else {
             for name in ["TLS_CERTIFICATE_KEY", "TLS_CLIENT_CA"] where environment[name]?.isEmpty == false {
                 faults.append(
                     SettingError(
-                        name: name, value: environment[name] ?? "", takes: "effect only with TLS_CERTIFICATE"))
+                        name: name, value: environment[name] ?? "", but: "has no effect without TLS_CERTIFICATE"))
             }
             if let verification, verification != .off {
                 faults.append(
-                    SettingError(name: "TLS_CLIENT_VERIFY", value: text, takes: "effect only with TLS_CERTIFICATE"))
+                    SettingError(name: "TLS_CLIENT_VERIFY", value: text, but: "has no effect without TLS_CERTIFICATE"))
             }
             return
         }
         if let verification, verification != .off, authority == nil {
             faults.append(
-                SettingError(name: "TLS_CLIENT_VERIFY", value: text, takes: "effect only with TLS_CLIENT_CA"))
+                SettingError(name: "TLS_CLIENT_VERIFY", value: text, but: "requires TLS_CLIENT_CA"))
         }
         guard let key else {
             faults.append(
                 SettingError(
                     name: "TLS_CERTIFICATE_KEY", value: "",
-                    takes: "the path of the key that belongs to TLS_CERTIFICATE"))
+                    mustBe: "the path of the key of TLS_CERTIFICATE"))
             return
         }
         tls = TLS(

@@ -19,14 +19,14 @@ extension Settings {
             .integer("APP_PORT", \.port, 1...65535),
             .text(
                 "SERVER_URL", \.serverURL,
-                "the URL that clients reach this service at, http:// or https://, without user, query and fragment"
+                "the http:// or https:// URL of this service, without user, query and fragment"
             ) { text in
                 let url = SettingText.trimmed(text)
                 return !text.contains("\n") && (url.isEmpty || !url.contains("?") && (try? TargetURL(url)) != nil)
             },
             Variable(
                 name: "ALLOWED_HOSTS",
-                takes: "names of hosts such as hooks.example.org or *.example.org, with commas between, or *",
+                expected: "host names separated by commas, such as hooks.example.org or *.example.org, or *",
                 set: { settings, text in
                     settings.allowedHosts = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
                     return settings.allowedHosts.allSatisfy { host in
@@ -35,7 +35,7 @@ extension Settings {
                     }
                 }, show: { $0.allowedHosts.joined(separator: ",") }),
             Variable(
-                name: "MOUNT_POINT", takes: "a path of letters, digits and - . _ ~, such as /api",
+                name: "MOUNT_POINT", expected: "a path of letters, digits and - . _ ~, such as /api",
                 set: { settings, text in
                     guard let path = mountPath(text) else { return false }
                     settings.mountPointText = text
@@ -49,7 +49,7 @@ extension Settings {
             .integer("MAX_ENDPOINT_NOTIFICATIONS", \.limits.notificationsPerEndpoint),
             .duration("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds),
             Variable(
-                name: "LOG_LEVEL", takes: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+                name: "LOG_LEVEL", expected: "DEBUG, INFO, WARNING, ERROR or CRITICAL",
                 set: { settings, text in
                     guard let level = logLevels[text.uppercased()] else { return false }
                     settings.logLevel = level
@@ -57,7 +57,7 @@ extension Settings {
                 }, show: { "\($0.logLevel)".uppercased() }),
             .choice("LOG_FORMAT", \.logFormat, "text or json"),
             Variable(
-                name: "DATA_DIR", takes: "the path of a directory, without quotes and backslashes",
+                name: "DATA_DIR", expected: "the path of a directory, without quotes, backslashes and any of *?[]@",
                 set: { settings, text in
                     settings.dataDirectory = FilePath(text)
                     return !text.isEmpty && isQuotable(text)
@@ -69,11 +69,16 @@ extension Settings {
             .bytes("MAX_STORE_BYTES", \.maximumStoreBytes, (16 << 20)...(64 << 40)),
             .integer("MAX_CONNECTIONS", \.maximumConnections, 64...1_000_000),
             .optional(
-                "RATE_LIMIT", \.requestsPerSecond, "requests a second for each address, a whole number from 1 on"),
-            .optional("RATE_LIMIT_BURST", \.requestBurst, "requests that may come at once beyond RATE_LIMIT"),
-            .optional("CONNECTION_LIMIT", \.connectionsPerAddress, "connections for each address, from 1 on"),
+                "RATE_LIMIT", \.requestsPerSecond,
+                "a number of requests per second and address, a whole number from 1 to 1000000"),
+            .optional(
+                "RATE_LIMIT_BURST", \.requestBurst,
+                "a number of requests beyond RATE_LIMIT, a whole number from 1 to 1000000"),
+            .optional(
+                "CONNECTION_LIMIT", \.connectionsPerAddress,
+                "a number of connections per address, a whole number from 1 to 1000000"),
             Variable(
-                name: "TRUSTED_PROXIES", takes: "addresses or networks such as 10.0.0.0/8, with commas between",
+                name: "TRUSTED_PROXIES", expected: "addresses or networks separated by commas, such as 10.0.0.0/8",
                 set: { settings, text in
                     settings.trustedProxies = text.split(separator: ",").map { SettingText.trimmed(String($0)) }
                     return settings.trustedProxies.allSatisfy { IPNetwork($0) != nil }
@@ -82,17 +87,17 @@ extension Settings {
             .path("TLS_CERTIFICATE_KEY") { $0.tls?.key },
             .path("TLS_CLIENT_CA") { $0.tls?.clientAuthority },
             Variable(
-                name: "TLS_CLIENT_VERIFY", takes: "off, optional or on", set: { _, _ in true },
+                name: "TLS_CLIENT_VERIFY", expected: "off, optional or on", set: { _, _ in true },
                 show: { ($0.tls?.clientVerification ?? .off).rawValue }),
             Variable(
-                name: "QUEUE_CONFIG", takes: "the path of a file",
+                name: "QUEUE_CONFIG", expected: "the path of a file",
                 set: { settings, text in
                     settings.queueFile = FilePath(text)
                     return true
                 }, show: { $0.queueFile.string }),
             Variable(
                 name: "QUEUE_PASSWORD_HASH",
-                takes: "\(DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")) or argon2id",
+                expected: "\(DigestAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")) or argon2id",
                 set: { settings, text in
                     guard let kind = PasswordHash.Kind(text.lowercased()), kind != .plain else { return false }
                     settings.queuePasswordHash = kind
@@ -100,7 +105,7 @@ extension Settings {
                 }, show: { $0.queuePasswordHash.name }),
             .bytes("MAX_MESSAGE_BYTES", \.maximumMessageBytes, 1...(1 << 30)),
             Variable(
-                name: "API_SERVER_PORT", takes: "a port, or nothing",
+                name: "API_SERVER_PORT", expected: "a port from 1 to 65535, or empty",
                 set: { settings, text in
                     if text.isEmpty { return true }
                     settings.apiPort = SettingText.integer(text)
@@ -112,10 +117,10 @@ extension Settings {
             .integer("OPS_SERVER_PORT", \.operationsPort, 0...65535),
             .timeout("OPS_SERVER_READ_TIMEOUT", \.operationsTimeouts.readSeconds),
             .timeout("OPS_SERVER_WRITE_TIMEOUT", \.operationsTimeouts.writeSeconds),
-            .optionalText("OPS_EVENTS_URL", \.operationalURL, "the URL of a receiver, http:// or https://") {
+            .optionalText("OPS_EVENTS_URL", \.operationalURL, "an http:// or https:// URL") {
                 (try? TargetURL($0)) != nil
             }.hidingQuery(),
-            .secret("OPS_EVENTS_SECRET", \.operationalSecret, "whsec_ and the Base64 of 24 to 64 bytes") {
+            .secret("OPS_EVENTS_SECRET", \.operationalSecret, "whsec_ followed by 24 to 64 bytes in Base64") {
                 WebhookSecret($0) != nil
             },
             .flag("DEBUG", \.webhooks.isDebugging),
@@ -123,7 +128,7 @@ extension Settings {
             .goDuration("WEBHOOKS_RETRY_INTERVAL", \.webhookRetrySeconds),
             .goDuration("WEBHOOKS_WRITE_TIMEOUT", \.delivery.timeoutSeconds),
             Variable(
-                name: "WEBHOOKS_RETRY_SCHEDULE", takes: "waits such as 5s,1m,1h30m, with commas between",
+                name: "WEBHOOKS_RETRY_SCHEDULE", expected: "durations separated by commas, such as 5s,1m,1h30m",
                 set: { settings, text in
                     if text.isEmpty { return true }
                     settings.webhookRetrySchedule = waits(text)
@@ -132,7 +137,7 @@ extension Settings {
                 show: { $0.webhookRetrySchedule.map { $0.map(GoDuration.text).joined(separator: ",") } ?? "" }),
             .choice(
                 "WEBHOOKS_SIGNATURE_ALGORITHM", \.webhookSignatureAlgorithm,
-                SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")),
+                "one of \(SignatureAlgorithm.allCases.map(\.rawValue).joined(separator: ", "))"),
             .text(
                 "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_HEADER", \.webhooks.signatureHeader,
                 "the name of a header that has no other use", isSignatureHeader
@@ -142,7 +147,7 @@ extension Settings {
                 "the name of a header that has no other use", isSignatureHeader
             ).alias("WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER"),
             Variable(
-                name: "WEBHOOKS_ROTATION_OVERLAP", takes: "a length of time from 0 to 168h, such as 24h",
+                name: "WEBHOOKS_ROTATION_OVERLAP", expected: "a duration from 0 to 168h, such as 24h",
                 set: { settings, text in
                     guard let value = GoDuration.seconds(SettingText.trimmed(text)), value <= 7 * 86_400 else {
                         return false
@@ -155,7 +160,7 @@ extension Settings {
             .goDuration("WEBHOOKS_RETENTION", \.webhookRetentionSeconds),
             .bytes("WEBHOOKS_LOG_BYTES", \.webhookLogBytes, (1 << 20)...(64 << 40)),
             Variable(
-                name: "DELIVERY_ALLOW_SUBNETS", takes: "networks such as 127.0.0.0/8, with commas between",
+                name: "DELIVERY_ALLOW_SUBNETS", expected: "networks separated by commas, such as 127.0.0.0/8",
                 set: { settings, text in
                     let networks = text.split(separator: ",").map { IPNetwork(SettingText.trimmed(String($0))) }
                     settings.allowedSubnets = networks.compactMap { $0 }
@@ -163,14 +168,14 @@ extension Settings {
                 }, show: { $0.allowedSubnets.map(\.description).joined(separator: ",") }),
             Variable(
                 name: "PROJECT_MANAGEMENT_API_URI",
-                takes: "a URL that begins with http:// or https://, without user, query and fragment",
+                expected: "an http:// or https:// URL without user, query and fragment",
                 set: { settings, text in
                     if text.isEmpty { return true }
                     settings.projectManagementURL = text
                     return !text.contains("?") && (try? TargetURL(text)) != nil
                 }, show: { $0.projectManagementURL ?? "" }),
             Variable(
-                name: "KAFKA_BROKERS", takes: "names or addresses such as kafka:9092, with commas between",
+                name: "KAFKA_BROKERS", expected: "host names or addresses separated by commas, such as kafka:9092",
                 set: { settings, text in
                     settings.kafka.brokers = text.split(separator: ",", omittingEmptySubsequences: false)
                         .map { SettingText.trimmed(String($0)) }
@@ -183,7 +188,7 @@ extension Settings {
             .integer("KAFKA_TOPIC_REPLICATION_FACTOR", \.kafka.replicationFactor, 1...32767),
             .bytes("KAFKA_CONSUMER_FETCH_BYTES", \.kafka.fetchBytes, 1024...(512 << 20)),
             Variable(
-                name: "KAFKA_CONSUMER_FETCH_FREQUENCY", takes: "a length of time from 1ms to 30s, such as 250ms",
+                name: "KAFKA_CONSUMER_FETCH_FREQUENCY", expected: "a duration from 1ms to 30s, such as 250ms",
                 set: { settings, text in
                     guard let value = GoDuration.seconds(SettingText.trimmed(text)), (0.001...30).contains(value) else {
                         return false
@@ -191,14 +196,14 @@ extension Settings {
                     settings.kafka.fetchSeconds = value
                     return true
                 }, show: { GoDuration.text($0.kafka.fetchSeconds) }),
-            .secret("DB_ENCRYPTION_SECRET", \.encryptionSecret, "exactly 32 characters of one byte each") {
+            .secret("DB_ENCRYPTION_SECRET", \.encryptionSecret, "exactly 32 bytes") {
                 $0.utf8.count == 32
             },
             Variable(
-                name: "DB_URI", takes: "nothing yet: the store is a file in DATA_DIR; PostgreSQL comes later",
+                name: "DB_URI", expected: "empty: the store is a file in DATA_DIR, and PostgreSQL is not supported yet",
                 set: { _, text in text.isEmpty }, show: { _ in "" }),
             .text("DB_AUTH_USER", \.databaseUser, "1 to 63 bytes without control characters", isIdentifier),
-            .secret("DB_AUTH_PASS", \.databasePassword, "a text without control characters", isPrintable),
+            .secret("DB_AUTH_PASS", \.databasePassword, "text without control characters", isPrintable),
             .text("DB_DATABASE", \.databaseName, "1 to 63 bytes without control characters", isIdentifier),
             .text("ENV", \.environmentName, "1 to 64 letters, digits and - . _") {
                 (1...64).contains($0.utf8.count) && SettingText.isPlain($0)
@@ -208,7 +213,7 @@ extension Settings {
                 (1...253).contains($0.utf8.count) && SettingText.isPlain($0)
             },
             Variable(
-                name: "TZ", takes: "a zone of the zone database, such as America/Montreal",
+                name: "TZ", expected: "a time zone such as America/Montreal",
                 set: { settings, text in
                     settings.timeZone = text.isEmpty ? universalTime : text
                     return ZoneDatabase.has(settings.timeZone)
@@ -216,7 +221,7 @@ extension Settings {
         ] + kafkaSecurityVariables + eventVariables + [
             .duration("SHUTDOWN_SECONDS", \.shutdownSeconds),
             Variable(
-                name: "NGINX", takes: "the path of nginx",
+                name: "NGINX", expected: "the absolute path of nginx",
                 set: { settings, text in
                     settings.nginxProgram = FilePath(text)
                     return text.hasPrefix("/")

@@ -20,7 +20,9 @@ struct RunningMark {
             try Files.replace(path, with: Array("\(Machine.bootID()) \(settings.durability.rawValue)\n".utf8))
         } catch .noSpace, .diskQuotaExceeded {
             // Start all the same: stored data can still be read, collected and deleted, and that makes room.
-            logger.warning("the disk is full: a crash of the machine would go unnoticed", metadata: ["file": "\(path)"])
+            logger.warning(
+                "the disk is full, so that a file cannot be written: after a crash of the machine the store would not be checked",
+                metadata: ["file": "\(path)"])
         } catch {
             throw Refusal("cannot write \(path): \(error)")
         }
@@ -40,7 +42,7 @@ struct RunningMark {
         guard words.count == 2, words[0] != Machine.bootID(), words[1] == Settings.Durability.process.rawValue,
             Files.exists(store)
         else { return false }
-        logger.warning("the machine went down without a clean stop; checking the store")
+        logger.warning("the machine went down while the service was running; checking the store")
         if try isSound(logger) {
             logger.notice("the store is sound")
             return true
@@ -51,10 +53,10 @@ struct RunningMark {
             try Files.move(store, to: aside)
             try? Files.remove(FilePath("\(store)-lock"))
         } catch {
-            throw Refusal("the store is damaged and cannot be set aside: \(error)")
+            throw Refusal("the store is damaged and cannot be moved aside: \(error)")
         }
         logger.critical(
-            "THE STORE WAS DAMAGED WHEN THE MACHINE WENT DOWN. It was set aside and a new, empty one is begun.",
+            "THE STORE WAS DAMAGED WHEN THE MACHINE WENT DOWN. It was moved aside, and the service starts with an empty store.",
             metadata: ["damaged": "\(aside)", "cause": "DURABILITY=process"])
         return true
     }

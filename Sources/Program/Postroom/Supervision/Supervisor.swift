@@ -155,7 +155,7 @@ final class Supervisor {
     /// - Parameter migrating: whether the store must be migrated.
     func takeOver(migrating: Bool) {
         logger.notice(
-            "the program was started again and has taken over",
+            "the new program has taken over the service",
             metadata: ["version": "\(postroomVersion)", "migrates": "\(migrating)"])
         renewNginx()
         if migrating { migration = .waiting(toldAt: nil) } else { replacing = responders + [worker] }
@@ -204,7 +204,7 @@ final class Supervisor {
         } catch {
             let pause = process.planRestart(at: now())
             logger.error(
-                "cannot start a process",
+                "cannot start a process; trying again",
                 metadata: ["name": "\(process.name)", "error": "\(error)", "pause": .stringConvertible(pause)])
         }
     }
@@ -255,7 +255,7 @@ final class Supervisor {
             stuck.remove(child.processID)
             let pause = process.planRestart(at: now())
             logger.warning(
-                "a process ended and is started again",
+                "a process ended; starting it again",
                 metadata: [
                     "name": "\(process.name)", "ending": "\(ending)", "pause": .stringConvertible(pause),
                 ])
@@ -330,7 +330,8 @@ final class Supervisor {
         }
         for process in left {
             logger.warning(
-                "a process did not stop in time", metadata: ["process": .stringConvertible(Int(process.processID))])
+                "a process did not stop in time; killing it",
+                metadata: ["process": .stringConvertible(Int(process.processID))])
             process.killGroup()
             _ = try? process.waitForEnding()
         }

@@ -25,7 +25,7 @@ extension Supervisor {
     // MARK: The new program
 
     func beginPreflight() {
-        logger.info("reloading: checking the program", metadata: ["program": "\(program)"])
+        logger.info("reload: checking the program", metadata: ["program": "\(program)"])
         do throws(Errno) {
             let process = try ChildProcess(program, ["preflight"], environment: environment)
             watch(process)
@@ -53,7 +53,7 @@ extension Supervisor {
     }
 
     private func keepAll(_ reason: String) {
-        logger.error("\(reason); the old ones stay")
+        logger.error("\(reason); the old processes stay")
         endReload()
     }
 
@@ -125,7 +125,7 @@ extension Supervisor {
         if let other = FileLock.holders(of: lock).first(where: { !own.contains($0) && $0 != Machine.processID }) {
             guard toldAt.map({ now() - $0 >= 10_000_000 }) ?? true else { return }
             logger.warning(
-                "the store has an older layout, and cannot be migrated while another process has it open: the old ones go on until that has ended",
+                "the store has an older layout, and cannot be migrated while another process has it open; the old processes continue until that process has ended",
                 metadata: [
                     "process": "\(other)", "command": "\(Machine.commandLine(of: other).joined(separator: " "))",
                 ])
@@ -141,7 +141,7 @@ extension Supervisor {
         let seconds = Double(now() - start) / 1e6
         if let failure {
             logger.critical(
-                "THE STORE COULD NOT BE MIGRATED. The service goes on trying; see the message above.",
+                "THE STORE COULD NOT BE MIGRATED. The service keeps trying; see the message above.",
                 metadata: ["reason": "\(failure)"])
         } else {
             logger.notice(

@@ -20,10 +20,12 @@ extension Supervisor {
             let times = readCertificateTimes()
             guard isChanged || times != certificateTimes else { return }
             certificateTimes = times
-            logger.info("nginx reads its configuration and certificates again")
+            logger.info("nginx reloads its configuration and certificates")
             nginx?.process?.send(Signal.hangUp)
         } catch {
-            logger.error("nginx keeps its configuration", metadata: ["reason": "\(error)"])
+            logger.error(
+                "nginx keeps its old configuration, because the new one cannot be written",
+                metadata: ["reason": "\(error)"])
         }
     }
 
@@ -60,7 +62,7 @@ extension Supervisor {
             } else if now() >= until {
                 child.killGroup()
                 leaving.append((child, now()))
-                keepOld(process, "the new process did not serve in time")
+                keepOld(process, "the new process was not ready in time")
             }
         }
         while successor == nil, !replacing.isEmpty {
@@ -91,13 +93,13 @@ extension Supervisor {
         successor = nil
         guard replacing.isEmpty, !isStopping else { return }
         logger.info(
-            "the reload is done: the responders and the worker are new",
+            "reload done: all responders and the worker were replaced",
             metadata: ["responders": .stringConvertible(responders.count)])
         endReload()
     }
 
     private func keepOld(_ process: SupervisedProcess, _ reason: String) {
-        logger.error("\(reason); the old ones stay", metadata: ["name": "\(process.name)"])
+        logger.error("\(reason); the old processes stay", metadata: ["name": "\(process.name)"])
         replacing = []
         replacesAgain = false
         try? successor?.ready.close()

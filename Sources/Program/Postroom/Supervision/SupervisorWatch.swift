@@ -18,7 +18,7 @@ extension Supervisor {
             isAnyWaiting = isAnyWaiting || sign.isWaitingForLock
             guard case .stuck(let seconds, let what) = watchdog.look(at: child.processID, sign) else { continue }
             logger.error(
-                "a process does not respond; it is ended and started again",
+                "a process does not respond; killing it and starting it again",
                 metadata: [
                     "name": "\(process.name)", "process": "\(child.processID)", "state": "\(what)",
                     "seconds": "\(seconds)",
@@ -43,7 +43,7 @@ extension Supervisor {
             ProcessStatus(of: holder)?.parent != Machine.processID
         else { return }
         logger.error(
-            "a process that is not part of the service holds the store's write lock, and all requests wait for it: end it, or have it go on",
+            "a process that is not part of the service holds the store's write lock, and all requests wait for it: end it, or let it continue",
             metadata: [
                 "store": "\(path)", "process": "\(holder)",
                 "command": "\(Machine.commandLine(of: holder).joined(separator: " "))",

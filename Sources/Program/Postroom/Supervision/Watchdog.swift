@@ -48,7 +48,7 @@ struct Watchdog {
         record.sign = sign
         let isStopped = sign.status.state == UInt8(ascii: "T")
         record.stopped = isStopped ? record.stopped + 1 : 0
-        if record.stopped >= Self.idleLooks { return Self.stuck(record.stopped, "it is stopped") }
+        if record.stopped >= Self.idleLooks { return Self.stuck(record.stopped, "stopped by a signal") }
         guard sign.beats == before.beats, sign.beats > 0, !sign.isWaitingForLock, !isStopped else {
             (record.idle, record.silent) = (0, 0)
             return .well
@@ -58,8 +58,8 @@ struct Watchdog {
             || [UInt8(ascii: "R"), UInt8(ascii: "D"), UInt8(ascii: "t")].contains(sign.status.state)
         record.silent += 1
         record.idle = isBusy ? 0 : record.idle + 1
-        if record.idle >= Self.idleLooks { return Self.stuck(record.idle, "it sleeps in the middle of its work") }
-        if record.silent >= Self.busyLooks { return Self.stuck(record.silent, "it does not get to an end") }
+        if record.idle >= Self.idleLooks { return Self.stuck(record.idle, "asleep in the middle of its work") }
+        if record.silent >= Self.busyLooks { return Self.stuck(record.silent, "busy without making progress") }
         return .well
     }
 

@@ -63,7 +63,7 @@ final class DispatchWork {
             for event in dispatcher.events { logger.log(event) }
             dispatcher.begin(starts)
         } catch {
-            triesAgainAt = await failures.handle(error, "deliveries have to wait")
+            triesAgainAt = await failures.handle(error, "deliveries have to wait; trying again every second")
         }
     }
 

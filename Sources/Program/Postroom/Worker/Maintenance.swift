@@ -95,7 +95,8 @@ final class Maintenance {
                 stepSize = max(stepSize / 4, Self.stepSizes.lowerBound)
                 return true
             }
-            logger.warning("expiry has to wait", metadata: ["reason": "\(store.reason(of: error))"])
+            logger.warning(
+                "a maintenance step failed; trying again", metadata: ["reason": "\(store.reason(of: error))"])
             if case .lost = error { Signal.raise(Signal.terminate) }
             return false
         }
@@ -114,7 +115,9 @@ final class Maintenance {
             try await store.renewMark()
         } catch {
             store.rollBack()
-            logger.warning("an older copy of the store would go unnoticed", metadata: ["reason": "\(error)"])
+            logger.warning(
+                "cannot update store.mark: a restored older store would not be noticed",
+                metadata: ["reason": "\(error)"])
         }
     }
 

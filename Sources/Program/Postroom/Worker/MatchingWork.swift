@@ -40,7 +40,7 @@ final class MatchingWork {
             } while hasMore && store.clock.now().steady < deadline
         } catch {
             matcher.rolledBack()
-            triesAgainAt = await failures.handle(error, "events have to wait")
+            triesAgainAt = await failures.handle(error, "events have to wait; trying again every second")
         }
     }
 }

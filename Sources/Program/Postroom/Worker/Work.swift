@@ -14,17 +14,17 @@ internal import Values
 
 struct Work: AsyncCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Do what is due and no request asks for: deliveries, expiry, and removing what is of no more use.",
-        discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM ends it in order.")
+        abstract: "Do the background work: match events, make deliveries, and remove expired data.",
+        discussion: "Started by \"postroom serve\", systemd or another supervisor. SIGTERM stops it gracefully.")
 
     @Option(help: ArgumentHelp("Stop when this process, the parent, dies.", visibility: .hidden))
     var parent: Int32?
 
-    @Option(help: ArgumentHelp("Write a byte to this descriptor once the process serves.", visibility: .hidden))
+    @Option(help: ArgumentHelp("Write a byte to this descriptor when the process is ready.", visibility: .hidden))
     var ready: Int32?
 
     @Option(
-        help: ArgumentHelp("Which slot of the memory given as descriptor 4 is this process's.", visibility: .hidden))
+        help: ArgumentHelp("This process's slot in the shared memory of descriptor 4.", visibility: .hidden))
     var heartbeat: Int?
 
     func run() async throws {
@@ -73,7 +73,8 @@ struct Work: AsyncCommand {
             try store.commit()
             if count > 0 {
                 logger.info(
-                    "begins anew what a worker before had begun", metadata: ["deliveries": .stringConvertible(count)])
+                    "repeating the attempts that an earlier worker did not finish",
+                    metadata: ["deliveries": .stringConvertible(count)])
             }
         }
         // Another worker may hold the lock exclusively now. It cannot take over attempts of this one, which has begun none

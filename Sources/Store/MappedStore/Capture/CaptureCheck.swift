@@ -39,9 +39,9 @@ extension MappedCapture {
             guard let number, let record = EndpointRecord.decode(value, at: number) else {
                 return check.report("The record of an endpoint cannot be read.")
             }
-            if number >= next { check.report("Endpoint \(number) has a number that was not given out yet.") }
+            if number >= next { check.report("Endpoint \(number) has a number above the last one assigned.") }
             if record.indexedUse > record.endpoint.lastUsed {
-                check.report("Endpoint \(number) is indexed later than it was used.")
+                check.report("The index of uses has endpoint \(number) at a later time than its record.")
             }
             records[number] = record
             check.countEndpoint()
@@ -55,30 +55,32 @@ extension MappedCapture {
             }
             guard let endpoint = records[owner]?.endpoint else {
                 if kept[owner]?.contains(where: { $0.contains(number) }) == true { return }
-                return check.report("Notification \(number) belongs to endpoint \(owner), which is not there.")
+                return check.report("Notification \(number) belongs to endpoint \(owner), which does not exist.")
             }
             if number >= endpoint.next {
-                check.report("Notification \(number) of endpoint \(owner) has a number that was not given out yet.")
+                check.report("Notification \(number) of endpoint \(owner) has a number above the last one assigned.")
             } else if number >= endpoint.uncollected {
                 found[owner, default: (0, 0)].count += 1
                 found[owner, default: (0, 0)].bytes += UInt64(value.byteCount)
             } else if kept[owner]?.contains(where: { $0.contains(number) }) != true {
-                check.report("Notification \(number) of endpoint \(owner) was collected, but is still there.")
+                check.report("Notification \(number) of endpoint \(owner) was collected, but was not removed.")
             }
         }
         for (number, record) in records {
             let (count, bytes) = found[number] ?? (0, 0)
             if count != record.endpoint.count {
                 check.report(
-                    "Endpoint \(number) says that \(record.endpoint.count) notifications wait, but \(count) do.")
+                    "Endpoint \(number) counts \(record.endpoint.count) waiting notifications, but has \(count).")
             } else if bytes != record.endpoint.bytes {
-                check.report("Endpoint \(number) says that \(record.endpoint.bytes) bytes wait, but \(bytes) do.")
+                check.report(
+                    "Endpoint \(number) counts \(record.endpoint.bytes) bytes of waiting notifications, but has \(bytes)."
+                )
             }
             if try tables.endpointIDs.readable(at: record.endpoint.id, in: transaction) != number {
-                check.report("Endpoint \(number) is not found by its id.")
+                check.report("Endpoint \(number) is missing from the index of ids.")
             }
             if try !tables.endpointUses.contains(record.useKey, in: transaction) {
-                check.report("Endpoint \(number) is not in the index by use.")
+                check.report("Endpoint \(number) is missing from the index of uses.")
             }
         }
     }

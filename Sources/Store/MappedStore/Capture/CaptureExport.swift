@@ -74,7 +74,7 @@ extension MappedCapture {
             last = key.number
             return true
         }
-        salvage.note("endpoint \(id) is made anew: enabled, with the notifications that are stored")
+        salvage.note("endpoint \(id), which is rebuilt: enabled, with the notifications that are stored")
         return Endpoint(
             id: id, number: number, created: moment.steady, lastUsed: moment.steady, uncollected: first ?? last + 1,
             next: last + 1)

@@ -40,11 +40,11 @@ struct EndpointImporter {
     mutating func endpoint(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
         try finish(line)
         guard let id = line.json["id"]?.string.flatMap({ Endpoint.ID($0) }) else {
-            throw line.fault("\"id\" is no endpoint's id")
+            throw line.fault("\"id\" is not the id of an endpoint")
         }
         let (uncollected, next) = (try line.count("uncollected"), try line.count("next"))
         guard uncollected >= 1, next >= uncollected else {
-            throw line.fault("\"uncollected\" and \"next\" are no numbers from 1 on, in this order")
+            throw line.fault("\"uncollected\" must be at least 1, and \"next\" at least \"uncollected\"")
         }
         let number = try line.write { (transaction) throws(LMDBError) -> UInt64? in
             guard try !store.tables.endpointIDs.contains(id, in: transaction) else { return nil }
@@ -55,10 +55,10 @@ struct EndpointImporter {
             try store.tables.endpointIDs.put(number, at: id, in: &transaction)
             return number
         }
-        guard let number else { throw line.fault("the endpoint is there twice") }
+        guard let number else { throw line.fault("duplicate endpoint") }
         waiting = line.json["waiting"] == nil ? next - uncollected : try line.count("waiting")
         guard waiting <= next - uncollected else {
-            throw line.fault("\"waiting\" is more than \"uncollected\" and \"next\" leave room for")
+            throw line.fault("\"waiting\" is greater than \"next\" minus \"uncollected\"")
         }
         let endpoint = Endpoint(
             id: id, number: number, isEnabled: try line.bool("enabled"), takesSubpaths: try line.bool("subpaths"),
@@ -83,7 +83,7 @@ struct EndpointImporter {
         // The numbers of missing notifications are not given again.
         if isIncompleteAllowed { record.endpoint.skipMissing(kept: taken) }
         guard taken == record.endpoint.count else {
-            throw line.fault("notifications of the endpoint before are missing")
+            throw line.fault("notifications of the previous endpoint are missing")
         }
         try line.write { [record] (transaction) throws(LMDBError) in
             _ = try store.core.lowestNumber(after: record.endpoint.next, in: &transaction)

@@ -64,7 +64,7 @@ extension MappedStore {
         var found: Garbage?
         try tables.garbage.bytes.scan(in: transaction) { key, _ in
             found = Garbage(keyBytes: key)
-            if found == nil { noteDamage("an entry of the list of what is to be removed is damaged") }
+            if found == nil { noteDamage("an entry of the list of data to remove is damaged") }
             return found == nil
         }
         return found

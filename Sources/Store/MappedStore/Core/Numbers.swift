@@ -12,7 +12,7 @@ internal import Values
 /// it gives its next number, so that a start costs the same however many records there are.
 struct Numbers: Equatable, KeylessRecord {
     typealias Key = RecordName
-    static let name = "the record of the numbers that were given"
+    static let name = "the record of the assigned numbers"
 
     /// The lowest number that may be given.
     var floor: UInt64 = 1

@@ -88,7 +88,7 @@ extension StoreCore {
     ) throws(LMDBError) -> Record.Value? {
         if let value = try record.readable(in: transaction) { return value }
         guard try record.isDamaged(in: transaction) else { return nil }
-        damage.note("\(Record.name) is damaged and is made anew from the other records")
+        damage.note("\(Record.name) is damaged and is rebuilt from the other records")
         return try rebuilt()
     }
 }

@@ -199,7 +199,7 @@ struct Tables {
         }
         guard (1...MappedStore.schemaVersion).contains(version) else {
             throw .unknownVersion(
-                "schema version \(version), while this program knows none above \(MappedStore.schemaVersion)")
+                "schema version \(version), which is newer than version \(MappedStore.schemaVersion) of this program")
         }
         return version
     }

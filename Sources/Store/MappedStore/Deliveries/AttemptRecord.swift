@@ -5,7 +5,7 @@ internal import Values
 /// A log entry as stored; the key is its number.
 struct AttemptRecord: Equatable, KeylessRecord {
     typealias Key = UInt64
-    static let name = "a log's line"
+    static let name = "a log entry"
 
     let number: UInt64
     let destination: UInt64

@@ -72,7 +72,7 @@ extension MappedDeliveries {
         _ entry: UInt64, for request: RequestID?, at moment: Moment,
         _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?
     ) throws(StoreFailure) -> Redelivery {
-        try growing(of: "line \(entry) of the log") { (transaction) throws(LMDBError) in
+        try growing(of: "log entry \(entry)") { (transaction) throws(LMDBError) in
             if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
             guard let number = try owner(transaction) else { return .unknownDestination }
             guard let record = try readableLine(entry, in: transaction), record.destination == number else {

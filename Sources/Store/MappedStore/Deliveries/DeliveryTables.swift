@@ -55,7 +55,7 @@ extension MappedDeliveries {
         try tables.deliveries.scan(from: start, in: transaction) { key, delivery in
             guard key.destination == destination else { return false }
             guard let delivery else {
-                noteDamage("a delivery of destination \(destination)")
+                noteDamage("a delivery of destination \(destination) is damaged")
                 return true
             }
             return body(delivery)

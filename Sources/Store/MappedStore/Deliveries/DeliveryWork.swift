@@ -77,7 +77,7 @@ struct DeliveryWork {
     }
 
     mutating func change(_ number: UInt64, _ body: (inout Destination, inout DestinationState) -> Void) {
-        guard var entry = touched[number] else { preconditionFailure("a destination is changed that was not read") }
+        guard var entry = touched[number] else { preconditionFailure("a destination was changed before it was read") }
         body(&entry.destination, &entry.state)
         touched[number] = entry
     }

@@ -111,7 +111,7 @@ extension MappedDeliveries {
         _ line: UInt64, of destination: UInt64, in transaction: inout Transaction
     ) throws(LMDBError) {
         let key = OwnedNumber(destination, line)
-        let payload = try sparing("line \(line)") { () throws(LMDBError) in
+        let payload = try sparing("log entry \(line)") { () throws(LMDBError) in
             try tables.lostLines.value(at: key, in: transaction)
         }
         guard try tables.lostLines.remove(key, in: &transaction), let payload else { return }
@@ -165,7 +165,7 @@ extension MappedDeliveries {
     func lostPayload(
         _ payload: UInt64, at destination: UInt64, in transaction: borrowing Transaction
     ) throws(LMDBError) -> LostPayload? {
-        try sparing("\(payload) of destination \(destination)") { () throws(LMDBError) in
+        try sparing("payload \(payload) of destination \(destination)") { () throws(LMDBError) in
             try tables.lostPayloads.value(at: OwnedNumber(destination, payload), in: transaction)
         }
     }
@@ -182,7 +182,7 @@ extension MappedDeliveries {
             {
                 return (line, found.payload)
             }
-            noteDamage("the index of lost payloads is damaged: line \(found.line)")
+            noteDamage("the index of lost payloads is damaged: log entry \(found.line)")
             start = found.line + 1
         }
         return nil
@@ -196,7 +196,7 @@ extension MappedDeliveries {
         try tables.lostLines.scan(from: OwnedNumber(destination, start), in: transaction) { key, payload in
             guard key.owner == destination, key.number < .max else { return false }
             guard let payload else {
-                noteDamage("the index of lost payloads is damaged: line \(key.number)")
+                noteDamage("the index of lost payloads is damaged: log entry \(key.number)")
                 return true
             }
             found = (key.number, payload)

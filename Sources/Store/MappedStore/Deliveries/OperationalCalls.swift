@@ -6,7 +6,7 @@ package import Values
 
 extension OperationalCalls: KeylessRecord {
     typealias Key = RecordName
-    static var name: String { "the count of calls to operators" }
+    static var name: String { "the counters of operational calls" }
 
     private static let version: UInt8 = 1
 

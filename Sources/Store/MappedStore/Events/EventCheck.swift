@@ -41,16 +41,16 @@ extension MappedEvents {
             }
             counts[NameDigest(subscription.user), default: 0] += 1
             if try subscriptionNumber(subscription.id, in: transaction) != number {
-                check.report("Subscription \(number) is not found by its id.")
+                check.report("Subscription \(number) is missing from the index of ids.")
             }
             if try !tables.userSubscriptions.contains(Owned(NameDigest(subscription.user), number), in: transaction) {
-                check.report("Subscription \(number) is not found by its user.")
+                check.report("Subscription \(number) is missing from the index of users.")
             }
             if try tables.expressions.value(at: record.revision, in: transaction) != number {
-                check.report("Subscription \(number) is not found by the last change of its expression.")
+                check.report("Subscription \(number) is missing from the index of expressions.")
             }
             if record.revision >= state.nextRevision {
-                check.report("Subscription \(number) has a revision that was not given out yet.")
+                check.report("Subscription \(number) has a revision above the last one assigned.")
             }
         }
         // Each subscription was looked up in every index. An index with as many entries as there are subscriptions has no
@@ -77,7 +77,7 @@ extension MappedEvents {
             kept[user] = user.flatMap { NumberRecord.decode(value, at: $0) } ?? 0
         }
         let isRight = kept.count == counts.count && counts.allSatisfy { user, count in kept[user] == count }
-        if !isRight { check.report("The numbers of users' subscriptions are not those that the users have.") }
+        if !isRight { check.report("The counts of subscriptions of each user are wrong.") }
     }
 
     private func checkGoneExpressions(
@@ -87,18 +87,19 @@ extension MappedEvents {
         var count: UInt64 = 0
         try visit(tables.goneExpressions, &check, in: transaction) { key, value, check in
             guard let revision = key, let number = NumberRecord.decode(value, at: revision) else {
-                return check.report("The record of an expression that is gone cannot be read.")
+                return check.report("The record of a removed expression cannot be read.")
             }
             count += 1
             if revision >= state.nextRevision || revision <= state.rememberedSince {
-                check.report("An expression is gone at revision \(revision), which is not remembered.")
+                check.report("A removed expression has revision \(revision), which is outside the recorded range.")
             }
             if subscriptions.contains(number) {
-                check.report("The expression of subscription \(number) is gone, but the subscription is there.")
+                check.report(
+                    "The expression of subscription \(number) is recorded as removed, but the subscription exists.")
             }
         }
         if count != state.goneCount {
-            check.report("The state of events says that \(state.goneCount) expressions are gone, but \(count) are.")
+            check.report("The state of events counts \(state.goneCount) removed expressions, but there are \(count).")
         }
     }
 
@@ -116,11 +117,11 @@ extension MappedEvents {
         for number in numbers.sorted() {
             guard let payload = try deliveries.payload(number, in: transaction), payload.source == EventKey.routedSource
             else {
-                check.report("Routed event \(number) has no payload of its kind.")
+                check.report("Routed event \(number) has no payload, or one of another kind of event.")
                 continue
             }
             if try tables.eventIDs.value(at: EventKey(routed: payload.eventID), in: transaction)?.payload != number {
-                check.report("Routed event \(number) is not found by its id.")
+                check.report("Routed event \(number) is missing from the index of ids.")
             }
             if let identity = payload.idempotencyKey,
                 try tables.eventIDs.value(at: EventKey(routedIdentity: identity), in: transaction)?.payload == number
@@ -135,7 +136,9 @@ extension MappedEvents {
             return key.isRouted
         }
         ids -= identities
-        if ids != numbers.count { check.report("There are \(ids) ids for \(numbers.count) routed events.") }
+        if ids != numbers.count {
+            check.report("The index of ids has \(ids) entries for \(numbers.count) routed events.")
+        }
         return numbers
     }
 
@@ -147,14 +150,16 @@ extension MappedEvents {
             guard let number = key, WaitingRecord(value) != nil else {
                 return check.report("The record of a waiting event cannot be read.")
             }
-            if !events.contains(number) { check.report("Event \(number) waits, but is not there.") }
+            if !events.contains(number) {
+                check.report("Event \(number) is waiting to be matched, but does not exist.")
+            }
         }
         try visit(tables.lags, &check, in: transaction) { key, value, check in
             guard let lag = key, NumberRecord.decode(value, at: lag) != nil else {
-                return check.report("The record of a subscription that lags cannot be read.")
+                return check.report("The record of a lagging subscription cannot be read.")
             }
             if !subscriptions.contains(lag.number) {
-                check.report("Subscription \(lag.number) lags, but is not there.")
+                check.report("Subscription \(lag.number) is recorded as lagging, but does not exist.")
             }
         }
         try visit(tables.replays, &check, in: transaction) { key, value, check in
@@ -162,7 +167,7 @@ extension MappedEvents {
                 return check.report("The record of a replay cannot be read.")
             }
             if !subscriptions.contains(number) {
-                check.report("A replay is for subscription \(number), which is not there.")
+                check.report("A replay is for subscription \(number), which does not exist.")
             }
         }
     }
@@ -178,13 +183,13 @@ extension MappedEvents {
         var indexed: Set<UInt64> = []
         try visit(tables.attemptPayloads, &check, in: transaction) { key, _, check in
             guard let key, payloads[key.number] == key.owner else {
-                return check.report("An entry of the index of the log by payload leads to no line.")
+                return check.report("An entry of the index of the log by payload refers to no log entry.")
             }
             indexed.insert(key.number)
         }
         // Some log entries of webhooks are older than the index, so only those of routed events must be in it.
         for (line, payload) in payloads where events.contains(payload) && !indexed.contains(line) {
-            check.report("Line \(line) of the log is not found by its event.")
+            check.report("Log entry \(line) is missing from the index of the log by payload.")
         }
     }
 }

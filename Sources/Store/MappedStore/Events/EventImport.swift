@@ -13,10 +13,10 @@ extension WebhookImporter {
         var dialect: JSONPath.Dialect?
         if let word = line.json["dialect"]?.string {
             dialect = JSONPath.Dialect(rawValue: word)
-            guard dialect != nil else { throw line.fault("\"dialect\" is not known") }
+            guard dialect != nil else { throw line.fault("\"dialect\" is unknown") }
         }
         let form = try destination(line.part("destination"))
-        guard let shape = Subscription.shape(of: form) else { throw line.fault("\"shape\" is missing or not known") }
+        guard let shape = Subscription.shape(of: form) else { throw line.fault("\"shape\" is missing or unknown") }
         let state = try state(line.part("state"))
         var subscription = Subscription(
             id: try line.uuid("id"), user: try line.text("user"), name: try line.text("name"),
@@ -39,12 +39,12 @@ extension WebhookImporter {
             if let missed = subscription.missed { try store.events.put(missed, of: number, in: &transaction) }
             return true
         }
-        guard isNew else { throw line.fault("the subscription is there twice") }
+        guard isNew else { throw line.fault("duplicate subscription") }
         counts.subscriptions += 1
     }
 
     func replay(_ line: ImportLine) throws(ImportError) {
-        guard let number = try line.owner() else { throw line.fault("the replay has no subscription") }
+        guard let number = try line.owner() else { throw line.fault("the subscription of the replay does not exist") }
         let record = ReplayRecord(
             next: try line.count("next"), last: try line.count("last"), all: try line.bool("all"))
         guard record.isPossible else { throw line.fault("\"next\" or \"last\" is out of range") }
@@ -71,7 +71,7 @@ struct RoutedImport {
                     let number = try line.write({ (transaction) throws(LMDBError) in
                         try line.store.events.subscriptionNumber(id, in: transaction)
                     })
-                else { throw line.fault("the event matched a subscription that is not there") }
+                else { throw line.fault("the event matched a subscription that does not exist") }
                 numbers.append(number)
             }
             matched = numbers.sorted()
@@ -83,7 +83,7 @@ struct RoutedImport {
             return
         }
         let part = try line.part("waiting")
-        guard let trigger = part.trigger else { throw line.fault("\"trigger\" is missing or not known") }
+        guard let trigger = part.trigger else { throw line.fault("\"trigger\" is missing or unknown") }
         var found = WaitingRecord(trigger: trigger)
         found.dispatched = try part.count("dispatched")
         waiting = found
@@ -124,7 +124,7 @@ extension ImportLine {
         switch json["protocol"]?.string {
         case nil: break
         case "event": destination.protocolKind = .event
-        default: throw fault("\"protocol\" is not known")
+        default: throw fault("\"protocol\" is unknown")
         }
         destination.approvalPath = json["approvalPath"]?.string
         if json["consent"] != nil {

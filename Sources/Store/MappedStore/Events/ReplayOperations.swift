@@ -102,7 +102,7 @@ extension MappedMatching {
         var found: FoundReplay?
         try tables.replays.scan(from: ReplayKey(start, 0), in: transaction) { key, record in
             guard let record else {
-                noteDamage("a replay of subscription \(key.subscription)")
+                noteDamage("a replay of subscription \(key.subscription) is damaged")
                 return true
             }
             found = FoundReplay(subscription: key.subscription, order: key.order, record: record)

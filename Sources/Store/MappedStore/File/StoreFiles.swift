@@ -17,7 +17,7 @@ struct StoreFiles {
     init(_ path: FilePath) throws(StoreError) {
         self.path = path
         guard let store = FileIdentity(of: path), let lock = FileIdentity(of: Self.lockFile(path)) else {
-            throw StoreError("\(path) was removed while it was opened")
+            throw StoreError("\(path) was removed while it was being opened")
         }
         (self.store, self.lock) = (store, lock)
     }
@@ -42,7 +42,7 @@ struct StoreFiles {
         guard let found = FileIdentity(of: path) else {
             return .unavailable(
                 """
-                \(path) was removed while it was in use. Nothing is acknowledged any more. Put the file back, or stop the \
+                \(path) was removed while it was in use. No writes are acknowledged. Put the file back, or stop the \
                 service and restore a backup
                 """)
         }
@@ -102,7 +102,7 @@ extension MappedStore {
         guard found >= needed - (256 << 10) else {
             throw .unavailable(
                 """
-                \(core.path) is damaged: it has \(found) bytes, and its last page ends at \(needed). Stop the service and \
+                \(core.path) is damaged: it has \(found) bytes, but its last page ends at byte \(needed). Stop the service and \
                 restore a backup
                 """)
         }
@@ -141,9 +141,9 @@ extension MappedStore {
         let freeBytes = Files.freeBytes(of: core.path) ?? 0
         // The file can grow up to the nearer of the two.
         return limitBytes - bytes <= freeBytes
-            ? "\(core.path) is full: it has grown to \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
-                + "Raise MAX_STORE_BYTES, or collect or delete what is kept."
+            ? "\(core.path) is full: it has \(bytes) of the \(limitBytes) bytes that MAX_STORE_BYTES allows. "
+                + "Raise MAX_STORE_BYTES, or collect or delete data."
             : "\(core.path) is full: its disk has \(freeBytes) bytes left. "
-                + "Free room on the disk, or collect or delete what is kept."
+                + "Free space on the disk, or collect or delete data."
     }
 }

@@ -113,7 +113,8 @@ extension StoreCore {
         guard let schema = try Tables.schema(of: meta, in: transaction) else { throw .damaged("the schema's version") }
         guard schema == MappedStore.schemaVersion else {
             throw .unknownVersion(
-                "schema version \(schema); \"postroom store migrate\" brings it to \(MappedStore.schemaVersion)")
+                "schema version \(schema); run \"postroom store migrate\" to migrate it to version \(MappedStore.schemaVersion)"
+            )
         }
         let tables = try Tables(creating: false, in: transaction)
         let clock = try tables.clock.readable(in: transaction)

@@ -36,7 +36,7 @@ struct LoginKey: TableKey, Equatable {
 
 /// The time at which a count of logins ends.
 enum LoginCountRecord: TableRecord {
-    static let name = "a count of logins"
+    static let name = "the counter of a login"
 
     static func encode(_ end: Timestamp) -> [UInt8] {
         var writer = ByteWriter(reserving: 8)

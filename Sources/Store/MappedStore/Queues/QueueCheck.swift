@@ -12,7 +12,7 @@ extension MappedQueues {
         try checkMessages(logs, garbage, &check, in: transaction)
         try checkUsers(state, garbage, Set(logs.keys), &check, in: transaction)
         try visit(tables.logins, &check, in: transaction) { key, value, check in
-            if key == nil || value.byteCount != 8 { check.report("A count of logins cannot be read.") }
+            if key == nil || value.byteCount != 8 { check.report("The counter of a login cannot be read.") }
         }
     }
 
@@ -21,7 +21,7 @@ extension MappedQueues {
     ) throws(LMDBError) -> Set<Garbage> {
         var garbage: Set<Garbage> = []
         try visit(tables.garbage, &check, in: transaction) { key, _, check in
-            guard let entry = key else { return check.report("A piece of garbage cannot be read.") }
+            guard let entry = key else { return check.report("An entry of the list of data to remove cannot be read.") }
             garbage.insert(entry)
         }
         return garbage
@@ -36,7 +36,7 @@ extension MappedQueues {
             guard let number = key, let settings = QueueSettingsRecord.decode(value, at: number) else {
                 return check.report("The settings of a queue cannot be read.")
             }
-            if number >= state.nextQueue { check.report("Queue \(number) has a number that was not given out yet.") }
+            if number >= state.nextQueue { check.report("Queue \(number) has a number above the last one assigned.") }
             names[number] = settings.name
             check.countQueue()
         }
@@ -44,14 +44,16 @@ extension MappedQueues {
             guard let number = key, let log = QueueLogRecord.decode(value, at: number) else {
                 return check.report("The log of a queue cannot be read.")
             }
-            if names[number] == nil { check.report("The log of queue \(number) belongs to no queue.") }
+            if names[number] == nil {
+                check.report("The log of queue \(number) belongs to a queue that does not exist.")
+            }
             if !log.isSound { check.report("The log of queue \(number) contradicts itself.") }
             logs[number] = log
         }
         for (number, name) in names {
             if logs[number] == nil { check.report("Queue \(number) has no log.") }
             if try tables.queueNames.readable(at: NameDigest(name), in: transaction) != number {
-                check.report("Queue \(number) is not found by its name.")
+                check.report("Queue \(number) is missing from the index of names.")
             }
         }
         try checkIndex(tables.queueNames, "index of names", for: names.count, "queues", &check, in: transaction)
@@ -72,12 +74,12 @@ extension MappedQueues {
             }
             guard let log = logs[queue], id >= log.first else {
                 if !garbage.contains(.messages(queue: queue)) {
-                    check.report("Message \(id) of queue \(queue) is gone, but is still there.")
+                    check.report("Message \(id) of queue \(queue) was dropped, but was not removed.")
                 }
                 return
             }
             if id > log.current {
-                check.report("Message \(id) of queue \(queue) has an id that was not given out yet.")
+                check.report("Message \(id) of queue \(queue) has an id above the last one assigned.")
             }
             found[queue, default: (0, 0)].count += 1
             found[queue, default: (0, 0)].bytes += UInt64(max(0, value.byteCount - MessageRecord.overhead))
@@ -85,9 +87,9 @@ extension MappedQueues {
         for (number, log) in logs {
             let (count, bytes) = found[number] ?? (0, 0)
             if count != log.count {
-                check.report("Queue \(number) says that it keeps \(log.count) messages, but it has \(count).")
+                check.report("Queue \(number) counts \(log.count) messages, but has \(count).")
             } else if bytes != log.bytes {
-                check.report("Queue \(number) says that it keeps \(log.bytes) bytes, but it has \(bytes).")
+                check.report("Queue \(number) counts \(log.bytes) bytes, but has \(bytes).")
             }
         }
     }
@@ -101,16 +103,16 @@ extension MappedQueues {
             guard let key, let user = UserRecord.decode(value, at: key) else {
                 return check.report("The record of a user cannot be read.")
             }
-            if key != NameDigest(user.name) { check.report("User \(user.number) is not found by its name.") }
+            if key != NameDigest(user.name) { check.report("User \(user.number) is stored under another name.") }
             if user.number >= state.nextUser || !users.insert(user.number).inserted {
-                check.report("User \(user.number) has a number that was not given out yet, or twice.")
+                check.report("User \(user.number) has a number above the last one assigned, or used twice.")
             }
         }
         try visit(tables.rights, &check, in: transaction) { key, value, check in
             guard let key, value.byteCount == 8 else { return check.report("A user's right cannot be read.") }
             let (user, queue) = (key.owner, key.number)
-            if !users.contains(user) { check.report("A right belongs to user \(user), who is not there.") }
-            if !queues.contains(queue) { check.report("A right leads to queue \(queue), which is not there.") }
+            if !users.contains(user) { check.report("A right belongs to user \(user), who does not exist.") }
+            if !queues.contains(queue) { check.report("A right refers to queue \(queue), which does not exist.") }
         }
         try visit(tables.clients, &check, in: transaction) { key, value, check in
             guard let key, let client = ClientRecord(value), key.name == NameDigest(client.name) else {
@@ -118,7 +120,7 @@ extension MappedQueues {
             }
             let user = key.user
             if !users.contains(user), !garbage.contains(.clients(user: user)) {
-                check.report("A client belongs to user \(user), who is not there.")
+                check.report("A client belongs to user \(user), who does not exist.")
             }
         }
     }

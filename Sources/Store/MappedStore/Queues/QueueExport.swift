@@ -19,7 +19,7 @@ extension MappedQueues {
         }
         for queue in queues.values.sorted(by: { $0.number < $1.number }) {
             let name = queue.settings.name
-            let kept = try salvage.take("the counts of queue \(name), which are made anew") {
+            let kept = try salvage.take("the counts of queue \(name), which are rebuilt") {
                 () throws(LMDBError) -> QueueLog in
                 guard let log = try queueLog(queue.number, in: transaction) else { throw .damaged(QueueLogRecord.name) }
                 return log

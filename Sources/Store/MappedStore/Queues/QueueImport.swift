@@ -26,7 +26,7 @@ struct QueueImporter {
         let (last, lost) = (try line.count("current_message"), try line.count("lost"))
         let first = try line.count("first")
         guard last < UInt64(Int64.max), lost <= last, (1...last + 1).contains(first), first - 1 <= lost else {
-            throw line.fault("\"first\", \"lost\" and \"current_message\" do not fit one another")
+            throw line.fault("\"first\", \"lost\" and \"current_message\" contradict each other")
         }
         let log = QueueLog(current: last, first: first, lost: lost)
         let moment = self.moment
@@ -43,7 +43,7 @@ struct QueueImporter {
             try store.create(Queue(number: number, settings: settings), log, in: &transaction)
             return number
         }
-        guard let number else { throw line.fault("the queue is there twice") }
+        guard let number else { throw line.fault("duplicate queue") }
         current = (Queue(number: number, settings: settings), log, log.first - min(log.first, 1))
         counts.queues += 1
     }
@@ -56,7 +56,7 @@ struct QueueImporter {
                 queueBytes: try line.count("max_queue_size")))
         for entry in try line.list("whitelist_ip") {
             guard let network = entry.string.flatMap({ IPNetwork($0) }) else {
-                throw line.fault("\"whitelist_ip\" has what is no network")
+                throw line.fault("\"whitelist_ip\" has an entry that is not a network")
             }
             settings.allowedNetworks.append(network)
         }
@@ -64,7 +64,7 @@ struct QueueImporter {
         let method = (auth["method"]?.string ?? "").split(separator: "-").map(String.init)
         guard method.count == 2, let process = SenderAuthentication.Process(rawValue: method[0]),
             let algorithm = DigestAlgorithm(rawValue: method[1])
-        else { throw line.fault("\"auth\" has no method that is known") }
+        else { throw line.fault("\"auth\" has an unknown method") }
         settings.authentication = SenderAuthentication(
             process: process, algorithm: algorithm, key: try line.bytes("key", in: auth),
             headerName: auth["header_name"]?.string)
@@ -77,7 +77,7 @@ struct QueueImporter {
         else { throw line.fault("the message does not follow its queue") }
         let id = try line.count("id")
         guard id > current.last, id <= current.log.current else {
-            throw line.fault("\"id\" is out of order, or was not given out")
+            throw line.fault("\"id\" is out of order, or greater than \"current_message\"")
         }
         guard let body = try line.bytes("body") else { throw line.fault("\"body\" is missing") }
         let record = Encoded<MessageRecord>(Message(body: body, receivedAt: try line.time("receivedAt")))
@@ -104,7 +104,9 @@ struct QueueImporter {
     mutating func user(_ line: ImportLine) throws(ImportError) {
         try finish(line)
         let name = try line.text("name")
-        guard let hash = PasswordHash(try line.text("pass_hash")) else { throw line.fault("\"pass_hash\" is no hash") }
+        guard let hash = PasswordHash(try line.text("pass_hash")) else {
+            throw line.fault("\"pass_hash\" is not a hash")
+        }
         let mayReload = try line.bool("can_reload")
         let names = try line.texts("queues")
         let user = try line.write { (transaction) throws(LMDBError) -> User? in
@@ -122,7 +124,7 @@ struct QueueImporter {
             try store.tables.users.put(user, at: NameDigest(name), in: &transaction)
             return user
         }
-        guard let user else { throw line.fault("the user is there twice") }
+        guard let user else { throw line.fault("duplicate user") }
         self.user = user
     }
 

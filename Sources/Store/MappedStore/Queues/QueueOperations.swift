@@ -134,7 +134,7 @@ extension MappedQueues: QueueStore {
             if let found = try peek(client, of: user.number, how, for: request, in: transaction) { return found }
             guard var record = try self.client(client, of: user.number, in: transaction),
                 let log = try log(of: record, of: user.number, in: transaction)
-            else { throw .damaged("a client's place") }
+            else { throw .damaged("a client's cursor") }
             let cursor = record.cursor
             var outcome = ReadOutcome.lost(current: log.current)
             record.cursor = log.current

@@ -20,7 +20,7 @@ extension MappedDeliveries {
                 lines[index].destination = record.destination
                 lines[index].payload = record.payload
             } else {
-                noteDamage("a log's line is damaged and was dropped: \(number)")
+                noteDamage("log entry \(number) is damaged and was dropped")
             }
         }
         let places = [(tables.attemptIndex, \IndexedLine.destination), (tables.attemptPayloads, \IndexedLine.payload)]
@@ -52,7 +52,7 @@ extension MappedDeliveries {
     ) throws(LMDBError) {
         guard !numbers.isEmpty else { return }
         for number in numbers {
-            noteDamage("a payload is damaged and was dropped: \(number)")
+            noteDamage("payload \(number) is damaged and was dropped")
             let size = try tables.payloads.part(at: number, in: transaction) { $0.byteCount } ?? 0
             state.bytes -= min(state.bytes, UInt64(size))
             try tables.payloads.remove(number, in: &transaction)

@@ -72,12 +72,12 @@ private struct Importer {
         do throws(JSONError) {
             line = ImportLine(number: number, json: try JSON(parsing: text), store: store)
         } catch {
-            let broken = ImportError(line: number, reason: "no JSON: \(error)")
+            let broken = ImportError(line: number, reason: "not JSON: \(error)")
             guard isIncompleteAllowed, number > 1 else { throw broken }
             brokenLine = broken
             return
         }
-        guard !counts.isComplete else { throw line.fault("nothing may follow the export's end") }
+        guard !counts.isComplete else { throw line.fault("unexpected line after the last line of the export") }
         let kind = line.json["kind"]?.string ?? ""
         defer { lines[kind, default: 0] += 1 }
         guard number > 1 else { return try begin(line) }
@@ -99,16 +99,18 @@ private struct Importer {
         case "delivery": try webhooks.delivery(line, &counts)
         case "attempt": try webhooks.attempt(line)
         case "replay": try webhooks.replay(line)
-        default: throw line.fault("its \"kind\" is not known")
+        default: throw line.fault("unknown \"kind\"")
         }
     }
 
     private mutating func begin(_ line: ImportLine) throws(ImportError) {
         guard line.json["kind"]?.string == "postroom", let schema = line.json["schema"]?.integer else {
-            throw line.fault("this is no export of a store")
+            throw line.fault("this is not an export of a store")
         }
         guard schema <= MappedStore.schemaVersion else {
-            throw line.fault("schema \(schema) is newer than this program")
+            throw line.fault(
+                "the export has schema version \(schema), which is newer than version \(MappedStore.schemaVersion) of this program"
+            )
         }
         if line.json["exportedAt"] != nil {
             endpoints.exportedAt = min(try line.time("exportedAt"), endpoints.exportedAt)
@@ -117,10 +119,10 @@ private struct Importer {
         for (table, what) in [
             (tables.endpoints.bytes, "endpoints"), (tables.queues.bytes, "queues"), (tables.users.bytes, "users"),
             (tables.environments.bytes, "environments"), (tables.webhooks.bytes, "webhooks"),
-            (tables.subscriptions.bytes, "subscriptions"), (tables.payloads.bytes, "parcels"),
+            (tables.subscriptions.bytes, "subscriptions"), (tables.payloads.bytes, "payloads"),
         ] {
             let count = try line.write { (transaction) throws(LMDBError) in try table.count(in: transaction) }
-            guard count == 0 else { throw line.fault("the store already has \(count) \(what)") }
+            guard count == 0 else { throw line.fault("the store is not empty: it has \(count) \(what)") }
         }
     }
 
@@ -131,19 +133,19 @@ private struct Importer {
         for kind in Set(members.map(\.name)).union(lines.keys).sorted() {
             let (written, read) = (counted.json[kind] == nil ? 0 : try counted.count(kind), lines[kind] ?? 0)
             guard written == read else {
-                throw line.fault("the export had \(written) lines of kind \"\(kind)\", and \(read) are here")
+                throw line.fault("the export had \(written) lines of kind \"\(kind)\", but \(read) were read")
             }
         }
         counts.isComplete = true
     }
 
     mutating func finish() throws(ImportError) {
-        guard number > 0 else { throw ImportError(reason: "there is nothing to import") }
+        guard number > 0 else { throw ImportError(reason: "the input is empty") }
         guard counts.isComplete || isIncompleteAllowed else {
             throw ImportError(
                 reason: """
                     the export is incomplete: its last line, which counts the others, is missing. It was cut off, or an \
-                    older version wrote it, which had no such line
+                    older version wrote it. Use --incomplete to import what there is
                     """)
         }
         endpoints.isIncompleteAllowed = !counts.isComplete
@@ -168,25 +170,25 @@ struct ImportLine {
     func fault(_ reason: String) -> ImportError { ImportError(line: number, reason: reason) }
 
     func text(_ name: String) throws(ImportError) -> String {
-        guard let text = json[name]?.string else { throw fault("\"\(name)\" is missing or no text") }
+        guard let text = json[name]?.string else { throw fault("\"\(name)\" is missing or not a string") }
         return text
     }
 
     func bool(_ name: String) throws(ImportError) -> Bool {
-        guard let value = json[name]?.bool else { throw fault("\"\(name)\" is no Boolean") }
+        guard let value = json[name]?.bool else { throw fault("\"\(name)\" is missing or not a Boolean") }
         return value
     }
 
     func count(_ name: String) throws(ImportError) -> UInt64 {
         guard let value = json[name]?.integer.flatMap({ UInt64(exactly: $0) }) else {
-            throw fault("\"\(name)\" is missing or no number from 0 on")
+            throw fault("\"\(name)\" is missing or not a whole number")
         }
         return value
     }
 
     func time(_ name: String) throws(ImportError) -> Timestamp {
         guard let time = json[name]?.string.flatMap({ Timestamp(iso8601: $0) }) else {
-            throw fault("\"\(name)\" is no time")
+            throw fault("\"\(name)\" is missing or not a time")
         }
         return time
     }
@@ -201,7 +203,7 @@ struct ImportLine {
         let object = object ?? json
         if let text = object[name]?.string { return Array(text.utf8) }
         guard let text = object[name + "Base64"]?.string else { return nil }
-        guard let bytes = Base64.standard.decode(text.utf8) else { throw fault("\"\(name)Base64\" is no base64") }
+        guard let bytes = Base64.standard.decode(text.utf8) else { throw fault("\"\(name)Base64\" is not Base64") }
         return bytes
     }
 

@@ -35,7 +35,7 @@ extension MappedWebhooks {
                 return check.report("The record of a keyring cannot be read.")
             }
             if number >= state.nextKeyring {
-                check.report("Keyring \(number) has a number that was not given out yet.")
+                check.report("Keyring \(number) has a number above the last one assigned.")
             }
             keyrings.insert(number)
         }
@@ -44,7 +44,7 @@ extension MappedWebhooks {
                 return check.report("The record of an environment cannot be read.")
             }
             if !keyrings.contains(number) {
-                check.report("An environment has keyring \(number), which is not there.")
+                check.report("An environment has keyring \(number), which does not exist.")
             }
         }
         return keyrings
@@ -60,10 +60,10 @@ extension MappedWebhooks {
                 return check.report("The record of a destination cannot be read.")
             }
             if number >= state.nextDestination {
-                check.report("Destination \(number) has a number that was not given out yet.")
+                check.report("Destination \(number) has a number above the last one assigned.")
             }
             if let keyring = destination.keyring, !keyrings.contains(keyring) {
-                check.report("Destination \(number) has keyring \(keyring), which is not there.")
+                check.report("Destination \(number) has keyring \(keyring), which does not exist.")
             }
             destinations[number] = destination
         }
@@ -78,7 +78,9 @@ extension MappedWebhooks {
             guard let number = key, let state = DestinationState(value) else {
                 return check.report("The state of a destination cannot be read.")
             }
-            if destinations[number] == nil { check.report("The state of destination \(number) belongs to none.") }
+            if destinations[number] == nil {
+                check.report("The state of destination \(number) belongs to a destination that does not exist.")
+            }
             states[number] = state
         }
         for number in destinations.keys.sorted() where states[number] == nil {
@@ -101,14 +103,16 @@ extension MappedWebhooks {
             let number = delivery.number
             if delivery.owner != 0 { inFlight += 1 }
             if number >= state.nextDelivery || !numbers.insert(number).inserted {
-                check.report("Delivery \(number) has a number that was not given out yet, or twice.")
+                check.report("Delivery \(number) has a number above the last one assigned, or used twice.")
             }
             if delivery.payload >= state.nextPayload {
-                check.report("Delivery \(number) is of payload \(delivery.payload), which never came.")
+                check.report(
+                    "Delivery \(number) has payload \(delivery.payload), a number above the last one assigned.")
             }
             guard states[delivery.destination] != nil else {
                 if !gone.contains(delivery.destination) {
-                    check.report("Delivery \(number) goes to destination \(delivery.destination), which is not there.")
+                    check.report(
+                        "Delivery \(number) goes to destination \(delivery.destination), which does not exist.")
                 }
                 return
             }
@@ -118,21 +122,22 @@ extension MappedWebhooks {
         // Deliveries of destinations that are gone count until they are removed.
         let count = try tables.deliveries.count(in: transaction)
         if state.pending != count {
-            check.report("The state of deliveries says that \(state.pending) wait, but \(count) do.")
+            check.report("The state of deliveries counts \(state.pending) pending deliveries, but there are \(count).")
         }
         if state.inFlight != inFlight {
-            check.report("The state of deliveries says that \(state.inFlight) are being made, but \(inFlight) are.")
+            check.report(
+                "The state of deliveries counts \(state.inFlight) attempts in flight, but there are \(inFlight).")
         }
         for number in states.keys.sorted() {
             guard let state = states[number] else { continue }
             let count = found[number]?.count ?? 0
             if state.pending != count {
-                check.report("Destination \(number) says that \(state.pending) deliveries wait, but \(count) do.")
+                check.report("Destination \(number) counts \(state.pending) pending deliveries, but has \(count).")
             }
             switch (state.head, found[number]?.first) {
             case (nil, nil): break
             case (let head?, let first?) where head >= first: break
-            default: check.report("Destination \(number) is indexed at another time than its deliveries are due.")
+            default: check.report("Destination \(number) has a next due time that is not that of its deliveries.")
             }
         }
     }
@@ -143,18 +148,18 @@ extension MappedWebhooks {
         var seen: Set<UInt64> = []
         for heads in [tables.deliveryHeads, tables.approvalHeads] {
             try visit(heads, &check, in: transaction) { key, _, check in
-                guard let key else { return check.report("An entry of the index of heads cannot be read.") }
+                guard let key else { return check.report("An entry of the index of due times cannot be read.") }
                 let number = key.number
                 if !seen.insert(number).inserted {
-                    check.report("The index of heads has destination \(number) twice.")
+                    check.report("The index of due times has destination \(number) twice.")
                 }
                 if states[number]?.head != key.time {
-                    check.report("The index of heads has destination \(number) at a time that it has not.")
+                    check.report("The index of due times has destination \(number) at another time than its record.")
                 }
             }
         }
         for (number, state) in states where state.head != nil && !seen.contains(number) {
-            check.report("Destination \(number) is not in the index of heads.")
+            check.report("Destination \(number) is missing from the index of due times.")
         }
     }
 
@@ -170,7 +175,7 @@ extension MappedWebhooks {
                 check.report("Payload \(number) is damaged.")
             }
             if number >= state.nextPayload {
-                check.report("Payload \(number) has a number that was not given out yet.")
+                check.report("Payload \(number) has a number above the last one assigned.")
             }
             payloads.insert(number)
             bytes += UInt64(value.byteCount)
@@ -179,37 +184,39 @@ extension MappedWebhooks {
         try visit(tables.attempts, &check, in: transaction) { key, value, check in
             bytes += UInt64(value.byteCount)
             guard let number = key, let record = AttemptRecord(value), record.number == number, isIntact(value) else {
-                return check.report("A line of the log of deliveries cannot be read.")
+                return check.report("A log entry cannot be read.")
             }
             if number >= state.nextLog {
-                check.report("Line \(number) of the log has a number that was not given out yet.")
+                check.report("Log entry \(number) has a number above the last one assigned.")
             }
             if !owners.contains(record.destination) {
                 check.report(
-                    "Line \(number) of the log belongs to destination \(record.destination), which is not there.")
+                    "Log entry \(number) belongs to destination \(record.destination), which does not exist.")
             }
             lines[number] = record.destination
         }
         var indexed = 0
         try visit(tables.attemptIndex, &check, in: transaction) { key, _, check in
             guard let key, lines[key.number] == key.owner else {
-                return check.report("An entry of the index of the log leads to no line.")
+                return check.report("An entry of the index of the log refers to no log entry.")
             }
             indexed += 1
         }
         if indexed != lines.count {
-            check.report("The index of the log has \(indexed) entries for \(lines.count) lines.")
+            check.report("The index of the log has \(indexed) entries for \(lines.count) log entries.")
         }
         try checkLost(lines, &check, in: transaction)
         if bytes != state.bytes {
-            check.report("Payloads and the log say that they take up \(state.bytes) bytes, but they take up \(bytes).")
+            check.report(
+                "The state of deliveries counts \(state.bytes) bytes of payloads and log entries, but there are \(bytes)."
+            )
         }
         try visit(tables.eventIDs, &check, in: transaction) { key, value, check in
             guard let key, let payload = EventIDRecord.decode(value, at: key)?.payload else {
                 return check.report("The record of an event's id cannot be read.")
             }
             if !payloads.contains(payload) {
-                check.report("An event's id leads to payload \(payload), which is not there.")
+                check.report("An event's id refers to payload \(payload), which does not exist.")
             }
         }
     }
@@ -227,7 +234,8 @@ extension MappedWebhooks {
             guard !lost.isOnItsWay else { return }
             for line in lost.lines {
                 if lines[line.number] != destination {
-                    check.report("Line \(line.number) of the log has given payload \(payload) up, but is not there.")
+                    check.report(
+                        "Payload \(payload) is recorded as given up by log entry \(line.number), which does not exist.")
                 }
                 expected[line.number] = payload
             }
@@ -235,9 +243,11 @@ extension MappedWebhooks {
         try visit(tables.lostLines, &check, in: transaction) { key, value, check in
             guard let key, let payload = NumberRecord.decode(value, at: key),
                 expected.removeValue(forKey: key.number) == payload
-            else { return check.report("An entry of the index of lost payloads leads to none.") }
+            else { return check.report("An entry of the index of lost payloads refers to no lost payload.") }
         }
-        if !expected.isEmpty { check.report("\(expected.count) lines are not in the index of lost payloads.") }
+        if !expected.isEmpty {
+            check.report("\(expected.count) log entries are missing from the index of lost payloads.")
+        }
     }
 
     private func checkWebhookRecords(
@@ -259,11 +269,13 @@ extension MappedWebhooks {
         for webhook in webhooks {
             let number = webhook.destination.number
             if try webhookNumber(webhook.id, in: transaction) != number {
-                check.report("Webhook \(number) is not found by its id.")
+                check.report("Webhook \(number) is missing from the index of ids.")
             }
             let key = Owned(webhook.environment, number)
             let events = try tables.environmentWebhooks.value(at: key, in: transaction)
-            if events != webhook.events { check.report("Webhook \(number) is indexed with other events than it has.") }
+            if events != webhook.events {
+                check.report("The index of environments has other events for webhook \(number) than its record.")
+            }
         }
         try checkIndex(tables.webhookIDs, "index of ids", for: webhooks.count, "webhooks", &check, in: transaction)
         try checkIndex(

@@ -25,7 +25,7 @@ extension MappedStore {
         let subscriptions = try events.exportSubscriptions(at: moment, salvage, in: transaction, line)
         let owners = webhooks.mapValues { ("webhook", $0) }
             .merging(subscriptions.mapValues { ("subscription", $0) }) { first, _ in first }
-        let kept = try salvage.take("the numbers of deliveries, which are made anew") { () throws(LMDBError) in
+        let kept = try salvage.take("the counts of deliveries, which are rebuilt") { () throws(LMDBError) in
             try tables.deliveryState.value(in: transaction) ?? DeliveryState()
         }
         let state = if let kept { kept } else { try tables.rebuiltDeliveryState(in: transaction) }
@@ -39,7 +39,7 @@ extension MappedStore {
             try tables.deliveries.scan(from: DeliveryKey(destination: number), in: transaction) { key, delivery in
                 guard key.destination == number else { return false }
                 guard let delivery, delivery.payload < state.nextPayload else {
-                    noteDamage("a delivery of destination \(number)")
+                    noteDamage("a delivery of destination \(number) is damaged")
                     salvage.note("a delivery to \(owner.0) \(owner.1)")
                     return true
                 }
@@ -53,7 +53,7 @@ extension MappedStore {
         var isDamaged = false
         func noteLine(_ number: UInt64? = nil) {
             isDamaged = true
-            salvage.note("line \(number.map { "\($0)" } ?? "(unknown)") of the log of deliveries")
+            salvage.note("log entry \(number.map { "\($0)" } ?? "(unknown)")")
         }
         func noteUnreadable() { noteLine() }
         try tables.attempts.scanBytes(in: transaction, unreadable: noteUnreadable) { number, value in
@@ -158,10 +158,10 @@ extension MappedStore {
             let known = try tables.eventIDs.readable(
                 at: EventKey(payload.source, .id, payload.eventID), in: transaction)
             // If only the record of its matches is damaged, the event is matched again after the import.
-            var routed = try salvage.take("what event \(payload.eventID) has matched; it is matched again") {
+            var routed = try salvage.take("the matches of event \(payload.eventID), which is matched again") {
                 () throws(LMDBError) in try events.routedEvent(payload.number, in: transaction)
             }
-            var waiting = try salvage.take("how far event \(payload.eventID) was dispatched; it is dispatched again") {
+            var waiting = try salvage.take("the progress of event \(payload.eventID), which is matched again") {
                 () throws(LMDBError) in try events.waitingRecord(payload.number, in: transaction)
             }
             if payload.source == EventKey.routedSource, routed == nil {

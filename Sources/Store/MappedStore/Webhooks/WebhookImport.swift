@@ -35,7 +35,9 @@ struct WebhookImporter {
         var keys: [Keyring.Key] = []
         for json in line.json["keys"]?.array ?? [] {
             let line = ImportLine(number: line.number, json: json, store: store)
-            guard let sealed = try line.bytes("sealedPrivateKey") else { throw line.fault("a key has no private half") }
+            guard let sealed = try line.bytes("sealedPrivateKey") else {
+                throw line.fault("a key has no \"sealedPrivateKey\"")
+            }
             keys.append(
                 Keyring.Key(
                     id: try line.text("id"), algorithm: try line.text("algorithm"),
@@ -53,7 +55,7 @@ struct WebhookImporter {
             try store.deliveries.put(state, in: &transaction)
             return true
         }
-        guard isNew else { throw line.fault("the environment is there twice") }
+        guard isNew else { throw line.fault("duplicate environment") }
     }
 
     mutating func webhook(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
@@ -78,7 +80,7 @@ struct WebhookImporter {
             try store.deliveries.put(state, of: number, in: &transaction)
             return true
         }
-        guard isNew else { throw line.fault("the webhook is there twice") }
+        guard isNew else { throw line.fault("duplicate webhook") }
         counts.webhooks += 1
     }
 
@@ -89,14 +91,16 @@ struct WebhookImporter {
         case "standard": return .standard
         case "events": return .events
         case nil: break
-        default: throw line.fault("\"retryPolicy\" is not known")
+        default: throw line.fault("\"retryPolicy\" is unknown")
         }
         guard let waits = line.json["waitSeconds"]?.array else {
             _ = try line.count("retries")
             return .fixed
         }
         let policy = RetryPolicy.schedule(waits.compactMap(\.double))
-        guard policy.attempts == waits.count + 1 else { throw line.fault("\"waitSeconds\" has what is no number") }
+        guard policy.attempts == waits.count + 1 else {
+            throw line.fault("\"waitSeconds\" has an entry that is not a number")
+        }
         return policy == .standard ? .standard : .own(policy)
     }
 
@@ -122,7 +126,7 @@ struct WebhookImporter {
         state.health.givenUp = try line.count("givenUp")
         state.health.failuresInRow = try line.count("failuresInRow")
         guard let openSeconds = line.json["openSeconds"]?.double else {
-            throw line.fault("\"openSeconds\" is missing or no number")
+            throw line.fault("\"openSeconds\" is missing or not a number")
         }
         state.health.openSeconds = openSeconds
         state.health.failingSince = try line.optionalTime("failingSince").map(steady)
@@ -178,14 +182,14 @@ struct WebhookImporter {
             for key in keys { try store.tables.eventIDs.put(entry, at: key, in: &transaction) }
             return true
         }
-        guard isNew else { throw line.fault("the payload is there twice, or its number was not given out") }
+        guard isNew else { throw line.fault("duplicate payload, or its number is above the last one assigned") }
     }
 
     mutating func delivery(_ line: ImportLine, _ counts: inout ImportCounts) throws(ImportError) {
         let (id, payload) = (try line.uuid("id"), try line.count("parcel"))
         let owner = try line.owner()
         guard let trigger = line.trigger, let attempts = UInt32(exactly: try line.count("attempts")) else {
-            throw line.fault("\"trigger\" or \"attempts\" is missing or not known")
+            throw line.fault("\"trigger\" or \"attempts\" is missing or unknown")
         }
         let (due, created) = (steady(try line.time("due")), steady(try line.time("created")))
         let number = try line.write { (transaction) throws(LMDBError) -> UInt64? in
@@ -201,14 +205,18 @@ struct WebhookImporter {
             try store.tables.holds.put(number, at: OwnedNumber(payload, delivery.number), in: &transaction)
             return number
         }
-        guard let number else { throw line.fault("the delivery has no owner, or its payload never came") }
+        guard let number else {
+            throw line.fault("the webhook, subscription or payload of the delivery does not exist")
+        }
         pending[number, default: 0] += 1
         if trigger == .manual || trigger == .recover { takenUp.append((payload, number)) }
         counts.deliveries += 1
     }
 
     func attempt(_ line: ImportLine) throws(ImportError) {
-        guard let destination = try line.owner() else { throw line.fault("the attempt has no owner") }
+        guard let destination = try line.owner() else {
+            throw line.fault("the webhook or subscription of the attempt does not exist")
+        }
         let record = try attempt(line, of: destination)
         let isNew = try line.write { (transaction) throws(LMDBError) in
             var state = try store.deliveries.deliveryState(in: transaction)
@@ -230,12 +238,12 @@ struct WebhookImporter {
             }
             return true
         }
-        guard isNew else { throw line.fault("the attempt is there twice, or its number was not given out") }
+        guard isNew else { throw line.fault("duplicate attempt, or its number is above the last one assigned") }
     }
 
     private func attempt(_ line: ImportLine, of destination: UInt64) throws(ImportError) -> AttemptRecord {
         guard let trigger = line.trigger, let count = UInt32(exactly: try line.count("count")) else {
-            throw line.fault("\"trigger\" or \"count\" is missing or not known")
+            throw line.fault("\"trigger\" or \"count\" is missing or unknown")
         }
         var attempt = Attempt(
             requestHeaders: try line.headers("requestHeaders"), status: line.json["status"]?.integer,
@@ -244,7 +252,7 @@ struct WebhookImporter {
             durationMilliseconds: try line.count("durationMilliseconds"), triggeredAt: try line.time("triggeredAt"))
         if let word = line.json["errorKind"]?.string {
             guard let kind = Attempt.ErrorKind.allCases.first(where: { $0.word == word }) else {
-                throw line.fault("\"errorKind\" is not known")
+                throw line.fault("\"errorKind\" is unknown")
             }
             attempt.failure = Attempt.Failure(kind: kind, text: try line.text("error"))
         }
@@ -282,7 +290,9 @@ struct WebhookImporter {
 
 extension ImportLine {
     func uuid(_ name: String) throws(ImportError) -> UUID {
-        guard let uuid = json[name]?.string.flatMap({ UUID($0) }) else { throw fault("\"\(name)\" is no UUID") }
+        guard let uuid = json[name]?.string.flatMap({ UUID($0) }) else {
+            throw fault("\"\(name)\" is missing or not a UUID")
+        }
         return uuid
     }
 
@@ -293,7 +303,7 @@ extension ImportLine {
     func texts(_ name: String) throws(ImportError) -> [String] {
         var texts: [String] = []
         for entry in try list(name) {
-            guard let text = entry.string else { throw fault("\"\(name)\" has an entry that is not a text") }
+            guard let text = entry.string else { throw fault("\"\(name)\" has an entry that is not a string") }
             texts.append(text)
         }
         return texts

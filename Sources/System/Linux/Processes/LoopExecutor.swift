@@ -54,7 +54,7 @@ package final class LoopExecutor: SerialExecutor, TaskExecutor {
         }
         drain()
         guard let result = unsafe outcome.result else {
-            preconditionFailure("a function waits for what nobody brings about")
+            preconditionFailure("a function waits for something that will never happen")
         }
         return try result.get()
     }
