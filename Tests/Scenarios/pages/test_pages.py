@@ -9,24 +9,18 @@ import pytest
 from harness import PROGRAM, ROOT, environment, free_port
 
 
-@pytest.mark.parametrize("name", [name for name in page.PAGES if page.commands(page.read(name))])
-def test_every_block_of_a_page_does_what_the_page_shows(name, serve, tmp_path):
-    commands = page.commands(page.read(name))
-    # What a page means by these ports is this test's own.
-    ports = {"8080": str(free_port()), "15494": str(free_port())}
-    env = environment(tmp_path / "var", OPS_SERVER_PORT=0)
-    if not any("postroom serve" in command.text for command in commands):
-        service = serve(APP_PORT=ports["8080"], RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", OPS_SERVER_PORT=0)
-        env = environment(service.directory)
+def follow(name, tmp_path, env, ports):
+    """Runs the commands of a page, in a shell of their own, and compares what they print."""
     programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "postroom").symlink_to(PROGRAM)
-    env.update(PATH="%s:%s" % (programs, env["PATH"]), HOME=str(tmp_path))
+    programs.mkdir(exist_ok=True)
+    if not (programs / "postroom").is_symlink():
+        (programs / "postroom").symlink_to(PROGRAM)
+    env = dict(env, PATH="%s:%s" % (programs, env["PATH"]), HOME=str(tmp_path))
     # At a terminal curl shows no progress for a short answer.
     (tmp_path / ".curlrc").write_text("silent\n")
     session = page.Session(tmp_path, env, ports)
     try:
-        for command in sorted(commands, key=lambda command: command.file is None):
+        for command in sorted(page.commands(page.read(name)), key=lambda command: command.file is None):
             status, output = session.run(command)
             place = "%s:%d: %s" % (name, command.line, command.text)
             if command.output is None:
@@ -35,6 +29,28 @@ def test_every_block_of_a_page_does_what_the_page_shows(name, serve, tmp_path):
                 assert session.compare(command.output, output), "%s\nprinted:\n%s" % (place, output)
     finally:
         session.close()
+
+
+def start_service(serve, ports):
+    """The service that a page assumes where it starts none."""
+    return serve(APP_PORT=ports["8080"], RESPONDERS=1, DELIVERY_ALLOW_SUBNETS="127.0.0.0/8", OPS_SERVER_PORT=0)
+
+
+@pytest.mark.parametrize("name", [name for name in page.PAGES if page.commands(page.read(name))])
+def test_every_block_of_a_page_does_what_the_page_shows(name, serve, tmp_path):
+    # What a page means by these ports is this test's own.
+    ports = {"8080": str(free_port()), "15494": str(free_port())}
+    env = environment(tmp_path / "var", OPS_SERVER_PORT=0)
+    if not any("postroom serve" in command.text for command in page.commands(page.read(name))):
+        env = environment(start_service(serve, ports).directory)
+    follow(name, tmp_path, env, ports)
+
+
+def test_the_tours_can_be_followed_one_after_the_other_at_one_service(serve, tmp_path):
+    ports = {"8080": str(free_port()), "15494": str(free_port())}
+    env = environment(start_service(serve, ports).directory)
+    for name in ["README.md", "docs/getting-started.md", "docs/webhooks.md", "docs/receiving-webhooks.md", "README.md"]:
+        follow(name, tmp_path, env, ports)
 
 
 @pytest.mark.parametrize("name", page.PAGES)
