@@ -46,7 +46,10 @@ def test_the_commands_of_the_page_back_up_restore_and_upgrade(serve, tmp_path):
     assert (tmp_path / "backup.jsonl").stat().st_mode & 0o077 == 0
 
     before = service.responders()
-    subprocess.run(["bash", "-c", "\n".join(upgrade)], env=env, check=True, timeout=20)
+    # The page's example of a process id stands for the one that `pgrep` lists.
+    script = re.sub(r"kill -HUP \d+", "kill -HUP %d" % service.process.pid, "\n".join(upgrade))
+    assert "kill -HUP %d" % service.process.pid in script
+    subprocess.run(["bash", "-c", script], env=env, check=True, timeout=20)
     wait_for(lambda: service.responders() and not set(service.responders()) & set(before))
     service.stop()
 
