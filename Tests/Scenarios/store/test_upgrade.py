@@ -175,7 +175,7 @@ def test_a_reload_that_migrates_the_store_fails_no_request(installed):
         wait_for(lambda: "the store is migrated" in service.log())
         wait_for(lambda: renewed(service, before))
         sent = len(senders.sent())
-        wait_for(lambda: len(senders.sent()) > sent + 20)
+        wait_for(lambda: senders.failures or len(senders.sent()) > sent + 20)
     assert senders.failures == []
     assert "migrating the store: requests wait until it is done" in service.log()
     assert "a process ended" not in service.log()
