@@ -1,6 +1,6 @@
 # make run     serve on http://127.0.0.1:8080, in the foreground
 # make test    every test
-# The others:  build, bench, fuzz, chaos, sanitize, format, lint, install, image, clean
+# The others:  build, bench, fuzz, chaos, sanitize, coverage, format, lint, install, image, clean
 #
 # Each target installs the Debian packages that it misses (packages.txt) and builds what it needs.
 
@@ -11,7 +11,7 @@ program = .build/release/postroom
 # make another terminal build everything again.
 swift = env -u SDKROOT -u PKG_CONFIG_PATH -u CPATH -u LIBRARY_PATH PATH="$$PATH:/usr/bin:/bin" swift
 
-.PHONY: run test test-swift test-scenarios build bench fuzz chaos sanitize format lint install image clean
+.PHONY: run test test-swift test-scenarios build bench fuzz chaos sanitize coverage format lint install image clean
 
 run: build
 	@scripts/install-packages run
@@ -41,9 +41,14 @@ chaos: build
 	cd Tests/Scenarios && CHAOS_SECONDS="$${CHAOS_SECONDS:-600}" PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -s store/test_chaos.py
 
 sanitize:
-	@scripts/install-packages build run test
+	@scripts/install-packages build run test bench
 	scripts/sanitize address
 	scripts/sanitize thread
+
+# Lines that the Swift tests and the scenarios reach, by module.
+coverage:
+	@scripts/install-packages build run test bench
+	scripts/coverage
 
 format:
 	swift format --in-place --recursive Package.swift Sources Tests Fuzz

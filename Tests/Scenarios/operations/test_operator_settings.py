@@ -33,7 +33,7 @@ def test_a_shell_reads_the_output_of_settings_and_gets_the_same_settings(tmp_pat
     (tmp_path / "env").write_bytes(first.stdout)
     again = subprocess.run(
         ["/bin/sh", "-c", "set -a; . %s; exec %s settings" % (shlex.quote(str(tmp_path / "env")), shlex.quote(PROGRAM))],
-        env={"PATH": os.environ["PATH"], "HOME": "/nowhere"}, capture_output=True,
+        env={"PATH": os.environ["PATH"], "HOME": "/nowhere"}, cwd=tmp_path, capture_output=True,
     )
     assert again.returncode == 0, again.stderr
     hidden = [b"DB_ENCRYPTION_SECRET", b"OPS_EVENTS_URL"]

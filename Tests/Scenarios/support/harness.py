@@ -66,7 +66,9 @@ def wait_for(condition, seconds=20.0, pause=0.02):
 
 
 def environment(directory, **settings):
-    plain = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LD_PRELOAD")}
+    # The last one is of scripts/coverage.
+    kept = ("PATH", "HOME", "LANG", "LD_PRELOAD", "LLVM_PROFILE_FILE")
+    plain = {name: value for name, value in os.environ.items() if name in kept}
     plain["DATA_DIR"] = str(directory)
     # Services of several tests run at a time.
     plain["OPS_SERVER_PORT"] = "0"
