@@ -32,6 +32,15 @@ extension Tables {
         var state = QueueState(time: seconds)
         state.nextQueue = try next(in: [queues.bytes, queueLogs.bytes, messages.table.bytes], transaction)
         state.nextUser = try next(in: [rights.bytes, clients.bytes], transaction)
+        // What is to be removed of a deleted queue or user must not be taken from a new one.
+        try garbage.scanKeys(in: transaction) { garbage in
+            switch garbage {
+            case .messages(let queue): state.nextQueue = max(state.nextQueue, queue + 1)
+            case .clients(let user): state.nextUser = max(state.nextUser, user + 1)
+            case .deliveries: break
+            }
+            return true
+        }
         try users.scan(in: transaction) { _, user in
             if let user, user.number < .max {
                 state.nextUser = max(state.nextUser, user.number + 1)

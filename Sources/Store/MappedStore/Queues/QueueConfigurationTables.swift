@@ -121,7 +121,8 @@ extension MappedQueues {
             state.nextRight += 1
         }
         state.isConfigured = true
-        if try state != queueState(in: transaction) { try put(state, in: &transaction) }
+        // Compare with the record itself: a state that is made anew counts what was just written.
+        if try tables.queueState.readable(in: transaction) != state { try put(state, in: &transaction) }
     }
 
     func create(_ queue: Queue, _ log: QueueLog, in transaction: inout Transaction) throws(LMDBError) {
