@@ -96,12 +96,14 @@ extension MappedWebhooks {
         var found: [UInt64: (count: UInt64, first: Timestamp)] = [:]
         var numbers: Set<UInt64> = []
         var inFlight: UInt64 = 0
+        var holds: [OwnedNumber: UInt64] = [:]
         try visit(tables.deliveries, &check, in: transaction) { key, value, check in
             guard let key, let delivery = DeliveryRecord.decode(value, at: key) else {
                 return check.report("A delivery cannot be read.")
             }
             let number = delivery.number
             if delivery.owner != 0 { inFlight += 1 }
+            holds[OwnedNumber(delivery.payload, number)] = delivery.destination
             if number >= state.nextDelivery || !numbers.insert(number).inserted {
                 check.report("Delivery \(number) has a number above the last one assigned, or used twice.")
             }
@@ -119,6 +121,12 @@ extension MappedWebhooks {
             check.countDelivery()
             found[delivery.destination, default: (0, delivery.due)].count += 1
         }
+        // A payload with an entry is kept.
+        for (key, destination) in holds where try tables.holds.readable(at: key, in: transaction) != destination {
+            check.report("Delivery \(key.number) is not in the index of deliveries by payload.")
+        }
+        try checkIndex(
+            tables.holds, "index of deliveries by payload", for: holds.count, "deliveries", &check, in: transaction)
         // Deliveries of destinations that are gone count until they are removed.
         let count = try tables.deliveries.count(in: transaction)
         if state.pending != count {
@@ -146,9 +154,12 @@ extension MappedWebhooks {
         _ states: [UInt64: DestinationState], _ check: inout StoreCheck, in transaction: borrowing Transaction
     ) throws(LMDBError) {
         var seen: Set<UInt64> = []
-        for heads in [tables.deliveryHeads, tables.approvalHeads] {
-            try visit(heads, &check, in: transaction) { key, _, check in
-                guard let key else { return check.report("An entry of the index of due times cannot be read.") }
+        var owned: [OwnerHeadKey] = []
+        for kind in OwnerHeads.allCases {
+            try visit(tables.heads(kind), &check, in: transaction) { key, value, check in
+                guard let key, let owner = UUIDRecord<TimedNumber>.decode(value, at: key) else {
+                    return check.report("An entry of the index of due times cannot be read.")
+                }
                 let number = key.number
                 if !seen.insert(number).inserted {
                     check.report("The index of due times has destination \(number) twice.")
@@ -156,11 +167,40 @@ extension MappedWebhooks {
                 if states[number]?.head != key.time {
                     check.report("The index of due times has destination \(number) at another time than its record.")
                 }
+                owned.append(OwnerHeadKey(kind, owner, key.time, number))
             }
         }
+        try checkOwners(owned, &check, in: transaction)
         for (number, state) in states where state.head != nil && !seen.contains(number) {
             check.report("Destination \(number) is missing from the index of due times.")
         }
+    }
+
+    /// Checks the indexes from which owners get their turns.
+    /// - Parameter heads: what the index by owner must have.
+    private func checkOwners(
+        _ heads: [OwnerHeadKey], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var first: [OwnerHeads: [UUID: Timestamp]] = [:]
+        for head in heads {
+            if try !tables.ownerHeads.contains(head, in: transaction) {
+                check.report("Destination \(head.number) is not found by its owner.")
+            }
+            let time = first[head.kind]?[head.owner] ?? head.time
+            first[head.kind, default: [:]][head.owner] = min(time, head.time)
+        }
+        try checkIndex(
+            tables.ownerHeads, "index of heads by owner", for: heads.count, "destinations", &check, in: transaction)
+        var count = 0
+        for (kind, times) in first {
+            for (owner, time) in times {
+                count += 1
+                if try !tables.dueOwners.contains(DueOwnerKey(kind, time, owner), in: transaction) {
+                    check.report("An owner is not in the index of due owners.")
+                }
+            }
+        }
+        try checkIndex(tables.dueOwners, "index of due owners", for: count, "owners", &check, in: transaction)
     }
 
     /// Checks payloads, the log with its indexes, and the ids of events.
@@ -270,6 +310,12 @@ extension MappedWebhooks {
             let number = webhook.destination.number
             if try webhookNumber(webhook.id, in: transaction) != number {
                 check.report("Webhook \(number) is missing from the index of ids.")
+            }
+            // A webhook has none if the keys of its environment were left out of an import.
+            if let keyring = webhook.destination.keyring,
+                try tables.environments.readable(at: webhook.environment, in: transaction)?.keyring != keyring
+            {
+                check.report("Webhook \(number) has other keys than its environment.")
             }
             let key = Owned(webhook.environment, number)
             let events = try tables.environmentWebhooks.value(at: key, in: transaction)
