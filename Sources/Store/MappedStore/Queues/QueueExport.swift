@@ -47,9 +47,11 @@ extension MappedQueues {
             }
         }
         let names = Dictionary(uniqueKeysWithValues: queues.values.map { ($0.number, $0.settings.name) })
-        for user in try usersInForce(sparing: !salvage.isStrict, in: transaction).values.sorted(by: {
-            $0.number < $1.number
-        }) {
+        let users = try usersInForce(sparing: !salvage.isStrict, in: transaction)
+        for _ in users.count..<max(users.count, try tables.users.count(in: transaction)) {
+            salvage.note("the record of a user, and with it the user's clients")
+        }
+        for user in users.values.sorted(by: { $0.number < $1.number }) {
             let found = try salvage.take("the rights of user \(user.name)") {
                 () throws(LMDBError) -> [(queue: UInt64, right: UInt64)]? in
                 try self.rights(of: user.number, in: transaction)

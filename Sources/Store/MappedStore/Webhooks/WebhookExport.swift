@@ -35,13 +35,16 @@ extension MappedStore {
             json.member("nextLine", state.nextLog)
         }
         try exportPayloads(subscriptions, before: state.nextPayload, salvage, in: transaction, line)
+        var damagedDelivery: String?
         for (number, owner) in owners.sorted(by: { $0.key < $1.key }) {
             try tables.deliveries.scan(from: DeliveryKey(destination: number), in: transaction) { key, delivery in
                 guard key.destination == number else { return false }
                 guard let delivery, delivery.payload < state.nextPayload else {
                     noteDamage("a delivery of destination \(number) is damaged")
-                    salvage.note("a delivery to \(owner.0) \(owner.1)")
-                    return true
+                    let name = "a delivery to \(owner.0) \(owner.1)"
+                    damagedDelivery = name
+                    salvage.note(name)
+                    return !salvage.isStrict
                 }
                 line("delivery") { json in
                     json.member(owner.0, owner.1.description)
@@ -50,6 +53,7 @@ extension MappedStore {
                 return true
             }
         }
+        if let damagedDelivery, salvage.isStrict { throw .damaged(damagedDelivery) }
         var isDamaged = false
         func noteLine(_ number: UInt64? = nil) {
             isDamaged = true
