@@ -263,4 +263,38 @@ struct Handled {
             #expect(waiting.isWaiting && waiting.milliseconds == 5000)
         }
     }
+
+    /// Collects 40 notifications, an answer in many parts, whose client takes a part each so many seconds.
+    private func collectSlowly(_ api: Handled, partSeconds: Double) throws -> [JSON] {
+        let id = try api.test.create()
+        for _ in 0..<40 { #expect(try api.test.accept(String(repeating: "x", count: 30_000), at: id) == .stored) }
+        var parts = 0
+        let response = try api.run(.get, "/manage/endpoint/\(id)", id: 1).response {
+            parts += 1
+            api.test.pass(seconds: partSeconds)
+            while try api.test.store.forgetRequests(at: api.test.moment, limit: 7) > 0 { try api.test.commit() }
+            try api.test.commit()
+        }
+        #expect(parts > 20)
+        let body = try #require(response).body
+        return try #require(try JSON(parsing: body)["notifications"]?.array)
+    }
+
+    @Test func `a collection is kept for as long as its client goes on reading`() throws {
+        try Handled.with { api in
+            #expect(try collectSlowly(api, partSeconds: 100).compactMap { $0["id"]?.integer } == Array(1...40))
+            api.test.pass(seconds: 400)
+            while try api.test.store.forgetRequests(at: api.test.moment, limit: 7) > 0 { try api.test.commit() }
+            try api.test.commit()
+            #expect(try api.test.store.check().notifications == 0)
+        }
+    }
+
+    @Test func `a collection that its client does not read for minutes is gone`() throws {
+        try Handled.with { api in
+            #expect(throws: StoreFailure.unavailable("collected notifications are gone")) {
+                try collectSlowly(api, partSeconds: 400)
+            }
+        }
+    }
 }

@@ -65,7 +65,8 @@ package final class HandlerRun: RequestContext {
     }
 
     /// The response, with all its parts.
-    package func response() throws -> Response? {
+    /// - Parameter afterEach: called after each part.
+    package func response(afterEach: () throws -> Void = {}) throws -> Response? {
         switch state {
         case .running: throw Waits()
         case .failed(let failure): throw failure
@@ -75,6 +76,7 @@ package final class HandlerRun: RequestContext {
             nonisolated(unsafe) let rest = rest
             while let part = try executor.run({ () async throws(StoreFailure) in unsafe try await rest.next() }) {
                 response.body += part
+                try afterEach()
             }
             return response
         }
