@@ -70,6 +70,23 @@ import Webhooks
         #expect(["must be ", "has no effect without "].contains { text.hasPrefix(beginning + $0) })
     }
 
+    @Test(
+        arguments: [
+            (["RATE_LIMIT_BURST": "5"], "RATE_LIMIT_BURST", "has no effect without RATE_LIMIT"),
+            (
+                ["WEBHOOKS_SIGNATURE_HEADER": "X-A", "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER": "x-a"],
+                "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", "another header than the signature's"
+            ),
+            (["TLS_CLIENT_VERIFY": "on"], "TLS_CLIENT_VERIFY", "has no effect without TLS_CERTIFICATE"),
+            (["TLS_CLIENT_CA": "/dev/null"], "TLS_CLIENT_CA", "has no effect without TLS_CERTIFICATE"),
+        ])
+    func `a setting that needs or excludes another one is refused`(
+        environment: [String: String], name: String, reason: String
+    ) throws {
+        let text = try #require(refusal(environment))
+        #expect(text.hasPrefix("\(name) is \"") && text.hasSuffix(", but \(reason)"))
+    }
+
     @Test func `settings are read in every form that is accepted`() throws {
         let settings = try Settings(environment: [
             "APP_HOST": "::", "APP_PORT": "9000", "MAX_IDLE_DURATION_SECONDS": "1.5", "MAX_DURATION_SECONDS": "-1",

@@ -22,8 +22,8 @@ import Values
         return ids
     }
 
-    @Test func `an event that comes again has the id of the first, in the same request too`() throws {
-        try withStore { test in
+    @Test func `a repeated event has the id of the first one, also within a request`() throws {
+        try EventEngine.mapped.withStore { test in
             try test.create()
             let first = try receive(test, events(test, "a", "b", "a"))
             #expect(first[0] == first[2] && first[0] != first[1])
@@ -38,8 +38,8 @@ import Values
         }
     }
 
-    @Test func `a request that is made again is answered with the ids of the first time`() throws {
-        try withStore { test in
+    @Test func `a retried request is answered with the ids of the first time`() throws {
+        try EventEngine.mapped.withStore { test in
             try test.create()
             let known = try receive(test, events(test, "a"))
             let ids = try receive(test, events(test, "b", nil, "a", "c", nil), for: test.request(1))
@@ -50,8 +50,8 @@ import Values
         }
     }
 
-    @Test func `an event that was dropped is new when it comes again`() throws {
-        try withStore { test in
+    @Test func `a repeated event whose first one was dropped is new`() throws {
+        try EventEngine.mapped.withStore { test in
             let first = try receive(test, events(test, "a", "b"))
             try test.match()
             test.pass(seconds: 100)
@@ -66,7 +66,7 @@ import Values
     }
 
     @Test func `an event is the same in a store that it was imported into`() throws {
-        try withStore { test in
+        try EventEngine.mapped.withStore { test in
             let first = try receive(test, events(test, "a", nil))
             try withImport(try export(test.store, at: test.moment), at: test.moment) { store, _ in
                 let other = EmptyStore(store, at: test.moment)
