@@ -2,12 +2,15 @@
 
 import json
 import os
+import pty
 import re
 import shutil
 import stat
+import subprocess
+import termios
 
 import pytest
-from harness import postroom
+from harness import PROGRAM, environment, postroom, wait_for
 from queue_service import QueueService, configuration, error, read_messages
 
 
@@ -194,6 +197,32 @@ def test_passwd_does_not_change_a_faulty_file(serve_queues):
     os.remove(service.config)
     assert queues(service, "passwd", "alice", stdin=b"alice-changed\n")[0] == 1
     assert not os.path.exists(service.config) and service.logs_in("alice")
+
+
+def test_passwd_on_a_terminal_asks_and_does_not_show_what_is_typed(serve_queues):
+    service = serve_queues(configuration(["a"]), RESPONDERS=1)
+    keyboard, terminal = pty.openpty()
+
+    def echoes():
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+    assert echoes()
+    command = [PROGRAM, "queues", "passwd", "alice"]
+    process = subprocess.Popen(command, env=environment(service.directory), stdin=terminal, stdout=terminal, stderr=terminal)
+    shown = b""
+    while b"New password for alice: " not in shown:
+        shown += os.read(keyboard, 100)
+    wait_for(lambda: not echoes())
+    os.write(keyboard, b"alice-typed\n")
+    assert process.wait(20) == 0
+    assert echoes()
+    os.write(terminal, b"end")
+    while b"end" not in shown:
+        shown += os.read(keyboard, 100)
+    assert shown.replace(b"\r", b"") == b"New password for alice: \nend"
+    assert service.logs_in("alice", "alice-typed") and not service.logs_in("alice")
+    os.close(keyboard)
+    os.close(terminal)
 
 
 # ---------------------------------------------------------------- settings
