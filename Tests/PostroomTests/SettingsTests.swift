@@ -75,7 +75,8 @@ import Webhooks
             (["RATE_LIMIT_BURST": "5"], "RATE_LIMIT_BURST", "has no effect without RATE_LIMIT"),
             (
                 ["WEBHOOKS_SIGNATURE_HEADER": "X-A", "WEBHOOKS_SIGNATURE_TIMESTAMP_HEADER": "x-a"],
-                "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER", "another header than the signature's"
+                "WEBHOOKS_PUBLIC_VERIFICATION_KEY_SIGNATURE_TIMESTAMP_HEADER",
+                "must be another header than that of the signature"
             ),
             (["TLS_CLIENT_VERIFY": "on"], "TLS_CLIENT_VERIFY", "has no effect without TLS_CERTIFICATE"),
             (["TLS_CLIENT_CA": "/dev/null"], "TLS_CLIENT_CA", "has no effect without TLS_CERTIFICATE"),
