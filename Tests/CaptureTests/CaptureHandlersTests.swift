@@ -292,7 +292,9 @@ struct Handled {
 
     @Test func `a collection that its client does not read for minutes is gone`() throws {
         try Handled.with { api in
-            #expect(throws: StoreFailure.unavailable("collected notifications are gone")) {
+            #expect(
+                throws: StoreFailure.unavailable("the notifications of a response were removed before they were sent")
+            ) {
                 try collectSlowly(api, partSeconds: 400)
             }
         }

@@ -117,7 +117,7 @@ import Testing
             (["MAX_ACTIVE_ENDPOINTS": "-1"], "MAX_ACTIVE_ENDPOINTS is -1: no endpoint can be created"),
             (
                 ["MAX_ENDPOINT_NOTIFICATIONS": "0"],
-                "MAX_ENDPOINT_NOTIFICATIONS is 0: no endpoint takes a notification"
+                "MAX_ENDPOINT_NOTIFICATIONS is 0: no endpoint accepts a notification"
             ),
             (["USER_HEADER": "X-User"], "USER_HEADER has no effect: USER_SOURCE is none, not header"),
             (["EVENTS_ALLOWED_RATE": "5"], "EVENTS_ALLOWED_RATE has no effect without EVENTS_ALLOWED_ORIGINS"),

@@ -10,7 +10,7 @@ import Webhooks
 /// The records that all requests of an API share are made anew from the others if they are damaged.
 @Suite struct SharedRecordTests {
     @Test(arguments: ["capture", "queues", "delivery", "events"], [false, true])
-    func `a damaged record is made anew, and no number is given twice`(name: String, reopens: Bool) throws {
+    func `a damaged record is rebuilt, and no number is given twice`(name: String, reopens: Bool) throws {
         try withTemporaryDirectory { directory in
             var (counts, next): ([String: UInt64], [String: UInt64])
             do {
@@ -33,7 +33,7 @@ import Webhooks
         for (kind, number) in rebuilt.next { #expect(number >= next[kind]!, "\(kind)") }
         let damage = used.store.takeDamage()
         #expect(damage.count == (isNoted ? 1 : 0))
-        #expect(damage.allSatisfy { $0.hasSuffix(" is damaged and is made anew from the other records") })
+        #expect(damage.allSatisfy { $0.hasSuffix(" is damaged and is rebuilt from the other records") })
         // It is written with the next change.
         try used.use(4)
         for (kind, number) in try used.state().next { #expect(number > next[kind]!, "\(kind)") }
