@@ -54,4 +54,4 @@ def test_templates_that_the_supervisor_could_not_fill_in_are_filled_in_by_a_resp
         complaint = process.communicate(timeout=20)[1].decode()
         os.close(reading)
         listener.close()
-    assert process.returncode == 0 and "could not fill in nginx's configuration" in complaint
+    assert process.returncode == 0 and "completed nginx's configuration" in complaint

@@ -68,11 +68,11 @@ def test_a_reload_is_over_for_the_manager_too_when_new_processes_do_not_serve(se
     service.process.send_signal(signal.SIGHUP)
     assert manager.report()[1][0] == "RELOADING=1"
     assert manager.report()[1] == ["READY=1"]
-    wait_for(lambda: "the old ones stay" in service.log())
+    wait_for(lambda: "the old processes stay" in service.log())
     assert service.responders() + service.workers() == before
     assert service.hook(service.create(), "x").status == 200
     with open(secret, "wb") as file:
         file.write(right)
     service.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "the reload is done" in service.log())
+    wait_for(lambda: "reload done: all responders and the worker were replaced" in service.log())
     wait_for(lambda: len(service.responders()) == 2 and not set(service.responders()) & set(before))
