@@ -95,7 +95,7 @@ import Testing
 
     @Test func `values without effect are accepted, and listed by name only`() throws {
         #expect(
-            try settings(Self.whole).pacificaIgnored == [
+            try settings(Self.whole).pacifica.ignored == [
                 "celery.broker_url", "celery.backend_url", "database.peewee_url", "database.connect_attempts",
             ])
     }
@@ -120,6 +120,6 @@ import Testing
         } throws: {
             "\($0)".hasPrefix("POSTROOM_PACIFICA_CONFIG is \"/nowhere/config.ini\", but must be")
         }
-        #expect(try Settings(environment: [PacificaSettings.variable: ""]).pacificaIgnored.isEmpty)
+        #expect(try Settings(environment: [PacificaSettings.variable: ""]).pacifica.ignored.isEmpty)
     }
 }

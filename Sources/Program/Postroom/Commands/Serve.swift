@@ -42,10 +42,10 @@ struct Serve: AsyncCommand {
 
         let logger = settings.logger("serve")
         for warning in settings.warnings(Machine.environment()) { logger.warning("\(warning)") }
-        if !settings.pacificaIgnored.isEmpty {
+        if !settings.pacifica.ignored.isEmpty {
             logger.notice(
                 "\(PacificaSettings.variable) has entries that have no effect in Postroom",
-                metadata: ["names": "\(settings.pacificaIgnored.joined(separator: ", "))"])
+                metadata: ["names": "\(settings.pacifica.ignored.joined(separator: ", "))"])
         }
         let state = try takeover.map { try readState(FileDescriptor(rawValue: $0), &settings) }
         let worker = Machine.isRoot ? nginxUser(settings, templates) : nil

@@ -2,7 +2,7 @@ internal import Linux
 internal import SystemPackage
 
 /// Settings from a configuration file of pacifica-notifications. They apply where the variables themselves are not set.
-struct PacificaSettings {
+struct PacificaSettings: Equatable {
     static let variable = "POSTROOM_PACIFICA_CONFIG"
 
     /// The file's values for variables that are not set, by the variables' names.

@@ -24,9 +24,8 @@ extension Settings {
             found.append(
                 "MAX_ENDPOINT_NOTIFICATIONS is \(limits.notificationsPerEndpoint): no endpoint accepts a notification")
         }
-        let former = try? PacificaSettings(environment: environment)
         let hasUserHeader =
-            events.userHeader != Settings().events.userHeader || former?.values["USER_HEADER"] != nil
+            events.userHeader != Settings().events.userHeader || pacifica.values["USER_HEADER"] != nil
         if events.userSource != .header, hasUserHeader {
             found.append("USER_HEADER has no effect: USER_SOURCE is \(events.userSource.rawValue), not header")
         }

@@ -81,9 +81,9 @@ struct Settings: Equatable {
     var events = EventSettings(version: postroomVersion)
     /// The file of the users that may call the API of events, with their passwords. nginx reads it if USER_SOURCE is basic.
     var userFile: FilePath?
-    /// A configuration file of pacifica-notifications, as given, and the names in it that have no effect here.
+    /// A configuration file of pacifica-notifications, as given, and what is in it.
     var pacificaFile = ""
-    var pacificaIgnored: [String] = []
+    var pacifica = PacificaSettings()
     /// The URL of the service that knows the environments; `nil`: any UUID is an environment.
     var projectManagementURL: String?
     var kafka = KafkaSettings()
@@ -140,9 +140,7 @@ extension Settings {
     init(environment given: [String: String]) throws(SettingErrors) {
         self.init()
         var faults: [SettingError] = []
-        var pacifica = PacificaSettings()
         do throws(SettingError) { pacifica = try PacificaSettings(environment: given) } catch { faults.append(error) }
-        pacificaIgnored = pacifica.ignored
         var environment = given.merging(pacifica.values) { mine, _ in mine }
         for variable in Self.variables {
             let name = variable.name(in: environment)
