@@ -24,26 +24,10 @@ import Webhooks
         }
 
         func webhook() throws -> Webhook {
-            let destination = Destination(
-                number: 0, url: "http://receiver.test/", policy: .own(.fixed(retries: 0, interval: 1)))
-            let webhook = Webhook(
-                id: UUID(random: &random), environment: environment, name: "n", events: ["job-created"],
-                destination: destination, created: now.wall, updated: now.wall)
-            let key = Keyring.Key(
-                id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
-                signsFrom: now.wall)
-            guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, key: key) else {
-                throw Errno.invalidArgument
-            }
-            try store.commit()
-            return made
+            try store.createWebhook(UUID(random: &random), in: environment, retries: 0, at: now)
         }
 
-        func accept(_ id: String) throws {
-            let event = Event(id: id, type: "job-created", body: Array("{}".utf8))
-            _ = try store.webhooks.accept(event, in: environment, for: nil, at: now)
-            try store.commit()
-        }
+        func accept(_ id: String) throws { try store.accept(id, in: environment, at: now) }
 
         /// Begins all attempts that are due, and ends them with success or the given failure.
         func work(_ failure: Attempt.Failure? = nil) throws -> [DeliveryStep.Start] {
@@ -60,11 +44,7 @@ import Webhooks
         }
 
         func step(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryStep {
-            let outcome = try store.deliveries.step(
-                results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
-                policies: RetryPolicies(), at: now)
-            try store.commit()
-            return outcome
+            try store.step(results, beginning: room, at: now)
         }
 
         /// Overwrites the first entries of a table.

@@ -19,35 +19,18 @@ import Webhooks
             var random = SystemRandomNumberGenerator()
             var now = store.clock.now()
             let environment = UUID(random: &random)
-            let destination = Destination(
-                number: 0, url: "http://receiver.test/", policy: .own(.fixed(retries: failures, interval: 1)))
-            let webhook = Webhook(
-                id: UUID(random: &random), environment: environment, name: "n", events: ["job-created"],
-                destination: destination, created: now.wall, updated: now.wall)
-            let key = Keyring.Key(
-                id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
-                signsFrom: now.wall)
-            _ = try store.webhooks.create(webhook, for: nil, limit: 100, key: key)
-            let event = Event(id: "job-17", type: "job-created", body: Array("{}".utf8))
-            _ = try store.webhooks.accept(event, in: environment, for: nil, at: now)
-            try store.commit()
+            _ = try store.createWebhook(UUID(random: &random), in: environment, retries: failures, at: now)
+            try store.accept("job-17", in: environment, at: now)
 
-            func step(_ results: [DeliveryResult], _ room: Int) throws -> DeliveryStep {
-                let outcome = try store.deliveries.step(
-                    results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25,
-                    policies: RetryPolicies(), at: now)
-                try store.commit()
-                return outcome
-            }
             func fail(_ kind: Attempt.ErrorKind) throws -> [OperationalEvent] {
-                let starts = try step([], 10).starts
+                let starts = try store.step([], beginning: 10, at: now).starts
                 let attempt = Attempt(failure: Attempt.Failure(kind: kind, text: "no"), triggeredAt: now.wall)
                 let wish = ReceiverWish(attempt, now: now.wall, disablesOnGone: true)
                 let results = starts.map {
                     DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0)
                 }
                 #expect(results.count == 1)
-                let events = try step(results, 0).events
+                let events = try store.step(results, beginning: 0, at: now).events
                 now = Moment(wall: now.wall.adding(seconds: 60), steady: now.steady.adding(seconds: 60))
                 return events
             }

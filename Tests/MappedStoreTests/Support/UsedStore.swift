@@ -35,7 +35,7 @@ final class UsedStore {
         try deliver("done", in: round, status: 200)
         try deliver("given up", in: round, status: 400)
         try accept("begun", in: round)
-        #expect(try step([], beginning: 100).starts.contains { $0.payload?.eventID == "begun" })
+        #expect(try store.step([], beginning: 100, at: now).starts.contains { $0.payload?.eventID == "begun" })
         try accept("waiting", in: round)
         try subscribe(round)
         try store.commit()
@@ -61,46 +61,23 @@ final class UsedStore {
 
     @discardableResult
     func makeWebhook(_ round: Int) throws -> Webhook {
-        let webhook = Webhook(
-            id: id(round, 1), environment: id(round, 2), name: "n", events: ["job-created"],
-            destination: Destination(
-                number: 0, url: "http://receiver.test/", policy: .own(.fixed(retries: 0, interval: 1))),
-            created: now.wall, updated: now.wall)
-        let key = Keyring.Key(
-            id: "key", algorithm: "ed25519", publicKey: "", sealedPrivateKey: [], created: now.wall,
-            signsFrom: now.wall)
-        guard case .created(let made) = try store.webhooks.create(webhook, for: nil, limit: 100, key: key) else {
-            throw Errno.invalidArgument
-        }
-        try store.commit()
-        return made
+        try store.createWebhook(id(round, 1), in: id(round, 2), retries: 0, at: now)
     }
 
     /// Has the receiver answer all that is due.
     private func deliver(_ event: String, in round: Int, status: Int) throws {
         try accept(event, in: round)
-        let starts = try step([], beginning: 100).starts
+        let starts = try store.step([], beginning: 100, at: now).starts
         #expect(starts.contains { $0.payload?.eventID == event })
         let failure = status == 200 ? nil : Attempt.Failure(kind: .status, text: "the receiver answered \(status)")
         let attempt = Attempt(status: status, failure: failure, triggeredAt: now.wall)
         let wish = ReceiverWish(attempt, now: now.wall, disablesOnGone: true)
-        _ = try step(
-            starts.map { DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0) }, beginning: 0)
-    }
-
-    func accept(_ event: String, in round: Int) throws {
-        let event = Event(id: event, type: "job-created", body: Array("{}".utf8))
-        _ = try store.webhooks.accept(event, in: id(round, 2), for: nil, at: now)
-        try store.commit()
-    }
-
-    private func step(_ results: [DeliveryResult], beginning room: Int) throws -> DeliveryStep {
-        let step = try store.deliveries.step(
-            results, beginning: AttemptRoom(room), inFlight: [:], owner: 1, leaseSeconds: 25, policies: RetryPolicies(),
+        _ = try store.step(
+            starts.map { DeliveryResult(delivery: $0.delivery, attempt: attempt, wish: wish, jitter: 0) }, beginning: 0,
             at: now)
-        try store.commit()
-        return step
     }
+
+    func accept(_ event: String, in round: Int) throws { try store.accept(event, in: id(round, 2), at: now) }
 
     /// One subscription that stays, one that is deleted, and an event that is still to be matched.
     private func subscribe(_ round: Int) throws {
