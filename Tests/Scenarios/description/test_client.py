@@ -15,7 +15,6 @@ from harness import ROOT, free_port
 from queue_service import QueueService, configuration, password
 from webhook_service import LOOPBACK, header_of
 
-BIN = os.path.join(libraries.DIRECTORY, "bin")
 PROGRAM = os.path.join(ROOT, "Tests", "Support", "generated_client.py")
 
 
@@ -35,11 +34,11 @@ def package(service, tmp_path_factory):
     libraries.need("openapi_python_client")
     directory = tmp_path_factory.mktemp("client")
     done = subprocess.run(
-        [os.path.join(BIN, "openapi-python-client"), "generate", "--meta", "none"]
+        [os.path.join(libraries.BIN, "openapi-python-client"), "generate", "--meta", "none"]
         + ["--url", "http://127.0.0.1:%d/hub/openapi.json" % service.port]
         + ["--output-path", str(directory / "postroom_client"), "--fail-on-warning"],
         # It formats what it writes with ruff.
-        env={**os.environ, "PATH": BIN + ":" + os.environ["PATH"]}, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PATH": libraries.BIN + ":" + os.environ["PATH"]}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert not re.search("warning|error", done.stdout + done.stderr, re.IGNORECASE), done.stdout + done.stderr

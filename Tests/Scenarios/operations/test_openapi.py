@@ -271,7 +271,7 @@ def test_generated_requests_get_described_answers(description, serve_webhooks, p
     # No operation there leads to another one.
     phases = ["--phases", "examples,coverage,fuzzing"] if part == "operations" else []
     run = subprocess.run(
-        [os.path.join(libraries.DIRECTORY, "bin", "schemathesis"), "run", path]
+        [os.path.join(libraries.BIN, "schemathesis"), "run", path]
         + ["--url", "http://127.0.0.1:%d" % (port if part == "operations" else service.port)]
         + ["--checks", ",".join(checks), "--include-path-regex", PATHS[part]]
         # One user, who finds what it has made.

@@ -1,28 +1,21 @@
 """The operations port: health, metrics and version, and no path of the APIs."""
 
 import datetime
+import functools
 import http.client
 import json
 import re
 
+import operations_port
 import pytest
-from harness import Answer, free_port
+from harness import free_port
 
 
 @pytest.fixture
 def operations(serve):
     """A service with an operations port, and a function that sends a request to that port."""
-    port = free_port()
-    service = serve(OPS_SERVER_PORT=port, RESPONDERS=2, MOUNT_POINT="/api")
-
-    def ask(path, method="GET"):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request(method, path)
-        answer = Answer(connection.getresponse())
-        connection.close()
-        return answer
-
-    return service, ask
+    service = serve(OPS_SERVER_PORT=free_port(), RESPONDERS=2, MOUNT_POINT="/api")
+    return service, functools.partial(operations_port.ask, service)
 
 
 def metrics(ask):

@@ -1,6 +1,5 @@
 """Log lines and metrics for operators."""
 
-import http.client
 import json
 import os
 import re
@@ -8,7 +7,8 @@ import signal
 import subprocess
 
 from event_service import event, on, token
-from harness import Answer, exchange, free_port, wait_for
+from harness import exchange, free_port, wait_for
+from operations_port import ask, samples, samples_in
 from webhook_service import new_environment
 
 
@@ -17,20 +17,6 @@ def entries(service):
     lines = [line for line in service.log().splitlines() if line.strip()]
     people = ("Postroom ", "    curl ")
     return [json.loads(line) for line in lines if not line.startswith(people)]
-
-
-def metrics(port):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.request("GET", "/metrics")
-    answer = Answer(connection.getresponse())
-    connection.close()
-    assert answer.status == 200
-    return answer.text
-
-
-def samples(text):
-    """The values of all samples by name and labels."""
-    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
 
 
 def test_log_format_json_makes_every_line_json_also_those_of_nginx(serve):
@@ -126,10 +112,11 @@ def test_promtool_accepts_the_metrics_and_requests_are_counted_by_route_and_stat
     environment = new_environment()
     for path in ("/environments/%s/webhooks", "/api/environments/%s/webhooks"):
         assert service.call("GET", path % environment).status == 200
-    text = metrics(port)
-    checked = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    answer = ask(service, "/metrics")
+    assert answer.status == 200
+    checked = subprocess.run(["promtool", "check", "metrics"], input=answer.text, capture_output=True, text=True)
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
-    found = samples(text)
+    found = samples_in(answer.text)
 
     def requests(route, status):
         return found.get('postroom_requests_total{route="%s",status="%s"}' % (route, status))
@@ -151,7 +138,7 @@ def test_the_duration_of_a_request_includes_its_wait(serve):
     port = free_port()
     service = serve(OPS_SERVER_PORT=port, RESPONDERS=1)
     service.look(service.create(), "?wait=0.3")
-    found = samples(metrics(port))
+    found = samples(service)
     assert found['postroom_request_duration_seconds_sum{route="/manage/endpoint/{endpoint_id}/notifications"}'] >= 0.3
 
 
@@ -160,14 +147,14 @@ def test_counters_survive_restarts_of_processes_and_restarts_are_counted(serve):
     service = serve(OPS_SERVER_PORT=port, RESPONDERS=1)
     endpoint = service.create()
     assert service.hook(endpoint, "x").status == 200
-    before = samples(metrics(port))
+    before = samples(service)
     names = {key.split("{")[0]: key for key in before}
     assert re.search('version="[0-9.]+",layout="[0-9]+",compiler="Swift 6', names["postroom_build_info"])
     for pids in (service.responders(), service.workers()):
         os.kill(pids[0], signal.SIGKILL)
     wait_for(lambda: service.log().count("a process ended; starting it again") == 2 and service.responders() and service.workers())
     assert service.hook(endpoint, "x").status == 200
-    after = samples(metrics(port))
+    after = samples(service)
     for process, count in (("responder", 1), ("worker", 1), ("nginx", 0)):
         assert after['postroom_process_restarts_total{process="%s",cause="ended"}' % process] == count
     posted = 'postroom_requests_total{route="/webhook/{endpoint_id}",status="200"}'
@@ -190,8 +177,8 @@ def test_calls_to_ops_events_url_do_not_count_as_deliveries(serve_webhooks, rece
     service.add(environment, receiver.url("/"))
     service.publish(environment, event_id="one")
     operators.wait(3, "/ops")
-    wait_for(lambda: samples(metrics(port))["postroom_pending"] == 0)
-    found = samples(metrics(port))
+    wait_for(lambda: samples(service)["postroom_pending"] == 0)
+    found = samples(service)
     assert found['postroom_operational_calls_total{result="failure"}'] == 1
     assert found['postroom_operational_calls_total{result="success"}'] == 2
     deliveries = {key: value for key, value in found.items() if key.startswith("postroom_deliveries_total") and value}

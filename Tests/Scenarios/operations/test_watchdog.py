@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from harness import Senders, compiled, free_port, wait_for
+from operations_port import samples
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +49,6 @@ def stop_the_writer(service, candidates):
     return wait_for(stopped, 20, 0.003)
 
 
-def metric(port, name):
-    import http.client
-
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    c.request("GET", "/metrics")
-    text = c.getresponse().read().decode()
-    c.close()
-    return next(int(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
-
-
 def test_a_stopped_process_that_holds_the_write_lock_is_replaced(serve, slow_sync):
     port = free_port()
     service = serve(
@@ -74,8 +65,9 @@ def test_a_stopped_process_that_holds_the_write_lock_is_replaced(serve, slow_syn
     assert senders.failures == []
     assert [pid for pid in responders if pid != holder][0] in service.responders() and service.workers() == workers
     assert "a process does not respond" in service.log() and "process=%d" % holder in service.log()
-    assert metric(port, 'postroom_process_restarts_total{process="responder",cause="stuck"}') == 1
-    assert metric(port, 'postroom_process_restarts_total{process="responder",cause="ended"}') == 0
+    found = samples(service)
+    assert found['postroom_process_restarts_total{process="responder",cause="stuck"}'] == 1
+    assert found['postroom_process_restarts_total{process="responder",cause="ended"}'] == 0
     assert sorted(service.bodies(endpoint)) == senders.sent()
     service.check()
 

@@ -10,46 +10,47 @@ import time
 import pytest
 from disks import needs_root
 from harness import free_port, postroom, wait_for
+from operations_port import ask, samples
 
 
-def operations(service, path):
-    c = http.client.HTTPConnection("127.0.0.1", int(service.settings["OPS_SERVER_PORT"]), timeout=20)
-    c.request("GET", path)
-    answer = c.getresponse()
-    status, text = answer.status, answer.read().decode()
-    c.close()
-    return status, text
+def readiness(service):
+    answer = ask(service, "/health/ready")
+    return answer.status, answer.text
 
 
 def gauges(service):
-    status, text = operations(service, "/metrics")
-    assert status == 200, text
-    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("postroom_store_")]
-    return {name.removeprefix("postroom_store_"): int(value) for name, value in lines}
+    """What the metrics say of the store."""
+    prefix = "postroom_store_"
+    return {name.removeprefix(prefix): value for name, value in samples(service).items() if name.startswith(prefix)}
 
 
-def test_health_ready_names_a_full_store_and_the_remedy(serve):
-    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), MAX_STORE_BYTES="16m", MAX_ENDPOINT_NOTIFICATIONS=100000)
-    assert operations(service, "/health/ready") == (200, "ok\n")
-    before = gauges(service)
-    assert before["full"] == 0 and before["limit_bytes"] == 16 << 20 and before["disk_free_bytes"] > 1 << 20
-    assert before["bytes"] <= os.path.getsize(os.path.join(service.directory, "store.mdb"))
-    endpoint = service.create()
+def fill(service, endpoint, size):
+    """Sends notifications until even an empty one is refused."""
     for _ in range(1000):
-        if service.hook(endpoint, b"x" * 100000).status != 200:
+        if service.hook(endpoint, b"x" * size).status != 200:
             break
     # Small notifications may still have had space.
     while service.hook(endpoint, b"").status == 200:
         pass
+
+
+def test_health_ready_names_a_full_store_and_the_remedy(serve):
+    service = serve(RESPONDERS=2, OPS_SERVER_PORT=free_port(), MAX_STORE_BYTES="16m", MAX_ENDPOINT_NOTIFICATIONS=100000)
+    assert readiness(service) == (200, "ok\n")
+    before = gauges(service)
+    assert before["full"] == 0 and before["limit_bytes"] == 16 << 20 and before["disk_free_bytes"] > 1 << 20
+    assert before["bytes"] <= os.path.getsize(os.path.join(service.directory, "store.mdb"))
+    endpoint = service.create()
+    fill(service, endpoint, 100000)
     path = os.path.join(os.path.realpath(service.directory), "store.mdb")
-    status, text = operations(service, "/health/ready")
+    status, text = readiness(service)
     assert status == 503 and path in text and "MAX_STORE_BYTES" in text, text
     full = gauges(service)
     assert full["full"] == 1 and full["bytes"] > before["bytes"]
     line = next(line for line in service.log().splitlines() if "is full" in line)
     assert path in line and "MAX_STORE_BYTES" in line
     assert service.call("DELETE", "/manage/endpoint/" + endpoint).status == 204
-    wait_for(lambda: operations(service, "/health/ready")[0] == 200, 30, 0.2)
+    wait_for(lambda: readiness(service)[0] == 200, 30, 0.2)
     after = gauges(service)
     assert after["full"] == 0 and after["free_bytes"] > before["free_bytes"]
 
@@ -58,12 +59,8 @@ def test_health_ready_names_a_full_store_and_the_remedy(serve):
 def test_health_ready_names_a_full_disk(serve, small_disk):
     service = serve(small_disk, RESPONDERS=1, OPS_SERVER_PORT=free_port(), MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint = service.create()
-    for _ in range(1000):
-        if service.hook(endpoint, b"x" * 50000).status != 200:
-            break
-    while service.hook(endpoint, b"").status == 200:
-        pass
-    status, text = operations(service, "/health/ready")
+    fill(service, endpoint, 50000)
+    status, text = readiness(service)
     assert status == 503 and "Free space on the disk" in text, text
     assert gauges(service)["disk_free_bytes"] < 8 << 20
 
@@ -80,11 +77,11 @@ def test_a_service_whose_store_is_removed_acknowledges_nothing(serve, durability
         time.sleep(0.06)
     for _ in range(8):
         assert service.hook(endpoint, "lost").status == 503
-    status, text = operations(service, "/health/ready")
+    status, text = readiness(service)
     assert status == 503 and "store.mdb was removed" in text, text
     assert "store.mdb was removed" in service.log()
     os.rename(path + ".away", path)
-    wait_for(lambda: operations(service, "/health/ready")[0] == 200)
+    wait_for(lambda: readiness(service)[0] == 200)
     assert service.hook(endpoint, "again").status == 200
     service.check()
 
@@ -132,7 +129,7 @@ def test_health_ready_names_a_truncated_store(serve):
         assert service.hook(endpoint, b"x" * 50000).status == 200
     path = os.path.join(service.directory, "store.mdb")
     os.truncate(path, os.path.getsize(path) - (1 << 20))
-    status, text = operations(service, "/health/ready")
+    status, text = readiness(service)
     assert status == 503 and "damaged" in text and path in text, text
 
 
@@ -152,7 +149,7 @@ def test_a_store_that_was_cut_short_is_reported_until_it_is_complete_again(serve
 
     def refused():
         try:
-            status, text = operations(service, "/health/ready")
+            status, text = readiness(service)
         except (OSError, http.client.HTTPException):
             return False
         return status == 503 and path in text and "backup" in text and service.hook(endpoint, "x").status == 503

@@ -7,7 +7,8 @@ import pytest
 from harness import ROOT
 
 DIRECTORY = os.path.join(ROOT, ".build-python")
-PYTHON = os.path.join(DIRECTORY, "bin", "python")
+BIN = os.path.join(DIRECTORY, "bin")
+PYTHON = os.path.join(BIN, "python")
 
 
 def need(package):

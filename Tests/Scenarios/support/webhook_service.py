@@ -6,10 +6,10 @@ import os
 import struct
 import subprocess
 import sys
-import urllib.request
 import uuid
 
 from harness import PROGRAM, ROOT, Answer, Service, environment, free_port, wait_for
+from operations_port import samples
 
 # The receivers of tests are on this machine, which Postroom calls only if that is allowed.
 LOOPBACK = "127.0.0.0/8,::1/128"
@@ -137,11 +137,7 @@ class WebhookService(Service):
 
     def metrics(self):
         """The samples of /metrics: {name and labels: value}, without the prefix of all names."""
-        url = "http://127.0.0.1:%s/metrics" % self.settings["OPS_SERVER_PORT"]
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            lines = answer.read().decode().splitlines()
-        samples = (line.removeprefix("postroom_").rsplit(" ", 1) for line in lines if not line.startswith("#"))
-        return {name: float(value) for name, value in samples}
+        return {name.removeprefix("postroom_"): value for name, value in samples(self).items()}
 
     def finish(self, seconds=20.0):
         """Waits until each event is matched and each delivery is over. What has not come by then never comes."""
