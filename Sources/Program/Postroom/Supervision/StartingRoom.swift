@@ -6,11 +6,20 @@ internal import SystemPackage
 struct StartingRoom {
     private let path: FilePath
     private static let bytes = 128 << 10
+    private static let blockBytes = 4 << 10
 
     init(_ settings: Settings) { path = settings.runDirectory.appending("room") }
 
     func release() { try? Files.remove(path) }
 
-    /// Reserves the blocks again. If the disk is full, the next start has to do without them.
-    func hold() { try? Files.replace(path, with: [UInt8](repeating: 0, count: Self.bytes)) }
+    /// Reserves the blocks again, or as many as there are: the disk may still be full, and this start has hardly used any.
+    func hold() {
+        for bytes in stride(from: Self.bytes, to: 0, by: -Self.blockBytes) {
+            do throws(Errno) {
+                return try Files.replace(path, with: [UInt8](repeating: 0, count: bytes))
+            } catch {
+                guard error == .noSpace || error == .diskQuotaExceeded else { return }
+            }
+        }
+    }
 }
