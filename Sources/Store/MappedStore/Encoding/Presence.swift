@@ -3,10 +3,6 @@ enum Presence<Value> {
     case absent
     case present(Value)
 
-    init(_ value: Value?) {
-        self = value.map { .present($0) } ?? .absent
-    }
-
     var value: Value? {
         switch self {
         case .absent: nil
