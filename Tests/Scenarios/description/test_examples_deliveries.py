@@ -109,14 +109,15 @@ def test_the_examples_of_events(begin, hurried, receive, tmp_path):
         assert answer.headers[name.lower()] == documented[name]["example"]
     tour.ask(service, "askForConsent", "origin", headers={"WebHook-Request-Origin": "evil.example"}, status=403)
     tour.ask(service, "askForConsent", status=405)
-    # The worker does not begin with the replays.
-    for worker in service.workers():
-        os.kill(worker, signal.SIGSTOP)
+    # The worker does not begin with the replays, and the supervisor does not replace it.
+    stopped = [service.process.pid, *service.workers()]
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
     for _ in range(16):
         tour.ask(service, "replayEvents", status=202)
     tour.ask(service, "replayEvents", status=409)
-    for worker in service.workers():
-        os.kill(worker, signal.SIGCONT)
+    for process in stopped:
+        os.kill(process, signal.SIGCONT)
 
     tour.ask(service, "createSubscription", "notJSON", body=b"{x", status=400)
     tour.ask(service, "createSubscription", "missing", body=b'{"name": "x", "target_url": "http://x.org/"}', status=400)
