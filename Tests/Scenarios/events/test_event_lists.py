@@ -34,10 +34,17 @@ def test_a_page_that_cannot_be_is_refused(router, receiver):
     router.subscribe(user, receiver.url("/"), on(token()))
     for query in ("?limit=0", "?limit=1001", "?limit=x", "?limit=-1", "?after=x", "?after="):
         error(router.ask("GET", "/eventmatch" + query, user=user), 400)
-    # Without `after`, a user who has none is refused, and with it there are none.
-    other = token("u")
-    error(router.ask("GET", "/eventmatch?limit=2", user=other), 403)
-    assert listed(router, other, "?after=" + str(uuid.uuid4())) == []
+    error(router.ask("GET", "/eventmatch?limit=2", user=token("u")), 403)
+
+
+def test_a_page_after_a_subscription_that_is_gone_is_not_found(router, receiver):
+    user, other = token("u"), token("u")
+    made = [router.subscribe(user, receiver.url("/"), on(token()))["uuid"] for _ in range(2)]
+    theirs = router.subscribe(other, receiver.url("/"), on(token()))["uuid"]
+    router.ask("DELETE", "/eventmatch/" + made[0], user=user)
+    for after in (made[0], theirs, str(uuid.uuid4())):
+        error(router.ask("GET", "/eventmatch?after=" + after, user=user), 404)
+    assert listed(router, user, "?after=" + made[1]) == []
 
 
 @pytest.mark.parametrize("time", ["1990-01-01", "2999-12-31T00:00:00"])

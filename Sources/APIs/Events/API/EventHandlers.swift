@@ -151,9 +151,12 @@ package final class EventHandlers: APIHandlers {
         }
         var after: UInt64?
         if let text = request.target.queryValue("after") {
-            let id = try id(text)
+            guard let id = UUID(lenient: text) else { throw EventError(.badRequest, "after: must be a UUID.") }
             let found = try await stored { () async throws(StoreFailure) in try await store.subscription(id) }
-            after = found?.destination.number ?? .max
+            guard let found, found.user == user else {
+                throw EventError(.notFound, "after: you have no subscription \(id). It may have been deleted.")
+            }
+            after = found.destination.number
         }
         let list = SubscriptionList(of: user, after: after, limit: limit, store, sealing)
         let beginning = try await stored { () async throws(StoreFailure) in try await list.next() }
