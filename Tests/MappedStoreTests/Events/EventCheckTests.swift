@@ -10,10 +10,10 @@ import Values
 
 @testable import MappedStore
 
-/// What checking a store finds out about subscriptions and routed events.
+/// Checking the subscriptions and routed events of a store.
 @Suite struct EventCheckTests {
-    /// Lends a store with one subscription that is there, one that is gone, an event that was matched and tried, one that
-    /// waits, and a replay.
+    /// Runs `body` with a store that has a subscription, a deleted one, an event that was matched and attempted, one
+    /// that waits, and a replay.
     private func withFilledStore(_ body: (MappedStore) throws -> Void) throws {
         try withTemporaryDirectory { directory in
             let store = try open(directory)
@@ -72,11 +72,11 @@ import Values
     }
 
     @Test(arguments: tables.map(\.name))
-    func `what is missing, damaged or too much is found`(name: String) throws {
+    func `a missing, damaged or surplus entry is found`(name: String) throws {
         let path = try #require(Self.tables.first { $0.name == name }).path
         let optional = ["waiting-events", "replays"]
-        for change in ["missing", "damaged", "too much"] {
-            // What waits may be over; an index of nothing has nothing to be damaged.
+        for change in ["missing", "damaged", "surplus"] {
+            // A missing entry of these may mean that the work is done; an entry without a value cannot be damaged.
             if change == "missing", optional.contains(name) { continue }
             try withFilledStore { store in
                 let table = store.tables[keyPath: path]
@@ -98,7 +98,7 @@ import Values
                     let faults = try store.check().faults
                     #expect(faults != [], "\(change)")
                 } catch {
-                    // What cannot be read at all ends the check.
+                    // An entry that cannot be read at all ends the check.
                     guard change == "damaged", case .damaged = error else { throw error }
                 }
             }
