@@ -113,11 +113,13 @@ def test_the_examples_of_events(begin, hurried, receive, tmp_path):
     stopped = [service.process.pid, *service.workers()]
     for process in stopped:
         os.kill(process, signal.SIGSTOP)
-    for _ in range(16):
-        tour.ask(service, "replayEvents", status=202)
-    tour.ask(service, "replayEvents", status=409)
-    for process in stopped:
-        os.kill(process, signal.SIGCONT)
+    try:
+        for _ in range(16):
+            tour.ask(service, "replayEvents", status=202)
+        tour.ask(service, "replayEvents", status=409)
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
 
     tour.ask(service, "createSubscription", "notJSON", body=b"{x", status=400)
     tour.ask(service, "createSubscription", "missing", body=b'{"name": "x", "target_url": "http://x.org/"}', status=400)
