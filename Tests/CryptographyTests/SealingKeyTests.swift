@@ -38,6 +38,8 @@ import Testing
     }
 
     @Test mutating func `a sealed value with a byte changed, removed or added does not open`() {
+        // Other tests of the thread may have left errors.
+        ERR_clear_error()
         let sealed = key.seal(Array("the secret".utf8), for: Self.context, random: &random)
         for index in sealed.indices {
             for change: UInt8 in [0x01, 0x80, 0xff] {
