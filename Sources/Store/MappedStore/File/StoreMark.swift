@@ -62,10 +62,14 @@ struct StoreMark {
         return text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0, radix: 16) }
     }
 
+    /// Names marks in the file, durably: a power cut must not leave a file that does not name the store's mark.
+    ///
     /// If the file cannot be written, the store's time restarts at the next start, and clients refresh without need.
     private func write(_ marks: [UInt64]) {
         let text = marks.map { String($0, radix: 16) + "\n" }.joined()
         try? Files.replace(path, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead])
+        // The new file is in place once the directory is on the disk (fsync(2)).
+        try? Files.synchronize(path.removingLastComponent())
     }
 }
 
