@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from expectations import Expectations
+from history import NEVER
 from images import Disk
 from recording import Recording
 from reopening import ENDPOINT_LENGTH, Boot, Fault, Machine, compile_library
@@ -18,11 +19,13 @@ from traffic import Target
 
 
 class Campaign:
-    def __init__(self, work, seed, kept=None, seconds=8.0, ignored=(), settings=None, report=print):
+    def __init__(self, work, seed, kept=None, seconds=8.0, ignored=(), settings=None, forgotten=(), report=print):
         self.work, self.seed, self.random, self.seconds, self.report = work, seed, random.Random(seed), seconds, report
         # Where images that fail are kept.
         self.kept = kept
         self.settings = {**SETTINGS, **(settings or {})}
+        # Files whose syncs are taken as never made, to show that they are needed.
+        self.forgotten = forgotten
         # Kinds of faults that are known.
         self.ignored = collections.Counter({kind: 0 for kind in ignored})
         self.library = compile_library(work)
@@ -31,12 +34,14 @@ class Campaign:
         self.kinds = collections.Counter()
         self.times = collections.Counter()
         self.boot = Boot(self.library, work)
+        # How many images are made of one run.
+        self.sizes = [20, 40, 60]
 
     def run(self, images, cuts, chain=0.5):
         """Checks so many images, and so many more of cuts during a recovery."""
         state = None
         while self.images < images or self.cuts < cuts:
-            wanted = min(max(images - self.images, cuts - self.cuts), self.random.choice([20, 40, 60]))
+            wanted = min(max(images - self.images, cuts - self.cuts), self.random.choice(self.sizes))
             nested = min(max(cuts - self.cuts, 0), wanted)
             state = self.one_run(state, wanted, nested)
             if self.random.random() >= chain and state:
@@ -54,7 +59,7 @@ class Campaign:
             os.chmod(directory, 0o755)
             setup = prepare(directory, self.boot, self.target, self.settings)
             content = Machine(os.path.join(directory, "var"), self.boot, self.settings).content()
-            state = State(directory, setup, content, {})
+            state = State(directory, setup, content, {}, NEVER)
         started = time.monotonic()
         run = Run(self, state, name)
         run.record(self.seconds)
@@ -62,7 +67,7 @@ class Campaign:
         expectations = Expectations(run.history)
         for fault in expectations.faults[:5]:
             self.fail(None, name, "", [fault])
-        recording = Recording(run.log, run.base, run.inodes)
+        recording = Recording(run.log, run.base, run.inodes, self.forgotten)
         recording.verify(run.service.directory)
         disk = Disk(recording, run.base, os.path.join(state.directory, "disk"))
         self.report("%s: %d calls, %d refused, %s; %d changes of files" % (
@@ -101,7 +106,7 @@ class Campaign:
         for fault in faults:
             self.kinds[fault.partition(":")[0]] += 1
         self.failed += 1
-        text = "".join("  %s\n" % fault for fault in faults[:20])
+        text = "".join("  %s\n" % fault for fault in faults[:5])
         self.report("FAILED %s (seed %d; %s)\n%s" % (name, self.seed, description, text))
         if image and self.kept and self.failed <= 5:
             kept = os.path.join(self.kept, "seed-%d-%s" % (self.seed, name))
@@ -123,8 +128,10 @@ class Campaign:
 class State:
     """A store from which a run begins."""
 
-    def __init__(self, directory, setup, content, shown):
-        self.directory, self.setup, self.content, self.shown = directory, setup, content, shown
+    def __init__(self, directory, setup, content, shown, full_since):
+        self.directory, self.setup, self.content = directory, setup, content
+        # As those of a History.
+        self.shown, self.full_since = shown, full_since
 
 
 class Image:
@@ -221,7 +228,7 @@ class Image:
 
     def cut_again(self):
         """The faults of a store whose first start after the power cut was cut off by another one."""
-        recording = Recording(self.log, self.original, self.inodes)
+        recording = Recording(self.log, self.original, self.inodes, self.campaign.forgotten)
         if recording.end == 0:
             return []
         disk = Disk(recording, self.original, os.path.join(self.directory, "disk"))
@@ -240,7 +247,8 @@ class Image:
         directory = tempfile.mkdtemp(prefix="run", dir=self.campaign.work)
         os.chmod(directory, 0o755)
         shutil.move(self.data, os.path.join(directory, "var"))
-        return State(directory, self.state.setup, content, self.expectations.shown(self.cut))
+        return State(
+            directory, self.state.setup, content, self.expectations.shown(self.cut), self.run.history.full_since)
 
     def remove(self):
         shutil.rmtree(self.directory)
@@ -256,12 +264,14 @@ def main():
     parser.add_argument("--kept", default="power-cuts", help="where images that fail are kept")
     parser.add_argument("--ignore", action="append", default=[], metavar="KIND", help="a kind of fault that is known")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
+    parser.add_argument(
+        "--forget", action="append", default=[], metavar="FILE", help="take the syncs of a file as never made: the campaign must fail")
     arguments = parser.parse_args()
     work = tempfile.mkdtemp(prefix="cuts", dir=arguments.work)
     os.chmod(work, 0o755)
     campaign = Campaign(
         work, arguments.seed, os.path.abspath(arguments.kept), arguments.seconds, arguments.ignore,
-        dict(pair.split("=", 1) for pair in arguments.set))
+        dict(pair.split("=", 1) for pair in arguments.set), arguments.forget)
     try:
         campaign.run(arguments.images, arguments.cuts)
     finally:

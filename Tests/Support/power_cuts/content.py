@@ -42,6 +42,10 @@ class Content:
             elif kind == "end":
                 self.is_complete = True
 
+    def is_due(self, event):
+        """Whether an event waits to be matched, or is to be delivered."""
+        return "waiting" in self.events[event].get("routed", {}) or event in self.deliveries
+
     def essence(self):
         """All that a second start must leave as it is."""
         return {

@@ -91,9 +91,11 @@ class Expectations:
     """All that the calls of a run have established. `faults` has those that need no power cut."""
 
     def __init__(self, history):
-        self.faults = []
+        self.faults, self.full_since = [], history.full_since
         self.endpoints, self.queues = defaultdict(Source), defaultdict(Source)
         self.cursors, self.events, self.called, self.lines = defaultdict(list), {}, {}, []
+        # Events that were delivered in an earlier run.
+        self.over = set()
         self.shown_before = dict(history.shown)
         if history.content:
             self.begin_with(history.content)
@@ -117,6 +119,8 @@ class Expectations:
             self.cursors[client].append((-1, 0, cursor))
         for event in content.events:
             self.events[event] = 0
+            if not content.is_due(event):
+                self.over.add(event)
 
     # MARK: Calls
 
@@ -223,10 +227,13 @@ class Expectations:
             if event not in content.events:
                 yield "lost: event %s, which was acknowledged %s before" % (event, ago(time, acknowledged))
                 continue
-            waits = "waiting" in content.events[event].get("routed", {})
-            attempts, deliveries = content.attempts.get(event, []), content.deliveries.get(event, [])
-            if not waits and not deliveries and not any(line["final"] for line in attempts):
+            attempts = content.attempts.get(event, [])
+            is_over = event in self.over or any(line["final"] for line in attempts)
+            if self.full_since < time:
+                is_over = is_over or self.called.get(event, NEVER) < time
+            if not is_over and not content.is_due(event):
                 yield "lost: the delivery of event %s, after %d attempts" % (event, len(attempts))
+            deliveries = content.deliveries.get(event, [])
             if len(deliveries) > 1:
                 yield "doubled: event %s has %d deliveries" % (event, len(deliveries))
         for event, called in self.called.items():
@@ -236,6 +243,8 @@ class Expectations:
             if end > time:
                 continue
             for number, event, count, status in lines:
+                if number not in content.lines and self.full_since < time:
+                    continue
                 if content.lines.get(number) != (event, count, status):
                     yield "shown and lost: line %d of the log is %s, and was %s" % (
                         number, content.lines.get(number), (event, count, status))

@@ -28,8 +28,10 @@ class Call:
 class History:
     """The calls of one run, after the content that the store had before."""
 
-    def __init__(self, content=None, shown=None):
+    def __init__(self, content=None, shown=None, full_since=NEVER):
         self.content, self.calls = content, []
+        # When a write first found the disk full: from then on, lines of the log may be dropped to make room.
+        self.full_since = full_since
         # The highest number that clients had seen of each source before: {source: number}.
         self.shown = shown or {}
 

@@ -58,6 +58,11 @@ class File:
             self.size = max(self.size, change.offset if change.kind == EXTEND else change.stop)
         self.changes.append(change)
 
+    def forget(self):
+        self.syncs = []
+        for change in self.changes:
+            change.durable_at = NEVER
+
     def settle(self):
         """Finds out when each change became durable: at the end of the first sync that began after it."""
         self.changes.sort(key=lambda change: change.end)
@@ -137,9 +142,10 @@ class Recording:
     """All records of one run.
 
     - base: a copy of the directory as it was before
-    - inodes: {name: inode} of the files in the directory then"""
+    - inodes: {name: inode} of the files in the directory then
+    - forgotten: names of files whose syncs are taken as never made"""
 
-    def __init__(self, log, base, inodes):
+    def __init__(self, log, base, inodes, forgotten=()):
         self.names = {name: File(os.path.join(base, name)) for name in inodes}
         self.namings = []
         self.files = list(self.names.values())
@@ -171,6 +177,9 @@ class Recording:
                 file = current.setdefault(inode, File())
                 file.add(Change(kind, start, end, offset, data, end if durable else NEVER))
         self.linked = linked
+        for name in forgotten:
+            if name in linked:
+                linked[name].forget()
         for file in self.files:
             file.settle()
         for naming in self.namings:

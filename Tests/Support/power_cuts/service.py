@@ -127,7 +127,7 @@ class Run:
         recording = {"POWER_CUT_DATA": os.path.join(directory, "var"), "POWER_CUT_LOG": self.log}
         boot = Boot(campaign.library, campaign.work)
         self.service = make_service(directory, boot, {**campaign.settings, **recording})
-        self.history = History(state.content, state.shown)
+        self.history = History(state.content, state.shown, state.full_since)
         campaign.target.history = self.history
         self.refusals, self.faults = collections.Counter(), collections.Counter()
         self.stopping = threading.Event()
@@ -166,6 +166,9 @@ class Run:
             name = self.random.choices(*zip(*self.weights))[0]
             self.faults[name] += 1
             getattr(self, name)()
+            if self.service.process.poll() is not None:
+                self.faults["ended"] += 1
+                self.service.start()
         self.last_cut = time.monotonic_ns()
         self.stopping.set()
         self.killer.kill_service(self.service, self.log)
@@ -199,6 +202,8 @@ class Run:
         ("reload", 2),
         ("command", 3),
         ("read_slowly", 2),
+        ("fill_disk", 2),
+        ("fail_sync", 1),
         ("nothing", 8),
     ]
 
@@ -210,6 +215,16 @@ class Run:
 
     def fast_syncs(self):
         self.control.delay(0)
+
+    def fill_disk(self):
+        """Some writes of the store find the disk full."""
+        self.history.full_since = min(self.history.full_since, time.monotonic_ns())
+        self.control.fill(self.random.choice([3, 30, 300]))
+        time.sleep(self.random.uniform(0, 0.5))
+        self.control.fill(0)
+
+    def fail_sync(self):
+        self.control.fail_sync(self.random.randint(1, 20))
 
     def kill_one(self, pids):
         if pids:
