@@ -268,7 +268,9 @@ def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_pa
             wait_for(lambda: len(service.responders()) == 2 and not set(service.responders()) & set(before))
         assert senders.failures == [] and sorted(service.bodies(endpoint)) == senders.sent()
         expect_all(service, facts, layout)
-        assert [n["id"] for n in service.collect(facts["endpoint"])] == [6]
+        # After a restart of the machine, numbers continue with a gap unless the store says that it was closed.
+        (number,) = [n["id"] for n in service.collect(facts["endpoint"])]
+        assert number >= 6
         service.check()
         assert service.stop() == 0
     finally:
