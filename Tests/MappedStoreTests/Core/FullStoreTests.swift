@@ -151,7 +151,7 @@ import Values
             #expect(try store.forgetRequests(at: later, limit: 100) == 1)
             try store.commit()
             try store.read { (transaction) throws(LMDBError) in
-                #expect(try store.tables.notifications.table.bytes.count(in: transaction) == 0)
+                #expect(try store.tables.endpoints.bytes.count(in: transaction) == 0)
             }
         }
     }

@@ -319,7 +319,12 @@ extension MappedStore {
             try store.commit()
             func kept() throws -> Int {
                 try store.read { (transaction) throws(LMDBError) in
-                    try store.tables.notifications.table.bytes.count(in: transaction)
+                    var count = 0
+                    try store.tables.notifications.scan(of: 1, from: 0, to: .max, in: transaction) { _, _ in
+                        count += 1
+                        return true
+                    }
+                    return count
                 }
             }
             #expect(try kept() == 10)

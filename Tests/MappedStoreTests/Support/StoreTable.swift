@@ -8,17 +8,21 @@ import Testing
 struct StoreTable: Sendable, CustomTestStringConvertible {
     let name: String
     let path: any KeyPath<Tables, Table> & Sendable
+    /// The bytes of a key, where a table has keys of two lengths.
+    private let keyBytes: Int?
 
     var testDescription: String { name }
 
-    private init(_ name: String, _ path: any KeyPath<Tables, Table> & Sendable) {
+    private init(_ name: String, _ path: any KeyPath<Tables, Table> & Sendable, keyBytes: Int? = nil) {
         self.name = name
         self.path = path
+        self.keyBytes = keyBytes
     }
 
     static let all = [
-        StoreTable("endpoints", \.endpoints.bytes), StoreTable("endpoint-ids", \.endpointIDs.bytes),
-        StoreTable("endpoint-uses", \.endpointUses.bytes), StoreTable("notifications", \.notifications.table.bytes),
+        StoreTable("endpoints", \.endpoints.bytes, keyBytes: 8), StoreTable("endpoint-ids", \.endpointIDs.bytes),
+        StoreTable("endpoint-uses", \.endpointUses.bytes),
+        StoreTable("notifications", \.endpoints.bytes, keyBytes: 16),
         StoreTable("queue-names", \.queueNames.bytes), StoreTable("queues", \.queues.bytes),
         StoreTable("queue-logs", \.queueLogs.bytes), StoreTable("messages", \.messages.table.bytes),
         StoreTable("users", \.users.bytes), StoreTable("rights", \.rights.bytes),
@@ -39,6 +43,7 @@ struct StoreTable: Sendable, CustomTestStringConvertible {
         let found = try store.read { (transaction) throws(LMDBError) in
             var found: (key: [UInt8], value: [UInt8])?
             try store.tables[keyPath: path].scan(in: transaction) { key, value in
+                guard key.byteCount == keyBytes ?? key.byteCount else { return true }
                 found = (copy(key), copy(value))
                 return false
             }

@@ -1,3 +1,4 @@
+import Capture
 import HTTP
 import StoreSupport
 import TestSupport
@@ -33,6 +34,26 @@ import Values
             } catch {
                 guard case .damaged = error else { throw error }
                 #expect(notes != [])
+            }
+        }
+    }
+
+    @Test(arguments: [nil, [0xff]] as [[UInt8]?])
+    func `an endpoint whose record is lost or damaged is rebuilt with its id and its notifications`(
+        record: [UInt8]?
+    ) throws {
+        try withTemporaryDirectory { directory in
+            let used = UsedStore(try open(directory))
+            for round in 1...3 { try used.use(round) }
+            let table = try #require(StoreTable.all.first { $0.name == "endpoints" })
+            try table.put(record, at: key(2), of: used.store)
+            var notes: [String] = []
+            let rest = try lines(used) { notes.append($0) }
+            #expect(notes.contains { $0.hasPrefix("endpoint \(endpointID(2)), which is rebuilt") })
+            try withImport(rest, at: used.now) { store, _ in
+                let total = try store.capture.overview(newest: 9).total
+                let found = try store.looked(at: 2, after: 0)
+                #expect(total == 3 && found == [1])
             }
         }
     }

@@ -251,7 +251,7 @@ def expect_all(service, facts, layout):
         assert event["matched"] == 1 and event["event"]["data"] == {"n": 1}
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6])
 def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_path, layout):
     """The last program of each layout has written these stores; see stores/README.md."""
     service, facts = unpacked(tmp_path, layout, RESPONDERS=2)
@@ -277,7 +277,7 @@ def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_pa
         service.stop()
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6])
 def test_an_upgrade_after_a_crash_of_the_machine_migrates_and_checks_the_store(tmp_path, layout):
     service, facts = unpacked(tmp_path, layout, RESPONDERS=1, DURABILITY="process")
     service.note_crash()

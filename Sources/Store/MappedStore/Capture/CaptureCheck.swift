@@ -7,8 +7,10 @@ extension MappedCapture {
     /// Checks endpoints, their notifications, and the remembered requests that refer to these.
     func checkEndpoints(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
         let kept = try checkRequests(&check, in: transaction)
-        try checkRecords(&check, kept: kept, in: transaction)
-        try checkIndexes(&check, in: transaction)
+        let count = try checkRecords(&check, kept: kept, in: transaction)
+        // Each endpoint is in both indexes. If an index has only as many entries as there are endpoints, it has no others.
+        try checkIndex(tables.endpointIDs, "index of ids", for: count, "endpoints", &check, in: transaction)
+        try checkIndex(tables.endpointUses, "index of uses", for: count, "endpoints", &check, in: transaction)
         if try tables.captureState.isDamaged(in: transaction) {
             check.report("The record of the counters cannot be read.")
         }
@@ -29,14 +31,17 @@ extension MappedCapture {
         return kept
     }
 
+    /// Returns the number of endpoints, with those that are damaged.
     private func checkRecords(
         _ check: inout StoreCheck, kept: [UInt64: [Range<UInt64>]], in transaction: borrowing Transaction
-    ) throws(LMDBError) {
+    ) throws(LMDBError) -> Int {
+        var count = 0
         var records: [UInt64: EndpointRecord] = [:]
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
         let next = try tables.captureState.readable(in: transaction)?.nextEndpoint ?? 1
-        try visit(tables.endpoints, &check, in: transaction) { number, value, check in
-            guard let number, let record = EndpointRecord.decode(value, at: number) else {
+        func checkEndpoint(_ number: UInt64, _ value: RawSpan, _ check: inout StoreCheck) {
+            count += 1
+            guard let record = EndpointRecord.decode(value, at: number) else {
                 return check.report("The record of an endpoint cannot be read.")
             }
             if number >= next { check.report("Endpoint \(number) has a number above the last one assigned.") }
@@ -46,9 +51,8 @@ extension MappedCapture {
             records[number] = record
             check.countEndpoint()
         }
-        try visit(tables.notifications.table, &check, in: transaction) { key, value, check in
+        func checkNotification(_ key: OwnedNumber, _ value: RawSpan, _ check: inout StoreCheck) {
             check.countNotification()
-            guard let key else { return check.report("The key of a notification cannot be read.") }
             let (owner, number) = (key.owner, key.number)
             if !isIntact(value) || NotificationRecord.decode(value, at: key) == nil {
                 check.report("Notification \(number) of endpoint \(owner) is damaged.")
@@ -64,6 +68,14 @@ extension MappedCapture {
                 found[owner, default: (0, 0)].bytes += UInt64(value.byteCount)
             } else if kept[owner]?.contains(where: { $0.contains(number) }) != true {
                 check.report("Notification \(number) of endpoint \(owner) was collected, but was not removed.")
+            }
+        }
+        // An endpoint comes before its notifications.
+        try visit(tables.endpoints.all, &check, in: transaction) { key, value, check in
+            switch key {
+            case .head(let number): checkEndpoint(number, value, &check)
+            case .entry(let key): checkNotification(key, value, &check)
+            case nil: check.report("The key of an endpoint or a notification cannot be read.")
             }
         }
         for (number, record) in records {
@@ -83,12 +95,6 @@ extension MappedCapture {
                 check.report("Endpoint \(number) is missing from the index of uses.")
             }
         }
-    }
-
-    private func checkIndexes(_ check: inout StoreCheck, in transaction: borrowing Transaction) throws(LMDBError) {
-        // Each endpoint is in both indexes. If an index has only as many entries as there are endpoints, it has no others.
-        let count = try tables.endpoints.count(in: transaction)
-        try checkIndex(tables.endpointIDs, "index of ids", for: count, "endpoints", &check, in: transaction)
-        try checkIndex(tables.endpointUses, "index of uses", for: count, "endpoints", &check, in: transaction)
+        return count
     }
 }

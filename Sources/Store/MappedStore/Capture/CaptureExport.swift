@@ -10,11 +10,28 @@ extension MappedCapture {
         at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        for number in try numbers(in: tables.endpoints, transaction) {
+        var numbers: Set<UInt64> = []
+        try tables.endpoints.scan(in: transaction) { number, _ in
+            if number < .max { numbers.insert(number) }
+            return true
+        }
+        var ids: [UInt64: Endpoint.ID] = [:]
+        if !salvage.isStrict {
+            // A page that was lost had records of endpoints, and the index still has these endpoints.
+            try tables.endpointIDs.scan(in: transaction) { id, number in
+                if let number, number < .max { ids[number] = id }
+                return true
+            }
+            numbers.formUnion(ids.keys)
+        }
+        for number in numbers.sorted() {
             let kept = try salvage.take("endpoint number \(number)") { () throws(LMDBError) in
                 try tables.endpoints.value(at: number, in: transaction)?.endpoint
             }
-            let found = if let kept { kept } else { try rebuiltEndpoint(number, at: moment, salvage, in: transaction) }
+            let found =
+                if let kept { kept } else {
+                    try rebuiltEndpoint(number, ids[number], at: moment, salvage, in: transaction)
+                }
             guard let endpoint = found else { continue }
             var waiting: [UInt64] = []
             try tables.notifications.scan(
@@ -57,15 +74,11 @@ extension MappedCapture {
         }
     }
 
-    /// An endpoint whose record is damaged, rebuilt as far as possible from the indexes and the notifications.
+    /// An endpoint whose record is damaged or lost, rebuilt as far as possible from its id and the notifications.
     private func rebuiltEndpoint(
-        _ number: UInt64, at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction
+        _ number: UInt64, _ id: Endpoint.ID?, at moment: Moment, _ salvage: Salvage,
+        in transaction: borrowing Transaction
     ) throws(LMDBError) -> Endpoint? {
-        var id: Endpoint.ID?
-        try tables.endpointIDs.scan(in: transaction) { entry, owner in
-            if owner == number { id = entry }
-            return id == nil
-        }
         guard let id else { return nil }
         var first: UInt64?
         var last: UInt64 = 0

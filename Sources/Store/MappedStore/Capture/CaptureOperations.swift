@@ -11,13 +11,13 @@ extension MappedCapture: CaptureStore {
     package func create(
         _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation {
-        let count = try read { (transaction) throws(LMDBError) in try tables.endpoints.count(in: transaction) }
+        let count = try read { (transaction) throws(LMDBError) in try tables.endpointIDs.count(in: transaction) }
         if limits.isScarce(total: count) {
             _ = try removeOverdue(at: moment, limits, limit: 16)
         }
         return try growing { (transaction) throws(LMDBError) in
             if case .created(let id) = try tables.requests.outcome(of: request, in: transaction) { return .created(id) }
-            let total = try tables.endpoints.count(in: transaction)
+            let total = try tables.endpointIDs.count(in: transaction)
             guard total < limits.endpoints else { return .tooMany }
             let maker = Network(address)
             if limits.isScarce(total: total) {
@@ -241,7 +241,7 @@ extension MappedCapture: CaptureStore {
         let counted = pending.counters
         return try read { (transaction) throws(LMDBError) in
             var newest: [Endpoint] = []
-            try tables.endpoints.scan(backwards: true, in: transaction) { _, record in
+            try tables.endpoints.scanBackwards(in: transaction) { _, record in
                 guard newest.count < limit else { return false }
                 guard let record else {
                     noteDamage("an endpoint's record is damaged")
@@ -252,7 +252,7 @@ extension MappedCapture: CaptureStore {
             }
             return Overview(
                 counters: try core.captureState(in: transaction).counters + counted,
-                total: try tables.endpoints.count(in: transaction), newest: newest.reversed())
+                total: try tables.endpointIDs.count(in: transaction), newest: newest.reversed())
         }
     }
 

@@ -23,7 +23,7 @@ extension Tables {
 
     func rebuiltCaptureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         var state = CaptureState()
-        state.nextEndpoint = try next(in: [endpoints.bytes, notifications.table.bytes], transaction)
+        state.nextEndpoint = try next(in: [endpoints.bytes], transaction)
         return state
     }
 

@@ -28,16 +28,14 @@ struct Tables {
     /// A dummy key, written so that there is something to commit.
     let touched: SingleRecord<EmptyRecord<RecordName>>
 
-    /// By endpoint number.
-    let endpoints: RecordTable<EndpointRecord>
+    /// By endpoint number, in the table of `notifications`.
+    let endpoints: HeadTable<EndpointRecord>
     /// By endpoint id: the endpoint's number.
     let endpointIDs: NumberTable<Endpoint.ID>
     /// By time of use and endpoint number. Each endpoint has one entry, at its last use or an earlier time.
     let endpointUses: KeyTable<TimedNumber>
     /// By the creator's network and endpoint number. Entries of deleted endpoints may be left.
     let endpointMakers: KeyTable<MakerKey>
-    /// By endpoint number and sequence number.
-    let notifications: BoundedLog<NotificationRecord>
     /// By digest of the name: the queue's number.
     let queueNames: NumberTable<NameDigest>
     /// By queue number.
@@ -118,6 +116,11 @@ struct Tables {
     let garbage: KeyTable<Garbage>
     let requests: RecentRequests
 
+    /// By endpoint number and sequence number.
+    var notifications: BoundedLog<NotificationRecord> {
+        BoundedLog(table: RecordTable(endpoints.name, endpoints.bytes))
+    }
+
     /// How many tables there are, and room for a few more.
     static let limit = 56
 
@@ -139,11 +142,11 @@ struct Tables {
         mark = SingleRecord("mark", in: meta)
         closed = SingleRecord("closed", in: meta)
         touched = SingleRecord("touch", in: meta)
-        endpoints = try RecordTable("endpoints", creating: creating, in: transaction)
+        endpoints = HeadTable(
+            "notifications", try Table("notifications", creating: creating, in: transaction))
         endpointIDs = try RecordTable("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try RecordTable("endpoint-uses", creating: creating, in: transaction)
         endpointMakers = try RecordTable("endpoint-makers", creating: creating, in: transaction)
-        notifications = BoundedLog(table: try RecordTable("notifications", creating: creating, in: transaction))
         queueNames = try RecordTable("queue-names", creating: creating, in: transaction)
         queues = try RecordTable("queues", creating: creating, in: transaction)
         queueLogs = try RecordTable("queue-logs", creating: creating, in: transaction)

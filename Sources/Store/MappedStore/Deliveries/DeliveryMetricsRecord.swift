@@ -110,7 +110,7 @@ extension MappedStore {
             metrics.disabledDestinations = disabled
             metrics.subscriptions = try tables.subscriptions.count(in: transaction)
             metrics.waitingEvents = try tables.waitingEvents.count(in: transaction)
-            metrics.endpoints = try tables.endpoints.count(in: transaction)
+            metrics.endpoints = try tables.endpointIDs.count(in: transaction)
             metrics.queues = try tables.queues.count(in: transaction)
             metrics.queuedMessages = messages
             metrics.queuedBytes = messageBytes

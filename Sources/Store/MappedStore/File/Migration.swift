@@ -7,6 +7,7 @@ internal import Values
 extension Tables {
     /// - Parameter layout: the layout that the store has had.
     func migrate(from layout: UInt64, in transaction: inout Transaction) throws(LMDBError) {
+        if layout < 7 { try moveEndpoints(in: &transaction) }
         // Layout 6 also has more tables, which are empty at first.
         if layout < 6 { try sealLines(in: &transaction) }
         if layout < 5 { try migrateToLayout5(in: &transaction) }
@@ -21,6 +22,24 @@ extension Tables {
         try moveApprovalHeads(in: &transaction)
         try noteFinished(in: &transaction)
         try noteTakenUp(in: &transaction)
+    }
+
+    /// Moves the records of endpoints, which had a table of their own, to their notifications. That table stays, empty.
+    private func moveEndpoints(in transaction: inout Transaction) throws(LMDBError) {
+        guard let old = try Table(ifThere: "endpoints", in: transaction) else { return }
+        while true {
+            var records: [(key: [UInt8], value: [UInt8])] = []
+            try old.scan(in: transaction) { key, value in
+                records.append((copy(key), copy(value)))
+                return records.count < Self.migratedAtOnce
+            }
+            guard !records.isEmpty else { return }
+            for (key, value) in records {
+                // A damaged key must not become that of a notification.
+                if UInt64(keyBytes: key) != nil { try endpoints.bytes.put(value, at: key, in: &transaction) }
+                try old.remove(key, in: &transaction)
+            }
+        }
     }
 
     /// Indexes deliveries by their owner and by their payload.

@@ -117,7 +117,7 @@ private struct Importer {
         }
         let tables = store.tables
         for (table, what) in [
-            (tables.endpoints.bytes, "endpoints"), (tables.queues.bytes, "queues"), (tables.users.bytes, "users"),
+            (tables.endpointIDs.bytes, "endpoints"), (tables.queues.bytes, "queues"), (tables.users.bytes, "users"),
             (tables.environments.bytes, "environments"), (tables.webhooks.bytes, "webhooks"),
             (tables.subscriptions.bytes, "subscriptions"), (tables.payloads.bytes, "payloads"),
         ] {

@@ -24,7 +24,7 @@ package enum StoreSalvage {
         }
     }
 
-    package static var tableCount: Int { Tables.names.count }
+    package static var tableCount: Int { Tables.savedNames.count }
 
     // The format: a byte for the kind of message, a number, the length of the content, and the content. Both numbers have
     // four bytes, big-endian.
@@ -47,10 +47,10 @@ package enum StoreSalvage {
                 path: path.string, tables: Tables.limit, readers: 1024,
                 Environment.Options(mapBytes: 1 << 20, isDurable: false, isReadOnly: true))
             let transaction = try environment.beginRead()
-            let last = part.isOnlyOne ? part.table : Tables.names.count - 1
+            let last = part.isOnlyOne ? part.table : Tables.savedNames.count - 1
             for index in part.table...last {
                 do throws(LMDBError) {
-                    try send(Tables.names[index], part.isBackwards, &output, in: transaction)
+                    try send(Tables.savedNames[index], part.isBackwards, &output, in: transaction)
                     output.put(Mark.tableEnd, UInt32(index), [])
                 } catch {
                     output.put(Mark.failure, UInt32(index), Array("\(error)".utf8))
@@ -188,7 +188,7 @@ package enum StoreSalvage {
         }
 
         private func endTable(_ index: Int) {
-            isDone = part.isOnlyOne || index + 1 == Tables.names.count
+            isDone = part.isOnlyOne || index + 1 == Tables.savedNames.count
             if !part.isOnlyOne {
                 table = index + 1
                 forwardEnd = nil
@@ -200,7 +200,7 @@ package enum StoreSalvage {
         }
 
         private func put(_ key: [UInt8], _ value: [UInt8]) throws(StoreError) {
-            batch.append((Tables.names[table], key, value))
+            batch.append((Tables.savedNames[table], key, value))
             batchBytes += key.count + value.count
             if batch.count >= 10_000 || batchBytes >= 32 << 20 { try flush() }
         }
@@ -232,7 +232,12 @@ package enum StoreSalvage {
                 let meta = try Table("meta", creating: true, in: transaction)
                 let schema = SingleRecord<NumberRecord>("schema", in: meta)
                 let isKnown = try schema.readable(in: transaction) != nil
-                if !isKnown { try schema.put(MappedStore.schemaVersion, in: &transaction) }
+                if !isKnown {
+                    // Before layout 7 the records of endpoints had a table of their own.
+                    let endpoints = try Table(ifThere: "endpoints", in: transaction)
+                    let areApart = try endpoints?.count(in: transaction) ?? 0 > 0
+                    try schema.put(areApart ? 6 : MappedStore.schemaVersion, in: &transaction)
+                }
                 try transaction.commit()
                 return !isKnown
             } catch {
@@ -241,16 +246,19 @@ package enum StoreSalvage {
         }
     }
 
-    package static func name(of table: Int) -> String { Tables.names[table] }
+    package static func name(of table: Int) -> String { Tables.savedNames[table] }
 }
 
 extension Tables {
     /// Tables that a start reads completely.
     static let readAtStart: Set = ["meta", "queue-names", "queues", "queue-logs", "users", "rights"]
 
-    /// The names of all tables in the file.
+    /// The names of all tables that a repair copies.
+    static let savedNames = names + ["endpoints"]
+
+    /// The names of all tables in the file. One of an older layout may also have `endpoints`.
     static let names = [
-        "meta", "endpoints", "endpoint-ids", "endpoint-uses", "notifications", "queue-names", "queues", "queue-logs",
+        "meta", "endpoint-ids", "endpoint-uses", "notifications", "queue-names", "queues", "queue-logs",
         "messages", "users", "rights", "clients", "logins", "destinations", "destination-states", "parcels",
         "event-ids", "deliveries", "delivery-heads", "approval-heads", "attempts", "attempt-index", "lost-lines",
         "lost-parcels", "keyrings", "environments", "webhooks", "webhook-ids", "environment-webhooks",
