@@ -36,6 +36,21 @@ import Values
         }
         #expect(Endpoint.ID(bytes: [1]) == nil)
     }
+
+    @Test(arguments: [0, 1, 255, 256, 1 << 47, (1 << 48) - 1] as [UInt64])
+    func `an id can begin with a number, and the rest stays`(number: UInt64) {
+        var random = SystemRandomNumberGenerator()
+        let id = Endpoint.ID(random: &random)
+        #expect(id.numbered(number).number == number)
+        #expect(id.numbered(number).bytes.dropFirst(6) == id.bytes.dropFirst(6))
+        #expect(Endpoint.ID(id.numbered(number).description) == id.numbered(number))
+    }
+
+    @Test func `an id with a higher number sorts behind the others`() {
+        var random = SystemRandomNumberGenerator()
+        let ids = [1, 2, 255, 256, 70_000].map { Endpoint.ID(random: &random).numbered($0).bytes }
+        for (lower, higher) in zip(ids, ids.dropFirst()) { #expect(lower.lexicographicallyPrecedes(higher)) }
+    }
 }
 
 @Suite struct EndpointBytesTests {

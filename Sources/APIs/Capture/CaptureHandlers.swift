@@ -122,7 +122,9 @@ package final class CaptureHandlers {
 
     private func create(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         let id = Endpoint.ID(random: &random)
-        switch try await store.create(id, for: request.id, from: request.remoteAddress, at: now(), limits) {
+        let creation = try await store.create(
+            id.numbered, for: request.id, from: request.remoteAddress, at: now(), limits)
+        switch creation {
         case .created(let id):
             store.count(.created)
             let body = objectJSON { json in

@@ -7,9 +7,12 @@ package import Values
 /// with an id can be retried: with the same id it changes nothing more and gets the same answer.
 package protocol CaptureStore: AnyObject {
     /// Opens an endpoint under a new id, unless a limit is reached.
-    /// - Parameter address: the client's address; limits count an IPv6 network of 64 bits as one address.
+    /// - Parameters:
+    ///   - id: makes the id from the number of the endpoint.
+    ///   - address: the client's address; limits count an IPv6 network of 64 bits as one address.
     func create(
-        _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
+        _ id: (UInt64) -> Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment,
+        _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Creation
 
     /// Stores a notification for collection.

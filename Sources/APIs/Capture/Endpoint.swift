@@ -94,13 +94,25 @@ package struct Endpoint: Equatable, Sendable {
 }
 
 extension Endpoint {
-    /// 24 random bytes. Anyone who knows them may use the endpoint, so they are a secret.
+    /// 24 bytes. Anyone who knows them may use the endpoint, so they are a secret.
     package struct ID: Hashable, Sendable, CustomStringConvertible {
         package let bytes: [UInt8]
 
         package init(random: inout some RandomNumberGenerator) {
             bytes = [UInt8](randomCount: 24, using: &random)
         }
+
+        private init(_ number: ArraySlice<UInt8>, _ random: ArraySlice<UInt8>) { bytes = Array(number + random) }
+
+        /// The id with the number of its endpoint instead of its first 6 bytes. Such an endpoint is found by its number, and
+        /// an index of ids grows at its end. The other 18 bytes stay random.
+        package func numbered(_ number: UInt64) -> ID {
+            let number = (0..<8).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+            return ID(number.suffix(6), bytes.suffix(18))
+        }
+
+        /// The number of the endpoint if the id is one of `numbered`; otherwise any number.
+        package var number: UInt64 { bytes.prefix(6).reduce(0) { $0 << 8 | UInt64($1) } }
 
         package init?(bytes: [UInt8]) {
             guard bytes.count == 24 else { return nil }

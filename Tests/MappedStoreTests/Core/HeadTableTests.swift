@@ -96,4 +96,34 @@ import Values
                 try store.check().faults == ["The key of an endpoint or a notification cannot be read."])
         }
     }
+
+    @Test func `an endpoint is found by the number in its id, and others by the index alone`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            var random = SystemRandomNumberGenerator()
+            let now = store.clock.now()
+            let first = Endpoint.ID(random: &random)
+            let id = first.numbered(1)
+            let created = try store.capture.create(first.numbered, for: nil, from: nil, at: now, CaptureLimits())
+            #expect(created == .created(id))
+            // This id has the number of another endpoint.
+            let other = Endpoint.ID(random: &random).numbered(1)
+            #expect(try store.capture.create(other, for: nil, at: now, CaptureLimits()) == .created(other))
+            func number(_ id: Endpoint.ID) throws -> UInt64? {
+                try store.read { (transaction) throws(LMDBError) in
+                    try store.capture.stored(id, in: transaction)?.endpoint.number
+                }
+            }
+            try store.commit()
+            #expect(try number(id) == 1)
+            #expect(try number(other) == 2)
+            #expect(try number(Endpoint.ID(random: &random).numbered(1)) == nil)
+            #expect(try number(Endpoint.ID(random: &random)) == nil)
+            #expect(try store.capture.delete(id))
+            try store.commit()
+            #expect(try number(id) == nil)
+            #expect(try number(other) == 2)
+            #expect(try store.check().faults == [])
+        }
+    }
 }

@@ -10,8 +10,9 @@ package import Values
 
 extension MappedCapture {
     package func create(
-        _ id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Creation { try create(id, for: request, from: nil, at: moment, limits) }
+        _ id: Endpoint.ID, for request: RequestID?, from address: String? = nil, at moment: Moment,
+        _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Creation { try create({ _ in id }, for: request, from: address, at: moment, limits) }
 
     package func hasNews(
         at id: Endpoint.ID, after number: UInt64, at moment: Moment, _ limits: CaptureLimits

@@ -9,7 +9,8 @@ extension MappedCapture: CaptureStore {
     private static let lookBytes = 4 << 20
 
     package func create(
-        _ id: Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment, _ limits: CaptureLimits
+        _ id: (UInt64) -> Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment,
+        _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation {
         let count = try read { (transaction) throws(LMDBError) in try tables.endpointIDs.count(in: transaction) }
         if limits.isScarce(total: count) {
@@ -26,6 +27,7 @@ extension MappedCapture: CaptureStore {
             }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
             var state = try core.captureState(in: transaction)
+            let id = id(state.nextEndpoint)
             let endpoint = Endpoint(
                 id: id, number: state.nextEndpoint, created: moment.steady, lastUsed: moment.steady)
             let record = EndpointRecord(endpoint: endpoint, indexedUse: moment.steady)

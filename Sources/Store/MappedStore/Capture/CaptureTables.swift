@@ -8,6 +8,10 @@ extension MappedCapture {
     // MARK: Endpoints
 
     func stored(_ id: Endpoint.ID, in transaction: borrowing Transaction) throws(LMDBError) -> EndpointRecord? {
+        // Most ids begin with the number, which spares a search in the index. Imported and older ones do not.
+        if let record = try tables.endpoints.readable(at: id.number, in: transaction), record.endpoint.id == id {
+            return record
+        }
         guard let number = try tables.endpointIDs.value(at: id, in: transaction) else { return nil }
         return try tables.endpoints.value(at: number, in: transaction)
     }

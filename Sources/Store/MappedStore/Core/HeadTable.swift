@@ -23,6 +23,11 @@ struct HeadTable<Record: TableRecord<UInt64>>: Sendable {
         try records.value(at: owner, in: transaction)
     }
 
+    /// Like `value`, but also `nil` if the record cannot be read.
+    func readable(at owner: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Record.Value? {
+        try records.readable(at: owner, in: transaction)
+    }
+
     func contains(_ owner: UInt64, in transaction: borrowing Transaction) throws(LMDBError) -> Bool {
         try records.contains(owner, in: transaction)
     }
