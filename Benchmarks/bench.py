@@ -35,7 +35,7 @@ PARTS = {
 SMOKE = [
     (load, {"WARMING_SECONDS": 0}), (rates, {"SUSTAINED": (1, 1), "DURABILITIES": ("process",)}),
     (startup, {"REPEATS": 2, "STARTS": 1, "DURABILITIES": ("process",)}),
-    (endpoints, {"OVERDUE": 1000, "FILLING_SECONDS": 1, "DURABILITIES": ("process",)}),
+    (endpoints, {"OVERDUE": 1000, "FILLING_SECONDS": 1, "FORGOTTEN_SECONDS": 0, "DURABILITIES": ("process",)}),
     (connections, {"CONNECTED": 50, "WAITING": 20}),
     (latency, {"SAMPLES": 10, "BACKGROUND_SECONDS": 1, "DURABILITIES": ("process",)}),
     (queues, {"QUEUES": 20, "CLIENTS": 100, "FORGOTTEN_SECONDS": 0, "DURABILITIES": ("process",)}),
