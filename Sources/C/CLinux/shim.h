@@ -35,11 +35,14 @@
 int accept4(int listener, struct sockaddr *address, socklen_t *length, int flags);
 int fallocate(int descriptor, int mode, off_t offset, off_t length);
 int memfd_create(const char *name, unsigned int flags);
+int sync_file_range(int descriptor, off_t offset, off_t length, unsigned int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 char *strptime(const char *text, const char *format, struct tm *parts);
 
 /// linux/falloc.h: the blocks are reserved and the file's length stays.
 static const int postroom_fallocate_keep_size = 1;
+/// fcntl.h, SYNC_FILE_RANGE_WRITE: pages that are not being written yet are written, and the call does not wait for that.
+static const unsigned int postroom_sync_file_range_write = 2;
 /// linux/memfd.h: the descriptor is not inherited.
 static const unsigned int postroom_memfd_close_on_exec = 1;
 
@@ -66,12 +69,38 @@ static inline int postroom_set_inherited(int descriptor, int inherited) {
     return fcntl(descriptor, F_SETFD, inherited ? 0 : FD_CLOEXEC);
 }
 
-/// Numbers in memory that processes share. Swift's atomic types cannot be placed in such memory.
+/// fcntl(2) is variadic. Whether another process has a lock of fcntl(2) on the first bytes of a file; -1 if that cannot be
+/// found out.
+static inline int postroom_is_locked(int descriptor, int bytes) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = bytes};
+    return fcntl(descriptor, F_GETLK, &lock) == 0 ? lock.l_type != F_UNLCK : -1;
+}
+
+/// Numbers in memory that processes share. Swift's atomic types cannot be placed in such memory. A store is seen with
+/// everything that the process has stored before.
 static inline unsigned long long postroom_load(const void *memory, size_t index) {
-    return __atomic_load_n((const unsigned long long *)memory + index, __ATOMIC_RELAXED);
+    return __atomic_load_n((const unsigned long long *)memory + index, __ATOMIC_ACQUIRE);
 }
 static inline void postroom_store(void *memory, size_t index, unsigned long long value) {
-    __atomic_store_n((unsigned long long *)memory + index, value, __ATOMIC_RELAXED);
+    __atomic_store_n((unsigned long long *)memory + index, value, __ATOMIC_RELEASE);
+}
+/// Raises a number to a value if it is lower.
+static inline void postroom_raise(void *memory, size_t index, unsigned long long value) {
+    unsigned long long *number = (unsigned long long *)memory + index;
+    unsigned long long old = __atomic_load_n(number, __ATOMIC_SEQ_CST);
+    while (old < value && !__atomic_compare_exchange_n(number, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+}
+/// futex(2) on the lower half of a number: waits until it is woken, or the half differs from `seen`, or the time is up.
+static inline void postroom_wait(const void *memory, size_t index, unsigned int seen, long milliseconds) {
+    const unsigned int *half = (const unsigned int *)((const unsigned long long *)memory + index);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) half++;
+    struct timespec pause = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+    syscall(SYS_futex, half, 0 /* FUTEX_WAIT */, seen, &pause, 0, 0);
+}
+static inline void postroom_wake(const void *memory, size_t index, int count) {
+    const unsigned int *half = (const unsigned int *)((const unsigned long long *)memory + index);
+    if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) half++;
+    syscall(SYS_futex, half, 1 /* FUTEX_WAKE */, count, 0, 0, 0);
 }
 static inline void postroom_add_at(void *memory, size_t index, unsigned long long value) {
     __atomic_fetch_add((unsigned long long *)memory + index, value, __ATOMIC_RELAXED);

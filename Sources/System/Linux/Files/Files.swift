@@ -38,19 +38,23 @@ package enum Files {
         try put(bytes, at: path, through: FilePath(path.string + ".new"), [.create, .truncate], permissions)
     }
 
-    /// Creates a file that only its owner may read and write, with this content, and syncs it to disk. Throws
-    /// `.fileExists` if there is one.
+    /// Creates a file that only its owner may read and write, with this content, and syncs it and its name to disk. Throws
+    /// `.fileExists` if there is one. A crash leaves the whole file or none.
     package static func create(_ path: FilePath, with bytes: [UInt8]) throws(Errno) {
         if exists(path) { throw .fileExists }
-        let file = try open(path, .writeOnly, [.create, .exclusiveCreate, .closeOnExec], .ownerReadWrite)
-        defer { try? file.close() }
+        let temporary = FilePath("\(path.string).\(getpid())-\(replacements.add(1, ordering: .relaxed).newValue).new")
+        do throws(Errno) { try remove(temporary) } catch .noSuchFileOrDirectory {}
+        let file = try open(temporary, .writeOnly, [.create, .exclusiveCreate, .closeOnExec], .ownerReadWrite)
+        defer { try? remove(temporary) }
         do {
+            defer { try? file.close() }
             try file.writeAll(bytes)
+            try systemCall { fsync(file.rawValue) }
         } catch {
-            try? remove(path)
             throw error as? Errno ?? .ioError
         }
-        try systemCall { fsync(file.rawValue) }
+        try addName(path, to: temporary)
+        try synchronizeNames(in: path.removingLastComponent())
     }
 
     /// Replaces the content of an existing file as `replace` does. Owner, group and mode stay; access control lists and

@@ -2,7 +2,7 @@ internal import CLinux
 package import SystemPackage
 
 /// Numbers in memory that processes share: a process and the programs it starts, or all processes that map the same
-/// file. Each number is read and written atomically; there is no order between accesses to different numbers.
+/// file. Each number is read and written atomically. Who reads a number sees all that its writer has written before.
 // @unchecked: the memory is mapped for as long as the object lives, and is accessed only by atomic operations.
 @safe package final class SharedNumbers: @unchecked Sendable {
     /// The descriptor of the memory; a program that inherits it can map the same memory. Its number is 10 or above, so
@@ -61,6 +61,25 @@ package import SystemPackage
             precondition(index >= 0 && index < count, "no such shared number")
             unsafe postroom_store(memory, index, newValue)
         }
+    }
+
+    /// Raises a number to a value if it is lower.
+    package func raise(at index: Int, to value: UInt64) {
+        precondition(index >= 0 && index < count, "no such shared number")
+        unsafe postroom_raise(memory, index, value)
+    }
+
+    /// Waits until another thread or process calls `wake` for this number, at most for a time. Returns at once if the
+    /// number is no longer `seen`. May also return for no reason (futex(2)).
+    package func wait(at index: Int, while seen: UInt64, milliseconds: Int) {
+        precondition(index >= 0 && index < count, "no such shared number")
+        unsafe postroom_wait(memory, index, UInt32(truncatingIfNeeded: seen), milliseconds)
+    }
+
+    /// Adds 1 to a number, and wakes the threads of all processes that wait at it.
+    package func wake(at index: Int) {
+        add(at: index)
+        unsafe postroom_wake(memory, index, .max)
     }
 
     package func add(_ value: UInt64 = 1, at index: Int) {
