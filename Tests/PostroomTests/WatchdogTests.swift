@@ -19,10 +19,10 @@ import Testing
         return nil
     }
 
-    @Test func `a stopped process is stuck after eight seconds, even while it starts`() {
-        #expect(looksUntilStuck { _ in sign(5, "T") } == 16)
-        #expect(looksUntilStuck { _ in sign(0, "T") } == 16)
-        #expect(looksUntilStuck { _ in sign(5, "T", waiting: true) } == 16)
+    @Test func `a stopped process is stuck after three seconds, even while it starts`() {
+        #expect(looksUntilStuck { _ in sign(5, "T") } == 6)
+        #expect(looksUntilStuck { _ in sign(0, "T") } == 6)
+        #expect(looksUntilStuck { _ in sign(5, "T", waiting: true) } == 6)
     }
 
     @Test func `a process that sleeps during its work is stuck after eight seconds`() {
@@ -46,12 +46,12 @@ import Testing
 
     @Test func `a heartbeat in time starts the count over`() {
         #expect(looksUntilStuck { look in sign(1 + look / 15) } == nil)
-        #expect(looksUntilStuck { look in sign(5 + look / 9, look % 9 == 8 ? "S" : "T") } == nil)
+        #expect(looksUntilStuck { look in sign(5 + look / 6, look % 6 == 5 ? "S" : "T") } == nil)
     }
 
     @Test func `each process has its own count, and a reused process id has a new one`() {
         var watchdog = Watchdog()
-        for _ in 0..<16 { #expect(watchdog.look(at: 1, sign(5, "T")) == .well) }
+        for _ in 0..<6 { #expect(watchdog.look(at: 1, sign(5, "T")) == .well) }
         #expect(watchdog.look(at: 2, sign(5, "T")) == .well)
         watchdog.forgetAll(but: [2])
         #expect(watchdog.look(at: 1, sign(5, "T")) == .well)

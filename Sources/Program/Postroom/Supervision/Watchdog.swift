@@ -21,9 +21,10 @@ struct Watchdog {
     }
 
     static let lookMilliseconds: Int64 = 500
-    /// After how many looks a process counts as stuck: `idleLooks` if it is stopped or sleeps, `busyLooks` if it still works
-    /// on the same turn or waits for a device. `busyLooks` is large because a long step is not a fault, and because killing
+    /// After how many looks a process counts as stuck: `stoppedLooks` if a signal has stopped it, as it may hold a lock that
+    /// all others wait for; `idleLooks` if it sleeps, `busyLooks` if it still works on the same turn or waits for a device. `busyLooks` is large because a long step is not a fault, and because killing
     /// a process that waits for the disk has no effect.
+    private static let stoppedLooks = 6
     private static let idleLooks = 16
     private static let busyLooks = 120
 
@@ -48,7 +49,7 @@ struct Watchdog {
         record.sign = sign
         let isStopped = sign.status.state == UInt8(ascii: "T")
         record.stopped = isStopped ? record.stopped + 1 : 0
-        if record.stopped >= Self.idleLooks { return Self.stuck(record.stopped, "stopped by a signal") }
+        if record.stopped >= Self.stoppedLooks { return Self.stuck(record.stopped, "stopped by a signal") }
         guard sign.beats == before.beats, sign.beats > 0, !sign.isWaitingForLock, !isStopped else {
             (record.idle, record.silent) = (0, 0)
             return .well
