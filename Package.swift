@@ -105,7 +105,7 @@ let package = Package(
             .apis, "Events", ["CloudEvents", "Encodings", "Delivery", "HTTP", "Values", "JSON", "JSONPath", httpTypes]),
 
         module(
-            .apis, "Storage", ["Capture", "Delivery", "Events", "Linux", "Queues", "Values", "Webhooks"],
+            .apis, "Storage", ["Capture", "Delivery", "Events", "Linux", "Queues", "Values", "Webhooks", system],
             exclude: ["README.md"]),
 
         module(.engines, "FastCGI", ["CFastCGI", "Encodings", "HTTP", "Linux", "Values", httpTypes, logging, system]),

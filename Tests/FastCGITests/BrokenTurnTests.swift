@@ -41,18 +41,14 @@ private final class SharingService: Service {
         isTurnBroken = false
     }
 
-    var gathers: Bool { false }
-
     func commit() -> CommitOutcome {
         let written = open
         open = []
         if written.isEmpty { return .nothing }
         if written.contains("large") { return .failed(.full) }
         kept += written
-        return .kept
+        return .committed
     }
-
-    func settle() -> StoreFailure? { nil }
 
     func response(to failure: StoreFailure, at target: Target) -> Response { .failure(failure) }
 

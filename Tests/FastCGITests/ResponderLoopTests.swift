@@ -110,28 +110,50 @@ import Testing
         }
     }
 
-    @Test func `writes that need a further commit are settled if none follows`() throws {
+    @Test func `an answer to a write waits until the write is durable`() throws {
         try RunningLoop.with { loop in
-            loop.shared.settlesLater.store(true, ordering: .relaxed)
+            loop.shared.isDurabilitySlow.store(true, ordering: .relaxed)
             let connection = try loop.connect()
             #expect(try connection.ask("/stored")?.status == 201)
-            #expect(loop.shared.settlings.load(ordering: .relaxed) == 1)
-            loop.shared.failsToSettle.store(true, ordering: .relaxed)
+            #expect(loop.shared.flushes.load(ordering: .sequentiallyConsistent) == 1)
+            loop.shared.failsToFlush.store(true, ordering: .relaxed)
             #expect(try connection.ask("/stored")?.status == 503)
-            #expect(try connection.ask("/body")?.status == 200)
         }
     }
 
-    @Test func `under load every request is answered, with no more settlings than commits`() throws {
+    @Test func `an answer that may show a write waits until the write is durable, in the background too`() throws {
         try RunningLoop.with { loop in
-            loop.shared.settlesLater.store(true, ordering: .relaxed)
+            loop.shared.isDurabilitySlow.store(true, ordering: .relaxed)
+            loop.shared.flushesInBackground.store(true, ordering: .relaxed)
+            let (writer, reader) = (try loop.connect(), try loop.connect())
+            try writer.send(Wire.request("/stored"))
+            #expect(holds { loop.shared.flushes.load(ordering: .sequentiallyConsistent) > 0 })
+            try reader.send(Wire.request("/body"))
+            #expect(holds { loop.shared.answered.load(ordering: .relaxed) == 2 })
+            // A turn ends with a flush: after two more, an answer that does not wait would be on its way.
+            for _ in 0..<2 {
+                let before = loop.shared.flushes.load(ordering: .sequentiallyConsistent)
+                try loop.shared.source.finish()
+                #expect(holds { loop.shared.flushes.load(ordering: .sequentiallyConsistent) > before })
+            }
+            #expect(!writer.hasBytes && !reader.hasBytes)
+            loop.shared.durable.store(1, ordering: .sequentiallyConsistent)
+            try loop.shared.source.finish()
+            #expect(try writer.answer()?.status == 201)
+            #expect(try reader.answer()?.status == 200)
+        }
+    }
+
+    @Test func `under load every request is answered, with no more flushes than commits`() throws {
+        try RunningLoop.with { loop in
+            loop.shared.isDurabilitySlow.store(true, ordering: .relaxed)
             let connections = try (0..<20).map { _ in try loop.connect() }
             for _ in 0..<50 {
                 for connection in connections { try connection.send(Wire.request("/stored")) }
                 for connection in connections { #expect(try connection.answer()?.status == 201) }
             }
-            let settlings = loop.shared.settlings.load(ordering: .relaxed)
-            #expect(settlings >= 1 && settlings <= loop.shared.commits.load(ordering: .relaxed))
+            let flushes = loop.shared.flushes.load(ordering: .sequentiallyConsistent)
+            #expect(flushes >= 1 && flushes <= loop.shared.commits.load(ordering: .relaxed))
         }
     }
 

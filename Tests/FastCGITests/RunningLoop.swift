@@ -21,9 +21,14 @@ final class Shared: Sendable {
     let failsToCommit = Atomic<Bool>(false)
     /// While this is set, a commit does not end.
     let holdsCommit = Atomic<Bool>(false)
-    let settlesLater = Atomic<Bool>(false)
-    let failsToSettle = Atomic<Bool>(false)
-    let settlings = Atomic<Int>(0)
+    /// Whether answers wait for `beginFlush`.
+    let isDurabilitySlow = Atomic<Bool>(false)
+    /// Whether `beginFlush` leaves the work to the background, which is the test.
+    let flushesInBackground = Atomic<Bool>(false)
+    let failsToFlush = Atomic<Bool>(false)
+    let flushes = Atomic<Int>(0)
+    /// The number of commits that are durable.
+    let durable = Atomic<UInt64>(0)
     let commits = Atomic<Int>(0)
     let looks = Atomic<Int>(0)
     let parked = Atomic<Int>(0)
@@ -171,18 +176,27 @@ final class TestService: Service {
         }
     }
 
-    var gathers: Bool { false }
-
     func commit() -> CommitOutcome {
         _ = holds { !shared.holdsCommit.load(ordering: .sequentiallyConsistent) }
         shared.commits.wrappingAdd(1, ordering: .relaxed)
         if shared.failsToCommit.load(ordering: .relaxed) { return .failed(.unavailable("not kept")) }
-        return shared.settlesLater.load(ordering: .relaxed) ? .keptByNext : .kept
+        return .committed
     }
 
-    func settle() -> StoreFailure? {
-        shared.settlings.wrappingAdd(1, ordering: .relaxed)
-        return shared.failsToSettle.load(ordering: .relaxed) ? .unavailable("not settled") : nil
+    var ticket: UInt64 { UInt64(shared.commits.load(ordering: .sequentiallyConsistent)) }
+
+    func isDurable(_ ticket: UInt64) -> Bool {
+        !shared.isDurabilitySlow.load(ordering: .relaxed)
+            || shared.durable.load(ordering: .sequentiallyConsistent) >= ticket
+    }
+
+    func beginFlush() -> StoreFailure? {
+        shared.flushes.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        if shared.failsToFlush.load(ordering: .relaxed) { return .unavailable("not flushed") }
+        if !shared.flushesInBackground.load(ordering: .relaxed) {
+            shared.durable.store(ticket, ordering: .sequentiallyConsistent)
+        }
+        return nil
     }
 
     func response(to failure: StoreFailure, at target: Target) -> Response {

@@ -142,6 +142,12 @@ final class WireConnection {
         return try answer()
     }
 
+    /// Whether something can be read now.
+    var hasBytes: Bool {
+        var wanted = pollfd(fd: descriptor.rawValue, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&wanted, 1, 0) > 0
+    }
+
     /// Whether the other side closes the connection without sending anything.
     func isClosed() throws -> Bool {
         do { return try bytes(1) == nil } catch Errno.connectionReset { return true }

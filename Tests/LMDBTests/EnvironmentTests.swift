@@ -18,7 +18,7 @@ func withEnvironment(
 }
 
 func open(_ directory: FilePath, mapBytes: Int = 8 << 20, isReadOnly: Bool = false) throws(LMDBError) -> Environment {
-    let options = Environment.Options(mapBytes: mapBytes, isDurable: false, isReadOnly: isReadOnly)
+    let options = Environment.Options(mapBytes: mapBytes, isReadOnly: isReadOnly)
     return try Environment(path: directory.appending("store.mdb").string, tables: 4, readers: 16, options)
 }
 
@@ -45,7 +45,6 @@ extension Environment {
                 let table = try Table("table", creating: true, in: transaction)
                 try table.put([1, 2], at: [9], in: &transaction)
                 try transaction.commit()
-                try environment.sync()
             }
             let environment = try open(directory)
             let transaction = try environment.beginWrite()
@@ -228,7 +227,7 @@ extension Environment {
             try removal.commit()
             let copies = directory.appending("copy")
             try environment.copyCompacted(to: copies.string)
-            let options = Environment.Options(mapBytes: 8 << 20, isDurable: false)
+            let options = Environment.Options(mapBytes: 8 << 20)
             let copy = try Environment(path: copies.string, tables: 4, readers: 4, options)
             let reading = try copy.beginWrite()
             let copied = try Table("table", creating: false, in: reading)

@@ -10,9 +10,6 @@ package protocol QueueAdministration: AnyObject {
 
     /// All queues in force, by name, with the number of clients that follow each.
     func allQueues() async throws(StoreFailure) -> [(entry: QueueOverview.QueueEntry, clients: Int)]
-
-    /// Changes `QueueStore.time`, which tells clients that messages may have been lost.
-    func beginAnew() async throws(StoreFailure)
 }
 
 /// Operations on deliveries that an operator runs outside the service.

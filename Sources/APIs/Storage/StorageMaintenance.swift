@@ -17,8 +17,8 @@ package protocol StorageMaintenance: AnyObject {
     /// Marks the store, so that copies made from now on differ from earlier ones.
     func renewMark() async throws(StoreFailure)
 
-    /// Waits until all that was committed is durable.
-    func sync() async throws(StoreFailure)
+    /// Writes all that was committed to the store's pages on the disk.
+    func checkpoint() async throws(StoreFailure)
 }
 
 package protocol CaptureMaintenance: AnyObject {

@@ -14,6 +14,9 @@ package protocol StorageMonitoring: AnyObject {
     /// Why a store that was found full is full, and what to do about it.
     var fullExplanation: String { get }
 
+    /// How commits become durable; `nil` if the engine does not know.
+    var durabilityMetrics: DurabilityMetrics? { get }
+
     /// Throws if the store's file is no longer the one that this process has opened. The failure's text is for operators.
     func checkHealth() async throws(StoreFailure)
 
@@ -41,6 +44,25 @@ package struct StoreSpace: Sendable {
         self.diskFreeBytes = diskFreeBytes
         self.isFull = isFull
     }
+}
+
+/// How commits become durable: counts since the first of the processes that have the store open has opened it.
+package struct DurabilityMetrics: Equatable, Sendable {
+    /// Waits for the journal to be on the disk, and the time that they took.
+    package var syncs: UInt64 = 0
+    package var syncMicroseconds: UInt64 = 0
+    /// Commits with a frame in the journal, and the bytes of the frames.
+    package var frames: UInt64 = 0
+    package var frameBytes: UInt64 = 0
+    package var checkpoints: UInt64 = 0
+    package var checkpointMicroseconds: UInt64 = 0
+    /// The time since the last checkpoint.
+    package var checkpointAgeMicroseconds: UInt64 = 0
+    /// Commits since the last checkpoint, and those of them that are not durable yet.
+    package var commitsSinceCheckpoint: UInt64 = 0
+    package var commitsNotDurable: UInt64 = 0
+
+    package init() {}
 }
 
 /// The metrics of a store.

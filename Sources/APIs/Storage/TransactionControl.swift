@@ -1,3 +1,4 @@
+package import SystemPackage
 package import Values
 
 /// Controls the transaction that collects the writes of a turn.
@@ -11,15 +12,28 @@ package protocol TransactionControl: AnyObject {
     /// requests of the turn can be handled again.
     var isTurnBroken: Bool { get }
 
-    /// Whether a commit of the open transaction takes so long that requests which are about to arrive should join it.
-    var gathers: Bool { get }
-
     /// Commits the writes since the last commit, together.
     @discardableResult
     func commit() throws(StoreFailure) -> Commit
 
-    /// Waits until the last commit is durable.
-    func settle() throws(StoreFailure)
+    /// The number of the last transaction that this process has read or committed. Numbers never decrease.
+    var ticket: UInt64 { get }
+
+    /// Whether no crash can undo a transaction, nor any before it, as far as DURABILITY asks for that.
+    func isDurable(_ ticket: UInt64) -> Bool
+
+    /// Waits until the transaction of `ticket` is durable. No transaction may be open.
+    func flush() throws(StoreFailure)
+
+    /// Makes the transaction of `ticket` durable, either before it returns or in the background. No transaction may be open.
+    func beginFlush() throws(StoreFailure)
+
+    /// Becomes readable when `beginFlush` has made something durable in the background, or has failed; `nil` if nothing is
+    /// done in the background.
+    var flushDescriptor: FileDescriptor? { get }
+
+    /// Makes `flushDescriptor` unreadable until there is more.
+    func takeFlushNews()
 
     /// Discards the writes since the last commit.
     func rollBack()
@@ -38,10 +52,8 @@ package protocol TransactionControl: AnyObject {
 package enum Commit: Equatable, Sendable {
     /// There was nothing to commit.
     case empty
-    /// The writes have taken effect, and there is nothing more to wait for: they are as durable as the settings ask for.
-    case durable
-    /// The writes have taken effect, and are as durable as that once the next commit, or `settle`, has returned.
-    case durableWithNext
+    /// The writes have taken effect: others see them.
+    case committed
 }
 
 /// A clock that is the same for every process that uses the store.

@@ -111,7 +111,9 @@ extension ResponderLoop {
         repeat {
             connection.commitFailure = nil
             do throws(StoreFailure) {
-                answer = try await service.answer(request, connection)
+                let made = try await service.answer(request, connection)
+                try await hold(connection)
+                answer = made
             } catch {
                 answer = self.answer(to: error, request, on: connection)
             }
@@ -176,6 +178,7 @@ extension ResponderLoop {
         do throws(StoreFailure) {
             let part = try await rest.next()
             if service.isWriting { await commitPart(connection) }
+            try await hold(connection)
             connection.response?.add(part)
         } catch {
             close(connection, "its response could not be completed: \(error)")

@@ -10,7 +10,8 @@ internal import Values
 ///
 /// A connection that can be read is given to a task, which reads, answers and sends, and waits where it has to
 /// (`serve`). The loop resumes the tasks: when a socket takes bytes again, when a transaction is committed, when there
-/// is news. While a commit waits for the disk, further requests arrive; all of them share the next commit.
+/// is news. An answer leaves once the transaction that it shows or has made is durable. While the disk works, further
+/// requests arrive; all of them share the next commit and the next sync.
 package final class ResponderLoop {
     private let listener: FileDescriptor
     let service: any Service
@@ -41,10 +42,8 @@ package final class ResponderLoop {
     private var ready: [(UInt64, Epoll.Events)] = []
     /// Connections whose requests wait for the transaction of this turn.
     var committing: [Connection] = []
-    /// Connections whose writes are committed but not durable yet, and the number of commits so far.
-    var unsettled: [Connection] = []
-    var unsettledCommits = 0
-    var lastCommitMicroseconds: Int64 = 0
+    /// Connections whose answers wait until a transaction is durable, with its number; the numbers never decrease.
+    var undurable: [(ticket: UInt64, connection: Connection)] = []
     /// Connections that wait to make the next part of their answer, the longest waiting first.
     var unfinished: [UInt64] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
@@ -117,23 +116,16 @@ package final class ResponderLoop {
         }
         while !isOver {
             heartbeat?.beat()
-            // Requests that have arrived meanwhile go into the next commit, which also makes the one before durable.
-            let commits = unsettledCommits
-            let waits = unsettled.isEmpty && unfinished.isEmpty
-            try epoll.wait(milliseconds: waits ? timeout() : 0) { ready.append(($0, $1)) }
-            handleReady(shutdownSeconds, inHalves: breaksStep)
+            try poll(milliseconds: unfinished.isEmpty ? timeout() : 0)
+            handleReady(shutdownSeconds)
             goOnWithTasks()
-            if service.gathers {
-                // Requests may have arrived while this process waited for another one's write transaction.
-                try epoll.wait(milliseconds: 0) { ready.append(($0, $1)) }
-                handleReady(shutdownSeconds, inHalves: false)
-            }
+            try gather(shutdownSeconds)
             finishTurn()
-            settle(after: commits)
             goOn()
             resumeAccepting()
             goOnWithSources()
             lookAgain()
+            flush()
             dropStalled()
         }
     }
@@ -145,11 +137,15 @@ package final class ResponderLoop {
         return connections.isEmpty && !sources.contains(where: \.isBusy) || now() >= stopsAt
     }
 
-    /// - Parameter inHalves: whether to split the ready events into two turns.
-    private func handleReady(_ shutdownSeconds: Double, inHalves: Bool) {
-        let half = inHalves ? ready.count / 2 : 0
-        for (index, (token, events)) in ready.enumerated() {
-            if half > 0, index == half { finishTurn() }
+    /// Waits for events, at most for a time; `nil`: until there are some.
+    func poll(milliseconds: Int?) throws(Errno) {
+        try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) }
+    }
+
+    var hasReady: Bool { !ready.isEmpty }
+
+    func handleReady(_ shutdownSeconds: Double) {
+        for (token, events) in ready {
             switch token {
             case Token.listener: accept()
             case Token.signals: takeSignals(shutdownSeconds)
@@ -230,13 +226,6 @@ package final class ResponderLoop {
             if !connection.awaitsPart { connection.goOn() }
         }
     }
-
-    /// Whether to split the ready events into two turns.
-    ///
-    /// On a slow disk all clients may end up waiting for the same commit and then for its sync, while nothing else
-    /// happens. Once they are in two groups, the commit of one group also makes the writes of the other durable; that
-    /// one is answered, and sends its next requests during the next commit.
-    private var breaksStep: Bool { unsettled.isEmpty && ready.count >= 16 && lastCommitMicroseconds >= 1000 }
 
     // MARK: Stopping
 

@@ -1,5 +1,6 @@
 internal import HTTP
 internal import Linux
+internal import SystemPackage
 internal import Values
 
 /// Commits the transaction of a turn, and handles its failures.
@@ -16,27 +17,15 @@ extension ResponderLoop {
             hasRun = false
             let turn = committing
             committing = []
-            let start = now()
             let outcome = service.commit()
             if case .nothing = outcome, turn.isEmpty { break }
-            lastCommitMicroseconds = now() - start
             if outcome.failureOfOne != nil, turn.count > 1 {
                 service.forgetTurn()
                 remakeOneByOne(turn)
                 continue
             }
             switch outcome {
-            case .kept, .keptByNext:
-                release(unsettled, nil)
-                unsettledCommits += 1
-            case .nothing, .failed:
-                break
-            }
-            switch outcome {
-            case .kept, .nothing: for connection in turn { connection.goOn() }
-            case .keptByNext:
-                for connection in turn { connection.request?.dropBody() }
-                unsettled += turn
+            case .committed, .nothing: for connection in turn { connection.goOn() }
             case .failed(let failure): for connection in turn { fail(connection, failure) }
             }
             goOnWithTasks()
@@ -78,25 +67,52 @@ extension ResponderLoop {
         }
     }
 
-    /// Resumes requests whose writes were committed. `failure` says why the writes may be lost; `nil` if they are
-    /// durable.
-    func release(_ turn: [Connection], _ failure: StoreFailure?) {
-        unsettled = []
-        for connection in turn {
-            if let failure { fail(connection, failure) } else { connection.goOn() }
-        }
-    }
-
     private func fail(_ connection: Connection, _ failure: StoreFailure) {
         connection.commitFailure = failure
         connection.goOn()
     }
 
-    /// Makes the writes of earlier turns durable, unless a commit since then has done so.
-    /// - Parameter commits: the value of `unsettledCommits` when the turn began.
-    func settle(after commits: Int) {
-        guard !unsettled.isEmpty, commits == unsettledCommits else { return }
-        release(unsettled, service.settle())
-        finishTurn()
+    // MARK: Tickets
+
+    /// Reads what has arrived meanwhile, so that it shares the commit of this turn.
+    func gather(_ shutdownSeconds: Double) throws(Errno) {
+        for _ in 0..<Self.gatherings where !committing.isEmpty {
+            try poll(milliseconds: 0)
+            guard hasReady else { return }
+            handleReady(shutdownSeconds)
+            goOnWithTasks()
+        }
+    }
+
+    private static let gatherings = 16
+
+    /// Has the answers wait that depend on a transaction that is not durable yet.
+    func hold(_ connection: Connection) async throws(StoreFailure) {
+        let ticket = service.ticket
+        guard !service.isDurable(ticket), connection.readAt != nil else { return }
+        connection.commitFailure = nil
+        connection.request?.dropBody()
+        undurable.append((ticket, connection))
+        await connection.pause()
+        if let failure = connection.commitFailure { throw failure }
+    }
+
+    /// Makes durable what answers wait for, or begins to, and resumes those whose ticket is durable.
+    func flush() {
+        while let last = undurable.last {
+            if !service.isDurable(last.ticket), let failure = service.beginFlush() {
+                let held = undurable
+                undurable = []
+                for (_, connection) in held { fail(connection, failure) }
+            } else {
+                let end = undurable.firstIndex { !service.isDurable($0.ticket) } ?? undurable.count
+                guard end > 0 else { return }
+                let durable = undurable[..<end]
+                undurable.removeFirst(end)
+                for (_, connection) in durable { connection.goOn() }
+            }
+            // The connections may have their next requests already.
+            finishTurn()
+        }
     }
 }

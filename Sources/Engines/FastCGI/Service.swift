@@ -3,10 +3,6 @@ package import Values
 
 /// The application, as the loop sees it: it answers requests, and commits what they write.
 package protocol Service: AnyObject {
-    /// Whether writes wait for `commit` that more requests should share: those that arrived while this process waited to
-    /// write.
-    var gathers: Bool { get }
-
     /// Whether a write transaction is open. Until `commit` ends it, no other process can write.
     var isWriting: Bool { get }
 
@@ -20,22 +16,28 @@ package protocol Service: AnyObject {
     /// The sources of results from outside the store that requests wait for.
     var sources: [any LoopSource] { get }
 
-    /// Answers a request. Its writes are kept once `commit` has returned; if that returned `keptByNext`, once `settle`
-    /// or the next commit has returned.
+    /// Answers a request. Its writes are kept once `commit` has returned and `isDurable` is true for the ticket after it.
     func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer
 
     /// For each interest, whether there is something new; true also if that is not known.
     func news(for interests: [any Interest]) async -> [Bool]
 
-    /// Reports a failure of the store that a request met. Failures of `commit` and `settle` are not passed to this.
+    /// Reports a failure of the store that a request met. Failures of `commit` and `beginFlush` are not passed to this.
     func report(_ failure: StoreFailure)
 
     /// Commits everything that was written since the last call, together.
     func commit() -> CommitOutcome
 
-    /// Waits until the last commit is durable.
-    /// - Returns: `nil` if it is, or why the writes may be lost.
-    func settle() -> StoreFailure?
+    /// The number of the last transaction that this process has read or committed. An answer that was made before may
+    /// depend on it, and must not leave before it is durable: what a client has seen must not be undone.
+    var ticket: UInt64 { get }
+
+    /// Whether no crash can undo a transaction, nor any before it.
+    func isDurable(_ ticket: UInt64) -> Bool
+
+    /// Makes the transaction of `ticket` durable: at once, or in the background; then a source becomes readable.
+    /// - Returns: why the writes may be lost; else `nil`.
+    func beginFlush() -> StoreFailure?
 
     /// The response to a request for which the store failed, in the form of the API that it belongs to.
     func response(to failure: StoreFailure, at target: Target) -> Response
@@ -59,6 +61,13 @@ extension Service {
     package func report(_ failure: StoreFailure) {}
 
     package func count(_ target: Target?, status: Int, microseconds: Int64) {}
+
+    package var ticket: UInt64 { 0 }
+
+    package func isDurable(_ ticket: UInt64) -> Bool { true }
+
+    package func beginFlush() -> StoreFailure? { nil }
+
     package var isWriting: Bool { false }
 
     package var isTurnBroken: Bool { false }
@@ -70,11 +79,8 @@ extension Service {
 package enum CommitOutcome {
     /// There were no writes.
     case nothing
-    /// The writes are kept, and so are those of earlier turns.
-    case kept
-    /// The writes are committed, and durable once the next commit or `settle` has returned. Those of earlier turns are
-    /// durable.
-    case keptByNext
+    /// The writes have taken effect.
+    case committed
     /// None of the writes has taken effect.
     case failed(StoreFailure)
 
@@ -83,7 +89,7 @@ package enum CommitOutcome {
         switch self {
         case .failed(.full): .full
         case .failed(.damaged(let what)): .damaged(what)
-        case .failed(.unavailable), .failed(.lost), .failed(.rolledBack), .nothing, .kept, .keptByNext: nil
+        case .failed(.unavailable), .failed(.lost), .failed(.rolledBack), .nothing, .committed: nil
         }
     }
 }

@@ -2,26 +2,28 @@ internal import CLMDB
 
 /// An LMDB environment: one memory-mapped file that any number of processes share.
 ///
-/// Not sendable: a process opens it once (lmdb.h, mdb_env_open), and here one thread uses it.
+/// Commits do not wait for the disk (lmdb.h, MDB_NOSYNC). A crash of the machine may leave any of the pages written since
+/// the file was last synced on the disk, and others not: the file is then damaged, unless its user keeps what it needs
+/// (`PinnedSnapshot`).
+///
+/// A process opens it once (lmdb.h, mdb_env_open). One thread uses it; other threads use `EnvironmentAccess`.
 @safe package final class Environment {
     package struct Options: Sendable {
         /// The size of the map in bytes, which is also the most the file can grow to.
         package var mapBytes: Int
-        /// Whether a commit waits until its pages are on the disk, except for the meta page, which makes them take
-        /// effect. The meta page is on the disk once the next commit, or `sync`, has returned; until then a crash of the
-        /// machine may undo the last commit, and no more (lmdb.h, MDB_NOMETASYNC). If this is false, such a crash can
-        /// damage the file (MDB_NOSYNC).
-        package var isDurable: Bool
         package var isReadOnly: Bool
 
-        package init(mapBytes: Int, isDurable: Bool, isReadOnly: Bool = false) {
+        package init(mapBytes: Int, isReadOnly: Bool = false) {
             self.mapBytes = mapBytes
-            self.isDurable = isDurable
             self.isReadOnly = isReadOnly
         }
     }
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
+    /// Held while another thread uses the map, and while it is resized.
+    let mapLock = MapLock()
+    /// The id of the last transaction that a reader of this process has seen.
+    package private(set) var lastReadID: UInt64 = 0
     /// A read transaction between two uses: reset, and renewed for the next (lmdb.h, mdb_txn_renew).
     private var idleReader: OpaquePointer?
 
@@ -37,8 +39,7 @@ internal import CLMDB
         var created: OpaquePointer?
         unsafe try check(mdb_env_create(&created), "mdb_env_create")
         guard let created = unsafe created else { preconditionFailure("mdb_env_create returned no environment") }
-        var flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS)
-        flags |= UInt32(options.isDurable ? MDB_NOMETASYNC : MDB_NOSYNC)
+        var flags = UInt32(MDB_NOSUBDIR | MDB_NOTLS | MDB_NOSYNC)
         if options.isReadOnly { flags |= UInt32(MDB_RDONLY) }
         do throws(LMDBError) {
             unsafe try check(mdb_env_set_mapsize(created, options.mapBytes), "mdb_env_set_mapsize")
@@ -60,12 +61,15 @@ internal import CLMDB
         unsafe mdb_env_close(handle)
     }
 
-    /// The id of the last transaction, of any process, whose writes a new reader sees. Makes no system call.
+    /// The id of the last transaction, of any process, whose writes a new reader sees. Makes no system call, and does not
+    /// count as reading (`lastReadID`).
     ///
-    /// This is not the id that mdb_env_info returns: that one is in the file while its commit still waits for the disk,
-    /// and readers do not see it before the wait is over (mdb.c, mdb_env_write_meta).
+    /// This is not the id that mdb_env_info returns: that one is in the file a moment before readers see the transaction
+    /// (mdb.c, mdb_env_write_meta).
     package func lastVisibleTransactionID() throws(LMDBError) -> UInt64 {
-        try read { (transaction) throws(LMDBError) in transaction.id }
+        let seen = lastReadID
+        defer { lastReadID = seen }
+        return try read { (transaction) throws(LMDBError) in transaction.id }
     }
 
     /// The end of the last page in use, in bytes: what the file has grown to.
@@ -89,8 +93,12 @@ internal import CLMDB
             unsafe mdb_txn_reset(reader)
             unsafe idleReader = reader
         }
+        unsafe lastReadID = max(lastReadID, UInt64(mdb_txn_id(reader)))
         return try body(unsafe Transaction(lent: reader))
     }
+
+    /// For the use of this environment by other threads.
+    package var access: EnvironmentAccess { EnvironmentAccess(self) }
 
     private func takeReader() throws(LMDBError) -> OpaquePointer {
         if let reader = unsafe idleReader {
@@ -127,10 +135,11 @@ internal import CLMDB
         return unsafe transaction
     }
 
-    /// Adopts the map size that another process has set (lmdb.h, MDB_MAP_RESIZED). No transaction of this process may be
-    /// open.
+    /// Adopts the map size that another process has set (lmdb.h, MDB_MAP_RESIZED). No thread may use a transaction
+    /// meanwhile. Those that are only open stay valid: they refer to the map by page numbers.
     private func adoptMapSize() throws(LMDBError) {
-        unsafe try check(mdb_env_set_mapsize(handle, 0), "mdb_env_set_mapsize")
+        let code = mapLock.withLock { unsafe mdb_env_set_mapsize(handle, 0) }
+        try check(code, "mdb_env_set_mapsize")
     }
 
     /// Frees the reader slots of processes that died while reading, and returns how many there were.
@@ -140,9 +149,6 @@ internal import CLMDB
         unsafe try check(mdb_reader_check(handle, &count), "mdb_reader_check")
         return Int(count)
     }
-
-    /// Waits until all that was committed is on the disk.
-    package func sync() throws(LMDBError) { unsafe try check(mdb_env_sync(handle, 1), "mdb_env_sync") }
 
     /// Counts the free pages inside the file, as a write transaction begun after the last commit finds them.
     ///
@@ -169,8 +175,8 @@ internal import CLMDB
                 let count = unsafe min(
                     Int(clamping: value.unsafeLoadUnaligned(as: UInt.self)), value.byteCount / word - 1)
                 guard id < oldest else {
-                    if oldest == last, id == last { found.pending += count }
-                    return false
+                    found.pending += count
+                    return found.usable + found.pending < enough
                 }
                 found.usable += count
                 if runs > 0 {
@@ -192,7 +198,7 @@ internal import CLMDB
     }
 
     /// The lowest id among the read transactions of all processes; `nil` if there is no reader.
-    private func oldestReader() -> UInt64? {
+    package func oldestReader() -> UInt64? {
         var oldest = UInt64.max
         _ = unsafe withUnsafeMutablePointer(to: &oldest) { oldest in
             // A line for each reader: process, thread, transaction (mdb.c, mdb_reader_list).
@@ -221,7 +227,8 @@ internal import CLMDB
 package struct FreePages: Equatable, Sendable {
     /// Pages that a write transaction can use now.
     package internal(set) var usable = 0
-    /// Pages that the last transaction has freed and no reader sees. They become usable after the next transaction.
+    /// Pages that a reader still sees, or that the last transaction has freed. They become usable once all readers have gone
+    /// on to a later transaction. The count ends once these and the usable ones are enough.
     package internal(set) var pending = 0
     /// How many runs of the wanted length there are among the usable pages, without overlaps.
     package internal(set) var runs = 0

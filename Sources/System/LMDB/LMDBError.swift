@@ -26,13 +26,16 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The error when there is no room for a transaction.
     package static var full: LMDBError { LMDBError(code: MDB_MAP_FULL, function: "mdb_txn_begin") }
 
+    /// The error after a write or sync has failed.
+    package static func diskFailure(_ function: String) -> LMDBError { LMDBError(code: EIO, function: function) }
+
     package var description: String {
         isRecordDamage ? "\(function) is damaged" : unsafe "\(function): \(String(cString: mdb_strerror(code)))"
     }
 
     /// Whether there was no room for a write: in the map, in one transaction, or on the disk.
     package var isFull: Bool {
-        [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT].contains(code)
+        [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT, EFBIG].contains(code)
     }
 
     /// Whether there is no such table.
@@ -43,6 +46,9 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Whether the operating system failed, and not LMDB.
     package var isSystemFailure: Bool { code > 0 }
+
+    /// Whether a read or write of the disk has failed.
+    package var isDiskFailure: Bool { code == EIO }
 
     /// Whether a record or the file is damaged, or the file is not LMDB's.
     package var isDamage: Bool {

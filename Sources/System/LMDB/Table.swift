@@ -2,9 +2,13 @@ internal import CLMDB
 
 /// A named database in an environment: keys in the order of their bytes, each with a value.
 package struct Table: Sendable {
-    let index: UInt32
+    package let index: UInt32
 
     init(index: UInt32) { self.index = index }
+
+    /// The table that has no name, which also has the entries of all others (lmdb.h, mdb_dbi_open). Keys in it must not be
+    /// names of tables.
+    package static let unnamed = Table(index: 1)
 
     /// Opens a table; with `creating`, and in a write transaction, makes it if there is none. It stays open once the
     /// transaction is committed.
@@ -53,6 +57,7 @@ package struct Table: Sendable {
         }
         try check(code, "mdb_put")
         transaction.changes += 1
+        transaction.log?.put(value, at: key, in: index)
     }
 
     /// Removes a key and its value, and returns whether the key existed.
@@ -62,6 +67,7 @@ package struct Table: Sendable {
         if code == MDB_NOTFOUND { return false }
         try check(code, "mdb_del")
         transaction.changes += 1
+        transaction.log?.remove(key, in: index)
         return true
     }
 

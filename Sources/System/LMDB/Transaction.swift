@@ -7,10 +7,11 @@ internal import CLMDB
     /// mdb_env_close0); `nil` if `Environment.read` lends the transaction.
     private let environment: Environment?
     private var isOver = false
+    /// Where changes are recorded; `nil`: nowhere.
+    package var log: ChangeLog?
     /// How many times a key was stored or removed.
     package internal(set) var changes = 0
-    /// Whether anything was stored or removed. If not, a commit does nothing: it does not wait for the disk, and uses no
-    /// id (mdb.c, mdb_txn_commit).
+    /// Whether anything was stored or removed. If not, a commit does nothing, and uses no id (mdb.c, mdb_txn_commit).
     package var hasChanged: Bool { changes > 0 }
 
     init(own handle: OpaquePointer, in environment: Environment) {
@@ -23,8 +24,8 @@ internal import CLMDB
         environment = nil
     }
 
-    /// Commits: makes the writes visible to all processes, and durable as far as `Options.isDurable` says. The handle is
-    /// gone whether or not this succeeds (lmdb.h, mdb_txn_commit).
+    /// Commits: makes the writes visible to all processes. The handle is gone whether or not this succeeds (lmdb.h,
+    /// mdb_txn_commit).
     package consuming func commit() throws(LMDBError) {
         let code = unsafe mdb_txn_commit(handle)
         isOver = true

@@ -170,6 +170,7 @@ import Values
             }
             #expect(try store.core.environment.freePages(enough: .max).usable < 100)
             try snapshot.commit()
+            try store.checkpoint()
             #expect(try store.core.environment.freePages(enough: .max).usable > 700)
             #expect(try store.core.environment.freePages(enough: .max, runs: 9, of: 74).runs >= 9)
         }

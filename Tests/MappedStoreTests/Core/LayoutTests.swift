@@ -192,7 +192,7 @@ import Webhooks
     private static func environment(_ directory: FilePath) throws(LMDBError) -> Environment {
         try Environment(
             path: MappedStore.file(in: directory).string, tables: 48, readers: 16,
-            Environment.Options(mapBytes: 64 << 20, isDurable: true))
+            Environment.Options(mapBytes: 64 << 20))
     }
 
     @Test(arguments: Array(1...6), [MappedStore.Options.Access.shared, .exclusive])
@@ -373,18 +373,5 @@ import Webhooks
             try store.compact(to: copy)
         }
         #expect(before == after && after == again)
-    }
-
-    @Test func `beginning anew changes the time of a store, each time`() throws {
-        try withTemporaryDirectory { directory in
-            let store = try open(directory)
-            var times = [try store.queues.time()]
-            for _ in 0..<3 {
-                try store.queues.beginAnew()
-                times.append(try store.queues.time())
-            }
-            #expect(times == times.sorted() && Set(times).count == 4)
-            #expect(try open(directory).queues.time() == times.last)
-        }
     }
 }

@@ -84,7 +84,7 @@ extension MappedStore {
                 #expect(try store.accept(at: 1) == .stored)
                 store.capture.count(.received)
                 try store.commit()
-                try store.sync()
+                try store.checkpoint()
                 #expect(try store.accept(at: 1) == .stored)
                 try store.create(2)
             }

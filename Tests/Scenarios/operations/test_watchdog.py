@@ -1,5 +1,6 @@
 """The supervisor replaces processes that do not respond."""
 
+import json
 import os
 import shutil
 import signal
@@ -81,16 +82,17 @@ def test_a_stopped_worker_is_replaced(serve):
     assert service.hook(service.create(), "x").status == 200
 
 
-def test_a_stopped_tool_that_holds_the_write_lock_is_named_in_the_log(serve, slow_sync):
+def test_a_stopped_tool_that_holds_the_write_lock_is_named_in_the_log(serve):
     """The supervisor does not end it: it is not part of the service."""
     from harness import PROGRAM, environment
 
     service = serve(RESPONDERS=1)
     config = os.path.join(service.directory, "options.conf")
+    # So many that the tool holds the lock for some time.
+    queues = [{"name": "queue-%d" % number} for number in range(20000)]
     with open(config, "w") as file:
-        file.write('{"listen_host": "x", "listen_port": 1, "users": [], "queues": [{"name": "a"}]}')
-    slow = {"LD_PRELOAD": slow_sync, "SLOW_SYNC_MICROSECONDS": "1000000"}
-    tool = subprocess.Popen([PROGRAM, "queues", "load"], env=environment(service.directory, **slow))
+        json.dump({"listen_host": "x", "listen_port": 1, "users": [], "queues": queues}, file)
+    tool = subprocess.Popen([PROGRAM, "queues", "load"], env=environment(service.directory))
     try:
         assert stop_the_writer(service, [tool.pid]) == tool.pid
         responders = service.responders()

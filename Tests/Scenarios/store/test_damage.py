@@ -233,6 +233,8 @@ def test_overwritten_pages_crash_no_command_and_a_repair_keeps_what_can_be_read(
     service = serve(RESPONDERS=1, DURABILITY="process")
     expected = filled(service)
     assert service.stop() == 0
+    # Afterwards the file has only pages that are in use.
+    assert run(service, "store", "compact").returncode == 0
     # Only pages of notifications: nothing else may be lost.
     chance = random.Random(seed)
     with open(path(service), "r+b") as file:

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import random
 
 import pytest
 from disks import fill, needs_root
@@ -139,43 +138,6 @@ def test_a_check_without_a_store_fails_with_a_message(tmp_path):
     assert result.returncode == 1 and b"there is no store" in result.stderr
 
 
-def corrupt(path, seed):
-    """Overwrites some pages after the first two, like a machine that crashes."""
-    dice = random.Random(seed)
-    pages = os.path.getsize(path) // 4096
-    with open(path, "r+b") as file:
-        for page in dice.sample(range(2, pages), max(1, pages // 4)):
-            file.seek(page * 4096)
-            file.write(bytes(4096) if seed % 2 else dice.randbytes(4096))
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_store_that_a_crash_of_the_machine_has_damaged_is_set_aside(serve, seed):
-    service = serve(DURABILITY="process", MAX_ENDPOINT_NOTIFICATIONS=1000)
-    endpoint = service.create()
-    for number in range(300):
-        service.hook(endpoint, b"x" * (number * 20))
-    service.kill_all()
-    path = os.path.join(service.directory, "store.mdb")
-    corrupt(path, seed)
-    service.note_crash()
-    service.start()
-    assert "DAMAGED" in service.log()
-    assert [name for name in os.listdir(service.directory) if name.startswith("store.mdb.damaged-2")]
-    assert service.hook(service.create(), "anew").status == 200
-
-
-def test_a_store_that_is_sound_after_a_crash_of_the_machine_stays(serve):
-    service = serve(DURABILITY="process")
-    endpoint = service.create()
-    service.hook(endpoint, "kept")
-    service.kill_all()
-    service.note_crash()
-    service.start()
-    assert "the store is sound" in service.log()
-    assert service.bodies(endpoint) == ["kept"]
-
-
 def test_a_file_that_is_not_a_store_is_named_and_not_changed(tmp_path):
     os.makedirs(tmp_path / "data0" / "var")
     path = tmp_path / "data0" / "var" / "store.mdb"
@@ -230,21 +192,6 @@ def test_compact_keeps_the_owner_and_mode_of_the_store(serve):
     assert postroom(service.directory, "store", "compact").returncode == 0
     status = os.stat(path)
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65534, 0o640)
-
-
-def test_a_store_that_cannot_be_checked_is_not_set_aside(serve):
-    import fcntl
-
-    service = serve(DURABILITY="process")
-    service.kill_all()
-    service.note_crash()
-    with open(os.path.join(service.directory, "store.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        service.start(wait=False)
-        assert service.process.wait(20) == 1
-    assert "store.mdb" in os.listdir(service.directory)
-    service.start()
-    assert "the store is sound" in service.log()
 
 
 def basic(name, password):

@@ -273,7 +273,8 @@ class Faults:
             while True:
                 file.write(b"\0" * 65536)
         try:
-            for _ in range(200):
+            # The file has free pages of its own too.
+            for _ in range(2000):
                 if self.service.hook(self.filled, b"x" * 50000).status == 507:
                     self.full += 1
                     break

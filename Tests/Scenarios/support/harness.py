@@ -72,6 +72,8 @@ def environment(directory, **settings):
     plain["DATA_DIR"] = str(directory)
     # Services of several tests run at a time.
     plain["OPS_SERVER_PORT"] = "0"
+    # Many services are started; each would write 64 MiB first.
+    plain["JOURNAL_BYTES"] = str(4 << 20)
     plain.update({name: str(value) for name, value in settings.items()})
     return plain
 
@@ -194,7 +196,7 @@ class Service:
         wait_for(lambda: not any(os.path.exists("/proc/%d" % pid) and alive(pid) for pid in pids))
 
     def note_crash(self):
-        """Writes the running mark that a service with DURABILITY=process leaves when the machine crashes."""
+        """Writes the mark that a service of version 0.1 with DURABILITY=process leaves when the machine crashes."""
         with open(os.path.join(self.directory, "running"), "w") as mark:
             mark.write("another-start-of-the-machine process\n")
 

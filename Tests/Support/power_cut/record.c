@@ -62,11 +62,11 @@ static int ends_in(const char *text, const char *end) {
     return length >= other && strcmp(text + length - other, end) == 0;
 }
 
-/* The path below the directory; NULL for what is not recorded: locks and what is in run/, which no start reads. */
+/* The path below the directory; NULL for what is not recorded: locks, shared memory, and what is in run/: no start reads them. */
 static const char *inside(const char *path) {
     if (!data || strncmp(path, data, data_length) != 0 || path[data_length] != '/') return NULL;
     const char *name = path + data_length + 1;
-    if (!*name || strncmp(name, "run/", 4) == 0 || strcmp(name, "run") == 0 || ends_in(name, "lock")) return NULL;
+    if (!*name || strncmp(name, "run/", 4) == 0 || strcmp(name, "run") == 0 || ends_in(name, "lock") || strcmp(name, "store.shared") == 0) return NULL;
     return name;
 }
 

@@ -105,7 +105,7 @@ extension EventsCommand {
                 }
                 try store.commit()
             }
-            try store.settle()
+            try store.flush()
         }
     }
 
@@ -129,7 +129,7 @@ extension EventsCommand {
             let yesterday = store.clock.now().wall.adding(seconds: -86_400)
             let end = try form.time(olderThanDate, "older-than-date", or: yesterday)
             if ids.isEmpty { try await purge(store, before: end) } else { try await purge(store, ids) }
-            try store.settle()
+            try store.flush()
         }
 
         private func purge(_ store: any StorageEngine, _ ids: [UUID]) async throws {

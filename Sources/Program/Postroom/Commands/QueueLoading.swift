@@ -16,7 +16,7 @@ struct QueueLoading {
         switch try await handlers.configure() {
         case .done:
             try store.commit()
-            try store.settle()
+            try store.flush()
             return nil
         case .busy: preconditionFailure("no other task is running")
         case .failed(let failure):

@@ -116,7 +116,7 @@ extension QueuesCommand {
                 throw Refusal("nothing was changed: " + failure.lines(settings.queueFile).joined(separator: "\n"))
             }
             try store.commit()
-            try store.settle()
+            try store.flush()
         }
     }
 }

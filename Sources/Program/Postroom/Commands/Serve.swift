@@ -77,11 +77,9 @@ struct Serve: AsyncCommand {
         if nginx { try checkAddresses(settings) }
         let room = StartingRoom(settings)
         room.release()
-        let mark = RunningMark(settings)
-        let mayHaveLost = try mark.checkAfterCrash(logger)
+        try EarlierCrash(settings).check(logger)
         try StoreReading.probe(settings)
-        try await prepareStore(settings, mayHaveLost: mayHaveLost, logger)
-        try mark.set(logger)
+        try await prepareStore(settings, logger)
 
         if files.connections < settings.maximumConnections {
             logger.warning(
@@ -109,7 +107,6 @@ struct Serve: AsyncCommand {
 
     private func finish(_ settings: Settings, _ logger: Logger) async throws {
         try await settings.closeStore()
-        RunningMark(settings).clear()
         logger.info("stopped")
     }
 
@@ -125,16 +122,14 @@ struct Serve: AsyncCommand {
         return state
     }
 
-    private func prepareStore(_ settings: Settings, mayHaveLost: Bool, _ logger: Logger) async throws {
-        let store = try settings.openStore(mayReplaceLost: mayHaveLost)
+    private func prepareStore(_ settings: Settings, _ logger: Logger) async throws {
+        let store = try settings.openStore(setsDurability: true)
         let secret = try await EncryptionSecret(settings, for: store)
         if secret.isNew {
             logger.notice(
                 "created the secret that keys and credentials are encrypted with; keep a copy of it, or set DB_ENCRYPTION_SECRET",
                 metadata: ["file": "\(EncryptionSecret.file(settings))"])
         }
-        try await store.sync()
-        if mayHaveLost { try await store.queues.beginAnew() }
         try await QueueLoading(store: store, settings: settings).start(logger)
     }
 

@@ -33,14 +33,10 @@ extension StoreCommand {
 
         @OptionGroup var reading: ReadingOptions
         @Flag(help: ArgumentHelp("Print nothing.", visibility: .hidden)) var quiet = false
-        @Flag(help: ArgumentHelp("Exit with status 4 if the layout is an older one.", visibility: .hidden))
-        var reportOlderLayout = false
-
         func run() throws {
             if try isDoneElsewhere() { return }
             let check: StoreCheck
             do {
-                if reportOlderLayout, try hasOlderLayout() { throw ExitCode(Self.olderLayoutStatus) }
                 check = try StoreCommand.open(.readOnly).store.check()
             } catch let error as StoreError where error.isDamage {
                 throw unreadable("\(error)")
@@ -70,15 +66,6 @@ extension StoreCommand {
             }
         }
 
-        private func hasOlderLayout() throws -> Bool {
-            let directory = try Settings.inForce().dataDirectory
-            // An empty file has no layout. Opening it reports the fault.
-            guard Files.size(of: MappedStore.file(in: directory)) > 0,
-                let layout = try MappedStore.layout(in: directory)
-            else { return false }
-            return layout < MappedStore.schemaVersion
-        }
-
         private func unreadable(_ reason: String) -> ExitCode {
             if quiet { return ExitCode(Self.unreadableStatus) }
             print("\(reason). \(StoreFile.remedy)")
@@ -89,8 +76,6 @@ extension StoreCommand {
         static let damageStatus: Int32 = 2
         /// The exit status of a quiet check that cannot read the whole store.
         static let unreadableStatus: Int32 = 3
-        /// The exit status of a check that was asked to report an older layout, and found one.
-        static let olderLayoutStatus: Int32 = 4
         private static let damage = ExitCode(damageStatus)
     }
 
@@ -117,6 +102,7 @@ extension StoreCommand {
             try Files.copyOwner(of: path, to: copy)
             try Files.synchronize(copy)
             try Files.move(copy, to: path)
+            try Files.synchronizeNames(in: settings.dataDirectory)
             print("\(before) bytes before, \(Files.size(of: path)) after")
         }
     }
@@ -200,6 +186,7 @@ extension StoreCommand {
             } catch {
                 throw Refusal("nothing was imported: \(error)")
             }
+            try store.detach()
             print(counts.summary)
             if !counts.isComplete { complain("the export has no last line: data may be missing") }
             try await warnOfSecret(settings, store)
@@ -220,11 +207,14 @@ extension StoreCommand {
         private func warnOfOwner(_ settings: Settings) {
             let directory = settings.dataDirectory
             guard let owner = Files.owner(of: directory) else { return }
-            let names = ["store.mdb", "store.mdb-lock", "store.lock", "store.mark", "store.mark.lock"]
+            let names = [
+                "journal", "store.mdb", "store.mdb-lock", "store.lock", "store.mark", "store.mark.lock",
+                "store.opening.lock", "store.shared",
+            ]
             for name in names {
                 guard let other = Files.owner(of: directory.appending(name)), other != owner else { continue }
                 return complain(
-                    "\(directory)/\(name) belongs to \(other), but the directory to \(owner). Give the files to the user that the service runs as: chown \(owner): \(directory)/store.*"
+                    "\(directory)/\(name) belongs to \(other), but the directory to \(owner). Give the files to the user that the service runs as: chown \(owner): \(directory)/store.* \(directory)/journal"
                 )
             }
             guard Machine.isRoot else { return }
@@ -244,7 +234,7 @@ extension StoreCommand {
         func run() throws {
             if let parent = reading.parent { Signal.send(Signal.terminate, whenParentDies: parent) }
             do {
-                _ = try StoreCommand.open(.exclusive)
+                try StoreCommand.open(.exclusive).store.detach()
             } catch let error as StoreError where error.isDamage && reading.parent != nil {
                 print("\(error). \(StoreFile.remedy)")
                 throw ExitCode(Check.damageStatus)

@@ -61,6 +61,9 @@ enum StoreReading {
     static func probe(_ settings: Settings) throws {
         // An empty file is a new store or a lost one: opening it shows which.
         guard Files.size(of: MappedStore.file(in: settings.dataDirectory)) > 0 else { return }
+        do throws(StoreError) { try MappedStore.checkJournal(settings.dataDirectory) } catch {
+            throw Refusal("cannot open the store: \(error)")
+        }
         // A file that is too short may be sound all the same, because its last pages may be free: check the whole store.
         let isShort = StoreFile.fault(in: settings.dataDirectory) != nil
         let ending = try run(isShort ? ["check", "--quiet"] : ["probe"], settings)
@@ -156,6 +159,9 @@ extension StoreCommand {
             if let parent = reading.parent { Signal.send(Signal.terminate, whenParentDies: parent) }
             do {
                 try MappedStore.probe(Settings.inForce().dataDirectory)
+            } catch let error as StoreError where !error.isDamage {
+                // The start meets it too, and reports it.
+                throw ExitCode.failure
             } catch {
                 throw ExitCode(Check.unreadableStatus)
             }
@@ -207,6 +213,9 @@ extension StoreCommand {
                 leftOut += 1
                 print("damaged: \(what)")
             }
+            if MappedStore.hasUnappliedChanges(directory) {
+                note("the changes since the last checkpoint: the journal has them, but they could not be made again")
+            }
             try StoreReading.salvage(settings, to: work.appending("copy"), note)
             let counts = try await rebuild(in: work, settings, note)
             let time = Timestamp(microseconds: SystemClock.realTimeMicroseconds()).iso8601()
@@ -216,6 +225,7 @@ extension StoreCommand {
             try Files.synchronize(fresh)
             try Files.addName(aside, to: store)
             try Files.move(fresh, to: store)
+            try Files.synchronizeNames(in: directory)
             try? Files.remove(FilePath("\(store)-lock"))
             try Files.removeTree(work)
             print("\(leftOut) damaged records were dropped or rebuilt. Kept: \(counts.summary).")
@@ -249,6 +259,7 @@ extension StoreCommand {
                 }
             }
             try fresh.continueNumbers(of: copy)
+            try fresh.noteClosed()
             return counts
         }
     }

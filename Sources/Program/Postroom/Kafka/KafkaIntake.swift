@@ -165,7 +165,7 @@ final class KafkaIntake {
             }
             try await store.webhooks.count(leftOut)
             try store.commit()
-            try store.settle()
+            try store.flush()
             isWaiting = false
             return true
         } catch {

@@ -44,7 +44,7 @@ extension ImportCommand {
             var takeover = PacificaTakeover(source, store, settings, secret.sealing)
             do {
                 try await takeover.run()
-                try store.settle()
+                try store.flush()
             } catch {
                 for line in takeover.keptSummary { print(line) }
                 guard !takeover.keptSummary.isEmpty else { throw error }

@@ -36,7 +36,10 @@ final class Application: Service {
     ) {
         self.store = store
         self.logger = logger
-        sources = [lookups, background]
+        let flushes = FlushSource(store) { failure in
+            Self.endIfLost(failure, logger)
+        }
+        sources = [lookups, background] + (flushes.map { [$0] } ?? [])
         let clock = store.clock
         webhooks = WebhookHandlers(
             store: store, settings: settings, sealing: sealing, lookups: lookups, background: background)
@@ -136,24 +139,22 @@ final class Application: Service {
 
     var isWriting: Bool { store.isWriting }
 
-    var gathers: Bool { store.gathers }
-
     func commit() -> CommitOutcome {
         do throws(StoreFailure) {
-            switch try store.commit() {
-            case .empty: return .nothing
-            case .durable: return .kept
-            case .durableWithNext: return .keptByNext
-            }
+            return try store.commit() == .empty ? .nothing : .committed
         } catch {
             report(error)
             return .failed(error)
         }
     }
 
-    func settle() -> StoreFailure? {
+    var ticket: UInt64 { store.ticket }
+
+    func isDurable(_ ticket: UInt64) -> Bool { store.isDurable(ticket) }
+
+    func beginFlush() -> StoreFailure? {
         do throws(StoreFailure) {
-            try store.settle()
+            try store.beginFlush()
             return nil
         } catch {
             report(error)
@@ -186,11 +187,15 @@ final class Application: Service {
             // The store has noted the record, and `reportDamage` logs it.
             break
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
-        case .lost(let reason):
-            // On SIGTERM the loop finishes its requests and ends. The supervisor then starts another process.
-            logger.critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
-            Signal.raise(Signal.terminate)
+        case .lost: Self.endIfLost(failure, logger)
         }
+    }
+
+    private static func endIfLost(_ failure: StoreFailure, _ logger: Logger) {
+        guard case .lost(let reason) = failure else { return }
+        // On SIGTERM the loop finishes its requests and ends. The supervisor then starts another process.
+        logger.critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
+        Signal.raise(Signal.terminate)
     }
 }
 

@@ -136,6 +136,7 @@ final class Operations {
         text.single(
             "store_disk_free_bytes", "gauge", "Free space on the disk of the store.", space.diskFreeBytes)
         text.single("store_full", "gauge", "1 while the store is full and refuses writes.", space.isFull ? 1 : 0)
+        if let durability = store.durabilityMetrics { text.add(durability) }
         if let vitals {
             text.family(
                 "process_restarts_total", "counter",

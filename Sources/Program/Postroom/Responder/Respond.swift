@@ -74,6 +74,7 @@ struct Respond: AsyncCommand {
         tellReady(ready)
         logger.debug("ready")
         try unsafe ResponderLoop.run(loop, shutdownSeconds: settings.shutdownSeconds)
+        try? await store.checkpoint()
         logger.debug("stopped")
     }
 

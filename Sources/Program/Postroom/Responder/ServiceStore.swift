@@ -29,15 +29,24 @@ struct ServiceStore {
         var others = Others()
         while true {
             do throws(StoreError) {
-                return try MappedStore(directory: settings.dataDirectory, settings.storeOptions)
+                return try MappedStore(directory: settings.dataDirectory, options)
             } catch {
-                guard error.awaitsMigration, SystemClock.bootTimeMicroseconds() < deadline else {
+                guard error.awaitsMigration || error.awaitsRecovery, SystemClock.bootTimeMicroseconds() < deadline
+                else {
                     throw Refusal("cannot open the store: \(error)")
                 }
-                if isSuccessor, !ask(&others) { throw Refusal("cannot open the store: \(error)") }
+                if error.awaitsMigration, isSuccessor, !ask(&others) {
+                    throw Refusal("cannot open the store: \(error)")
+                }
             }
             SystemClock.sleep(microseconds: Self.pauseMicroseconds)
         }
+    }
+
+    private var options: MappedStore.Options {
+        var options = settings.storeOptions
+        options.setsDurability = true
+        return options
     }
 
     /// The processes that have the store open: how often in a row each was seen, and which were asked to stop.

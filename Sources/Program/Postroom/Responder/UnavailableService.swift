@@ -17,7 +17,6 @@ final class UnavailableService: Service {
         self.sources = sources
     }
 
-    var gathers: Bool { false }
     var version: UInt64? { nil }
 
     func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
@@ -26,8 +25,6 @@ final class UnavailableService: Service {
     }
 
     func commit() -> CommitOutcome { .nothing }
-
-    func settle() -> StoreFailure? { nil }
 
     func response(to failure: StoreFailure, at target: Target) -> Response { .failure(failure) }
 }

@@ -8,15 +8,17 @@ internal import Values
 /// file name the engine.
 extension Settings {
     var storeOptions: MappedStore.Options {
-        MappedStore.Options(maximumBytes: maximumStoreBytes, isDurable: durability == .disk)
+        MappedStore.Options(
+            maximumBytes: maximumStoreBytes, isDurable: durability == .disk, journalBytes: journalBytes)
     }
 
     /// Opens the store for this process. While it is open, `compact` and `import` are refused: they need it exclusively.
-    /// - Parameter mayReplaceLost: whether an empty store may replace one that is gone.
-    func openStore(mayReplaceLost: Bool = false) throws(Refusal) -> any StorageEngine {
+    /// - Parameter setsDurability: whether DURABILITY applies to a store that exists. Otherwise the store keeps what the
+    ///   service has set.
+    func openStore(setsDurability: Bool = false) throws(Refusal) -> any StorageEngine {
         try makeDataDirectory()
         var options = storeOptions
-        options.mayReplaceLost = mayReplaceLost
+        options.setsDurability = setsDurability
         do throws(StoreError) {
             return try MappedStore(directory: dataDirectory, options)
         } catch {
@@ -31,18 +33,16 @@ extension Settings {
         return try MappedStore(directory: dataDirectory, options)
     }
 
-    /// Writes everything to the disk, and notes in the store that it was closed.
+    /// Writes everything to the store's file, and notes in it that it was closed.
     func closeStore() async throws {
         if StoreOnDisk.fault(in: dataDirectory) != nil { try StoreReading.probe(self) }
         var options = storeOptions
         options.access = .exclusive
-        guard let store = try? MappedStore(directory: dataDirectory, options) else {
-            // Another process has the store open: only sync it.
-            return try await openStore().sync()
-        }
+        // If another process has the store open, it stays linked to its journal.
+        guard let store = try? MappedStore(directory: dataDirectory, options) else { return }
         do throws(StoreFailure) { try store.noteClosed() } catch {
             store.rollBack()
-            try store.sync()
+            try store.checkpoint()
         }
     }
 }

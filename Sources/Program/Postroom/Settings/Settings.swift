@@ -15,7 +15,8 @@ struct Settings: Equatable {
     enum Durability: String, Equatable {
         /// What was acknowledged survives a crash of the machine.
         case disk
-        /// What was acknowledged survives the death of any process, but perhaps not a crash of the machine.
+        /// What was acknowledged survives the death of any process. A crash of the machine undoes what came since the last
+        /// checkpoint.
         case process
     }
 
@@ -50,6 +51,7 @@ struct Settings: Equatable {
     var maximumBodyBytes = 1 << 20
     var maximumHeaderBytes = 8 << 10
     var maximumStoreBytes = 64 << 30
+    var journalBytes = 64 << 20
     var maximumConnections = 8192
     var requestsPerSecond: Int?
     var requestBurst: Int?

@@ -66,6 +66,7 @@ extension Settings {
             .choice("DURABILITY", \.durability, "disk or process"),
             .bytes("MAX_BODY_BYTES", \.maximumBodyBytes, 1...(1 << 30)),
             .bytes("MAX_HEADER_BYTES", \.maximumHeaderBytes, 1024...(64 << 10)),
+            .bytes("JOURNAL_BYTES", \.journalBytes, (1 << 20)...(1 << 30)),
             .bytes("MAX_STORE_BYTES", \.maximumStoreBytes, (16 << 20)...(64 << 40)),
             .integer("MAX_CONNECTIONS", \.maximumConnections, 64...1_000_000),
             .optional(

@@ -5,7 +5,7 @@ internal import SystemPackage
 /// writes a few small files, nginx's own among them, and the disk may be full.
 struct StartingRoom {
     private let path: FilePath
-    private static let bytes = 128 << 10
+    private static let bytes = 512 << 10
     private static let blockBytes = 4 << 10
 
     init(_ settings: Settings) { path = settings.runDirectory.appending("room") }

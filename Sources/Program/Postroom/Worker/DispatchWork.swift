@@ -59,6 +59,8 @@ final class DispatchWork {
             }
             let starts = try await dispatcher.dispatch()
             try store.commit()
+            // A receiver must not see what a crash can undo.
+            if !starts.isEmpty { try store.flush() }
             seenVersion = version
             for event in dispatcher.events { logger.log(event) }
             dispatcher.begin(starts)

@@ -59,6 +59,7 @@ struct Work: AsyncCommand {
         tellReady(ready)
         defer { withExtendedLifetime(lock) {} }
         try await worker.run()
+        try? await store.checkpoint()
     }
 
     /// Every worker holds a shared lock. A worker that can lock it exclusively is the only one, and takes over the attempts

@@ -50,6 +50,7 @@ final class Worker {
             try wait()
             store.heartbeat?.beat()
             guard !isStopping else { return try await drain() }
+            endIfLost()
             await intake?.work()
             await matching.work()
             await dispatching.work()
@@ -63,13 +64,23 @@ final class Worker {
         var pause = maintenance.pauseMilliseconds ?? dispatching.lookMilliseconds
         if matching.isDue { pause = 0 }
         if let milliseconds = dispatching.retryMilliseconds { pause = milliseconds }
-        var descriptors = [signals.descriptor]
+        var descriptors = [signals.descriptor] + (store.flushDescriptor.map { [$0] } ?? [])
         if let intake {
             pause = min(pause, intake.pauseMilliseconds)
             descriptors.append(intake.descriptor)
         }
         try dispatching.dispatcher.wait(milliseconds: pause, descriptors: descriptors)
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
+    }
+
+    /// Ends the process if the disk has failed, so that the store can be recovered.
+    private func endIfLost() {
+        store.takeFlushNews()
+        do throws(StoreFailure) { try store.beginFlush() } catch {
+            guard case .lost(let reason) = error else { return }
+            logger.critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
+            Signal.raise(Signal.terminate)
+        }
     }
 
     /// Logs the damaged records that were found. They are treated as missing.

@@ -10,8 +10,12 @@ package final class MappedStore: MappedDomain, StorageEngine {
     package struct Options: Sendable {
         /// The most the file may grow to.
         package var maximumBytes: Int
-        /// Whether a commit waits for the disk; if not, a crash of the machine can damage the file.
+        /// Whether an answer waits until a crash of the machine cannot undo what it tells. If not, such a crash undoes what
+        /// was written since the last checkpoint. A store that exists keeps its own value, unless `setsDurability`.
         package var isDurable: Bool
+        package var setsDurability = false
+        /// The size of a new journal, without its two records.
+        package var journalBytes: Int
         package var access: Access
         /// Identifies this start of the machine.
         package var bootID = Machine.bootID()
@@ -26,9 +30,12 @@ package final class MappedStore: MappedDomain, StorageEngine {
             case readOnly
         }
 
-        package init(maximumBytes: Int = 64 << 30, isDurable: Bool = true, access: Access = .shared) {
+        package init(
+            maximumBytes: Int = 64 << 30, isDurable: Bool = true, journalBytes: Int = 16 << 20, access: Access = .shared
+        ) {
             self.maximumBytes = maximumBytes
             self.isDurable = isDurable
+            self.journalBytes = journalBytes
             self.access = access
         }
     }
@@ -38,7 +45,7 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// Layout 1 has endpoints only. 2 adds queues; 3 webhooks and deliveries; 4 event routing; 5 the count of each user's
     /// subscriptions, and a separate index of deliveries that need approval; 6 the numbers that were given, the creators of
     /// endpoints, the time since which an environment has no webhooks, and indexes of deliveries by owner and by payload;
-    /// 7 has the records of endpoints in the table of their notifications.
+    /// 7 has the records of endpoints in the table of their notifications, and may need a journal.
     package static let schemaVersion: UInt64 = 7
 
     let core: StoreCore
@@ -83,16 +90,21 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// of the turn can be handled again.
     package var isTurnBroken: Bool { core.isTurnBroken }
 
-    /// Whether the open turn will wait for the disk. Such a turn is long, so requests that arrived while another process
-    /// was writing should join it.
-    package var gathers: Bool { core.settlesLater && core.isWriting }
-
     /// Commits what was written since the last commit, as one transaction.
     @discardableResult
     package func commit() throws(StoreFailure) -> Commit { try core.commit() }
 
-    /// Waits until the last commit of this process is durable.
-    package func settle() throws(StoreFailure) { try core.settle() }
+    package var ticket: UInt64 { core.ticket }
+
+    package func isDurable(_ ticket: UInt64) -> Bool { core.isDurable(ticket) }
+
+    package func flush() throws(StoreFailure) { try core.flush() }
+
+    package func beginFlush() throws(StoreFailure) { try core.beginFlush() }
+
+    package var flushDescriptor: FileDescriptor? { core.durability?.descriptor }
+
+    package func takeFlushNews() { core.durability?.takeNews() }
 
     /// Discards what was written since the last commit. The requests that wrote it will be handled again.
     package func forgetTurn() { core.forgetTurn() }
@@ -109,13 +121,15 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// The damage found since the last call. Each damaged record is reported once.
     package func takeDamage() -> [String] { core.damage.takeNews() }
 
+    package var durabilityMetrics: DurabilityMetrics? { core.durability?.shared.metrics }
+
     // MARK: Upkeep
 
     /// Clears the reader slots of processes that died, so that the pages they held can be used again.
     package func sweepDeadReaders() throws(StoreFailure) { try core.sweepDeadReaders() }
 
-    /// Waits until all that was committed is on the disk.
-    package func sync() throws(StoreFailure) { try core.sync() }
+    /// Has all that was committed written to the store's pages on the disk.
+    package func checkpoint() throws(StoreFailure) { try core.checkpoint() }
 
     /// Writes a copy of the store as of one moment, without its free pages.
     package func compact(to path: FilePath) throws(StoreFailure) { try core.compact(to: path) }
@@ -127,12 +141,19 @@ package final class MappedStore: MappedDomain, StorageEngine {
     }
 
     /// Records that the store is closed and that no crash can undo any of it: the next start continues the numbers without
-    /// a gap. No other process may have the store open.
+    /// a gap, and the file is complete without its journal. No other process may have the store open, and nothing may be
+    /// written afterwards.
     package func noteClosed() throws(StoreFailure) {
         try write { (transaction) throws(LMDBError) in
             try tables.closed.put((), in: &transaction)
         }
         try commit()
-        try sync()
+        try detach()
+    }
+
+    /// Makes the store's file complete without its journal. No other process may have the store open, and nothing may be
+    /// written afterwards.
+    package func detach() throws(StoreFailure) {
+        do throws(LMDBError) { try core.durability?.detach() } catch { throw StoreFailure(error) }
     }
 }

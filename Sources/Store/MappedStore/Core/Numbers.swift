@@ -7,9 +7,10 @@ internal import Values
 
 /// The range of numbers that notifications and messages may be given, so that no number is given twice.
 ///
-/// A power cut may undo the last writes, with numbers that clients have already seen. The first start after it continues
-/// all numbers above `ceiling`, which is above every number that can have been given. A record moves to the new range when
-/// it gives its next number, so that a start costs the same however many records there are.
+/// With `DURABILITY=process`, a power cut undoes what came since the last checkpoint, with numbers that clients have already
+/// seen; an older copy of the store lacks all since it was made. The first start after that continues all numbers above
+/// `ceiling`, which is above every number that can have been given. A record moves to the new range when it gives its next
+/// number, so that a start costs the same however many records there are.
 struct Numbers: Equatable, KeylessRecord {
     typealias Key = RecordName
     static let name = "the record of the assigned numbers"

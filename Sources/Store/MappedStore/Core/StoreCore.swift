@@ -10,6 +10,8 @@ internal import Values
 /// Writes collect in one transaction until `commit`. Readers, in any process, see them only after it. Used by one thread.
 final class StoreCore {
     let environment: Environment
+    /// `nil` if the store was opened for reading only.
+    let durability: Durability?
     let tables: Tables
     let mark: StoreMark
     let clock: SteadyClock
@@ -25,15 +27,14 @@ final class StoreCore {
     private var turnLargeBytes = 0
     private var reserve: DiskReserve
     private let lock: StoreLock
-    private let isDurable: Bool
     let path: FilePath
     /// Set by processes that are watched, so that waiting for another process's write lock does not count as being stuck.
     var heartbeat: Heartbeat?
     private(set) var files: StoreFiles
-    /// The last transaction that this process committed and that is not known to be durable.
-    private var unsettled: UInt64?
-    /// The error of the commit that should have made it durable.
-    private var settleFailure: StoreFailure?
+    /// The last transaction that this process has committed, or that its write transactions have seen.
+    private var lastTransaction: UInt64 = 0
+    /// When pages may be released again after that was in vain, by `SystemClock.bootTimeMicroseconds`.
+    private var releasesAgainAt: Int64 = 0
 
     /// The objects of domains that are called when a turn is committed, fails or ends.
     private var participants: [any TurnParticipant] = []
@@ -47,28 +48,22 @@ final class StoreCore {
     init(directory: FilePath, _ options: MappedStore.Options) throws(StoreError) {
         path = MappedStore.file(in: directory)
         let isReadOnly = options.access == .readOnly
-        isDurable = options.isDurable
         if isReadOnly, !Files.exists(path) { throw StoreError("there is no store at \(path)") }
         var lock = try StoreLock(in: directory, options.access)
         try StoreFiles.refuseLost(path, options, isAlone: lock.isAlone)
-        let layout: UInt64?
-        do throws(LMDBError) {
-            environment = try Environment(
-                path: path.string, tables: Tables.limit, readers: 1024,
-                Environment.Options(
-                    mapBytes: options.maximumBytes, isDurable: options.isDurable, isReadOnly: isReadOnly))
-            try environment.sweepDeadReaders()
-            mark = StoreMark(path)
-            layout = try Self.layout(environment)
-        } catch {
-            throw StoreError(error, path)
+        mark = StoreMark(path)
+        let opened: OpenedStore
+        if isReadOnly {
+            if lock.isAlone { try Self.recover(directory, options) }
+            opened = try OpenedStore(reading: directory, options)
+        } else if lock.isFirstWriter {
+            opened = try OpenedStore(first: directory, options, isAlone: lock.isAlone)
+        } else {
+            opened = try OpenedStore(joining: directory, options)
         }
-        if !isReadOnly, !lock.isAlone, let layout, layout < MappedStore.schemaVersion {
-            throw StoreError(olderLayout: layout, usedBy: StoreLock.users(directory.appending("store.lock")), path)
-        }
+        (environment, durability) = (opened.environment, opened.durability)
+        (tables, clock) = (opened.tables, opened.clock)
         do throws(LMDBError) {
-            (tables, clock) =
-                try isReadOnly ? Self.look(environment) : Self.prepare(environment, path, bootID: options.bootID)
             numbers = try environment.read { [tables] (transaction) throws(LMDBError) in
                 try tables.numbers.readable(in: transaction) ?? Numbers()
             }
@@ -77,6 +72,7 @@ final class StoreCore {
             throw StoreError(error, path)
         }
         if options.access != .exclusive { try lock.share(in: directory) }
+        lock.endOpening()
         self.lock = lock
         files = try StoreFiles(path)
     }
@@ -85,6 +81,7 @@ final class StoreCore {
         // A transaction ends before the environment that it belongs to.
         turn = nil
         reserve.close()
+        durability?.close()
     }
 
     /// Registers an object that is called when a turn is committed, fails or ends.
@@ -133,6 +130,10 @@ final class StoreCore {
 
     /// Converts an error. Damage is noted for the log, with the subject.
     private func failure(_ error: LMDBError, _ subject: String?) -> StoreFailure {
+        if let durability, durability.shared.isBroken {
+            return .lost(
+                "writing to \(path) or its journal failed (\(error)); nothing is acknowledged until it is recovered")
+        }
         let failure = StoreFailure(error)
         guard case .damaged(let what) = failure else { return failure }
         let named = subject.map { "\(what): \($0)" } ?? what
@@ -152,54 +153,69 @@ final class StoreCore {
         heartbeat?.setWaiting(true)
         defer { heartbeat?.setWaiting(false) }
         do throws(LMDBError) {
-            let transaction = try environment.beginWrite()
-            // Even a full store must keep the pages that its next change needs.
-            if reserve.left(environment) < Self.smallestRoom, !reserve.admits(0, environment), try !hasSmallestRoom() {
-                throw .full
+            var transaction = try environment.beginWrite()
+            if reserve.left(environment) < Self.ampleRoom, !reserve.admits(Self.ampleRoom, environment) {
+                transaction = try beginInFullStore(transaction)
             }
+            try durability?.begin(&transaction)
+            lastTransaction = max(lastTransaction, transaction.id - 1)
             return transaction
         } catch {
             throw failure(error, nil)
         }
     }
 
+    /// Begins a transaction in a store whose file can hardly grow: the room is in the pages that it does not use. Those that
+    /// the last checkpoint still needs are made usable first, if they are many.
+    /// - Parameter transaction: a write transaction that has written nothing.
+    private func beginInFullStore(_ transaction: consuming Transaction) throws(LMDBError) -> Transaction {
+        var held: Transaction? = consume transaction
+        var free = try environment.freePages(enough: Self.amplePages)
+        if let durability, Self.isWorthReleasing(free), SystemClock.bootTimeMicroseconds() >= releasesAgainAt {
+            held = nil
+            try releasePages(durability)
+            held = try environment.beginWrite()
+            free = try environment.freePages(enough: Self.amplePages)
+            // It was in vain if a reader still sees the pages.
+            if Self.isWorthReleasing(free) {
+                releasesAgainAt = SystemClock.bootTimeMicroseconds() + Self.releasePauseMicroseconds
+            }
+        }
+        // Even a full store must keep the pages that its next change needs.
+        let wanted = (Self.smallestRoom - max(0, reserve.left(environment))) / environment.pageBytes
+        let suffices = free.usable >= wanted || (free.usable >= Self.fewPages && free.usable + free.pending >= wanted)
+        guard suffices || reserve.admits(0, environment), let held = held.take() else { throw .full }
+        return held
+    }
+
+    /// Room in which no transaction of ordinary size can get stuck.
+    private static let ampleRoom = 4 << 20
+    private static let amplePages = 4096
     /// Bytes that a transaction that frees room may need, for copies of the pages that it changes.
     private static let smallestRoom = 256 << 10
     /// Pages needed by a transaction that changes one record.
     private static let fewPages = 16
+    private static let releasePauseMicroseconds: Int64 = 200_000
 
-    private func hasSmallestRoom() throws(LMDBError) -> Bool {
-        let wanted = (Self.smallestRoom - max(0, reserve.left(environment))) / environment.pageBytes
-        let free = try environment.freePages(enough: wanted)
-        // Pages that the last transaction freed become usable after this one, which needs a few itself.
-        return free.usable >= wanted || (free.usable >= Self.fewPages && free.usable + free.pending >= wanted)
-    }
+    private static func isWorthReleasing(_ free: FreePages) -> Bool { free.pending >= max(fewPages, free.usable / 4) }
 
-    /// Whether a commit is durable only once the next commit, or `settle`, has returned.
-    ///
-    /// A durable commit waits for the disk twice in a row: for the pages that were written, then for the meta page that
-    /// makes the commit count (lmdb.h, MDB_NOMETASYNC). Under load the first wait of the next commit also serves as the
-    /// second wait of this one, and no other process has to wait for it.
-    var settlesLater: Bool { isDurable }
-
-    /// Waits until the last commit of this process is durable. If another process has committed since, it already is.
-    /// - Throws: also the error of a later commit that should have made it durable.
-    func settle() throws(StoreFailure) {
-        if let failure = settleFailure {
-            settleFailure = nil
-            unsettled = nil
-            throw failure
-        }
-        guard let committed = unsettled else { return }
-        do throws(LMDBError) {
-            if try environment.lastVisibleTransactionID() == committed { try environment.sync() }
-            unsettled = nil
-        } catch {
-            throw StoreFailure(error)
+    /// Makes pages usable that the last checkpoint still needs. No transaction may be open.
+    private func releasePages(_ durability: Durability) throws(LMDBError) {
+        // Pages that a transaction has freed are usable after a checkpoint of a later one.
+        for _ in 0..<2 {
+            var transaction = try environment.beginWrite()
+            try durability.begin(&transaction)
+            do throws(LMDBError) {
+                try tables.touched.put((), in: &transaction)
+                try finish(transaction)
+            } catch {
+                guard error.isFull else { throw error }
+            }
+            try durability.releasePages()
         }
     }
 
-    /// Commits what was written since the last commit, as one transaction. `settlesLater` says when it is durable.
+    /// Commits what was written since the last commit, as one transaction.
     @discardableResult
     func commit() throws(StoreFailure) -> Commit {
         defer { rollBack() }
@@ -217,25 +233,67 @@ final class StoreCore {
                     before: Self.forgetTime(SystemClock.realTimeMicroseconds()), limit: 2 * rememberedInTurn + 2,
                     in: &transaction)
             }
-            // A retry writes nothing, and an empty commit does not sync: write a dummy key so that its answer waits.
-            if !transaction.hasChanged { try tables.touched.put((), in: &transaction) }
         }
         do throws(LMDBError) {
             guard let transaction = turn.take() else { preconditionFailure("a transaction vanished") }
-            let id = transaction.id
-            try transaction.commit()
+            guard transaction.hasChanged else { return .empty }
+            try finish(transaction)
             for participant in participants { participant.turnCommitted() }
-            if isDurable { unsettled = id }
         } catch {
-            // The sync that failed may have been the one for the previous commit. The system reports such an error only
-            // once (fsync(2)), so that another sync would prove nothing.
-            if error.isSystemFailure, unsettled != nil { settleFailure = StoreFailure(error) }
             for participant in participants { participant.turnFailed() }
-            throw StoreFailure(error)
+            throw failure(error, nil)
         }
         // A commit to a file that was removed or replaced is lost: report it as failed.
-        if let failure = files.failureAfterCommit(isDurable: isDurable) { throw failure }
-        return settlesLater ? .durableWithNext : .durable
+        let isJournaled = durability?.shared.isJournaled ?? false
+        if let failure = files.failureAfterCommit(isDurable: isJournaled) ?? durability?.fileFailure { throw failure }
+        return .committed
+    }
+
+    private func finish(_ transaction: consuming Transaction) throws(LMDBError) {
+        var transaction = transaction
+        let (id, changes) = (transaction.id, transaction.changes)
+        do throws(LMDBError) {
+            let frame = try durability?.writeFrame(of: &transaction)
+            do throws(LMDBError) { try transaction.commit() } catch {
+                if let frame { durability?.erase(frame) }
+                throw error
+            }
+            durability?.noteCommitted(id, changes: changes, frameBytes: frame?.bytes ?? 0)
+        } catch {
+            if error.isDiskFailure, Files.freeBytes(of: path) ?? 1 > 0 { durability?.shared.setBroken() }
+            throw error
+        }
+        lastTransaction = id
+    }
+
+    // MARK: Tickets
+
+    /// The id of the last transaction that this process has read, or committed. What was answered so far may depend on it.
+    var ticket: UInt64 { max(lastTransaction, environment.lastReadID) }
+
+    /// Whether no crash can undo a transaction, nor any before it.
+    func isDurable(_ ticket: UInt64) -> Bool { durability?.isDurable(ticket) ?? true }
+
+    /// Waits until the last transaction that this process has read or committed is durable.
+    func flush() throws(StoreFailure) {
+        try waiting { () throws(LMDBError) in try durability?.flush(ticket) }
+    }
+
+    /// Begins to make that transaction durable.
+    func beginFlush() throws(StoreFailure) {
+        try waiting { () throws(LMDBError) in try durability?.beginFlush(ticket) }
+    }
+
+    /// Has all that was committed written to the store's pages on the disk.
+    func checkpoint() throws(StoreFailure) {
+        try waiting { () throws(LMDBError) in try durability?.checkpoint() }
+    }
+
+    /// Does what may wait for another process.
+    private func waiting(_ body: () throws(LMDBError) -> Void) throws(StoreFailure) {
+        heartbeat?.setWaiting(true)
+        defer { heartbeat?.setWaiting(false) }
+        do throws(LMDBError) { try body() } catch { throw failure(error, nil) }
     }
 
     /// Discards what was written since the last commit. The requests that wrote it will be handled again.
@@ -262,11 +320,6 @@ final class StoreCore {
     /// Clears the reader slots of processes that died, so that the pages they held can be used again.
     func sweepDeadReaders() throws(StoreFailure) {
         do throws(LMDBError) { try environment.sweepDeadReaders() } catch { throw StoreFailure(error) }
-    }
-
-    /// Waits until all that was committed is on the disk.
-    func sync() throws(StoreFailure) {
-        do throws(LMDBError) { try environment.sync() } catch { throw StoreFailure(error) }
     }
 
     /// Writes a copy of the store as of one moment, without its free pages.

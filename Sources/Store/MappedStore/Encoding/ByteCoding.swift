@@ -42,8 +42,9 @@ struct ByteWriter {
 }
 
 /// Whether the checksum of a sealed record matches its content.
-func isIntact(_ span: RawSpan) -> Bool {
-    let bytes = copy(span)
+func isIntact(_ span: RawSpan) -> Bool { isIntact(copy(span)) }
+
+func isIntact(_ bytes: [UInt8]) -> Bool {
     guard bytes.count >= 4 else { return false }
     return checksum(of: bytes.dropLast(4)) == bytes.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
 }

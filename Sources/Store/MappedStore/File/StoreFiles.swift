@@ -24,8 +24,7 @@ struct StoreFiles {
 
     /// The time of the last check after a commit, by `SystemClock.bootTimeMicroseconds`.
     private var checkedAt: Int64 = 0
-    /// The interval of these checks for commits that do not wait for the disk. Commits that do are all checked: compared
-    /// with the wait, a check costs nothing.
+    /// The interval of these checks with `DURABILITY=process`. With `disk`, every commit is checked.
     private static let checkMicroseconds: Int64 = 50_000
 
     /// Like `storeFailure`, for the end of a commit.
@@ -96,7 +95,7 @@ extension MappedStore {
     /// Checks that the file is still the one that this process opened, and not shorter than it must be. The text of a
     /// failure is for operators.
     package func checkHealth() throws(StoreFailure) {
-        if let failure = core.files.failure { throw failure }
+        if let failure = core.files.failure ?? core.durability?.failure { throw failure }
         let (needed, found) = (core.environment.usedBytes, Files.size(of: core.path))
         // The last pages may have been freed before they were ever written (mdb.c, loose pages).
         guard found >= needed - (256 << 10) else {

@@ -11,6 +11,13 @@ package struct StoreLock {
     /// Whether no other process has the store open, or can open it before `share`.
     private(set) var isAlone: Bool
     private let path: FilePath
+    /// Held while the store is being opened, so that one process at a time does that: the change from the exclusive lock to
+    /// a shared one is not atomic (flock(2)), and another process could take itself for the only one in between.
+    private var opening: FileLock?
+    /// Held by processes that may write; `nil` for those that only read.
+    private var writers: FileLock?
+    /// Whether no other process that may write has the store open. This process then has to recover it.
+    let isFirstWriter: Bool
 
     /// How long to wait for the lock. A process that opens the store holds it exclusively for a moment.
     private static let waitMicroseconds: Int64 = 5_000_000
@@ -19,13 +26,27 @@ package struct StoreLock {
     init(in directory: FilePath, _ access: MappedStore.Options.Access) throws(StoreError) {
         path = directory.appending("store.lock")
         do throws(Errno) {
+            opening = try Self.takeOpening(directory.appending("store.opening.lock"))
             (lock, isAlone) = try Self.take(path, mustBeAlone: access == .exclusive)
+            let writersPath = directory.appending("store.writers.lock")
+            writers = access == .readOnly ? nil : try Self.attempt(writersPath, exclusive: true)
+            isFirstWriter = writers != nil
+            if access != .readOnly, writers == nil { writers = try Self.attempt(writersPath, exclusive: false) }
         } catch .wouldBlock {
             throw StoreError("the store in \(directory) is in use by another process\(Self.users(path))")
         } catch {
             throw StoreError("cannot lock the store in \(directory): \(error)")
         }
         try claimNamespace(directory)
+    }
+
+    private static func takeOpening(_ path: FilePath) throws(Errno) -> FileLock {
+        let deadline = SystemClock.bootTimeMicroseconds() + waitMicroseconds
+        while true {
+            if let lock = try attempt(path, exclusive: true) { return lock }
+            guard SystemClock.bootTimeMicroseconds() < deadline else { throw .wouldBlock }
+            SystemClock.sleep(microseconds: pauseMicroseconds / 10)
+        }
     }
 
     private static func take(_ path: FilePath, mustBeAlone: Bool) throws(Errno) -> (FileLock, isAlone: Bool) {
@@ -74,12 +95,17 @@ package struct StoreLock {
 
     /// Allows other processes to open the store.
     mutating func share(in directory: FilePath) throws(StoreError) {
-        guard isAlone else { return }
-        do throws(Errno) { try lock.share() } catch {
+        do throws(Errno) {
+            try writers?.share()
+            if isAlone { try lock.share() }
+        } catch {
             throw StoreError("cannot lock the store in \(directory): \(error)")
         }
         isAlone = false
     }
+
+    /// Lets other processes begin to open the store.
+    mutating func endOpening() { opening = nil }
 
     /// Names the processes that hold a lock, if the system reports them: " (process 17: postroom store export)".
     static func users(_ path: FilePath) -> String {

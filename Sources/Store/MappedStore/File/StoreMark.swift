@@ -96,7 +96,7 @@ extension MappedStore {
                 try tables.mark.put(fresh, in: &transaction)
             }
             try commit()
-            try settle()
+            try flush()
         }
     }
 }

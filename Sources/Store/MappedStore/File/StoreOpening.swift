@@ -10,13 +10,17 @@ extension MappedStore {
         try StoreLock(in: directory, .exclusive)
     }
 
-    /// Reads the same records as a start, and writes nothing. A damaged page may end the process.
+    /// Reads the same records as a start. Recovers the store first if it needs its journal and nobody has it open. A damaged
+    /// page may end the process.
     package static func probe(_ directory: FilePath) throws(StoreError) {
         let path = file(in: directory)
+        let lock = try StoreLock(in: directory, .readOnly)
+        defer { withExtendedLifetime(lock) {} }
+        if lock.isAlone { try StoreCore.recover(directory, Options()) }
         do throws(LMDBError) {
             let environment = try Environment(
                 path: path.string, tables: Tables.limit, readers: 1024,
-                Environment.Options(mapBytes: 1 << 20, isDurable: false, isReadOnly: true))
+                Environment.Options(mapBytes: 1 << 20, isReadOnly: true))
             _ = try environment.freePages(enough: .max)
             let transaction = try environment.beginRead()
             for name in Tables.names {
@@ -29,19 +33,31 @@ extension MappedStore {
         }
     }
 
+    /// Throws if the store in a directory needs a journal that is not there. Reads no page of the store but the first two.
+    package static func checkJournal(_ directory: FilePath) throws(StoreError) {
+        _ = try Recovery(file(in: directory), bootID: "")
+    }
+
+    /// Whether the journal has changes that are not in the store's file.
+    package static func hasUnappliedChanges(_ directory: FilePath) -> Bool {
+        (try? Recovery(file(in: directory), bootID: ""))?.hasFrames(directory) ?? false
+    }
+
     package static func file(in directory: FilePath) -> FilePath { directory.appending("store.mdb") }
 
-    /// The layout of the store in a directory; `nil` if there is no store, or an empty one. Changes nothing.
+    /// The layout of the store in a directory; `nil` if there is no store, or an empty one. Recovers the store first if it
+    /// needs its journal and nobody has it open; changes nothing else.
     package static func layout(in directory: FilePath) throws(StoreError) -> UInt64? {
         let path = file(in: directory)
         guard Files.exists(path) else { return nil }
         let lock = try StoreLock(in: directory, .readOnly)
         defer { withExtendedLifetime(lock) {} }
+        if lock.isAlone { try StoreCore.recover(directory, Options()) }
         do throws(LMDBError) {
             return try StoreCore.layout(
                 Environment(
                     path: path.string, tables: Tables.limit, readers: 1024,
-                    Environment.Options(mapBytes: 64 << 30, isDurable: true, isReadOnly: true)))
+                    Environment.Options(mapBytes: 64 << 30, isReadOnly: true)))
         } catch {
             throw StoreError(error, path)
         }
@@ -64,10 +80,13 @@ extension StoreCore {
         return try Tables.schema(of: meta, in: transaction)
     }
 
-    /// Opens the tables and sets the clock. Creates what is missing, and migrates a store with an older layout; no other
-    /// process has it open then.
+    /// Opens the tables and sets the clock. Creates what is missing, and migrates a store with an older layout. No other
+    /// process may have it open.
+    /// - Parameters:
+    ///   - mayHaveLost: whether the store may lack what was acknowledged.
+    ///   - isRecovered: whether the store was recovered with all that was acknowledged.
     static func prepare(
-        _ environment: Environment, _ path: FilePath, bootID: String
+        _ environment: Environment, _ path: FilePath, bootID: String, mayHaveLost: Bool, isRecovered: Bool
     ) throws(LMDBError) -> (Tables, SteadyClock) {
         var transaction = try environment.beginWrite()
         let meta = try Table("meta", creating: true, in: transaction)
@@ -85,12 +104,12 @@ extension StoreCore {
         } else {
             // The store may lack the numbers that clients were shown last.
             let hasNumbers = try tables.numbers.readable(in: transaction) != nil
-            if !isKnown || !hasNumbers || (clock != stored && !wasClosed) { try tables.jump(in: &transaction) }
+            let isComplete = wasClosed || isRecovered || clock == stored
+            if !isKnown || !hasNumbers || !isComplete { try tables.jump(in: &transaction) }
+            if mayHaveLost { try tables.tellLoss(in: &transaction) }
         }
         if clock != stored { try tables.clock.put(clock, in: &transaction) }
         try transaction.commit()
-        // A crash of the machine must not bring back the record that the store was closed.
-        if wasClosed { try environment.sync() }
         return (tables, clock)
     }
 
@@ -121,5 +140,13 @@ extension StoreCore {
         try transaction.commit()
         guard let clock else { throw .damaged("the clock") }
         return (tables, clock)
+    }
+}
+
+extension Tables {
+    /// Restarts the store's time, so that clients of queues learn that messages may have been lost.
+    func tellLoss(in transaction: inout Transaction) throws(LMDBError) {
+        guard let state = try queueState.readable(in: transaction) else { return }
+        try queueState.put(state.begunAnew(at: StoreMark.seconds()), in: &transaction)
     }
 }

@@ -21,7 +21,7 @@ extension MappedStore {
             return stored
         }
         try commit()
-        try settle()
+        try flush()
         return fresh
     }
 }

@@ -123,7 +123,7 @@ extension MappedQueues: QueueStore {
     package func read(
         _ client: String, of user: User, _ how: Reading, for request: RequestID?
     ) throws(StoreFailure) -> ReadOutcome {
-        // If there is nothing new, nothing is written. A retry waits until what the first attempt wrote is durable.
+        // If there is nothing new, nothing is written.
         if try !isRemembered(request) {
             let found = try read(of: subject(client, user)) { (transaction) throws(LMDBError) -> ReadOutcome? in
                 try peek(client, of: user.number, how, for: request, in: transaction)

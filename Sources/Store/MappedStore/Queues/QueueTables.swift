@@ -1,7 +1,7 @@
 internal import HTTP
 internal import LMDB
 internal import Queues
-package import Values
+internal import Values
 
 /// The steps of the operations of queues.
 extension MappedQueues {
@@ -158,17 +158,5 @@ extension MappedQueues {
 
     func put(_ state: QueueState, in transaction: inout Transaction) throws(LMDBError) {
         try tables.queueState.put(state, in: &transaction)
-    }
-}
-
-extension MappedQueues {
-    /// Restarts the store's time, so that clients of queues learn that messages may have been lost.
-    package func beginAnew() throws(StoreFailure) {
-        try write { (transaction) throws(LMDBError) in
-            let state = try queueState(in: transaction).begunAnew(at: StoreMark.seconds())
-            try put(state, in: &transaction)
-        }
-        try core.commit()
-        try core.settle()
     }
 }

@@ -37,7 +37,7 @@ extension MappedStore {
         }
         do throws(StoreFailure) {
             try commit()
-            try settle()
+            try flush()
         } catch { throw ImportError(line: 0, reason: "the store failed: \(error)") }
         return importer.counts
     }

@@ -45,7 +45,7 @@ package enum StoreSalvage {
         do throws(LMDBError) {
             let environment = try Environment(
                 path: path.string, tables: Tables.limit, readers: 1024,
-                Environment.Options(mapBytes: 1 << 20, isDurable: false, isReadOnly: true))
+                Environment.Options(mapBytes: 1 << 20, isReadOnly: true))
             let transaction = try environment.beginRead()
             let last = part.isOnlyOne ? part.table : Tables.savedNames.count - 1
             for index in part.table...last {
@@ -139,7 +139,7 @@ package enum StoreSalvage {
             do throws(LMDBError) {
                 environment = try Environment(
                     path: path.string, tables: Tables.limit, readers: 16,
-                    Environment.Options(mapBytes: maximumBytes, isDurable: false))
+                    Environment.Options(mapBytes: maximumBytes))
             } catch {
                 throw StoreError(error, path)
             }
@@ -281,6 +281,6 @@ extension MappedStore {
             try tables.jump(in: &transaction)
         }
         try commit()
-        try sync()
+        try checkpoint()
     }
 }
