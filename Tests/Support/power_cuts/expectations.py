@@ -8,8 +8,11 @@ from history import NEVER, name_of
 class Item:
     """A notification or a message."""
 
-    def __init__(self, start, acknowledged):
-        self.start, self.acknowledged, self.shown, self.number = start, acknowledged, NEVER, None
+    def __init__(self, start, acknowledged, refused=NEVER):
+        self.start, self.acknowledged, self.refused = start, acknowledged, refused
+        # The number that readers were shown, from when on. Before, it may change: a transaction whose process dies leaves
+        # its number to another one, and either may be the one that a power cut keeps.
+        self.shown, self.number = NEVER, None
 
 
 class Source:
@@ -17,13 +20,13 @@ class Source:
 
     def __init__(self):
         self.created, self.items, self.names = 0, {}, {}
-        # Of endpoints: (start, end, number), (start, end, names or None), (start, end).
+        # The calls that remove: up to a number, all that is there, or the endpoint itself.
         self.removals, self.collections, self.deletions = [], [], []
         # (end, highest number) of each answer.
         self.views = []
 
-    def stored(self, name, start, acknowledged):
-        self.items[name] = Item(start, acknowledged)
+    def stored(self, name, start, acknowledged, refused=NEVER):
+        self.items[name] = Item(start, acknowledged, refused)
 
     def show(self, found, end, faults, what):
         """Notes an answer with numbers and contents."""
@@ -40,47 +43,63 @@ class Source:
         if found:
             self.views.append((end, max(number for number, _ in found)))
 
+    def is_known(self, time):
+        """Whether a client knows that it exists."""
+        return any(end <= time for end, _ in self.views) or any(item.acknowledged <= time for item in self.items.values())
+
     def highest_shown(self, time):
         return max((number for end, number in self.views if end <= time), default=0)
 
-    def compare(self, found, time, what):
-        """The faults of the items that a store has after a power cut."""
-        present = set()
+    def compare(self, found, time, what, kept):
+        """The faults of the items that a store has after a power cut.
+
+        - kept: the time up to which all must be there: that of the cut, or an earlier one"""
+        numbers = {}
         for number, text in found:
             name = name_of(text)
             item = self.items.get(name)
             if item is None or item.start >= time:
                 yield "foreign: %s has content that nobody had sent: %d %.80r" % (what, number, text)
                 continue
-            if name in present:
+            if name in numbers:
                 yield "doubled: %s has %s twice" % (what, name)
-            present.add(name)
-            if item.number not in (None, number):
+            if item.shown <= time and item.number != number:
                 yield "renumbered: %s: %s has number %d and had %d" % (what, name, number, item.number)
-            if self.names.get(number, name) != name:
-                yield "reused: %s: number %d was %s and is %s" % (what, number, self.names[number], name)
-        may_be_gone = max((through for start, _, through in self.removals if start < time), default=0)
-        must_be_gone = max((through for _, end, through in self.removals if end <= time), default=0)
-        taken, certainly_taken, anything = set(), set(), False
-        for start, end, names in self.collections:
-            if start < time:
-                anything = anything or names is None
-                taken |= names or set()
-                if end <= time:
-                    certainly_taken |= names or set()
-        for name, item in self.items.items():
-            number = item.number
-            if name in present:
-                if name in certainly_taken or number is not None and number <= must_be_gone:
-                    yield "back: %s has %s (number %s) again, which was removed" % (what, name, number)
-            elif anything or name in taken or number is not None and number <= may_be_gone:
-                pass
-            elif item.acknowledged <= time:
+            other = self.names.get(number, name)
+            if other != name and self.items[other].shown <= time:
+                yield "reused: %s: number %d was %s and is %s" % (what, number, other, name)
+            if item.refused <= kept:
+                yield "refused: %s has %s, which was refused %s before" % (what, name, ago(time, item.refused))
+            numbers[name] = number
+        must_be_gone = max((call.given for call in self.removals if call.done <= kept), default=0)
+        taken = {name_of(text) for call in self.collections if call.done <= kept for _, text in call.result}
+        for name, number in numbers.items():
+            if name in taken or number <= must_be_gone:
+                yield "back: %s has %s (number %s) again, which was removed" % (what, name, number)
+        highest = max(numbers.values(), default=0)
+        for name, item in self.missing(numbers, time):
+            if item.acknowledged <= kept:
                 yield "lost: %s lacks %s (number %s), which was acknowledged %s before" % (
-                    what, name, number, ago(time, item.acknowledged))
-            elif item.shown <= time:
+                    what, name, item.number, ago(time, item.acknowledged))
+            elif item.shown <= kept:
                 yield "shown and lost: %s lacks %s (number %s), which a reader was shown %s before" % (
-                    what, name, number, ago(time, item.shown))
+                    what, name, item.number, ago(time, item.shown))
+            elif item.shown <= time and item.number < highest:
+                yield "hole: %s has number %d, but lacks %s (number %d), which came before" % (what, highest, name, item.number)
+
+    def missing(self, present, time):
+        """The items that are not present, although no call may have removed them."""
+        may_be_gone = max((call.given for call in self.removals if call.may_have_been_done(time)), default=0)
+        taken = set()
+        for call in self.collections:
+            if call.may_have_been_done(time):
+                if not call.is_done:
+                    # Without an answer it may have taken anything.
+                    return
+                taken |= {name_of(text) for _, text in call.result}
+        for name, item in self.items.items():
+            if name not in present and name not in taken and not (item.number is not None and item.number <= may_be_gone):
+                yield name, item
 
 
 def ago(time, earlier):
@@ -88,12 +107,20 @@ def ago(time, earlier):
 
 
 class Expectations:
-    """All that the calls of a run have established. `faults` has those that need no power cut."""
+    """All that the calls of a run have established. `faults` has those that need no power cut.
 
-    def __init__(self, history):
+    - waits: whether answers wait for the disk. If they do not, a power cut takes back the last changes, but leaves all that
+      the store had before the run"""
+
+    def __init__(self, history, waits=True):
+        self.waits = waits
         self.faults, self.full_since = [], history.full_since
         self.endpoints, self.queues = defaultdict(Source), defaultdict(Source)
-        self.cursors, self.events, self.called, self.lines = defaultdict(list), {}, {}, []
+        # (call, number) of each call that moves a client's cursor.
+        self.first_cursors, self.cursors = {}, defaultdict(list)
+        self.events, self.lines = {}, []
+        # When the target first received each event, and first accepted it.
+        self.called, self.delivered = {}, {}
         # Events that were delivered in an earlier run.
         self.over = set()
         self.shown_before = dict(history.shown)
@@ -103,7 +130,7 @@ class Expectations:
         for call in calls:
             if call.kind in ("hook", "publish"):
                 source = (self.endpoints if call.kind == "hook" else self.queues)[call.source]
-                source.stored(call.given, call.start, call.end if call.is_done else NEVER)
+                source.stored(call.given, call.start, call.done, call.refused)
         for call in calls:
             getattr(self, "note_" + call.kind)(call)
 
@@ -116,7 +143,7 @@ class Expectations:
                     source.stored(name_of(text), -1, 0)
                 source.show(items, 0, self.faults, name)
         for client, cursor in content.cursors.items():
-            self.cursors[client].append((-1, 0, cursor))
+            self.first_cursors[client] = cursor
         for event in content.events:
             self.events[event] = 0
             if not content.is_due(event):
@@ -135,25 +162,18 @@ class Expectations:
             self.endpoints[call.result].created = call.end
 
     def note_delete(self, call):
-        self.endpoints[call.source].deletions.append((call.start, call.end if call.is_done else NEVER))
+        self.endpoints[call.source].deletions.append(call)
 
     def note_look(self, call):
         if call.is_done:
             self.endpoints[call.source].show(call.result, call.end, self.faults, call.source)
 
     def note_remove(self, call):
-        end = call.end if call.is_done else NEVER
-        self.endpoints[call.source].removals.append((call.start, end, call.given))
+        self.endpoints[call.source].removals.append(call)
 
     def note_collect(self, call):
-        names = None
-        if call.is_done:
-            self.note_look(call)
-            names = {name_of(text) for _, text in call.result}
-        elif call.status is not None:
-            # An answer without success has collected nothing.
-            names = set() if call.status < 500 else None
-        self.endpoints[call.source].collections.append((call.start, call.end if call.is_done else NEVER, names))
+        self.note_look(call)
+        self.endpoints[call.source].collections.append(call)
 
     def note_read(self, call):
         if call.is_done:
@@ -163,21 +183,19 @@ class Expectations:
 
     def note_take(self, call):
         self.note_read(call)
-        if call.is_done:
-            number = max((number for number, _ in call.result[0]), default=0)
-            self.cursors[call.given].append((call.start, call.end, number))
-        else:
-            self.cursors[call.given].append((call.start, NEVER, NEVER))
+        number = max((number for number, _ in call.result[0]), default=0) if call.is_done else NEVER
+        self.cursors[call.given].append((call, number))
 
     def note_ack(self, call):
-        self.cursors[call.source].append((call.start, call.end if call.is_done else NEVER, call.given))
+        self.cursors[call.source].append((call, call.given))
 
     def note_event(self, call):
         if call.is_done:
             self.events[call.result] = call.end
 
     def note_called(self, call):
-        self.called[call.given] = min(self.called.get(call.given, NEVER), call.end)
+        for times in (self.called, self.delivered) if call.is_done else (self.called,):
+            times[call.given] = min(times.get(call.given, NEVER), call.end)
 
     def note_log(self, call):
         if call.is_done:
@@ -193,54 +211,61 @@ class Expectations:
 
     def compare(self, content, time):
         """The faults of a store's content after a power cut."""
-        yield from self.compare_endpoints(content, time)
-        for name, queue in self.queues.items():
-            if name not in content.messages:
-                yield "lost: queue %s" % name
-                continue
-            yield from queue.compare(content.messages[name], time, "queue " + name)
-            if content.currents[name] < queue.highest_shown(time):
-                yield "shown and lost: queue %s is at %d, and %d was shown" % (name, content.currents[name], queue.highest_shown(time))
-        for client, moves in self.cursors.items():
-            least = max((number for _, end, number in moves if end <= time), default=0)
-            most = max((number for start, _, number in moves if start < time), default=0)
+        return self.compare_all(content, time, time if self.waits else 0)
+
+    def compare_all(self, content, time, kept):
+        yield from self.compare_endpoints(content, time, kept)
+        yield from self.compare_queues(content, time, kept)
+        for client in {**self.first_cursors, **self.cursors}:
+            first, moves = self.first_cursors.get(client, 0), self.cursors[client]
+            least = max([first, *(number for call, number in moves if call.done <= kept)])
+            most = max([first, *(number for call, number in moves if call.may_have_been_done(time))])
             cursor = content.cursors.get(client)
             if cursor is None or not least <= cursor <= most:
                 yield "cursor: client %s is at %s, and must be from %s to %s" % (client, cursor, least, most)
-        yield from self.compare_events(content, time)
+        yield from self.compare_events(content, time, kept)
 
-    def compare_endpoints(self, content, time):
+    def compare_queues(self, content, time, kept):
+        for name, queue in self.queues.items():
+            if name not in content.messages:
+                if queue.is_known(kept):
+                    yield "lost: queue %s" % name
+                continue
+            yield from queue.compare(content.messages[name], time, "queue " + name, kept)
+            if content.currents[name] < queue.highest_shown(kept):
+                yield "shown and lost: queue %s is at %d, and %d was shown" % (name, content.currents[name], queue.highest_shown(kept))
+
+    def compare_endpoints(self, content, time, kept):
         for name, endpoint in self.endpoints.items():
             found = content.notifications.get(name)
             if found is None:
-                if endpoint.created <= time and not any(start < time for start, _ in endpoint.deletions):
+                if endpoint.created <= kept and not any(call.may_have_been_done(time) for call in endpoint.deletions):
                     yield "lost: endpoint %s" % name
-            elif any(end <= time for _, end in endpoint.deletions):
+            elif any(call.done <= kept for call in endpoint.deletions):
                 yield "back: endpoint %s, which was deleted" % name
             else:
-                yield from endpoint.compare(found, time, "endpoint " + name)
+                yield from endpoint.compare(found, time, "endpoint " + name, kept)
 
-    def compare_events(self, content, time):
+    def compare_events(self, content, time, kept):
         for event, acknowledged in self.events.items():
-            if acknowledged > time:
+            if acknowledged > kept:
                 continue
             if event not in content.events:
-                yield "lost: event %s, which was acknowledged %s before" % (event, ago(time, acknowledged))
+                if not self.may_be_dropped(event, time):
+                    yield "lost: event %s, which was acknowledged %s before" % (event, ago(time, acknowledged))
                 continue
             attempts = content.attempts.get(event, [])
-            is_over = event in self.over or any(line["final"] for line in attempts)
-            if self.full_since < time:
-                is_over = is_over or self.called.get(event, NEVER) < time
+            is_over = event in self.over or any(line["final"] for line in attempts) or self.may_be_dropped(event, time)
             if not is_over and not content.is_due(event):
                 yield "lost: the delivery of event %s, after %d attempts" % (event, len(attempts))
             deliveries = content.deliveries.get(event, [])
             if len(deliveries) > 1:
                 yield "doubled: event %s has %d deliveries" % (event, len(deliveries))
         for event, called in self.called.items():
-            if called <= time and event not in content.events:
+            if called <= kept and event not in content.events and not self.may_be_dropped(event, time):
                 yield "called and lost: event %s, which the target received %s before" % (event, ago(time, called))
         for end, lines in self.lines:
-            if end > time:
+            if end > kept:
                 continue
             for number, event, count, status in lines:
                 if number not in content.lines and self.full_since < time:
@@ -248,6 +273,20 @@ class Expectations:
                 if content.lines.get(number) != (event, count, status):
                     yield "shown and lost: line %d of the log is %s, and was %s" % (
                         number, content.lines.get(number), (event, count, status))
+
+    def oldest_loss(self, content, time):
+        """How long before a power cut the oldest item was acknowledged that is missing, in ns."""
+        found = [time]
+        for sources, contents in ((self.endpoints, content.notifications), (self.queues, content.messages)):
+            for name, source in sources.items():
+                if not source.deletions:
+                    present = {name_of(text) for _, text in contents.get(name, [])}
+                    found += [item.acknowledged for _, item in source.missing(present, time)]
+        return time - min(found)
+
+    def may_be_dropped(self, event, time):
+        """Whether an event, or the log of its delivery, may have made room: the disk has been full, and it was delivered."""
+        return self.full_since < time and (event in self.over or self.delivered.get(event, NEVER) < time)
 
     def shown(self, time):
         """The highest number of each endpoint and queue that a client had seen: {source: number}."""

@@ -24,14 +24,33 @@ class Call:
     def is_done(self):
         return self.status is not None and 200 <= self.status < 300
 
+    @property
+    def is_refused(self):
+        """Whether the program has answered that it did nothing. After other errors it may have done it."""
+        return self.status is not None and (400 <= self.status < 500 or self.status == 507)
+
+    @property
+    def done(self):
+        """When it had certainly had its effect."""
+        return self.end if self.is_done else NEVER
+
+    @property
+    def refused(self):
+        """When it was certain that it has no effect."""
+        return self.end if self.is_refused else NEVER
+
+    def may_have_been_done(self, time):
+        return self.start < time < self.refused
+
 
 class History:
     """The calls of one run, after the content that the store had before."""
 
-    def __init__(self, content=None, shown=None, full_since=NEVER):
+    def __init__(self, content=None, shown=None):
         self.content, self.calls = content, []
-        # When a write first found the disk full: from then on, lines of the log may be dropped to make room.
-        self.full_since = full_since
+        # When a write first found the disk full: from then on, what is finished may be dropped to make room. A process that
+        # is started later does not do so.
+        self.full_since = NEVER
         # The highest number that clients had seen of each source before: {source: number}.
         self.shown = shown or {}
 

@@ -57,7 +57,7 @@ class Disk:
         """Copies what is not recorded."""
         for name in os.listdir(self.base):
             path = os.path.join(self.base, name)
-            if name.endswith("lock") and os.path.isfile(path) and (name != LOCK or random.random() < 0.5):
+            if name.endswith(("lock", "store.shared")) and os.path.isfile(path) and (name != LOCK or random.random() < 0.5):
                 shutil.copyfile(path, os.path.join(directory, name))
 
     def remove(self):

@@ -143,9 +143,10 @@ class Recording:
 
     - base: a copy of the directory as it was before
     - inodes: {name: inode} of the files in the directory then
-    - forgotten: names of files whose syncs are taken as never made"""
+    - forgotten: names of files whose syncs are taken as never made
+    - reboots: when the machine was started again, after all was on the disk"""
 
-    def __init__(self, log, base, inodes, forgotten=()):
+    def __init__(self, log, base, inodes, forgotten=(), reboots=()):
         self.names = {name: File(os.path.join(base, name)) for name in inodes}
         self.namings = []
         self.files = list(self.names.values())
@@ -180,10 +181,21 @@ class Recording:
         for name in forgotten:
             if name in linked:
                 linked[name].forget()
+        for reboot in reboots:
+            directories.append((reboot, reboot))
+            for file in self.files:
+                file.syncs.append((reboot, reboot))
         for file in self.files:
             file.settle()
         for naming in self.namings:
             naming.durable_at = min((end for start, end in directories if start >= naming.end), default=NEVER)
+
+    def moments(self):
+        """The times just after the beginning and the end of each change and sync."""
+        times = {time + 1 for file in self.files for change in file.changes for time in (change.start, change.end)}
+        times |= {time + 1 for file in self.files for sync in file.syncs for time in sync}
+        times |= {time + 1 for naming in self.namings for time in (naming.start, naming.end, naming.durable_at) if time != NEVER}
+        return sorted(times)
 
     def verify(self, directory):
         """Compares the files after the run with all that was recorded: a write that was missed would make every image wrong."""

@@ -75,7 +75,7 @@ class Machine:
 
     @contextlib.contextmanager
     def responder(self, record=None):
-        """A responder; lends a function that calls it."""
+        """A responder; lends a function that calls it, whose `process` may be killed."""
         path = os.path.join(os.path.dirname(self.directory), "responder.sock")
         settings = dict(self.settings)
         if record:
@@ -89,10 +89,16 @@ class Machine:
                 [PROGRAM, "respond"], env=environment(self.directory, **settings), stdin=listener.fileno(), stdout=log, stderr=log)
         try:
             try:
-                yield lambda *arguments, **headers: fastcgi.call(path, *arguments, **headers)
+                def call(*arguments, **headers):
+                    return fastcgi.call(path, *arguments, **headers)
+
+                call.process = process
+                yield call
             except OSError as error:
                 with open(path + ".log", errors="replace") as log:
                     raise Fault("responder: %r, exit status %s: %s" % (error, process.poll(), log.read()[-2000:])) from error
+            if process.poll() == -signal.SIGKILL:
+                return
             process.send_signal(signal.SIGTERM)
             if process.wait(SECONDS) != 0:
                 raise Fault("responder: exit status %d" % process.returncode)

@@ -199,11 +199,11 @@ class Target:
             def do_POST(self):
                 content = self.rfile.read(int(self.headers["Content-Length"] or 0))
                 event = self.headers["webhook-id"]
-                target.history.begin("called", self.path, event).answered(200, content)
                 status = 200
                 if random.random() < 0.1 and event not in refused:
                     refused.add(event)
                     status = 500
+                target.history.begin("called", self.path, event).answered(status, content)
                 self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
