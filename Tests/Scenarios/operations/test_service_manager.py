@@ -1,6 +1,7 @@
 """What `postroom serve` reports to the service manager that started it (sd_notify(3)). The test is the manager; test_systemd.py
 has a real one."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -54,12 +55,22 @@ def test_the_supervisor_alone_reports_start_reload_and_stop(serve, tmp_path, add
     assert manager.is_idle()
 
 
+def open_files(pid):
+    paths = []
+    for name in os.listdir("/proc/%d/fd" % pid):
+        with contextlib.suppress(FileNotFoundError):
+            paths.append(os.readlink("/proc/%d/fd/%s" % (pid, name)))
+    return paths
+
+
 def test_a_reload_is_over_for_the_manager_too_when_new_processes_do_not_serve(serve, tmp_path):
     """The secret is another one by then: with that, no process can read what the store has sealed."""
     manager = Manager(str(tmp_path / "notify"))
     service = serve(RESPONDERS=2, NOTIFY_SOCKET=str(tmp_path / "notify"))
     assert manager.report()[1] == ["READY=1"]
     before = service.responders() + service.workers()
+    # The worker opens this file after it has read the secret.
+    wait_for(lambda: any(path.endswith("worker.lock") for path in open_files(before[-1])))
     secret = os.path.join(service.directory, "secret.key")
     with open(secret, "rb") as file:
         right = file.read()
