@@ -209,7 +209,7 @@ extension StoreCommand {
             guard let owner = Files.owner(of: directory) else { return }
             let names = [
                 "journal", "store.mdb", "store.mdb-lock", "store.lock", "store.mark", "store.mark.lock",
-                "store.opening.lock", "store.shared",
+                "store.checkpoint.lock", "store.opening.lock", "store.shared", "store.writers.lock",
             ]
             for name in names {
                 guard let other = Files.owner(of: directory.appending(name)), other != owner else { continue }

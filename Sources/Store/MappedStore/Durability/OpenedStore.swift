@@ -93,9 +93,10 @@ struct OpenedStore {
             guard shared.isKnown, !shared.isBroken, StoreLink.salt(of: path) == shared.salt else {
                 throw StoreError(unusableUntilRecovered: path, usedBy: users)
             }
-            guard let journal = try JournalFile(in: directory) else {
+            guard let journal = try JournalFile(in: directory), try journal.record()?.salt == shared.salt else {
                 throw StoreError(
-                    "\(JournalFile.path(in: directory)) was removed while other processes use it: stop them first")
+                    "\(JournalFile.path(in: directory)) was removed or replaced while other processes use it: stop them first"
+                )
             }
             (tables, clock) = try StoreCore.look(environment)
             durability = try Durability(

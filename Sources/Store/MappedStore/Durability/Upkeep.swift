@@ -113,7 +113,9 @@ final class Upkeep: Sendable {
     func checkpoint() throws(LMDBError) -> Bool {
         guard !shared.isBroken else { return false }
         let lock: FileLock
-        do throws(Errno) { lock = try FileLock(journal.path, exclusive: true) } catch {
+        // Not the journal itself: a lock creates its file.
+        let path = journal.path.removingLastComponent().appending("store.checkpoint.lock")
+        do throws(Errno) { lock = try FileLock(path, exclusive: true) } catch {
             guard error == .wouldBlock else { throw LMDBError(code: error.rawValue, function: "flock") }
             return false
         }
