@@ -32,8 +32,9 @@ package protocol TransactionControl: AnyObject {
     /// done in the background.
     var flushDescriptor: FileDescriptor? { get }
 
-    /// Makes `flushDescriptor` unreadable until there is more.
-    func takeFlushNews()
+    /// Makes `flushDescriptor` unreadable until there is more. Makes nothing durable itself.
+    /// - Throws: `lost` if nothing can be made durable any more, because the disk has failed.
+    func takeFlushNews() throws(StoreFailure)
 
     /// Discards the writes since the last commit.
     func rollBack()

@@ -36,9 +36,7 @@ final class Application: Service {
     ) {
         self.store = store
         self.logger = logger
-        let flushes = FlushSource(store) { failure in
-            Self.endIfLost(failure, logger)
-        }
+        let flushes = FlushSource(store) { logger.endIfLost($0) }
         sources = [lookups, background] + (flushes.map { [$0] } ?? [])
         let clock = store.clock
         webhooks = WebhookHandlers(
@@ -187,14 +185,18 @@ final class Application: Service {
             // The store has noted the record, and `reportDamage` logs it.
             break
         case .unavailable(let reason): logger.error("the store failed", metadata: ["reason": "\(reason)"])
-        case .lost: Self.endIfLost(failure, logger)
+        case .lost: logger.endIfLost(failure)
         }
     }
 
-    private static func endIfLost(_ failure: StoreFailure, _ logger: Logger) {
+}
+
+extension Logger {
+    /// Ends the process if the store is lost for it.
+    func endIfLost(_ failure: StoreFailure) {
         guard case .lost(let reason) = failure else { return }
-        // On SIGTERM the loop finishes its requests and ends. The supervisor then starts another process.
-        logger.critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
+        // On SIGTERM the loop finishes its work and ends. The supervisor then starts another process.
+        critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
         Signal.raise(Signal.terminate)
     }
 }

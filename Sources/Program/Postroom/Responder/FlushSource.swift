@@ -21,12 +21,7 @@ final class FlushSource: LoopSource {
     var dueMicroseconds: Int64? { nil }
 
     func work() -> Bool {
-        store.takeFlushNews()
-        // It may have failed while no request waits, or the store's map may have grown, which a read notices.
-        do throws(StoreFailure) {
-            _ = try store.version()
-            try store.beginFlush()
-        } catch { report(error) }
+        do throws(StoreFailure) { try store.takeFlushNews() } catch { report(error) }
         return false
     }
 }

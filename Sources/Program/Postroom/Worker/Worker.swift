@@ -75,12 +75,7 @@ final class Worker {
 
     /// Ends the process if the disk has failed, so that the store can be recovered.
     private func endIfLost() {
-        store.takeFlushNews()
-        do throws(StoreFailure) { try store.beginFlush() } catch {
-            guard case .lost(let reason) = error else { return }
-            logger.critical("the store failed; this process ends and is replaced", metadata: ["reason": "\(reason)"])
-            Signal.raise(Signal.terminate)
-        }
+        do throws(StoreFailure) { try store.takeFlushNews() } catch { logger.endIfLost(error) }
     }
 
     /// Logs the damaged records that were found. They are treated as missing.

@@ -104,7 +104,7 @@ package final class MappedStore: MappedDomain, StorageEngine {
 
     package var flushDescriptor: FileDescriptor? { core.durability?.descriptor }
 
-    package func takeFlushNews() { core.durability?.takeNews() }
+    package func takeFlushNews() throws(StoreFailure) { try core.takeFlushNews() }
 
     /// Discards what was written since the last commit. The requests that wrote it will be handled again.
     package func forgetTurn() { core.forgetTurn() }

@@ -284,6 +284,14 @@ final class StoreCore {
         try waiting { () throws(LMDBError) in try durability?.beginFlush(ticket) }
     }
 
+    /// Takes the news of what was made durable in the background, or has failed there.
+    func takeFlushNews() throws(StoreFailure) {
+        durability?.takeNews()
+        // Another process may have enlarged the map: a read adopts that.
+        _ = try version()
+        do throws(LMDBError) { try durability?.checkDisk() } catch { throw failure(error, nil) }
+    }
+
     /// Has all that was committed written to the store's pages on the disk.
     func checkpoint() throws(StoreFailure) {
         try waiting { () throws(LMDBError) in try durability?.checkpoint() }

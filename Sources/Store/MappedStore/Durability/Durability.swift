@@ -78,11 +78,16 @@ final class Durability {
         threads = []
     }
 
+    /// Throws if writing to the disk has failed, in this process or in another one.
+    func checkDisk() throws(LMDBError) {
+        if shared.isBroken { throw LMDBError.diskFailure("journal") }
+    }
+
     // MARK: Commits
 
     /// Prepares a transaction, before its first write.
     func begin(_ transaction: inout Transaction) throws(LMDBError) {
-        guard !shared.isBroken else { throw LMDBError.diskFailure("journal") }
+        try checkDisk()
         guard shared.isJournaled else { return }
         log.clear(limitBytes: shared.journalBytes / 2)
         transaction.log = log
@@ -160,7 +165,7 @@ final class Durability {
 
     /// Makes a transaction durable, at once or later; then `descriptor` becomes readable.
     func beginFlush(_ ticket: UInt64) throws(LMDBError) {
-        guard !shared.isBroken else { throw LMDBError.diskFailure("journal") }
+        try checkDisk()
         if !isDurable(ticket) { try flusher.begin(ticket, hasThreads: threads.count > 1) }
     }
 
