@@ -44,9 +44,6 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Whether nothing works until the environment is opened again (lmdb.h, MDB_PANIC).
     package var isFatal: Bool { code == MDB_PANIC }
 
-    /// Whether the operating system failed, and not LMDB.
-    package var isSystemFailure: Bool { code > 0 }
-
     /// Whether a read or write of the disk has failed.
     package var isDiskFailure: Bool { code == EIO }
 

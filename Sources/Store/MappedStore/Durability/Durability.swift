@@ -166,7 +166,7 @@ final class Durability {
     /// Makes a transaction durable, at once or later; then `descriptor` becomes readable.
     func beginFlush(_ ticket: UInt64) throws(LMDBError) {
         try checkDisk()
-        if !isDurable(ticket) { try flusher.begin(ticket, hasThreads: threads.count > 1) }
+        if !isDurable(ticket) { try flusher.begin(ticket) }
     }
 
     var descriptor: FileDescriptor { flusher.descriptor }

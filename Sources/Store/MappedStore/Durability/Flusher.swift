@@ -47,14 +47,13 @@ final class Flusher: Sendable {
     }
 
     /// Makes a transaction durable, at once or in another thread; then `descriptor` becomes readable.
-    /// - Parameter hasThreads: whether `run` is running in other threads.
-    func begin(_ ticket: UInt64, hasThreads: Bool) throws(LMDBError) {
+    func begin(_ ticket: UInt64) throws(LMDBError) {
         guard shared.durable < ticket else { return }
         let isQuick = state.withLock { state in
             defer { state.hasFailed = false }
             return state.lastSyncMicroseconds < Self.quickMicroseconds || state.hasFailed
         }
-        if isQuick || !hasThreads { return try flush(ticket) }
+        if isQuick { return try flush(ticket) }
         state.withLock { $0.wanted = max($0.wanted, ticket) }
         wakes.wake(at: 0)
     }

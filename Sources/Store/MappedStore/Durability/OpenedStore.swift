@@ -25,7 +25,6 @@ struct OpenedStore {
         let path = MappedStore.file(in: directory)
         do throws(LMDBError) {
             environment = try Self.open(path, options)
-            _ = try StoreCore.layout(environment)
             (tables, clock) = try StoreCore.look(environment)
             durability = nil
         } catch { throw StoreError(error, path) }
@@ -43,11 +42,11 @@ struct OpenedStore {
         let recovery = recovered.recovery
         do {
             // Until the first checkpoint, nothing would protect the pages of a store that was found complete.
-            if !recovery.restores { try recovered.begin(directory, options, bootID: options.bootID).close() }
+            if !recovery.restores { try recovered.begin(directory, options).close() }
             (tables, clock) = try StoreCore.prepare(
                 environment, path, bootID: options.bootID, mayHaveLost: recovery.mayHaveLost,
                 isRecovered: recovery.record?.isJournaled ?? false)
-            let begun = try recovered.begin(directory, options, bootID: options.bootID)
+            let begun = try recovered.begin(directory, options)
             durability = try Durability(
                 begun.shared, environment, begun.journal, store: begun.store, anchor: recovered.anchor,
                 names: try Self.names(environment), interval: Self.interval(options))
@@ -161,8 +160,7 @@ private struct RecoveredStore {
     }
 
     /// Makes a checkpoint of the store as it is now, in a journal without frames, and links the two.
-    /// - Parameter bootID: the start of the machine that the record is of.
-    func begin(_ directory: FilePath, _ options: MappedStore.Options, bootID: String) throws -> Begun {
+    func begin(_ directory: FilePath, _ options: MappedStore.Options) throws -> Begun {
         let path = MappedStore.file(in: directory)
         let existing = try JournalFile(in: directory)
         let before = try existing?.record()
@@ -182,7 +180,8 @@ private struct RecoveredStore {
         let record = CheckpointRecord(
             sequence: (before?.sequence ?? 0) + 1, transaction: transaction, end: JournalEnd(),
             salt: .random(in: 1 ... .max),
-            formerSalt: StoreLink.salt(of: path) ?? 0, journalBytes: ring, isJournaled: isJournaled, bootID: bootID,
+            formerSalt: StoreLink.salt(of: path) ?? 0, journalBytes: ring, isJournaled: isJournaled,
+            bootID: options.bootID,
             meta: meta)
         try Files.synchronizeData(store)
         try journal.write(record)
@@ -227,8 +226,8 @@ extension StoreCore {
         let recovered = try RecoveredStore(directory, options, isAlone: true)
         guard recovered.recovery.restores else { return }
         // The next process that writes still has to tell clients of a loss.
-        let bootID = recovered.recovery.record?.bootID ?? options.bootID
-        do { try recovered.begin(directory, options, bootID: bootID).close() } catch {
+        if let former = recovered.recovery.record { options.bootID = former.bootID }
+        do { try recovered.begin(directory, options).close() } catch {
             throw StoreError("\(path): \(error)")
         }
     }

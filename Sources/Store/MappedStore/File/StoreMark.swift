@@ -69,7 +69,7 @@ struct StoreMark {
         let text = marks.map { String($0, radix: 16) + "\n" }.joined()
         try? Files.replace(path, with: Array(text.utf8), permissions: [.ownerReadWrite, .groupRead])
         // The new file is in place once the directory is on the disk (fsync(2)).
-        try? Files.synchronize(path.removingLastComponent())
+        try? Files.synchronizeNames(in: path.removingLastComponent())
     }
 }
 

@@ -12,7 +12,14 @@ extension Files {
     package static func synchronizeNames(in directory: FilePath) throws(Errno) {
         let file = try open(directory, .readOnly, [.directory, .closeOnExec])
         defer { try? file.close() }
-        do throws(Errno) { try systemCall { fsync(file.rawValue) } } catch .invalidArgument {}
+        try synchronizeNames(file)
+    }
+
+    /// The same with an open directory.
+    static func synchronizeNames(_ directory: FileDescriptor) throws(Errno) {
+        do throws(Errno) { try systemCall { fsync(directory.rawValue) } } catch .invalidArgument {
+            // Some file systems cannot sync a directory (fsync(2)).
+        }
     }
 
     /// Has the system begin to write a file's changed pages to the disk, without waiting for it (sync_file_range(2)).

@@ -89,11 +89,7 @@ package enum Files {
             // After fchown, which clears the set-user-ID bit (chown(2)).
             try systemCall { fchmod(file.rawValue, old.st_mode & 0o7777) }
         }
-        do throws(Errno) {
-            try systemCall { fsync(directory.rawValue) }
-        } catch .invalidArgument {
-            // Some file systems cannot sync a directory (fsync(2)).
-        }
+        try synchronizeNames(directory)
     }
 
     /// Numbers the temporary files, so that threads of this process do not share one.
