@@ -99,7 +99,7 @@ struct JournalFile: Sendable {
         try Files.write(frame, to: file, at: offset(position, ring))
     }
 
-    /// Makes sure that there is no valid frame at a position.
+    /// Overwrites the header of a frame that may be at a position.
     func erase(at position: UInt64, ring: Int) throws(Errno) {
         let left = ring - Int(position % UInt64(ring))
         let zeros = [UInt8](repeating: 0, count: min(left, Frame.headerBytes))

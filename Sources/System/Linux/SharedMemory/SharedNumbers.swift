@@ -70,7 +70,7 @@ package import SystemPackage
     }
 
     /// Waits until another thread or process calls `wake` for this number, at most for a time. Returns at once if the
-    /// number is no longer `seen`. May also return for no reason (futex(2)).
+    /// number is no longer `seen`. It may also return early (futex(2)).
     package func wait(at index: Int, while seen: UInt64, milliseconds: Int) {
         precondition(index >= 0 && index < count, "no such shared number")
         unsafe postroom_wait(memory, index, UInt32(truncatingIfNeeded: seen), milliseconds)
