@@ -110,6 +110,14 @@ import Testing
         }
     }
 
+    @Test func `a turn ends with a commit even if no request wrote anything`() throws {
+        try RunningLoop.with { loop in
+            let connection = try loop.connect()
+            #expect(try connection.ask("/body")?.status == 200)
+            #expect(holds { loop.shared.commits.load(ordering: .relaxed) == 1 })
+        }
+    }
+
     @Test func `an answer to a write waits until the write is durable`() throws {
         try RunningLoop.with { loop in
             loop.shared.isDurabilitySlow.store(true, ordering: .relaxed)

@@ -110,6 +110,7 @@ extension ResponderLoop {
         var answer: Answer?
         repeat {
             connection.commitFailure = nil
+            hasAnswered = true
             do throws(StoreFailure) {
                 let made = try await service.answer(request, connection)
                 try await hold(connection)

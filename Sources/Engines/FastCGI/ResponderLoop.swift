@@ -42,6 +42,8 @@ package final class ResponderLoop {
     private var ready: [(UInt64, Epoll.Events)] = []
     /// Connections whose requests wait for the transaction of this turn.
     var committing: [Connection] = []
+    /// Whether requests were given to the service since the last commit.
+    var hasAnswered = false
     /// Connections whose answers wait until a transaction is durable, with its number; the numbers never decrease.
     var undurable: [(ticket: UInt64, connection: Connection)] = []
     /// Connections that wait to make the next part of their answer, the longest waiting first.

@@ -7,14 +7,14 @@ internal import Values
 extension ResponderLoop {
     /// Runs the tasks that can go on, then commits what they have written.
     func finishTurn() {
+        goOnWithTasks()
         // The service may also have counted requests that wrote nothing. It commits the counts once: if that fails, with
         // those of a later turn.
-        var hasRun = goOnWithTasks()
         // A connection may already have its next request, whose writes then get a commit of their own. An open
         // transaction is committed even if no request waits for it, as after a look that found nothing, or a part: other
         // processes wait for its end.
-        while !committing.isEmpty || service.isWriting || hasRun {
-            hasRun = false
+        while !committing.isEmpty || service.isWriting || hasAnswered {
+            hasAnswered = false
             let turn = committing
             committing = []
             let outcome = service.commit()
@@ -34,17 +34,12 @@ extension ResponderLoop {
 
     /// Runs the tasks that can go on. If a request breaks the turn's transaction, the other requests are answered again
     /// without it.
-    /// - Returns: whether a task has run.
-    @discardableResult
-    func goOnWithTasks() -> Bool {
+    func goOnWithTasks() {
         var before = committing.count
-        var hasRun = false
         executor.drain {
-            hasRun = true
             if service.isTurnBroken { breakTurn(requestsBefore: before) }
             before = committing.count
         }
-        return hasRun
     }
 
     /// Rolls back the turn's transaction, which a request has broken, and has the requests before it answered again.
