@@ -121,7 +121,6 @@ package final class ResponderLoop {
             try poll(milliseconds: unfinished.isEmpty ? timeout() : 0)
             handleReady(shutdownSeconds)
             goOnWithTasks()
-            try gather(shutdownSeconds)
             finishTurn()
             goOn()
             resumeAccepting()
@@ -143,8 +142,6 @@ package final class ResponderLoop {
     func poll(milliseconds: Int?) throws(Errno) {
         try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) }
     }
-
-    var hasReady: Bool { !ready.isEmpty }
 
     func handleReady(_ shutdownSeconds: Double) {
         for (token, events) in ready {

@@ -69,18 +69,6 @@ extension ResponderLoop {
 
     // MARK: Tickets
 
-    /// Reads what has arrived meanwhile, so that it shares the commit of this turn.
-    func gather(_ shutdownSeconds: Double) throws(Errno) {
-        for _ in 0..<Self.gatherings where !committing.isEmpty {
-            try poll(milliseconds: 0)
-            guard hasReady else { return }
-            handleReady(shutdownSeconds)
-            goOnWithTasks()
-        }
-    }
-
-    private static let gatherings = 16
-
     /// Has the answers wait that depend on a transaction that is not durable yet.
     func hold(_ connection: Connection) async throws(StoreFailure) {
         let ticket = service.ticket
