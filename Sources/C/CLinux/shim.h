@@ -84,11 +84,14 @@ static inline unsigned long long postroom_load(const void *memory, size_t index)
 static inline void postroom_store(void *memory, size_t index, unsigned long long value) {
     __atomic_store_n((unsigned long long *)memory + index, value, __ATOMIC_RELEASE);
 }
-/// Raises a number to a value if it is lower.
-static inline void postroom_raise(void *memory, size_t index, unsigned long long value) {
+/// Raises a number to a value if it is lower. Returns whether it was.
+static inline int postroom_raise(void *memory, size_t index, unsigned long long value) {
     unsigned long long *number = (unsigned long long *)memory + index;
     unsigned long long old = __atomic_load_n(number, __ATOMIC_SEQ_CST);
-    while (old < value && !__atomic_compare_exchange_n(number, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {}
+    while (old < value) {
+        if (__atomic_compare_exchange_n(number, &old, value, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return 1;
+    }
+    return 0;
 }
 /// futex(2) on the lower half of a number: waits until it is woken, or the half differs from `seen`, or the time is up.
 static inline void postroom_wait(const void *memory, size_t index, unsigned int seen, long milliseconds) {

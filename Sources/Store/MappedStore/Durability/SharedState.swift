@@ -13,6 +13,7 @@ struct SharedState: Sendable {
         case format, committed, durable, checkpoint, checkpointEnd, unjournaled, broken, journaled, salt, sequence
         case journalBytes, writtenBytes, checkpointBytes, checkpointedAt, wanted, news
         case syncs, syncMicroseconds, frames, frameBytes, checkpoints, checkpointMicroseconds
+        case begunPortion
     }
 
     /// Raised when the meaning of the numbers changes.
@@ -102,6 +103,9 @@ struct SharedState: Sendable {
     /// The same when the last checkpoint was begun.
     var checkpointBytes: UInt64 { self[.checkpointBytes] }
     func addWritten(_ bytes: Int) { numbers.add(UInt64(bytes), at: Index.writtenBytes.rawValue) }
+
+    /// Whether the caller is the first of all processes to say that the pages of a portion are handed to the disk.
+    func takePortion(_ number: UInt64) -> Bool { numbers.raise(at: Index.begunPortion.rawValue, to: number) }
 
     /// The transaction that a checkpoint is wanted for at once; 0 for none.
     var wanted: UInt64 { self[.wanted] }

@@ -12,7 +12,7 @@ final class Upkeep: Sendable {
     private let store: FileDescriptor
     private let pageBytes: Int
     private let limits: Limits
-    private let state = Mutex(State())
+    private let isEnding = Atomic<Bool>(false)
 
     /// When a checkpoint is due.
     struct Limits: Sendable {
@@ -20,12 +20,6 @@ final class Upkeep: Sendable {
         var pageBytes: Int
         /// Time since the last one, if anything was committed.
         var microseconds: Int64 = 5_000_000
-    }
-
-    private struct State {
-        var isEnding = false
-        /// `writtenBytes` when the system was last asked to write pages.
-        var begunBytes: UInt64 = 0
     }
 
     private static let pauseMilliseconds = 1000
@@ -52,7 +46,7 @@ final class Upkeep: Sendable {
     /// - Parameter onFailure: called if something fails that the thread which uses the store has to know of.
     func run(onFailure: () -> Void) {
         var hasTold = false
-        while !state.withLock({ $0.isEnding }) {
+        while !isEnding.load(ordering: .acquiring) {
             let seen = shared.news
             if shared.isBroken, !hasTold {
                 hasTold = true
@@ -72,7 +66,7 @@ final class Upkeep: Sendable {
     }
 
     func end() {
-        state.withLock { $0.isEnding = true }
+        isEnding.store(true, ordering: .releasing)
         shared.wake()
     }
 
@@ -97,13 +91,7 @@ final class Upkeep: Sendable {
     }
 
     private func beginWriting() {
-        let written = shared.writtenBytes
-        let isDue = state.withLock { state in
-            guard written - state.begunBytes >= Self.portionBytes else { return false }
-            state.begunBytes = written
-            return true
-        }
-        if isDue { Files.beginWriting(store) }
+        if shared.takePortion(shared.writtenBytes / Self.portionBytes) { Files.beginWriting(store) }
     }
 
     // MARK: Checkpoints

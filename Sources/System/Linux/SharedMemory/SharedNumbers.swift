@@ -64,9 +64,11 @@ package import SystemPackage
     }
 
     /// Raises a number to a value if it is lower.
-    package func raise(at index: Int, to value: UInt64) {
+    /// - Returns: whether it was lower. If several threads or processes raise it to one value, this is true for one of them.
+    @discardableResult
+    package func raise(at index: Int, to value: UInt64) -> Bool {
         precondition(index >= 0 && index < count, "no such shared number")
-        unsafe postroom_raise(memory, index, value)
+        return unsafe postroom_raise(memory, index, value) != 0
     }
 
     /// Waits until another thread or process calls `wake` for this number, at most for a time. Returns at once if the
