@@ -50,17 +50,18 @@ struct Parameters {
 
     /// - Parameter body: the standard input; `nil` if it was too long to keep.
     func request(body: [UInt8]?) throws(ParameterError) -> Request {
-        guard let text = String(validating: method, as: UTF8.self), let method = HTTPRequest.Method(text) else {
+        guard let text = String(utf8: method.span), let method = HTTPRequest.Method(text) else {
             throw ParameterError(description: "REQUEST_METHOD is missing, or is not a method")
         }
         guard target.first == UInt8(ascii: "/") || target == [UInt8(ascii: "*")] else {
             throw ParameterError(description: "REQUEST_URI is missing, or is not a path")
         }
-        let mount = percentDecoded(mountPoint[...])?.split(separator: "/").map(String.init) ?? []
+        let mount =
+            mountPoint.isEmpty ? [] : percentDecoded(mountPoint[...])?.split(separator: "/").map(String.init) ?? []
         return Request(
             method: method, target: Target(raw: target[...], mountPoint: mount), fields: fields, body: try judge(body),
-            remoteAddress: remoteAddress.isEmpty ? nil : String(validating: remoteAddress, as: UTF8.self),
-            isOperational: isOperational, user: user.isEmpty ? nil : String(validating: user, as: UTF8.self),
+            remoteAddress: remoteAddress.isEmpty ? nil : String(utf8: remoteAddress.span),
+            isOperational: isOperational, user: user.isEmpty ? nil : String(utf8: user.span),
             id: RequestID(time: requestTime[...], id: requestID[...]))
     }
 

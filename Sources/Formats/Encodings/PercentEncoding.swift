@@ -3,7 +3,7 @@ package func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsBlank: Bool = fals
     let percent = UInt8(ascii: "%")
     let plus = UInt8(ascii: "+")
     guard bytes.contains(where: { $0 == percent || ($0 == plus && plusIsBlank) }) else {
-        return String(validating: bytes, as: UTF8.self)
+        return String(utf8: bytes.span)
     }
     var decoded: [UInt8] = []
     decoded.reserveCapacity(bytes.count)
@@ -23,7 +23,7 @@ package func percentDecoded(_ bytes: ArraySlice<UInt8>, plusIsBlank: Bool = fals
             decoded.append(byte)
         }
     }
-    return String(validating: decoded, as: UTF8.self)
+    return String(utf8: decoded.span)
 }
 
 /// A text with its UTF-8 bytes percent-encoded (RFC 3986, section 2.1), except for the ASCII bytes that `isPlain`

@@ -32,14 +32,18 @@ package struct RequestID: Hashable, Sendable {
             guard !tooLarge else { return nil }
             milliseconds = tens &+ UInt64(byte - UInt8(ascii: "0"))
         }
-        guard let high = Self.half(id.prefix(16)), let low = Self.half(id.suffix(16)) else { return nil }
+        let digits = id.span
+        guard let high = Self.half(digits.extracting(first: 16)), let low = Self.half(digits.extracting(last: 16))
+        else {
+            return nil
+        }
         self.init(milliseconds: milliseconds, high: high, low: low)
     }
 
-    private static func half(_ digits: ArraySlice<UInt8>) -> UInt64? {
+    private static func half(_ digits: Span<UInt8>) -> UInt64? {
         var value: UInt64 = 0
-        for byte in digits {
-            guard let digit = hexadecimalDigit(byte) else { return nil }
+        for index in digits.indices {
+            guard let digit = hexadecimalDigit(digits[index]) else { return nil }
             value = value << 4 | UInt64(digit)
         }
         return value
