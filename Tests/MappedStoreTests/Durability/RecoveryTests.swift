@@ -244,4 +244,27 @@ import Values
             #expect(try recovered.waiting(at: 1)?.count == 40)
         }
     }
+
+    @Test func `a frame whose place another process has taken is gone once its transaction has failed`() throws {
+        try withTemporaryDirectory { directory in
+            let store = try open(directory)
+            try store.create(1)
+            try store.commit()
+            let other = try open(directory)
+            let durability = try #require(store.core.durability)
+            func failing() throws(LMDBError) -> Durability.WrittenFrame? {
+                var transaction = try store.core.environment.beginWrite()
+                try durability.begin(&transaction)
+                try store.core.tables.touched.put((), in: &transaction)
+                return try durability.writeFrame(of: &transaction)
+            }
+            let frame = try #require(try failing())
+            // A sync that another process makes at this moment takes the frame to the disk.
+            #expect(try other.accept(at: 1) == .stored)
+            try other.commit()
+            #expect(other.ticket == frame.id)
+            durability.erase(frame)
+            #expect(other.isDurable(other.ticket))
+        }
+    }
 }

@@ -130,13 +130,29 @@ final class Durability {
         let bytes: Int
     }
 
-    /// Erases the frame of a transaction that was not committed, so that a recovery does not make its changes. The next
-    /// transaction overwrites it, and may already have done so.
+    /// Erases the frame of a transaction that was not committed, so that a recovery does not make its changes. Another
+    /// process's sync may have taken it to the disk.
     func erase(_ frame: WrittenFrame) {
-        guard let transaction = try? environment.beginWrite(), transaction.id == frame.id else { return }
-        try? journal.erase(at: frame.position, ring: shared.journalBytes)
-        // Another process's sync may have taken the frame to the disk.
-        try? journal.sync()
+        do throws(LMDBError) {
+            // If another process has committed a transaction with this id, its frame has overwritten this one. That must be
+            // on the disk too.
+            if try !eraseLast(frame) { try flusher.flush(frame.id) }
+        } catch {
+            shared.setBroken()
+        }
+    }
+
+    /// - Returns: false if there is a later transaction.
+    private func eraseLast(_ frame: WrittenFrame) throws(LMDBError) -> Bool {
+        let transaction = try environment.beginWrite()
+        guard transaction.id == frame.id else { return false }
+        do throws(Errno) {
+            try journal.erase(at: frame.position, ring: shared.journalBytes)
+            try journal.sync()
+        } catch {
+            throw LMDBError(code: error.rawValue, function: "pwrite")
+        }
+        return true
     }
 
     /// Notes that a transaction was committed.
