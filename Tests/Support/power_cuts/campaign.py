@@ -71,7 +71,7 @@ class Campaign:
         expectations, recording, disk = self.record(run, run.record, self.seconds)
         self.report("%s: %d calls, %d refused, %s; %d changes of files" % (
             name, len(run.history.calls), sum(run.refusals.values()), dict(run.faults), sum(len(f.changes) for f in recording.files)))
-        cuts = sorted(self.cut(run, expectations) for _ in range(images))
+        cuts = sorted(self.cut(run, expectations, recording) for _ in range(images))
         chosen, follower = self.random.randrange(images), None
         for number, cut in enumerate(cuts):
             image = Image(self, run, expectations, disk, cut, "%s.%d" % (name, number))
@@ -93,9 +93,8 @@ class Campaign:
             run = Starts(self, directory, "s%d" % self.runs)
             expectations, recording, disk = self.record(run, run.record)
             self.report("%s: %s" % (run.run_name, "; ".join(run.steps)))
-            moments = recording.moments()
             wanted = min(images - self.starts, 15)
-            for number, cut in enumerate(sorted(self.random.choice(moments) + self.random.choice([0, 1]) for _ in range(wanted))):
+            for number, cut in enumerate(sorted(recording.moment(self.random) + self.random.choice([0, 1]) for _ in range(wanted))):
                 image = Image(self, run, expectations, disk, cut, "%s.%d" % (run.run_name, number))
                 image.check(nested=number % 3 == 0)
                 self.starts += 1
@@ -114,11 +113,16 @@ class Campaign:
         recording.verify(run.data)
         return expectations, recording, Disk(recording, run.base, os.path.join(run.directory, "disk"))
 
-    def cut(self, run, expectations):
-        """A time for a power cut: any, or just after an answer: any answer, one that was the first to show something, or one
-        that found the disk full."""
-        if self.random.random() < 0.4:
+    def cut(self, run, expectations, recording):
+        """A time for a power cut: any; or soon after a sync, in which case a file that is rarely synced has as many as another; or
+        just after an answer: any answer, one that was the first to show something, or one that found the disk full."""
+        way = self.random.random()
+        if way < 0.3:
             return self.random.randint(run.first_cut, run.last_cut)
+        syncs = [[end for _, end in file.syncs if run.first_cut < end < run.last_cut] for file in recording.files]
+        syncs = [ends for ends in syncs if ends]
+        if way < 0.5 and syncs:
+            return self.random.choice(self.random.choice(syncs)) + self.random.randint(1, 50_000_000)
         calls = run.history.calls
         kinds = [[call.end for call in calls if call.is_done], expectations.first_views(), [call.end for call in calls if call.status == 507]]
         answers = self.random.choices(kinds, [6, 6, 2])[0] or kinds[0]

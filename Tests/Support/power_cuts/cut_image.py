@@ -128,7 +128,7 @@ class Image:
         if recording.end == 0:
             return []
         disk = Disk(recording, self.original, os.path.join(self.directory, "disk"))
-        cut = self.random.choice([self.random.randint(recording.start, recording.end), self.random.choice(recording.moments())]) + 1
+        cut = self.random.choice([self.random.randint(recording.start, recording.end), recording.moment(self.random)]) + 1
         shutil.rmtree(self.data)
         self.description += "; then, during the start: " + disk.image(cut, self.data, self.random)
         shutil.rmtree(self.original)

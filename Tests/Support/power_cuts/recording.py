@@ -189,13 +189,18 @@ class Recording:
             file.settle()
         for naming in self.namings:
             naming.durable_at = min((end for start, end in directories if start >= naming.end), default=NEVER)
+        self.note_moments()
 
-    def moments(self):
-        """The times just after the beginning and the end of each change and sync."""
-        times = {time + 1 for file in self.files for change in file.changes for time in (change.start, change.end)}
-        times |= {time + 1 for file in self.files for sync in file.syncs for time in sync}
-        times |= {time + 1 for naming in self.namings for time in (naming.start, naming.end, naming.durable_at) if time != NEVER}
-        return sorted(times)
+    def moment(self, random):
+        """A time just after the beginning or the end of a change or a sync. Half of them are those of syncs, which are fewer:
+        what must be synced before something else is missing between two of them."""
+        return random.choice(random.choice([self.syncs, self.syncs + self.moments]))
+
+    def note_moments(self):
+        syncs = {time + 1 for file in self.files for sync in file.syncs for time in sync}
+        changes = {time + 1 for file in self.files for change in file.changes for time in (change.start, change.end)}
+        names = {time + 1 for naming in self.namings for time in (naming.start, naming.end, naming.durable_at) if time != NEVER}
+        self.syncs, self.moments = sorted(syncs), sorted(changes | names)
 
     def verify(self, directory):
         """Compares the files after the run with all that was recorded: a write that was missed would make every image wrong."""

@@ -211,6 +211,7 @@ class Run:
         ("fast_syncs", 8),
         ("kill_responder", 6),
         ("kill_worker", 4),
+        ("kill_each", 3),
         ("pause", 4),
         ("stop", 1),
         ("restart", 2),
@@ -251,6 +252,12 @@ class Run:
 
     def kill_worker(self):
         self.kill_one(self.service.workers())
+
+    def kill_each(self):
+        """Kills the processes one after the other, so that none is left that others have joined."""
+        for pid in self.service.responders() + self.service.workers():
+            self.killer.kill(pid, self.log)
+            time.sleep(self.random.uniform(0.05, 0.3))
 
     def pause(self, seconds=0.6):
         pids = self.service.responders() + self.service.workers()
