@@ -36,6 +36,20 @@ def test_a_power_cut_loses_and_changes_nothing_that_clients_know_of(tmp_path):
         assert made.failed == 0, made.summary()
 
 
+def test_a_power_cut_during_a_start_or_a_stop_loses_nothing_either(tmp_path):
+    with campaign(tmp_path) as made:
+        made.run_starts(images=15)
+        assert made.failed == 0, made.summary()
+
+
+def test_without_waiting_for_the_disk_a_power_cut_takes_back_the_last_calls_only(tmp_path):
+    with campaign(tmp_path, settings={"DURABILITY": "process"}, waits=False) as made:
+        made.sizes = [12]
+        made.run(images=12, cuts=4)
+        made.run_starts(images=5)
+        assert made.failed == 0, made.summary()
+
+
 def test_a_campaign_notices_that_answers_do_not_wait_for_the_disk(tmp_path):
     with campaign(tmp_path, settings={"DURABILITY": "process"}) as made:
         made.run(images=10, cuts=0)
