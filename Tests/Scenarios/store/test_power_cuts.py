@@ -6,8 +6,10 @@ import contextlib
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 
+import mistakes
 import pytest
 from campaign import Campaign
 
@@ -54,3 +56,7 @@ def test_a_campaign_notices_that_answers_do_not_wait_for_the_disk(tmp_path):
     with campaign(tmp_path, settings={"DURABILITY": "process"}) as made:
         made.run(images=10, cuts=0)
         assert made.kinds["lost"] > 0, made.summary()
+
+
+def test_the_mistakes_that_a_campaign_must_notice_still_fit_the_sources():
+    subprocess.run(["git", "apply", "--check", mistakes.PATCH], cwd=mistakes.ROOT, check=True)

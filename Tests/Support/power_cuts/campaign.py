@@ -21,7 +21,8 @@ from traffic import Target
 
 class Campaign:
     def __init__(
-        self, work, seed, kept=None, seconds=8.0, ignored=(), settings=None, forgotten=(), waits=True, report=print
+        self, work, seed, kept=None, seconds=8.0, ignored=(), settings=None, forgotten=(), waits=True, report=print,
+        stops=False,
     ):
         self.work, self.seed, self.random, self.seconds, self.report = work, seed, random.Random(seed), seconds, report
         # Where images that fail are kept.
@@ -41,13 +42,17 @@ class Campaign:
         self.kinds = collections.Counter()
         self.times = collections.Counter()
         self.boot = Boot(self.library, work)
+        # Whether the first image that fails is enough; how it has failed.
+        self.stops, self.first_fault = stops, None
+        # How often a run has which fault, where that differs from Run.weights.
+        self.weights = {}
         # How many images are made of one run.
         self.sizes = [20, 40, 60]
 
     def run(self, images, cuts, chain=0.5):
         """Checks so many images, and so many more of cuts during a recovery."""
         state = None
-        while self.images < images or self.cuts < cuts:
+        while (self.images < images or self.cuts < cuts) and not self.is_over:
             wanted = min(max(images - self.images, cuts - self.cuts), self.random.choice(self.sizes))
             nested = min(max(cuts - self.cuts, 0), wanted)
             state = self.one_run(state, wanted, nested)
@@ -80,13 +85,15 @@ class Campaign:
             if good and number >= chosen and follower is None:
                 follower = image.follower(state)
             image.remove()
+            if self.is_over:
+                break
         disk.remove()
         shutil.rmtree(state.directory)
         return follower
 
     def run_starts(self, images):
         """Checks so many images of cuts during starts and stops; for every third, the start after it is cut off too."""
-        while self.starts < images:
+        while self.starts < images and not self.is_over:
             self.runs += 1
             directory = tempfile.mkdtemp(prefix="starts", dir=self.work)
             os.chmod(directory, 0o755)
@@ -99,6 +106,8 @@ class Campaign:
                 image.check(nested=number % 3 == 0)
                 self.starts += 1
                 image.remove()
+                if self.is_over:
+                    break
             shutil.rmtree(directory)
 
     def record(self, run, function, *arguments):
@@ -125,9 +134,13 @@ class Campaign:
             return self.random.choice(self.random.choice(syncs)) + self.random.randint(1, 50_000_000)
         calls = run.history.calls
         kinds = [[call.end for call in calls if call.is_done], expectations.first_views(), [call.end for call in calls if call.status == 507]]
-        answers = self.random.choices(kinds, [6, 6, 2])[0] or kinds[0]
+        answers = self.random.choices(kinds, [6, 6, 4])[0] or kinds[0]
         answers = [end for end in answers if run.first_cut < end < run.last_cut]
         return self.random.choice(answers) + self.random.choice([1, self.random.randint(1, 2_000_000)])
+
+    @property
+    def is_over(self):
+        return self.stops and self.failed > 0
 
     def ignores(self, fault):
         kind = fault.partition(":")[0]
@@ -140,6 +153,7 @@ class Campaign:
         for fault in faults:
             self.kinds[fault.partition(":")[0]] += 1
         self.failed += 1
+        self.first_fault = self.first_fault or faults[0]
         text = "".join("  %s\n" % fault for fault in faults[:5])
         self.report("FAILED %s (seed %d; %s)\n%s" % (name, self.seed, description, text))
         if image and self.kept and self.failed <= 5:

@@ -116,6 +116,7 @@ class Run:
 
     def __init__(self, campaign, state, run_name):
         self.run_name, self.seed = run_name, campaign.seed
+        self.weights = {**self.weights, **campaign.weights}
         self.random = self.random_of("faults")
         directory, setup = state.directory, state.setup
         self.directory, self.data, self.reboots = directory, os.path.join(directory, "var"), []
@@ -178,7 +179,7 @@ class Run:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             time.sleep(self.random.uniform(0.1, 0.5))
-            name = self.random.choices(*zip(*self.weights))[0]
+            name = self.random.choices(list(self.weights), self.weights.values())[0]
             self.faults[name] += 1
             getattr(self, name)()
             if self.service.process.poll() is not None:
@@ -206,23 +207,23 @@ class Run:
 
     # MARK: Faults
 
-    weights = [
-        ("slow_syncs", 12),
-        ("fast_syncs", 8),
-        ("kill_responder", 6),
-        ("kill_worker", 4),
-        ("kill_each", 3),
-        ("pause", 4),
-        ("stop", 1),
-        ("restart", 2),
-        ("end", 2),
-        ("reload", 2),
-        ("command", 3),
-        ("read_slowly", 2),
-        ("fill_disk", 2),
-        ("fail_sync", 1),
-        ("nothing", 8),
-    ]
+    weights = {
+        "slow_syncs": 12,
+        "fast_syncs": 8,
+        "kill_responder": 6,
+        "kill_worker": 4,
+        "kill_each": 3,
+        "pause": 4,
+        "stop": 1,
+        "restart": 2,
+        "end": 2,
+        "reload": 2,
+        "command": 3,
+        "read_slowly": 2,
+        "fill_disk": 2,
+        "fail_sync": 1,
+        "nothing": 8,
+    }
 
     def nothing(self):
         pass
