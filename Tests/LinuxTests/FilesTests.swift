@@ -246,6 +246,22 @@ import Testing
         #expect(bytes.prefix(3) == [1, 2, 3])
     }
 
+    @Test func `a temporary file has no name, and only its owner may open it`() throws {
+        try withTemporaryDirectory { directory in
+            let file = try Files.openTemporary(in: directory)
+            defer { try? file.close() }
+            let pipe = try openPipe()
+            defer { for end in [pipe.reading, pipe.writing] { try? end.close() } }
+            #expect(Files.isRegular(file) && !Files.isRegular(pipe.reading))
+            #expect(try names(in: directory) == [])
+            var status = stat()
+            #expect(unsafe fstat(file.rawValue, &status) == 0 && status.st_mode & 0o777 == 0o600)
+            try file.writeAll([1, 2])
+            #expect(try Files.read(9, of: file, at: 0) == [1, 2])
+            #expect(throws: Errno.noSuchFileOrDirectory) { try Files.openTemporary(in: directory.appending("no")) }
+        }
+    }
+
     @Test func `the file of this program is readable`() throws {
         let program = try #require(Files.thisProgram())
         #expect(Files.isReadable(program))

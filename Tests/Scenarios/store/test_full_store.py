@@ -4,50 +4,21 @@ import json
 import os
 import socket
 import struct
-import subprocess
 import time
 import uuid
 
-from harness import PROGRAM, environment, wait_for
+from harness import wait_for
 from queue_service import configuration, roomy
 
 
-def fill(service, endpoint, refusals, collects=False):
-    """Posts until `refusals` posts were refused, and with `collects` also deletes; returns how many were stored."""
+def fill(service, endpoint, refusals):
+    """Posts until `refusals` posts were refused."""
     connection = service.connection()
-    refused, stored = 0, 0
+    refused = 0
     while refused < refusals:
         status = service.hook(endpoint, b"x" * 100000, connection=connection).status
         assert status in (200, 507)
-        refused, stored = refused + (status == 507), stored + (status == 200)
-        if collects:
-            path = "/manage/endpoint/%s/notifications?through=%d" % (endpoint, 1 << 40)
-            assert service.call("DELETE", path, connection=connection).status in (204, 507)
-    return stored
-
-
-def test_a_store_that_an_unread_export_has_filled_accepts_posts_after_its_end(serve):
-    service = serve(RESPONDERS=1, MAX_STORE_BYTES="32m", DURABILITY="process")
-    endpoint, kept = service.create(), service.create()
-    for _ in range(4):
-        assert service.hook(kept, b"k" * 500000).status == 200
-    # More than a pipe holds: the export stops in the middle, and keeps its snapshot.
-    export = subprocess.Popen(
-        [PROGRAM, "store", "export"], env=environment(service.directory, MAX_STORE_BYTES="32m"),
-        stdout=subprocess.PIPE)
-    export.stdout.read(10)
-    fill(service, endpoint, refusals=100, collects=True)
-    export.stdout.close()
-    export.terminate()
-    export.wait()
-    # The snapshot of a process that has ended is removed every five seconds.
-    wait_for(lambda: service.hook(endpoint, b"x" * 100000).status == 200, 20)
-    assert service.call("POST", "/manage/endpoint").status == 201
-    assert service.stop() == 0
-    service.check()
-    service.start()
-    assert service.hook(endpoint, b"x" * 100000).status == 200
-    assert len(service.bodies(kept)) == 4
+        refused += status == 507
 
 
 class Responder:

@@ -191,28 +191,33 @@ def test_a_reload_that_migrates_the_store_fails_no_request(installed):
     assert sorted(service.bodies(endpoint)) == senders.sent()
 
 
-def test_a_migration_waits_for_other_processes_that_use_the_store(installed):
+def test_a_migration_waits_for_other_processes_that_use_the_store(installed, faults):
     service = installed(RESPONDERS=1)
     endpoint = service.create()
-    for _ in range(40):
-        service.hook(endpoint, b"x" * 10000)
     before = service.processes()
-    # An export whose output is not read does not end.
-    export = subprocess.Popen([PROGRAM, "store", "export"], env=environment(service.directory), stdout=subprocess.PIPE)
+    # A command that waits for the sync of what it has committed.
+    with open(os.path.join(service.directory, "options.conf"), "w") as file:
+        json.dump({"listen_host": "x", "listen_port": 1, "users": [], "queues": [{"name": "a"}]}, file)
+    faults.store.holds_writes = 1
+    load = subprocess.Popen([PROGRAM, "queues", "load"], env=environment(service.directory, **faults.settings))
     try:
-        export.stdout.read(1)
+        wait_for(lambda: faults.store.writer == load.pid)
+        faults.journal.holds_syncs = 1
+        faults.store.holds_writes = 0
+        wait_for(lambda: faults.journal.syncer == load.pid)
         make_older(service)
         service.reload()
         wait_for(lambda: "cannot be migrated while another process has it open" in service.log())
-        assert "postroom store export" in service.log()
+        assert "postroom queues load" in service.log()
         assert service.processes() == before and service.hook(endpoint, "meanwhile").status == 200
-        assert json.loads(export.stdout.read().splitlines()[-1])["kind"] == "end" and export.wait(20) == 0
+        faults.release()
+        assert load.wait(20) == 0
         wait_for(lambda: "the store is migrated" in service.log() and renewed(service, before))
         assert service.hook(endpoint, "after").status == 200
         service.check()
     finally:
-        export.kill()
-        export.wait()
+        load.kill()
+        load.wait()
 
 
 def test_commands_do_not_migrate_a_store_in_use(serve):

@@ -118,15 +118,17 @@ extension StoreCommand {
         func run() async throws {
             if skipDamaged, reading.parent == nil { return try await exportReadable() }
             if try StoreReading.isDoneElsewhere(reading, ["export"]) { return }
-            let store = try StoreCommand.open(.readOnly).store
+            let output = try ExportOutput(.standardOutput)
             var count = 0
             do {
-                try await store.export(to: .standardOutput, leavingOut: skipDamaged ? { Self.note($0, &count) } : nil)
+                try await StoreCommand.open(.readOnly).store.export(
+                    to: output, leavingOut: skipDamaged ? { Self.note($0, &count) } : nil)
             } catch StoreFailure.damaged(let reason) {
                 throw Refusal(
                     "\(reason). \"postroom store export --skip-damaged\" leaves out damaged records. \(StoreFile.remedy)"
                 )
             }
+            try output.send()
             if skipDamaged { Self.summarize(count) }
         }
 
@@ -148,7 +150,9 @@ extension StoreCommand {
             try StoreReading.salvage(settings, to: copy) { Self.note($0, &count) }
             var options = settings.storeOptions
             options.access = .exclusive
-            try await MappedStore(directory: copy, options).export(to: .standardOutput) { Self.note($0, &count) }
+            let output = try ExportOutput(.standardOutput)
+            try await MappedStore(directory: copy, options).export(to: output) { Self.note($0, &count) }
+            try output.send()
             Self.summarize(count)
         }
 

@@ -244,7 +244,7 @@ extension StoreCommand {
             let output = try FileDescriptor.open(
                 lines, .writeOnly, options: [.create, .truncate], permissions: .ownerReadWrite)
             do {
-                try await copy.export(to: output, leavingOut: note)
+                try await copy.export(to: ExportOutput(output), leavingOut: note)
             } catch {
                 try? output.close()
                 throw error
@@ -262,26 +262,6 @@ extension StoreCommand {
             try fresh.noteClosed()
             return counts
         }
-    }
-}
-
-extension StorageEngine {
-    /// Writes an export to a file.
-    func export(to output: FileDescriptor, leavingOut leaveOut: ((String) -> Void)? = nil) async throws {
-        var buffer: [UInt8] = []
-        var failure: (any Error)?
-        func flush() {
-            do { try output.writeAll(buffer) } catch { failure = failure ?? error }
-            buffer.removeAll(keepingCapacity: true)
-        }
-        try await export(at: clock.now(), leavingOut: leaveOut) { line in
-            guard failure == nil else { return }
-            buffer += line
-            buffer.append(UInt8(ascii: "\n"))
-            if buffer.count >= 1 << 20 { flush() }
-        }
-        flush()
-        if let failure { throw Refusal("cannot write the export: \(failure)") }
     }
 }
 
