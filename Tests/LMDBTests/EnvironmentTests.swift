@@ -1,3 +1,4 @@
+import Glibc
 import SystemPackage
 import TestSupport
 import Testing
@@ -205,6 +206,27 @@ extension Environment {
             try table.put([2], at: [2], in: &transaction)
             #expect(try environment.freePages(enough: .max).usable >= 256)
         }
+    }
+
+    @Test func `the oldest reader is found, with the pages that were freed since`() throws {
+        try withEnvironment { environment, table in
+            #expect(environment.access.oldestReader() == nil)
+            try environment.put([UInt8](repeating: 1, count: 1 << 20), at: [1], in: table)
+            let old = try environment.access.snapshot()
+            let oldest = Reader(processID: getpid(), transaction: old.id)
+            #expect(try environment.access.pagesFreed(since: old.id + 1) == 0)
+            try environment.put([1], at: [1], in: table)
+            let new = try environment.access.snapshot()
+            #expect(environment.access.oldestReader() == oldest)
+            #expect((256..<300).contains(try environment.access.pagesFreed(since: old.id + 1)))
+            #expect(try environment.access.pagesFreed(since: new.id + 1) == 0)
+            withExtendedLifetime((old, new)) {}
+        }
+    }
+
+    @Test(arguments: ["    pid     thread     txnid\n", " 1234 7f00 -\n", "", "(no active readers)\n"])
+    func `a line of LMDB's list that is not a reader in a transaction is skipped`(line: String) {
+        #expect(Reader(line: line) == nil)
     }
 
     @Test func `a new environment has no free pages`() throws {

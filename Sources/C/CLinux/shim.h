@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
@@ -76,6 +77,13 @@ static inline int postroom_is_locked(int descriptor, int bytes) {
     return fcntl(descriptor, F_GETLK, &lock) == 0 ? lock.l_type != F_UNLCK : -1;
 }
 
+/// fcntl(2) is variadic. The process that has a lock of fcntl(2) on a byte of a file; -1 if there is none, or that cannot be
+/// found out.
+static inline pid_t postroom_lock_holder(int descriptor, off_t offset) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1};
+    return fcntl(descriptor, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? lock.l_pid : -1;
+}
+
 /// Numbers in memory that processes share. Swift's atomic types cannot be placed in such memory. A store is seen with
 /// everything that the process has stored before.
 static inline unsigned long long postroom_load(const void *memory, size_t index) {
@@ -120,5 +128,26 @@ static inline int postroom_processor_count(void) {
 
 /// Swift does not import the macro SIG_IGN: it casts a number to a function.
 static inline void postroom_ignore(int signal_number) { signal(signal_number, SIG_IGN); }
+
+/// What `postroom_end` writes, and the exit status.
+static const char *postroom_last_words = "";
+static int postroom_last_status = 0;
+
+/// A handler of signals: writes a text to standard error, and ends the process at once. Calls only what a handler may call
+/// (signal-safety(7)).
+static inline void postroom_end(int signal_number) {
+    (void)signal_number;
+    (void)!write(2, postroom_last_words, strlen(postroom_last_words));
+    _exit(postroom_last_status);
+}
+
+/// Has a signal end the process with a text and an exit status.
+static inline void postroom_end_on(int signal_number, const char *text, int status) {
+    const char *copy = strdup(text);
+    if (!copy) return;
+    postroom_last_words = copy;
+    postroom_last_status = status;
+    signal(signal_number, postroom_end);
+}
 
 #endif

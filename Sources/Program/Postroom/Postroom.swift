@@ -25,6 +25,7 @@ struct Postroom: ParsableCommand {
     /// Runs the command that the arguments name. Wrong settings end it with a status of their own, so that a service manager
     /// need not start it again before they are corrected.
     static func main() {
+        Ending.prepare()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -144,11 +144,7 @@ internal import CLMDB
 
     /// Frees the reader slots of processes that died while reading, and returns how many there were.
     @discardableResult
-    package func sweepDeadReaders() throws(LMDBError) -> Int {
-        var count: CInt = 0
-        unsafe try check(mdb_reader_check(handle, &count), "mdb_reader_check")
-        return Int(count)
-    }
+    package func sweepDeadReaders() throws(LMDBError) -> Int { try access.sweepDeadReaders() }
 
     /// Counts the free pages inside the file, as a write transaction begun after the last commit finds them.
     ///
@@ -198,24 +194,7 @@ internal import CLMDB
     }
 
     /// The lowest id among the read transactions of all processes; `nil` if there is no reader.
-    package func oldestReader() -> UInt64? {
-        var oldest = UInt64.max
-        _ = unsafe withUnsafeMutablePointer(to: &oldest) { oldest in
-            // A line for each reader: process, thread, transaction (mdb.c, mdb_reader_list).
-            unsafe mdb_reader_list(
-                handle,
-                { line, context in
-                    guard let line = unsafe line, let context = unsafe context,
-                        let id = unsafe String(cString: line).split(whereSeparator: \.isWhitespace).last
-                            .flatMap({ UInt64($0) })
-                    else { return 0 }
-                    let oldest = unsafe context.assumingMemoryBound(to: UInt64.self)
-                    unsafe oldest.pointee = unsafe min(oldest.pointee, id)
-                    return 0
-                }, oldest)
-        }
-        return oldest == .max ? nil : oldest
-    }
+    package func oldestReader() -> UInt64? { access.oldestReader()?.transaction }
 
     /// Writes a copy without unused pages, as of one moment.
     package func copyCompacted(to path: String) throws(LMDBError) {

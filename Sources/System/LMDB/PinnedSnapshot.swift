@@ -29,7 +29,7 @@ internal import CLMDB
 /// What other threads than the environment's own may do with it.
 // @unchecked: LMDB allows these calls in any thread (lmdb.h, mdb_txn_begin).
 @safe package struct EnvironmentAccess: @unchecked Sendable {
-    private let environment: Environment
+    let environment: Environment
 
     init(_ environment: Environment) { self.environment = environment }
 

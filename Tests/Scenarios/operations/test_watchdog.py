@@ -1,11 +1,9 @@
 """The supervisor replaces processes that do not respond."""
 
-import json
 import os
 import shutil
 import signal
 import struct
-import subprocess
 
 import pytest
 from harness import Senders, compiled, free_port, wait_for
@@ -80,29 +78,3 @@ def test_a_stopped_worker_is_replaced(serve):
     wait_for(lambda: service.workers() and service.workers() != [worker], 20)
     assert "a process does not respond" in service.log()
     assert service.hook(service.create(), "x").status == 200
-
-
-def test_a_stopped_tool_that_holds_the_write_lock_is_named_in_the_log(serve):
-    """The supervisor does not end it: it is not part of the service."""
-    from harness import PROGRAM, environment
-
-    service = serve(RESPONDERS=1)
-    config = os.path.join(service.directory, "options.conf")
-    # So many that the tool holds the lock for some time.
-    queues = [{"name": "queue-%d" % number} for number in range(20000)]
-    with open(config, "w") as file:
-        json.dump({"listen_host": "x", "listen_port": 1, "users": [], "queues": queues}, file)
-    tool = subprocess.Popen([PROGRAM, "queues", "load"], env=environment(service.directory))
-    try:
-        assert stop_the_writer(service, [tool.pid]) == tool.pid
-        responders = service.responders()
-        connection = service.connection(60)
-        connection.request("POST", "/manage/endpoint")
-        wait_for(lambda: "process=%d" % tool.pid in service.log(), 20)
-        assert "queues load" in service.log()
-        os.kill(tool.pid, signal.SIGCONT)
-        assert connection.getresponse().status == 201
-        assert tool.wait(20) == 0 and service.responders() == responders
-    finally:
-        tool.kill()
-        tool.wait()

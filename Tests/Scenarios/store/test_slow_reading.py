@@ -1,10 +1,13 @@
-"""Exports to a pipe that is read slowly: intake goes on, and the file stays bounded."""
+"""Commands that read the store slowly, or are stopped while they do: intake goes on, and the file stays bounded."""
 
 import json
 import os
 import select
+import signal
+import struct
 import subprocess
 
+import pytest
 from disks import needs_root
 from harness import PROGRAM, Threads, environment, postroom, wait_for
 
@@ -54,6 +57,38 @@ def filled(service, count, size=500_000):
     return endpoint
 
 
+def readers(service):
+    """The processes that read the store at this moment (LMDB's lock file: each reader has 64 bytes)."""
+    with open(os.path.join(service.directory, "store.mdb-lock"), "rb") as file:
+        content = file.read()
+    found = set()
+    for start in range(128, len(content) - 16, 64):
+        transaction, process = struct.unpack_from("<Qi", content, start)
+        if process and transaction != (1 << 64) - 1:
+            found.add(process)
+    return found
+
+
+def child_of(process):
+    """The process of a command that reads the store for it."""
+    path = "/proc/%d/task/%d/children" % (process.pid, process.pid)
+
+    def found():
+        with open(path) as file:
+            return [int(word) for word in file.read().split()]
+
+    return wait_for(found, pause=0.0005)[0]
+
+
+def stop_while_it_reads(service, process):
+    """Stops the process of a command that reads the store, in the middle of that; returns it."""
+    child = child_of(process)
+    wait_for(lambda: child in readers(service), pause=0.0005)
+    os.kill(child, signal.SIGSTOP)
+    assert child in readers(service), "it had read everything before it was stopped"
+    return child
+
+
 def test_an_export_that_nobody_reads_does_not_keep_the_store(serve):
     service = serve(RESPONDERS=2, MAX_STORE_BYTES="64m")
     kept = filled(service, 8)
@@ -74,6 +109,51 @@ def test_an_export_that_nobody_reads_does_not_keep_the_store(serve):
     assert lines[-1]["kind"] == "end" and lines[-1]["counts"]["notification"] >= 8
     assert sum(line.get("body") == "k" * 500_000 for line in lines) == 8
     assert len(service.bodies(kept)) == 8
+
+
+@pytest.mark.parametrize("target", ["file", "pipe"])
+def test_a_stopped_export_is_ended_when_it_keeps_too_much(serve, tmp_path, target):
+    """In a shell, the export to a file stops with its parent; here the process that reads the store is stopped alone."""
+    service = serve(RESPONDERS=2, MAX_STORE_BYTES="256m")
+    filled(service, 60)
+    with open(tmp_path / "export", "wb") as file:
+        output = file if target == "file" else subprocess.PIPE
+        export = command(service, "store", "export", stdout=output, stderr=subprocess.PIPE)
+    try:
+        child = stop_while_it_reads(service, export)
+        with Load(service) as load:
+            wait_for(lambda: "process=%d" % child in service.log() or load.statuses - {200, 204}, 60)
+            _, errors = export.communicate(timeout=20)
+            wait_for(lambda: child not in readers(service))
+            size, sent = store_bytes(service), load.bytes
+            wait_for(lambda: load.bytes > sent + 192 * MEGABYTE or load.statuses - {200, 204}, 60)
+        assert load.statuses == {200, 204}
+        # It grows by no more than two checkpoints keep.
+        assert size < 240 * MEGABYTE and store_bytes(service) < size + 40 * MEGABYTE
+        assert export.returncode == 75 and b"the service has ended this command" in errors
+        assert "keeps it from working; ending it" in service.log() and "store export" in service.log()
+    finally:
+        export.kill()
+    service.check()
+
+
+def test_a_stopped_command_that_writes_is_ended_when_it_keeps_too_much(serve):
+    """It holds a snapshot for as long as it has the store open."""
+    service = serve(RESPONDERS=2, MAX_STORE_BYTES="256m")
+    purge = command(service, "events", "purge", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: purge.pid in readers(service), pause=0.0005)
+        os.kill(purge.pid, signal.SIGSTOP)
+        assert purge.pid in readers(service), "it had ended before it was stopped"
+        with Load(service) as load:
+            wait_for(lambda: "process=%d" % purge.pid in service.log() or load.statuses - {200, 204}, 60)
+            _, errors = purge.communicate(timeout=20)
+        assert load.statuses == {200, 204}
+        assert purge.returncode == 75 and b"the service has ended this command" in errors
+        assert store_bytes(service) < 240 * MEGABYTE
+    finally:
+        purge.kill()
+    service.check()
 
 
 def test_an_export_to_a_pipe_without_a_temporary_directory_says_what_to_do(serve, tmp_path):

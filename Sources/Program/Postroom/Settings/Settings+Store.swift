@@ -57,6 +57,24 @@ enum StoreOnDisk {
     /// A sentence that says what is wrong with the file; `nil` if no fault is found, or there is no file.
     static func fault(in directory: FilePath) -> String? { StoreFile.fault(in: directory) }
 
-    /// The id of the process that holds the store's write lock; `nil` if no process holds it, or it is not known.
-    static func writer(in directory: FilePath) -> Int32? { MappedStore.writer(in: directory) }
+    /// A process that holds a lock of the store.
+    struct LockHolder {
+        let processID: Int32
+        /// The lock in words.
+        let lock: String
+        /// Whether all requests that write wait for it.
+        let keepsFromWriting: Bool
+    }
+
+    static func lockHolders(in directory: FilePath) -> [LockHolder] {
+        MappedStore.lockHolders(in: directory).map {
+            LockHolder(processID: $0.processID, lock: $0.lock.rawValue, keepsFromWriting: $0.lock == .write)
+        }
+    }
+
+    /// The process whose reading keeps the most pages of the store from being used again, and their bytes; `nil` if none
+    /// keeps many.
+    static func oldReader(in directory: FilePath) -> (processID: Int32, bytes: Int)? {
+        MappedStore.oldReader(in: directory).map { ($0.processID, $0.bytes) }
+    }
 }

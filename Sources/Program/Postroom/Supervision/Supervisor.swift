@@ -40,6 +40,7 @@ final class Supervisor {
 
     let vitals: Vitals
     var watchdog = Watchdog()
+    var outsiders = Outsiders()
     var looksAgainAt: Int64 = 0
     /// How many looks in a row have found a process that waits for the store's write lock.
     var looksWithoutLock = 0

@@ -29,24 +29,6 @@ extension Supervisor {
         }
         watchdog.forgetAll(but: Set((responders + [worker]).compactMap { $0.process?.processID }))
         looksWithoutLock = isAnyWaiting && stuck.isEmpty ? looksWithoutLock + 1 : 0
-        if looksWithoutLock > 0, looksWithoutLock % Self.looksForLock == 0 { tellWhoLocks() }
-    }
-
-    /// After how many looks to name the holder of the lock: somewhat later than the watchdog would end a process of the
-    /// service that holds it and is stopped or sleeps.
-    private static let looksForLock = 20
-
-    /// Logs which process holds the store's write lock, if it is not a process of this service.
-    private func tellWhoLocks() {
-        let path = StoreOnDisk.path(in: settings.dataDirectory)
-        guard let holder = StoreOnDisk.writer(in: settings.dataDirectory),
-            ProcessStatus(of: holder)?.parent != Machine.processID
-        else { return }
-        logger.error(
-            "a process that is not part of the service holds the store's write lock, and all requests wait for it: end it, or let it continue",
-            metadata: [
-                "store": "\(path)", "process": "\(holder)",
-                "command": "\(Machine.commandLine(of: holder).joined(separator: " "))",
-            ])
+        lookOutside()
     }
 }

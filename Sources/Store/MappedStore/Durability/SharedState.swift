@@ -13,7 +13,7 @@ struct SharedState: Sendable {
         case format, committed, durable, checkpoint, checkpointEnd, unjournaled, broken, journaled, salt, sequence
         case journalBytes, writtenBytes, checkpointBytes, checkpointedAt, wanted, news
         case syncs, syncMicroseconds, frames, frameBytes, checkpoints, checkpointMicroseconds
-        case begunPortion
+        case begunPortion, oldReader
     }
 
     /// Raised when the meaning of the numbers changes.
@@ -112,6 +112,12 @@ struct SharedState: Sendable {
     func want(_ id: UInt64) {
         numbers.raise(at: Index.wanted.rawValue, to: id)
         wake()
+    }
+
+    /// The reader that keeps the most pages from being used again; `nil` if none keeps more than the last checkpoint does.
+    var oldReader: OldReader? {
+        get { OldReader(packed: self[.oldReader]) }
+        nonmutating set { self[.oldReader] = newValue?.packed ?? 0 }
     }
 
     // MARK: News

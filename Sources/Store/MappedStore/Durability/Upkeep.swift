@@ -13,6 +13,8 @@ final class Upkeep: Sendable {
     private let pageBytes: Int
     private let limits: Limits
     private let isEnding = Atomic<Bool>(false)
+    /// When to look for old readers again, by `SystemClock.bootTimeMicroseconds`.
+    private let looksForReadersAt = Atomic<Int64>(0)
 
     /// When a checkpoint is due.
     struct Limits: Sendable {
@@ -23,6 +25,7 @@ final class Upkeep: Sendable {
     }
 
     private static let pauseMilliseconds = 1000
+    private static let readersMicroseconds: Int64 = 250_000
     /// Changed pages are handed to the disk in portions of this size. If they all had to be written at the checkpoint, they
     /// would delay the journal's syncs meanwhile.
     private static let portionBytes: UInt64 = 8 << 20
@@ -55,6 +58,7 @@ final class Upkeep: Sendable {
             do throws(LMDBError) {
                 try anchors.advance(to: shared.checkpoint)
                 if isDue { _ = try checkpoint() }
+                try lookForOldReader()
             } catch {
                 // The anchors stay where they are, and the next turn tries again. If another process has enlarged the map, the
                 // thread of the environment has to adopt it.
@@ -69,6 +73,25 @@ final class Upkeep: Sendable {
         isEnding.store(true, ordering: .releasing)
         shared.wake()
     }
+
+    /// Publishes which reader keeps the most pages from being used again, if it is older than the last checkpoint, which keeps
+    /// pages itself. Readers that have died no longer do.
+    private func lookForOldReader() throws(LMDBError) {
+        let now = SystemClock.bootTimeMicroseconds()
+        guard now >= looksForReadersAt.load(ordering: .relaxed) else { return }
+        looksForReadersAt.store(now + Self.readersMicroseconds, ordering: .relaxed)
+        var found: OldReader?
+        if olderReader != nil {
+            try access.sweepDeadReaders()
+            if let reader = olderReader {
+                let pages = try access.pagesFreed(since: reader.transaction)
+                found = OldReader(processID: reader.processID, bytes: pages * pageBytes)
+            }
+        }
+        shared.oldReader = found
+    }
+
+    private var olderReader: Reader? { access.oldestReader().flatMap { $0.transaction < anchors.id ?? 0 ? $0 : nil } }
 
     private var isDue: Bool {
         let (committed, checkpoint) = (shared.committed, shared.checkpoint)

@@ -2,7 +2,7 @@ internal import HTTP
 internal import LMDB
 internal import Linux
 package import Storage
-package import SystemPackage
+internal import SystemPackage
 package import Values
 
 /// The identities of the files that a process has opened as the store, to notice if they are removed or replaced.
@@ -86,12 +86,6 @@ struct StoreFiles {
 }
 
 extension MappedStore {
-    /// The process that has the write transaction of the store in a directory; `nil` if there is no such process, or it
-    /// cannot be determined. A process that has the store open must not call this.
-    package static func writer(in directory: FilePath) -> Int32? {
-        LockFile.writer(Files.contents(of: StoreFiles.lockFile(file(in: directory))) ?? [])
-    }
-
     /// Checks that the file is still the one that this process opened, and not shorter than it must be. The text of a
     /// failure is for operators.
     package func checkHealth() throws(StoreFailure) {

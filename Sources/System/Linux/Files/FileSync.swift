@@ -63,6 +63,13 @@ extension Files {
         return bytes
     }
 
+    /// Whether a process holds a lock of fcntl(2) on one byte of a file. The restriction of `isLocked` applies.
+    package static func hasLock(_ processID: Int32, on path: FilePath, at offset: Int) -> Bool {
+        guard let file = try? open(path, .readWrite) else { return false }
+        defer { try? file.close() }
+        return postroom_lock_holder(file.rawValue, off_t(offset)) == processID
+    }
+
     /// Whether another process holds a lock of fcntl(2) on the first bytes of a file. The caller must not hold such locks
     /// on the file itself: they end here, as with every close of a descriptor of it.
     package static func isLocked(_ path: FilePath, bytes: Int) -> Bool {

@@ -30,6 +30,13 @@ package struct ProcessStatus: Equatable, Sendable {
 }
 
 extension Machine {
+    /// The process that a thread belongs to; `nil` if there is no such thread.
+    package static func process(ofThread thread: Int32) -> Int32? {
+        let bytes = Files.contents(of: FilePath("/proc/\(thread)/status")) ?? []
+        let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "Tgid:".utf8) }
+        return line.flatMap { Int32(String(decoding: $0.dropFirst(6), as: UTF8.self)) }
+    }
+
     /// The program and arguments that a process was started with; empty if there is no such process.
     package static func commandLine(of processID: Int32) -> [String] {
         let bytes = Files.contents(of: FilePath("/proc/\(processID)/cmdline")) ?? []

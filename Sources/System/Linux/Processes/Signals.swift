@@ -37,6 +37,8 @@ package enum Signal {
     package static var terminate: CInt { SIGTERM }
     package static var kill: CInt { SIGKILL }
     package static var quit: CInt { SIGQUIT }
+    package static var resume: CInt { SIGCONT }
+    package static var user: CInt { SIGUSR2 }
     /// The signals that end a program after a fault or a failed check.
     package static var crashes: [CInt] { [SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGTRAP, SIGFPE] }
 
@@ -44,7 +46,14 @@ package enum Signal {
     package static func raise(_ signal: CInt) { _ = Glibc.raise(signal) }
 
     /// Sends a signal to another process.
-    package static func send(_ signal: CInt, to processID: Int32) { _ = Glibc.kill(processID, signal) }
+    /// - Returns: false if that is not allowed, or there is no such process.
+    @discardableResult
+    package static func send(_ signal: CInt, to processID: Int32) -> Bool { Glibc.kill(processID, signal) == 0 }
+
+    /// Has a signal end this process with a text on standard error.
+    package static func endProcess(on signal: CInt, saying text: String, status: Int32) {
+        unsafe postroom_end_on(signal, text, status)
+    }
 
     /// Ignores SIGPIPE: a write to a connection whose other side has gone then fails with an error, and does not end the
     /// process.
