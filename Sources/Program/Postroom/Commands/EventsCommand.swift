@@ -67,6 +67,7 @@ extension EventsCommand {
             guard ids.isEmpty else {
                 for id in ids {
                     if let event = try await store.events.event(id, for: nil) {
+                        try store.flush()
                         event.printOut()
                     } else {
                         EventsCommand.tellUnknown(id)
@@ -81,6 +82,7 @@ extension EventsCommand {
             var left = max(0, limit)
             while left > 0, let from = next {
                 let page = try await store.events.events(from: from, after: start, before: end, limit: left)
+                try store.flush()
                 for event in page.events { event.printOut() }
                 left -= page.events.count
                 next = page.next

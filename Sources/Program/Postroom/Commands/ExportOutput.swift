@@ -85,5 +85,7 @@ extension StorageEngine {
         }
         if failure == nil { flush() }
         if let failure { throw failure }
+        // A crash of the machine must not undo what a backup has.
+        try self.flush()
     }
 }

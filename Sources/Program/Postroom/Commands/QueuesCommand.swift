@@ -82,7 +82,9 @@ extension QueuesCommand {
         func run() async throws {
             let store = try Settings.inForce().readStore()
             let now = store.clock.now().wall
-            for (queue, clients) in try await store.queues.allQueues() {
+            let queues = try await store.queues.allQueues()
+            try store.flush()
+            for (queue, clients) in queues {
                 let age = queue.oldest.map { ", the oldest \(Int(max(0, now.seconds(since: $0)))) s old" } ?? ""
                 print(
                     "\(queue.name): \(queue.log.count) messages, \(queue.log.bytes) bytes\(age); last id \(queue.log.current); \(clients) clients"

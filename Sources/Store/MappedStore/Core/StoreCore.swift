@@ -12,6 +12,7 @@ final class StoreCore {
     let environment: Environment
     /// `nil` if the store was opened for reading only.
     let durability: Durability?
+    private let readDurability: ReadDurability?
     let tables: Tables
     let mark: StoreMark
     let clock: SteadyClock
@@ -55,13 +56,14 @@ final class StoreCore {
         let opened: OpenedStore
         if isReadOnly {
             if lock.isAlone { try Self.recover(directory, options) }
-            opened = try OpenedStore(reading: directory, options)
+            opened = try OpenedStore(reading: directory, options, isAlone: lock.isAlone)
         } else if lock.isFirstWriter {
             opened = try OpenedStore(first: directory, options, isAlone: lock.isAlone)
         } else {
             opened = try OpenedStore(joining: directory, options)
         }
         (environment, durability) = (opened.environment, opened.durability)
+        readDurability = opened.readDurability
         (tables, clock) = (opened.tables, opened.clock)
         do throws(LMDBError) {
             numbers = try environment.read { [tables] (transaction) throws(LMDBError) in
@@ -276,6 +278,7 @@ final class StoreCore {
 
     /// Waits until the last transaction that this process has read or committed is durable.
     func flush() throws(StoreFailure) {
+        try readDurability?.flush(ticket)
         try waiting { () throws(LMDBError) in try durability?.flush(ticket) }
     }
 

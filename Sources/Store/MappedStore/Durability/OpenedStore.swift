@@ -7,7 +7,10 @@ struct OpenedStore {
     let environment: Environment
     let tables: Tables
     let clock: SteadyClock
+    /// `nil` if the store was opened for reading only.
     let durability: Durability?
+    /// `nil` if this process may write, or no other process has the store open: all that it has is durable then.
+    let readDurability: ReadDurability?
 
     private static let readers = 1024
 
@@ -21,13 +24,17 @@ struct OpenedStore {
 
     // MARK: For reading only
 
-    init(reading directory: FilePath, _ options: MappedStore.Options) throws(StoreError) {
+    /// - Parameter isAlone: whether no other process has it open.
+    init(reading directory: FilePath, _ options: MappedStore.Options, isAlone: Bool) throws(StoreError) {
         let path = MappedStore.file(in: directory)
         do throws(LMDBError) {
             environment = try Self.open(path, options)
             (tables, clock) = try StoreCore.look(environment)
             durability = nil
         } catch { throw StoreError(error, path) }
+        let shared = isAlone ? nil : try? SharedState(in: directory)
+        let isInUse = shared.map { $0.isKnown && $0.salt == StoreLink.salt(of: path) } ?? false
+        readDurability = isInUse ? shared.map { ReadDurability(shared: $0) } : nil
     }
 
     // MARK: First
@@ -37,6 +44,7 @@ struct OpenedStore {
     /// - Parameter isAlone: whether no process has it open for reading either.
     init(first directory: FilePath, _ options: MappedStore.Options, isAlone: Bool) throws(StoreError) {
         let path = MappedStore.file(in: directory)
+        readDurability = nil
         let recovered = try RecoveredStore(directory, options, isAlone: isAlone)
         environment = recovered.environment
         let recovery = recovered.recovery
@@ -80,6 +88,7 @@ struct OpenedStore {
     /// Opens the store while other processes have it open.
     init(joining directory: FilePath, _ options: MappedStore.Options) throws(StoreError) {
         let path = MappedStore.file(in: directory)
+        readDurability = nil
         let layout: UInt64?
         do throws(LMDBError) {
             environment = try Self.open(path, options)
