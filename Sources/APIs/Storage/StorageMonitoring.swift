@@ -22,6 +22,16 @@ package protocol StorageMonitoring: AnyObject {
 
     /// The damage found since the last call; each damaged record is reported once.
     func takeDamage() -> [String]
+
+    /// Whether checkpoints of this process have begun to fail, or succeed again, since the last call; `nil` if neither. The
+    /// news make `flushDescriptor` readable. A failure of the disk is not among them: `takeFlushNews` throws it.
+    func takeCheckpointNews() -> CheckpointNews?
+}
+
+package enum CheckpointNews: Equatable, Sendable {
+    /// The text is for operators.
+    case failing(String)
+    case succeeding
 }
 
 /// The space that a store has and uses.

@@ -38,6 +38,9 @@ package struct LMDBError: Error, Equatable, Sendable, CustomStringConvertible {
         [MDB_MAP_FULL, MDB_TXN_FULL, ENOSPC, EDQUOT, EFBIG].contains(code)
     }
 
+    /// Whether another process has enlarged the map (lmdb.h, MDB_MAP_RESIZED).
+    package var isMapResized: Bool { code == MDB_MAP_RESIZED }
+
     /// Whether there is no such table.
     package var isNotFound: Bool { code == MDB_NOTFOUND }
 

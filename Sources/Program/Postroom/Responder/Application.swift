@@ -36,7 +36,7 @@ final class Application: Service {
     ) {
         self.store = store
         self.logger = logger
-        let flushes = FlushSource(store) { logger.endIfLost($0) }
+        let flushes = FlushSource(store, logger)
         sources = [lookups, background] + (flushes.map { [$0] } ?? [])
         let clock = store.clock
         webhooks = WebhookHandlers(

@@ -50,7 +50,7 @@ final class Worker {
             try wait()
             store.heartbeat?.beat()
             guard !isStopping else { return try await drain() }
-            endIfLost()
+            logger.takeNews(of: store)
             await intake?.work()
             await matching.work()
             await dispatching.work()
@@ -71,11 +71,6 @@ final class Worker {
         }
         try dispatching.dispatcher.wait(milliseconds: pause, descriptors: descriptors)
         while let signal = signals.next() { isStopping = isStopping || signal != Signal.hangUp }
-    }
-
-    /// Ends the process if the disk has failed, so that the store can be recovered.
-    private func endIfLost() {
-        do throws(StoreFailure) { try store.takeFlushNews() } catch { logger.endIfLost(error) }
     }
 
     /// Logs the damaged records that were found. They are treated as missing.

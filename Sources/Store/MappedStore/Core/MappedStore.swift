@@ -121,6 +121,8 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// The damage found since the last call. Each damaged record is reported once.
     package func takeDamage() -> [String] { core.damage.takeNews() }
 
+    package func takeCheckpointNews() -> CheckpointNews? { core.durability?.takeCheckpointNews() }
+
     package var durabilityMetrics: DurabilityMetrics? { core.durability?.shared.metrics }
 
     // MARK: Upkeep

@@ -209,6 +209,8 @@ final class Durability {
 
     private static let releaseLooks = 50
 
+    func takeCheckpointNews() -> CheckpointNews? { upkeep.takeNews() }
+
     /// Waits until a checkpoint has reached the snapshot that this process holds: it may write from then on.
     func reachAnchor() throws(LMDBError) { try upkeep.reach(upkeep.anchors.id ?? 0) }
 

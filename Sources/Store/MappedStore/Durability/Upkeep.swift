@@ -1,5 +1,6 @@
 internal import LMDB
 internal import Linux
+internal import Storage
 internal import Synchronization
 internal import SystemPackage
 
@@ -15,6 +16,7 @@ final class Upkeep: Sendable {
     private let isEnding = Atomic<Bool>(false)
     /// When to look for old readers again, by `SystemClock.bootTimeMicroseconds`.
     private let looksForReadersAt = Atomic<Int64>(0)
+    private let trouble = Mutex(CheckpointTrouble())
 
     /// When a checkpoint is due.
     struct Limits: Sendable {
@@ -57,17 +59,23 @@ final class Upkeep: Sendable {
             }
             do throws(LMDBError) {
                 try anchors.advance(to: shared.checkpoint)
-                if isDue { _ = try checkpoint() }
+                if isDue, try checkpoint(), note(nil) { onFailure() }
                 try lookForOldReader()
             } catch {
                 // The anchors stay where they are, and the next turn tries again. If another process has enlarged the map, the
-                // thread of the environment has to adopt it.
+                // thread of the environment has to adopt it. A failure of the disk is known to all processes already.
+                if !shared.isBroken, !error.isMapResized { _ = note("\(error)") }
                 onFailure()
             }
             beginWriting()
             shared.wait(while: seen, milliseconds: Self.pauseMilliseconds)
         }
     }
+
+    private func note(_ failure: String?) -> Bool { trouble.withLock { $0.note(failure) } }
+
+    /// What is new about failures of this process's checkpoints; `nil` if nothing is.
+    func takeNews() -> CheckpointNews? { trouble.withLock { $0.takeNews() } }
 
     func end() {
         isEnding.store(true, ordering: .releasing)
