@@ -123,7 +123,10 @@ struct Serve: AsyncCommand {
     }
 
     private func prepareStore(_ settings: Settings, _ logger: Logger) async throws {
-        let store = try settings.openStore(setsDurability: true)
+        let store = try settings.openStoreOfService { reason in
+            logger.notice(
+                "waiting up to 10 s for other processes to close the store", metadata: ["reason": "\(reason)"])
+        }
         let secret = try await EncryptionSecret(settings, for: store)
         if secret.isNew {
             logger.notice(

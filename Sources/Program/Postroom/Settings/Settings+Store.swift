@@ -13,16 +13,34 @@ extension Settings {
     }
 
     /// Opens the store for this process. While it is open, `compact` and `import` are refused: they need it exclusively.
-    /// - Parameter setsDurability: whether DURABILITY applies to a store that exists. Otherwise the store keeps what the
-    ///   service has set.
-    func openStore(setsDurability: Bool = false) throws(Refusal) -> any StorageEngine {
+    func openStore() throws(Refusal) -> any StorageEngine {
         try makeDataDirectory()
-        var options = storeOptions
-        options.setsDurability = setsDurability
         do throws(StoreError) {
-            return try MappedStore(directory: dataDirectory, options)
+            return try MappedStore(directory: dataDirectory, storeOptions)
         } catch {
             throw Refusal("cannot open the store: \(error)")
+        }
+    }
+
+    /// Opens the store for the service, so that DURABILITY applies to it. If it can only be opened once other processes have
+    /// ended, waits for them: those of a killed supervisor take some seconds to end.
+    /// - Parameter waits: called with the reason before it waits.
+    func openStoreOfService(waits: (String) -> Void) throws(Refusal) -> any StorageEngine {
+        try makeDataDirectory()
+        var options = storeOptions
+        options.setsDurability = true
+        let deadline = SystemClock.bootTimeMicroseconds() + 10_000_000
+        var isWaiting = false
+        while true {
+            do throws(StoreError) {
+                return try MappedStore(directory: dataDirectory, options)
+            } catch {
+                guard error.awaitsMigration || error.awaitsRecovery, SystemClock.bootTimeMicroseconds() < deadline
+                else { throw Refusal("cannot open the store: \(error)") }
+                if !isWaiting { waits("\(error)") }
+                isWaiting = true
+            }
+            SystemClock.sleep(microseconds: 50_000)
         }
     }
 
