@@ -149,7 +149,7 @@ let package = Package(
             path: "Tests/Support/StoreSupport", swiftSettings: settings),
         tests(of: "Linux", ["TestSupport", "Values", system]),
         tests(of: "LMDB", ["TestSupport", system]),
-        tests(of: "Encodings", ["CZlib"]),
+        tests(of: "Encodings", ["CZlib", "Cryptography"]),
         tests(of: "Cryptography", ["CCrypto", "Encodings", "Linux", "TestSupport", system]),
         tests(of: "StandardWebhooks", ["Encodings", "Cryptography"]),
         tests(of: "Curl", ["Linux", "TestSupport", "Values", system]),

@@ -24,7 +24,9 @@ import Testing
 
     @Test(
         arguments: [
-            ("utf-8", [0xff]), ("ascii", [0x80]), ("utf-16le", [0x41]), ("utf-16le", [0, 0xd8]), ("shift_jis", [0x82]),
+            ("utf-8", [0xff]), ("ascii", [0x80]), ("iso-8859-6", [0xff]), ("utf-16le", [0x41]),
+            ("utf-16le", [0, 0xd8]),
+            ("shift_jis", [0x82]),
             ("euc-jp", [0xa4]),
             ("iso-2022-jp", [0x80]), ("utf-32le", [0, 0, 0x11, 0]), ("windows-1253", [0xaa]),
         ] as [(String, [UInt8])])

@@ -1,15 +1,14 @@
 internal import Glibc
 
-/// Converts a text of another encoding to UTF-8 as its bytes arrive, without holding all of it.
-@safe package final class CharsetStream {
+/// A converter of the C library (iconv(3)) from another encoding to UTF-8.
+@safe final class LibraryConverter {
     private let handle: iconv_t
     /// The bytes of a character that the next bytes complete.
     private var rest: [UInt8] = []
 
-    /// - Returns: `nil` for UTF-8, and if the C library does not have the converter.
-    package init?(_ charset: Charset) {
-        guard let converter = charset.converter else { return nil }
-        let opened = unsafe iconv_open("UTF-8", converter)
+    /// - Returns: `nil` if the C library does not have it.
+    init?(_ name: String) {
+        let opened = unsafe iconv_open("UTF-8", name)
         guard Int(bitPattern: opened) != -1, let opened = unsafe opened else { return nil }
         unsafe handle = opened
     }
@@ -19,7 +18,7 @@ internal import Glibc
     /// Converts the next bytes.
     /// - Parameter isLast: whether these are the last bytes.
     /// - Returns: whole characters in UTF-8; `nil` if the bytes are not valid in the encoding.
-    package func decode(_ bytes: some Collection<UInt8>, isLast: Bool) -> [UInt8]? {
+    func convert(_ bytes: some Collection<UInt8>, isLast: Bool) -> [UInt8]? {
         var source = (rest + bytes).map { CChar(bitPattern: $0) }
         // No encoding that is known here needs more than four bytes of UTF-8 for one byte of its own.
         var target = [CChar](repeating: 0, count: source.count * 4 + 16)
