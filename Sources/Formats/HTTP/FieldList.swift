@@ -68,18 +68,21 @@ package struct FieldList: Hashable, Sendable {
     package func hasName(_ name: StaticString, at index: Int) -> Bool { matches(self.name(at: index), name) }
 
     /// The value of a field, with those of its repetitions appended after commas; `nil` if there is no such field. Names
-    /// are compared without regard to letter case, and to the difference between `_` and `-`, which CGI does not carry.
+    /// are compared as by `values`.
     package func joinedValue(of name: String) -> [UInt8]? {
+        let values = values(of: name)
+        return values.isEmpty ? nil : Array(values.joined(separator: [UInt8(ascii: ",")]))
+    }
+
+    /// The values of all fields of a name. Names are compared without regard to letter case, and to the difference
+    /// between `_` and `-`, which CGI does not carry.
+    package func values(of name: String) -> [ArraySlice<UInt8>] {
         let wanted = name.utf8
-        var joined: [UInt8]?
-        for index in 0..<count {
+        return (0..<count).filter { index in
             let candidate = self.name(at: index)
-            guard candidate.count == wanted.count,
-                zip(candidate, wanted).allSatisfy({ Self.folded($0) == Self.folded($1) })
-            else { continue }
-            joined = joined.map { $0 + [UInt8(ascii: ",")] + value(at: index) } ?? Array(value(at: index))
-        }
-        return joined
+            return candidate.count == wanted.count
+                && zip(candidate, wanted).allSatisfy { Self.folded($0) == Self.folded($1) }
+        }.map(value(at:))
     }
 
     private static func folded(_ byte: UInt8) -> UInt8 {
