@@ -91,6 +91,12 @@ let package = Package(
         module(.formats, "StandardWebhooks", ["Encodings", "Cryptography", "Values"]),
         module(.formats, "Values", ["CLinux", "Encodings"]),
 
+        module(
+            .apis, "CaptureRules",
+            [
+                "Cryptography", "Delivery", "Encodings", "HTTP", "JSON", "JSONPath", "StandardWebhooks", "Values",
+                httpTypes,
+            ]),
         module(.apis, "Capture", ["Encodings", "HTTP", "Values", "JSON", httpTypes]),
         module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", "Values", httpTypes]),
         module(.apis, "Delivery", ["Encodings", "HTTP", "JSON", "Values"]),
@@ -174,6 +180,8 @@ let package = Package(
                 "StandardWebhooks", "Webhooks", "Values", system,
             ]),
         tests(of: "Lookups", ["Curl", "HTTP", "Linux", "TestSupport", logging, "Values", system]),
+        tests(
+            of: "CaptureRules", ["Cryptography", "Encodings", "HTTP", "JSON", "JSONPath", "Values", httpTypes]),
         tests(
             of: "Capture",
             [

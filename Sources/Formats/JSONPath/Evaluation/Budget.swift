@@ -3,6 +3,9 @@
 struct Budget {
     private var steps: Int
 
+    /// How many steps are left; 0 once more were needed than there were.
+    var left: Int { max(0, steps) }
+
     init(steps: Int) { self.steps = steps }
 
     mutating func spend(_ count: Int) throws(JSONPathBudgetExceeded) {

@@ -69,6 +69,17 @@ package struct JSONPath: Sendable {
         return try evaluator.next(&walk) != nil
     }
 
+    /// The query's first result; `nil` if it has none.
+    /// - Parameter steps: the budget that this evaluation shares with others. The steps that it takes are subtracted.
+    package func firstValue(
+        in document: JSONPathDocument, spending steps: inout Int
+    ) throws(JSONPathBudgetExceeded) -> JSON? {
+        var evaluator = Evaluator(compiled.program, on: document, budget: steps)
+        defer { steps = evaluator.budget.left }
+        var walk = evaluator.begin(compiled.program.main, at: 0)
+        return try evaluator.next(&walk).map { evaluator.json($0, in: document) }
+    }
+
     /// The query's results, in its order, repetitions included.
     package func values(
         in document: JSONPathDocument, budget: Int = defaultBudget
