@@ -222,7 +222,8 @@ let package = Package(
         .testTarget(
             name: "FuzzTests",
             dependencies: [
-                "Capture", "CloudEvents", "Delivery", "Encodings", "Events", "FastCGI", "HTTP", "JSON", "JSONPath",
+                "Capture", "CaptureRules", "CloudEvents", "Delivery", "Encodings", "Events", "FastCGI", "HTTP", "JSON",
+                "JSONPath",
                 "Linux", "MappedStore", "Postroom", "Queues", "Values", "Webhooks", httpTypes, system,
             ],
             path: "Fuzz", exclude: ["Seeds", "Support/Entry.swift"], swiftSettings: settings),

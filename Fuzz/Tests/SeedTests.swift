@@ -3,6 +3,7 @@ import Testing
 
 private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "Base64": fuzzBase64,
+    "Charset": fuzzCharset,
     "CloudEvents": fuzzCloudEvents,
     "Configuration": fuzzConfiguration,
     "Credentials": fuzzCredentials,
@@ -10,6 +11,7 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "DeliveryRecords": fuzzDeliveryRecords,
     "EventInput": fuzzEventInput,
     "EventRecords": fuzzEventRecords,
+    "FormBody": fuzzFormBody,
     "JSON": fuzzJSON,
     "JSONPath": fuzzJSONPath,
     "MediaType": fuzzMediaType,
@@ -17,9 +19,11 @@ private let targets: [String: @Sendable ([UInt8]) -> Void] = [
     "Parameters": fuzzParameters,
     "QueueConfiguration": fuzzQueueConfiguration,
     "QueueRecords": fuzzQueueRecords,
+    "ReceiverSettings": fuzzReceiverSettings,
     "Records": fuzzRecords,
     "RegularExpression": fuzzRegularExpression,
     "RequestID": fuzzRequestID,
+    "RequestMatch": fuzzRequestMatch,
     "SettingText": fuzzSettingText,
     "StoredRecords": fuzzStoredRecords,
     "SubscriptionInput": fuzzSubscriptionInput,
