@@ -207,7 +207,8 @@ let package = Package(
         tests(
             of: "MappedStore",
             [
-                "Storage", "Capture", "Cryptography", "Delivery", "Events", "HTTP", "LMDB", "Linux", "Queues",
+                "Storage", "Capture", "Cryptography", "Delivery", "Encodings", "Events", "HTTP", "LMDB", "Linux",
+                "Queues",
                 "StoreSupport", "TestSupport",
                 "Webhooks", "Values", system,
             ]),

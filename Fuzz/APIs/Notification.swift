@@ -22,19 +22,27 @@ func fuzzNotification(_ bytes: [UInt8]) {
         let notification = try? Notification(
             request, segments: 2, bodyLimit: limit, receivedAt: Timestamp(microseconds: 0))
     else { return }
-    require(notification.body.count <= limit, "a body above the limit")
-    switch notification.bodyKind {
-    case .text: require(isUTF8(notification.body), "text that is not UTF-8")
-    case .encodedText(let label): require(notification.text.map(isUTF8) == true, "not text in \(label)")
-    case .binary: require(notification.text == nil, "bytes that are text")
+    require(notification.body == body, "the bytes as sent are lost")
+    let decoded = notification.decodedBody
+    require(
+        decoded.count <= limit
+            && decoded.count
+                == max(notification.reading.decodedBytes, notification.reading.coding == nil ? body.count : 0),
+        "the decompressed body has another length")
+    let text = notification.reading.text(decoded)
+    switch notification.reading.kind {
+    case .text: require(isUTF8(decoded), "text that is not UTF-8")
+    case .encodedText(let label): require(text.map(isUTF8) == true, "not text in \(label)")
+    case .binary: require(text == nil, "bytes that are text")
     }
     let bytes = notificationsJSON([NumberedNotification(number: 1, notification: notification)])
     guard let json = try? JSON(parsing: bytes), let item = json["notifications"]?.array?.first else {
         fatalError("the answer is not JSON")
     }
     if let base64 = item["bodyBase64"]?.string {
-        require(Base64.standard.decode(base64.utf8) == notification.body, "the body's bytes are lost")
+        require(Base64.standard.decode(base64.utf8) == body, "the body's bytes are lost")
     } else {
-        require(item["body"]?.string.map { Array($0.utf8) } == notification.text, "the body's text is lost")
+        require(item["body"]?.string.map { Array($0.utf8) } == body, "the body's text is lost")
     }
+    if let text { require(item["body"]?.string.map { Array($0.utf8) } == text, "the body's text is lost") }
 }

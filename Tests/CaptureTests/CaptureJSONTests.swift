@@ -1,3 +1,4 @@
+import Encodings
 import HTTP
 import JSON
 import Testing
@@ -7,13 +8,14 @@ import Values
 
 @Suite struct CaptureJSONTests {
     private func notification(
-        _ body: [UInt8], _ kind: Notification.BodyKind = .text, fields: FieldList = FieldList(), query: [UInt8]? = nil,
+        _ body: [UInt8], _ kind: BodyReading.Kind = .text, fields: FieldList = FieldList(), query: [UInt8]? = nil,
         remote: String? = "127.0.0.1"
     ) -> NumberedNotification {
         NumberedNotification(
             number: 3,
             notification: Notification(
-                method: "POST", path: Array("/p%20q".utf8), query: query, fields: fields, body: body, bodyKind: kind,
+                method: "POST", path: Array("/p%20q".utf8), query: query, fields: fields, body: body,
+                reading: BodyReading(kind: kind),
                 receivedAt: Timestamp(microseconds: 1_500_000), remote: remote))
     }
 
@@ -25,7 +27,8 @@ import Values
         #expect(
             text == #"{"notifications": [{"method": "POST", "headers": [{"name": "Host", "value": "a\"b"}, "#
                 + #"{"name": "Host", "value": "\ufffd", "valueBase64": "6Q=="}], "body": "\u00e9\n", "#
-                + #""receivedAt": "1970-01-01T00:00:01.500000Z", "remote": "127.0.0.1", "id": 3, "path": "/p%20q", "query": null}]}"#
+                + #""receivedAt": "1970-01-01T00:00:01.500000Z", "remote": "127.0.0.1", "id": 3, "path": "/p%20q", "query": null, "#
+                + #""url": null}]}"#
         )
     }
 
@@ -35,18 +38,46 @@ import Values
 
     @Test(
         arguments: [
-            ([0xe9], .encodedText("latin1"), "é", nil), ([0xff, 0x41], .binary, "\u{fffd}A", "/0E="),
+            ([0xe9], .encodedText("latin1"), "é", "6Q=="), ([0xff, 0x41], .binary, "\u{fffd}A", "/0E="),
             ([], .text, "", nil),
             ([0xff], .encodedText("no such"), "\u{fffd}", "/w=="),
-        ] as [([UInt8], Notification.BodyKind, String, String?)])
-    func `a body that is not text has its bytes in Base64 beside it`(
-        body: [UInt8], kind: Notification.BodyKind, text: String, base64: String?
+        ] as [([UInt8], BodyReading.Kind, String, String?)])
+    func `a body that is not UTF-8 text has its bytes in Base64 beside it`(
+        body: [UInt8], kind: BodyReading.Kind, text: String, base64: String?
     ) throws {
         let json = try JSON(parsing: notificationsJSON([notification(body, kind, query: [], remote: nil)]))
         let item = try #require(json["notifications"]?.array?.first)
         #expect(item["body"]?.string == text)
         #expect(item["bodyBase64"]?.string == base64)
         #expect(item["remote"] == .null && item["query"] == .string(""))
+    }
+}
+
+@Suite struct NotificationFormTests {
+    private func item(_ notification: Notification) throws -> JSON {
+        let bytes = notificationsJSON([NumberedNotification(number: 1, notification: notification)])
+        return try #require(try JSON(parsing: bytes)["notifications"]?.array?.first)
+    }
+
+    @Test func `a compressed body is shown decompressed, with the bytes as sent beside it`() throws {
+        let gzip: [UInt8] = [
+            0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0, 0, 0,
+        ]
+        let item = try item(
+            Notification(
+                method: "POST", body: Array(gzip.dropLast()),
+                reading: BodyReading(coding: .gzip, decodedBytes: 5, fault: .incompleteData),
+                receivedAt: Timestamp(microseconds: 0)))
+        #expect(item["body"]?.string == "hello" && item["bodyFault"]?.string == "incomplete-data")
+        #expect(item["bodyBase64"]?.string == "H4sIAAAAAAACA8tIzcnJBwCGphA2BQAA")
+    }
+
+    @Test func `a URL that is not UTF-8 has its bytes in Base64 beside it`() throws {
+        let item = try item(
+            Notification(
+                method: "POST", called: CalledURL(isSecure: true, host: [0x68], path: [0x2f, 0xe9]), query: [0x61],
+                receivedAt: Timestamp(microseconds: 0)))
+        #expect(item["url"]?.string == "https://h/\u{fffd}?a" && item["urlBase64"]?.string == "aHR0cHM6Ly9oL+k/YQ==")
     }
 }
 

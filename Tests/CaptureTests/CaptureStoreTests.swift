@@ -28,12 +28,13 @@ import Values
             var fields = FieldList()
             fields.append(name: "X-Odd".utf8, value: [0xff, 0, 0x0a])
             fields.append(name: "X-Odd".utf8, value: [])
-            let kinds: [Notification.BodyKind] = [.text, .binary, .encodedText("latin1")]
+            let kinds: [BodyReading.Kind] = [.text, .binary, .encodedText("latin1")]
             let sent = kinds.map { kind in
                 Notification(
                     method: "PROPFIND", query: [0x25, 0xff], fields: fields,
                     body: (0..<5000).map { UInt8(truncatingIfNeeded: $0) },
-                    bodyKind: kind, receivedAt: Timestamp(microseconds: 1_234_567), remote: "2001:db8::1")
+                    reading: BodyReading(kind: kind), receivedAt: Timestamp(microseconds: 1_234_567),
+                    remote: "2001:db8::1")
             }
             for notification in sent {
                 #expect(

@@ -47,36 +47,84 @@ import Values
             ([0x68], "x; charset=", .text), ([0x68], "x; charset=\"utf-8\"", .text),
             ([0x68], "x; charset=banana", .binary),
             ([0x68], "x; charset=utf-16le", .binary), ([0x68, 0], "x; CHARSET = UTF-16LE", .encodedText("UTF-16LE")),
-        ] as [([UInt8], String?, Notification.BodyKind)])
+            // The bytes are the same in UTF-8.
+            ([0x68], "text/plain; charset=latin-1", .text),
+        ] as [([UInt8], String?, BodyReading.Kind)])
     func `a body is text if it is valid in its charset, and binary otherwise`(
-        body: [UInt8], type: String?, kind: Notification.BodyKind
+        body: [UInt8], type: String?, kind: BodyReading.Kind
     ) throws {
         let found = try take(body, type: type)
-        #expect(found.bodyKind == kind)
+        #expect(found.reading.kind == kind)
         #expect(found.body == body)
-        #expect((found.text == nil) == (kind == .binary))
+        #expect((found.reading.text(body) == nil) == (kind == .binary))
     }
 
     @Test(arguments: [(gzip, "gzip"), (gzip, "GZIP"), (gzip + gzip, "gzip"), (deflate, "deflate")])
-    func `a compressed body is stored decompressed`(body: [UInt8], coding: String) throws {
+    func `a compressed body is kept as sent, and read decompressed`(body: [UInt8], coding: String) throws {
         let found = try take(body, coding: coding)
-        #expect(String(decoding: found.body, as: UTF8.self).hasPrefix("hello"))
+        #expect(found.body == body && found.reading.fault == nil)
+        #expect(String(decoding: found.decodedBody, as: UTF8.self).hasPrefix("hello"))
+        #expect(found.reading.decodedBytes == found.decodedBody.count)
         #expect(found.fields.firstValue(of: "content-encoding")?.elementsEqual(coding.utf8) == true)
-    }
-
-    @Test(arguments: ["identity", "br", "x-gzip", "gzip, gzip", ""])
-    func `a body in another content coding is stored unchanged`(coding: String) throws {
-        #expect(try take(Self.gzip, coding: coding).body == Self.gzip)
     }
 
     @Test(
         arguments: [
-            (Array(gzip.dropLast()), .unreadable("its compressed data is incomplete")),
-            ([1, 2, 3, 4], .unreadable("its compressed data is corrupt")),
-            (gzip + [1, 2], .unreadable("its compressed data is corrupt")),
-        ] as [([UInt8], BodyRefusal)])
-    func `a broken compressed body is refused with the reason`(body: [UInt8], refusal: BodyRefusal) {
-        #expect(throws: refusal) { try take(body, coding: "gzip") }
+            ("identity", nil), ("br", .unknownCoding), ("x-gzip", .unknownCoding), ("gzip, gzip", .unknownCoding),
+            ("", nil),
+        ] as [(String, BodyFault?)])
+    func `a body in another content coding is read as it was sent`(coding: String, fault: BodyFault?) throws {
+        let found = try take(Self.gzip, coding: coding)
+        #expect(found.body == Self.gzip && found.decodedBody == Self.gzip)
+        #expect(found.reading == BodyReading(kind: .binary, fault: fault))
+    }
+
+    @Test(
+        arguments: [
+            ([0x68], "x; charset=banana", .unknownCharset), ([0x68], "x; charset=utf-16le", .invalidText),
+            ([0xff], "x; charset=utf-8", .invalidText), ([0xff], "image/png", nil), ([], "x; charset=banana", nil),
+        ] as [([UInt8], String, BodyFault?)])
+    func `a body that is not in its charset is marked`(body: [UInt8], type: String, fault: BodyFault?) throws {
+        #expect(try take(body, type: type).reading.fault == fault)
+    }
+
+    @Test func `text of another charset is recognised in pieces of any length`() throws {
+        // A character of two bytes is cut by each piece of 64 KiB.
+        let body = [0x41] + Array(repeating: [0xe9, 0x00] as [UInt8], count: 70_000).joined() + [0x00]
+        let found = try take(body, type: "text/plain; charset=utf-16be", limit: 1 << 20)
+        #expect(found.reading.kind == .encodedText("utf-16be"))
+        #expect(try take(body + [0], type: "text/plain; charset=utf-16be", limit: 1 << 20).reading.kind == .binary)
+    }
+
+    @Test(
+        arguments: [
+            (Array(gzip.dropLast()), "hello", .incompleteData), (Array(gzip.prefix(5)), "", .incompleteData),
+            ([1, 2, 3, 4], "", .corruptData), (gzip + [1, 2], "hello", .corruptData),
+        ] as [([UInt8], String, BodyFault)])
+    func `a broken compressed body is marked, and read up to the fault`(
+        body: [UInt8], text: String, fault: BodyFault
+    ) throws {
+        let found = try take(body, coding: "gzip")
+        #expect(found.body == body && found.reading.fault == fault)
+        #expect(String(decoding: found.decodedBody, as: UTF8.self) == text)
+    }
+
+    @Test(
+        arguments: [
+            (false, nil, "a:8080", "http://a:8080/webhook/%69d/p?q=%zz"),
+            (true, nil, "b", "https://b/webhook/%69d/p?q=%zz"),
+            (true, "c", "b", "https://c/webhook/%69d/p?q=%zz"), (false, nil, nil, nil), (false, nil, "", nil),
+        ] as [(Bool, String?, String?, String?)])
+    func `the URL is the one that the sender called`(
+        isSecure: Bool, forwarded: String?, host: String?, url: String?
+    ) throws {
+        var fields = FieldList()
+        if let host { fields.append(name: "Host".utf8, value: host.utf8) }
+        let request = Request(
+            method: .post, target: Target(raw: Array("/webhook/%69d/p?q=%zz".utf8)[...], mountPoint: []),
+            fields: fields, isSecure: isSecure, forwardedHost: forwarded.map { Array($0.utf8) })
+        let found = try Notification(request, segments: 2, bodyLimit: 9, receivedAt: Timestamp(microseconds: 0))
+        #expect(found.url.map { String(decoding: $0, as: UTF8.self) } == url)
     }
 
     @Test func `the limit applies to the body as it was sent, and decompressed`() throws {
@@ -84,10 +132,10 @@ import Values
         #expect(try take(hello, limit: 5).body == hello)
         #expect(throws: BodyRefusal.tooLarge) { try take(hello, limit: 4) }
         // Longer as it was sent.
-        #expect(try take(Self.gzip, coding: "gzip", limit: 25).body == hello)
+        #expect(try take(Self.gzip, coding: "gzip", limit: 25).decodedBody == hello)
         #expect(throws: BodyRefusal.tooLarge) { try take(Self.gzip, coding: "gzip", limit: 24) }
         // Longer when decompressed.
-        #expect(try take(Self.hundred, coding: "deflate", limit: 100).body.count == 100)
+        #expect(try take(Self.hundred, coding: "deflate", limit: 100).reading.decodedBytes == 100)
         #expect(throws: BodyRefusal.tooLarge) { try take(Self.hundred, coding: "deflate", limit: 99) }
     }
 

@@ -56,6 +56,9 @@ package final class CaptureHandlers {
             case .delete: return try await acknowledge(request, at: path[2], context)
             default: return .whole(.methodNotAllowed(allowed: "DELETE,GET"))
             }
+        case ("manage", 6) where path[1] == "endpoint" && path[3] == "notifications" && path[5] == "body":
+            guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
+            return try await body(request, of: path[4], at: path[2], context)
         default:
             return nil
         }
@@ -78,6 +81,10 @@ package final class CaptureHandlers {
         } catch {
             store.count(.receptionRefused)
             return .whole(refusal(error))
+        }
+        guard notification.reading.fault != .corruptData else {
+            store.count(.receptionRefused)
+            return .whole(refusal(.unreadable(BodyFault.corruptData.text)))
         }
         var acceptance = Acceptance.unknownEndpoint
         if let id = Endpoint.ID(text) {
@@ -250,6 +257,52 @@ package final class CaptureHandlers {
             at: interest.endpoint, after: interest.after, limit: limit, at: now(), limits, mayBeLong: context.mayBeLong)
         guard !mayWait || found != .notifications([]) else { return nil }
         return try await answer(found, text, context)
+    }
+
+    /// The body of one notification, as it was sent; with the parameter `decoded`, without its content coding.
+    private func body(
+        _ request: Request, of number: String, at text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        guard let number = UInt64(number), number > 0 else { return .whole(unknown(notification: number, text)) }
+        guard let id = Endpoint.ID(text) else { return .whole(unknown(text)) }
+        let found = try await store.look(
+            at: id, after: number - 1, limit: 1, at: now(), limits, mayBeLong: context.mayBeLong)
+        let isDecoded = request.target.queryNames.contains("decoded")
+        switch found {
+        case .unknownEndpoint: return .whole(unknown(text))
+        case .tooLong: return .whole(.text(.serviceUnavailable, Response.noRoomText).retryAfter(5))
+        case .notifications(let notifications):
+            guard let found = notifications.first, found.number == number else { break }
+            let notification = found.notification
+            return .whole(bodyResponse(number, isDecoded ? notification.decodedBody : notification.body))
+        case .long(let range):
+            guard range.first <= number,
+                let piece = try await store.page(of: range, from: number, atMost: 1).first,
+                piece.numbered.number == number
+            else { break }
+            var response = bodyResponse(number, [])
+            let reading = piece.numbered.notification.reading
+            if !isDecoded || reading.fault == nil {
+                let bytes = isDecoded && reading.coding != nil ? reading.decodedBytes : piece.bodyBytes
+                response.head.headerFields[.contentLength] = String(bytes)
+            }
+            return try await context.committed(
+                response, BodyBytes(StoredBody(piece, isDecoded: isDecoded), range, store))
+        }
+        return .whole(unknown(notification: String(number), text))
+    }
+
+    private func bodyResponse(_ number: UInt64, _ body: [UInt8]) -> Response {
+        let fields: HTTPFields = [
+            .contentType: "application/octet-stream",
+            .contentDisposition: "attachment; filename=\"notification-\(number)\"",
+            .cacheControl: "no-store", .noSniff: "nosniff",
+        ]
+        return Response(.ok, fields: fields, body: body)
+    }
+
+    private func unknown(notification number: String, _ id: String) -> Response {
+        .text(.notFound, "Endpoint '\(id)' has no notification '\(number)'.")
     }
 
     private func acknowledge(

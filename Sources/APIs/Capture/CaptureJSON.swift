@@ -6,12 +6,14 @@ internal import Values
 extension NumberedNotification {
     /// Writes the six members that clients of the original API know, in its order, followed by the newer members.
     package func write(to json: inout JSONWriter) {
-        let text = notification.text
+        let decoded = notification.decodedBody
         json.object { json in
             writeBeforeBody(to: &json)
-            json.member("body", utf8: text ?? notification.body)
+            json.member("body", utf8: notification.reading.text(decoded) ?? decoded)
             writeAfterBody(to: &json)
-            if text == nil { json.member("bodyBase64", Base64.standard.encode(notification.body)) }
+            if !notification.reading.isVerbatim {
+                json.member("bodyBase64", Base64.standard.encode(notification.body))
+            }
         }
     }
 
@@ -27,6 +29,12 @@ extension NumberedNotification {
         json.member("id", number)
         json.member("path", utf8: notification.path)
         json.member("query", orNull: notification.query)
+        let url = notification.url
+        json.member("url", orNull: url)
+        if let url, String(validating: url, as: UTF8.self) == nil {
+            json.member("urlBase64", Base64.standard.encode(url))
+        }
+        if let fault = notification.reading.fault { json.member("bodyFault", fault.name) }
     }
 
     private func write(_ fields: FieldList, to json: inout JSONWriter) {
@@ -45,7 +53,7 @@ extension NumberedNotification {
 
 /// `{"notifications": [...]}`.
 package func notificationsJSON(_ notifications: [NumberedNotification]) -> [UInt8] {
-    objectJSON(reserving: notifications.reduce(64) { $0 + $1.notification.body.count + 1024 }) { json in
+    objectJSON(reserving: notifications.reduce(64) { $0 + $1.notification.body.count + 1280 }) { json in
         json.member("notifications", arrayOf: notifications) { json, notification in notification.write(to: &json) }
     }
 }

@@ -128,7 +128,11 @@ package struct NotificationPiece: Equatable, Sendable {
         self.bodyBytes = bodyBytes
     }
 
-    package var isWhole: Bool { numbered.notification.body.count == bodyBytes }
+    /// Whether the body is complete, and not much longer when it is decompressed.
+    package var isWhole: Bool {
+        let notification = numbered.notification
+        return notification.body.count == bodyBytes && notification.reading.decodedBytes <= Finding.shortBytes
+    }
 }
 
 package enum Creation: Equatable, Sendable {

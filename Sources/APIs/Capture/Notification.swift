@@ -5,49 +5,69 @@ package import Values
 
 /// One request received at an endpoint, as it was sent.
 package struct Notification: Equatable, Sendable {
-    package enum BodyKind: Equatable, Sendable {
-        /// UTF-8.
-        case text
-        /// Text in another encoding, by the label that the request gives.
-        case encodedText(String)
-        /// Bytes that are not text, or not valid in the declared encoding.
-        case binary
-    }
-
     package let method: String
+    /// Where it was sent to; `nil` if that is not known.
+    package let called: CalledURL?
     /// The path after the endpoint's id, as sent: empty, or beginning with a slash.
     package let path: [UInt8]
     /// As sent, without its question mark; `nil` if there was none.
     package let query: [UInt8]?
     package let fields: FieldList
-    /// Decompressed, otherwise byte for byte as sent.
+    /// Byte for byte as sent.
     package let body: [UInt8]
-    package let bodyKind: BodyKind
+    package let reading: BodyReading
     package let receivedAt: Timestamp
     /// The sender's address without port.
     package let remote: String?
 
     package init(
-        method: String, path: [UInt8] = [], query: [UInt8]? = nil, fields: FieldList = FieldList(), body: [UInt8] = [],
-        bodyKind: BodyKind = .text, receivedAt: Timestamp, remote: String? = nil
+        method: String, called: CalledURL? = nil, path: [UInt8] = [], query: [UInt8]? = nil,
+        fields: FieldList = FieldList(), body: [UInt8] = [], reading: BodyReading = BodyReading(),
+        receivedAt: Timestamp, remote: String? = nil
     ) {
         self.method = method
+        self.called = called
         self.path = path
         self.query = query
         self.fields = fields
         self.body = body
-        self.bodyKind = bodyKind
+        self.reading = reading
         self.receivedAt = receivedAt
         self.remote = remote
     }
 
-    /// The body as UTF-8 text; `nil` if it is not text.
-    package var text: [UInt8]? {
-        switch bodyKind {
-        case .text: body
-        case .encodedText(let label): Charset(label: label)?.decode(body)
-        case .binary: nil
+    /// The body without its content coding, as far as it can be decompressed.
+    package var decodedBody: [UInt8] { reading.decoded(body) }
+
+    /// The URL that the sender called, byte for byte; `nil` if it is not known.
+    package var url: [UInt8]? {
+        guard let called, let host = called.host ?? fields.firstValue(of: "host").map(Array.init), !host.isEmpty else {
+            return nil
         }
+        var url = Array((called.isSecure ? "https://" : "http://").utf8)
+        url += host
+        url += called.path
+        url += path
+        if let query {
+            url.append(UInt8(ascii: "?"))
+            url += query
+        }
+        return url
+    }
+}
+
+/// The URL that a sender has called, up to the path below the endpoint's id.
+package struct CalledURL: Equatable, Sendable {
+    package let isSecure: Bool
+    /// With its port, if the sender has written one; `nil`: as in the field Host.
+    package let host: [UInt8]?
+    /// As sent.
+    package let path: [UInt8]
+
+    package init(isSecure: Bool, host: [UInt8]? = nil, path: [UInt8]) {
+        self.isSecure = isSecure
+        self.host = host
+        self.path = path
     }
 }
 
@@ -73,44 +93,43 @@ extension Notification {
     /// Makes a notification of a request that was sent to an endpoint.
     /// - Parameters:
     ///   - segments: how many segments of the path lead to the endpoint.
-    ///   - bodyLimit: the most bytes that the decompressed body may have.
+    ///   - bodyLimit: the most bytes that the body may have, as sent and decompressed.
     package init(
         _ request: Request, segments: Int, bodyLimit: Int, receivedAt: Timestamp
     ) throws(BodyRefusal) {
-        let body = try Self.decompressed(request, limit: bodyLimit)
+        let body = try Self.whole(request, limit: bodyLimit)
         self.init(
-            method: request.method.rawValue, path: Array(request.target.rest(after: segments)),
-            query: request.target.query.map(Array.init), fields: request.fields, body: body,
-            bodyKind: Self.kind(of: body, request.fields.mediaType),
+            method: request.method.rawValue,
+            called: CalledURL(
+                isSecure: request.isSecure, host: request.forwardedHost,
+                path: Array(request.target.beginning(of: segments))),
+            path: Array(request.target.rest(after: segments)), query: request.target.query.map(Array.init),
+            fields: request.fields, body: body,
+            reading: try BodyReading(of: body, request.fields, limit: bodyLimit),
             receivedAt: receivedAt, remote: request.remoteAddress)
     }
 
-    /// A request's body without its content coding.
-    static func decompressed(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
+    /// A request's body as it was sent.
+    private static func whole(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
         guard case .whole(let body) = request.body else {
             throw request.body == .tooLarge ? .tooLarge : .unreadable("it is shorter than its Content-Length")
         }
         guard body.count <= limit else { throw .tooLarge }
-        guard !body.isEmpty, let field = request.fields.firstValue(of: "content-encoding"),
-            let coding = ContentCoding(String(decoding: field, as: UTF8.self))
-        else { return body }
+        return body
+    }
+
+    /// A request's body without its content coding.
+    static func decompressed(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
+        let body = try whole(request, limit: limit)
+        guard !body.isEmpty, let coding = BodyReading.coding(request.fields).coding else { return body }
         do throws(DecompressionError) {
             return try decompress(body, coding, limit: limit)
         } catch {
             switch error {
             case .tooLarge: throw .tooLarge
-            case .truncated: throw .unreadable("its compressed data is incomplete")
-            case .corrupt: throw .unreadable("its compressed data is corrupt")
+            case .truncated: throw .unreadable(BodyFault.incompleteData.text)
+            case .corrupt: throw .unreadable(BodyFault.corruptData.text)
             }
         }
-    }
-
-    private static func kind(of body: [UInt8], _ type: MediaType?) -> BodyKind {
-        let label = type?.parameter("charset") ?? ""
-        guard !body.isEmpty, let charset = Charset(label: label), charset != .utf8 else {
-            let isUnknown = !body.isEmpty && Charset(label: label) == nil
-            return !isUnknown && isUTF8(body) ? .text : .binary
-        }
-        return charset.decode(body) == nil ? .binary : .encodedText(label)
     }
 }

@@ -92,54 +92,39 @@ final class NotificationParts: BodyParts {
 
     /// The body of a notification that is longer than what is read at a time.
     private final class LongBody {
-        private let piece: NotificationPiece
+        private let head: NumberedNotification
+        private var reader: StoredBody
         private let decoder: CharsetStream?
         private var text = TextPieces()
-        private var offset = 0
-        /// Whether the text has been written, and the body's bytes follow in Base64.
+        /// Whether the text has been written, and the body's bytes as sent follow in Base64.
         private var isInBase64 = false
-
-        /// Divisible by three, so that Base64 can be written in pieces.
-        private static let bytes = 6 << 10
 
         init(_ piece: NotificationPiece) {
             let whole = piece.numbered.notification
-            // The copy has no body: that is read from the store.
-            let emptied = Notification(
-                method: whole.method, path: whole.path, query: whole.query, fields: FieldList(),
-                bodyKind: whole.bodyKind, receivedAt: whole.receivedAt, remote: whole.remote)
-            self.piece = NotificationPiece(
-                numbered: NumberedNotification(number: piece.numbered.number, notification: emptied),
-                bodyBytes: piece.bodyBytes)
+            // Without the body and the fields, which are written already. The URL needs one of them.
+            var fields = FieldList()
+            if let host = whole.fields.firstValue(of: "host") { fields.append(name: "Host".utf8, value: host) }
+            head = NumberedNotification(
+                number: piece.numbered.number,
+                notification: Notification(
+                    method: whole.method, called: whole.called, path: whole.path, query: whole.query, fields: fields,
+                    reading: whole.reading, receivedAt: whole.receivedAt, remote: whole.remote))
+            reader = StoredBody(piece, isDecoded: true)
             decoder =
-                if case .encodedText(let label) = whole.bodyKind {
+                if case .encodedText(let label) = whole.reading.kind {
                     Charset(label: label).flatMap { CharsetStream($0) }
                 } else {
                     nil
                 }
         }
 
-        var number: UInt64 { piece.numbered.number }
-
-        private var isText: Bool {
-            switch piece.numbered.notification.bodyKind {
-            case .text: true
-            case .encodedText: decoder != nil
-            case .binary: false
-            }
-        }
+        var number: UInt64 { head.number }
 
         /// Writes the next piece; true once the notification is complete.
         func write(
             to json: inout JSONWriter, _ store: any CaptureStore, _ range: NotificationRange
         ) async throws(StoreFailure) -> Bool {
-            let end = min(offset + Self.bytes, piece.bodyBytes)
-            guard let bytes = try await store.body(of: range, at: number, bytes: offset..<end, of: piece.bodyBytes)
-            else {
-                throw .unavailable("a notification was removed while it was read")
-            }
-            offset = end
-            let isLast = end == piece.bodyBytes
+            let (bytes, isLast) = try await reader.next(store, range)
             if isInBase64 {
                 json.piece(utf8: Base64.standard.encode(bytes).utf8)
                 guard isLast else { return false }
@@ -157,14 +142,14 @@ final class NotificationParts: BodyParts {
             }
             guard isLast else { return false }
             json.endString()
-            piece.numbered.writeAfterBody(to: &json)
-            guard !isText else {
+            head.writeAfterBody(to: &json)
+            guard !head.notification.reading.isVerbatim else {
                 json.endObject()
                 return true
             }
             json.name("bodyBase64")
             json.beginString()
-            (offset, isInBase64) = (0, true)
+            (reader, isInBase64) = (StoredBody(reader, isDecoded: false), true)
             return false
         }
     }

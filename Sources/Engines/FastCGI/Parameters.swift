@@ -6,7 +6,7 @@ internal import HTTPTypes
 /// What is wrong with a request's parameters. The client gets this text with status 400.
 struct ParameterError: Error, CustomStringConvertible { let description: String }
 
-/// The parameters that make up a request (RFC 3875, section 4.1, and six of our own), gathered one by one.
+/// The parameters that make up a request (RFC 3875, section 4.1, and eight of our own), gathered one by one.
 ///
 /// nginx sets all parameters but `HTTP_*`, which are the client's header fields. These may repeat: nginx before 1.23
 /// passes a repeated field as a repeated parameter, later versions as one parameter with the values joined.
@@ -17,6 +17,8 @@ struct Parameters {
     private var remoteAddress: [UInt8] = []
     private var contentLength: [UInt8] = []
     private var user: [UInt8] = []
+    private var scheme: [UInt8] = []
+    private var forwardedHost: [UInt8] = []
     private var requestID: [UInt8] = []
     private var requestTime: [UInt8] = []
     /// Whether nginx discarded the body because it was too long.
@@ -41,6 +43,8 @@ struct Parameters {
         case 11 where name.starts(with: "REMOTE_USER"): user = value.array
         case 15 where name.starts(with: "OPERATIONS_PORT"): isOperational = true
         case 14 where name.starts(with: "CONTENT_LENGTH"): contentLength = value.array
+        case 14 where name.starts(with: "REQUEST_SCHEME"): scheme = value.array
+        case 14 where name.starts(with: "FORWARDED_HOST"): forwardedHost = value.array
         case 10 where name.starts(with: "REQUEST_ID"): requestID = value.array
         case 12 where name.starts(with: "REQUEST_TIME"): requestTime = value.array
         case 12 where name.starts(with: "BODY_REFUSED"): isBodyRefused = true
@@ -62,6 +66,7 @@ struct Parameters {
             method: method, target: Target(raw: target[...], mountPoint: mount), fields: fields, body: try judge(body),
             remoteAddress: remoteAddress.isEmpty ? nil : String(utf8: remoteAddress.span),
             isOperational: isOperational, user: user.isEmpty ? nil : String(utf8: user.span),
+            isSecure: scheme.elementsEqual("https".utf8), forwardedHost: forwardedHost.isEmpty ? nil : forwardedHost,
             id: RequestID(time: requestTime[...], id: requestID[...]))
     }
 

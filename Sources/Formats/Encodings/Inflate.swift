@@ -52,42 +52,12 @@ package func decompressedPrefix(
 private func inflateBody(
     _ body: [UInt8], _ coding: ContentCoding, limit: Int, into output: inout [UInt8]
 ) throws(DecompressionError) {
-    var stream = unsafe z_stream()
-    let hasZlibHeader = body.count >= 2 && body[0] & 0x0f == 8 && (Int(body[0]) << 8 | Int(body[1])) % 31 == 0
-    let windowBits: CInt =
-        switch coding {
-        case .gzip: 16 + MAX_WBITS
-        case .deflate: hasZlibHeader ? MAX_WBITS : -MAX_WBITS
-        }
-    let size = unsafe CInt(MemoryLayout<z_stream>.size)
-    guard unsafe inflateInit2_(&stream, windowBits, zlibVersion(), size) == Z_OK else { throw .corrupt }
-    defer { unsafe inflateEnd(&stream) }
-
-    var input = body
-    var chunk = [UInt8](repeating: 0, count: min(max(4 * body.count, 1024), 65536))
-    let inputCount = input.count
-    var consumed = 0
-    while true {
-        let (code, produced, left) = unsafe input.withUnsafeMutableBufferPointer { source in
-            unsafe chunk.withUnsafeMutableBufferPointer { target in
-                unsafe stream.next_in = source.baseAddress.map { unsafe $0 + consumed }
-                unsafe stream.avail_in = uInt(inputCount - consumed)
-                unsafe stream.next_out = target.baseAddress
-                unsafe stream.avail_out = uInt(target.count)
-                let code = unsafe inflate(&stream, Z_NO_FLUSH)
-                return unsafe (code, target.count - Int(stream.avail_out), Int(stream.avail_in))
-            }
-        }
-        consumed = inputCount - left
-        let taken = min(produced, limit - output.count)
-        output += chunk[..<taken]
-        guard taken == produced else { throw .tooLarge }
-        switch code {
-        case Z_STREAM_END where left == 0: return
-        case Z_STREAM_END where coding == .gzip: unsafe inflateReset(&stream)
-        case Z_OK where left > 0 || produced > 0: continue
-        case Z_OK, Z_BUF_ERROR: throw .truncated
-        default: throw .corrupt
-        }
+    let stream = InflateStream(coding)
+    stream.add(body, isLast: true)
+    let portion = min(max(4 * body.count, 1024), 65536)
+    while let piece = try stream.next(atMost: portion) {
+        let taken = min(piece.count, limit - output.count)
+        output += piece[..<taken]
+        guard taken == piece.count else { throw .tooLarge }
     }
 }

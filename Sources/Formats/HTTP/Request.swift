@@ -71,12 +71,17 @@ package final class Request {
     package let isOperational: Bool
     /// The user whom nginx has authenticated; never taken from a header. `nil` if there is none.
     package let user: String?
+    /// Whether the client used TLS, as nginx or a trusted proxy in front of it reports.
+    package let isSecure: Bool
+    /// The host that the client called, as a trusted proxy reports it; `nil`: the one in the field Host.
+    package let forwardedHost: [UInt8]?
     /// `nil` if nginx does not pass one; then a retry of the request cannot be distinguished from a new request.
     package let id: RequestID?
 
     package init(
         method: HTTPRequest.Method, target: Target, fields: FieldList = FieldList(), body: Body = .whole([]),
-        remoteAddress: String? = nil, isOperational: Bool = false, user: String? = nil, id: RequestID? = nil
+        remoteAddress: String? = nil, isOperational: Bool = false, user: String? = nil, isSecure: Bool = false,
+        forwardedHost: [UInt8]? = nil, id: RequestID? = nil
     ) {
         self.method = method
         self.target = target
@@ -85,6 +90,8 @@ package final class Request {
         self.remoteAddress = remoteAddress
         self.isOperational = isOperational
         self.user = user
+        self.isSecure = isSecure
+        self.forwardedHost = forwardedHost
         self.id = id
     }
 

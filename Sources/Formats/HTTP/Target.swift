@@ -47,6 +47,9 @@ package struct Target: Sendable {
         return rest
     }
 
+    /// The path up to `rest(after:)`, as sent.
+    package func beginning(of count: Int) -> ArraySlice<UInt8> { raw[..<pathEnd].dropLast(rest(after: count).count) }
+
     /// The names of the query's parameters, decoded, in their order.
     package var queryNames: [String] {
         (query ?? []).split(separator: UInt8(ascii: "&")).map { pair in

@@ -1,4 +1,5 @@
 import Capture
+import Encodings
 import HTTP
 import Testing
 import Values
@@ -45,12 +46,16 @@ import Values
             lastUsed: Timestamp(microseconds: .max), uncollected: 300, next: 70_000, bytes: 1 << 40)
     }
 
-    private func notification(_ kind: Notification.BodyKind, query: [UInt8]?) -> Notification {
+    private func notification(_ kind: BodyReading.Kind, query: [UInt8]?) -> Notification {
         var fields = FieldList()
         fields.append(name: [0xff], value: [])
         fields.append(name: "A".utf8, value: [UInt8](repeating: 1, count: 300))
         return Notification(
-            method: "POST", path: [0x2f, 0xff], query: query, fields: fields, body: [0, 1, 2], bodyKind: kind,
+            method: "POST", called: query.map { CalledURL(isSecure: true, host: $0, path: [0x2f, 0x80]) },
+            path: [0x2f, 0xff], query: query, fields: fields, body: [0, 1, 2],
+            reading: kind == .text
+                ? BodyReading(kind: kind)
+                : BodyReading(coding: .deflate, decodedBytes: 300, kind: kind, fault: .incompleteData),
             receivedAt: Timestamp(microseconds: -7), remote: query == nil ? nil : "::1")
     }
 
@@ -90,13 +95,39 @@ import Values
 
     @Test(
         arguments: [(.text, nil), (.binary, []), (.encodedText("latin1"), [0x61])]
-            as [(Notification.BodyKind, [UInt8]?)])
-    func `a notification is read back, and truncation is detected`(kind: Notification.BodyKind, query: [UInt8]?) {
+            as [(BodyReading.Kind, [UInt8]?)])
+    func `a notification is read back, and truncation is detected`(kind: BodyReading.Kind, query: [UInt8]?) {
         let notification = notification(kind, query: query)
         let bytes = NotificationRecord.encode(notification)
         #expect(NotificationRecord.decode(bytes) == notification)
         for bytes in damaged(Array(bytes.dropLast(3))) { #expect(NotificationRecord.decode(bytes) == nil) }
         #expect(NotificationRecord.decode(([9] + bytes.dropFirst())) == nil)
+    }
+
+    @Test func `a notification of an older layout is read back`() throws {
+        // Of a request with a query, one field, and a body in latin1.
+        let bytes: [UInt8] =
+            [1] + key(7) + [1, 0x50, 0, 1, 0x2f, 1, 1, 0x71, 1, 1, 0x48, 1, 0x76, 2, 6] + Array("latin1".utf8)
+            + [0xe9, 0, 0, 0, 0]
+        let found = try #require(NotificationRecord.decode(bytes))
+        var fields = FieldList()
+        fields.append(name: [0x48], value: [0x76])
+        #expect(
+            found
+                == Notification(
+                    method: "P", path: [0x2f], query: [0x71], fields: fields, body: [0xe9],
+                    reading: BodyReading(kind: .encodedText("latin1")), receivedAt: Timestamp(microseconds: 7)))
+        let weight = unsafe NotificationRecord.weight(bytes.span.bytes)
+        #expect(weight == bytes.count)
+    }
+
+    @Test func `a compressed body counts as it was sent, and decompressed`() {
+        let body = [UInt8](repeating: 0, count: 10)
+        let reading = BodyReading(coding: .gzip, decodedBytes: 70_000)
+        let bytes = NotificationRecord.encode(
+            Notification(method: "POST", body: body, reading: reading, receivedAt: Timestamp(microseconds: 0)))
+        let weight = unsafe NotificationRecord.weight(bytes.span.bytes)
+        #expect(weight == bytes.count + 70_000)
     }
 
     @Test func `a notification with an impossible number of fields is damaged`() {

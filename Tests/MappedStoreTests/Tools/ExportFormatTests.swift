@@ -22,10 +22,12 @@ import Values
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 3, \#
         "receivedAt": "2026-11-29T11:30:00Z", "method": "POST", "remote": "192.0.2.1", "path": "/a", \#
         "query": "b=1", "headers": [{"name": "Host", "value": "h"}, {"nameBase64": "/w==", "valueBase64": "/v0="}], \#
+        "secure": true, "calledHost": "h:8443", "calledPath": "/webhook/A", "fault": "unknown-coding", \#
         "body": "gr\u00f6\u00dfe\u0000\""}
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 5, \#
         "receivedAt": "2026-11-29T11:31:00.500000Z", "method": "PUT", "pathBase64": "L/8=", "queryBase64": "/w==", \#
-        "headers": [], "bodyBase64": "/wA="}
+        "headers": [], "secure": false, "calledPathBase64": "L/8=", \#
+        "coding": "gzip", "decodedBytes": 5, "fault": "incomplete-data", "charset": "utf-8", "bodyBase64": "/wA="}
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 8, \#
         "receivedAt": "2026-11-29T11:32:00Z", "method": "GET", "path": "", "headers": [], "charset": "latin1", \#
         "bodyBase64": "6Q=="}

@@ -21,8 +21,10 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "sendToEndpoint", headers=curl)
     tour.ask(service, "sendToSubpath", query="?x=1", body=b"\xff\xfe")
     tour.ask(service, "listNotifications", "two")
+    tour.ask(service, "getNotificationBody")
     tour.ask(service, "acknowledgeNotifications", query="?through=2")
     tour.ask(service, "collectNotifications", "none")
+    tour.ask(service, "getNotificationBody", "notification", status=404)
     tour.ask(service, "sendToSubpath")
     for name, body in {
         "notJSON": b"{x", "noObject": b"[]", "missing": b"{}", "noBoolean": b'{"enabled": "maybe"}',
@@ -33,8 +35,7 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "acknowledgeNotifications", status=400)
     tour.ask(service, "configureEndpoint", request="disable")
     tour.ask(service, "sendToEndpoint", status=500)
-    for name, body in {"corrupt": b"nothing", "truncated": gzip.compress(b"x" * 1000)[:20]}.items():
-        tour.ask(service, "sendToEndpoint", name, body=body, headers={"Content-Encoding": "gzip"}, status=400)
+    tour.ask(service, "sendToEndpoint", "corrupt", body=b"nothing", headers={"Content-Encoding": "gzip"}, status=400)
     tour.ask(service, "sendToEndpoint", "request", at="/webhook/%zz", status=400)
     tour.ask(service, "sendToEndpoint", "sent", body=bytes((1 << 20) + 1), status=413)
     large = gzip.compress(bytes((1 << 20) + 1))
@@ -42,6 +43,7 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "sendToEndpoint", at="/webhook/nobody" + LONG, status=414)
     tour.ask(service, "deleteEndpoint")
     tour.ask(service, "collectNotifications", "unknown", status=404)
+    tour.ask(service, "getNotificationBody", "endpoint", status=404)
     tour.ask(service, "collectNotifications", "path", at="/manage/endpoint/a/b", status=404)
     tour.ask(service, "deleteEndpoint", headers=EVIL, status=403)
     tour.ask(service, "deleteEndpoint", headers=ELSEWHERE, status=421)

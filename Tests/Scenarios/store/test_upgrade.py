@@ -264,7 +264,7 @@ def expect_all(service, facts, layout):
         assert event["matched"] == 1 and event["event"]["data"] == {"n": 1}
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6, 7])
 def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_path, layout):
     """The last program of each layout has written these stores; see stores/README.md."""
     service, facts = unpacked(tmp_path, layout, RESPONDERS=2)
@@ -281,15 +281,17 @@ def test_a_start_migrates_the_store_of_an_older_program_and_loses_nothing(tmp_pa
             wait_for(lambda: len(service.responders()) == 2 and not set(service.responders()) & set(before))
         assert senders.failures == [] and sorted(service.bodies(endpoint)) == senders.sent()
         expect_all(service, facts, layout)
-        # The store was not closed before another start of the machine: numbers continue after a gap.
-        assert [(n["body"], n["id"] > 5) for n in service.collect(facts["endpoint"])] == [("next", True)]
+        # The store was not closed before another start of the machine: numbers continue after a gap. From layout 7 on, that
+        # was noted, so that there may be none.
+        first = len(facts["bodies"]) + (2 if layout >= 7 else 3)
+        assert [(n["body"], n["id"] >= first) for n in service.collect(facts["endpoint"])] == [("next", True)]
         service.check()
         assert service.stop() == 0
     finally:
         service.stop()
 
 
-@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("layout", [1, 2, 3, 4, 5, 6, 7])
 def test_an_upgrade_after_a_crash_of_the_machine_migrates_and_checks_the_store(tmp_path, layout):
     service, facts = unpacked(tmp_path, layout, RESPONDERS=1, DURABILITY="process")
     service.note_crash()

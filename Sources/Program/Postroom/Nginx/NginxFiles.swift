@@ -129,6 +129,12 @@ struct NginxFiles {
             ("CONNECTIONS", String(connections)),
             ("BACKLOG", String(backlog)),
             ("REAL_IP", realIP),
+            ("FORWARDED", forwarded),
+            ("SCHEME", readsForwarded ? "$postroom_scheme" : "$scheme"),
+            (
+                "FORWARDED_HOST",
+                readsForwarded ? "fastcgi_param FORWARDED_HOST $postroom_host if_not_empty;" : ""
+            ),
             ("LIMIT_ZONES", limitZones),
             ("LIMITS", limits),
             ("SHARE_ZONES", shareZones),
@@ -217,6 +223,20 @@ struct NginxFiles {
         guard !settings.trustedProxies.isEmpty else { return "" }
         let sources = settings.trustedProxies.map { "set_real_ip_from \($0);" }
         return (sources + ["real_ip_header X-Forwarded-For;", "real_ip_recursive on;"]).joined(separator: "\n    ")
+    }
+
+    /// Whether proxies may say how clients called them. That needs maps, which are in `upstream.conf`.
+    private var readsForwarded: Bool { hasZones && !settings.trustedProxies.isEmpty }
+
+    /// The maps for the scheme and the host that a trusted proxy reports.
+    private var forwarded: String {
+        guard readsForwarded else { return "" }
+        let proxies = settings.trustedProxies.map { "\($0) 1;" }.joined(separator: " ")
+        return [
+            "geo $realip_remote_addr $postroom_is_proxied { default 0; \(proxies) }",
+            #"map "$postroom_is_proxied $http_x_forwarded_proto" $postroom_scheme { "~*^1 https\b" https; "~*^1 http\b" http; default $scheme; }"#,
+            #"map "$postroom_is_proxied $http_x_forwarded_host" $postroom_host { "~^1 (?<postroom_first_host>[^, ]+)" $postroom_first_host; default ""; }"#,
+        ].joined(separator: "\n")
     }
 
     private var limitZones: String {

@@ -65,7 +65,7 @@ extension MappedCapture {
                 check.report("Notification \(number) of endpoint \(owner) has a number above the last one assigned.")
             } else if number >= endpoint.uncollected {
                 found[owner, default: (0, 0)].count += 1
-                found[owner, default: (0, 0)].bytes += UInt64(value.byteCount)
+                found[owner, default: (0, 0)].bytes += UInt64(NotificationRecord.weight(value))
             } else if kept[owner]?.contains(where: { $0.contains(number) }) != true {
                 check.report("Notification \(number) of endpoint \(owner) was collected, but was not removed.")
             }

@@ -107,14 +107,25 @@ extension JSONWriter {
                 json.member("value", bytes: notification.fields.value(at: index))
             }
         }
-        switch notification.bodyKind {
-        case .text:
-            member("body", bytes: notification.body)
-        case .binary:
-            member("bodyBase64", Base64.standard.encode(notification.body))
-        case .encodedText(let label):
-            member("charset", label)
-            member("bodyBase64", Base64.standard.encode(notification.body))
+        if let called = notification.called {
+            member("secure", called.isSecure)
+            if let host = called.host { member("calledHost", bytes: host) }
+            member("calledPath", bytes: called.path)
         }
+        let reading = notification.reading
+        if let coding = reading.coding {
+            member("coding", coding == .gzip ? "gzip" : "deflate")
+            member("decodedBytes", reading.decodedBytes)
+        }
+        if let fault = reading.fault { member("fault", fault.name) }
+        switch reading.kind {
+        case .text where reading.coding == nil:
+            member("body", bytes: notification.body)
+            return
+        case .text: member("charset", "utf-8")
+        case .encodedText(let label): member("charset", label)
+        case .binary: break
+        }
+        member("bodyBase64", Base64.standard.encode(notification.body))
     }
 }

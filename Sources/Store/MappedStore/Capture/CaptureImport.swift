@@ -1,4 +1,5 @@
 internal import Capture
+internal import Encodings
 internal import HTTP
 internal import JSON
 internal import LMDB
@@ -106,7 +107,7 @@ struct EndpointImporter {
         let stored = Encoded<NotificationRecord>(try read(line))
         taken += 1
         last = number
-        record.endpoint.bytes += UInt64(stored.byteCount)
+        record.endpoint.bytes += UInt64(stored.weight)
         current = record
         counts.notifications += 1
         let owner = record.endpoint.number
@@ -126,12 +127,38 @@ struct EndpointImporter {
         guard let path = try line.bytes("path"), let body = try line.bytes("body") else {
             throw line.fault("\"path\" or \"body\" is missing")
         }
-        let kind: Notification.BodyKind =
-            if let label = line.json["charset"]?.string { .encodedText(label) } else {
+        let kind: BodyReading.Kind =
+            if let label = line.json["charset"]?.string {
+                Charset(label: label) == .utf8 ? .text : .encodedText(label)
+            } else {
                 line.json["body"] == nil ? .binary : .text
             }
         return Notification(
-            method: try line.text("method"), path: path, query: try line.bytes("query"), fields: fields, body: body,
-            bodyKind: kind, receivedAt: try line.time("receivedAt"), remote: line.json["remote"]?.string)
+            method: try line.text("method"), called: try calledURL(line), path: path, query: try line.bytes("query"),
+            fields: fields, body: body, reading: try reading(line, kind), receivedAt: try line.time("receivedAt"),
+            remote: line.json["remote"]?.string)
+    }
+
+    private func reading(_ line: ImportLine, _ kind: BodyReading.Kind) throws(ImportError) -> BodyReading {
+        var coding: ContentCoding?
+        if let name = line.json["coding"]?.string {
+            guard let known = ContentCoding(name) else { throw line.fault("\"coding\" is not a known content coding") }
+            coding = known
+        }
+        var fault: BodyFault?
+        if let name = line.json["fault"]?.string {
+            guard let known = BodyFault.allCases.first(where: { $0.name == name }) else {
+                throw line.fault("\"fault\" is not a known fault of a body")
+            }
+            fault = known
+        }
+        let bytes = coding == nil ? 0 : try line.count("decodedBytes")
+        guard bytes < 1 << 40 else { throw line.fault("\"decodedBytes\" is too large") }
+        return BodyReading(coding: coding, decodedBytes: Int(bytes), kind: kind, fault: fault)
+    }
+
+    private func calledURL(_ line: ImportLine) throws(ImportError) -> CalledURL? {
+        guard let path = try line.bytes("calledPath") else { return nil }
+        return CalledURL(isSecure: try line.bool("secure"), host: try line.bytes("calledHost"), path: path)
     }
 }

@@ -50,12 +50,13 @@ extension MappedCapture: CaptureStore {
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
             let acceptance = record.endpoint.acceptance(
-                hasSubpath: !notification.path.isEmpty, size: notification.body.count, limits)
+                hasSubpath: !notification.path.isEmpty,
+                size: max(notification.body.count, notification.reading.decodedBytes), limits)
             guard acceptance == .stored else { return acceptance }
             let stored = Encoded<NotificationRecord>(notification)
             guard try admit(bytes: stored.byteCount, in: &transaction) else { return nil }
             let floor = try core.lowestNumber(after: record.endpoint.next, in: &transaction)
-            let number = record.endpoint.append(bytes: stored.byteCount, from: floor)
+            let number = record.endpoint.append(bytes: stored.weight, from: floor)
             record.endpoint.lastUsed = moment.steady
             try tables.notifications.put(stored, of: record.endpoint.number, at: number, in: &transaction)
             try put(record, in: &transaction)

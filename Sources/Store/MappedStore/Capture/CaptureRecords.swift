@@ -1,5 +1,4 @@
 internal import Capture
-internal import HTTP
 internal import Values
 
 /// An endpoint as it is stored under its number.
@@ -54,90 +53,6 @@ struct EndpointRecord: TableRecord {
 
     /// The endpoint's key in the index by use.
     var useKey: TimedNumber { TimedNumber(indexedUse, endpoint.number) }
-}
-
-/// A notification as it is stored under its endpoint's number and its own.
-enum NotificationRecord: TableRecord {
-    static let name = "a notification's record"
-
-    private static let version: UInt8 = 1
-
-    static func encode(_ notification: Notification) -> [UInt8] {
-        var writer = ByteWriter(reserving: notification.body.count + 1024)
-        writer.byte(version)
-        writer.fixed(notification.receivedAt.microseconds)
-        writer.counted(notification.method.utf8)
-        writer.counted((notification.remote ?? "").utf8)
-        writer.counted(notification.path)
-        writer.byte(notification.query == nil ? 0 : 1)
-        if let query = notification.query { writer.counted(query) }
-        writer.number(UInt64(notification.fields.count))
-        for index in 0..<notification.fields.count {
-            writer.counted(notification.fields.name(at: index))
-            writer.counted(notification.fields.value(at: index))
-        }
-        switch notification.bodyKind {
-        case .text: writer.byte(0)
-        case .binary: writer.byte(1)
-        case .encodedText(let label):
-            writer.byte(2)
-            writer.counted(label.utf8)
-        }
-        writer.rest(notification.body)
-        writer.seal()
-        return writer.bytes
-    }
-
-    static func decode(_ span: RawSpan, at key: OwnedNumber) -> Notification? {
-        decode(span, bodyLimit: .max)?.notification
-    }
-
-    /// Bytes of a notification's body, which is the end of the record except for the checksum; `nil` if the body does not
-    /// have that many.
-    /// - Parameters:
-    ///   - bytes: counted from the start of the body.
-    ///   - bodyBytes: the size of the whole body.
-    static func body(of span: RawSpan, _ bytes: Range<Int>, bodyBytes: Int) -> [UInt8]? {
-        let start = span.byteCount - 4 - bodyBytes
-        guard start >= 0, bytes.upperBound <= bodyBytes else { return nil }
-        return copy(span.extracting(start + bytes.lowerBound..<start + bytes.upperBound))
-    }
-
-    /// - Parameter bodyLimit: the most bytes of the body that the returned notification has.
-    /// - Returns: the notification, and the size of its whole body.
-    static func decode(_ span: RawSpan, bodyLimit: Int) -> (notification: Notification, bodyBytes: Int)? {
-        guard span.byteCount >= 4 else { return nil }
-        var reader = ByteReader(span.extracting(droppingLast: 4))
-        guard reader.byte() == version, let receivedAt = reader.fixedSigned(), let method = reader.text(),
-            let remote = reader.text(), let path = reader.counted(), let hasQuery = reader.byte()
-        else { return nil }
-        var query: [UInt8]?
-        if hasQuery != 0 {
-            guard let bytes = reader.counted() else { return nil }
-            query = bytes
-        }
-        guard let count = reader.number() else { return nil }
-        var fields = FieldList()
-        for _ in 0..<count {
-            guard let name = reader.counted(), let value = reader.counted() else { return nil }
-            fields.append(name: name, value: value)
-        }
-        let kind: Notification.BodyKind
-        switch reader.byte() {
-        case 0: kind = .text
-        case 1: kind = .binary
-        case 2:
-            guard let label = reader.text() else { return nil }
-            kind = .encodedText(label)
-        default: return nil
-        }
-        let bodyBytes = reader.leftBytes
-        guard let body = reader.take(min(bodyLimit, bodyBytes)) else { return nil }
-        let notification = Notification(
-            method: method, path: path, query: query, fields: fields, body: body, bodyKind: kind,
-            receivedAt: Timestamp(microseconds: receivedAt), remote: remote.isEmpty ? nil : remote)
-        return (notification, bodyBytes)
-    }
 }
 
 /// The state that all endpoints share: the counters, and the number of the next endpoint.

@@ -107,13 +107,13 @@ extension MappedCapture {
         var (bytes, found) = (0, 0)
         var last = end
         try tables.notifications.scan(of: endpoint, from: first, to: end, in: transaction) { key, record in
-            if isStrict { bytes += record.byteCount }
+            if isStrict { bytes += NotificationRecord.weight(record) }
             guard bytes < limit, found < count else {
                 last = key.number
                 return false
             }
             found += 1
-            if !isStrict { bytes += record.byteCount }
+            if !isStrict { bytes += NotificationRecord.weight(record) }
             return true
         }
         return last

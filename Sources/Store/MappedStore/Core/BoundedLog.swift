@@ -25,7 +25,7 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
     }
 
     /// Removes an owner's records from `first` up to `end` (exclusive): the oldest `limit` of them.
-    /// - Returns: how many records were removed, and their bytes in all.
+    /// - Returns: how many records were removed, and their weight in all.
     @discardableResult
     func remove(
         of owner: UInt64, from first: UInt64, to end: UInt64, limit: Int = .max, in transaction: inout Transaction
@@ -35,7 +35,7 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
         try scan(of: owner, from: first, to: end, in: transaction) { key, record in
             guard keys.count < limit else { return false }
             keys.append(key)
-            bytes += record.byteCount
+            bytes += Record.weight(record)
             return true
         }
         for key in keys { try table.remove(key, in: &transaction) }

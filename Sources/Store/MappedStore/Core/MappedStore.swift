@@ -45,8 +45,9 @@ package final class MappedStore: MappedDomain, StorageEngine {
     /// Layout 1 has endpoints only. 2 adds queues; 3 webhooks and deliveries; 4 event routing; 5 the count of each user's
     /// subscriptions, and a separate index of deliveries that need approval; 6 the numbers that were given, the creators of
     /// endpoints, the time since which an environment has no webhooks, and indexes of deliveries by owner and by payload;
-    /// 7 has the records of endpoints in the table of their notifications, and may need a journal.
-    package static let schemaVersion: UInt64 = 7
+    /// 7 has the records of endpoints in the table of their notifications, and may need a journal; 8 has bodies as they
+    /// were sent, and the settings of endpoints.
+    package static let schemaVersion: UInt64 = 8
 
     let core: StoreCore
     package let capture: MappedCapture

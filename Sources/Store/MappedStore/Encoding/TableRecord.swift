@@ -12,6 +12,13 @@ protocol TableRecord<Key> {
 
     /// Reads a record; `nil` if it is damaged.
     static func decode(_ bytes: RawSpan, at key: Key) -> Value?
+
+    /// How many bytes a record counts as, where the bytes of an owner are limited.
+    static func weight(_ bytes: RawSpan) -> Int
+}
+
+extension TableRecord {
+    static func weight(_ bytes: RawSpan) -> Int { bytes.byteCount }
 }
 
 /// A record that is read without its key.
@@ -31,6 +38,8 @@ struct Encoded<Record: TableRecord> {
     let bytes: [UInt8]
 
     var byteCount: Int { bytes.count }
+
+    var weight: Int { unsafe Record.weight(bytes.span.bytes) }
 
     init(_ value: Record.Value) { bytes = Record.encode(value) }
 }
