@@ -6,14 +6,16 @@ internal import Values
 extension NumberedNotification {
     /// Writes the six members that clients of the original API know, in its order, followed by the newer members.
     package func write(to json: inout JSONWriter) {
+        json.object { json in writeMembers(to: &json) }
+    }
+
+    func writeMembers(to json: inout JSONWriter) {
         let decoded = notification.decodedBody
-        json.object { json in
-            writeBeforeBody(to: &json)
-            json.member("body", utf8: notification.reading.text(decoded) ?? decoded)
-            writeAfterBody(to: &json)
-            if !notification.reading.isVerbatim {
-                json.member("bodyBase64", Base64.standard.encode(notification.body))
-            }
+        writeBeforeBody(to: &json)
+        json.member("body", utf8: notification.reading.text(decoded) ?? decoded)
+        writeAfterBody(to: &json)
+        if !notification.reading.isVerbatim {
+            json.member("bodyBase64", Base64.standard.encode(notification.body))
         }
     }
 
@@ -48,6 +50,26 @@ extension NumberedNotification {
                 }
             }
         }
+    }
+}
+
+extension NumberedRefusal {
+    /// Writes the members of a notification, followed by those that only refused requests have.
+    func write(to json: inout JSONWriter) {
+        let numbered = NumberedNotification(number: number, notification: refused.notification)
+        json.object { json in
+            numbered.writeMembers(to: &json)
+            json.member("refused", refused.reason.name)
+            json.member("status", refused.reason.status)
+            json.member("bodyBytes", orNull: refused.bodyBytes)
+        }
+    }
+}
+
+/// `{"notifications": [...]}`, of refused requests.
+func refusalsJSON(_ refusals: [NumberedRefusal]) -> [UInt8] {
+    objectJSON { json in
+        json.member("notifications", arrayOf: refusals) { json, refusal in refusal.write(to: &json) }
     }
 }
 

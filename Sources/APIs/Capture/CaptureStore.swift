@@ -21,6 +21,18 @@ package protocol CaptureStore: AnyObject {
         _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Acceptance
 
+    /// Keeps a refused request, and drops the oldest ones above the limits. Keeps nothing if the endpoint does not exist, or
+    /// if there is no room.
+    func keep(
+        _ refused: RefusedNotification, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) async throws(StoreFailure)
+
+    /// Returns the refused requests after `number`, oldest first: some of them, but at least one if there are any; `nil` if
+    /// the endpoint does not exist.
+    func refused(
+        at id: Endpoint.ID, after number: UInt64, limit: Int, at moment: Moment, _ limits: CaptureLimits
+    ) async throws(StoreFailure) -> [NumberedRefusal]?
+
     /// Returns all notifications that wait, oldest first, each to one collector only.
     ///
     /// Notifications returned as `.long` stay in the store, to be read in pieces, until two minutes after the request, or

@@ -99,14 +99,19 @@ extension Notification {
     ) throws(BodyRefusal) {
         let body = try Self.whole(request, limit: bodyLimit)
         self.init(
+            request, segments: segments, body: body,
+            reading: try BodyReading(of: body, request.fields, limit: bodyLimit),
+            receivedAt: receivedAt)
+    }
+
+    init(_ request: Request, segments: Int, body: [UInt8], reading: BodyReading, receivedAt: Timestamp) {
+        self.init(
             method: request.method.rawValue,
             called: CalledURL(
                 isSecure: request.isSecure, host: request.forwardedHost,
                 path: Array(request.target.beginning(of: segments))),
             path: Array(request.target.rest(after: segments)), query: request.target.query.map(Array.init),
-            fields: request.fields, body: body,
-            reading: try BodyReading(of: body, request.fields, limit: bodyLimit),
-            receivedAt: receivedAt, remote: request.remoteAddress)
+            fields: request.fields, body: body, reading: reading, receivedAt: receivedAt, remote: request.remoteAddress)
     }
 
     /// A request's body as it was sent.

@@ -95,6 +95,22 @@ extension MappedCapture {
                 check.report("Endpoint \(number) is missing from the index of uses.")
             }
         }
+        try checkRefusals(records, &check, in: transaction)
         return count
+    }
+
+    private func checkRefusals(
+        _ records: [UInt64: EndpointRecord], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        try visit(tables.refusals.table, &check, in: transaction) { key, value, check in
+            guard let key else { return check.report("The key of a refused request cannot be read.") }
+            let record = value.byteCount > 10 ? value.extracting(droppingFirst: 10) : value
+            if !isIntact(record) || RefusalRecord.decode(value, at: key) == nil {
+                check.report("Refused request \(key.number) of endpoint \(key.owner) is damaged.")
+            }
+            if records[key.owner] == nil {
+                check.report("Refused request \(key.number) belongs to endpoint \(key.owner), which does not exist.")
+            }
+        }
     }
 }

@@ -23,7 +23,7 @@ extension Tables {
 
     func rebuiltCaptureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         var state = CaptureState()
-        state.nextEndpoint = try next(in: [endpoints.bytes], transaction)
+        state.nextEndpoint = try next(in: [endpoints.bytes, refusals.table.bytes], transaction)
         return state
     }
 

@@ -30,6 +30,8 @@ struct Tables {
 
     /// By endpoint number, in the table of `notifications`.
     let endpoints: HeadTable<EndpointRecord>
+    /// By endpoint number and the number of the refusal.
+    let refusals: BoundedLog<RefusalRecord>
     /// By endpoint id: the endpoint's number.
     let endpointIDs: NumberTable<Endpoint.ID>
     /// By time of use and endpoint number. Each endpoint has one entry, at its last use or an earlier time.
@@ -122,7 +124,7 @@ struct Tables {
     }
 
     /// How many tables there are, and room for a few more.
-    static let limit = 56
+    static let limit = 58
 
     init(creating: Bool, in transaction: borrowing Transaction) throws(LMDBError) {
         let meta = try Table("meta", creating: creating, in: transaction)
@@ -144,6 +146,7 @@ struct Tables {
         touched = SingleRecord("touch", in: meta)
         endpoints = HeadTable(
             "notifications", try Table("notifications", creating: creating, in: transaction))
+        refusals = BoundedLog(table: try RecordTable("refusals", creating: creating, in: transaction))
         endpointIDs = try RecordTable("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try RecordTable("endpoint-uses", creating: creating, in: transaction)
         endpointMakers = try RecordTable("endpoint-makers", creating: creating, in: transaction)

@@ -264,7 +264,7 @@ extension Tables {
         "lost-parcels", "keyrings", "environments", "webhooks", "webhook-ids", "environment-webhooks",
         "attempt-parcels", "subscriptions", "subscription-ids", "user-subscriptions", "subscription-counts",
         "expressions", "gone-expressions", "routed-events", "waiting-events", "replays", "garbage", "requests",
-        "endpoint-makers", "owner-heads", "due-owners", "holds", "missed-events", "lags",
+        "endpoint-makers", "owner-heads", "due-owners", "holds", "missed-events", "lags", "refusals",
     ]
 }
 
