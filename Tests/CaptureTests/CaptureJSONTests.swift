@@ -100,6 +100,26 @@ import Values
 
     @Test(
         arguments: [
+            (#"{"enabled": true, "OVERFLOW": "drop-oldest"}"#, .dropOldest, nil, nil, nil),
+            (#"{"enabled": true, "overflow": null, "cors": null}"#, .refuse, false, nil, nil),
+            (#"{"enabled": true, "cors": true, "pinned": "yes"}"#, nil, true, true, nil),
+            (#"{"enabled": true, "pinned": null, "expires": null}"#, nil, nil, false, .never),
+            (#"{"enabled": true, "expires": 1.5}"#, nil, nil, nil, .after(1.5)),
+            (
+                #"{"enabled": true, "expires": "1970-01-01T00:00:01Z"}"#, nil, nil, nil,
+                .at(Timestamp(microseconds: 1_000_000))
+            ),
+        ] as [(String, EndpointSettings.Overflow?, Bool?, Bool?, Configuration.Expiry?)])
+    func `settings that are left out are unchanged, and null is the value of a new endpoint`(
+        text: String, overflow: EndpointSettings.Overflow?, cors: Bool?, pinned: Bool?, expiry: Configuration.Expiry?
+    ) throws {
+        let found = try Configuration(parsing: Array(text.utf8))
+        #expect(found.overflow == overflow && found.isOpenToPages == cors && found.isPinned == pinned)
+        #expect(found.expiry == expiry)
+    }
+
+    @Test(
+        arguments: [
             ("", "The body is not JSON"), ("{", "The body is not JSON"),
             ("\u{feff}\u{feff}{\"enabled\": true}", "The body is not JSON"),
             ("{\"enabled\": true} x", "The body is not JSON"), ("{\"enabled\": NaN}", "The body is not JSON"),
@@ -111,6 +131,11 @@ import Values
             ("{\"enabled\": \"false\"}", "\"enabled\" must be"), ("{\"enabled\": []}", "\"enabled\" must be"),
             ("{\"enabled\": 1.00}", "\"enabled\" must be"),
             ("{\"enabled\": true, \"subpaths\": null}", "\"subpaths\" must be"),
+            ("{\"enabled\": true, \"overflow\": \"drop\"}", "\"overflow\" must be"),
+            ("{\"enabled\": true, \"cors\": 0}", "\"cors\" must be"),
+            ("{\"enabled\": true, \"pinned\": \"no\"}", "\"pinned\" must be"),
+            ("{\"enabled\": true, \"expires\": \"2026\"}", "\"expires\" must be"),
+            ("{\"enabled\": true, \"expires\": -1}", "\"expires\" must be"),
         ])
     func `an invalid configuration is refused with the reason`(text: String, reason: String) {
         do throws(ConfigurationError) {

@@ -1,5 +1,7 @@
 import HTTP
+import HTTPTypes
 import JSON
+import MappedStore
 import StoreSupport
 import Testing
 import Values

@@ -9,7 +9,7 @@ extension CaptureHandlers {
         _ request: Request, from text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         var found = Finding.unknownEndpoint
-        if let id = Endpoint.ID(text) {
+        if let id = Endpoint.ID(inURL: text) {
             found = try await store.collect(
                 from: id, for: request.id, at: now(), limits, mayBeLong: context.mayBeLong)
         }
@@ -44,7 +44,7 @@ extension CaptureHandlers {
         } catch {
             return .whole(.text(.badRequest, error.reason))
         }
-        guard let id = Endpoint.ID(text) else { return .whole(unknown(text)) }
+        guard let id = Endpoint.ID(inURL: text) else { return .whole(unknown(text)) }
         if window.isOfRefused {
             let refused = try await store.refused(
                 at: id, after: window.after, limit: window.limit, at: now(), limits)
@@ -84,7 +84,7 @@ extension CaptureHandlers {
         _ request: Request, of number: String, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         guard let number = UInt64(number), number > 0 else { return .whole(unknown(notification: number, text)) }
-        guard let id = Endpoint.ID(text) else { return .whole(unknown(text)) }
+        guard let id = Endpoint.ID(inURL: text) else { return .whole(unknown(text)) }
         if request.target.queryNames.contains("refused") {
             let refused = try await store.refused(at: id, after: number - 1, limit: 1, at: now(), limits)
             guard let refused else { return .whole(unknown(text)) }
@@ -139,7 +139,7 @@ extension CaptureHandlers {
         guard let value = request.target.queryValue("through"), let number = UInt64(value) else {
             return .whole(.text(.badRequest, "The query parameter \"through\" must be the id of a notification."))
         }
-        guard let id = Endpoint.ID(text), try await store.acknowledge(through: number, at: id, at: now(), limits)
+        guard let id = Endpoint.ID(inURL: text), try await store.acknowledge(through: number, at: id, at: now(), limits)
         else { return .whole(unknown(text)) }
         return try await context.committed(Response(.noContent))
     }

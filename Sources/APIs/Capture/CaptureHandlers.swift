@@ -7,21 +7,24 @@ package import Values
 package final class CaptureHandlers {
     let store: any CaptureStore
     let limits: CaptureLimits
-    private let installation: Installation
-    private let webhookURL: String
-    private let bodyLimit: Int
+    let permissions: CapturePermissions
+    let installation: Installation
+    let webhookURL: String
+    let bodyLimit: Int
     let now: () -> Moment
-    private var random: any RandomNumberGenerator
+    var random: any RandomNumberGenerator
 
     /// - Parameters:
     ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.
     ///   - bodyLimit: the most bytes that a notification's decompressed body may have.
     package init(
-        store: any CaptureStore, limits: CaptureLimits, installation: Installation, webhookURL: String, bodyLimit: Int,
+        store: any CaptureStore, limits: CaptureLimits, permissions: CapturePermissions = CapturePermissions(),
+        installation: Installation, webhookURL: String, bodyLimit: Int,
         now: @escaping () -> Moment, random: any RandomNumberGenerator
     ) {
         self.store = store
         self.limits = limits
+        self.permissions = permissions
         self.installation = installation
         self.webhookURL = webhookURL
         self.bodyLimit = bodyLimit
@@ -36,7 +39,10 @@ package final class CaptureHandlers {
     ) async throws(StoreFailure) -> Answer? {
         switch (path.first, path.count) {
         case ("webhook", 2...):
-            return try await receive(request, at: path[1], context)
+            guard request.fields.firstValue(of: "origin") != nil else {
+                return try await receive(request, at: path[1], context)
+            }
+            return try await receiveFromPage(request, at: path[1], context)
         case ("manage", 1):
             guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
             return try await status()
@@ -50,6 +56,9 @@ package final class CaptureHandlers {
             case .delete: return try await delete(path[2], context)
             default: return .whole(.methodNotAllowed(allowed: "DELETE,GET,PUT"))
             }
+        case ("manage", 4) where path[1] == "endpoint" && path[3] == "settings":
+            guard request.method == .get else { return .whole(.methodNotAllowed(allowed: "GET")) }
+            return try await settings(of: path[2])
         case ("manage", 4) where path[1] == "endpoint" && path[3] == "notifications":
             switch request.method {
             case .get: return try await look(request, at: path[2], context)
@@ -71,7 +80,7 @@ package final class CaptureHandlers {
 
     // MARK: The original's routes
 
-    private func receive(
+    func receive(
         _ request: Request, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         let moment = now()
@@ -89,7 +98,7 @@ package final class CaptureHandlers {
             return .whole(refusal(.unreadable(BodyFault.corruptData.text)))
         }
         var acceptance = Acceptance.unknownEndpoint
-        if let id = Endpoint.ID(text) {
+        if let id = Endpoint.ID(inURL: text) {
             do throws(StoreFailure) {
                 acceptance = try await store.accept(notification, at: id, for: request.id, at: moment, limits)
             } catch {
@@ -124,7 +133,7 @@ package final class CaptureHandlers {
         _ request: Request, _ reason: RefusedNotification.Reason, _ reading: BodyReading? = nil, at text: String,
         _ moment: Moment
     ) async throws(StoreFailure) {
-        guard let id = Endpoint.ID(text) else { return }
+        guard let id = Endpoint.ID(inURL: text) else { return }
         let refused = RefusedNotification(
             request, segments: 2, reason: reason, reading, receivedAt: moment.wall)
         try await store.keep(refused, at: id, at: moment, limits)
@@ -141,66 +150,5 @@ package final class CaptureHandlers {
 
     func unknown(_ id: String) -> Response {
         .text(.notFound, "Endpoint '\(id)' does not exist or was removed.")
-    }
-
-    private func create(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
-        let id = Endpoint.ID(random: &random)
-        let creation = try await store.create(
-            id.numbered, for: request.id, from: request.remoteAddress, at: now(), limits)
-        switch creation {
-        case .created(let id):
-            store.count(.created)
-            let body = objectJSON { json in
-                json.member("endpointId", id.description)
-                json.member("fullyQualifiedEndpoint", webhookURL + id.description)
-            }
-            return try await context.committed(.json(.created, body))
-        case .tooManyOfAddress:
-            store.count(.creationRefused)
-            let text = "Your address has too many endpoints: the remaining ones are reserved for addresses with fewer."
-            return .whole(.text(.insufficientStorage, text))
-        case .tooMany:
-            store.count(.creationRefused)
-            return .whole(
-                .text(
-                    .insufficientStorage,
-                    "There are already \(limits.endpoints) endpoints, the most that this service allows."))
-        }
-    }
-
-    private func configure(
-        _ request: Request, _ text: String, _ context: any RequestContext
-    ) async throws(StoreFailure) -> Answer {
-        let body: [UInt8]
-        do throws(BodyRefusal) {
-            body = try Notification.decompressed(request, limit: bodyLimit)
-        } catch {
-            store.count(.configurationRefused)
-            return .whole(refusal(error))
-        }
-        let configuration: Configuration
-        do throws(ConfigurationError) {
-            configuration = try Configuration(parsing: body)
-        } catch {
-            store.count(.configurationRefused)
-            return .whole(.text(.badRequest, error.reason))
-        }
-        guard let id = Endpoint.ID(text), try await store.configure(id, configuration, at: now(), limits) else {
-            store.count(.configurationRefused)
-            return .whole(unknown(text))
-        }
-        store.count(.configured)
-        return try await context.committed(Response(.noContent))
-    }
-
-    private func delete(_ text: String, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
-        let wasThere: Bool = if let id = Endpoint.ID(text) { try await store.delete(id) } else { false }
-        store.count(wasThere ? .deleted : .deletionRefused)
-        return try await context.committed(Response(.noContent))
-    }
-
-    private func status() async throws(StoreFailure) -> Answer {
-        let overview = try await store.overview(newest: statusPageEndpoints)
-        return .whole(.text(.ok, statusPage(installation, limits, overview, at: now())))
     }
 }

@@ -9,13 +9,20 @@ package protocol CaptureStore: AnyObject {
     /// Opens an endpoint under a new id, unless a limit is reached.
     /// - Parameters:
     ///   - id: makes the id from the number of the endpoint.
+    ///   - name: the name of the endpoint, of which the id is made then.
     ///   - address: the client's address; limits count an IPv6 network of 64 bits as one address.
     func create(
-        _ id: (UInt64) -> Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment,
-        _ limits: CaptureLimits
+        _ id: (UInt64) -> Endpoint.ID, name: String?, for request: RequestID?, from address: String?,
+        at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Creation
 
-    /// Stores a notification for collection.
+    /// An endpoint; `nil` if it does not exist.
+    func endpoint(
+        _ id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) async throws(StoreFailure) -> Endpoint?
+
+    /// Stores a notification for collection. If there is no room, and the endpoint is configured so, the oldest ones are
+    /// removed.
     func accept(
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
         _ limits: CaptureLimits
@@ -152,18 +159,8 @@ package enum Creation: Equatable, Sendable {
     case tooMany
     /// Only addresses that have fewer endpoints may use the endpoints that are left.
     case tooManyOfAddress
-}
-
-/// The settings of an endpoint that a client may change.
-package struct Configuration: Equatable, Sendable {
-    package var isEnabled: Bool
-    /// `nil` leaves the setting unchanged.
-    package var takesSubpaths: Bool?
-
-    package init(isEnabled: Bool, takesSubpaths: Bool? = nil) {
-        self.isEnabled = isEnabled
-        self.takesSubpaths = takesSubpaths
-    }
+    /// Another endpoint has the name.
+    case taken
 }
 
 /// The counted events, in the order of the stored counters: add new ones at the end.

@@ -21,13 +21,14 @@ package struct Endpoint: Equatable, Sendable {
     /// How many numbers from `uncollected` up to `next` have no notification: after a power cut, numbering continues with
     /// a gap.
     package private(set) var skipped: UInt64
-    /// The size in the store of the notifications from `uncollected` on.
+    /// The size in the store of the notifications from `uncollected` on. A compressed body counts decompressed too.
     package var bytes: UInt64
+    package var settings: EndpointSettings
 
     package init(
         id: ID, number: UInt64, isEnabled: Bool = true, takesSubpaths: Bool = false, created: Timestamp,
         lastUsed: Timestamp, uncollected: UInt64 = 1, next: UInt64 = 1, skipped: UInt64 = 0,
-        bytes: UInt64 = 0
+        bytes: UInt64 = 0, settings: EndpointSettings = EndpointSettings()
     ) {
         self.id = id
         self.number = number
@@ -39,6 +40,7 @@ package struct Endpoint: Equatable, Sendable {
         self.next = next
         self.skipped = skipped
         self.bytes = bytes
+        self.settings = settings
     }
 
     /// How many notifications wait to be collected.
@@ -77,11 +79,6 @@ package struct Endpoint: Equatable, Sendable {
         bytes -= min(bytes, UInt64(size))
     }
 
-    /// Whether it has been idle or open for longer than allowed. From then on it is treated as removed.
-    package func isOverdue(at now: Timestamp, _ limits: CaptureLimits) -> Bool {
-        now.seconds(since: lastUsed) > limits.idleSeconds || now.seconds(since: created) > limits.lifetimeSeconds
-    }
-
     /// Whether one more notification may be stored.
     /// - Parameter size: the bytes of its body.
     package func acceptance(hasSubpath: Bool, size: Int = 0, _ limits: CaptureLimits) -> Acceptance {
@@ -90,6 +87,13 @@ package struct Endpoint: Equatable, Sendable {
         if count >= UInt64(max(0, limits.notificationsPerEndpoint)) { return .tooMany }
         if bytes + UInt64(size) > UInt64(max(0, limits.bytesPerEndpoint)) { return .tooManyBytes }
         return .stored
+    }
+
+    /// Whether the oldest notifications may be removed to make room for one that would be refused.
+    package func mayDrop(for acceptance: Acceptance, size: Int, _ limits: CaptureLimits) -> Bool {
+        guard acceptance == .tooMany || acceptance == .tooManyBytes else { return false }
+        return settings.overflow == .dropOldest && limits.notificationsPerEndpoint > 0
+            && size <= limits.bytesPerEndpoint
     }
 }
 

@@ -72,6 +72,21 @@ import Values
         }
     }
 
+    @Test(arguments: 0..<32)
+    func `the settings of an endpoint are read back, and damage is detected`(bits: Int) throws {
+        var endpoint = try endpoint()
+        if bits & 1 != 0 { endpoint.settings.overflow = .dropOldest }
+        if bits & 2 != 0 { endpoint.settings.isOpenToPages = true }
+        if bits & 4 != 0 { endpoint.settings.isPinned = true }
+        if bits & 8 != 0 { endpoint.settings.expires = Timestamp(microseconds: 70_000) }
+        if bits & 16 != 0 { endpoint.settings.name = "orders" }
+        let bytes = EndpointRecord.encode(record(endpoint))
+        #expect(EndpointRecord.decode(bytes, at: 9)?.endpoint == endpoint)
+        for bytes in damaged(bytes) + [bytes + [0], [3, 128] + bytes.dropFirst(2), [4] + bytes.dropFirst()] {
+            #expect(EndpointRecord.decode(bytes, at: 9) == nil)
+        }
+    }
+
     @Test(arguments: [(0, 0), (5, 4), (0, 1)] as [(UInt64, UInt64)])
     func `an endpoint with more collected than received notifications is damaged`(uncollected: UInt64, next: UInt64)
         throws

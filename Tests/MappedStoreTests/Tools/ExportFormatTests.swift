@@ -32,6 +32,7 @@ import Values
         "receivedAt": "2026-11-29T11:32:00Z", "method": "GET", "path": "", "headers": [], "charset": "latin1", \#
         "bodyBase64": "6Q=="}
         {"kind": "endpoint", "id": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "enabled": true, "subpaths": false, \#
+        "overflow": "drop-oldest", "cors": true, "pinned": true, "expires": "2026-11-30T12:00:00Z", "name": "n", \#
         "created": "2026-11-29T10:00:00Z", "lastUsed": "2026-11-29T12:00:00Z", "uncollected": 1, "next": 1}
         {"kind": "queue", "name": "a", "max_message_count": 3, "max_message_size": 20000, \#
         "max_queue_size": 1000000, "whitelist_ip": ["127.0.0.0/8", "::1/128"], "auth": null, "current_message": 7, \#

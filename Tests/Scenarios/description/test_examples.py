@@ -13,8 +13,9 @@ def test_the_examples_of_capture(begin, hurried):
     tour = Tour(Description())
     service = begin()
     tour.known["127.0.0.1:8080"] = "127.0.0.1:%d" % service.port
-    tour.ask(service, "createEndpoint")
+    tour.ask(service, "createEndpoint", "unnamed")
     tour.ask(service, "configureEndpoint", request="subpaths")
+    tour.ask(service, "getEndpointSettings")
     # As curl sends it.
     curl = {"User-Agent": "curl/7.88.1", "Accept": "*/*", "Content-Type": "application/sep+xml"}
     tour.ask(service, "sendToEndpoint", headers=curl)
@@ -27,11 +28,16 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "sendToSubpath")
     for name, body in {
         "notJSON": b"{x", "noObject": b"[]", "missing": b"{}", "noBoolean": b'{"enabled": "maybe"}',
+        "overflow": b'{"enabled": true, "overflow": "x"}', "cors": b'{"enabled": true, "cors": 7}',
+        "pinned": b'{"enabled": true, "pinned": true}', "expires": b'{"enabled": true, "expires": "soon"}',
+        "past": b'{"enabled": true, "expires": "2020-01-01T00:00:00Z"}', "late": b'{"enabled": true, "expires": 1e9}',
     }.items():  # fmt: skip
         tour.ask(service, "configureEndpoint", name, body=body, status=400)
     for name in ("after", "limit", "wait"):
         tour.ask(service, "listNotifications", name, query="?%s=x" % name, status=400)
     tour.ask(service, "acknowledgeNotifications", status=400)
+    for name in ("ring", "page"):
+        tour.ask(service, "configureEndpoint", request=name)
     tour.ask(service, "configureEndpoint", request="disable")
     tour.ask(service, "sendToEndpoint", status=500)
     tour.ask(service, "sendToEndpoint", "corrupt", body=b"nothing", headers={"Content-Encoding": "gzip"}, status=400)
@@ -48,6 +54,12 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "deleteEndpoint", at="/manage/endpoint/%zz", status=400)
     tour.ask(service, "configureEndpoint", body=bytes((1 << 20) + 1), status=413)
     crowd(tour, hurried, "createEndpoint", "requests")
+
+    named = begin(ALLOW_NAMED_ENDPOINTS="true", SERVER_URL="http://localhost:8080")
+    tour.ask(named, "createEndpoint", "named", request="plain")
+    tour.ask(named, "createEndpoint", request="plain", status=409)
+    for name, body in {"name": b'{"name": "."}', "secret": b'{"name": "a", "secret": 0}'}.items():
+        tour.ask(named, "createEndpoint", name, body=body, status=400)
 
     tight = begin(MAX_ACTIVE_ENDPOINTS=8, MAX_ENDPOINT_NOTIFICATIONS=1, TRUSTED_PROXIES="127.0.0.1")
     endpoint = tight.create()

@@ -12,7 +12,16 @@ extension MappedCapture {
     package func create(
         _ id: Endpoint.ID, for request: RequestID?, from address: String? = nil, at moment: Moment,
         _ limits: CaptureLimits
-    ) throws(StoreFailure) -> Creation { try create({ _ in id }, for: request, from: address, at: moment, limits) }
+    ) throws(StoreFailure) -> Creation {
+        try create({ _ in id }, for: request, from: address, at: moment, limits)
+    }
+
+    package func create(
+        _ id: (UInt64) -> Endpoint.ID, for request: RequestID?, from address: String? = nil, at moment: Moment,
+        _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Creation {
+        try create(id, name: nil, for: request, from: address, at: moment, limits)
+    }
 
     package func hasNews(
         at id: Endpoint.ID, after number: UInt64, at moment: Moment, _ limits: CaptureLimits

@@ -49,7 +49,7 @@ final class Application: Service {
             store: store, settings: settings, counters: counters, started: started, vitals: vitals)
         siteGuard = SiteGuard(settings)
         capture = CaptureHandlers(
-            store: store.capture, limits: settings.limits,
+            store: store.capture, limits: settings.limits, permissions: settings.capturePermissions,
             installation: Installation(
                 version: postroomVersion, started: started, cleanupSeconds: settings.cleanupSeconds,
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),

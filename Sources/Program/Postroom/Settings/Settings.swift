@@ -42,6 +42,7 @@ struct Settings: Equatable {
     /// Empty, or a path that begins with a slash and does not end with one.
     var mountPoint = ""
     var limits = CaptureLimits()
+    var capturePermissions = CapturePermissions()
     var cleanupSeconds = 120.0
     var logLevel = Logger.Level.info
     var logFormat = LogFormat.text

@@ -47,6 +47,8 @@ extension Settings {
             .seconds("MAX_DURATION_SECONDS", \.limits.lifetimeSeconds),
             .integer("MAX_ACTIVE_ENDPOINTS", \.limits.endpoints),
             .integer("MAX_ENDPOINT_NOTIFICATIONS", \.limits.notificationsPerEndpoint),
+            .flag("ALLOW_NAMED_ENDPOINTS", \.capturePermissions.allowsNames),
+            .flag("ALLOW_PINNED_ENDPOINTS", \.capturePermissions.allowsPins),
             .duration("CLEANUP_FREQUENCY_SECONDS", \.cleanupSeconds),
             Variable(
                 name: "LOG_LEVEL", expected: "DEBUG, INFO, WARNING, ERROR or CRITICAL",

@@ -45,7 +45,7 @@ extension MappedCapture {
                 return check.report("The record of an endpoint cannot be read.")
             }
             if number >= next { check.report("Endpoint \(number) has a number above the last one assigned.") }
-            if record.indexedUse > record.endpoint.lastUsed {
+            if record.indexedUse > record.endpoint.lastUsed, !record.endpoint.settings.isPinned {
                 check.report("The index of uses has endpoint \(number) at a later time than its record.")
             }
             records[number] = record

@@ -51,6 +51,7 @@ extension MappedCapture {
                 json.member("id", endpoint.id.description)
                 json.member("enabled", endpoint.isEnabled)
                 json.member("subpaths", endpoint.takesSubpaths)
+                json.settings(endpoint.settings, at: moment)
                 json.member("created", moment.wall(at: endpoint.created))
                 json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
                 json.member("uncollected", endpoint.uncollected)
@@ -95,6 +96,15 @@ extension MappedCapture {
 }
 
 extension JSONWriter {
+    /// Writes the settings that are not those of a new endpoint.
+    fileprivate mutating func settings(_ settings: EndpointSettings, at moment: Moment) {
+        if settings.overflow != .refuse { member("overflow", settings.overflow.rawValue) }
+        if settings.isOpenToPages { member("cors", true) }
+        if settings.isPinned { member("pinned", true) }
+        if let expires = settings.expires { member("expires", moment.wall(at: expires)) }
+        if let name = settings.name { member("name", name) }
+    }
+
     fileprivate mutating func notification(_ notification: Notification) {
         member("receivedAt", notification.receivedAt)
         member("method", notification.method)

@@ -61,14 +61,30 @@ struct EndpointImporter {
         guard waiting <= next - uncollected else {
             throw line.fault("\"waiting\" is greater than \"next\" minus \"uncollected\"")
         }
-        let endpoint = Endpoint(
+        var endpoint = Endpoint(
             id: id, number: number, isEnabled: try line.bool("enabled"), takesSubpaths: try line.bool("subpaths"),
             created: steady(try line.time("created")), lastUsed: moment.steady, uncollected: uncollected, next: next,
             skipped: next - uncollected - waiting)
+        endpoint.settings = try settings(line)
         _ = try line.time("lastUsed")
         last = uncollected - 1
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
         counts.endpoints += 1
+    }
+
+    private func settings(_ line: ImportLine) throws(ImportError) -> EndpointSettings {
+        var settings = EndpointSettings()
+        if let text = line.json["overflow"]?.string {
+            guard let overflow = EndpointSettings.Overflow(rawValue: text) else {
+                throw line.fault("\"overflow\" is not known")
+            }
+            settings.overflow = overflow
+        }
+        settings.isOpenToPages = line.json["cors"] == .bool(true)
+        settings.isPinned = line.json["pinned"] == .bool(true)
+        if line.json["expires"] != nil { settings.expires = steady(try line.time("expires")) }
+        settings.name = line.json["name"]?.string
+        return settings
     }
 
     /// Converts a time of the export to the steady clock: an age at the export is the age now.

@@ -9,8 +9,8 @@ extension MappedCapture: CaptureStore {
     private static let lookBytes = 4 << 20
 
     package func create(
-        _ id: (UInt64) -> Endpoint.ID, for request: RequestID?, from address: String?, at moment: Moment,
-        _ limits: CaptureLimits
+        _ id: (UInt64) -> Endpoint.ID, name: String?, for request: RequestID?, from address: String?,
+        at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Creation {
         let count = try read { (transaction) throws(LMDBError) in try tables.endpointIDs.count(in: transaction) }
         if limits.isScarce(total: count) {
@@ -18,6 +18,11 @@ extension MappedCapture: CaptureStore {
         }
         return try growing { (transaction) throws(LMDBError) in
             if case .created(let id) = try tables.requests.outcome(of: request, in: transaction) { return .created(id) }
+            if name != nil, let other = try stored(id(0), in: transaction) {
+                guard other.endpoint.isOverdue(at: moment.steady, limits) else { return .taken }
+                guard try admit(bytes: 512, in: &transaction) else { return nil }
+                try remove(other, in: &transaction)
+            }
             let total = try tables.endpointIDs.count(in: transaction)
             guard total < limits.endpoints else { return .tooMany }
             let maker = Network(address)
@@ -28,8 +33,9 @@ extension MappedCapture: CaptureStore {
             guard try admit(bytes: 256, in: &transaction) else { return nil }
             var state = try core.captureState(in: transaction)
             let id = id(state.nextEndpoint)
-            let endpoint = Endpoint(
+            var endpoint = Endpoint(
                 id: id, number: state.nextEndpoint, created: moment.steady, lastUsed: moment.steady)
+            endpoint.settings.name = name
             let record = EndpointRecord(endpoint: endpoint, indexedUse: moment.steady)
             state.nextEndpoint += 1
             try core.put(state, in: &transaction)
@@ -49,12 +55,14 @@ extension MappedCapture: CaptureStore {
         try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
+            let size = max(notification.body.count, notification.reading.decodedBytes)
             let acceptance = record.endpoint.acceptance(
-                hasSubpath: !notification.path.isEmpty,
-                size: max(notification.body.count, notification.reading.decodedBytes), limits)
-            guard acceptance == .stored else { return acceptance }
+                hasSubpath: !notification.path.isEmpty, size: size, limits)
+            let mayDrop = record.endpoint.mayDrop(for: acceptance, size: size, limits)
+            guard acceptance == .stored || mayDrop else { return acceptance }
             let stored = Encoded<NotificationRecord>(notification)
             guard try admit(bytes: stored.byteCount, in: &transaction) else { return nil }
+            if mayDrop { try dropOldest(of: &record.endpoint, for: size, limits, in: &transaction) }
             let floor = try core.lowestNumber(after: record.endpoint.next, in: &transaction)
             let number = record.endpoint.append(bytes: stored.weight, from: floor)
             record.endpoint.lastUsed = moment.steady
@@ -222,11 +230,20 @@ extension MappedCapture: CaptureStore {
     ) throws(StoreFailure) -> Bool {
         try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
-            record.endpoint.isEnabled = configuration.isEnabled
-            record.endpoint.takesSubpaths = configuration.takesSubpaths ?? record.endpoint.takesSubpaths
+            let before = record.endpoint.settings
+            configuration.apply(to: &record.endpoint, at: moment)
             record.endpoint.lastUsed = moment.steady
+            if record.endpoint.settings != before { try index(&record, at: moment, limits, in: &transaction) }
             try put(record, in: &transaction)
             return true
+        }
+    }
+
+    package func endpoint(
+        _ id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> Endpoint? {
+        try read(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+            try current(id, at: moment, limits, in: transaction)?.endpoint
         }
     }
 
@@ -280,11 +297,9 @@ extension MappedCapture: CaptureStore {
                 }
                 if record.endpoint.isOverdue(at: moment.steady, limits) {
                     try remove(record, in: &transaction)
-                } else if record.indexedUse != record.endpoint.lastUsed {
+                } else if record.indexedUse != record.endpoint.indexedUse(at: moment.steady, limits) {
                     // The endpoint was used since it was indexed. It is looked at again when that use is old.
-                    try tables.endpointUses.remove(record.useKey, in: &transaction)
-                    record.indexedUse = record.endpoint.lastUsed
-                    try tables.endpointUses.put(record.useKey, in: &transaction)
+                    try index(&record, at: moment, limits, in: &transaction)
                     try put(record, in: &transaction)
                 }
             }

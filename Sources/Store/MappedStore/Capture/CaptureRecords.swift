@@ -6,18 +6,52 @@ struct EndpointRecord: TableRecord {
     static let name = "an endpoint's record"
 
     var endpoint: Endpoint
-    /// The time under which the index by use has the endpoint: `endpoint.lastUsed` or earlier.
+    /// The time under which the index by use has the endpoint: `endpoint.lastUsed` or earlier. Of a pinned endpoint, the time
+    /// at which it was last looked at.
     var indexedUse: Timestamp
 
     private static let version: UInt8 = 1
     /// The version of a record that ends with the count of skipped numbers.
     private static let skippedVersion: UInt8 = 2
+    /// The version of a record with settings that the versions before do not have.
+    private static let settingsVersion: UInt8 = 3
+
+    private struct Flags: OptionSet {
+        let rawValue: UInt8
+        static let isEnabled = Flags(rawValue: 1)
+        static let takesSubpaths = Flags(rawValue: 2)
+        static let dropsOldest = Flags(rawValue: 4)
+        static let isOpenToPages = Flags(rawValue: 8)
+        static let isPinned = Flags(rawValue: 16)
+        static let hasExpiry = Flags(rawValue: 32)
+        static let hasName = Flags(rawValue: 64)
+
+        init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        init(_ endpoint: Endpoint) {
+            let settings = endpoint.settings
+            self = []
+            if endpoint.isEnabled { insert(.isEnabled) }
+            if endpoint.takesSubpaths { insert(.takesSubpaths) }
+            if settings.overflow == .dropOldest { insert(.dropsOldest) }
+            if settings.isOpenToPages { insert(.isOpenToPages) }
+            if settings.isPinned { insert(.isPinned) }
+            if settings.expires != nil { insert(.hasExpiry) }
+            if settings.name != nil { insert(.hasName) }
+        }
+
+        /// Those that a record without settings may have.
+        static let plain: UInt8 = 3
+        static let known: UInt8 = 127
+    }
 
     static func encode(_ record: EndpointRecord) -> [UInt8] {
         let endpoint = record.endpoint
         var writer = ByteWriter(reserving: 96)
-        writer.byte(endpoint.skipped == 0 ? Self.version : Self.skippedVersion)
-        writer.byte((endpoint.isEnabled ? 1 : 0) | (endpoint.takesSubpaths ? 2 : 0))
+        let flags = Flags(endpoint)
+        let hasSettings = flags.rawValue > Flags.plain
+        writer.byte(hasSettings ? settingsVersion : endpoint.skipped == 0 ? version : skippedVersion)
+        writer.byte(flags.rawValue)
         writer.rest(endpoint.id.bytes)
         writer.fixed(endpoint.created.microseconds)
         writer.fixed(endpoint.lastUsed.microseconds)
@@ -25,7 +59,9 @@ struct EndpointRecord: TableRecord {
         writer.number(endpoint.uncollected)
         writer.number(endpoint.next)
         writer.number(endpoint.bytes)
-        if endpoint.skipped > 0 { writer.number(endpoint.skipped) }
+        if hasSettings || endpoint.skipped > 0 { writer.number(endpoint.skipped) }
+        if let expires = endpoint.settings.expires { writer.fixed(expires.microseconds) }
+        if let name = endpoint.settings.name { writer.counted(name.utf8) }
         return writer.bytes
     }
 
@@ -36,19 +72,37 @@ struct EndpointRecord: TableRecord {
 
     static func decode(_ span: RawSpan, at number: UInt64) -> EndpointRecord? {
         var reader = ByteReader(span)
-        guard let version = reader.byte(), [Self.version, Self.skippedVersion].contains(version),
-            let flags = reader.byte(), flags < 4, let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
+        guard let version = reader.byte(), (Self.version...settingsVersion).contains(version),
+            let flags = reader.byte(), flags <= (version == settingsVersion ? Flags.known : Flags.plain),
+            let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
             let created = reader.fixedSigned(), let lastUsed = reader.fixedSigned(),
             let indexedUse = reader.fixedSigned(),
             let uncollected = reader.number(), let next = reader.number(), let bytes = reader.number(),
-            let skipped = version == Self.version ? 0 : reader.number(), reader.isAtEnd, uncollected >= 1,
+            let skipped = version == Self.version ? 0 : reader.number(),
+            let settings = settings(Flags(rawValue: flags), &reader), reader.isAtEnd, uncollected >= 1,
             uncollected <= next, next < 1 << 62, skipped <= next - uncollected
         else { return nil }
         let endpoint = Endpoint(
             id: id, number: number, isEnabled: flags & 1 != 0, takesSubpaths: flags & 2 != 0,
             created: Timestamp(microseconds: created), lastUsed: Timestamp(microseconds: lastUsed),
-            uncollected: uncollected, next: next, skipped: skipped, bytes: bytes)
+            uncollected: uncollected, next: next, skipped: skipped, bytes: bytes, settings: settings)
         return EndpointRecord(endpoint: endpoint, indexedUse: Timestamp(microseconds: indexedUse))
+    }
+
+    private static func settings(_ flags: Flags, _ reader: inout ByteReader) -> EndpointSettings? {
+        var settings = EndpointSettings()
+        settings.overflow = flags.contains(.dropsOldest) ? .dropOldest : .refuse
+        settings.isOpenToPages = flags.contains(.isOpenToPages)
+        settings.isPinned = flags.contains(.isPinned)
+        if flags.contains(.hasExpiry) {
+            guard let time = reader.time() else { return nil }
+            settings.expires = time
+        }
+        if flags.contains(.hasName) {
+            guard let name = reader.text() else { return nil }
+            settings.name = name
+        }
+        return settings
     }
 
     /// The endpoint's key in the index by use.

@@ -40,6 +40,39 @@ extension MappedCapture {
         try tables.endpoints.remove(number, in: &transaction)
     }
 
+    /// Gives an endpoint the place in the index by use that it should have.
+    func index(
+        _ record: inout EndpointRecord, at moment: Moment, _ limits: CaptureLimits, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        try tables.endpointUses.remove(record.useKey, in: &transaction)
+        record.indexedUse = record.endpoint.indexedUse(at: moment.steady, limits)
+        try tables.endpointUses.put(record.useKey, in: &transaction)
+    }
+
+    /// Removes the oldest notifications until there is room for one more.
+    /// - Parameter size: the bytes of its body.
+    func dropOldest(
+        of endpoint: inout Endpoint, for size: Int, _ limits: CaptureLimits, in transaction: inout Transaction
+    ) throws(LMDBError) {
+        var (count, bytes) = (endpoint.count, endpoint.bytes)
+        var end = endpoint.next
+        try tables.notifications.scan(
+            of: endpoint.number, from: endpoint.uncollected, to: endpoint.next, in: transaction
+        ) { key, record in
+            if count < UInt64(limits.notificationsPerEndpoint), bytes + UInt64(size) <= UInt64(limits.bytesPerEndpoint)
+            {
+                end = key.number
+                return false
+            }
+            count -= min(count, 1)
+            bytes -= min(bytes, UInt64(NotificationRecord.weight(record)))
+            return true
+        }
+        let freed = try tables.notifications.remove(
+            of: endpoint.number, from: endpoint.uncollected, to: end, in: &transaction)
+        endpoint.collect(to: end, count: freed.count, bytes: freed.bytes)
+    }
+
     /// Endpoints that may be overdue: first those whose indexed use is longest ago, with that time, then the oldest ones.
     func dueEndpoints(
         at now: Timestamp, _ limits: CaptureLimits, limit: Int, in transaction: borrowing Transaction
@@ -53,7 +86,7 @@ extension MappedCapture {
         try tables.endpoints.scan(in: transaction) { number, record in
             guard due.count < limit else { return false }
             // A damaged record does not say how old the endpoint is.
-            guard let endpoint = record?.endpoint else { return true }
+            guard let endpoint = record?.endpoint, !endpoint.settings.isPinned else { return true }
             guard now.seconds(since: endpoint.created) > limits.lifetimeSeconds else { return false }
             due.append((number, nil))
             return true

@@ -1,0 +1,108 @@
+internal import HTTP
+internal import HTTPTypes
+internal import JSON
+internal import Values
+
+/// Creates, configures and deletes endpoints, and shows them.
+extension CaptureHandlers {
+    func create(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
+        let name: EndpointName?
+        do throws(ConfigurationError) { name = try self.name(in: request) } catch {
+            store.count(.creationRefused)
+            return .whole(.text(.badRequest, error.reason))
+        }
+        let random = Endpoint.ID(random: &random)
+        let named = name.map { Endpoint.ID($0) }
+        let moment = now()
+        let creation = try await store.create(
+            { named ?? random.numbered($0) }, name: name?.text, for: request.id, from: request.remoteAddress,
+            at: moment,
+            limits)
+        switch creation {
+        case .created(let id):
+            store.count(.created)
+            try await context.committed()
+            var reference = id.description
+            if name != nil {
+                // A retry gets the name that the first attempt has chosen.
+                reference = try await store.endpoint(id, at: moment, limits)?.reference ?? reference
+            }
+            let body = objectJSON { json in
+                json.member("endpointId", reference)
+                json.member("fullyQualifiedEndpoint", webhookURL + reference)
+            }
+            return .whole(.json(.created, body))
+        case .taken:
+            store.count(.creationRefused)
+            return .whole(.text(.conflict, "There is already an endpoint '\(name?.text ?? "")'."))
+        case .tooManyOfAddress:
+            store.count(.creationRefused)
+            let text = "Your address has too many endpoints: the remaining ones are reserved for addresses with fewer."
+            return .whole(.text(.insufficientStorage, text))
+        case .tooMany:
+            store.count(.creationRefused)
+            return .whole(
+                .text(
+                    .insufficientStorage,
+                    "There are already \(limits.endpoints) endpoints, the most that this service allows."))
+        }
+    }
+
+    func configure(
+        _ request: Request, _ text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Answer {
+        let body: [UInt8]
+        do throws(BodyRefusal) {
+            body = try Notification.decompressed(request, limit: bodyLimit)
+        } catch {
+            store.count(.configurationRefused)
+            return .whole(refusal(error))
+        }
+        let configuration: Configuration
+        let moment = now()
+        do throws(ConfigurationError) {
+            configuration = try Configuration(parsing: body)
+            try configuration.check(permissions, limits, at: moment)
+        } catch {
+            store.count(.configurationRefused)
+            return .whole(.text(.badRequest, error.reason))
+        }
+        guard let id = Endpoint.ID(inURL: text), try await store.configure(id, configuration, at: moment, limits) else {
+            store.count(.configurationRefused)
+            return .whole(unknown(text))
+        }
+        store.count(.configured)
+        return try await context.committed(Response(.noContent))
+    }
+
+    func delete(_ text: String, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
+        let wasThere: Bool = if let id = Endpoint.ID(inURL: text) { try await store.delete(id) } else { false }
+        store.count(wasThere ? .deleted : .deletionRefused)
+        return try await context.committed(Response(.noContent))
+    }
+
+    func settings(of text: String) async throws(StoreFailure) -> Answer {
+        let moment = now()
+        guard let id = Endpoint.ID(inURL: text), let endpoint = try await store.endpoint(id, at: moment, limits) else {
+            return .whole(unknown(text))
+        }
+        return .whole(.json(.ok, settingsJSON(endpoint, at: moment)))
+    }
+
+    /// The name that a client asks for, if names are allowed.
+    private func name(in request: Request) throws(ConfigurationError) -> EndpointName? {
+        guard permissions.allowsNames, case .whole(let body) = request.body, body.count <= bodyLimit,
+            let wish = try CreationWish(parsing: body)
+        else { return nil }
+        let secret: [UInt8]? = wish.hasSecret ? [UInt8](randomCount: 16, using: &random) : nil
+        guard let name = EndpointName(wish.name, secret: secret) else {
+            throw ConfigurationError(reason: "The member \"name\" must not look like an id.")
+        }
+        return name
+    }
+
+    func status() async throws(StoreFailure) -> Answer {
+        let overview = try await store.overview(newest: statusPageEndpoints)
+        return .whole(.text(.ok, statusPage(installation, limits, overview, at: now())))
+    }
+}

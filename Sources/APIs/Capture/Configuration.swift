@@ -1,0 +1,176 @@
+internal import Encodings
+internal import JSON
+package import Values
+
+/// The settings of an endpoint that a client may change. `nil` leaves a setting unchanged.
+package struct Configuration: Equatable, Sendable {
+    package var isEnabled: Bool
+    package var takesSubpaths: Bool?
+    package var overflow: EndpointSettings.Overflow?
+    package var isOpenToPages: Bool?
+    package var isPinned: Bool?
+    package var expiry: Expiry?
+
+    /// When an endpoint ends.
+    package enum Expiry: Equatable, Sendable {
+        /// By the limits of the installation.
+        case never
+        case at(Timestamp)
+        /// So many seconds after the request.
+        case after(Double)
+    }
+
+    package init(isEnabled: Bool, takesSubpaths: Bool? = nil) {
+        self.isEnabled = isEnabled
+        self.takesSubpaths = takesSubpaths
+    }
+
+    /// Changes an endpoint.
+    package func apply(to endpoint: inout Endpoint, at moment: Moment) {
+        endpoint.isEnabled = isEnabled
+        endpoint.takesSubpaths = takesSubpaths ?? endpoint.takesSubpaths
+        endpoint.settings.overflow = overflow ?? endpoint.settings.overflow
+        endpoint.settings.isOpenToPages = isOpenToPages ?? endpoint.settings.isOpenToPages
+        endpoint.settings.isPinned = isPinned ?? endpoint.settings.isPinned
+        guard let expiry else { return }
+        endpoint.settings.expires = expiry.secondsLeft(at: moment).map { moment.steady.adding(seconds: $0) }
+    }
+}
+
+extension Configuration.Expiry {
+    func secondsLeft(at moment: Moment) -> Double? {
+        switch self {
+        case .never: nil
+        case .at(let time): time.seconds(since: moment.wall)
+        case .after(let seconds): seconds
+        }
+    }
+}
+
+/// Why a configuration is invalid, as a sentence for the client.
+package struct ConfigurationError: Error, Equatable, Sendable {
+    package let reason: String
+}
+
+extension Configuration {
+    /// Reads `{"enabled": bool}` and the optional members. As in the original, letter case in names does not matter and other
+    /// members are ignored. A text or number that means yes is read as true; any other value that is not a Boolean is
+    /// refused. `null` stands for the value that a new endpoint has.
+    package init(parsing body: [UInt8]) throws(ConfigurationError) {
+        let json: JSON
+        do throws(JSONError) {
+            json = try JSON(parsing: jsonText(body) ?? body)
+        } catch {
+            throw ConfigurationError(reason: "The body is not JSON: \(error).")
+        }
+        guard case .object(let members) = json else {
+            throw ConfigurationError(reason: "The body must be an object like {\"enabled\": true}.")
+        }
+        func member(_ name: String) -> JSON? { members.last { $0.name.lowercased() == name }?.value }
+        func flag(_ name: String, mayBeNull: Bool = true) throws(ConfigurationError) -> Bool? {
+            guard let value = member(name) else { return nil }
+            if mayBeNull, value == .null { return false }
+            guard let flag = Self.boolean(value) else {
+                let orNull = mayBeNull ? ", or null" : ""
+                throw ConfigurationError(reason: "The member \"\(name)\" must be true or false\(orNull).")
+            }
+            return flag
+        }
+        guard let isEnabled = try flag("enabled", mayBeNull: false) else {
+            throw ConfigurationError(reason: "The member \"enabled\" is missing.")
+        }
+        self.init(isEnabled: isEnabled, takesSubpaths: try flag("subpaths", mayBeNull: false))
+        isOpenToPages = try flag("cors")
+        isPinned = try flag("pinned")
+        overflow = try member("overflow").map(Self.overflow)
+        expiry = try member("expires").map(Self.expiry)
+    }
+
+    private static func boolean(_ value: JSON) -> Bool? {
+        switch value {
+        case .bool(let value): value
+        case .string(let text) where ["true", "yes", "y", "on", "t", "1"].contains(text.lowercased()): true
+        case .number("1"), .number("1.0"): true
+        default: nil
+        }
+    }
+
+    private static func overflow(_ value: JSON) throws(ConfigurationError) -> EndpointSettings.Overflow {
+        if value == .null { return .refuse }
+        guard let overflow = value.string.flatMap(EndpointSettings.Overflow.init) else {
+            throw ConfigurationError(
+                reason: "The member \"overflow\" must be \"refuse\" or \"drop-oldest\", or null.")
+        }
+        return overflow
+    }
+
+    private static func expiry(_ value: JSON) throws(ConfigurationError) -> Expiry {
+        switch value {
+        case .null: return .never
+        case .number(let text):
+            if let seconds = Double(text), seconds > 0 { return .after(seconds) }
+        case .string(let text):
+            if let time = Timestamp(iso8601: text) { return .at(time) }
+        default: break
+        }
+        throw ConfigurationError(
+            reason:
+                "The member \"expires\" must be a number of seconds, a time like \"2026-12-31T00:00:00Z\", or null.")
+    }
+
+    /// Checks what the installation allows.
+    func check(_ permissions: CapturePermissions, _ limits: CaptureLimits, at moment: Moment) throws(ConfigurationError)
+    {
+        if isPinned == true, !permissions.allowsPins {
+            throw ConfigurationError(
+                reason: "The member \"pinned\" cannot be true: the operator has not set ALLOW_PINNED_ENDPOINTS.")
+        }
+        guard let seconds = expiry?.secondsLeft(at: moment) else { return }
+        guard seconds > 0 else { throw ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
+        guard isPinned == true || seconds <= limits.lifetimeSeconds else {
+            throw ConfigurationError(
+                reason:
+                    "The member \"expires\" must be at most \(limits.lifetimeSeconds) seconds from now (MAX_DURATION_SECONDS)."
+            )
+        }
+    }
+}
+
+/// The settings of an endpoint, as they are read and in part configured.
+func settingsJSON(_ endpoint: Endpoint, at moment: Moment) -> [UInt8] {
+    objectJSON { json in
+        let settings = endpoint.settings
+        json.member("enabled", endpoint.isEnabled)
+        json.member("subpaths", endpoint.takesSubpaths)
+        json.member("overflow", settings.overflow.rawValue)
+        json.member("cors", settings.isOpenToPages)
+        json.member("pinned", settings.isPinned)
+        json.member("expires", orNull: settings.expires.map { moment.wall(at: $0).iso8601() })
+        json.member("name", orNull: settings.name)
+        json.member("created", moment.wall(at: endpoint.created).iso8601())
+        json.member("lastUsed", moment.wall(at: endpoint.lastUsed).iso8601())
+    }
+}
+
+/// What a client asks for when it creates an endpoint.
+struct CreationWish: Equatable {
+    let name: String
+    /// Whether the name gets a part that cannot be guessed.
+    let hasSecret: Bool
+
+    /// - Returns: `nil` if the body does not ask for a name. The original API does not read the body.
+    init?(parsing body: [UInt8]) throws(ConfigurationError) {
+        guard !body.isEmpty, let json = try? JSON(parsing: jsonText(body) ?? body), let name = json["name"] else {
+            return nil
+        }
+        guard case .string(let text) = name, EndpointName.isValid(text, atMost: 64) else {
+            throw ConfigurationError(reason: "The member \"name\" \(EndpointName.rule).")
+        }
+        switch json["secret"] {
+        case .none, .some(.bool(true)): hasSecret = true
+        case .some(.bool(false)): hasSecret = false
+        default: throw ConfigurationError(reason: "The member \"secret\" must be true or false.")
+        }
+        self.name = text
+    }
+}

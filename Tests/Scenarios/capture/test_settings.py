@@ -1,0 +1,224 @@
+"""Settings of endpoints that the original does not have: overflow, CORS, expiry, pins and names."""
+
+import datetime
+
+import pytest
+from harness import postroom, together, wait_for
+
+
+def settings(service, endpoint):
+    answer = service.call("GET", "/manage/endpoint/%s/settings" % endpoint)
+    assert answer.status == 200, answer.text
+    return answer.json()
+
+
+def settable(service, endpoint):
+    """The settings that can be configured. Times are converted between two clocks, which differ by some microseconds."""
+    found = {name: value for name, value in settings(service, endpoint).items() if name not in ("created", "lastUsed")}
+    if found["expires"]:
+        found["expires"] = round(datetime.datetime.fromisoformat(found["expires"].replace("Z", "+00:00")).timestamp())
+    return found
+
+
+def configure(service, endpoint, **members):
+    answer = service.configure(endpoint, **{"enabled": True, **members})
+    assert answer.status == 204, answer.text
+
+
+def test_what_is_left_out_stays_and_null_removes(shared, endpoint):
+    new = settings(shared, endpoint)
+    assert list(new) == ["enabled", "subpaths", "overflow", "cors", "pinned", "expires", "name", "created", "lastUsed"]
+    new = settable(shared, endpoint)
+    assert list(new.values()) == [True, False, "refuse", False, False, None, None]
+    time = "2100-01-01T00:00:00Z"
+    assert shared.configure(endpoint, enabled=True, expires=time).status == 400
+    configure(shared, endpoint, overflow="drop-oldest", cors=True, expires=1000)
+    changed = settable(shared, endpoint)
+    assert (changed["overflow"], changed["cors"]) == ("drop-oldest", True) and changed["expires"]
+    configure(shared, endpoint, subpaths=True, anything=[1])
+    assert settable(shared, endpoint) == {**changed, "subpaths": True}
+    # What was read can be sent back.
+    assert shared.configure(endpoint, **settings(shared, endpoint)).status == 204
+    assert settable(shared, endpoint) == {**changed, "subpaths": True}
+    configure(shared, endpoint, overflow=None, cors=None, pinned=None, expires=None, subpaths=False)
+    assert settable(shared, endpoint) == new
+
+
+@pytest.mark.parametrize(
+    "member, value",
+    [("overflow", "drop"), ("overflow", 1), ("overflow", True), ("cors", "no"), ("cors", []), ("pinned", 2), ("pinned", True)]
+    + [("expires", 0), ("expires", -1), ("expires", "soon"), ("expires", True), ("expires", "2020-01-01T00:00:00Z"), ("expires", 1e7)],
+)
+def test_a_bad_member_is_refused_with_its_name_and_changes_nothing(shared, endpoint, member, value):
+    before = settable(shared, endpoint)
+    answer = shared.configure(endpoint, **{"enabled": False, member: value})
+    assert answer.status == 400 and '"%s"' % member in answer.text
+    assert settable(shared, endpoint) == before
+
+
+def test_the_settings_of_an_unknown_endpoint_are_404(shared):
+    assert shared.call("GET", "/manage/endpoint/nobody/settings").status == 404
+    assert shared.call("PUT", "/manage/endpoint/nobody/settings").status == 405
+
+
+# ---------------------------------------------------------------- overflow
+
+
+def test_an_endpoint_can_drop_the_oldest_by_number_and_by_bytes(serve):
+    service = serve(MAX_ENDPOINT_NOTIFICATIONS=3, MAX_ENDPOINT_BYTES=100_000)
+    endpoint = service.create()
+    configure(service, endpoint, overflow="drop-oldest")
+    for number in range(5):
+        assert service.hook(endpoint, str(number)).status == 200
+    assert [(n["id"], n["body"]) for n in service.look(endpoint).json()["notifications"]] == [(3, "2"), (4, "3"), (5, "4")]
+    assert service.hook(endpoint, b"x" * 60_000).status == 200
+    assert service.hook(endpoint, b"y" * 60_000).status == 200
+    assert [n["body"][0] for n in service.look(endpoint).json()["notifications"]] == ["y"]
+    # One that has no room in an empty endpoint is refused, and drops nothing.
+    assert service.hook(endpoint, b"z" * 100_001).status == 507
+    service.check()
+    assert [n["id"] for n in service.collect(endpoint)] == [7]
+    assert service.hook(endpoint, "next").status == 200 and service.bodies(endpoint) == ["next"]
+    service.check()
+
+
+# ---------------------------------------------------------------- CORS
+
+PREFLIGHT = {"Origin": "https://app.example", "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-a, content-type"}
+
+
+def test_pages_may_send_to_an_endpoint_that_allows_it(shared, endpoint):
+    page = {"Origin": "https://app.example"}
+    answer = shared.hook(endpoint, "x", page)
+    assert answer.status == 200 and "access-control-allow-origin" not in answer.headers
+    configure(shared, endpoint, cors=True)
+    answer = shared.call("OPTIONS", "/webhook/" + endpoint, headers=PREFLIGHT)
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == "*" and answer.headers["access-control-allow-methods"] == "PUT"
+    assert answer.headers["access-control-allow-headers"] == "x-a, content-type"
+    answer = shared.hook(endpoint, "y", page)
+    assert answer.status == 200 and answer.headers["access-control-allow-origin"] == "*"
+    # Without a page that asks, OPTIONS is a request like others.
+    assert shared.call("OPTIONS", "/webhook/" + endpoint).status == 200
+    assert [(n["method"], n["body"]) for n in shared.collect(endpoint)] == [("POST", "x"), ("POST", "y"), ("OPTIONS", "")]
+    # A page can read a refusal too.
+    shared.configure(endpoint, enabled=False)
+    answer = shared.hook(endpoint, "x", page)
+    assert answer.status == 500 and answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_a_preflight_to_other_endpoints_is_a_notification(shared, endpoint):
+    assert shared.call("OPTIONS", "/webhook/" + endpoint, headers=PREFLIGHT).status == 200
+    assert [n["method"] for n in shared.collect(endpoint)] == ["OPTIONS"]
+    assert shared.call("OPTIONS", "/webhook/nobody", headers=PREFLIGHT).status == 404
+
+
+def test_pages_may_not_manage_an_endpoint_that_they_may_send_to(shared, endpoint):
+    configure(shared, endpoint, cors=True)
+    assert shared.call("GET", "/manage/endpoint/" + endpoint, headers={"Origin": "https://app.example"}).status == 403
+
+
+# ---------------------------------------------------------------- expiry and pins
+
+
+def test_an_endpoint_ends_when_it_expires_although_it_is_used(serve):
+    service = serve(CLEANUP_FREQUENCY_SECONDS=0.1, RESPONDERS=1)
+    endpoint, other = service.create(), service.create()
+    time = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)
+    configure(service, endpoint, expires=time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    wait_for(lambda: service.hook(endpoint).status == 404)
+    assert datetime.datetime.now(datetime.timezone.utc) >= time
+    wait_for(lambda: "ENDPOINTS (1 total)" in service.call("GET", "/manage").text)
+    assert service.hook(other).status == 200
+    service.check()
+
+
+def test_a_pinned_endpoint_stays_until_it_is_unpinned(serve):
+    service = serve(
+        ALLOW_PINNED_ENDPOINTS="true", MAX_IDLE_DURATION_SECONDS=0.5, MAX_DURATION_SECONDS=0.7, CLEANUP_FREQUENCY_SECONDS=0.1,
+        MAX_ACTIVE_ENDPOINTS=64,
+    )  # fmt: skip
+    pinned = []
+    for number in range(20):
+        pinned.append(service.create())
+        configure(service, pinned[-1], pinned=True)
+    others = [service.create() for _ in range(2)]
+    wait_for(lambda: all(service.look(endpoint).status == 404 for endpoint in others))
+    # The others are removed from the store too, although many that stay are older.
+    wait_for(lambda: "ENDPOINTS (20 total)" in service.call("GET", "/manage").text)
+    assert all(service.hook(endpoint, "x").status == 200 for endpoint in pinned)
+    service.check()
+    configure(service, pinned[0], pinned=False)
+    wait_for(lambda: "ENDPOINTS (19 total)" in service.call("GET", "/manage").text)
+    configure(service, pinned[1], pinned=True, expires=0.2)
+    wait_for(lambda: "ENDPOINTS (18 total)" in service.call("GET", "/manage").text)
+    assert service.hook(pinned[1]).status == 404 and service.bodies(pinned[2]) == ["x"]
+    service.check()
+
+
+# ---------------------------------------------------------------- names
+
+
+def create(service, body):
+    return service.call("POST", "/manage/endpoint", body)
+
+
+def test_a_name_stands_for_the_id_in_all_routes(serve):
+    service = serve(ALLOW_NAMED_ENDPOINTS="true", SERVER_URL="http://127.0.0.1")
+    secret = create(service, '{"name": "orders"}').json()
+    name, _, rest = secret["endpointId"].partition(".")
+    assert name == "orders" and len(rest) == 22 and secret["fullyQualifiedEndpoint"] == "http://127.0.0.1/webhook/" + secret["endpointId"]
+    plain = create(service, '{"name": "orders", "secret": false}').json()
+    assert plain["endpointId"] == "orders"
+    for endpoint in (secret["endpointId"], "orders"):
+        assert service.hook(endpoint, endpoint).status == 200
+        assert settings(service, endpoint)["name"] == endpoint
+        configure(service, endpoint, cors=True)
+        assert service.call("GET", "/manage/endpoint/%s/notifications/1/body" % endpoint).body == endpoint.encode()
+        assert service.bodies(endpoint) == [endpoint]
+    answer = create(service, '{"name": "orders", "secret": false}')
+    assert answer.status == 409 and "orders" in answer.text
+    assert service.hook("order").status == 404
+    service.check()
+    # It moves to another store with its name.
+    lines = postroom(service.directory, "store", "export").stdout
+    assert b'"name": "orders"' in lines
+    assert service.call("DELETE", "/manage/endpoint/orders").status == 204
+    assert service.hook("orders").status == 404
+    assert create(service, '{"name": "orders", "secret": false}').status == 201
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".a", "a/b", "a b", "\u00e9", "x" * 65, "A" * 32])
+def test_a_bad_name_is_refused(serve, name):
+    service = serve(ALLOW_NAMED_ENDPOINTS="true", RESPONDERS=1)
+    answer = create(service, ('{"name": "%s", "secret": false}' % name).encode())
+    assert answer.status == 400 and '"name"' in answer.text
+
+
+def test_of_many_who_want_a_name_at_a_time_one_gets_it(serve):
+    service = serve(ALLOW_NAMED_ENDPOINTS="true", RESPONDERS=3)
+    statuses = together(12, lambda _: create(service, '{"name": "one", "secret": false}').status)
+    assert sorted(statuses) == [201] + [409] * 11
+
+
+@pytest.mark.parametrize("body", ['{"name": "orders"}', "{", "[]", '{"name": 3}', "x" * 100])
+def test_without_the_setting_a_body_is_not_read(shared, body):
+    made = create(shared, body)
+    assert made.status == 201 and len(made.json()["endpointId"]) == 32
+    shared.call("DELETE", "/manage/endpoint/" + made.json()["endpointId"])
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", '{"other": 3}', "x" * 100])
+def test_with_the_setting_other_bodies_are_ignored(serve, body):
+    made = create(serve(ALLOW_NAMED_ENDPOINTS="true", RESPONDERS=1), body)
+    assert made.status == 201 and len(made.json()["endpointId"]) == 32
+
+
+def test_the_name_of_an_endpoint_that_is_over_is_free(serve):
+    service = serve(ALLOW_NAMED_ENDPOINTS="true", CLEANUP_FREQUENCY_SECONDS=1000, RESPONDERS=1)
+    assert create(service, '{"name": "one", "secret": false}').status == 201
+    service.hook("one", "old")
+    configure(service, "one", expires=0.2)
+    wait_for(lambda: create(service, '{"name": "one", "secret": false}').status == 201)
+    assert service.bodies("one") == []
+    service.check()
