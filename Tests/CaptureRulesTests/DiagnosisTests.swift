@@ -222,7 +222,7 @@ import Values
         }
     }
 
-    /// Without the bound, the indented texts of this body would have half a gigabyte.
+    /// Without the bound, the indented texts of this body would have sixty megabytes each.
     @Test func `a diagnosis of a body that is nested deeply is bounded`() throws {
         let deep =
             String(repeating: "[", count: 999) + Array(repeating: "1", count: 15_000).joined(separator: ",")

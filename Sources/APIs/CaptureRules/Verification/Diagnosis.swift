@@ -6,7 +6,7 @@ internal import Values
 struct Diagnosis {
     /// A longer body is not tried in variations.
     static let bodyBytes = 32 << 10
-    /// The most bytes that are hashed for one diagnosis: some milliseconds.
+    /// The most bytes that are hashed for one diagnosis.
     static let hashedBytes = 2 << 20
 
     struct Finding: Equatable {

@@ -84,6 +84,11 @@ struct JSONStyle {
 
     private func write(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
+        defer { bytes.append(UInt8(ascii: "\"")) }
+        guard !text.utf8.allSatisfy(isPlain) else {
+            bytes += text.utf8
+            return
+        }
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"": bytes += #"\""#.utf8
@@ -103,7 +108,17 @@ struct JSONStyle {
                 }
             }
         }
-        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Whether this style writes the byte of a text as it is.
+    private func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case ..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"): false
+        case 0x7f...: !isASCII
+        case UInt8(ascii: "/"): !escapesSlashes
+        case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"): !escapesHTML
+        default: true
+        }
     }
 
     private func escape(_ scalar: Unicode.Scalar, _ bytes: inout [UInt8]) {

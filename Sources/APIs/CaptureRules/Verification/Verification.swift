@@ -35,10 +35,17 @@ package struct Verification: Sendable {
         if preset == .gitlab { return tokenVerdict(signature) }
         let bases = bases(of: signature, request)
         let base = bases[0]
+        // A body may be long, so its HMAC is computed once.
         let expected = scheme.hasSecret ? scheme.signature(of: base) : nil
-        let isRight = bases.contains { self.isRight(signature, base: $0) }
+        let isRight =
+            self.isRight(signature, base: base, expected: expected)
+            || bases.dropFirst().contains { base in
+                self.isRight(signature, base: base, expected: scheme.signature(of: base))
+            }
         func result(_ cause: Verdict.Cause?, _ reason: String?) -> Verdict {
-            verdict(cause, reason, base: base, expected: expected, received: signature.shown)
+            verdict(
+                cause, reason, base: base, expected: expected.map { scheme.shownPrefix + $0 }, received: signature.shown
+            )
         }
         guard isRight else {
             var diagnosis = Diagnosis(scheme, signature, request, origins: origins)
@@ -68,10 +75,10 @@ package struct Verification: Sendable {
         return [base] + urls.map { scheme.base(of: signature, request, body: request.body, url: $0) }
     }
 
-    private func isRight(_ signature: PresentedSignature, base: [UInt8]) -> Bool {
-        if scheme.hasSecret {
-            let code = scheme.algorithm.authenticationCode(of: base, key: scheme.key)
-            let text = Array(scheme.form.text(code).utf8)
+    /// - Parameter expected: the HMAC of the base; `nil` if there is no secret.
+    private func isRight(_ signature: PresentedSignature, base: [UInt8], expected: String?) -> Bool {
+        if let expected {
+            let text = Array(expected.utf8)
             if signature.texts.contains(where: { isEqualInConstantTime(Array($0.utf8), text) }) { return true }
         }
         guard let key = scheme.publicKey else { return false }

@@ -63,15 +63,16 @@ struct VerificationScheme: Sendable {
         }
     }
 
-    /// The signature as its header has it.
-    func signature(of base: [UInt8]) -> String {
-        let prefix =
-            switch preset {
-            case .standardWebhooks: "v1,"
-            case .stripe: "v1="
-            default: self.prefix
-            }
-        return prefix + form.text(algorithm.authenticationCode(of: base, key: key))
+    /// The HMAC as its header has it, without what is before it.
+    func signature(of base: [UInt8]) -> String { form.text(algorithm.authenticationCode(of: base, key: key)) }
+
+    /// What is before the HMAC in its header, or in an item of the header's list.
+    var shownPrefix: String {
+        switch preset {
+        case .standardWebhooks: "v1,"
+        case .stripe: "v1="
+        default: prefix
+        }
     }
 }
 
