@@ -1,3 +1,4 @@
+internal import CaptureRules
 internal import HTTP
 internal import HTTPTypes
 internal import JSON
@@ -53,6 +54,9 @@ extension CaptureHandlers {
         // A client that waits uses its endpoint: the wait ends before the endpoint counts as idle.
         let milliseconds = min(Double(window.waitMilliseconds), max(0, limits.idleSeconds * 500))
         let deadline = context.deadline(milliseconds: Int(milliseconds))
+        if let match = window.match {
+            return try await look(for: match, at: id, text, window, until: deadline, context)
+        }
         let interest = EndpointInterest(id, after: window.after)
         var mayWait = window.waitMilliseconds > 0
         while true {
@@ -70,7 +74,7 @@ extension CaptureHandlers {
 
     /// - Returns: `nil` if there is nothing to show yet, and the client may wait.
     @inline(never)
-    private func look(
+    func look(
         _ interest: EndpointInterest, _ text: String, limit: Int, mayWait: Bool, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer? {
         let found = try await store.look(
@@ -160,12 +164,14 @@ package final class EndpointInterest: Interest {
 }
 
 /// The notifications that a client asks to look at.
-struct Window: Equatable {
+struct Window {
     var after: UInt64 = 0
     var limit = 100
     var waitMilliseconds = 0
     /// Whether the client asks for what was refused instead.
     var isOfRefused = false
+    /// The client asks for the first notification that matches.
+    var match: RequestMatch?
 
     init(_ target: Target) throws(QueryError) {
         if let text = target.queryValue("after") {
@@ -177,5 +183,12 @@ struct Window: Equatable {
         limit = try target.wholeNumber("limit", in: 1...1000) ?? limit
         waitMilliseconds = try target.waitMilliseconds()
         isOfRefused = target.queryNames.contains("refused")
+        guard let text = target.queryValue("match") else { return }
+        guard !isOfRefused else {
+            throw QueryError(reason: "The query parameters \"match\" and \"refused\" exclude each other.")
+        }
+        do throws(InvalidMatch) { match = try RequestMatch(text) } catch {
+            throw QueryError(reason: "The query parameter \"match\" is not valid. \(error.reason)")
+        }
     }
 }
