@@ -97,7 +97,9 @@ let package = Package(
                 "Cryptography", "Delivery", "Encodings", "HTTP", "JSON", "JSONPath", "StandardWebhooks", "Values",
                 httpTypes,
             ], exclude: ["README.md"]),
-        module(.apis, "Capture", ["CaptureRules", "Encodings", "Cryptography", "HTTP", "Values", "JSON", httpTypes]),
+        module(
+            .apis, "Capture",
+            ["CaptureRules", "Cryptography", "Delivery", "Encodings", "HTTP", "JSON", "Values", httpTypes]),
         module(.apis, "Queues", ["Encodings", "Cryptography", "HTTP", "JSON", "Linux", "Values", httpTypes]),
         module(.apis, "Delivery", ["Encodings", "HTTP", "JSON", "Values"]),
         module(

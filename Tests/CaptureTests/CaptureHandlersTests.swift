@@ -1,3 +1,4 @@
+import Delivery
 import HTTP
 import HTTPTypes
 import JSON
@@ -21,7 +22,7 @@ struct Handled {
                 version: "1", started: test.moment.wall, cleanupSeconds: 1, mountPoint: "/", serverURL: "http://x")
             let handlers = CaptureHandlers(
                 store: test.capture, limits: limits, installation: installation, webhookURL: "http://x/webhook/",
-                bodyLimit: 100,
+                bodyLimit: 100, sealing: Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed }),
                 now: { test.moment }, random: SystemRandomNumberGenerator())
             try body(Handled(test: test, handlers: handlers))
         }

@@ -1,3 +1,4 @@
+internal import CaptureRules
 internal import HTTP
 internal import HTTPTypes
 internal import JSON
@@ -58,7 +59,7 @@ extension CaptureHandlers {
             store.count(.configurationRefused)
             return .whole(refusal(error))
         }
-        let configuration: Configuration
+        var configuration: Configuration
         let moment = now()
         do throws(ConfigurationError) {
             configuration = try Configuration(parsing: body)
@@ -67,7 +68,19 @@ extension CaptureHandlers {
             store.count(.configurationRefused)
             return .whole(.text(.badRequest, error.reason))
         }
-        guard let id = Endpoint.ID(inURL: text), try await store.configure(id, configuration, at: moment, limits) else {
+        guard let id = Endpoint.ID(inURL: text) else {
+            store.count(.configurationRefused)
+            return .whole(unknown(text))
+        }
+        let members = configuration.receiverMembers
+        let receiver = members.isEmpty ? nil : try await store.receiver(of: id, at: moment, limits)
+        switch try change(members, of: receiver) {
+        case .success(let change): configuration.receiver = change
+        case .failure(let error):
+            store.count(.configurationRefused)
+            return .whole(.text(.badRequest, error.reason))
+        }
+        guard try await store.configure(id, configuration, at: moment, limits) else {
             store.count(.configurationRefused)
             return .whole(unknown(text))
         }
@@ -86,7 +99,9 @@ extension CaptureHandlers {
         guard let id = Endpoint.ID(inURL: text), let endpoint = try await store.endpoint(id, at: moment, limits) else {
             return .whole(unknown(text))
         }
-        return .whole(.json(.ok, settingsJSON(endpoint, at: moment)))
+        let stored = endpoint.settings.hasReceiver ? try await store.receiver(of: id, at: moment, limits) : nil
+        let receiver = try stored.map { stored throws(StoreFailure) in try settings(stored) }
+        return .whole(.json(.ok, settingsJSON(endpoint, receiver ?? ReceiverSettings(), at: moment)))
     }
 
     /// The name that a client asks for, if names are allowed.

@@ -1,3 +1,5 @@
+internal import CaptureRules
+package import Delivery
 package import HTTP
 internal import HTTPTypes
 internal import JSON
@@ -13,13 +15,17 @@ package final class CaptureHandlers {
     let bodyLimit: Int
     let now: () -> Moment
     var random: any RandomNumberGenerator
+    let sealing: Sealing
+    /// The settings of receivers that were read, by version.
+    var receivers: [UInt64: ReceiverSettings] = [:]
 
     /// - Parameters:
     ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.
     ///   - bodyLimit: the most bytes that a notification's decompressed body may have.
+    ///   - sealing: encrypts the secrets of endpoints.
     package init(
         store: any CaptureStore, limits: CaptureLimits, permissions: CapturePermissions = CapturePermissions(),
-        installation: Installation, webhookURL: String, bodyLimit: Int,
+        installation: Installation, webhookURL: String, bodyLimit: Int, sealing: Sealing,
         now: @escaping () -> Moment, random: any RandomNumberGenerator
     ) {
         self.store = store
@@ -28,6 +34,7 @@ package final class CaptureHandlers {
         self.installation = installation
         self.webhookURL = webhookURL
         self.bodyLimit = bodyLimit
+        self.sealing = sealing
         self.now = now
         self.random = random
     }
@@ -84,7 +91,7 @@ package final class CaptureHandlers {
         _ request: Request, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
         let moment = now()
-        let notification: Notification
+        var notification: Notification
         do throws(BodyRefusal) {
             notification = try Notification(request, segments: 2, bodyLimit: bodyLimit, receivedAt: moment.wall)
         } catch {
@@ -98,9 +105,18 @@ package final class CaptureHandlers {
             return .whole(refusal(.unreadable(BodyFault.corruptData.text)))
         }
         var acceptance = Acceptance.unknownEndpoint
+        var outcome: ReceiverOutcome?
         if let id = Endpoint.ID(inURL: text) {
             do throws(StoreFailure) {
                 acceptance = try await store.accept(notification, at: id, for: request.id, at: moment, limits)
+                while case .answers(let receiver) = acceptance {
+                    let found = try self.outcome(of: notification, receiver)
+                    outcome = found
+                    notification.outcome = SenderOutcome(found)
+                    if found.isRejected { break }
+                    acceptance = try await store.accept(
+                        notification, at: id, for: request.id, using: next(receiver, after: found), at: moment, limits)
+                }
             } catch {
                 store.count(.receptionRefused)
                 throw error
@@ -110,7 +126,11 @@ package final class CaptureHandlers {
         switch acceptance {
         case .stored:
             try await context.committed()
-            return .whole(Self.accepted)
+            return if let outcome { await answer(outcome, context) } else { .whole(Self.accepted) }
+        case .answers:
+            try await keepRefused(
+                request, .unverified, notification.reading, outcome: notification.outcome, at: text, moment)
+            return .whole(outcome?.answer?.response ?? Self.accepted)
         case .unknownEndpoint:
             return .whole(unknown(text))
         case .disabled:
@@ -130,16 +150,16 @@ package final class CaptureHandlers {
 
     /// Keeps a request that is refused. The answer does not wait until that is stored.
     private func keepRefused(
-        _ request: Request, _ reason: RefusedNotification.Reason, _ reading: BodyReading? = nil, at text: String,
-        _ moment: Moment
+        _ request: Request, _ reason: RefusedNotification.Reason, _ reading: BodyReading? = nil,
+        outcome: SenderOutcome? = nil, at text: String, _ moment: Moment
     ) async throws(StoreFailure) {
         guard let id = Endpoint.ID(inURL: text) else { return }
         let refused = RefusedNotification(
-            request, segments: 2, reason: reason, reading, receivedAt: moment.wall)
+            request, segments: 2, reason: reason, reading, outcome: outcome, receivedAt: moment.wall)
         try await store.keep(refused, at: id, at: moment, limits)
     }
 
-    private static let accepted = Response(.ok)
+    static let accepted = Response(.ok)
 
     func refusal(_ error: BodyRefusal) -> Response {
         switch error {

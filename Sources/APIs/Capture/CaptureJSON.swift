@@ -37,6 +37,10 @@ extension NumberedNotification {
             json.member("urlBase64", Base64.standard.encode(url))
         }
         if let fault = notification.reading.fault { json.member("bodyFault", fault.name) }
+        guard let outcome = notification.outcome else { return }
+        json.member("answeredBy", orNull: outcome.answeredBy)
+        json.member("status", outcome.status)
+        if let verdict = outcome.verdict { json.member("verification", text: verdict) }
     }
 
     private func write(_ fields: FieldList, to json: inout JSONWriter) {
@@ -60,7 +64,7 @@ extension NumberedRefusal {
         json.object { json in
             numbered.writeMembers(to: &json)
             json.member("refused", refused.reason.name)
-            json.member("status", refused.reason.status)
+            if refused.notification.outcome == nil { json.member("status", refused.reason.status) }
             json.member("bodyBytes", orNull: refused.bodyBytes)
         }
     }

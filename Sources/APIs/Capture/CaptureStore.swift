@@ -21,11 +21,18 @@ package protocol CaptureStore: AnyObject {
         _ id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Endpoint?
 
+    /// The receiver of an endpoint as it is in the open transaction, for a change; `nil` if there is none, or no such endpoint.
+    func receiver(
+        of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) async throws(StoreFailure) -> StoredReceiver?
+
     /// Stores a notification for collection. If there is no room, and the endpoint is configured so, the oldest ones are
     /// removed.
+    /// - Parameter use: the receiver that has judged the notification, and what it is afterwards. If the endpoint has another
+    ///   one, the result is `.answers`.
     func accept(
-        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
-        _ limits: CaptureLimits
+        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, using use: ReceiverChange?,
+        at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Acceptance
 
     /// Keeps a refused request, and drops the oldest ones above the limits. Keeps nothing if the endpoint does not exist, or
@@ -86,7 +93,8 @@ package protocol CaptureStore: AnyObject {
         through number: UInt64, at id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Bool
 
-    /// Changes an endpoint; false if it does not exist.
+    /// Changes an endpoint; false if it does not exist. Throws `rolledBack` if its receiver is not what the change was made
+    /// from.
     func configure(
         _ id: Endpoint.ID, _ configuration: Configuration, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Bool
@@ -104,6 +112,16 @@ package protocol CaptureStore: AnyObject {
     /// - Parameter limit: the most endpoints to process in this call.
     /// - Returns: how many it processed; if that equals `limit`, there may be more.
     func removeOverdue(at moment: Moment, _ limits: CaptureLimits, limit: Int) async throws(StoreFailure) -> Int
+}
+
+extension CaptureStore {
+    /// Stores a notification that no receiver has judged.
+    package func accept(
+        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
+        _ limits: CaptureLimits
+    ) async throws(StoreFailure) -> Acceptance {
+        try await accept(notification, at: id, for: request, using: nil, at: moment, limits)
+    }
 }
 
 /// The notifications that a client gets from an endpoint.

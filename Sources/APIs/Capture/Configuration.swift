@@ -1,3 +1,4 @@
+internal import CaptureRules
 internal import Encodings
 internal import JSON
 package import Values
@@ -10,6 +11,9 @@ package struct Configuration: Equatable, Sendable {
     package var isOpenToPages: Bool?
     package var isPinned: Bool?
     package var expiry: Expiry?
+    package var receiver: ReceiverChange?
+    /// The members that say what the receiver is to be; see `ReceiverSettings`.
+    private(set) var receiverMembers: [JSON.Member] = []
 
     /// When an endpoint ends.
     package enum Expiry: Equatable, Sendable {
@@ -32,6 +36,7 @@ package struct Configuration: Equatable, Sendable {
         endpoint.settings.overflow = overflow ?? endpoint.settings.overflow
         endpoint.settings.isOpenToPages = isOpenToPages ?? endpoint.settings.isOpenToPages
         endpoint.settings.isPinned = isPinned ?? endpoint.settings.isPinned
+        if let receiver { endpoint.settings.hasReceiver = receiver.receiver != nil }
         guard let expiry else { return }
         endpoint.settings.expires = expiry.secondsLeft(at: moment).map { moment.steady.adding(seconds: $0) }
     }
@@ -80,6 +85,7 @@ extension Configuration {
             throw ConfigurationError(reason: "The member \"enabled\" is missing.")
         }
         self.init(isEnabled: isEnabled, takesSubpaths: try flag("subpaths", mayBeNull: false))
+        receiverMembers = members.filter { ReceiverSettings.members.contains($0.name.lowercased()) }
         isOpenToPages = try flag("cors")
         isPinned = try flag("pinned")
         overflow = try member("overflow").map(Self.overflow)
@@ -137,7 +143,7 @@ extension Configuration {
 }
 
 /// The settings of an endpoint, as they are read and in part configured.
-func settingsJSON(_ endpoint: Endpoint, at moment: Moment) -> [UInt8] {
+func settingsJSON(_ endpoint: Endpoint, _ receiver: ReceiverSettings, at moment: Moment) -> [UInt8] {
     objectJSON { json in
         let settings = endpoint.settings
         json.member("enabled", endpoint.isEnabled)
@@ -146,6 +152,7 @@ func settingsJSON(_ endpoint: Endpoint, at moment: Moment) -> [UInt8] {
         json.member("cors", settings.isOpenToPages)
         json.member("pinned", settings.isPinned)
         json.member("expires", orNull: settings.expires.map { moment.wall(at: $0).iso8601() })
+        receiver.writeMembers(to: &json)
         json.member("name", orNull: settings.name)
         json.member("created", moment.wall(at: endpoint.created).iso8601())
         json.member("lastUsed", moment.wall(at: endpoint.lastUsed).iso8601())

@@ -137,6 +137,9 @@ extension Endpoint {
 package enum Acceptance: Equatable, Sendable {
     /// The notification is stored, also if this request is the retry of one that was stored before.
     case stored
+    /// The endpoint has settings that say how the sender is answered: nothing is stored until the notification is accepted
+    /// with what they say (`CaptureStore.accept`).
+    case answers(StoredReceiver)
     case unknownEndpoint
     case disabled
     /// The endpoint holds as many notifications as it may.

@@ -19,11 +19,13 @@ package struct Notification: Equatable, Sendable {
     package let receivedAt: Timestamp
     /// The sender's address without port.
     package let remote: String?
+    /// `nil` if the sender was answered as usual, and no signature was checked.
+    package var outcome: SenderOutcome?
 
     package init(
         method: String, called: CalledURL? = nil, path: [UInt8] = [], query: [UInt8]? = nil,
         fields: FieldList = FieldList(), body: [UInt8] = [], reading: BodyReading = BodyReading(),
-        receivedAt: Timestamp, remote: String? = nil
+        receivedAt: Timestamp, remote: String? = nil, outcome: SenderOutcome? = nil
     ) {
         self.method = method
         self.called = called
@@ -34,6 +36,7 @@ package struct Notification: Equatable, Sendable {
         self.reading = reading
         self.receivedAt = receivedAt
         self.remote = remote
+        self.outcome = outcome
     }
 
     /// The body without its content coding, as far as it can be decompressed.

@@ -14,6 +14,8 @@ package struct RefusedNotification: Equatable, Sendable {
         case disabled
         /// The compressed data of the body is corrupt.
         case undecodable
+        /// The signature is not right.
+        case unverified
 
         /// As clients see it.
         package var name: String {
@@ -22,6 +24,7 @@ package struct RefusedNotification: Equatable, Sendable {
             case .full: "full"
             case .disabled: "disabled"
             case .undecodable: "undecodable"
+            case .unverified: "unverified"
             }
         }
 
@@ -32,6 +35,7 @@ package struct RefusedNotification: Equatable, Sendable {
             case .full: 507
             case .disabled: 500
             case .undecodable: 400
+            case .unverified: 401
             }
         }
     }
@@ -71,7 +75,10 @@ extension RefusedNotification {
     /// - Parameters:
     ///   - segments: how many segments of the path lead to the endpoint.
     ///   - reading: how the body is read; `nil` if that is not known.
-    init(_ request: Request, segments: Int, reason: Reason, _ reading: BodyReading? = nil, receivedAt: Timestamp) {
+    init(
+        _ request: Request, segments: Int, reason: Reason, _ reading: BodyReading? = nil,
+        outcome: SenderOutcome? = nil, receivedAt: Timestamp
+    ) {
         let sent: [UInt8]? = if case .whole(let body) = request.body { body } else { nil }
         let announced = request.fields.firstValue(of: "content-length").flatMap {
             UInt64(String(decoding: $0, as: UTF8.self))
@@ -79,10 +86,11 @@ extension RefusedNotification {
         let body = sent.flatMap { $0.count <= Self.bodyLimit ? $0 : nil } ?? []
         // The body is shown as it was sent, so that nothing long is decompressed again.
         let kind: BodyReading.Kind = isUTF8(body) ? .text : .binary
+        var notification = Notification(
+            request, segments: segments, body: body, reading: BodyReading(kind: kind, fault: reading?.fault),
+            receivedAt: receivedAt)
+        notification.outcome = outcome
         self.init(
-            notification: Notification(
-                request, segments: segments, body: body, reading: BodyReading(kind: kind, fault: reading?.fault),
-                receivedAt: receivedAt),
-            reason: reason, bodyBytes: sent.map { UInt64($0.count) } ?? announced)
+            notification: notification, reason: reason, bodyBytes: sent.map { UInt64($0.count) } ?? announced)
     }
 }

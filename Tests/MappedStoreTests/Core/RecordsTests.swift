@@ -72,7 +72,7 @@ import Values
         }
     }
 
-    @Test(arguments: 0..<32)
+    @Test(arguments: 0..<64)
     func `the settings of an endpoint are read back, and damage is detected`(bits: Int) throws {
         var endpoint = try endpoint()
         if bits & 1 != 0 { endpoint.settings.overflow = .dropOldest }
@@ -80,10 +80,22 @@ import Values
         if bits & 4 != 0 { endpoint.settings.isPinned = true }
         if bits & 8 != 0 { endpoint.settings.expires = Timestamp(microseconds: 70_000) }
         if bits & 16 != 0 { endpoint.settings.name = "orders" }
+        if bits & 32 != 0 { endpoint.settings.hasReceiver = true }
         let bytes = EndpointRecord.encode(record(endpoint))
         #expect(EndpointRecord.decode(bytes, at: 9)?.endpoint == endpoint)
-        for bytes in damaged(bytes) + [bytes + [0], [3, 128] + bytes.dropFirst(2), [4] + bytes.dropFirst()] {
+        for bytes in damaged(bytes) + [bytes + [0], [4] + bytes.dropFirst()] {
             #expect(EndpointRecord.decode(bytes, at: 9) == nil)
+        }
+    }
+
+    @Test(arguments: [nil, [], [1, 2, 3]] as [[UInt8]?])
+    func `the receiver of an endpoint is read back, and damage is detected`(secrets: [UInt8]?) {
+        let receiver = StoredReceiver(
+            version: 7, settings: Array("{}".utf8), sealedSecrets: secrets, positions: [0: 1, 99: 12])
+        let bytes = ReceiverRecord.encode(receiver)
+        #expect(ReceiverRecord.decode(bytes, at: 1) == receiver)
+        for count in 0..<bytes.count - 2 {
+            #expect(ReceiverRecord.decode(Array(bytes[..<count]), at: 1) == nil)
         }
     }
 

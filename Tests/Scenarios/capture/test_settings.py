@@ -27,9 +27,11 @@ def configure(service, endpoint, **members):
 
 def test_what_is_left_out_stays_and_null_removes(shared, endpoint):
     new = settings(shared, endpoint)
-    assert list(new) == ["enabled", "subpaths", "overflow", "cors", "pinned", "expires", "name", "created", "lastUsed"]
+    assert list(new) == [
+        "enabled", "subpaths", "overflow", "cors", "pinned", "expires", "recipes", "responses", "verify", "name", "created",
+        "lastUsed"]
     new = settable(shared, endpoint)
-    assert list(new.values()) == [True, False, "refuse", False, False, None, None]
+    assert list(new.values()) == [True, False, "refuse", False, False, None, [], [], None, None]
     time = "2100-01-01T00:00:00Z"
     assert shared.configure(endpoint, enabled=True, expires=time).status == 400
     configure(shared, endpoint, overflow="drop-oldest", cors=True, expires=1000)

@@ -28,6 +28,7 @@ def test_the_examples_of_capture(begin, hurried):
     tour.ask(service, "sendToSubpath")
     for name, body in {
         "notJSON": b"{x", "noObject": b"[]", "missing": b"{}", "noBoolean": b'{"enabled": "maybe"}',
+        "rule": b'{"enabled": true, "responses": [{"then": {"status": 99}}]}',
         "overflow": b'{"enabled": true, "overflow": "x"}', "cors": b'{"enabled": true, "cors": 7}',
         "pinned": b'{"enabled": true, "pinned": true}', "expires": b'{"enabled": true, "expires": "soon"}',
         "past": b'{"enabled": true, "expires": "2020-01-01T00:00:00Z"}', "late": b'{"enabled": true, "expires": 1e9}',
@@ -36,7 +37,7 @@ def test_the_examples_of_capture(begin, hurried):
     for name in ("after", "limit", "wait"):
         tour.ask(service, "listNotifications", name, query="?%s=x" % name, status=400)
     tour.ask(service, "acknowledgeNotifications", status=400)
-    for name in ("ring", "page"):
+    for name in ("ring", "rule", "signature", "page"):
         tour.ask(service, "configureEndpoint", request=name)
     tour.ask(service, "configureEndpoint", request="disable")
     tour.ask(service, "sendToEndpoint", status=500)

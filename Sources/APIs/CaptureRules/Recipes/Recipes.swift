@@ -9,6 +9,8 @@ package struct Recipes: Sendable {
 
     package static let none = Recipes([], json: .array([]))
 
+    package func has(_ name: RecipeName) -> Bool { recipes.contains { $0.name == name } }
+
     private init(_ recipes: [Recipe], json: JSON) {
         self.recipes = recipes
         self.json = json

@@ -7,6 +7,7 @@ package struct Sealing: Sendable {
         case privateKey = "keyring private key"
         case auth = "subscription auth"
         case target = "subscription target"
+        case receiver = "endpoint settings"
 
         /// The bytes that are authenticated together with the value.
         package var context: [UInt8] { Array(rawValue.utf8) }

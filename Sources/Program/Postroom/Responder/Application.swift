@@ -53,8 +53,8 @@ final class Application: Service {
             installation: Installation(
                 version: postroomVersion, started: started, cleanupSeconds: settings.cleanupSeconds,
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
-            webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, now: clock.now,
-            random: SystemRandomNumberGenerator())
+            webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, sealing: sealing,
+            now: clock.now, random: SystemRandomNumberGenerator())
         queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey, background: background) {
             failure in
             for line in failure.lines(settings.queueFile) { logger.error("\(line)") }
@@ -82,16 +82,19 @@ final class Application: Service {
     func news(for interests: [any Interest]) async -> [Bool] {
         var endpoints: [(index: Int, interest: EndpointInterest)] = []
         var clients: [(index: Int, interest: ClientInterest)] = []
+        var delays: [Int] = []
         for (index, interest) in interests.enumerated() {
             switch interest {
             case let interest as EndpointInterest: endpoints.append((index, interest))
             case let interest as ClientInterest: clients.append((index, interest))
+            case is AnswerDelay: delays.append(index)
             default: preconditionFailure("a request has an interest of an unknown type")
             }
         }
         // If the store cannot be read, every waiting request goes on as if there were news, and then meets the failure
         // itself.
         var hasNews = interests.map { _ in true }
+        for index in delays { hasNews[index] = false }
         do throws(StoreFailure) {
             for (entry, isNew) in zip(endpoints, try await capture.news(for: endpoints.map(\.interest))) {
                 hasNews[entry.index] = isNew

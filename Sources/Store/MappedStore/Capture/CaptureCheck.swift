@@ -96,7 +96,27 @@ extension MappedCapture {
             }
         }
         try checkRefusals(records, &check, in: transaction)
+        try checkReceivers(records, &check, in: transaction)
         return count
+    }
+
+    private func checkReceivers(
+        _ records: [UInt64: EndpointRecord], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var found: Set<UInt64> = []
+        try visit(tables.receivers, &check, in: transaction) { number, value, check in
+            guard let number else { return check.report("The key of an endpoint's settings cannot be read.") }
+            found.insert(number)
+            if ReceiverRecord.decode(value, at: number) == nil {
+                check.report("The settings of endpoint \(number) are damaged.")
+            }
+            if records[number]?.endpoint.settings.hasReceiver != true {
+                check.report("There are settings of endpoint \(number), which does not exist or has none.")
+            }
+        }
+        for (number, record) in records where record.endpoint.settings.hasReceiver && !found.contains(number) {
+            check.report("Endpoint \(number) has lost its settings.")
+        }
     }
 
     private func checkRefusals(

@@ -47,11 +47,15 @@ extension MappedCapture {
             if UInt64(waiting.count) != endpoint.count, salvage.isStrict {
                 throw .damaged("endpoint \(endpoint.id)'s count of notifications")
             }
+            let receiver = try salvage.take("the settings of endpoint \(endpoint.id)") { () throws(LMDBError) in
+                try tables.receivers.value(at: number, in: transaction)
+            }
             line("endpoint") { json in
                 json.member("id", endpoint.id.description)
                 json.member("enabled", endpoint.isEnabled)
                 json.member("subpaths", endpoint.takesSubpaths)
                 json.settings(endpoint.settings, at: moment)
+                if let receiver { json.receiver(receiver) }
                 json.member("created", moment.wall(at: endpoint.created))
                 json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
                 json.member("uncollected", endpoint.uncollected)
@@ -105,6 +109,17 @@ extension JSONWriter {
         if let name = settings.name { member("name", name) }
     }
 
+    fileprivate mutating func receiver(_ receiver: StoredReceiver) {
+        member("receiver", text: receiver.settings)
+        if let sealed = receiver.sealedSecrets { member("receiverSecrets", base64: sealed) }
+        guard !receiver.positions.isEmpty else { return }
+        member("positions") { json in
+            for (rule, position) in receiver.positions.sorted(by: { $0.key < $1.key }) {
+                json.member(String(rule), position)
+            }
+        }
+    }
+
     fileprivate mutating func notification(_ notification: Notification) {
         member("receivedAt", notification.receivedAt)
         member("method", notification.method)
@@ -128,6 +143,11 @@ extension JSONWriter {
             member("decodedBytes", reading.decodedBytes)
         }
         if let fault = reading.fault { member("fault", fault.name) }
+        if let outcome = notification.outcome {
+            member("status", outcome.status)
+            if let name = outcome.answeredBy { member("answeredBy", name) }
+            if let verdict = outcome.verdict { member("verification", text: verdict) }
+        }
         switch reading.kind {
         case .text where reading.coding == nil:
             member("body", bytes: notification.body)

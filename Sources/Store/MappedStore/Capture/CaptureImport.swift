@@ -66,6 +66,12 @@ struct EndpointImporter {
             created: steady(try line.time("created")), lastUsed: moment.steady, uncollected: uncollected, next: next,
             skipped: next - uncollected - waiting)
         endpoint.settings = try settings(line)
+        if let receiver = try receiver(line) {
+            endpoint.settings.hasReceiver = true
+            try line.write { (transaction) throws(LMDBError) in
+                try store.tables.receivers.put(receiver, at: number, in: &transaction)
+            }
+        }
         _ = try line.time("lastUsed")
         last = uncollected - 1
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
@@ -85,6 +91,32 @@ struct EndpointImporter {
         if line.json["expires"] != nil { settings.expires = steady(try line.time("expires")) }
         settings.name = line.json["name"]?.string
         return settings
+    }
+
+    private func receiver(_ line: ImportLine) throws(ImportError) -> StoredReceiver? {
+        guard let settings = line.json["receiver"] else { return nil }
+        guard case .object = settings else { throw line.fault("\"receiver\" is not an object") }
+        var positions: [Int: Int] = [:]
+        if case .object(let members)? = line.json["positions"] {
+            for member in members {
+                guard let rule = Int(member.name), case .number(let text) = member.value, let position = Int(text),
+                    rule >= 0, position >= 0
+                else { throw line.fault("\"positions\" has something else than numbers") }
+                positions[rule] = position
+            }
+        }
+        return StoredReceiver(
+            version: .random(in: 1 ... .max), settings: valueJSON { json in json.value(settings) },
+            sealedSecrets: try line.bytes("receiverSecrets"), positions: positions)
+    }
+
+    private func outcome(_ line: ImportLine) throws(ImportError) -> SenderOutcome? {
+        guard line.json["status"] != nil else { return nil }
+        let status = try line.count("status")
+        guard status < 1000 else { throw line.fault("\"status\" is not a status") }
+        return SenderOutcome(
+            answeredBy: line.json["answeredBy"]?.string, status: Int(status),
+            verdict: line.json["verification"].map { verdict in valueJSON { json in json.value(verdict) } })
     }
 
     /// Converts a time of the export to the steady clock: an age at the export is the age now.
@@ -152,7 +184,7 @@ struct EndpointImporter {
         return Notification(
             method: try line.text("method"), called: try calledURL(line), path: path, query: try line.bytes("query"),
             fields: fields, body: body, reading: try reading(line, kind), receivedAt: try line.time("receivedAt"),
-            remote: line.json["remote"]?.string)
+            remote: line.json["remote"]?.string, outcome: try outcome(line))
     }
 
     private func reading(_ line: ImportLine, _ kind: BodyReading.Kind) throws(ImportError) -> BodyReading {

@@ -49,8 +49,8 @@ extension MappedCapture: CaptureStore {
     }
 
     package func accept(
-        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
-        _ limits: CaptureLimits
+        _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, using use: ReceiverChange? = nil,
+        at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Acceptance {
         try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
@@ -60,8 +60,14 @@ extension MappedCapture: CaptureStore {
                 hasSubpath: !notification.path.isEmpty, size: size, limits)
             let mayDrop = record.endpoint.mayDrop(for: acceptance, size: size, limits)
             guard acceptance == .stored || mayDrop else { return acceptance }
+            var changed: StoredReceiver?
+            if let receiver = try receiver(of: record, in: transaction) {
+                guard let use, use.base == receiver.version else { return .answers(receiver) }
+                if let next = use.receiver, next.version != receiver.version { changed = next }
+            }
             let stored = Encoded<NotificationRecord>(notification)
-            guard try admit(bytes: stored.byteCount, in: &transaction) else { return nil }
+            guard try admit(bytes: stored.byteCount + (changed?.bytes ?? 0), in: &transaction) else { return nil }
+            if let changed { try tables.receivers.put(changed, at: record.endpoint.number, in: &transaction) }
             if mayDrop { try dropOldest(of: &record.endpoint, for: size, limits, in: &transaction) }
             let floor = try core.lowestNumber(after: record.endpoint.next, in: &transaction)
             let number = record.endpoint.append(bytes: stored.weight, from: floor)
@@ -228,15 +234,54 @@ extension MappedCapture: CaptureStore {
     package func configure(
         _ id: Endpoint.ID, _ configuration: Configuration, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Bool {
-        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+        var isOutdated = false
+        let isKnown = try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) -> Bool? in
             guard var record = try current(id, at: moment, limits, in: transaction) else { return false }
             let before = record.endpoint.settings
+            if let change = configuration.receiver {
+                guard try receiver(of: record, in: transaction)?.version == change.base else {
+                    isOutdated = true
+                    return true
+                }
+                guard try put(change.receiver, of: record.endpoint.number, in: &transaction) else { return nil }
+            }
             configuration.apply(to: &record.endpoint, at: moment)
             record.endpoint.lastUsed = moment.steady
             if record.endpoint.settings != before { try index(&record, at: moment, limits, in: &transaction) }
             try put(record, in: &transaction)
             return true
         }
+        if isOutdated { throw .rolledBack }
+        return isKnown
+    }
+
+    package func receiver(
+        of id: Endpoint.ID, at moment: Moment, _ limits: CaptureLimits
+    ) throws(StoreFailure) -> StoredReceiver? {
+        try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
+            guard let record = try current(id, at: moment, limits, in: transaction) else { return nil }
+            return try receiver(of: record, in: transaction)
+        }
+    }
+
+    private func receiver(
+        of record: EndpointRecord, in transaction: borrowing Transaction
+    ) throws(LMDBError) -> StoredReceiver? {
+        guard record.endpoint.settings.hasReceiver else { return nil }
+        return try tables.receivers.value(at: record.endpoint.number, in: transaction)
+    }
+
+    /// Stores or removes an endpoint's receiver; false if there is no room.
+    private func put(
+        _ receiver: StoredReceiver?, of number: UInt64, in transaction: inout Transaction
+    ) throws(LMDBError) -> Bool {
+        guard let receiver else {
+            try tables.receivers.remove(number, in: &transaction)
+            return true
+        }
+        guard try admit(bytes: receiver.bytes, in: &transaction) else { return false }
+        try tables.receivers.put(receiver, at: number, in: &transaction)
+        return true
     }
 
     package func endpoint(
@@ -306,4 +351,9 @@ extension MappedCapture: CaptureStore {
         }
         return candidates.count
     }
+}
+
+extension StoredReceiver {
+    /// Roughly the bytes of its record.
+    fileprivate var bytes: Int { settings.count + (sealedSecrets?.count ?? 0) + 16 * positions.count + 64 }
 }

@@ -25,6 +25,7 @@ struct EndpointRecord: TableRecord {
         static let isPinned = Flags(rawValue: 16)
         static let hasExpiry = Flags(rawValue: 32)
         static let hasName = Flags(rawValue: 64)
+        static let hasReceiver = Flags(rawValue: 128)
 
         init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -38,11 +39,12 @@ struct EndpointRecord: TableRecord {
             if settings.isPinned { insert(.isPinned) }
             if settings.expires != nil { insert(.hasExpiry) }
             if settings.name != nil { insert(.hasName) }
+            if settings.hasReceiver { insert(.hasReceiver) }
         }
 
         /// Those that a record without settings may have.
         static let plain: UInt8 = 3
-        static let known: UInt8 = 127
+        static let known: UInt8 = .max
     }
 
     static func encode(_ record: EndpointRecord) -> [UInt8] {
@@ -94,6 +96,7 @@ struct EndpointRecord: TableRecord {
         settings.overflow = flags.contains(.dropsOldest) ? .dropOldest : .refuse
         settings.isOpenToPages = flags.contains(.isOpenToPages)
         settings.isPinned = flags.contains(.isPinned)
+        settings.hasReceiver = flags.contains(.hasReceiver)
         if flags.contains(.hasExpiry) {
             guard let time = reader.time() else { return nil }
             settings.expires = time

@@ -35,6 +35,7 @@ extension MappedCapture {
         // Collected notifications stay until their request is forgotten: it may be retried.
         try tables.notifications.remove(of: number, from: record.endpoint.uncollected, to: .max, in: &transaction)
         try tables.refusals.remove(of: number, from: 0, to: .max, in: &transaction)
+        if record.endpoint.settings.hasReceiver { try tables.receivers.remove(number, in: &transaction) }
         try tables.endpointUses.remove(record.useKey, in: &transaction)
         try tables.endpointIDs.remove(record.endpoint.id, in: &transaction)
         try tables.endpoints.remove(number, in: &transaction)

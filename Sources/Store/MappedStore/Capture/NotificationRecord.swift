@@ -19,7 +19,8 @@ enum NotificationRecord: TableRecord {
         static let hasHost = Flags(rawValue: 8)
         static let isCompressed = Flags(rawValue: 16)
         static let hasFault = Flags(rawValue: 32)
-        static let known: UInt8 = 63
+        static let hasOutcome = Flags(rawValue: 64)
+        static let known: UInt8 = 127
     }
 
     static func encode(_ notification: Notification) -> [UInt8] {
@@ -32,6 +33,7 @@ enum NotificationRecord: TableRecord {
         if called?.host != nil { flags.insert(.hasHost) }
         if reading.coding != nil { flags.insert(.isCompressed) }
         if reading.fault != nil { flags.insert(.hasFault) }
+        if notification.outcome != nil { flags.insert(.hasOutcome) }
         writer.byte(version)
         writer.byte(flags.rawValue)
         if let coding = reading.coding {
@@ -40,6 +42,11 @@ enum NotificationRecord: TableRecord {
             writer.byte(coding == .gzip ? 1 : 2)
         }
         if let fault = reading.fault { writer.byte(fault.rawValue) }
+        if let outcome = notification.outcome {
+            writer.number(UInt64(outcome.status))
+            writer.optional(outcome.answeredBy)
+            writer.optional(outcome.verdict)
+        }
         writer.fixed(notification.receivedAt.microseconds)
         writer.counted(notification.method.utf8)
         writer.counted((notification.remote ?? "").utf8)
@@ -102,7 +109,8 @@ enum NotificationRecord: TableRecord {
             method: head.method, called: head.called, path: head.path, query: head.query, fields: fields, body: body,
             reading: BodyReading(
                 coding: head.coding, decodedBytes: head.decodedBytes, kind: kind, fault: head.fault),
-            receivedAt: Timestamp(microseconds: head.receivedAt), remote: head.remote.isEmpty ? nil : head.remote)
+            receivedAt: Timestamp(microseconds: head.receivedAt), remote: head.remote.isEmpty ? nil : head.remote,
+            outcome: head.outcome)
         return (notification, bodyBytes)
     }
 
@@ -111,6 +119,7 @@ enum NotificationRecord: TableRecord {
         var coding: ContentCoding?
         var decodedBytes = 0
         var fault: BodyFault?
+        var outcome: SenderOutcome?
         let receivedAt: Int64
         let method: String
         let remote: String
@@ -133,6 +142,13 @@ enum NotificationRecord: TableRecord {
                 if flags.contains(.hasFault) {
                     guard let found = reader.byte().flatMap(BodyFault.init) else { return nil }
                     fault = found
+                }
+                if flags.contains(.hasOutcome) {
+                    guard let status = reader.number(), status < 1000, let answeredBy = reader.optionalText(),
+                        let verdict = reader.optionalBytes()
+                    else { return nil }
+                    outcome = SenderOutcome(
+                        answeredBy: answeredBy.value, status: Int(status), verdict: verdict.value)
                 }
             } else if version != decodedVersion {
                 return nil

@@ -32,6 +32,8 @@ struct Tables {
     let endpoints: HeadTable<EndpointRecord>
     /// By endpoint number and the number of the refusal.
     let refusals: BoundedLog<RefusalRecord>
+    /// By endpoint number.
+    let receivers: RecordTable<ReceiverRecord>
     /// By endpoint id: the endpoint's number.
     let endpointIDs: NumberTable<Endpoint.ID>
     /// By time of use and endpoint number. Each endpoint has one entry, at its last use or an earlier time.
@@ -147,6 +149,7 @@ struct Tables {
         endpoints = HeadTable(
             "notifications", try Table("notifications", creating: creating, in: transaction))
         refusals = BoundedLog(table: try RecordTable("refusals", creating: creating, in: transaction))
+        receivers = try RecordTable("receivers", creating: creating, in: transaction)
         endpointIDs = try RecordTable("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try RecordTable("endpoint-uses", creating: creating, in: transaction)
         endpointMakers = try RecordTable("endpoint-makers", creating: creating, in: transaction)

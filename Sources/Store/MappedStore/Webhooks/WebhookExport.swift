@@ -13,10 +13,10 @@ extension MappedStore {
         at moment: Moment, _ salvage: Salvage, in transaction: borrowing Transaction,
         _ line: (String, (inout JSONWriter) -> Void) -> Void
     ) throws(LMDBError) {
-        // Each webhook belongs to an environment with keys. Without environments and subscriptions nothing is sealed, and
-        // the importing store may have any secret.
-        if try tables.environments.count(in: transaction) + tables.subscriptions.count(in: transaction) > 0,
-            let seal = try tables.seal.value(in: transaction)
+        // Each webhook belongs to an environment with keys. Without environments, subscriptions and settings of endpoints
+        // nothing is sealed, and the importing store may have any secret.
+        if try tables.environments.count(in: transaction) + tables.subscriptions.count(in: transaction)
+            + tables.receivers.count(in: transaction) > 0, let seal = try tables.seal.value(in: transaction)
         {
             line("seal") { json in json.member("sealed", base64: seal) }
         }

@@ -1,0 +1,115 @@
+internal import CaptureRules
+internal import Delivery
+internal import HTTP
+internal import HTTPTypes
+internal import JSON
+internal import Values
+
+/// Answers senders as the settings of an endpoint say, and changes these settings.
+extension CaptureHandlers {
+    // MARK: Answers
+
+    /// What the settings of an endpoint say about a notification.
+    func outcome(of notification: Notification, _ receiver: StoredReceiver) throws(StoreFailure) -> ReceiverOutcome {
+        let request = ReceivedRequest(
+            method: notification.method, url: notification.url ?? [], path: notification.path,
+            query: notification.query, fields: notification.fields, wireBody: notification.body,
+            body: notification.decodedBody)
+        return try settings(receiver).outcome(
+            for: request, positions: receiver.positions, now: notification.receivedAt, origins: [origin])
+    }
+
+    /// The receiver after it has answered a notification.
+    func next(_ receiver: StoredReceiver, after outcome: ReceiverOutcome) -> ReceiverChange {
+        if let settings = outcome.newSettings {
+            return ReceiverChange(base: receiver.version, receiver: stored(settings, positions: receiver.positions))
+        }
+        guard let position = outcome.nextPosition, case .response(let rule)? = outcome.answerer else {
+            return ReceiverChange(base: receiver.version, receiver: receiver)
+        }
+        return ReceiverChange(
+            base: receiver.version,
+            receiver: StoredReceiver(
+                version: .random(in: 1 ... .max, using: &random), settings: receiver.settings,
+                sealedSecrets: receiver.sealedSecrets,
+                positions: receiver.positions.merging([rule: position]) { _, new in new }))
+    }
+
+    /// The answer to a sender, held back as long as it is to be. It is not held back if too many requests wait.
+    func answer(_ outcome: ReceiverOutcome, _ context: any RequestContext) async -> Answer {
+        guard let answer = outcome.answer else { return .whole(Self.accepted) }
+        if answer.delayMilliseconds > 0 {
+            let end = context.deadline(milliseconds: answer.delayMilliseconds)
+            let delay = AnswerDelay()
+            while await context.news(for: delay, until: end) == .news {}
+        }
+        return .whole(answer.response)
+    }
+
+    // MARK: Settings
+
+    /// The change of an endpoint's receiver that a client asks for; `nil` if it does not ask for any.
+    func change(
+        _ members: [JSON.Member], of current: StoredReceiver?
+    ) throws(StoreFailure) -> Result<ReceiverChange?, ConfigurationError> {
+        guard !members.isEmpty else { return .success(nil) }
+        let before = try current.map { stored throws(StoreFailure) in try self.settings(stored) } ?? ReceiverSettings()
+        let settings: ReceiverSettings
+        do throws(SettingFaults) { settings = try ReceiverSettings(changing: before, by: members) } catch {
+            return .failure(ConfigurationError(reason: error.message))
+        }
+        if settings.recipes.has(.sns) {
+            return .failure(ConfigurationError(reason: "recipes: \"sns\" is not supported by this version."))
+        }
+        let isSame = settings.responses.json == before.responses.json
+        let stored =
+            settings.isEmpty ? nil : stored(settings, positions: isSame ? current?.positions ?? [:] : [:])
+        return .success(ReceiverChange(base: current?.version, receiver: stored))
+    }
+
+    private func stored(_ settings: ReceiverSettings, positions: [Int: Int]) -> StoredReceiver {
+        let secrets = settings.secrets
+        let version = UInt64.random(in: 1 ... .max, using: &random)
+        cache(settings, version)
+        return StoredReceiver(
+            version: version, settings: settings.json,
+            sealedSecrets: secrets.isEmpty ? nil : sealing.seal(secrets.bytes, .receiver), positions: positions)
+    }
+
+    func settings(_ receiver: StoredReceiver) throws(StoreFailure) -> ReceiverSettings {
+        if let known = receivers[receiver.version] { return known }
+        var secrets = SettingSecrets()
+        if let sealed = receiver.sealedSecrets {
+            guard let opened = sealing.open(sealed, .receiver).flatMap(SettingSecrets.init(bytes:)) else {
+                throw .damaged("the secrets of an endpoint's settings cannot be decrypted")
+            }
+            secrets = opened
+        }
+        do throws(SettingFaults) {
+            let settings = try ReceiverSettings(json: receiver.settings, secrets: secrets)
+            cache(settings, receiver.version)
+            return settings
+        } catch {
+            throw .damaged("the settings of an endpoint cannot be read: \(error.message)")
+        }
+    }
+
+    /// Settings are read anew only after a change.
+    private func cache(_ settings: ReceiverSettings, _ version: UInt64) {
+        if receivers.count >= Self.cachedReceivers { receivers.removeAll(keepingCapacity: true) }
+        receivers[version] = settings
+    }
+
+    private static let cachedReceivers = 256
+
+    /// Scheme and host under which senders know this service.
+    private var origin: String {
+        webhookURL.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3).joined(
+            separator: "/")
+    }
+}
+
+/// The wait of an answer that is held back: it has no news.
+package final class AnswerDelay: Interest {
+    package var subject: String { "delayed answers" }
+}
