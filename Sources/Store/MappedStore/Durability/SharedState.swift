@@ -13,7 +13,7 @@ struct SharedState: Sendable {
         case format, committed, durable, checkpoint, checkpointEnd, unjournaled, broken, journaled, salt, sequence
         case journalBytes, writtenBytes, checkpointBytes, checkpointedAt, wanted, news
         case syncs, syncMicroseconds, frames, frameBytes, checkpoints, checkpointMicroseconds
-        case begunPortion, oldReader
+        case begunPortion, oldReader, readerLook
     }
 
     /// Raised when the meaning of the numbers changes.
@@ -119,6 +119,9 @@ struct SharedState: Sendable {
         get { OldReader(packed: self[.oldReader]) }
         nonmutating set { self[.oldReader] = newValue?.packed ?? 0 }
     }
+
+    /// Whether the caller is the first of all processes to make a look for old readers.
+    func takeReaderLook(_ number: UInt64) -> Bool { numbers.raise(at: Index.readerLook.rawValue, to: number) }
 
     // MARK: News
 

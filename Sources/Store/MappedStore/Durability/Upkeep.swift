@@ -14,8 +14,6 @@ final class Upkeep: Sendable {
     private let pageBytes: Int
     private let limits: Limits
     private let isEnding = Atomic<Bool>(false)
-    /// When to look for old readers again, by `SystemClock.bootTimeMicroseconds`.
-    private let looksForReadersAt = Atomic<Int64>(0)
     private let trouble = Mutex(CheckpointTrouble())
 
     /// When a checkpoint is due.
@@ -27,6 +25,7 @@ final class Upkeep: Sendable {
     }
 
     private static let pauseMilliseconds = 1000
+    /// How often one of all processes looks for old readers.
     private static let readersMicroseconds: Int64 = 250_000
     /// Changed pages are handed to the disk in portions of this size. If they all had to be written at the checkpoint, they
     /// would delay the journal's syncs meanwhile.
@@ -85,9 +84,8 @@ final class Upkeep: Sendable {
     /// Publishes which reader keeps the most pages from being used again, if it is older than the last checkpoint, which keeps
     /// pages itself. Readers that have died no longer do.
     private func lookForOldReader() throws(LMDBError) {
-        let now = SystemClock.bootTimeMicroseconds()
-        guard now >= looksForReadersAt.load(ordering: .relaxed) else { return }
-        looksForReadersAt.store(now + Self.readersMicroseconds, ordering: .relaxed)
+        let look = UInt64(SystemClock.bootTimeMicroseconds() / Self.readersMicroseconds)
+        guard shared.takeReaderLook(look) else { return }
         var found: OldReader?
         if olderReader != nil {
             try access.sweepDeadReaders()
