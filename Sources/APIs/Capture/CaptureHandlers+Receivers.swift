@@ -36,11 +36,11 @@ extension CaptureHandlers {
     }
 
     /// The answer to a sender, held back as long as it is to be. It is not held back if too many requests wait.
-    func answer(_ outcome: ReceiverOutcome, _ context: any RequestContext) async -> Answer {
+    func answer(_ outcome: ReceiverOutcome, at endpoint: String, _ context: any RequestContext) async -> Answer {
         guard let answer = outcome.answer else { return .whole(Self.accepted) }
         if answer.delayMilliseconds > 0 {
             let end = context.deadline(milliseconds: answer.delayMilliseconds)
-            let delay = AnswerDelay()
+            let delay = AnswerDelay(at: endpoint)
             while await context.news(for: delay, until: end) == .news {}
         }
         return .whole(answer.response)
@@ -111,5 +111,8 @@ extension CaptureHandlers {
 
 /// The wait of an answer that is held back: it has no news.
 package final class AnswerDelay: Interest {
-    package var subject: String { "delayed answers" }
+    package let subject: String
+
+    /// - Parameter endpoint: as the URL has it.
+    init(at endpoint: String) { subject = endpoint }
 }

@@ -126,7 +126,7 @@ package final class CaptureHandlers {
         switch acceptance {
         case .stored:
             try await context.committed()
-            return if let outcome { await answer(outcome, context) } else { .whole(Self.accepted) }
+            return if let outcome { await answer(outcome, at: text, context) } else { .whole(Self.accepted) }
         case .answers:
             try await keepRefused(
                 request, .unverified, notification.reading, outcome: notification.outcome, at: text, moment)
