@@ -90,7 +90,9 @@ TOKENS = [
     r"(?<=curl/)[\d.]+",
 ]
 TOKEN = re.compile("|".join("(%s)" % token for token in TOKENS))
-LOOSE = [token.split("(?![\\w-])")[0] for token in TOKENS]
+# Without what is before and after an id, and without the kinds of characters that every id of the page has: one in sixty
+# ids has no digit.
+LOOSE = [re.sub(r"\(\?(?:=|!|<=|<!)[^)]*\)", "", token) for token in TOKENS]
 
 
 class Session:
