@@ -341,7 +341,9 @@ def test_refusals_by_nginx_are_error_objects_here_and_lines_of_text_elsewhere(se
         refusal(raw(service, bad.replace("POST", "TRACE").replace("Content-Length: x\r\n", "").encode()), 405, 1300)
     for path in ("/webhook/abc", "/environment/x", "/webhooksx", "/", "/api/manage", "/read/webhooks"):
         answer = service.api("POST", path, huge)
-        assert (answer.status, answer.text) == (413, "413: A body may have no more than 307200 bytes."), path
+        # A request to an endpoint is refused by the responder, which keeps what it knows of it.
+        text = "A body may have no more than 307200 bytes."
+        assert (answer.status, answer.text) == (413, text if path == "/webhook/abc" else "413: " + text), path
     os.unlink(os.path.join(service.directory, "run", "responder-1.sock"))
 
     def refused(path):

@@ -6,6 +6,7 @@ enum Route: UInt8, CaseIterable {
     case receive, subscriptions, subscription, deliveries, redelivery, replay, event
     case environmentWebhooks, environmentEvents, environmentSettings, rotation
     case eventTypes, outbound, outboundLogs, outboundStatistics, outboundTest, outboundRecovery, outboundRetry
+    case endpointSettings, notificationBody
 
     /// The path template as OpenAPI writes it, or "other".
     var pattern: String {
@@ -16,6 +17,8 @@ enum Route: UInt8, CaseIterable {
         case .endpoints: "/manage/endpoint"
         case .endpoint: "/manage/endpoint/{endpoint_id}"
         case .notifications: "/manage/endpoint/{endpoint_id}/notifications"
+        case .endpointSettings: "/manage/endpoint/{endpoint_id}/settings"
+        case .notificationBody: "/manage/endpoint/{endpoint_id}/notifications/{id}/body"
         case .webhook: "/webhook/{endpoint_id}"
         case .post: "/q/{queue}"
         case .read: "/read/{client}"
@@ -92,6 +95,9 @@ enum Route: UInt8, CaseIterable {
         case 2: return .endpoints
         case 3: return .endpoint
         case 4 where path[path.startIndex + 3] == "notifications": return .notifications
+        case 4 where path[path.startIndex + 3] == "settings": return .endpointSettings
+        case 6 where path[path.startIndex + 3] == "notifications" && path[path.startIndex + 5] == "body":
+            return .notificationBody
         default: return .other
         }
     }
