@@ -10,6 +10,15 @@ protocol LeadingByteDecoder: ByteDecoder {
 }
 
 extension LeadingByteDecoder {
+    /// For encodings with the leading bytes 0x81 to 0xfe.
+    mutating func begin(_ byte: UInt8, _ text: inout DecodedText) {
+        switch byte {
+        case ..<0x80: text.append(ascii: byte)
+        case 0x81...0xfe: leading = byte
+        default: text.appendError()
+        }
+    }
+
     mutating func take(_ byte: UInt8, _ text: inout DecodedText) {
         guard leading != 0 else { return begin(byte, &text) }
         let first = leading
@@ -35,14 +44,6 @@ extension [UInt32] {
 struct Big5Decoder: LeadingByteDecoder {
     var leading: UInt8 = 0
     private let index = DoubleByteIndex.big5
-
-    mutating func begin(_ byte: UInt8, _ text: inout DecodedText) {
-        switch byte {
-        case ..<0x80: text.append(ascii: byte)
-        case 0x81...0xfe: leading = byte
-        default: text.appendError()
-        }
-    }
 
     mutating func scalar(_ leading: UInt8, _ byte: UInt8, _ text: inout DecodedText) -> UInt32? {
         guard (0x40...0x7e).contains(byte) || (0xa1...0xfe).contains(byte) else { return 0 }
@@ -90,14 +91,6 @@ struct ShiftJISDecoder: LeadingByteDecoder {
 struct EUCKRDecoder: LeadingByteDecoder {
     var leading: UInt8 = 0
     private let index = DoubleByteIndex.eucKR
-
-    mutating func begin(_ byte: UInt8, _ text: inout DecodedText) {
-        switch byte {
-        case ..<0x80: text.append(ascii: byte)
-        case 0x81...0xfe: leading = byte
-        default: text.appendError()
-        }
-    }
 
     mutating func scalar(_ leading: UInt8, _ byte: UInt8, _ text: inout DecodedText) -> UInt32? {
         guard (0x41...0xfe).contains(byte) else { return 0 }
