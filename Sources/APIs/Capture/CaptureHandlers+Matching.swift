@@ -14,9 +14,9 @@ extension CaptureHandlers {
     ) async throws(StoreFailure) -> Answer {
         var after = window.after
         var mayWait = window.waitMilliseconds > 0
+        var start = now().steady
         while true {
             guard let page = try await MatchPage(after: after, at: id, self) else { return .whole(unknown(text)) }
-            let start = now().steady
             var isLate = false
             for piece in page.pieces where !isLate {
                 after = piece.numbered.number
@@ -37,6 +37,7 @@ extension CaptureHandlers {
             case .refused, .gone:
                 return .whole(.text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
             }
+            start = now().steady
         }
     }
 }
