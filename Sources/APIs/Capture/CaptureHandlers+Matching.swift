@@ -86,9 +86,14 @@ extension ReceivedRequest {
         let notification = piece.numbered.notification
         let isShort =
             notification.body.count == piece.bodyBytes && notification.reading.decodedBytes <= MatchPage.bodyBytes
+        self.init(notification, hasBody: isShort)
+    }
+
+    /// - Parameter hasBody: whether the body is looked at.
+    convenience init(_ notification: Notification, hasBody: Bool = true) {
         self.init(
             method: notification.method, url: notification.url ?? [], path: notification.path,
-            query: notification.query, fields: notification.fields, wireBody: isShort ? notification.body : [],
-            body: isShort ? notification.decodedBody : [])
+            query: notification.query, fields: notification.fields, wireBody: hasBody ? notification.body : [],
+            body: hasBody ? notification.decodedBody : [])
     }
 }

@@ -11,12 +11,9 @@ extension CaptureHandlers {
 
     /// What the settings of an endpoint say about a notification.
     func outcome(of notification: Notification, _ receiver: StoredReceiver) throws(StoreFailure) -> ReceiverOutcome {
-        let request = ReceivedRequest(
-            method: notification.method, url: notification.url ?? [], path: notification.path,
-            query: notification.query, fields: notification.fields, wireBody: notification.body,
-            body: notification.decodedBody)
-        return try settings(receiver).outcome(
-            for: request, positions: receiver.positions, now: notification.receivedAt, origins: [origin])
+        try settings(receiver).outcome(
+            for: ReceivedRequest(notification), positions: receiver.positions, now: notification.receivedAt,
+            origins: [origin])
     }
 
     /// The receiver after it has answered a notification.
