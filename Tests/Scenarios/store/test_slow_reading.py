@@ -6,6 +6,7 @@ import select
 import signal
 import struct
 import subprocess
+import time
 
 import pytest
 from disks import needs_root
@@ -70,23 +71,34 @@ def readers(service):
 
 
 def child_of(process):
-    """The process of a command that reads the store for it."""
-    path = "/proc/%d/task/%d/children" % (process.pid, process.pid)
-
-    def found():
-        with open(path) as file:
-            return [int(word) for word in file.read().split()]
-
-    return wait_for(found, pause=0.0005)[0]
+    """The process of a command that reads the store for it; `None` before it has begun."""
+    with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as file:
+        children = file.read().split()
+    return int(children[0]) if children else None
 
 
-def stop_while_it_reads(service, process):
-    """Stops the process of a command that reads the store, in the middle of that; returns it."""
-    child = child_of(process)
-    wait_for(lambda: child in readers(service), pause=0.0005)
-    os.kill(child, signal.SIGSTOP)
-    assert child in readers(service), "it had read everything before it was stopped"
-    return child
+def stopped_while_it_reads(service, begin, reader=child_of, attempts=20):
+    """A command that `begin` starts, and its process that reads the store, which is stopped in the middle of that.
+
+    A command that had read everything before it was stopped is ended, and another is started.
+    """
+    for _ in range(attempts):
+        process = begin()
+        deadline = time.monotonic() + 2
+        while process.poll() is None and time.monotonic() < deadline:
+            child = reader(process)
+            if child in readers(service):
+                try:
+                    os.kill(child, signal.SIGSTOP)
+                    if child in readers(service):
+                        return process, child
+                    os.kill(child, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # It has ended meanwhile.
+                break
+        process.kill()
+        process.communicate(timeout=20)
+    raise AssertionError("it had read everything before it was stopped, %d times" % attempts)
 
 
 def test_an_export_that_nobody_reads_does_not_keep_the_store(serve):
@@ -116,11 +128,14 @@ def test_a_stopped_export_is_ended_when_it_keeps_too_much(serve, tmp_path, targe
     """In a shell, the export to a file stops with its parent; here the process that reads the store is stopped alone."""
     service = serve(RESPONDERS=2, MAX_STORE_BYTES="256m")
     filled(service, 60)
-    with open(tmp_path / "export", "wb") as file:
-        output = file if target == "file" else subprocess.PIPE
-        export = command(service, "store", "export", stdout=output, stderr=subprocess.PIPE)
+
+    def begin():
+        with open(tmp_path / "export", "wb") as file:
+            output = file if target == "file" else subprocess.PIPE
+            return command(service, "store", "export", stdout=output, stderr=subprocess.PIPE)
+
+    export, child = stopped_while_it_reads(service, begin)
     try:
-        child = stop_while_it_reads(service, export)
         with Load(service) as load:
             wait_for(lambda: "process=%d" % child in service.log() or load.statuses - {200, 204}, 60)
             _, errors = export.communicate(timeout=20)
@@ -140,11 +155,12 @@ def test_a_stopped_export_is_ended_when_it_keeps_too_much(serve, tmp_path, targe
 def test_a_stopped_command_that_writes_is_ended_when_it_keeps_too_much(serve):
     """It holds a snapshot for as long as it has the store open."""
     service = serve(RESPONDERS=2, MAX_STORE_BYTES="256m")
-    purge = command(service, "events", "purge", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def begin():
+        return command(service, "events", "purge", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    purge, _ = stopped_while_it_reads(service, begin, reader=lambda process: process.pid)
     try:
-        wait_for(lambda: purge.pid in readers(service), pause=0.0005)
-        os.kill(purge.pid, signal.SIGSTOP)
-        assert purge.pid in readers(service), "it had ended before it was stopped"
         with Load(service) as load:
             wait_for(lambda: "process=%d" % purge.pid in service.log() or load.statuses - {200, 204}, 60)
             _, errors = purge.communicate(timeout=20)
