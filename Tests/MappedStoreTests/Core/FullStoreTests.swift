@@ -84,7 +84,7 @@ import Values
         }
     }
 
-    @Test(arguments: [100, 20_000, 300_000])
+    @Test(arguments: [2000, 20_000, 300_000])
     func `a store filled by posts and collects accepts posts again once their requests are forgotten`(
         body: Int
     ) throws {

@@ -17,7 +17,7 @@ extension MappedCapture: CaptureStore {
             _ = try removeOverdue(at: moment, limits, limit: 16)
         }
         return try growing { (transaction) throws(LMDBError) in
-            if case .created(let id) = try tables.requests.outcome(of: request, in: transaction) { return .created(id) }
+            if case .created(let id) = try outcome(of: request, in: transaction) { return .created(id) }
             if name != nil, let other = try stored(id(0), in: transaction) {
                 guard other.endpoint.isOverdue(at: moment.steady, limits) else { return .taken }
                 guard try admit(bytes: 512, in: &transaction) else { return nil }
@@ -53,7 +53,7 @@ extension MappedCapture: CaptureStore {
         at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Acceptance {
         try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
-            if try tables.requests.outcome(of: request, in: transaction) == .stored { return .stored }
+            if try outcome(of: request, in: transaction) == .stored { return .stored }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
             let size = max(notification.body.count, notification.reading.decodedBytes)
             let acceptance = record.endpoint.acceptance(
@@ -83,7 +83,7 @@ extension MappedCapture: CaptureStore {
         from id: Endpoint.ID, for request: RequestID?, at moment: Moment, _ limits: CaptureLimits, mayBeLong: Bool
     ) throws(StoreFailure) -> Finding {
         try write(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
-            if case .collected(let number, let first, let end) = try tables.requests.outcome(
+            if case .collected(let number, let first, let end) = try outcome(
                 of: request, in: transaction)
             {
                 let range = NotificationRange(endpoint: number, first: first, end: end, collectedBy: request)
@@ -182,7 +182,7 @@ extension MappedCapture: CaptureStore {
     ) throws(StoreFailure) -> NotificationRange? {
         try write { (transaction) throws(LMDBError) in
             guard let before = range.collectedBy,
-                case .collected(let endpoint, let first, let end) = try tables.requests.outcome(
+                case .collected(let endpoint, let first, let end) = try outcome(
                     of: before, in: transaction), endpoint == range.endpoint
             else { return nil }
             let request = RequestID.made(at: moment)

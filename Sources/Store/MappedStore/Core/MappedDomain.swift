@@ -45,6 +45,10 @@ extension MappedDomain {
 
     func noteDamage(_ what: String) { core.damage.note(what) }
 
+    func outcome(of request: RequestID?, in transaction: borrowing Transaction) throws(LMDBError) -> Outcome? {
+        try core.outcome(of: request, in: transaction)
+    }
+
     func remember(
         _ outcome: Outcome, of request: RequestID?, in transaction: inout Transaction
     ) throws(LMDBError) { try core.remember(outcome, of: request, in: &transaction) }

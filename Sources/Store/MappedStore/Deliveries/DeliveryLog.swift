@@ -73,7 +73,7 @@ extension MappedDeliveries {
         _ owner: (borrowing Transaction) throws(LMDBError) -> UInt64?
     ) throws(StoreFailure) -> Redelivery {
         try growing(of: "log entry \(entry)") { (transaction) throws(LMDBError) in
-            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .started(id) }
+            if case .made(let id) = try outcome(of: request, in: transaction) { return .started(id) }
             guard let number = try owner(transaction) else { return .unknownDestination }
             guard let record = try readableLine(entry, in: transaction), record.destination == number else {
                 return .unknownLine

@@ -88,6 +88,7 @@ final class Durability {
     /// Prepares a transaction, before its first write.
     func begin(_ transaction: inout Transaction) throws(LMDBError) {
         try checkDisk()
+        shared.requests.discard(from: transaction.id)
         guard shared.isJournaled else { return }
         log.clear(limitBytes: shared.journalBytes / 2)
         transaction.log = log

@@ -145,9 +145,27 @@ private struct RecoveredStore {
             // Throws if this program does not know it. Nothing was changed then.
             layout = try StoreCore.layout(environment)
             _ = try recovery.replay(directory, environment)
+            try keepRequests(directory, options)
         } catch { throw StoreError(error, path) }
         if !isAlone, let layout, layout < MappedStore.schemaVersion {
             throw StoreError(olderLayout: layout, usedBy: users, path)
+        }
+    }
+
+    /// Keeps the requests that the processes before have remembered, if it is certain that they are of this store and that
+    /// the machine has not gone down since.
+    private func keepRequests(_ directory: FilePath, _ options: MappedStore.Options) throws(LMDBError) {
+        let last = try environment.lastVisibleTransactionID()
+        do throws(Errno) {
+            let shared = try SharedState(in: directory)
+            if let record = recovery.record, record.bootID == options.bootID, shared.isKnown, shared.salt == record.salt
+            {
+                shared.requests.discard(from: last + 1)
+            } else {
+                try shared.requests.clear()
+            }
+        } catch {
+            throw LMDBError(code: error.rawValue, function: "store.shared")
         }
     }
 

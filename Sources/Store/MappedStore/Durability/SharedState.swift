@@ -8,6 +8,7 @@ internal import SystemPackage
 /// the store alone sets all of it (`reset`).
 struct SharedState: Sendable {
     private let numbers: SharedNumbers
+    let requests: RequestMemory
 
     private enum Index: Int, CaseIterable {
         case format, committed, durable, checkpoint, checkpointEnd, unjournaled, broken, journaled, salt, sequence
@@ -17,13 +18,18 @@ struct SharedState: Sendable {
     }
 
     /// Raised when the meaning of the numbers changes.
-    private static let format: UInt64 = 0x706f_7374_0002
+    private static let format: UInt64 = 0x706f_7374_0003
+
+    /// Some more than there are now, so that a later version can add some.
+    private static let count = 64
 
     static func path(in directory: FilePath) -> FilePath { directory.appending("store.shared") }
 
     init(in directory: FilePath) throws(Errno) {
-        // Some more than there are now, so that a later version can add some.
-        numbers = try SharedNumbers(file: Self.path(in: directory), count: 64)
+        numbers = try SharedNumbers(
+            file: Self.path(in: directory), count: Self.count + RequestMemory.headerNumbers,
+            mapped: Self.count + RequestMemory.numberCount)
+        requests = RequestMemory(numbers, at: Self.count)
     }
 
     private subscript(_ index: Index) -> UInt64 {
@@ -34,7 +40,7 @@ struct SharedState: Sendable {
     /// Whether the numbers are those of this version.
     var isKnown: Bool { self[.format] == Self.format }
 
-    /// Begins anew, from a record that is on the disk.
+    /// Begins anew, from a record that is on the disk. The remembered requests stay.
     func reset(_ record: CheckpointRecord) {
         for index in Index.allCases { self[index] = 0 }
         self[.committed] = record.transaction

@@ -50,7 +50,7 @@ extension MappedEvents: EventStore {
     ) throws(StoreFailure) -> SubscriptionCreation {
         try growing(of: "subscriptions of user \(subscription.user)") {
             (transaction) throws(LMDBError) -> SubscriptionCreation? in
-            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
+            if case .made(let id) = try outcome(of: request, in: transaction),
                 let made = try self.subscription(id, in: transaction)
             {
                 return .made(made)
@@ -126,7 +126,7 @@ extension MappedEvents: EventStore {
         _ id: UUID, of user: String, for request: RequestID?
     ) throws(StoreFailure) -> Bool {
         try write(of: "subscription \(id)") { (transaction) throws(LMDBError) in
-            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+            if try outcome(of: request, in: transaction) == .done { return true }
             let number = try sparing("subscription \(id)") { () throws(LMDBError) in
                 try subscriptionNumber(id, in: transaction)
             }
@@ -160,13 +160,13 @@ extension MappedEvents: EventStore {
         _ events: [ReceivedEvent], for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> [UUID] {
         try growing { (transaction) throws(LMDBError) -> [UUID]? in
-            if case .event(let key) = try tables.requests.outcome(of: request, in: transaction),
+            if case .event(let key) = try outcome(of: request, in: transaction),
                 let known = try received(key, events, in: transaction)
             {
                 return known
             }
             // The request was handled before. Its events were stored then, and have been removed since.
-            if case .event = try tables.requests.outcome(of: request, in: transaction) { return events.map(\.id) }
+            if case .event = try outcome(of: request, in: transaction) { return events.map(\.id) }
             let (ids, fresh) = try sorted(events, in: transaction)
             if fresh.isEmpty { return ids }
             let bytes = fresh.reduce(0) { $0 + $1.body.count + 512 }
@@ -348,7 +348,7 @@ extension MappedEvents: EventStore {
         return try growing(of: "subscription \(subscription.id)") {
             (transaction) throws(LMDBError) -> ReplayRequest? in
             guard try isThere(subscription, in: transaction) else { return .unknownSubscription }
-            if try tables.requests.outcome(of: request, in: transaction) == .done { return .accepted }
+            if try outcome(of: request, in: transaction) == .done { return .accepted }
             guard try admit(bytes: 256, in: &transaction) else { return nil }
             guard let first = try firstRoutedEvent(since: since, in: transaction) else {
                 // No event since then is stored, so those that were missed are gone.

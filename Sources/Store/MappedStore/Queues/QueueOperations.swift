@@ -27,7 +27,7 @@ extension MappedQueues: QueueStore {
 
     package func post(_ message: Message, to queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
         try growing(of: "queue \(queue.settings.name)") { (transaction) throws(LMDBError) in
-            if try tables.requests.outcome(of: request, in: transaction) == .stored { return true }
+            if try outcome(of: request, in: transaction) == .stored { return true }
             guard var log = try queueLog(queue.number, in: transaction),
                 try queueSettings(queue.number, in: transaction) == queue.settings
             else { return false }
@@ -46,7 +46,7 @@ extension MappedQueues: QueueStore {
     @discardableResult
     package func skip(in queue: Queue, for request: RequestID?) throws(StoreFailure) -> Bool {
         try growing(of: "queue \(queue.settings.name)") { (transaction) throws(LMDBError) -> Bool? in
-            if try tables.requests.outcome(of: request, in: transaction) != nil { return true }
+            if try outcome(of: request, in: transaction) != nil { return true }
             guard var log = try queueLog(queue.number, in: transaction),
                 try queueSettings(queue.number, in: transaction) == queue.settings
             else { return false }
@@ -61,7 +61,7 @@ extension MappedQueues: QueueStore {
     private func isRemembered(_ request: RequestID?) throws(StoreFailure) -> Bool {
         guard let request else { return false }
         return try read { (transaction) throws(LMDBError) in
-            try tables.requests.outcome(of: request, in: transaction) != nil
+            try outcome(of: request, in: transaction) != nil
         }
     }
 
@@ -79,7 +79,7 @@ extension MappedQueues: QueueStore {
         _ client: String, of user: User, to queue: String, for request: RequestID?
     ) throws(StoreFailure) -> Listening {
         try growing(of: "client \(client) of user \(user.name), queue \(queue)") { (transaction) throws(LMDBError) in
-            if try tables.requests.outcome(of: request, in: transaction) == .done { return .listening }
+            if try outcome(of: request, in: transaction) == .done { return .listening }
             guard let number = try queueNumber(queue, in: transaction),
                 let right = try right(of: user.number, to: number, in: transaction),
                 let log = try queueLog(number, in: transaction)
@@ -99,7 +99,7 @@ extension MappedQueues: QueueStore {
 
     package func unlisten(_ client: String, of user: User, for request: RequestID?) throws(StoreFailure) -> Bool {
         try write(of: "client \(client) of user \(user.name)") { (transaction) throws(LMDBError) in
-            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+            if try outcome(of: request, in: transaction) == .done { return true }
             guard try tables.clients.remove(ClientKey(user.number, client), in: &transaction) else {
                 return false
             }
@@ -220,7 +220,7 @@ extension MappedQueues: QueueStore {
     ) throws(LMDBError) -> ReadOutcome? {
         guard let record = try self.client(client, of: user, in: transaction) else { return .unknownClient }
         guard let log = try log(of: record, of: user, in: transaction) else { return .disconnected }
-        if case .read(let queue, let cursor, let end) = try tables.requests.outcome(of: request, in: transaction) {
+        if case .read(let queue, let cursor, let end) = try outcome(of: request, in: transaction) {
             // A retry of a read returns the messages of the first attempt, unless they have rolled off meanwhile.
             guard end > cursor, queue == record.queue, log.first <= cursor + 1 else {
                 return .lost(current: log.current)
@@ -333,7 +333,7 @@ extension MappedQueues: QueueStore {
         guard try isRemembered(request) else { return false }
         // Use a write transaction, so that the answer waits until what the first attempt wrote is durable.
         return try write { (transaction) throws(LMDBError) in
-            try tables.requests.outcome(of: request, in: transaction) == .done
+            try outcome(of: request, in: transaction) == .done
         }
     }
 

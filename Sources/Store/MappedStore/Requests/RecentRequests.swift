@@ -24,6 +24,11 @@ enum Outcome: Equatable, KeylessRecord {
     /// The request affected this many items.
     case count(UInt64)
 
+    /// Whether records are kept until it is forgotten, so that it must survive as they do.
+    var keepsRecords: Bool {
+        if case .collected = self { true } else { false }
+    }
+
     var encoded: [UInt8] {
         var writer = ByteWriter()
         switch self {
@@ -88,7 +93,8 @@ enum Outcome: Equatable, KeylessRecord {
     }
 }
 
-/// The requests of the last two minutes or so, by their ids, and their outcomes.
+/// The requests of the last two minutes or so, by their ids, and their outcomes: those that keep something in the store, and
+/// those for which `RequestMemory` has no room.
 struct RecentRequests {
     /// How long a request is remembered. nginx starts no retry later than `retrySeconds` after the first attempt.
     static let memoryMilliseconds: UInt64 = 120_000
@@ -145,10 +151,23 @@ extension RequestID: TableKey {
 }
 
 extension StoreCore {
+    private var memory: RequestMemory? { durability?.shared.requests }
+
+    func outcome(of request: RequestID?, in transaction: borrowing Transaction) throws(LMDBError) -> Outcome? {
+        guard let request else { return nil }
+        if let outcome = memory?.outcome(of: request, upTo: transaction.id) { return outcome }
+        return try tables.requests.outcome(of: request, in: transaction)
+    }
+
     func remember(
         _ outcome: Outcome, of request: RequestID?, in transaction: inout Transaction
     ) throws(LMDBError) {
         guard let request else { return }
+        if !outcome.keepsRecords, let memory, memory.remember(outcome, of: request, in: transaction.id) {
+            // A transaction that has changed nothing is not committed, and its id is given to another one.
+            if !transaction.hasChanged { try tables.touched.put((), in: &transaction) }
+            return
+        }
         try tables.requests.remember(outcome, of: request, in: &transaction)
         rememberedInTurn += 1
     }

@@ -28,7 +28,7 @@ extension MappedWebhooks: WebhookStore {
         _ webhook: Webhook, for request: RequestID?, limit: Int, key: Keyring.Key?
     ) throws(StoreFailure) -> WebhookCreation {
         try growing(of: "webhooks of environment \(webhook.environment)") { (transaction) throws(LMDBError) in
-            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction),
+            if case .made(let id) = try outcome(of: request, in: transaction),
                 let made = try self.webhook(id, in: transaction)
             {
                 return .created(made)
@@ -68,7 +68,7 @@ extension MappedWebhooks: WebhookStore {
 
     package func delete(_ id: UUID, for request: RequestID?) throws(StoreFailure) -> Bool {
         try write(of: "webhook \(id)") { (transaction) throws(LMDBError) in
-            if try tables.requests.outcome(of: request, in: transaction) == .done { return true }
+            if try outcome(of: request, in: transaction) == .done { return true }
             guard let number = try webhookNumber(id, in: transaction),
                 let webhook = try webhook(number: number, in: transaction)
             else { return false }
@@ -88,14 +88,14 @@ extension MappedWebhooks: WebhookStore {
         _ event: Event, in environment: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> EventAcceptance {
         try growing(of: "events of environment \(environment)") { (transaction) throws(LMDBError) in
-            if case .event(let key) = try tables.requests.outcome(of: request, in: transaction),
+            if case .event(let key) = try outcome(of: request, in: transaction),
                 let known = try knownEvent(at: key, in: transaction)
             {
                 return EventAcceptance(eventID: known.eventID, deliveries: known.deliveries, isRepeated: false)
             }
             let wanted = try subscriptions(of: environment, in: transaction).filter { $0.events.contains(event.type) }
             // The request was handled before. Its event was stored then, and has been removed since.
-            if case .event = try tables.requests.outcome(of: request, in: transaction) {
+            if case .event = try outcome(of: request, in: transaction) {
                 return EventAcceptance(eventID: event.id, deliveries: wanted.count, isRepeated: false)
             }
             var keys = [EventKey(environment, .id, event.id)]
@@ -126,7 +126,7 @@ extension MappedWebhooks: WebhookStore {
         _ event: Event, to webhook: UUID, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> UUID? {
         try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> Presence<UUID>? in
-            if case .made(let id) = try tables.requests.outcome(of: request, in: transaction) { return .present(id) }
+            if case .made(let id) = try outcome(of: request, in: transaction) { return .present(id) }
             guard let number = try webhookNumber(webhook, in: transaction),
                 let found = try self.webhook(number: number, in: transaction)
             else { return .absent }
@@ -181,7 +181,7 @@ extension MappedWebhooks: WebhookStore {
         _ webhook: UUID, since: Timestamp, until: Timestamp, limit: Int, for request: RequestID?, at moment: Moment
     ) throws(StoreFailure) -> Int? {
         try growing(of: "webhook \(webhook)") { (transaction) throws(LMDBError) -> Presence<Int>? in
-            if case .count(let count) = try tables.requests.outcome(of: request, in: transaction) {
+            if case .count(let count) = try outcome(of: request, in: transaction) {
                 return .present(Int(clamping: count))
             }
             guard let number = try webhookNumber(webhook, in: transaction) else { return .absent }

@@ -8,6 +8,7 @@ package import SystemPackage
     /// The descriptor of the memory; a program that inherits it can map the same memory. Its number is 10 or above, so
     /// that it does not collide with descriptors that are passed to a program under a fixed number.
     package let descriptor: FileDescriptor
+    /// How many numbers are mapped. Those of a file that are not allocated yet must not be accessed.
     package let count: Int
     private let memory: UnsafeMutableRawPointer
 
@@ -20,7 +21,10 @@ package import SystemPackage
     }
 
     /// Maps the numbers of a file, which is created if there is none.
-    package convenience init(file path: FilePath, count: Int) throws(Errno) {
+    /// - Parameters:
+    ///   - count: how many of them are allocated now.
+    ///   - mapped: how many are mapped, at least `count`; the others can be accessed once they are allocated (`allocate`).
+    package convenience init(file path: FilePath, count: Int, mapped: Int? = nil) throws(Errno) {
         let file: FileDescriptor
         do {
             file = try FileDescriptor.open(
@@ -29,19 +33,36 @@ package import SystemPackage
             throw error as? Errno ?? .ioError
         }
         defer { try? file.close() }
-        // Allocate the disk blocks now, as a write to mapped memory cannot report a full disk.
-        let code = posix_fallocate(file.rawValue, 0, off_t(count * MemoryLayout<UInt64>.size))
+        try Self.allocate(0..<count, in: file)
+        try self.init(
+            mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(file.rawValue, 10) }), count: mapped)
+    }
+
+    /// Allocates the disk blocks of numbers, as a write to mapped memory cannot report a full disk. Numbers that were not
+    /// allocated before are 0.
+    private static func allocate(_ range: Range<Int>, in file: FileDescriptor) throws(Errno) {
+        let size = MemoryLayout<UInt64>.size
+        let code = posix_fallocate(file.rawValue, off_t(range.lowerBound * size), off_t(range.count * size))
         guard code == 0 else { throw Errno(rawValue: code) }
-        try self.init(mapping: FileDescriptor(rawValue: try systemCall { postroom_duplicate(file.rawValue, 10) }))
+    }
+
+    /// Allocates numbers of the file, so that all processes that map it can access them.
+    package func allocate(_ range: Range<Int>) throws(Errno) { try Self.allocate(range, in: descriptor) }
+
+    /// Cuts off the file after so many numbers. No process may access one after them until it is allocated again.
+    package func truncate(to count: Int) throws(Errno) {
+        try systemCall { ftruncate(descriptor.rawValue, off_t(count * MemoryLayout<UInt64>.size)) }
     }
 
     /// Maps numbers that another process created. This object owns the descriptor from now on, unless it throws.
-    package init(mapping descriptor: FileDescriptor) throws(Errno) {
+    /// - Parameter mapped: how many are mapped; `nil`: as many as there are.
+    package init(mapping descriptor: FileDescriptor, count mapped: Int? = nil) throws(Errno) {
         var status = stat()
         try systemCall { unsafe fstat(descriptor.rawValue, &status) }
-        count = Int(status.st_size) / MemoryLayout<UInt64>.size
+        count = mapped ?? Int(status.st_size) / MemoryLayout<UInt64>.size
         guard count > 0 else { throw .invalidArgument }
-        let mapped = unsafe mmap(nil, Int(status.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
+        let bytes = count * MemoryLayout<UInt64>.size
+        let mapped = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
         guard let mapped = unsafe mapped, Int(bitPattern: mapped) != -1 else { throw lastError() }
         unsafe memory = mapped
         self.descriptor = descriptor
