@@ -52,6 +52,8 @@ struct RequestMemory: Sendable {
     private static let segmentsStart = headerNumbers + indexNumbers
     private static let indexMilliseconds: UInt64 = 16
     private static let lowRange: UInt64 = 64
+    /// What the disk must have left for the store.
+    private static let leavingBytes = 64 << 20
     private static let longestChain = 1 << 20
 
     /// - Parameter numbers: `base + numberCount` are mapped, and `base + headerNumbers` allocated.
@@ -187,7 +189,7 @@ struct RequestMemory: Sendable {
         let start = Self.start(ofSegment: segments)
         let first = segments == 0 ? Self.headerNumbers : start
         do throws(Errno) {
-            try numbers.allocate(base + first..<base + start + Self.segmentNumbers)
+            try numbers.append(base + first..<base + start + Self.segmentNumbers, leavingBytes: Self.leavingBytes)
         } catch {
             self[.refusedAt] = now
             return nil

@@ -46,8 +46,19 @@ package import SystemPackage
         guard code == 0 else { throw Errno(rawValue: code) }
     }
 
-    /// Allocates numbers of the file, so that all processes that map it can access them.
-    package func allocate(_ range: Range<Int>) throws(Errno) { try Self.allocate(range, in: descriptor) }
+    /// Allocates numbers at the end of the file, so that all processes that map it can access them. Throws `noSpace`, and
+    /// changes nothing, if the disk would have less than so many bytes left.
+    package func append(_ range: Range<Int>, leavingBytes: Int) throws(Errno) {
+        var status = statvfs()
+        try systemCall { unsafe fstatvfs(descriptor.rawValue, &status) }
+        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        guard free - range.count * MemoryLayout<UInt64>.size >= leavingBytes else { throw .noSpace }
+        do throws(Errno) { try Self.allocate(range, in: descriptor) } catch {
+            // A part of it may have been allocated.
+            try? truncate(to: range.lowerBound)
+            throw error
+        }
+    }
 
     /// Cuts off the file after so many numbers. No process may access one after them until it is allocated again.
     package func truncate(to count: Int) throws(Errno) {
