@@ -108,7 +108,8 @@ final class NotificationParts: BodyParts {
                 number: piece.numbered.number,
                 notification: Notification(
                     method: whole.method, called: whole.called, path: whole.path, query: whole.query, fields: fields,
-                    reading: whole.reading, receivedAt: whole.receivedAt, remote: whole.remote))
+                    reading: whole.reading, receivedAt: whole.receivedAt, remote: whole.remote,
+                    outcome: whole.outcome))
             reader = StoredBody(piece, isDecoded: true)
             decoder =
                 if case .encodedText(let label) = whole.reading.kind {

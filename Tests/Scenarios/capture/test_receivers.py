@@ -189,3 +189,12 @@ def test_settings_and_verdicts_survive_an_export(serve):
     assert service.hook(endpoint, "b", signed("hush", "b")).status == 204
     assert [n["verification"]["valid"] for n in service.collect(endpoint)] == [True, True]
     service.check()
+
+
+def test_a_long_notification_shows_what_answered_too(shared, endpoint):
+    configured(shared, endpoint, responses=[{"then": {"status": 202}}], verify={"preset": "github", "secret": "hush"})
+    body = "x" * 100_000
+    assert shared.hook(endpoint, body, signed("hush", body)).status == 202
+    (found,) = shared.look(endpoint).json()["notifications"]
+    assert (found["answeredBy"], found["status"], found["verification"]["valid"]) == ("response:0", 202, True)
+    assert shared.collect(endpoint) == [found]
