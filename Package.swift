@@ -119,7 +119,11 @@ let package = Package(
         module(.engines, "FastCGI", ["CFastCGI", "Encodings", "HTTP", "Linux", "Values", httpTypes, logging, system]),
         module(
             .engines, "DeliveryEngine",
-            ["Cryptography", "Curl", "Delivery", "Encodings", "HTTP", "Linux", "StandardWebhooks", "Values", system]),
+            [
+                "Capture", "Cryptography", "Curl", "Delivery", "Encodings", "HTTP", "Linux", "StandardWebhooks",
+                "Values",
+                system,
+            ]),
         module(.engines, "Lookups", ["Curl", "HTTP", "Linux", "Values", logging, system]),
 
         module(

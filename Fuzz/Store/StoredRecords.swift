@@ -18,6 +18,11 @@ func fuzzStoredRecords(_ bytes: [UInt8]) {
         let again = unsafe NotificationRecord.decode(NotificationRecord.encode(notification).span.bytes, at: key)
         require(again == notification, "another notification")
     }
+    if let confirmation = ConfirmationRecord.decode(span) {
+        let key = ConfirmationKey(7, confirmation.id)
+        let again = unsafe ConfirmationRecord.decode(ConfirmationRecord.encode(confirmation).span.bytes, at: key)
+        require(again == confirmation, "another confirmation")
+    }
     if let outcome = Outcome(span) { unsafe require(Outcome(outcome.encoded.span.bytes) == outcome, "another outcome") }
     if let state = CaptureState(span) {
         unsafe require(CaptureState(state.encoded.span.bytes) == state, "other counters")

@@ -98,10 +98,11 @@ func settings(_ text: String, changing current: ReceiverSettings = ReceiverSetti
     @Test func `sns is confirmed only at its own hosts`() throws {
         let given = try settings(#"{"recipes": [{"name": "sns"}]}"#)
         for (host, isConfirmed) in [("sns.eu-west-1.amazonaws.com", true), ("evil.example", false)] {
-            let body = "{\"Type\": \"SubscriptionConfirmation\", \"SubscribeURL\": \"https://\(host)/?Token=1\"}"
+            let url = "https://\(host)/?Action=ConfirmSubscription&Token=1"
+            let body = "{\"Type\": \"SubscriptionConfirmation\", \"SubscribeURL\": \"\(url)\"}"
             let found = outcome(given, request(json: body))
             #expect(found.answerer == .recipe(.sns))
-            #expect(found.confirmation?.url == (isConfirmed ? "https://\(host)/?Token=1" : nil))
+            #expect(found.confirmation?.url == (isConfirmed ? url : nil))
         }
     }
 

@@ -155,11 +155,40 @@ private func answer(_ recipe: String, _ sent: ReceivedRequest) throws -> RuleAns
             "https://sns.amazonaws.com/", "https://evil.sns.us-east-1.amazonaws.com/", "https://sns..amazonaws.com/",
             "https://sns.us-east-1.amazonaws.com:8443/", "https://u@sns.us-east-1.amazonaws.com/",
             "https://sns.us-east-1.amazonaws.com@evil.example/", "https://127.0.0.1/#sns.x.amazonaws.com",
-            "https://sns.x_y.amazonaws.com/", "https://sns.x.amazonaws.com./", "https://sns.x.amazonaws.com\\@evil/",
-            "",
+            "https://sns.x_y.amazonaws.com/", "https://sns.us-east-1.amazonaws.com./",
+            "https://sns.us-east-1.amazonaws.com\\@evil/", "https://sns.us-east-1.amazonaws.com.us/",
+            "https://sns.us-east-1.amazonaws.com.cn.cn/", "https://sns.us.amazonaws.com.evil/", "",
         ])
-    func `only a URL of sns can be confirmed`(url: String) {
+    func `only a host of sns can be called`(url: String) {
+        #expect(SNSConfirmation(url + "?Action=ConfirmSubscription&Token=1") == nil)
         #expect(SNSConfirmation(url) == nil)
+    }
+
+    @Test(
+        arguments: [
+            "", "?", "?Action=ConfirmSubscription", "?Action=ConfirmSubscription&Token=", "?Token=1",
+            "?Action=Unsubscribe&Token=1", "?Action=ConfirmSubscription&Token=1&Action=Unsubscribe",
+            "?Action=ConfirmSubscription&Token=1&%41ction=Unsubscribe", "?Action=ConfirmSubscription&Token=1&Token=2",
+            "?Action=ConfirmSubscription&Token=1&action=Unsubscribe",
+            "?Action=ConfirmSubscription&Token=1;Action=Publish",
+            "?Action=ConfirmSubscription&Token=1+2", "?Action=ConfirmSubscription&Token=1#x",
+            "x?Action=ConfirmSubscription&Token=1",
+        ])
+    func `only the action that confirms can be called`(rest: String) {
+        #expect(SNSConfirmation("https://sns.us-east-1.amazonaws.com/\(rest)") == nil)
+        #expect(SNSConfirmation("https://sns.us-east-1.amazonaws.com\(rest)") == nil)
+    }
+
+    @Test func `URLs that confirm the same subscription have one id`() throws {
+        func id(_ host: String, _ query: String) throws -> [UInt8] {
+            try #require(SNSConfirmation("https://\(host)/?\(query)")).id
+        }
+        let hosts = ["sns.us-east-1.amazonaws.com", "sns.cn-north-1.amazonaws.com.cn"]
+        let first = try id(hosts[0], "Action=ConfirmSubscription&TopicArn=arn:aws:sns:a&Token=ab")
+        #expect(try id(hosts[0], "Token=%61b&TopicArn=arn:aws:sns:a&Action=ConfirmSubscription&Version=1") == first)
+        #expect(try id(hosts[1], "Action=ConfirmSubscription&TopicArn=arn:aws:sns:a&Token=ab") != first)
+        #expect(try id(hosts[0], "Action=ConfirmSubscription&TopicArn=arn:aws:sns:b&Token=ab") != first)
+        #expect(try id(hosts[0], "Action=ConfirmSubscription&TopicArn=arn:aws:sns:a&Token=abc") != first)
     }
 
     // By Python's base64.b64encode(hmac.new(b"s", body, "sha256").digest()).

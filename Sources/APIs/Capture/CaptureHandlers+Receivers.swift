@@ -55,13 +55,13 @@ extension CaptureHandlers {
         do throws(SettingFaults) { settings = try ReceiverSettings(changing: before, by: members) } catch {
             return .failure(ConfigurationError(reason: error.message))
         }
-        if settings.recipes.has(.sns) {
-            return .failure(ConfigurationError(reason: "recipes: \"sns\" is not supported by this version."))
-        }
         let isSame = settings.responses.json == before.responses.json
         let stored =
             settings.isEmpty ? nil : stored(settings, positions: isSame ? current?.positions ?? [:] : [:])
-        return .success(ReceiverChange(base: current?.version, receiver: stored))
+        return .success(
+            ReceiverChange(
+                base: current?.version, receiver: stored,
+                endsConfirmations: before.recipes.has(.sns) && !settings.recipes.has(.sns)))
     }
 
     private func stored(_ settings: ReceiverSettings, positions: [Int: Int]) -> StoredReceiver {

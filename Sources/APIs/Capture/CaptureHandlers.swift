@@ -115,7 +115,8 @@ package final class CaptureHandlers {
                     notification.outcome = SenderOutcome(found)
                     if found.isRejected { break }
                     acceptance = try await store.accept(
-                        notification, at: id, for: request.id, using: next(receiver, after: found), at: moment, limits)
+                        notification, at: id, for: request.id, using: next(receiver, after: found),
+                        confirming: found.confirmation.map { Confirmation($0, at: moment) }, at: moment, limits)
                 }
             } catch {
                 store.count(.receptionRefused)

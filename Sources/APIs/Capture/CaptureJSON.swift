@@ -41,6 +41,29 @@ extension NumberedNotification {
         json.member("answeredBy", orNull: outcome.answeredBy)
         json.member("status", outcome.status)
         if let verdict = outcome.verdict { json.member("verification", text: verdict) }
+        if let reference = outcome.confirmation { write(reference, to: &json) }
+    }
+
+    private func write(_ reference: ConfirmationReference, to json: inout JSONWriter) {
+        func write(_ state: Confirmation.State, _ status: Int?, _ error: String?, _ at: Timestamp) {
+            json.member("confirmation") { json in
+                json.member("state", state.rawValue)
+                json.member("status", orNull: status)
+                json.member("error", orNull: error)
+                json.member("at", at.iso8601())
+            }
+        }
+        switch reference {
+        case .to:
+            if let confirmation {
+                write(confirmation.state, confirmation.status, confirmation.error, confirmation.at)
+            } else {
+                json.member("confirmation", .null)
+            }
+        case .refusedURL:
+            write(.failed, nil, "SubscribeURL is not a URL at which Amazon SNS confirms", notification.receivedAt)
+        case .tooMany: write(.failed, nil, "too many confirmations were pending", notification.receivedAt)
+        }
     }
 
     private func write(_ fields: FieldList, to json: inout JSONWriter) {

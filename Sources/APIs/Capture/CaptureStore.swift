@@ -30,9 +30,11 @@ package protocol CaptureStore: AnyObject {
     /// removed.
     /// - Parameter use: the receiver that has judged the notification, and what it is afterwards. If the endpoint has another
     ///   one, the result is `.answers`.
+    /// - Parameter confirmation: begun unless it is already pending, or confirmed. If too many are pending, the notification
+    ///   says so.
     func accept(
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, using use: ReceiverChange?,
-        at moment: Moment, _ limits: CaptureLimits
+        confirming confirmation: Confirmation?, at moment: Moment, _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Acceptance
 
     /// Keeps a refused request, and drops the oldest ones above the limits. Keeps nothing if the endpoint does not exist, or
@@ -120,7 +122,7 @@ extension CaptureStore {
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, at moment: Moment,
         _ limits: CaptureLimits
     ) async throws(StoreFailure) -> Acceptance {
-        try await accept(notification, at: id, for: request, using: nil, at: moment, limits)
+        try await accept(notification, at: id, for: request, using: nil, confirming: nil, at: moment, limits)
     }
 }
 
@@ -156,7 +158,7 @@ package struct NotificationRange: Equatable, Sendable {
 
 /// A notification whose body may be incomplete.
 package struct NotificationPiece: Equatable, Sendable {
-    package let numbered: NumberedNotification
+    package var numbered: NumberedNotification
     /// The length of the whole body.
     package let bodyBytes: Int
 

@@ -78,10 +78,13 @@ package struct CalledURL: Equatable, Sendable {
 package struct NumberedNotification: Equatable, Sendable {
     package let number: UInt64
     package let notification: Notification
+    /// The one that the notification asks for; `nil` if it asks for none, or if that is no longer known.
+    package var confirmation: Confirmation?
 
-    package init(number: UInt64, notification: Notification) {
+    package init(number: UInt64, notification: Notification, confirmation: Confirmation? = nil) {
         self.number = number
         self.notification = notification
+        self.confirmation = confirmation
     }
 }
 

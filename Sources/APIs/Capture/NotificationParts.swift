@@ -109,7 +109,8 @@ final class NotificationParts: BodyParts {
                 notification: Notification(
                     method: whole.method, called: whole.called, path: whole.path, query: whole.query, fields: fields,
                     reading: whole.reading, receivedAt: whole.receivedAt, remote: whole.remote,
-                    outcome: whole.outcome))
+                    outcome: whole.outcome),
+                confirmation: piece.numbered.confirmation)
             reader = StoredBody(piece, isDecoded: true)
             decoder =
                 if case .encodedText(let label) = whole.reading.kind {

@@ -27,10 +27,13 @@ package struct ReceiverChange: Equatable, Sendable {
     package let base: UInt64?
     /// `nil`: there is none any longer.
     package let receiver: StoredReceiver?
+    /// Whether confirmations that are pending are given up.
+    package let endsConfirmations: Bool
 
-    package init(base: UInt64?, receiver: StoredReceiver?) {
+    package init(base: UInt64?, receiver: StoredReceiver?, endsConfirmations: Bool = false) {
         self.base = base
         self.receiver = receiver
+        self.endsConfirmations = endsConfirmations
     }
 }
 
@@ -41,11 +44,16 @@ package struct SenderOutcome: Equatable, Sendable {
     package let status: Int
     /// JSON; `nil` if the endpoint checks no signatures.
     package let verdict: [UInt8]?
+    /// `nil` if the notification does not ask for a confirmation.
+    package var confirmation: ConfirmationReference?
 
-    package init(answeredBy: String?, status: Int, verdict: [UInt8]?) {
+    package init(
+        answeredBy: String?, status: Int, verdict: [UInt8]?, confirmation: ConfirmationReference? = nil
+    ) {
         self.answeredBy = answeredBy
         self.status = status
         self.verdict = verdict
+        self.confirmation = confirmation
     }
 }
 
@@ -54,5 +62,8 @@ extension SenderOutcome {
         self.init(
             answeredBy: outcome.answerer?.description, status: outcome.answer?.status ?? 200,
             verdict: outcome.verdict.map { verdict in valueJSON { json in verdict.write(to: &json) } })
+        if outcome.answerer == .recipe(.sns) {
+            confirmation = outcome.confirmation.map { .to($0.id) } ?? .refusedURL
+        }
     }
 }

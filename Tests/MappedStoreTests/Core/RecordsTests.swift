@@ -6,6 +6,9 @@ import Values
 
 @testable import MappedStore
 
+/// `Testing` has a type of this name too.
+private typealias Confirmation = Capture.Confirmation
+
 @Suite struct ByteCodingTests {
     @Test(arguments: [0, 1, 127, 128, 16_383, 16_384, 1 << 35, UInt64.max - 1, .max])
     func `a number is read back, and a larger one sorts after it`(number: UInt64) {
@@ -44,6 +47,35 @@ import Values
             id: try #require(Self.id), number: 9, isEnabled: false, takesSubpaths: true,
             created: Timestamp(microseconds: -1),
             lastUsed: Timestamp(microseconds: .max), uncollected: 300, next: 70_000, bytes: 1 << 40)
+    }
+
+    @Test(arguments: [ConfirmationReference.to((0..<32).map { $0 }), .refusedURL, .tooMany])
+    func `a notification that asks for a confirmation is read back`(reference: ConfirmationReference) throws {
+        var notification = notification(.binary, query: [1])
+        notification.outcome = SenderOutcome(
+            answeredBy: "recipe:sns", status: 200, verdict: nil, confirmation: reference)
+        let bytes = NotificationRecord.encode(notification)
+        #expect(NotificationRecord.decode(bytes) == notification)
+        for bytes in damaged(Array(bytes.dropLast(3))) { #expect(NotificationRecord.decode(bytes) == nil) }
+        #expect(unsafe NotificationRecord.weight(bytes.span.bytes) == bytes.count + 300)
+    }
+
+    @Test func `a confirmation is read back under its own key only`() throws {
+        let url = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"
+        let moment = Moment(wall: Timestamp(microseconds: -7), steady: Timestamp(microseconds: 8))
+        var confirmation = try #require(Confirmation(url: url, at: moment))
+        for state in Confirmation.State.allCases {
+            confirmation.state = state
+            confirmation.attempts = 300
+            (confirmation.status, confirmation.error) = state == .pending ? (nil, nil) : (503, "e")
+            let bytes = ConfirmationRecord.encode(confirmation)
+            let key = ConfirmationKey(7, confirmation.id)
+            #expect(unsafe ConfirmationRecord.decode(bytes.span.bytes, at: key) == confirmation)
+            #expect(unsafe ConfirmationRecord.decode(bytes.span.bytes, at: .first(of: 7)) == nil)
+            #expect(ConfirmationKey(keyBytes: key.keyBytes) == key)
+            let due = DueConfirmation(confirmation.due, key)
+            #expect(DueConfirmation(keyBytes: due.keyBytes) == due)
+        }
     }
 
     private func notification(_ kind: BodyReading.Kind, query: [UInt8]?) -> Notification {

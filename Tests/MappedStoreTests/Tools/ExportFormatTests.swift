@@ -23,16 +23,23 @@ import Values
         "receivedAt": "2026-11-29T11:30:00Z", "method": "POST", "remote": "192.0.2.1", "path": "/a", \#
         "query": "b=1", "headers": [{"name": "Host", "value": "h"}, {"nameBase64": "/w==", "valueBase64": "/v0="}], \#
         "secure": true, "calledHost": "h:8443", "calledPath": "/webhook/A", "fault": "unknown-coding", \#
+        "status": 200, "answeredBy": "recipe:sns", "confirmation": "QxlXMWJ0gQA9LvcTnHZfy6Wj+iY/tCuWjJ4W0qkGm+s=", \#
         "body": "gr\u00f6\u00dfe\u0000\""}
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 5, \#
         "receivedAt": "2026-11-29T11:31:00.500000Z", "method": "PUT", "pathBase64": "L/8=", "queryBase64": "/w==", \#
         "headers": [], "secure": false, "calledPathBase64": "L/8=", \#
-        "coding": "gzip", "decodedBytes": 5, "fault": "incomplete-data", "charset": "utf-8", "bodyBase64": "/wA="}
+        "coding": "gzip", "decodedBytes": 5, "fault": "incomplete-data", "status": 200, "answeredBy": "recipe:sns", \#
+        "confirmation": "refused-url", "charset": "utf-8", "bodyBase64": "/wA="}
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 8, \#
-        "receivedAt": "2026-11-29T11:32:00Z", "method": "GET", "path": "", "headers": [], "charset": "latin1", \#
+        "receivedAt": "2026-11-29T11:32:00Z", "method": "GET", "path": "", "headers": [], "status": 200, \#
+        "answeredBy": "recipe:sns", "confirmation": "too-many", "charset": "latin1", \#
         "bodyBase64": "6Q=="}
         {"kind": "endpoint", "id": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "enabled": true, "subpaths": false, \#
         "overflow": "drop-oldest", "cors": true, "pinned": true, "expires": "2026-11-30T12:00:00Z", "name": "n", \#
+        "confirmations": [{"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=2", \#
+        "state": "pending", "attempts": 0, "due": "2026-11-29T12:00:05Z", "at": "2026-11-29T11:59:01Z"}, \#
+        {"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1", \#
+        "state": "failed", "attempts": 6, "status": 503, "error": "e", "at": "2026-11-29T11:59:00Z"}], \#
         "created": "2026-11-29T10:00:00Z", "lastUsed": "2026-11-29T12:00:00Z", "uncollected": 1, "next": 1}
         {"kind": "queue", "name": "a", "max_message_count": 3, "max_message_size": 20000, \#
         "max_queue_size": 1000000, "whitelist_ip": ["127.0.0.0/8", "::1/128"], "auth": null, "current_message": 7, \#

@@ -149,7 +149,7 @@ def test_an_answer_is_held_back_and_others_are_not(shared, endpoint):
         ({"responses": "x"}, "responses"),
         ({"recipes": [{"name": "nobody"}]}, "recipes[0].name"),
         ({"recipes": [{"name": "zoom"}]}, "recipes[0].secret"),
-        ({"recipes": [{"name": "sns"}]}, "recipes"),
+        ({"recipes": [{"name": "sns", "secret": "s"}]}, "recipes[0].secret"),
         ({"verify": {"preset": "nobody"}}, "verify.preset"),
         ({"verify": {"preset": "github", "secret": "***"}}, "verify.secret"),
     ])

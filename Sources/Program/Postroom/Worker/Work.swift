@@ -47,6 +47,9 @@ struct Work: AsyncCommand {
             store: store.deliveries, multi: multi, settings: settings.delivery, sealing: secret.sealing,
             shaping: EventShaper(), mayConnect: { addresses.allows($0) }, now: clock.now,
             random: SystemRandomNumberGenerator())
+        let confirmer = Confirmer(
+            store: store.capture, multi: try Multi(connectionsPerHost: 0, idleSeconds: 60, dnsSeconds: 60),
+            settings: settings.delivery, mayConnect: { addresses.allows($0) }, now: clock.now)
         let intake =
             try settings.kafka.brokers.isEmpty
             ? nil
@@ -54,7 +57,8 @@ struct Work: AsyncCommand {
                 settings.kafka, maximumBytes: settings.maximumBodyBytes, store: store,
                 lookups: Lookups(settings, logger: logger), logger: logger)
         let worker = try Worker(
-            store: store, settings: settings, dispatcher: dispatcher, intake: intake, logger: logger)
+            store: store, settings: settings, dispatcher: dispatcher, confirmer: confirmer, intake: intake,
+            logger: logger)
         let lock = try await takeOver(dispatcher, store, settings, logger)
         tellReady(ready)
         defer { withExtendedLifetime(lock) {} }

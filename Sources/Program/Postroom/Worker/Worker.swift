@@ -6,8 +6,8 @@ internal import Storage
 internal import SystemPackage
 internal import Values
 
-/// The loop of the worker: takes in events from Kafka, matches events, makes the deliveries that are due, and removes in
-/// small steps what has expired.
+/// The loop of the worker: takes in events from Kafka, matches events, makes the deliveries that are due, confirms
+/// subscriptions, and removes in small steps what has expired.
 final class Worker {
     private let store: any StorageEngine
     private let shutdownSeconds: Double
@@ -15,12 +15,14 @@ final class Worker {
     private let intake: KafkaIntake?
     private let matching: MatchingWork
     private let dispatching: DispatchWork
+    private let confirming: ConfirmationWork
     private let maintenance: Maintenance
     private let signals: SignalQueue
     private var isStopping = false
 
     init(
-        store: any StorageEngine, settings: Settings, dispatcher: Dispatcher, intake: KafkaIntake?, logger: Logger
+        store: any StorageEngine, settings: Settings, dispatcher: Dispatcher, confirmer: Confirmer,
+        intake: KafkaIntake?, logger: Logger
     ) throws(Errno) {
         self.store = store
         shutdownSeconds = settings.shutdownSeconds
@@ -30,6 +32,7 @@ final class Worker {
         let failures = WorkFailures(store, maintenance, logger)
         matching = MatchingWork(store, failures)
         dispatching = DispatchWork(store, dispatcher, failures, logger)
+        confirming = ConfirmationWork(store, confirmer, failures, logger)
         signals = try SignalQueue([Signal.terminate, Signal.interrupt, Signal.hangUp])
     }
 
@@ -54,6 +57,7 @@ final class Worker {
             await intake?.work()
             await matching.work()
             await dispatching.work()
+            try await confirming.work()
             tellDamage()
             await maintenance.work()
         }
@@ -65,6 +69,8 @@ final class Worker {
         if matching.isDue { pause = 0 }
         if let milliseconds = dispatching.retryMilliseconds { pause = milliseconds }
         var descriptors = [signals.descriptor] + (store.flushDescriptor.map { [$0] } ?? [])
+        if let milliseconds = confirming.pauseMilliseconds { pause = min(pause, milliseconds) }
+        if let descriptor = confirming.confirmer.descriptor { descriptors.append(descriptor) }
         if let intake {
             pause = min(pause, intake.pauseMilliseconds)
             descriptors.append(intake.descriptor)
@@ -80,10 +86,14 @@ final class Worker {
         }
     }
 
-    /// Leaves the Kafka group, begins no more attempts, and waits up to SHUTDOWN_SECONDS for those in flight.
+    /// Leaves the Kafka group, begins no more calls, and waits up to SHUTDOWN_SECONDS for those in flight.
     private func drain() async throws {
         intake?.close()
+        confirming.confirmer.drain()
+        let began = SystemClock.bootTimeMicroseconds()
         try await dispatching.drain(seconds: shutdownSeconds)
+        let used = Double(SystemClock.bootTimeMicroseconds() - began) / 1e6
+        try await confirming.drain(seconds: max(0, shutdownSeconds - used))
     }
 }
 

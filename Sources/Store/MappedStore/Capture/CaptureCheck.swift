@@ -97,6 +97,7 @@ extension MappedCapture {
         }
         try checkRefusals(records, &check, in: transaction)
         try checkReceivers(records, &check, in: transaction)
+        try checkConfirmations(records, &check, in: transaction)
         return count
     }
 
@@ -116,6 +117,29 @@ extension MappedCapture {
         }
         for (number, record) in records where record.endpoint.settings.hasReceiver && !found.contains(number) {
             check.report("Endpoint \(number) has lost its settings.")
+        }
+    }
+
+    private func checkConfirmations(
+        _ records: [UInt64: EndpointRecord], _ check: inout StoreCheck, in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        var pending: Set<DueConfirmation> = []
+        try visit(tables.confirmations, &check, in: transaction) { key, value, check in
+            guard let key else { return check.report("The key of a confirmation cannot be read.") }
+            if records[key.endpoint] == nil {
+                check.report("There is a confirmation of endpoint \(key.endpoint), which does not exist.")
+            }
+            guard let confirmation = ConfirmationRecord.decode(value, at: key) else {
+                return check.report("A confirmation of endpoint \(key.endpoint) is damaged.")
+            }
+            if confirmation.state == .pending { pending.insert(DueConfirmation(confirmation.due, key)) }
+        }
+        var listed: Set<DueConfirmation> = []
+        try visit(tables.dueConfirmations, &check, in: transaction) { key, _, check in
+            if let key { listed.insert(key) } else { check.report("The key of a pending confirmation cannot be read.") }
+        }
+        if listed != pending {
+            check.report("\(listed.count) confirmations are listed as pending, but not the \(pending.count) that are.")
         }
     }
 

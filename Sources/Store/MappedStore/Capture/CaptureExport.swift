@@ -50,12 +50,18 @@ extension MappedCapture {
             let receiver = try salvage.take("the settings of endpoint \(endpoint.id)") { () throws(LMDBError) in
                 try tables.receivers.value(at: number, in: transaction)
             }
+            let confirmations = try confirmations(of: number, in: transaction)
             line("endpoint") { json in
                 json.member("id", endpoint.id.description)
                 json.member("enabled", endpoint.isEnabled)
                 json.member("subpaths", endpoint.takesSubpaths)
                 json.settings(endpoint.settings, at: moment)
                 if let receiver { json.receiver(receiver) }
+                if !confirmations.isEmpty {
+                    json.member("confirmations", arrayOf: confirmations) { json, confirmation in
+                        json.object { json in json.confirmation(confirmation, at: moment) }
+                    }
+                }
                 json.member("created", moment.wall(at: endpoint.created))
                 json.member("lastUsed", moment.wall(at: endpoint.lastUsed))
                 json.member("uncollected", endpoint.uncollected)
@@ -120,6 +126,16 @@ extension JSONWriter {
         }
     }
 
+    fileprivate mutating func confirmation(_ confirmation: Confirmation, at moment: Moment) {
+        member("url", confirmation.url)
+        member("state", confirmation.state.rawValue)
+        member("attempts", confirmation.attempts)
+        if confirmation.state == .pending { member("due", moment.wall(at: confirmation.due)) }
+        if let status = confirmation.status { member("status", status) }
+        if let error = confirmation.error { member("error", error) }
+        member("at", confirmation.at)
+    }
+
     fileprivate mutating func notification(_ notification: Notification) {
         member("receivedAt", notification.receivedAt)
         member("method", notification.method)
@@ -147,6 +163,12 @@ extension JSONWriter {
             member("status", outcome.status)
             if let name = outcome.answeredBy { member("answeredBy", name) }
             if let verdict = outcome.verdict { member("verification", text: verdict) }
+            switch outcome.confirmation {
+            case .to(let id): member("confirmation", Base64.standard.encode(id))
+            case .refusedURL: member("confirmation", "refused-url")
+            case .tooMany: member("confirmation", "too-many")
+            case nil: break
+            }
         }
         switch reading.kind {
         case .text where reading.coding == nil:

@@ -72,6 +72,13 @@ struct EndpointImporter {
                 try store.tables.receivers.put(receiver, at: number, in: &transaction)
             }
         }
+        for confirmation in line.json["confirmations"] == nil ? [] : try line.list("confirmations") {
+            let confirmation = try self.confirmation(
+                ImportLine(number: line.number, json: confirmation, store: line.store))
+            try line.write { (transaction) throws(LMDBError) in
+                try store.put(confirmation, of: number, in: &transaction)
+            }
+        }
         _ = try line.time("lastUsed")
         last = uncollected - 1
         current = EndpointRecord(endpoint: endpoint, indexedUse: endpoint.lastUsed)
@@ -116,7 +123,43 @@ struct EndpointImporter {
         guard status < 1000 else { throw line.fault("\"status\" is not a status") }
         return SenderOutcome(
             answeredBy: line.json["answeredBy"]?.string, status: Int(status),
-            verdict: line.json["verification"].map { verdict in valueJSON { json in json.value(verdict) } })
+            verdict: line.json["verification"].map { verdict in valueJSON { json in json.value(verdict) } },
+            confirmation: try reference(line))
+    }
+
+    private func reference(_ line: ImportLine) throws(ImportError) -> ConfirmationReference? {
+        guard let text = line.json["confirmation"]?.string else { return nil }
+        switch text {
+        case "refused-url": return .refusedURL
+        case "too-many": return .tooMany
+        default:
+            guard let id = Base64.standard.decode(text.utf8), id.count == NameDigest.byteCount else {
+                throw line.fault("\"confirmation\" is not the id of a confirmation")
+            }
+            return .to(id)
+        }
+    }
+
+    private func confirmation(_ line: ImportLine) throws(ImportError) -> Confirmation {
+        let at = try line.time("at")
+        guard let state = Confirmation.State(rawValue: try line.text("state")) else {
+            throw line.fault("\"state\" is not the state of a confirmation")
+        }
+        let due = state == .pending ? steady(try line.time("due")) : moment.steady
+        guard var confirmation = Confirmation(url: try line.text("url"), at: Moment(wall: at, steady: due)) else {
+            throw line.fault("\"url\" does not confirm a subscription of Amazon SNS")
+        }
+        confirmation.state = state
+        let attempts = try line.count("attempts")
+        guard attempts < 1 << 32 else { throw line.fault("\"attempts\" is too large") }
+        confirmation.attempts = Int(attempts)
+        if line.json["status"] != nil {
+            let status = try line.count("status")
+            guard (1..<1000).contains(status) else { throw line.fault("\"status\" is not a status") }
+            confirmation.status = Int(status)
+        }
+        confirmation.error = line.json["error"]?.string
+        return confirmation
     }
 
     /// Converts a time of the export to the steady clock: an age at the export is the age now.

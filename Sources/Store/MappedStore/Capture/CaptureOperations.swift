@@ -50,7 +50,7 @@ extension MappedCapture: CaptureStore {
 
     package func accept(
         _ notification: Notification, at id: Endpoint.ID, for request: RequestID?, using use: ReceiverChange? = nil,
-        at moment: Moment, _ limits: CaptureLimits
+        confirming confirmation: Confirmation? = nil, at moment: Moment, _ limits: CaptureLimits
     ) throws(StoreFailure) -> Acceptance {
         try growing(of: "endpoint \(id)") { (transaction) throws(LMDBError) in
             if try outcome(of: request, in: transaction) == .stored { return .stored }
@@ -65,8 +65,14 @@ extension MappedCapture: CaptureStore {
                 guard let use, use.base == receiver.version else { return .answers(receiver) }
                 if let next = use.receiver, next.version != receiver.version { changed = next }
             }
-            let stored = Encoded<NotificationRecord>(notification)
-            guard try admit(bytes: stored.byteCount + (changed?.bytes ?? 0), in: &transaction) else { return nil }
+            var stored = Encoded<NotificationRecord>(notification)
+            let others = (changed?.bytes ?? 0) + (confirmation.map(Self.bytes) ?? 0)
+            guard try admit(bytes: stored.byteCount + others, in: &transaction) else { return nil }
+            if let confirmation, try !begin(confirmation, of: record.endpoint.number, in: &transaction) {
+                var notification = notification
+                notification.outcome?.confirmation = .tooMany
+                stored = Encoded(notification)
+            }
             if let changed { try tables.receivers.put(changed, at: record.endpoint.number, in: &transaction) }
             if mayDrop { try dropOldest(of: &record.endpoint, for: size, limits, in: &transaction) }
             let floor = try core.lowestNumber(after: record.endpoint.next, in: &transaction)
@@ -163,6 +169,9 @@ extension MappedCapture: CaptureStore {
                 return true
             }
             for number in damaged { noteDamage("a notification's record is damaged: number \(number)") }
+            for index in found.indices {
+                try complete(&found[index].numbered, of: range.endpoint, in: transaction)
+            }
             return found
         }
     }
@@ -244,6 +253,10 @@ extension MappedCapture: CaptureStore {
                     return true
                 }
                 guard try put(change.receiver, of: record.endpoint.number, in: &transaction) else { return nil }
+                if change.endsConfirmations {
+                    try endConfirmations(
+                        of: record.endpoint.number, "the recipe was removed", at: moment, in: &transaction)
+                }
             }
             configuration.apply(to: &record.endpoint, at: moment)
             record.endpoint.lastUsed = moment.steady

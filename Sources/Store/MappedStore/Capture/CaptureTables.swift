@@ -36,6 +36,7 @@ extension MappedCapture {
         try tables.notifications.remove(of: number, from: record.endpoint.uncollected, to: .max, in: &transaction)
         try tables.refusals.remove(of: number, from: 0, to: .max, in: &transaction)
         if record.endpoint.settings.hasReceiver { try tables.receivers.remove(number, in: &transaction) }
+        try removeConfirmations(of: number, in: &transaction)
         try tables.endpointUses.remove(record.useKey, in: &transaction)
         try tables.endpointIDs.remove(record.endpoint.id, in: &transaction)
         try tables.endpoints.remove(number, in: &transaction)
@@ -118,6 +119,7 @@ extension MappedCapture {
             return true
         }
         if isDamaged { throw .damaged(NotificationRecord.name) }
+        for index in found.indices { try complete(&found[index], of: endpoint, in: transaction) }
         return found
     }
 

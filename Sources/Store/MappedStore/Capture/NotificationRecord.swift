@@ -20,7 +20,14 @@ enum NotificationRecord: TableRecord {
         static let isCompressed = Flags(rawValue: 16)
         static let hasFault = Flags(rawValue: 32)
         static let hasOutcome = Flags(rawValue: 64)
-        static let known: UInt8 = 127
+        /// A byte with more flags follows.
+        static let hasMore = Flags(rawValue: 128)
+    }
+
+    private struct MoreFlags: OptionSet {
+        let rawValue: UInt8
+        static let hasConfirmation = MoreFlags(rawValue: 1)
+        static let known: UInt8 = 1
     }
 
     static func encode(_ notification: Notification) -> [UInt8] {
@@ -34,8 +41,12 @@ enum NotificationRecord: TableRecord {
         if reading.coding != nil { flags.insert(.isCompressed) }
         if reading.fault != nil { flags.insert(.hasFault) }
         if notification.outcome != nil { flags.insert(.hasOutcome) }
+        var more: MoreFlags = []
+        if notification.outcome?.confirmation != nil { more.insert(.hasConfirmation) }
+        if !more.isEmpty { flags.insert(.hasMore) }
         writer.byte(version)
         writer.byte(flags.rawValue)
+        if !more.isEmpty { writer.byte(more.rawValue) }
         if let coding = reading.coding {
             // In front, where `weight` reads it.
             writer.number(UInt64(reading.decodedBytes))
@@ -46,6 +57,7 @@ enum NotificationRecord: TableRecord {
             writer.number(UInt64(outcome.status))
             writer.optional(outcome.answeredBy)
             writer.optional(outcome.verdict)
+            if let confirmation = outcome.confirmation { write(confirmation, to: &writer) }
         }
         writer.fixed(notification.receivedAt.microseconds)
         writer.counted(notification.method.utf8)
@@ -75,7 +87,7 @@ enum NotificationRecord: TableRecord {
     static func weight(_ span: RawSpan) -> Int {
         var reader = ByteReader(span.extracting(first: min(span.byteCount, 12)))
         guard reader.byte() == version, let flags = reader.byte().map(Flags.init), flags.contains(.isCompressed),
-            let decoded = reader.number(), decoded < 1 << 40
+            !flags.contains(.hasMore) || reader.byte() != nil, let decoded = reader.number(), decoded < 1 << 40
         else { return span.byteCount }
         return span.byteCount + Int(decoded)
     }
@@ -131,8 +143,13 @@ enum NotificationRecord: TableRecord {
             let version = reader.byte()
             var flags: Flags = []
             if version == NotificationRecord.version {
-                guard let bits = reader.byte(), bits <= Flags.known else { return nil }
+                guard let bits = reader.byte() else { return nil }
                 flags = Flags(rawValue: bits)
+                var more: MoreFlags = []
+                if flags.contains(.hasMore) {
+                    guard let bits = reader.byte(), (1...MoreFlags.known).contains(bits) else { return nil }
+                    more = MoreFlags(rawValue: bits)
+                }
                 if flags.contains(.isCompressed) {
                     guard let bytes = reader.number(), bytes < 1 << 40, let number = reader.byte(),
                         (1...2).contains(number)
@@ -149,6 +166,10 @@ enum NotificationRecord: TableRecord {
                     else { return nil }
                     outcome = SenderOutcome(
                         answeredBy: answeredBy.value, status: Int(status), verdict: verdict.value)
+                    if more.contains(.hasConfirmation) {
+                        guard let confirmation = NotificationRecord.confirmation(&reader) else { return nil }
+                        outcome?.confirmation = confirmation
+                    }
                 }
             } else if version != decodedVersion {
                 return nil
@@ -176,6 +197,25 @@ enum NotificationRecord: TableRecord {
                 guard let bytes = reader.counted() else { return nil }
                 query = bytes
             }
+        }
+    }
+
+    private static func write(_ confirmation: ConfirmationReference, to writer: inout ByteWriter) {
+        switch confirmation {
+        case .to(let id):
+            writer.byte(1)
+            NameDigest(padding: id).write(to: &writer)
+        case .refusedURL: writer.byte(2)
+        case .tooMany: writer.byte(3)
+        }
+    }
+
+    private static func confirmation(_ reader: inout ByteReader) -> ConfirmationReference? {
+        switch reader.byte() {
+        case 1: NameDigest(from: &reader).map { .to($0.bytes) }
+        case 2: .refusedURL
+        case 3: .tooMany
+        default: nil
         }
     }
 

@@ -34,6 +34,10 @@ struct Tables {
     let refusals: BoundedLog<RefusalRecord>
     /// By endpoint number.
     let receivers: RecordTable<ReceiverRecord>
+    /// By endpoint number and id.
+    let confirmations: RecordTable<ConfirmationRecord>
+    /// By the time of the next call. Each confirmation that is pending has one entry.
+    let dueConfirmations: KeyTable<DueConfirmation>
     /// By endpoint id: the endpoint's number.
     let endpointIDs: NumberTable<Endpoint.ID>
     /// By time of use and endpoint number. Each endpoint has one entry, at its last use or an earlier time.
@@ -150,6 +154,8 @@ struct Tables {
             "notifications", try Table("notifications", creating: creating, in: transaction))
         refusals = BoundedLog(table: try RecordTable("refusals", creating: creating, in: transaction))
         receivers = try RecordTable("receivers", creating: creating, in: transaction)
+        confirmations = try RecordTable("confirmations", creating: creating, in: transaction)
+        dueConfirmations = try RecordTable("due-confirmations", creating: creating, in: transaction)
         endpointIDs = try RecordTable("endpoint-ids", creating: creating, in: transaction)
         endpointUses = try RecordTable("endpoint-uses", creating: creating, in: transaction)
         endpointMakers = try RecordTable("endpoint-makers", creating: creating, in: transaction)
