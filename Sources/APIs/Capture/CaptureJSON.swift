@@ -37,6 +37,7 @@ extension NumberedNotification {
             json.member("urlBase64", Base64.standard.encode(url))
         }
         if let fault = notification.reading.fault { json.member("bodyFault", fault.name) }
+        if let attempts { json.member("attempts", arrayOf: attempts) { json, number in json.integer(number) } }
         guard let outcome = notification.outcome else { return }
         json.member("answeredBy", orNull: outcome.answeredBy)
         json.member("status", outcome.status)

@@ -1,5 +1,6 @@
 internal import CaptureRules
 internal import Encodings
+internal import HTTP
 internal import JSON
 package import Values
 
@@ -11,6 +12,7 @@ package struct Configuration: Equatable, Sendable {
     package var isOpenToPages: Bool?
     package var isPinned: Bool?
     package var expiry: Expiry?
+    package var deliveryHeader: DeliveryHeader?
     package var receiver: ReceiverChange?
     /// The members that say what the receiver is to be; see `ReceiverSettings`.
     private(set) var receiverMembers: [JSON.Member] = []
@@ -22,6 +24,13 @@ package struct Configuration: Equatable, Sendable {
         case at(Timestamp)
         /// So many seconds after the request.
         case after(Double)
+    }
+
+    /// The header field by which attempts of one delivery are recognized, beside those that are usual.
+    package enum DeliveryHeader: Equatable, Sendable {
+        /// Only those that are usual.
+        case usual
+        case named(String)
     }
 
     package init(isEnabled: Bool, takesSubpaths: Bool? = nil) {
@@ -36,6 +45,11 @@ package struct Configuration: Equatable, Sendable {
         endpoint.settings.overflow = overflow ?? endpoint.settings.overflow
         endpoint.settings.isOpenToPages = isOpenToPages ?? endpoint.settings.isOpenToPages
         endpoint.settings.isPinned = isPinned ?? endpoint.settings.isPinned
+        switch deliveryHeader {
+        case .named(let name): endpoint.settings.deliveryHeader = name
+        case .usual: endpoint.settings.deliveryHeader = nil
+        case nil: break
+        }
         if let receiver { endpoint.settings.hasReceiver = receiver.receiver != nil }
         guard let expiry else { return }
         endpoint.settings.expires = expiry.secondsLeft(at: moment).map { moment.steady.adding(seconds: $0) }
@@ -90,6 +104,7 @@ extension Configuration {
         isPinned = try flag("pinned")
         overflow = try member("overflow").map(Self.overflow)
         expiry = try member("expires").map(Self.expiry)
+        deliveryHeader = try member("delivery_header").map(Self.deliveryHeader)
     }
 
     private static func boolean(_ value: JSON) -> Bool? {
@@ -108,6 +123,20 @@ extension Configuration {
                 reason: "The member \"overflow\" must be \"refuse\" or \"drop-oldest\", or null.")
         }
         return overflow
+    }
+
+    private static func deliveryHeader(_ value: JSON) throws(ConfigurationError) -> DeliveryHeader {
+        if value == .null { return .usual }
+        guard let name = value.string, (1...SenderDelivery.nameBytes).contains(name.utf8.count),
+            name.utf8.allSatisfy(\.isTokenByte)
+        else {
+            throw ConfigurationError(
+                reason: """
+                    The member "delivery_header" must be the name of a header field, of at most \
+                    \(SenderDelivery.nameBytes) characters, or null.
+                    """)
+        }
+        return .named(name)
     }
 
     private static func expiry(_ value: JSON) throws(ConfigurationError) -> Expiry {
@@ -152,6 +181,7 @@ func settingsJSON(_ endpoint: Endpoint, _ receiver: ReceiverSettings, at moment:
         json.member("cors", settings.isOpenToPages)
         json.member("pinned", settings.isPinned)
         json.member("expires", orNull: settings.expires.map { moment.wall(at: $0).iso8601() })
+        json.member("delivery_header", orNull: settings.deliveryHeader)
         receiver.writeMembers(to: &json)
         json.member("name", orNull: settings.name)
         json.member("created", moment.wall(at: endpoint.created).iso8601())

@@ -46,6 +46,9 @@ package struct Endpoint: Equatable, Sendable {
     /// How many notifications wait to be collected.
     package var count: UInt64 { next - uncollected - skipped }
 
+    /// The numbers of the notifications that wait.
+    package var kept: Range<UInt64> { uncollected..<max(uncollected, next) }
+
     /// Counts the numbers without a notification as skipped.
     /// - Parameter kept: how many notifications are stored between `uncollected` and `next`.
     package mutating func skipMissing(kept: UInt64) { skipped = next - uncollected - min(kept, next - uncollected) }

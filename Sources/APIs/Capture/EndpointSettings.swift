@@ -18,6 +18,8 @@ package struct EndpointSettings: Equatable, Sendable {
     package var expires: Timestamp?
     /// Given when the endpoint was created, and part of its URL in place of its id.
     package var name: String?
+    /// The header field by which attempts of one delivery are recognized, before those that are usual.
+    package var deliveryHeader: String?
     /// Whether the endpoint has a `StoredReceiver`.
     package var hasReceiver = false
 

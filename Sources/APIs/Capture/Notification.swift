@@ -21,6 +21,8 @@ package struct Notification: Equatable, Sendable {
     package let remote: String?
     /// `nil` if the sender was answered as usual, and no signature was checked.
     package var outcome: SenderOutcome?
+    /// `nil` if the request has no field that identifies it. Set when the notification is accepted.
+    package var delivery: SenderDelivery?
 
     package init(
         method: String, called: CalledURL? = nil, path: [UInt8] = [], query: [UInt8]? = nil,
@@ -80,11 +82,17 @@ package struct NumberedNotification: Equatable, Sendable {
     package let notification: Notification
     /// The one that the notification asks for; `nil` if it asks for none, or if that is no longer known.
     package var confirmation: Confirmation?
+    /// The numbers of all attempts of the same delivery that are kept, in order; `nil` if there are newer ones, or if it is not
+    /// known what belongs together.
+    package var attempts: [UInt64]?
 
-    package init(number: UInt64, notification: Notification, confirmation: Confirmation? = nil) {
+    package init(
+        number: UInt64, notification: Notification, confirmation: Confirmation? = nil, attempts: [UInt64]? = nil
+    ) {
         self.number = number
         self.notification = notification
         self.confirmation = confirmation
+        self.attempts = attempts
     }
 }
 

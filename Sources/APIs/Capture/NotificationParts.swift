@@ -110,7 +110,7 @@ final class NotificationParts: BodyParts {
                     method: whole.method, called: whole.called, path: whole.path, query: whole.query, fields: fields,
                     reading: whole.reading, receivedAt: whole.receivedAt, remote: whole.remote,
                     outcome: whole.outcome),
-                confirmation: piece.numbered.confirmation)
+                confirmation: piece.numbered.confirmation, attempts: piece.numbered.attempts)
             reader = StoredBody(piece, isDecoded: true)
             decoder =
                 if case .encodedText(let label) = whole.reading.kind {

@@ -60,6 +60,38 @@ private typealias Confirmation = Capture.Confirmation
         #expect(unsafe NotificationRecord.weight(bytes.span.bytes) == bytes.count + 300)
     }
 
+    @Test(arguments: [nil, ConfirmationReference.tooMany])
+    func `a notification that is an attempt of a delivery is read back`(reference: ConfirmationReference?) throws {
+        for kind in [BodyReading.Kind.text, .binary] {
+            var notification = notification(kind, query: [1])
+            #expect(unsafe NotificationRecord.delivery(NotificationRecord.encode(notification).span.bytes) == nil)
+            notification.delivery = try #require(SenderDelivery(bytes: (0..<16).map { $0 }))
+            if let reference {
+                notification.outcome = SenderOutcome(
+                    answeredBy: nil, status: 200, verdict: nil, confirmation: reference)
+            }
+            let bytes = NotificationRecord.encode(notification)
+            #expect(NotificationRecord.decode(bytes) == notification)
+            #expect(unsafe NotificationRecord.delivery(bytes.span.bytes) == notification.delivery)
+            let weight = unsafe NotificationRecord.weight(bytes.span.bytes)
+            #expect(weight == bytes.count + (kind == .binary ? 300 : 0))
+            for bytes in damaged(Array(bytes.dropLast(3))) { #expect(NotificationRecord.decode(bytes) == nil) }
+        }
+    }
+
+    @Test func `an endpoint's delivery header is read back`() throws {
+        for hasReceiver in [false, true] {
+            var endpoint = try endpoint()
+            endpoint.settings.deliveryHeader = "X-Delivery"
+            endpoint.settings.hasReceiver = hasReceiver
+            let bytes = EndpointRecord.encode(record(endpoint))
+            #expect(unsafe EndpointRecord.decode(bytes.span.bytes, at: 9)?.endpoint == endpoint)
+            var unknown = bytes
+            unknown[2] |= 2
+            #expect(unsafe EndpointRecord.decode(unknown.span.bytes, at: 9) == nil)
+        }
+    }
+
     @Test func `a confirmation is read back under its own key only`() throws {
         let url = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"
         let moment = Moment(wall: Timestamp(microseconds: -7), steady: Timestamp(microseconds: 8))

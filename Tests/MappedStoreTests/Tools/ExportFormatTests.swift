@@ -28,6 +28,7 @@ import Values
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 5, \#
         "receivedAt": "2026-11-29T11:31:00.500000Z", "method": "PUT", "pathBase64": "L/8=", "queryBase64": "/w==", \#
         "headers": [], "secure": false, "calledPathBase64": "L/8=", \#
+        "deliveryBase64": "AAECAwQFBgcICQoLDA0ODw==", \#
         "coding": "gzip", "decodedBytes": 5, "fault": "incomplete-data", "status": 200, "answeredBy": "recipe:sns", \#
         "confirmation": "refused-url", "charset": "utf-8", "bodyBase64": "/wA="}
         {"kind": "notification", "endpoint": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "id": 8, \#
@@ -36,6 +37,7 @@ import Values
         "bodyBase64": "6Q=="}
         {"kind": "endpoint", "id": "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB", "enabled": true, "subpaths": false, \#
         "overflow": "drop-oldest", "cors": true, "pinned": true, "expires": "2026-11-30T12:00:00Z", "name": "n", \#
+        "deliveryHeader": "X-Delivery", \#
         "confirmations": [{"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=2", \#
         "state": "pending", "attempts": 0, "due": "2026-11-29T12:00:05Z", "at": "2026-11-29T11:59:01Z"}, \#
         {"url": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=1", \#

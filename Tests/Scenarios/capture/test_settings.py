@@ -28,10 +28,10 @@ def configure(service, endpoint, **members):
 def test_what_is_left_out_stays_and_null_removes(shared, endpoint):
     new = settings(shared, endpoint)
     assert list(new) == [
-        "enabled", "subpaths", "overflow", "cors", "pinned", "expires", "recipes", "responses", "verify", "name", "created",
-        "lastUsed"]
+        "enabled", "subpaths", "overflow", "cors", "pinned", "expires", "delivery_header", "recipes", "responses", "verify",
+        "name", "created", "lastUsed"]
     new = settable(shared, endpoint)
-    assert list(new.values()) == [True, False, "refuse", False, False, None, [], [], None, None]
+    assert list(new.values()) == [True, False, "refuse", False, False, None, None, [], [], None, None]
     time = "2100-01-01T00:00:00Z"
     assert shared.configure(endpoint, enabled=True, expires=time).status == 400
     configure(shared, endpoint, overflow="drop-oldest", cors=True, expires=1000)

@@ -38,6 +38,7 @@ extension MappedCapture {
         var count = 0
         var records: [UInt64: EndpointRecord] = [:]
         var found: [UInt64: (count: UInt64, bytes: UInt64)] = [:]
+        var attempts: Set<DeliveryAttemptKey> = []
         let next = try tables.captureState.readable(in: transaction)?.nextEndpoint ?? 1
         func checkEndpoint(_ number: UInt64, _ value: RawSpan, _ check: inout StoreCheck) {
             count += 1
@@ -54,6 +55,9 @@ extension MappedCapture {
         func checkNotification(_ key: OwnedNumber, _ value: RawSpan, _ check: inout StoreCheck) {
             check.countNotification()
             let (owner, number) = (key.owner, key.number)
+            if let delivery = NotificationRecord.delivery(value) {
+                attempts.insert(DeliveryAttemptKey(owner, delivery, number))
+            }
             if !isIntact(value) || NotificationRecord.decode(value, at: key) == nil {
                 check.report("Notification \(number) of endpoint \(owner) is damaged.")
             }
@@ -98,6 +102,14 @@ extension MappedCapture {
         try checkRefusals(records, &check, in: transaction)
         try checkReceivers(records, &check, in: transaction)
         try checkConfirmations(records, &check, in: transaction)
+        try checkIndex(
+            tables.notificationDeliveries, "index of deliveries", for: attempts.count,
+            "notifications that are attempts",
+            &check, in: transaction)
+        for key in attempts where try !tables.notificationDeliveries.contains(key, in: transaction) {
+            check.report(
+                "Notification \(key.number) of endpoint \(key.endpoint) is missing from the index of deliveries.")
+        }
         return count
     }
 

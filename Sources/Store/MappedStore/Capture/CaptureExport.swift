@@ -113,6 +113,7 @@ extension JSONWriter {
         if settings.isPinned { member("pinned", true) }
         if let expires = settings.expires { member("expires", moment.wall(at: expires)) }
         if let name = settings.name { member("name", name) }
+        if let name = settings.deliveryHeader { member("deliveryHeader", name) }
     }
 
     fileprivate mutating func receiver(_ receiver: StoredReceiver) {
@@ -153,6 +154,7 @@ extension JSONWriter {
             if let host = called.host { member("calledHost", bytes: host) }
             member("calledPath", bytes: called.path)
         }
+        if let delivery = notification.delivery { member("delivery", base64: delivery.bytes) }
         let reading = notification.reading
         if let coding = reading.coding {
             member("coding", coding == .gzip ? "gzip" : "deflate")

@@ -97,6 +97,7 @@ struct EndpointImporter {
         settings.isPinned = line.json["pinned"] == .bool(true)
         if line.json["expires"] != nil { settings.expires = steady(try line.time("expires")) }
         settings.name = line.json["name"]?.string
+        settings.deliveryHeader = line.json["deliveryHeader"]?.string
         return settings
     }
 
@@ -224,10 +225,17 @@ struct EndpointImporter {
             } else {
                 line.json["body"] == nil ? .binary : .text
             }
-        return Notification(
+        var notification = Notification(
             method: try line.text("method"), called: try calledURL(line), path: path, query: try line.bytes("query"),
             fields: fields, body: body, reading: try reading(line, kind), receivedAt: try line.time("receivedAt"),
             remote: line.json["remote"]?.string, outcome: try outcome(line))
+        if let bytes = try line.bytes("delivery") {
+            guard let delivery = SenderDelivery(bytes: bytes) else {
+                throw line.fault("\"delivery\" does not have \(SenderDelivery.byteCount) bytes")
+            }
+            notification.delivery = delivery
+        }
+        return notification
     }
 
     private func reading(_ line: ImportLine, _ kind: BodyReading.Kind) throws(ImportError) -> BodyReading {

@@ -65,11 +65,16 @@ extension MappedCapture: CaptureStore {
                 guard let use, use.base == receiver.version else { return .answers(receiver) }
                 if let next = use.receiver, next.version != receiver.version { changed = next }
             }
+            var notification = notification
+            notification.delivery = SenderDelivery(
+                of: notification.fields, named: record.endpoint.settings.deliveryHeader)
             var stored = Encoded<NotificationRecord>(notification)
             let others = (changed?.bytes ?? 0) + (confirmation.map(Self.bytes) ?? 0)
             guard try admit(bytes: stored.byteCount + others, in: &transaction) else { return nil }
+            if notification.delivery != nil {
+                guard try admit(bytes: 64, in: &transaction) else { return nil }
+            }
             if let confirmation, try !begin(confirmation, of: record.endpoint.number, in: &transaction) {
-                var notification = notification
                 notification.outcome?.confirmation = .tooMany
                 stored = Encoded(notification)
             }
@@ -93,14 +98,14 @@ extension MappedCapture: CaptureStore {
                 of: request, in: transaction)
             {
                 let range = NotificationRange(endpoint: number, first: first, end: end, collectedBy: request)
-                return try finding(range, mayBeLong: mayBeLong, in: transaction)
+                return try finding(range, kept: first..<end, mayBeLong: mayBeLong, in: transaction)
             }
             guard var record = try current(id, at: moment, limits, in: transaction) else { return .unknownEndpoint }
             let number = record.endpoint.number
             let (first, end) = (record.endpoint.uncollected, record.endpoint.next)
             let owner = request ?? RequestID.made(at: moment)
             let range = NotificationRange(endpoint: number, first: first, end: end, collectedBy: owner)
-            let found = try finding(range, mayBeLong: mayBeLong, in: transaction)
+            let found = try finding(range, kept: first..<end, mayBeLong: mayBeLong, in: transaction)
             guard found != .tooLong else { return found }
             record.endpoint.collectAll()
             record.endpoint.lastUsed = moment.steady
@@ -127,7 +132,7 @@ extension MappedCapture: CaptureStore {
                 of: record.endpoint.number, from: first, to: record.endpoint.next, count: limit,
                 atMost: Self.lookBytes, in: transaction)
             let range = NotificationRange(endpoint: record.endpoint.number, first: first, end: end)
-            return (record, try finding(range, mayBeLong: mayBeLong, in: transaction))
+            return (record, try finding(range, kept: record.endpoint.kept, mayBeLong: mayBeLong, in: transaction))
         }
         guard let (record, finding) = found else { return .unknownEndpoint }
         guard finding != .tooLong else { return finding }
@@ -169,8 +174,9 @@ extension MappedCapture: CaptureStore {
                 return true
             }
             for number in damaged { noteDamage("a notification's record is damaged: number \(number)") }
+            let kept = try kept(range, in: transaction)
             for index in found.indices {
-                try complete(&found[index].numbered, of: range.endpoint, in: transaction)
+                try complete(&found[index].numbered, of: range.endpoint, kept: kept, in: transaction)
             }
             return found
         }

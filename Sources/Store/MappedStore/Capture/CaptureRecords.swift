@@ -17,7 +17,7 @@ struct EndpointRecord: TableRecord {
     private static let settingsVersion: UInt8 = 3
 
     private struct Flags: OptionSet {
-        let rawValue: UInt8
+        let rawValue: UInt16
         static let isEnabled = Flags(rawValue: 1)
         static let takesSubpaths = Flags(rawValue: 2)
         static let dropsOldest = Flags(rawValue: 4)
@@ -26,8 +26,9 @@ struct EndpointRecord: TableRecord {
         static let hasExpiry = Flags(rawValue: 32)
         static let hasName = Flags(rawValue: 64)
         static let hasReceiver = Flags(rawValue: 128)
+        static let hasDeliveryHeader = Flags(rawValue: 256)
 
-        init(rawValue: UInt8) { self.rawValue = rawValue }
+        init(rawValue: UInt16) { self.rawValue = rawValue }
 
         init(_ endpoint: Endpoint) {
             let settings = endpoint.settings
@@ -40,11 +41,12 @@ struct EndpointRecord: TableRecord {
             if settings.expires != nil { insert(.hasExpiry) }
             if settings.name != nil { insert(.hasName) }
             if settings.hasReceiver { insert(.hasReceiver) }
+            if settings.deliveryHeader != nil { insert(.hasDeliveryHeader) }
         }
 
         /// Those that a record without settings may have.
-        static let plain: UInt8 = 3
-        static let known: UInt8 = .max
+        static let plain: UInt16 = 3
+        static let known: UInt16 = 511
     }
 
     static func encode(_ record: EndpointRecord) -> [UInt8] {
@@ -53,7 +55,8 @@ struct EndpointRecord: TableRecord {
         let flags = Flags(endpoint)
         let hasSettings = flags.rawValue > Flags.plain
         writer.byte(hasSettings ? settingsVersion : endpoint.skipped == 0 ? version : skippedVersion)
-        writer.byte(flags.rawValue)
+        writer.byte(UInt8(truncatingIfNeeded: flags.rawValue))
+        if hasSettings { writer.byte(UInt8(flags.rawValue >> 8)) }
         writer.rest(endpoint.id.bytes)
         writer.fixed(endpoint.created.microseconds)
         writer.fixed(endpoint.lastUsed.microseconds)
@@ -64,6 +67,7 @@ struct EndpointRecord: TableRecord {
         if hasSettings || endpoint.skipped > 0 { writer.number(endpoint.skipped) }
         if let expires = endpoint.settings.expires { writer.fixed(expires.microseconds) }
         if let name = endpoint.settings.name { writer.counted(name.utf8) }
+        if let name = endpoint.settings.deliveryHeader { writer.counted(name.utf8) }
         return writer.bytes
     }
 
@@ -75,20 +79,29 @@ struct EndpointRecord: TableRecord {
     static func decode(_ span: RawSpan, at number: UInt64) -> EndpointRecord? {
         var reader = ByteReader(span)
         guard let version = reader.byte(), (Self.version...settingsVersion).contains(version),
-            let flags = reader.byte(), flags <= (version == settingsVersion ? Flags.known : Flags.plain),
+            let flags = flags(of: version, &reader),
             let id = reader.take(24).flatMap({ Endpoint.ID(bytes: $0) }),
             let created = reader.fixedSigned(), let lastUsed = reader.fixedSigned(),
             let indexedUse = reader.fixedSigned(),
             let uncollected = reader.number(), let next = reader.number(), let bytes = reader.number(),
             let skipped = version == Self.version ? 0 : reader.number(),
-            let settings = settings(Flags(rawValue: flags), &reader), reader.isAtEnd, uncollected >= 1,
+            let settings = settings(flags, &reader), reader.isAtEnd, uncollected >= 1,
             uncollected <= next, next < 1 << 62, skipped <= next - uncollected
         else { return nil }
         let endpoint = Endpoint(
-            id: id, number: number, isEnabled: flags & 1 != 0, takesSubpaths: flags & 2 != 0,
+            id: id, number: number, isEnabled: flags.contains(.isEnabled),
+            takesSubpaths: flags.contains(.takesSubpaths),
             created: Timestamp(microseconds: created), lastUsed: Timestamp(microseconds: lastUsed),
             uncollected: uncollected, next: next, skipped: skipped, bytes: bytes, settings: settings)
         return EndpointRecord(endpoint: endpoint, indexedUse: Timestamp(microseconds: indexedUse))
+    }
+
+    private static func flags(of version: UInt8, _ reader: inout ByteReader) -> Flags? {
+        guard let low = reader.byte() else { return nil }
+        guard version == settingsVersion else { return low <= Flags.plain ? Flags(rawValue: UInt16(low)) : nil }
+        guard let high = reader.byte() else { return nil }
+        let bits = UInt16(high) << 8 | UInt16(low)
+        return bits <= Flags.known ? Flags(rawValue: bits) : nil
     }
 
     private static func settings(_ flags: Flags, _ reader: inout ByteReader) -> EndpointSettings? {
@@ -104,6 +117,10 @@ struct EndpointRecord: TableRecord {
         if flags.contains(.hasName) {
             guard let name = reader.text() else { return nil }
             settings.name = name
+        }
+        if flags.contains(.hasDeliveryHeader) {
+            guard let name = reader.text() else { return nil }
+            settings.deliveryHeader = name
         }
         return settings
     }

@@ -119,20 +119,44 @@ extension MappedCapture {
             return true
         }
         if isDamaged { throw .damaged(NotificationRecord.name) }
-        for index in found.indices { try complete(&found[index], of: endpoint, in: transaction) }
         return found
     }
 
     /// The notifications of a range if they are short enough to be read at once; otherwise `.long` or `.tooLong`.
+    /// - Parameter kept: all notifications that belong together with these.
     func finding(
-        _ range: NotificationRange, mayBeLong: Bool, in transaction: borrowing Transaction
+        _ range: NotificationRange, kept: Range<UInt64>, mayBeLong: Bool, in transaction: borrowing Transaction
     ) throws(LMDBError) -> Finding {
         let short = try end(
             of: range.endpoint, from: range.first, to: range.end, atMost: Finding.shortBytes, isStrict: true,
             in: transaction)
         guard short == range.end else { return mayBeLong ? .long(range) : .tooLong }
-        return .notifications(
-            try notifications(of: range.endpoint, from: range.first, to: range.end, in: transaction))
+        var found = try notifications(of: range.endpoint, from: range.first, to: range.end, in: transaction)
+        for index in found.indices { try complete(&found[index], of: range.endpoint, kept: kept, in: transaction) }
+        return .notifications(found)
+    }
+
+    /// The notifications that belong together with those of a range: all that were collected, or that wait.
+    func kept(_ range: NotificationRange, in transaction: borrowing Transaction) throws(LMDBError) -> Range<UInt64> {
+        guard range.collectedBy == nil,
+            let endpoint = try tables.endpoints.readable(at: range.endpoint, in: transaction)?.endpoint
+        else { return range.first..<max(range.first, range.end) }
+        return endpoint.kept
+    }
+
+    /// Adds to a notification what the store knows beside its record.
+    func complete(
+        _ notification: inout NumberedNotification, of endpoint: UInt64, kept: Range<UInt64>,
+        in transaction: borrowing Transaction
+    ) throws(LMDBError) {
+        if case .to(let id)? = notification.notification.outcome?.confirmation {
+            notification.confirmation = try tables.confirmations.readable(
+                at: ConfirmationKey(endpoint, id), in: transaction)
+        }
+        guard let delivery = notification.notification.delivery else { return }
+        notification.attempts = try tables.notifications.attempts(
+            of: delivery, newest: notification.number, at: endpoint, in: kept, limit: SenderDelivery.shownAttempts,
+            in: transaction)
     }
 
     /// The end of a range from `first` on with at most `count` records. It ends after the record with which `limit` bytes

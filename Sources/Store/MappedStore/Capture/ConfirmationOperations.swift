@@ -128,13 +128,4 @@ extension MappedCapture: ConfirmationStore {
         let key = ConfirmationKey(endpoint, confirmation.id)
         try tables.dueConfirmations.remove(DueConfirmation(confirmation.due, key), in: &transaction)
     }
-
-    /// Adds to notifications what the store knows beside their records.
-    func complete(
-        _ notification: inout NumberedNotification, of endpoint: UInt64, in transaction: borrowing Transaction
-    ) throws(LMDBError) {
-        guard case .to(let id)? = notification.notification.outcome?.confirmation else { return }
-        notification.confirmation = try tables.confirmations.readable(
-            at: ConfirmationKey(endpoint, id), in: transaction)
-    }
 }

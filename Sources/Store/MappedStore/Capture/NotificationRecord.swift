@@ -27,7 +27,8 @@ enum NotificationRecord: TableRecord {
     private struct MoreFlags: OptionSet {
         let rawValue: UInt8
         static let hasConfirmation = MoreFlags(rawValue: 1)
-        static let known: UInt8 = 1
+        static let hasDelivery = MoreFlags(rawValue: 2)
+        static let known: UInt8 = 3
     }
 
     static func encode(_ notification: Notification) -> [UInt8] {
@@ -43,10 +44,13 @@ enum NotificationRecord: TableRecord {
         if notification.outcome != nil { flags.insert(.hasOutcome) }
         var more: MoreFlags = []
         if notification.outcome?.confirmation != nil { more.insert(.hasConfirmation) }
+        if notification.delivery != nil { more.insert(.hasDelivery) }
         if !more.isEmpty { flags.insert(.hasMore) }
         writer.byte(version)
         writer.byte(flags.rawValue)
         if !more.isEmpty { writer.byte(more.rawValue) }
+        // In front, where `delivery` reads it.
+        if let delivery = notification.delivery { writer.rest(delivery.bytes) }
         if let coding = reading.coding {
             // In front, where `weight` reads it.
             writer.number(UInt64(reading.decodedBytes))
@@ -85,11 +89,33 @@ enum NotificationRecord: TableRecord {
 
     /// The bytes of a record, and those of its decompressed body if that is not stored.
     static func weight(_ span: RawSpan) -> Int {
-        var reader = ByteReader(span.extracting(first: min(span.byteCount, 12)))
+        var reader = ByteReader(span.extracting(first: min(span.byteCount, 12 + SenderDelivery.byteCount)))
         guard reader.byte() == version, let flags = reader.byte().map(Flags.init), flags.contains(.isCompressed),
-            !flags.contains(.hasMore) || reader.byte() != nil, let decoded = reader.number(), decoded < 1 << 40
+            let more = more(flags, &reader),
+            !more.contains(.hasDelivery) || reader.take(SenderDelivery.byteCount) != nil,
+            let decoded = reader.number(), decoded < 1 << 40
         else { return span.byteCount }
         return span.byteCount + Int(decoded)
+    }
+
+    /// What a record says it is an attempt of; `nil` if it does not.
+    static func delivery(_ span: RawSpan) -> SenderDelivery? {
+        let bytes = 3 + SenderDelivery.byteCount
+        guard span.byteCount > bytes,
+            Flags(rawValue: unsafe span.unsafeLoad(fromByteOffset: 1, as: UInt8.self)).contains(.hasMore)
+        else { return nil }
+        var reader = ByteReader(span.extracting(first: bytes))
+        guard reader.byte() == version, let flags = reader.byte().map(Flags.init),
+            more(flags, &reader)?.contains(.hasDelivery) == true
+        else { return nil }
+        return SenderDelivery(bytes: reader.rest())
+    }
+
+    /// The flags of the second byte, if the first one says that it is there.
+    private static func more(_ flags: Flags, _ reader: inout ByteReader) -> MoreFlags? {
+        guard flags.contains(.hasMore) else { return [] }
+        guard let bits = reader.byte(), (1...MoreFlags.known).contains(bits) else { return nil }
+        return MoreFlags(rawValue: bits)
     }
 
     static func decode(_ span: RawSpan, at key: OwnedNumber) -> Notification? {
@@ -117,12 +143,13 @@ enum NotificationRecord: TableRecord {
         }
         let bodyBytes = reader.leftBytes
         guard let body = reader.take(min(bodyLimit, bodyBytes)) else { return nil }
-        let notification = Notification(
+        var notification = Notification(
             method: head.method, called: head.called, path: head.path, query: head.query, fields: fields, body: body,
             reading: BodyReading(
                 coding: head.coding, decodedBytes: head.decodedBytes, kind: kind, fault: head.fault),
             receivedAt: Timestamp(microseconds: head.receivedAt), remote: head.remote.isEmpty ? nil : head.remote,
             outcome: head.outcome)
+        notification.delivery = head.delivery
         return (notification, bodyBytes)
     }
 
@@ -132,6 +159,7 @@ enum NotificationRecord: TableRecord {
         var decodedBytes = 0
         var fault: BodyFault?
         var outcome: SenderOutcome?
+        var delivery: SenderDelivery?
         let receivedAt: Int64
         let method: String
         let remote: String
@@ -145,10 +173,10 @@ enum NotificationRecord: TableRecord {
             if version == NotificationRecord.version {
                 guard let bits = reader.byte() else { return nil }
                 flags = Flags(rawValue: bits)
-                var more: MoreFlags = []
-                if flags.contains(.hasMore) {
-                    guard let bits = reader.byte(), (1...MoreFlags.known).contains(bits) else { return nil }
-                    more = MoreFlags(rawValue: bits)
+                guard let more = NotificationRecord.more(flags, &reader) else { return nil }
+                if more.contains(.hasDelivery) {
+                    guard let bytes = reader.take(SenderDelivery.byteCount) else { return nil }
+                    delivery = SenderDelivery(bytes: bytes)
                 }
                 if flags.contains(.isCompressed) {
                     guard let bytes = reader.number(), bytes < 1 << 40, let number = reader.byte(),

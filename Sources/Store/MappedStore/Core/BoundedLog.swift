@@ -25,10 +25,12 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
     }
 
     /// Removes an owner's records from `first` up to `end` (exclusive): the oldest `limit` of them.
+    /// - Parameter willRemove: is lent each record before.
     /// - Returns: how many records were removed, and their weight in all.
     @discardableResult
     func remove(
-        of owner: UInt64, from first: UInt64, to end: UInt64, limit: Int = .max, in transaction: inout Transaction
+        of owner: UInt64, from first: UInt64, to end: UInt64, limit: Int = .max, in transaction: inout Transaction,
+        _ willRemove: (OwnedNumber, RawSpan) -> Void = { _, _ in }
     ) throws(LMDBError) -> (count: Int, bytes: Int) {
         var keys: [OwnedNumber] = []
         var bytes = 0
@@ -36,6 +38,7 @@ struct BoundedLog<Record: TableRecord<OwnedNumber>>: Sendable {
             guard keys.count < limit else { return false }
             keys.append(key)
             bytes += Record.weight(record)
+            willRemove(key, record)
             return true
         }
         for key in keys { try table.remove(key, in: &transaction) }

@@ -23,7 +23,8 @@ extension Tables {
 
     func rebuiltCaptureState(in transaction: borrowing Transaction) throws(LMDBError) -> CaptureState {
         var state = CaptureState()
-        state.nextEndpoint = try next(in: [endpoints.bytes, refusals.table.bytes], transaction)
+        state.nextEndpoint = try next(
+            in: [endpoints.bytes, refusals.table.bytes, notificationDeliveries.bytes, confirmations.bytes], transaction)
         return state
     }
 

@@ -34,6 +34,8 @@ struct Tables {
     let refusals: BoundedLog<RefusalRecord>
     /// By endpoint number.
     let receivers: RecordTable<ReceiverRecord>
+    /// By endpoint number, what a sender delivers, and sequence number: the notifications that are attempts of it.
+    let notificationDeliveries: KeyTable<DeliveryAttemptKey>
     /// By endpoint number and id.
     let confirmations: RecordTable<ConfirmationRecord>
     /// By the time of the next call. Each confirmation that is pending has one entry.
@@ -125,8 +127,9 @@ struct Tables {
     let requests: RecentRequests
 
     /// By endpoint number and sequence number.
-    var notifications: BoundedLog<NotificationRecord> {
-        BoundedLog(table: RecordTable(endpoints.name, endpoints.bytes))
+    var notifications: NotificationLog {
+        NotificationLog(
+            log: BoundedLog(table: RecordTable(endpoints.name, endpoints.bytes)), index: notificationDeliveries)
     }
 
     /// How many tables there are, and room for a few more.
@@ -154,6 +157,7 @@ struct Tables {
             "notifications", try Table("notifications", creating: creating, in: transaction))
         refusals = BoundedLog(table: try RecordTable("refusals", creating: creating, in: transaction))
         receivers = try RecordTable("receivers", creating: creating, in: transaction)
+        notificationDeliveries = try RecordTable("notification-deliveries", creating: creating, in: transaction)
         confirmations = try RecordTable("confirmations", creating: creating, in: transaction)
         dueConfirmations = try RecordTable("due-confirmations", creating: creating, in: transaction)
         endpointIDs = try RecordTable("endpoint-ids", creating: creating, in: transaction)

@@ -265,7 +265,7 @@ extension Tables {
         "attempt-parcels", "subscriptions", "subscription-ids", "user-subscriptions", "subscription-counts",
         "expressions", "gone-expressions", "routed-events", "waiting-events", "replays", "garbage", "requests",
         "endpoint-makers", "owner-heads", "due-owners", "holds", "missed-events", "lags", "refusals",
-        "receivers", "confirmations", "due-confirmations",
+        "receivers", "confirmations", "due-confirmations", "notification-deliveries",
     ]
 }
 
