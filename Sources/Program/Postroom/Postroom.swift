@@ -16,7 +16,7 @@ struct Postroom: ParsableCommand {
         version: postroomVersion,
         subcommands: [
             Serve.self, Respond.self, Work.self, ShowSettings.self, Locations.self, StoreCommand.self,
-            QueuesCommand.self, EventsCommand.self, ImportCommand.self,
+            EndpointsCommand.self, QueuesCommand.self, EventsCommand.self, ImportCommand.self,
             Health.self,
             Child.self, Preflight.self,
         ],

@@ -1,5 +1,4 @@
 internal import ArgumentParser
-internal import Linux
 internal import SystemPackage
 
 struct Health: ParsableCommand {
@@ -20,14 +19,7 @@ struct Health: ParsableCommand {
 enum HealthCheck {
     /// Asks `/healthz` through nginx on its local socket.
     static func passes(_ socket: FilePath, _ mountPoint: String) -> Bool {
-        guard let connection = try? UnixSocket.connect(to: socket, timeoutSeconds: 5) else { return false }
-        defer { try? connection.close() }
-        let request = Array("GET \(mountPoint)/healthz HTTP/1.0\r\nHost: localhost\r\n\r\n".utf8)
-        guard (try? UnixSocket.send(request, from: 0, to: connection)) == request.count else { return false }
-        var buffer = [UInt8](repeating: 0, count: 1024)
-        guard let count = try? unsafe buffer.withUnsafeMutableBytes({ unsafe try connection.read(into: $0) }) else {
-            return false
-        }
-        return String(decoding: buffer[..<count], as: UTF8.self).contains(" 200 ")
+        let response = try? LocalResponse.get("\(mountPoint)/healthz", at: socket, timeoutSeconds: 5)
+        return response?.status == 200
     }
 }
