@@ -21,7 +21,7 @@ import Testing
     @Test(
         arguments: [
             ("@USER@", "user www-data;"), ("@RUN@/x@RUN@", "/data/run/x/data/run"), ("@API_DIRECTORY@", "/share/api"),
-            ("@BODY_BYTES@", "1048576"),
+            ("@BODY_BYTES@", "26214400"),
             ("@ADDRESS@@LISTEN_TLS@", "127.0.0.1:8080"), ("@MOUNT@/", "/"),
             ("@OUTSIDE@@BARE_MOUNT@@TLS@@LIMITS@@LIMIT_ZONES@@REAL_IP@", ""),
             ("@DESCRIPTORS@ @CONNECTIONS@ @BACKLOG@", "16448 8192 8192"), ("@NO_SUCH@ a@b", "@NO_SUCH@ a@b"),
@@ -52,7 +52,7 @@ import Testing
         // nginx does not ask for a login in the API of webhooks; events have two limits.
         #expect(lines.count == objects.count + 1 && eventObjects.count == lines.count + 1)
         #expect(
-            lines.contains { $0.contains("/413 { return 413 '413: A body may have no more than 1048576 bytes.'") })
+            lines.contains { $0.contains("/413 { return 413 '413: A body may have no more than 26214400 bytes.'") })
         #expect(
             eventObjects.contains {
                 $0.contains("/413-event { return 413 '{\"status\": \"413 Content Too Large\", \"message\": \"A body")

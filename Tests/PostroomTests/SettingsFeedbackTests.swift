@@ -108,7 +108,7 @@ import Testing
             (["RESPODNERS": "2"], "RESPODNERS is not a setting and has no effect; did you mean RESPONDERS?"),
             (
                 ["MAX_ENDPOINT_BYTES": "1000"],
-                "MAX_BODY_BYTES is 1048576, above the 1000 of MAX_ENDPOINT_BYTES: no endpoint accepts a longer body"
+                "MAX_BODY_BYTES is 26214400, above the 1000 of MAX_ENDPOINT_BYTES: no endpoint accepts a longer body"
             ),
             (
                 ["MAX_DURATION_SECONDS": "-5"],

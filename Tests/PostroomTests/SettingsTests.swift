@@ -114,6 +114,19 @@ import Webhooks
         #expect(try Settings(environment: ["KAFKA_BROKERS": ""]).kafka.brokers == [])
     }
 
+    @Test(
+        arguments: [
+            ([:], 1 << 20), (["MAX_BODY_BYTES": "2k"], 2048), (["MAX_BODY_BYTES": "100m"], 1 << 20),
+            (["KAFKA_CONSUMER_FETCH_BYTES": "10m"], 10 << 20), (["KAFKA_CONSUMER_FETCH_BYTES": "64k"], 1 << 20),
+            (["KAFKA_CONSUMER_FETCH_BYTES": "10m", "MAX_BODY_BYTES": "3m"], 3 << 20),
+        ] as [([String: String], Int)])
+    func `events from Kafka have a limit of their own within that of bodies`(
+        environment: [String: String], limit: Int
+    ) throws {
+        let settings = try Settings(environment: environment)
+        #expect(settings.kafka.eventLimit(bodyLimit: settings.maximumBodyBytes) == limit)
+    }
+
     @Test(arguments: [("", 86_400.0), ("90m", 5400), ("0", 0), ("168h", 604_800)])
     func `responders and the worker have the same overlap of keys`(text: String, seconds: Double) throws {
         let settings = try Settings(environment: text.isEmpty ? [:] : ["WEBHOOKS_ROTATION_OVERLAP": text])

@@ -48,7 +48,7 @@ def serve_queues(tmp_path):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One service with default settings for all tests of a file."""
-    service = Service(tmp_path_factory.mktemp("shared"), RESPONDERS=3).start()
+    service = Service(tmp_path_factory.mktemp("shared"), RESPONDERS=3, MAX_BODY_BYTES="1m").start()
     yield service
     service.stop()
 

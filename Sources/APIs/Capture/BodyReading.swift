@@ -91,6 +91,13 @@ extension BodyReading {
         let label = fields.mediaType?.parameter("charset") ?? ""
         let charset = Charset(label: label)
         var (coding, fault) = Self.coding(fields)
+        if coding == nil, charset == .utf8 {
+            // Nearly all bodies.
+            let isText = isUTF8(body)
+            if !isText, !label.isEmpty { fault = fault ?? .invalidText }
+            self.init(kind: isText ? .text : .binary, fault: fault)
+            return
+        }
         var decodedBytes = 0
         var text = TextScan(charset)
         if let coding {
@@ -146,8 +153,9 @@ private struct TextScan {
 
     /// - Parameter charset: `nil` if it is not known.
     init(_ charset: Charset?) {
-        decoder = charset.flatMap { CharsetStream($0) }
-        isValid = charset == .utf8 || decoder != nil
+        let isUTF8 = charset == .utf8
+        decoder = isUTF8 ? nil : charset.flatMap { CharsetStream($0) }
+        isValid = isUTF8 || decoder != nil
     }
 
     mutating func takeAll(_ body: [UInt8]) {

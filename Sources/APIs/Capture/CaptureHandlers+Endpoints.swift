@@ -54,10 +54,10 @@ extension CaptureHandlers {
     ) async throws(StoreFailure) -> Answer {
         let body: [UInt8]
         do throws(BodyRefusal) {
-            body = try Notification.decompressed(request, limit: bodyLimit)
+            body = try Notification.decompressed(request, limit: configurationLimit)
         } catch {
             store.count(.configurationRefused)
-            return .whole(refusal(error))
+            return .whole(refusal(error, limit: configurationLimit))
         }
         var configuration: Configuration
         let moment = now()
@@ -104,9 +104,12 @@ extension CaptureHandlers {
         return .whole(.json(.ok, settingsJSON(endpoint, receiver ?? ReceiverSettings(), at: moment)))
     }
 
+    /// The most bytes of a configuration.
+    private var configurationLimit: Int { min(bodyLimit, 1 << 20) }
+
     /// The name that a client asks for, if names are allowed.
     private func name(in request: Request) throws(ConfigurationError) -> EndpointName? {
-        guard permissions.allowsNames, case .whole(let body) = request.body, body.count <= bodyLimit,
+        guard permissions.allowsNames, case .whole(let body) = request.body, body.count <= configurationLimit,
             let wish = try CreationWish(parsing: body)
         else { return nil }
         let secret: [UInt8]? = wish.hasSecret ? [UInt8](randomCount: 16, using: &random) : nil

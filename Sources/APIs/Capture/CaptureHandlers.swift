@@ -97,12 +97,12 @@ package final class CaptureHandlers {
         } catch {
             store.count(.receptionRefused)
             if error == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment) }
-            return .whole(refusal(error))
+            return .whole(refusal(error, limit: bodyLimit))
         }
         guard notification.reading.fault != .corruptData else {
             store.count(.receptionRefused)
             try await keepRefused(request, .undecodable, notification.reading, at: text, moment)
-            return .whole(refusal(.unreadable(BodyFault.corruptData.text)))
+            return .whole(refusal(.unreadable(BodyFault.corruptData.text), limit: bodyLimit))
         }
         var acceptance = Acceptance.unknownEndpoint
         var outcome: ReceiverOutcome?
@@ -162,9 +162,9 @@ package final class CaptureHandlers {
 
     static let accepted = Response(.ok)
 
-    func refusal(_ error: BodyRefusal) -> Response {
+    func refusal(_ error: BodyRefusal, limit: Int) -> Response {
         switch error {
-        case .tooLarge: .text(.contentTooLarge, "A body may have no more than \(bodyLimit) bytes.")
+        case .tooLarge: .text(.contentTooLarge, "A body may have no more than \(limit) bytes.")
         case .unreadable(let reason): .text(.badRequest, "The body cannot be read: \(reason).")
         }
     }

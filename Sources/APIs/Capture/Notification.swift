@@ -119,12 +119,11 @@ extension Notification {
     }
 
     init(_ request: Request, segments: Int, body: [UInt8], reading: BodyReading, receivedAt: Timestamp) {
+        let (path, rest) = request.target.path(splitAfter: segments)
         self.init(
             method: request.method.rawValue,
-            called: CalledURL(
-                isSecure: request.isSecure, host: request.forwardedHost,
-                path: Array(request.target.beginning(of: segments))),
-            path: Array(request.target.rest(after: segments)), query: request.target.query.map(Array.init),
+            called: CalledURL(isSecure: request.isSecure, host: request.forwardedHost, path: Array(path)),
+            path: Array(rest), query: request.target.query.map(Array.init),
             fields: request.fields, body: body, reading: reading, receivedAt: receivedAt, remote: request.remoteAddress)
     }
 

@@ -87,17 +87,6 @@ internal import Values
         try? descriptor.close()
     }
 
-    /// A file in memory that collects one request. Few requests need one; as it is a class, an idle connection stores
-    /// only a reference.
-    private final class Spool {
-        let file: FileDescriptor
-        var scanner = RecordScanner()
-
-        init(file: FileDescriptor) { self.file = file }
-
-        deinit { try? file.close() }
-    }
-
     /// Looks for the next request. Management and abort records are answered here.
     /// - Parameter buffer: scratch space; a larger request is first collected in a file in memory.
     func receive(_ buffer: inout [UInt8], bodyLimit: Int) -> Arrival {
@@ -126,7 +115,7 @@ internal import Values
                     defer { spool = nil }
                     guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
                     guard let spool else { preconditionFailure("a complete request has no spool") }
-                    _ = try seekToStart(spool.file)
+                    try spool.rewind()
                     return read(from: spool.file, bodyIsThere: outline.bodyBytes <= bodyLimit, bodyLimit)
                 case .management(let type, let content):
                     try take(consumed, &buffer)
@@ -172,7 +161,7 @@ internal import Values
     private func gather(
         _ count: Int, _ buffer: inout [UInt8], _ scanner: RecordScanner, _ bodyLimit: Int
     ) throws(Errno) {
-        let spool = if let spool { spool } else { Spool(file: try memoryFile(named: "request")) }
+        let spool = if let spool { spool } else { try Spool(directory: loop.spoolDirectory) }
         // The bytes that make the body too long are still written, as they may include parameters.
         let isKept = spool.scanner.bodyBytes <= bodyLimit
         spool.scanner = scanner
@@ -180,7 +169,7 @@ internal import Values
         var left = count
         while left > 0 {
             let taken = try UnixSocket.receive(descriptor, into: &buffer, atMost: left)
-            if isKept { try write(buffer[..<taken], to: spool.file) }
+            if isKept { try spool.write(buffer[..<taken]) }
             left -= taken
         }
     }
@@ -230,14 +219,6 @@ internal import Values
             return false
         }
     }
-}
-
-private func seekToStart(_ file: FileDescriptor) throws(Errno) -> Int64 {
-    do { return try file.seek(offset: 0, from: .start) } catch { throw error as? Errno ?? .ioError }
-}
-
-private func write(_ bytes: ArraySlice<UInt8>, to file: FileDescriptor) throws(Errno) {
-    do { _ = try file.writeAll(bytes) } catch { throw error as? Errno ?? .ioError }
 }
 
 /// The key by which a client is counted in limits for each address: an IPv4 address itself, the /64 network of an IPv6

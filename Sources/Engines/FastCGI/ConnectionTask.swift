@@ -78,6 +78,10 @@ extension ResponderLoop {
     /// wait, so the work is done in functions that do not wait and are not inlined.
     private func serve(_ connection: Connection) async {
         while connection.mayHaveMore, !connection.isClosed {
+            guard turnBodyBytes <= Self.turnBodyLimit else {
+                postponed.append(connection.token)
+                break
+            }
             if let request = receive(on: connection) { await answer(request, on: connection) }
             if connection.response != nil { await sendRest(on: connection) }
         }
@@ -92,6 +96,7 @@ extension ResponderLoop {
             connection.state = .answering
             connection.readAt = request.isOperational ? nil : now()
             connection.request = request
+            if case .whole(let body) = request.body { turnBodyBytes += body.count }
             return request
         case .invalidRequest(let error):
             connection.state = .answering

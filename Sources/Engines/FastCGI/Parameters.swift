@@ -17,7 +17,7 @@ struct Parameters {
     private var remoteAddress: [UInt8] = []
     private var contentLength: [UInt8] = []
     private var user: [UInt8] = []
-    private var scheme: [UInt8] = []
+    private var isSecure = false
     private var forwardedHost: [UInt8] = []
     private var requestID: [UInt8] = []
     private var requestTime: [UInt8] = []
@@ -43,7 +43,8 @@ struct Parameters {
         case 11 where name.starts(with: "REMOTE_USER"): user = value.array
         case 15 where name.starts(with: "OPERATIONS_PORT"): isOperational = true
         case 14 where name.starts(with: "CONTENT_LENGTH"): contentLength = value.array
-        case 14 where name.starts(with: "REQUEST_SCHEME"): scheme = value.array
+        case 14 where name.starts(with: "REQUEST_SCHEME"):
+            isSecure = value.byteCount == 5 && value.starts(with: "https")
         case 14 where name.starts(with: "FORWARDED_HOST"): forwardedHost = value.array
         case 10 where name.starts(with: "REQUEST_ID"): requestID = value.array
         case 12 where name.starts(with: "REQUEST_TIME"): requestTime = value.array
@@ -66,7 +67,7 @@ struct Parameters {
             method: method, target: Target(raw: target[...], mountPoint: mount), fields: fields, body: try judge(body),
             remoteAddress: remoteAddress.isEmpty ? nil : String(utf8: remoteAddress.span),
             isOperational: isOperational, user: user.isEmpty ? nil : String(utf8: user.span),
-            isSecure: scheme.elementsEqual("https".utf8), forwardedHost: forwardedHost.isEmpty ? nil : forwardedHost,
+            isSecure: isSecure, forwardedHost: forwardedHost.isEmpty ? nil : forwardedHost,
             id: RequestID(time: requestTime[...], id: requestID[...]))
     }
 

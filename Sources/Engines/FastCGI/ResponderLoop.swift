@@ -50,6 +50,15 @@ package final class ResponderLoop {
     var unfinished: [UInt64] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
 
+    /// Where long requests are collected; `nil`: in memory.
+    let spoolDirectory: FilePath?
+    /// Bytes of the bodies that were read since the last commit.
+    var turnBodyBytes = 0
+    /// Connections whose requests are read after the next commit, as the turn has enough long bodies.
+    var postponed: [UInt64] = []
+    /// Bytes of bodies after which a turn takes no more requests. Their requests hold them until the commit.
+    static let turnBodyLimit = 8 << 20
+
     var isStopping = false
     private var stopsAt = Int64.max
     /// After accepting has failed, as when descriptors have run out: no connection is accepted until this time.
@@ -70,12 +79,13 @@ package final class ResponderLoop {
     /// - Parameters:
     ///   - listener: a listening socket; it is shared with other processes and stays open.
     ///   - bodyLimit: the most bytes a request's body may have; a longer one reaches the handler as `tooLarge`.
+    ///   - spoolDirectory: where long requests are collected; `nil`: in memory.
     ///   - parkedLimit: how many requests may wait for news. Each one holds a connection of nginx.
     ///   - sendSeconds: a connection is closed when no byte of its answer was taken for this long.
     ///   - answerBytes: memory that answers may hold while their clients take them.
     ///   - heartbeat: shows the supervisor that the loop is running.
     package init(
-        listener: FileDescriptor, service: any Service, bodyLimit: Int,
+        listener: FileDescriptor, service: any Service, bodyLimit: Int, spoolDirectory: FilePath? = nil,
         parkedLimit: Int = 2000, sendSeconds: Double = 60, answerBytes: Int = 64 << 20, heartbeat: Heartbeat? = nil,
         logger: Logger
     ) throws(Errno) {
@@ -83,6 +93,7 @@ package final class ResponderLoop {
         self.service = service
         sources = service.sources
         self.bodyLimit = bodyLimit
+        self.spoolDirectory = spoolDirectory
         self.heartbeat = heartbeat
         self.logger = logger
         waiting = ParkedRequests(limit: parkedLimit)
@@ -118,7 +129,8 @@ package final class ResponderLoop {
         }
         while !isOver {
             heartbeat?.beat()
-            try poll(milliseconds: unfinished.isEmpty ? timeout() : 0)
+            try poll(milliseconds: unfinished.isEmpty && postponed.isEmpty ? timeout() : 0)
+            takePostponed()
             handleReady(shutdownSeconds)
             goOnWithTasks()
             finishTurn()
@@ -141,6 +153,14 @@ package final class ResponderLoop {
     /// Waits for events, at most for a time; `nil`: until there are some.
     func poll(milliseconds: Int?) throws(Errno) {
         try epoll.wait(milliseconds: milliseconds) { ready.append(($0, $1)) }
+    }
+
+    private func takePostponed() {
+        let tokens = postponed
+        postponed = []
+        for token in tokens {
+            if let connection = connections[token], case .receiving = connection.state { begin(connection) }
+        }
     }
 
     func handleReady(_ shutdownSeconds: Double) {

@@ -30,6 +30,7 @@ extension ResponderLoop {
             }
             goOnWithTasks()
         }
+        turnBodyBytes = 0
     }
 
     /// Runs the tasks that can go on. If a request breaks the turn's transaction, the other requests are answered again

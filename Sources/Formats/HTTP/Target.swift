@@ -47,8 +47,11 @@ package struct Target: Sendable {
         return rest
     }
 
-    /// The path up to `rest(after:)`, as sent.
-    package func beginning(of count: Int) -> ArraySlice<UInt8> { raw[..<pathEnd].dropLast(rest(after: count).count) }
+    /// The path up to `rest(after:)`, and that rest, as sent.
+    package func path(splitAfter count: Int) -> (ArraySlice<UInt8>, rest: ArraySlice<UInt8>) {
+        let rest = rest(after: count)
+        return (raw[..<rest.startIndex], rest)
+    }
 
     /// The names of the query's parameters, decoded, in their order.
     package var queryNames: [String] {

@@ -315,7 +315,7 @@ def test_a_responder_without_a_socket_fails_with_a_message(tmp_path):
 def test_a_body_over_the_limit_gets_the_same_answer_over_http_2(serve, tmp_path):
     server, key = certificate(str(tmp_path))
     service = serve(TLS_CERTIFICATE=server, TLS_CERTIFICATE_KEY=key)
-    (tmp_path / "large").write_bytes(b"x" * ((1 << 20) + 1))
+    (tmp_path / "large").write_bytes(b"x" * ((25 << 20) + 1))
     for version in ("--http2", "--http1.1"):
         result = subprocess.run(
             ["curl", "-s", version, "--cacert", server, "--data-binary", "@" + str(tmp_path / "large")]
@@ -323,7 +323,7 @@ def test_a_body_over_the_limit_gets_the_same_answer_over_http_2(serve, tmp_path)
             capture_output=True,
             timeout=20,
         )
-        assert result.stdout == b"A body may have no more than 1048576 bytes.", (version, result)
+        assert result.stdout == b"A body may have no more than 26214400 bytes.", (version, result)
 
 
 def test_a_broken_fastcgi_request_leaks_no_descriptor(serve):

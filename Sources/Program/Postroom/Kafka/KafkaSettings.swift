@@ -13,6 +13,11 @@ struct KafkaSettings: Equatable {
     var fetchSeconds = 0.25
     var security = KafkaSecurity()
 
+    /// The longest event that is taken: as long as messages in Kafka may be by default, unless more is fetched at a time. The
+    /// worker parses an event as a whole, and each delivery of it has its bytes.
+    /// - Parameter bodyLimit: `MAX_BODY_BYTES`.
+    func eventLimit(bodyLimit: Int) -> Int { min(bodyLimit, max(1 << 20, fetchBytes)) }
+
     var group: String { topicPrefix + "notification-management" }
 
     /// A topic for each kind of event, and one for all kinds.

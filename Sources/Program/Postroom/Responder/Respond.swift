@@ -69,6 +69,7 @@ struct Respond: AsyncCommand {
         nonisolated(unsafe) let loop = try ResponderLoop(
             listener: socket, service: application,
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
+            spoolDirectory: settings.runDirectory.appending("temporary"),
             parkedLimit: NginxFiles(settings: settings, templates: "", descriptorLimit: descriptors).parkedPerResponder,
             heartbeat: store.heartbeat, logger: logger)
         tellReady(ready)

@@ -74,7 +74,7 @@ extension Settings {
 
     /// Sets and checks what depends on several variables.
     mutating func readEvents(_ environment: [String: String], _ faults: inout [SettingError]) {
-        events.maximumInputBytes = maximumBodyBytes
+        events.maximumInputBytes = min(maximumBodyBytes, events.maximumInputBytes)
         delivery.approvalURL = events.policyURL
         if let file = userFile, events.userSource != .basic {
             faults.append(

@@ -49,7 +49,7 @@ struct Settings: Equatable {
     var dataDirectory: FilePath = "var"
     var responders = Machine.processorCount()
     var durability = Durability.disk
-    var maximumBodyBytes = 1 << 20
+    var maximumBodyBytes = 25 << 20
     var maximumHeaderBytes = 8 << 10
     var maximumStoreBytes = 64 << 30
     var journalBytes = 64 << 20

@@ -54,8 +54,8 @@ struct Work: AsyncCommand {
             try settings.kafka.brokers.isEmpty
             ? nil
             : KafkaIntake(
-                settings.kafka, maximumBytes: settings.maximumBodyBytes, store: store,
-                lookups: Lookups(settings, logger: logger), logger: logger)
+                settings.kafka, maximumBytes: settings.kafka.eventLimit(bodyLimit: settings.maximumBodyBytes),
+                store: store, lookups: Lookups(settings, logger: logger), logger: logger)
         let worker = try Worker(
             store: store, settings: settings, dispatcher: dispatcher, confirmer: confirmer, intake: intake,
             logger: logger)

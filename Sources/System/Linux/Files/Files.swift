@@ -127,6 +127,13 @@ package enum Files {
         }
     }
 
+    /// Creates a file without a name, which is gone once it is closed (open(2), O_TMPFILE).
+    package static func unnamed(in directory: FilePath) throws(Errno) -> FileDescriptor {
+        // __O_TMPFILE and O_DIRECTORY, which is what O_TMPFILE stands for.
+        let unnamed = FileDescriptor.OpenOptions(rawValue: 0o20_000_000 | O_DIRECTORY)
+        return try open(directory, .readWrite, [unnamed, .closeOnExec], .ownerReadWrite)
+    }
+
     /// Gives a file another name beside its own (link(2)).
     package static func addName(_ other: FilePath, to path: FilePath) throws(Errno) {
         try systemCall { unsafe link(path.string, other.string) }

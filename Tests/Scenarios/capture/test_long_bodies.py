@@ -1,0 +1,52 @@
+"""Bodies up to the default limit."""
+
+import gzip
+import hashlib
+import os
+
+from harness import together
+
+LIMIT = 25 << 20
+
+
+def digest(service, endpoint, number, query=""):
+    answer = service.call("GET", "/manage/endpoint/%s/notifications/%d/body%s" % (endpoint, number, query), timeout=60)
+    assert answer.status == 200
+    return hashlib.sha256(answer.body).digest()
+
+
+def test_bodies_up_to_the_limit_are_kept_also_several_at_a_time(serve):
+    service = serve(RESPONDERS=1, MAX_ENDPOINT_BYTES="200m")
+    endpoint = service.create()
+    bodies = [os.urandom(LIMIT if number == 0 else 9 << 20) for number in range(6)]
+    short = service.create()
+    answers = together(7, lambda n: service.hook(endpoint, bodies[n]).status if n < 6 else service.hook(short, "short").status)
+    assert answers == [200] * 7 and service.bodies(short) == ["short"]
+    digests = {digest(service, endpoint, number) for number in range(1, 7)}
+    assert digests == {hashlib.sha256(body).digest() for body in bodies}
+    assert service.hook(endpoint, bytes(LIMIT + 1)).status == 413
+    service.check()
+    # Nothing of them is left but what the store has.
+    temporary = os.path.join(service.directory, "run", "temporary")
+    assert [name for _, _, files in os.walk(temporary) for name in files] == []
+
+
+def test_a_body_that_is_long_only_decompressed_is_kept_as_sent(serve):
+    service = serve(RESPONDERS=1)
+    endpoint = service.create()
+    plain = bytes(LIMIT)
+    sent = gzip.compress(plain, mtime=0)
+    assert service.hook(endpoint, sent, {"Content-Encoding": "gzip"}).status == 200
+    assert digest(service, endpoint, 1) == hashlib.sha256(sent).digest()
+    assert digest(service, endpoint, 1, "?decoded") == hashlib.sha256(plain).digest()
+    assert os.path.getsize(os.path.join(service.directory, "store.mdb")) < 8 << 20
+    assert service.hook(endpoint, gzip.compress(bytes(LIMIT + 1)), {"Content-Encoding": "gzip"}).status == 413
+
+
+def test_a_configuration_is_limited_to_one_mebibyte(serve):
+    service = serve(RESPONDERS=1)
+    endpoint = service.create()
+    body = '{"enabled": false, "x": "%s"}' % ("x" * (1 << 20))
+    answer = service.call("PUT", "/manage/endpoint/" + endpoint, body)
+    assert answer.status == 413 and "1048576" in answer.text
+    assert service.hook(endpoint).status == 200
