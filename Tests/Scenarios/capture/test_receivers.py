@@ -165,6 +165,17 @@ def test_a_sender_cannot_inject_header_fields(shared, endpoint):
     assert answer.headers["x-echo"] == "<a  X-Evil: 1>" and "x-evil" not in answer.headers
 
 
+@pytest.mark.parametrize("count", [10, 20_000, 600_000])
+def test_what_the_sender_was_answered_is_shown_whatever_the_length_of_the_body(shared, endpoint, count):
+    configured(shared, endpoint, responses=[{"then": {"status": 202}}], verify={"preset": "github", "secret": "hush"})
+    body = "x" * count
+    for secret in ("hush", "other"):
+        assert shared.hook(endpoint, body, signed(secret, body)).status == 202
+    for found in (shared.look(endpoint).json()["notifications"], shared.collect(endpoint)):
+        assert [(n["answeredBy"], n["status"]) for n in found] == [("response:0", 202)] * 2
+        assert [n["verification"]["valid"] for n in found] == [True, False]
+
+
 def test_settings_and_verdicts_survive_an_export(serve):
     service = serve()
     endpoint = service.create()
