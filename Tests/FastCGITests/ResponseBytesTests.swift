@@ -81,6 +81,14 @@ import Values
         #expect(text.contains("Content-Length: 2\r\n\r\nno"))
     }
 
+    @Test func `the value of a field is sent byte for byte`() throws {
+        var response = Response(.ok)
+        let name = try #require(HTTPField.Name("X-Echo"))
+        response.head.headerFields.append(HTTPField(name: name, lenientValue: [0x61, 0xe9, 0xff, 0x7a]))
+        let sent = send(response, step: .max)
+        #expect(sent.firstRange(of: Array("X-Echo: a".utf8) + [0xe9, 0xff] + Array("z\r\n".utf8)) != nil)
+    }
+
     @Test func `a response without content has no length`() {
         let sent = String(decoding: send(Response(.noContent), step: .max), as: UTF8.self)
         #expect(sent.contains("Status: 204 No Content\r\n\r\n") && !sent.contains("Content-Length"))

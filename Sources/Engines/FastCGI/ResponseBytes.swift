@@ -95,7 +95,8 @@ struct ResponseBytes {
         for field in response.head.headerFields {
             bytes += field.name.rawName.utf8
             append(": ", to: &bytes)
-            bytes += field.value.utf8
+            // The value may be bytes that are not UTF-8, which `value` would replace.
+            unsafe field.withUnsafeBytesOfValue { unsafe bytes += $0 }
             append("\r\n", to: &bytes)
         }
         if isWhole, status.code != 204 {

@@ -176,6 +176,12 @@ def test_what_the_sender_was_answered_is_shown_whatever_the_length_of_the_body(s
         assert [n["verification"]["valid"] for n in found] == [True, False]
 
 
+def test_a_header_value_that_is_not_utf_8_is_echoed_byte_for_byte(shared, endpoint):
+    configured(shared, endpoint, responses=[{"then": {"headers": {"X-Echo": "<{header:X-Odd}>"}}}])
+    answer = shared.hook(endpoint, "x", {"X-Odd": b"caf\xe9 \xff"})
+    assert answer.headers["x-echo"].encode("latin-1") == b"<caf\xe9 \xff>"
+
+
 def test_settings_and_verdicts_survive_an_export(serve):
     service = serve()
     endpoint = service.create()
