@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
@@ -19,6 +20,49 @@ import Testing
                 #expect(answer?.status == 200)
                 #expect(answer?.text == description(of: body))
             }
+        }
+    }
+
+    @Test func `long bodies wait in their spools while others are held, and short requests do not wait`() throws {
+        try RunningLoop.with(bodyLimit: 16 << 20) { loop in
+            let bodies = (0..<3).map { [UInt8](repeating: $0, count: 9 << 20) }
+            let connections = try bodies.map { body in
+                let connection = try loop.connect()
+                try connection.send(Wire.request("/work", body: body))
+                return connection
+            }
+            #expect(holds { loop.shared.working.load(ordering: .sequentiallyConsistent) == 1 })
+            // The loop has read all others that it reads, as these come after them.
+            for body in [[], [UInt8](repeating: 1, count: 200_000)] {
+                #expect(try loop.connect().ask("/body", body: body)?.text == description(of: body))
+            }
+            #expect(loop.shared.working.load(ordering: .sequentiallyConsistent) == 1)
+            loop.shared.endsWork.store(true, ordering: .sequentiallyConsistent)
+            for (connection, body) in zip(connections, bodies) {
+                #expect(try connection.answer()?.text == description(of: body))
+                #expect(try connection.ask("/body")?.status == 200)
+            }
+        }
+    }
+
+    @Test func `a stop answers the requests whose bodies wait in their spools`() throws {
+        try RunningLoop.with(bodyLimit: 16 << 20, shutdownSeconds: 60) { loop in
+            let body = [UInt8](repeating: 1, count: 9 << 20)
+            let connections = try (0..<3).map { _ in
+                let connection = try loop.connect()
+                try connection.send(Wire.request("/work", body: body))
+                return connection
+            }
+            #expect(holds { loop.shared.working.load(ordering: .sequentiallyConsistent) == 1 })
+            // All three requests have been received, as this one comes after them.
+            #expect(try loop.connect().ask("/body")?.status == 200)
+            loop.send(Signal.terminate)
+            loop.shared.endsWork.store(true, ordering: .sequentiallyConsistent)
+            for connection in connections {
+                #expect(try connection.answer()?.text == description(of: body))
+                #expect(try connection.isClosed())
+            }
+            #expect(holds { loop.shared.hasEnded.load(ordering: .sequentiallyConsistent) })
         }
     }
 

@@ -37,9 +37,17 @@ final class Shared: Sendable {
     /// Once this is set, `/parts` has no further parts.
     let endsParts = Atomic<Bool>(false)
     let failsParts = Atomic<Bool>(false)
+    /// How many requests have come to `/work`, and whether the work of all of them may end.
+    let working = Atomic<Int>(0)
+    let endsWork = Atomic<Bool>(false)
+    /// Only the thread of the loop uses it.
+    nonisolated(unsafe) let background: BackgroundThread
     let source: TestSource
 
-    init() throws { source = try TestSource() }
+    init() throws {
+        unsafe background = try BackgroundThread()
+        source = try TestSource()
+    }
 
     func publish() {
         news.store(true, ordering: .sequentiallyConsistent)
@@ -57,7 +65,7 @@ final class TestSource: LoopSource, Sendable {
     let hasBegun = Atomic<Bool>(false)
 
     init() throws {
-        let ends = try FileDescriptor.pipe()
+        let ends = try FileDescriptor.pipe(options: .nonBlocking)
         pipe = (ends.readEnd, ends.writeEnd)
     }
 
@@ -78,7 +86,8 @@ final class TestSource: LoopSource, Sendable {
 
     func work() -> Bool {
         var byte: UInt8 = 0
-        _ = unsafe withUnsafeMutableBytes(of: &byte) { unsafe try? pipe.read.read(into: $0) }
+        let count = unsafe withUnsafeMutableBytes(of: &byte) { unsafe try? pipe.read.read(into: $0) }
+        guard count == 1 else { return false }
         result.withLock { $0 = "done" }
         for wakeup in unsafe waiting { wakeup.wake() }
         return true
@@ -105,7 +114,7 @@ final class TestService: Service {
 
     init(_ shared: Shared) { self.shared = shared }
 
-    var sources: [any LoopSource] { [shared.source] }
+    var sources: [any LoopSource] { [shared.source, unsafe shared.background] }
 
     func answer(_ request: Request, _ context: any RequestContext) async throws(StoreFailure) -> Answer {
         shared.answered.wrappingAdd(1, ordering: .relaxed)
@@ -130,6 +139,13 @@ final class TestService: Service {
             let parts = TestParts { () throws(StoreFailure) in [UInt8](repeating: 1, count: 65_536) }
             return try await context.committed(.text(.ok, ""), parts)
         case "wait": return try await wait(request, context)
+        case "work":
+            // Holds its body while another thread works.
+            shared.working.wrappingAdd(1, ordering: .sequentiallyConsistent)
+            _ = await unsafe shared.background.result { [shared] in
+                _ = holds { shared.endsWork.load(ordering: .sequentiallyConsistent) }
+            }
+            return .whole(.text(.ok, describe(request)))
         case "ask":
             let source = shared.source
             while true {

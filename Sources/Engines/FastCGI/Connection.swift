@@ -27,6 +27,8 @@ internal import Values
         case invalidRequest(ParameterError)
         /// No complete request has arrived.
         case nothing
+        /// A complete request stays in its spool until there is room for its body in memory.
+        case crowded
         /// The connection cannot be used any more: it was closed, it failed, or the bytes are not FastCGI. The text is a
         /// reason to log; `nil` if there is nothing to log.
         case ended(String?)
@@ -45,6 +47,8 @@ internal import Values
     var readAt: Int64?
     /// The request that has been read and is not answered yet.
     var request: Request?
+    /// How many bytes of the request's body are counted in the loop's `heldBodyBytes`; 0 if it is short.
+    var heldBodyBytes = 0
     /// The answer that is being sent.
     var response: ResponseBytes?
     /// Why the writes that the task waited for are not kept; `nil` if they are.
@@ -91,6 +95,7 @@ internal import Values
     /// - Parameter buffer: scratch space; a larger request is first collected in a file in memory.
     func receive(_ buffer: inout [UInt8], bodyLimit: Int) -> Arrival {
         do throws(Errno) {
+            if let spool, spool.isComplete { return try read(spool, bodyLimit) }
             while true {
                 let count = try UnixSocket.peek(descriptor, into: &buffer)
                 guard count > 0 else { return .ended(nil) }
@@ -112,11 +117,9 @@ internal import Values
                 case .request(let outline):
                     try gather(consumed, &buffer, scanner, bodyLimit)
                     self.outline = outline
-                    defer { spool = nil }
-                    guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
                     guard let spool else { preconditionFailure("a complete request has no spool") }
-                    try spool.rewind()
-                    return read(from: spool.file, bodyIsThere: outline.bodyBytes <= bodyLimit, bodyLimit)
+                    spool.isComplete = true
+                    return try read(spool, bodyLimit)
                 case .management(let type, let content):
                     try take(consumed, &buffer)
                     spool = nil
@@ -134,6 +137,16 @@ internal import Values
         } catch {
             return .ended(error == .connectionReset || error == .brokenPipe ? nil : "\(error)")
         }
+    }
+
+    /// Reads the complete request that was collected.
+    private func read(_ spool: Spool, _ bodyLimit: Int) throws(Errno) -> Arrival {
+        let bodyIsThere = outline.bodyBytes <= bodyLimit
+        guard !bodyIsThere || loop.hasRoom(forBody: outline.bodyBytes) else { return .crowded }
+        defer { self.spool = nil }
+        guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
+        try spool.rewind()
+        return read(from: spool.file, bodyIsThere: bodyIsThere, bodyLimit)
     }
 
     private func read(from source: FileDescriptor, bodyIsThere: Bool, _ bodyLimit: Int) -> Arrival {

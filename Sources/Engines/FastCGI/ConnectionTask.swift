@@ -72,6 +72,18 @@ extension ResponderLoop {
         }
     }
 
+    /// Whether the body of another request may be held in memory.
+    func hasRoom(forBody bytes: Int) -> Bool { bytes <= Self.shortBody || heldBodyBytes <= Self.heldBodyLimit }
+
+    /// Notes that a request holds its body no longer, or is counted elsewhere.
+    func release(_ connection: Connection) {
+        guard connection.heldBodyBytes > 0 else { return }
+        heldBodyBytes -= connection.heldBodyBytes
+        connection.heldBodyBytes = 0
+        postponed += crowded
+        crowded = []
+    }
+
     /// Reads, answers and sends, one request after the other, until no more have arrived.
     ///
     /// While an asynchronous function waits, it holds the memory for everything that it needs at any time. Many requests
@@ -96,7 +108,11 @@ extension ResponderLoop {
             connection.state = .answering
             connection.readAt = request.isOperational ? nil : now()
             connection.request = request
-            if case .whole(let body) = request.body { turnBodyBytes += body.count }
+            if case .whole(let body) = request.body {
+                turnBodyBytes += body.count
+                if body.count > Self.shortBody { connection.heldBodyBytes = body.count }
+                heldBodyBytes += connection.heldBodyBytes
+            }
             return request
         case .invalidRequest(let error):
             connection.state = .answering
@@ -105,6 +121,9 @@ extension ResponderLoop {
         case .nothing:
             connection.mayHaveMore = false
             if isStopping || connection.isHungUp { close(connection) }
+        case .crowded:
+            connection.mayHaveMore = false
+            if !crowded.contains(connection.token) { crowded.append(connection.token) }
         case .ended(let reason): close(connection, reason)
         }
         return nil
@@ -124,6 +143,7 @@ extension ResponderLoop {
                 answer = self.answer(to: error, request, on: connection)
             }
         } while answer == nil
+        release(connection)
         if let answer { send(answer, on: connection) }
     }
 

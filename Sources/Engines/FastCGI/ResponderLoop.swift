@@ -56,8 +56,17 @@ package final class ResponderLoop {
     var turnBodyBytes = 0
     /// Connections whose requests are read after the next commit, as the turn has enough long bodies.
     var postponed: [UInt64] = []
+    /// Bytes of the long bodies of requests that are being answered.
+    var heldBodyBytes = 0
+    /// Connections whose requests have long bodies and are read once others have freed theirs.
+    var crowded: [UInt64] = []
     /// Bytes of bodies after which a turn takes no more requests. Their requests hold them until the commit.
     static let turnBodyLimit = 8 << 20
+    /// Bytes of long bodies after which no other long body is read into memory. They may be held for more than a turn, while
+    /// the background thread works on them.
+    static let heldBodyLimit = 8 << 20
+    /// A longer body is long.
+    static let shortBody = 256 << 10
 
     var isStopping = false
     private var stopsAt = Int64.max

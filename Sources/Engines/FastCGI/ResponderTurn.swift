@@ -76,6 +76,7 @@ extension ResponderLoop {
         guard !service.isDurable(ticket), connection.readAt != nil else { return }
         connection.commitFailure = nil
         connection.request?.dropBody()
+        release(connection)
         undurable.append((ticket, connection))
         await connection.pause()
         if let failure = connection.commitFailure { throw failure }

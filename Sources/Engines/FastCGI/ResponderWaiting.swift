@@ -62,6 +62,7 @@ extension ResponderLoop {
         // Many requests may wait for long, and none of them reads its body again.
         connection.request?.dropBody()
         connection.request?.trim()
+        release(connection)
         return true
     }
 
@@ -124,6 +125,7 @@ extension ResponderLoop {
         }
         let wakeup = Wakeup()
         connection.state = .outside
+        release(connection)
         outside.add(
             OutsideWaits.Entry(wakeup: wakeup, until: until, client: connection.client, bodyBytes: bytes),
             token: connection.token)

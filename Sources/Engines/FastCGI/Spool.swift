@@ -6,6 +6,8 @@ internal import SystemPackage
 final class Spool {
     private(set) var file: FileDescriptor
     var scanner = RecordScanner()
+    /// Whether the whole request is there.
+    var isComplete = false
     /// Where a long request goes; `nil` once it is there, or if it stays in memory.
     private var directory: FilePath?
     private var bytes = 0
