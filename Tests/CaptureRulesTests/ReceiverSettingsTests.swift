@@ -1,3 +1,4 @@
+import HTTP
 import JSON
 import Testing
 
@@ -117,5 +118,25 @@ func settings(_ text: String, changing current: ReceiverSettings = ReceiverSetti
         let lenient = try settings(#"{"verify": {"preset": "github", "secret": "s"}}"#, changing: given)
         let kept = outcome(lenient, request(json: "{}"))
         #expect(!kept.isRejected && kept.answerer == .response(0) && kept.verdict?.isValid == false)
+    }
+
+    @Test(
+        arguments: [
+            (#"{"responses": [{"when": {"method": ["POST"], "match": "$.a"}, "then": {"body": "{form:a}"}}]}"#, 0),
+            (#"{"verify": {"preset": "twilio", "secret": "s"}}"#, 0),
+            (#"{"responses": [{"then": {"body": "{body}"}}]}"#, 1),
+        ])
+    func `a long body is decompressed only for what reads it`(text: String, count: Int) throws {
+        var fields = FieldList()
+        fields.append(name: "X-Twilio-Signature".utf8, value: "c2lnbmVk".utf8)
+        fields.append(name: "Content-Type".utf8, value: "application/x-www-form-urlencoded".utf8)
+        var decoded = 0
+        let length = Diagnosis.hashedBytes
+        let sent = ReceivedRequest(method: "POST", fields: fields, wireBody: [1], bodyByteCount: length) {
+            decoded += 1
+            return [UInt8](repeating: 0x61, count: length)
+        }
+        _ = outcome(try settings(text), sent)
+        #expect(decoded == count)
     }
 }

@@ -12,7 +12,7 @@ func request(
     for (name, value) in headers { fields.append(name: name.utf8, value: value.utf8) }
     return ReceivedRequest(
         method: method, url: Array(url.utf8), path: Array(path.utf8), query: query.map { Array($0.utf8) },
-        fields: fields, wireBody: wire ?? body, body: body)
+        fields: fields, wireBody: wire ?? body, bodyByteCount: body.count, decode: { body })
 }
 
 func request(

@@ -94,6 +94,7 @@ extension ReceivedRequest {
         self.init(
             method: notification.method, url: notification.url ?? [], path: notification.path,
             query: notification.query, fields: notification.fields, wireBody: hasBody ? notification.body : [],
-            body: hasBody ? notification.decodedBody : [])
+            bodyByteCount: hasBody ? notification.bodyByteCount : 0,
+            decode: { hasBody ? notification.decodedBody : [] })
     }
 }

@@ -44,6 +44,9 @@ package struct Notification: Equatable, Sendable {
     /// The body without its content coding, as far as it can be decompressed.
     package var decodedBody: [UInt8] { reading.decoded(body) }
 
+    /// The length of `decodedBody`.
+    package var bodyByteCount: Int { reading.coding == nil ? body.count : reading.decodedBytes }
+
     /// The URL that the sender called, byte for byte; `nil` if it is not known.
     package var url: [UInt8]? {
         guard let called, let host = called.host ?? fields.firstValue(of: "host").map(Array.init), !host.isEmpty else {

@@ -16,7 +16,10 @@ package final class ReceivedRequest {
     /// The body as sent.
     package let wireBody: [UInt8]
     /// The body without its content coding; equal to `wireBody` if there was none, or if it could not be decoded.
-    package let body: [UInt8]
+    package private(set) lazy var body: [UInt8] = decode()
+    /// The length of `body`, which may be known without it.
+    package let bodyByteCount: Int
+    private let decode: () -> [UInt8]
 
     /// The steps that JSONPath queries may still take on this request, all together.
     var steps = ReceivedRequest.jsonSteps
@@ -36,9 +39,12 @@ package final class ReceivedRequest {
     /// more has no result.
     package static let jsonSteps = 1_000_000
 
+    /// - Parameters:
+    ///   - bodyByteCount: the length of the body without its content coding; `nil` if there is none.
+    ///   - decode: undoes the content coding; `nil` if there is none.
     package init(
         method: String, url: [UInt8] = [], path: [UInt8] = [], query: [UInt8]? = nil, fields: FieldList = FieldList(),
-        wireBody: [UInt8], body: [UInt8]? = nil
+        wireBody: [UInt8], bodyByteCount: Int? = nil, decode: (() -> [UInt8])? = nil
     ) {
         self.method = method
         self.url = url
@@ -46,12 +52,13 @@ package final class ReceivedRequest {
         self.query = query
         self.fields = fields
         self.wireBody = wireBody
-        self.body = body ?? wireBody
+        self.bodyByteCount = bodyByteCount ?? wireBody.count
+        self.decode = decode ?? { wireBody }
     }
 
     /// The body as JSON, whatever its media type; `nil` if it is not JSON, or too large.
     package private(set) lazy var json: JSON? = {
-        guard !body.isEmpty, body.count <= Self.jsonBytes, let text = jsonText(body) else { return nil }
+        guard (1...Self.jsonBytes).contains(bodyByteCount), let text = jsonText(body) else { return nil }
         return try? JSON(parsing: text, maximumValues: Self.jsonValues)
     }()
 
@@ -80,7 +87,7 @@ package final class ReceivedRequest {
 
     /// The body as a form; `nil` if it is not one, or too large.
     package private(set) lazy var form: FormBody? =
-        body.count <= Self.formBytes ? FormBody(body, fields.mediaType) : nil
+        bodyByteCount <= Self.formBytes ? FormBody(body, fields.mediaType) : nil
 
     /// The values of the form's fields of a name.
     func formValues(of name: String) -> [[UInt8]] { form?.values(of: name) ?? [] }

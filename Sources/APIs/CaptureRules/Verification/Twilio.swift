@@ -6,9 +6,9 @@ internal import HTTP
 /// repeated, its different values follow one another, sorted (twilio-python, `RequestValidator`).
 enum TwilioFields {
     static func signed(_ request: ReceivedRequest) -> [UInt8] {
-        guard request.fields.mediaType?.name == "application/x-www-form-urlencoded", bodyHash(request) == nil else {
-            return []
-        }
+        guard request.fields.mediaType?.name == "application/x-www-form-urlencoded", bodyHash(request) == nil,
+            request.bodyByteCount <= ReceivedRequest.formBytes
+        else { return [] }
         let fields = URLEncodedForm(request.body).fields
         let sorted = fields.sorted { left, right in
             left.name == right.name

@@ -50,14 +50,16 @@ struct VerificationScheme: Sendable {
     /// - Parameters:
     ///   - body: the request's, or a variation of it.
     ///   - url: the request's, or a variation of it.
-    func base(of signature: PresentedSignature, _ request: ReceivedRequest, body: [UInt8], url: [UInt8]) -> [UInt8] {
+    func base(
+        of signature: PresentedSignature, _ request: ReceivedRequest, body: @autoclosure () -> [UInt8], url: [UInt8]
+    ) -> [UInt8] {
         let time = Array(signature.timestamp.utf8)
         let point = [UInt8(ascii: ".")]
         switch preset {
-        case .standardWebhooks: return signature.id + point + time + point + body
-        case .stripe, .threeDVerse: return time + point + body
-        case .slack: return Array("v0:".utf8) + time + [UInt8(ascii: ":")] + body
-        case .github, .shopify, .hmac: return body
+        case .standardWebhooks: return signature.id + point + time + point + body()
+        case .stripe, .threeDVerse: return time + point + body()
+        case .slack: return Array("v0:".utf8) + time + [UInt8(ascii: ":")] + body()
+        case .github, .shopify, .hmac: return body()
         case .gitlab: return []
         case .twilio: return url + TwilioFields.signed(request)
         }
