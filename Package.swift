@@ -191,8 +191,9 @@ let package = Package(
         tests(
             of: "Capture",
             [
-                "Encodings", "HTTP", "Values", "JSON", "Linux", "MappedStore", "StoreSupport", "TestSupport", httpTypes,
-                system,
+                "Cryptography", "Encodings", "HTTP", "Values", "JSON", "Linux", "MappedStore", "StoreSupport",
+                "TestSupport",
+                httpTypes, system,
             ]),
         tests(of: "Delivery", ["CCurl", "Encodings", "HTTP", "Linux", "Values"]),
         tests(

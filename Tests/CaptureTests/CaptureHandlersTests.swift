@@ -16,23 +16,27 @@ struct Handled {
     let test: EmptyStore
     let handlers: CaptureHandlers
 
-    static func with(limits: CaptureLimits = CaptureLimits(), _ body: (Handled) throws -> Void) throws {
+    static func with(
+        limits: CaptureLimits = CaptureLimits(), bodyLimit: Int = 100, background: any Background = NoBackground(),
+        _ body: (Handled) throws -> Void
+    ) throws {
         try Engine.mapped.withStore { test in
             let installation = Installation(
                 version: "1", started: test.moment.wall, cleanupSeconds: 1, mountPoint: "/", serverURL: "http://x")
             let handlers = CaptureHandlers(
                 store: test.capture, limits: limits, installation: installation, webhookURL: "http://x/webhook/",
-                bodyLimit: 100, sealing: Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed }),
-                now: { test.moment }, random: SystemRandomNumberGenerator())
+                bodyLimit: bodyLimit, sealing: Sealing(seal: { plain, _ in plain }, open: { sealed, _ in sealed }),
+                background: background, now: { test.moment }, random: SystemRandomNumberGenerator())
             try body(Handled(test: test, handlers: handlers))
         }
     }
 
     func run(
-        _ method: HTTPRequest.Method, _ target: String, body: Request.Body = .whole([]), id: UInt64? = nil
+        _ method: HTTPRequest.Method, _ target: String, fields: FieldList = FieldList(),
+        body: Request.Body = .whole([]), id: UInt64? = nil
     ) throws -> HandlerRun {
         let target = Target(raw: Array(target.utf8)[...], mountPoint: [])
-        let request = Request(method: method, target: target, body: body, id: id.map(test.request))
+        let request = Request(method: method, target: target, fields: fields, body: body, id: id.map(test.request))
         let path = try #require(target.segments)
         let run = HandlerRun(commit: test.commit).begin { [handlers] context async throws(StoreFailure) in
             try await handlers.answer(request, path: path, context)

@@ -9,11 +9,23 @@ internal import Values
 extension CaptureHandlers {
     // MARK: Answers
 
-    /// What the settings of an endpoint say about a notification.
-    func outcome(of notification: Notification, _ receiver: StoredReceiver) throws(StoreFailure) -> ReceiverOutcome {
-        try settings(receiver).outcome(
-            for: ReceivedRequest(notification), positions: receiver.positions, now: notification.receivedAt,
-            origins: [origin])
+    /// A longer body is worked on in the background, as to hash or to decompress it takes long.
+    static let shortBody = 256 << 10
+
+    /// What the settings of an endpoint say about a notification. They may have changed once this returns.
+    func outcome(
+        of notification: Notification, _ receiver: StoredReceiver
+    ) async throws(StoreFailure) -> ReceiverOutcome {
+        let settings = try settings(receiver)
+        let origins = [origin]
+        let outcome: @Sendable () -> ReceiverOutcome = {
+            settings.outcome(
+                for: ReceivedRequest(notification), positions: receiver.positions, now: notification.receivedAt,
+                origins: origins)
+        }
+        guard max(notification.body.count, notification.bodyByteCount) > Self.shortBody else { return outcome() }
+        // If too much work waits there, it is done here.
+        return await background.result(of: outcome) ?? outcome()
     }
 
     /// The receiver after it has answered a notification.

@@ -16,6 +16,7 @@ package final class CaptureHandlers {
     let now: () -> Moment
     var random: any RandomNumberGenerator
     let sealing: Sealing
+    let background: any Background
     /// The settings of receivers that were read, by version.
     var receivers: [UInt64: ReceiverSettings] = [:]
 
@@ -23,10 +24,11 @@ package final class CaptureHandlers {
     ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.
     ///   - bodyLimit: the most bytes that a notification's decompressed body may have.
     ///   - sealing: encrypts the secrets of endpoints.
+    ///   - background: checks signatures of long bodies.
     package init(
         store: any CaptureStore, limits: CaptureLimits, permissions: CapturePermissions = CapturePermissions(),
         installation: Installation, webhookURL: String, bodyLimit: Int, sealing: Sealing,
-        now: @escaping () -> Moment, random: any RandomNumberGenerator
+        background: any Background = NoBackground(), now: @escaping () -> Moment, random: any RandomNumberGenerator
     ) {
         self.store = store
         self.limits = limits
@@ -35,6 +37,7 @@ package final class CaptureHandlers {
         self.webhookURL = webhookURL
         self.bodyLimit = bodyLimit
         self.sealing = sealing
+        self.background = background
         self.now = now
         self.random = random
     }
@@ -90,6 +93,25 @@ package final class CaptureHandlers {
     func receive(
         _ request: Request, at text: String, _ context: any RequestContext
     ) async throws(StoreFailure) -> Answer {
+        switch try await reception(of: request, at: text, context) {
+        case .answered(let response): .whole(response)
+        case .stored(let outcome): await answer(outcome, at: text, context)
+        }
+    }
+
+    /// What became of a request that was sent to an endpoint.
+    private enum Reception {
+        case answered(Response)
+        /// It is stored, and answered as the endpoint's settings say.
+        case stored(ReceiverOutcome)
+    }
+
+    /// Stores a request that was sent to an endpoint. It is a function of its own, so that nothing holds the body while the
+    /// answer is held back.
+    @inline(never)
+    private func reception(
+        of request: Request, at text: String, _ context: any RequestContext
+    ) async throws(StoreFailure) -> Reception {
         let moment = now()
         var notification: Notification
         do throws(BodyRefusal) {
@@ -97,12 +119,12 @@ package final class CaptureHandlers {
         } catch {
             store.count(.receptionRefused)
             if error == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment) }
-            return .whole(refusal(error, limit: bodyLimit))
+            return .answered(refusal(error, limit: bodyLimit))
         }
         guard notification.reading.fault != .corruptData else {
             store.count(.receptionRefused)
             try await keepRefused(request, .undecodable, notification.reading, at: text, moment)
-            return .whole(refusal(.unreadable(BodyFault.corruptData.text), limit: bodyLimit))
+            return .answered(refusal(.unreadable(BodyFault.corruptData.text), limit: bodyLimit))
         }
         var acceptance = Acceptance.unknownEndpoint
         var outcome: ReceiverOutcome?
@@ -110,13 +132,13 @@ package final class CaptureHandlers {
             do throws(StoreFailure) {
                 acceptance = try await store.accept(notification, at: id, for: request.id, at: moment, limits)
                 while case .answers(let receiver) = acceptance {
-                    let found = try self.outcome(of: notification, receiver)
+                    let found = try await self.outcome(of: notification, receiver)
                     outcome = found
                     notification.outcome = SenderOutcome(found)
                     if found.isRejected { break }
                     acceptance = try await store.accept(
                         notification, at: id, for: request.id, using: next(receiver, after: found),
-                        confirming: found.confirmation.map { Confirmation($0, at: moment) }, at: moment, limits)
+                        confirming: found.confirmation.map { Confirmation($0, at: moment) }, at: now(), limits)
                 }
             } catch {
                 store.count(.receptionRefused)
@@ -127,24 +149,25 @@ package final class CaptureHandlers {
         switch acceptance {
         case .stored:
             try await context.committed()
-            return if let outcome { await answer(outcome, at: text, context) } else { .whole(Self.accepted) }
+            return outcome.map { .stored($0) } ?? .answered(Self.accepted)
         case .answers:
             try await keepRefused(
                 request, .unverified, notification.reading, outcome: notification.outcome, at: text, moment)
-            return .whole(outcome?.answer?.response ?? Self.accepted)
+            return .answered(outcome?.answer?.response ?? Self.accepted)
         case .unknownEndpoint:
-            return .whole(unknown(text))
+            return .answered(unknown(text))
         case .disabled:
             try await keepRefused(request, .disabled, notification.reading, at: text, moment)
-            return .whole(.text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))
+            return .answered(.text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))
         case .tooManyBytes:
             try await keepRefused(request, .full, notification.reading, at: text, moment)
             let limit = limits.bytesPerEndpoint
-            return .whole(.text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) bytes."))
+            return .answered(
+                .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) bytes."))
         case .tooMany:
             try await keepRefused(request, .full, notification.reading, at: text, moment)
             let limit = limits.notificationsPerEndpoint
-            return .whole(
+            return .answered(
                 .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) notifications."))
         }
     }

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import hmac
 import os
 
 from harness import together
@@ -29,6 +30,22 @@ def test_bodies_up_to_the_limit_are_kept_also_several_at_a_time(serve):
     # Nothing of them is left but what the store has.
     temporary = os.path.join(service.directory, "run", "temporary")
     assert [name for _, _, files in os.walk(temporary) for name in files] == []
+
+
+def test_the_signatures_of_long_bodies_are_checked_also_several_at_a_time(serve):
+    service = serve(RESPONDERS=1, MAX_ENDPOINT_BYTES="200m")
+    endpoint = service.create()
+    assert service.configure(endpoint, enabled=True, verify={"preset": "github", "secret": "hush"}).status == 204
+    bodies = [b"01234567"[number : number + 1] * (LIMIT if number == 0 else 1000 if number > 3 else 9 << 20) for number in range(8)]
+
+    def send(number):
+        digest = hmac.new(b"hush" if number % 2 == 0 else b"other", bodies[number], hashlib.sha256).hexdigest()
+        return service.hook(endpoint, bodies[number], {"X-Hub-Signature-256": "sha256=" + digest}).status
+
+    assert together(8, send) == [200] * 8
+    kept = [service.look(endpoint, "?after=%d&limit=1" % after, timeout=60).json()["notifications"][0] for after in range(8)]
+    assert {int(n["body"][0]): n["verification"]["valid"] for n in kept} == {n: n % 2 == 0 for n in range(8)}
+    service.check()
 
 
 def test_a_body_that_is_long_only_decompressed_is_kept_as_sent(serve):

@@ -54,7 +54,7 @@ final class Application: Service {
                 version: postroomVersion, started: started, cleanupSeconds: settings.cleanupSeconds,
                 mountPoint: settings.mountPointText, serverURL: settings.serverURL),
             webhookURL: settings.webhookURL, bodyLimit: settings.maximumBodyBytes, sealing: sealing,
-            now: clock.now, random: SystemRandomNumberGenerator())
+            background: background, now: clock.now, random: SystemRandomNumberGenerator())
         queues = QueueHandlers(store: store, settings: settings, loginKey: loginKey, background: background) {
             failure in
             for line in failure.lines(settings.queueFile) { logger.error("\(line)") }
