@@ -59,6 +59,7 @@ struct Respond: AsyncCommand {
         store.heartbeat = heartbeat.flatMap { vitals?.heartbeat($0) }
         let secret = try await EncryptionSecret(settings, for: store)
         let start = started ?? SystemClock.realTimeMicroseconds()
+        returnLargeBlocks()
         let lookups = try Lookups(settings, logger: logger)
         let background = try BackgroundThread()
         let application = Application(
