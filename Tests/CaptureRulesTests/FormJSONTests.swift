@@ -28,4 +28,12 @@ import Testing
         #expect(part["offset"] == nil && part["headers"] == nil)
         #expect(found["faults"] == .array([.string("1 percent signs are not followed by two digits.")]))
     }
+
+    @Test(arguments: [16 << 10, (16 << 10) + 1])
+    func `a long value is left out`(count: Int) throws {
+        let found = try json(Array("a=".utf8) + Array(repeating: 0x62, count: count), "application/x-www-form-urlencoded")
+        let part = try #require(found["parts"]?.array?.first)
+        #expect(part["bytes"]?.integer == count)
+        #expect((part["value"] == .null) == (count > 16 << 10))
+    }
 }

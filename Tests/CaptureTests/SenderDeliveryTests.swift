@@ -1,5 +1,6 @@
 import Capture
 import HTTP
+import MappedStore
 import StoreSupport
 import Testing
 import Values

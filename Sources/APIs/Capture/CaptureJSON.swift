@@ -1,3 +1,4 @@
+internal import CaptureRules
 internal import Encodings
 internal import HTTP
 package import JSON
@@ -17,6 +18,17 @@ extension NumberedNotification {
         if !notification.reading.isVerbatim {
             json.member("bodyBase64", Base64.standard.encode(notification.body))
         }
+        if notification.mayBeForm { writeForm(decoded, to: &json) }
+    }
+
+    /// Writes the fields or parts of a body that is a form and not too large.
+    /// - Parameter body: without its content coding.
+    func writeForm(_ body: [UInt8], to json: inout JSONWriter) {
+        guard body.count <= ReceivedRequest.formBytes, let form = FormBody(body, notification.fields.mediaType) else {
+            return
+        }
+        json.name("form")
+        form.write(to: &json)
     }
 
     func writeBeforeBody(to json: inout JSONWriter) {
@@ -77,6 +89,16 @@ extension NumberedNotification {
                     json.member("valueBase64", Base64.standard.encode(value))
                 }
             }
+        }
+    }
+}
+
+extension Notification {
+    /// Whether the body is said to be a form, and could be decompressed.
+    var mayBeForm: Bool {
+        switch reading.fault {
+        case .unknownCoding, .corruptData: false
+        default: FormBody.isForm(fields.mediaType)
         }
     }
 }

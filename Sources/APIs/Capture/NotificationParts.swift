@@ -1,3 +1,4 @@
+internal import CaptureRules
 internal import Encodings
 internal import HTTP
 internal import JSON
@@ -101,9 +102,12 @@ final class NotificationParts: BodyParts {
 
         init(_ piece: NotificationPiece) {
             let whole = piece.numbered.notification
-            // Without the body and the fields, which are written already. The URL needs one of them.
+            // Without the body and the fields, which are written already. The URL and a form need some of them.
             var fields = FieldList()
             if let host = whole.fields.firstValue(of: "host") { fields.append(name: "Host".utf8, value: host) }
+            if let type = whole.fields.firstValue(of: "content-type") {
+                fields.append(name: "Content-Type".utf8, value: type)
+            }
             head = NumberedNotification(
                 number: piece.numbered.number,
                 notification: Notification(
@@ -131,7 +135,7 @@ final class NotificationParts: BodyParts {
                 json.piece(utf8: Base64.standard.encode(bytes).utf8)
                 guard isLast else { return false }
                 json.endString()
-                json.endObject()
+                try await end(&json, store, range)
                 return true
             }
             if let decoder {
@@ -146,13 +150,30 @@ final class NotificationParts: BodyParts {
             json.endString()
             head.writeAfterBody(to: &json)
             guard !head.notification.reading.isVerbatim else {
-                json.endObject()
+                try await end(&json, store, range)
                 return true
             }
             json.name("bodyBase64")
             json.beginString()
             (reader, isInBase64) = (StoredBody(reader, isDecoded: false), true)
             return false
+        }
+
+        /// Writes the form, whose body is read again as a whole, and ends the notification.
+        private func end(
+            _ json: inout JSONWriter, _ store: any CaptureStore, _ range: NotificationRange
+        ) async throws(StoreFailure) {
+            if head.notification.mayBeForm {
+                var (body, isOver) = ([UInt8](), false)
+                var reader = StoredBody(reader, isDecoded: true)
+                while !isOver, body.count <= ReceivedRequest.formBytes {
+                    let (bytes, isLast) = try await reader.next(store, range)
+                    body += bytes
+                    isOver = isLast
+                }
+                head.writeForm(body, to: &json)
+            }
+            json.endObject()
         }
     }
 }

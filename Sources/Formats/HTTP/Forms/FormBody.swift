@@ -31,13 +31,16 @@ package struct FormBody: Equatable, Sendable {
     /// The most bytes of the headers of one part.
     package static let partHeaderBytes = 16 << 10
 
+    private static let urlEncoded = "application/x-www-form-urlencoded"
+
+    package static func isForm(_ type: MediaType?) -> Bool {
+        type.map { $0.name == urlEncoded || $0.name.hasPrefix("multipart/") } ?? false
+    }
+
     /// - Returns: `nil` if the media type is not that of a form.
     package init?(_ body: [UInt8], _ type: MediaType?) {
-        switch type?.name {
-        case "application/x-www-form-urlencoded": readURLEncoded(body, type)
-        case let name? where name.hasPrefix("multipart/"): readMultipart(body, type)
-        default: return nil
-        }
+        guard Self.isForm(type) else { return nil }
+        if type?.name == Self.urlEncoded { readURLEncoded(body, type) } else { readMultipart(body, type) }
     }
 
     /// The values of all fields of a name, in their order, in UTF-8.
