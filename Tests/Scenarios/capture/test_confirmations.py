@@ -1,5 +1,6 @@
 """Subscriptions of Amazon SNS that endpoints confirm."""
 
+import json
 import os
 import pathlib
 import signal
@@ -87,6 +88,36 @@ def test_a_subscription_is_confirmed_with_one_call(amazon, confirming):
     assert (confirmation["status"], confirmation["error"]) == (200, None) and confirmation["at"] > found["receivedAt"]
     assert "confirmed a subscription of Amazon SNS" in service.log()
     service.check()
+
+
+@needs_root
+def test_the_documented_message_is_confirmed(amazon, confirming):
+    """https://docs.aws.amazon.com/sns/latest/dg/http-subscription-confirmation-json.html, in another region."""
+    sns = amazon()
+    service = confirming(sns)
+    endpoint = subscribed(service)
+    topic = "arn:aws:sns:eu-west-1:123456789012:MyTopic"
+    message = {
+        "Type": "SubscriptionConfirmation", "MessageId": "165545c9-2a5c-472c-8df2-7ff2be2b3b1b", "Token": "2336412f37",
+        "TopicArn": topic,
+        "Message": "You have chosen to subscribe to the topic %s.\nTo confirm the subscription, visit the SubscribeURL "
+        "included in this message." % topic,
+        "SubscribeURL": "https://%s/?Action=ConfirmSubscription&TopicArn=%s&Token=2336412f37" % (HOST, topic),
+        "Timestamp": "2012-04-26T20:45:04.751Z", "SignatureVersion": "1",
+        "Signature": "EXAMPLEpH+DcEwjAPg8O9mY8dReBSwksfg2S7WKQcikcNKWLQjwu6A4VbeS0QHVCkhRS7fUQvi2egU3N858fiTDN6bkkOxYDVrY0Ad8L10"
+        "Hs3zH81mtnPk5uvvolIC1CXGu43obcgFxeL3khZl8IKvO61GWB6jI9b5+gLPoBc1Q=",
+        "SigningCertURL": "https://%s/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem" % HOST,
+    }
+    headers = {
+        "x-amz-sns-message-type": "SubscriptionConfirmation", "x-amz-sns-message-id": message["MessageId"],
+        "x-amz-sns-topic-arn": topic, "Content-Type": "text/plain; charset=UTF-8",
+        "User-Agent": "Amazon Simple Notification Service Agent",
+    }
+    assert service.hook(endpoint, json.dumps(message, indent=2), headers).status == 200
+    wait_for(lambda: states(service, endpoint) == ["confirmed"])
+    assert sns.tokens() == ["2336412f37"]
+    (found,) = service.collect(endpoint)
+    assert found["answeredBy"] == "recipe:sns"
 
 
 @needs_root
