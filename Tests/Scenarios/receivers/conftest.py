@@ -1,0 +1,8 @@
+import pytest
+
+
+@pytest.fixture
+def endpoint(shared):
+    made = shared.create()
+    yield made
+    shared.call("DELETE", "/manage/endpoint/" + made)
