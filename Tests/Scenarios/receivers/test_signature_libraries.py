@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 import urllib.parse
 from types import SimpleNamespace
 
@@ -56,6 +57,8 @@ TEXTS = {
     "json": sent("application/json; charset=utf-8", EVENT),
     "form": sent("application/x-www-form-urlencoded", FORM),
     "multipart": sent("multipart/form-data; boundary=x1", MULTIPART),
+    "empty": sent("application/json", b""),
+    "byte order mark": sent("application/json", b"\xef\xbb\xbf{}"),
     "gzip": sent("application/json", EVENT, gzip.compress(EVENT), **{"Content-Encoding": "gzip"}),
 }
 # Libraries that decode a body as UTF-8 do not take these.
@@ -96,6 +99,33 @@ def test_a_library_and_the_verdict_agree(shared, endpoint, receiver, library, ki
         assert receiver(library, secret_of(preset), headers, body)["valid"] is is_valid
         assert found["verification"]["valid"] is is_valid, found["verification"]
     assert found["verification"]["cause"] == "unknown"
+
+
+@pytest.mark.parametrize("library", ["standard-webhooks", "stripe", "slack"])
+def test_a_library_and_the_verdict_agree_on_times(shared, endpoint, receiver, library):
+    configured(shared, endpoint, **verification(library))
+    for minutes, is_valid in [(-4, True), (4, True), (-6, False), (-60 * 24, False)]:
+        headers = signed(library, EVENT, at=time.time() + 60 * minutes)
+        found, headers, body = sending(shared, endpoint, TEXTS["json"], headers)
+        assert receiver(library, secret_of(library), headers, body)["valid"] is is_valid
+        assert found["verification"]["valid"] is is_valid, found["verification"]
+    assert found["verification"]["cause"] == "timestamp"
+
+
+@pytest.mark.parametrize(
+    "library, header, wrong",
+    [("standard-webhooks", "webhook-signature", "{0} v1,AAAA"), ("standard-webhooks", "webhook-signature", "v1,AAAA {0}"),
+     ("standard-webhooks", "webhook-signature", "v1a,AAAA {0}"), ("stripe", "Stripe-Signature", "{0},v1=00"),
+     ("stripe", "Stripe-Signature", "v1=00,{0}"), ("stripe", "Stripe-Signature", "v0=00,{0},x=y")])
+def test_one_of_several_signatures_is_enough(shared, endpoint, receiver, library, header, wrong):
+    """As after a change of the secret: senders sign with the old and with the new one."""
+    configured(shared, endpoint, **verification(library))
+    for key, is_valid in [(None, True), (b"another key", False)]:
+        headers = signed(library, EVENT, key)
+        headers[header] = wrong.format(headers[header])
+        found, headers, body = sending(shared, endpoint, TEXTS["json"], headers)
+        assert receiver(library, secret_of(library), headers, body)["valid"] is is_valid
+        assert found["verification"]["valid"] is is_valid, found["verification"]
 
 
 @pytest.mark.parametrize("kind", OTHERS)
