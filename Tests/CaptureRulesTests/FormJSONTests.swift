@@ -31,7 +31,8 @@ import Testing
 
     @Test(arguments: [16 << 10, (16 << 10) + 1])
     func `a long value is left out`(count: Int) throws {
-        let found = try json(Array("a=".utf8) + Array(repeating: 0x62, count: count), "application/x-www-form-urlencoded")
+        let found = try json(
+            Array("a=".utf8) + Array(repeating: 0x62, count: count), "application/x-www-form-urlencoded")
         let part = try #require(found["parts"]?.array?.first)
         #expect(part["bytes"]?.integer == count)
         #expect((part["value"] == .null) == (count > 16 << 10))

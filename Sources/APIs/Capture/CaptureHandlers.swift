@@ -118,12 +118,12 @@ package final class CaptureHandlers {
             notification = try Notification(request, segments: 2, bodyLimit: bodyLimit, receivedAt: moment.wall)
         } catch {
             store.count(.receptionRefused)
-            if error == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment) }
+            if error == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment, context) }
             return .answered(refusal(error, limit: bodyLimit))
         }
         guard notification.reading.fault != .corruptData else {
             store.count(.receptionRefused)
-            try await keepRefused(request, .undecodable, notification.reading, at: text, moment)
+            try await keepRefused(request, .undecodable, notification.reading, at: text, moment, context)
             return .answered(refusal(.unreadable(BodyFault.corruptData.text), limit: bodyLimit))
         }
         var acceptance = Acceptance.unknownEndpoint
@@ -152,35 +152,38 @@ package final class CaptureHandlers {
             return outcome.map { .stored($0) } ?? .answered(Self.accepted)
         case .answers:
             try await keepRefused(
-                request, .unverified, notification.reading, outcome: notification.outcome, at: text, moment)
+                request, .unverified, notification.reading, outcome: notification.outcome, at: text, moment, context)
             return .answered(outcome?.answer?.response ?? Self.accepted)
         case .unknownEndpoint:
             return .answered(unknown(text))
         case .disabled:
-            try await keepRefused(request, .disabled, notification.reading, at: text, moment)
+            try await keepRefused(request, .disabled, notification.reading, at: text, moment, context)
             return .answered(.text(.internalServerError, "Endpoint '\(text)' was disabled by its owner."))
         case .tooManyBytes:
-            try await keepRefused(request, .full, notification.reading, at: text, moment)
+            try await keepRefused(request, .full, notification.reading, at: text, moment, context)
             let limit = limits.bytesPerEndpoint
             return .answered(
                 .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) bytes."))
         case .tooMany:
-            try await keepRefused(request, .full, notification.reading, at: text, moment)
+            try await keepRefused(request, .full, notification.reading, at: text, moment, context)
             let limit = limits.notificationsPerEndpoint
             return .answered(
                 .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) notifications."))
         }
     }
 
-    /// Keeps a request that is refused. The answer does not wait until that is stored.
+    /// Keeps a request that is refused. The answer is the refusal also if there is no room for that.
     private func keepRefused(
         _ request: Request, _ reason: RefusedNotification.Reason, _ reading: BodyReading? = nil,
-        outcome: SenderOutcome? = nil, at text: String, _ moment: Moment
+        outcome: SenderOutcome? = nil, at text: String, _ moment: Moment, _ context: any RequestContext
     ) async throws(StoreFailure) {
         guard let id = Endpoint.ID(inURL: text) else { return }
         let refused = RefusedNotification(
             request, segments: 2, reason: reason, reading, outcome: outcome, receivedAt: moment.wall)
         try await store.keep(refused, at: id, at: moment, limits)
+        do throws(StoreFailure) { try await context.committed() } catch {
+            guard error == .full else { throw error }
+        }
     }
 
     static let accepted = Response(.ok)

@@ -171,6 +171,11 @@ extension Configuration {
     }
 }
 
+extension Timestamp {
+    /// Without the microsecond or so by which the distance between two clocks varies each time they are read.
+    fileprivate var roundedToMilliseconds: Timestamp { Timestamp(microseconds: (microseconds + 500) / 1000 * 1000) }
+}
+
 /// The settings of an endpoint, as they are read and in part configured.
 func settingsJSON(_ endpoint: Endpoint, _ receiver: ReceiverSettings, at moment: Moment) -> [UInt8] {
     objectJSON { json in
@@ -180,12 +185,12 @@ func settingsJSON(_ endpoint: Endpoint, _ receiver: ReceiverSettings, at moment:
         json.member("overflow", settings.overflow.rawValue)
         json.member("cors", settings.isOpenToPages)
         json.member("pinned", settings.isPinned)
-        json.member("expires", orNull: settings.expires.map { moment.wall(at: $0).iso8601() })
+        json.member("expires", orNull: settings.expires.map { moment.wall(at: $0).roundedToMilliseconds.iso8601() })
         json.member("delivery_header", orNull: settings.deliveryHeader)
         receiver.writeMembers(to: &json)
         json.member("name", orNull: settings.name)
-        json.member("created", moment.wall(at: endpoint.created).iso8601())
-        json.member("lastUsed", moment.wall(at: endpoint.lastUsed).iso8601())
+        json.member("created", moment.wall(at: endpoint.created).roundedToMilliseconds.iso8601())
+        json.member("lastUsed", moment.wall(at: endpoint.lastUsed).roundedToMilliseconds.iso8601())
     }
 }
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import postroom
+from harness import exchange, postroom
 
 
 def configured(service, endpoint, **members):
@@ -180,6 +180,13 @@ def test_a_header_value_that_is_not_utf_8_is_echoed_byte_for_byte(shared, endpoi
     configured(shared, endpoint, responses=[{"then": {"headers": {"X-Echo": "<{header:X-Odd}>"}}}])
     answer = shared.hook(endpoint, "x", {"X-Odd": b"caf\xe9 \xff"})
     assert answer.headers["x-echo"].encode("latin-1") == b"<caf\xe9 \xff>"
+
+
+@pytest.mark.parametrize("status, phrase", [(200, b"OK"), (503, b"Service Unavailable"), (299, b"Status 299")])
+def test_the_status_line_has_a_phrase(shared, endpoint, status, phrase):
+    configured(shared, endpoint, responses=[{"then": {"status": status}}])
+    request = b"POST /webhook/%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx" % endpoint.encode()
+    assert exchange(shared, request).startswith(b"HTTP/1.1 %d %s\r\n" % (status, phrase))
 
 
 def test_settings_and_verdicts_survive_an_export(serve):

@@ -224,3 +224,8 @@ def test_the_name_of_an_endpoint_that_is_over_is_free(serve):
     wait_for(lambda: create(service, '{"name": "one", "secret": false}').status == 201)
     assert service.bodies("one") == []
     service.check()
+
+
+def test_times_do_not_change_from_one_look_to_the_next(shared, endpoint):
+    looks = [shared.call("GET", "/manage/endpoint/%s/settings" % endpoint).json() for _ in range(50)]
+    assert all(look == looks[0] for look in looks)

@@ -32,6 +32,18 @@ package struct RuleAnswer: Equatable, Sendable {
             guard let name = HTTPField.Name(header.name) else { continue }
             fields.append(HTTPField(name: name, lenientValue: header.value))
         }
-        return Response(HTTPResponse.Status(code: status), fields: fields, body: body)
+        return Response(Self.status(status), fields: fields, body: body)
     }
+
+    /// nginx sends a status without a phrase without the space that must follow its code (RFC 9112, section 4).
+    private static func status(_ code: Int) -> HTTPResponse.Status {
+        known.first { $0.code == code } ?? HTTPResponse.Status(code: code, reasonPhrase: "Status \(code)")
+    }
+
+    private static let known: [HTTPResponse.Status] = [
+        .ok, .created, .accepted, .noContent, .movedPermanently, .found, .seeOther, .notModified, .temporaryRedirect,
+        .permanentRedirect, .badRequest, .unauthorized, .forbidden, .notFound, .methodNotAllowed, .notAcceptable,
+        .requestTimeout, .conflict, .gone, .contentTooLarge, .unsupportedMediaType, .unprocessableContent,
+        .tooManyRequests, .internalServerError, .notImplemented, .badGateway, .serviceUnavailable, .gatewayTimeout,
+    ]
 }
