@@ -30,6 +30,11 @@ package struct Charset: Hashable, Sendable {
     /// - Parameter label: a label of the standard, in any letter case, or another name that is known here, with or without
     ///   hyphens and underscores. Empty means UTF-8.
     package init?(label: String) {
+        // Nearly all labels.
+        if label.isEmpty || ["utf-8", "UTF-8"].contains(label) {
+            self = .utf8
+            return
+        }
         let label = String(
             label.lowercased().drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
         let plain = label.filter { $0 != "-" && $0 != "_" && $0 != " " }

@@ -12,14 +12,17 @@ struct DiskReserve {
     /// Reserved beside that for recording attempts that have ended: events that were accepted have the room to be
     /// delivered.
     static let deliveryBytes = 2 << 20
-    /// Blocks are reserved in steps this large, while the disk has them.
+    /// Blocks are reserved in steps this large, while the disk has as many again. An attempt that fails takes all the room of
+    /// the disk for a moment, so that other programs cannot write.
     private static let step = 4 << 20
 
+    private let path: FilePath
     private let file: FileDescriptor
     private var reservedEnd: Int
 
     /// - Parameter path: the store's file, which must exist.
     init(_ path: FilePath, environment: Environment) throws(Errno) {
+        self.path = path
         file = try Files.open(path, .readWrite)
         reservedEnd = 0
         _ = reserve(to: environment.usedBytes + Self.bytes, atMost: environment.mapBytes)
@@ -37,7 +40,9 @@ struct DiskReserve {
     func left(_ environment: Environment) -> Int { min(reservedEnd, environment.mapBytes) - environment.usedBytes }
 
     private mutating func reserve(to end: Int, atMost limit: Int) -> Bool {
-        for target in [min(end + Self.step, limit), end] {
+        let ample = min(end + Self.step, limit)
+        let hasRoom = Files.freeBytes(of: path) ?? .max >= max(0, ample - reservedEnd) + Self.step
+        for target in hasRoom ? [ample, end] : [end] {
             do throws(Errno) {
                 try Files.reserve(file, from: reservedEnd, to: target)
                 reservedEnd = max(reservedEnd, target)
