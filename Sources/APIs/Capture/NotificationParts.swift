@@ -163,7 +163,9 @@ final class NotificationParts: BodyParts {
         private func end(
             _ json: inout JSONWriter, _ store: any CaptureStore, _ range: NotificationRange
         ) async throws(StoreFailure) {
-            if head.notification.mayBeForm {
+            let reading = head.notification.reading
+            let bytes = reading.coding == nil ? reader.bodyBytes : reading.decodedBytes
+            if head.notification.mayBeForm, bytes <= ReceivedRequest.formBytes {
                 var (body, isOver) = ([UInt8](), false)
                 var reader = StoredBody(reader, isDecoded: true)
                 while !isOver, body.count <= ReceivedRequest.formBytes {

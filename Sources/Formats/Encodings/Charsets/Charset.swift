@@ -17,6 +17,9 @@ package struct Charset: Hashable, Sendable {
 
     package static let utf8 = Charset(method: .utf8)
 
+    /// In bytes. The standard's have 20 at most.
+    package static let longestLabel = 40
+
     private init(method: Method) { self.method = method }
 
     /// The name of the encoding, which may differ from the label: `ISO-8859-1` is a label of `windows-1252`.
@@ -28,13 +31,14 @@ package struct Charset: Hashable, Sendable {
     }
 
     /// - Parameter label: a label of the standard, in any letter case, or another name that is known here, with or without
-    ///   hyphens and underscores. Empty means UTF-8.
+    ///   hyphens and underscores. Empty means UTF-8. One that is longer than `longestLabel` is not known.
     package init?(label: String) {
         // Nearly all labels.
         if label.isEmpty || ["utf-8", "UTF-8"].contains(label) {
             self = .utf8
             return
         }
+        guard label.utf8.count <= Self.longestLabel else { return nil }
         let label = String(
             label.lowercased().drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
         let plain = label.filter { $0 != "-" && $0 != "_" && $0 != " " }

@@ -9,7 +9,8 @@ package struct FormPart: Equatable, Sendable {
     package let fields: FieldList
     /// The value. That of a part of `multipart/form-data` is a slice of the body, whose indices say where it is.
     package let content: ArraySlice<UInt8>
-    /// The charset in which the value is said or supposed to be: a label, which may not be known.
+    /// The charset in which the value is said or supposed to be: a label, which may not be known. Of a label that is longer
+    /// than any that is known, only the beginning.
     package let charset: String
 
     /// The value in UTF-8, and whether all of it is valid in its charset. A charset that is not known is read as UTF-8.
@@ -53,8 +54,9 @@ package struct FormBody: Equatable, Sendable {
     private mutating func readURLEncoded(_ body: [UInt8], _ type: MediaType?) {
         let form = URLEncodedForm(body)
         let charset = charset(among: form.fields.map { ($0.name, $0.value[...]) }, type)
+        let known = Charset(label: charset) ?? .utf8
         for field in form.fields {
-            let name = (Charset(label: charset) ?? .utf8).decodeReplacing(field.name).text
+            let name = known.decodeReplacing(field.name).text
             parts.append(
                 FormPart(
                     name: String(decoding: name, as: UTF8.self), filename: nil, fields: FieldList(),
@@ -68,11 +70,17 @@ package struct FormBody: Equatable, Sendable {
     /// 4.10.21.5).
     private func charset(among fields: [(name: [UInt8], value: ArraySlice<UInt8>)], _ type: MediaType?) -> String {
         if let named = fields.first(where: { $0.name.elementsEqual("_charset_".utf8) }),
-            (1...40).contains(named.value.count)
+            (1...Charset.longestLabel).contains(named.value.count)
         {
             return String(decoding: named.value, as: UTF8.self)
         }
-        return type?.parameter("charset") ?? "utf-8"
+        return Self.label(type) ?? "utf-8"
+    }
+
+    private static func label(_ type: MediaType?) -> String? {
+        type?.parameter("charset").map { label in
+            label.utf8.count <= Charset.longestLabel ? label : String(label.prefix(Charset.longestLabel))
+        }
     }
 
     private mutating func readMultipart(_ body: [UInt8], _ type: MediaType?) {
@@ -93,17 +101,18 @@ package struct FormBody: Equatable, Sendable {
         }
         for fault in multipart.faults { report(fault) }
         let charset = charset(among: sections.map { ($0.0.name ?? [], $0.1) }, type)
+        let known = Charset(label: charset) ?? .utf8
         for (headers, content) in sections {
-            let name = (Charset(label: charset) ?? .utf8).decodeReplacing(headers.name ?? []).text
+            let name = known.decodeReplacing(headers.name ?? []).text
             let filename = headers.filename.map { filename in
-                headers.isFilenameUTF8 ? filename : (Charset(label: charset) ?? .utf8).decodeReplacing(filename).text
+                headers.isFilenameUTF8 ? filename : known.decodeReplacing(filename).text
             }
             parts.append(
                 FormPart(
                     name: String(decoding: name, as: UTF8.self),
                     filename: filename.map { String(decoding: $0, as: UTF8.self) },
                     fields: headers.fields, content: content,
-                    charset: headers.fields.mediaType?.parameter("charset") ?? charset))
+                    charset: Self.label(headers.fields.mediaType) ?? charset))
         }
     }
 }

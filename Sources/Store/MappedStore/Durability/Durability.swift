@@ -90,6 +90,14 @@ final class Durability {
         try checkDisk()
         shared.requests.discard(from: transaction.id)
         guard shared.isJournaled else { return }
+        // A process that has ended between its frame and its commit. A recovery would make its changes again, beside the
+        // requests of this transaction.
+        if case let frame = shared.lastFrame, frame.transaction == transaction.id {
+            do throws(Errno) { try journal.erase(at: frame.position, ring: shared.journalBytes) } catch {
+                throw LMDBError(code: error.rawValue, function: "pwrite")
+            }
+            shared.lastFrame = (0, 0)
+        }
         log.clear(limitBytes: shared.journalBytes / 2)
         transaction.log = log
     }
@@ -109,6 +117,7 @@ final class Durability {
             return goWithoutFrame(transaction.id)
         }
         try JournalEnd(position: position + UInt64(frame.count), checksum: checksum).put(salt: salt, in: &transaction)
+        shared.lastFrame = (transaction.id, position)
         do throws(Errno) {
             try journal.write(frame, at: position, after: end.position, ring: ring)
         } catch {

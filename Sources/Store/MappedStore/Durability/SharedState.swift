@@ -14,7 +14,7 @@ struct SharedState: Sendable {
         case format, committed, durable, checkpoint, checkpointEnd, unjournaled, broken, journaled, salt, sequence
         case journalBytes, writtenBytes, checkpointBytes, checkpointedAt, wanted, news
         case syncs, syncMicroseconds, frames, frameBytes, checkpoints, checkpointMicroseconds
-        case begunPortion, oldReader, readerLook
+        case begunPortion, oldReader, readerLook, frameTransaction, framePosition
     }
 
     /// Raised when the meaning of the numbers changes.
@@ -109,6 +109,16 @@ struct SharedState: Sendable {
     /// The same when the last checkpoint was begun.
     var checkpointBytes: UInt64 { self[.checkpointBytes] }
     func addWritten(_ bytes: Int) { numbers.add(UInt64(bytes), at: Index.writtenBytes.rawValue) }
+
+    /// The frame that was written last: its transaction and where it is. The process may have ended before it committed.
+    var lastFrame: (transaction: UInt64, position: UInt64) {
+        get { (self[.frameTransaction], self[.framePosition]) }
+        nonmutating set {
+            self[.frameTransaction] = 0
+            self[.framePosition] = newValue.position
+            self[.frameTransaction] = newValue.transaction
+        }
+    }
 
     /// Whether the caller is the first of all processes to say that the pages of a portion are handed to the disk.
     func takePortion(_ number: UInt64) -> Bool { numbers.raise(at: Index.begunPortion.rawValue, to: number) }

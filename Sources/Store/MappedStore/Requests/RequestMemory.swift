@@ -5,8 +5,8 @@ internal import SystemPackage
 /// The outcomes of the last requests, in memory that all processes share.
 ///
 /// nginx retries a request only while the machine runs, so its outcome need not survive a crash of the machine. It must
-/// survive any process, and stand or fall with the transaction that carried the request out. So each entry has the id of that
-/// transaction, and counts only if the store has that transaction. Only the holder of LMDB's write lock adds entries; others
+/// survive any process, and be valid only if the transaction that carried the request out was committed. So each entry has the
+/// id of that transaction. Only the holder of LMDB's write lock adds entries; others
 /// may read meanwhile.
 ///
 /// The entries follow each other in segments. A segment is used again when its last entry is older than

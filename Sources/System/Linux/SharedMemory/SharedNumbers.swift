@@ -23,7 +23,7 @@ package import SystemPackage
     /// Maps the numbers of a file, which is created if there is none.
     /// - Parameters:
     ///   - count: how many of them are allocated now.
-    ///   - mapped: how many are mapped, at least `count`; the others can be accessed once they are allocated (`allocate`).
+    ///   - mapped: how many are mapped, at least `count`; the others can be accessed once they are allocated (`append`).
     package convenience init(file path: FilePath, count: Int, mapped: Int? = nil) throws(Errno) {
         let file: FileDescriptor
         do {
