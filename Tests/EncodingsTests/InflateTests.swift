@@ -82,8 +82,8 @@ func compressed(_ plain: [UInt8], windowBits: CInt) -> [UInt8] {
     }
 
     @Test(arguments: [
-        ("gzip", true), ("GZip", true), ("DEFLATE", true), ("x-gzip", false), ("br", false), ("", false),
-        ("gzip, gzip", false),
+        ("gzip", true), ("GZip", true), ("DEFLATE", true), ("x-gzip", true), ("X-GZip", true), ("x-deflate", false),
+        ("br", false), ("", false), ("gzip, gzip", false),
     ])
     func `gzip and deflate are known, in any letter case`(name: String, isKnown: Bool) {
         #expect((ContentCoding(name) != nil) == isKnown)

@@ -5,10 +5,11 @@ package enum ContentCoding: Sendable {
     case gzip
     case deflate
 
-    /// - Parameter name: as in the field `Content-Encoding`, in any letter case.
+    /// - Parameter name: as in the field `Content-Encoding`, in any letter case. `x-gzip` is an old name of gzip
+    ///   (section 8.4.1.3).
     package init?(_ name: String) {
         switch name.lowercased() {
-        case "gzip": self = .gzip
+        case "gzip", "x-gzip": self = .gzip
         case "deflate": self = .deflate
         default: return nil
         }

@@ -44,7 +44,7 @@ CODINGS = {
     "not gzip": ("gzip", lambda body, _: b"\x1f\x8c" + body),
 }
 # Those of which ?decoded returns the body.
-DECODED = ["none", "identity", "gzip", "gzip in two members", "deflate"]
+DECODED = ["none", "identity", "gzip", "x-gzip", "gzip in two members", "deflate"]
 
 
 def length(dice):

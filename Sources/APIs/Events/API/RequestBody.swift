@@ -13,7 +13,7 @@ enum RequestBody {
         guard let field = fields.joinedValue(of: "content-encoding") else { return body }
         let names = String(decoding: field, as: UTF8.self).split(separator: ",")
             .map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }.filter { !$0.isEmpty && $0 != "identity" }
-        let codings = names.map { ContentCoding($0 == "x-gzip" ? "gzip" : $0) }
+        let codings = names.map { ContentCoding($0) }
         guard !codings.contains(nil), codings.count <= maximumCodings else {
             throw EventError(.unsupportedMediaType, "Content-Encoding: must be gzip, deflate or identity.")
         }
