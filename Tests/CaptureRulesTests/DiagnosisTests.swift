@@ -175,14 +175,22 @@ import Values
             return checked.verdict(on: sent, now: CaptureRulesTests.time(1_700_000_000))
         }
         #expect(verdict("1700000000", signed: "1700000000.{}").isValid)
+        #expect(verdict("1700000000000", signed: "1700000000000.{}").isValid)
+        let slack = try verification(#"{"preset": "slack", "secret": "s"}"#)
+        let code = hexadecimal(hmac(Array("v0:1700000000000:{}".utf8), Array("s".utf8)))
+        let sent = request(
+            [("X-Slack-Signature", "v0=" + code), ("X-Slack-Request-Timestamp", "1700000000000")], json: "{}")
         #expect(
-            verdict("1700000000000", signed: "1700000000000.{}").reason
+            slack.verdict(on: sent, now: CaptureRulesTests.time(1_700_000_000)).reason
                 == "The signature is right, but its time is in milliseconds; seconds since 1970 are expected.")
         #expect(
             verdict("now", signed: "now.{}").reason
                 == "The signature is right, but its time is not a number of seconds since 1970.")
         let bare = verdict("1700000000", signed: "{}")
         #expect(bare.cause == .base && bare.reason == "The sender signed the body only, without the time.")
+        // As stripe-python, which looks for old ones only.
+        #expect(verdict("1700003600", signed: "1700003600.{}").isValid)
+        #expect(verdict("1699996400", signed: "1699996400.{}").cause == .timestamp)
     }
 
     @Test func `another scheme or host of twilio's URL is found`() throws {

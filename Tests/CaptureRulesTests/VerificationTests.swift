@@ -189,6 +189,24 @@ enum Published {
 
     @Test func `twilio's signature may be of the URL with or without its port`() throws {
         let example = Published.examples[4]
+    // By stripe 16.1, WebhookSignature: nothing is trimmed.
+    @Test func `a blank in a list of stripe is not skipped, and the first time counts`() throws {
+        let example = try #require(Published.examples.first { $0.settings.contains("stripe") })
+        let text = example.headers[0].1
+        func verdict(_ header: String) throws -> Verdict {
+            let sent = request([("Stripe-Signature", header)], body: Array(example.body.utf8))
+            return try verification(example.settings).verdict(on: sent, now: time(example.now))
+        }
+        for header in [text.replacing(",", with: ", "), text.replacing("t=", with: "x=y, t=")] {
+            let verdict = try verdict(header)
+            #expect(verdict.cause == .malformedHeader)
+            #expect(verdict.reason == "The header Stripe-Signature must have no blank after a comma.")
+        }
+        #expect(try verdict(text + ", v1=00").isValid)
+        #expect(try verdict(text + ",t=1").isValid)
+        #expect(try !verdict("t=1," + text).isValid)
+    }
+
         let url = "https://mycompany.com:443/myapp.php?foo=1&bar=2"
         let sent = request(example.headers, body: Array(example.body.utf8), url: url)
         #expect(try verification(example.settings).verdict(on: sent, now: time(0)).isValid)

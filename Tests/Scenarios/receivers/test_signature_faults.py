@@ -212,12 +212,15 @@ def test_a_time_that_is_too_far_from_now(shared, endpoint, preset):
         (-10, "in the past", "10 minutes"), (10.5, "in the future", "10 minutes"), (-181, "in the past", "3 hours"),
         (-60 * 24 * 5, "in the past", "5 days"),
     ]
+    if preset == "stripe":  # Its libraries look for old signatures only.
+        cases = [case for case in cases if case[0] < 0]
     for minutes, direction, distance in cases:
         headers = signed(preset, BODY, at=time.time() + 60 * minutes)
         shown = verdict(shared, endpoint, preset, BODY, headers)
         check(shown, "timestamp", "signature is right", distance, direction)
     headers = signed(preset, BODY, at=time.time() * 1000)
-    check(verdict(shared, endpoint, preset, BODY, headers), "timestamp", "milliseconds")
+    if preset != "stripe":
+        check(verdict(shared, endpoint, preset, BODY, headers), "timestamp", "milliseconds")
     # Four minutes are allowed, and more if the client says so.
     headers = signed(preset, BODY, at=time.time() - 240)
     assert verdict(shared, endpoint, preset, BODY, headers)["valid"] is True

@@ -128,6 +128,27 @@ def test_one_of_several_signatures_is_enough(shared, endpoint, receiver, library
         assert found["verification"]["valid"] is is_valid, found["verification"]
 
 
+@pytest.mark.parametrize(
+    "change, minutes, is_valid",
+    [("{0}", 60 * 24, True), ("{0}, v1=00", 0, True), ("{0},t=1", 0, True), ("t=1,{0}", 0, False), ("v1=00, {0}", 0, False)])
+def test_stripe_takes_times_in_the_future_but_no_blanks(shared, endpoint, receiver, change, minutes, is_valid):
+    configured(shared, endpoint, **verification("stripe"))
+    headers = signed("stripe", EVENT, at=time.time() + 60 * minutes)
+    headers["Stripe-Signature"] = change.format(headers["Stripe-Signature"])
+    found, headers, body = sending(shared, endpoint, TEXTS["json"], headers)
+    assert receiver("stripe", secret_of("stripe"), headers, body)["valid"] is is_valid
+    assert found["verification"]["valid"] is is_valid, found["verification"]
+
+
+def test_stripe_takes_no_blank_before_v1(shared, endpoint, receiver):
+    configured(shared, endpoint, **verification("stripe"))
+    headers = signed("stripe", EVENT)
+    headers["Stripe-Signature"] = headers["Stripe-Signature"].replace(",", ", ")
+    found, headers, body = sending(shared, endpoint, TEXTS["json"], headers)
+    assert receiver("stripe", secret_of("stripe"), headers, body)["valid"] is False
+    assert found["verification"]["valid"] is False and "no blank after a comma" in found["verification"]["reason"]
+
+
 @pytest.mark.parametrize("kind", OTHERS)
 def test_the_library_for_github_verifies_bytes_that_are_not_utf_8(shared, endpoint, receiver, kind):
     configured(shared, endpoint, **verification("github"))

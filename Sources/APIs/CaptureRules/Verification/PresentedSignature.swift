@@ -75,13 +75,17 @@ struct SignatureReader {
     private func stripe() throws(PresentedSignature.Fault) -> PresentedSignature {
         let text = try value(of: scheme.header)
         var signature = PresentedSignature(texts: [], shown: text)
-        var hasTime = false
+        var (hasTime, hasBlank) = (false, false)
         for item in text.split(separator: ",") {
             let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else { continue }
-            let name = parts[0].drop { $0 == " " }
-            if name == "t" { (signature.timestamp, hasTime) = (String(parts[1]), true) }
-            if name == "v1" { signature.texts.append(String(parts[1])) }
+            // Stripe's libraries do not skip blanks, and take the first time.
+            if parts[0] == "t", !hasTime { (signature.timestamp, hasTime) = (String(parts[1]), true) }
+            if parts[0] == "v1" { signature.texts.append(String(parts[1])) }
+            if parts[0].first == " " { hasBlank = true }
+        }
+        if hasBlank, !hasTime || signature.texts.isEmpty {
+            throw malformed("\(scheme.header) must have no blank after a comma")
         }
         guard hasTime else { throw malformed("\(scheme.header) must have the time, t=…") }
         guard !signature.texts.isEmpty else { throw malformed("\(scheme.header) must have a signature v1=…") }
