@@ -220,6 +220,25 @@ import Values
         }
     }
 
+    // As twilio-python, which compares the hash only with a body that is not a form.
+    @Test(arguments: ["00", ""])
+    func `the fields of a form are signed also if twilio's URL has a hash`(hash: String) throws {
+        let url = "https://example.org/webhook/id?bodySHA256=\(hash)"
+        func verdict(_ type: String, _ signed: String, _ body: String) throws -> Verdict {
+            let code = Base64.standard.encode(hmac(Array((url + signed).utf8), Array("s".utf8), .sha1))
+            let sent = request(
+                query: "bodySHA256=\(hash)", [("Content-Type", type), ("X-Twilio-Signature", code)],
+                body: Array(body.utf8), url: url)
+            return try verification(#"{"preset": "twilio", "secret": "s"}"#).verdict(on: sent, now: time(0))
+        }
+        let form = "application/x-www-form-urlencoded"
+        #expect(try verdict(form, "a1b2", "b=2&a=1").isValid)
+        let bare = try verdict(form, "", "b=2&a=1")
+        #expect(bare.reason == "The sender signed the URL only, without the fields of the form.")
+        #expect(try verdict("application/json", "", "{}").cause == .body)
+        #expect(try verdict("application/json", "", "").isValid == hash.isEmpty)
+    }
+
     @Test func `a token that differs in blanks or is encoded is found, and never shown`() throws {
         let checked = try verification(#"{"preset": "gitlab", "secret": "c2VjcmV0"}"#)
         for (token, cause) in [

@@ -1,3 +1,5 @@
+import Cryptography
+import Encodings
 import JSON
 import Testing
 import Values
@@ -187,8 +189,31 @@ enum Published {
         #expect(slack.verdict(on: sent, now: time(1_700_000_000)).isValid)
     }
 
-    @Test func `twilio's signature may be of the URL with or without its port`() throws {
-        let example = Published.examples[4]
+    // The rules of twilio 9.13.0, RequestValidator.
+    @Test(
+        arguments: [
+            (nil, .sha1, nil), ("", .sha1, nil), ("key=webhooks_sharedkey_1", .sha1, nil),
+            ("key=k,algorithm=", .sha1, nil), ("algorithm=HMAC_SHA1", .sha1, nil),
+            ("key=k,algorithm=HMAC_SHA256", .sha256, nil), ("key=k , algorithm = hmac_sha256", .sha256, nil),
+            ("algorithm=HMAC_SHA256,algorithm=HMAC_SHA1", .sha256, nil),
+            ("key=k,algorithm=HMAC_SHA256", .sha1, .algorithm), (nil, .sha256, .algorithm),
+            ("key=k,algorithm=HMAC_SHA512", .sha512, .algorithm), ("Algorithm=HMAC_SHA256", .sha1, nil),
+        ] as [(String?, DigestAlgorithm, Verdict.Cause?)])
+    func `twilio's settings name the algorithm`(
+        settings: String?, algorithm: DigestAlgorithm, cause: Verdict.Cause?
+    ) throws {
+        let url = "https://example.org/webhook/id"
+        let code = algorithm.authenticationCode(of: Array((url + "a1").utf8), key: Array("12345".utf8))
+        var headers = [
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("X-Twilio-Signature", Base64.standard.encode(code)),
+        ]
+        if let settings { headers.append(("X-Twilio-Webhooks-Signature-Settings", settings)) }
+        let sent = request(headers, body: Array("a=1".utf8), url: url)
+        let verdict = try verification(#"{"preset": "twilio", "secret": "12345"}"#).verdict(on: sent, now: time(0))
+        #expect(verdict.cause == cause && verdict.isValid == (cause == nil))
+    }
+
     // By stripe 16.1, WebhookSignature: nothing is trimmed.
     @Test func `a blank in a list of stripe is not skipped, and the first time counts`() throws {
         let example = try #require(Published.examples.first { $0.settings.contains("stripe") })
@@ -207,6 +232,8 @@ enum Published {
         #expect(try !verdict("t=1," + text).isValid)
     }
 
+    @Test func `twilio's signature may be of the URL with or without its port`() throws {
+        let example = Published.examples[4]
         let url = "https://mycompany.com:443/myapp.php?foo=1&bar=2"
         let sent = request(example.headers, body: Array(example.body.utf8), url: url)
         #expect(try verification(example.settings).verdict(on: sent, now: time(0)).isValid)

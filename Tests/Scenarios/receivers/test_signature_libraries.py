@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import libraries
 import pytest
 from harness import ROOT
-from signing import BODY_PRESETS, base64_of, code, key_of, secret_of, signed, verification
+from signing import BODY_PRESETS, base64_of, code, fields, key_of, secret_of, signed, verification
 
 PACKAGES = ["gidgethub", "slack_sdk", "standardwebhooks", "stripe", "svix", "twilio"]
 
@@ -191,6 +191,38 @@ def test_twilio_verifies_the_url_that_is_handed_out(shared, endpoint, receiver, 
             assert sent == body
             assert receiver("twilio", secret_of("twilio"), headers, sent, found["url"])["valid"] is is_valid
             assert found["verification"]["valid"] is is_valid, found["verification"]
+
+
+SETTINGS = "X-Twilio-Webhooks-Signature-Settings"
+
+
+@pytest.mark.parametrize(
+    "settings, algorithm, is_valid",
+    [("key=webhooks_sharedkey_1,algorithm=HMAC_SHA256", "sha256", True), ("key=k, algorithm = hmac_sha256", "sha256", True),
+     ("key=k,algorithm=HMAC_SHA256", "sha1", False), ("key=k,algorithm=HMAC_SHA1", "sha1", True), ("key=k", "sha1", True),
+     ("key=k", "sha256", False), ("algorithm=HMAC_SHA512", "sha512", False)])
+def test_twilio_signs_with_the_algorithm_of_its_settings(shared, endpoint, receiver, settings, algorithm, is_valid):
+    configured(shared, endpoint, **verification("twilio"))
+    text = (url(shared, endpoint) + fields(FORM)).encode()
+    signature = base64_of(code(key_of("twilio"), text, algorithm))
+    headers = {"X-Twilio-Signature": signature, SETTINGS: settings}
+    found, headers, body = sending(shared, endpoint, TEXTS["form"], headers)
+    assert receiver("twilio", secret_of("twilio"), headers, body, found["url"])["valid"] is is_valid
+    assert found["verification"]["valid"] is is_valid, found["verification"]
+    assert is_valid or found["verification"]["cause"] == "algorithm"
+
+
+@pytest.mark.parametrize("value", ["x" * 64, ""])
+def test_twilio_signs_the_fields_of_a_form_also_if_the_url_has_a_hash(shared, endpoint, receiver, value):
+    configured(shared, endpoint, **verification("twilio"))
+    suffix = "?bodySHA256=" + value
+    for body, is_valid in [(FORM, True), (b"", False)]:
+        headers = {**TEXTS["form"].headers, **signed("twilio", body, url=url(shared, endpoint, suffix))}
+        assert shared.hook(endpoint, FORM, headers, suffix).status == 200
+        (found,) = shared.collect(endpoint)
+        headers = {field["name"]: field["value"] for field in found["headers"]}
+        assert receiver("twilio", secret_of("twilio"), headers, FORM, found["url"])["valid"] is is_valid
+        assert found["verification"]["valid"] is is_valid, found["verification"]
 
 
 def test_twilio_verifies_a_json_body_by_the_hash_in_the_url(shared, endpoint, receiver):

@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import Encodings
 internal import HTTP
 internal import Values
@@ -13,6 +14,8 @@ struct PresentedSignature: Equatable {
     var id: [UInt8] = []
     /// As sent; empty if the preset has no time.
     var timestamp = ""
+    /// The algorithm that the headers name; `nil` if the preset's is used.
+    var algorithm: DigestAlgorithm?
 
     /// Why a request has no signature that can be checked.
     struct Fault: Error, Equatable {
@@ -30,7 +33,8 @@ struct SignatureReader {
         switch scheme.preset {
         case .standardWebhooks: try standardWebhooks()
         case .stripe: try stripe()
-        case .github, .slack, .shopify, .twilio, .gitlab, .threeDVerse, .hmac: try prefixed()
+        case .twilio: try twilio()
+        case .github, .slack, .shopify, .gitlab, .threeDVerse, .hmac: try prefixed()
         }
     }
 
@@ -68,6 +72,29 @@ struct SignatureReader {
             let wanted = [scheme.hasSecret ? "v1,…" : nil, scheme.publicKey != nil ? "v1a,…" : nil]
             let list = wanted.compactMap(\.self).joined(separator: " or ")
             throw malformed("\(prefix)-Signature must have a signature \(list)")
+        }
+        return signature
+    }
+
+    /// Twilio names the algorithm in another header, in a list such as `key=…,algorithm=HMAC_SHA256` (twilio-python,
+    /// `get_signature_algorithm`).
+    private func twilio() throws(PresentedSignature.Fault) -> PresentedSignature {
+        var signature = try prefixed()
+        let header = "X-Twilio-Webhooks-Signature-Settings"
+        let settings = fields.values(of: header).first.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let names = settings.split(separator: ",").compactMap { item -> String? in
+            let parts = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                .map { $0.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed() }
+                .map { String($0) }
+            return parts.count == 2 && parts[0] == "algorithm" && !parts[1].isEmpty ? parts[1] : nil
+        }
+        switch names.first?.uppercased() {
+        case nil, "HMAC_SHA1": break
+        case "HMAC_SHA256": signature.algorithm = .sha256
+        default:
+            throw .init(
+                cause: .algorithm,
+                reason: "The header \(header) must name the algorithm HMAC_SHA1 or HMAC_SHA256, if any.")
         }
         return signature
     }

@@ -6,9 +6,7 @@ internal import HTTP
 /// repeated, its different values follow one another, sorted (twilio-python, `RequestValidator`).
 enum TwilioFields {
     static func signed(_ request: ReceivedRequest) -> [UInt8] {
-        guard request.fields.mediaType?.name == "application/x-www-form-urlencoded", bodyHash(request) == nil,
-            request.bodyByteCount <= ReceivedRequest.formBytes
-        else { return [] }
+        guard isForm(request), request.bodyByteCount <= ReceivedRequest.formBytes else { return [] }
         let fields = URLEncodedForm(request.body).fields
         let sorted = fields.sorted { left, right in
             left.name == right.name
@@ -21,14 +19,17 @@ enum TwilioFields {
         return signed
     }
 
-    /// The query's `bodySHA256`, with which the URL signs a body that is not a form.
-    static func bodyHash(_ request: ReceivedRequest) -> [UInt8]? {
-        request.queryValues(of: "bodySHA256").first
+    private static func isForm(_ request: ReceivedRequest) -> Bool {
+        request.fields.mediaType?.name == "application/x-www-form-urlencoded"
     }
 
-    /// Whether the body has the hash that the URL says; true if it says none.
+    /// Whether the body has the hash that the URL says as `bodySHA256`; true if it says none, and for a form, whose fields
+    /// are signed themselves.
     static func hasRightHash(_ request: ReceivedRequest) -> Bool {
-        guard let hash = bodyHash(request) else { return true }
+        let hashes = request.queryValues(of: "bodySHA256")
+        guard !isForm(request), let hash = hashes.first(where: { !$0.isEmpty }) ?? hashes.first else { return true }
+        // An empty hash is none, but a body that is not a form needs one.
+        guard !hash.isEmpty else { return request.bodyByteCount == 0 }
         return hash.elementsEqual(hexadecimal(DigestAlgorithm.sha256.digest(of: request.body)).utf8)
     }
 }

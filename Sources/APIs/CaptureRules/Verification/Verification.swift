@@ -33,6 +33,8 @@ package struct Verification: Sendable {
             return verdict(error.cause, error.reason)
         }
         if preset == .gitlab { return tokenVerdict(signature) }
+        var scheme = scheme
+        scheme.algorithm = signature.algorithm ?? scheme.algorithm
         let bases = bases(of: signature, request)
         let base = bases[0]
         // A body may be long, so its HMAC is computed once.
@@ -111,10 +113,10 @@ package struct Verification: Sendable {
         else { return "The signature is right, but its time is not a number of seconds since 1970." }
         guard scheme.toleranceSeconds > 0 else { return nil }
         let distance = now.microseconds / 1_000_000 - seconds
-        guard distance.magnitude > UInt64(scheme.toleranceSeconds) else { return nil }
-        if (distance + seconds - seconds / 1000).magnitude <= 86_400, seconds > 100_000_000_000 {
         // Stripe's libraries look for old signatures only.
         if preset == .stripe, distance < 0 { return nil }
+        guard distance.magnitude > UInt64(scheme.toleranceSeconds) else { return nil }
+        if (distance + seconds - seconds / 1000).magnitude <= 86_400, seconds > 100_000_000_000 {
             return "The signature is right, but its time is in milliseconds; seconds since 1970 are expected."
         }
         let direction = distance > 0 ? "past" : "future"
