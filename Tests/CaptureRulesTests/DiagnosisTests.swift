@@ -258,12 +258,25 @@ import Values
         #expect(verdict.cause == .unknown)
     }
 
-    @Test func `a long body is tried with other secrets only`() throws {
-        let long = [UInt8](repeating: 0x61, count: Diagnosis.bodyBytes + 1)
-        let secret = try github("sha256=" + hexadecimal(hmac(long, Array("secret".utf8))), body: long)
-        #expect(secret.cause == .secret)
-        let newline = try github("sha256=" + hexadecimal(hmac(long + [0x0a], key)), body: long)
-        #expect(
-            newline.cause == .unknown && newline.reason?.hasSuffix("The body is too long to try everything.") == true)
+    @Test func `a long body is tried with other secrets and newlines and as it was sent, but not written again`() throws
+    {
+        let long = Array("[\n \"".utf8) + [UInt8](repeating: 0x61, count: Diagnosis.bodyBytes) + Array("\"]".utf8)
+        let windows = Array("[\r\n \"".utf8) + long.dropFirst(4)
+        let cases: [(signed: [UInt8], key: [UInt8], Verdict.Cause)] = [
+            (long, Array("secret".utf8), .secret), (long + [0x0a], key, .newline), (windows, key, .newline),
+            (long.filter { $0 > 0x20 }, key, .unknown),
+        ]
+        for (signed, key, cause) in cases {
+            let verdict = try github("sha256=" + hexadecimal(hmac(signed, key)), body: long)
+            #expect(verdict.cause == cause)
+            let isCut = verdict.reason?.hasSuffix("The body is too long to try everything.") == true
+            #expect(isCut == (cause == .unknown))
+        }
+        for factor in [1, 16, 32] {
+            let body = [UInt8](repeating: 0x61, count: factor * Diagnosis.bodyBytes + 1)
+            let wire = [UInt8](repeating: 0x62, count: body.count / 2)
+            let verdict = try github("sha256=" + hexadecimal(hmac(wire, key)), body: body, wire: wire)
+            #expect(verdict.cause == .compressed)
+        }
     }
 }

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import random
 import time
 import zlib
 
@@ -181,6 +182,17 @@ def test_compressed_bytes_that_were_signed(shared, endpoint, preset, coding, com
     shown = verdict(shared, endpoint, preset, wire, {**headers, **signed(preset, wire)})
     check(shown, "compressed", "signed the compressed bytes")
     assert verdict(shared, endpoint, preset, wire, {**headers, **signed(preset, BODY)})["valid"] is True
+
+
+@pytest.mark.parametrize("preset", SIGNERS)
+def test_a_body_of_100_kilobytes_that_was_signed_compressed_or_with_a_newline(shared, endpoint, preset):
+    configured(shared, endpoint, **verification(preset))
+    dice = random.Random(1)
+    body = json.dumps([dice.random() for _ in range(5000)]).encode()
+    wire = gzip.compress(body)
+    headers = {**JSON_TYPE, "Content-Encoding": "gzip", **signed(preset, wire)}
+    check(verdict(shared, endpoint, preset, wire, headers), "compressed", "signed the compressed bytes")
+    check(verdict(shared, endpoint, preset, body, signed(preset, body + b"\n")), "newline", "which was not sent")
 
 
 @pytest.mark.parametrize("preset", SIGNERS)

@@ -4,7 +4,7 @@ internal import Values
 
 /// Finds out why a signature is not right, by trying what senders do wrong, one thing at a time and then two together.
 struct Diagnosis {
-    /// A longer body is not tried in variations.
+    /// A longer body is tried only as it was sent and with other newlines, not read and written again.
     static let bodyBytes = 32 << 10
     /// The most bytes that are hashed for one diagnosis.
     static let hashedBytes = 2 << 20
@@ -70,7 +70,7 @@ struct Diagnosis {
     /// A fault of the signature's text alone, such as a wrong length.
     private var textFault: Finding? {
         guard let text = signature.texts.first ?? signature.publicKeyTexts.first else { return nil }
-        let length = scheme.hasSecret && scheme.preset != .threeDVerse ? scheme.algorithm.byteCount : 64
+        let length = codeLength
         guard !codes.contains(where: { $0.bytes.count == length }) else { return nil }
         guard !codes.isEmpty else {
             return Finding(cause: .encoding, reason: "The signature is not \(scheme.form.name).")
@@ -88,7 +88,7 @@ struct Diagnosis {
     mutating func finding() -> Finding {
         if isTriable, let found = tries() { return found }
         if let textFault { return textFault }
-        let isWhole = request.bodyByteCount <= Self.bodyBytes && left > 0
+        let isWhole = !isLong && left > 0
         let rest = isWhole ? "" : " The body is too long to try everything."
         let key = scheme.hasSecret ? "secret" : "key"
         return Finding(
@@ -97,23 +97,36 @@ struct Diagnosis {
                 + "or the body was changed on its way.\(rest)")
     }
 
+    private var isLong: Bool { request.bodyByteCount > Self.bodyBytes }
+
     /// Whether what is signed is short enough for one try. A longer text is not put together in vain.
     private var isTriable: Bool { scheme.preset == .twilio || request.bodyByteCount < Self.hashedBytes }
 
     private mutating func tries() -> Finding? {
-        if let found = attempt() { return found }
+        // Of a long body the likeliest comes first, as the bytes that may be hashed are soon used up.
+        for body in isLong ? wireBodies : [] { if let found = attempt(body: body) { return found } }
+        // The signature as it is read by the preset has been compared already.
+        let isMisspelt = codes.contains { $0.fault != nil && $0.bytes.count == codeLength }
+        if isMisspelt, let found = attempt() { return found }
         let algorithms = hasHMAC ? Placeholder.algorithms.filter { $0 != scheme.algorithm } : []
         let keys = hasHMAC ? Variation.keys(of: scheme) : []
         for key in keys { if let found = attempt(key: key) { return found } }
+        for body in isLong ? longBodies : [] { if let found = attempt(body: body) { return found } }
         for algorithm in algorithms { if let found = attempt(algorithm: algorithm) { return found } }
         for base in bases { if let found = attempt(base: base) { return found } }
         if hasHMAC, let found = attemptDigests() { return found }
-        guard request.bodyByteCount <= Self.bodyBytes, scheme.preset != .twilio else {
-            return pairs(keys, algorithms, [])
-        }
-        let bodies = Variation.bodies(of: request)
+        let bodies = isLong || !signsBody ? [] : Variation.bodies(of: request)
         for body in bodies { if let found = attempt(body: body) { return found } }
         return pairs(keys, algorithms, bodies)
+    }
+
+    /// Twilio signs fields of the body, not the body itself.
+    private var signsBody: Bool { scheme.preset != .twilio }
+
+    private var wireBodies: [Variation<[UInt8]>] { signsBody ? Variation.compressed(request) : [] }
+
+    private var longBodies: [Variation<[UInt8]>] {
+        signsBody && left > request.bodyByteCount ? Variation.newlines(of: request.body) : []
     }
 
     private mutating func pairs(
@@ -133,6 +146,9 @@ struct Diagnosis {
         }
         return nil
     }
+
+    /// How many bytes a signature has.
+    private var codeLength: Int { hasHMAC ? scheme.algorithm.byteCount : 64 }
 
     private var hasHMAC: Bool { scheme.hasSecret && scheme.preset != .threeDVerse }
 
@@ -179,6 +195,7 @@ struct Diagnosis {
         key: Variation<[UInt8]>? = nil, body: Variation<[UInt8]>? = nil, base: Variation<[UInt8]>? = nil,
         algorithm: DigestAlgorithm? = nil
     ) -> Finding? {
+        guard left > 0 else { return nil }
         let signed =
             base?.value
             ?? scheme.base(of: signature, request, body: body?.value ?? request.body, url: request.url)

@@ -45,29 +45,54 @@ extension Variation<[UInt8]> {
         return found
     }
 
+    /// The body as it was sent, if it was compressed.
+    static func compressed(_ request: ReceivedRequest) -> [Variation<[UInt8]>] {
+        guard request.wireBody != request.body else { return [] }
+        return [
+            Variation(value: request.wireBody, cause: .compressed, reason: "the sender signed the compressed bytes")
+        ]
+    }
+
+    /// The body with other newlines, or other blanks at its ends.
+    static func newlines(of body: [UInt8]) -> [Variation<[UInt8]>] {
+        var found: [Variation] = []
+        func add(_ other: [UInt8], _ what: String) {
+            guard other != body, !found.contains(where: { $0.value == other }) else { return }
+            found.append(Variation(value: other, cause: .newline, reason: "the sender signed the body \(what)"))
+        }
+        if body.last == 0x0a {
+            let line = body.dropLast(body.suffix(2).elementsEqual([0x0d, 0x0a]) ? 2 : 1)
+            add(Array(line), "without the newline at its end")
+        }
+        add(body + [0x0a], "with a newline at its end, which was not sent")
+        add(body + [0x0d, 0x0a], "with CR LF at its end, which was not sent")
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d }
+        let end = body.lastIndex { !isBlank($0) } ?? -1
+        add(Array(body[...end].drop(while: isBlank)), "without the blanks at its ends")
+        guard body.contains(0x0a) else { return found }
+        var unix: [UInt8] = []
+        var network: [UInt8] = []
+        unix.reserveCapacity(body.count)
+        network.reserveCapacity(body.count)
+        for (index, byte) in body.enumerated() {
+            if byte == 0x0d, index + 1 < body.count, body[index + 1] == 0x0a { continue }
+            unix.append(byte)
+            if byte == 0x0a { network.append(0x0d) }
+            network.append(byte)
+        }
+        add(unix, "with LF instead of CR LF")
+        add(network, "with CR LF instead of LF")
+        return found
+    }
+
     /// Other bodies that may have been signed.
     static func bodies(of request: ReceivedRequest) -> [Variation<[UInt8]>] {
         let body = request.body
-        var found: [Variation] = []
+        var found = compressed(request) + newlines(of: body)
         func add(_ other: [UInt8]?, _ cause: Verdict.Cause, _ reason: String) {
             guard let other, other != body, !found.contains(where: { $0.value == other }) else { return }
             found.append(Variation(value: other, cause: cause, reason: reason))
         }
-        add(request.wireBody, .compressed, "the sender signed the compressed bytes")
-        if body.last == 0x0a {
-            let line = body.dropLast(body.suffix(2).elementsEqual([0x0d, 0x0a]) ? 2 : 1)
-            add(Array(line), .newline, "the sender signed the body without the newline at its end")
-        }
-        add(body + [0x0a], .newline, "the sender signed the body with a newline at its end, which was not sent")
-        add(body + [0x0d, 0x0a], .newline, "the sender signed the body with CR LF at its end, which was not sent")
-        let blanks: Set<UInt8> = [0x20, 0x09, 0x0a, 0x0d]
-        let trimmed = body.drop { blanks.contains($0) }.reversed().drop { blanks.contains($0) }.reversed()
-        add(Array(trimmed), .newline, "the sender signed the body without the blanks at its ends")
-        let unix = zip(body, body.dropFirst() + [0]).filter { $0 != 0x0d || $1 != 0x0a }.map(\.0)
-        add(unix, .newline, "the sender signed the body with LF instead of CR LF")
-        add(
-            unix.flatMap { $0 == 0x0a ? [0x0d, 0x0a] : [$0] }, .newline,
-            "the sender signed the body with CR LF instead of LF")
         let mark: [UInt8] = [0xef, 0xbb, 0xbf]
         add(mark + body, .charset, "the sender signed the body with a byte order mark, which was not sent")
         if body.starts(with: mark) {
