@@ -136,7 +136,7 @@ let package = Package(
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI",
+                "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI",
                 "HTTP", "JSON",
                 "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
                 "StandardWebhooks", "Storage", "Values", "Webhooks", httpTypes, logging, system,

@@ -149,6 +149,17 @@ private func answer(_ recipe: String, _ sent: ReceivedRequest) throws -> RuleAns
         #expect(SNSConfirmation(sent)?.url == url)
     }
 
+    @Test(arguments: [("Token", "1"), ("TopicArn", "arn:aws:sns:other")])
+    func `a message with another token or topic than its URL confirms nothing`(member: String, value: String) {
+        let url = "https://sns.us-gov-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:a&Token=2"
+        func message(_ members: String) -> ReceivedRequest {
+            request([], json: "{\"Type\": \"SubscriptionConfirmation\", \"SubscribeURL\": \"\(url)\"\(members)}")
+        }
+        #expect(SNSConfirmation(message(""))?.url == url)
+        #expect(SNSConfirmation(message(", \"Token\": \"2\", \"TopicArn\": \"arn:aws:sns:a\""))?.url == url)
+        #expect(SNSConfirmation(message(", \"\(member)\": \"\(value)\"")) == nil)
+    }
+
     @Test(
         arguments: [
             "http://sns.us-east-1.amazonaws.com/", "https://sns.us-east-1.amazonaws.com.evil.example/",
@@ -158,6 +169,10 @@ private func answer(_ recipe: String, _ sent: ReceivedRequest) throws -> RuleAns
             "https://sns.x_y.amazonaws.com/", "https://sns.us-east-1.amazonaws.com./",
             "https://sns.us-east-1.amazonaws.com\\@evil/", "https://sns.us-east-1.amazonaws.com.us/",
             "https://sns.us-east-1.amazonaws.com.cn.cn/", "https://sns.us.amazonaws.com.evil/", "",
+            "https://sns.s3-us-west-2.amazonaws.com/", "https://sns.s3-accelerate.amazonaws.com/",
+            "https://sns.dkr-ecr.amazonaws.com/", "https://sns.xn--a.amazonaws.com/",
+            "https://sns.us-east-12.amazonaws.com/",
+            "https://sns.us-1.amazonaws.com/",
         ])
     func `only a host of sns can be called`(url: String) {
         #expect(SNSConfirmation(url + "?Action=ConfirmSubscription&Token=1") == nil)

@@ -14,19 +14,30 @@ extension CaptureHandlers {
     ) async throws(StoreFailure) -> Answer {
         var after = window.after
         var mayWait = window.waitMilliseconds > 0
-        var start = now().steady
         while true {
+            while let milliseconds = matching.wait(at: now().steady) {
+                // Nothing arrives after this number.
+                let wait = context.deadline(milliseconds: milliseconds)
+                switch await context.news(for: EndpointInterest(id, after: .max), until: wait) {
+                case .news, .over: break
+                case .refused, .gone:
+                    return .whole(.text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
+                }
+            }
+            let start = now().steady
             guard let page = try await MatchPage(after: after, at: id, self) else { return .whole(unknown(text)) }
             var isLate = false
             for piece in page.pieces where !isLate {
                 after = piece.numbered.number
                 if match.matches(RequestDocument(ReceivedRequest(piece))) {
+                    matching.spend(from: start, to: now().steady)
                     let found = EndpointInterest(id, after: after - 1)
                     return try await look(found, text, limit: 1, mayWait: false, context)
                         ?? .whole(.json(.ok, notificationsJSON([])))
                 }
                 isLate = now().steady.seconds(since: start) > Self.sliceSeconds
             }
+            matching.spend(from: start, to: now().steady)
             if !isLate { after = page.last }
             if !isLate, !page.isAtEnd { continue }
             guard isLate || mayWait else { return .whole(.json(.ok, notificationsJSON([]))) }
@@ -37,8 +48,29 @@ extension CaptureHandlers {
             case .refused, .gone:
                 return .whole(.text(.tooManyRequests, Response.tooManyWaitText).retryAfter(5))
             }
-            start = now().steady
         }
+    }
+}
+
+/// The time that all looks for a match take together, so that others have half of it at least.
+final class MatchingTime {
+    /// Until when no look goes on.
+    private var pausedUntil: Timestamp?
+
+    /// What may be spent at once.
+    private static let burstSeconds = 0.005
+
+    /// How long a look has to wait before it evaluates notifications, in milliseconds; `nil`: not at all.
+    func wait(at now: Timestamp) -> Int? {
+        guard let pausedUntil else { return nil }
+        let seconds = pausedUntil.seconds(since: now)
+        return seconds > Self.burstSeconds ? max(1, Int(seconds * 1000)) : nil
+    }
+
+    /// Notes that notifications were evaluated.
+    func spend(from start: Timestamp, to end: Timestamp) {
+        let paused = pausedUntil.map { max($0, end) } ?? end
+        pausedUntil = paused.adding(seconds: max(0, end.seconds(since: start)))
     }
 }
 

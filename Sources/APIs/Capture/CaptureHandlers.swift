@@ -19,6 +19,7 @@ package final class CaptureHandlers {
     let background: any Background
     /// The settings of receivers that were read, by version.
     var receivers: [UInt64: ReceiverSettings] = [:]
+    let matching = MatchingTime()
 
     /// - Parameters:
     ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.

@@ -153,6 +153,8 @@ extension Configuration {
                 "The member \"expires\" must be a number of seconds, a time like \"2026-12-31T00:00:00Z\", or null.")
     }
 
+    private static let mostSeconds = 100 * 365.25 * 86_400
+
     /// Checks what the installation allows.
     func check(_ permissions: CapturePermissions, _ limits: CaptureLimits, at moment: Moment) throws(ConfigurationError)
     {
@@ -162,6 +164,9 @@ extension Configuration {
         }
         guard let seconds = expiry?.secondsLeft(at: moment) else { return }
         guard seconds > 0 else { throw ConfigurationError(reason: "The member \"expires\" must be a time to come.") }
+        guard seconds <= Self.mostSeconds else {
+            throw ConfigurationError(reason: "The member \"expires\" must be at most 100 years from now.")
+        }
         guard isPinned == true || seconds <= limits.lifetimeSeconds else {
             throw ConfigurationError(
                 reason:

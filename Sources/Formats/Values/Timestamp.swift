@@ -127,6 +127,11 @@ package struct Moment: Hashable, Sendable {
         self.steady = steady
     }
 
+    /// What the steady clock shows at a time of day, provided that the time of day is not set until then.
+    package func steady(at wall: Timestamp) -> Timestamp {
+        Timestamp(microseconds: steady.microseconds &+ (wall.microseconds &- self.wall.microseconds))
+    }
+
     /// The time of day when the steady clock showed `steady`, provided that the time of day was not set in between.
     package func wall(at steady: Timestamp) -> Timestamp {
         Timestamp(microseconds: wall.microseconds &- (self.steady.microseconds &- steady.microseconds))

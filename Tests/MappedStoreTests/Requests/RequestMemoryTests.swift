@@ -153,4 +153,28 @@ import Values
             #expect(try posted(request(1), boot: "two") == 3)
         }
     }
+
+    @Test func `processes that end while they open the store forget no requests`() throws {
+        try withTemporaryDirectory { directory in
+            let state = try SharedState(in: directory)
+            func record(_ salt: UInt64, after former: UInt64) -> CheckpointRecord {
+                CheckpointRecord(
+                    sequence: salt, transaction: 7, end: JournalEnd(), salt: salt, formerSalt: former, journalBytes: 0,
+                    isJournaled: true, bootID: "boot", meta: [])
+            }
+            state.reset(record(1, after: 0))
+            #expect(state.requests.remember(.done, of: request(1), in: 7))
+            var (written, link) = (record(1, after: 0), UInt64(1))
+            // Ended before the record, before the link, and before the end, in each order.
+            for steps in [0, 1, 2, 0, 0, 2, 2, 1, 1, 0, 2] {
+                #expect(state.keepRequests(of: written, last: 7))
+                let next = record(written.salt + 1, after: link)
+                state.prepare(next)
+                if steps > 0 { written = next }
+                if steps > 1 { link = next.salt }
+                #expect(state.requests.outcome(of: request(1), upTo: 7) == .done)
+            }
+            #expect(!state.keepRequests(of: record(90, after: 80), last: 7))
+        }
+    }
 }

@@ -10,6 +10,7 @@ package struct SNSConfirmation: Hashable, Sendable {
     package let id: [UInt8]
     /// The name of the topic, as the sender says; empty if the URL has none.
     package let topic: String
+    private let token: String
 
     package static let maximumBytes = 2048
 
@@ -36,21 +37,33 @@ package struct SNSConfirmation: Hashable, Sendable {
         }
         url = text
         topic = String(decoding: values["TopicArn"] ?? [], as: UTF8.self)
+        self.token = String(decoding: token, as: UTF8.self)
         let parts = [Array(target.host.utf8), values["TopicArn"] ?? [], token]
         id = DigestAlgorithm.sha256.digest(of: Array(parts.joined(separator: [0])))
     }
 
+    /// The URL in a message, unless it is about another topic or token than the message.
     init?(_ request: ReceivedRequest) {
-        guard let url = request.json?["SubscribeURL"]?.string else { return nil }
+        guard let message = request.json, let url = message["SubscribeURL"]?.string else { return nil }
         self.init(url)
+        guard (message["Token"]?.string ?? token) == token else { return nil }
+        if let named = message["TopicArn"]?.string, !topic.isEmpty, named != topic { return nil }
     }
 
     private static func isHost(_ host: String) -> Bool {
         var labels = host.split(separator: ".", omittingEmptySubsequences: false)
         if labels.count == 5, labels.last == "cn" { labels.removeLast() }
         return labels.count == 4 && labels[0] == "sns" && labels[2] == "amazonaws" && labels[3] == "com"
-            && labels[1].utf8.count >= 3
-            && labels[1].utf8.allSatisfy { $0 == UInt8(ascii: "-") || isDigit($0) || isLetter($0) }
+            && isRegion(labels[1])
+    }
+
+    /// Whether a name is that of a region: two or three letters, words and a number, such as `us-gov-west-1`. Other names before
+    /// `amazonaws.com` may belong to anybody: `sns.s3-us-west-2` is a bucket.
+    private static func isRegion(_ name: Substring) -> Bool {
+        let words = name.split(separator: "-", omittingEmptySubsequences: false)
+        return (3...4).contains(words.count) && (2...3).contains(words[0].utf8.count)
+            && words.dropLast().allSatisfy { !$0.isEmpty && $0.utf8.allSatisfy(isLetter) }
+            && words[words.count - 1].utf8.count == 1 && words[words.count - 1].utf8.allSatisfy(isDigit)
     }
 
     /// Bytes that every program reads in the same way in a query.

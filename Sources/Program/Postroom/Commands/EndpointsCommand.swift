@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CaptureRules
 internal import Encodings
 internal import Linux
 internal import SystemPackage
@@ -30,6 +31,9 @@ extension EndpointsCommand {
         func validate() throws {
             guard (0...1e9).contains(timeout) else {
                 throw ValidationError("--timeout must be a number of seconds, 0 or more")
+            }
+            do throws(InvalidMatch) { _ = try RequestMatch(match) } catch {
+                throw ValidationError("--match is not valid. \(error.reason)")
             }
         }
 

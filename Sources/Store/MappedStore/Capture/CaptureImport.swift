@@ -95,7 +95,7 @@ struct EndpointImporter {
         }
         settings.isOpenToPages = line.json["cors"] == .bool(true)
         settings.isPinned = line.json["pinned"] == .bool(true)
-        if line.json["expires"] != nil { settings.expires = steady(try line.time("expires")) }
+        if line.json["expires"] != nil { settings.expires = moment.steady(at: try line.time("expires")) }
         settings.name = line.json["name"]?.string
         settings.deliveryHeader = line.json["deliveryHeader"]?.string
         return settings

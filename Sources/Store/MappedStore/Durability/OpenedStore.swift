@@ -158,12 +158,12 @@ private struct RecoveredStore {
         let last = try environment.lastVisibleTransactionID()
         do throws(Errno) {
             let shared = try SharedState(in: directory)
-            if let record = recovery.record, record.bootID == options.bootID, shared.isKnown, shared.salt == record.salt
+            if let record = recovery.record, record.bootID == options.bootID,
+                shared.keepRequests(of: record, last: last)
             {
-                shared.requests.discard(from: last + 1)
-            } else {
-                try shared.requests.clear()
+                return
             }
+            try shared.requests.clear()
         } catch {
             throw LMDBError(code: error.rawValue, function: "store.shared")
         }
@@ -210,11 +210,12 @@ private struct RecoveredStore {
             formerSalt: StoreLink.salt(of: path) ?? 0, journalBytes: ring, isJournaled: isJournaled,
             bootID: options.bootID,
             meta: meta)
+        let shared = try SharedState(in: directory)
+        shared.prepare(record)
         try Files.synchronizeData(store)
         try journal.write(record)
         try Files.synchronizeNames(in: directory)
         try StoreLink.set(record.salt, in: store)
-        let shared = try SharedState(in: directory)
         shared.reset(record)
         return Begun(journal: journal, store: store, shared: shared)
     }

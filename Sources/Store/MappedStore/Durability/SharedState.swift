@@ -14,7 +14,7 @@ struct SharedState: Sendable {
         case format, committed, durable, checkpoint, checkpointEnd, unjournaled, broken, journaled, salt, sequence
         case journalBytes, writtenBytes, checkpointBytes, checkpointedAt, wanted, news
         case syncs, syncMicroseconds, frames, frameBytes, checkpoints, checkpointMicroseconds
-        case begunPortion, oldReader, readerLook, frameTransaction, framePosition
+        case begunPortion, oldReader, readerLook, frameTransaction, framePosition, nextSalt
     }
 
     /// Raised when the meaning of the numbers changes.
@@ -53,6 +53,21 @@ struct SharedState: Sendable {
         self[.journalBytes] = UInt64(record.journalBytes)
         self[.checkpointedAt] = UInt64(SystemClock.bootTimeMicroseconds())
         self[.format] = Self.format
+    }
+
+    /// Begins to open the store with a record that is about to be written. If the process ends before `reset`, the requests
+    /// are known to be of the store whose record has either salt.
+    func prepare(_ record: CheckpointRecord) { self[.nextSalt] = record.salt }
+
+    /// Keeps the remembered requests if they are of the store that a record is of.
+    /// - Parameter last: the last transaction that the store has.
+    /// - Returns: false if they are of another store.
+    func keepRequests(of record: CheckpointRecord, last: UInt64) -> Bool {
+        let salts = [record.salt, record.formerSalt].filter { $0 != 0 }
+        guard isKnown, salts.contains(salt) || salts.contains(self[.nextSalt]) else { return false }
+        self[.salt] = record.salt
+        requests.discard(from: last + 1)
+        return true
     }
 
     /// Whether commits go through the journal (`DURABILITY=disk`).
