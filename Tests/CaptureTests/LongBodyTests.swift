@@ -129,16 +129,86 @@ import Values
         }
     }
 
-    @Test func `if too much work waits in the background, a signature is checked nevertheless`() throws {
+    @Test func `if too much work waits in the background, long bodies are refused and short ones taken`() throws {
         let background = HeldBackground()
         background.isFull = true
         try Handled.with(bodyLimit: Self.limit, background: background) { api in
             let id = try api.create()
             try configure(id, verify("hush"), api)
-            #expect(try send(long, to: id, api).response()?.head.status.code == 200)
-            #expect(try send(long, secret: "wrong", to: id, api).response()?.head.status.code == 401)
+            let refused = try send(long, to: id, api).response()
+            #expect(refused?.head.status.code == 503 && refused?.head.headerFields[.retryAfter] == "5")
+            #expect(try post(deflated(5000), coding: "deflate", to: id, api).response()?.head.status.code == 503)
+            #expect(try verdicts(id, api) == [])
+            #expect(try send(Array("short".utf8), to: id, api).response()?.head.status.code == 200)
+        }
+    }
+
+    @Test func `settings that change again and again do not keep a long body waiting`() throws {
+        let background = HeldBackground()
+        try Handled.with(bodyLimit: Self.limit, background: background) { api in
+            let id = try api.create()
+            try configure(id, verify("first"), api)
+            let run = try send(long, secret: "hush", to: id, api)
+            for secret in ["second", "third", "hush"] {
+                #expect(run.isWaiting)
+                try configure(id, verify(secret, rejects: false), api)
+                background.doNext()
+                run.resume()
+            }
+            #expect(try run.response()?.head.status.code == 200 && background.work.isEmpty)
             #expect(try verdicts(id, api) == [.bool(true)])
         }
+    }
+
+    @Test func `bodies that take long to read are read in the background`() throws {
+        let background = HeldBackground()
+        try Handled.with(bodyLimit: Self.limit, background: background) { api in
+            let id = try api.create()
+            let bodies: [(body: [UInt8], coding: String?, charset: String?, waits: Bool)] = [
+                (deflated(4000), "deflate", nil, false), (deflated(5000), "deflate", nil, true),
+                ([UInt8](repeating: 0xe9, count: 64 << 10), nil, "latin1", false),
+                ([UInt8](repeating: 0xe9, count: (64 << 10) + 1), nil, "latin1", true),
+                ([UInt8](repeating: 0x61, count: (64 << 10) + 1), nil, "utf-8", false),
+                ([UInt8](repeating: 0x61, count: 5000), "br", nil, false),
+            ]
+            for (body, coding, charset, waits) in bodies {
+                let run = try post(body, coding: coding, charset: charset, to: id, api)
+                #expect(run.isWaiting == waits)
+                if waits {
+                    background.doNext()
+                    run.resume()
+                }
+                #expect(try run.response()?.head.status.code == 200)
+            }
+            let corrupt = deflated(5000).dropLast(4) + [1, 2, 3, 4]
+            let run = try post(Array(corrupt), coding: "deflate", to: "nowhere", api)
+            background.doNext()
+            run.resume()
+            #expect(try run.response()?.head.status.code == 400)
+        }
+    }
+
+    private func post(
+        _ body: [UInt8], coding: String?, charset: String? = nil, to id: String, _ api: Handled
+    ) throws -> HandlerRun {
+        var fields = FieldList()
+        if let coding { fields.append(name: "Content-Encoding".utf8, value: coding.utf8) }
+        if let charset { fields.append(name: "Content-Type".utf8, value: "text/plain; charset=\(charset)".utf8) }
+        return try api.run(.post, "/webhook/\(id)", fields: fields, body: .whole(body))
+    }
+
+    /// Text as a zlib stream that does not make it shorter (RFC 1950; RFC 1951, section 3.2.4).
+    private func deflated(_ count: Int) -> [UInt8] {
+        let text = [UInt8](repeating: 0x61, count: count)
+        let length = UInt16(count)
+        var (low, high) = (1, 0)
+        for byte in text {
+            low = (low + Int(byte)) % 65521
+            high = (high + low) % 65521
+        }
+        let lengths = [length, ~length].flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+        let sum = [high >> 8, high & 255, low >> 8, low & 255].map { UInt8($0) }
+        return [0x78, 0x01, 0x01] + lengths + text + sum
     }
 }
 

@@ -114,6 +114,16 @@ extension BodyReading {
         self.init(coding: coding, decodedBytes: decodedBytes, kind: kind, fault: fault)
     }
 
+    /// Whether it takes long to decide how a body is read: a few kilobytes may decompress to a thousand times as many.
+    static func takesLong(of body: [UInt8], _ fields: FieldList) -> Bool {
+        guard body.count > longCompressedBytes else { return false }
+        if coding(fields).coding != nil { return true }
+        return body.count > longEncodedBytes && Charset(label: fields.mediaType?.parameter("charset") ?? "") != .utf8
+    }
+
+    private static let longCompressedBytes = 4 << 10
+    private static let longEncodedBytes = 64 << 10
+
     static func coding(_ fields: FieldList) -> (coding: ContentCoding?, fault: BodyFault?) {
         guard let field = fields.firstValue(of: "content-encoding") else { return (nil, nil) }
         let name = String(decoding: field.withoutOuterBlanks, as: UTF8.self)

@@ -12,10 +12,16 @@ extension CaptureHandlers {
     /// A longer body is worked on in the background, as to hash or to decompress it takes long.
     static let shortBody = 256 << 10
 
+    /// How often the settings of an endpoint may have changed while the background thread worked on a notification. After
+    /// that the loop works on it, so that they cannot change meanwhile.
+    static let waitingRounds = 3
+
     /// What the settings of an endpoint say about a notification. They may have changed once this returns.
+    /// - Parameter mayWait: whether the background thread may do it.
+    /// - Returns: `nil` if too much work waits there.
     func outcome(
-        of notification: Notification, _ receiver: StoredReceiver
-    ) async throws(StoreFailure) -> ReceiverOutcome {
+        of notification: Notification, _ receiver: StoredReceiver, mayWait: Bool
+    ) async throws(StoreFailure) -> ReceiverOutcome? {
         let settings = try settings(receiver)
         let origins = [origin]
         let outcome: @Sendable () -> ReceiverOutcome = {
@@ -23,9 +29,22 @@ extension CaptureHandlers {
                 for: ReceivedRequest(notification), positions: receiver.positions, now: notification.receivedAt,
                 origins: origins)
         }
-        guard max(notification.body.count, notification.bodyByteCount) > Self.shortBody else { return outcome() }
-        // If too much work waits there, it is done here.
-        return await background.result(of: outcome) ?? outcome()
+        let isShort = max(notification.body.count, notification.bodyByteCount) <= Self.shortBody
+        return isShort || !mayWait ? outcome() : await background.result(of: outcome)
+    }
+
+    /// Makes a notification of a request. If it takes long to read its body, the background thread does it.
+    /// - Returns: `nil` if too much work waits there.
+    func notification(of request: Request, at moment: Moment) async throws(BodyRefusal) -> Notification? {
+        let body = try Notification.whole(request, limit: bodyLimit)
+        let (fields, limit) = (request.fields, bodyLimit)
+        let read: @Sendable () -> Result<BodyReading, BodyRefusal> = {
+            Result { () throws(BodyRefusal) in try BodyReading(of: body, fields, limit: limit) }
+        }
+        guard let reading = BodyReading.takesLong(of: body, fields) ? await background.result(of: read) : read() else {
+            return nil
+        }
+        return Notification(request, segments: 2, body: body, reading: try reading.get(), receivedAt: moment.wall)
     }
 
     /// The receiver after it has answered a notification.

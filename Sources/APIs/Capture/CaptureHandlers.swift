@@ -25,7 +25,7 @@ package final class CaptureHandlers {
     ///   - webhookURL: the URL to which an endpoint's id is appended to make its capture URL.
     ///   - bodyLimit: the most bytes that a notification's decompressed body may have.
     ///   - sealing: encrypts the secrets of endpoints.
-    ///   - background: checks signatures of long bodies.
+    ///   - background: reads and checks bodies that take long.
     package init(
         store: any CaptureStore, limits: CaptureLimits, permissions: CapturePermissions = CapturePermissions(),
         installation: Installation, webhookURL: String, bodyLimit: Int, sealing: Sealing,
@@ -116,7 +116,8 @@ package final class CaptureHandlers {
         let moment = now()
         var notification: Notification
         do throws(BodyRefusal) {
-            notification = try Notification(request, segments: 2, bodyLimit: bodyLimit, receivedAt: moment.wall)
+            guard let read = try await self.notification(of: request, at: moment) else { return busy() }
+            notification = read
         } catch {
             store.count(.receptionRefused)
             if error == .tooLarge { try await keepRefused(request, .tooLarge, at: text, moment, context) }
@@ -131,9 +132,14 @@ package final class CaptureHandlers {
         var outcome: ReceiverOutcome?
         if let id = Endpoint.ID(inURL: text) {
             do throws(StoreFailure) {
-                acceptance = try await store.accept(notification, at: id, for: request.id, at: moment, limits)
+                acceptance = try await store.accept(notification, at: id, for: request.id, at: now(), limits)
+                var rounds = 0
                 while case .answers(let receiver) = acceptance {
-                    let found = try await self.outcome(of: notification, receiver)
+                    rounds += 1
+                    let mayWait = rounds <= Self.waitingRounds
+                    guard let found = try await self.outcome(of: notification, receiver, mayWait: mayWait) else {
+                        return busy()
+                    }
                     outcome = found
                     notification.outcome = SenderOutcome(found)
                     if found.isRejected { break }
@@ -171,6 +177,11 @@ package final class CaptureHandlers {
             return .answered(
                 .text(.insufficientStorage, "Endpoint '\(text)' is full: it keeps at most \(limit) notifications."))
         }
+    }
+
+    private func busy() -> Reception {
+        store.count(.receptionRefused)
+        return .answered(.text(.serviceUnavailable, "Too many long bodies are being read. Try again.").retryAfter(5))
     }
 
     /// Keeps a request that is refused. The answer is the refusal also if there is no room for that.

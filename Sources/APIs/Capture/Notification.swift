@@ -131,7 +131,7 @@ extension Notification {
     }
 
     /// A request's body as it was sent.
-    private static func whole(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
+    static func whole(_ request: Request, limit: Int) throws(BodyRefusal) -> [UInt8] {
         guard case .whole(let body) = request.body else {
             throw request.body == .tooLarge ? .tooLarge : .unreadable("it is shorter than its Content-Length")
         }
