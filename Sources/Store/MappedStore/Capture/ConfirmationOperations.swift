@@ -17,7 +17,10 @@ extension MappedCapture: ConfirmationStore {
                 let found = try sparing("a confirmation of endpoint \(first.key.endpoint)") { () throws(LMDBError) in
                     try tables.confirmations.value(at: first.key, in: transaction)
                 }
-                guard var confirmation = found, confirmation.state == .pending else { continue }
+                // An entry of another time is left from an earlier state of the confirmation.
+                guard var confirmation = found, confirmation.state == .pending, confirmation.due == first.due else {
+                    continue
+                }
                 confirmation.begin(leaseSeconds: leaseSeconds, at: moment)
                 try put(confirmation, of: first.key.endpoint, in: &transaction)
                 return PendingConfirmation(endpoint: first.key.endpoint, confirmation: confirmation)
