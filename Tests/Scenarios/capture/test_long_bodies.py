@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import os
 
-from harness import together
+from harness import together, wait_for
 
 LIMIT = 25 << 20
 
@@ -14,6 +14,21 @@ def digest(service, endpoint, number, query=""):
     answer = service.call("GET", "/manage/endpoint/%s/notifications/%d/body%s" % (endpoint, number, query), timeout=60)
     assert answer.status == 200
     return hashlib.sha256(answer.body).digest()
+
+
+def spools(service):
+    """The files without a name, in memory or on the disk, in which the responders collect requests."""
+    found = []
+    for pid in service.responders():
+        directory = "/proc/%d/fd" % pid
+        for descriptor in os.listdir(directory):
+            try:
+                target = os.readlink(os.path.join(directory, descriptor))
+            except FileNotFoundError:
+                continue
+            if target.startswith("/memfd:request") or "/run/temporary/" in target:
+                found.append(target)
+    return found
 
 
 def test_bodies_up_to_the_limit_are_kept_also_several_at_a_time(serve):
@@ -28,6 +43,7 @@ def test_bodies_up_to_the_limit_are_kept_also_several_at_a_time(serve):
     assert service.hook(endpoint, bytes(LIMIT + 1)).status == 413
     service.check()
     # Nothing of them is left but what the store has.
+    wait_for(lambda: spools(service) == [])
     temporary = os.path.join(service.directory, "run", "temporary")
     assert [name for _, _, files in os.walk(temporary) for name in files] == []
 
