@@ -302,9 +302,28 @@ def test_another_supervisor_can_start_a_responder(tmp_path):
             s.sendall(b"\x01\x04\x00\x01" + len(name_values).to_bytes(2, "big") + b"\x00\x00" + name_values)
             s.sendall(b"\x01\x04\x00\x01\x00\x00\x00\x00" + b"\x01\x05\x00\x01\x00\x00\x00\x00")
             assert b"Status: 200 OK" in s.recv(4096)
+        # Long requests are collected there.
+        assert (data / "run" / "temporary").is_dir()
     finally:
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_a_responder_that_cannot_collect_requests_on_the_disk_says_so(tmp_path):
+    run = tmp_path / "data" / "run"
+    run.mkdir(parents=True)
+    (run / "temporary").touch()
+    log = tmp_path / "log"
+    with socket.socket(socket.AF_UNIX) as listener, open(log, "wb") as output:
+        listener.bind(str(tmp_path / "responder.sock"))
+        listener.listen(16)
+        process = subprocess.Popen([PROGRAM, "respond"], stdin=listener, stderr=output, env=environment(run.parent))
+    try:
+        wait_for(lambda: "cannot create files in %s: Not a directory" % (run / "temporary") in log.read_text())
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+    assert log.read_text().count("are collected in memory") == 1
 
 
 def test_a_responder_without_a_socket_fails_with_a_message(tmp_path):

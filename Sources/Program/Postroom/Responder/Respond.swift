@@ -70,7 +70,7 @@ struct Respond: AsyncCommand {
         nonisolated(unsafe) let loop = try ResponderLoop(
             listener: socket, service: application,
             bodyLimit: max(settings.maximumBodyBytes, settings.maximumMessageBytes, settings.events.maximumEventBytes),
-            spoolDirectory: settings.runDirectory.appending("temporary"),
+            spoolDirectory: spoolDirectory(settings, logger),
             parkedLimit: NginxFiles(settings: settings, templates: "", descriptorLimit: descriptors).parkedPerResponder,
             heartbeat: store.heartbeat, logger: logger)
         tellReady(ready)
@@ -78,6 +78,19 @@ struct Respond: AsyncCommand {
         try unsafe ResponderLoop.run(loop, shutdownSeconds: settings.shutdownSeconds)
         try? await store.checkpoint()
         logger.debug("stopped")
+    }
+
+    /// The directory where long requests are collected. Under another supervisor nobody else makes it.
+    private func spoolDirectory(_ settings: Settings, _ logger: Logger) -> FilePath {
+        let directory = settings.runDirectory.appending("temporary")
+        do throws(Errno) {
+            try Files.makeDirectory(directory, permissions: [.ownerReadWriteExecute, .groupReadExecute])
+            let file = try Files.unnamed(in: directory)
+            try? file.close()
+        } catch {
+            logger.warning("cannot create files in \(directory): \(error); long requests are collected in memory")
+        }
+        return directory
     }
 
     /// Answers every request with 503 until the store may be usable again.
