@@ -14,7 +14,7 @@ import Testing
             let part = (0..<60_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
             var isInMemory: [Bool] = []
             for _ in 0..<6 {
-                try spool.write(part[...])
+                spool.write(part[...])
                 let path = try FilePath("/proc/self/fd/\(spool.file.rawValue)").target()
                 isInMemory.append(path.hasPrefix("/memfd:"))
             }
@@ -31,9 +31,23 @@ import Testing
         }
     }
 
+    @Test func `nothing of a long request is kept if the disk has no room to spare`() throws {
+        try withTemporaryDirectory { directory in
+            let spool = try Spool(directory: directory, spareBytes: 1 << 60)
+            spool.write([UInt8](repeating: 1, count: 200 << 10)[...])
+            #expect(!spool.isBroken)
+            for _ in 0..<2 {
+                spool.write([UInt8](repeating: 1, count: 200 << 10)[...])
+                #expect(spool.isBroken)
+                #expect(try spool.file.seek(offset: 0, from: .end) == 0)
+            }
+        }
+    }
+
     @Test func `a request stays in memory if the directory is not there`() throws {
         let spool = try Spool(directory: "/nonexistent")
-        try spool.write([UInt8](repeating: 1, count: 300 << 10)[...])
+        spool.write([UInt8](repeating: 1, count: 300 << 10)[...])
+        #expect(!spool.isBroken)
         #expect(try FilePath("/proc/self/fd/\(spool.file.rawValue)").target().hasPrefix("/memfd:"))
     }
 }

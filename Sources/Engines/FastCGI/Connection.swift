@@ -25,6 +25,8 @@ internal import Values
         case request(Request)
         /// A request with invalid parameters. It has been read to its end.
         case invalidRequest(ParameterError)
+        /// A request that could not be collected, as the disk has no room for it. It has been read to its end.
+        case unkeepable
         /// No complete request has arrived.
         case nothing
         /// A complete request stays in its spool until there is room for its body in memory.
@@ -142,6 +144,10 @@ internal import Values
     /// Reads the complete request that was collected.
     private func read(_ spool: Spool, _ bodyLimit: Int) throws(Errno) -> Arrival {
         let bodyIsThere = outline.bodyBytes <= bodyLimit
+        guard !spool.isBroken else {
+            self.spool = nil
+            return outline.role == RequestOutline.responderRole ? .unkeepable : try refuseRole()
+        }
         guard !bodyIsThere || loop.hasRoom(forBody: outline.bodyBytes) else { return .crowded }
         defer { self.spool = nil }
         guard outline.role == RequestOutline.responderRole else { return try refuseRole() }
@@ -169,8 +175,8 @@ internal import Values
         while left > 0 { left -= try UnixSocket.receive(descriptor, into: &buffer, atMost: left) }
     }
 
-    /// Moves bytes that were peeked at before from the socket to the spool. Once the body is too long, further bytes are
-    /// discarded.
+    /// Moves bytes that were peeked at before from the socket to the spool. Once the body is too long, or the
+    /// spool has no room, further bytes are discarded.
     private func gather(
         _ count: Int, _ buffer: inout [UInt8], _ scanner: RecordScanner, _ bodyLimit: Int
     ) throws(Errno) {
@@ -182,7 +188,7 @@ internal import Values
         var left = count
         while left > 0 {
             let taken = try UnixSocket.receive(descriptor, into: &buffer, atMost: left)
-            if isKept { try spool.write(buffer[..<taken]) }
+            if isKept { spool.write(buffer[..<taken]) }
             left -= taken
         }
     }

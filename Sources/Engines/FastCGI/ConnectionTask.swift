@@ -115,9 +115,10 @@ extension ResponderLoop {
             }
             return request
         case .invalidRequest(let error):
-            connection.state = .answering
-            connection.readAt = now()
-            send(.whole(.text(.badRequest, "\(error).")), on: connection)
+            refuse(.text(.badRequest, "\(error)."), on: connection)
+        case .unkeepable:
+            let text = "The disk has no room for a request of this length."
+            refuse(.text(.insufficientStorage, text).retryAfter(5), on: connection)
         case .nothing:
             connection.mayHaveMore = false
             if isStopping || connection.isHungUp { close(connection) }
@@ -127,6 +128,13 @@ extension ResponderLoop {
         case .ended(let reason): close(connection, reason)
         }
         return nil
+    }
+
+    /// Answers a request that does not reach the service.
+    private func refuse(_ response: Response, on connection: Connection) {
+        connection.state = .answering
+        connection.readAt = now()
+        send(.whole(response), on: connection)
     }
 
     private func answer(_ request: Request, on connection: Connection) async {

@@ -40,6 +40,19 @@ def test_a_full_disk_is_507_until_there_is_space(serve, small_disk):
 
 
 @needs_root
+def test_a_long_request_is_507_where_the_disk_has_little_room(serve, small_disk):
+    """64 MiB of a disk are left for the store."""
+    service = serve(small_disk, RESPONDERS=2)
+    endpoint = service.create()
+    for length in (300 << 10, 4 << 20):
+        answer = service.hook(endpoint, bytes(length))
+        assert (answer.status, answer.text) == (507, "The disk has no room for a request of this length.")
+        assert service.hook(endpoint, b"short").status == 200
+    assert service.bodies(endpoint) == ["short"] * 2
+    service.check()
+
+
+@needs_root
 def test_a_collection_makes_space_on_a_full_disk(serve, small_disk):
     service = serve(small_disk, RESPONDERS=2, MAX_ENDPOINT_NOTIFICATIONS=100000)
     endpoint = service.create()
