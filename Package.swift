@@ -136,7 +136,8 @@ let package = Package(
         .executableTarget(
             name: "Postroom",
             dependencies: [
-                "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events", "FastCGI",
+                "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events",
+                "FastCGI",
                 "HTTP", "JSON",
                 "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
                 "StandardWebhooks", "Storage", "Values", "Webhooks", httpTypes, logging, system,
