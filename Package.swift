@@ -137,7 +137,8 @@ let package = Package(
             name: "Postroom",
             dependencies: [
                 "Capture", "CaptureRules", "Cryptography", "Curl", "Delivery", "DeliveryEngine", "Encodings", "Events",
-                "FastCGI", "HTTP", "JSON", "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues", "SQLite",
+                "FastCGI", "HTTP", "JSON", "Kafka", "LMDB", "Linux", "Lookups", "MappedStore", "PostgreSQL", "Queues",
+                "SQLite",
                 "StandardWebhooks", "Storage", "Values", "Webhooks", httpTypes, logging, system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
