@@ -64,8 +64,8 @@ def test_after_the_time_the_status_is_1(shared, endpoint):
 @pytest.mark.parametrize(
     "arguments, status, message",
     [
-        (["--match", "$["], 1, "--match is not valid"),
-        (["--match", "json"], 1, "--match is not valid"),
+        (["--match", "$["], 64, "--match is not valid"),
+        (["--match", "json"], 64, "--match is not valid"),
         ([], 64, "--match"),
         (["--match", "$", "--timeout", "-1"], 64, "--timeout"),
         (["--match", "$", "--timeout", "soon"], 64, "--timeout"),
