@@ -287,8 +287,15 @@ def wait_until_arrived(sock):
 
 
 def sleep_of(pid):
-    """How often a process has gone to sleep, if it now sleeps until there are events; None otherwise."""
+    """How often a process has gone to sleep, if it now sleeps until there are events; None otherwise.
+
+    A thread that waits for the disk is not asleep: an answer may wait for its sync.
+    """
     try:
+        for thread in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/stat" % (pid, thread)) as stat:
+                if stat.read().rsplit(")", 1)[1].split()[0] != "S":
+                    return None
         with open("/proc/%d/wchan" % pid) as function, open("/proc/%d/status" % pid) as status:
             if "poll" in function.read():
                 return next(line for line in status if line.startswith("voluntary_ctxt_switches"))
