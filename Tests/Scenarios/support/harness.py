@@ -287,10 +287,7 @@ def wait_until_arrived(sock):
 
 
 def sleep_of(pid):
-    """How often a process has gone to sleep, if it now sleeps until there are events; None otherwise.
-
-    A thread that waits for the disk is not asleep: an answer may wait for its sync.
-    """
+    """How often a process has gone to sleep, if it now sleeps until there are events and no thread waits for the disk."""
     try:
         for thread in os.listdir("/proc/%d/task" % pid):
             with open("/proc/%d/task/%s/stat" % (pid, thread)) as stat:
