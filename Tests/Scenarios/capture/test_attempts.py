@@ -1,10 +1,9 @@
 """Notifications that are attempts of one delivery of their sender."""
 
 import json
-import pathlib
 
 import pytest
-from harness import postroom
+from exports import made_anew
 
 
 def attempts(service, endpoint, query=""):
@@ -127,20 +126,12 @@ def test_attempts_survive_a_crash_and_an_export(serve):
     service.kill_all()
     service.start()
     assert attempts(service, endpoint) == before
-    exported = postroom(service.directory, "store", "export")
-    assert exported.returncode == 0, exported.stderr
-    service.stop()
-    directory = pathlib.Path(service.directory)
-    for path in [*directory.glob("store*"), directory / "journal"]:
-        path.unlink()
-    imported = postroom(service.directory, "store", "import", stdin=exported.stdout)
-    assert imported.returncode == 0, imported.stderr
-    service.start()
+    exported = made_anew(service)
     assert attempts(service, endpoint) == before
     service.check()
     send(service, endpoint, "a", name="X-Delivery")
     # An import leaves a gap.
     after = attempts(service, endpoint)
     assert after.pop(2) == [1, 2] and [ids[:2] for ids in after.values()] == [[3, 4]]
-    lines = [json.loads(line) for line in exported.stdout.splitlines()]
+    lines = [json.loads(line) for line in exported.splitlines()]
     assert sum("delivery" in line or "deliveryBase64" in line for line in lines) == 4

@@ -2,11 +2,11 @@
 
 import json
 import os
-import pathlib
 import signal
 
 import pytest
-from harness import postroom, wait_for
+from exports import made_anew
+from harness import wait_for
 from sns import HOST, SNS, SNSService, asking, needs_root, subscribe_url
 from webhook_service import LOOPBACK
 
@@ -290,15 +290,7 @@ def test_confirmations_survive_an_export(unanswered):
     ask(service, endpoint, "one")
     ask(service, endpoint, "two", "https://evil.example/")
     wait_for(lambda: confirmations(service, endpoint)[0]["error"])
-    exported = postroom(service.directory, "store", "export")
-    assert exported.returncode == 0, exported.stderr
-    service.stop()
-    directory = pathlib.Path(service.directory)
-    for path in [*directory.glob("store*"), directory / "journal"]:
-        path.unlink()
-    imported = postroom(service.directory, "store", "import", stdin=exported.stdout)
-    assert imported.returncode == 0, imported.stderr
-    service.start()
+    made_anew(service)
     assert states(service, endpoint) == ["pending", "failed"]
     # The calls go on.
     before = service.log().count("trying again")
