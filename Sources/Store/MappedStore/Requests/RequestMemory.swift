@@ -6,8 +6,7 @@ internal import SystemPackage
 ///
 /// nginx retries a request only while the machine runs, so its outcome need not survive a crash of the machine. It must
 /// survive any process, and be valid only if the transaction that carried the request out was committed. So each entry has the
-/// id of that transaction. Only the holder of LMDB's write lock adds entries; others
-/// may read meanwhile.
+/// id of that transaction. Only the holder of LMDB's write lock adds entries; others may read meanwhile.
 ///
 /// The entries follow each other in segments. A segment is used again when its last entry is older than
 /// `RecentRequests.memoryMilliseconds`; if there is none, another one is allocated. The index leads to the newest of those
