@@ -3,7 +3,6 @@
 CHAOS_SECONDS sets its length: 25 by default, 600 for a campaign. CHAOS_SEED repeats the order of faults."""
 
 import collections
-import contextlib
 import json
 import os
 import subprocess
@@ -82,7 +81,7 @@ def campaign(service, receiver, disk):
             faults.run(SECONDS)
         for readers in (collectors, clients):
             for source in readers.found:
-                wait_for(lambda readers=readers, source=source: is_empty(readers, source), 60)
+                read_rest(service, readers, source)
     memory.ended.set()
     WebhookService.settle(service, webhook, seconds=120)
     wait_for(lambda: routed.sent() <= set(received(receiver, "/routed")[0]), 120, 0.5)
@@ -118,8 +117,18 @@ def campaign(service, receiver, disk):
     service.check()
 
 
-def is_empty(readers, source):
-    """Whether a source has no more messages."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return readers.read(source) == 0
-    return False
+def read_rest(service, readers, source):
+    """Reads a source until it has no more messages."""
+    outcomes = []
+
+    def is_empty():
+        try:
+            outcomes.append(readers.read(source))
+        except (OSError, ValueError, AttributeError) as error:
+            outcomes.append(repr(error))
+        return outcomes[-1] == 0
+
+    try:
+        wait_for(is_empty, 60)
+    except AssertionError as error:
+        raise AssertionError((source, outcomes[-10:], service.log()[-5000:])) from error
